@@ -1,0 +1,160 @@
+"""``model.tar.gz``: packed deterministically, opened with suspicion.
+
+Whoever can write to a registry can put any bytes there. So an archive is bounded, extracted by
+Python's ``data`` filter (no paths outside, no links, no devices), checked file by file against its
+manifest, and its model is loaded by skops with a fixed list of types; the pickle in it is never
+touched.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any, cast
+
+from basketwise.errors import InputError
+from basketwise.etl.sources import sha256
+from basketwise.training.candidates import Classifier
+
+FORMAT = 1
+ARCHIVE = "model.tar.gz"
+MANIFEST = "manifest.json"
+MODEL = "model.skops"
+
+MAX_FILES = 200
+MAX_BYTES = 4 * 2**30
+TRUSTED = (
+    "sklearn.tree._tree.Tree",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+)
+"""Beyond skops' own list: what the four candidates are made of."""
+
+
+def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
+    """Write ``manifest.json``: the facts, and the sha256 of every other file of the folder."""
+    files = {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.name != MANIFEST}
+    document = {"format_version": FORMAT, **facts, "files": files}
+    (folder / MANIFEST).write_text(json.dumps(document, indent=2), encoding="utf-8")
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Pack a folder's files; the same files give the same bytes."""
+    # File names and times in the gzip header would make equal archives differ.
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for file in sorted(folder.iterdir()):
+            info = tarfile.TarInfo(file.name)
+            info.size = file.stat().st_size
+            info.mode = 0o644
+            with file.open("rb") as stream:
+                tar.addfile(info, stream)
+
+
+def unpack(archive: Path, folder: Path) -> dict[str, Any]:
+    """Extract an archive into an empty folder and check it against its manifest.
+
+    Returns
+    -------
+    dict
+        The manifest.
+
+    Raises
+    ------
+    InputError
+        If the archive is broken, too large, reaches outside, or a file is not what the manifest
+        says; the folder must not be used then.
+    """
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            members: list[tarfile.TarInfo] = []
+            size = 0
+            for member in tar:
+                size += member.size
+                if len(members) >= MAX_FILES or size > MAX_BYTES:
+                    raise InputError(
+                        f"{archive.name} holds more than {MAX_FILES} files or {MAX_BYTES:,} bytes.",
+                        "It is not a model that Basketwise packed; do not use it.",
+                    )
+                if not member.isfile() or "/" in member.name or member.name.startswith("."):
+                    raise InputError(
+                        f"{archive.name} holds {member.name!r}, which is not a plain file in its "
+                        "own folder.",
+                        "It is not a model that Basketwise packed; do not use it.",
+                    )
+                members.append(member)
+            tar.extractall(folder, members=members, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise InputError(
+            f"{str(archive)!r} cannot be opened as a model archive: {error}.",
+            "Give a model.tar.gz, a folder of its files, or a version of the registry.",
+        ) from error
+    return check(folder, archive.name)
+
+
+def check(folder: Path, name: str) -> dict[str, Any]:
+    """Compare a folder's files with its manifest, and return the manifest."""
+    path = folder / MANIFEST
+    try:
+        manifest = cast("dict[str, Any]", json.loads(path.read_bytes()))
+        files = dict(manifest["files"])
+        version = int(manifest["format_version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{name} holds no readable {MANIFEST}.", "Give a model that Basketwise packed."
+        ) from error
+    if version > FORMAT:
+        raise InputError(
+            f"{name} has format {version}; this version of Basketwise reads up to {FORMAT}.",
+            "Update Basketwise.",
+        )
+    for file, digest in files.items():
+        found = folder / Path(str(file)).name
+        if not found.is_file() or sha256(found) != digest:
+            raise InputError(
+                f"{name}: the file {file!r} is not what the manifest says.",
+                "The model was damaged or changed; take it from the registry again.",
+            )
+    return manifest
+
+
+def load_model(path: Path) -> Classifier:
+    """Load ``model.skops``.
+
+    Raises
+    ------
+    InputError
+        If it holds a type that no candidate of Basketwise is made of.
+    """
+    import skops.io
+
+    data = path.read_bytes()
+    try:
+        untrusted = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
+        if untrusted:
+            raise InputError(
+                f"{path.name} holds types that are not trusted: {', '.join(sorted(untrusted))}.",
+                "It is not a model that Basketwise trained; do not use it.",
+            )
+        return cast("Classifier", skops.io.loads(data, trusted=list(TRUSTED)))
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path.name} cannot be loaded: {error}.",
+            "It may be damaged, or written by another version of scikit-learn.",
+        ) from error
+
+
+def read_json(archive: Path, name: str) -> dict[str, Any]:
+    """Read one JSON file out of an archive without extracting it."""
+    with tarfile.open(archive, "r:gz") as tar:
+        stream = tar.extractfile(name)
+        data = stream.read(64 * 2**20) if stream else b"{}"
+    return cast("dict[str, Any]", json.load(io.BytesIO(data)))

@@ -1,0 +1,127 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+import click
+
+from basketwise import __version__
+from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
+
+COMMANDS = {
+    "sample": "basketwise.cli.setup",
+    "init": "basketwise.cli.setup",
+    "doctor": "basketwise.cli.doctor",
+    "run": "basketwise.cli.run",
+    "etl": "basketwise.cli.stages",
+    "train": "basketwise.cli.stages",
+    "evaluate": "basketwise.cli.stages",
+    "register": "basketwise.cli.stages",
+    "export": "basketwise.cli.stages",
+    "models": "basketwise.cli.models",
+    "predict": "basketwise.cli.predict",
+}
+"""Where each command is written; a module is imported only when its command is called."""
+
+HELP = {
+    "sample": "Write made-up till lines to try things out on.",
+    "init": "Write a commented basketwise.toml.",
+    "doctor": "Check config, data, workspace, registry, disk and memory.",
+    "run": "The main job: raw files to an approved, exported model.",
+    "etl": "Raw files to silver and gold.",
+    "train": "Gold to trained candidates.",
+    "evaluate": "A training to scores, verdict and report.",
+    "register": "An evaluated run into the registry, and through the gate.",
+    "export": "Write a version's deployment configuration.",
+    "models": "List, show, approve, reject, roll back versions.",
+    "predict": "Score the baskets of raw files.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a project's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        from importlib import import_module
+
+        command: click.Command = getattr(import_module(module), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(HELP.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="basketwise")
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Learn how price-sensitive each supermarket basket is, from raw till lines."""
+    ctx.obj = debug
+
+
+def main() -> None:
+    """Run the command line and leave with one of the exit codes 0, 1, 2, 3, 4 and 130."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    # Wherever it stands, it means the same.
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        code = cli.main(args=arguments, prog_name="basketwise", standalone_mode=False)
+    except BasketwiseError as error:
+        code = _complain(error.headline, error.hint, error.exit_code, debug=debug)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = _complain(
+            "Interrupted.", "Earlier outputs are as they were.", INTERRUPTED, debug=False
+        )
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        code = _unexpected(error, debug=debug)
+    sys.exit(code or 0)
+
+
+def _unexpected(error: Exception, *, debug: bool) -> int:
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or "No space left" in str(error):
+        return _complain(
+            "No room left on the disk.",
+            "Free some space or choose another --workspace; earlier outputs are as they were.",
+            2,
+            debug=debug,
+        )
+    return _complain(
+        f"This should not have happened: {type(error).__name__}: {error}",
+        "It is a fault of Basketwise. Run the command again with --debug and report what it shows.",
+        OUR_FAULT,
+        debug=debug,
+    )
+
+
+def _complain(headline: str, hint: str, code: int, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    click.secho(headline, err=True, bold=True)
+    if hint:
+        click.echo(hint, err=True)
+    return code

@@ -1,0 +1,197 @@
+"""``basketwise models …``: the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from basketwise.cli.options import Common, common, context, user
+from basketwise.cli.output import print_json, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from basketwise.pipeline import Context
+    from basketwise.registry.protocol import Change, ModelVersion, Registry
+
+WHY = click.option("--why", default="", metavar="TEXT", help="Kept in the history.")
+VERSION = click.argument("version")
+
+
+@click.group()
+def models() -> None:
+    """List, show, approve, reject and roll back versions."""
+
+
+@models.command("list")
+@common
+def list_versions(common: Common) -> None:
+    """List all versions, newest first."""
+    registry, _ = _open(common)
+    versions = registry.versions()
+    if common.as_json:
+        print_json([_document(version) for version in versions])
+        return
+    if not versions:
+        click.echo("No versions yet. Make one: basketwise run --data PATH")
+        return
+    click.echo(f"{'version':<10}{'state':<24}{'accuracy':>9}{'macro-F1':>10}  registered (UTC)")
+    for one in versions:
+        scores = (one.metrics.get("accuracy"), one.metrics.get("f1_score"))
+        accuracy, f1 = ("–" if score is None else f"{score:.4f}" for score in scores)
+        leads = "  champion" if one.champion else ""
+        click.echo(
+            f"{one.version:<10}{one.state!s:<24}{accuracy:>9}{f1:>10}  "
+            f"{one.created_at:%Y-%m-%d %H:%M}{leads}"
+        )
+
+
+@models.command()
+@VERSION
+@common
+def show(version: str, common: Common) -> None:
+    """Show one version, or 'champion'."""
+    registry, _ = _open(common)
+    one = _find(registry, version)
+    if common.as_json:
+        print_json(_document(one))
+        return
+    for name, value in _document(one).items():
+        if isinstance(value, dict):
+            click.echo(f"{name}")
+            for key, inner in sorted(value.items()):
+                click.echo(
+                    f"  {key:<32}{inner:.6g}" if isinstance(inner, float) else f"  {key:<32}{inner}"
+                )
+        else:
+            click.echo(f"{name:<16}{value}")
+
+
+@models.command()
+@VERSION
+@WHY
+@common
+def approve(version: str, why: str, common: Common) -> None:
+    """Approve a version: it becomes the champion."""
+    _change(version, "Approved", why or "approved by hand", common)
+
+
+@models.command()
+@VERSION
+@WHY
+@common
+def reject(version: str, why: str, common: Common) -> None:
+    """Reject a version: if it was the champion, the one approved before it leads again."""
+    _change(version, "Rejected", why or "rejected by hand", common)
+
+
+@models.command()
+@WHY
+@common
+def rollback(why: str, common: Common) -> None:
+    """Reject the champion, so that the version approved before it leads again."""
+    from basketwise.registry.rollback import rollback as roll_back
+
+    registry, ctx = _open(common)
+    with ctx.workspace.storage.exclusive():
+        rejected, leads = roll_back(registry, who=user(), why=why or "by hand")
+        path = _follow(registry, ctx)
+    if common.as_json:
+        print_json({"rejected": rejected.version, "champion": leads.version, "config": path})
+    else:
+        click.echo(f"Version {rejected.version} is rejected; version {leads.version} leads again.")
+        _tell_latest(path)
+
+
+@models.command()
+@click.argument("version", required=False)
+@common
+def history(version: str | None, common: Common) -> None:
+    """Show who changed what, when and why; of one version or of all."""
+    registry, _ = _open(common)
+    changes = registry.history(_find(registry, version).version if version else None)
+    if common.as_json:
+        print_json([_change_document(change) for change in changes])
+        return
+    for change in changes:
+        old = f"{change.old} → " if change.old else ""
+        click.echo(
+            f"{change.at:%Y-%m-%d %H:%M:%S}  version {change.version}  {old}{change.new}  "
+            f"by {change.who}: {change.why}"
+        )
+
+
+def _open(shared: Common) -> tuple[Registry, Context]:
+    from basketwise.pipeline import registry_of
+
+    ctx = context(shared, shared.config())
+    return registry_of(ctx), ctx
+
+
+def _find(registry: Registry, version: str) -> ModelVersion:
+    from basketwise.errors import InputError
+
+    if version != "champion":
+        return registry.get(version)
+    champion = registry.champion()
+    if champion is None:
+        raise InputError("There is no champion: no version is approved.", "Approve one first.")
+    return champion
+
+
+def _change(version: str, state: str, why: str, shared: Common) -> None:
+    from basketwise.registry.protocol import ApprovalState
+
+    registry, ctx = _open(shared)
+    with ctx.workspace.storage.exclusive():
+        number = _find(registry, version).version
+        changed = registry.set_state(number, ApprovalState(state), who=user(), why=why)
+        path = _follow(registry, ctx)
+    if shared.as_json:
+        print_json(_document(changed))
+        return
+    click.echo(f"Version {changed.version} is {changed.state}.")
+    _tell_latest(path)
+
+
+def _follow(registry: Registry, ctx: Context) -> Path | None:
+    from basketwise.registry.deployment import follow_champion
+    from basketwise.workspace import DEPLOYMENT_CONFIGS
+
+    folder = ctx.workspace.folder(DEPLOYMENT_CONFIGS)
+    return follow_champion(registry, folder, ctx.config.deployment)
+
+
+def _tell_latest(path: Path | None) -> None:
+    if path is None:
+        click.echo("No version leads now: latest_model_config.json is gone.")
+    else:
+        click.echo(f"latest_model_config.json names the champion; see also {shown(path)}")
+
+
+def _document(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "state": str(version.state),
+        "champion": version.champion,
+        "run_id": version.run_id,
+        "created_at": version.created_at.isoformat(timespec="seconds"),
+        "uri": version.uri,
+        "model_data_url": version.model_data_url,
+        "sha256": version.sha256,
+        "description": version.description,
+        "metrics": version.metrics,
+        "tags": version.tags,
+    }
+
+
+def _change_document(change: Change) -> dict[str, Any]:
+    return {
+        "at": change.at.isoformat(),
+        "version": change.version,
+        "old": str(change.old) if change.old else None,
+        "new": str(change.new),
+        "who": change.who,
+        "why": change.why,
+    }

@@ -1,0 +1,117 @@
+"""Options that commands share, and what is made of them."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from basketwise.config import Config
+from basketwise.settings import DEFAULT_FILE, load_config
+
+if TYPE_CHECKING:
+    from basketwise.pipeline import Context
+    from basketwise.progress import Reporter
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_WORKSPACE = "basketwise-workspace"
+
+
+@dataclass(frozen=True)
+class Common:
+    """The options that every command has."""
+
+    config_path: str | None
+    workspace: str
+    as_json: bool
+    flags: tuple[str, ...]
+
+    def config(self, *more: str) -> Config:
+        """Load the configuration; ``more`` are flags of the command itself, which win."""
+        return load_config(self.config_path, os.environ, (*self.flags, *more))
+
+
+def common(command: Command) -> Command:
+    """Add the shared options; the command gets them as its argument ``common``."""
+    import functools
+
+    @click.option(
+        "--config",
+        "config_path",
+        envvar="BASKETWISE_CONFIG",
+        metavar="FILE",
+        help=f"Settings. Default: {DEFAULT_FILE}, if it is there.",
+    )
+    @click.option(
+        "--workspace",
+        envvar="BASKETWISE_WORKSPACE",
+        default=DEFAULT_WORKSPACE,
+        show_default=True,
+        metavar="DIR",
+        help="Where outputs lie.",
+    )
+    @click.option(
+        "--set",
+        "flags",
+        multiple=True,
+        metavar="SECTION.KEY=VALUE",
+        help="Set one setting; can be given again.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any,
+        config_path: str | None,
+        workspace: str,
+        flags: tuple[str, ...],
+        as_json: bool,
+        **kwargs: Any,
+    ) -> Any:
+        shared = Common(config_path, workspace, as_json, flags)
+        return command(*args, common=shared, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def reporter() -> Reporter:
+    """Return what shows progress, on stderr."""
+    from rich.console import Console
+
+    from basketwise.progress import Reporter
+
+    return Reporter(Console(stderr=True))
+
+
+def context(shared: Common, config: Config) -> Context:
+    """Return what the pipeline needs."""
+    from basketwise.pipeline import Context
+    from basketwise.platforms.local import LocalPlatform
+    from basketwise.workspace import open_workspace
+
+    return Context(
+        workspace=open_workspace(shared.workspace),
+        config=config,
+        platform=LocalPlatform(),
+        reporter=reporter(),
+        command=typed_command(),
+    )
+
+
+def typed_command() -> str:
+    """Return the command as it was typed, quoted where needed."""
+    return shlex.join(["basketwise", *sys.argv[1:]])
+
+
+def user() -> str:
+    """Return who is at the keyboard, for the registry's history."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,145 @@
+"""Results on stdout: one JSON object, or text for people."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from basketwise.evaluation.report_types import LeaderboardRow, Report
+    from basketwise.pipeline import RunResult
+
+RULE = "─" * 78
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def run_document(result: RunResult) -> dict[str, Any]:
+    """Return what ``run --json`` prints."""
+    report = result.report
+    winner = report["winner"]
+    return {
+        "run_id": result.run_id,
+        "seconds": round(result.seconds, 3),
+        "approved": report["verdict"]["approved"],
+        "state": str(result.version.state),
+        "reasons": report["verdict"]["reasons"],
+        "model_version": result.version.version,
+        "best_model": winner["model"],
+        "accuracy": winner["accuracy"],
+        "macro_f1": winner["macro_f1"],
+        "leaderboard": report["leaderboard"],
+        "lines": result.metadata.lines.model_dump(),
+        "impact": report["impact"],
+        "artifacts": str(result.folder),
+        "report": str(result.folder / "report.html"),
+        "model": str(result.folder / "model.tar.gz"),
+        "deployment_config": str(result.deployment_config) if result.deployment_config else None,
+    }
+
+
+def print_summary(result: RunResult, workspace: str) -> None:
+    """Print the final summary of a run: ETL, training, registry, money, readiness, what next."""
+    report, metadata = result.report, result.metadata
+    click.echo(RULE)
+    click.secho(report["verdict"]["headline"], bold=True)
+    click.echo(RULE)
+    _section("ETL")
+    lines = metadata.lines
+    click.echo(
+        f"  lines     {lines.read:,} read = {lines.accepted:,} accepted + "
+        f"{lines.rejected:,} rejected"
+    )
+    for reason, count in lines.rejected_by_reason.items():
+        click.echo(f"            {count:,} {reason}")
+    counts = ", ".join(f"{label} {n:,}" for label, n in metadata.baskets.items())
+    click.echo(f"  baskets   {counts}")
+    click.echo(f"  split     {report['data']['split']['description']}")
+    for warning in metadata.warnings:
+        click.echo(f"  note      {warning}")
+    _section("Training")
+    for line in leaderboard_lines(report["leaderboard"]):
+        click.echo(f"  {line}")
+    winner = report["winner"]
+    for name, interval in (("accuracy", winner["accuracy"]), ("macro-F1", winner["macro_f1"])):
+        click.echo(
+            f"  {winner['model']}: {name} {interval['estimate']:.4f}, "
+            f"{winner['confidence']:.0%} interval {interval['low']:.4f} to {interval['high']:.4f}"
+        )
+    _section("Registry")
+    click.echo(
+        f"  version {result.version.version} of {result.version.uri.split('/')[-2]}: "
+        f"{result.version.state}"
+    )
+    for reason_found in report["verdict"]["reasons"]:
+        click.echo(f"  {'✓' if reason_found['passed'] else '✗'} {reason_found['text']}")
+    _section("Business impact")
+    for line in impact_lines(report):
+        click.echo(f"  {line}")
+    _section("Deployment readiness")
+    folder = shown(result.folder)
+    click.echo(f"  report    {folder}/report.html")
+    click.echo(f"  model     {folder}/model.tar.gz")
+    config = result.deployment_config
+    click.echo(f"  config    {shown(config) if config else 'none: the model is not approved'}")
+    click.echo(f"  took      {result.seconds:.1f} s")
+    _section("Next")
+    option = f" --workspace {workspace}"
+    if result.deployment_config is None:
+        click.echo(f"  basketwise models approve {result.version.version}{option} --why '…'")
+    click.echo(f"  basketwise predict --data FILES --out scores.csv{option}")
+    click.echo(f"  basketwise models list{option}")
+
+
+def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
+    """Lay out the models' table."""
+    table = [f"{'model':<40}{'CV macro-F1':>12}{'accuracy':>10}{'macro-F1':>10}{'fit s':>8}"]
+    for row in rows:
+        name = row["model"] + (" without product index" if row["kind"] == "ablation" else "")
+        table.append(
+            f"{('* ' if row['winner'] else '  ') + name:<40}"
+            f"{_number(row['cv_f1_mean']):>12}{_number(row['test_accuracy']):>10}"
+            f"{_number(row['test_f1']):>10}{_seconds(row['fit_seconds']):>8}"
+        )
+    return table
+
+
+def impact_lines(report: Report) -> list[str]:
+    """Lay out the money, each figure with what it rests on."""
+    impact = report["impact"]
+    currency = impact["currency"]
+    assumed = {one["name"]: one["value"] for one in impact["assumptions"]}
+    stated = ", ".join(f"{name} {value}" for name, value in assumed.items())
+    return [
+        f"total per month   {impact['total_monthly_value']:>12,.0f} {currency}  "
+        f"({impact['total_low']:,.0f} to {impact['total_high']:,.0f})",
+        f"  revenue         {impact['monthly_revenue_impact']:>12,.0f} {currency}",
+        f"  cost savings    {impact['monthly_cost_savings']:>12,.0f} {currency}",
+        f"commonest class   {impact['baseline_total']:>12,.0f} {currency}  (always answering it)",
+        f"assumed: {stated}",
+    ]
+
+
+def shown(path: os.PathLike[str]) -> str:
+    """Shorten a path below the working directory."""
+    text = os.fspath(path)
+    relative = os.path.relpath(text)
+    return relative if not relative.startswith("..") else text
+
+
+def _section(name: str) -> None:
+    click.secho(f"\n{name}", bold=True)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"

@@ -1,0 +1,43 @@
+"""``basketwise run``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from basketwise.cli.options import Common, common, context
+from basketwise.errors import GATE_NOT_PASSED
+
+
+@click.command()
+@click.option("--data", required=True, metavar="PATH", help="A file, a folder or a quoted glob.")
+@click.option("--split", metavar="NAME", help="time, stratified or customer.")
+@click.option("--models", metavar="NAMES", help="Candidates to train, separated by commas.")
+@click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
+@common
+def run(
+    data: str, split: str | None, models: str | None, require_approval: bool, common: Common
+) -> None:
+    """Run every stage, from raw files to an approved, exported model."""
+    config = common.config(*overrides(split, models))
+    from basketwise.cli.output import print_json, print_summary, run_document
+    from basketwise.pipeline import run_all
+
+    result = run_all(data, context(common, config))
+    if common.as_json:
+        print_json(run_document(result))
+    else:
+        print_summary(result, common.workspace)
+    if require_approval and not result.report["verdict"]["approved"]:
+        sys.exit(GATE_NOT_PASSED)
+
+
+def overrides(split: str | None, models: str | None) -> list[str]:
+    """Turn a command's own flags into settings."""
+    flags = []
+    if split:
+        flags.append(f"split.strategy={split}")
+    if models:
+        flags.append(f"training.models={models}")
+    return flags

@@ -1,0 +1,75 @@
+"""``basketwise sample`` and ``basketwise init``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from basketwise.cli.options import Common, common, reporter
+from basketwise.cli.output import print_json, shown
+from basketwise.errors import InputError
+from basketwise.settings import DEFAULT_FILE
+
+
+@click.command()
+@click.option("--out", required=True, metavar="DIR", help="Folder for the weekly files.")
+@click.option("--baskets", default=20_000, show_default=True, help="How many baskets.")
+@click.option("--weeks", default=26, show_default=True, help="How many weekly files.")
+@click.option("--seed", default=42, show_default=True, help="The same seed, the same bytes.")
+@click.option("--compress/--no-compress", default=True, show_default=True, help="Write .csv.gz.")
+@click.option("--overwrite", is_flag=True, help="Replace the files of the same sample.")
+@common
+def sample(
+    out: str,
+    baskets: int,
+    weeks: int,
+    seed: int,
+    compress: bool,
+    overwrite: bool,
+    common: Common,
+) -> None:
+    """Write made-up till lines in the shape of dunnhumby's files, to try things out on.
+
+    Labels follow from a hidden class of each product, with some noise; see the documentation.
+    """
+    from basketwise.sampling import generate
+
+    with reporter().stage("sample") as log:
+        summary = generate(
+            Path(out),
+            baskets=baskets,
+            seed=seed,
+            weeks=weeks,
+            compress=compress,
+            overwrite=overwrite,
+            progress=lambda done, total: log.tick("weeks", done, total),
+        )
+        log.finish(
+            f"{summary.lines:,} lines of {summary.baskets:,} baskets in {len(summary.files)} files"
+        )
+    if common.as_json:
+        print_json(asdict(summary))
+    else:
+        click.echo(shown(Path(out)))
+
+
+@click.command()
+@click.option("--out", default=DEFAULT_FILE, show_default=True, metavar="FILE")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@common
+def init(out: str, overwrite: bool, common: Common) -> None:
+    """Write a configuration with every setting, its default and what it means."""
+    from basketwise.template import config_template
+
+    path = Path(out)
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{out!r} is there already.", "Give another --out, or --overwrite to replace it."
+        )
+    path.write_text(config_template(), encoding="utf-8")
+    if common.as_json:
+        print_json({"config": str(path)})
+    else:
+        click.echo(f"{shown(path)}: change what you like, then run 'basketwise doctor'")

@@ -1,0 +1,214 @@
+"""Every setting of Basketwise: its name, its default, what is allowed.
+
+One TOML file, one section a stage. Everything here is read-only once loaded; how flags,
+environment and file are laid over the defaults is in :mod:`basketwise.settings`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from basketwise.schema import CLASSES, DEFAULT_LABELS, GROUP_NAME
+
+LabelName = Literal["Low", "Medium", "High", "Unclassified"]
+ModelName = Literal["logistic", "decision_tree", "random_forest", "xgboost"]
+FeatureGroup = Literal["basket", "product"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are refused, values are fixed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class DataConfig(Section):
+    """How raw files are read."""
+
+    encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
+    """Text encoding of CSV files."""
+    labels: dict[str, LabelName] = Field(default_factory=lambda: dict(DEFAULT_LABELS))  # type: ignore[arg-type]
+    """What each label of the input means."""
+
+
+class EtlConfig(Section):
+    """How lines are cleaned."""
+
+    outliers: Literal["clip", "drop", "keep"] = "clip"
+    """What happens to lines with SPEND above the quantile."""
+    outlier_quantile: Annotated[float, Field(gt=0, le=1)] = 0.99
+    """Exact, linear interpolation, over all accepted lines."""
+    duplicates: Literal["reject", "keep"] = "reject"
+    """What happens to a line that repeats an earlier one in every column."""
+
+
+class FeaturesConfig(Section):
+    """Which groups of features the models see."""
+
+    groups: tuple[FeatureGroup, ...] = ("basket", "product")
+
+    @field_validator("groups")
+    @classmethod
+    def _not_empty(cls, groups: tuple[FeatureGroup, ...]) -> tuple[FeatureGroup, ...]:
+        if not groups or len(set(groups)) != len(groups):
+            raise ValueError("name at least one group, each once")
+        return groups
+
+
+class IndexConfig(Section):
+    """How the product sensitivity index is learned."""
+
+    ridge: Positive = 1.0
+    """Strength of the ridge penalty, in units of weighted squared shares."""
+    size_power: Annotated[float, Field(ge=0, le=4)] = 0.5
+    """A basket of n lines weighs n ** -size_power: short baskets say more about each product."""
+    max_products: Annotated[int, Field(ge=10, le=40_000)] = 8_000
+    """So many of the commonest products get a ridge coefficient of their own (memory: its square);
+    the others start from their hierarchy."""
+    refine_rounds: Annotated[int, Field(ge=0, le=50)] = 8
+    """At most so many rounds of likelihood refinement of the products' classes."""
+    refine_basket_lines: Annotated[int, Field(ge=1, le=12)] = 8
+    """Refinement reads the baskets of at most so many lines."""
+    refine_max_lines: Count = 4_000_000
+    """Refinement reads at most so many lines."""
+
+
+class SplitConfig(Section):
+    """How baskets are parted into training and test."""
+
+    strategy: Literal["time", "stratified", "customer"] = "time"
+    test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    random_state: Seed = 42
+
+
+class TrainingConfig(Section):
+    """Which candidates are trained, and how they are compared."""
+
+    models: tuple[ModelName, ...] = ("logistic", "decision_tree", "random_forest", "xgboost")
+    folds: Annotated[int, Field(ge=2, le=50)] = 5
+    random_state: Seed = 42
+    cv_max_baskets: Annotated[int, Field(ge=0)] = 60_000
+    """Cross-validation fits each fold's model on at most so many baskets (0: all of them); every
+    training basket is scored out of fold all the same."""
+    logistic: dict[str, Any] = Field(default_factory=lambda: {"max_iter": 1000})
+    decision_tree: dict[str, Any] = Field(
+        default_factory=lambda: {
+            "max_depth": 10,
+            "min_samples_split": 20,
+            "min_samples_leaf": 10,
+        }
+    )
+    random_forest: dict[str, Any] = Field(
+        default_factory=lambda: {
+            "n_estimators": 100,
+            "max_depth": 15,
+            "min_samples_split": 20,
+            "min_samples_leaf": 5,
+        }
+    )
+    xgboost: dict[str, Any] = Field(
+        default_factory=lambda: {
+            "n_estimators": 100,
+            "max_depth": 6,
+            "learning_rate": 0.1,
+            "subsample": 0.8,
+            "colsample_bytree": 0.8,
+        }
+    )
+
+    @field_validator("models")
+    @classmethod
+    def _not_empty(cls, models: tuple[ModelName, ...]) -> tuple[ModelName, ...]:
+        if not models or len(set(models)) != len(models):
+            raise ValueError("name at least one model, each once")
+        return models
+
+
+class EvaluationConfig(Section):
+    """How results are judged."""
+
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Bootstrap resamples behind each interval."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    importance_baskets: Count = 10_000
+    """Permutation importance looks at so many test baskets."""
+    importance_repeats: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+class GateConfig(Section):
+    """When a version is approved without a person."""
+
+    min_accuracy: Share = 0.80
+    min_macro_f1: Share = 0.70
+    champion: bool = True
+    """Whether the challenger must not be worse than the champion on the same test baskets."""
+    champion_margin: Share = 0.0
+    """So much lower than the champion's may the challenger's accuracy be (paired, at the upper end
+    of the interval)."""
+
+
+class RegistryConfig(Section):
+    """Where versions are kept."""
+
+    uri: str = ""
+    """Empty: MLflow on SQLite in the workspace. Else the URI of an MLflow server."""
+    group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")] = GROUP_NAME
+
+
+class BusinessConfig(Section):
+    """The assumptions behind the business impact; each is printed beside what rests on it."""
+
+    predictions_per_day: Positive = 1000
+    days_per_month: Positive = 30
+    revenue_per_accurate_prediction: float = 10.0
+    cost_saving_per_prediction: float = 2.0
+    currency: str = "USD"
+    cost_matrix: list[list[float]] | None = None
+    """Money per basket, true class (row) by predicted class (column), order Low, Medium, High.
+    Replaces the revenue per accurate prediction."""
+
+    @field_validator("cost_matrix")
+    @classmethod
+    def _square(cls, matrix: list[list[float]] | None) -> list[list[float]] | None:
+        size = len(CLASSES)
+        if matrix is not None and [len(row) for row in matrix] != [size] * size:
+            raise ValueError(f"give {size} rows of {size} numbers, order {', '.join(CLASSES)}")
+        return matrix
+
+
+class DeploymentConfig(Section):
+    """What the exported deployment configuration asks for."""
+
+    instance_type: str = "ml.t2.medium"
+    initial_instance_count: Count = 1
+    max_instance_count: Count = 10
+    min_capacity: Count = 1
+    max_capacity: Count = 10
+    target_cpu_utilization: Annotated[int, Field(ge=1, le=100)] = 70
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DeploymentConfig:
+        if self.min_capacity > self.max_capacity:
+            raise ValueError("min_capacity must not be above max_capacity")
+        return self
+
+
+class Config(Section):
+    """All sections."""
+
+    data: DataConfig = DataConfig()
+    etl: EtlConfig = EtlConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    index: IndexConfig = IndexConfig()
+    split: SplitConfig = SplitConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    gate: GateConfig = GateConfig()
+    registry: RegistryConfig = RegistryConfig()
+    business: BusinessConfig = BusinessConfig()
+    deployment: DeploymentConfig = DeploymentConfig()

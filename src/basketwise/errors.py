@@ -1,0 +1,69 @@
+"""Every error that Basketwise raises on purpose.
+
+::
+
+    BasketwiseError                 a headline, what to do next, an exit code
+    ├── InputError          (2)     the user's data cannot be used
+    ├── ConfigError         (2)     the user's settings cannot be used
+    ├── WorkspaceError      (2)     the workspace is busy, full or not writable
+    └── DependencyError     (3)     a registry, S3 or SageMaker did not do its part
+
+Anything else that escapes is our own fault and ends with exit code 4.
+"""
+
+from __future__ import annotations
+
+GATE_NOT_PASSED = 1
+"""Exit code of a run whose model was not approved, with ``--require-approval`` only."""
+
+OUR_FAULT = 4
+"""Exit code when an error escapes that is none of ours."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C (128 + SIGINT), as shells expect."""
+
+
+class BasketwiseError(Exception):
+    """What went wrong, as one line, and what to do about it.
+
+    Parameters
+    ----------
+    headline : str
+        What was found and where (file, row, column or config key).
+    hint : str
+        What is allowed and what to do next. May be empty.
+    """
+
+    exit_code = OUR_FAULT
+
+    def __init__(self, headline: str, hint: str = "") -> None:
+        super().__init__(headline)
+        self.headline = headline
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.headline}\n{self.hint}" if self.hint else self.headline
+
+
+class InputError(BasketwiseError):
+    """The user's data cannot be used."""
+
+    exit_code = 2
+
+
+class ConfigError(BasketwiseError):
+    """A setting is unknown or out of its range."""
+
+    exit_code = 2
+
+
+class WorkspaceError(BasketwiseError):
+    """The workspace is in use by another run, full, or not writable."""
+
+    exit_code = 2
+
+
+class DependencyError(BasketwiseError):
+    """Something that Basketwise relies on failed: a registry, S3, SageMaker."""
+
+    exit_code = 3

@@ -1,0 +1,112 @@
+"""What must be known of all lines before the first feature: baskets, products, values of SPEND.
+
+Each week is surveyed once, while its lines are in memory anyway. What is kept grows with baskets
+and products, not with lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from basketwise.schema import (
+    BASKET_ID,
+    CUST_CODE,
+    HIERARCHY,
+    LABEL,
+    PROD_CODE,
+    SHOP_WEEK,
+    SPEND,
+)
+
+STORE_COLUMNS = ("STORE_FORMAT", "STORE_REGION")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The facts of one week, or of all.
+
+    Attributes
+    ----------
+    baskets
+        One row per basket: BASKET_ID, SHOP_WEEK (Int32), LABEL, CUST_CODE, STORE_FORMAT,
+        STORE_REGION (Categorical, null where unknown), ``lines`` (UInt32). Sorted by BASKET_ID.
+    products
+        One row per product: PROD_CODE, its hierarchy (null where unknown), ``baskets`` (UInt32).
+        Sorted by PROD_CODE.
+    spends
+        One row per distinct SPEND: SPEND (GBP), ``count`` (UInt32). Sorted by SPEND.
+    """
+
+    baskets: pl.DataFrame
+    products: pl.DataFrame
+    spends: pl.DataFrame
+
+    @property
+    def lines(self) -> int:
+        """How many accepted lines there are."""
+        return int(self.baskets["lines"].sum())
+
+
+def survey_week(lines: pl.DataFrame) -> Survey:
+    """Survey one week's accepted lines."""
+    baskets = lines.group_by(BASKET_ID).agg(
+        pl.col(SHOP_WEEK).first(),
+        pl.col(LABEL, CUST_CODE, *STORE_COLUMNS).first().cast(pl.Categorical),
+        pl.len().alias("lines"),
+    )
+    products = lines.group_by(PROD_CODE).agg(
+        pl.col(*HIERARCHY).first(), pl.col(BASKET_ID).n_unique().alias("baskets")
+    )
+    return Survey(
+        baskets.sort(BASKET_ID), products.sort(PROD_CODE), _count(lines.select(SPEND, count=1))
+    )
+
+
+def merge(surveys: Sequence[Survey]) -> Survey:
+    """Bring the weeks' surveys together; a product keeps the hierarchy it had first."""
+    products = (
+        pl.concat([s.products for s in surveys])
+        .group_by(PROD_CODE, maintain_order=True)
+        .agg(pl.col(*HIERARCHY).drop_nulls().first(), pl.col("baskets").sum())
+    )
+    return Survey(
+        pl.concat([s.baskets for s in surveys]).sort(BASKET_ID),
+        products.sort(PROD_CODE),
+        _count(pl.concat([s.spends for s in surveys])),
+    )
+
+
+def _count(spends: pl.DataFrame) -> pl.DataFrame:
+    return spends.group_by(SPEND).agg(pl.col("count").cast(pl.UInt32).sum()).sort(SPEND)
+
+
+def spend_quantile(spends: pl.DataFrame, q: float) -> float:
+    """Return the exact quantile of SPEND with linear interpolation, from the value counts.
+
+    Parameters
+    ----------
+    spends : DataFrame
+        A survey's ``spends``, at least one row.
+    q : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    float
+        What ``numpy.quantile(all_spends, q)`` gives, to the bit, in GBP.
+    """
+    values = spends[SPEND].to_numpy()
+    ends = np.cumsum(spends["count"].to_numpy().astype(np.int64))
+    position = q * (int(ends[-1]) - 1)
+    below = int(np.floor(position))
+    low, high = (
+        float(values[np.searchsorted(ends, rank, side="right")])
+        for rank in (below, min(below + 1, int(ends[-1]) - 1))
+    )
+    t = position - below
+    # NumPy interpolates from the nearer end; the other order differs in the last bit.
+    return high - (high - low) * (1 - t) if t >= 0.5 else low + (high - low) * t

@@ -1,0 +1,82 @@
+"""Accuracy, precision, recall and F1 from the confusion matrix, classes in the fixed order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basketwise.schema import CLASSES
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one set of predictions.
+
+    Attributes
+    ----------
+    accuracy, precision, recall, f1
+        The latter three are macro averages: the plain mean over Low, Medium and High.
+    per_class_precision, per_class_recall, per_class_f1
+        One entry per class.
+    support
+        Baskets of each class.
+    confusion
+        Rows: true class, columns: predicted class.
+    """
+
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    per_class_precision: Floats
+    per_class_recall: Floats
+    per_class_f1: Floats
+    support: Counts
+    confusion: Counts
+
+
+def confusion_matrix(true: NDArray[np.int8], predicted: NDArray[np.int8]) -> Counts:
+    """Count true class (row) by predicted class (column), order Low, Medium, High."""
+    size = len(CLASSES)
+    cells = true.astype(np.int64) * size + predicted
+    return np.bincount(cells, minlength=size * size).reshape(size, size)
+
+
+def scores(confusion: Counts) -> Scores:
+    """Compute all scores of a confusion matrix.
+
+    A class that was never predicted has precision 0, one that does not occur recall 0, as in
+    scikit-learn with ``zero_division=0``.
+    """
+    right = np.diagonal(confusion).astype(np.float64)
+    true, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    precision, recall = _share(right, predicted), _share(right, true)
+    f1 = _share(2 * right, true + predicted)
+    return Scores(
+        float(right.sum() / max(confusion.sum(), 1)),
+        float(precision.mean()),
+        float(recall.mean()),
+        float(f1.mean()),
+        precision,
+        recall,
+        f1,
+        true,
+        confusion,
+    )
+
+
+def macro_f1(confusions: NDArray[np.int64]) -> Floats:
+    """Return the macro-F1 of many matrices at once, shape (many, classes, classes)."""
+    right = np.diagonal(confusions, axis1=-2, axis2=-1)
+    both = confusions.sum(axis=-1) + confusions.sum(axis=-2)
+    per_class: Floats = np.divide(2 * right, both, out=np.zeros(right.shape), where=both > 0)
+    return np.asarray(per_class.mean(axis=-1), dtype=np.float64)
+
+
+def _share(part: Floats, whole: Counts) -> Floats:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -1,0 +1,243 @@
+"""The report document: what ``report.json`` holds and ``report.html`` shows.
+
+Every value is JSON-native. Shares, scores and their intervals lie between 0 and 1; ``None`` always
+means "not measured". Classes and matrices are in the order Low, Medium, High.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, TypedDict
+
+REPORT_FORMAT = 1
+"""Goes up when a key changes its meaning or is taken away."""
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+
+class Interval(TypedDict):
+    """An estimate with the ends of its bootstrap interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class Run(TypedDict):
+    """One run: ``started_at`` is ISO 8601 with its zone, ``command`` repeats the run."""
+
+    run_id: str
+    started_at: str
+    seconds: float
+    command: str
+
+
+class Reason(TypedDict):
+    """What one rule of the gate found.
+
+    ``rule`` is named after its setting: ``min_accuracy``, ``min_macro_f1``, ``champion`` …
+    ``value`` and ``threshold`` are ``None`` for a rule without numbers.
+    """
+
+    rule: str
+    passed: bool
+    value: float | None
+    threshold: float | None
+    text: str
+
+
+class Verdict(TypedDict):
+    """What the gate decided; ``approved`` is true exactly when ``state`` is ``Approved``."""
+
+    approved: bool
+    state: Literal["Approved", "PendingManualApproval"]
+    headline: str
+    description: str
+    """One line for the registry's history."""
+    reasons: list[Reason]
+
+
+class LeaderboardRow(TypedDict):
+    """One model, best first. Precision, recall and F1 are macro averages.
+
+    ``kind`` is ``candidate``, ``ablation`` (trained without the product group) or ``baseline``
+    (always answers the commonest class of the training part). ``fit_seconds`` is wall time.
+    """
+
+    model: str
+    groups: list[str]
+    kind: Literal["candidate", "ablation", "baseline"]
+    winner: bool
+    test_accuracy: float | None
+    test_f1: float | None
+    test_precision: float | None
+    test_recall: float | None
+    train_accuracy: float | None
+    cv_accuracy_mean: float | None
+    cv_accuracy_std: float | None
+    cv_f1_mean: float | None
+    fit_seconds: float | None
+
+
+ClassScores = TypedDict(
+    "ClassScores",
+    {"class": str, "precision": float, "recall": float, "f1": float, "support": int},
+)
+"""Scores of one class; ``support`` is its number of test baskets."""
+
+
+class Winner(TypedDict):
+    """The winner on the test part; ``confusion_matrix`` has true rows, predicted columns."""
+
+    model: str
+    accuracy: Interval
+    macro_f1: Interval
+    confidence: float
+    resamples: int
+    classes: list[str]
+    confusion_matrix: list[list[int]]
+    per_class: list[ClassScores]
+
+
+class Champion(TypedDict):
+    """Challenger minus champion, paired on the same ``test_rows`` baskets."""
+
+    version: str
+    accuracy_difference: Interval
+    test_rows: int
+
+
+class Importance(TypedDict):
+    """Mean drop in test accuracy when one feature is permuted, and its standard deviation."""
+
+    feature: str
+    group: str
+    drop: float
+    std: float
+
+
+ProductScore = TypedDict(
+    "ProductScore",
+    {
+        "prod_code": str,
+        "department": str | None,
+        "score_low": float,
+        "score_medium": float,
+        "score_high": float,
+        "class": str,
+        "baskets": int,
+    },
+)
+"""One product of the index; ``baskets`` is the number of baskets its scores rest on."""
+
+
+class Drivers(TypedDict):
+    """What the winner looks at: features, largest drop first; telling products by class."""
+
+    importance: list[Importance]
+    products: dict[str, list[ProductScore]]
+
+
+class Assumption(TypedDict):
+    """One setting that money figures rest on, named as in section ``business`` of the config."""
+
+    name: str
+    value: Json
+    unit: str
+
+
+class Impact(TypedDict):
+    """Money per month, in ``currency``; the interval comes from the accuracy's."""
+
+    currency: str
+    monthly_predictions: float
+    accurate_predictions: float
+    monthly_revenue_impact: float
+    monthly_cost_savings: float
+    total_monthly_value: float
+    total_low: float
+    total_high: float
+    baseline_total: float
+    assumptions: list[Assumption]
+
+
+class InputFile(TypedDict):
+    """One raw file that was read."""
+
+    name: str
+    sha256: str
+    bytes: int
+    lines: int
+
+
+class Baskets(TypedDict):
+    """Baskets by label."""
+
+    Low: int
+    Medium: int
+    High: int
+    Unclassified: int
+
+
+class SplitSummary(TypedDict):
+    """How baskets were parted; ``description`` is one sentence for people."""
+
+    strategy: str
+    train_baskets: int
+    test_baskets: int
+    description: str
+
+
+class DataSummary(TypedDict):
+    """What was read; ``lines_accepted + lines_rejected == lines_read``.
+
+    ``files`` may name fewer than ``files_total``. ``outlier_threshold`` is in GBP a line, ``None``
+    where no quantile was taken; ``outliers`` counts the lines above it.
+    """
+
+    files: list[InputFile]
+    files_total: int
+    lines_read: int
+    lines_accepted: int
+    lines_rejected: int
+    rejected_by_reason: dict[str, int]
+    baskets: Baskets
+    outlier_quantile: float
+    outlier_threshold: float | None
+    outliers: int
+    products: int
+    split: SplitSummary
+
+
+class Host(TypedDict):
+    """The machine that ran it."""
+
+    python: str
+    platform: str
+    cpus: int
+
+
+class Lineage(TypedDict):
+    """What the result came from; ``git_commit`` is ``None`` outside a repository."""
+
+    data_hash: str
+    code_version: str
+    git_commit: str | None
+    seed: int
+    host: Host
+    versions: dict[str, str]
+    config: dict[str, Json]
+
+
+class Report(TypedDict):
+    """The whole document; ``champion`` is ``None`` where no version was approved before."""
+
+    format: int
+    run: Run
+    verdict: Verdict
+    leaderboard: list[LeaderboardRow]
+    winner: Winner
+    champion: Champion | None
+    drivers: Drivers
+    impact: Impact
+    data: DataSummary
+    lineage: Lineage

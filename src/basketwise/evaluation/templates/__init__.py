@@ -1,0 +1,1 @@
+"""The templates of the report, and the filters they write values with."""

@@ -1,0 +1,5 @@
+"""The product sensitivity index: what each product says about the basket it lies in.
+
+Learned in three steps, each fold by itself: sufficient statistics (one pass over the lines), ridge
+coefficients, and a likelihood refinement of the products' classes.
+"""

@@ -1,0 +1,86 @@
+"""What a product's hierarchy says about it: the fallback for rare and unknown products.
+
+Every level of the hierarchy (PROD_CODE_40 down to PROD_CODE_10) is smoothed with the level above
+it, the top with the average of all products: a group of few products says little by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+STRENGTH = 5.0
+"""A group's parent counts as so many products of the group."""
+
+Values = NDArray[np.float64]
+Groups = NDArray[np.int64]
+"""One entry per product: the number of its group within one level, -1 where unknown."""
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """The smoothed averages of every group.
+
+    Attributes
+    ----------
+    overall
+        Average over all products, one entry per column.
+    levels
+        Per level, finest first: one row per group.
+    """
+
+    overall: Values
+    levels: tuple[Values, ...]
+
+
+def smooth(values: Values, weights: Values, levels: Sequence[Groups]) -> Smoothed:
+    """Average the products' values in each group of each level.
+
+    Parameters
+    ----------
+    values : array of float64, shape (products, columns)
+        Anything that can be averaged: scores, one-hot classes.
+    weights : array of float64, shape (products,)
+        0 leaves a product out.
+    levels : sequence of arrays of int64, shape (products,)
+        Group numbers, finest level first.
+
+    Returns
+    -------
+    Smoothed
+        Averages; of a group without weight, its parent's.
+    """
+    total = weights.sum()
+    columns = values.shape[1]
+    overall = weights @ values / total if total else np.full(columns, 1 / columns)
+    coarser_groups: Groups | None = None
+    coarser: Values | None = None
+    smoothed: list[Values] = []
+    for groups in reversed(levels):
+        size = int(groups.max(initial=-1)) + 1
+        known = groups >= 0
+        mass = np.bincount(groups[known], weights[known], minlength=size)
+        sums = np.column_stack(
+            [np.bincount(groups[known], (weights * v)[known], minlength=size) for v in values.T]
+        )
+        parent = np.tile(overall, (size, 1))
+        if coarser is not None and coarser_groups is not None:
+            nested = known & (coarser_groups >= 0)
+            parent[groups[nested]] = coarser[coarser_groups[nested]]
+        averages = (sums + STRENGTH * parent) / (mass + STRENGTH)[:, None]
+        smoothed.append(averages)
+        coarser_groups, coarser = groups, averages
+    return Smoothed(overall, tuple(reversed(smoothed)))
+
+
+def fallback(smoothed: Smoothed, levels: Sequence[Groups]) -> Values:
+    """Give each product the average of its finest known group, at last the overall one."""
+    products = levels[0].size if levels else 0
+    values = np.tile(smoothed.overall, (products, 1))
+    for groups, averages in zip(reversed(levels), reversed(smoothed.levels), strict=True):
+        known = groups >= 0
+        values[known] = averages[groups[known]]
+    return values

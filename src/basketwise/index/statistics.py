@@ -1,0 +1,141 @@
+"""Sufficient statistics of the ridge regression of baskets' labels on their products' shares.
+
+XᵀX and XᵀY are sums over baskets, so they add up over weeks, files, executors and folds: one pass
+gives every fold's, and a fold's own regression takes the total minus the fold. Memory is that of
+the products squared, whatever the number of lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+FLUSH_LINES = 2_000_000
+"""Lines multiplied at a time: few full sparse products cost less than many thin ones."""
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class BasketLines:
+    """Training lines as numbers.
+
+    Attributes
+    ----------
+    basket, product
+        One entry per line: the basket's position in the arrays below, the product's number.
+    label, fold
+        One entry per basket: its label's position in ``INDEX_LABELS``, its fold.
+    """
+
+    basket: Ints
+    product: Ints
+    label: NDArray[np.int8]
+    fold: NDArray[np.int8]
+
+
+class FoldStatistics:
+    """Running sums of each fold's XᵀX and XᵀY.
+
+    Parameters
+    ----------
+    products : int
+        Number of products.
+    coefficients : int
+        The products numbered below it have a coefficient; lines of the others count in the size of
+        their basket only.
+    labels : int
+        Number of labels.
+    folds : int
+        Number of folds.
+    size_power : float
+        A basket of n lines has the weight ``n ** -size_power``.
+
+    Attributes
+    ----------
+    xtx : list of arrays of float32, shape (coefficients, coefficients)
+        One a fold.
+    xty : list of arrays of float32, shape (coefficients, labels)
+        One a fold.
+    baskets_with : array of int64, shape (folds, products)
+        Baskets that hold a product.
+    """
+
+    def __init__(
+        self, products: int, coefficients: int, labels: int, folds: int, size_power: float
+    ) -> None:
+        self.coefficients = coefficients
+        self.size_power = size_power
+        square, tall = (coefficients, coefficients), (coefficients, labels)
+        self.xtx: list[Floats] = [np.zeros(square, np.float32) for _ in range(folds)]
+        self.xty: list[Floats] = [np.zeros(tall, np.float32) for _ in range(folds)]
+        self.baskets_with = np.zeros((folds, products), dtype=np.int64)
+        self._waiting: list[BasketLines] = []
+
+    def add(self, lines: BasketLines) -> None:
+        """Add whole baskets; a basket must not come in two pieces."""
+        self._waiting.append(lines)
+        if sum(piece.basket.size for piece in self._waiting) >= FLUSH_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Multiply what has been gathered."""
+        if not self._waiting:
+            return
+        lines = concatenate(self._waiting)
+        self._waiting = []
+        shares, targets = self._design(lines)
+        for fold, (xtx, xty) in enumerate(zip(self.xtx, self.xty, strict=True)):
+            rows = np.flatnonzero(lines.fold == fold)
+            own = shares[rows]
+            self.baskets_with[fold] += np.bincount(own.indices, minlength=own.shape[1])
+            if own.shape[1] > self.coefficients:
+                own = own[:, : self.coefficients]
+            _add_sparse(xtx, (own.T @ own).tocsr())
+            xty += own.T @ targets[rows]
+
+    def _design(self, lines: BasketLines) -> tuple[sp.csr_array, Floats]:
+        """Return √w·X (baskets × products, shares of lines) and √w·Y (one-hot labels)."""
+        baskets = lines.label.size
+        size = np.maximum(np.bincount(lines.basket, minlength=baskets), 1)
+        root_weight = size ** (-self.size_power / 2)
+        share = (root_weight / size)[lines.basket].astype(np.float32)
+        shape = (baskets, self.baskets_with.shape[1])
+        shares = sp.coo_array((share, (lines.basket, lines.product)), shape=shape).tocsr()
+        targets = np.zeros((baskets, self.xty[0].shape[1]), dtype=np.float32)
+        targets[np.arange(baskets), lines.label] = root_weight
+        return shares, targets
+
+    def total(self) -> tuple[Floats, Floats]:
+        """Return the sums over all folds."""
+        xtx = self.xtx[0].copy()
+        for fold in self.xtx[1:]:
+            xtx += fold
+        return xtx, self.total_targets()
+
+    def total_targets(self, *, without: int | None = None) -> Floats:
+        """Return the sum of XᵀY over all folds, or over all but one."""
+        kept = [xty for fold, xty in enumerate(self.xty) if fold != without]
+        total: Floats = np.sum(kept, axis=0, dtype=np.float32)
+        return total
+
+
+def concatenate(pieces: list[BasketLines]) -> BasketLines:
+    """Bring pieces together, baskets numbered through."""
+    starts = np.cumsum([0, *(piece.label.size for piece in pieces[:-1])]).astype(np.int32)
+    return BasketLines(
+        np.concatenate([p.basket + s for p, s in zip(pieces, starts, strict=True)]),
+        np.concatenate([p.product for p in pieces]),
+        np.concatenate([p.label for p in pieces]),
+        np.concatenate([p.fold for p in pieces]),
+    )
+
+
+def _add_sparse(dense: Floats, sparse: sp.csr_array) -> None:
+    rows = np.repeat(np.arange(dense.shape[0], dtype=np.int64), np.diff(sparse.indptr))
+    # Each place occurs once in a CSR product, so plain indexing adds correctly.
+    dense.reshape(-1)[rows * dense.shape[1] + sparse.indices] += sparse.data

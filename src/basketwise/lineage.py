@@ -1,0 +1,63 @@
+"""Where a result came from: code, libraries, machine, commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from basketwise import __version__
+from basketwise.evaluation.report_types import Host
+
+LIBRARIES = (
+    "narwhals",
+    "numpy",
+    "polars",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "xgboost-cpu",
+    "mlflow-skinny",
+)
+
+
+def code_version() -> str:
+    """Return Basketwise's own version."""
+    return __version__
+
+
+def library_versions() -> dict[str, str]:
+    """Return the installed versions of the libraries that results depend on."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "absent"
+    return versions
+
+
+def host() -> Host:
+    """Return what kind of machine this is; never its name."""
+    return Host(
+        python=platform.python_version(),
+        platform=f"{sys.platform} {platform.machine()}",
+        cpus=os.cpu_count() or 1,
+    )
+
+
+def git_commit() -> str | None:
+    """Return the commit of the repository that the command was started in, or None."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

@@ -1,0 +1,1 @@
+"""Where stages run. No stage knows."""

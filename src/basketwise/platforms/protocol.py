@@ -1,0 +1,54 @@
+"""What a platform must do: run the two heavy stages somewhere, on folders it is given.
+
+A stage is a plain function of its locations and the configuration. What it learned is read from the
+files it leaves, never from a return value, so that a stage can as well run in a container far away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from basketwise.config import Config
+
+Tick = Callable[[str, int, int], None]
+"""Told (what is being done, pieces done, pieces in all)."""
+
+
+@dataclass(frozen=True)
+class EtlJob:
+    """Where ETL reads and writes; all folders are empty."""
+
+    data: str
+    silver: Path
+    gold: Path
+    scratch: Path
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Where training reads (``gold``) and writes (``out``, empty)."""
+
+    gold: Path
+    out: Path
+
+
+class Platform(Protocol):
+    """A place where stages run.
+
+    Raises
+    ------
+    BasketwiseError
+        From either method: what the stage itself raises, wherever it ran. What is in the output
+        folders then must not be used.
+    """
+
+    def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
+        """Fill ``silver`` and ``gold``."""
+        ...
+
+    def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
+        """Fill ``out``."""
+        ...

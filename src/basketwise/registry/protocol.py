@@ -1,0 +1,131 @@
+"""What a model registry must do, whoever keeps it.
+
+Approval is a property of a *version*; the *champion* is the version that was approved last and is
+still approved. So a rollback is nothing but a rejection: the version approved before it leads
+again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class ApprovalState(StrEnum):
+    """The states a version can be in, spelled as SageMaker Model Registry spells them."""
+
+    PENDING = "PendingManualApproval"
+    APPROVED = "Approved"
+    REJECTED = "Rejected"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A trained model on its way into the registry.
+
+    Attributes
+    ----------
+    run_id
+        The run that trained it.
+    model_archive
+        The local ``model.tar.gz``.
+    sha256
+        Hex digest of that archive.
+    description
+        One line for people.
+    metrics
+        Finite numbers by name (``test_accuracy`` …).
+    params
+        Settings by name, as text.
+    tags
+        Anything else worth finding a version by.
+    attachments
+        Local files to keep with the version: plots, ``report.html``, ``report.json``.
+    """
+
+    run_id: str
+    model_archive: Path
+    sha256: str
+    description: str
+    metrics: dict[str, float]
+    params: dict[str, str]
+    tags: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered version as the registry knows it now."""
+
+    version: str
+    run_id: str
+    state: ApprovalState
+    created_at: datetime
+    sha256: str
+    uri: str
+    """What the registry calls this version (``models:/name/3``, a model package ARN)."""
+    model_data_url: str
+    """Where its ``model.tar.gz`` lies."""
+    description: str
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    champion: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a version's approval state: when, who, what, why."""
+
+    at: datetime
+    version: str
+    old: ApprovalState | None
+    """``None`` for the registration itself."""
+    new: ApprovalState
+    who: str
+    why: str
+
+
+class Registry(Protocol):
+    """A place that keeps versions, their approval and the history of both.
+
+    All times are UTC and timezone-aware. ``who`` and ``why`` are kept as given. Versions are
+    numbered ``"1"``, ``"2"``, … in the order of registration.
+
+    Raises
+    ------
+    InputError
+        From any method that is asked for a version which does not exist.
+    DependencyError
+        From any method when the registry cannot be reached or refuses.
+    """
+
+    def register(self, submission: Submission, *, who: str) -> ModelVersion:
+        """Keep a new version, in state ``PendingManualApproval``."""
+        ...
+
+    def get(self, version: str) -> ModelVersion:
+        """Return one version."""
+        ...
+
+    def versions(self) -> list[ModelVersion]:
+        """Return all versions, newest first; an empty registry is no error."""
+        ...
+
+    def champion(self) -> ModelVersion | None:
+        """Return the version approved last of those still approved, or ``None``."""
+        ...
+
+    def set_state(self, version: str, state: ApprovalState, *, who: str, why: str) -> ModelVersion:
+        """Change a version's state; saying the same state again is kept in the history too."""
+        ...
+
+    def history(self, version: str | None = None) -> list[Change]:
+        """Return the changes of one version, or of all, oldest first."""
+        ...
+
+    def fetch(self, version: str, folder: Path) -> Path:
+        """Bring a version's ``model.tar.gz`` into ``folder``; its sha256 has been checked."""
+        ...

@@ -1,0 +1,75 @@
+"""A finished run, as the registry takes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from basketwise.artifact import ARCHIVE
+from basketwise.config import Config
+from basketwise.etl.sources import sha256
+from basketwise.evaluation.report_types import Report
+from basketwise.evaluation.stage import REPORT_HTML, REPORT_JSON
+from basketwise.registry.protocol import Submission
+
+
+def submission(run_id: str, folder: Path, report: Report, config: Config) -> Submission:
+    """Put together what the registry keeps of a run.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    folder : Path
+        Its artifacts.
+    report : Report
+        What evaluation found.
+    config : Config
+        All settings; kept as parameters ``section.key``.
+    """
+    archive = folder / ARCHIVE
+    rows = [row for row in report["leaderboard"] if row["kind"] == "candidate"]
+    metrics = {
+        f"{row['model']}_{key}": float(value)
+        for row in rows
+        for key, value in (
+            ("test_accuracy", row["test_accuracy"]),
+            ("test_f1", row["test_f1"]),
+            ("cv_f1_mean", row["cv_f1_mean"]),
+        )
+        if value is not None
+    }
+    best = next(row for row in rows if row["winner"])
+    metrics |= {
+        name: float(value)
+        for name, value in (
+            ("accuracy", best["test_accuracy"]),
+            ("f1_score", best["test_f1"]),
+            ("precision", best["test_precision"]),
+            ("recall", best["test_recall"]),
+            ("cv_accuracy", best["cv_accuracy_mean"]),
+        )
+        if value is not None
+    }
+    params = {
+        f"{section}.{key}": json.dumps(value)
+        for section, values in config.model_dump(mode="json").items()
+        for key, value in values.items()
+    }
+    pictures = sorted(folder.glob("*.png"))
+    documents = [folder / REPORT_HTML, folder / REPORT_JSON, folder / "evaluation_results.json"]
+    return Submission(
+        run_id=run_id,
+        model_archive=archive,
+        sha256=sha256(archive),
+        description=f"{best['model']}, trained on {report['data']['lines_accepted']:,} lines",
+        metrics=metrics,
+        params=params,
+        tags={
+            "model_name": best["model"],
+            "data_hash": report["lineage"]["data_hash"],
+            "code_version": report["lineage"]["code_version"],
+            "git_commit": report["lineage"]["git_commit"] or "",
+        },
+        attachments=(*pictures, *documents),
+    )

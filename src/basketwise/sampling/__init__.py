@@ -1,0 +1,11 @@
+"""Made-up till lines in the shape of dunnhumby's files, to try Basketwise on without any data.
+
+:mod:`~basketwise.sampling.catalogue` makes up the products, :mod:`~basketwise.sampling.shops` the
+shops and customers, :mod:`~basketwise.sampling.labels` says how a basket gets its label,
+:mod:`~basketwise.sampling.weeks` draws one week of lines, and
+:mod:`~basketwise.sampling.writing` puts the weeks into files.
+"""
+
+from basketwise.sampling.writing import SampleSummary, generate
+
+__all__ = ["SampleSummary", "generate"]

@@ -1,0 +1,190 @@
+"""One made-up week of till lines, drawn without a Python loop over baskets or lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from basketwise.sampling.catalogue import Catalogue
+from basketwise.sampling.labels import LABELS, add_noise, label_baskets
+from basketwise.sampling.shops import Shops
+
+COLUMNS: tuple[str, ...] = (
+    "SHOP_WEEK",
+    "SHOP_DATE",
+    "SHOP_WEEKDAY",
+    "SHOP_HOUR",
+    "QUANTITY",
+    "SPEND",
+    "PROD_CODE",
+    "PROD_CODE_10",
+    "PROD_CODE_20",
+    "PROD_CODE_30",
+    "PROD_CODE_40",
+    "CUST_CODE",
+    "CUST_PRICE_SENSITIVITY",
+    "CUST_LIFESTAGE",
+    "BASKET_ID",
+    "BASKET_SIZE",
+    "BASKET_PRICE_SENSITIVITY",
+    "BASKET_TYPE",
+    "BASKET_DOMINANT_MISSION",
+    "STORE_CODE",
+    "STORE_FORMAT",
+    "STORE_REGION",
+)
+"""dunnhumby's columns in dunnhumby's order."""
+
+WEEKS_PER_YEAR = 52
+
+_FIRST_YEAR, _FIRST_WEEK, _FIRST_MONDAY = 2006, 7, date(2006, 4, 10)
+_NO_CARD = 0.2
+_GEOMETRIC = (0.276, 0.109)
+"""Small errands and main shops, half each: 6.4 lines on average, 19 % of one line."""
+_MAX_LINES = 80
+_PATIENCE = 20
+_HOURS = np.arange(8, 22)
+_HOUR_TRADE = np.cumsum(np.array([3, 4, 5, 7, 8, 9, 9, 9, 9, 8, 7, 6, 8, 8]) / 100)
+_QUANTITY_TRADE = np.cumsum([0.82, 0.10, 0.05, 0.02, 0.005, 0.005])
+_SIZES, _TYPES = ("S", "M", "L"), ("Small Shop", "Top Up", "Full Shop")
+_SIZE_BOUNDS, _TYPE_BOUNDS = (2, 7), (3, 10)
+_MISSIONS = ("Fresh", "Mixed", "Grocery", "Nonfood")
+_MISSION_TRADE = np.cumsum([0.51, 0.37, 0.10, 0.02])
+
+
+@dataclass(frozen=True)
+class Week:
+    """One week: its lines as they go into a file, and how many baskets bear each label.
+
+    Attributes
+    ----------
+    lines
+        One row per product of a basket, columns :data:`COLUMNS`, sorted by shop and product as
+        a till system exports them, so that a basket's lines do not lie together.
+    labels
+        Baskets per label, in the order of :data:`~basketwise.sampling.labels.LABELS`.
+    """
+
+    lines: pl.DataFrame
+    labels: tuple[int, ...]
+
+
+def fiscal_week(number: int) -> int:
+    """Return YYYYWW of the week ``number`` weeks after 200607; years have 52 weeks.
+
+    Examples
+    --------
+    >>> fiscal_week(0), fiscal_week(45), fiscal_week(46)
+    (200607, 200652, 200701)
+    """
+    years, week = divmod(_FIRST_WEEK - 1 + number, WEEKS_PER_YEAR)
+    return (_FIRST_YEAR + years) * 100 + week + 1
+
+
+def draw_week(
+    rng: np.random.Generator,
+    number: int,
+    *,
+    baskets: int,
+    catalogue: Catalogue,
+    shops: Shops,
+    noise: float,
+) -> Week:
+    """Draw the lines of ``baskets`` baskets bought in week ``number`` (0 is 200607)."""
+    sizes = _draw_sizes(rng, baskets, catalogue.size)
+    owner = np.repeat(np.arange(baskets), sizes)
+    product = _draw_products(rng, owner, baskets, catalogue)
+    classes = catalogue.classes[product]
+    counts = np.bincount(owner * len(LABELS) + classes, minlength=baskets * len(LABELS))
+    label = add_noise(rng, label_baskets(counts.reshape(baskets, -1)), noise)
+
+    card = rng.integers(0, shops.cards, baskets)
+    shop = np.where(rng.random(baskets) < _NO_CARD, -1, shops.home[card])
+    card = np.where(shop < 0, shops.cards, card)
+    shop = np.where(shop < 0, shops.draw_shops(rng, baskets), shop)
+    about = _basket_columns(rng, number, sizes)
+    about = about.with_columns(_words(LABELS, label).alias("BASKET_PRICE_SENSITIVITY"))
+    about = about.hstack(shops.shops[shop]).hstack(shops.customers[card])
+
+    quantity = 1 + np.searchsorted(_QUANTITY_TRADE[:-1], rng.random(len(owner)), side="right")
+    order = np.argsort(shop[owner] * catalogue.size + product, kind="stable")
+    product, quantity = product[order], quantity[order]
+    lines = about[owner[order]].hstack(catalogue.codes[product])
+    lines = lines.with_columns(
+        pl.lit(fiscal_week(number)).alias("SHOP_WEEK"),
+        pl.Series("QUANTITY", quantity),
+        pl.Series("SPEND", np.round(catalogue.prices[product] * quantity, 2)),
+    )
+    labels = np.bincount(label, minlength=len(LABELS))
+    return Week(lines.select(COLUMNS), tuple(int(count) for count in labels))
+
+
+def _draw_sizes(rng: np.random.Generator, baskets: int, products: int) -> npt.NDArray[np.int64]:
+    """Draw each basket's number of lines; it never holds more than half of all products."""
+    errand = rng.random(baskets) < 0.5
+    small, large = (rng.geometric(chance, baskets) for chance in _GEOMETRIC)
+    return np.minimum(np.where(errand, small, large), min(_MAX_LINES, products // 2))
+
+
+def _draw_products(
+    rng: np.random.Generator,
+    owner: npt.NDArray[np.int64],
+    baskets: int,
+    catalogue: Catalogue,
+) -> npt.NDArray[np.int64]:
+    """Draw a product per line, each at most once in a basket.
+
+    Repeats are drawn anew until there are none. Only baskets that had a repeat are looked at
+    again, and after some rounds all products become equally likely, so that a basket that wants
+    half of a small catalogue comes to an end as well.
+    """
+    product = catalogue.draw(rng, len(owner))
+    open_lines = np.arange(len(owner))
+    rounds = 0
+    while len(open_lines):
+        keys = owner[open_lines] * catalogue.size + product[open_lines]
+        order = np.argsort(keys, kind="stable")
+        repeats = open_lines[order[1:][keys[order[1:]] == keys[order[:-1]]]]
+        repeats.sort()
+        rounds += 1
+        product[repeats] = (
+            catalogue.draw(rng, len(repeats))
+            if rounds < _PATIENCE
+            else rng.integers(0, catalogue.size, len(repeats))
+        )
+        touched = np.zeros(baskets, dtype=bool)
+        touched[owner[repeats]] = True
+        open_lines = open_lines[touched[owner[open_lines]]]
+    return product
+
+
+def _basket_columns(
+    rng: np.random.Generator, number: int, sizes: npt.NDArray[np.int64]
+) -> pl.DataFrame:
+    """Return what a till and the vendor note about each basket, except its label."""
+    baskets = len(sizes)
+    day = rng.integers(0, 7, baskets)
+    monday = _FIRST_MONDAY + timedelta(weeks=number)
+    dates = np.array([int((monday + timedelta(days=d)).strftime("%Y%m%d")) for d in range(7)])
+    hour = _HOURS[np.searchsorted(_HOUR_TRADE[:-1], rng.random(baskets), side="right")]
+    mission = np.searchsorted(_MISSION_TRADE[:-1], rng.random(baskets), side="right")
+    serial = rng.permutation(baskets) + 1
+    return pl.DataFrame(
+        {
+            "SHOP_DATE": dates[day],
+            "SHOP_WEEKDAY": (day + 1) % 7 + 1,
+            "SHOP_HOUR": hour,
+            "BASKET_ID": 994_100_000_000_000 + (number + 1) * 100_000_000 + serial,
+            "BASKET_SIZE": _words(_SIZES, np.searchsorted(_SIZE_BOUNDS, sizes)),
+            "BASKET_TYPE": _words(_TYPES, np.searchsorted(_TYPE_BOUNDS, sizes)),
+            "BASKET_DOMINANT_MISSION": _words(_MISSIONS, mission),
+        }
+    )
+
+
+def _words(words: tuple[str, ...], index: npt.NDArray[np.int64]) -> pl.Series:
+    return pl.Series(words, dtype=pl.String)[index]

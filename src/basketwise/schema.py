@@ -1,0 +1,111 @@
+"""The columns of a raw till line, and the names and order of the classes.
+
+One raw row is one product of one basket. Column names are matched without regard to case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+CLASSES: tuple[str, str, str] = ("Low", "Medium", "High")
+"""The classes to predict, in the order that every matrix and every probability has."""
+
+UNCLASSIFIED = "Unclassified"
+"""Baskets that the vendor could not classify: they teach the index, and are never predicted."""
+
+INDEX_LABELS: tuple[str, ...] = (*CLASSES, UNCLASSIFIED)
+"""The labels the product index is learned from, in the order of its columns."""
+
+GROUP_NAME = "retail-price-sensitivity-models"
+"""Name of the registered model, and of SageMaker's model package group."""
+
+
+class Kind(StrEnum):
+    """How a column's values are read."""
+
+    ID = "id"
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the raw lines.
+
+    Attributes
+    ----------
+    name
+        Upper-case name, as dunnhumby writes it.
+    kind
+        How values are read; ``ID`` is an integer where every value is one, else text.
+    required
+        ``True`` where a line without it cannot be used.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = False
+
+
+BASKET_ID = "BASKET_ID"
+PROD_CODE = "PROD_CODE"
+SPEND = "SPEND"
+QUANTITY = "QUANTITY"
+LABEL = "BASKET_PRICE_SENSITIVITY"
+SHOP_WEEK = "SHOP_WEEK"
+CUST_CODE = "CUST_CODE"
+
+HIERARCHY: tuple[str, ...] = ("PROD_CODE_10", "PROD_CODE_20", "PROD_CODE_30", "PROD_CODE_40")
+"""The SKU hierarchy, finest level first."""
+
+COLUMNS: tuple[Column, ...] = (
+    Column(BASKET_ID, Kind.ID, required=True),
+    Column(PROD_CODE, Kind.TEXT, required=True),
+    Column(SPEND, Kind.NUMBER, required=True),
+    Column(QUANTITY, Kind.INTEGER, required=True),
+    Column(LABEL, Kind.TEXT, required=True),
+    Column(SHOP_WEEK, Kind.INTEGER),
+    Column("SHOP_DATE", Kind.INTEGER),
+    Column("SHOP_WEEKDAY", Kind.INTEGER),
+    Column("SHOP_HOUR", Kind.INTEGER),
+    *(Column(name, Kind.TEXT) for name in HIERARCHY),
+    Column("STORE_FORMAT", Kind.TEXT),
+    Column("STORE_REGION", Kind.TEXT),
+    Column("STORE_CODE", Kind.TEXT),
+    Column(CUST_CODE, Kind.TEXT),
+)
+
+VENDOR_LABELS: frozenset[str] = frozenset(
+    {
+        "BASKET_SIZE",
+        "BASKET_TYPE",
+        "BASKET_DOMINANT_MISSION",
+        "CUST_PRICE_SENSITIVITY",
+        "CUST_LIFESTAGE",
+        "SEG_1",
+        "SEG_2",
+    }
+)
+"""The vendor's own labels of the same basket or customer: never read, never features."""
+
+COMPLETE_JOURNEY: frozenset[str] = frozenset(
+    {"HOUSEHOLD_KEY", "DAY", "PRODUCT_ID", "SALES_VALUE", "RETAIL_DISC", "TRANS_TIME"}
+)
+"""Columns that give away dunnhumby's other set, which does not carry the label."""
+
+DEFAULT_LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "LA": "High",
+        "MM": "Medium",
+        "UM": "Low",
+        "XX": UNCLASSIFIED,
+        "Low": "Low",
+        "Medium": "Medium",
+        "High": "High",
+    }
+)
+"""What each label of the input means: Less Affluent shoppers are the price-sensitive ones."""

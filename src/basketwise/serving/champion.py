@@ -1,0 +1,63 @@
+"""The champion's predictions on a challenger's test baskets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+
+from basketwise.errors import InputError
+from basketwise.etl.gold import KEY, TEST_FILE
+from basketwise.etl.silver import read_chunks
+from basketwise.evaluation.stage import ChampionPredictions
+from basketwise.registry.protocol import Registry
+from basketwise.schema import BASKET_ID, CLASSES
+from basketwise.serving.scorer import PREDICTED, Scorer, load_scorer
+
+
+def champion_predictions(
+    registry: Registry, silver: Path, gold: Path
+) -> ChampionPredictions | None:
+    """Score the test baskets with the current champion, through its own index and recipe.
+
+    Parameters
+    ----------
+    registry : Registry
+        Where the champion is kept.
+    silver, gold : Path
+        The challenger's data: the lines, and which baskets are in test.
+
+    Returns
+    -------
+    ChampionPredictions or None
+        None where there is no champion. ``predicted`` is None where it cannot be loaded, or does
+        not score every test basket.
+    """
+    champion = registry.champion()
+    if champion is None:
+        return None
+    with TemporaryDirectory(prefix="basketwise-") as scratch:
+        try:
+            scorer = load_scorer(registry.fetch(champion.version, Path(scratch)))
+        except InputError:
+            return ChampionPredictions(champion.version, None)
+        predicted = _score(scorer, silver, pl.read_parquet(gold / TEST_FILE, columns=[KEY]))
+    return ChampionPredictions(champion.version, predicted)
+
+
+def _score(
+    scorer: Scorer, silver: Path, tested: pl.DataFrame
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]] | None:
+    ids = tested.rename({KEY: BASKET_ID})
+    scored = []
+    for chunk in read_chunks(silver):
+        lines = chunk.lines.join(ids, on=BASKET_ID, how="semi")
+        if lines.height:
+            scored.append(scorer.score(lines))
+    table = tested.join(pl.concat(scored), on=KEY, how="left", maintain_order="left")
+    if table[PREDICTED].null_count():
+        return None
+    numbers = table[PREDICTED].replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8)
+    return numbers.to_numpy()

@@ -1,0 +1,92 @@
+"""A model, its index and its recipe: from lines to probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+
+from basketwise.artifact import MODEL, check, load_model, unpack
+from basketwise.errors import InputError
+from basketwise.etl.gold import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
+from basketwise.etl.metadata import Metadata
+from basketwise.index.table import complete
+from basketwise.schema import CLASSES, HIERARCHY, PROD_CODE
+from basketwise.training.candidates import Classifier
+
+PREDICTED = "predicted_sensitivity"
+PROBABILITIES = tuple(f"p_{label.lower()}" for label in CLASSES)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Everything that scoring needs; nothing of the training data."""
+
+    model: Classifier
+    metadata: Metadata
+    index: pl.DataFrame | None
+
+    def score(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Score whole baskets.
+
+        Parameters
+        ----------
+        lines : DataFrame
+            One row per line, columns of the schema; the label is not looked at.
+
+        Returns
+        -------
+        DataFrame
+            One row per basket, sorted: ``basket_id`` (as in ``lines``),
+            ``predicted_sensitivity``, ``p_low``, ``p_medium``, ``p_high`` (Float64, sum 1). With
+            outliers dropped, a basket of outliers alone has no row.
+        """
+        recipe = Recipe(
+            self.metadata.encoders.model_dump(),
+            self.metadata.outliers.treatment,
+            self.metadata.outliers.threshold,
+        )
+        index = None
+        if self.index is not None:
+            products = lines.group_by(PROD_CODE).agg(pl.col(*HIERARCHY).drop_nulls().first())
+            index = complete(self.index, products.sort(PROD_CODE))
+        table = features(lines, recipe, index, on=[PROD_CODE])
+        X = table.select(pl.col(*self.metadata.feature_columns).cast(pl.Float32)).to_numpy()
+        probabilities = self.model.predict_proba(np.ascontiguousarray(X)).astype(np.float64)
+        predicted = np.asarray(CLASSES)[probabilities.argmax(axis=1)]
+        return table.select(KEY).with_columns(
+            pl.Series(PREDICTED, predicted, dtype=pl.String),
+            *(pl.Series(name, p) for name, p in zip(PROBABILITIES, probabilities.T, strict=True)),
+        )
+
+
+def load_scorer(model: Path) -> Scorer:
+    """Open a ``model.tar.gz``, or a folder with its files.
+
+    Raises
+    ------
+    InputError
+        If it is not a model that Basketwise packed, or was changed since.
+    """
+    if model.is_dir():
+        check(model, model.name)
+        return _from_folder(model)
+    if not model.is_file():
+        raise InputError(
+            f"There is no model at {str(model)!r}.",
+            "Give a model.tar.gz, a folder of its files, a version, or 'champion'.",
+        )
+    with TemporaryDirectory(prefix="basketwise-") as scratch:
+        unpack(model, Path(scratch))
+        return _from_folder(Path(scratch))
+
+
+def _from_folder(folder: Path) -> Scorer:
+    metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
+    index = None
+    if "product" in metadata.groups:
+        index = pl.read_parquet(folder / INDEX_FILE, memory_map=False)
+    return Scorer(load_model(folder / MODEL), metadata, index)

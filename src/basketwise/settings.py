@@ -1,0 +1,112 @@
+"""Flags over environment over file over defaults."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from basketwise.config import Config
+from basketwise.errors import ConfigError
+
+PREFIX = "BASKETWISE_"
+SEPARATOR = "__"
+DEFAULT_FILE = "basketwise.toml"
+
+
+def load_config(
+    path: str | None, environment: Mapping[str, str], flags: Sequence[str] = ()
+) -> Config:
+    """Load the configuration.
+
+    Parameters
+    ----------
+    path : str or None
+        The file; None takes ``basketwise.toml`` of the working directory if there is one.
+    environment : mapping
+        ``BASKETWISE_<SECTION>__<KEY>`` sets a key; values are read as TOML, else as text.
+    flags : sequence of str
+        ``section.key=value``, the later ones win.
+
+    Raises
+    ------
+    ConfigError
+        Naming every key that is unknown or out of range, and what is allowed.
+    """
+    values = _read_file(path)
+    for name, value in sorted(environment.items()):
+        section, separator, key = name.removeprefix(PREFIX).lower().partition(SEPARATOR)
+        if name.startswith(PREFIX) and separator:
+            _set(values, section, key, value, where=name)
+    for flag in flags:
+        dotted, equals, value = flag.partition("=")
+        section, dot, key = dotted.strip().partition(".")
+        if not equals or not dot:
+            raise ConfigError(f"--set {flag!r} is not understood.", "Write section.key=value.")
+        _set(values, section, key, value, where=f"--set {flag}")
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(*_explain(error)) from error
+
+
+def _read_file(path: str | None) -> dict[str, Any]:
+    file = Path(path or DEFAULT_FILE).expanduser()
+    if path is None and not file.is_file():
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"The config {str(file)!r} cannot be read: {error.strerror or error}.",
+            "Write one with 'basketwise init'.",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The config {str(file)!r} is no valid TOML: {error}.") from error
+
+
+def _set(values: dict[str, Any], section: str, key: str, text: str, *, where: str) -> None:
+    table = values.setdefault(section, {})
+    *tables, last = key.split(".")
+    for name in tables:
+        if not isinstance(table, dict):
+            break
+        table = table.setdefault(name, {})
+    if not isinstance(table, dict) or not last:
+        raise ConfigError(f"{where} does not name a setting.", "Write section.key=value.")
+    table[last] = _value(text, listed=section != "data" and last in {"groups", "models"})
+
+
+def _value(text: str, *, listed: bool) -> Any:
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    if listed and isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return value
+
+
+def _explain(error: ValidationError) -> tuple[str, str]:
+    problems, hints = [], []
+    for found in error.errors(include_url=False):
+        key = ".".join(str(part) for part in found["loc"])
+        if found["type"] == "extra_forbidden":
+            problems.append(f"{key} is not a setting")
+            hints.append(_siblings(found["loc"][:-1]))
+        else:
+            message = found["msg"].removeprefix("Value error, ")
+            problems.append(f"{key} is {found['input']!r}")
+            hints.append(f"{key}: {message[0].lower()}{message[1:]}.")
+    return "; ".join(problems) + ".", "\n".join(dict.fromkeys(hints))
+
+
+def _siblings(location: tuple[int | str, ...]) -> str:
+    fields: Any = Config.model_fields
+    for part in location:
+        fields = fields[part].annotation.model_fields
+    where = f"Settings of {location[0]}" if location else "Sections"
+    return f"{where}: {', '.join(fields)}."

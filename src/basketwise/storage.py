@@ -1,0 +1,187 @@
+"""Where a workspace lies: byte-level verbs, the same for a folder and for a bucket.
+
+Keys are relative, with ``/``. Every write is whole or not at all: whoever reads a key gets the old
+bytes or the new ones, never a part. Stages work on local folders; :meth:`Storage.adopt` brings a
+finished folder in.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from basketwise.errors import InputError, WorkspaceError
+
+OLD = ".old-"
+"""Prefix of a folder that is being replaced; see :meth:`LocalStorage.recover`."""
+
+
+class Storage(Protocol):
+    """A place for a workspace's files.
+
+    Raises
+    ------
+    InputError
+        From any method, for a key that is absolute or leads outside.
+    WorkspaceError
+        If the place is full or not writable.
+    """
+
+    def read(self, key: str) -> bytes:
+        """Return the bytes of a key; InputError if there is no such key."""
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a key, replacing what was there."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether a key, or any key below it, exists."""
+        ...
+
+    def keys(self, prefix: str) -> list[str]:
+        """List all keys below a prefix, sorted; none is no error."""
+        ...
+
+    def delete(self, prefix: str) -> None:
+        """Delete a key and all below it; none is no error."""
+        ...
+
+    def adopt(self, folder: Path, prefix: str) -> None:
+        """Replace all below a prefix by a local folder's files; the folder is gone afterwards."""
+        ...
+
+    def local(self, prefix: str) -> Path:
+        """Return a local path with the current files below a prefix; not to be written to."""
+        ...
+
+    def exclusive(self) -> object:
+        """Return a context manager that keeps every other run out while it is open."""
+        ...
+
+
+class LocalStorage:
+    """A workspace in a local folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; made when first written to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, key: str) -> bytes:
+        """Return the bytes of a key."""
+        path = self._path(key)
+        if not path.is_file():
+            raise InputError(f"There is no {key} in {str(self.root)!r}.", "Run the stage before.")
+        return path.read_bytes()
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a key, replacing what was there."""
+        path = self._path(key)
+        with _writable(self.root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_name(f".{uuid4().hex}.tmp")
+            try:
+                with scratch.open("xb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                scratch.replace(path)
+            finally:
+                scratch.unlink(missing_ok=True)
+
+    def exists(self, key: str) -> bool:
+        """Whether a key, or any key below it, exists."""
+        path = self._path(key)
+        return path.is_file() or bool(self.keys(key))
+
+    def keys(self, prefix: str) -> list[str]:
+        """List all keys below a prefix, sorted."""
+        folder = self._path(prefix)
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return sorted(path.relative_to(self.root).as_posix() for path in files)
+
+    def delete(self, prefix: str) -> None:
+        """Delete a key and all below it."""
+        path = self._path(prefix)
+        with _writable(self.root):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def adopt(self, folder: Path, prefix: str) -> None:
+        """Replace all below a prefix by a local folder's files.
+
+        A folder cannot be swapped for another in one step everywhere, so the old one steps aside
+        first; :meth:`recover` puts it back if the process ends between the two renames.
+        """
+        target = self._path(prefix)
+        aside = target.with_name(f"{OLD}{target.name}")
+        with _writable(self.root):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists():
+                target.rename(aside)
+            folder.rename(target)
+            if aside.exists():
+                shutil.rmtree(aside)
+
+    def recover(self) -> None:
+        """Finish or undo a replacement that was cut off."""
+        for aside in self.root.glob(f"{OLD}*"):
+            target = aside.with_name(aside.name.removeprefix(OLD))
+            if target.exists():
+                shutil.rmtree(aside)
+            else:
+                aside.rename(target)
+
+    def local(self, prefix: str) -> Path:
+        """Return the path itself."""
+        return self._path(prefix)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the workspace's lock; the system frees it when the process ends, however it ends."""
+        from filelock import FileLock, Timeout
+
+        with _writable(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise WorkspaceError(
+                    f"Another run is using the workspace {str(self.root)!r}.",
+                    "Wait until it has finished, or choose another --workspace.",
+                ) from error
+        try:
+            self.recover()
+            yield
+        finally:
+            lock.release()
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if key.startswith("/") or ".." in parts or "\\" in key or not all(parts):
+            raise InputError(f"{key!r} is no key of a workspace.", "Give relative names with '/'.")
+        return self.root.joinpath(*parts)
+
+
+@contextmanager
+def _writable(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkspaceError(
+            f"The workspace {str(root)!r} cannot be written to: {error.strerror or error}.",
+            "Free some space, mend the permissions, or choose another --workspace.",
+        ) from error

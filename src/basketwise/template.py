@@ -1,0 +1,60 @@
+"""``basketwise.toml`` with every setting, its default and what it means, made from the config."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from basketwise.config import Config, Section
+
+HEAD = """\
+# Settings of Basketwise. Every line shows the default; delete what you do not change.
+# Environment variables BASKETWISE_<SECTION>__<KEY> and flags (--set section.key=value) win.
+"""
+
+
+def config_template() -> str:
+    """Return the text of a commented configuration that changes nothing."""
+    config = Config()
+    parts = [HEAD]
+    for name, field in Config.model_fields.items():
+        section: Section = getattr(config, name)
+        summary = (type(section).__doc__ or "").strip().splitlines()[0]
+        parts.append(f"\n# {field.description or summary}\n[{name}]\n{_section(name, section)}")
+    return "".join(parts)
+
+
+def _section(name: str, section: Section) -> str:
+    lines, tables = [], []
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        for line in textwrap.wrap(" ".join((field.description or "").split()), 96):
+            lines.append(f"# {line}\n")
+        if value is None:
+            lines.append(f"# {key} = {_example(key)}\n")
+        elif isinstance(value, Mapping):
+            tables.append(f"\n[{name}.{key}]\n{_table(value)}")
+        else:
+            lines.append(f"{key} = {_toml(value)}\n")
+    return "".join(lines + tables)
+
+
+def _example(key: str) -> str:
+    examples = {"cost_matrix": "[[10, 0, -2], [0, 10, 0], [-2, 0, 10]]"}
+    return examples.get(key, '""')
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value)
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return repr(value)

@@ -1,0 +1,78 @@
+"""Gold rows as the arrays that models take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from basketwise.errors import InputError
+from basketwise.etl.gold import KEY, TARGET
+from basketwise.etl.split import FOLD
+from basketwise.schema import CLASSES
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled baskets.
+
+    Attributes
+    ----------
+    ids
+        BASKET_ID, Int64 or String.
+    X
+        float32, one row per basket, one column per feature.
+    y
+        int8, positions in ``CLASSES``.
+    fold
+        int8; empty for the test part.
+    columns
+        Names of the columns of ``X``.
+    """
+
+    ids: pl.Series
+    X: NDArray[np.float32]
+    y: NDArray[np.int8]
+    fold: NDArray[np.int8]
+    columns: tuple[str, ...]
+
+    def only(self, columns: Sequence[str]) -> Examples:
+        """Keep some of the columns."""
+        places = [self.columns.index(column) for column in columns]
+        chosen = np.ascontiguousarray(self.X[:, places])
+        return Examples(self.ids, chosen, self.y, self.fold, tuple(columns))
+
+
+def read_examples(path: Path, columns: Sequence[str]) -> Examples:
+    """Read a gold file.
+
+    Raises
+    ------
+    InputError
+        If the file is absent or lacks a column.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"There is no {path.name} in {str(path.parent)!r}.", "Run 'basketwise etl' first."
+        )
+    frame = pl.read_parquet(path)
+    missing = [column for column in (KEY, TARGET, *columns) if column not in frame.columns]
+    if missing:
+        raise InputError(
+            f"{path.name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.",
+            "It was made with other feature groups; run 'basketwise etl' again.",
+        )
+    labels = frame[TARGET].replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8)
+    fold = frame[FOLD].to_numpy() if FOLD in frame.columns else np.empty(0, dtype=np.int8)
+    features = frame.select(pl.col(*columns).cast(pl.Float32))
+    return Examples(
+        frame[KEY],
+        np.ascontiguousarray(features.to_numpy()),
+        labels.to_numpy(),
+        fold,
+        tuple(columns),
+    )

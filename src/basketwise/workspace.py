@@ -1,0 +1,122 @@
+"""A workspace's layout, and how a run's outputs get into it: all together, or none.
+
+Stages write into a staging folder beside the outputs. Only when the last of them has finished are
+the folders moved to their places, so a run that fails or is stopped leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from basketwise.errors import ConfigError, InputError
+from basketwise.storage import LocalStorage
+
+SILVER, GOLD, ARTIFACTS, REGISTRY = "silver", "gold", "artifacts", "registry"
+DEPLOYMENT_CONFIGS = "deployment-configs"
+STAGING = ".staging"
+RUN_FORMAT = "run-%Y%m%d-%H%M%S"
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Empty folders of one run, to be filled by its stages."""
+
+    silver: Path
+    gold: Path
+    artifacts: Path
+    scratch: Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace.
+
+    Attributes
+    ----------
+    storage
+        Where it lies.
+    """
+
+    storage: LocalStorage
+
+    @contextmanager
+    def staged(self) -> Iterator[Staging]:
+        """Hold the workspace and give empty folders; what was not published is removed again."""
+        with self.storage.exclusive():
+            root = self.storage.root / STAGING
+            # Left by a process that was killed: nobody else can be using it, we hold the lock.
+            shutil.rmtree(root, ignore_errors=True)
+            staging = Staging(*(root / name for name in (SILVER, GOLD, ARTIFACTS, "scratch")))
+            try:
+                for folder in (staging.silver, staging.gold, staging.artifacts, staging.scratch):
+                    folder.mkdir(parents=True)
+                yield staging
+            finally:
+                shutil.rmtree(root, ignore_errors=True)
+
+    def publish(self, folder: Path, key: str) -> None:
+        """Move a finished folder to its place."""
+        self.storage.adopt(folder, key)
+
+    def new_run(self, now: datetime) -> str:
+        """Name a run after the time it started (UTC); of two in one second, the later waits."""
+        name = now.astimezone(UTC).strftime(RUN_FORMAT)
+        taken, number = set(self.runs()), 2
+        candidate = name
+        while candidate in taken:
+            candidate, number = f"{name}-{number}", number + 1
+        return candidate
+
+    def runs(self) -> list[str]:
+        """List the runs that left artifacts, oldest first."""
+        folder = self.storage.root / ARTIFACTS
+        return sorted(path.name for path in folder.glob("run-*") if path.is_dir())
+
+    def run_folder(self, run: str | None) -> tuple[str, Path]:
+        """Find a run's artifacts, the latest run's by default.
+
+        Raises
+        ------
+        InputError
+            If there is no such run, or none at all.
+        """
+        runs = self.runs()
+        if not runs:
+            raise InputError(
+                f"The workspace {str(self.storage.root)!r} holds no training.",
+                "Run 'basketwise run --data PATH', or 'basketwise train' after 'basketwise etl'.",
+            )
+        name = run or runs[-1]
+        if name not in runs:
+            raise InputError(f"There is no run {name!r}.", f"There are: {', '.join(runs[-10:])}.")
+        return name, self.storage.root / ARTIFACTS / name
+
+    def folder(self, name: str) -> Path:
+        """Return one of the workspace's folders."""
+        return self.storage.root / name
+
+
+def open_workspace(location: str) -> Workspace:
+    """Open the workspace at a path.
+
+    Raises
+    ------
+    ConfigError
+        For a location of a kind that is not supported.
+    InputError
+        If something that is no folder lies there.
+    """
+    if "://" in location:
+        raise ConfigError(
+            f"The workspace {location!r} is not a local folder.",
+            "This version of Basketwise keeps workspaces in local folders: give a path.",
+        )
+    root = Path(location).expanduser()
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{location!r} is a file, not a folder.", "Give a folder as --workspace.")
+    return Workspace(LocalStorage(root))

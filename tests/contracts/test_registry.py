@@ -1,0 +1,307 @@
+"""What every registry must do; run against the fake, the embedded one and a real server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from basketwise.config import RegistryConfig
+from basketwise.errors import DependencyError, InputError
+from basketwise.registry.opening import open_registry
+from basketwise.registry.protocol import ApprovalState, Registry, Submission
+from basketwise.registry.rollback import rollback
+from tests.fakes.registry import MemoryRegistry
+from tests.mlflow_server import Server, running_server
+
+PENDING, APPROVED, REJECTED = ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.REJECTED
+ODD = 'O\'Hara "the boss"\nsaid: ü, 価格, 50 % \\ {off} 🛒'
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A registry under test, empty at first, and a way to spoil what it keeps."""
+
+    registry: Registry
+    spoil: Callable[[str], None]
+    reopened: Callable[[], Registry]
+    submission: Submission
+
+    def register(self, *, who: str = "ann") -> str:
+        return self.registry.register(self.submission, who=who).version
+
+    def approve(self, version: str, why: str = "good") -> None:
+        self.registry.set_state(version, APPROVED, who="ann", why=why)
+
+    def leader(self) -> str | None:
+        champion = self.registry.champion()
+        return champion.version if champion else None
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("mlflow")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("embedded") / "registry"
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Submission:
+    archive, plot = tmp_path / "model.tar.gz", tmp_path / "model_comparison.png"
+    archive.write_bytes(b"\x1f\x8b a model \x00\xff")
+    plot.write_bytes(b"a plot")
+    return Submission(
+        run_id="run-7",
+        model_archive=archive,
+        sha256=hashlib.sha256(archive.read_bytes()).hexdigest(),
+        description="xgboost on 1 000 baskets",
+        metrics={"test_accuracy": 0.1 + 0.2, "test_f1": 1e-17, "loss": -2.0},
+        params={"max_depth": "6", "note": ODD, "empty": ""},
+        tags={"model_name": "xgboost", "data_hash": "abc", "note": ODD},
+        attachments=(plot,),
+    )
+
+
+@pytest.fixture(params=["memory", "embedded", "server"])
+def subject(request: pytest.FixtureRequest, submission: Submission) -> Subject:
+    if request.param == "memory":
+        memory = MemoryRegistry()
+        return Subject(
+            memory, lambda v: memory.archives.update({v: b"no"}), lambda: memory, submission
+        )
+    group = f"g-{uuid4().hex}"
+    folder: Path = request.getfixturevalue("folder")
+    if request.param == "embedded":
+        config, artifacts = RegistryConfig(group=group), folder / "artifacts"
+    else:
+        server: Server = request.getfixturevalue("server")
+        config, artifacts = RegistryConfig(group=group, uri=server.uri), server.artifacts
+    before = set(artifacts.rglob("model.tar.gz"))
+
+    def spoil(_version: str) -> None:
+        for path in set(artifacts.rglob("model.tar.gz")) - before:
+            path.write_bytes(b"no")
+
+    def reopened() -> Registry:
+        return open_registry(config, folder)
+
+    return Subject(reopened(), spoil, reopened, submission)
+
+
+def test_an_empty_registry_is_no_error(subject: Subject) -> None:
+    assert subject.registry.versions() == []
+    assert subject.registry.history() == []
+    assert subject.registry.champion() is None
+
+
+def test_a_new_version_is_pending_and_keeps_what_it_was_given(subject: Subject) -> None:
+    given = subject.submission
+    before = datetime.now(UTC)
+    found = subject.registry.register(given, who="ann")
+    assert found.version == "1"
+    assert found.state is PENDING
+    assert not found.champion
+    assert (found.run_id, found.sha256) == (given.run_id, given.sha256)
+    assert found.description == given.description
+    assert found.metrics == given.metrics
+    assert found.tags == given.tags
+    assert found.uri.endswith("/1")
+    assert found.model_data_url.endswith("model.tar.gz")
+    assert before <= found.created_at <= datetime.now(UTC)
+    assert found.created_at.utcoffset() == timedelta(0)
+    assert subject.registry.get("1") == found
+    assert subject.registry.champion() is None
+
+
+def test_nothing_is_printed(
+    subject: Subject, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    version = subject.register()
+    subject.approve(version)
+    subject.registry.fetch(version, tmp_path / "out")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_versions_are_numbered_and_listed_newest_first(subject: Subject) -> None:
+    assert [subject.register() for _ in range(10)] == [str(n) for n in range(1, 11)]
+    assert [v.version for v in subject.registry.versions()] == [str(n) for n in range(10, 0, -1)]
+
+
+def test_approval_makes_the_champion_and_the_next_approval_moves_it(subject: Subject) -> None:
+    first, second = subject.register(), subject.register()
+    approved = subject.registry.set_state(first, APPROVED, who="ann", why="good")
+    assert approved.champion
+    assert approved.state is APPROVED
+    assert subject.leader() == first
+    subject.approve(second)
+    assert subject.leader() == second
+    assert subject.registry.get(first).state is APPROVED
+    assert [v.champion for v in subject.registry.versions()] == [True, False]
+
+
+def test_the_version_approved_last_leads_whatever_its_number(subject: Subject) -> None:
+    first, second = subject.register(), subject.register()
+    subject.approve(second)
+    subject.approve(first)
+    assert subject.leader() == first
+    subject.approve(second, "said again")
+    assert subject.leader() == second
+
+
+@pytest.mark.parametrize("state", [REJECTED, PENDING])
+def test_when_the_champion_goes_the_one_before_leads(
+    subject: Subject, state: ApprovalState
+) -> None:
+    first, second = subject.register(), subject.register()
+    subject.approve(first)
+    subject.approve(second)
+    gone = subject.registry.set_state(second, state, who="ben", why="sales fell")
+    assert (gone.state, gone.champion) == (state, False)
+    assert subject.leader() == first
+    subject.registry.set_state(first, state, who="ben", why="this too")
+    assert subject.leader() is None
+
+
+def test_a_rejected_version_can_be_approved_again(subject: Subject) -> None:
+    first, second = subject.register(), subject.register()
+    subject.approve(first)
+    subject.approve(second)
+    subject.registry.set_state(first, REJECTED, who="ben", why="old")
+    subject.approve(first)
+    assert subject.leader() == first
+
+
+def test_history_tells_when_who_what_why_oldest_first(subject: Subject) -> None:
+    before = datetime.now(UTC)
+    first, second = subject.register(), subject.register(who="ben")
+    subject.registry.set_state(second, APPROVED, who="cleo", why="good")
+    subject.registry.set_state(first, REJECTED, who="dan", why="bad")
+    subject.registry.set_state(second, APPROVED, who="cleo", why="still good")
+    subject.registry.set_state(second, PENDING, who="eve", why="look again")
+    told = [(c.version, c.old, c.new, c.who, c.why) for c in subject.registry.history()]
+    assert [entry[:4] for entry in told[:2]] == [
+        (first, None, PENDING, "ann"),
+        (second, None, PENDING, "ben"),
+    ]
+    assert told[2:] == [
+        (second, PENDING, APPROVED, "cleo", "good"),
+        (first, PENDING, REJECTED, "dan", "bad"),
+        (second, APPROVED, APPROVED, "cleo", "still good"),
+        (second, APPROVED, PENDING, "eve", "look again"),
+    ]
+    times = [change.at for change in subject.registry.history()]
+    assert times == sorted(set(times))
+    assert before <= times[0]
+    assert all(time.utcoffset() == timedelta(0) for time in times)
+    own = [change for change in subject.registry.history() if change.version == second]
+    assert subject.registry.history(second) == own
+
+
+def test_everything_survives_reopening(subject: Subject) -> None:
+    version = subject.register()
+    subject.approve(version)
+    again = subject.reopened()
+    assert again.versions() == subject.registry.versions()
+    assert again.history() == subject.registry.history()
+    assert again.champion() == subject.registry.get(version)
+
+
+@pytest.mark.parametrize("version", ["2", "0", "-1", "", "latest", "1 OR 1=1", "9" * 30])
+def test_an_unknown_version_is_the_users_error(
+    subject: Subject, version: str, tmp_path: Path
+) -> None:
+    subject.register()
+    calls: list[Callable[[], object]] = [
+        lambda: subject.registry.get(version),
+        lambda: subject.registry.set_state(version, APPROVED, who="ann", why="good"),
+        lambda: subject.registry.history(version),
+        lambda: subject.registry.fetch(version, tmp_path / "out"),
+    ]
+    for call in calls:
+        with pytest.raises(InputError) as caught:
+            call()
+        assert repr(version) in caught.value.headline
+    assert len(subject.registry.history()) == 1
+
+
+def test_fetch_brings_the_very_bytes(subject: Subject, tmp_path: Path) -> None:
+    version = subject.register()
+    for _ in range(2):
+        path = subject.registry.fetch(version, tmp_path / "new" / "out")
+        assert path == tmp_path / "new" / "out" / "model.tar.gz"
+        assert path.read_bytes() == subject.submission.model_archive.read_bytes()
+        assert list(path.parent.iterdir()) == [path]
+
+
+def test_fetch_refuses_a_spoilt_archive_and_leaves_nothing(
+    subject: Subject, tmp_path: Path
+) -> None:
+    version = subject.register()
+    subject.spoil(version)
+    with pytest.raises(DependencyError) as caught:
+        subject.registry.fetch(version, tmp_path / "out")
+    assert subject.submission.sha256 in caught.value.headline
+    assert hashlib.sha256(b"no").hexdigest() in caught.value.headline
+    assert not (tmp_path / "out" / "model.tar.gz").exists()
+
+
+def test_an_archive_that_is_not_what_was_announced_is_refused(subject: Subject) -> None:
+    with pytest.raises(InputError, match="0000"):
+        subject.registry.register(replace(subject.submission, sha256="0" * 64), who="ann")
+    assert subject.registry.versions() == []
+
+
+def test_odd_characters_survive(subject: Subject) -> None:
+    version = subject.register(who=ODD)
+    subject.registry.set_state(version, APPROVED, who=ODD, why=ODD)
+    history = subject.registry.history(version)
+    assert [change.who for change in history] == [ODD, ODD]
+    assert history[-1].why == ODD
+    assert ODD in subject.registry.get(version).description
+
+
+def test_the_description_ends_with_what_was_said_last(subject: Subject) -> None:
+    version = subject.register()
+    subject.approve(version, "accuracy 0.91 ≥ 0.80")
+    told = subject.registry.get(version).description
+    assert told.startswith(subject.submission.description)
+    assert told.endswith("accuracy 0.91 ≥ 0.80")
+    assert "Approved" in told
+    subject.registry.set_state(version, REJECTED, who="ben", why="sales fell")
+    told = subject.registry.get(version).description
+    assert told.startswith(subject.submission.description)
+    assert told.endswith("sales fell")
+    assert "0.91" not in told
+
+
+def test_rollback_brings_the_one_before_back(subject: Subject) -> None:
+    first, second = subject.register(), subject.register()
+    subject.approve(first)
+    subject.approve(second)
+    rejected, leading = rollback(subject.registry, who="ben", why="sales fell")
+    assert (rejected.version, rejected.state) == (second, REJECTED)
+    assert (leading.version, leading.champion) == (first, True)
+    last = subject.registry.history(second)[-1]
+    assert (last.who, last.why) == ("ben", "rolled back: sales fell")
+
+
+def test_rollback_without_an_earlier_one_changes_nothing(subject: Subject) -> None:
+    with pytest.raises(InputError, match="nothing to roll back"):
+        rollback(subject.registry, who="ben", why="sales fell")
+    first, second = subject.register(), subject.register()
+    subject.registry.set_state(first, REJECTED, who="ann", why="bad")
+    subject.approve(second)
+    before = subject.registry.history()
+    with pytest.raises(InputError, match=f"Version {second} cannot be rolled back"):
+        rollback(subject.registry, who="ben", why="sales fell")
+    assert subject.registry.history() == before
+    assert subject.leader() == second

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from basketwise.config import RegistryConfig
+from basketwise.errors import ConfigError, DependencyError, WorkspaceError
+from basketwise.registry.opening import open_registry
+from tests.mlflow_server import free_port
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """Accept connections and never say anything."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@contextmanager
+def other_server(answer: bytes) -> Iterator[int]:
+    """Give every request the same answer, as a server that is no MLflow would."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sqlite:///registry.db",
+        "databricks",
+        "/srv/mlruns",
+        "file:///srv/mlruns",
+        "http://",
+        "http://host:port",
+        "http://[::1",
+        "localhost:5000",
+    ],
+)
+def test_only_http_addresses_are_taken(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_registry(RegistryConfig(uri=uri), tmp_path)
+    assert repr(uri) in caught.value.headline
+    assert "http://host:port" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_is_not_there_fails_at_once(tmp_path: Path) -> None:
+    uri = f"http://127.0.0.1:{free_port()}"
+    began = time.monotonic()
+    with pytest.raises(DependencyError) as caught:
+        open_registry(RegistryConfig(uri=uri), tmp_path)
+    assert time.monotonic() - began < 10
+    assert uri in caught.value.headline
+    assert "registry.uri" in caught.value.hint
+
+
+def test_a_server_that_says_nothing_fails_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("basketwise.registry.opening.REACH_SECONDS", 0.3)
+    with silent_server() as port, pytest.raises(DependencyError, match="no answer within"):
+        open_registry(RegistryConfig(uri=f"http://127.0.0.1:{port}"), tmp_path)
+
+
+def test_a_password_in_the_address_is_not_repeated(tmp_path: Path) -> None:
+    port = free_port()
+    with pytest.raises(DependencyError) as caught:
+        open_registry(RegistryConfig(uri=f"http://ann:secret@127.0.0.1:{port}"), tmp_path)
+    assert "secret" not in str(caught.value)
+    assert f"http://127.0.0.1:{port}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno", "MLFLOW_TRACKING_USERNAME"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "check the registry"),
+    ],
+)
+def test_a_server_that_refuses_or_is_no_mlflow_is_reported(
+    answer: bytes, hint: str, tmp_path: Path
+) -> None:
+    with other_server(answer) as port:
+        registry = open_registry(RegistryConfig(uri=f"http://127.0.0.1:{port}"), tmp_path)
+        with pytest.raises(DependencyError) as caught:
+            registry.versions()
+    assert f"http://127.0.0.1:{port}" in caught.value.headline
+    assert hint in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_made_is_the_workspaces_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkspaceError, match="file"):
+        open_registry(RegistryConfig(), tmp_path / "file" / "registry")
+    with pytest.raises(WorkspaceError, match="must not contain"):
+        open_registry(RegistryConfig(), tmp_path / "what?" / "registry")
+
+
+def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "registry.db").write_text("this was never a database" * 100)
+    with pytest.raises(DependencyError, match=r"registry\.db.*not a database") as caught:
+        open_registry(RegistryConfig(), tmp_path)
+    assert "damaged" in caught.value.hint
+
+
+def test_opening_is_silent_and_imports_nothing_heavy_before_it_must(tmp_path: Path) -> None:
+    code = (
+        "import sys, warnings\n"
+        "from pathlib import Path\n"
+        "from basketwise.config import RegistryConfig\n"
+        "from basketwise.registry.opening import open_registry\n"
+        "assert not {'mlflow', 'sqlalchemy', 'requests'} & sys.modules.keys()\n"
+        "registry = open_registry(RegistryConfig(), Path(sys.argv[1]))\n"
+        "assert registry.versions() == []\n"
+        "import mlflow.telemetry\n"
+        "assert mlflow.telemetry.get_telemetry_client() is None\n"
+    )
+    folder = tmp_path / "50% off #1 ü" / "registry"
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code, str(folder)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [path.name for path in tmp_path.iterdir()] == [folder.parent.name]
+    assert {path.name for path in folder.iterdir()} - {"registry.lock"} == {"registry.db"}
+
+
+def test_a_registry_whose_creation_was_interrupted_is_created_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("basketwise.registry.mlflow_calls.connect", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_registry(RegistryConfig(), tmp_path)
+    assert not (tmp_path / "registry.db").exists()
+    assert open_registry(RegistryConfig(), tmp_path).versions() == []
