@@ -89,7 +89,7 @@ _PENCE = st.integers(-500, 5_000).map(lambda pence: f"{pence / 100:.2f}")
 _SPENDS = st.one_of(_PENCE, _PENCE, _PENCE, st.sampled_from(["1e1", " 2.50 ", "3", "0.0"]))
 _BAD_SPENDS = st.sampled_from(["", " ", "free", "nan", "inf", "-inf"])
 _QUANTITIES = st.sampled_from(["1", "1", "1", "2", "12", "2.0", " 3 ", "4e0"])
-_BAD_QUANTITIES = st.sampled_from(["", "0", "-1", "1.5", "two", "nan", "inf"])
+_BAD_QUANTITIES = st.sampled_from(["", "0", "-1", "1.5", "two", "nan"])
 _PRODUCTS = st.sampled_from([f"PRD{number}" for number in range(1, 7)])
 
 

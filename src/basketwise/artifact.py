@@ -9,15 +9,18 @@ touched.
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any, cast
 
 from basketwise.errors import InputError
 from basketwise.etl.sources import sha256
 from basketwise.training.candidates import Classifier
+
+BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error)
+"""What reading a damaged archive raises."""
 
 FORMAT = 1
 ARCHIVE = "model.tar.gz"
@@ -26,6 +29,7 @@ MODEL = "model.skops"
 
 MAX_FILES = 200
 MAX_BYTES = 4 * 2**30
+MAX_JSON = 64 * 2**20
 TRUSTED = (
     "sklearn.tree._tree.Tree",
     "xgboost.core.Booster",
@@ -90,7 +94,7 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
                     )
                 members.append(member)
             tar.extractall(folder, members=members, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except BROKEN as error:
         raise InputError(
             f"{str(archive)!r} cannot be opened as a model archive: {error}.",
             "Give a model.tar.gz, a folder of its files, or a version of the registry.",
@@ -99,7 +103,20 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
 
 
 def check(folder: Path, name: str) -> dict[str, Any]:
-    """Compare a folder's files with its manifest, and return the manifest."""
+    """Compare a folder's files with its manifest, and return the manifest.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the files; hidden ones are not looked at.
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    InputError
+        If there is no manifest, it is of a newer format, or there are other files than it names.
+    """
     path = folder / MANIFEST
     try:
         manifest = cast("dict[str, Any]", json.loads(path.read_bytes()))
@@ -121,6 +138,13 @@ def check(folder: Path, name: str) -> dict[str, Any]:
                 f"{name}: the file {file!r} is not what the manifest says.",
                 "The model was damaged or changed; take it from the registry again.",
             )
+    present = {found.name for found in folder.iterdir() if not found.name.startswith(".")}
+    unnamed = sorted(present - files.keys() - {MANIFEST})
+    if unnamed:
+        raise InputError(
+            f"{name} holds {unnamed[0]!r}, which its manifest does not name.",
+            "The model was changed since it was packed; take it from the registry again.",
+        )
     return manifest
 
 
@@ -130,12 +154,12 @@ def load_model(path: Path) -> Classifier:
     Raises
     ------
     InputError
-        If it holds a type that no candidate of Basketwise is made of.
+        If it cannot be read, or holds a type that no candidate of Basketwise is made of.
     """
     import skops.io
 
-    data = path.read_bytes()
     try:
+        data = path.read_bytes()
         untrusted = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
         if untrusted:
             raise InputError(
@@ -153,8 +177,19 @@ def load_model(path: Path) -> Classifier:
 
 
 def read_json(archive: Path, name: str) -> dict[str, Any]:
-    """Read one JSON file out of an archive without extracting it."""
-    with tarfile.open(archive, "r:gz") as tar:
-        stream = tar.extractfile(name)
-        data = stream.read(64 * 2**20) if stream else b"{}"
-    return cast("dict[str, Any]", json.load(io.BytesIO(data)))
+    """Read one JSON file out of an archive without extracting it.
+
+    Raises
+    ------
+    InputError
+        If the archive is broken, or does not hold such a file.
+    """
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            stream = tar.extractfile(name)
+            data = stream.read(MAX_JSON) if stream else b""
+        return cast("dict[str, Any]", dict(json.loads(data)))
+    except (*BROKEN, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{str(archive)!r} holds no readable {name}.", "Give a model that Basketwise packed."
+        ) from error

@@ -92,9 +92,12 @@ class TrainingConfig(Section):
     models: tuple[ModelName, ...] = ("logistic", "decision_tree", "random_forest", "xgboost")
     folds: Annotated[int, Field(ge=2, le=50)] = 5
     random_state: Seed = 42
-    cv_max_baskets: Annotated[int, Field(ge=0)] = 60_000
+    cv_max_baskets: Annotated[int, Field(ge=0)] = 40_000
     """Cross-validation fits each fold's model on at most so many baskets (0: all of them); every
     training basket is scored out of fold all the same."""
+    forest_max_baskets: Annotated[int, Field(ge=0)] = 100_000
+    """Each tree of the random forest is grown on at most so many baskets, drawn with replacement
+    (0: as many as there are, scikit-learn's default)."""
     logistic: dict[str, Any] = Field(default_factory=lambda: {"max_iter": 1000})
     decision_tree: dict[str, Any] = Field(
         default_factory=lambda: {

@@ -68,6 +68,9 @@ def run_all(data: str, context: Context) -> RunResult:
     """
     started, now = time.perf_counter(), datetime.now(UTC)
     workspace, config = context.workspace, context.config
+    if config.registry.uri:
+        # A server that cannot be reached says so now, not after the training.
+        registry_of(context)
     with workspace.staged() as staging:
         run_id = workspace.new_run(now)
         metadata = etl(data, staging, context)

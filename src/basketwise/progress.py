@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,19 +52,26 @@ class Reporter:
         else:
             yield log
         if not self.quiet:
-            seconds = time.perf_counter() - started
-            self.console.print(
-                f"{name:<12}{seconds:>7.1f} s   {log.result}", highlight=False, soft_wrap=True
-            )
+            self._tell(name, time.perf_counter() - started, log.result)
+
+    def _tell(self, name: str, seconds: float, result: str) -> None:
+        head = f"{name:<12}{seconds:>7.1f} s   "
+        line = head + result
+        if self.console.is_terminal:
+            # In a file or a pipe one line stays one line; on a terminal words are kept whole.
+            width = max(self.console.width, 2 * len(head))
+            indent = " " * len(head)
+            line = textwrap.fill(result, width, initial_indent=head, subsequent_indent=indent)
+        self.console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     @contextmanager
     def _bar(self, name: str) -> Iterator[_Log]:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (
-            TextColumn("{task.fields[stage]:<12}"),
+            TextColumn("{task.fields[stage]:<12}", markup=False),
             BarColumn(bar_width=28),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
@@ -95,4 +103,4 @@ class _Bar(_Log):
     def tick(self, what: str, done: int, total: int) -> None:
         """Move the bar."""
         update = getattr(self._progress, "update")  # noqa: B009 - rich is imported only when used
-        update(self._task, description=what, completed=done, total=total)
+        update(self._task, description=f"{what} {done}/{total}", completed=done, total=total)

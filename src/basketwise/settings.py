@@ -27,7 +27,8 @@ def load_config(
     path : str or None
         The file; None takes ``basketwise.toml`` of the working directory if there is one.
     environment : mapping
-        ``BASKETWISE_<SECTION>__<KEY>`` sets a key; values are read as TOML, else as text.
+        ``BASKETWISE_<SECTION>__<KEY>`` sets a key, ``…__<KEY>__<NAME>`` one entry of a table;
+        values are read as TOML, else as text.
     flags : sequence of str
         ``section.key=value``, the later ones win.
 
@@ -35,12 +36,17 @@ def load_config(
     ------
     ConfigError
         Naming every key that is unknown or out of range, and what is allowed.
+
+    Notes
+    -----
+    What is not set keeps its default, entries of tables too: ``training.xgboost.max_depth=3``
+    leaves the other parameters of xgboost as they are.
     """
     values = _read_file(path)
     for name, value in sorted(environment.items()):
         section, separator, key = name.removeprefix(PREFIX).lower().partition(SEPARATOR)
         if name.startswith(PREFIX) and separator:
-            _set(values, section, key, value, where=name)
+            _set(values, section, key.replace(SEPARATOR, "."), value, where=name)
     for flag in flags:
         dotted, equals, value = flag.partition("=")
         section, dot, key = dotted.strip().partition(".")
@@ -48,7 +54,7 @@ def load_config(
             raise ConfigError(f"--set {flag!r} is not understood.", "Write section.key=value.")
         _set(values, section, key, value, where=f"--set {flag}")
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(_laid_over(Config().model_dump(), values))
     except ValidationError as error:
         raise ConfigError(*_explain(error)) from error
 
@@ -66,6 +72,15 @@ def _read_file(path: str | None) -> dict[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"The config {str(file)!r} is no valid TOML: {error}.") from error
+
+
+def _laid_over(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(defaults)
+    for key, value in values.items():
+        default = defaults.get(key)
+        both = isinstance(value, dict) and isinstance(default, dict)
+        merged[key] = _laid_over(default, value) if both else value
+    return merged
 
 
 def _set(values: dict[str, Any], section: str, key: str, text: str, *, where: str) -> None:

@@ -137,7 +137,7 @@ class LocalStorage:
 
     def recover(self) -> None:
         """Finish or undo a replacement that was cut off."""
-        for aside in self.root.glob(f"{OLD}*"):
+        for aside in list(self.root.rglob(f"{OLD}*")):
             target = aside.with_name(aside.name.removeprefix(OLD))
             if target.exists():
                 shutil.rmtree(aside)

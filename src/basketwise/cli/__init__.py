@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 
@@ -75,6 +76,10 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line and leave with one of the exit codes 0, 1, 2, 3, 4 and 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal or pipe that knows no "≥" must not turn a finished run into an error.
+            stream.reconfigure(errors="replace")
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     # Wherever it stands, it means the same.

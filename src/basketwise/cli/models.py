@@ -31,7 +31,7 @@ def list_versions(common: Common) -> None:
     registry, _ = _open(common)
     versions = registry.versions()
     if common.as_json:
-        print_json([_document(version) for version in versions])
+        print_json({"versions": [_document(version) for version in versions]})
         return
     if not versions:
         click.echo("No versions yet. Make one: basketwise run --data PATH")
@@ -112,7 +112,7 @@ def history(version: str | None, common: Common) -> None:
     registry, _ = _open(common)
     changes = registry.history(_find(registry, version).version if version else None)
     if common.as_json:
-        print_json([_change_document(change) for change in changes])
+        print_json({"changes": [_change_document(change) for change in changes]})
         return
     for change in changes:
         old = f"{change.old} → " if change.old else ""

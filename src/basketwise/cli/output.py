@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +14,10 @@ if TYPE_CHECKING:
     from basketwise.evaluation.report_types import LeaderboardRow, Report
     from basketwise.pipeline import RunResult
 
-RULE = "─" * 78
+WIDTH = 78
+"""Columns of the summary: the narrowest usual terminal shows them without a break."""
+
+RULE = "─" * WIDTH
 
 
 def print_json(document: Any) -> None:
@@ -48,7 +53,7 @@ def print_summary(result: RunResult, workspace: str) -> None:
     """Print the final summary of a run: ETL, training, registry, money, readiness, what next."""
     report, metadata = result.report, result.metadata
     click.echo(RULE)
-    click.secho(report["verdict"]["headline"], bold=True)
+    click.secho(textwrap.fill(report["verdict"]["headline"], WIDTH), bold=True)
     click.echo(RULE)
     _section("ETL")
     lines = metadata.lines
@@ -60,9 +65,9 @@ def print_summary(result: RunResult, workspace: str) -> None:
         click.echo(f"            {count:,} {reason}")
     counts = ", ".join(f"{label} {n:,}" for label, n in metadata.baskets.items())
     click.echo(f"  baskets   {counts}")
-    click.echo(f"  split     {report['data']['split']['description']}")
+    _entry("  split     ", report["data"]["split"]["description"])
     for warning in metadata.warnings:
-        click.echo(f"  note      {warning}")
+        _entry("  note      ", warning)
     _section("Training")
     for line in leaderboard_lines(report["leaderboard"]):
         click.echo(f"  {line}")
@@ -78,7 +83,7 @@ def print_summary(result: RunResult, workspace: str) -> None:
         f"{result.version.state}"
     )
     for reason_found in report["verdict"]["reasons"]:
-        click.echo(f"  {'✓' if reason_found['passed'] else '✗'} {reason_found['text']}")
+        _entry(f"  {'✓' if reason_found['passed'] else '✗'} ", reason_found["text"])
     _section("Business impact")
     for line in impact_lines(report):
         click.echo(f"  {line}")
@@ -90,7 +95,7 @@ def print_summary(result: RunResult, workspace: str) -> None:
     click.echo(f"  config    {shown(config) if config else 'none: the model is not approved'}")
     click.echo(f"  took      {result.seconds:.1f} s")
     _section("Next")
-    option = f" --workspace {workspace}"
+    option = f" --workspace {shlex.quote(workspace)}"
     if result.deployment_config is None:
         click.echo(f"  basketwise models approve {result.version.version}{option} --why '…'")
     click.echo(f"  basketwise predict --data FILES --out scores.csv{option}")
@@ -99,13 +104,13 @@ def print_summary(result: RunResult, workspace: str) -> None:
 
 def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
     """Lay out the models' table."""
-    table = [f"{'model':<40}{'CV macro-F1':>12}{'accuracy':>10}{'macro-F1':>10}{'fit s':>8}"]
+    table = [f"{'model':<37}{'CV macro-F1':>12}{'accuracy':>10}{'macro-F1':>10}{'fit s':>7}"]
     for row in rows:
         name = row["model"] + (" without product index" if row["kind"] == "ablation" else "")
         table.append(
-            f"{('* ' if row['winner'] else '  ') + name:<40}"
+            f"{('* ' if row['winner'] else '  ') + name:<37}"
             f"{_number(row['cv_f1_mean']):>12}{_number(row['test_accuracy']):>10}"
-            f"{_number(row['test_f1']):>10}{_seconds(row['fit_seconds']):>8}"
+            f"{_number(row['test_f1']):>10}{_seconds(row['fit_seconds']):>7}"
         )
     return table
 
@@ -115,14 +120,17 @@ def impact_lines(report: Report) -> list[str]:
     impact = report["impact"]
     currency = impact["currency"]
     assumed = {one["name"]: one["value"] for one in impact["assumptions"]}
-    stated = ", ".join(f"{name} {value}" for name, value in assumed.items())
+    stated = ", ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in assumed.items()
+    )
     return [
         f"total per month   {impact['total_monthly_value']:>12,.0f} {currency}  "
         f"({impact['total_low']:,.0f} to {impact['total_high']:,.0f})",
         f"  revenue         {impact['monthly_revenue_impact']:>12,.0f} {currency}",
         f"  cost savings    {impact['monthly_cost_savings']:>12,.0f} {currency}",
         f"commonest class   {impact['baseline_total']:>12,.0f} {currency}  (always answering it)",
-        f"assumed: {stated}",
+        *textwrap.wrap(f"assumed: {stated}", WIDTH - 2, subsequent_indent=" " * 9),
     ]
 
 
@@ -135,6 +143,10 @@ def shown(path: os.PathLike[str]) -> str:
 
 def _section(name: str) -> None:
     click.secho(f"\n{name}", bold=True)
+
+
+def _entry(name: str, text: str) -> None:
+    click.echo(textwrap.fill(text, WIDTH, initial_indent=name, subsequent_indent=" " * len(name)))
 
 
 def _number(value: float | None) -> str:

@@ -9,7 +9,7 @@ import click
 
 from basketwise.cli.options import Common, common, reporter
 from basketwise.cli.output import print_json, shown
-from basketwise.errors import InputError
+from basketwise.errors import InputError, WorkspaceError
 from basketwise.settings import DEFAULT_FILE
 
 
@@ -68,7 +68,13 @@ def init(out: str, overwrite: bool, common: Common) -> None:
         raise InputError(
             f"{out!r} is there already.", "Give another --out, or --overwrite to replace it."
         )
-    path.write_text(config_template(), encoding="utf-8")
+    try:
+        path.write_text(config_template(), encoding="utf-8")
+    except OSError as error:
+        raise WorkspaceError(
+            f"{out!r} cannot be written: {error.strerror or error}.",
+            "Give an --out in a folder that exists and that this user may write to.",
+        ) from error
     if common.as_json:
         print_json({"config": str(path)})
     else:

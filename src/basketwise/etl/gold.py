@@ -20,6 +20,8 @@ INDEX_FILE = "product_index.parquet"
 METADATA_FILE = "metadata.json"
 TARGET = "price_sensitivity"
 KEY = "basket_id"
+ROW_GROUP = 2**17
+"""Rows; fixed, because otherwise it follows from how many threads there are."""
 
 
 @dataclass(frozen=True)
@@ -124,5 +126,6 @@ def write_gold(
         done += len(chunk.weeks)
         tick(done, total)
     for file in counts:
-        pl.scan_parquet(scratch / file / "*.parquet").sink_parquet(gold / file)
+        parts = pl.scan_parquet(scratch / file / "*.parquet")
+        parts.sink_parquet(gold / file, row_group_size=ROW_GROUP)
     return counts[TRAIN_FILE], counts[TEST_FILE]

@@ -2,70 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from basketwise.config import BusinessConfig
-from basketwise.evaluation.intervals import Interval
-from basketwise.evaluation.metrics import Counts
+from basketwise.evaluation.intervals import Bootstrap, mean_interval
+from basketwise.evaluation.metrics import Counts, Floats
 from basketwise.evaluation.report_types import Assumption, Impact
+from basketwise.schema import CLASSES
 
 
 def business_impact(
-    confusion: Counts, accuracy: Interval, commonest: int, config: BusinessConfig
+    confusion: Counts, bootstrap: Bootstrap, commonest: int, config: BusinessConfig
 ) -> Impact:
-    """Compute the monthly value, with the interval that the accuracy's gives.
+    """Compute the monthly value, with its interval.
 
     Parameters
     ----------
     confusion : array of int, shape (classes, classes)
         The winner's, on the test part.
-    accuracy : Interval
-        The winner's.
+    bootstrap : Bootstrap
+        The accuracy's: without a cost matrix, the interval is the accuracy's in money.
     commonest : int
         Number of the class that a model without features would always answer.
     config : BusinessConfig
-        The assumptions. With a cost matrix, the revenue is the mean money per basket, and the
-        interval moves it in proportion to the accuracy.
+        The assumptions. With a cost matrix, the revenue is the mean of its money over the test
+        baskets; its interval comes from resampling those, since which mistakes are made matters as
+        much as how many.
     """
     monthly = config.predictions_per_day * config.days_per_month
     savings = monthly * config.cost_saving_per_prediction
-    revenue_at, always = _revenue(confusion, commonest, config)
+    money = _money(config)
+    revenue = mean_interval(confusion, money, bootstrap)
+    always = float(confusion.sum(axis=1) @ money[:, commonest] / confusion.sum())
     return Impact(
         currency=config.currency,
         monthly_predictions=monthly,
-        accurate_predictions=monthly * accuracy.estimate,
-        monthly_revenue_impact=monthly * revenue_at(accuracy.estimate),
+        accurate_predictions=monthly * float(np.trace(confusion) / confusion.sum()),
+        monthly_revenue_impact=monthly * revenue.estimate,
         monthly_cost_savings=savings,
-        total_monthly_value=monthly * revenue_at(accuracy.estimate) + savings,
-        total_low=monthly * revenue_at(accuracy.low) + savings,
-        total_high=monthly * revenue_at(accuracy.high) + savings,
+        total_monthly_value=monthly * revenue.estimate + savings,
+        total_low=monthly * revenue.low + savings,
+        total_high=monthly * revenue.high + savings,
         baseline_total=monthly * always + savings,
         assumptions=_assumptions(config),
     )
 
 
-def _revenue(
-    confusion: Counts, commonest: int, config: BusinessConfig
-) -> tuple[Callable[[float], float], float]:
-    """Return the revenue per basket at an accuracy, and that of always answering one class."""
-    truth = confusion.sum(axis=1) / confusion.sum()
-    if config.cost_matrix is None:
-        each = config.revenue_per_accurate_prediction
-        return (lambda accuracy: accuracy * each), float(truth[commonest]) * each
-    money = np.asarray(config.cost_matrix, dtype=np.float64)
-    rest = confusion - np.diag(np.diagonal(confusion))
-    when_right = float(np.average(np.diagonal(money), weights=np.diagonal(confusion) + 1e-12))
-    when_wrong = float(np.average(money, weights=rest)) if rest.sum() else _mean_off(money)
-    return (
-        lambda accuracy: accuracy * when_right + (1 - accuracy) * when_wrong,
-        float(truth @ money[:, commonest]),
-    )
-
-
-def _mean_off(money: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    return float(money[~np.eye(len(money), dtype=bool)].mean())
+def _money(config: BusinessConfig) -> Floats:
+    """Return the money per basket, true class (row) by predicted class (column)."""
+    if config.cost_matrix is not None:
+        return np.asarray(config.cost_matrix, dtype=np.float64)
+    return np.eye(len(CLASSES)) * config.revenue_per_accurate_prediction
 
 
 def _assumptions(config: BusinessConfig) -> list[Assumption]:

@@ -62,6 +62,16 @@ def macro_f1_interval(confusion: Counts, bootstrap: Bootstrap) -> Interval:
     return bootstrap.interval(float(macro_f1(confusion)), macro_f1(drawn))
 
 
+def mean_interval(confusion: Counts, values: Floats, bootstrap: Bootstrap) -> Interval:
+    """Return the mean over the baskets of a value per cell (true, predicted), with its interval."""
+    drawn = bootstrap.draw(confusion)
+
+    def mean(table: Counts) -> Floats:
+        return np.asarray((table * values).sum(axis=(-2, -1)) / confusion.sum(), dtype=np.float64)
+
+    return bootstrap.interval(float(mean(confusion)), mean(drawn))
+
+
 def paired_accuracy_difference(
     true: NDArray[np.int8],
     challenger: NDArray[np.int8],

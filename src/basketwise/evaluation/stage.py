@@ -42,7 +42,13 @@ from basketwise.registry.gate import Decision, decide
 from basketwise.schema import CLASSES
 from basketwise.training.examples import read_examples
 from basketwise.training.record import TrainingRecord
-from basketwise.training.stage import ABLATION, RECORD_FILE, TEST_PREDICTIONS_FILE, read_metadata
+from basketwise.training.stage import (
+    ABLATION,
+    OOF_FILE,
+    RECORD_FILE,
+    TEST_PREDICTIONS_FILE,
+    read_metadata,
+)
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
@@ -105,7 +111,7 @@ def run_evaluation(
     judged = {
         name: scores(confusion_matrix(true, predicted_class(predictions, name))) for name in models
     }
-    commonest = _commonest(metadata)
+    commonest = _commonest(trained)
     judged["baseline"] = scores(confusion_matrix(true, np.full_like(true, commonest)))
     bootstrap = Bootstrap(
         config.evaluation.resamples, config.evaluation.confidence, config.training.random_state
@@ -138,7 +144,7 @@ def run_evaluation(
             seed=config.training.random_state,
         ),
         products=telling_products(index) if index is not None else {},
-        impact=business_impact(winner.confusion, accuracy, commonest, config.business),
+        impact=business_impact(winner.confusion, bootstrap, commonest, config.business),
         metadata=metadata,
         config=config,
     )
@@ -165,8 +171,10 @@ def _record(trained: Path) -> TrainingRecord:
     return TrainingRecord.model_validate_json(path.read_bytes())
 
 
-def _commonest(metadata: Metadata) -> int:
-    return int(np.argmax([metadata.baskets.get(label, 0) for label in CLASSES]))
+def _commonest(trained: Path) -> int:
+    """Return the number of the commonest class of the training part, which has these labels."""
+    labels = pl.read_parquet(trained / OOF_FILE, columns=[TARGET])[TARGET]
+    return int(np.argmax(np.bincount(_numbers(labels), minlength=len(CLASSES))))
 
 
 def _index(gold: Path, metadata: Metadata) -> pl.DataFrame | None:
@@ -238,7 +246,7 @@ def _write(
         *(f"confusion_matrix_{c.model}.png" for c in record.candidates),
     ]
     for name in shipped:
-        (package / name).hardlink_to(trained / name)
+        shutil.copyfile(trained / name, package / name)
     carried = [METADATA_FILE, *([INDEX_FILE] if "product" in metadata.groups else [])]
     for name in carried:
         (package / name).write_bytes((gold / name).read_bytes())

@@ -29,8 +29,9 @@ def export_version(
         evaluated = read_json(archive, "evaluation_results.json")
         results = {**evaluated, **read_json(archive, "model_metadata.json")}
     now = datetime.now(UTC)
-    document = build_deployment_config(version, results, config, image_uri=None, exported_at=now)
+    # The caller may have asked for the version before its state changed.
     current = registry.get(version.version)
+    document = build_deployment_config(current, results, config, image_uri=None, exported_at=now)
     leads = current.champion and current.state is ApprovalState.APPROVED
     return write_deployment_config(folder, document, approved=leads, at=now)
 

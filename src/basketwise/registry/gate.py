@@ -67,7 +67,7 @@ def _at_least(rule: str, name: str, value: float, threshold: float) -> Reason:
         passed=passed,
         value=value,
         threshold=threshold,
-        text=f"{name} {value:.4f} {sign} {threshold:g}",
+        text=f"{name} {_shown(value, threshold, places=4)} {sign} {threshold:g}",
     )
 
 
@@ -78,7 +78,7 @@ def _against_champion(champion: str | None, difference: Interval | None, margin:
             passed=True,
             value=None,
             threshold=None,
-            text="No champion to compare with: this is the first approved version",
+            text="No champion to compare with: no version is approved at present",
         )
     if difference is None:
         return Reason(
@@ -110,14 +110,17 @@ def _description(
     if failed:
         return "Not approved: " + "; ".join(failed)
     return (
-        f"Auto-approved: Accuracy={_shown(accuracy)} (≥{config.min_accuracy:g}), "
-        f"F1={_shown(macro_f1)} (≥{config.min_macro_f1:g})"
+        f"Auto-approved: Accuracy={_shown(accuracy, config.min_accuracy)} "
+        f"(≥{config.min_accuracy:g}), "
+        f"F1={_shown(macro_f1, config.min_macro_f1)} (≥{config.min_macro_f1:g})"
     )
 
 
-def _shown(value: float) -> str:
-    """Round to three places, but never up to a perfection that is not there."""
-    return f"{value:.3f}" if value == 1 or f"{value:.3f}" != "1.000" else f"{value:.6g}"
+def _shown(value: float, threshold: float, *, places: int = 3) -> str:
+    """Round, but never across the threshold, nor up to a perfection that is not there."""
+    text = f"{value:.{places}f}"
+    honest = (float(text) >= threshold) == (value >= threshold) and (float(text) < 1) == (value < 1)
+    return text if honest else _shown(value, threshold, places=places + 1)
 
 
 def decision_of(verdict: Verdict) -> Decision:

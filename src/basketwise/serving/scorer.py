@@ -13,6 +13,7 @@ from basketwise.artifact import MODEL, check, load_model, unpack
 from basketwise.errors import InputError
 from basketwise.etl.gold import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
 from basketwise.etl.metadata import Metadata
+from basketwise.features.groups import columns_of
 from basketwise.index.table import complete
 from basketwise.schema import CLASSES, HIERARCHY, PROD_CODE
 from basketwise.training.candidates import Classifier
@@ -55,7 +56,9 @@ class Scorer:
             index = complete(self.index, products.sort(PROD_CODE))
         table = features(lines, recipe, index, on=[PROD_CODE])
         X = table.select(pl.col(*self.metadata.feature_columns).cast(pl.Float32)).to_numpy()
-        probabilities = self.model.predict_proba(np.ascontiguousarray(X)).astype(np.float64)
+        probabilities = np.empty((0, len(CLASSES)))
+        if table.height:
+            probabilities = self.model.predict_proba(np.ascontiguousarray(X)).astype(np.float64)
         predicted = np.asarray(CLASSES)[probabilities.argmax(axis=1)]
         return table.select(KEY).with_columns(
             pl.Series(PREDICTED, predicted, dtype=pl.String),
@@ -85,8 +88,22 @@ def load_scorer(model: Path) -> Scorer:
 
 
 def _from_folder(folder: Path) -> Scorer:
-    metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
     index = None
-    if "product" in metadata.groups:
-        index = pl.read_parquet(folder / INDEX_FILE, memory_map=False)
+    try:
+        metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
+        if "product" in metadata.groups:
+            index = pl.read_parquet(folder / INDEX_FILE, memory_map=False)
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"The model's {METADATA_FILE} or {INDEX_FILE} cannot be read.",
+            "It may be of another version of Basketwise; train it again with this one.",
+        ) from error
+    known = columns_of(metadata.groups)
+    unknown = [column for column in metadata.feature_columns if column not in known]
+    if unknown:
+        raise InputError(
+            f"The model asks for the feature {unknown[0]!r}, which this version of Basketwise does "
+            "not compute.",
+            "Use the version that trained it, or train it again with this one.",
+        )
     return Scorer(load_model(folder / MODEL), metadata, index)

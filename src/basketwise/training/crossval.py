@@ -34,7 +34,7 @@ def fit_fold(name: ModelName, fold: int, train: Examples, config: TrainingConfig
     array of float64, shape (baskets in the fold, classes)
     """
     rows = _fitted_rows(train.fold, fold, config.cv_max_baskets, config.random_state)
-    model = build(name, config).fit(train.X[rows], train.y[rows])
+    model = build(name, config, rows.size).fit(train.X[rows], train.y[rows])
     return model.predict_proba(train.X[train.fold == fold])
 
 

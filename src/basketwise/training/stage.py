@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +18,18 @@ from basketwise.etl.split import FOLD
 from basketwise.evaluation.metrics import Scores, confusion_matrix, scores
 from basketwise.features.groups import columns_of
 from basketwise.schema import CLASSES
-from basketwise.training.candidates import Classifier, Labels, Probabilities, build
-from basketwise.training.crossval import fit_fold, fold_accuracies
+from basketwise.training.candidates import Classifier, Labels, Probabilities
+from basketwise.training.crossval import fold_accuracies
 from basketwise.training.examples import Examples, read_examples
+from basketwise.training.pieces import Fitted, fit, train_all
 from basketwise.training.record import Candidate, TrainingRecord
 
 ABLATION = "without_product"
-SINGLE_THREADED = ("logistic", "decision_tree")
 OOF_FILE = "oof_predictions.parquet"
 TEST_PREDICTIONS_FILE = "test_predictions.parquet"
 RECORD_FILE = "training.json"
 
 Tick = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A model fitted on the whole training part."""
-
-    model: Classifier
-    seconds: float
 
 
 def run_training(gold: Path, out: Path, config: TrainingConfig, tick: Tick) -> TrainingRecord:
@@ -70,21 +59,20 @@ def run_training(gold: Path, out: Path, config: TrainingConfig, tick: Tick) -> T
     _check_folds(train, config)
     # One BLAS thread: what a matrix product adds up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
-        out_of_fold = _cross_validate(train, config, tick)
+        out_of_fold, fitted = train_all(train, config, tick)
         chosen = _winner(train, out_of_fold, config)
-        fitted = _fit_all(train, config, tick)
         basket_only = read_examples(gold / TRAIN_FILE, columns_of(["basket"]))
-        reference = _fit(chosen, basket_only, config)
-    test = read_examples(gold / TEST_FILE, metadata.feature_columns)
-    predictions: dict[str, Probabilities] = {
-        name: one.model.predict_proba(test.X) for name, one in fitted.items()
-    }
-    test_basket = read_examples(gold / TEST_FILE, columns_of(["basket"]))
-    predictions[ABLATION] = reference.model.predict_proba(test_basket.X)
+        reference = fit(chosen, basket_only, config)
     train_scores: dict[str, Scores] = {
-        name: _scored(train, one.model.predict_proba(train.X)) for name, one in fitted.items()
+        name: _scored(train, one.predict(train.X)) for name, one in fitted.items()
     }
-    train_scores[ABLATION] = _scored(train, reference.model.predict_proba(basket_only.X))
+    train_scores[ABLATION] = _scored(basket_only, reference.predict(basket_only.X))
+    test = read_examples(gold / TEST_FILE, metadata.feature_columns)
+    test_basket = read_examples(gold / TEST_FILE, columns_of(["basket"]))
+    predictions: dict[str, Probabilities] = {
+        name: one.predict(test.X) for name, one in fitted.items()
+    }
+    predictions[ABLATION] = reference.predict(test_basket.X)
     record = TrainingRecord(
         winner=chosen,
         candidates=[
@@ -123,53 +111,6 @@ def _check_folds(train: Examples, config: TrainingConfig) -> None:
             "Folds are set when the index is learned: run 'basketwise etl' again, or set "
             f"training.folds to {held}.",
         )
-
-
-def _cross_validate(
-    train: Examples, config: TrainingConfig, tick: Tick
-) -> dict[ModelName, Probabilities]:
-    pieces = [(name, fold) for name in config.models for fold in range(config.folds)]
-    done = 0
-
-    def score(piece: tuple[ModelName, int]) -> Probabilities:
-        nonlocal done
-        result = fit_fold(piece[0], piece[1], train, config)
-        done += 1
-        tick("cross-validation", done, len(pieces))
-        return result
-
-    single = [piece for piece in pieces if piece[0] in SINGLE_THREADED]
-    with ThreadPoolExecutor(2) as pool:
-        scored = dict(zip(single, pool.map(score, single), strict=True))
-    scored |= {piece: score(piece) for piece in pieces if piece not in scored}
-    out_of_fold = {
-        name: np.zeros((train.y.size, len(CLASSES)), dtype=np.float64) for name in config.models
-    }
-    for (name, fold), probabilities in scored.items():
-        out_of_fold[name][train.fold == fold] = probabilities
-    return out_of_fold
-
-
-def _fit_all(train: Examples, config: TrainingConfig, tick: Tick) -> dict[ModelName, Fitted]:
-    done = 0
-
-    def fit(name: ModelName) -> Fitted:
-        nonlocal done
-        fitted = _fit(name, train, config)
-        done += 1
-        tick("training", done, len(config.models))
-        return fitted
-
-    single = [name for name in config.models if name in SINGLE_THREADED]
-    with ThreadPoolExecutor(2) as pool:
-        fitted = dict(zip(single, pool.map(fit, single), strict=True))
-    return fitted | {name: fit(name) for name in config.models if name not in fitted}
-
-
-def _fit(name: ModelName, train: Examples, config: TrainingConfig) -> Fitted:
-    started = time.perf_counter()
-    model = build(name, config).fit(train.X, train.y)
-    return Fitted(model, time.perf_counter() - started)
 
 
 def _winner(

@@ -1,0 +1,98 @@
+"""Calls the command line: in this process where it is cheap, as a process of its own where needed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from basketwise.cli import main
+
+SMALL = (
+    *("--set", "training.models=logistic,decision_tree"),
+    *("--set", "training.folds=3"),
+    *("--set", "index.refine_rounds=2"),
+    *("--set", "evaluation.resamples=100"),
+    *("--set", "evaluation.importance_baskets=200"),
+    *("--set", "evaluation.importance_repeats=1"),
+)
+"""Settings with which a run on the sample takes a few seconds."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        return document
+
+
+def call(*arguments: str | Path, environment: dict[str, str] | None = None) -> Outcome:
+    """Run ``main`` in this process, as it runs when the command is typed."""
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["basketwise", *map(str, arguments)]
+    with (
+        mock.patch.object(sys, "argv", argv),
+        mock.patch.dict(os.environ, clean_environment() | (environment or {}), clear=True),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    assert isinstance(code, int)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def called(*arguments: str | Path) -> Outcome:
+    """Call, and insist that it went well."""
+    outcome = call(*arguments)
+    assert outcome.code == 0, outcome
+    return outcome
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """Return the command line of a process of its own."""
+    return [sys.executable, "-m", "basketwise", *map(str, arguments)]
+
+
+def spawn(*arguments: str | Path) -> Outcome:
+    """Run the command as a process of its own."""
+    done = subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        check=False,
+        env=clean_environment(),
+        timeout=200,
+    )
+    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without anybody's own settings of Basketwise."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("BASKETWISE_")}
+    return kept | {"PYTHONIOENCODING": "utf-8"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder; the lock is no output."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
