@@ -76,7 +76,7 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
         says; the folder must not be used then.
     """
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             members: list[tarfile.TarInfo] = []
             size = 0
             for member in tar:
@@ -93,6 +93,9 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
                         "It is not a model that Basketwise packed; do not use it.",
                     )
                 members.append(member)
+            # gzip compares its checksum at the very end, behind the padding of the last record.
+            if len(stream.read(tarfile.RECORDSIZE + 1)) > tarfile.RECORDSIZE:
+                raise tarfile.ReadError("there is more behind its end")
             tar.extractall(folder, members=members, filter="data")
     except BROKEN as error:
         raise InputError(

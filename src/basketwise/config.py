@@ -51,6 +51,7 @@ class FeaturesConfig(Section):
     """Which groups of features the models see."""
 
     groups: tuple[FeatureGroup, ...] = ("basket", "product")
+    """basket: what was spent, when and where; product: what the products say (the index)."""
 
     @field_validator("groups")
     @classmethod
@@ -82,16 +83,23 @@ class SplitConfig(Section):
     """How baskets are parted into training and test."""
 
     strategy: Literal["time", "stratified", "customer"] = "time"
+    """time: the latest weeks are the test part; stratified: by chance, every class alike;
+    customer: no customer on both sides."""
     test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the baskets that are kept for the test."""
     random_state: Seed = 42
+    """Seed of everything that is drawn while parting the baskets and learning the index."""
 
 
 class TrainingConfig(Section):
     """Which candidates are trained, and how they are compared."""
 
     models: tuple[ModelName, ...] = ("logistic", "decision_tree", "random_forest", "xgboost")
+    """Candidates; the best cross-validated macro-F1 wins."""
     folds: Annotated[int, Field(ge=2, le=50)] = 5
+    """Folds of the cross-validation, and of the index's out-of-fold scores."""
     random_state: Seed = 42
+    """Seed of the candidates and of the resampling in the evaluation."""
     cv_max_baskets: Annotated[int, Field(ge=0)] = 40_000
     """Cross-validation fits each fold's model on at most so many baskets (0: all of them); every
     training basket is scored out of fold all the same."""
@@ -99,6 +107,7 @@ class TrainingConfig(Section):
     """Each tree of the random forest is grown on at most so many baskets, drawn with replacement
     (0: as many as there are, scikit-learn's default)."""
     logistic: dict[str, Any] = Field(default_factory=lambda: {"max_iter": 1000})
+    """Parameters of scikit-learn's LogisticRegression."""
     decision_tree: dict[str, Any] = Field(
         default_factory=lambda: {
             "max_depth": 10,
@@ -106,6 +115,7 @@ class TrainingConfig(Section):
             "min_samples_leaf": 10,
         }
     )
+    """Parameters of scikit-learn's DecisionTreeClassifier."""
     random_forest: dict[str, Any] = Field(
         default_factory=lambda: {
             "n_estimators": 100,
@@ -114,6 +124,7 @@ class TrainingConfig(Section):
             "min_samples_leaf": 5,
         }
     )
+    """Parameters of scikit-learn's RandomForestClassifier."""
     xgboost: dict[str, Any] = Field(
         default_factory=lambda: {
             "n_estimators": 100,
@@ -123,6 +134,7 @@ class TrainingConfig(Section):
             "colsample_bytree": 0.8,
         }
     )
+    """Parameters of XGBClassifier."""
 
     @field_validator("models")
     @classmethod
@@ -138,16 +150,20 @@ class EvaluationConfig(Section):
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """Bootstrap resamples behind each interval."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """Confidence level of every interval."""
     importance_baskets: Count = 10_000
     """Permutation importance looks at so many test baskets."""
     importance_repeats: Annotated[int, Field(ge=1, le=100)] = 3
+    """So often is each feature shuffled."""
 
 
 class GateConfig(Section):
     """When a version is approved without a person."""
 
     min_accuracy: Share = 0.80
+    """Accuracy on the test part that approval needs."""
     min_macro_f1: Share = 0.70
+    """Macro-F1 on the test part that approval needs."""
     champion: bool = True
     """Whether the challenger must not be worse than the champion on the same test baskets."""
     champion_margin: Share = 0.0
@@ -161,16 +177,22 @@ class RegistryConfig(Section):
     uri: str = ""
     """Empty: MLflow on SQLite in the workspace. Else the URI of an MLflow server."""
     group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")] = GROUP_NAME
+    """Name of the model whose versions are kept: letters, digits and hyphens."""
 
 
 class BusinessConfig(Section):
     """The assumptions behind the business impact; each is printed beside what rests on it."""
 
     predictions_per_day: Positive = 1000
+    """Baskets that are scored each day."""
     days_per_month: Positive = 30
+    """Days that make up a month."""
     revenue_per_accurate_prediction: float = 10.0
+    """Money that each right prediction brings."""
     cost_saving_per_prediction: float = 2.0
+    """Money that each prediction saves, right or wrong."""
     currency: str = "USD"
+    """Of all money; printed beside it, never converted."""
     cost_matrix: list[list[float]] | None = None
     """Money per basket, true class (row) by predicted class (column), order Low, Medium, High.
     Replaces the revenue per accurate prediction."""
@@ -188,11 +210,17 @@ class DeploymentConfig(Section):
     """What the exported deployment configuration asks for."""
 
     instance_type: str = "ml.t2.medium"
+    """Machine that serves the model."""
     initial_instance_count: Count = 1
+    """Machines at the start."""
     max_instance_count: Count = 10
+    """Machines at most."""
     min_capacity: Count = 1
+    """Machines that scaling always leaves running."""
     max_capacity: Count = 10
+    """Machines that scaling never goes beyond."""
     target_cpu_utilization: Annotated[int, Field(ge=1, le=100)] = 70
+    """Per cent that scaling aims at."""
 
     @model_validator(mode="after")
     def _ordered(self) -> DeploymentConfig:

@@ -77,7 +77,7 @@ def _read_file(path: str | None) -> dict[str, Any]:
 def _laid_over(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     merged = dict(defaults)
     for key, value in values.items():
-        default = defaults.get(key)
+        default: Any = defaults.get(key)
         both = isinstance(value, dict) and isinstance(default, dict)
         merged[key] = _laid_over(default, value) if both else value
     return merged

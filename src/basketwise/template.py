@@ -30,14 +30,14 @@ def _section(name: str, section: Section) -> str:
     lines, tables = [], []
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
-        for line in textwrap.wrap(" ".join((field.description or "").split()), 96):
-            lines.append(f"# {line}\n")
+        words = " ".join((field.description or "").split())
+        comment = "".join(f"# {line}\n" for line in textwrap.wrap(words, 96))
         if value is None:
-            lines.append(f"# {key} = {_example(key)}\n")
+            lines.append(f"{comment}# {key} = {_example(key)}\n")
         elif isinstance(value, Mapping):
-            tables.append(f"\n[{name}.{key}]\n{_table(value)}")
+            tables.append(f"\n{comment}[{name}.{key}]\n{_table(value)}")
         else:
-            lines.append(f"{key} = {_toml(value)}\n")
+            lines.append(f"{comment}{key} = {_toml(value)}\n")
     return "".join(lines + tables)
 
 

@@ -1,4 +1,4 @@
-"""Calls the command line: in this process where it is cheap, as a process of its own where needed."""
+"""Calls the command line: in this process where that will do, else as one of its own."""
 
 from __future__ import annotations
 

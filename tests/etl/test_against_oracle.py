@@ -18,7 +18,7 @@ from basketwise.errors import InputError
 from basketwise.etl.gold import KEY, Recipe, features
 from basketwise.etl.survey import spend_quantile
 
-EXAMPLES = 60
+EXAMPLES = 30
 
 
 def check(delivery: Delivery, quantile: float, *, keep: bool) -> None:

@@ -47,7 +47,11 @@ def test_one_row_a_basket_in_order_of_ids() -> None:
 
 @pytest.mark.parametrize(
     ("how", "totals"),
-    [("keep", {1: 1.0, 2: 12.0, 3: 9.0}), ("clip", {1: 1.0, 2: 7.0, 3: 5.0}), ("drop", {1: 1.0, 2: 2.0})],
+    [
+        ("keep", {1: 1.0, 2: 12.0, 3: 9.0}),
+        ("clip", {1: 1.0, 2: 7.0, 3: 5.0}),
+        ("drop", {1: 1.0, 2: 2.0}),
+    ],
 )
 def test_outliers_in_both_groups(how: str, totals: dict[int, float]) -> None:
     given = lines((1, 1.0), (2, 2.0), (2, 10.0), (3, 9.0))

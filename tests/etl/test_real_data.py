@@ -36,6 +36,6 @@ def test_every_line_counts_and_a_quick_model_is_nearly_always_right(tmp_path: Pa
     train, test = (
         read_examples(made.gold / name, facts.feature_columns) for name in (TRAIN_FILE, TEST_FILE)
     )
-    model = build("decision_tree", Config().training).fit(train.X, train.y)
+    model = build("decision_tree", Config().training, train.y.size).fit(train.X, train.y)
     accuracy = float(np.mean(model.predict_proba(test.X).argmax(axis=1) == test.y))
     assert accuracy >= 0.995

@@ -68,9 +68,7 @@ def test_partitions_are_listed_in_order_without_the_refused_lines(silver: Path) 
         (1, [(200607,), (200608,), (200652,), (200701,)]),
     ],
 )
-def test_chunks_hold_whole_weeks(
-    silver: Path, lines: int, chunks: list[tuple[int, ...]]
-) -> None:
+def test_chunks_hold_whole_weeks(silver: Path, lines: int, chunks: list[tuple[int, ...]]) -> None:
     read = list(read_chunks(silver, lines=lines))
     assert [chunk.weeks for chunk in read] == chunks
     for chunk in read:

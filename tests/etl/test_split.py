@@ -84,9 +84,7 @@ def test_a_share_that_weeks_meet_exactly_takes_no_week_more() -> None:
 @pytest.mark.parametrize("test_size", [0.2, 0.37])
 def test_stratified_is_scikit_learns(test_size: float, random_state: int) -> None:
     table = baskets()
-    tested = in_test(
-        table, strategy="stratified", test_size=test_size, random_state=random_state
-    )
+    tested = in_test(table, strategy="stratified", test_size=test_size, random_state=random_state)
     classified = table.filter(pl.col(LABEL) != UNCLASSIFIED).sort("BASKET_ID")
     _, expected = train_test_split(
         classified["BASKET_ID"].to_list(),

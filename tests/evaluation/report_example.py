@@ -43,6 +43,9 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
             "headline": "random_forest is approved: it passes all three rules."
             if approved
             else "random_forest waits for a person: one of three rules did not pass.",
+            "description": "Auto-approved: Accuracy=0.867 (≥0.8), F1=0.868 (≥0.7)"
+            if approved
+            else f"Not approved: {failed}",
             "reasons": [
                 {
                     "rule": "min_accuracy",

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketwise.features.basket import basket_features, treat_outliers
@@ -59,6 +59,7 @@ def agree(one: dict[str, list[float]], other: dict[str, list[float]]) -> None:
         assert other[name] == pytest.approx(values, rel=1e-12, abs=1e-9), name
 
 
+@settings(max_examples=20)
 @given(LINES, st.sampled_from(["clip", "drop", "keep"]), st.sampled_from([5.0, 40.0]))
 def test_group_basket(lines: pl.DataFrame, how: str, limit: float) -> None:
     eager = numbers(basket_features(treat_outliers(lines, how, limit), ENCODERS))
@@ -71,6 +72,7 @@ def test_group_basket(lines: pl.DataFrame, how: str, limit: float) -> None:
         agree(eager, numbers(basket_features(treated, ENCODERS)))
 
 
+@settings(max_examples=20)
 @given(LINES)
 def test_group_product(lines: pl.DataFrame) -> None:
     eager = numbers(product_features(lines, INDEX))
@@ -81,6 +83,7 @@ def test_group_product(lines: pl.DataFrame) -> None:
     agree(eager, numbers(product_features(plain, index)))
 
 
+@settings(max_examples=20)
 @given(LINES)
 def test_the_order_of_lines_does_not_matter(lines: pl.DataFrame) -> None:
     turned = lines.reverse()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import sys
 
 import click
@@ -80,7 +79,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal or pipe that knows no "≥" must not turn a finished run into an error.
             stream.reconfigure(errors="replace")
-    arguments = sys.argv[1:]
+    arguments, stdout = sys.argv[1:], sys.stdout
     debug = "--debug" in arguments
     # Wherever it stands, it means the same.
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -95,9 +94,11 @@ def main() -> None:
         code = _complain(
             "Interrupted.", "Earlier outputs are as they were.", INTERRUPTED, debug=False
         )
-    except BrokenPipeError:
-        # Whoever read our output has left; nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # When nobody reads the output, Click puts stdout aside and ends with 1, which would say
+        # that the gate did not approve; nothing is wrong, and nothing more can be said.
+        if sys.stdout is stdout:
+            raise
         code = 0
     except Exception as error:
         code = _unexpected(error, debug=debug)

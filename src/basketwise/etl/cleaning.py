@@ -96,7 +96,8 @@ def clean(
 
 def _refuse_damaged_ids(frame: pl.DataFrame, source_name: str) -> None:
     ids = frame[BASKET_ID]
-    if ids.dtype != pl.String or whole_numbers(ids):
+    # Damaged ids are no integers, so where every id is one there is nothing to look for.
+    if ids.dtype != pl.String or ids.cast(pl.Int64, strict=False).null_count() == ids.null_count():
         return
     for pattern, damage in ((_DAMAGED, "spreadsheet damage"), (_FLOAT_ID, "written as a float")):
         hits = frame.filter(ids.str.contains(pattern))

@@ -8,16 +8,28 @@ from pathlib import Path
 
 import polars as pl
 
-from basketwise.etl.silver import read_chunks, weeks
+from basketwise.etl.silver import Chunk, read_chunks, side_by_side, weeks
 from basketwise.etl.split import FOLD, TEST
-from basketwise.features.basket import basket_features, treat_outliers
+from basketwise.features.basket import ENCODED, basket_features, treat_outliers
 from basketwise.features.product import product_features
-from basketwise.schema import BASKET_ID, LABEL, PROD_CODE, SHOP_WEEK, UNCLASSIFIED
+from basketwise.schema import BASKET_ID, LABEL, PROD_CODE, QUANTITY, SHOP_WEEK, SPEND, UNCLASSIFIED
 
 TRAIN_FILE = "train_features.parquet"
 TEST_FILE = "test_features.parquet"
 INDEX_FILE = "product_index.parquet"
 METADATA_FILE = "metadata.json"
+FEATURE_COLUMNS = [
+    BASKET_ID,
+    PROD_CODE,
+    SPEND,
+    QUANTITY,
+    SHOP_WEEK,
+    "SHOP_WEEKDAY",
+    "SHOP_HOUR",
+    *ENCODED.values(),
+]
+"""What features are made of; the other columns need not be read."""
+
 TARGET = "price_sensitivity"
 KEY = "basket_id"
 ROW_GROUP = 2**17
@@ -108,22 +120,29 @@ def write_gold(
     counts = {TRAIN_FILE: 0, TEST_FILE: 0}
     for file in counts:
         (scratch / file).mkdir(parents=True)
-    total, done = len(weeks(silver)), 0
-    for chunk in read_chunks(silver):
+
+    def write_chunk(chunk: Chunk) -> tuple[int, dict[str, int]]:
         present = own.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks)).drop(SHOP_WEEK)
         labelled = chunk.lines.join(present.select(BASKET_ID, FOLD), on=BASKET_ID)
         table = features(labelled, recipe, index, on=[PROD_CODE, FOLD]).join(
             present.rename({BASKET_ID: KEY}), on=KEY, maintain_order="left"
         )
-        for file, part in (
-            (TRAIN_FILE, table.filter(pl.col(FOLD) != TEST)),
-            (TEST_FILE, table.filter(pl.col(FOLD) == TEST).drop(FOLD)),
-        ):
+        parts = {
+            TRAIN_FILE: table.filter(pl.col(FOLD) != TEST),
+            TEST_FILE: table.filter(pl.col(FOLD) == TEST).drop(FOLD),
+        }
+        for file, part in parts.items():
             if part.height:
-                name = f"{chunk.weeks[0]:06d}.parquet"
-                part.write_parquet(scratch / file / name, compression="lz4")
-                counts[file] += part.height
-        done += len(chunk.weeks)
+                path = scratch / file / f"{chunk.weeks[0]:06d}.parquet"
+                part.write_parquet(path, compression="uncompressed")
+        return len(chunk.weeks), {file: part.height for file, part in parts.items()}
+
+    total, done = len(weeks(silver)), 0
+    chunks = read_chunks(silver, FEATURE_COLUMNS)
+    for ready, rows in side_by_side(write_chunk, chunks):
+        done += ready
+        for file, number in rows.items():
+            counts[file] += number
         tick(done, total)
     for file in counts:
         parts = pl.scan_parquet(scratch / file / "*.parquet")

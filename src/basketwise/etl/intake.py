@@ -16,8 +16,8 @@ from basketwise.etl.metadata import FileRecord
 from basketwise.etl.reading import RawFrame, read_raw
 from basketwise.etl.silver import REJECTED, Landing, Part, contradictions, land, settle_week
 from basketwise.etl.sources import Source, sha256
-from basketwise.etl.survey import Survey, merge, survey_week
-from basketwise.schema import SHOP_WEEK
+from basketwise.etl.survey import DISAGREE, Survey, merge
+from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 
 READERS = 2
 """Files read at a time: each brings one partition into memory."""
@@ -67,9 +67,7 @@ class Intake:
     files: list[FileRecord] = field(default_factory=list)
     lines: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    integer_ids: bool = True
     parts: dict[int, list[Part]] = field(default_factory=dict)
-    baskets: list[pl.DataFrame] = field(default_factory=list)
     rejected_files: int = 0
 
     def warnings(self) -> list[str]:
@@ -154,8 +152,6 @@ def _gather(read: Intake, record: FileRecord, landings: list[Landing], rejected:
     for landed in landings:
         for part in landed.parts:
             read.parts.setdefault(part.week, []).append(part)
-        read.baskets.append(landed.baskets)
-        read.integer_ids &= landed.integer_ids
         read.lines += landed.read
         _reject(read, landed.rejected, rejected)
 
@@ -179,28 +175,37 @@ def _refuse_if_nothing_is_left(read: Intake) -> None:
 
 
 def _settle_all(read: Intake, silver: Path, rules: Rules, tick: Tick) -> Survey:
-    refused = contradictions(pl.concat(read.baskets))
-    read.baskets.clear()
+    parts = [part for own in read.parts.values() for part in own]
+    # One text id anywhere makes all ids text: a column has one type.
+    integer_ids = all(part.integer_ids for part in parts)
+    refused = _contradictions(parts, integer_ids)
     surveys = []
-    for done, (week, parts) in enumerate(sorted(read.parts.items()), start=1):
-        accepted, rejected = settle_week(
-            week,
-            parts,
+    for done, (_, own) in enumerate(sorted(read.parts.items()), start=1):
+        survey, rejected = settle_week(
+            own,
             refused,
             silver,
             keep_duplicates=rules.keep_duplicates,
-            integer_ids=read.integer_ids,
+            integer_ids=integer_ids,
         )
         _reject(read, rejected, silver / REJECTED)
-        for part in parts:
-            part.path.unlink()
-        if accepted.height:
-            surveys.append(survey_week(accepted))
+        if survey is not None:
+            surveys.append(survey)
         tick("cleaning", done, len(read.parts))
     if not surveys:
         read.parts.clear()
         _refuse_if_nothing_is_left(read)
     return merge(surveys)
+
+
+def _contradictions(parts: list[Part], integer_ids: bool) -> pl.DataFrame:
+    dtype = pl.Int64 if integer_ids else pl.String
+    return contradictions(
+        pl.concat(
+            part.survey.baskets.select(pl.col(BASKET_ID).cast(dtype), SHOP_WEEK, LABEL, DISAGREE)
+            for part in parts
+        )
+    )
 
 
 def _frames(source: Source, scratch: Path, rules: Rules) -> Iterator[RawFrame]:

@@ -2,51 +2,71 @@
 
 Raw files come in any cut: a week in several files, several weeks in one. So every frame that was
 read is first *landed* in its weeks' folders, then each week is *settled* once, when all its parts
-are there: lines given twice and baskets that contradict themselves show only then.
+are there: lines given twice and baskets that contradict themselves show only then. Every line keeps
+the file and the row it came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
 from basketwise.etl.cleaning import REASON, whole_numbers
 from basketwise.etl.reading import ROW
+from basketwise.etl.survey import DISAGREE, Survey, survey_week
 from basketwise.schema import BASKET_ID, COLUMNS, LABEL, PROD_CODE, SHOP_WEEK
 
 SOURCE = "source"
 REJECTED = "_rejected"
 LINES = "lines.parquet"
-CHUNK_LINES = 500_000
+CHUNK_LINES = 250_000
+WORKERS = 2
+
+T = TypeVar("T")
 COLUMN_NAMES = [column.name for column in COLUMNS]
+REJECTED_COLUMNS = [SOURCE, ROW, REASON, *COLUMN_NAMES]
 
 
 @dataclass(frozen=True)
 class Part:
-    """The lines of one week within one frame that was read."""
+    """The lines of one week within one frame that was read, in the form silver has.
+
+    Attributes
+    ----------
+    week
+        SHOP_WEEK of all its lines.
+    path
+        Where they are landed, sorted by BASKET_ID.
+    integer_ids
+        Whether BASKET_ID is Int64 there (else text): every id is a number that can be written out
+        again letter by letter.
+    repeats
+        Whether a product stands in one basket more than once: only then can a line be a copy.
+    survey
+        Of its lines.
+    """
 
     week: int
     path: Path
-    lines: int
+    integer_ids: bool
     repeats: bool
-    """Whether a product stands in one basket more than once: only then can a line be a copy."""
+    survey: Survey
 
 
 @dataclass(frozen=True)
 class Landing:
-    """What one frame left: its parts, its baskets, the lines refused at once.
+    """What one frame left: its parts, and the lines refused at once.
 
     Attributes
     ----------
     parts
         One a week.
-    baskets
-        One row per basket, week and label: BASKET_ID (String), SHOP_WEEK (Int32), LABEL (String).
-    integer_ids
-        Whether all of its basket ids can be kept as Int64 and be written out letter by letter.
     read
         Lines of the frame.
     rejected
@@ -54,8 +74,6 @@ class Landing:
     """
 
     parts: list[Part]
-    baskets: pl.DataFrame
-    integer_ids: bool
     read: int
     rejected: pl.DataFrame
 
@@ -70,31 +88,26 @@ def land(cleaned: pl.DataFrame, folder: Path, *, source: str, number: int, piece
     folder : Path
         Landing folder.
     source : str
-        Name of the table, kept with each line until its week is settled.
+        Name of the table, kept with each line.
     number, piece : int
         Of the table in its list, of the frame in the table: they give the parts' order.
     """
-    traced = cleaned.select(
-        pl.lit(source).alias(SOURCE), pl.col(ROW).cast(pl.UInt64), REASON, *COLUMN_NAMES
-    )
+    traced = cleaned.select(*COLUMN_NAMES, pl.lit(source).alias(SOURCE), ROW, REASON)
     refused = traced[REASON].is_not_null()
-    clean = not refused.any()
-    accepted = traced if clean else traced.filter(~refused)
+    rejected = traced.filter(refused).select(REJECTED_COLUMNS)
+    accepted = (traced.filter(~refused) if rejected.height else traced).drop(REASON)
+    whole = whole_numbers(accepted[BASKET_ID])
+    if whole:
+        accepted = accepted.with_columns(pl.col(BASKET_ID).cast(pl.Int64))
     parts = []
     for (week,), lines in accepted.partition_by(SHOP_WEEK, as_dict=True).items():
         path = folder / f"shop_week={week:06d}" / f"{number:06d}-{piece:06d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_lines(lines.drop(REASON), path)
-        repeats = lines.select(BASKET_ID, PROD_CODE).is_duplicated().any()
-        parts.append(Part(int(str(week)), path, lines.height, bool(repeats)))
-    baskets = accepted.select(BASKET_ID, SHOP_WEEK, LABEL).unique()
-    return Landing(
-        parts,
-        baskets,
-        whole_numbers(baskets[BASKET_ID]),
-        cleaned.height,
-        traced.clear() if clean else traced.filter(refused),
-    )
+        ordered = lines.sort(BASKET_ID, maintain_order=True)
+        write_lines(ordered, path)
+        repeats = ordered.select(BASKET_ID, PROD_CODE).is_duplicated().any()
+        parts.append(Part(int(str(week)), path, whole, bool(repeats), survey_week(ordered)))
+    return Landing(parts, cleaned.height, rejected)
 
 
 def write_lines(lines: pl.DataFrame, path: Path) -> None:
@@ -108,21 +121,24 @@ def contradictions(baskets: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     baskets : DataFrame
-        All landings' ``baskets``, below each other.
+        The parts' surveyed baskets below each other; a basket in two parts has two rows.
 
     Returns
     -------
     DataFrame
         One row per such basket: BASKET_ID, ``reason``.
     """
-    distinct = baskets.unique()
-    twice = distinct.filter(pl.col(BASKET_ID).is_duplicated())
     return (
-        twice.group_by(BASKET_ID)
-        .agg(pl.col(LABEL).drop_nulls().n_unique().alias("labels"))
+        baskets.filter(pl.col(BASKET_ID).is_duplicated() | pl.col(DISAGREE))
+        .group_by(BASKET_ID)
+        .agg(
+            (pl.col(DISAGREE).any() | (pl.col(LABEL).drop_nulls().n_unique() > 1)).alias("labels"),
+            (pl.col(SHOP_WEEK).n_unique() > 1).alias("weeks"),
+        )
+        .filter(pl.col("labels") | pl.col("weeks"))
         .select(
             BASKET_ID,
-            pl.when(pl.col("labels") > 1)
+            pl.when(pl.col("labels"))
             .then(pl.lit("basket_labels_disagree"))
             .otherwise(pl.lit("basket_in_two_weeks"))
             .alias(REASON),
@@ -132,61 +148,84 @@ def contradictions(baskets: pl.DataFrame) -> pl.DataFrame:
 
 
 def settle_week(
-    week: int,
     parts: list[Part],
     refused_baskets: pl.DataFrame,
     silver: Path,
     *,
     keep_duplicates: bool,
     integer_ids: bool,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Bring one week's parts together, refuse what contradicts itself, write the partition.
+) -> tuple[Survey | None, pl.DataFrame]:
+    """Bring one week's parts together, refuse what contradicts itself, put the partition in place.
+
+    A week that came in one part and holds nothing to refuse is in its final form already: its file
+    just moves.
 
     Parameters
     ----------
-    week : int
-        SHOP_WEEK of all parts.
     parts : list of Part
-        In reading order.
+        All of one week, in reading order.
     refused_baskets : DataFrame
-        From :func:`contradictions`.
+        From :func:`contradictions`; BASKET_ID as in the partitions.
     silver : Path
         Folder of the partitions.
     keep_duplicates : bool
         Whether a line that repeats an earlier one in every column is accepted.
     integer_ids : bool
-        Whether BASKET_ID is stored as Int64 (else as text).
+        Whether BASKET_ID is Int64 in all partitions (else text).
 
     Returns
     -------
-    accepted, rejected : DataFrame
-        The partition's lines sorted by BASKET_ID (order of delivery within a basket), and the
-        refused ones with ``source``, ``row`` and ``reason``.
+    survey : Survey or None
+        Of the partition, which is sorted by BASKET_ID (order of delivery within a basket); None if
+        nothing is left of it.
+    rejected : DataFrame
+        The refused lines with ``source``, ``row`` and ``reason``.
     """
-    lines = pl.concat([pl.read_parquet(part.path) for part in parts])
+    target = silver / parts[0].path.parent.name / LINES
+    target.parent.mkdir(parents=True, exist_ok=True)
+    first = parts[0]
+    may_repeat = not keep_duplicates and (len(parts) > 1 or first.repeats)
+    suspect = refused_baskets.join(_ids(parts, integer_ids), on=BASKET_ID, how="semi")
+    if (
+        len(parts) == 1
+        and not may_repeat
+        and suspect.is_empty()
+        and first.integer_ids == integer_ids
+    ):
+        first.path.rename(target)
+        return first.survey, _none_rejected()
+    lines = pl.concat([_read_part(part, integer_ids) for part in parts])
     reason = _nothing(lines.height)
-    if refused_baskets.height:
-        reason = lines.join(refused_baskets, on=BASKET_ID, how="left", maintain_order="left")[
-            REASON
-        ]
-    may_repeat = len(parts) > 1 or any(part.repeats for part in parts)
-    if may_repeat and not keep_duplicates:
-        first = lines.select(pl.struct(COLUMN_NAMES).is_first_distinct()).to_series()
+    if suspect.height:
+        reason = lines.join(suspect, on=BASKET_ID, how="left", maintain_order="left")[REASON]
+    if may_repeat:
+        original = lines.select(pl.struct(COLUMN_NAMES).is_first_distinct()).to_series()
         copied = pl.Series(REASON, ["duplicate_line"]).new_from_index(0, lines.height)
-        reason = reason.zip_with(first | reason.is_not_null(), copied)
+        reason = reason.zip_with(original | reason.is_not_null(), copied)
     refused = reason.is_not_null()
-    rejected = lines.filter(refused).select(
-        SOURCE, ROW, reason.filter(refused).alias(REASON), *COLUMN_NAMES
-    )
-    accepted = (lines.filter(~refused) if rejected.height else lines).select(COLUMN_NAMES)
-    if integer_ids:
-        accepted = accepted.with_columns(pl.col(BASKET_ID).cast(pl.Int64))
-    accepted = accepted.sort(BASKET_ID, maintain_order=True)
-    if accepted.height:
-        folder = silver / f"shop_week={week:06d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        write_lines(accepted, folder / LINES)
-    return accepted, rejected
+    rejected = lines.with_columns(reason).filter(refused).select(REJECTED_COLUMNS)
+    for part in parts:
+        part.path.unlink()
+    accepted = lines.filter(~refused).sort(BASKET_ID, maintain_order=True)
+    if accepted.is_empty():
+        target.parent.rmdir()
+        return None, rejected
+    write_lines(accepted, target)
+    return survey_week(accepted), rejected
+
+
+def _ids(parts: list[Part], integer_ids: bool) -> pl.DataFrame:
+    dtype = pl.Int64 if integer_ids else pl.String
+    return pl.concat([part.survey.baskets.select(pl.col(BASKET_ID).cast(dtype)) for part in parts])
+
+
+def _read_part(part: Part, integer_ids: bool) -> pl.DataFrame:
+    lines = pl.read_parquet(part.path)
+    return lines if integer_ids else lines.with_columns(pl.col(BASKET_ID).cast(pl.String))
+
+
+def _none_rejected() -> pl.DataFrame:
+    return pl.DataFrame(schema=dict.fromkeys(REJECTED_COLUMNS, pl.String))
 
 
 def weeks(silver: Path) -> list[tuple[int, Path]]:
@@ -234,6 +273,21 @@ def read_chunks(
 
 def _chunk(gathered: list[tuple[int, pl.DataFrame]]) -> Chunk:
     return Chunk(tuple(week for week, _ in gathered), pl.concat([frame for _, frame in gathered]))
+
+
+def side_by_side(work: Callable[[Chunk], T], chunks: Iterable[Chunk]) -> Iterator[T]:
+    """Work on two chunks at a time; results come in the chunks' order.
+
+    At most one more chunk waits: an executor's own ``map`` would read all of them at once.
+    """
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for chunk in chunks:
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) > WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _nothing(height: int) -> pl.Series:

@@ -16,6 +16,7 @@ from basketwise.schema import (
     BASKET_ID,
     CUST_CODE,
     HIERARCHY,
+    INDEX_LABELS,
     LABEL,
     PROD_CODE,
     SHOP_WEEK,
@@ -23,6 +24,8 @@ from basketwise.schema import (
 )
 
 STORE_COLUMNS = ("STORE_FORMAT", "STORE_REGION")
+LABELS = pl.Enum(INDEX_LABELS)
+DISAGREE = "disagree"
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,11 @@ class Survey:
     Attributes
     ----------
     baskets
-        One row per basket: BASKET_ID, SHOP_WEEK (Int32), LABEL, CUST_CODE, STORE_FORMAT,
-        STORE_REGION (Categorical, null where unknown), ``lines`` (UInt32). Sorted by BASKET_ID.
+        One row per basket: BASKET_ID, SHOP_WEEK (Int32), LABEL (Enum), CUST_CODE, STORE_FORMAT,
+        STORE_REGION (Categorical, null where unknown), ``lines`` (UInt32), ``disagree`` (Boolean:
+        its lines carry two labels). Sorted by BASKET_ID.
     products
-        One row per product: PROD_CODE, its hierarchy (null where unknown), ``baskets`` (UInt32).
+        One row per product: PROD_CODE, its hierarchy (null where unknown), ``lines`` (UInt32).
         Sorted by PROD_CODE.
     spends
         One row per distinct SPEND: SPEND (GBP), ``count`` (UInt32). Sorted by SPEND.
@@ -53,16 +57,33 @@ class Survey:
 
 def survey_week(lines: pl.DataFrame) -> Survey:
     """Survey one week's accepted lines."""
-    baskets = lines.group_by(BASKET_ID).agg(
-        pl.col(SHOP_WEEK).first(),
-        pl.col(LABEL, CUST_CODE, *STORE_COLUMNS).first().cast(pl.Categorical),
-        pl.len().alias("lines"),
+    label = pl.col(LABEL).cast(LABELS)
+    baskets = (
+        lines.lazy()
+        .group_by(BASKET_ID)
+        .agg(
+            pl.col(SHOP_WEEK).first(),
+            label.first(),
+            pl.col(CUST_CODE, *STORE_COLUMNS).first(),
+            pl.len().alias("lines"),
+            (label.to_physical().min() != label.to_physical().max()).alias(DISAGREE),
+        )
+        .with_columns(
+            pl.col(CUST_CODE, *STORE_COLUMNS).cast(pl.Categorical),
+            pl.col(DISAGREE).fill_null(False),
+        )
+        .sort(BASKET_ID)
     )
-    products = lines.group_by(PROD_CODE).agg(
-        pl.col(*HIERARCHY).first(), pl.col(BASKET_ID).n_unique().alias("baskets")
+    products = (
+        lines.lazy()
+        .group_by(PROD_CODE)
+        .agg(pl.col(*HIERARCHY).first(), pl.len().alias("lines"))
+        .sort(PROD_CODE)
     )
     return Survey(
-        baskets.sort(BASKET_ID), products.sort(PROD_CODE), _count(lines.select(SPEND, count=1))
+        baskets.collect(engine="in-memory"),
+        products.collect(engine="in-memory"),
+        _count(lines.select(SPEND, count=1)),
     )
 
 
@@ -71,7 +92,7 @@ def merge(surveys: Sequence[Survey]) -> Survey:
     products = (
         pl.concat([s.products for s in surveys])
         .group_by(PROD_CODE, maintain_order=True)
-        .agg(pl.col(*HIERARCHY).drop_nulls().first(), pl.col("baskets").sum())
+        .agg(pl.col(*HIERARCHY).drop_nulls().first(), pl.col("lines").sum())
     )
     return Survey(
         pl.concat([s.baskets for s in surveys]).sort(BASKET_ID),

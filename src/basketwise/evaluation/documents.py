@@ -204,9 +204,11 @@ def report_document(
     """Build ``report.json``."""
     name, test, accuracy, f1 = winner
     state = "Approved" if decision.approved else "PendingManualApproval"
+    right, total = int(test.confusion.trace()), int(test.support.sum())
+    # Counts, since 99.998 % rounded to two places would claim too much.
     headline = (
-        f"{name} is approved: {test.accuracy:.2%} of {int(test.support.sum()):,} baskets it had "
-        "never seen are classified correctly."
+        f"{name} is approved: it classifies {right:,} of {total:,} baskets that it had never seen "
+        "correctly."
         if decision.approved
         else f"{name} is not approved: {_first_failure(decision)}."
     )

@@ -4,6 +4,10 @@ Drawing n baskets with replacement and counting true against predicted class is 
 multinomial over the confusion matrix; so thousands of resamples of any number of baskets cost
 thousands of draws over nine cells (twenty-seven for two models on the same baskets).
 Intervals are percentile intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
+
+Where no basket is wrong, every resample is right too: the bootstrap would claim certainty. There
+the lower end is the exact one of Clopper and Pearson (1934): with n baskets and no error, an error
+rate of up to 1 - (tail) ** (1 / n) cannot be ruled out.
 """
 
 from __future__ import annotations
@@ -53,23 +57,27 @@ class Bootstrap:
 def accuracy_interval(confusion: Counts, bootstrap: Bootstrap) -> Interval:
     """Return the accuracy with its interval."""
     drawn = bootstrap.draw(confusion)
-    return bootstrap.interval(float(_accuracy(confusion)), _accuracy(drawn))
+    interval = bootstrap.interval(float(_accuracy(confusion)), _accuracy(drawn))
+    return _not_certain(interval, confusion, bootstrap)
 
 
 def macro_f1_interval(confusion: Counts, bootstrap: Bootstrap) -> Interval:
-    """Return the macro-F1 with its interval."""
+    """Return the macro-F1 with its interval.
+
+    Without any error, its lower end is the accuracy's: errors spread over the classes in proportion
+    lower both alike.
+    """
     drawn = bootstrap.draw(confusion)
-    return bootstrap.interval(float(macro_f1(confusion)), macro_f1(drawn))
+    interval = bootstrap.interval(float(macro_f1(confusion)), macro_f1(drawn))
+    return _not_certain(interval, confusion, bootstrap)
 
 
-def mean_interval(confusion: Counts, values: Floats, bootstrap: Bootstrap) -> Interval:
-    """Return the mean over the baskets of a value per cell (true, predicted), with its interval."""
-    drawn = bootstrap.draw(confusion)
-
-    def mean(table: Counts) -> Floats:
-        return np.asarray((table * values).sum(axis=(-2, -1)) / confusion.sum(), dtype=np.float64)
-
-    return bootstrap.interval(float(mean(confusion)), mean(drawn))
+def _not_certain(interval: Interval, confusion: Counts, bootstrap: Bootstrap) -> Interval:
+    if np.trace(confusion) < confusion.sum():
+        return interval
+    tail = (1 - bootstrap.confidence) / 2
+    lowest = tail ** (1 / int(confusion.sum()))
+    return Interval(interval.estimate, min(interval.low, lowest), interval.high)
 
 
 def paired_accuracy_difference(

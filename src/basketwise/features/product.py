@@ -53,12 +53,15 @@ def product_features(
         as_narwhals(index).select(*on, *_MEAN_OF.values(), CLASS), on=list(on), how="left"
     )
     flagged = scored.with_columns(
-        (nw.col(CLASS) == label).cast(nw.Int32).alias(f"product_count_{label.lower()}")
-        for label in INDEX_LABELS
+        *(nw.col(score).cast(nw.Float64) for score in _MEAN_OF.values()),
+        *(
+            (nw.col(CLASS) == label).cast(nw.Int32).alias(f"product_count_{label.lower()}")
+            for label in INDEX_LABELS
+        ),
     )
     counts = [f"product_count_{label.lower()}" for label in INDEX_LABELS]
     grouped = flagged.group_by(BASKET_ID).agg(
-        *(nw.col(score).cast(nw.Float64).mean().alias(name) for name, score in _MEAN_OF.items()),
+        *(nw.col(score).mean().alias(name) for name, score in _MEAN_OF.items()),
         *(nw.col(name).sum() for name in counts),
     )
     telling = nw.sum_horizontal(*(nw.col(f"product_count_{name}") for name in _TELLING))

@@ -51,13 +51,14 @@ def smooth(values: Values, weights: Values, levels: Sequence[Groups]) -> Smoothe
     Returns
     -------
     Smoothed
-        Averages; of a group without weight, its parent's.
+        Averages; of a group without weight, its parent's. The parent is the group of the next
+        coarser level that is known.
     """
     total = weights.sum()
     columns = values.shape[1]
     overall = weights @ values / total if total else np.full(columns, 1 / columns)
-    coarser_groups: Groups | None = None
-    coarser: Values | None = None
+    above = np.tile(overall, (values.shape[0], 1))
+    has_parent = np.zeros(values.shape[0], dtype=np.bool_)
     smoothed: list[Values] = []
     for groups in reversed(levels):
         size = int(groups.max(initial=-1)) + 1
@@ -67,12 +68,12 @@ def smooth(values: Values, weights: Values, levels: Sequence[Groups]) -> Smoothe
             [np.bincount(groups[known], (weights * v)[known], minlength=size) for v in values.T]
         )
         parent = np.tile(overall, (size, 1))
-        if coarser is not None and coarser_groups is not None:
-            nested = known & (coarser_groups >= 0)
-            parent[groups[nested]] = coarser[coarser_groups[nested]]
+        nested = known & has_parent
+        parent[groups[nested]] = above[nested]
         averages = (sums + STRENGTH * parent) / (mass + STRENGTH)[:, None]
         smoothed.append(averages)
-        coarser_groups, coarser = groups, averages
+        above[known] = averages[groups[known]]
+        has_parent |= known
     return Smoothed(overall, tuple(reversed(smoothed)))
 
 

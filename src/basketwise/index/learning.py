@@ -70,7 +70,7 @@ def learn_index(
         One row per basket, sorted by BASKET_ID, with its label and ``fold``; those in test (fold
         -1) are not looked at.
     products : DataFrame
-        One row per product: PROD_CODE, hierarchy, ``baskets``.
+        One row per product: PROD_CODE, hierarchy, ``lines``.
     config : IndexConfig
         Strengths and limits.
     folds : int
@@ -82,7 +82,7 @@ def learn_index(
     tick : callable
         Told (weeks done, weeks in all).
     """
-    ordered = products.sort("baskets", PROD_CODE, descending=[True, False]).with_columns(
+    ordered = products.sort("lines", PROD_CODE, descending=[True, False]).with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("number")
     )
     evidence = _gather(

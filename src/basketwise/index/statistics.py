@@ -95,7 +95,7 @@ class FoldStatistics:
             self.baskets_with[fold] += np.bincount(own.indices, minlength=own.shape[1])
             if own.shape[1] > self.coefficients:
                 own = own[:, : self.coefficients]
-            _add_sparse(xtx, (own.T @ own).tocsr())
+            xtx += (own.T @ own).toarray()
             xty += own.T @ targets[rows]
 
     def _design(self, lines: BasketLines) -> tuple[sp.csr_array, Floats]:
@@ -133,9 +133,3 @@ def concatenate(pieces: list[BasketLines]) -> BasketLines:
         np.concatenate([p.label for p in pieces]),
         np.concatenate([p.fold for p in pieces]),
     )
-
-
-def _add_sparse(dense: Floats, sparse: sp.csr_array) -> None:
-    rows = np.repeat(np.arange(dense.shape[0], dtype=np.int64), np.diff(sparse.indptr))
-    # Each place occurs once in a CSR product, so plain indexing adds correctly.
-    dense.reshape(-1)[rows * dense.shape[1] + sparse.indices] += sparse.data

@@ -59,7 +59,9 @@ class Scorer:
         probabilities = np.empty((0, len(CLASSES)))
         if table.height:
             probabilities = self.model.predict_proba(np.ascontiguousarray(X)).astype(np.float64)
-        predicted = np.asarray(CLASSES)[probabilities.argmax(axis=1)]
+        # In single precision, as evaluation keeps and judges them: else a tie could be decided
+        # one way there and another way here.
+        predicted = np.asarray(CLASSES)[probabilities.astype(np.float32).argmax(axis=1)]
         return table.select(KEY).with_columns(
             pl.Series(PREDICTED, predicted, dtype=pl.String),
             *(pl.Series(name, p) for name, p in zip(PROBABILITIES, probabilities.T, strict=True)),

@@ -68,6 +68,9 @@ def train_all(
     """
     order = [name for name in SLOWEST_FIRST if name in config.models]
     folds = range(config.folds)
+    for name in order:
+        # Also imports its library: two threads that do so at once meet half-loaded modules.
+        build(name, config, train.y.size)
     with ThreadPoolExecutor(WORKERS) as pool:
         whole = {name: pool.submit(fit, name, train, config) for name in order}
         scored = {

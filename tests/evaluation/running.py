@@ -1,0 +1,57 @@
+"""Trains and evaluates the small sample once, for all the tests that look at what that leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from basketwise.artifact import ARCHIVE
+from basketwise.config import Config, EvaluationConfig, TrainingConfig
+from basketwise.evaluation import report_types
+from basketwise.evaluation.stage import Evaluation, run_evaluation
+from basketwise.training.record import TrainingRecord
+from basketwise.training.stage import TEST_PREDICTIONS_FILE, run_training
+from tests.etl.running import quiet
+
+FEW_TREES = {"n_estimators": 4, "max_depth": 4}
+
+CONFIG = Config(
+    training=TrainingConfig(random_forest=FEW_TREES, xgboost=FEW_TREES),
+    evaluation=EvaluationConfig(resamples=200, importance_baskets=300, importance_repeats=2),
+)
+"""All four candidates, small enough for a test."""
+
+RUN: report_types.Run = {
+    "run_id": "20260301-120000-abc123",
+    "started_at": "2026-03-01T12:00:00+00:00",
+    "seconds": 12.5,
+    "command": "basketwise run --data till-lines",
+}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One training and its evaluation; not to be changed."""
+
+    folder: Path
+    record: TrainingRecord
+    evaluation: Evaluation
+
+    @property
+    def archive(self) -> Path:
+        return self.folder / ARCHIVE
+
+    @property
+    def predictions(self) -> pl.DataFrame:
+        return pl.read_parquet(self.folder / TEST_PREDICTIONS_FILE)
+
+
+@cache
+def evaluated_once(gold: Path) -> Evaluated:
+    folder = gold.parent.with_name("evaluated")
+    folder.mkdir()
+    record = run_training(gold, folder, CONFIG.training, quiet)
+    return Evaluated(folder, record, run_evaluation(gold, folder, CONFIG, None, RUN))

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from basketwise.config import BusinessConfig
+from basketwise.evaluation.impact import business_impact
+from basketwise.evaluation.intervals import Bootstrap, accuracy_interval
+
+BOOTSTRAP = Bootstrap(resamples=2_000, confidence=0.95, seed=3)
+CONFUSION = np.array([[30, 6, 4], [5, 40, 5], [1, 4, 5]])
+"""A hundred baskets: 75 right; 40 Low, 50 Medium, 10 High."""
+
+MEDIUM = 1
+MATRIX = [[8.0, -1.0, -3.0], [0.5, 6.0, -2.0], [-20.0, -4.0, 9.0]]
+
+
+def impact(confusion: Any = CONFUSION, **settings: Any) -> dict[str, Any]:
+    return dict(business_impact(confusion, BOOTSTRAP, MEDIUM, BusinessConfig(**settings)))
+
+
+def test_the_default_assumptions_by_hand() -> None:
+    found = impact()
+    assert found["monthly_predictions"] == 30_000
+    assert found["accurate_predictions"] == 22_500
+    assert found["monthly_revenue_impact"] == 225_000
+    assert found["monthly_cost_savings"] == 60_000
+    assert found["total_monthly_value"] == 285_000
+    assert found["currency"] == "USD"
+
+
+def test_always_answering_the_commonest_class_is_right_about_its_share() -> None:
+    assert impact()["baseline_total"] == 30_000 * 0.5 * 10 + 60_000
+
+
+def test_the_interval_is_the_accuracys_in_money() -> None:
+    accuracy = accuracy_interval(CONFUSION, BOOTSTRAP)
+    found = impact()
+    assert found["total_low"] == pytest.approx(300_000 * accuracy.low + 60_000)
+    assert found["total_high"] == pytest.approx(300_000 * accuracy.high + 60_000)
+    assert accuracy.low < 0.75 < accuracy.high
+
+
+def test_every_assumption_is_listed_and_counts() -> None:
+    settings = {
+        "predictions_per_day": 10.0,
+        "days_per_month": 20.0,
+        "revenue_per_accurate_prediction": 4.0,
+        "cost_saving_per_prediction": 0.5,
+        "currency": "GBP",
+    }
+    found = impact(**settings)
+    listed = {one["name"]: one["value"] for one in found["assumptions"]}
+    units = {one["name"]: one["unit"] for one in found["assumptions"]}
+    assert listed == {name: value for name, value in settings.items() if name != "currency"}
+    assert units["cost_saving_per_prediction"] == "GBP"
+    assert found["total_monthly_value"] == 200 * (0.75 * 4 + 0.5)
+    assert found["baseline_total"] == 200 * (0.5 * 4 + 0.5)
+
+
+def test_a_cost_matrix_pays_each_basket_what_its_cell_says() -> None:
+    found = impact(cost_matrix=MATRIX)
+    by_hand = 30 * 8 - 6 * 1 - 4 * 3 + 5 * 0.5 + 40 * 6 - 5 * 2 - 1 * 20 - 4 * 4 + 5 * 9
+    assert found["monthly_revenue_impact"] == pytest.approx(30_000 * by_hand / 100)
+    assert found["monthly_cost_savings"] == 60_000
+    assert found["total_monthly_value"] == pytest.approx(300 * by_hand + 60_000)
+    assert found["accurate_predictions"] == 22_500
+
+
+def test_with_a_cost_matrix_the_commonest_class_is_paid_by_its_column() -> None:
+    found = impact(cost_matrix=MATRIX)
+    assert found["baseline_total"] == pytest.approx(300 * (40 * -1 + 50 * 6 + 10 * -4) + 60_000)
+
+
+def test_a_cost_matrix_of_rewards_alone_says_the_same_as_the_reward() -> None:
+    rewards = [[10.0, 0.0, 0.0], [0.0, 10.0, 0.0], [0.0, 0.0, 10.0]]
+    found, plain = impact(cost_matrix=rewards), impact()
+    assert {k: v for k, v in found.items() if k != "assumptions"} == {
+        k: v for k, v in plain.items() if k != "assumptions"
+    }
+
+
+def test_the_interval_of_a_cost_matrix_knows_which_mistakes_are_dear() -> None:
+    # As often right as before; but what a mistake costs hangs on one cell with a single basket.
+    dear = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [-1000.0, 0.0, 0.0]]
+    found = impact(cost_matrix=dear)
+    assert found["monthly_revenue_impact"] == pytest.approx(30_000 * -10)
+    # A cell of one basket in a hundred is drawn between 0 and 3 times, hardly ever more often.
+    assert found["total_high"] == pytest.approx(60_000)
+    assert found["total_low"] == pytest.approx(60_000 - 3 * 300_000)
+
+
+def test_mistakes_that_pay_better_do_not_turn_the_interval_over() -> None:
+    odd = [[1.0, 5.0, 5.0], [5.0, 1.0, 5.0], [5.0, 5.0, 1.0]]
+    found = impact(cost_matrix=odd)
+    assert found["total_low"] < found["total_monthly_value"] < found["total_high"]
+
+
+def test_a_model_that_is_never_wrong_earns_the_diagonal() -> None:
+    found = impact(np.diag([4, 5, 1]), cost_matrix=MATRIX)
+    assert found["monthly_revenue_impact"] == pytest.approx(30_000 * (4 * 8 + 5 * 6 + 1 * 9) / 10)
+
+
+def test_the_cost_matrix_replaces_the_reward_among_the_assumptions() -> None:
+    names = [one["name"] for one in impact(cost_matrix=MATRIX)["assumptions"]]
+    assert "cost_matrix" in names
+    assert "revenue_per_accurate_prediction" not in names

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+from basketwise.artifact import read_json, unpack
+from basketwise.config import Config, EvaluationConfig, GateConfig
+from basketwise.errors import InputError
+from basketwise.evaluation.report_html import render_html
+from basketwise.evaluation.report_types import Report
+from basketwise.evaluation.stage import (
+    ChampionPredictions,
+    Evaluation,
+    predicted_class,
+    run_evaluation,
+)
+from basketwise.schema import CLASSES
+from basketwise.training.stage import run_training
+from tests.etl.running import Run, quiet, run
+from tests.evaluation.running import CONFIG, RUN, Evaluated
+
+PICTURES = {
+    "model_comparison.png",
+    *(f"confusion_matrix_{name}.png" for name in CONFIG.training.models),
+}
+PACKED = {
+    "model.skops",
+    "model.joblib",
+    "product_index.parquet",
+    "metadata.json",
+    "manifest.json",
+    "evaluation_results.json",
+    "model_metadata.json",
+    "results.json",
+    *PICTURES,
+}
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of an evaluation's time."""
+
+    def draw_nothing(*_: object, path: Path, **__: object) -> None:
+        path.touch()
+
+    monkeypatch.setattr("basketwise.evaluation.plots.confusion_matrix_png", draw_nothing)
+    monkeypatch.setattr(
+        "basketwise.evaluation.plots.comparison_png", lambda _, path: draw_nothing(path=path)
+    )
+
+
+@pytest.fixture
+def trained(evaluated: Evaluated, tmp_path: Path) -> Path:
+    """Copy what training alone had left."""
+    folder = tmp_path / "trained"
+    folder.mkdir()
+    for name in (
+        "training.json",
+        "model.skops",
+        "model.joblib",
+        "oof_predictions.parquet",
+        "test_predictions.parquet",
+    ):
+        shutil.copyfile(evaluated.folder / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def true(sample_run: Run) -> np.ndarray[Any, np.dtype[np.int8]]:
+    return np.array(
+        [CLASSES.index(label) for label in sample_run.test["price_sensitivity"]], dtype=np.int8
+    )
+
+
+def report_of(evaluated: Evaluated) -> Report:
+    return cast("Report", json.loads((evaluated.folder / "report.json").read_bytes()))
+
+
+def numbers_in(document: object) -> Iterator[float]:
+    if isinstance(document, dict):
+        document = list(document.values())
+    if isinstance(document, list):
+        for value in document:
+            yield from numbers_in(value)
+    elif isinstance(document, float):
+        yield document
+
+
+def test_the_archive_holds_every_file_that_the_design_names(
+    evaluated: Evaluated, tmp_path: Path
+) -> None:
+    with tarfile.open(evaluated.archive) as archive:
+        assert set(archive.getnames()) == PACKED
+    manifest = unpack(evaluated.archive, tmp_path)
+    assert set(manifest["files"]) == PACKED - {"manifest.json"}
+
+
+def test_what_is_packed_lies_beside_the_archive_too(evaluated: Evaluated, tmp_path: Path) -> None:
+    unpack(evaluated.archive, tmp_path)
+    carried = {"manifest.json", "metadata.json", "product_index.parquet"}
+    for name in PACKED - carried:
+        assert (tmp_path / name).read_bytes() == (evaluated.folder / name).read_bytes(), name
+    assert not (evaluated.folder / "package").exists()
+
+
+def test_what_scoring_needs_is_that_of_the_gold_folder(
+    sample_run: Run, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    unpack(evaluated.archive, tmp_path)
+    for name in ("metadata.json", "product_index.parquet"):
+        assert (tmp_path / name).read_bytes() == (sample_run.gold / name).read_bytes()
+
+
+def test_the_manifest_says_where_the_model_came_from(
+    sample_run: Run, evaluated: Evaluated
+) -> None:
+    manifest = read_json(evaluated.archive, "manifest.json")
+    assert manifest["format_version"] == 1
+    assert manifest["data_hash"] == sample_run.metadata.data_hash
+    assert manifest["seed"] == 42
+    assert manifest["config"] == CONFIG.model_dump(mode="json")
+    assert {"git_commit", "versions", "host", "created", "code_version"} <= manifest.keys()
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_pictures_have_300_dots_an_inch(evaluated: Evaluated, name: str) -> None:
+    data = (evaluated.folder / name).read_bytes()
+    assert data.startswith(b"\x89PNG")
+    place = data.index(b"pHYs") + 4
+    across, down, unit = struct.unpack(">IIB", data[place : place + 9])
+    # PNG knows only dots a metre.
+    assert unit == 1
+    assert (round(across * 0.0254), round(down * 0.0254)) == (300, 300)
+
+
+def test_the_page_shows_what_the_document_says(evaluated: Evaluated) -> None:
+    report = report_of(evaluated)
+    assert report == evaluated.evaluation.report
+    page = (evaluated.folder / "report.html").read_text(encoding="utf-8")
+    assert page == render_html(report)
+    assert len(page.encode()) < 2_000_000
+
+
+def test_every_score_is_scikit_learns_on_the_test_part(
+    evaluated: Evaluated, true: np.ndarray[Any, np.dtype[np.int8]]
+) -> None:
+    report, winner = report_of(evaluated), evaluated.record.winner
+    predicted = predicted_class(evaluated.predictions, winner)
+    assert report["winner"]["confusion_matrix"] == confusion_matrix(true, predicted).tolist()
+    assert report["winner"]["accuracy"]["estimate"] == pytest.approx(
+        accuracy_score(true, predicted)
+    )
+    assert report["winner"]["macro_f1"]["estimate"] == pytest.approx(
+        f1_score(true, predicted, average="macro")
+    )
+    ablation = next(row for row in report["leaderboard"] if row["kind"] == "ablation")
+    without = predicted_class(evaluated.predictions, "without_product")
+    assert ablation["test_accuracy"] == pytest.approx(accuracy_score(true, without))
+    for row in report["leaderboard"]:
+        if row["kind"] == "candidate":
+            answers = predicted_class(evaluated.predictions, row["model"])
+            assert row["test_accuracy"] == pytest.approx(accuracy_score(true, answers))
+
+
+def test_the_baseline_always_answers_the_commonest_class_of_the_training_part(
+    sample_run: Run, evaluated: Evaluated
+) -> None:
+    report = report_of(evaluated)
+    commonest = sample_run.train["price_sensitivity"].value_counts().sort("count")[-1, 0]
+    share = (sample_run.test["price_sensitivity"] == commonest).mean()
+    baseline = report["leaderboard"][-1]
+    assert baseline["kind"] == "baseline"
+    assert baseline["test_accuracy"] == pytest.approx(share)
+    assert report["impact"]["baseline_total"] == pytest.approx(30_000 * (cast("float", share) * 10 + 2))
+
+
+def test_a_class_that_is_commonest_only_in_the_test_part_is_no_baseline(
+    sample_run: Run, trained: Path, no_pictures: None
+) -> None:
+    # As if nearly all baskets to train on had been Low ones.
+    table = pl.read_parquet(trained / "oof_predictions.parquet")
+    rare = table.with_columns(price_sensitivity=pl.lit("Low"))
+    rare.write_parquet(trained / "oof_predictions.parquet")
+    report = run_evaluation(sample_run.gold, trained, CONFIG, None, RUN).report
+    share = (sample_run.test["price_sensitivity"] == "Low").mean()
+    assert report["leaderboard"][-1]["test_accuracy"] == pytest.approx(share)
+
+
+def test_what_products_say_leads_the_drivers(evaluated: Evaluated) -> None:
+    drivers = report_of(evaluated)["drivers"]
+    assert drivers["importance"][0]["group"] == "product"
+    drops = [one["drop"] for one in drivers["importance"]]
+    assert drops == sorted(drops, reverse=True)
+    assert {one["feature"] for one in drivers["importance"]} == set(
+        evaluated.record.feature_columns
+    )
+    for label in CLASSES:
+        assert {product["class"] for product in drivers["products"][label]} == {label}
+        assert all(product["baskets"] > 0 for product in drivers["products"][label])
+
+
+def test_lines_and_baskets_add_up(sample_run: Run, evaluated: Evaluated) -> None:
+    data = report_of(evaluated)["data"]
+    assert data["lines_accepted"] + data["lines_rejected"] == data["lines_read"]
+    assert data["split"]["train_baskets"] == sample_run.train.height
+    assert data["split"]["test_baskets"] == sample_run.test.height
+    classified = sum(data["baskets"][label] for label in ("Low", "Medium", "High"))
+    assert classified == sample_run.train.height + sample_run.test.height
+    assert data["files_total"] == len(data["files"]) == 6
+
+
+def test_no_document_holds_what_json_cannot(evaluated: Evaluated) -> None:
+    for path in evaluated.folder.glob("*.json"):
+        document = json.loads(path.read_bytes(), parse_constant=lambda name: pytest.fail(name))
+        assert all(np.isfinite(list(numbers_in(document)))), path.name
+
+
+def evaluate(sample_run: Run, trained: Path, champion: ChampionPredictions | None) -> Evaluation:
+    return run_evaluation(sample_run.gold, trained, CONFIG, champion, RUN)
+
+
+def test_a_champion_that_is_better_keeps_its_place(
+    sample_run: Run,
+    trained: Path,
+    no_pictures: None,
+    true: np.ndarray[Any, np.dtype[np.int8]],
+) -> None:
+    # The challenger is made wrong about every tenth basket.
+    table = pl.read_parquet(trained / "test_predictions.parquet")
+    winner = json.loads((trained / "training.json").read_bytes())["winner"]
+    wrong = (true + (np.arange(true.size) % 10 == 0)) % 3
+    answers = {
+        f"{winner}_p_{label.lower()}": (wrong == k).astype(np.float32)
+        for k, label in enumerate(CLASSES)
+    }
+    table.with_columns(**{k: pl.Series(v) for k, v in answers.items()}).write_parquet(
+        trained / "test_predictions.parquet"
+    )
+    found = evaluate(sample_run, trained, ChampionPredictions("7", true))
+    assert not found.decision.approved
+    assert found.report["verdict"]["state"] == "PendingManualApproval"
+    champion = found.report["champion"]
+    assert champion is not None
+    assert champion["version"] == "7"
+    assert champion["test_rows"] == true.size
+    assert champion["accuracy_difference"]["estimate"] == pytest.approx(-(wrong != true).mean())
+    assert champion["accuracy_difference"]["high"] < 0
+    assert "is not approved: worse than the champion" in found.report["verdict"]["headline"]
+
+
+def test_a_champion_that_could_not_be_scored_leaves_it_to_a_person(
+    sample_run: Run, trained: Path, no_pictures: None
+) -> None:
+    found = evaluate(sample_run, trained, ChampionPredictions("7", None))
+    assert not found.decision.approved
+    assert found.report["champion"] is None
+    assert "version 7) could not be scored" in found.decision.description
+
+
+def test_the_thresholds_are_those_of_the_config(
+    sample_run: Run, trained: Path, no_pictures: None
+) -> None:
+    strict = Config(
+        training=CONFIG.training,
+        evaluation=EvaluationConfig(resamples=100, importance_baskets=20, importance_repeats=1),
+        gate=GateConfig(min_accuracy=1.0),
+    )
+    found = run_evaluation(sample_run.gold, trained, strict, None, RUN)
+    assert not found.decision.approved
+    assert " < 1" in found.report["verdict"]["headline"]
+    assert found.report["verdict"]["description"] == found.decision.description
+
+
+def test_two_evaluations_of_a_training_agree(
+    sample_run: Run, evaluated: Evaluated, trained: Path, no_pictures: None
+) -> None:
+    found = evaluate(sample_run, trained, None)
+    assert found.report == evaluated.evaluation.report
+
+
+def test_without_the_product_group_there_is_no_index_to_ship(
+    sample: Path, tmp_path: Path, no_pictures: None
+) -> None:
+    settings = {
+        "features": {"groups": ["basket"]},
+        "training": {"models": ["decision_tree"]},
+        "evaluation": {"resamples": 100, "importance_baskets": 20, "importance_repeats": 1},
+    }
+    config = Config.model_validate(settings)
+    made, out = run(sample, tmp_path, config), tmp_path / "artifacts"
+    out.mkdir()
+    run_training(made.gold, out, config.training, quiet)
+    found = run_evaluation(made.gold, out, config, None, RUN)
+    assert found.report["drivers"]["products"] == {}
+    with tarfile.open(out / "model.tar.gz") as archive:
+        assert "product_index.parquet" not in archive.getnames()
+
+
+def test_an_unfinished_training_is_refused(sample_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no finished training") as caught:
+        run_evaluation(sample_run.gold, tmp_path, CONFIG, None, RUN)
+    assert "basketwise train" in caught.value.hint

@@ -1,0 +1,40 @@
+"""A platform that does no work: it remembers its jobs and leaves what it was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from basketwise.config import Config
+from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
+
+
+@dataclass
+class RecordedPlatform:
+    """Copies finished folders to where a stage would have written."""
+
+    silver: Path
+    gold: Path
+    trained: Path
+    jobs: list[EtlJob | TrainingJob] = field(default_factory=list)
+    fails: Exception | None = None
+
+    def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
+        self._start(job)
+        _copy(self.silver, job.silver)
+        _copy(self.gold, job.gold)
+
+    def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
+        self._start(job)
+        _copy(self.trained, job.out)
+
+    def _start(self, job: EtlJob | TrainingJob) -> None:
+        self.jobs.append(job)
+        if self.fails:
+            raise self.fails
+
+
+def _copy(source: Path, target: Path) -> None:
+    import shutil
+
+    shutil.copytree(source, target, dirs_exist_ok=True)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from basketwise.artifact import pack
+from basketwise.errors import DependencyError
+from basketwise.etl.sources import sha256
+from basketwise.evaluation.stage import predicted_class
+from basketwise.registry.protocol import ApprovalState, Submission
+from basketwise.serving import champion as module
+from basketwise.serving.champion import champion_predictions
+from basketwise.serving.scorer import load_scorer
+from tests.etl.running import Run
+from tests.evaluation.running import Evaluated
+from tests.fakes.registry import MemoryRegistry
+
+
+def approve(registry: MemoryRegistry, archive: Path) -> str:
+    given = Submission("run", archive, sha256(archive), "a model", {}, {})
+    version = registry.register(given, who="test").version
+    registry.set_state(version, ApprovalState.APPROVED, who="test", why="good")
+    return version
+
+
+@pytest.fixture
+def registry(evaluated: Evaluated) -> MemoryRegistry:
+    made = MemoryRegistry()
+    approve(made, evaluated.archive)
+    return made
+
+
+def test_without_an_approved_version_there_is_no_champion(
+    sample_run: Run, registry: MemoryRegistry
+) -> None:
+    assert champion_predictions(MemoryRegistry(), sample_run.silver, sample_run.gold) is None
+    registry.set_state("1", ApprovalState.REJECTED, who="test", why="bad")
+    assert champion_predictions(registry, sample_run.silver, sample_run.gold) is None
+
+
+def test_the_champion_says_of_each_test_basket_what_it_said_before(
+    sample_run: Run, evaluated: Evaluated, registry: MemoryRegistry
+) -> None:
+    found = champion_predictions(registry, sample_run.silver, sample_run.gold)
+    assert found is not None
+    assert found.version == "1"
+    assert found.predicted is not None
+    expected = predicted_class(evaluated.predictions, evaluated.record.winner)
+    np.testing.assert_array_equal(found.predicted, expected)
+
+
+def test_predictions_follow_the_order_of_the_gold_file(
+    sample_run: Run, evaluated: Evaluated, registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    order = np.random.default_rng(0).permutation(sample_run.test.height)
+    sample_run.test[order].write_parquet(tmp_path / "test_features.parquet")
+    found = champion_predictions(registry, sample_run.silver, tmp_path)
+    assert found is not None
+    expected = predicted_class(evaluated.predictions, evaluated.record.winner)[order]
+    np.testing.assert_array_equal(found.predicted, expected)
+
+
+def test_a_basket_it_cannot_score_makes_the_comparison_impossible(
+    sample_run: Run, registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    stranger = sample_run.test.head(1).with_columns(pl.lit(1, pl.Int64).alias("basket_id"))
+    pl.concat([sample_run.test, stranger]).write_parquet(tmp_path / "test_features.parquet")
+    found = champion_predictions(registry, sample_run.silver, tmp_path)
+    assert found is not None
+    assert (found.version, found.predicted) == ("1", None)
+
+
+@pytest.mark.parametrize("data", [b"no archive", b""])
+def test_a_champion_that_cannot_be_loaded_is_named_without_predictions(
+    sample_run: Run, registry: MemoryRegistry, tmp_path: Path, data: bytes
+) -> None:
+    broken = tmp_path / "model.tar.gz"
+    broken.write_bytes(data)
+    version = approve(registry, broken)
+    found = champion_predictions(registry, sample_run.silver, sample_run.gold)
+    assert found is not None
+    assert (found.version, found.predicted) == (version, None)
+
+
+def test_so_is_one_that_is_packed_well_but_holds_no_model(
+    sample_run: Run, registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    folder, archive = tmp_path / "empty", tmp_path / "model.tar.gz"
+    folder.mkdir()
+    (folder / "manifest.json").write_text('{"format_version": 1, "files": {}}')
+    pack(folder, archive)
+    approve(registry, archive)
+    found = champion_predictions(registry, sample_run.silver, sample_run.gold)
+    assert found is not None
+    assert (found.version, found.predicted) == ("2", None)
+
+
+def test_an_archive_that_was_changed_in_the_registry_is_not_scored(
+    sample_run: Run, registry: MemoryRegistry
+) -> None:
+    registry.archives["1"] += b"x"
+    with pytest.raises(DependencyError):
+        champion_predictions(registry, sample_run.silver, sample_run.gold)
+
+
+def test_nothing_is_left_behind(
+    sample_run: Run,
+    registry: MemoryRegistry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fetched: list[Path] = []
+
+    def noted(archive: Path) -> object:
+        fetched.append(archive)
+        return load_scorer(archive)
+
+    monkeypatch.setattr(module, "load_scorer", noted)
+    champion_predictions(registry, sample_run.silver, sample_run.gold)
+    assert len(fetched) == 1
+    assert not fetched[0].parent.exists()

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import skops.io
+
+from basketwise.artifact import pack, unpack, write_manifest
+from basketwise.config import ModelName
+from basketwise.errors import InputError
+from basketwise.etl.silver import read_chunks
+from basketwise.evaluation.stage import predicted_class
+from basketwise.schema import BASKET_ID, CLASSES, LABEL, PROD_CODE
+from basketwise.serving.scorer import PREDICTED, PROBABILITIES, Scorer, load_scorer
+from basketwise.training.candidates import build
+from basketwise.training.examples import read_examples
+from tests.etl.running import Run
+from tests.evaluation.running import CONFIG, Evaluated
+
+
+@pytest.fixture(scope="module")
+def scorer(evaluated: Evaluated) -> Scorer:
+    return load_scorer(evaluated.archive)
+
+
+@pytest.fixture(scope="module")
+def lines(sample_run: Run) -> pl.DataFrame:
+    """Till lines of the test baskets, as they are in silver."""
+    tested = sample_run.test.select(pl.col("basket_id").alias(BASKET_ID))
+    whole = pl.concat(chunk.lines for chunk in read_chunks(sample_run.silver))
+    return whole.join(tested, on=BASKET_ID, how="semi", maintain_order="left")
+
+
+def opened(evaluated: Evaluated, root: Path) -> Path:
+    folder = root / "model"
+    folder.mkdir()
+    unpack(evaluated.archive, folder)
+    return folder
+
+
+def test_serving_gives_exactly_the_predictions_that_evaluation_judged(
+    scorer: Scorer, lines: pl.DataFrame, evaluated: Evaluated
+) -> None:
+    served, judged = scorer.score(lines), evaluated.predictions
+    winner = evaluated.record.winner
+    assert served["basket_id"].equals(judged["basket_id"])
+    for name in PROBABILITIES:
+        column = served[name].cast(pl.Float32)
+        assert column.equals(judged[f"{winner}_{name}"].alias(name), check_dtypes=True)
+    expected = np.asarray(CLASSES)[predicted_class(judged, winner)]
+    assert served[PREDICTED].to_list() == expected.tolist()
+
+
+@pytest.mark.parametrize("name", CONFIG.training.models)
+def test_so_does_every_other_candidate(
+    scorer: Scorer,
+    lines: pl.DataFrame,
+    sample_run: Run,
+    evaluated: Evaluated,
+    name: ModelName,
+) -> None:
+    train = read_examples(
+        sample_run.gold / "train_features.parquet", evaluated.record.feature_columns
+    )
+    model = build(name, CONFIG.training, train.y.size).fit(train.X, train.y)
+    served = Scorer(model, scorer.metadata, scorer.index).score(lines)
+    for column in PROBABILITIES:
+        expected = evaluated.predictions[f"{name}_{column}"].alias(column)
+        assert served[column].cast(pl.Float32).equals(expected)
+
+
+def test_a_row_is_a_basket_with_its_probabilities(scorer: Scorer, lines: pl.DataFrame) -> None:
+    table = scorer.score(lines)
+    assert table.columns == ["basket_id", PREDICTED, "p_low", "p_medium", "p_high"]
+    assert table.schema["basket_id"] == lines.schema[BASKET_ID]
+    assert table["basket_id"].is_sorted()
+    assert table["basket_id"].n_unique() == table.height == lines[BASKET_ID].n_unique()
+    np.testing.assert_allclose(table.select(PROBABILITIES).sum_horizontal(), 1, rtol=1e-6)
+    likeliest = table.select(PROBABILITIES).to_numpy().argmax(axis=1)
+    assert table[PREDICTED].to_list() == [CLASSES[k] for k in likeliest]
+
+
+def test_the_label_is_not_looked_at(scorer: Scorer, lines: pl.DataFrame) -> None:
+    blind = lines.with_columns(pl.lit(None, lines.schema[LABEL]).alias(LABEL))
+    assert scorer.score(blind).equals(scorer.score(lines))
+    assert scorer.score(lines.drop(LABEL)).equals(scorer.score(lines))
+
+
+def test_a_basket_scores_the_same_alone_as_among_others(
+    scorer: Scorer, lines: pl.DataFrame
+) -> None:
+    whole = scorer.score(lines)
+    for basket in whole["basket_id"].head(20):
+        alone = scorer.score(lines.filter(pl.col(BASKET_ID) == basket))
+        assert alone.equals(whole.filter(pl.col("basket_id") == basket))
+
+
+def test_the_order_of_the_baskets_does_not_matter(scorer: Scorer, lines: pl.DataFrame) -> None:
+    turned = pl.concat(reversed(lines.partition_by(BASKET_ID, maintain_order=True)))
+    assert scorer.score(turned).equals(scorer.score(lines))
+
+
+def test_products_and_shops_never_seen_are_scored_all_the_same(
+    scorer: Scorer, lines: pl.DataFrame
+) -> None:
+    new = lines.with_columns(
+        ("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE),
+        *(pl.lit("NEW").alias(name) for name in ("STORE_FORMAT", "STORE_REGION")),
+        *(pl.lit(None, pl.String).alias(f"PROD_CODE_{level}") for level in (10, 20, 30, 40)),
+    )
+    table = scorer.score(new)
+    assert table.height == lines[BASKET_ID].n_unique()
+    assert table.null_count().sum_horizontal().item() == 0
+    np.testing.assert_allclose(table.select(PROBABILITIES).sum_horizontal(), 1, rtol=1e-6)
+    # Nothing is known of any product, so hardly anything tells the baskets apart.
+    assert table[PREDICTED].value_counts(sort=True)[0, "count"] > 0.6 * table.height
+
+
+def test_a_new_product_takes_after_its_kin(scorer: Scorer, lines: pl.DataFrame) -> None:
+    assert scorer.index is not None
+    known = scorer.score(lines)
+    renamed = scorer.score(lines.with_columns(("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE)))
+    agree = (known[PREDICTED] == renamed[PREDICTED]).mean()
+    orphans = lines.with_columns(
+        ("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE),
+        *(pl.lit(None, pl.String).alias(f"PROD_CODE_{level}") for level in (10, 20, 30, 40)),
+    )
+    blind = (known[PREDICTED] == scorer.score(orphans)[PREDICTED]).mean()
+    assert agree is not None
+    assert agree >= blind  # type: ignore[operator]
+
+
+def test_no_lines_give_no_rows(scorer: Scorer, lines: pl.DataFrame) -> None:
+    nothing = scorer.score(lines.clear())
+    assert nothing.schema == scorer.score(lines).schema
+    assert nothing.is_empty()
+
+
+def test_a_basket_of_dropped_outliers_alone_has_no_row(
+    scorer: Scorer, lines: pl.DataFrame
+) -> None:
+    outliers = scorer.metadata.outliers.model_copy(update={"treatment": "drop"})
+    metadata = scorer.metadata.model_copy(update={"outliers": outliers})
+    dropping = Scorer(scorer.model, metadata, scorer.index)
+    basket = lines[BASKET_ID][0]
+    dear = pl.when(pl.col(BASKET_ID) == basket).then(1e6).otherwise(pl.col("SPEND"))
+    table = dropping.score(lines.with_columns(dear.alias("SPEND")))
+    assert basket not in table["basket_id"]
+    assert dropping.score(lines.with_columns(pl.lit(1e6).alias("SPEND"))).is_empty()
+
+
+def test_a_folder_of_the_files_is_as_good_as_the_archive(
+    scorer: Scorer, lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    assert load_scorer(opened(evaluated, tmp_path)).score(lines).equals(scorer.score(lines))
+
+
+def test_an_archive_can_go_once_it_is_loaded(
+    lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    archive = tmp_path / "model.tar.gz"
+    shutil.copyfile(evaluated.archive, archive)
+    loaded = load_scorer(archive)
+    archive.unlink()
+    assert loaded.score(lines).height
+
+
+def test_no_model_is_an_error_that_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no model at .*absent") as caught:
+        load_scorer(tmp_path / "absent.tar.gz")
+    assert "champion" in caught.value.hint
+
+
+def test_a_changed_folder_is_refused(evaluated: Evaluated, tmp_path: Path) -> None:
+    folder = opened(evaluated, tmp_path)
+    (folder / "metadata.json").write_text("{}")
+    with pytest.raises(InputError, match="'metadata.json' is not what the manifest says"):
+        load_scorer(folder)
+
+
+def repacked(folder: Path) -> Path:
+    """Pack a folder again, with a manifest that agrees with it."""
+    write_manifest(folder, {})
+    archive = folder.parent / "model.tar.gz"
+    pack(folder, archive)
+    return archive
+
+
+@pytest.mark.parametrize("name", ["metadata.json", "product_index.parquet", "model.skops"])
+@pytest.mark.parametrize("data", [None, b"", b"{}"])
+def test_an_archive_that_lacks_or_garbles_what_scoring_needs_is_refused(
+    evaluated: Evaluated, tmp_path: Path, name: str, data: bytes | None
+) -> None:
+    folder = opened(evaluated, tmp_path)
+    (folder / name).unlink()
+    if data is not None:
+        (folder / name).write_bytes(data)
+    with pytest.raises(InputError, match=name.replace(".", r"\.")):
+        load_scorer(repacked(folder))
+
+
+def test_a_model_with_untrusted_types_is_refused_at_the_door(
+    evaluated: Evaluated, tmp_path: Path
+) -> None:
+    folder = opened(evaluated, tmp_path)
+    skops.io.dump({"path": Path("anywhere")}, folder / "model.skops")
+    with pytest.raises(InputError, match="not trusted"):
+        load_scorer(repacked(folder))
+
+
+def test_a_model_of_another_version_says_which_feature_is_unknown(
+    evaluated: Evaluated, tmp_path: Path, scorer: Scorer
+) -> None:
+    folder = opened(evaluated, tmp_path)
+    columns: list[Any] = [*scorer.metadata.feature_columns, "basket_mood"]
+    metadata = scorer.metadata.model_copy(update={"feature_columns": columns})
+    (folder / "metadata.json").write_text(metadata.model_dump_json(), encoding="utf-8")
+    with pytest.raises(InputError, match="'basket_mood', which this version"):
+        load_scorer(repacked(folder))

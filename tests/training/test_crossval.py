@@ -1,0 +1,91 @@
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+import basketwise.training.crossval as crossval
+from basketwise.config import ModelName, TrainingConfig
+from basketwise.training.candidates import Classifier, Labels, Matrix, Probabilities
+from basketwise.training.crossval import fit_fold, fold_accuracies
+from basketwise.training.examples import Examples
+
+ROWS = 300
+
+
+@pytest.fixture
+def train() -> Examples:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, ROWS).astype(np.int8)
+    X = np.column_stack([np.arange(ROWS), y + rng.normal(0, 0.1, ROWS)]).astype(np.float32)
+    fold = (rng.permutation(ROWS) % 3).astype(np.int8)
+    return Examples(pl.Series(np.arange(ROWS)), X, y, fold, ("row", "signal"))
+
+
+class Witness:
+    """Notes which rows it is fitted on and asked about."""
+
+    def __init__(self) -> None:
+        self.fitted: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.labels: Labels = np.empty(0, dtype=np.int8)
+        self.asked: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.promised = 0
+
+    def fit(self, X: Matrix, y: Labels) -> Classifier:
+        self.fitted, self.labels = X[:, 0].astype(np.int64), y
+        return self
+
+    def predict_proba(self, X: Matrix) -> Probabilities:
+        self.asked = X[:, 0].astype(np.int64)
+        return np.full((len(X), 3), 1 / 3)
+
+
+@pytest.fixture
+def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
+    made = Witness()
+
+    def build(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
+        assert name == "logistic"
+        assert config.folds
+        made.promised = baskets
+        return made
+
+    monkeypatch.setattr(crossval, "build", build)
+    return made
+
+
+@pytest.mark.parametrize("most", [0, ROWS])
+def test_a_fold_is_scored_by_the_others(train: Examples, witness: Witness, most: int) -> None:
+    found = fit_fold("logistic", 1, train, TrainingConfig(cv_max_baskets=most))
+    assert found.shape == (100, 3)
+    assert witness.asked.tolist() == np.flatnonzero(train.fold == 1).tolist()
+    assert witness.fitted.tolist() == np.flatnonzero(train.fold != 1).tolist()
+
+
+def test_at_most_so_many_are_fitted_and_all_are_scored(train: Examples, witness: Witness) -> None:
+    config = TrainingConfig(cv_max_baskets=50)
+    assert len(fit_fold("logistic", 2, train, config)) == 100
+    first = witness.fitted.copy()
+    assert len(set(first)) == witness.promised == 50
+    assert not set(first) & set(np.flatnonzero(train.fold == 2))
+    np.testing.assert_array_equal(witness.labels, train.y[first])
+    fit_fold("logistic", 2, train, config)
+    np.testing.assert_array_equal(witness.fitted, first)
+    fit_fold("logistic", 2, train, TrainingConfig(cv_max_baskets=50, random_state=1))
+    assert witness.fitted.tolist() != first.tolist()
+
+
+def test_a_real_candidate_finds_the_signal(train: Examples) -> None:
+    config = TrainingConfig()
+    predicted = np.empty(ROWS, dtype=np.int8)
+    for fold in range(3):
+        scores = fit_fold("decision_tree", fold, train, config)
+        np.testing.assert_allclose(scores.sum(axis=1), 1)
+        predicted[train.fold == fold] = scores.argmax(axis=1)
+    assert (fold_accuracies(train, predicted) > 0.95).all()
+
+
+def test_accuracies_by_hand(train: Examples) -> None:
+    predicted = train.y.copy()
+    wrong = np.flatnonzero(train.fold == 1)[:25]
+    predicted[wrong] = (predicted[wrong] + 1) % 3
+    assert fold_accuracies(train, predicted).tolist() == [1.0, 0.75, 1.0]

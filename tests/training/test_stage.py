@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import joblib
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+
+from basketwise.artifact import MODEL, load_model
+from basketwise.config import TrainingConfig
+from basketwise.errors import InputError
+from basketwise.features.groups import columns_of
+from basketwise.schema import CLASSES
+from basketwise.training import crossval
+from basketwise.training.candidates import Classifier, build
+from basketwise.training.examples import read_examples
+from basketwise.training.record import TrainingRecord
+from basketwise.training.stage import (
+    ABLATION,
+    OOF_FILE,
+    RECORD_FILE,
+    TEST_PREDICTIONS_FILE,
+    decide,
+    read_metadata,
+    run_training,
+)
+from tests.etl.running import Run, quiet
+from tests.evaluation.running import CONFIG, FEW_TREES, Evaluated
+
+QUICK = TrainingConfig(models=("logistic", "decision_tree"))
+
+
+def probabilities(table: pl.DataFrame, model: str) -> NDArray[np.float32]:
+    return table.select(f"{model}_p_{label.lower()}" for label in CLASSES).to_numpy()
+
+
+def numbers(table: pl.DataFrame) -> NDArray[np.int64]:
+    return np.array([CLASSES.index(label) for label in table["price_sensitivity"]])
+
+
+def out_of_fold(evaluated: Evaluated) -> pl.DataFrame:
+    return pl.read_parquet(evaluated.folder / OOF_FILE)
+
+
+def test_the_winner_has_the_best_cross_validated_macro_f1(evaluated: Evaluated) -> None:
+    record, table = evaluated.record, out_of_fold(evaluated)
+    reference = {
+        name: f1_score(numbers(table), probabilities(table, name).argmax(axis=1), average="macro")
+        for name in CONFIG.training.models
+    }
+    for candidate in record.candidates:
+        assert candidate.cv_f1_mean == pytest.approx(reference[candidate.model])
+    assert record.winner == max(reference, key=lambda name: reference[name])
+    assert [candidate.model for candidate in record.candidates] == list(CONFIG.training.models)
+
+
+def test_of_equals_the_candidate_named_first_wins(
+    sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_tree(name: str, config: TrainingConfig, baskets: int) -> Classifier:
+        return build("decision_tree", config, baskets)
+
+    monkeypatch.setattr("basketwise.training.crossval.build", one_tree)
+    monkeypatch.setattr("basketwise.training.pieces.build", one_tree)
+    config = TrainingConfig(models=("random_forest", "decision_tree"))
+    assert run_training(sample_run.gold, tmp_path, config, quiet).winner == "random_forest"
+
+
+def test_every_training_basket_has_a_prediction_by_models_that_did_not_see_it(
+    sample_run: Run, evaluated: Evaluated
+) -> None:
+    table, train = out_of_fold(evaluated), sample_run.train
+    assert table["basket_id"].equals(train["basket_id"])
+    assert table["price_sensitivity"].equals(train["price_sensitivity"])
+    assert table["fold"].equals(train["fold"])
+    for name in CONFIG.training.models:
+        np.testing.assert_allclose(probabilities(table, name).sum(axis=1), 1, rtol=1e-5)
+    examples = read_examples(
+        sample_run.gold / "train_features.parquet", evaluated.record.feature_columns
+    )
+    for fold in range(CONFIG.training.folds):
+        others = examples.fold != fold
+        tree = build("decision_tree", CONFIG.training, int(others.sum()))
+        expected = tree.fit(examples.X[others], examples.y[others]).predict_proba(
+            examples.X[~others]
+        )
+        found = probabilities(table.filter(pl.col("fold") == fold), "decision_tree")
+        np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
+def test_the_scores_of_a_candidate_are_those_of_its_folds(evaluated: Evaluated) -> None:
+    table = out_of_fold(evaluated)
+    right = probabilities(table, "logistic").argmax(axis=1) == numbers(table)
+    accuracy = [right[(table["fold"] == fold).to_numpy()].mean() for fold in range(5)]
+    logistic = evaluated.record.candidates[0]
+    assert logistic.cv_accuracy_mean == pytest.approx(np.mean(accuracy))
+    assert logistic.cv_accuracy_std == pytest.approx(np.std(accuracy))
+    assert 0.8 < logistic.train_accuracy <= 1
+    assert logistic.groups == ["basket", "product"]
+
+
+def test_the_cap_bounds_what_a_fold_is_fitted_on_but_not_what_is_scored(
+    sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+
+    def noted(name: str, config: TrainingConfig, baskets: int) -> Classifier:
+        fitted.append(baskets)
+        return build("decision_tree", config, baskets)
+
+    monkeypatch.setattr(crossval, "build", noted)
+    config = TrainingConfig(models=("decision_tree",), cv_max_baskets=500)
+    run_training(sample_run.gold, tmp_path, config, quiet)
+    assert fitted == [500] * 5
+    table = pl.read_parquet(tmp_path / OOF_FILE)
+    assert table.height == sample_run.metadata.train_samples
+    np.testing.assert_allclose(probabilities(table, "decision_tree").sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_test_part_is_predicted_by_models_of_the_whole_training_part(
+    sample_run: Run, evaluated: Evaluated
+) -> None:
+    columns = evaluated.record.feature_columns
+    train = read_examples(sample_run.gold / "train_features.parquet", columns)
+    test = read_examples(sample_run.gold / "test_features.parquet", columns)
+    model = build("decision_tree", CONFIG.training, train.y.size).fit(train.X, train.y)
+    found = evaluated.predictions
+    assert found["basket_id"].equals(sample_run.test["basket_id"])
+    assert found["price_sensitivity"].equals(sample_run.test["price_sensitivity"])
+    np.testing.assert_array_equal(
+        probabilities(found, "decision_tree"), model.predict_proba(test.X).astype(np.float32)
+    )
+
+
+def test_the_ablation_is_the_winner_without_what_products_say(
+    sample_run: Run, evaluated: Evaluated
+) -> None:
+    record = evaluated.record
+    columns = columns_of(["basket"])
+    train = read_examples(sample_run.gold / "train_features.parquet", columns)
+    test = read_examples(sample_run.gold / "test_features.parquet", columns)
+    model = build(record.winner, CONFIG.training, train.y.size).fit(train.X, train.y)
+    expected = model.predict_proba(test.X)
+    np.testing.assert_array_equal(
+        probabilities(evaluated.predictions, ABLATION), expected.astype(np.float32)
+    )
+    assert (record.ablation.algorithm, record.ablation.groups) == (record.winner, ["basket"])
+    assert record.ablation.cv_f1_mean is None
+    # The sample's labels hang on products: without them little is left.
+    best = next(c for c in record.candidates if c.model == record.winner)
+    assert record.ablation.train_accuracy < best.train_accuracy - 0.2
+
+
+def test_both_model_files_hold_the_winner(sample_run: Run, evaluated: Evaluated) -> None:
+    columns = evaluated.record.feature_columns
+    test = read_examples(sample_run.gold / "test_features.parquet", columns)
+    expected = probabilities(evaluated.predictions, evaluated.record.winner)
+    for model in (
+        load_model(evaluated.folder / MODEL),
+        joblib.load(evaluated.folder / "model.joblib"),
+    ):
+        found = model.predict_proba(test.X).astype(np.float32)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_record_is_what_was_returned(evaluated: Evaluated) -> None:
+    text = (evaluated.folder / RECORD_FILE).read_text(encoding="utf-8")
+    assert TrainingRecord.model_validate_json(text) == evaluated.record
+    assert "NaN" not in text
+    assert json.loads(text)["feature_columns"] == columns_of(["basket", "product"])
+
+
+def test_two_trainings_agree_to_the_bit(
+    sample_run: Run, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    run_training(sample_run.gold, tmp_path, CONFIG.training, quiet)
+    for name in (OOF_FILE, TEST_PREDICTIONS_FILE):
+        assert pl.read_parquet(tmp_path / name).equals(pl.read_parquet(evaluated.folder / name))
+
+
+def test_another_seed_gives_other_models(sample_run: Run, tmp_path: Path) -> None:
+    def predicted(seed: int) -> pl.DataFrame:
+        out = tmp_path / str(seed)
+        out.mkdir()
+        config = TrainingConfig(
+            models=("random_forest",), random_forest=FEW_TREES, random_state=seed
+        )
+        run_training(sample_run.gold, out, config, quiet)
+        return pl.read_parquet(out / TEST_PREDICTIONS_FILE)
+
+    assert not predicted(1).equals(predicted(2))
+
+
+def test_folds_other_than_the_indexs_are_refused(sample_run: Run, tmp_path: Path) -> None:
+    config = TrainingConfig(models=("decision_tree",), folds=4)
+    with pytest.raises(InputError, match=r"hold 5 folds, training\.folds is 4") as caught:
+        run_training(sample_run.gold, tmp_path, config, quiet)
+    assert "set training.folds to 5" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_gold_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no gold data in .*absent") as caught:
+        run_training(tmp_path / "absent", tmp_path, QUICK, quiet)
+    assert "basketwise etl" in caught.value.hint
+
+
+def test_half_a_gold_folder_is_an_error_that_names_the_file(
+    sample_run: Run, tmp_path: Path
+) -> None:
+    gold = tmp_path / "gold"
+    gold.mkdir()
+    (gold / "metadata.json").write_bytes((sample_run.gold / "metadata.json").read_bytes())
+    with pytest.raises(InputError, match=r"There is no train_features\.parquet"):
+        run_training(gold, tmp_path, QUICK, quiet)
+
+
+def test_the_metadata_is_read_as_it_was_written(sample_run: Run) -> None:
+    assert read_metadata(sample_run.gold) == sample_run.metadata
+
+
+def test_the_likeliest_class_is_taken_and_of_equals_the_first() -> None:
+    found = decide(np.array([[0.2, 0.3, 0.5], [0.4, 0.2, 0.4], [0.1, 0.45, 0.45]]))
+    assert found.tolist() == [2, 0, 1]
+
+
+def test_progress_counts_up_to_what_there_is_to_do(sample_run: Run, tmp_path: Path) -> None:
+    ticks: list[tuple[str, int, int]] = []
+    run_training(
+        sample_run.gold,
+        tmp_path,
+        QUICK,
+        lambda what, done, total: ticks.append((what, done, total)),
+    )
+    last = {what: (done, total) for what, done, total in ticks}
+    assert last
+    assert all(done == total for done, total in last.values())
