@@ -43,6 +43,15 @@ def test_the_interval_is_the_accuracys_in_money() -> None:
     assert accuracy.low < 0.75 < accuracy.high
 
 
+def test_it_is_the_accuracys_even_where_no_basket_is_wrong() -> None:
+    perfect = np.diag([40, 50, 10])
+    found = impact(perfect)
+    low = accuracy_interval(perfect, BOOTSTRAP).low
+    assert low < 1
+    assert found["total_low"] == pytest.approx(300_000 * low + 60_000)
+    assert found["total_high"] == found["total_monthly_value"] == 360_000
+
+
 def test_every_assumption_is_listed_and_counts() -> None:
     settings = {
         "predictions_per_day": 10.0,

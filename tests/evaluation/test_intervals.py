@@ -104,9 +104,23 @@ def test_the_mean_of_a_unit_matrix_is_the_accuracy(cells: list[int]) -> None:
     assert found == accuracy_interval(confusion, bootstrap)
 
 
-def test_a_perfect_model_has_no_width() -> None:
-    found = accuracy_interval(np.diag([5, 3, 2]), BOOTSTRAP)
-    assert (found.low, found.estimate, found.high) == (1, 1, 1)
+def test_a_model_without_an_error_is_not_certain_to_make_none() -> None:
+    found = accuracy_interval(np.diag([50, 30, 20]), BOOTSTRAP)
+    assert (found.estimate, found.high) == (1, 1)
+    # A model as good as that is right about all of 100 baskets in one case of forty.
+    assert found.low**100 == pytest.approx(0.025)
+    assert macro_f1_interval(np.diag([50, 30, 20]), BOOTSTRAP) == found
+
+
+def test_without_an_error_a_mean_allows_for_the_worst_and_the_best_ones() -> None:
+    values = np.array([[4.0, 1.0, -8.0], [0.0, 4.0, 0.0], [6.0, 0.0, 4.0]])
+    confusion = np.diag([50, 30, 20])
+    found = mean_interval(confusion, values, BOOTSTRAP)
+    right = accuracy_interval(confusion, BOOTSTRAP).low
+    assert found.estimate == 4
+    assert found.low == pytest.approx(right * 4 + (1 - right) * 0.5 * -8)
+    # The best errors, 0.5 * 1 + 0.2 * 6, are still worse than none.
+    assert found.high == 4
 
 
 def test_the_paired_difference_is_that_of_resampling_the_baskets() -> None:

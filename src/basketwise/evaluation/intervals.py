@@ -72,12 +72,38 @@ def macro_f1_interval(confusion: Counts, bootstrap: Bootstrap) -> Interval:
     return _not_certain(interval, confusion, bootstrap)
 
 
+def mean_interval(confusion: Counts, values: Floats, bootstrap: Bootstrap) -> Interval:
+    """Return the mean over the baskets of a value per cell (true, predicted), with its interval.
+
+    Without any error, its ends are those of the accuracy's interval if every error were the worst,
+    or the best, that its class allows.
+    """
+    total = confusion.sum()
+
+    def mean(table: Counts) -> Floats:
+        return np.asarray((table * values).sum(axis=(-2, -1)) / total, dtype=np.float64)
+
+    interval = bootstrap.interval(float(mean(confusion)), mean(bootstrap.draw(confusion)))
+    if np.trace(confusion) < total:
+        return interval
+    right = _lowest_accuracy(int(total), bootstrap)
+    share, is_right = confusion.sum(axis=1) / total, np.eye(SIZE, dtype=np.bool_)
+    worst = share @ np.where(is_right, np.inf, values).min(axis=1)
+    best = share @ np.where(is_right, -np.inf, values).max(axis=1)
+    ends = [float(right * interval.estimate + (1 - right) * error) for error in (worst, best)]
+    return Interval(interval.estimate, min(interval.low, *ends), max(interval.high, *ends))
+
+
 def _not_certain(interval: Interval, confusion: Counts, bootstrap: Bootstrap) -> Interval:
     if np.trace(confusion) < confusion.sum():
         return interval
-    tail = (1 - bootstrap.confidence) / 2
-    lowest = tail ** (1 / int(confusion.sum()))
+    lowest = _lowest_accuracy(int(confusion.sum()), bootstrap)
     return Interval(interval.estimate, min(interval.low, lowest), interval.high)
+
+
+def _lowest_accuracy(baskets: int, bootstrap: Bootstrap) -> float:
+    """Return the lower end of the accuracy when no basket is wrong."""
+    return float(((1 - bootstrap.confidence) / 2) ** (1 / baskets))
 
 
 def paired_accuracy_difference(

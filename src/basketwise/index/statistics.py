@@ -8,6 +8,7 @@ the products squared, whatever the number of lines.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -95,7 +96,7 @@ class FoldStatistics:
             self.baskets_with[fold] += np.bincount(own.indices, minlength=own.shape[1])
             if own.shape[1] > self.coefficients:
                 own = own[:, : self.coefficients]
-            xtx += (own.T @ own).toarray()
+            _add_sparse(xtx, (own.T @ own).tocsr())
             xty += own.T @ targets[rows]
 
     def _design(self, lines: BasketLines) -> tuple[sp.csr_array, Floats]:
@@ -133,3 +134,10 @@ def concatenate(pieces: list[BasketLines]) -> BasketLines:
         np.concatenate([p.label for p in pieces]),
         np.concatenate([p.fold for p in pieces]),
     )
+
+
+def _add_sparse(dense: Floats, sparse: sp.csr_array) -> None:
+    """Add row by row: a dense copy of the sparse product would cost more memory, and more time."""
+    for row, (start, end) in enumerate(pairwise(sparse.indptr)):
+        # Each place occurs once in a CSR product, so plain indexing adds correctly.
+        dense[row, sparse.indices[start:end]] += sparse.data[start:end]
