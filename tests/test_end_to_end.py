@@ -16,11 +16,11 @@ from basketwise.schema import CLASSES
 from tests.cli.calling import SMALL, Outcome, call, called, contents, spawn
 
 IMPOSSIBLE = ("--set", "gate.min_accuracy=1", "--set", "gate.min_macro_f1=1")
-BASKET_FEATURES = (
-    "total_spend, avg_spend, spend_std, basket_size, total_quantity, avg_quantity, "
-    "unique_products, shop_week, shop_weekday, shop_hour, spend_per_item, "
-    "quantity_per_product, store_format_encoded, store_region_encoded"
-).split(", ")
+BASKET_FEATURES = [
+    *("total_spend", "avg_spend", "spend_std", "basket_size", "total_quantity", "avg_quantity"),
+    *("unique_products", "shop_week", "shop_weekday", "shop_hour", "spend_per_item"),
+    *("quantity_per_product", "store_format_encoded", "store_region_encoded"),
+]
 ARCHIVED = {
     "model.skops",
     "model.joblib",
@@ -342,14 +342,17 @@ def test_predict_with_champion_version_and_path_agree(
 ) -> None:
     workspace = second[0]
     data = sorted(sample.glob("*.csv.gz"))[-1]
-    models = {"champion": (), "one": ("--model", "1"), "path": ()}
-    runs = sorted((workspace / "artifacts").iterdir())
-    models["path"] = ("--model", str(runs[-1] / "model.tar.gz"))
+    newest = sorted((workspace / "artifacts").iterdir())[-1] / "model.tar.gz"
+    models: dict[str, tuple[str, ...]] = {
+        "champion": (),
+        "one": ("--model", "1"),
+        "path": ("--model", str(newest)),
+    }
     tables = {}
     for name, model in models.items():
         out = tmp_path / f"{name}.parquet"
-        place = ("--workspace", workspace, "--out", out, *model, "--json")
-        printed = called("predict", "--data", data, *place).json
+        where = ("--workspace", workspace, "--out", out)
+        printed = called("predict", "--data", data, *where, *model, "--json").json
         tables[name] = pl.read_parquet(out)
         assert printed["baskets"] == tables[name].height == 500
         assert sum(printed["predicted"].values()) == 500

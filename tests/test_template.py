@@ -55,7 +55,7 @@ def test_every_setting_has_a_comment(section: str, key: str) -> None:
         if re.match(rf"(# )?{key} = |\[{section}\.{key}\]$", line)
     )
 
-    assert re.match(r"# \\w", _comment(lines, place)), lines[:place]
+    assert re.match(r"# \w", _comment(lines, place)), lines[:place]
 
 
 def _comment(lines: list[str], place: int) -> str:

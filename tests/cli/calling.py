@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,10 @@ def call(*arguments: str | Path, environment: dict[str, str] | None = None) -> O
         mock.patch.dict(os.environ, clean_environment() | (environment or {}), clear=True),
         redirect_stdout(out),
         redirect_stderr(err),
+        warnings.catch_warnings(),
     ):
+        # MLflow is opened in a thread, and filters set in one thread are swept away by another.
+        warnings.filterwarnings("ignore", message=".*noload", category=DeprecationWarning)
         try:
             main()
         except SystemExit as end:

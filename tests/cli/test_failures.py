@@ -352,7 +352,7 @@ def test_lines_that_cannot_be_used_are_counted_and_kept(
 
 
 def test_a_basket_with_two_labels_is_rejected_whole(tmp_path: Path) -> None:
-    raw = delivered(tmp_path / "raw", changed(delivery(), range(10, 11), **{LABEL: "UM"}))
+    raw = delivered(tmp_path / "raw", changed(delivery(), range(10, 11), **{LABEL: "LA"}))
 
     assert etl(raw, tmp_path / "w")["lines"] == {
         "read": 360,

@@ -8,17 +8,21 @@ from typing import get_args
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from tests import oracle
-from tests.etl.running import rules, take_in
-from tests.raw_lines import Delivery, deliveries
 
 from basketwise.errors import InputError
 from basketwise.etl.gold import KEY, Recipe, features
 from basketwise.etl.survey import spend_quantile
+from tests import oracle
+from tests.etl.running import rules, take_in
+from tests.raw_lines import Delivery, deliveries
 
-EXAMPLES = 30
+QUICK = settings(
+    max_examples=30,
+    # Every example writes files and goes through pandas: to shrink one would take minutes.
+    phases=[Phase.explicit, Phase.generate],
+)
 
 
 def check(delivery: Delivery, quantile: float, *, keep: bool) -> None:
@@ -56,13 +60,13 @@ def compare(mine: pl.DataFrame, theirs: pl.DataFrame) -> None:
 
 
 @given(deliveries(integer_ids=True), st.sampled_from([0.99, 0.8, 0.5, 1.0]), st.booleans())
-@settings(max_examples=EXAMPLES)
+@QUICK
 def test_integer_ids(delivery: Delivery, quantile: float, keep: bool) -> None:
     check(delivery, quantile, keep=keep)
 
 
 @given(deliveries(integer_ids=False), st.sampled_from([0.99, 0.5]), st.booleans())
-@settings(max_examples=EXAMPLES)
+@QUICK
 def test_text_ids(delivery: Delivery, quantile: float, keep: bool) -> None:
     check(delivery, quantile, keep=keep)
 

@@ -2,12 +2,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.raw_lines import LABEL, Line, line
 
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import NO_WEEK, REASON, clean, whole_numbers
 from basketwise.etl.reading import ROW, RawFrame
 from basketwise.schema import COLUMNS, DEFAULT_LABELS
+from tests.raw_lines import LABEL, Line, line
 
 REQUIRED = {"BASKET_ID", "PROD_CODE", "SPEND", "QUANTITY", LABEL}
 

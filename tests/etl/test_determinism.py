@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.etl.running import Run, run
 
 from basketwise.etl.gold import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from tests.etl.running import Run, run
 
 SCRIPT = """
 import sys

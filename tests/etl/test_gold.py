@@ -2,13 +2,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.etl.running import folders, quiet, take_in
-from tests.raw_lines import LABEL, line, write_csv
 
 from basketwise.etl.gold import TEST_FILE, TRAIN_FILE, Recipe, features, write_gold
 from basketwise.etl.split import FOLD
 from basketwise.features.product import PRODUCT_FEATURES
 from basketwise.index.table import CLASS, SCORES
+from tests.etl.running import folders, quiet, take_in
+from tests.raw_lines import LABEL, line, write_csv
 
 ENCODERS = {"store_format": ["LS"], "store_region": ["E02"]}
 

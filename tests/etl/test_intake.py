@@ -3,12 +3,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.etl.running import rules, take_in
-from tests.raw_lines import LABEL, Line, line, write_csv
 
 import basketwise.etl.reading as reading
 from basketwise.errors import InputError
 from basketwise.etl.silver import weeks
+from tests.etl.running import rules, take_in
+from tests.raw_lines import LABEL, Line, line, write_csv
 
 ONE = [line(PROD_CODE=f"PRD{number}") for number in range(3)]
 TWO = [line(BASKET_ID="994100100000002", PROD_CODE=f"PRD{number}", SPEND="2") for number in (1, 2)]

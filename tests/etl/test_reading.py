@@ -22,7 +22,7 @@ LINES = [
 @pytest.fixture(params=["whole", "in batches"])
 def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Every test that asks for it reads small files in one piece and in batches."""
-    batches = request.param == "in batches"
+    batches = bool(request.param == "in batches")
     if batches:
         monkeypatch.setattr(reading, "WHOLE_BELOW", 0)
         monkeypatch.setattr(reading, "BATCH_ROWS", 7)
@@ -145,7 +145,7 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
 def test_float_basket_ids_are_refused(tmp_path: Path, dtype: type[pl.DataType]) -> None:
     table = pl.DataFrame(LINES).with_columns(pl.col("BASKET_ID").cast(dtype))
     table.write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="BASKET_ID as Float.*15 digits") as caught:
+    with pytest.raises(InputError, match=r"BASKET_ID as Float.*15 digits") as caught:
         read(tmp_path / "a.parquet")
     assert "64-bit integer or as text" in caught.value.hint
 

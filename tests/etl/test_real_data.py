@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.etl.running import run
 
 from basketwise.config import Config
 from basketwise.etl.gold import TEST_FILE, TRAIN_FILE
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
+from tests.etl.running import run
 
 CHECKOUT = Path(__file__).parents[2]
 REAL = Path(os.environ.get("BASKETWISE_REAL_DATA") or CHECKOUT / "../shared/data/lgsr/raw")

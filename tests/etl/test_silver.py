@@ -4,17 +4,18 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from basketwise.etl.silver import contradictions, read_chunks, weeks
+from basketwise.etl.survey import DISAGREE, LABELS
+from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 from tests.etl.running import take_in
 from tests.raw_lines import line, write_csv
 
-from basketwise.etl.silver import contradictions, read_chunks, weeks
-from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 
-
-def baskets(*rows: tuple[str, int, str | None]) -> pl.DataFrame:
+def baskets(*rows: tuple[str, int, str | None, bool]) -> pl.DataFrame:
     return pl.DataFrame(
         rows,
-        schema={BASKET_ID: pl.String, SHOP_WEEK: pl.Int32, LABEL: pl.String},
+        schema={BASKET_ID: pl.String, SHOP_WEEK: pl.Int32, LABEL: LABELS, DISAGREE: pl.Boolean},
         orient="row",
     )
 
@@ -22,22 +23,27 @@ def baskets(*rows: tuple[str, int, str | None]) -> pl.DataFrame:
 def test_baskets_that_contradict_themselves() -> None:
     found = contradictions(
         baskets(
-            ("fine", 1, "Low"),
-            ("fine", 1, "Low"),
-            ("labels", 1, "Low"),
-            ("labels", 1, "High"),
-            ("weeks", 1, "Low"),
-            ("weeks", 2, "Low"),
-            ("both", 1, "Low"),
-            ("both", 2, "High"),
-            ("unlabelled", 1, None),
-            ("unlabelled", 2, None),
+            ("fine", 1, "Low", False),
+            ("fine, in two files", 1, "Low", False),
+            ("fine, in two files", 1, "Low", False),
+            ("labels", 1, "Low", True),
+            ("labels, in two files", 1, "Low", False),
+            ("labels, in two files", 1, "High", False),
+            ("weeks", 1, "Low", False),
+            ("weeks", 2, "Low", False),
+            ("both", 1, "Low", False),
+            ("both", 2, "High", False),
+            ("unlabelled", 1, None, False),
+            ("unlabelled", 1, None, False),
+            ("unlabelled, weeks", 1, None, False),
+            ("unlabelled, weeks", 2, None, False),
         )
     )
     assert dict(found.iter_rows()) == {
         "both": "basket_labels_disagree",
         "labels": "basket_labels_disagree",
-        "unlabelled": "basket_in_two_weeks",
+        "labels, in two files": "basket_labels_disagree",
+        "unlabelled, weeks": "basket_in_two_weeks",
         "weeks": "basket_in_two_weeks",
     }
 

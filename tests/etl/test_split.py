@@ -16,7 +16,7 @@ FOLDS = 5
 
 
 def baskets(
-    count: int = 400,
+    number: int = 400,
     *,
     weeks: int = 10,
     customers: int | None = 80,
@@ -24,14 +24,14 @@ def baskets(
     seed: int = 0,
 ) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
-    drawn = labels or list(rng.choice([*CLASSES, UNCLASSIFIED], count, p=[0.25, 0.45, 0.25, 0.05]))
-    cards = [None] * count
+    drawn = labels or list(rng.choice([*CLASSES, UNCLASSIFIED], number, p=[0.25, 0.45, 0.25, 0.05]))
+    cards: list[str | None] = [None] * number
     if customers:
-        cards = [f"C{n}" if n else None for n in rng.integers(0, customers, count)]
+        cards = [f"C{n}" if n else None for n in rng.integers(0, customers, number)]
     return pl.DataFrame(
         {
-            "BASKET_ID": np.arange(count) + 1_000,
-            "SHOP_WEEK": rng.integers(0, weeks, count).astype(np.int32) + 200_607,
+            "BASKET_ID": np.arange(number) + 1_000,
+            "SHOP_WEEK": rng.integers(0, weeks, number).astype(np.int32) + 200_607,
             LABEL: pl.Series(drawn, dtype=pl.Categorical),
             "CUST_CODE": pl.Series(cards, dtype=pl.Categorical),
         }
@@ -43,6 +43,10 @@ def split(table: pl.DataFrame, folds: int = FOLDS, **settings: Any) -> pl.DataFr
     assert assigned.drop(FOLD).equals(table)
     assert assigned.schema[FOLD] == pl.Int8
     return assigned
+
+
+def count(mask: pl.Series) -> int:
+    return int(mask.sum())
 
 
 def in_test(table: pl.DataFrame, **settings: Any) -> pl.Series:
@@ -66,8 +70,8 @@ def test_time_takes_the_fewest_latest_weeks_that_suffice(test_size: float, seed:
     assert isinstance(first, int)
     assert (tested == (weeks >= first)).all()
     classified = table[LABEL].cast(pl.String) != UNCLASSIFIED
-    share = (tested & classified).sum() / classified.sum()
-    with_one_week_less = ((weeks > first) & classified).sum() / classified.sum()
+    share = count(tested & classified) / count(classified)
+    with_one_week_less = count((weeks > first) & classified) / count(classified)
     assert with_one_week_less < test_size <= share
 
 
@@ -107,8 +111,8 @@ def test_customer_keeps_each_on_one_side() -> None:
     classified = assigned[LABEL].cast(pl.String) != UNCLASSIFIED
     largest = cards.value_counts()["count"].max()
     assert isinstance(largest, int)
-    wanted = 0.3 * classified.sum()
-    assert wanted <= (tested & classified).sum() <= wanted + largest
+    wanted = 0.3 * count(classified)
+    assert wanted <= count(tested & classified) <= wanted + largest
 
 
 def test_baskets_without_a_card_are_customers_of_their_own() -> None:

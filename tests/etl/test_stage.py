@@ -4,9 +4,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests import oracle
-from tests.etl.running import Run, run
-from tests.raw_lines import LABEL, Line, line, write_csv
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
@@ -15,6 +12,9 @@ from basketwise.etl.metadata import Metadata
 from basketwise.features.groups import columns_of
 from basketwise.index.table import COLUMNS
 from basketwise.schema import CLASSES
+from tests import oracle
+from tests.etl.running import Run, run
+from tests.raw_lines import LABEL, Line, line, write_csv
 
 MEANING = {"LA": "High", "MM": "Medium", "UM": "Low", "XX": "Unclassified"}
 

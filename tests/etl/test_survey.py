@@ -58,12 +58,43 @@ NEXT_WEEK = lines(
 def test_a_week_by_hand() -> None:
     survey = survey_week(WEEK)
     assert survey.lines == 4
-    assert survey.baskets.with_columns(pl.col(pl.Categorical).cast(pl.String)).rows() == [
-        (1, 200607, "High", None, None, None, 1),
-        (2, 200607, "Low", "C1", "LS", None, 3),
+    assert survey.baskets.to_dicts() == [
+        {
+            "BASKET_ID": 1,
+            "SHOP_WEEK": 200607,
+            "BASKET_PRICE_SENSITIVITY": "High",
+            "CUST_CODE": None,
+            "STORE_FORMAT": None,
+            "STORE_REGION": None,
+            "lines": 1,
+            "disagree": False,
+        },
+        {
+            "BASKET_ID": 2,
+            "SHOP_WEEK": 200607,
+            "BASKET_PRICE_SENSITIVITY": "Low",
+            "CUST_CODE": "C1",
+            "STORE_FORMAT": "LS",
+            "STORE_REGION": None,
+            "lines": 3,
+            "disagree": False,
+        },
     ]
-    assert survey.products.select("PROD_CODE", "baskets").rows() == [("A", 2), ("B", 1)]
+    assert survey.products.select("PROD_CODE", "lines").rows() == [("A", 3), ("B", 1)]
     assert survey.spends.rows() == [(1.0, 2), (2.5, 2)]
+
+
+def test_a_basket_whose_lines_carry_two_labels_is_marked() -> None:
+    survey = survey_week(
+        lines(
+            {"BASKET_ID": 1, "BASKET_PRICE_SENSITIVITY": "Low"},
+            {"BASKET_ID": 1, "BASKET_PRICE_SENSITIVITY": "Unclassified"},
+            {"BASKET_ID": 2, "BASKET_PRICE_SENSITIVITY": None},
+            {"BASKET_ID": 3, "BASKET_PRICE_SENSITIVITY": "Low"},
+            {"BASKET_ID": 3, "BASKET_PRICE_SENSITIVITY": "Low"},
+        )
+    )
+    assert survey.baskets["disagree"].to_list() == [True, False, False]
 
 
 def test_weeks_are_brought_together_in_order_of_ids() -> None:
@@ -71,8 +102,8 @@ def test_weeks_are_brought_together_in_order_of_ids() -> None:
     assert survey.baskets["BASKET_ID"].to_list() == [0, 1, 2]
     assert survey.baskets["SHOP_WEEK"].to_list() == [200608, 200607, 200607]
     # A had no group in the first week, and keeps the one it had first.
-    assert survey.products.select("PROD_CODE", HIERARCHY[0], "baskets").rows() == [
-        ("A", "CL1", 3),
+    assert survey.products.select("PROD_CODE", HIERARCHY[0], "lines").rows() == [
+        ("A", "CL1", 4),
         ("B", None, 1),
         ("C", "CL2", 1),
     ]

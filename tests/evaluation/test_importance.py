@@ -19,7 +19,7 @@ class LooksAtTheSecond:
         return self
 
     def predict_proba(self, X: Matrix) -> Probabilities:
-        return np.eye(3)[X[:, 1].astype(int)]
+        return np.eye(3, dtype=np.float64)[X[:, 1].astype(np.int64)].copy()
 
 
 def examples(baskets: int = 600) -> Examples:

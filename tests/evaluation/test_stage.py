@@ -121,9 +121,7 @@ def test_what_scoring_needs_is_that_of_the_gold_folder(
         assert (tmp_path / name).read_bytes() == (sample_run.gold / name).read_bytes()
 
 
-def test_the_manifest_says_where_the_model_came_from(
-    sample_run: Run, evaluated: Evaluated
-) -> None:
+def test_the_manifest_says_where_the_model_came_from(sample_run: Run, evaluated: Evaluated) -> None:
     manifest = read_json(evaluated.archive, "manifest.json")
     assert manifest["format_version"] == 1
     assert manifest["data_hash"] == sample_run.metadata.data_hash
@@ -181,7 +179,9 @@ def test_the_baseline_always_answers_the_commonest_class_of_the_training_part(
     baseline = report["leaderboard"][-1]
     assert baseline["kind"] == "baseline"
     assert baseline["test_accuracy"] == pytest.approx(share)
-    assert report["impact"]["baseline_total"] == pytest.approx(30_000 * (cast("float", share) * 10 + 2))
+    assert report["impact"]["baseline_total"] == pytest.approx(
+        30_000 * (cast("float", share) * 10 + 2)
+    )
 
 
 def test_a_class_that_is_commonest_only_in_the_test_part_is_no_baseline(

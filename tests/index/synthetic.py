@@ -22,7 +22,7 @@ class World:
 
 
 def world(seed: int, *, baskets: int = 3_000, longest: int = 6, folds: int = 3) -> World:
-    """Label a basket by its balance of Low (0) and High (2); 3 where all its products are silent."""
+    """Label a basket by its balance of Low (0) and High (2); 3 where all products are silent."""
     rng = np.random.default_rng(seed)
     classes = rng.choice(LABELS, PRODUCTS, p=[0.25, 0.35, 0.25, 0.15])
     size = rng.integers(1, longest + 1, baskets)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.index.synthetic import LABELS, PRODUCTS, World, world
 
 from basketwise.index.refinement import ShortBaskets, refine
+from tests.index.synthetic import LABELS, PRODUCTS, World, world
 
 NO_GROUPS = (np.full(PRODUCTS, -1),)
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.index.synthetic import LABELS, PRODUCTS, part, world
 
 import basketwise.index.statistics as statistics
-from basketwise.index.statistics import BasketLines, FoldStatistics, Floats, concatenate
+from basketwise.index.statistics import BasketLines, Floats, FoldStatistics, concatenate
+from tests.index.synthetic import LABELS, PRODUCTS, part, world
 
 FOLDS = 3
 

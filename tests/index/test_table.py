@@ -67,7 +67,7 @@ def test_unseen_products_get_their_finest_known_group() -> None:
 
 def test_an_unknown_group_falls_back_on_the_level_above() -> None:
     # The levels between the finest and the department are unknown, and passed over.
-    outside = {code: (None, "Low", 1.0) for code in ("c", "d", "e", "f")}
+    outside = dict.fromkeys(("c", "d", "e", "f"), (None, "Low", 1.0))
     mostly_low = index(a=("g1", "High", 1.0), b=("g1", "High", 1.0), **outside)
     done = complete(mostly_low, products(new="g9", lost=None))
     assert done.tail(2).select("PROD_CODE", CLASS).rows() == [("new", "High"), ("lost", "Low")]

@@ -10,7 +10,7 @@ import pytest
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
 from basketwise.etl.silver import read_chunks
-from basketwise.schema import CLASSES
+from basketwise.schema import CLASSES, COLUMNS
 from basketwise.serving import batch
 from basketwise.serving.batch import BatchResult, predict
 from basketwise.serving.scorer import Scorer, load_scorer
@@ -73,9 +73,7 @@ def test_ids_come_back_letter_by_letter(
     assert result.baskets == len(ids)
 
 
-def test_both_formats_say_the_same(
-    sample: Path, tmp_path: Path, scorer: Scorer
-) -> None:
+def test_both_formats_say_the_same(sample: Path, tmp_path: Path, scorer: Scorer) -> None:
     text, table = tmp_path / "scored.csv", tmp_path / "scored.PARQUET"
     first, second = score(sample, text, scorer), score(sample, table, scorer)
     assert (first.predicted, first.baskets) == (second.predicted, second.baskets)
@@ -107,7 +105,10 @@ def test_no_label_is_needed_and_a_bad_one_does_not_matter(
 ) -> None:
     write_csv(raw / "without.csv", [unlabelled(BASKET_ID="1"), unlabelled(BASKET_ID="2")])
     odd = [line(BASKET_ID="3", **{LABEL: "??"}), line(BASKET_ID="4", **{LABEL: "LA"})]
-    more = [line(BASKET_ID="4", PROD_CODE="PRD2", **{LABEL: "UM"}), line(BASKET_ID="5", **{LABEL: ""})]
+    more = [
+        line(BASKET_ID="4", PROD_CODE="PRD2", **{LABEL: "UM"}),
+        line(BASKET_ID="5", **{LABEL: ""}),
+    ]
     write_csv(raw / "with.csv", [*odd, *more])
     result = score(raw, tmp_path / "scored.csv", scorer)
     assert [row["basket_id"] for row in rows(result.out)] == ["1", "2", "3", "4", "5"]
@@ -119,7 +120,8 @@ def test_a_basket_is_one_row_however_its_lines_are_spread(
 ) -> None:
     lines = next(read_chunks(sample_run.silver)).lines
     some = lines["BASKET_ID"].unique().sort()[:40].to_list()
-    chosen = lines.filter(pl.col("BASKET_ID").is_in(some)).drop(LABEL)
+    columns = [column.name for column in COLUMNS if column.name != LABEL]
+    chosen = lines.filter(pl.col("BASKET_ID").is_in(some)).select(columns)
     whole, spread = tmp_path / "whole", tmp_path / "spread"
     for folder in (whole, spread):
         folder.mkdir()
@@ -250,8 +252,9 @@ def test_the_file_appears_only_when_it_is_whole(
     write_csv(raw / "a.csv", [unlabelled()])
     out = tmp_path / "scored.csv"
 
-    def disk_full(*_: object, **__: object) -> None:
-        assert not out.exists()
+    def disk_full(_: pl.LazyFrame, path: Path) -> None:
+        assert path != out
+        path.write_text("half of it")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pl.LazyFrame, "sink_csv", disk_full)

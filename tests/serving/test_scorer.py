@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import skops.io
+from threadpoolctl import threadpool_limits
 
 from basketwise.artifact import pack, unpack, write_manifest
 from basketwise.config import ModelName
@@ -66,7 +67,9 @@ def test_so_does_every_other_candidate(
     train = read_examples(
         sample_run.gold / "train_features.parquet", evaluated.record.feature_columns
     )
-    model = build(name, CONFIG.training, train.y.size).fit(train.X, train.y)
+    # As the training stage does: what BLAS adds up first hangs on its threads.
+    with threadpool_limits(1, user_api="blas"):
+        model = build(name, CONFIG.training, train.y.size).fit(train.X, train.y)
     served = Scorer(model, scorer.metadata, scorer.index).score(lines)
     for column in PROBABILITIES:
         expected = evaluated.predictions[f"{name}_{column}"].alias(column)
@@ -120,18 +123,18 @@ def test_products_and_shops_never_seen_are_scored_all_the_same(
     assert table[PREDICTED].value_counts(sort=True)[0, "count"] > 0.6 * table.height
 
 
-def test_a_new_product_takes_after_its_kin(scorer: Scorer, lines: pl.DataFrame) -> None:
+def test_a_product_with_a_new_code_takes_after_its_kin(scorer: Scorer, lines: pl.DataFrame) -> None:
     assert scorer.index is not None
-    known = scorer.score(lines)
-    renamed = scorer.score(lines.with_columns(("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE)))
-    agree = (known[PREDICTED] == renamed[PREDICTED]).mean()
-    orphans = lines.with_columns(
-        ("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE),
-        *(pl.lit(None, pl.String).alias(f"PROD_CODE_{level}") for level in (10, 20, 30, 40)),
+    # A shop whose finest groups hold products of one class each.
+    grouped = scorer.index.with_columns(("OF-" + pl.col("class")).alias("PROD_CODE_10"))
+    kin = lines.drop("PROD_CODE_10").join(
+        grouped.select(PROD_CODE, "PROD_CODE_10"), on=PROD_CODE, maintain_order="left"
     )
-    blind = (known[PREDICTED] == scorer.score(orphans)[PREDICTED]).mean()
-    assert agree is not None
-    assert agree >= blind  # type: ignore[operator]
+    renamed = kin.with_columns(("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE))
+    known = scorer.score(lines)
+    found = Scorer(scorer.model, scorer.metadata, grouped).score(renamed)
+    agree = (known[PREDICTED] == found[PREDICTED]).sum()
+    assert agree > 0.97 * known.height
 
 
 def test_no_lines_give_no_rows(scorer: Scorer, lines: pl.DataFrame) -> None:
@@ -140,9 +143,7 @@ def test_no_lines_give_no_rows(scorer: Scorer, lines: pl.DataFrame) -> None:
     assert nothing.is_empty()
 
 
-def test_a_basket_of_dropped_outliers_alone_has_no_row(
-    scorer: Scorer, lines: pl.DataFrame
-) -> None:
+def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Scorer, lines: pl.DataFrame) -> None:
     outliers = scorer.metadata.outliers.model_copy(update={"treatment": "drop"})
     metadata = scorer.metadata.model_copy(update={"outliers": outliers})
     dropping = Scorer(scorer.model, metadata, scorer.index)
@@ -170,7 +171,7 @@ def test_an_archive_can_go_once_it_is_loaded(
 
 
 def test_no_model_is_an_error_that_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="There is no model at .*absent") as caught:
+    with pytest.raises(InputError, match=r"There is no model at .*absent") as caught:
         load_scorer(tmp_path / "absent.tar.gz")
     assert "champion" in caught.value.hint
 
@@ -178,7 +179,7 @@ def test_no_model_is_an_error_that_says_what_to_give(tmp_path: Path) -> None:
 def test_a_changed_folder_is_refused(evaluated: Evaluated, tmp_path: Path) -> None:
     folder = opened(evaluated, tmp_path)
     (folder / "metadata.json").write_text("{}")
-    with pytest.raises(InputError, match="'metadata.json' is not what the manifest says"):
+    with pytest.raises(InputError, match=r"'metadata\.json' is not what the manifest says"):
         load_scorer(folder)
 
 

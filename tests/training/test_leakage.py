@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.etl.running import Run, run
 
 from basketwise.config import Config, TrainingConfig
 from basketwise.etl.gold import INDEX_FILE, TEST_FILE, TRAIN_FILE
@@ -18,6 +17,7 @@ from basketwise.sampling import generate
 from basketwise.training.candidates import build
 from basketwise.training.crossval import fit_fold
 from basketwise.training.examples import Examples, read_examples
+from tests.etl.running import Run, run
 
 LABEL = "BASKET_PRICE_SENSITIVITY"
 CLASSIFIED = ("LA", "MM", "UM")
@@ -147,12 +147,7 @@ def test_the_labels_of_test_baskets_change_nothing_but_themselves(
     lines: pl.DataFrame, honest: Run, tmp_path: Path
 ) -> None:
     in_test = set(honest.test["basket_id"])
-    dealt = {
-        basket: label
-        for basket, label in shuffled(
-            lines.filter(pl.col("BASKET_ID").is_in(list(in_test))), 2
-        ).items()
-    }
+    dealt = shuffled(lines.filter(pl.col("BASKET_ID").is_in(list(in_test))), 2)
     changed = made_from(with_labels(lines, dealt), tmp_path)
     for name in (TRAIN_FILE, INDEX_FILE):
         assert (changed.gold / name).read_bytes() == (honest.gold / name).read_bytes()

@@ -24,6 +24,9 @@ from basketwise.schema import BASKET_ID, LABEL
 ROW = "row"
 """1-based number of a line within its table, the header not counted."""
 
+_INDEX = "basketwise row"
+"""What the row number is called while reading: no column of a raw table has that name."""
+
 BATCH_ROWS = 1_000_000
 WHOLE_BELOW = 64 * 2**20
 """Tables of fewer bytes are read in one piece (gzip counts eightfold)."""
@@ -149,19 +152,20 @@ def _scan_csv(path: Path, header: Header) -> pl.LazyFrame:
         path,
         separator=header.separator,
         infer_schema=False,
-        row_index_name=ROW,
+        row_index_name=_INDEX,
         row_index_offset=1,
         glob=False,
     )
     names = lazy.collect_schema().names()[1:]
     return lazy.select(
-        ROW, *(pl.col(names[i]).alias(name) for name, i in header.positions().items())
+        pl.col(_INDEX).alias(ROW),
+        *(pl.col(names[i]).alias(name) for name, i in header.positions().items()),
     )
 
 
 def _read_parquet(source: Source, *, labelled: bool) -> Iterator[RawFrame]:
     try:
-        lazy = pl.scan_parquet(source.path, row_index_name=ROW, row_index_offset=1, glob=False)
+        lazy = pl.scan_parquet(source.path, row_index_name=_INDEX, row_index_offset=1, glob=False)
         schema = lazy.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken_parquet(source, error) from error
@@ -182,7 +186,9 @@ def _read_parquet(source: Source, *, labelled: bool) -> Iterator[RawFrame]:
         wanted = [e.cast(pl.String) if e.meta.output_name() == LABEL else e for e in wanted]
     lines = 0
     try:
-        for frame in _frames(lazy.select(ROW, *wanted), whole=source.size * 4 < WHOLE_BELOW):
+        for frame in _frames(
+            lazy.select(pl.col(_INDEX).alias(ROW), *wanted), whole=source.size * 4 < WHOLE_BELOW
+        ):
             lines += frame.height
             yield RawFrame(frame, decimal_comma=False)
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -203,7 +203,8 @@ def settle_week(
         copied = pl.Series(REASON, ["duplicate_line"]).new_from_index(0, lines.height)
         reason = reason.zip_with(original | reason.is_not_null(), copied)
     refused = reason.is_not_null()
-    rejected = lines.with_columns(reason).filter(refused).select(REJECTED_COLUMNS)
+    rejected = lines.with_columns(reason, pl.col(BASKET_ID).cast(pl.String)).filter(refused)
+    rejected = rejected.select(REJECTED_COLUMNS)
     for part in parts:
         part.path.unlink()
     accepted = lines.filter(~refused).sort(BASKET_ID, maintain_order=True)

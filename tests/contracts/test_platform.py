@@ -1,0 +1,98 @@
+"""What every platform must do; an implementation joins by a line in ``IMPLEMENTATIONS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from basketwise.config import Config
+from basketwise.errors import InputError
+from basketwise.etl.gold import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.platforms.local import LocalPlatform
+from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
+from basketwise.training.record import TrainingRecord
+from basketwise.training.stage import RECORD_FILE, read_metadata
+from tests.cli.till import delivered, delivery, without
+
+IMPLEMENTATIONS: dict[str, Callable[[], Platform]] = {"local": LocalPlatform}
+CONFIG = Config.model_validate(
+    {"training": {"models": ["decision_tree"], "folds": 3}, "index": {"refine_rounds": 1}}
+)
+
+
+@dataclass
+class Told:
+    """Everything that a stage told of its progress."""
+
+    ticks: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        self.ticks.append((what, done, total))
+
+
+@pytest.fixture(params=list(IMPLEMENTATIONS))
+def platform(request: pytest.FixtureRequest) -> Platform:
+    return IMPLEMENTATIONS[request.param]()
+
+
+def etl_job(data: Path, root: Path) -> EtlJob:
+    folders = [root / name for name in ("silver", "gold", "scratch")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    return EtlJob(str(data), *folders)
+
+
+def test_etl_fills_silver_and_gold(platform: Platform, tmp_path: Path) -> None:
+    job, told = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path), Told()
+
+    platform.etl(job, CONFIG, told)
+
+    assert {path.name for path in job.gold.iterdir()} == {
+        TRAIN_FILE,
+        TEST_FILE,
+        INDEX_FILE,
+        METADATA_FILE,
+    }
+    lines = pl.read_parquet(job.silver / "shop_week=*" / "*.parquet", hive_partitioning=False)
+    assert lines.height == read_metadata(job.gold).lines.accepted == 360
+    assert told.ticks
+    assert all(what and 0 < done <= total for what, done, total in told.ticks)
+
+
+def test_training_fills_out_and_leaves_gold_alone(platform: Platform, tmp_path: Path) -> None:
+    job, told = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path), Told()
+    platform.etl(job, CONFIG, Told())
+    before = {path.name: path.read_bytes() for path in job.gold.iterdir()}
+    out = tmp_path / "out"
+    out.mkdir()
+
+    platform.train(TrainingJob(job.gold, out), CONFIG, told)
+
+    record = TrainingRecord.model_validate_json((out / RECORD_FILE).read_bytes())
+    assert record.winner == "decision_tree"
+    assert (out / "model.skops").is_file()
+    assert {path.name: path.read_bytes() for path in job.gold.iterdir()} == before
+    assert told.ticks
+
+
+def test_what_is_wrong_with_the_data_arrives_unchanged(platform: Platform, tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", without(delivery(), "SPEND"))
+
+    with pytest.raises(InputError) as caught:
+        platform.etl(etl_job(raw, tmp_path), CONFIG, Told())
+
+    assert caught.value.headline.startswith("'till.csv' lacks the required column SPEND.")
+    assert caught.value.hint.startswith("Needed are ")
+
+
+def test_a_training_without_gold_arrives_unchanged(platform: Platform, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(InputError, match="There is no gold data") as caught:
+        platform.train(TrainingJob(tmp_path / "none", tmp_path / "out"), CONFIG, Told())
+
+    assert caught.value.hint == "Run 'basketwise etl' first."

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from basketwise.evaluation.report_types import Report
+from basketwise.registry.protocol import Submission
+from basketwise.registry.submission import submission
+from tests.evaluation.running import CONFIG, Evaluated
+from tests.fakes.registry import MemoryRegistry
+
+
+@pytest.fixture
+def report(evaluated: Evaluated) -> Report:
+    return copy.deepcopy(evaluated.evaluation.report)
+
+
+@pytest.fixture
+def given(evaluated: Evaluated, report: Report) -> Submission:
+    return submission("run-1", evaluated.folder, report, CONFIG)
+
+
+def test_the_archive_goes_with_its_digest(evaluated: Evaluated, given: Submission) -> None:
+    assert given.run_id == "run-1"
+    assert given.model_archive == evaluated.archive
+    assert given.sha256 == hashlib.sha256(evaluated.archive.read_bytes()).hexdigest()
+
+
+def test_the_winners_scores_and_those_of_each_candidate_are_kept(
+    given: Submission, report: Report
+) -> None:
+    best = next(row for row in report["leaderboard"] if row["winner"])
+    for name, key in (
+        ("accuracy", "test_accuracy"),
+        ("f1_score", "test_f1"),
+        ("precision", "test_precision"),
+        ("recall", "test_recall"),
+        ("cv_accuracy", "cv_accuracy_mean"),
+    ):
+        assert given.metrics[name] == best[key]  # type: ignore[literal-required]
+    for row in report["leaderboard"]:
+        if row["kind"] == "candidate":
+            assert given.metrics[f"{row['model']}_test_accuracy"] == row["test_accuracy"]
+    assert len(given.metrics) == 5 + 3 * 4
+    assert all(math.isfinite(value) for value in given.metrics.values())
+
+
+def test_the_ablation_does_not_pass_for_the_winner(given: Submission, report: Report) -> None:
+    ablation = next(row for row in report["leaderboard"] if row["kind"] == "ablation")
+    assert given.metrics[f"{ablation['model']}_test_accuracy"] != ablation["test_accuracy"]
+
+
+def test_what_was_not_measured_is_left_out(evaluated: Evaluated, report: Report) -> None:
+    for row in report["leaderboard"]:
+        row["cv_accuracy_mean"] = row["cv_f1_mean"] = None
+    found = submission("run-1", evaluated.folder, report, CONFIG).metrics
+    assert "cv_accuracy" not in found
+    assert not any(name.endswith("cv_f1_mean") for name in found)
+
+
+def test_every_setting_is_a_parameter(given: Submission) -> None:
+    for section, values in CONFIG.model_dump(mode="json").items():
+        for key, value in values.items():
+            assert json.loads(given.params[f"{section}.{key}"]) == value
+
+
+def test_the_tags_say_what_a_version_is_looked_up_by(
+    evaluated: Evaluated, given: Submission, report: Report
+) -> None:
+    assert given.tags == {
+        "model_name": evaluated.record.winner,
+        "data_hash": report["lineage"]["data_hash"],
+        "code_version": report["lineage"]["code_version"],
+        "git_commit": report["lineage"]["git_commit"] or "",
+    }
+
+
+def test_outside_a_repository_the_commit_is_empty(evaluated: Evaluated, report: Report) -> None:
+    report["lineage"]["git_commit"] = None
+    assert submission("run-1", evaluated.folder, report, CONFIG).tags["git_commit"] == ""
+
+
+def test_the_line_for_people_names_the_model_and_its_data(
+    evaluated: Evaluated, given: Submission, report: Report
+) -> None:
+    lines = f"{report['data']['lines_accepted']:,}"
+    assert given.description == f"{evaluated.record.winner}, trained on {lines} lines"
+
+
+def test_pictures_and_the_report_are_attached(given: Submission) -> None:
+    assert [path.name for path in given.attachments] == [
+        *(f"confusion_matrix_{name}.png" for name in sorted(CONFIG.training.models)),
+        "model_comparison.png",
+        "report.html",
+        "report.json",
+        "evaluation_results.json",
+    ]
+    assert all(path.is_file() for path in given.attachments)
+
+
+def test_a_registry_takes_it(given: Submission, tmp_path: Path) -> None:
+    registry = MemoryRegistry()
+    version = registry.register(given, who="gate")
+    fetched = registry.fetch(version.version, tmp_path)
+    assert fetched.read_bytes() == given.model_archive.read_bytes()
