@@ -80,14 +80,16 @@ def clean(
             for c in COLUMNS
         ),
     )
-    suspects = [c.name for c in COLUMNS if _lost_a_value(frame, typed, c.name, c.kind)]
+    suspects = _that_lost_a_value(frame, typed)
     if suspects:
         typed = typed.with_columns(
             _careful(frame[c.name], c.kind, decimal_comma=raw.decimal_comma)
             for c in COLUMNS
             if c.name in suspects
         )
-    mapped = typed.with_columns(_mapped_label(labels) if labelled else _absent(LABEL, Kind.TEXT))
+    mapped = typed.with_columns(
+        _mapped_label(typed[LABEL], labels) if labelled else _absent(LABEL, Kind.TEXT)
+    )
     reason = _first_reason(frame, typed, mapped, labelled=labelled)
     if SHOP_WEEK not in frame.columns:
         mapped = mapped.with_columns(pl.lit(NO_WEEK, dtype=pl.Int32).alias(SHOP_WEEK))
@@ -120,18 +122,28 @@ def _absent(name: str, kind: Kind) -> pl.Expr:
     return pl.lit(None, dtype=DTYPES[kind]).alias(name)
 
 
-def _lost_a_value(frame: pl.DataFrame, typed: pl.DataFrame, name: str, kind: Kind) -> bool:
-    if name not in frame.columns:
-        return False
-    if kind in (Kind.ID, Kind.TEXT):
-        # "!" is the first character after the blanks: what is empty or only blanks sorts before it.
-        return frame.schema[name] == pl.String and bool((typed[name] < "!").any())
-    if typed[name].null_count() > frame[name].null_count():
-        return True
-    if kind is Kind.NUMBER:
-        return not typed[name].is_finite().all()
+def _that_lost_a_value(frame: pl.DataFrame, typed: pl.DataFrame) -> set[str]:
+    """Name the columns in which a plain cast did not do justice to some value."""
+    present = [column for column in COLUMNS if column.name in frame.columns]
+    suspicious = [_suspicious(c.name, c.kind, frame.schema[c.name]) for c in present]
+    flags = typed.select(*suspicious).row(0, named=True)
+    lost = {name for name, suspect in flags.items() if suspect}
+    before, after = frame.null_count().row(0, named=True), typed.null_count().row(0, named=True)
+    for column in present:
+        if after[column.name] > before[column.name]:
+            lost.add(column.name)
     # Polars casts 2.5 to 2: a fraction is a lost value too.
-    return frame.schema[name].is_float() and bool((typed[name] != frame[name]).any())
+    floats = [c.name for c in present if c.kind is Kind.INTEGER and frame.schema[c.name].is_float()]
+    return lost | {name for name in floats if (typed[name] != frame[name]).any()}
+
+
+def _suspicious(name: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
+    if kind in (Kind.ID, Kind.TEXT) and dtype == pl.String:
+        # "!" is the first character after the blanks: what is empty or only blanks sorts before it.
+        return (pl.col(name) < "!").any()
+    if kind is Kind.NUMBER:
+        return (~pl.col(name).is_finite()).any().alias(name)
+    return pl.lit(False).alias(name)
 
 
 def _careful(column: pl.Series, kind: Kind, *, decimal_comma: bool) -> pl.Series:
@@ -152,15 +164,21 @@ def _careful(column: pl.Series, kind: Kind, *, decimal_comma: bool) -> pl.Series
     return kept.cast(DTYPES[kind], strict=False)
 
 
-def _mapped_label(labels: Mapping[str, str]) -> pl.Expr:
-    folded = {given.strip().upper(): meaning for given, meaning in labels.items()}
-    return (
-        pl.col(LABEL)
-        .str.strip_chars()
-        .str.to_uppercase()
-        .replace_strict(list(folded), list(folded.values()), default=None, return_dtype=pl.String)
-        .alias(LABEL)
+def _mapped_label(given: pl.Series, labels: Mapping[str, str]) -> pl.Series:
+    """Give each label its meaning; padding and case are looked at only where a label is unknown."""
+    meaning = given.replace_strict(
+        list(labels), list(labels.values()), default=None, return_dtype=pl.String
     )
+    if meaning.null_count() > given.null_count():
+        folded = {name.strip().upper(): meant for name, meant in labels.items()}
+        meaning = (
+            given.str.strip_chars()
+            .str.to_uppercase()
+            .replace_strict(
+                list(folded), list(folded.values()), default=None, return_dtype=pl.String
+            )
+        )
+    return meaning
 
 
 def _first_reason(

@@ -25,7 +25,7 @@ from basketwise.schema import BASKET_ID, COLUMNS, LABEL, PROD_CODE, SHOP_WEEK
 SOURCE = "source"
 REJECTED = "_rejected"
 LINES = "lines.parquet"
-CHUNK_LINES = 250_000
+CHUNK_LINES = 500_000
 WORKERS = 2
 
 T = TypeVar("T")
@@ -100,14 +100,21 @@ def land(cleaned: pl.DataFrame, folder: Path, *, source: str, number: int, piece
     if whole:
         accepted = accepted.with_columns(pl.col(BASKET_ID).cast(pl.Int64))
     parts = []
-    for (week,), lines in accepted.partition_by(SHOP_WEEK, as_dict=True).items():
+    for week, lines in _by_week(accepted):
         path = folder / f"shop_week={week:06d}" / f"{number:06d}-{piece:06d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         ordered = lines.sort(BASKET_ID, maintain_order=True)
         write_lines(ordered, path)
         repeats = ordered.select(BASKET_ID, PROD_CODE).is_duplicated().any()
-        parts.append(Part(int(str(week)), path, whole, bool(repeats), survey_week(ordered)))
+        parts.append(Part(week, path, whole, bool(repeats), survey_week(ordered)))
     return Landing(parts, cleaned.height, rejected)
+
+
+def _by_week(lines: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Part the lines by week; a frame of one week, the common case, is not copied."""
+    found = lines[SHOP_WEEK].unique().sort()
+    for week in found:
+        yield week, lines if len(found) == 1 else lines.filter(pl.col(SHOP_WEEK) == week)
 
 
 def write_lines(lines: pl.DataFrame, path: Path) -> None:
