@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 from basketwise.sampling import generate
-from tests.etl.running import Run, run
+from tests.gold.running import Run, run
 
 # The same examples on every machine, and no time limit that a busy one could break.
 settings.register_profile("basketwise", derandomize=True, deadline=None, database=None)

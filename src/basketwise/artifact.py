@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from basketwise.errors import InputError
-from basketwise.etl.sources import sha256
+from basketwise.lineage import sha256
 from basketwise.training.candidates import Classifier
 
 BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error)

@@ -80,9 +80,9 @@ def _workspace(workspace: Workspace) -> Check:
 
 
 def _data(data: str, config: Config) -> Check:
-    from basketwise.etl.cleaning import REASON, clean
-    from basketwise.etl.reading import read_raw
-    from basketwise.etl.sources import discover
+    from basketwise.silver.cleaning import REASON, clean
+    from basketwise.silver.reading import read_raw
+    from basketwise.silver.sources import discover
 
     sources = discover(data)
     first = sources[0]
@@ -100,7 +100,7 @@ def _data(data: str, config: Config) -> Check:
 
 
 def _disk(workspace: Workspace, data: str) -> Check:
-    from basketwise.etl.sources import discover
+    from basketwise.silver.sources import discover
 
     needed = DISK_PER_RAW_BYTE * sum(
         source.size * (8 if source.is_gzip or source.member else 1) for source in discover(data)

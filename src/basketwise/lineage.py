@@ -1,12 +1,14 @@
-"""Where a result came from: code, libraries, machine, commit."""
+"""Where a result came from: bytes, code, libraries, machine, commit."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from basketwise import __version__
 from basketwise.evaluation.report_types import Host
@@ -61,3 +63,9 @@ def git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() if found.returncode == 0 else None
+
+
+def sha256(path: Path) -> str:
+    """Return the hex digest of a file's bytes as they lie on disk."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

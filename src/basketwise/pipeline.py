@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from basketwise.config import Config
-from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.report_types import Report, Run
 from basketwise.evaluation.stage import ChampionPredictions, Evaluation, run_evaluation
+from basketwise.gold.metadata import Metadata
 from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
 from basketwise.progress import Reporter
 from basketwise.registry.deployment import export_version

@@ -20,7 +20,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.etl import silver
+from basketwise.silver import partitions
 from basketwise.storage import LocalStorage
 from tests.cli.calling import SMALL, Outcome, call, called, clean_environment, command, contents
 from tests.cli.till import changed, delivered, delivery, relabelled, without
@@ -222,7 +222,7 @@ def test_no_room_while_a_stage_writes(
     def full(lines: object, path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(silver, "write_lines", full)
+    monkeypatch.setattr(partitions, "write_lines", full)
 
     refused(run(delivered(tmp_path / "raw", delivery()), workspace), "No room left on the disk")
 

@@ -11,7 +11,7 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.gold import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.gold.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
 from basketwise.training.record import TrainingRecord

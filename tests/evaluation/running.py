@@ -14,7 +14,7 @@ from basketwise.evaluation import report_types
 from basketwise.evaluation.stage import Evaluation, run_evaluation
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import TEST_PREDICTIONS_FILE, run_training
-from tests.etl.running import quiet
+from tests.gold.running import quiet
 
 FEW_TREES = {"n_estimators": 4, "max_depth": 4}
 

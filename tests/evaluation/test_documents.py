@@ -8,7 +8,6 @@ import pytest
 from sklearn.metrics import classification_report
 
 from basketwise.config import Config
-from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.documents import (
     BASELINE,
     evaluation_results,
@@ -16,12 +15,13 @@ from basketwise.evaluation.documents import (
     manifest_facts,
     model_metadata,
     results,
-    split_sentence,
 )
 from basketwise.evaluation.metrics import Scores, confusion_matrix, scores
+from basketwise.evaluation.report_document import split_sentence
+from basketwise.gold.metadata import Metadata
 from basketwise.training.record import Candidate, TrainingRecord
-from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
+from tests.gold.running import Run
 
 AT = "2026-03-01T12:00:00+00:00"
 BOTH = ["basket", "product"]

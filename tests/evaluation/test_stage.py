@@ -26,8 +26,8 @@ from basketwise.evaluation.stage import (
 )
 from basketwise.schema import CLASSES
 from basketwise.training.stage import run_training
-from tests.etl.running import Run, quiet, run
 from tests.evaluation.running import CONFIG, RUN, Evaluated
+from tests.gold.running import Run, quiet, run
 
 PICTURES = {
     "model_comparison.png",

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from basketwise.config import IndexConfig, SplitConfig
-from basketwise.etl.split import FOLD, TEST, assign_folds
 from basketwise.index.learning import LearnedIndex, learn_index
 from basketwise.index.table import BASKETS, CLASS, COLUMNS, PROBABILITY, SCORES
-from tests.etl.running import Run, Taken, quiet, take_in
+from basketwise.split import FOLD, TEST, assign_folds
+from tests.gold.running import Run, Taken, quiet, take_in
 
 FOLDS = 3
 

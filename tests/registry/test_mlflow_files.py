@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_tag_name
 
 from basketwise.errors import InputError
+from basketwise.lineage import sha256
 from basketwise.registry.mlflow_files import (
     KEY_LENGTH,
     check_files,
     location,
     safe_key,
-    sha256_of,
 )
 from basketwise.registry.protocol import Submission
 
@@ -41,7 +41,7 @@ def test_names_that_differ_stay_apart() -> None:
 def submission(tmp_path: Path) -> Submission:
     archive = tmp_path / "model.tar.gz"
     archive.write_bytes(b"a model")
-    return Submission("run", archive, sha256_of(archive), "", {}, {})
+    return Submission("run", archive, sha256(archive), "", {}, {})
 
 
 def test_missing_files_are_named(submission: Submission, tmp_path: Path) -> None:

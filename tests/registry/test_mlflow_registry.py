@@ -13,8 +13,8 @@ import pytest
 
 from basketwise.config import RegistryConfig
 from basketwise.errors import DependencyError, InputError
+from basketwise.lineage import sha256
 from basketwise.registry.mlflow_calls import connect
-from basketwise.registry.mlflow_files import sha256_of
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState, Submission
 
@@ -27,13 +27,13 @@ REGISTER = """
 import sys
 from pathlib import Path
 from basketwise.config import RegistryConfig
-from basketwise.registry.mlflow_files import sha256_of
+from basketwise.lineage import sha256
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import Submission
 
 folder, archive, who = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 registry = open_registry(RegistryConfig(), folder)
-submission = Submission(who, archive, sha256_of(archive), who, {"a": 1.0}, {"b": "2"})
+submission = Submission(who, archive, sha256(archive), who, {"a": 1.0}, {"b": "2"})
 print(*(registry.register(submission, who=who).version for _ in range(5)))
 """
 
@@ -63,7 +63,7 @@ def submission(tmp_path: Path) -> Submission:
     return Submission(
         run_id="run-7",
         model_archive=archive,
-        sha256=sha256_of(archive),
+        sha256=sha256(archive),
         description="a model",
         metrics={f"m{n}": float(n) for n in range(130)} | {"f1@High": 0.5},
         params={f"p{n}": str(n) for n in range(230)} | {"long": "x" * 9000},

@@ -9,13 +9,13 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
-from basketwise.etl.silver import read_chunks
 from basketwise.schema import CLASSES, COLUMNS
 from basketwise.serving import batch
 from basketwise.serving.batch import BatchResult, predict
 from basketwise.serving.scorer import Scorer, load_scorer
-from tests.etl.running import Run, quiet
+from basketwise.silver.chunks import read_chunks
 from tests.evaluation.running import Evaluated
+from tests.gold.running import Run, quiet
 from tests.raw_lines import LABEL, Line, line, write_csv
 
 HEADER = ["basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high"]

@@ -13,14 +13,14 @@ from threadpoolctl import threadpool_limits
 from basketwise.artifact import pack, unpack, write_manifest
 from basketwise.config import ModelName
 from basketwise.errors import InputError
-from basketwise.etl.silver import read_chunks
 from basketwise.evaluation.stage import predicted_class
 from basketwise.schema import BASKET_ID, CLASSES, LABEL, PROD_CODE
 from basketwise.serving.scorer import PREDICTED, PROBABILITIES, Scorer, load_scorer
+from basketwise.silver.chunks import read_chunks
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
-from tests.etl.running import Run
 from tests.evaluation.running import CONFIG, Evaluated
+from tests.gold.running import Run
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ from basketwise.training.stage import (
     read_metadata,
     run_training,
 )
-from tests.etl.running import Run, quiet
 from tests.evaluation.running import CONFIG, FEW_TREES, Evaluated
+from tests.gold.running import Run, quiet
 
 QUICK = TrainingConfig(models=("logistic", "decision_tree"))
 

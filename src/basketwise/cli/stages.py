@@ -101,8 +101,9 @@ def evaluate(run_id: str | None, common: Common) -> None:
 def register(run_id: str | None, common: Common) -> None:
     """Keep an evaluated run's model in the registry, approved if the gate said so."""
     from basketwise import pipeline
-    from basketwise.evaluation.stage import REPORT_JSON, Evaluation
-    from basketwise.registry.gate import decision_of
+    from basketwise.evaluation.gate import decision_of
+    from basketwise.evaluation.outputs import REPORT_JSON
+    from basketwise.evaluation.stage import Evaluation
 
     ctx = context(common, common.config())
     with ctx.workspace.storage.exclusive():
@@ -163,7 +164,7 @@ def _check_same_data(gold: Path, trained: Path) -> None:
     """Refuse to judge a training by gold files that were made again since."""
     import polars as pl
 
-    from basketwise.etl.gold import KEY, TEST_FILE
+    from basketwise.gold.tables import KEY, TEST_FILE
     from basketwise.training.stage import TEST_PREDICTIONS_FILE
 
     predictions = trained / TEST_PREDICTIONS_FILE

@@ -6,29 +6,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from basketwise.config import Config
-from basketwise.etl.metadata import Metadata
-from basketwise.evaluation.intervals import Bootstrap, Interval
 from basketwise.evaluation.metrics import Scores
 from basketwise.evaluation.report_types import (
-    REPORT_FORMAT,
-    Baskets,
-    Champion,
-    DataSummary,
-    Drivers,
-    Impact,
-    Importance,
     LeaderboardRow,
-    Lineage,
-    ProductScore,
-    Report,
-    Run,
-    Verdict,
-    Winner,
 )
-from basketwise.evaluation.report_types import Interval as IntervalDocument
+from basketwise.gold.metadata import Metadata
 from basketwise.lineage import code_version, git_commit, host, library_versions
-from basketwise.registry.gate import Decision
-from basketwise.schema import CLASSES, UNCLASSIFIED
+from basketwise.schema import CLASSES
 from basketwise.training.record import Candidate, TrainingRecord
 
 BASELINE = "commonest class"
@@ -185,127 +169,3 @@ def manifest_facts(metadata: Metadata, config: Config, timestamp: str) -> dict[s
         "seed": config.training.random_state,
         "config": config.model_dump(mode="json"),
     }
-
-
-def report_document(
-    *,
-    run: Run,
-    decision: Decision,
-    rows: list[LeaderboardRow],
-    winner: tuple[str, Scores, Interval, Interval],
-    bootstrap: Bootstrap,
-    champion: Champion | None,
-    importance: list[Importance],
-    products: dict[str, list[ProductScore]],
-    impact: Impact,
-    metadata: Metadata,
-    config: Config,
-) -> Report:
-    """Build ``report.json``."""
-    name, test, accuracy, f1 = winner
-    state = "Approved" if decision.approved else "PendingManualApproval"
-    right, total = int(test.confusion.trace()), int(test.support.sum())
-    # Counts, since 99.998 % rounded to two places would claim too much.
-    headline = (
-        f"{name} is approved: it classifies {right:,} of {total:,} baskets that it had never seen "
-        "correctly."
-        if decision.approved
-        else f"{name} is not approved: {_first_failure(decision)}."
-    )
-    return Report(
-        format=REPORT_FORMAT,
-        run=run,
-        verdict=Verdict(
-            approved=decision.approved,
-            state=cast("Any", state),
-            headline=headline,
-            description=decision.description,
-            reasons=decision.reasons,
-        ),
-        leaderboard=rows,
-        winner=Winner(
-            model=name,
-            accuracy=_interval(accuracy),
-            macro_f1=_interval(f1),
-            confidence=bootstrap.confidence,
-            resamples=bootstrap.resamples,
-            classes=list(CLASSES),
-            confusion_matrix=test.confusion.tolist(),
-            per_class=[
-                {
-                    "class": label,
-                    "precision": float(test.per_class_precision[k]),
-                    "recall": float(test.per_class_recall[k]),
-                    "f1": float(test.per_class_f1[k]),
-                    "support": int(test.support[k]),
-                }
-                for k, label in enumerate(CLASSES)
-            ],
-        ),
-        champion=champion,
-        drivers=Drivers(importance=importance, products=products),
-        impact=impact,
-        data=_data(metadata),
-        lineage=Lineage(
-            data_hash=metadata.data_hash,
-            code_version=code_version(),
-            git_commit=git_commit(),
-            seed=config.training.random_state,
-            host=host(),
-            versions=library_versions(),
-            config=config.model_dump(mode="json"),
-        ),
-    )
-
-
-def _first_failure(decision: Decision) -> str:
-    failed = [reason["text"] for reason in decision.reasons if not reason["passed"]]
-    return failed[0][0].lower() + failed[0][1:]
-
-
-def _interval(interval: Interval) -> IntervalDocument:
-    return IntervalDocument(estimate=interval.estimate, low=interval.low, high=interval.high)
-
-
-def _data(metadata: Metadata) -> DataSummary:
-    counts = metadata.baskets
-    return DataSummary(
-        files=[
-            {"name": f.name, "sha256": f.sha256, "bytes": f.bytes, "lines": f.lines}
-            for f in metadata.files[:LISTED_FILES]
-        ],
-        files_total=len(metadata.files),
-        lines_read=metadata.lines.read,
-        lines_accepted=metadata.lines.accepted,
-        lines_rejected=metadata.lines.rejected,
-        rejected_by_reason=metadata.lines.rejected_by_reason,
-        baskets=Baskets(
-            Low=counts.get("Low", 0),
-            Medium=counts.get("Medium", 0),
-            High=counts.get("High", 0),
-            Unclassified=counts.get(UNCLASSIFIED, 0),
-        ),
-        outlier_quantile=metadata.outliers.quantile,
-        outlier_threshold=metadata.outliers.threshold,
-        outliers=metadata.outliers.lines,
-        products=metadata.products,
-        split={
-            "strategy": metadata.split.strategy,
-            "train_baskets": metadata.train_samples,
-            "test_baskets": metadata.test_samples,
-            "description": split_sentence(metadata),
-        },
-    )
-
-
-def split_sentence(metadata: Metadata) -> str:
-    """Say in one sentence how the baskets were parted."""
-    split = metadata.split
-    if split.strategy == "time" and split.train_weeks and split.test_weeks:
-        return (
-            f"Trained on weeks {split.train_weeks[0]} to {split.train_weeks[-1]}, tested on the "
-            f"{len(split.test_weeks)} weeks {split.test_weeks[0]} to {split.test_weeks[-1]}."
-        )
-    if split.strategy == "customer":
-        return "No customer is on both sides; a basket without a card is its own customer."
-    return f"A random {split.test_size:.0%} of the baskets of each class is tested."

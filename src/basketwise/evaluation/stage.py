@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from basketwise.artifact import ARCHIVE, MODEL, load_model, pack, write_manifest
+from basketwise.artifact import MODEL, load_model
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.gold import INDEX_FILE, METADATA_FILE, TARGET, TEST_FILE
-from basketwise.etl.metadata import Metadata
-from basketwise.evaluation.documents import (
-    evaluation_results,
-    leaderboard,
-    manifest_facts,
-    model_metadata,
-    report_document,
-    results,
-)
+from basketwise.evaluation.documents import leaderboard
+from basketwise.evaluation.gate import Decision, decide
 from basketwise.evaluation.impact import business_impact
 from basketwise.evaluation.importance import permutation_importance, telling_products
 from basketwise.evaluation.intervals import (
@@ -36,9 +23,12 @@ from basketwise.evaluation.intervals import (
     macro_f1_interval,
     paired_accuracy_difference,
 )
-from basketwise.evaluation.metrics import Scores, confusion_matrix, scores
+from basketwise.evaluation.metrics import confusion_matrix, scores
+from basketwise.evaluation.outputs import write_outputs
+from basketwise.evaluation.report_document import report_document
 from basketwise.evaluation.report_types import Champion, Report, Run
-from basketwise.registry.gate import Decision, decide
+from basketwise.gold.metadata import Metadata
+from basketwise.gold.tables import INDEX_FILE, TARGET, TEST_FILE
 from basketwise.schema import CLASSES
 from basketwise.training.examples import read_examples
 from basketwise.training.record import TrainingRecord
@@ -50,9 +40,6 @@ from basketwise.training.stage import (
     read_metadata,
 )
 
-REPORT_JSON = "report.json"
-REPORT_HTML = "report.html"
-COMPARISON = "model_comparison.png"
 Labels = NDArray[np.int8]
 
 
@@ -148,7 +135,7 @@ def run_evaluation(
         metadata=metadata,
         config=config,
     )
-    _write(trained, gold, report, record, metadata, judged, config)
+    write_outputs(trained, gold, report, record, metadata, judged, config)
     return Evaluation(report, decision)
 
 
@@ -203,58 +190,3 @@ def _champion(
         },
         test_rows=rows,
     )
-
-
-def _write(
-    trained: Path,
-    gold: Path,
-    report: Report,
-    record: TrainingRecord,
-    metadata: Metadata,
-    judged: Mapping[str, Scores],
-    config: Config,
-) -> None:
-    from basketwise.evaluation.plots import comparison_png, confusion_matrix_png
-    from basketwise.evaluation.report_html import render_html
-
-    for candidate in record.candidates:
-        name = candidate.model
-        confusion_matrix_png(
-            judged[name].confusion.tolist(),
-            CLASSES,
-            model=name,
-            path=trained / f"confusion_matrix_{name}.png",
-        )
-    comparison_png(report["leaderboard"], trained / COMPARISON)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    documents: dict[str, Any] = {
-        "evaluation_results.json": evaluation_results(record, judged, now),
-        "model_metadata.json": model_metadata(record, judged[record.winner], metadata),
-        "results.json": results(record, judged),
-    }
-    for file, document in documents.items():
-        _write_json(trained / file, document)
-    _write_json(trained / REPORT_JSON, report)
-    (trained / REPORT_HTML).write_text(render_html(report), encoding="utf-8")
-    package = trained / "package"
-    package.mkdir()
-    shipped = [
-        MODEL,
-        "model.joblib",
-        *documents,
-        COMPARISON,
-        *(f"confusion_matrix_{c.model}.png" for c in record.candidates),
-    ]
-    for name in shipped:
-        shutil.copyfile(trained / name, package / name)
-    carried = [METADATA_FILE, *([INDEX_FILE] if "product" in metadata.groups else [])]
-    for name in carried:
-        (package / name).write_bytes((gold / name).read_bytes())
-    write_manifest(package, manifest_facts(metadata, config, now))
-    pack(package, trained / ARCHIVE)
-    shutil.rmtree(package)
-
-
-def _write_json(path: Path, document: Any) -> None:
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text, encoding="utf-8")

@@ -12,14 +12,14 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from basketwise.config import IndexConfig
-from basketwise.etl.silver import read_chunks, weeks
-from basketwise.etl.split import FOLD, TEST
 from basketwise.index.hierarchy import Groups, fallback, smooth
 from basketwise.index.refinement import ShortBaskets, refine
 from basketwise.index.ridge import ridge_coefficients
 from basketwise.index.statistics import BasketLines, FoldStatistics, concatenate
 from basketwise.index.table import build_table, levels_of
 from basketwise.schema import BASKET_ID, INDEX_LABELS, LABEL, PROD_CODE, SHOP_WEEK, SPEND
+from basketwise.silver.chunks import read_chunks, weeks
+from basketwise.split import FOLD, TEST
 
 Tick = Callable[[int, int], None]
 

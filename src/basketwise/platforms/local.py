@@ -11,7 +11,7 @@ class LocalPlatform:
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""
-        from basketwise.etl.stage import run_etl
+        from basketwise.gold.stage import run_etl
 
         run_etl(job.data, job.silver, job.gold, job.scratch, config, tick)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basketwise.errors import DependencyError, InputError, WorkspaceError
+from basketwise.lineage import sha256
 from basketwise.registry.protocol import Submission
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ ARCHIVE = "model.tar.gz"
 ATTACHMENTS = "attachments"
 EMBEDDED_ROOT = "mlflow-artifacts:/"
 KEY_LENGTH = 250
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hex digest of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def safe_key(name: str) -> str:
@@ -76,7 +71,7 @@ def check_files(submission: Submission) -> None:
         raise InputError(
             f"Two attachments are called {twice[0]!r}.", "Give every attachment its own name."
         )
-    found = sha256_of(submission.model_archive)
+    found = sha256(submission.model_archive)
     if found != submission.sha256:
         raise InputError(
             f"{submission.model_archive} has sha256 {found}, not {submission.sha256}.",
@@ -147,7 +142,7 @@ def accept(brought: Path, folder: Path, *, version: str, expected: str) -> Path:
     DependencyError
         If the digest is not the one the version was registered with; names both.
     """
-    found = sha256_of(brought)
+    found = sha256(brought)
     if found != expected:
         brought.unlink()
         raise DependencyError(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from basketwise.artifact import ARCHIVE
 from basketwise.config import Config
-from basketwise.etl.sources import sha256
+from basketwise.evaluation.outputs import REPORT_HTML, REPORT_JSON
 from basketwise.evaluation.report_types import Report
-from basketwise.evaluation.stage import REPORT_HTML, REPORT_JSON
+from basketwise.lineage import sha256
 from basketwise.registry.protocol import Submission
 
 

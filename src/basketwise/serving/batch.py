@@ -11,11 +11,11 @@ import polars as pl
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, WorkspaceError
-from basketwise.etl.intake import Rules, Tick, build_silver
-from basketwise.etl.silver import read_chunks, weeks
-from basketwise.etl.sources import discover
 from basketwise.schema import CLASSES
 from basketwise.serving.scorer import PREDICTED, Scorer
+from basketwise.silver.chunks import read_chunks, weeks
+from basketwise.silver.intake import Rules, Tick, build_silver
+from basketwise.silver.sources import discover
 
 FORMATS = (".csv", ".parquet")
 

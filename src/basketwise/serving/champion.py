@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.gold import KEY, TEST_FILE
-from basketwise.etl.silver import read_chunks
 from basketwise.evaluation.stage import ChampionPredictions
+from basketwise.gold.tables import KEY, TEST_FILE
 from basketwise.registry.protocol import Registry
 from basketwise.schema import BASKET_ID, CLASSES
 from basketwise.serving.scorer import PREDICTED, Scorer, load_scorer
+from basketwise.silver.chunks import read_chunks
 
 
 def champion_predictions(

@@ -11,9 +11,9 @@ import polars as pl
 
 from basketwise.artifact import MODEL, check, load_model, unpack
 from basketwise.errors import InputError
-from basketwise.etl.gold import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
-from basketwise.etl.metadata import Metadata
 from basketwise.features.groups import columns_of
+from basketwise.gold.metadata import Metadata
+from basketwise.gold.tables import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
 from basketwise.index.table import complete
 from basketwise.schema import CLASSES, HIERARCHY, PROD_CODE
 from basketwise.training.candidates import Classifier

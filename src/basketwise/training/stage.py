@@ -12,12 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
-from basketwise.etl.gold import KEY, METADATA_FILE, TARGET, TEST_FILE, TRAIN_FILE
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.split import FOLD
 from basketwise.evaluation.metrics import Scores, confusion_matrix, scores
 from basketwise.features.groups import columns_of
+from basketwise.gold.metadata import Metadata
+from basketwise.gold.tables import KEY, METADATA_FILE, TARGET, TEST_FILE, TRAIN_FILE
 from basketwise.schema import CLASSES
+from basketwise.split import FOLD
 from basketwise.training.candidates import Classifier, Labels, Probabilities
 from basketwise.training.crossval import fold_accuracies
 from basketwise.training.examples import Examples, read_examples

@@ -1,1 +1,0 @@
-"""The way of the data from raw files to gold features: sources, reading, cleaning, silver, gold."""

@@ -1,0 +1,149 @@
+"""The ETL stage: raw files in, silver and gold folders out."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from basketwise.config import Config
+from basketwise.features.groups import columns_of
+from basketwise.gold import tables
+from basketwise.gold.metadata import Encoders, Lines, Metadata, Outliers, Split
+from basketwise.index.learning import LearnedIndex, learn_index
+from basketwise.index.table import complete
+from basketwise.schema import LABEL, PROD_CODE, SHOP_WEEK, SPEND, UNCLASSIFIED
+from basketwise.silver.intake import Intake, Rules, Tick, build_silver
+from basketwise.silver.sources import discover
+from basketwise.silver.survey import STORE_COLUMNS, Survey, spend_quantile
+from basketwise.split import FOLD, TEST, assign_folds
+
+
+def run_etl(
+    data: str, silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
+) -> Metadata:
+    """Clean the raw files into ``silver`` and make features in ``gold``.
+
+    Parameters
+    ----------
+    data : str
+        A file, folder or glob of raw files.
+    silver, gold, scratch : Path
+        Empty folders; ``scratch`` may be removed afterwards.
+    config : Config
+        All settings.
+    tick : callable
+        Told of progress.
+
+    Returns
+    -------
+    Metadata
+        Also written to ``gold/metadata.json``.
+
+    Raises
+    ------
+    InputError, ConfigError, WorkspaceError
+        If the data or the settings cannot be used.
+    """
+    rules = Rules(
+        config.data.labels,
+        labelled=True,
+        encoding=config.data.encoding,
+        keep_duplicates=config.etl.duplicates == "keep",
+    )
+    intake, survey = build_silver(discover(data), silver, scratch, rules, tick)
+    limit = spend_quantile(survey.spends, config.etl.outlier_quantile)
+    baskets = assign_folds(survey.baskets, config.split, config.training.folds)
+    index = None
+    if "product" in config.features.groups:
+        learned = learn_index(
+            silver,
+            baskets,
+            survey.products,
+            config.index,
+            folds=config.training.folds,
+            spend_limit=limit if config.etl.outliers == "drop" else None,
+            seed=config.split.random_state,
+            tick=lambda done, total: tick("product index", done, total),
+        )
+        index = _lookup(learned, survey.products)
+        learned.whole.write_parquet(gold / tables.INDEX_FILE)
+    recipe = tables.Recipe(_encoders(baskets), config.etl.outliers, limit)
+    train, test = tables.write_gold(
+        silver,
+        gold,
+        scratch / "gold",
+        baskets,
+        recipe,
+        index,
+        lambda done, total: tick("features", done, total),
+    )
+    metadata = _metadata(intake, survey, baskets, recipe, config, train, test)
+    text = metadata.model_dump_json(indent=2)
+    (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
+    return metadata
+
+
+def _lookup(learned: LearnedIndex, products: pl.DataFrame) -> pl.DataFrame:
+    """Stack the folds' indexes and the whole one: a basket meets the rows of its own fold."""
+    whole = complete(learned.whole, products).with_columns(pl.lit(TEST, pl.Int8).alias(FOLD))
+    return pl.concat([learned.by_fold, whole])
+
+
+def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:
+    training = baskets.filter((pl.col(FOLD) != TEST) & (pl.col(LABEL) != UNCLASSIFIED))
+    return {
+        column.lower(): sorted(training[column].cast(pl.String).drop_nulls().unique())
+        for column in STORE_COLUMNS
+    }
+
+
+def _metadata(
+    intake: Intake,
+    survey: Survey,
+    baskets: pl.DataFrame,
+    recipe: tables.Recipe,
+    config: Config,
+    train: int,
+    test: int,
+) -> Metadata:
+    classified = baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
+    in_test = pl.col(FOLD) == TEST
+    labels = baskets[LABEL].cast(pl.String).value_counts()
+    above = survey.spends.filter(pl.col(SPEND) > recipe.limit)["count"].sum()
+    names = [f"{file.name}:{file.sha256}" for file in intake.files]
+    return Metadata(
+        feature_columns=columns_of(config.features.groups),
+        encoders=Encoders.model_validate(recipe.encoders),
+        train_samples=train,
+        test_samples=test,
+        etl_timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+        groups=list(config.features.groups),
+        outliers=Outliers(
+            treatment=config.etl.outliers,
+            quantile=config.etl.outlier_quantile,
+            threshold=recipe.limit,
+            lines=int(above),
+        ),
+        split=Split(
+            strategy=config.split.strategy,
+            test_size=config.split.test_size,
+            random_state=config.split.random_state,
+            folds=config.training.folds,
+            train_weeks=sorted(classified.filter(~in_test)[SHOP_WEEK].unique()),
+            test_weeks=sorted(classified.filter(in_test)[SHOP_WEEK].unique()),
+        ),
+        lines=Lines(
+            read=intake.lines,
+            accepted=survey.lines,
+            rejected=sum(intake.rejected.values()),
+            rejected_by_reason=dict(sorted(intake.rejected.items())),
+        ),
+        baskets=dict(sorted(labels.iter_rows())),
+        products=survey.products[PROD_CODE].len(),
+        files=intake.files,
+        data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
+        warnings=intake.warnings(),
+    )

@@ -1,0 +1,1 @@
+"""Clean, typed lines: from raw files of any cut to one partition a week."""
