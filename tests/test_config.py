@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from basketwise.config import Config
+from basketwise.config import Config, RegistryConfig
 from basketwise.schema import CLASSES, DEFAULT_LABELS
 
 
@@ -93,3 +93,10 @@ def test_a_cost_matrix_has_a_row_a_class() -> None:
     matrix = [[1.0] * len(CLASSES)] * len(CLASSES)
 
     assert Config.model_validate({"business": {"cost_matrix": matrix}}).business.cost_matrix
+
+
+def test_no_password_is_recorded() -> None:
+    config = Config(registry=RegistryConfig(uri="https://ann:secret@models.example:5000/x"))
+    recorded = config.recorded()
+    assert recorded["registry"]["uri"] == "https://models.example:5000/x"
+    assert recorded["index"] == config.model_dump(mode="json")["index"]

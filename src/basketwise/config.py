@@ -6,6 +6,7 @@ environment and file are laid over the defaults is in :mod:`basketwise.settings`
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -243,3 +244,20 @@ class Config(Section):
     registry: RegistryConfig = RegistryConfig()
     business: BusinessConfig = BusinessConfig()
     deployment: DeploymentConfig = DeploymentConfig()
+
+    def recorded(self) -> dict[str, Any]:
+        """Return all settings as JSON values, to be kept with results: without any password."""
+        values = self.model_dump(mode="json")
+        values["registry"]["uri"] = without_password(values["registry"]["uri"])
+        return values
+
+
+def without_password(text: str) -> str:
+    """Take user and password out of every address in a text.
+
+    Examples
+    --------
+    >>> without_password("https://ann:secret@models.example/x")
+    'https://models.example/x'
+    """
+    return re.sub(r"(?<=://)[^/@\s]*@", "", text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from basketwise.config import Config
+from basketwise.config import Config, without_password
 from basketwise.settings import DEFAULT_FILE, load_config
 
 if TYPE_CHECKING:
@@ -105,8 +105,20 @@ def context(shared: Common, config: Config) -> Context:
 
 
 def typed_command() -> str:
-    """Return the command as it was typed, quoted where needed."""
-    return shlex.join(["basketwise", *sys.argv[1:]])
+    """Return the command as it was typed, quoted where needed, without any password."""
+    return without_password(shlex.join(["basketwise", *sys.argv[1:]]))
+
+
+def program() -> str:
+    """Return what to type to call Basketwise from here: its path where the name is not found."""
+    from shutil import which
+
+    called = sys.argv[0]
+    found = which("basketwise")
+    if found or not called.endswith("basketwise"):
+        return "basketwise"
+    relative = os.path.relpath(called)
+    return called if relative.startswith("..") else relative
 
 
 def user() -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from basketwise.cli.options import program
 
 if TYPE_CHECKING:
     from basketwise.evaluation.report_types import LeaderboardRow, Report
@@ -49,7 +52,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
     }
 
 
-def print_summary(result: RunResult, workspace: str) -> None:
+def print_summary(result: RunResult, data: str, workspace: str) -> None:
     """Print the final summary of a run: ETL, training, registry, money, readiness, what next."""
     report, metadata = result.report, result.metadata
     click.echo(RULE)
@@ -75,7 +78,8 @@ def print_summary(result: RunResult, workspace: str) -> None:
     for name, interval in (("accuracy", winner["accuracy"]), ("macro-F1", winner["macro_f1"])):
         click.echo(
             f"  {winner['model']}: {name} {interval['estimate']:.4f}, "
-            f"{winner['confidence']:.0%} interval {interval['low']:.4f} to {interval['high']:.4f}"
+            f"{winner['confidence']:.0%} interval {_below(interval['low'])} to "
+            f"{interval['high']:.4f}"
         )
     _section("Registry")
     click.echo(
@@ -95,11 +99,11 @@ def print_summary(result: RunResult, workspace: str) -> None:
     click.echo(f"  config    {shown(config) if config else 'none: the model is not approved'}")
     click.echo(f"  took      {result.seconds:.1f} s")
     _section("Next")
-    option = f" --workspace {shlex.quote(workspace)}"
+    name, place = program(), shlex.quote(workspace)
     if result.deployment_config is None:
-        click.echo(f"  basketwise models approve {result.version.version}{option} --why '…'")
-    click.echo(f"  basketwise predict --data FILES --out scores.csv{option}")
-    click.echo(f"  basketwise models list{option}")
+        click.echo(f"  {name} models approve {result.version.version} --workspace {place}")
+    click.echo(f"  {name} predict --data {shlex.quote(data)} --out scores.csv --workspace {place}")
+    click.echo(f"  {name} models list --workspace {place}")
 
 
 def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
@@ -151,6 +155,11 @@ def _entry(name: str, text: str) -> None:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
+
+
+def _below(value: float) -> str:
+    """Round a lower end down, with a fifth place where four would round it up to certainty."""
+    return f"{math.floor(value * 1e5) / 1e5:.5f}" if value > 0.9999 else f"{value:.4f}"
 
 
 def _seconds(value: float | None) -> str:

@@ -28,7 +28,7 @@ def run(
     if common.as_json:
         print_json(run_document(result))
     else:
-        print_summary(result, common.workspace)
+        print_summary(result, data, common.workspace)
     if require_approval and not result.report["verdict"]["approved"]:
         sys.exit(GATE_NOT_PASSED)
 

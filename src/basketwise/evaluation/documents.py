@@ -167,5 +167,5 @@ def manifest_facts(metadata: Metadata, config: Config, timestamp: str) -> dict[s
         "data_hash": metadata.data_hash,
         "git_commit": git_commit(),
         "seed": config.training.random_state,
-        "config": config.model_dump(mode="json"),
+        "config": config.recorded(),
     }

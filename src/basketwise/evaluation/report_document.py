@@ -98,7 +98,7 @@ def report_document(
             seed=config.training.random_state,
             host=host(),
             versions=library_versions(),
-            config=config.model_dump(mode="json"),
+            config=config.recorded(),
         ),
     )
 

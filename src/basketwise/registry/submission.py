@@ -53,7 +53,7 @@ def submission(run_id: str, folder: Path, report: Report, config: Config) -> Sub
     }
     params = {
         f"{section}.{key}": json.dumps(value)
-        for section, values in config.model_dump(mode="json").items()
+        for section, values in config.recorded().items()
         for key, value in values.items()
     }
     pictures = sorted(folder.glob("*.png"))
