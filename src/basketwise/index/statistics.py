@@ -7,6 +7,7 @@ the products squared, whatever the number of lines.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 FLUSH_LINES = 2_000_000
 """Lines multiplied at a time: few full sparse products cost less than many thin ones."""
+
+WORKERS = 2
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -90,14 +93,19 @@ class FoldStatistics:
         lines = concatenate(self._waiting)
         self._waiting = []
         shares, targets = self._design(lines)
-        for fold, (xtx, xty) in enumerate(zip(self.xtx, self.xty, strict=True)):
+
+        def add_fold(fold: int) -> None:
             rows = np.flatnonzero(lines.fold == fold)
             own = shares[rows]
             self.baskets_with[fold] += np.bincount(own.indices, minlength=own.shape[1])
             if own.shape[1] > self.coefficients:
                 own = own[:, : self.coefficients]
-            _add_sparse(xtx, (own.T @ own).tocsr())
-            xty += own.T @ targets[rows]
+            _add_sparse(self.xtx[fold], (own.T @ own).tocsr())
+            self.xty[fold] += own.T @ targets[rows]
+
+        # The folds share nothing, so the order in which they finish does not matter.
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(add_fold, range(len(self.xtx))))
 
     def _design(self, lines: BasketLines) -> tuple[sp.csr_array, Floats]:
         """Return √w·X (baskets × products, shares of lines) and √w·Y (one-hot labels)."""

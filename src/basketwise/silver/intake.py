@@ -19,7 +19,7 @@ from basketwise.silver.reading import RawFrame, read_raw
 from basketwise.silver.sources import FileRecord, Source
 from basketwise.silver.survey import DISAGREE, Survey, merge
 
-READERS = 2
+READERS = 4
 """Files read at a time: each brings one partition into memory."""
 
 Tick = Callable[[str, int, int], None]
