@@ -52,8 +52,8 @@ def report_document(
     right, total = int(test.confusion.trace()), int(test.support.sum())
     # Counts, since 99.998 % rounded to two places would claim too much.
     headline = (
-        f"{name} is approved: it classifies {right:,} of {total:,} baskets that it had never seen "
-        "correctly."
+        f"{name} is approved: it classifies correctly {right:,} of {total:,} baskets that it had "
+        "never seen."
         if decision.approved
         else f"{name} is not approved: {_first_failure(decision)}."
     )
