@@ -1,6 +1,6 @@
 """``python -m basketwise``."""
 
-from basketwise.cli import main
+from basketwise.cli import console
 
 if __name__ == "__main__":
-    main()
+    console()

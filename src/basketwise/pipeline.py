@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from basketwise.concurrency import abandoning_pool
 from basketwise.config import Config
+from basketwise.evaluation.metrics import shown
 from basketwise.evaluation.report_types import Report, Run
 from basketwise.evaluation.stage import ChampionPredictions, Evaluation, run_evaluation
 from basketwise.gold.metadata import Metadata
@@ -74,7 +75,7 @@ def run_all(data: str, context: Context) -> RunResult:
     with workspace.staged() as staging:
         run_id = workspace.new_run(now)
         metadata = etl(data, staging, context)
-        with ThreadPoolExecutor(1) as pool:
+        with abandoning_pool(1) as pool:
             # Loading MLflow takes seconds; training does not need this thread.
             opening = pool.submit(open_registry, config.registry, workspace.folder(REGISTRY))
             record = train(staging.gold, staging.artifacts, context)
@@ -119,7 +120,7 @@ def train(gold: Path, out: Path, context: Context) -> TrainingRecord:
         best = next(c for c in record.candidates if c.model == record.winner)
         log.finish(
             f"{len(record.candidates)} candidates; best cross-validated macro-F1: "
-            f"{record.winner} {best.cv_f1_mean:.4f}"
+            f"{record.winner} {shown(best.cv_f1_mean or 0)}"
         )
     return record
 
@@ -147,8 +148,8 @@ def evaluate(
         evaluation = run_evaluation(gold, trained, context.config, champion, run)
         winner = evaluation.report["winner"]
         log.finish(
-            f"test accuracy {winner['accuracy']['estimate']:.4f}, "
-            f"macro-F1 {winner['macro_f1']['estimate']:.4f}"
+            f"test accuracy {shown(winner['accuracy']['estimate'])}, "
+            f"macro-F1 {shown(winner['macro_f1']['estimate'])}"
         )
     return evaluation
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
+import threading
 
 import click
 
@@ -103,6 +105,19 @@ def main() -> None:
     except Exception as error:
         code = _unexpected(error, debug=debug)
     sys.exit(code or 0)
+
+
+def console() -> None:
+    """Run the command line as a process of its own, which does not outlive Ctrl-C."""
+    try:
+        main()
+    except SystemExit as ending:
+        if ending.code == INTERRUPTED and threading.active_count() > 1:
+            # Python would wait for the threads; what they work on is wanted no more.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
 
 
 def _unexpected(error: Exception, *, debug: bool) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from basketwise.cli.options import Common, common, context, user
-from basketwise.cli.output import print_json, shown
+from basketwise.cli.output import print_json, shown, shown_score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def list_versions(common: Common) -> None:
     click.echo(f"{'version':<10}{'state':<24}{'accuracy':>9}{'macro-F1':>10}  registered (UTC)")
     for one in versions:
         scores = (one.metrics.get("accuracy"), one.metrics.get("f1_score"))
-        accuracy, f1 = ("–" if score is None else f"{score:.4f}" for score in scores)
+        accuracy, f1 = ("–" if score is None else shown_score(score) for score in scores)
         leads = "  champion" if one.champion else ""
         click.echo(
             f"{one.version:<10}{one.state!s:<24}{accuracy:>9}{f1:>10}  "

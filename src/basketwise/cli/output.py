@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import textwrap
@@ -21,6 +20,13 @@ WIDTH = 78
 """Columns of the summary: the narrowest usual terminal shows them without a break."""
 
 RULE = "─" * WIDTH
+
+
+def shown_score(score: float) -> str:
+    """Write a score; imported late, for the sake of commands that show none."""
+    from basketwise.evaluation.metrics import shown
+
+    return shown(score)
 
 
 def print_json(document: Any) -> None:
@@ -77,9 +83,9 @@ def print_summary(result: RunResult, data: str, workspace: str) -> None:
     winner = report["winner"]
     for name, interval in (("accuracy", winner["accuracy"]), ("macro-F1", winner["macro_f1"])):
         click.echo(
-            f"  {winner['model']}: {name} {interval['estimate']:.4f}, "
-            f"{winner['confidence']:.0%} interval {_below(interval['low'])} to "
-            f"{interval['high']:.4f}"
+            f"  {winner['model']}: {name} {shown_score(interval['estimate'])}, "
+            f"{winner['confidence']:.0%} interval {shown_score(interval['low'])} to "
+            f"{shown_score(interval['high'])}"
         )
     _section("Registry")
     click.echo(
@@ -154,12 +160,7 @@ def _entry(name: str, text: str) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
-def _below(value: float) -> str:
-    """Round a lower end down, with a fifth place where four would round it up to certainty."""
-    return f"{math.floor(value * 1e5) / 1e5:.5f}" if value > 0.9999 else f"{value:.4f}"
+    return "–" if value is None else shown_score(value)
 
 
 def _seconds(value: float | None) -> str:

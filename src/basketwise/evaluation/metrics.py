@@ -80,3 +80,19 @@ def macro_f1(confusions: NDArray[np.int64]) -> Floats:
 
 def _share(part: Floats, whole: Counts) -> Floats:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def shown(score: float) -> str:
+    """Write a score with four places, or with as many as it takes not to round it up to 1.
+
+    Examples
+    --------
+    >>> shown(0.99647), shown(0.99996), shown(1.0)
+    ('0.9965', '0.99996', '1.0000')
+    """
+    text = f"{score:.4f}"
+    for digits in range(5, 17):
+        if score >= 1 or float(text) < 1:
+            break
+        text = f"{score:.{digits}f}"
+    return text

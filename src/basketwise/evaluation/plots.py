@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeGuard
 
+from basketwise.evaluation.metrics import shown
 from basketwise.evaluation.report_types import LeaderboardRow
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _bar(axes: Axes, at: float, value: float | None, colour: str, *, faded: bool
         axes,
         value - 0.008 if inside else value + 0.008,
         at,
-        f"{value:.4f}",
+        shown(value),
         size=8,
         ha="right" if inside else "left",
         color="white" if inside and colour == ACCURACY and not faded else INK,

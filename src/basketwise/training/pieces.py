@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.schema import CLASSES
 from basketwise.training.candidates import Classifier, Matrix, Probabilities, build
@@ -71,30 +73,20 @@ def train_all(
     for name in order:
         # Also imports its library: two threads that do so at once meet half-loaded modules.
         build(name, config, train.y.size)
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with abandoning_pool(WORKERS) as pool:
         whole = {name: pool.submit(fit, name, train, config) for name in order}
         scored = {
             (name, fold): pool.submit(fit_fold, name, fold, train, config)
             for name in order
             for fold in folds
         }
-        _wait([*whole.values(), *scored.values()], pool, tick)
+        work: list[Future[Any]] = [*whole.values(), *scored.values()]
+        for done, future in enumerate(as_completed(work), start=1):
+            future.result()
+            tick("models fitted", done, len(work))
     out_of_fold = {
         name: np.zeros((train.y.size, len(CLASSES)), dtype=np.float64) for name in config.models
     }
     for (name, fold), future in scored.items():
         out_of_fold[name][train.fold == fold] = future.result()
     return out_of_fold, {name: whole[name].result() for name in config.models}
-
-
-def _wait(
-    work: list[Future[Fitted] | Future[Probabilities]], pool: ThreadPoolExecutor, tick: Tick
-) -> None:
-    try:
-        for done, future in enumerate(as_completed(work), start=1):
-            future.result()
-            tick("models fitted", done, len(work))
-    except BaseException:
-        # What is running cannot be stopped, but nothing more is started.
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise

@@ -14,6 +14,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from basketwise.evaluation.metrics import shown
 from basketwise.evaluation.report_types import Json
 
 TEXT_LIMIT = 160
@@ -31,8 +32,14 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202
 
 
 def score(value: float, sign: str = "", digits: int = 4) -> str:
-    """Write four decimals, with a real minus; ``sign="+"`` shows the plus too."""
-    return f"{value:{sign}.{digits}f}".replace("-", "−")
+    """Write four decimals, with a real minus; ``sign="+"`` shows the plus too.
+
+    A score below 1 gets as many more as it takes not to round it up to 1.
+    """
+    text = f"{value:{sign}.{digits}f}"
+    if value < 1 and float(text) == 1 and not sign:
+        text = shown(value)
+    return text.replace("-", "−")
 
 
 def percent(value: float) -> str:
