@@ -1,15 +1,16 @@
 """``model.tar.gz``: packed deterministically, opened with suspicion.
 
-Whoever can write to a registry can put any bytes there. So an archive is bounded, extracted by
-Python's ``data`` filter (no paths outside, no links, no devices), checked file by file against its
-manifest, and its model is loaded by skops with a fixed list of types; the pickle in it is never
-touched.
+Whoever can write to a registry can put any bytes there. So an archive is bounded, only plain files
+without any path are written (no links, no devices, nothing outside the folder), each is checked
+against the manifest, and the model is loaded by skops with a fixed list of types; the pickle in it
+is never touched.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import tarfile
 import zlib
 from pathlib import Path
@@ -77,32 +78,46 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
     """
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-            members: list[tarfile.TarInfo] = []
             size = 0
-            for member in tar:
+            for number, member in enumerate(tar):
                 size += member.size
-                if len(members) >= MAX_FILES or size > MAX_BYTES:
+                if number >= MAX_FILES or size > MAX_BYTES:
                     raise InputError(
                         f"{archive.name} holds more than {MAX_FILES} files or {MAX_BYTES:,} bytes.",
                         "It is not a model that Basketwise packed; do not use it.",
                     )
-                if not member.isfile() or "/" in member.name or member.name.startswith("."):
+                if not member.isfile() or not _is_plain(member.name):
                     raise InputError(
                         f"{archive.name} holds {member.name!r}, which is not a plain file in its "
                         "own folder.",
                         "It is not a model that Basketwise packed; do not use it.",
                     )
-                members.append(member)
+                _extract(tar, member, folder)
             # gzip compares its checksum at the very end, behind the padding of the last record.
             if len(stream.read(tarfile.RECORDSIZE + 1)) > tarfile.RECORDSIZE:
                 raise tarfile.ReadError("there is more behind its end")
-            tar.extractall(folder, members=members, filter="data")
     except BROKEN as error:
         raise InputError(
             f"{str(archive)!r} cannot be opened as a model archive: {error}.",
             "Give a model.tar.gz, a folder of its files, or a version of the registry.",
         ) from error
     return check(folder, archive.name)
+
+
+def _is_plain(name: str) -> bool:
+    return not name.startswith(".") and not any(sign in name for sign in ("/", "\\", ":", "\0"))
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write one plain file under its own name; nothing else of the archive reaches the disk.
+
+    Python's own extraction filters came with 3.11.4, and Debian's Python is older.
+    """
+    stream = tar.extractfile(member)
+    if stream is None:
+        raise tarfile.ReadError(f"{member.name!r} has no content")
+    with stream, (folder / member.name).open("xb") as out:
+        shutil.copyfileobj(stream, out, 2**20)
 
 
 def check(folder: Path, name: str) -> dict[str, Any]:
