@@ -250,11 +250,11 @@ def test_a_file_that_the_manifest_does_not_name_is_refused(tmp_path: Path) -> No
     assert "'more.py', which its manifest does not name" in headline
 
 
-def test_a_second_copy_of_a_file_counts_as_the_file(tmp_path: Path) -> None:
+def test_a_second_copy_of_a_file_is_refused(tmp_path: Path) -> None:
     members = [member(name, data) for name, data in FILES.items()]
     again = member("metadata.json", b"another")
     headline = refuse(tar(tmp_path / ARCHIVE, [*members, again, manifest_for(FILES)]), tmp_path)
-    assert "'metadata.json' is not what the manifest says" in headline
+    assert "it holds 'metadata.json' twice" in headline
 
 
 def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path) -> None:

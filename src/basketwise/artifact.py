@@ -113,6 +113,8 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
 
     Python's own extraction filters came with 3.11.4, and Debian's Python is older.
     """
+    if (folder / member.name).exists():
+        raise tarfile.ReadError(f"it holds {member.name!r} twice")
     stream = tar.extractfile(member)
     if stream is None:
         raise tarfile.ReadError(f"{member.name!r} has no content")
