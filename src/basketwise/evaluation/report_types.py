@@ -146,7 +146,7 @@ class Assumption(TypedDict):
 
 
 class Impact(TypedDict):
-    """Money per month, in ``currency``; the interval comes from the accuracy's."""
+    """Money per month, in ``currency``; the interval comes from resampled test baskets."""
 
     currency: str
     monthly_predictions: float
