@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from basketwise.config import GateConfig
 from basketwise.evaluation.intervals import Interval
+from basketwise.evaluation.metrics import shown
 from basketwise.evaluation.report_types import Reason, Verdict
 
 
@@ -67,7 +68,7 @@ def _at_least(rule: str, name: str, value: float, threshold: float) -> Reason:
         passed=passed,
         value=value,
         threshold=threshold,
-        text=f"{name} {_shown(value, threshold, places=4)} {sign} {threshold:g}",
+        text=f"{name} {shown(value, threshold=threshold)} {sign} {threshold:g}",
     )
 
 
@@ -110,17 +111,10 @@ def _description(
     if failed:
         return "Not approved: " + "; ".join(failed)
     return (
-        f"Auto-approved: Accuracy={_shown(accuracy, config.min_accuracy)} "
+        f"Auto-approved: Accuracy={shown(accuracy, threshold=config.min_accuracy, places=3)} "
         f"(≥{config.min_accuracy:g}), "
-        f"F1={_shown(macro_f1, config.min_macro_f1)} (≥{config.min_macro_f1:g})"
+        f"F1={shown(macro_f1, threshold=config.min_macro_f1, places=3)} (≥{config.min_macro_f1:g})"
     )
-
-
-def _shown(value: float, threshold: float, *, places: int = 3) -> str:
-    """Round, but never across the threshold, nor up to a perfection that is not there."""
-    text = f"{value:.{places}f}"
-    honest = (float(text) >= threshold) == (value >= threshold) and (float(text) < 1) == (value < 1)
-    return text if honest else _shown(value, threshold, places=places + 1)
 
 
 def decision_of(verdict: Verdict) -> Decision:

@@ -70,8 +70,8 @@ def report_document(
         leaderboard=rows,
         winner=Winner(
             model=name,
-            accuracy=_interval(accuracy),
-            macro_f1=_interval(f1),
+            accuracy=interval_document(accuracy),
+            macro_f1=interval_document(f1),
             confidence=bootstrap.confidence,
             resamples=bootstrap.resamples,
             classes=list(CLASSES),
@@ -108,7 +108,8 @@ def _first_failure(decision: Decision) -> str:
     return failed[0][0].lower() + failed[0][1:]
 
 
-def _interval(interval: Interval) -> IntervalDocument:
+def interval_document(interval: Interval) -> IntervalDocument:
+    """Return an interval as the report keeps it."""
     return IntervalDocument(estimate=interval.estimate, low=interval.low, high=interval.high)
 
 

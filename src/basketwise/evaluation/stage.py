@@ -25,20 +25,22 @@ from basketwise.evaluation.intervals import (
 )
 from basketwise.evaluation.metrics import confusion_matrix, scores
 from basketwise.evaluation.outputs import write_outputs
-from basketwise.evaluation.report_document import report_document
+from basketwise.evaluation.report_document import interval_document, report_document
 from basketwise.evaluation.report_types import Champion, Report, Run
 from basketwise.gold.metadata import Metadata
 from basketwise.gold.tables import INDEX_FILE, TARGET, TEST_FILE
 from basketwise.schema import CLASSES
-from basketwise.training.examples import read_examples
+from basketwise.training.examples import class_numbers, read_examples
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import (
     ABLATION,
     OOF_FILE,
     RECORD_FILE,
     TEST_PREDICTIONS_FILE,
+    probability_columns,
     read_metadata,
 )
+from basketwise.training.stage import decide as decide_classes
 
 Labels = NDArray[np.int8]
 
@@ -93,7 +95,7 @@ def run_evaluation(
     metadata = read_metadata(gold)
     record = _record(trained)
     predictions = pl.read_parquet(trained / TEST_PREDICTIONS_FILE)
-    true = _numbers(predictions[TARGET])
+    true = class_numbers(predictions[TARGET])
     models = [*(c.model for c in record.candidates), ABLATION]
     judged = {
         name: scores(confusion_matrix(true, predicted_class(predictions, name))) for name in models
@@ -141,12 +143,7 @@ def run_evaluation(
 
 def predicted_class(predictions: pl.DataFrame, model: str) -> Labels:
     """Return the likeliest class of each basket by one model."""
-    columns = [f"{model}_p_{label.lower()}" for label in CLASSES]
-    return np.asarray(predictions.select(columns).to_numpy().argmax(axis=1), dtype=np.int8)
-
-
-def _numbers(labels: pl.Series) -> Labels:
-    return labels.replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8).to_numpy()
+    return decide_classes(predictions.select(probability_columns(model)).to_numpy())
 
 
 def _record(trained: Path) -> TrainingRecord:
@@ -161,7 +158,7 @@ def _record(trained: Path) -> TrainingRecord:
 def _commonest(trained: Path) -> int:
     """Return the number of the commonest class of the training part, which has these labels."""
     labels = pl.read_parquet(trained / OOF_FILE, columns=[TARGET])[TARGET]
-    return int(np.argmax(np.bincount(_numbers(labels), minlength=len(CLASSES))))
+    return int(np.argmax(np.bincount(class_numbers(labels), minlength=len(CLASSES))))
 
 
 def _index(gold: Path, metadata: Metadata) -> pl.DataFrame | None:
@@ -183,10 +180,6 @@ def _champion(
         return None
     return Champion(
         version=champion.version,
-        accuracy_difference={
-            "estimate": difference.estimate,
-            "low": difference.low,
-            "high": difference.high,
-        },
+        accuracy_difference=interval_document(difference),
         test_rows=rows,
     )

@@ -12,9 +12,10 @@ from basketwise.errors import InputError
 from basketwise.evaluation.stage import ChampionPredictions
 from basketwise.gold.tables import KEY, TEST_FILE
 from basketwise.registry.protocol import Registry
-from basketwise.schema import BASKET_ID, CLASSES
+from basketwise.schema import BASKET_ID
 from basketwise.serving.scorer import PREDICTED, Scorer, load_scorer
 from basketwise.silver.chunks import read_chunks
+from basketwise.training.examples import class_numbers
 
 
 def champion_predictions(
@@ -59,5 +60,4 @@ def _score(
     table = tested.join(pl.concat(scored), on=KEY, how="left", maintain_order="left")
     if table[PREDICTED].null_count():
         return None
-    numbers = table[PREDICTED].replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8)
-    return numbers.to_numpy()
+    return class_numbers(table[PREDICTED])

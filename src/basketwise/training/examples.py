@@ -47,6 +47,11 @@ class Examples:
         return Examples(self.ids, chosen, self.y, self.fold, tuple(columns))
 
 
+def class_numbers(labels: pl.Series) -> NDArray[np.int8]:
+    """Return the positions of labels in ``CLASSES``; every label must be one of them."""
+    return labels.replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8).to_numpy()
+
+
 def read_examples(path: Path, columns: Sequence[str]) -> Examples:
     """Read a gold file.
 
@@ -66,13 +71,12 @@ def read_examples(path: Path, columns: Sequence[str]) -> Examples:
             f"{path.name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.",
             "It was made with other feature groups; run 'basketwise etl' again.",
         )
-    labels = frame[TARGET].replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8)
     fold = frame[FOLD].to_numpy() if FOLD in frame.columns else np.empty(0, dtype=np.int8)
     features = frame.select(pl.col(*columns).cast(pl.Float32))
     return Examples(
         frame[KEY],
         np.ascontiguousarray(features.to_numpy()),
-        labels.to_numpy(),
+        class_numbers(frame[TARGET]),
         fold,
         tuple(columns),
     )

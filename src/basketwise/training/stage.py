@@ -55,20 +55,18 @@ def run_training(gold: Path, out: Path, config: TrainingConfig, tick: Tick) -> T
         If gold is absent or does not suit the settings.
     """
     metadata = read_metadata(gold)
-    train = read_examples(gold / TRAIN_FILE, metadata.feature_columns)
+    train, basket_only = _read_both(gold / TRAIN_FILE, metadata.feature_columns)
     _check_folds(train, config)
     # One BLAS thread: what a matrix product adds up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
         out_of_fold, fitted = train_all(train, config, tick)
         chosen = _winner(train, out_of_fold, config)
-        basket_only = read_examples(gold / TRAIN_FILE, columns_of(["basket"]))
         reference = fit(chosen, basket_only, config)
     train_scores: dict[str, Scores] = {
         name: _scored(train, one.predict(train.X)) for name, one in fitted.items()
     }
     train_scores[ABLATION] = _scored(basket_only, reference.predict(basket_only.X))
-    test = read_examples(gold / TEST_FILE, metadata.feature_columns)
-    test_basket = read_examples(gold / TEST_FILE, columns_of(["basket"]))
+    test, test_basket = _read_both(gold / TEST_FILE, metadata.feature_columns)
     predictions: dict[str, Probabilities] = {
         name: one.predict(test.X) for name, one in fitted.items()
     }
@@ -93,6 +91,18 @@ def run_training(gold: Path, out: Path, config: TrainingConfig, tick: Tick) -> T
     )
     _write(out, train, out_of_fold, test, predictions, record, fitted[chosen].model)
     return record
+
+
+def probability_columns(model: str) -> list[str]:
+    """Name the columns that hold a model's probabilities in the prediction files."""
+    return [f"{model}_p_{label.lower()}" for label in CLASSES]
+
+
+def _read_both(path: Path, columns: list[str]) -> tuple[Examples, Examples]:
+    """Read a gold file once, for the candidates and for the model without the product group."""
+    basket = columns_of(["basket"])
+    everything = read_examples(path, list(dict.fromkeys([*columns, *basket])))
+    return everything.only(columns), everything.only(basket)
 
 
 def read_metadata(gold: Path) -> Metadata:
@@ -172,9 +182,9 @@ def _write(
 
 def _predictions(examples: Examples, predictions: Mapping[Any, Probabilities]) -> pl.DataFrame:
     columns = {
-        f"{name}_p_{label.lower()}": probabilities[:, k].astype(np.float32)
+        column: probabilities[:, k].astype(np.float32)
         for name, probabilities in predictions.items()
-        for k, label in enumerate(CLASSES)
+        for k, column in enumerate(probability_columns(name))
     }
     labels = np.asarray(CLASSES)[examples.y]
     return pl.DataFrame({KEY: examples.ids, TARGET: pl.Series(labels, dtype=pl.String), **columns})
