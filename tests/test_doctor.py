@@ -114,6 +114,36 @@ def test_no_usable_line_at_all_is_a_failure(workspace: Workspace, tmp_path: Path
     assert "(unknown_label)" in found.text
 
 
+@pytest.mark.parametrize(
+    ("strategy", "column", "value", "told"),
+    [
+        ("time", "SHOP_WEEK", "200607", "needs two weeks, the data holds 1 week: 200607"),
+        ("customer", "CUST_CODE", " ", "needs customer codes; the column CUST_CODE is absent"),
+    ],
+)
+def test_a_split_that_the_data_does_not_allow(
+    strategy: str, column: str, value: str, told: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", changed(delivery(), range(360), **{column: value}))
+    config = Config.model_validate({"split": {"strategy": strategy}})
+
+    found = checks(workspace, raw, config)["data"]
+
+    assert found.state == "failed"
+    assert told in found.text
+    assert "--split stratified" in found.mend
+    stratified = Config.model_validate({"split": {"strategy": "stratified"}})
+    assert checks(workspace, raw, stratified)["data"].state == "ok"
+
+
+def test_the_split_is_looked_at_in_all_files(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.csv").write_text("shop_week,date_from,date_to\n200607,1,2\n")
+    raw = delivered(tmp_path / "raw", changed(delivery(), range(360), SHOP_WEEK="200607"))
+
+    assert "the data holds 1 week: 200607" in checks(workspace, raw)["data"].text
+
+
 def test_the_calendar_alone_holds_no_lines(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "time.csv").write_text("shop_week,date_from,date_to\n200607,20060410,20060416\n")
 

@@ -10,6 +10,7 @@ from sklearn.model_selection import train_test_split
 from basketwise.config import SplitConfig
 from basketwise.errors import BasketwiseError, ConfigError, InputError
 from basketwise.schema import CLASSES, LABEL, UNCLASSIFIED
+from basketwise.silver.cleaning import NO_WEEK
 from basketwise.split import FOLD, TEST, assign_folds
 
 FOLDS = 5
@@ -154,7 +155,18 @@ def test_the_seed_decides(strategy: str) -> None:
 @pytest.mark.parametrize(
     ("table", "settings", "error", "told"),
     [
-        (baskets(weeks=1), {}, ConfigError, "'time' needs two weeks, the data holds 1"),
+        (
+            baskets(weeks=1),
+            {},
+            ConfigError,
+            r"'time' needs two weeks, the data holds 1 week: 200607 \(column SHOP_WEEK\)",
+        ),
+        (
+            baskets(weeks=1).with_columns(pl.lit(NO_WEEK, pl.Int32).alias("SHOP_WEEK")),
+            {},
+            ConfigError,
+            r"'time' needs two weeks, the data holds no week \(column SHOP_WEEK is absent\)",
+        ),
         (
             baskets(weeks=2),
             {"test_size": 0.9},

@@ -16,6 +16,10 @@ from basketwise.schema import CLASSES, DEFAULT_LABELS, GROUP_NAME
 LabelName = Literal["Low", "Medium", "High", "Unclassified"]
 ModelName = Literal["logistic", "decision_tree", "random_forest", "xgboost"]
 FeatureGroup = Literal["basket", "product"]
+SplitStrategy = Literal["time", "stratified", "customer"]
+SliceColumn = Literal[
+    "store_format", "store_region", "shop_week", "shop_weekday", "shop_hour", "basket_size", "card"
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -83,7 +87,7 @@ class IndexConfig(Section):
 class SplitConfig(Section):
     """How baskets are parted into training and test."""
 
-    strategy: Literal["time", "stratified", "customer"] = "time"
+    strategy: SplitStrategy = "time"
     """time: the latest weeks are the test part; stratified: by chance, every class alike;
     customer: no customer on both sides."""
     test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -107,6 +111,12 @@ class TrainingConfig(Section):
     forest_max_baskets: Annotated[int, Field(ge=0)] = 100_000
     """Each tree of the random forest is grown on at most so many baskets, drawn with replacement
     (0: as many as there are, scikit-learn's default)."""
+    checkpoint_rounds: Count = 50
+    """Boosting is kept so often, so that an interrupted training loses little; a different number
+    gives a slightly different model."""
+    calibration: Literal["temperature", "isotonic", "none"] = "temperature"
+    """How the winner's probabilities are corrected, by what its out-of-fold predictions show:
+    temperature: one number, classes stay as they are; isotonic: a step function for each class."""
     logistic: dict[str, Any] = Field(default_factory=lambda: {"max_iter": 1000})
     """Parameters of scikit-learn's LogisticRegression."""
     decision_tree: dict[str, Any] = Field(
@@ -148,14 +158,32 @@ class TrainingConfig(Section):
 class EvaluationConfig(Section):
     """How results are judged."""
 
-    resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
     """Bootstrap resamples behind each interval."""
+    resample: Literal["customers", "baskets"] = "customers"
+    """What is drawn: customers with all their baskets (a basket without a card by itself), since
+    the baskets of one customer are alike; or single baskets."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence level of every interval."""
+    slices: tuple[SliceColumn, ...] = (
+        "store_format",
+        "store_region",
+        "shop_week",
+        "basket_size",
+        "card",
+    )
+    """Parts of the test part that are judged by themselves."""
     importance_baskets: Count = 10_000
     """Permutation importance looks at so many test baskets."""
     importance_repeats: Annotated[int, Field(ge=1, le=100)] = 3
     """So often is each feature shuffled."""
+
+    @field_validator("slices")
+    @classmethod
+    def _each_once(cls, slices: tuple[SliceColumn, ...]) -> tuple[SliceColumn, ...]:
+        if len(set(slices)) != len(slices):
+            raise ValueError("name each column once")
+        return slices
 
 
 class GateConfig(Section):
@@ -165,11 +193,17 @@ class GateConfig(Section):
     """Accuracy on the test part that approval needs."""
     min_macro_f1: Share = 0.70
     """Macro-F1 on the test part that approval needs."""
+    thresholds_on: Literal["estimate", "lower"] = "estimate"
+    """What must reach the two minima: the estimate, or the lower end of its interval."""
     champion: bool = True
     """Whether the challenger must not be worse than the champion on the same test baskets."""
-    champion_margin: Share = 0.0
-    """So much lower than the champion's may the challenger's accuracy be (paired, at the upper end
-    of the interval)."""
+    champion_margin: Share = 0.01
+    """So much lower than the champion's may the challenger's accuracy be, where it is lower at all:
+    the lower end of the paired difference's interval must not lie below minus the margin."""
+    min_test_baskets: Annotated[int, Field(ge=0)] = 100
+    """Test baskets that approval needs: fewer say too little."""
+    max_rejected_share: Share = 0.1
+    """Of the lines read, so many may have been refused."""
 
 
 class RegistryConfig(Section):

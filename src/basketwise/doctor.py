@@ -81,6 +81,7 @@ def _workspace(workspace: Workspace) -> Check:
 
 def _data(data: str, config: Config) -> Check:
     from basketwise.silver.cleaning import REASON, clean
+    from basketwise.silver.preview import check_split
     from basketwise.silver.reading import read_raw
     from basketwise.silver.sources import discover
 
@@ -88,6 +89,7 @@ def _data(data: str, config: Config) -> Check:
     first = sources[0]
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         raw = next(read_raw(first, Path(scratch), encoding=config.data.encoding), None)
+    check_split(sources, config.split.strategy, config.data.encoding)
     if raw is None:
         return Check("data", "warning", f"{first.name} holds no till lines", "Look at the others.")
     cleaned = clean(raw, config.data.labels, source_name=first.name, labelled=True)

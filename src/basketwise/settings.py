@@ -92,7 +92,7 @@ def _set(values: dict[str, Any], section: str, key: str, text: str, *, where: st
         table = table.setdefault(name, {})
     if not isinstance(table, dict) or not last:
         raise ConfigError(f"{where} does not name a setting.", "Write section.key=value.")
-    table[last] = _value(text, listed=section != "data" and last in {"groups", "models"})
+    table[last] = _value(text, listed=section != "data" and last in {"groups", "models", "slices"})
 
 
 def _value(text: str, *, listed: bool) -> Any:
@@ -108,14 +108,19 @@ def _value(text: str, *, listed: bool) -> Any:
 def _explain(error: ValidationError) -> tuple[str, str]:
     problems, hints = [], []
     for found in error.errors(include_url=False):
-        key = ".".join(str(part) for part in found["loc"])
+        # A number is a place in a list, which nobody can set by itself.
+        names = [part for part in found["loc"] if isinstance(part, str)]
+        key, listed = ".".join(names), len(names) < len(found["loc"])
         if found["type"] == "extra_forbidden":
             problems.append(f"{key} is not a setting")
             hints.append(_siblings(found["loc"][:-1]))
+            continue
+        problems.append(f"{key} {'holds' if listed else 'is'} {found['input']!r}")
+        if found["type"] == "literal_error":
+            message = f"choose {'from ' if listed else ''}{found['ctx']['expected']}"
         else:
             message = found["msg"].removeprefix("Value error, ")
-            problems.append(f"{key} is {found['input']!r}")
-            hints.append(f"{key}: {message[0].lower()}{message[1:]}.")
+        hints.append(f"{key}: {message[0].lower()}{message[1:]}.")
     return "; ".join(problems) + ".", "\n".join(dict.fromkeys(hints))
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from basketwise.config import SplitConfig
 from basketwise.errors import ConfigError, InputError
 from basketwise.schema import BASKET_ID, CLASSES, CUST_CODE, LABEL, SHOP_WEEK, UNCLASSIFIED
+from basketwise.silver.cleaning import NO_WEEK
 
 FOLD = "fold"
 TEST = -1
@@ -57,6 +58,30 @@ def assign_folds(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> pl.Da
     return assigned
 
 
+def one_week(week: int) -> ConfigError:
+    """Return the error for lines that are all of one week, or of none where it is ``NO_WEEK``."""
+    if week == NO_WEEK:
+        return ConfigError(
+            f"split.strategy 'time' needs two weeks, the data holds no week (column {SHOP_WEEK} "
+            "is absent).",
+            f"Deliver {SHOP_WEEK} (YYYYWW), or choose --split stratified or --split customer.",
+        )
+    return ConfigError(
+        f"split.strategy 'time' needs two weeks, the data holds 1 week: {week} (column "
+        f"{SHOP_WEEK}).",
+        "Give more weeks, or choose --split stratified or --split customer.",
+    )
+
+
+def no_customers() -> ConfigError:
+    """Return the error for lines without any customer code."""
+    return ConfigError(
+        f"split.strategy 'customer' needs customer codes; the column {CUST_CODE} is absent or "
+        "empty.",
+        f"Deliver {CUST_CODE}, or choose --split time or --split stratified.",
+    )
+
+
 def _by_time(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
     """Take the latest weeks that hold at least ``test_size`` of the classified baskets."""
     per_week = (
@@ -66,11 +91,7 @@ def _by_time(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
         .sort(SHOP_WEEK, descending=True)
     )
     if per_week.height < 2:
-        raise ConfigError(
-            f"split.strategy 'time' needs two weeks, the data holds {per_week.height} "
-            f"(column {SHOP_WEEK}).",
-            "Give more weeks, or choose --split stratified or --split customer.",
-        )
+        raise one_week(per_week[SHOP_WEEK].item())
     # NumPy divides exactly where Polars multiplies by the inverse: 39 of 195 must be 0.2.
     share = np.cumsum(per_week["len"].to_numpy()) / per_week["len"].sum()
     first = int((share < split.test_size).sum())
@@ -113,11 +134,7 @@ def _by_customer(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]
     """
     customers = baskets[CUST_CODE]
     if customers.null_count() == baskets.height:
-        raise ConfigError(
-            f"split.strategy 'customer' needs customer codes; the column {CUST_CODE} is absent "
-            "or empty.",
-            "Choose --split time or --split stratified.",
-        )
+        raise no_customers()
     names = customers.cast(pl.String).fill_null("card-less " + baskets[BASKET_ID].cast(pl.String))
     group = names.unique().sort().search_sorted(names).to_numpy()
     classified = (baskets[LABEL] != UNCLASSIFIED).to_numpy()
