@@ -7,7 +7,7 @@ import pytest
 
 from basketwise.config import BusinessConfig
 from basketwise.evaluation.impact import business_impact
-from basketwise.evaluation.intervals import Bootstrap, accuracy_interval
+from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
 
 BOOTSTRAP = Bootstrap(resamples=2_000, confidence=0.95, seed=3)
 CONFUSION = np.array([[30, 6, 4], [5, 40, 5], [1, 4, 5]])
@@ -17,8 +17,14 @@ MEDIUM = 1
 MATRIX = [[8.0, -1.0, -3.0], [0.5, 6.0, -2.0], [-20.0, -4.0, 9.0]]
 
 
+def resampled(confusion: Any = CONFUSION) -> Resampled:
+    cells = np.repeat(np.arange(9), confusion.ravel()).astype(np.int8)
+    return resample(cells // 3, {"winner": cells % 3}, None, BOOTSTRAP)
+
+
 def impact(confusion: Any = CONFUSION, **settings: Any) -> dict[str, Any]:
-    return dict(business_impact(confusion, BOOTSTRAP, MEDIUM, BusinessConfig(**settings)))
+    config = BusinessConfig(**settings)
+    return dict(business_impact(resampled(confusion), "winner", MEDIUM, config))
 
 
 def test_the_default_assumptions_by_hand() -> None:
@@ -36,7 +42,7 @@ def test_always_answering_the_commonest_class_is_right_about_its_share() -> None
 
 
 def test_the_interval_is_the_accuracys_in_money() -> None:
-    accuracy = accuracy_interval(CONFUSION, BOOTSTRAP)
+    accuracy = resampled().accuracy("winner")
     found = impact()
     assert found["total_low"] == pytest.approx(300_000 * accuracy.low + 60_000)
     assert found["total_high"] == pytest.approx(300_000 * accuracy.high + 60_000)
@@ -46,7 +52,7 @@ def test_the_interval_is_the_accuracys_in_money() -> None:
 def test_it_is_the_accuracys_even_where_no_basket_is_wrong() -> None:
     perfect = np.diag([40, 50, 10])
     found = impact(perfect)
-    low = accuracy_interval(perfect, BOOTSTRAP).low
+    low = resampled(perfect).accuracy("winner").low
     assert low < 1
     assert found["total_low"] == pytest.approx(300_000 * low + 60_000)
     assert found["total_high"] == found["total_monthly_value"] == 360_000

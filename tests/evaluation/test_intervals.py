@@ -1,153 +1,238 @@
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from basketwise.evaluation.intervals import (
-    Bootstrap,
-    accuracy_interval,
-    macro_f1_interval,
-    mean_interval,
-    paired_accuracy_difference,
-)
+from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
 from basketwise.evaluation.metrics import confusion_matrix, scores
+from tests.evaluation.answering import BOOTSTRAP, Labels, answers, challenged, customers, width
 
-BOOTSTRAP = Bootstrap(resamples=4_000, confidence=0.95, seed=1)
 COUNTS = st.lists(st.integers(0, 50), min_size=9, max_size=9).filter(any)
-Labels = NDArray[np.int8]
+Floats = NDArray[np.float64]
 
 
-def answers(baskets: int, *, right: float, seed: int) -> tuple[Labels, Labels]:
-    """Draw true classes, and answers of which so many are right by construction."""
-    rng = np.random.default_rng(seed)
-    true = rng.choice(3, baskets, p=[0.5, 0.3, 0.2]).astype(np.int8)
-    shift = np.where(rng.random(baskets) < right, 0, rng.integers(1, 3, baskets))
-    return true, ((true + shift) % 3).astype(np.int8)
+def one(
+    true: Labels,
+    predicted: Labels,
+    units: NDArray[np.int64] | None = None,
+    bootstrap: Bootstrap = BOOTSTRAP,
+) -> Resampled:
+    return resample(true, {"model": predicted}, units, bootstrap)
 
 
-def row_bootstrap(true: Labels, *predicted: Labels) -> NDArray[np.float64]:
-    """Resample the baskets themselves: accuracy and macro-F1 of each model, one row a resample."""
+def perfect(*baskets: int, units: NDArray[np.int64] | None = None) -> Resampled:
+    """Resample a model without an error; so many baskets of each class."""
+    true = np.repeat(np.arange(3, dtype=np.int8), baskets)
+    return one(true, true, units)
+
+
+def plain_bootstrap(
+    true: Labels,
+    predicted: dict[str, Labels],
+    units: NDArray[np.int64],
+    statistic: Callable[[dict[str, NDArray[np.int64]]], list[float]],
+) -> Floats:
+    """Resample in a loop, unit by unit, and score the baskets; one row a resample."""
     rng = np.random.default_rng(9)
+    members = [np.flatnonzero(units == unit) for unit in np.unique(units)]
     found = []
     for _ in range(1_500):
-        rows = rng.integers(0, true.size, true.size)
-        each = [scores(confusion_matrix(true[rows], one[rows])) for one in predicted]
-        found.append([value for one in each for value in (one.accuracy, one.f1)])
+        rows = np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])
+        found.append(
+            statistic(
+                {name: confusion_matrix(true[rows], by[rows]) for name, by in predicted.items()}
+            )
+        )
     return np.array(found)
 
 
-def test_intervals_are_those_of_resampling_the_baskets() -> None:
-    true, predicted = answers(400, right=0.8, seed=2)
-    confusion = confusion_matrix(true, predicted)
-    low, high = np.quantile(row_bootstrap(true, predicted), [0.025, 0.975], axis=0)
-    accuracy = accuracy_interval(confusion, BOOTSTRAP)
-    f1 = macro_f1_interval(confusion, BOOTSTRAP)
+def everything(confusions: dict[str, NDArray[np.int64]]) -> list[float]:
+    new, old = (scores(confusions[name]) for name in ("challenger", "champion"))
+    mean = float((confusions["challenger"] * VALUES).sum() / confusions["challenger"].sum())
+    differences = [new.accuracy - old.accuracy, new.f1 - old.f1]
+    return [new.accuracy, new.f1, *new.per_class_f1.tolist(), *differences, mean]
+
+
+VALUES = np.array([[4.0, 1.0, -8.0], [0.0, 4.0, 0.5], [6.0, 0.0, 4.0]])
+
+
+@pytest.mark.parametrize("by_customer", [False, True])
+def test_intervals_are_those_of_resampling_in_a_loop(by_customer: bool) -> None:
+    true, predicted = challenged(400, seed=2)
+    units = customers(400, seed=3)
+    singly = np.arange(400)
+    drawn = plain_bootstrap(true, predicted, units if by_customer else singly, everything)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    resampled = resample(true, predicted, units if by_customer else None, BOOTSTRAP)
+    found = [
+        resampled.accuracy("challenger"),
+        resampled.macro_f1("challenger"),
+        *resampled.class_f1("challenger"),
+        resampled.accuracy_difference("challenger", "champion"),
+        resampled.f1_difference("challenger", "champion"),
+        resampled.mean("challenger", VALUES),
+    ]
+    expected = everything({name: confusion_matrix(true, by) for name, by in predicted.items()})
+    assert [each.estimate for each in found] == pytest.approx(expected)
     # The ends of a percentile interval of a thousand resamples are themselves good to a twentieth
     # of its width or so.
-    for found, k in ((accuracy, 0), (f1, 1)):
-        width = high[k] - low[k]
-        assert found.low == pytest.approx(low[k], abs=0.1 * width)
-        assert found.high == pytest.approx(high[k], abs=0.1 * width)
+    np.testing.assert_array_less(np.abs([each.low for each in found] - low), 0.1 * (high - low))
+    np.testing.assert_array_less(np.abs([each.high for each in found] - high), 0.1 * (high - low))
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     few = Bootstrap(resamples=300, confidence=0.9, seed=4)
     covered = 0
     for seed in range(200):
-        found = accuracy_interval(confusion_matrix(*answers(300, right=0.7, seed=seed)), few)
+        found = one(*answers(300, right=0.7, seed=seed), bootstrap=few).accuracy("model")
         covered += found.low <= 0.7 <= found.high
     assert 165 <= covered <= 195
 
 
-def test_a_seed_fixes_the_interval_and_another_moves_it() -> None:
-    confusion = confusion_matrix(*answers(300, right=0.7, seed=5))
+def clustered(seed: int) -> tuple[Labels, Labels, NDArray[np.int64]]:
+    """Draw 120 customers with ten baskets; seven of ten have hardly a wrong one."""
+    rng = np.random.default_rng(seed)
+    right = np.where(rng.random(120) < 0.7, 0.95, 0.1)
+    true = rng.integers(0, 3, 1_200, dtype=np.int8)
+    wrong = rng.random(1_200) >= np.repeat(right, 10)
+    return true, ((true + wrong) % 3).astype(np.int8), np.repeat(np.arange(120), 10)
+
+
+def test_where_errors_cluster_only_customers_cover_the_truth() -> None:
+    few = Bootstrap(resamples=300, confidence=0.9, seed=4)
+    truth = 0.7 * 0.95 + 0.3 * 0.1
+    covered = {"customers": 0, "baskets": 0}
+    for seed in range(100):
+        true, predicted, units = clustered(seed)
+        for by, drawn in (("customers", units), ("baskets", None)):
+            found = one(true, predicted, drawn, few).accuracy("model")
+            covered[by] += found.low <= truth <= found.high
+    assert covered["customers"] >= 80
+    assert covered["baskets"] <= 65
+
+
+def test_customers_with_a_basket_each_are_drawn_like_baskets() -> None:
+    true, predicted = answers(500, right=0.8, seed=3)
+    numbers = np.random.default_rng(1).permutation(500) - 100
+    assert one(true, predicted, numbers).accuracy("model") == one(true, predicted).accuracy("model")
+
+
+def test_neither_the_order_of_baskets_nor_the_numbers_of_customers_matter() -> None:
+    true, predicted = answers(500, right=0.8, seed=3)
+    units = customers(500, seed=2)
+    order = np.random.default_rng(1).permutation(500)
+    found = one(true[order], predicted[order], 7 - 3 * units[order])
+    assert found.class_f1("model") == one(true, predicted, units).class_f1("model")
+
+
+def test_units_are_what_is_drawn() -> None:
+    true, predicted, units = clustered(0)
+    assert one(true, predicted).units == 1_200
+    assert one(true, predicted, units).units == 120
+
+
+def test_a_seed_fixes_the_intervals_and_another_moves_them() -> None:
+    true, predicted = answers(300, right=0.7, seed=5)
     other = Bootstrap(BOOTSTRAP.resamples, BOOTSTRAP.confidence, seed=2)
-    assert macro_f1_interval(confusion, BOOTSTRAP) == macro_f1_interval(confusion, BOOTSTRAP)
-    assert macro_f1_interval(confusion, BOOTSTRAP) != macro_f1_interval(confusion, other)
+    first = one(true, predicted).macro_f1("model")
+    assert one(true, predicted).macro_f1("model") == first
+    assert one(true, predicted, bootstrap=other).macro_f1("model") != first
+
+
+def test_threads_change_no_number() -> None:
+    true, predicted = challenged(3_000, seed=5)
+    units = customers(3_000, seed=1)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(resample(true, predicted, units, BOOTSTRAP))
+    for name in predicted:
+        np.testing.assert_array_equal(found[0].drawn[name], found[1].drawn[name])
 
 
 def test_more_confidence_makes_it_wider_and_more_baskets_narrower() -> None:
-    def width(baskets: int, confidence: float) -> float:
-        confusion = confusion_matrix(*answers(baskets, right=0.7, seed=5))
-        found = accuracy_interval(confusion, Bootstrap(2_000, confidence, 1))
-        return found.high - found.low
+    def accuracy_width(baskets: int, confidence: float) -> float:
+        bootstrap = Bootstrap(2_000, confidence, 1)
+        true, predicted = answers(baskets, right=0.7, seed=5)
+        return width(one(true, predicted, bootstrap=bootstrap).accuracy("model"))
 
-    assert width(300, 0.99) > width(300, 0.95) > width(300, 0.8)
-    assert width(300, 0.95) == pytest.approx(2 * width(1_200, 0.95), rel=0.15)
+    assert accuracy_width(300, 0.99) > accuracy_width(300, 0.95) > accuracy_width(300, 0.8)
+    assert accuracy_width(300, 0.95) == pytest.approx(2 * accuracy_width(1_200, 0.95), rel=0.15)
 
 
 @given(COUNTS, st.integers(0, 1_000))
 def test_every_interval_holds_its_estimate(cells: list[int], seed: int) -> None:
-    confusion = np.array(cells, dtype=np.int64).reshape(3, 3)
-    values = np.arange(9, dtype=np.float64).reshape(3, 3) - 4
+    cell = np.repeat(np.arange(9), cells).astype(np.int8)
+    true, predicted = cell // 3, cell % 3
+    other = np.roll(predicted, 1)
     bootstrap = Bootstrap(resamples=100, confidence=0.6, seed=seed)
+    resampled = resample(true, {"model": predicted, "other": other}, None, bootstrap)
     for found in (
-        accuracy_interval(confusion, bootstrap),
-        macro_f1_interval(confusion, bootstrap),
-        mean_interval(confusion, values, bootstrap),
+        resampled.accuracy("model"),
+        resampled.macro_f1("model"),
+        *resampled.class_f1("model"),
+        resampled.mean("model", np.arange(9, dtype=np.float64).reshape(3, 3) - 4),
+        resampled.accuracy_difference("model", "other"),
+        resampled.f1_difference("model", "other"),
     ):
         assert found.low <= found.estimate <= found.high
-    assert accuracy_interval(confusion, bootstrap).estimate == scores(confusion).accuracy
-    assert macro_f1_interval(confusion, bootstrap).estimate == scores(confusion).f1
+    expected = scores(confusion_matrix(true, predicted))
+    np.testing.assert_array_equal(resampled.confusion("model"), expected.confusion)
+    assert resampled.accuracy("model").estimate == expected.accuracy
+    assert resampled.macro_f1("model").estimate == expected.f1
+    assert [f1.estimate for f1 in resampled.class_f1("model")] == expected.per_class_f1.tolist()
 
 
 @given(COUNTS)
 def test_the_mean_of_a_unit_matrix_is_the_accuracy(cells: list[int]) -> None:
-    confusion = np.array(cells, dtype=np.int64).reshape(3, 3)
-    bootstrap = Bootstrap(resamples=100, confidence=0.9, seed=0)
-    found = mean_interval(confusion, np.eye(3), bootstrap)
-    assert found == accuracy_interval(confusion, bootstrap)
+    cell = np.repeat(np.arange(9), cells).astype(np.int8)
+    resampled = one(cell // 3, cell % 3, bootstrap=Bootstrap(100, 0.9, 0))
+    assert resampled.mean("model", np.eye(3)) == resampled.accuracy("model")
 
 
 def test_a_model_without_an_error_is_not_certain_to_make_none() -> None:
-    found = accuracy_interval(np.diag([50, 30, 20]), BOOTSTRAP)
+    found = perfect(50, 30, 20).accuracy("model")
     assert (found.estimate, found.high) == (1, 1)
     # A model as good as that is right about all of 100 baskets in one case of forty.
     assert found.low**100 == pytest.approx(0.025)
-    assert macro_f1_interval(np.diag([50, 30, 20]), BOOTSTRAP) == found
+    assert perfect(50, 30, 20).macro_f1("model") == found
+
+
+def test_without_an_error_customers_count_not_their_baskets() -> None:
+    found = perfect(50, 30, 20, units=np.arange(100) // 5)
+    assert found.accuracy("model").low ** 20 == pytest.approx(0.025)
+    assert found.macro_f1("model") == found.accuracy("model")
+
+
+def test_a_class_without_an_error_rests_on_the_units_that_have_it() -> None:
+    # Six customers have the Medium ones, without an error; fourteen others get some wrong.
+    true = np.repeat(np.array([0, 1, 2], dtype=np.int8), [50, 30, 20])
+    predicted = np.where((np.arange(100) % 5 == 0) & (true != 1), 2 - true, true).astype(np.int8)
+    low, medium, high = one(true, predicted, np.arange(100) // 5).class_f1("model")
+    assert (medium.estimate, medium.high) == (1, 1)
+    assert medium.low**6 == pytest.approx(0.025)
+    assert low.estimate < 1
+    assert high.estimate < 1
 
 
 def test_without_an_error_a_mean_allows_for_the_worst_and_the_best_ones() -> None:
-    values = np.array([[4.0, 1.0, -8.0], [0.0, 4.0, 0.0], [6.0, 0.0, 4.0]])
-    confusion = np.diag([50, 30, 20])
-    found = mean_interval(confusion, values, BOOTSTRAP)
-    right = accuracy_interval(confusion, BOOTSTRAP).low
+    resampled = perfect(50, 30, 20)
+    found = resampled.mean("model", VALUES)
+    right = resampled.accuracy("model").low
     assert found.estimate == 4
+    # The best errors, 0.5 * 1 + 0.3 * 0.5 + 0.2 * 6, are still worse than none.
     assert found.low == pytest.approx(right * 4 + (1 - right) * 0.5 * -8)
-    # The best errors, 0.5 * 1 + 0.2 * 6, are still worse than none.
     assert found.high == 4
 
 
-def test_the_paired_difference_is_that_of_resampling_the_baskets() -> None:
-    true, challenger = answers(400, right=0.85, seed=6)
-    # The champion shares most of the challenger's mistakes, so that pairing matters.
-    champion = np.where(np.arange(400) % 8 == 0, (true + 1) % 3, challenger).astype(np.int8)
-    found = paired_accuracy_difference(true, challenger, champion, BOOTSTRAP)
-    drawn = row_bootstrap(true, challenger, champion)
-    low, high = np.quantile(drawn[:, 0] - drawn[:, 2], [0.025, 0.975])
-    assert found.estimate == pytest.approx((challenger == true).mean() - (champion == true).mean())
-    assert found.low == pytest.approx(low, abs=0.1 * (high - low))
-    assert found.high == pytest.approx(high, abs=0.1 * (high - low))
-
-
-def test_a_model_against_itself_differs_by_nothing() -> None:
-    true, predicted = answers(100, right=0.7, seed=7)
-    found = paired_accuracy_difference(true, predicted, predicted, BOOTSTRAP)
-    assert (found.low, found.estimate, found.high) == (0, 0, 0)
-
-
-def test_a_hundred_thousand_baskets_cost_no_more_than_a_hundred() -> None:
-    true, predicted = answers(100_000, right=0.9, seed=8)
-    other = np.roll(predicted, 1)
-    often = Bootstrap(resamples=2_000, confidence=0.95, seed=1)
-    started = time.process_time()
-    confusion = confusion_matrix(true, predicted)
-    accuracy_interval(confusion, often)
-    macro_f1_interval(confusion, often)
-    paired_accuracy_difference(true, predicted, other, often)
-    assert time.process_time() - started < 1
+@pytest.mark.parametrize("units", [None, np.arange(0), np.arange(2)])
+def test_arrays_that_do_not_belong_together_are_refused(units: NDArray[np.int64] | None) -> None:
+    true = np.zeros(3 if units is not None else 0, dtype=np.int8)
+    with pytest.raises(ValueError, match="one length"):
+        one(true, true, units)

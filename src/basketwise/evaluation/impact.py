@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from basketwise.config import BusinessConfig
-from basketwise.evaluation.intervals import Bootstrap, mean_interval
-from basketwise.evaluation.metrics import Counts, Floats
+from basketwise.evaluation.intervals import Resampled
+from basketwise.evaluation.metrics import Floats
 from basketwise.evaluation.report_types import Assumption, Impact
 from basketwise.schema import CLASSES
 
 
 def business_impact(
-    confusion: Counts, bootstrap: Bootstrap, commonest: int, config: BusinessConfig
+    resampled: Resampled, model: str, commonest: int, config: BusinessConfig
 ) -> Impact:
     """Compute the monthly value, with its interval.
 
     Parameters
     ----------
-    confusion : array of int, shape (classes, classes)
-        The winner's, on the test part.
-    bootstrap : Bootstrap
-        The accuracy's: without a cost matrix, the interval is the accuracy's in money.
+    resampled : Resampled
+        The test part. Without a cost matrix, the interval is the accuracy's in money.
+    model : str
+        The winner.
     commonest : int
         Number of the class that a model without features would always answer.
     config : BusinessConfig
@@ -32,7 +32,7 @@ def business_impact(
     monthly = config.predictions_per_day * config.days_per_month
     savings = monthly * config.cost_saving_per_prediction
     money = _money(config)
-    revenue = mean_interval(confusion, money, bootstrap)
+    confusion, revenue = resampled.confusion(model), resampled.mean(model, money)
     always = float(confusion.sum(axis=1) @ money[:, commonest] / confusion.sum())
     return Impact(
         currency=config.currency,

@@ -1,26 +1,27 @@
-"""Bootstrap intervals, by resampling the cells of a table instead of the baskets behind it.
+"""Bootstrap intervals of the scores on the test part, and of differences between models.
 
-Drawing n baskets with replacement and counting true against predicted class is one draw from a
-multinomial over the confusion matrix; so thousands of resamples of any number of baskets cost
-thousands of draws over nine cells (twenty-seven for two models on the same baskets).
-Intervals are percentile intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
+Percentile intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993) over resampled
+customers or baskets. All models are resampled together: two models are mostly right and wrong about
+the same baskets, so their difference is known far better than either score.
 
-Where no basket is wrong, every resample is right too: the bootstrap would claim certainty. There
-the lower end is the exact one of Clopper and Pearson (1934): with n baskets and no error, an error
-rate of up to 1 - (tail) ** (1 / n) cannot be ruled out.
+What did not happen is in no resample either: where no basket is wrong, the bootstrap would claim
+certainty. There the end is the exact one for zero of n (Clopper and Pearson, The use of confidence
+or fiducial limits illustrated in the case of the binomial, 1934): a share of up to
+1 - tail ** (1 / n) cannot be ruled out. n counts units, not baskets. The baskets of a customer are
+alike: whether one of them is wrong says much about the others, and a hundred baskets of one
+customer without an error are little more than one piece of evidence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from basketwise.evaluation.metrics import Counts, Floats, macro_f1
-from basketwise.schema import CLASSES
-
-SIZE = len(CLASSES)
+from basketwise.evaluation.metrics import Counts, Floats, class_f1, macro_f1
+from basketwise.evaluation.resampling import SIZE, Labels, draw, find_patterns, joint_cells
 
 
 @dataclass(frozen=True)
@@ -40,94 +41,207 @@ class Bootstrap:
     confidence: float
     seed: int
 
-    def draw(self, cells: Counts) -> Counts:
-        """Resample a table of counts; shape (resamples, *cells.shape)."""
-        total = int(cells.sum())
-        rng = np.random.default_rng(self.seed)
-        drawn = rng.multinomial(total, cells.ravel() / total, size=self.resamples)
-        return drawn.reshape(self.resamples, *cells.shape)
+    @property
+    def tail(self) -> float:
+        """Share of the resamples beyond each end."""
+        return (1 - self.confidence) / 2
 
     def interval(self, estimate: float, resampled: Floats) -> Interval:
         """Return the percentile interval, widened to hold the estimate itself."""
-        tail = (1 - self.confidence) / 2
-        low, high = np.quantile(resampled, [tail, 1 - tail])
+        low, high = np.quantile(resampled, [self.tail, 1 - self.tail])
         return Interval(estimate, min(float(low), estimate), max(float(high), estimate))
 
-
-def accuracy_interval(confusion: Counts, bootstrap: Bootstrap) -> Interval:
-    """Return the accuracy with its interval."""
-    drawn = bootstrap.draw(confusion)
-    interval = bootstrap.interval(float(_accuracy(confusion)), _accuracy(drawn))
-    return _not_certain(interval, confusion, bootstrap)
+    def unseen(self, units: int) -> float:
+        """Return the largest share that cannot be ruled out for what none of the units shows."""
+        return float(1 - self.tail ** (1 / units))
 
 
-def macro_f1_interval(confusion: Counts, bootstrap: Bootstrap) -> Interval:
-    """Return the macro-F1 with its interval.
+def resample(
+    true: Labels,
+    predicted: Mapping[str, Labels],
+    units: NDArray[np.int64] | None,
+    bootstrap: Bootstrap,
+) -> Resampled:
+    """Resample the test part for all models at once.
 
-    Without any error, its lower end is the accuracy's: errors spread over the classes in proportion
-    lower both alike.
+    Parameters
+    ----------
+    true : array of int8, shape (baskets,)
+        Numbers of the classes; at least one basket.
+    predicted : mapping of str to array of int8, shape (baskets,)
+        By model.
+    units : array of int64, shape (baskets,), or None
+        The customer's number of each basket; a basket without a customer has one of its own. None:
+        baskets are drawn singly.
+    bootstrap : Bootstrap
+        The same one gives the same numbers, on any number of threads.
+
+    Raises
+    ------
+    ValueError
+        If there is no basket, or the arrays are not all of one length.
     """
-    drawn = bootstrap.draw(confusion)
-    interval = bootstrap.interval(float(macro_f1(confusion)), macro_f1(drawn))
-    return _not_certain(interval, confusion, bootstrap)
+    each = np.arange(true.size) if units is None else units
+    lengths = {true.size, each.size, *(answers.size for answers in predicted.values())}
+    if len(lengths) > 1 or not true.size:
+        raise ValueError(f"Arrays of one length, not 0, are needed, not of {sorted(lengths)}.")
+    joint, cells = joint_cells(true, list(predicted.values()))
+    patterns = find_patterns(joint, cells, units)
+    drawn = draw(patterns, bootstrap.resamples, bootstrap.seed)
+    observed = np.tensordot(patterns.sizes.astype(np.float64), patterns.counts, axes=1)
+    confusions = observed.astype(np.int64).reshape(-1, SIZE, SIZE)
+    return Resampled(
+        int(patterns.sizes.sum()),
+        [np.unique(each[true == k]).size for k in range(SIZE)],
+        bootstrap,
+        dict(zip(predicted, confusions, strict=True)),
+        {name: drawn[:, k] for k, name in enumerate(predicted)},
+        {name: cells[:, k] // SIZE == cells[:, k] % SIZE for k, name in enumerate(predicted)},
+    )
 
 
-def mean_interval(confusion: Counts, values: Floats, bootstrap: Bootstrap) -> Interval:
-    """Return the mean over the baskets of a value per cell (true, predicted), with its interval.
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """The models' confusion matrices on the test part, and on the same resamples of it.
 
-    Without any error, its ends are those of the accuracy's interval if every error were the worst,
-    or the best, that its class allows.
+    Attributes
+    ----------
+    units
+        Customers, or baskets, of the test part: so many were drawn per resample.
+    units_of_class
+        One entry per class: units with a basket of it.
+    bootstrap
+        How they were drawn.
+    observed
+        Confusion matrix by model.
+    drawn
+        The resampled ones by model, shape (resamples, classes, classes).
+    right
+        By model: which joint cells (of :func:`~basketwise.evaluation.resampling.joint_cells`) hold
+        baskets that it is right about.
     """
-    total = confusion.sum()
 
-    def mean(table: Counts) -> Floats:
-        return np.asarray((table * values).sum(axis=(-2, -1)) / total, dtype=np.float64)
+    units: int
+    units_of_class: list[int]
+    bootstrap: Bootstrap
+    observed: Mapping[str, Counts]
+    drawn: Mapping[str, Counts]
+    right: Mapping[str, NDArray[np.bool_]]
 
-    interval = bootstrap.interval(float(mean(confusion)), mean(bootstrap.draw(confusion)))
-    if np.trace(confusion) < total:
+    def confusion(self, model: str) -> Counts:
+        """Return the confusion matrix of the test part: true class (row) by predicted."""
+        return self.observed[model]
+
+    def accuracy(self, model: str) -> Interval:
+        """Return the accuracy with its interval."""
+        return self._score(_accuracy, model)
+
+    def macro_f1(self, model: str) -> Interval:
+        """Return the macro-F1 with its interval.
+
+        Without any error, its lower end is the accuracy's: errors spread over the classes in
+        proportion lower both alike.
+        """
+        return self._score(macro_f1, model)
+
+    def class_f1(self, model: str) -> list[Interval]:
+        """Return each class's F1 with its interval, in the order Low, Medium, High.
+
+        Where a class's F1 is 1, its lower end is the exact one of its recall. It rests on the units
+        with a basket of this class alone: a thousand others say nothing of a class with five.
+        """
+        estimates, drawn = class_f1(self.observed[model]), class_f1(self.drawn[model])
+        found = []
+        for k, units in enumerate(self.units_of_class):
+            interval = self.bootstrap.interval(float(estimates[k]), drawn[:, k])
+            if interval.estimate == 1:
+                interval = _widened(interval, 1 - self.bootstrap.unseen(units))
+            found.append(interval)
+        return found
+
+    def accuracy_difference(self, model: str, other: str) -> Interval:
+        """Return ``model``'s accuracy minus ``other``'s, paired, with its interval.
+
+        Where ``other`` is right about no basket that ``model`` is wrong about, such baskets may
+        still make up a share of 1 - tail ** (1 / units): the lower end is at most the estimate less
+        that share. The upper end likewise. So two models that agree on all baskets are not taken
+        for equally good, only for as close as so many units can tell; a model and itself are.
+        """
+        return self._difference(_accuracy_difference, model, other)
+
+    def f1_difference(self, model: str, other: str) -> Interval:
+        """Return ``model``'s macro-F1 minus ``other``'s, paired, with its interval.
+
+        Its ends allow for the same share of unseen disagreement as the accuracy's: spread over the
+        classes in proportion, it moves both alike.
+        """
+        return self._difference(_macro_f1_difference, model, other)
+
+    def mean(self, model: str, values: Floats) -> Interval:
+        """Return the mean over the baskets of a value per cell, with its interval.
+
+        ``values`` has the confusion matrix's shape. Without any error, the ends are those of the
+        accuracy's interval if every error were the worst, or the best, that its class allows.
+        """
+        confusion = self.observed[model]
+
+        def mean(tables: Counts) -> Floats:
+            return _float((tables * values).sum(axis=(-2, -1)) / tables.sum(axis=(-2, -1)))
+
+        interval = self.bootstrap.interval(float(mean(confusion)), mean(self.drawn[model]))
+        if not self._without_error(model):
+            return interval
+        wrong = self.bootstrap.unseen(self.units)
+        share, is_right = confusion.sum(axis=1) / confusion.sum(), np.eye(SIZE, dtype=np.bool_)
+        worst = share @ np.where(is_right, np.inf, values).min(axis=1)
+        best = share @ np.where(is_right, -np.inf, values).max(axis=1)
+        ends = [float((1 - wrong) * interval.estimate + wrong * error) for error in (worst, best)]
+        return _widened(interval, *ends)
+
+    def _score(self, score: Callable[[Counts], Floats], model: str) -> Interval:
+        estimate = float(score(self.observed[model]))
+        interval = self.bootstrap.interval(estimate, score(self.drawn[model]))
+        if self._without_error(model):
+            return _widened(interval, 1 - self.bootstrap.unseen(self.units))
         return interval
-    right = _lowest_accuracy(int(total), bootstrap)
-    share, is_right = confusion.sum(axis=1) / total, np.eye(SIZE, dtype=np.bool_)
-    worst = share @ np.where(is_right, np.inf, values).min(axis=1)
-    best = share @ np.where(is_right, -np.inf, values).max(axis=1)
-    ends = [float(right * interval.estimate + (1 - right) * error) for error in (worst, best)]
+
+    def _difference(
+        self, difference: Callable[[Counts, Counts], Floats], model: str, other: str
+    ) -> Interval:
+        estimate = float(difference(self.observed[model], self.observed[other]))
+        drawn = difference(self.drawn[model], self.drawn[other])
+        interval = self.bootstrap.interval(estimate, drawn)
+        if model == other:
+            return interval
+        one, two = self.right[model], self.right[other]
+        unseen = self.bootstrap.unseen(self.units)
+        if not (two & ~one).any():
+            interval = _widened(interval, estimate - unseen)
+        if not (one & ~two).any():
+            interval = _widened(interval, estimate + unseen)
+        return interval
+
+    def _without_error(self, model: str) -> bool:
+        return bool(self.right[model].all())
+
+
+def _widened(interval: Interval, *ends: float) -> Interval:
     return Interval(interval.estimate, min(interval.low, *ends), max(interval.high, *ends))
 
 
-def _not_certain(interval: Interval, confusion: Counts, bootstrap: Bootstrap) -> Interval:
-    if np.trace(confusion) < confusion.sum():
-        return interval
-    lowest = _lowest_accuracy(int(confusion.sum()), bootstrap)
-    return Interval(interval.estimate, min(interval.low, lowest), interval.high)
+def _accuracy(tables: Counts) -> Floats:
+    return _float(np.trace(tables, axis1=-2, axis2=-1) / tables.sum(axis=(-2, -1)))
 
 
-def _lowest_accuracy(baskets: int, bootstrap: Bootstrap) -> float:
-    """Return the lower end of the accuracy when no basket is wrong."""
-    return float(((1 - bootstrap.confidence) / 2) ** (1 / baskets))
+def _accuracy_difference(tables: Counts, others: Counts) -> Floats:
+    # Whole numbers are subtracted, not shares: a difference of one basket in a hundred is 0.01.
+    right = np.trace(tables - others, axis1=-2, axis2=-1)
+    return _float(right / tables.sum(axis=(-2, -1)))
 
 
-def paired_accuracy_difference(
-    true: NDArray[np.int8],
-    challenger: NDArray[np.int8],
-    champion: NDArray[np.int8],
-    bootstrap: Bootstrap,
-) -> Interval:
-    """Return challenger minus champion on the same baskets, with its interval.
-
-    Pairing matters: two models are mostly right and wrong about the same baskets, so their
-    difference is known far better than either accuracy.
-    """
-    cells = np.zeros((2, 2), dtype=np.int64)
-    np.add.at(cells, ((challenger == true).astype(int), (champion == true).astype(int)), 1)
-    drawn = bootstrap.draw(cells)
-    total = cells.sum()
-
-    def difference(table: Counts) -> Floats:
-        return np.asarray((table[..., 1, 0] - table[..., 0, 1]) / total, dtype=np.float64)
-
-    return bootstrap.interval(float(difference(cells)), difference(drawn))
+def _macro_f1_difference(tables: Counts, others: Counts) -> Floats:
+    return _float(macro_f1(tables) - macro_f1(others))
 
 
-def _accuracy(confusion: Counts) -> Floats:
-    right = np.trace(confusion, axis1=-2, axis2=-1)
-    return np.asarray(right / confusion.sum(axis=(-2, -1)), dtype=np.float64)
+def _float(values: Floats) -> Floats:
+    return np.asarray(values, dtype=np.float64)

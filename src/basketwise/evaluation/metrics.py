@@ -70,12 +70,17 @@ def scores(confusion: Counts) -> Scores:
     )
 
 
-def macro_f1(confusions: NDArray[np.int64]) -> Floats:
-    """Return the macro-F1 of many matrices at once, shape (many, classes, classes)."""
+def class_f1(confusions: NDArray[np.int64]) -> Floats:
+    """Return each class's F1 of many matrices at once, shape (many, classes)."""
     right = np.diagonal(confusions, axis1=-2, axis2=-1)
     both = confusions.sum(axis=-1) + confusions.sum(axis=-2)
     per_class: Floats = np.divide(2 * right, both, out=np.zeros(right.shape), where=both > 0)
-    return np.asarray(per_class.mean(axis=-1), dtype=np.float64)
+    return per_class
+
+
+def macro_f1(confusions: NDArray[np.int64]) -> Floats:
+    """Return the macro-F1 of many matrices at once, shape (many, classes, classes)."""
+    return np.asarray(class_f1(confusions).mean(axis=-1), dtype=np.float64)
 
 
 def _share(part: Floats, whole: Counts) -> Floats:

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from basketwise.evaluation import resampling
+from basketwise.evaluation.metrics import confusion_matrix
+from basketwise.evaluation.resampling import Patterns, draw, find_patterns, joint_cells
+
+Labels = NDArray[np.int8]
+
+
+def labels(*numbers: int) -> Labels:
+    return np.array(numbers, dtype=np.int8)
+
+
+def drawn_labels(baskets: int, models: int, seed: int) -> tuple[Labels, list[Labels]]:
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, 3, (models + 1, baskets), dtype=np.int8)
+    return drawn[0], list(drawn[1:])
+
+
+def all_patterns(true: Labels, predicted: list[Labels], units: list[int] | None) -> Patterns:
+    joint, cells = joint_cells(true, predicted)
+    return find_patterns(joint, cells, None if units is None else np.array(units))
+
+
+def as_counter(patterns: Patterns) -> Counter[tuple[float, ...]]:
+    """Units by what they count."""
+    found: Counter[tuple[float, ...]] = Counter()
+    for counts, size in zip(patterns.counts, patterns.sizes, strict=True):
+        found[tuple(counts.ravel().tolist())] += int(size)
+    return found
+
+
+def test_baskets_that_all_models_see_alike_share_a_joint_cell() -> None:
+    true, one, two = labels(0, 0, 2, 0), labels(0, 0, 2, 0), labels(1, 1, 2, 0)
+    joint, cells = joint_cells(true, [one, two])
+    assert joint[0] == joint[1]
+    assert len(set(joint.tolist())) == 3
+    assert cells[joint].tolist() == [[0, 1], [0, 1], [8, 8], [0, 0]]
+
+
+def test_more_models_than_an_integer_could_number_are_told_apart() -> None:
+    true, predicted = drawn_labels(200, 60, seed=1)
+    joint, cells = joint_cells(true, predicted)
+    assert len(set(joint.tolist())) == 200
+    for k, answers in enumerate(predicted):
+        assert (cells[joint, k] == true.astype(int) * 3 + answers).all()
+
+
+@given(st.integers(1, 40), st.integers(1, 8), st.booleans(), st.integers(0, 1_000))
+def test_patterns_count_each_units_baskets(
+    baskets: int, customers: int, singly: bool, seed: int
+) -> None:
+    true, predicted = drawn_labels(baskets, 2, seed)
+    rng = np.random.default_rng(seed)
+    units = list(range(baskets)) if singly else rng.integers(-5, customers, baskets).tolist()
+    expected: Counter[tuple[float, ...]] = Counter()
+    for unit in set(units):
+        mine = np.array(units) == unit
+        tables = [confusion_matrix(true[mine], answers[mine]) for answers in predicted]
+        expected[tuple(np.stack(tables).ravel().astype(float).tolist())] += 1
+    assert as_counter(all_patterns(true, predicted, units)) == expected
+    if singly:
+        assert as_counter(all_patterns(true, predicted, None)) == expected
+
+
+def test_units_with_the_same_baskets_in_another_order_are_one_pattern() -> None:
+    true, predicted = labels(0, 1, 1, 0, 2), labels(0, 2, 2, 0, 2)
+    found = all_patterns(true, [predicted], [7, 7, 3, 3, 9])
+    assert sorted(found.sizes.tolist()) == [1, 2]
+
+
+def test_a_customer_with_twice_the_baskets_is_another_pattern() -> None:
+    true = labels(0, 0, 0)
+    assert all_patterns(true, [true], [1, 1, 2]).sizes.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("few_patterns", [True, False])
+def test_draws_are_multinomial_over_the_units(
+    monkeypatch: pytest.MonkeyPatch, few_patterns: bool
+) -> None:
+    # Three patterns of 6, 3 and 1 units with one basket each, in cells 0, 4 and 8.
+    monkeypatch.setattr(resampling, "UNITS_PER_PATTERN", 1 if few_patterns else 100)
+    counts = np.zeros((3, 1, 9))
+    counts[[0, 1, 2], 0, [0, 4, 8]] = 1
+    sizes = np.array([6, 3, 1])
+    drawn = draw(Patterns(counts, sizes), 20_000, seed=3).reshape(-1, 9)[:, [0, 4, 8]]
+    assert (drawn.sum(axis=1) == 10).all()
+    share = sizes / 10
+    np.testing.assert_allclose(drawn.mean(axis=0), 10 * share, atol=0.05)
+    covariance = 10 * (np.diag(share) - np.outer(share, share))
+    np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.1)
+
+
+@pytest.mark.parametrize("few_patterns", [True, False])
+def test_a_drawn_customer_brings_all_its_baskets(
+    monkeypatch: pytest.MonkeyPatch, few_patterns: bool
+) -> None:
+    monkeypatch.setattr(resampling, "UNITS_PER_PATTERN", 0 if few_patterns else 100)
+    # One customer has four baskets, all wrong; the other one, right.
+    true, predicted = labels(0, 0, 0, 0, 1), labels(2, 2, 2, 2, 1)
+    drawn = draw(all_patterns(true, [predicted], [5, 5, 5, 5, 2]), 500, seed=1)[:, 0]
+    wrong, right = drawn[:, 0, 2], drawn[:, 1, 1]
+    assert set(zip(wrong.tolist(), right.tolist(), strict=True)) == {(0, 2), (4, 1), (8, 0)}
+
+
+@pytest.mark.parametrize("few_patterns", [True, False])
+def test_memory_for_fewer_resamples_at_a_time_changes_no_number(
+    monkeypatch: pytest.MonkeyPatch, few_patterns: bool
+) -> None:
+    monkeypatch.setattr(resampling, "UNITS_PER_PATTERN", 0 if few_patterns else 1_000)
+    true, predicted = drawn_labels(300, 2, seed=4)
+    patterns = all_patterns(true, predicted, (np.arange(300) // 3).tolist())
+    whole = draw(patterns, 50, seed=6)
+    monkeypatch.setattr(resampling, "BLOCK_ENTRIES", 7 * patterns.sizes.size)
+    np.testing.assert_array_equal(draw(patterns, 50, seed=6), whole)
+    monkeypatch.setattr(resampling, "BLOCK_ENTRIES", 1)
+    np.testing.assert_array_equal(draw(patterns, 50, seed=6), whole)
+
+
+def test_all_models_of_a_resample_see_the_same_baskets() -> None:
+    true, predicted = drawn_labels(200, 2, seed=5)
+    drawn = draw(all_patterns(true, [*predicted, predicted[0]], None), 100, seed=2)
+    np.testing.assert_array_equal(drawn[:, 0], drawn[:, 2])
+    np.testing.assert_array_equal(drawn[:, 0].sum(axis=-1), drawn[:, 1].sum(axis=-1))
