@@ -1,0 +1,223 @@
+"""Scores of parts of the test baskets: by store, by week, by size, with and without a card.
+
+A model may be good on the whole and bad in one region. Each part is compared with the whole
+(`basketwise.evaluation.differences`); since many parts are looked at, one of them would look bad by
+chance alone, so what is called worse stands after a correction for their number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from basketwise.config import SliceColumn
+from basketwise.evaluation.differences import Differences, differences, holm
+from basketwise.evaluation.metrics import Counts, Floats, shown
+from basketwise.evaluation.report_types import Interval, Slice, SliceTable
+from basketwise.schema import CLASSES
+
+UNKNOWN = "unknown"
+CARD, NO_CARD = "card", "no card"
+SIZES = {"1": 1, "2–5": 5, "6–10": 10, "11–20": 20, "21–50": 50, "51+": None}
+"""Basket sizes in lines, each with its largest."""
+
+LEAST_CUSTOMERS = 30
+"""A slice that rests on fewer customers is never called worse: no approximation holds there."""
+MOST_ROWS = 60
+"""A column's largest slices are kept."""
+MOST_SENTENCES = 5
+
+Labels = NDArray[np.int8]
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """One column: its values, what was found of each, and which of them are kept."""
+
+    column: SliceColumn
+    names: list[str]
+    found: Differences
+    macro_f1: Floats
+    rows: list[int]
+
+
+def slice_tables(
+    baskets: pl.DataFrame,
+    true: Labels,
+    predicted: Labels,
+    units: Numbers | None,
+    columns: Sequence[SliceColumn],
+    confidence: float,
+) -> list[SliceTable]:
+    """Score the test baskets part by part.
+
+    Parameters
+    ----------
+    baskets : DataFrame
+        One row per test basket: ``customer`` (Int32, null where no card was shown), ``shop_week``,
+        ``shop_weekday``, ``shop_hour`` (Int32), ``store_format``, ``store_region`` (String), all
+        null where unknown, and ``basket_size`` (lines).
+    true, predicted : array of int8, shape (baskets,)
+        Class numbers, in the same order.
+    units : array of int64, shape (baskets,), or None
+        The customer of each basket, a basket without a card being one of its own; None if every
+        basket is.
+    columns : sequence of str
+        What to part by.
+    confidence : float
+        Confidence level of the intervals. If all slices are equally good,
+        ``significantly_worse`` holds for none of them with about this probability or a higher one.
+
+    Returns
+    -------
+    list of SliceTable
+        One per column, in their order. A column with one value parts nothing and is left out, so
+        also ``card`` where no basket has a customer. Rows are in natural order: numbers ascending,
+        names by the alphabet, ``unknown`` last; a column's 60 largest are kept. ``macro_f1`` is the
+        mean over the classes that occur in the slice, as true or as predicted class.
+
+    Notes
+    -----
+    A slice is significantly worse if its one-sided p-value stands Holm's correction over all slices
+    of all tables and its own interval lies below 0. A slice that rests on fewer than 30 customers
+    (of equal weight, `Differences.customers`), so also one of fewer than 30 baskets, is shown, but
+    never called worse, and does not count in the correction: its size says so, not its score.
+    """
+    right = true == predicted
+    customers = np.arange(true.size) if units is None else np.unique(units, return_inverse=True)[1]
+    scored = []
+    for column in columns:
+        names, parts = _parts(baskets, column)
+        if len(names) > 1:
+            found = differences(parts, right, customers, confidence)
+            f1 = _macro_f1(parts, true, predicted)
+            scored.append(_Scored(column, names, found, f1, _largest(found.baskets)))
+    worse = _worse(scored, 1 - confidence)
+    return [
+        SliceTable(
+            column=one.column,
+            rows=[_row(one, row, (one.column, row) in worse) for row in one.rows],
+            more=len(one.names) - len(one.rows),
+        )
+        for one in scored
+    ]
+
+
+def weak_slices(tables: Sequence[SliceTable]) -> list[str]:
+    """Return a sentence for each slice that is significantly worse, the largest difference first.
+
+    After five sentences, one more counts the rest.
+    """
+    weak = [
+        (table["column"], row)
+        for table in tables
+        for row in table["rows"]
+        if row["significantly_worse"]
+    ]
+    weak.sort(key=lambda one: one[1]["difference"]["estimate"])
+    sentences = [_sentence(column, row) for column, row in weak[:MOST_SENTENCES]]
+    more = len(weak) - len(sentences)
+    if more:
+        sentences.append(
+            f"{more} more {'slice does' if more == 1 else 'slices do'} worse than the whole."
+        )
+    return sentences
+
+
+def _parts(baskets: pl.DataFrame, column: SliceColumn) -> tuple[list[str], Numbers]:
+    """Return the values that occur, in natural order, and each basket's place among them."""
+    if column == "basket_size":
+        ends = [end for end in SIZES.values() if end is not None]
+        names, places = list(SIZES), np.searchsorted(ends, baskets[column].to_numpy())
+    elif column == "card":
+        names, places = [CARD, NO_CARD], baskets["customer"].is_null().to_numpy().astype(np.int64)
+    else:
+        values = baskets[column]
+        if values.dtype == pl.String:
+            # So that a store that is called so does not get a row of the same name.
+            values = values.set(values == UNKNOWN, None)
+        known = values.drop_nulls().unique().sort()
+        names = [*(str(value) for value in known), UNKNOWN]
+        rank = values.rank("dense").cast(pl.Int64) - 1
+        places = rank.fill_null(len(known)).to_numpy()
+    occurring, parts = np.unique(places, return_inverse=True)
+    return [names[place] for place in occurring], parts.astype(np.int64)
+
+
+def _largest(baskets: Counts) -> list[int]:
+    order = np.argsort(-baskets, kind="stable")
+    return sorted(int(row) for row in order[:MOST_ROWS])
+
+
+def _worse(scored: Sequence[_Scored], level: float) -> set[tuple[str, int]]:
+    large = [
+        (one, row)
+        for one in scored
+        for row in one.rows
+        if one.found.customers[row] >= LEAST_CUSTOMERS
+    ]
+    fallen = holm(np.array([one.found.p_worse[row] for one, row in large]), level)
+    return {
+        (one.column, row)
+        for (one, row), fell in zip(large, fallen, strict=True)
+        # A single large slice has nothing to be corrected for; its interval is two-sided.
+        if fell and one.found.high[row] < 0
+    }
+
+
+def _macro_f1(parts: Numbers, true: Labels, predicted: Labels) -> Floats:
+    size = len(CLASSES)
+    cells = (parts * size + true) * size + predicted
+    tables: Counts = np.bincount(cells, minlength=(int(parts.max()) + 1) * size**2)
+    confusion = tables.reshape(-1, size, size)
+    both = confusion.sum(axis=1) + confusion.sum(axis=2)
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    f1 = np.divide(2 * right, both, out=np.zeros(both.shape), where=both > 0)
+    return np.asarray(f1.sum(axis=1) / np.count_nonzero(both, axis=1), dtype=np.float64)
+
+
+def _row(scored: _Scored, row: int, worse: bool) -> Slice:
+    found = scored.found
+    return Slice(
+        value=scored.names[row],
+        baskets=int(found.baskets[row]),
+        accuracy=float(found.accuracy[row]),
+        macro_f1=float(scored.macro_f1[row]),
+        difference=Interval(
+            estimate=float(found.estimate[row]),
+            low=float(found.low[row]),
+            high=float(found.high[row]),
+        ),
+        significantly_worse=worse,
+    )
+
+
+def _sentence(column: str, row: Slice) -> str:
+    difference = row["difference"]
+    # Two digits of the difference at least, however small it is.
+    places = max(4, 1 - math.floor(math.log10(-difference["estimate"])))
+    accuracy, whole = (
+        shown(score, places=places)
+        for score in (row["accuracy"], row["accuracy"] - difference["estimate"])
+    )
+    estimate, low, high = (f"{difference[end]:+.{places}f}" for end in ("estimate", "low", "high"))
+    return (
+        f"{_named(column, row['value'])} do worse than the whole: accuracy {accuracy} against "
+        f"{whole} ({row['baskets']:,} baskets, difference {estimate} [{low}, {high}])."
+    )
+
+
+def _named(column: str, value: str) -> str:
+    if column == "card":
+        return f"Baskets {'with a' if value == CARD else 'without a'} card"
+    if column == "basket_size":
+        return f"Baskets of {value} line{'' if value == '1' else 's'}"
+    if value == UNKNOWN:
+        return f"Baskets of unknown {column}"
+    return f"Baskets of {column} {value}"
