@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from basketwise.evaluation import plots
+from basketwise.evaluation import canvas
 from basketwise.evaluation.plots import comparison_png, confusion_matrix_png
+from basketwise.evaluation.plots_reliability import reliability_png
+from basketwise.evaluation.report_types import Reliability
 from tests.evaluation.report_example import BASELINE, CLASSES, MATRIX, example_report
 
 if TYPE_CHECKING:
@@ -25,13 +27,13 @@ if TYPE_CHECKING:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Figures as they were when they were saved."""
     figures: list[Figure] = []
-    save = plots._save
+    save = canvas.save
 
     def keep(figure: Figure, path: Path) -> None:
         figures.append(figure)
         save(figure, path)
 
-    monkeypatch.setattr(plots, "_save", keep)
+    monkeypatch.setattr(canvas, "save", keep)
     return figures
 
 
@@ -90,7 +92,12 @@ def test_comparison_starts_at_zero_and_shows_the_baseline(
     assert f"{BASELINE:.4f}" in words(axes)
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names[0] == "random_forest\n(winner)"
-    assert names[-2:] == ["random_forest\n(without products)", "commonest class\n(baseline)"]
+    assert names[-4:] == [
+        "random_forest\n(without basket)",
+        "random_forest\n(without product)",
+        "logistic\n(product only)",
+        "commonest class\n(baseline)",
+    ]
 
 
 def test_value_not_measured_has_no_bar(tmp_path: Path, drawn: list[Figure]) -> None:
@@ -109,12 +116,75 @@ def test_nothing_to_compare_is_refused(tmp_path: Path) -> None:
         comparison_png([], tmp_path / "c.png")
 
 
+def widths_and_heights(axes: Axes) -> list[tuple[float, float]]:
+    return [(patch.get_width(), patch.get_height()) for patch in axes.patches]  # type: ignore[attr-defined]
+
+
+def test_reliability_shows_both_curves_over_their_baskets(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    calibration = example_report()["calibration"]
+    raw, shipped = calibration["raw"], calibration["shipped"]
+    path = tmp_path / "reliability.png"
+    reliability_png(raw, shipped, model="random_forest", path=path)
+    with Image.open(path) as image:
+        assert [round(dots) for dots in image.info["dpi"]] == [300, 300]
+    plot, counts = drawn[0].axes
+    assert plot.get_title(loc="left") == "Reliability: random_forest"
+    diagonal, *curves = plot.lines
+    assert diagonal.get_label() == "perfect"
+    for curve, measured in zip(curves, (raw, shipped), strict=True):
+        filled = [one for one in measured["bins"] if one["baskets"]]
+        expected = [[one["confidence"], one["accuracy"]] for one in filled]
+        np.testing.assert_array_equal(curve.get_xydata(), expected)
+    heights = [height for _, height in widths_and_heights(counts)]
+    assert heights == [
+        one["baskets"] for each in (raw, shipped) for one in each["bins"] if one["baskets"]
+    ]
+    assert plot.get_xlim() == plot.get_ylim() == counts.get_xlim() == (0.3, 1)
+    legend = counts.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        f"as the algorithm gives them: log loss 0.4127, calibration error {raw['ece']:.4f}",
+        f"as shipped, calibrated: log loss 0.3689, calibration error {shipped['ece']:.4f}",
+        "perfect",
+    ]
+
+
+def test_where_nothing_was_corrected_there_is_one_curve(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    raw = example_report()["calibration"]["raw"]
+    reliability_png(raw, raw, model="m", path=tmp_path / "r.png")
+    plot, counts = drawn[0].axes
+    assert len(plot.lines) == 2
+    assert len(counts.patches) == sum(one["baskets"] > 0 for one in raw["bins"])
+    legend = counts.get_legend()
+    assert legend is not None
+    assert "as the algorithm gives them, and as shipped" in legend.get_texts()[0].get_text()
+
+
+def test_one_perfect_bin_leaves_room_on_the_axes(tmp_path: Path, drawn: list[Figure]) -> None:
+    perfect: Reliability = {
+        "log_loss": 0.0,
+        "brier": 0.0,
+        "ece": 0.0,
+        "bins": [{"low": 14 / 15, "high": 1.0, "baskets": 9, "confidence": 1.0, "accuracy": 1.0}],
+    }
+    reliability_png(perfect, perfect, model="m", path=tmp_path / "r.png")
+    plot, counts = drawn[0].axes
+    assert plot.get_xlim() == (0.8, 1)
+    assert [label.get_text() for label in counts.get_yticklabels()] == ["0", "9"]
+
+
 def test_names_are_not_read_as_formulas(tmp_path: Path) -> None:
     row = example_report()["leaderboard"][0]
     row["model"] = r"$\frac{$ <b>&"
     comparison_png([row], tmp_path / "c.png")
     confusion_matrix_png([[1]], ["$a"], model=r"$\frac{$", path=tmp_path / "m.png")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.png", "m.png"]
+    raw = example_report()["calibration"]["raw"]
+    reliability_png(raw, raw, model=r"$\frac{$", path=tmp_path / "r.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.png", "m.png", "r.png"]
 
 
 def test_same_numbers_same_bytes_and_no_pyplot(tmp_path: Path) -> None:
@@ -122,11 +192,14 @@ def test_same_numbers_same_bytes_and_no_pyplot(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from basketwise.evaluation.plots import comparison_png, confusion_matrix_png
+from basketwise.evaluation.plots_reliability import reliability_png
 from tests.evaluation.report_example import CLASSES, MATRIX, example_report
 assert "matplotlib" not in sys.modules
 folder = Path(sys.argv[1])
 confusion_matrix_png(MATRIX, CLASSES, model="xgboost", path=folder / "m.png")
 comparison_png(example_report()["leaderboard"], folder / "c.png")
+both = example_report()["calibration"]
+reliability_png(both["raw"], both["shipped"], model="xgboost", path=folder / "r.png")
 assert "matplotlib.pyplot" not in sys.modules
 """
     there, here = tmp_path / "there", tmp_path / "here"
@@ -141,7 +214,9 @@ assert "matplotlib.pyplot" not in sys.modules
     )
     confusion_matrix_png(MATRIX, CLASSES, model="xgboost", path=here / "m.png")
     comparison_png(example_report()["leaderboard"], here / "c.png")
-    for name in ("m.png", "c.png"):
+    both = example_report()["calibration"]
+    reliability_png(both["raw"], both["shipped"], model="xgboost", path=here / "r.png")
+    for name in ("m.png", "c.png", "r.png"):
         assert (here / name).read_bytes() == (there / name).read_bytes()
         with Image.open(here / name) as image:
             assert set(image.info) == {"dpi"}

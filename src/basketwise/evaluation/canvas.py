@@ -1,0 +1,118 @@
+"""How every picture looks: one size of dots, one font, one set of colours.
+
+Figures are built without pyplot: nothing global changes, no window opens, and the same numbers
+give the same bytes, since neither time nor software is written into the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 300
+INK, QUIET, LINE = "#171b21", "#58616d", "#d5d9df"
+ACCENT, AMBER = "#3451c6", "#ce781c"
+FONT = "DejaVu Sans"
+"""Comes with matplotlib, so the picture is the same on every machine."""
+
+
+def figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """Make a white figure, in inches, with one empty plot."""
+    made, (axes,) = figure_of_rows(width, height, [1])
+    return made, axes
+
+
+def figure_of_rows(
+    width: float, height: float, rows: Sequence[float]
+) -> tuple[Figure, Sequence[Axes]]:
+    """Make a white figure, in inches, with plots below each other, as high as ``rows`` are to 1."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    margins = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    made = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=margins)
+    FigureCanvasAgg(made)
+    plots = made.subplots(len(rows), squeeze=False, height_ratios=list(rows))[:, 0].tolist()
+    for axes in plots:
+        axes.set_facecolor("white")
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        axes.tick_params(length=0, colors=INK)
+        axes.set_axisbelow(True)
+    return made, plots
+
+
+def paler(colour: str, strength: float) -> tuple[float, ...]:
+    """Mix a colour with white; strength 1 leaves it as it is."""
+    from matplotlib.colors import to_rgb
+
+    return tuple(1 - strength * (1 - part) for part in to_rgb(colour))
+
+
+def text(
+    axes: Axes,
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: float,
+    weight: str = "normal",
+    ha: str = "center",
+    color: str = INK,
+    box: bool = False,
+) -> None:
+    """Write into a plot, at a place in its units, taken as it is and never as a formula."""
+    # The box keeps a reference line from running through the digits.
+    axes.text(
+        x,
+        y,
+        words,
+        ha=ha,
+        va="center",
+        size=size,
+        weight=weight,
+        color=color,
+        fontname=FONT,
+        parse_math=False,
+        zorder=4,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1} if box else None,
+    )
+
+
+def ticks(axes: Axes, which: str, places: Sequence[float], names: Sequence[str]) -> None:
+    """Name places on the axis ``x`` or ``y``."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_ticks(list(places))
+    axis.set_ticklabels(list(names), fontname=FONT, size=9.5, color=INK, parse_math=False)
+
+
+def title(axes: Axes, words: str, below: str) -> None:
+    """Write a heading over a plot, and a quieter line below it."""
+    heading = axes.set_title(words, loc="left", color=INK, pad=24, parse_math=False)
+    heading.set(fontname=FONT, size=12, weight="bold")
+    axes.annotate(
+        below,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 8),
+        textcoords="offset points",
+        fontname=FONT,
+        size=9,
+        color=QUIET,
+    )
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the PNG file, whole or not at all."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(buffer.getvalue())
+    part.replace(path)

@@ -1,0 +1,79 @@
+"""How far probabilities can be taken at their word: log loss, Brier score, calibration error."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basketwise.evaluation.metrics import Floats
+from basketwise.evaluation.report_types import Bin, Reliability
+from basketwise.schema import CLASSES
+from basketwise.training.calibration import SMALLEST
+from basketwise.training.predictions import decide
+
+Labels = NDArray[np.int8]
+
+
+def reliability(y: Labels, probabilities: Floats, bins: int = 15) -> Reliability:
+    """Compare what was promised with what came true.
+
+    The Brier score is the squared distance to the truth, summed over the classes (Brier,
+    Verification of Forecasts Expressed in Terms of Probability, 1950). The expected calibration
+    error is the distance between confidence and accuracy, averaged over the baskets, bin by bin
+    (Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning,
+    2015), of the likeliest class (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural
+    Networks, 2017).
+
+    Parameters
+    ----------
+    y : array of int8, shape (baskets,)
+        The true classes; at least one basket.
+    probabilities : array of float64, shape (baskets, classes)
+        Rows sum to 1. They are judged in float32, as they are kept.
+    bins : int
+        Number of bins; equally wide, from 0 to 1, each with its upper end. Those below 1/3 stay
+        empty: the likeliest of three classes is never less likely.
+
+    Returns
+    -------
+    Reliability
+        ``log_loss`` in nats, where no probability counts as less than 2^-23, as in scikit-learn for
+        float32.
+    """
+    given = probabilities[np.arange(y.size), y]
+    truth = np.eye(len(CLASSES))[y]
+    right = decide(probabilities.astype(np.float32)) == y
+    found = _bins(probabilities.max(axis=1), right, bins)
+    return Reliability(
+        log_loss=float(np.abs(np.log(given.clip(SMALLEST, 1.0))).mean()),
+        brier=float(((probabilities - truth) ** 2).sum(axis=1).mean()),
+        ece=_expected_error(found, y.size),
+        bins=found,
+    )
+
+
+def _bins(confidence: Floats, right: NDArray[np.bool_], number: int) -> list[Bin]:
+    edges = np.arange(number + 1) / number
+    place = np.searchsorted(edges, confidence).clip(1, number) - 1
+    counts = np.bincount(place, minlength=number)
+    confidences, hits = (
+        np.bincount(place, weights, minlength=number) for weights in (confidence, right)
+    )
+    return [
+        Bin(
+            low=float(edges[k]),
+            high=float(edges[k + 1]),
+            baskets=int(counts[k]),
+            confidence=float(confidences[k] / counts[k]) if counts[k] else None,
+            accuracy=float(hits[k] / counts[k]) if counts[k] else None,
+        )
+        for k in range(number)
+    ]
+
+
+def _expected_error(bins: list[Bin], baskets: int) -> float:
+    return sum(
+        one["baskets"] / baskets * abs(one["accuracy"] - one["confidence"])
+        for one in bins
+        if one["accuracy"] is not None and one["confidence"] is not None
+    )

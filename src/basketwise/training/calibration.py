@@ -1,0 +1,259 @@
+"""Corrects the winner's probabilities by what its out-of-fold predictions show.
+
+The model stays as it is; the correction is a JSON document beside it, which scoring applies. First
+the probabilities are rounded to single precision: as such they are kept and judged.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from basketwise.errors import InputError
+from basketwise.schema import CLASSES
+from basketwise.training.candidates import Labels, Probabilities
+from basketwise.training.predictions import decide
+
+CALIBRATION_FILE = "calibration.json"
+
+SMALLEST = float(np.finfo(np.float32).eps)
+"""No logarithm is taken of a smaller probability (2^-23, as scikit-learn does in float32): else one
+basket whose class was given 0 would decide everything."""
+
+LOWEST, HIGHEST = 0.1, 10.0
+"""The temperatures that are tried."""
+
+MAX_THRESHOLDS = 100_000
+"""Per class: more than ten million baskets can lead to."""
+MAX_BYTES = 32 * 2**20
+
+Method: TypeAlias = Literal["temperature", "isotonic", "none"]
+Places: TypeAlias = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_THRESHOLDS)]
+Curve: TypeAlias = tuple[Places, Places]
+"""Probabilities as given, and as they should be; straight lines between."""
+
+
+class Calibration(BaseModel):
+    """What is done to the probabilities.
+
+    Attributes
+    ----------
+    temperature
+        Of temperature scaling; above 1 it makes probabilities less sure, 1 changes nothing.
+    thresholds
+        Of isotonic regression: one curve per class, in the order Low, Medium, High.
+    description
+        For people: what was fitted on how many predictions, and what it came to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Method
+    temperature: Annotated[float, Field(ge=LOWEST, le=HIGHEST, allow_inf_nan=False)] | None = None
+    thresholds: tuple[Curve, Curve, Curve] | None = None
+    description: Annotated[str, Field(max_length=1000)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Calibration:
+        given = (self.temperature is not None, self.thresholds is not None)
+        if given != (self.method == "temperature", self.method == "isotonic"):
+            raise ValueError(f"method {self.method!r} does not suit what is given for it")
+        for label, (x, y) in zip(CLASSES, self.thresholds or (), strict=False):
+            _check_curve(label, np.asarray(x), np.asarray(y))
+        return self
+
+
+def _check_curve(label: str, x: Probabilities, y: Probabilities) -> None:
+    # All comparisons are false for NaN, so it is refused too.
+    inside = ((x >= 0) & (x <= 1)).all() and ((y >= 0) & (y <= 1)).all()
+    if x.size != y.size or not inside or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any():
+        raise ValueError(f"the thresholds of {label} are not those of a growing function on 0..1")
+
+
+def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> Calibration:
+    """Learn how far the probabilities can be taken at their word.
+
+    ``temperature`` is temperature scaling: the softmax of the logarithms, divided by the one
+    number that minimises the log loss (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern
+    Neural Networks, 2017). ``isotonic`` is isotonic regression of each class against the others,
+    then normalised (Zadrozny and Elkan, Transforming Classifier Scores into Accurate Multiclass
+    Probability Estimates, 2002).
+
+    Parameters
+    ----------
+    method : str
+        ``temperature``, ``isotonic`` or ``none``.
+    probabilities : array of float64, shape (baskets, classes)
+        Out of fold: each row from a model that has not seen the basket. At least one row.
+    y : array of int8, shape (baskets,)
+        The true classes.
+
+    Returns
+    -------
+    Calibration
+        One that changes nothing where no row is wrong: without any error there is nothing to learn
+        from, and every method would only claim certainty.
+    """
+    judged = _judged(probabilities)
+    seen = f"{y.size:,} out-of-fold predictions of the training part"
+    if method == "none":
+        return _none("Nothing was fitted: the probabilities are those that the algorithm gives.")
+    if (decide(judged) == y).all():
+        why = f"None of the {seen} is wrong: there is nothing to learn from, nothing is corrected."
+        if method == "isotonic":
+            return _none(why)
+        return Calibration(method=method, temperature=1.0, description=why)
+    if method == "temperature":
+        temperature = _fit_temperature(judged, y)
+        description = f"Temperature {temperature:g}, fitted on {seen}: {_effect(temperature)}."
+        return Calibration(method=method, temperature=temperature, description=description)
+    curves = (_fit_curve(judged, y, 0), _fit_curve(judged, y, 1), _fit_curve(judged, y, 2))
+    changed = int((decide(_stepped(judged, curves)) != decide(judged)).sum())
+    description = (
+        f"A step function for each class (isotonic regression), fitted on {seen}: "
+        f"{sum(len(x) for x, _ in curves):,} thresholds; it changes {changed:,} of the answers."
+    )
+    return Calibration(method=method, thresholds=curves, description=description)
+
+
+def calibrate(probabilities: Probabilities, calibration: Calibration) -> Probabilities:
+    """Correct probabilities.
+
+    A temperature never changes the decided class, that is the likeliest in float32, of equals the
+    first. Isotonic regression may: it corrects each class by itself.
+
+    Parameters
+    ----------
+    probabilities : array of float64, shape (baskets, classes)
+        As the model gives them; rows sum to 1.
+    calibration : Calibration
+        The correction.
+
+    Returns
+    -------
+    array of float64, shape (baskets, classes)
+        Rows sum to 1. Where nothing is corrected, the values as they were given.
+
+    Examples
+    --------
+    >>> softer = Calibration(method="temperature", temperature=2.0, description="")
+    >>> calibrate(np.array([[0.8, 0.1, 0.1]]), softer).round(3).tolist()
+    [[0.586, 0.207, 0.207]]
+    """
+    if calibration.thresholds is not None:
+        return _stepped(_judged(probabilities), calibration.thresholds)
+    if calibration.temperature is not None and calibration.temperature != 1:
+        judged = _judged(probabilities)
+        return _with_decisions(_scaled(judged, calibration.temperature), decide(judged))
+    return probabilities.astype(np.float64)
+
+
+def read_calibration(folder: Path) -> Calibration:
+    """Read ``calibration.json`` beside a model; without one, nothing is corrected.
+
+    Raises
+    ------
+    InputError
+        If the file is not what :func:`fit_calibration` writes. It may come from anywhere.
+    """
+    try:
+        with (folder / CALIBRATION_FILE).open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+        return Calibration.model_validate_json(data)
+    except FileNotFoundError:
+        return _none("Nothing was fitted: the model comes without a calibration.")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The model's {CALIBRATION_FILE} cannot be used: {_reason(error)}.",
+            "It may be of another version of Basketwise; train it again with this one.",
+        ) from error
+
+
+def _none(description: str) -> Calibration:
+    return Calibration(method="none", description=description)
+
+
+def _reason(error: Exception) -> str:
+    """Return the first complaint only: a hundred thousand thresholds can have as many."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+
+
+def _judged(probabilities: Probabilities) -> Probabilities:
+    return probabilities.astype(np.float32).clip(0, 1).astype(np.float64)
+
+
+def _fit_temperature(judged: Probabilities, y: Labels) -> float:
+    from scipy.optimize import minimize_scalar
+
+    rows = np.arange(y.size)
+
+    def loss(log_temperature: float) -> float:
+        scaled = _scaled(judged, math.exp(log_temperature))
+        return float(-np.log(scaled[rows, y]).mean())
+
+    # One minimum only: in 1 / temperature the loss is convex.
+    found = minimize_scalar(loss, bounds=(math.log(LOWEST), math.log(HIGHEST)), method="bounded")
+    # Four digits: near its minimum the loss is flat, and further ones differ by the processor.
+    temperature = float(f"{math.exp(found.x):.4g}")
+    # A tree's exact 0 and 1 weigh so much in the log loss alone that a temperature which lowers it
+    # can make the probabilities worse by any other measure; both must agree.
+    better = loss(math.log(temperature)) < loss(0.0) and _brier(
+        _scaled(judged, temperature), y
+    ) < _brier(judged, y)
+    return temperature if better else 1.0
+
+
+def _brier(probabilities: Probabilities, y: Labels) -> float:
+    return float(np.square(probabilities - np.eye(len(CLASSES))[y]).sum(axis=1).mean())
+
+
+def _scaled(judged: Probabilities, temperature: float) -> Probabilities:
+    logs = np.log(np.maximum(judged, SMALLEST))
+    powers = np.exp((logs - logs.max(axis=1, keepdims=True)) / temperature)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _with_decisions(scaled: Probabilities, meant: Labels) -> Probabilities:
+    """Undo ties that scaling made, where float32 cannot tell two probabilities apart any longer."""
+    found = decide(scaled.astype(np.float32))
+    rows = np.flatnonzero(found != meant)
+    up, down = (rows, meant[rows]), (rows, found[rows])
+    # The class that was meant gets the next larger float32, and the other pays for it.
+    raised = np.nextafter(scaled[up].astype(np.float32), np.float32(1)).astype(np.float64)
+    scaled[down] -= raised - scaled[up]
+    scaled[up] = raised
+    return scaled
+
+
+def _effect(temperature: float) -> str:
+    if temperature == 1:
+        return "the probabilities stay as they are"
+    effect = "less sure" if temperature > 1 else "surer"
+    limit = ", as far as is tried," if temperature in (LOWEST, HIGHEST) else ""
+    return f"it makes the probabilities {effect}{limit} and changes no class"
+
+
+def _fit_curve(judged: Probabilities, y: Labels, place: int) -> Curve:
+    from sklearn.isotonic import IsotonicRegression
+
+    right = (y == place).astype(np.float64)
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(judged[:, place], right)
+    return tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist())
+
+
+def _stepped(judged: Probabilities, curves: tuple[Curve, Curve, Curve]) -> Probabilities:
+    stepped = np.stack([np.interp(judged[:, k], *curve) for k, curve in enumerate(curves)], axis=1)
+    # Where every class is denied there is nothing to normalise.
+    denied = (stepped == 0).all(axis=1, keepdims=True)
+    kept = np.where(denied, judged, stepped)
+    return np.asarray(kept / kept.sum(axis=1, keepdims=True), dtype=np.float64)
