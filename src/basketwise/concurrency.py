@@ -12,7 +12,8 @@ def abandoning_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Give a pool; when an error or Ctrl-C ends the block, its work is abandoned.
 
     A plain pool would wait for what is running, and fitting a forest can take half a minute. What
-    is abandoned must not write anything: it goes on until it is done or the process ends.
+    is abandoned must not write anything but whole checkpoints: it goes on until it is done or the
+    process ends.
     """
     pool = ThreadPoolExecutor(workers)
     try:

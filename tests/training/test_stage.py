@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from basketwise.artifact import MODEL, load_model
-from basketwise.config import TrainingConfig
+from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.features.groups import columns_of
 from basketwise.schema import CLASSES
 from basketwise.training import crossval
+from basketwise.training.calibration import calibrate, fit_calibration, read_calibration
 from basketwise.training.candidates import Classifier, build
 from basketwise.training.examples import read_examples
-from basketwise.training.record import TrainingRecord
-from basketwise.training.stage import (
-    ABLATION,
+from basketwise.training.predictions import (
+    CALIBRATED,
     OOF_FILE,
-    RECORD_FILE,
     TEST_PREDICTIONS_FILE,
     decide,
-    read_metadata,
-    run_training,
+    probability_columns,
 )
+from basketwise.training.record import TrainingRecord
+from basketwise.training.stage import RECORD_FILE, read_metadata, run_training
 from tests.evaluation.running import CONFIG, FEW_TREES, Evaluated
 from tests.gold.running import Run, quiet
 
@@ -136,23 +136,62 @@ def test_the_test_part_is_predicted_by_models_of_the_whole_training_part(
     )
 
 
-def test_the_ablation_is_the_winner_without_what_products_say(
-    sample_run: Run, evaluated: Evaluated
+@pytest.mark.parametrize(
+    ("name", "algorithm", "groups", "without"),
+    [
+        ("without_product", None, ["basket"], "product"),
+        ("without_basket", None, ["product"], "basket"),
+        ("index_only", "logistic", ["product"], None),
+    ],
+)
+def test_references_see_the_columns_of_their_groups_alone(
+    sample_run: Run,
+    evaluated: Evaluated,
+    name: str,
+    algorithm: ModelName | None,
+    groups: list[str],
+    without: str | None,
 ) -> None:
     record = evaluated.record
-    columns = columns_of(["basket"])
+    algorithm = algorithm or record.winner
+    columns = columns_of(groups)
     train = read_examples(sample_run.gold / "train_features.parquet", columns)
     test = read_examples(sample_run.gold / "test_features.parquet", columns)
-    model = build(record.winner, CONFIG.training, train.y.size).fit(train.X, train.y)
+    model = build(algorithm, CONFIG.training, train.y.size).fit(train.X, train.y)
     expected = model.predict_proba(test.X)
     np.testing.assert_array_equal(
-        probabilities(evaluated.predictions, ABLATION), expected.astype(np.float32)
+        probabilities(evaluated.predictions, name), expected.astype(np.float32)
     )
-    assert (record.ablation.algorithm, record.ablation.groups) == (record.winner, ["basket"])
-    assert record.ablation.cv_f1_mean is None
-    # The sample's labels hang on products: without them little is left.
+    reference = next(one for one in record.references if one.model == name)
+    assert (reference.algorithm, reference.groups) == (algorithm, groups)
+    assert reference.without == without
+    assert reference.cv_f1_mean is None
+
+
+def test_without_what_products_say_little_is_left(evaluated: Evaluated) -> None:
+    record = evaluated.record
     best = next(c for c in record.candidates if c.model == record.winner)
-    assert record.ablation.train_accuracy < best.train_accuracy - 0.2
+    ablation = next(one for one in record.references if one.without == "product")
+    assert ablation.train_accuracy < best.train_accuracy - 0.2
+
+
+def test_the_shipped_probabilities_are_the_winners_corrected_by_what_was_out_of_fold(
+    sample_run: Run, evaluated: Evaluated
+) -> None:
+    table, winner = out_of_fold(evaluated), evaluated.record.winner
+    kept = read_calibration(evaluated.folder)
+    refitted = fit_calibration(
+        "isotonic",
+        table.select(probability_columns(winner)).to_numpy().astype(np.float64),
+        numbers(table).astype(np.int8),
+    )
+    assert kept == refitted
+    columns = evaluated.record.feature_columns
+    test = read_examples(sample_run.gold / "test_features.parquet", columns)
+    raw = load_model(evaluated.folder / MODEL).predict_proba(test.X).astype(np.float64)
+    np.testing.assert_array_equal(
+        probabilities(evaluated.predictions, CALIBRATED), calibrate(raw, kept).astype(np.float32)
+    )
 
 
 def test_both_model_files_hold_the_winner(sample_run: Run, evaluated: Evaluated) -> None:

@@ -10,11 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basketwise.config import ModelName, TrainingConfig
+from basketwise.training.boosting import learn
 from basketwise.training.candidates import Labels, Probabilities, build
+from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
 
 
-def fit_fold(name: ModelName, fold: int, train: Examples, config: TrainingConfig) -> Probabilities:
+def fit_fold(
+    name: ModelName,
+    fold: int,
+    train: Examples,
+    config: TrainingConfig,
+    checkpoints: Checkpoints = NOWHERE,
+    piece: str = "",
+) -> Probabilities:
     """Fit a candidate on the other folds and score one.
 
     Parameters
@@ -28,13 +37,18 @@ def fit_fold(name: ModelName, fold: int, train: Examples, config: TrainingConfig
     config : TrainingConfig
         Settings; at most ``cv_max_baskets`` baskets are fitted (0: all), every basket of the fold
         is scored.
+    checkpoints : Checkpoints
+        Where the way to the fitted model is kept; the probabilities are not kept here.
+    piece : str
+        What it is kept for.
 
     Returns
     -------
     array of float64, shape (baskets in the fold, classes)
     """
     rows = _fitted_rows(train.fold, fold, config.cv_max_baskets, config.random_state)
-    model = build(name, config, rows.size).fit(train.X[rows], train.y[rows])
+    model = build(name, config, rows.size)
+    learn(name, model, train.X[rows], train.y[rows], config, checkpoints, piece)
     return model.predict_proba(train.X[train.fold == fold])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import ModelName
@@ -22,6 +24,15 @@ class Candidate(BaseModel):
     fit_seconds: float
 
 
+class Reference(Candidate):
+    """A model that cannot win, trained to show what something is worth."""
+
+    kind: Literal["ablation", "rung"]
+    """The winner's algorithm without a group of features, or a simpler model."""
+    without: str | None = None
+    """The group that an ablation does not see."""
+
+
 class TrainingRecord(BaseModel):
     """All candidates, and the winner by cross-validated macro-F1."""
 
@@ -29,7 +40,6 @@ class TrainingRecord(BaseModel):
 
     winner: ModelName
     candidates: list[Candidate]
-    ablation: Candidate
-    """The winner's algorithm, trained on the group ``basket`` alone."""
+    references: list[Reference]
     groups: list[str]
     feature_columns: list[str]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import polars as pl
 from threadpoolctl import threadpool_limits
 
 from basketwise.config import ModelName, TrainingConfig
@@ -15,24 +12,36 @@ from basketwise.errors import InputError
 from basketwise.evaluation.metrics import Scores, confusion_matrix, scores
 from basketwise.features.groups import columns_of
 from basketwise.gold.metadata import Metadata
-from basketwise.gold.tables import KEY, METADATA_FILE, TARGET, TEST_FILE, TRAIN_FILE
-from basketwise.schema import CLASSES
-from basketwise.split import FOLD
-from basketwise.training.candidates import Classifier, Labels, Probabilities
+from basketwise.gold.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.training.calibration import (
+    CALIBRATION_FILE,
+    Calibration,
+    calibrate,
+    fit_calibration,
+)
+from basketwise.training.candidates import Classifier, Probabilities
+from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.crossval import fold_accuracies
 from basketwise.training.examples import Examples, read_examples
-from basketwise.training.pieces import Fitted, fit, train_all
-from basketwise.training.record import Candidate, TrainingRecord
+from basketwise.training.pieces import Fitted, train_all
+from basketwise.training.predictions import (
+    CALIBRATED,
+    OOF_FILE,
+    TEST_PREDICTIONS_FILE,
+    decide,
+    write_predictions,
+)
+from basketwise.training.record import Candidate, Reference, TrainingRecord
+from basketwise.training.references import Plan, fit_references, plan_references
 
-ABLATION = "without_product"
-OOF_FILE = "oof_predictions.parquet"
-TEST_PREDICTIONS_FILE = "test_predictions.parquet"
 RECORD_FILE = "training.json"
 
 Tick = Callable[[str, int, int], None]
 
 
-def run_training(gold: Path, out: Path, config: TrainingConfig, tick: Tick) -> TrainingRecord:
+def run_training(
+    gold: Path, out: Path, config: TrainingConfig, tick: Tick, checkpoints: Path | None = None
+) -> TrainingRecord:
     """Train the candidates, choose the winner, then look at the test part once.
 
     Parameters
@@ -40,14 +49,17 @@ def run_training(gold: Path, out: Path, config: TrainingConfig, tick: Tick) -> T
     gold : Path
         The gold folder.
     out : Path
-        Empty folder. Gets ``model.skops`` and ``model.joblib`` (the winner),
-        ``oof_predictions.parquet`` and ``test_predictions.parquet`` (one row per basket:
-        ``basket_id``, ``price_sensitivity``, and per model ``<model>_p_low``, ``_p_medium``,
-        ``_p_high``) and ``training.json``.
+        Empty folder. Gets ``model.skops`` and ``model.joblib`` (the winner), ``calibration.json``,
+        ``oof_predictions.parquet``, ``test_predictions.parquet`` (see
+        :func:`basketwise.training.predictions.write_predictions`; the references and the
+        calibrated winner are in the latter too) and ``training.json``.
     config : TrainingConfig
         Settings.
     tick : callable
         Told of progress.
+    checkpoints : Path or None
+        Folder for finished pieces; a training that finds pieces of its own there goes on from them
+        and ends with the same result. None: none are kept.
 
     Raises
     ------
@@ -55,54 +67,37 @@ def run_training(gold: Path, out: Path, config: TrainingConfig, tick: Tick) -> T
         If gold is absent or does not suit the settings.
     """
     metadata = read_metadata(gold)
-    train, basket_only = _read_both(gold / TRAIN_FILE, metadata.feature_columns)
+    train = _read(gold / TRAIN_FILE, metadata)
     _check_folds(train, config)
+    seen = train.only(metadata.feature_columns)
+    kept = Checkpoints(checkpoints, training_key(gold, config))
     # One BLAS thread: what a matrix product adds up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
-        out_of_fold, fitted = train_all(train, config, tick)
-        chosen = _winner(train, out_of_fold, config)
-        reference = fit(chosen, basket_only, config)
-    train_scores: dict[str, Scores] = {
-        name: _scored(train, one.predict(train.X)) for name, one in fitted.items()
-    }
-    train_scores[ABLATION] = _scored(basket_only, reference.predict(basket_only.X))
-    test, test_basket = _read_both(gold / TEST_FILE, metadata.feature_columns)
-    predictions: dict[str, Probabilities] = {
-        name: one.predict(test.X) for name, one in fitted.items()
-    }
-    predictions[ABLATION] = reference.predict(test_basket.X)
+        out_of_fold, fitted = train_all(seen, config, tick, kept)
+        winner = _winner(train, out_of_fold, config)
+        plans = plan_references(winner, metadata.groups)
+        references = fit_references(plans, train, config, kept)
+        calibration = fit_calibration(config.calibration, out_of_fold[winner], train.y)
+        test = _read(gold / TEST_FILE, metadata)
+        of_train, of_test = _predict(fitted, references, plans, train, test, metadata)
+    of_test[CALIBRATED] = calibrate(of_test[winner], calibration)
     record = TrainingRecord(
-        winner=chosen,
+        winner=winner,
         candidates=[
-            _candidate(
-                name, train, out_of_fold[name], fitted[name], train_scores[name], metadata.groups
-            )
+            _candidate(name, train, out_of_fold[name], fitted[name], of_train[name], metadata)
             for name in config.models
         ],
-        ablation=Candidate(
-            model=ABLATION,
-            algorithm=chosen,
-            groups=["basket"],
-            train_accuracy=train_scores[ABLATION].accuracy,
-            fit_seconds=reference.seconds,
-        ),
+        references=[
+            _reference(plan, references[plan.name], _scored(train, of_train[plan.name]))
+            for plan in plans
+        ],
         groups=metadata.groups,
         feature_columns=metadata.feature_columns,
     )
-    _write(out, train, out_of_fold, test, predictions, record, fitted[chosen].model)
+    write_predictions(out / OOF_FILE, train, out_of_fold)
+    write_predictions(out / TEST_PREDICTIONS_FILE, test, of_test)
+    _write(out, fitted[winner].model, calibration, record)
     return record
-
-
-def probability_columns(model: str) -> list[str]:
-    """Name the columns that hold a model's probabilities in the prediction files."""
-    return [f"{model}_p_{label.lower()}" for label in CLASSES]
-
-
-def _read_both(path: Path, columns: list[str]) -> tuple[Examples, Examples]:
-    """Read a gold file once, for the candidates and for the model without the product group."""
-    basket = columns_of(["basket"])
-    everything = read_examples(path, list(dict.fromkeys([*columns, *basket])))
-    return everything.only(columns), everything.only(basket)
 
 
 def read_metadata(gold: Path) -> Metadata:
@@ -111,6 +106,12 @@ def read_metadata(gold: Path) -> Metadata:
     if not path.is_file():
         raise InputError(f"There is no gold data in {str(gold)!r}.", "Run 'basketwise etl' first.")
     return Metadata.model_validate_json(path.read_bytes())
+
+
+def _read(path: Path, metadata: Metadata) -> Examples:
+    """Read a gold file once, for the candidates and for the references."""
+    columns = [*metadata.feature_columns, *columns_of(["basket"])]
+    return read_examples(path, list(dict.fromkeys(columns)))
 
 
 def _check_folds(train: Examples, config: TrainingConfig) -> None:
@@ -130,9 +131,24 @@ def _winner(
     return max(config.models, key=lambda name: _scored(train, out_of_fold[name]).f1)
 
 
-def decide(probabilities: Probabilities) -> Labels:
-    """Take the likeliest class; of equals, the first of Low, Medium, High."""
-    return np.asarray(probabilities.argmax(axis=1), dtype=np.int8)
+def _predict(
+    fitted: dict[ModelName, Fitted],
+    references: dict[str, Fitted],
+    plans: list[Plan],
+    train: Examples,
+    test: Examples,
+    metadata: Metadata,
+) -> tuple[dict[str, Probabilities], dict[str, Probabilities]]:
+    """Score both parts with every model, each on the columns it knows."""
+    models: dict[str, tuple[Fitted, list[str]]] = {
+        name: (model, metadata.feature_columns) for name, model in fitted.items()
+    }
+    models |= {plan.name: (references[plan.name], plan.columns) for plan in plans}
+    of_train, of_test = (
+        {name: model.predict(part.only(columns).X) for name, (model, columns) in models.items()}
+        for part in (train, test)
+    )
+    return of_train, of_test
 
 
 def _scored(examples: Examples, probabilities: Probabilities) -> Scores:
@@ -144,15 +160,15 @@ def _candidate(
     train: Examples,
     out_of_fold: Probabilities,
     fitted: Fitted,
-    train_scores: Scores,
-    groups: list[str],
+    of_train: Probabilities,
+    metadata: Metadata,
 ) -> Candidate:
     per_fold = fold_accuracies(train, decide(out_of_fold))
     return Candidate(
         model=name,
         algorithm=name,
-        groups=groups,
-        train_accuracy=train_scores.accuracy,
+        groups=metadata.groups,
+        train_accuracy=_scored(train, of_train).accuracy,
         cv_accuracy_mean=float(per_fold.mean()),
         cv_accuracy_std=float(per_fold.std()),
         cv_f1_mean=_scored(train, out_of_fold).f1,
@@ -160,31 +176,24 @@ def _candidate(
     )
 
 
-def _write(
-    out: Path,
-    train: Examples,
-    out_of_fold: Mapping[ModelName, Probabilities],
-    test: Examples,
-    predictions: Mapping[str, Probabilities],
-    record: TrainingRecord,
-    winner: Classifier,
-) -> None:
+def _reference(plan: Plan, fitted: Fitted, train_scores: Scores) -> Reference:
+    return Reference(
+        model=plan.name,
+        algorithm=plan.algorithm,
+        groups=list(plan.groups),
+        train_accuracy=train_scores.accuracy,
+        fit_seconds=fitted.seconds,
+        kind=plan.kind,
+        without=plan.without,
+    )
+
+
+def _write(out: Path, winner: Classifier, calibration: Calibration, record: TrainingRecord) -> None:
     import joblib
     import skops.io
 
-    fold = pl.Series(FOLD, train.fold)
-    _predictions(train, out_of_fold).with_columns(fold).write_parquet(out / OOF_FILE)
-    _predictions(test, predictions).write_parquet(out / TEST_PREDICTIONS_FILE)
     skops.io.dump(winner, out / "model.skops")
     joblib.dump(winner, out / "model.joblib", compress=3)
-    (out / RECORD_FILE).write_text(record.model_dump_json(indent=2), encoding="utf-8")
-
-
-def _predictions(examples: Examples, predictions: Mapping[Any, Probabilities]) -> pl.DataFrame:
-    columns = {
-        column: probabilities[:, k].astype(np.float32)
-        for name, probabilities in predictions.items()
-        for k, column in enumerate(probability_columns(name))
-    }
-    labels = np.asarray(CLASSES)[examples.y]
-    return pl.DataFrame({KEY: examples.ids, TARGET: pl.Series(labels, dtype=pl.String), **columns})
+    documents = {CALIBRATION_FILE: calibration, RECORD_FILE: record}
+    for name, document in documents.items():
+        (out / name).write_text(document.model_dump_json(indent=2), encoding="utf-8")

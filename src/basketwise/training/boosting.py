@@ -1,0 +1,154 @@
+"""Fitting a candidate: boosting in stretches that can be interrupted, all others at once.
+
+A stretch starts from the bytes that the stretch before left, with a seed of its own. XGBoost's
+generator of random numbers is not part of those bytes, so a model that was boosted in one go could
+not be continued to the same end; one that always takes this way can.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from basketwise.config import ModelName, TrainingConfig
+from basketwise.training.candidates import Classifier, Labels, Matrix
+from basketwise.training.checkpoints import Checkpoints
+from basketwise.training.payloads import Progress, keep_progress, recall_progress
+
+if TYPE_CHECKING:
+    from xgboost import Booster, DMatrix, XGBClassifier
+
+
+def learn(
+    name: ModelName,
+    model: Classifier,
+    X: Matrix,
+    y: Labels,
+    config: TrainingConfig,
+    checkpoints: Checkpoints,
+    piece: str,
+) -> float:
+    """Fit an untrained candidate in place.
+
+    Parameters
+    ----------
+    name : str
+        Which candidate it is.
+    model : Classifier
+        From :func:`basketwise.training.candidates.build`.
+    X, y : array
+        Rows of features, and their class numbers.
+    config : TrainingConfig
+        ``checkpoint_rounds`` of it.
+    checkpoints : Checkpoints
+        Where stretches of boosting are kept; what is finished is not kept here.
+    piece : str
+        What they are kept for.
+
+    Returns
+    -------
+    float
+        Seconds that the fit took, those before an interruption included.
+    """
+    if name == "xgboost":
+        boosted = cast("XGBClassifier", model)
+        return boost(boosted, X, y, config.checkpoint_rounds, checkpoints, piece)
+    started = time.perf_counter()
+    model.fit(X, y)
+    return time.perf_counter() - started
+
+
+def boost(
+    model: XGBClassifier, X: Matrix, y: Labels, at_once: int, checkpoints: Checkpoints, piece: str
+) -> float:
+    """Fit an XGBoost classifier in place, some rounds at a time.
+
+    With no more rounds in all than ``at_once`` this is what ``model.fit(X, y)`` does.
+
+    Parameters
+    ----------
+    model : XGBClassifier
+        With all its settings; ``n_estimators`` is the number of rounds in all, ``random_state``
+        the seed of the first stretch, and each later one's is higher by one.
+    X, y : array
+        Rows of features, and their class numbers.
+    at_once : int
+        Rounds of a stretch.
+    checkpoints : Checkpoints
+        Where all stretches but the last are kept, each in place of the one before.
+    piece : str
+        What they are kept for.
+
+    Returns
+    -------
+    float
+        Seconds that it took, those before an interruption included.
+    """
+    import xgboost
+
+    started = time.perf_counter()
+    total = model.get_num_boosting_rounds()
+    examples = np.unique(y, return_index=True)[1]
+    # Settings that XGBoost refuses are refused here, before the work.
+    _adopt(model, None, X[examples], y[examples])
+    settings = _settings(model)
+    seed = settings.pop("random_state") or 0
+    before = recall_progress(checkpoints, piece) or Progress(0.0, 0, b"")
+    done, raw = before.rounds, before.booster
+    booster = None
+    with xgboost.config_context(verbosity=model.verbosity):
+        matrix = _matrix(model, X, y)
+        while booster is None or done < total:
+            booster = xgboost.train(
+                settings | {"random_state": seed + done // at_once},
+                matrix,
+                min(at_once, total - done),
+                early_stopping_rounds=model.early_stopping_rounds,
+                xgb_model=bytearray(raw) if raw else None,
+            )
+            done += at_once
+            if done < total:
+                raw = bytes(booster.save_raw("ubj"))
+                seconds = before.seconds + time.perf_counter() - started
+                keep_progress(checkpoints, piece, Progress(seconds, done, raw))
+    _adopt(model, booster, X[examples], y[examples])
+    return before.seconds + time.perf_counter() - started
+
+
+def _adopt(model: XGBClassifier, booster: Booster | None, X: Matrix, y: Labels) -> None:
+    """Make a classifier of a booster: a fit of no rounds, on a row of each class."""
+    total = model.n_estimators
+    # Not by set_params: on a fitted model it breaks a list of eval_metric.
+    model.n_estimators = 0
+    model.fit(X, y, xgb_model=booster)
+    model.n_estimators = total
+
+
+def _settings(model: XGBClassifier) -> dict[str, Any]:
+    """Return the settings as ``XGBClassifier.fit`` hands them on."""
+    settings: dict[str, Any] = model.get_xgb_params()
+    if model.n_classes_ > 2:
+        settings["num_class"] = model.n_classes_
+    if "seed" in settings:
+        # XGBoost's other name for it, and the stronger one.
+        settings["random_state"] = settings.pop("seed")
+    return settings
+
+
+def _matrix(model: XGBClassifier, X: Matrix, y: Labels) -> DMatrix:
+    """Make the matrix that ``XGBClassifier.fit`` would make, but once for all stretches."""
+    import xgboost
+
+    options = {
+        "label": y,
+        "missing": model.missing,
+        "nthread": model.n_jobs,
+        "feature_types": model.feature_types,
+        "feature_weights": model.feature_weights,
+        "enable_categorical": model.enable_categorical,
+    }
+    if model.tree_method in ("hist", "auto", None) and model.booster != "gblinear":
+        return xgboost.QuantileDMatrix(X, max_bin=model.max_bin, **options)
+    return xgboost.DMatrix(X, **options)

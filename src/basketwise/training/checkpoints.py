@@ -1,0 +1,193 @@
+"""Finished pieces of a training, kept so that the next start need not make them again.
+
+A process that is killed cannot say goodbye, so a piece is kept as soon as it is finished. A file
+that is damaged, incomplete or of another training is as good as absent: it costs time, and never
+changes a result. The digest finds damage, not malice; whoever reads a payload must be safe from
+what it holds (see :mod:`basketwise.training.payloads`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from basketwise.config import TrainingConfig
+from basketwise.errors import WorkspaceError
+from basketwise.gold.metadata import Metadata
+from basketwise.gold.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.lineage import code_hash, library_versions, sha256
+
+FORMAT = 1
+SUFFIX = ".checkpoint"
+UNFINISHED = ".tmp"
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+
+MAX_HEADER = 1_000
+MAX_BYTES = 4 * 2**30
+"""A larger payload is not kept, and a larger file is not read."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """A folder of finished pieces.
+
+    A file is a header line, which says what it holds and the sha256 of the payload, and the
+    payload. Several threads may keep pieces at the same time.
+
+    Attributes
+    ----------
+    folder
+        Where the files are. None: nothing is kept, and nothing is found.
+    key
+        Digest of everything that the pieces depend on, see :func:`training_key`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     Checkpoints(Path(folder), "ab12").keep("logistic", b"a model")
+    ...     Checkpoints(Path(folder), "ab12").recall("logistic")
+    ...     Checkpoints(Path(folder), "cd34").recall("logistic") is None
+    b'a model'
+    True
+    """
+
+    folder: Path | None = None
+    key: str = ""
+
+    def prepare(self) -> None:
+        """Make the folder, and remove what no piece of this training can come from.
+
+        Files that are not checkpoints stay.
+
+        Raises
+        ------
+        WorkspaceError
+            If the folder cannot be written to.
+        """
+        if self.folder is None:
+            return
+        with _writable(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in self.folder.glob(f".*{UNFINISHED}"):
+                path.unlink(missing_ok=True)
+            for path in self.folder.glob(f"*{SUFFIX}"):
+                name = path.name.removesuffix(SUFFIX)
+                if not _first_line(path).startswith(self._origin(name)):
+                    path.unlink(missing_ok=True)
+
+    def recall(self, name: str) -> bytes | None:
+        """Return a piece's payload; None if there is none that can be trusted to be whole."""
+        if self.folder is None:
+            return None
+        try:
+            with self._path(name).open("rb") as stream:
+                if os.fstat(stream.fileno()).st_size > MAX_BYTES + MAX_HEADER:
+                    return None
+                header, payload = stream.readline(MAX_HEADER), stream.read()
+        except OSError:
+            return None
+        return payload if header == self._header(name, payload) else None
+
+    def keep(self, name: str, payload: bytes) -> None:
+        """Write a piece, whole or not at all, replacing an earlier one of its name.
+
+        A training that cannot write here could go on, but its results come to the same disk; it is
+        better to hear of it now.
+
+        Parameters
+        ----------
+        name : str
+            The piece; lower-case letters, digits, ``-`` and ``_``.
+        payload : bytes
+            At most ``MAX_BYTES``; what is larger is not kept.
+
+        Raises
+        ------
+        WorkspaceError
+            If the folder is full, absent or not writable.
+        """
+        if self.folder is None or len(payload) > MAX_BYTES:
+            return
+        scratch = self.folder / f".{uuid4().hex}{UNFINISHED}"
+        with _writable(self.folder):
+            try:
+                with scratch.open("xb") as stream:
+                    stream.write(self._header(name, payload))
+                    stream.write(payload)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                scratch.replace(self._path(name))
+            finally:
+                scratch.unlink(missing_ok=True)
+
+    def drop(self, name: str) -> None:
+        """Remove a piece that a later one has made needless; none is no error."""
+        if self.folder is not None:
+            with _writable(self.folder):
+                self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        if not NAME.fullmatch(name) or self.folder is None:
+            raise ValueError(f"{name!r} is no name of a piece")
+        return self.folder / f"{name}{SUFFIX}"
+
+    def _origin(self, name: str) -> bytes:
+        # The name is part of it: one fold's file under another fold's name must not be taken.
+        return f"basketwise-checkpoint {FORMAT} {self.key} {name} ".encode()
+
+    def _header(self, name: str, payload: bytes) -> bytes:
+        digest = hashlib.sha256(payload).hexdigest()
+        return self._origin(name) + f"{len(payload)} {digest}\n".encode()
+
+
+NOWHERE = Checkpoints()
+"""Keeps nothing."""
+
+
+def training_key(gold: Path, config: TrainingConfig) -> str:
+    """Return the sha256 of everything that a training's pieces depend on.
+
+    That is the gold files that training reads, which of their columns are features, the training
+    settings, Basketwise's code, and the versions of the libraries.
+
+    Parameters
+    ----------
+    gold : Path
+        A gold folder; a Parquet file that is absent counts as such.
+    config : TrainingConfig
+        Settings.
+    """
+    metadata = Metadata.model_validate_json((gold / METADATA_FILE).read_bytes())
+    files = (gold / name for name in (TRAIN_FILE, TEST_FILE))
+    facts = {
+        "gold": {file.name: sha256(file) for file in files if file.is_file()},
+        "features": [metadata.groups, metadata.feature_columns],
+        "config": config.model_dump(mode="json"),
+        "code": code_hash(),
+        "libraries": library_versions(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _first_line(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.readline(MAX_HEADER)
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkspaceError(
+            f"Checkpoints cannot be kept in {str(folder)!r}: {error.strerror or error}.",
+            "Free some space, or mend the permissions; what is kept already will be used again.",
+        ) from error

@@ -1,0 +1,126 @@
+"""What is kept of a piece, as bytes: probabilities, fitted models, and half-boosted ones.
+
+None of it is a pickle: arrays are in NumPy's own format, models in skops' with the types fixed in
+our code. Bytes that do not hold what they should are treated like a file that is absent.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from basketwise.artifact import TRUSTED
+from basketwise.schema import CLASSES
+from basketwise.training.candidates import Classifier, Probabilities
+from basketwise.training.checkpoints import Checkpoints
+
+SECONDS = struct.Struct("<d")
+PROGRESS = struct.Struct("<dQ")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A boosted model before its last round.
+
+    Attributes
+    ----------
+    seconds
+        Time that its rounds took.
+    rounds
+        How many there were.
+    booster
+        XGBoost's UBJSON.
+    """
+
+    seconds: float
+    rounds: int
+    booster: bytes
+
+
+def keep_probabilities(checkpoints: Checkpoints, piece: str, probabilities: Probabilities) -> None:
+    """Keep one row of class probabilities per basket, in the precision that the model gave."""
+    stream = io.BytesIO()
+    np.save(stream, probabilities, allow_pickle=False)
+    checkpoints.keep(piece, stream.getvalue())
+
+
+def recall_probabilities(
+    checkpoints: Checkpoints, piece: str, baskets: int
+) -> Probabilities | None:
+    """Return the kept probabilities of so many baskets."""
+    payload = checkpoints.recall(piece)
+    if payload is None:
+        return None
+    try:
+        found = np.load(io.BytesIO(payload), allow_pickle=False)
+    except (ValueError, EOFError):
+        return None
+    fits = isinstance(found, np.ndarray) and found.shape == (baskets, len(CLASSES))
+    return cast("Probabilities", found) if fits and found.dtype.kind == "f" else None
+
+
+def keep_model(checkpoints: Checkpoints, piece: str, model: Classifier, seconds: float) -> None:
+    """Keep a fitted model, and how long the fit took."""
+    if checkpoints.folder is None:
+        return
+    import skops.io
+
+    # Compressing a forest takes longer than writing it.
+    data = skops.io.dumps(model, compression=zipfile.ZIP_STORED)
+    checkpoints.keep(piece, SECONDS.pack(seconds) + data)
+
+
+def recall_model(checkpoints: Checkpoints, piece: str) -> tuple[Classifier, float] | None:
+    """Return a kept model, and how long its fit took."""
+    if checkpoints.folder is None:
+        return None
+    # Before the payload is looked at: by the time that threads keep models, it is imported.
+    import skops.io
+
+    payload = checkpoints.recall(piece)
+    if payload is None:
+        return None
+    try:
+        (seconds,) = SECONDS.unpack_from(payload)
+        model = skops.io.loads(payload[SECONDS.size :], trusted=list(TRUSTED))
+    # skops raises whatever the damaged part of an object runs into.
+    except Exception:
+        return None
+    return (cast("Classifier", model), seconds) if hasattr(model, "predict_proba") else None
+
+
+def keep_progress(checkpoints: Checkpoints, piece: str, progress: Progress) -> None:
+    """Keep a model that is not boosted to its end."""
+    checkpoints.keep(
+        _unfinished(piece), PROGRESS.pack(progress.seconds, progress.rounds) + progress.booster
+    )
+
+
+def recall_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:
+    """Return a model that was not boosted to its end."""
+    payload = checkpoints.recall(_unfinished(piece))
+    if payload is None:
+        return None
+    import xgboost
+
+    try:
+        seconds, rounds = PROGRESS.unpack_from(payload)
+        booster = payload[PROGRESS.size :]
+        xgboost.Booster(model_file=bytearray(booster))
+    except (struct.error, xgboost.core.XGBoostError):
+        return None
+    return Progress(seconds, rounds, booster)
+
+
+def drop_progress(checkpoints: Checkpoints, piece: str) -> None:
+    """Remove what was kept on the way to a model that is finished and kept itself."""
+    checkpoints.drop(_unfinished(piece))
+
+
+def _unfinished(piece: str) -> str:
+    return f"{piece}-rounds"

@@ -1,0 +1,63 @@
+"""The prediction files: one row per basket, three probabilities per model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from basketwise.gold.tables import KEY, TARGET
+from basketwise.schema import CLASSES
+from basketwise.split import FOLD
+from basketwise.training.candidates import Labels, Probabilities
+from basketwise.training.examples import Examples
+
+OOF_FILE = "oof_predictions.parquet"
+TEST_PREDICTIONS_FILE = "test_predictions.parquet"
+CALIBRATED = "calibrated"
+"""Under this name stand the winner's probabilities as they are shipped."""
+
+
+def probability_columns(model: str) -> list[str]:
+    """Name the columns that hold a model's probabilities."""
+    return [f"{model}_p_{label.lower()}" for label in CLASSES]
+
+
+def decide(probabilities: Probabilities) -> Labels:
+    """Take the likeliest class; of equals, the first of Low, Medium, High."""
+    return np.asarray(probabilities.argmax(axis=1), dtype=np.int8)
+
+
+def write_predictions(
+    path: Path, examples: Examples, predictions: Mapping[Any, Probabilities]
+) -> None:
+    """Write a prediction file.
+
+    Parameters
+    ----------
+    path : Path
+        The file: ``basket_id``, ``price_sensitivity``, per model ``<model>_p_low``,
+        ``<model>_p_medium``, ``<model>_p_high`` (Float32), and ``fold`` where there are folds.
+    examples : Examples
+        The baskets.
+    predictions : mapping
+        Per model, one row of probabilities per basket.
+    """
+    columns = {
+        column: probabilities[:, k].astype(np.float32)
+        for name, probabilities in predictions.items()
+        for k, column in enumerate(probability_columns(name))
+    }
+    labels = np.asarray(CLASSES)[examples.y]
+    folds = {FOLD: pl.Series(examples.fold)} if examples.fold.size else {}
+    pl.DataFrame(
+        {KEY: examples.ids, TARGET: pl.Series(labels, dtype=pl.String), **columns, **folds}
+    ).write_parquet(path)
+
+
+def predicted_class(predictions: pl.DataFrame, model: str) -> Labels:
+    """Return the likeliest class of each basket by one model."""
+    return decide(predictions.select(probability_columns(model)).to_numpy())

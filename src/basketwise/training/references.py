@@ -1,0 +1,86 @@
+"""Models that cannot win: the winner without each group of features, and a simpler one.
+
+They answer two questions of whoever pays for the model: what is each group worth, and would less
+have done?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from basketwise.concurrency import abandoning_pool
+from basketwise.config import ModelName, TrainingConfig
+from basketwise.features.groups import columns_of
+from basketwise.training.checkpoints import Checkpoints
+from basketwise.training.examples import Examples
+from basketwise.training.pieces import WORKERS, Fitted, fit
+
+BASKET, PRODUCT = "basket", "product"
+INDEX_ONLY = "index_only"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A reference to be trained."""
+
+    name: str
+    kind: Literal["ablation", "rung"]
+    algorithm: ModelName
+    groups: tuple[str, ...]
+    without: str | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The features it sees."""
+        return columns_of(self.groups)
+
+
+def plan_references(winner: ModelName, groups: Sequence[str]) -> list[Plan]:
+    """List the references for a winner that sees some groups.
+
+    Without the only group nothing is left to learn from; but where that is ``product``, the
+    ``basket`` columns are in every gold file and show what a model without the index would do.
+
+    Examples
+    --------
+    >>> [plan.name for plan in plan_references("xgboost", ["basket", "product"])]
+    ['without_basket', 'without_product', 'index_only']
+    """
+    plans = []
+    for group in groups:
+        others = tuple(other for other in groups if other != group)
+        if not others and group == PRODUCT:
+            others = (BASKET,)
+        if others:
+            plans.append(Plan(f"without_{group}", "ablation", winner, others, group))
+    if PRODUCT in groups:
+        plans.append(Plan(INDEX_ONLY, "rung", "logistic", (PRODUCT,)))
+    return plans
+
+
+def fit_references(
+    plans: Sequence[Plan], train: Examples, config: TrainingConfig, checkpoints: Checkpoints
+) -> dict[str, Fitted]:
+    """Fit every reference on the whole training part.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        What to fit.
+    train : Examples
+        With the columns of every plan.
+    config : TrainingConfig
+        Settings.
+    checkpoints : Checkpoints
+        Where finished fits are kept.
+    """
+    with abandoning_pool(WORKERS) as pool:
+        work = {
+            plan.name: pool.submit(
+                fit, plan.algorithm, train.only(plan.columns), config, checkpoints, plan.name
+            )
+            for plan in plans
+        }
+        return {name: future.result() for name, future in work.items()}

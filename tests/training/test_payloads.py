@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.preprocessing import FunctionTransformer
+
+from basketwise.config import ModelName, TrainingConfig
+from basketwise.training.candidates import Probabilities, build
+from basketwise.training.checkpoints import NOWHERE, Checkpoints
+from basketwise.training.examples import Examples
+from basketwise.training.payloads import (
+    Progress,
+    drop_progress,
+    keep_model,
+    keep_probabilities,
+    keep_progress,
+    recall_model,
+    recall_probabilities,
+    recall_progress,
+)
+from tests.training.made_up import made_up
+
+NAMES: tuple[ModelName, ...] = get_args(ModelName)
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path, "key")
+
+
+@pytest.fixture(scope="module")
+def train() -> Examples:
+    return made_up(600)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recalled_model_predicts_to_the_bit(
+    checkpoints: Checkpoints, train: Examples, name: ModelName
+) -> None:
+    model = build(name, TrainingConfig(), train.y.size).fit(train.X, train.y)
+    keep_model(checkpoints, name, model, 1.25)
+    recalled = recall_model(checkpoints, name)
+    assert recalled
+    again, seconds = recalled
+    assert type(again) is type(model)
+    assert seconds == 1.25
+    new = made_up(500, seed=1).X
+    found, expected = again.predict_proba(new), model.predict_proba(new)
+    assert found.dtype == expected.dtype
+    assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_recalled_probabilities_are_the_same_bits(checkpoints: Checkpoints, dtype: type) -> None:
+    kept: Probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], 50).astype(dtype)
+    keep_probabilities(checkpoints, "fold", kept)
+    found = recall_probabilities(checkpoints, "fold", 50)
+    assert found is not None
+    assert found.dtype == kept.dtype
+    assert found.tobytes() == kept.tobytes()
+
+
+def test_probabilities_of_other_baskets_are_not_taken(checkpoints: Checkpoints) -> None:
+    keep_probabilities(checkpoints, "fold", np.full((50, 3), 1 / 3))
+    assert recall_probabilities(checkpoints, "fold", 51) is None
+    keep_probabilities(checkpoints, "fold", np.full((50, 2), 1 / 2))
+    assert recall_probabilities(checkpoints, "fold", 50) is None
+
+
+def test_nothing_is_recalled_of_what_was_never_kept(checkpoints: Checkpoints) -> None:
+    for where in (checkpoints, NOWHERE):
+        assert recall_model(where, "piece") is None
+        assert recall_probabilities(where, "piece", 3) is None
+        assert recall_progress(where, "piece") is None
+
+
+class Trap:
+    """Says so when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return print, ("opened",)
+
+
+def pickled_array() -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.array([[Trap()] * 3] * 3), allow_pickle=True)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\0" * 40,
+        pickle.dumps(Trap()),
+        b"\0" * 8 + pickle.dumps(Trap()),
+        pickled_array(),
+        struct.pack("<d", 1.0) + skops.io.dumps(FunctionTransformer(Path.unlink)),
+        struct.pack("<d", 1.0) + skops.io.dumps({"not": "a model"}),
+        struct.pack("<d", 1.0) + skops.io.dumps(FunctionTransformer())[:-30],
+    ],
+)
+def test_bytes_that_hold_something_else_are_as_good_as_absent(
+    checkpoints: Checkpoints, payload: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("piece", "piece-rounds"):
+        checkpoints.keep(name, payload)
+    assert recall_model(checkpoints, "piece") is None
+    assert recall_probabilities(checkpoints, "piece", 3) is None
+    assert recall_progress(checkpoints, "piece") is None
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_is_apart_from_the_finished_piece(
+    checkpoints: Checkpoints, train: Examples
+) -> None:
+    config = TrainingConfig(xgboost={"n_estimators": 2})
+    model = build("xgboost", config, train.y.size).fit(train.X, train.y)
+    booster = bytes(model.get_booster().save_raw("ubj"))  # type: ignore[attr-defined]
+    progress = Progress(2.5, 2, booster)
+    keep_progress(checkpoints, "xgboost", progress)
+    assert recall_model(checkpoints, "xgboost") is None
+    keep_model(checkpoints, "xgboost", model, 1.0)
+    assert recall_progress(checkpoints, "xgboost") == progress
+    drop_progress(checkpoints, "xgboost")
+    assert recall_progress(checkpoints, "xgboost") is None
+    assert recall_model(checkpoints, "xgboost") is not None

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from basketwise.config import ModelName, TrainingConfig
+from basketwise.errors import WorkspaceError
+from basketwise.training import boosting, pieces
+from basketwise.training.candidates import Classifier, Labels, Matrix, Probabilities, build
+from basketwise.training.checkpoints import Checkpoints
+from basketwise.training.examples import Examples
+from basketwise.training.pieces import Fitted, fit, train_all
+from tests.gold.running import quiet
+from tests.training.made_up import made_up
+
+CONFIG = TrainingConfig.model_validate(
+    {
+        "folds": 3,
+        "checkpoint_rounds": 2,
+        "random_forest": {"n_estimators": 4, "max_depth": 4},
+        "xgboost": {"n_estimators": 5, "max_depth": 3, "subsample": 0.7},
+    }
+)
+PIECES = len(CONFIG.models) * (1 + CONFIG.folds)
+
+Result = tuple[dict[ModelName, Probabilities], dict[ModelName, Fitted]]
+
+
+@pytest.fixture(scope="module")
+def train() -> Examples:
+    return made_up(600)
+
+
+@pytest.fixture(scope="module")
+def plain(train: Examples) -> Result:
+    return train_all(train, CONFIG, quiet)
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path / "kept", "key")
+
+
+def same(found: Result, expected: Result) -> None:
+    new = made_up(300, seed=1).X
+    assert list(found[0]) == list(expected[0]) == list(CONFIG.models)
+    assert list(found[1]) == list(expected[1]) == list(CONFIG.models)
+    for name in CONFIG.models:
+        assert found[0][name].tobytes() == expected[0][name].tobytes(), name
+        ours, theirs = (result[1][name].predict(new) for result in (found, expected))
+        assert ours.tobytes() == theirs.tobytes(), name
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Note every fit."""
+    fitted: list[str] = []
+    learn = boosting.learn
+
+    def noted(
+        name: ModelName,
+        model: Classifier,
+        X: Matrix,
+        y: Labels,
+        config: TrainingConfig,
+        checkpoints: Checkpoints,
+        piece: str,
+    ) -> float:
+        fitted.append(piece)
+        return learn(name, model, X, y, config, checkpoints, piece)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("basketwise.training.pieces.learn", noted)
+        patched.setattr("basketwise.training.crossval.learn", noted)
+        yield fitted
+
+
+def test_keeping_pieces_changes_nothing(
+    train: Examples, plain: Result, checkpoints: Checkpoints
+) -> None:
+    same(train_all(train, CONFIG, quiet, checkpoints), plain)
+    assert checkpoints.folder
+    names = {path.name.removesuffix(".checkpoint") for path in checkpoints.folder.iterdir()}
+    folds = {f"{name}-fold-{fold}" for name in CONFIG.models for fold in range(3)}
+    assert names == {*CONFIG.models, *folds}
+
+
+def test_a_finished_training_is_recalled_whole(
+    train: Examples,
+    checkpoints: Checkpoints,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = train_all(train, CONFIG, quiet, checkpoints)
+    ticks: list[tuple[str, int, int]] = []
+    with counted(monkeypatch) as fitted:
+        again = train_all(train, CONFIG, lambda *tick: ticks.append(tick), checkpoints)
+    assert fitted == []
+    assert ticks == [("models fitted", PIECES, PIECES)]
+    same(again, first)
+    for name in CONFIG.models:
+        assert again[1][name].seconds == first[1][name].seconds > 0
+
+
+def test_only_what_is_missing_is_fitted(
+    train: Examples,
+    plain: Result,
+    checkpoints: Checkpoints,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train_all(train, CONFIG, quiet, checkpoints)
+    missing = {"logistic", "xgboost", "random_forest-fold-2", "xgboost-fold-0"}
+    for piece in missing:
+        checkpoints.drop(piece)
+    ticks: list[tuple[str, int, int]] = []
+    with counted(monkeypatch) as fitted:
+        found = train_all(train, CONFIG, lambda *tick: ticks.append(tick), checkpoints)
+    assert len(fitted) == len(missing)
+    assert set(fitted) == missing
+    assert ticks == [("models fitted", done, PIECES) for done in range(PIECES - 4, PIECES + 1)]
+    same(found, plain)
+
+
+def test_pieces_of_another_training_are_not_taken(
+    train: Examples, plain: Result, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = CONFIG.model_copy(update={"random_state": 7})
+    train_all(train, other, quiet, Checkpoints(checkpoints.folder, "other"))
+    with counted(monkeypatch) as fitted:
+        same(train_all(train, CONFIG, quiet, checkpoints), plain)
+    assert len(fitted) == PIECES
+
+
+def damage(path: Path, number: int) -> None:
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(
+        (
+            whole[:middle],
+            whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :],
+            b"",
+            whole + whole,
+        )[number % 4]
+    )
+
+
+def test_damaged_files_cost_time_and_change_nothing(
+    train: Examples, plain: Result, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_all(train, CONFIG, quiet, checkpoints)
+    assert checkpoints.folder
+    files = sorted(checkpoints.folder.iterdir())
+    for number, path in enumerate(files):
+        damage(path, number)
+    with counted(monkeypatch) as fitted:
+        same(train_all(train, CONFIG, quiet, checkpoints), plain)
+    assert len(fitted) == len(files) == PIECES
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_damaged_stretch_costs_time_and_changes_nothing(
+    train: Examples, plain: Result, checkpoints: Checkpoints, number: int
+) -> None:
+    checkpoints.prepare()
+    X, y = train.X, train.y
+    model = build("xgboost", CONFIG, y.size)
+    boosting.learn("xgboost", model, X, y, CONFIG, checkpoints, "xgboost")
+    assert checkpoints.folder
+    (path,) = checkpoints.folder.glob("xgboost-rounds*")
+    damage(path, number)
+    found = fit("xgboost", train, CONFIG, checkpoints)
+    new = made_up(300, seed=1).X
+    assert found.predict(new).tobytes() == plain[1]["xgboost"].predict(new).tobytes()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", CONFIG.models)
+def test_a_single_fit_is_kept_under_its_own_name(
+    train: Examples, checkpoints: Checkpoints, name: ModelName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints.prepare()
+    fewer = train.only(["a", "c"])
+    unkept = fit(name, fewer, CONFIG)
+    first = fit(name, fewer, CONFIG, checkpoints, "without_basket")
+    with counted(monkeypatch) as fitted:
+        again = fit(name, fewer, CONFIG, checkpoints, "without_basket")
+        assert fitted == []
+        fit(name, train, CONFIG, checkpoints)
+        assert fitted == [name]
+    assert again.seconds == first.seconds
+    expected = unkept.predict(fewer.X).tobytes()
+    assert first.predict(fewer.X).tobytes() == again.predict(fewer.X).tobytes() == expected
+
+
+def test_a_full_disk_ends_the_training(
+    train: Examples, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Checkpoints, name: str, payload: bytes) -> None:
+        raise WorkspaceError("Checkpoints cannot be kept.")
+
+    monkeypatch.setattr(Checkpoints, "keep", full)
+    with pytest.raises(WorkspaceError, match="cannot be kept"):
+        train_all(train, CONFIG, quiet, checkpoints)
+
+
+def test_an_abandoned_piece_harms_nothing(
+    train: Examples, plain: Result, checkpoints: Checkpoints
+) -> None:
+    """A training is stopped; what its threads keep afterwards is whole, and of use."""
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(what: str, done: int, total: int) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train_all(train, CONFIG, stop, checkpoints)
+    same(train_all(train, CONFIG, quiet, checkpoints), plain)
+
+
+def test_many_rows_are_predicted_in_pieces(
+    train: Examples, plain: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = plain[1]["decision_tree"]
+    whole = fitted.model.predict_proba(train.X)
+    monkeypatch.setattr(pieces, "PREDICT_ROWS", 7)
+    np.testing.assert_array_equal(fitted.predict(train.X), whole)
