@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,11 +10,15 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
+from basketwise.features.groups import columns_of
 from basketwise.schema import CLASSES, COLUMNS
 from basketwise.serving import batch
 from basketwise.serving.batch import BatchResult, predict
-from basketwise.serving.scorer import Scorer, load_scorer
+from basketwise.serving.scorer import PROBABILITIES, Scorer, load_scorer
 from basketwise.silver.chunks import read_chunks
+from basketwise.training.candidates import build
+from basketwise.training.examples import read_examples
+from basketwise.training.predictions import CALIBRATED, probability_columns
 from tests.evaluation.running import Evaluated
 from tests.gold.running import Run, quiet
 from tests.raw_lines import LABEL, Line, line, write_csv
@@ -93,11 +98,9 @@ def test_batches_agree_with_what_was_evaluated(
     counts = dict(table["predicted_sensitivity"].value_counts().iter_rows())
     assert counts == {label: number for label, number in result.predicted.items() if number}
     assert list(result.predicted) == list(CLASSES)
-    judged, winner = evaluated.predictions, evaluated.record.winner
-    both = judged.join(table, on="basket_id", how="left", maintain_order="left")
-    for label in CLASSES:
-        name = f"p_{label.lower()}"
-        assert both[name].cast(pl.Float32).equals(both[f"{winner}_{name}"].alias(name))
+    both = evaluated.predictions.join(table, on="basket_id", how="left", maintain_order="left")
+    for name, judged in zip(PROBABILITIES, probability_columns(CALIBRATED), strict=True):
+        assert both[name].cast(pl.Float32).equals(both[judged].alias(name))
 
 
 def test_no_label_is_needed_and_a_bad_one_does_not_matter(
@@ -110,8 +113,9 @@ def test_no_label_is_needed_and_a_bad_one_does_not_matter(
         line(BASKET_ID="5", **{LABEL: ""}),
     ]
     write_csv(raw / "with.csv", [*odd, *more])
-    result = score(raw, tmp_path / "scored.csv", scorer)
-    assert [row["basket_id"] for row in rows(result.out)] == ["1", "2", "3", "4", "5"]
+    out = tmp_path / "scored.csv"
+    result = score(raw, out, scorer)
+    assert [row["basket_id"] for row in rows(out)] == ["1", "2", "3", "4", "5"]
     assert result.rejected == {}
 
 
@@ -128,9 +132,12 @@ def test_a_basket_is_one_row_however_its_lines_are_spread(
     chosen.write_csv(whole / "all.csv")
     for k in range(3):
         chosen.gather_every(3, k).write_csv(spread / f"part{k}.csv")
-    together = score(whole, tmp_path / "whole.parquet", scorer)
-    apart = score(spread, tmp_path / "spread.parquet", scorer)
-    first, second = pl.read_parquet(together.out), pl.read_parquet(apart.out)
+    tables = []
+    for folder in (whole, spread):
+        out = folder.with_suffix(".parquet")
+        score(folder, out, scorer)
+        tables.append(pl.read_parquet(out))
+    first, second = tables
     assert second["basket_id"].to_list() == some
     assert first["predicted_sensitivity"].equals(second["predicted_sensitivity"])
 
@@ -169,13 +176,14 @@ def test_refused_lines_are_counted_by_reason(raw: Path, tmp_path: Path, scorer: 
             unlabelled(BASKET_ID="3", QUANTITY="0"),
         ],
     )
-    result = score(raw, tmp_path / "scored.csv", scorer)
+    out = tmp_path / "scored.csv"
+    result = score(raw, out, scorer)
     assert result.lines == 5
     assert sum(result.rejected.values()) == 3
     assert result.rejected["duplicate_line"] == 1
     assert list(result.rejected) == sorted(result.rejected)
     # Baskets 2 and 3 have no line left.
-    assert [row["basket_id"] for row in rows(result.out)] == ["1"]
+    assert [row["basket_id"] for row in rows(out)] == ["1"]
 
 
 def test_duplicates_can_be_kept(raw: Path, tmp_path: Path, scorer: Scorer) -> None:
@@ -261,3 +269,95 @@ def test_the_file_appears_only_when_it_is_whole(
     with pytest.raises(WorkspaceError, match="No space left on device"):
         score(raw, out, scorer)
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_explained_rows_are_the_same_and_say_why(
+    sample: Path, tmp_path: Path, scorer: Scorer
+) -> None:
+    plain = tmp_path / "plain.parquet"
+    score(sample, plain, scorer)
+    tables = []
+    for name in ("a.csv", "a.parquet"):
+        out = tmp_path / name
+        result = predict(str(sample), out, scorer, Config(), quiet, explained=True)
+        assert (result.out, result.asked) == (out, None)
+        tables.append(pl.read_csv(out) if out.suffix == ".csv" else pl.read_parquet(out))
+    assert tables[0].equals(tables[1])
+    assert tables[0].columns == [*HEADER, "explanation"]
+    assert tables[1].drop("explanation").equals(pl.read_parquet(plain))
+    starts = tables[1]["explanation"].str.split(" ").list.first()
+    assert starts.to_list() == tables[1]["predicted_sensitivity"].to_list()
+
+
+def test_explanations_are_the_same_however_the_work_is_cut(
+    sample: Path, tmp_path: Path, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
+    predict(str(sample), whole, scorer, Config(), quiet, explained=True)
+    monkeypatch.setattr(batch, "read_chunks", lambda silver: read_chunks(silver, lines=1))
+    predict(str(sample), cut, scorer, Config(), quiet, explained=True)
+    assert whole.read_bytes() == cut.read_bytes()
+
+
+@pytest.mark.parametrize("name", [None, "asked.csv", "asked.parquet"])
+def test_baskets_asked_for_come_in_that_order_with_their_products(
+    sample: Path, sample_run: Run, tmp_path: Path, scorer: Scorer, name: str | None
+) -> None:
+    predict(str(sample), tmp_path / "all.parquet", scorer, Config(), quiet, explained=True)
+    all_rows = pl.read_parquet(tmp_path / "all.parquet")
+    # The last week's first, and one of them twice.
+    ids = all_rows["basket_id"].gather([-1, 0, -1, 700]).cast(pl.String).to_list()
+    out = tmp_path / name if name else None
+    result = predict(str(sample), out, scorer, Config(), quiet, baskets=ids)
+    assert result.asked is not None
+    assert (result.out, result.baskets, sum(result.predicted.values())) == (out, 3, 3)
+    assert result.asked.drop("products").equals(all_rows[[-1, 0, 700]])
+    lines = pl.concat(chunk.lines for chunk in read_chunks(sample_run.silver))
+    for basket, products in result.asked.select("basket_id", "products").iter_rows():
+        own = lines.filter(pl.col("BASKET_ID") == basket)
+        counts = dict(own["PROD_CODE"].value_counts().iter_rows())
+        assert {one["prod_code"]: one["lines"] for one in products} == counts
+    if out is not None:
+        found = pl.read_csv(out) if out.suffix == ".csv" else pl.read_parquet(out)
+        assert found.equals(all_rows[[0, 700, -1]])
+
+
+def test_an_id_is_taken_letter_by_letter(raw: Path, scorer: Scorer) -> None:
+    write_csv(raw / "a.csv", [unlabelled(BASKET_ID="7"), unlabelled(BASKET_ID="8")])
+    asked = predict(str(raw), None, scorer, Config(), quiet, baskets=["8"]).asked
+    assert asked is not None
+    assert asked["basket_id"].to_list() == [8]
+    write_csv(raw / "b.csv", [unlabelled(BASKET_ID="07")])
+    asked = predict(str(raw), None, scorer, Config(), quiet, baskets=["07", "7"]).asked
+    assert asked is not None
+    assert asked["basket_id"].to_list() == ["07", "7"]
+
+
+@pytest.mark.parametrize("basket", ["07", "7 ", "", "9", "3"])
+def test_a_basket_that_cannot_be_scored_is_named_and_nothing_is_written(
+    raw: Path, tmp_path: Path, scorer: Scorer, basket: str
+) -> None:
+    write_csv(raw / "a.csv", [unlabelled(BASKET_ID="7"), unlabelled(BASKET_ID="3", SPEND="free")])
+    with pytest.raises(InputError, match=f"no basket '{basket}' that can be scored") as caught:
+        predict(str(raw), tmp_path / "a.csv", scorer, Config(), quiet, baskets=["7", basket])
+    assert "letter by letter" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_a_model_that_does_not_look_at_products_says_so(
+    sample: Path, sample_run: Run, tmp_path: Path, scorer: Scorer
+) -> None:
+    columns = columns_of(["basket"])
+    train = read_examples(sample_run.gold / "train_features.parquet", columns)
+    model = build("decision_tree", Config().training, train.y.size).fit(train.X, train.y)
+    changes = {"feature_columns": columns, "groups": ["basket"]}
+    metadata = scorer.metadata.model_copy(update=changes)
+    blind = replace(scorer, model=model, metadata=metadata, index=None)
+    out = tmp_path / "a.parquet"
+    predict(str(sample), out, blind, Config(), quiet, explained=True)
+    table = pl.read_parquet(out)
+    assert table["explanation"].str.ends_with("%). This model does not look at products.").all()
+    one = str(table["basket_id"][0])
+    asked = predict(str(sample), None, blind, Config(), quiet, baskets=[one]).asked
+    assert asked is not None
+    assert asked["products"].to_list() == [[]]

@@ -8,12 +8,12 @@ import pytest
 
 from basketwise.artifact import pack
 from basketwise.errors import DependencyError
-from basketwise.evaluation.stage import predicted_class
 from basketwise.lineage import sha256
 from basketwise.registry.protocol import ApprovalState, Submission
 from basketwise.serving import champion as module
 from basketwise.serving.champion import champion_predictions
 from basketwise.serving.scorer import load_scorer
+from basketwise.training.predictions import predicted_class
 from tests.evaluation.running import Evaluated
 from tests.fakes.registry import MemoryRegistry
 from tests.gold.running import Run

@@ -13,12 +13,13 @@ from threadpoolctl import threadpool_limits
 from basketwise.artifact import pack, unpack, write_manifest
 from basketwise.config import ModelName
 from basketwise.errors import InputError
-from basketwise.evaluation.stage import predicted_class
 from basketwise.schema import BASKET_ID, CLASSES, LABEL, PROD_CODE
 from basketwise.serving.scorer import PREDICTED, PROBABILITIES, Scorer, load_scorer
 from basketwise.silver.chunks import read_chunks
+from basketwise.training.calibration import CALIBRATION_FILE, Calibration, calibrate
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
+from basketwise.training.predictions import CALIBRATED, predicted_class, probability_columns
 from tests.evaluation.running import CONFIG, Evaluated
 from tests.gold.running import Run
 
@@ -36,6 +37,9 @@ def lines(sample_run: Run) -> pl.DataFrame:
     return whole.join(tested, on=BASKET_ID, how="semi", maintain_order="left")
 
 
+UNCALIBRATED = Calibration(method="none", description="")
+
+
 def opened(evaluated: Evaluated, root: Path) -> Path:
     folder = root / "model"
     folder.mkdir()
@@ -47,13 +51,13 @@ def test_serving_gives_exactly_the_predictions_that_evaluation_judged(
     scorer: Scorer, lines: pl.DataFrame, evaluated: Evaluated
 ) -> None:
     served, judged = scorer.score(lines), evaluated.predictions
-    winner = evaluated.record.winner
+    assert scorer.calibration.thresholds, "nothing would be calibrated"
     assert served["basket_id"].equals(judged["basket_id"])
-    for name in PROBABILITIES:
+    for name, expected in zip(PROBABILITIES, probability_columns(CALIBRATED), strict=True):
         column = served[name].cast(pl.Float32)
-        assert column.equals(judged[f"{winner}_{name}"].alias(name), check_dtypes=True)
-    expected = np.asarray(CLASSES)[predicted_class(judged, winner)]
-    assert served[PREDICTED].to_list() == expected.tolist()
+        assert column.equals(judged[expected].alias(name), check_dtypes=True)
+    answers = np.asarray(CLASSES)[predicted_class(judged, CALIBRATED)]
+    assert served[PREDICTED].to_list() == answers.tolist()
 
 
 @pytest.mark.parametrize("name", CONFIG.training.models)
@@ -70,7 +74,7 @@ def test_so_does_every_other_candidate(
     # As the training stage does: what BLAS adds up first hangs on its threads.
     with threadpool_limits(1, user_api="blas"):
         model = build(name, CONFIG.training, train.y.size).fit(train.X, train.y)
-    served = Scorer(model, scorer.metadata, scorer.index).score(lines)
+    served = Scorer(model, UNCALIBRATED, scorer.metadata, scorer.index).score(lines)
     for column in PROBABILITIES:
         expected = evaluated.predictions[f"{name}_{column}"].alias(column)
         assert served[column].cast(pl.Float32).equals(expected)
@@ -132,7 +136,7 @@ def test_a_product_with_a_new_code_takes_after_its_kin(scorer: Scorer, lines: pl
     )
     renamed = kin.with_columns(("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE))
     known = scorer.score(lines)
-    found = Scorer(scorer.model, scorer.metadata, grouped).score(renamed)
+    found = Scorer(scorer.model, scorer.calibration, scorer.metadata, grouped).score(renamed)
     agree = (known[PREDICTED] == found[PREDICTED]).sum()
     assert agree > 0.97 * known.height
 
@@ -146,7 +150,7 @@ def test_no_lines_give_no_rows(scorer: Scorer, lines: pl.DataFrame) -> None:
 def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Scorer, lines: pl.DataFrame) -> None:
     outliers = scorer.metadata.outliers.model_copy(update={"treatment": "drop"})
     metadata = scorer.metadata.model_copy(update={"outliers": outliers})
-    dropping = Scorer(scorer.model, metadata, scorer.index)
+    dropping = Scorer(scorer.model, scorer.calibration, metadata, scorer.index)
     basket = lines[BASKET_ID][0]
     dear = pl.when(pl.col(BASKET_ID) == basket).then(1e6).otherwise(pl.col("SPEND"))
     table = dropping.score(lines.with_columns(dear.alias("SPEND")))
@@ -191,8 +195,14 @@ def repacked(folder: Path) -> Path:
     return archive
 
 
-@pytest.mark.parametrize("name", ["metadata.json", "product_index.parquet", "model.skops"])
-@pytest.mark.parametrize("data", [None, b"", b"{}"])
+NEEDED = ["metadata.json", "product_index.parquet", "model.skops"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [(name, data) for name in [*NEEDED, CALIBRATION_FILE] for data in (b"", b"{}")]
+    + [(name, None) for name in NEEDED],
+)
 def test_an_archive_that_lacks_or_garbles_what_scoring_needs_is_refused(
     evaluated: Evaluated, tmp_path: Path, name: str, data: bytes | None
 ) -> None:
@@ -202,6 +212,31 @@ def test_an_archive_that_lacks_or_garbles_what_scoring_needs_is_refused(
         (folder / name).write_bytes(data)
     with pytest.raises(InputError, match=name.replace(".", r"\.")):
         load_scorer(repacked(folder))
+
+
+def test_an_archive_of_an_older_version_is_scored_as_the_algorithm_gives_it(
+    scorer: Scorer, lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    folder = opened(evaluated, tmp_path)
+    (folder / CALIBRATION_FILE).unlink()
+    older = load_scorer(repacked(folder)).score(lines)
+    for name in PROBABILITIES:
+        expected = evaluated.predictions[f"{evaluated.record.winner}_{name}"].alias(name)
+        assert older[name].cast(pl.Float32).equals(expected)
+
+
+def test_the_calibration_of_the_archive_is_applied(
+    scorer: Scorer, lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    folder = opened(evaluated, tmp_path)
+    softer = Calibration(method="temperature", temperature=4.0, description="")
+    (folder / CALIBRATION_FILE).write_text(softer.model_dump_json(), encoding="utf-8")
+    scored = load_scorer(repacked(folder)).score(lines)
+    plain = Scorer(scorer.model, UNCALIBRATED, scorer.metadata, scorer.index).score(lines)
+    assert scored[PREDICTED].equals(plain[PREDICTED])
+    given, shipped = (one.select(PROBABILITIES).to_numpy() for one in (plain, scored))
+    np.testing.assert_array_equal(shipped, calibrate(given, softer))
+    assert (shipped.max(axis=1) < given.max(axis=1)).all()
 
 
 def test_a_model_with_untrusted_types_is_refused_at_the_door(

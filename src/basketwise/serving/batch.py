@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from uuid import uuid4
 
 import polars as pl
 
 from basketwise.config import Config
-from basketwise.errors import ConfigError, WorkspaceError
+from basketwise.errors import ConfigError, InputError, WorkspaceError
+from basketwise.gold.tables import KEY
 from basketwise.schema import CLASSES
+from basketwise.serving.contributions import contributions
+from basketwise.serving.explain import score_and_explain
 from basketwise.serving.scorer import PREDICTED, Scorer
 from basketwise.silver.chunks import read_chunks, weeks
-from basketwise.silver.intake import Rules, Tick, build_silver
-from basketwise.silver.sources import discover
+from basketwise.silver.intake import Intake, Rules, Tick, build_silver
+from basketwise.silver.sources import Source, discover
 
 FORMATS = (".csv", ".parquet")
+SILVER, SCRATCH, SCORED = "silver", "scratch", "scored"
 
 
 @dataclass(frozen=True)
@@ -27,30 +32,45 @@ class BatchResult:
     Attributes
     ----------
     out
-        The file written.
+        The file written, if one was asked for.
     baskets
-        Rows in it.
+        Baskets scored: the rows in it.
     predicted
         Baskets by predicted class.
     lines, rejected
         Lines read; of them refused, by reason. A basket of refused lines alone has no row.
+    asked
+        The baskets asked for by id, in that order: the columns of the file and ``products``, a
+        list of structs with the columns of
+        :func:`basketwise.serving.contributions.contributions`; empty for a model without a
+        product index. None where no id was given.
     """
 
-    out: Path
+    out: Path | None
     baskets: int
     predicted: dict[str, int]
     lines: int
     rejected: dict[str, int]
+    asked: pl.DataFrame | None = None
 
 
-def predict(data: str, out: Path, scorer: Scorer, config: Config, tick: Tick) -> BatchResult:
+def predict(
+    data: str,
+    out: Path | None,
+    scorer: Scorer,
+    config: Config,
+    tick: Tick,
+    *,
+    explained: bool = False,
+    baskets: Sequence[str] = (),
+) -> BatchResult:
     """Score raw files.
 
     Parameters
     ----------
     data : str
         A file, folder or glob; the label column is not needed, and not looked at.
-    out : Path
+    out : Path or None
         ``.csv`` or ``.parquet``; written whole or not at all. One row per basket: ``basket_id``
         letter by letter as in the input, ``predicted_sensitivity``, ``p_low``, ``p_medium``,
         ``p_high``.
@@ -60,60 +80,110 @@ def predict(data: str, out: Path, scorer: Scorer, config: Config, tick: Tick) ->
         How files are read.
     tick : callable
         Told of progress.
+    explained : bool
+        Add the column ``explanation``, see :func:`basketwise.serving.explain.explain`.
+    baskets : sequence of str
+        Score only these, letter by letter, and explain them; their rows are the same as without.
+        Empty: all.
 
     Raises
     ------
     InputError
-        If the data cannot be used.
+        If the data cannot be used, or lacks a basket that was asked for.
     ConfigError
         If ``out`` is of another format.
     WorkspaceError
         If it cannot be written.
     """
-    if out.suffix.lower() not in FORMATS:
+    if out is not None and out.suffix.lower() not in FORMATS:
         raise ConfigError(
             f"--out {str(out)!r} ends in {out.suffix or 'nothing'!r}.",
             f"Give a file ending in {' or '.join(FORMATS)}.",
         )
+    sources = discover(data)
+    # What is finished beside the output can be moved to its name whole.
+    beside = None if out is None else out.parent
+    try:
+        if beside is not None:
+            beside.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".basketwise-", dir=beside) as name:
+            folder = Path(name)
+            intake = _take_in(sources, folder, config, tick)
+            predicted, asked = _score(scorer, folder, tick, explained=explained, baskets=baskets)
+            if out is not None:
+                finished = folder / f"{uuid4().hex}{out.suffix}"
+                _write(folder / SCORED, finished)
+                finished.replace(out)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{str(out or gettempdir())!r} cannot be written: {error.strerror or error}.",
+            "Free some space, mend the permissions, or choose another --out.",
+        ) from error
+    return BatchResult(
+        out,
+        sum(predicted.values()),
+        predicted,
+        intake.lines,
+        dict(sorted(intake.rejected.items())),
+        asked,
+    )
+
+
+def _take_in(sources: list[Source], folder: Path, config: Config, tick: Tick) -> Intake:
     rules = Rules(
         config.data.labels,
         labelled=False,
         encoding=config.data.encoding,
         keep_duplicates=config.etl.duplicates == "keep",
     )
-    sources = discover(data)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".basketwise-", dir=out.parent) as folder:
-            silver, scratch, scored = (Path(folder) / n for n in ("silver", "scratch", "scored"))
-            for path in (silver, scratch, scored):
-                path.mkdir()
-            intake, _ = build_silver(sources, silver, scratch, rules, tick)
-            predicted = _score(scorer, silver, scored, tick)
-            finished = Path(folder) / f"{uuid4().hex}{out.suffix}"
-            _write(scored, finished)
-            finished.replace(out)
-    except OSError as error:
-        raise WorkspaceError(
-            f"{str(out)!r} cannot be written: {error.strerror or error}.",
-            "Free some space, mend the permissions, or choose another --out.",
-        ) from error
-    return BatchResult(
-        out, sum(predicted.values()), predicted, intake.lines, dict(sorted(intake.rejected.items()))
-    )
+    for name in (SILVER, SCRATCH, SCORED):
+        (folder / name).mkdir()
+    return build_silver(sources, folder / SILVER, folder / SCRATCH, rules, tick)[0]
 
 
-def _score(scorer: Scorer, silver: Path, scored: Path, tick: Tick) -> dict[str, int]:
+def _score(
+    scorer: Scorer, folder: Path, tick: Tick, *, explained: bool, baskets: Sequence[str]
+) -> tuple[dict[str, int], pl.DataFrame | None]:
+    """Write the rows chunk by chunk, and count them; give those of ``baskets`` with products."""
     counts = dict.fromkeys(CLASSES, 0)
-    total, done = len(weeks(silver)), 0
-    for chunk in read_chunks(silver):
-        table = scorer.score(chunk.lines)
-        table.write_parquet(scored / f"{chunk.weeks[0]:06d}.parquet")
+    asked: list[pl.DataFrame] = []
+    total, done = len(weeks(folder / SILVER)), 0
+    for chunk in read_chunks(folder / SILVER):
+        if baskets:
+            table, products = score_and_explain(scorer, chunk.lines, baskets)
+            asked.append(_with_products(table, products))
+        elif explained:
+            table, _ = score_and_explain(scorer, chunk.lines)
+        else:
+            table = scorer.score(chunk.lines)
+        table.write_parquet(folder / SCORED / f"{chunk.weeks[0]:06d}.parquet")
         for label, number in table[PREDICTED].value_counts().iter_rows():
             counts[label] += number
         done += len(chunk.weeks)
         tick("scoring", done, total)
-    return counts
+    return counts, _in_order(pl.concat(asked), baskets) if asked else None
+
+
+def _with_products(table: pl.DataFrame, products: pl.DataFrame | None) -> pl.DataFrame:
+    if products is None:
+        return table.with_columns(products=pl.lit([], pl.List(pl.Struct([]))))
+    parts = contributions(products)
+    nested = parts.group_by(KEY, maintain_order=True).agg(products=pl.struct(pl.exclude(KEY)))
+    return table.join(nested, on=KEY, how="left", maintain_order="left")
+
+
+def _in_order(found: pl.DataFrame, baskets: Sequence[str]) -> pl.DataFrame:
+    """Sort rows as their baskets were asked for; refuse if one is not there."""
+    ids = found[KEY].cast(pl.String)
+    absent = [basket for basket in baskets if basket not in set(ids)]
+    if absent:
+        raise InputError(
+            f"The data hold no basket {absent[0]!r} that can be scored.",
+            "Give ids letter by letter as in the data. A basket whose lines were all refused, or "
+            "all dropped as outliers, is not scored.",
+        )
+    rows = {basket: row for row, basket in enumerate(ids)}
+    return found[[rows[basket] for basket in dict.fromkeys(baskets)]]
 
 
 def _write(scored: Path, out: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.evaluation.stage import ChampionPredictions
+from basketwise.evaluation.findings import ChampionPredictions
 from basketwise.gold.tables import KEY, TEST_FILE
 from basketwise.registry.protocol import Registry
 from basketwise.schema import BASKET_ID

@@ -1,4 +1,4 @@
-"""A model, its index and its recipe: from lines to probabilities."""
+"""A model, its calibration, its index and its recipe: from lines to probabilities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from basketwise.gold.metadata import Metadata
 from basketwise.gold.tables import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
 from basketwise.index.table import complete
 from basketwise.schema import CLASSES, HIERARCHY, PROD_CODE
+from basketwise.training.calibration import Calibration, calibrate, read_calibration
 from basketwise.training.candidates import Classifier
+from basketwise.training.predictions import decide
 
 PREDICTED = "predicted_sensitivity"
 PROBABILITIES = tuple(f"p_{label.lower()}" for label in CLASSES)
@@ -27,6 +29,7 @@ class Scorer:
     """Everything that scoring needs; nothing of the training data."""
 
     model: Classifier
+    calibration: Calibration
     metadata: Metadata
     index: pl.DataFrame | None
 
@@ -42,8 +45,8 @@ class Scorer:
         -------
         DataFrame
             One row per basket, sorted: ``basket_id`` (as in ``lines``),
-            ``predicted_sensitivity``, ``p_low``, ``p_medium``, ``p_high`` (Float64, sum 1). With
-            outliers dropped, a basket of outliers alone has no row.
+            ``predicted_sensitivity``, ``p_low``, ``p_medium``, ``p_high`` (Float64, calibrated,
+            sum 1). With outliers dropped, a basket of outliers alone has no row.
         """
         recipe = Recipe(
             self.metadata.encoders.model_dump(),
@@ -59,9 +62,10 @@ class Scorer:
         probabilities = np.empty((0, len(CLASSES)))
         if table.height:
             probabilities = self.model.predict_proba(np.ascontiguousarray(X)).astype(np.float64)
+        probabilities = calibrate(probabilities, self.calibration)
         # In single precision, as evaluation keeps and judges them: else a tie could be decided
         # one way there and another way here.
-        predicted = np.asarray(CLASSES)[probabilities.astype(np.float32).argmax(axis=1)]
+        predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
         return table.select(KEY).with_columns(
             pl.Series(PREDICTED, predicted, dtype=pl.String),
             *(pl.Series(name, p) for name, p in zip(PROBABILITIES, probabilities.T, strict=True)),
@@ -108,4 +112,4 @@ def _from_folder(folder: Path) -> Scorer:
             "not compute.",
             "Use the version that trained it, or train it again with this one.",
         )
-    return Scorer(load_model(folder / MODEL), metadata, index)
+    return Scorer(load_model(folder / MODEL), read_calibration(folder), metadata, index)

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from basketwise.gold.tables import Recipe, features
+from basketwise.schema import BASKET_ID, CLASSES, HIERARCHY, PROD_CODE
+from basketwise.serving.contributions import look_up
+from basketwise.serving.explain import EXPLANATION, explain, score_and_explain
+from basketwise.serving.scorer import Scorer, load_scorer
+from basketwise.silver.chunks import read_chunks
+from tests.evaluation.running import Evaluated
+from tests.gold.running import Run
+
+Product = tuple[str, int, str] | tuple[str, int, str, bool]
+"""Code, lines, class, and whether it is new."""
+
+
+def scored(predicted: str, p: float, basket: int | str = 1) -> pl.DataFrame:
+    others = (1 - p) / 2
+    return pl.DataFrame(
+        {
+            "basket_id": [basket],
+            "predicted_sensitivity": [predicted],
+            **{f"p_{label.lower()}": [p if label == predicted else others] for label in CLASSES},
+        }
+    )
+
+
+def products(given: Sequence[Product], basket: int | str = 1) -> pl.DataFrame:
+    rows = [(basket, *one, *([False] if len(one) == 3 else [])) for one in given]
+    columns = ["basket_id", "prod_code", "lines", "class", "new"]
+    return pl.DataFrame(rows, columns, orient="row", strict=False)
+
+
+def told(predicted: str, *given: Product, p: float = 0.98) -> str:
+    """Return the explanation of one basket, for a model on products alone, without its start."""
+    table = explain(scored(predicted, p), products(given), ["product"])
+    lead, _, rest = table[EXPLANATION].item().partition("%). ")
+    assert lead.startswith(f"{predicted} price sensitivity (")
+    assert isinstance(rest, str)
+    return rest
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            [("A", 2, "High"), ("B", 1, "High"), ("C", 1, "Low"), ("D", 1, "Medium")],
+            "Of 5 telling lines, 3 point to High (A twice, B), 1 to Low (C), 1 to Medium (D). "
+            "Balance High minus Low: (3 - 1) / 5 = +0.40.",
+        ),
+        (
+            [("A", 3, "Low"), ("B", 1, "High"), ("X", 2, "Unclassified")],
+            "Of 4 telling lines, 1 points to High (B), 3 to Low (A 3 times). "
+            "Balance High minus Low: (1 - 3) / 4 = -0.50. 2 lines say nothing.",
+        ),
+        (
+            [("A", 3, "Low"), ("B", 2, "Medium")],
+            "Of 5 telling lines, 3 point to Low (A 3 times), 2 to Medium (B twice), none to High. "
+            "Balance High minus Low: (0 - 3) / 5 = -0.60.",
+        ),
+        (
+            [("A", 1, "High"), ("X", 1, "Unclassified")],
+            "The one telling line points to High (A). "
+            "Balance High minus Low: (1 - 0) / 1 = +1.00. 1 line says nothing.",
+        ),
+        (
+            [("A", 1, "Low")],
+            "The one telling line points to Low (A), not to High. "
+            "Balance High minus Low: (0 - 1) / 1 = -1.00.",
+        ),
+        (
+            [("A", 2, "High")],
+            "Both telling lines point to High (A twice). "
+            "Balance High minus Low: (2 - 0) / 2 = +1.00.",
+        ),
+        (
+            [("A", 2, "Medium"), ("B", 1, "Medium")],
+            "All 3 telling lines point to Medium (A twice, B), none to High. "
+            "Balance High minus Low: (0 - 0) / 3 = 0.00.",
+        ),
+        (
+            [("A", 1, "High"), ("B", 1, "Low")],
+            "Of 2 telling lines, 1 points to High (A), 1 to Low (B). "
+            "Balance High minus Low: (1 - 1) / 2 = 0.00.",
+        ),
+        ([("X", 1, "Unclassified")], "Its only line says nothing."),
+        ([("X", 2, "Unclassified"), ("Y", 1, "Unclassified")], "All its 3 lines say nothing."),
+    ],
+)
+def test_what_a_basket_of_high_is_told(given: list[Product], expected: str) -> None:
+    assert told("High", *given) == expected
+
+
+def test_five_products_of_a_class_are_named_and_the_others_counted() -> None:
+    many: list[Product] = [(f"A{n}", 1, "High") for n in range(5)]
+    assert "(A0, A1, A2, A3, A4)." in told("High", *many)
+    assert "(A0, A1, A2, A3, A4, 1 more)." in told("High", *many, ("A5", 1, "High"))
+    more = [*many, *((f"B{n}", 1, "Low") for n in range(7))]
+    assert "5 to Low" not in told("High", *more)
+    assert "7 to Low (B0, B1, B2, B3, B4, 2 more)." in told("High", *more)
+
+
+def test_new_products_are_marked_and_counted_where_they_point_somewhere() -> None:
+    one = told("High", ("A", 2, "High", True), ("B", 1, "High"), ("X", 1, "Unclassified", True))
+    assert "(A* twice, B)" in one
+    assert one.endswith("1 product is new to the model and judged by its group (*).")
+    two = told("High", ("A", 1, "High", True), ("B", 1, "Low", True))
+    assert two.endswith("2 products are new to the model and judged by their group (*).")
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "medium", "expected"),
+    [
+        (199, 0, 1, "(199 - 0) / 200 = +0.99."),
+        (999, 0, 1, "(999 - 0) / 1000 = +0.99."),
+        (0, 999, 1, "(0 - 999) / 1000 = -0.99."),
+        (2, 1, 997, "(2 - 1) / 1000 = +0.01."),
+        (2, 1, 0, "(2 - 1) / 3 = +0.33."),
+        (21, 1, 178, "(21 - 1) / 200 = +0.10."),
+    ],
+)
+def test_the_balance_is_rounded_neither_to_unanimity_nor_to_a_draw(
+    high: int, low: int, medium: int, expected: str
+) -> None:
+    given = (("A", high, "High"), ("B", low, "Low"), ("C", medium, "Medium"))
+    text = told("High", *(one for one in given if one[1]))
+    assert f"Balance High minus Low: {expected}" in text
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"),
+    [
+        (0.345, "34 %"),
+        (0.984, "98 %"),
+        (0.9949, "99 %"),
+        (0.9951, "99.5 %"),
+        (0.99951, "99.9 %"),
+        (1 - 1e-12, "99.9 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_a_probability_is_not_rounded_up_to_a_certainty(p: float, expected: str) -> None:
+    table = explain(scored("High", p), products([("A", 1, "High")]), ["product"])
+    assert table[EXPLANATION].item().startswith(f"High price sensitivity ({expected}). ")
+
+
+def test_a_model_on_other_features_too_says_that_their_part_is_not_shown() -> None:
+    own = products([("A", 1, "High")])
+    (text,) = explain(scored("High", 0.9), own, ["basket", "product"])[EXPLANATION]
+    assert text.endswith("The model also sees spend, time and shop; their part is not shown.")
+    (text,) = explain(scored("High", 0.9), own, ["product"])[EXPLANATION]
+    assert "spend" not in text
+
+
+def test_a_model_without_the_index_says_so() -> None:
+    (text,) = explain(scored("Low", 0.55), None, ["basket"])[EXPLANATION]
+    assert text == "Low price sensitivity (55 %). This model does not look at products."
+
+
+@pytest.mark.parametrize("code", ["=1+1", "@cmd", "-2", "+3", '"quoted", and more'])
+def test_no_code_comes_first_in_the_cell(code: str) -> None:
+    table = explain(scored("High", 0.9), products([(code, 1, "High")]), ["product"])
+    assert table[EXPLANATION].item().startswith("High price")
+    assert f"({code})" in table[EXPLANATION].item()
+
+
+def test_a_code_can_neither_move_the_cursor_nor_fill_the_page() -> None:
+    text = told("High", ("A\x1b[2J\n\u202eB", 1, "High"), ("C" * 41, 1, "High"))
+    assert f"(A?[2J??B, {'C' * 40}…)" in text
+
+
+def test_rows_keep_their_order_and_columns() -> None:
+    baskets = ["b", "a", "c"]
+    table = pl.concat(scored("High", 0.9, basket) for basket in baskets)
+    own = pl.concat(products([(f"P{basket}", 1, "High")], basket) for basket in sorted(baskets))
+    found = explain(table, own, ["product"])
+    assert found.drop(EXPLANATION).equals(table)
+    assert [
+        f"(P{basket})" in text for basket, text in zip(baskets, found[EXPLANATION], strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def scorer(evaluated: Evaluated) -> Scorer:
+    return load_scorer(evaluated.archive)
+
+
+@pytest.fixture(scope="module")
+def lines(sample_run: Run) -> pl.DataFrame:
+    return next(read_chunks(sample_run.silver)).lines
+
+
+def lines_to(label: str, text: str) -> int:
+    """Read how many lines point to a class."""
+    found = re.search(rf"(\d+|Both|one)( telling lines?)?( points?)? to {label} \(", text)
+    words = {"Both": 2, "one": 1}
+    return (words.get(found[1]) or int(found[1])) if found else 0
+
+
+def test_the_numbers_in_the_text_are_the_features_of_the_basket(
+    scorer: Scorer, lines: pl.DataFrame
+) -> None:
+    assert scorer.index is not None
+    recipe = Recipe(
+        scorer.metadata.encoders.model_dump(),
+        scorer.metadata.outliers.treatment,
+        scorer.metadata.outliers.threshold,
+    )
+    expected = features(lines, recipe, look_up(scorer.index, lines), on=[PROD_CODE])
+    found, _ = score_and_explain(scorer, lines)
+    assert found.height == expected.height > 1000
+    for text, row in zip(found[EXPLANATION], expected.iter_rows(named=True), strict=True):
+        for label in CLASSES:
+            assert lines_to(label, text) == row[f"product_count_{label.lower()}"], text
+        balance = re.search(r" = ([+-]?\d\.\d\d)\. ", text)
+        assert float(balance[1] if balance else 0) == pytest.approx(
+            row["product_balance"], abs=0.0051
+        )
+        silent = re.search(r"(\d+) lines? says? nothing|All its (\d+)|Its only", text)
+        stated = int(silent[1] or silent[2] or 1) if silent else 0
+        assert stated == row["product_count_unclassified"], text
+
+
+def test_scores_are_those_of_the_scorer(scorer: Scorer, lines: pl.DataFrame) -> None:
+    found, own = score_and_explain(scorer, lines)
+    assert found.drop(EXPLANATION).equals(scorer.score(lines))
+    assert found[EXPLANATION].null_count() == 0
+    assert own is not None
+    assert own["basket_id"].unique().sort().equals(found["basket_id"])
+
+
+def test_a_basket_alone_reads_as_among_all(scorer: Scorer, lines: pl.DataFrame) -> None:
+    whole, _ = score_and_explain(scorer, lines)
+    some = whole["basket_id"].gather_every(100)
+    found, own = score_and_explain(scorer, lines, [str(basket) for basket in some])
+    assert found.equals(whole.filter(pl.col("basket_id").is_in(some.to_list())))
+    assert own is not None
+    assert own["basket_id"].unique().sort().equals(some)
+    nothing, none = score_and_explain(scorer, lines, ["absent"])
+    assert nothing.is_empty()
+    assert nothing.schema == whole.schema
+    assert none is not None
+    assert none.is_empty()
+
+
+def test_a_group_told_by_another_baskets_line_counts(scorer: Scorer, lines: pl.DataFrame) -> None:
+    assert scorer.index is not None
+    grouped = scorer.index.with_columns(("OF-" + pl.col("class")).alias(HIERARCHY[0]))
+    teller = replace(scorer, index=grouped)
+    first, second = lines[BASKET_ID].unique().sort()[:2].to_list()
+    for label in CLASSES:
+        new = pl.concat(lines.filter(pl.col(BASKET_ID) == b).head(1) for b in (first, second))
+        new = new.with_columns(
+            pl.lit("NEW").alias(PROD_CODE),
+            *(pl.lit(None, pl.String).alias(level) for level in HIERARCHY[1:]),
+            pl.when(pl.col(BASKET_ID) == second).then(pl.lit(f"OF-{label}")).alias(HIERARCHY[0]),
+        )
+        (text,) = score_and_explain(teller, new, [str(first)])[0][EXPLANATION]
+        assert f"The one telling line points to {label} (NEW*)" in text
+
+
+def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Scorer, lines: pl.DataFrame) -> None:
+    outliers = scorer.metadata.outliers.model_copy(update={"treatment": "drop"})
+    metadata = scorer.metadata.model_copy(update={"outliers": outliers})
+    dropping = replace(scorer, metadata=metadata)
+    found, _ = score_and_explain(dropping, lines.with_columns(pl.lit(1e6).alias("SPEND")))
+    assert found.is_empty()
+    assert found.columns[-1] == EXPLANATION
