@@ -9,40 +9,56 @@ from __future__ import annotations
 import hashlib
 
 from basketwise.evaluation.report_types import (
+    REPORT_FORMAT,
     Impact,
     InputFile,
-    LeaderboardRow,
     ProductScore,
     Report,
-    Winner,
+)
+from tests.evaluation.example_scores import (
+    ACCURACY,
+    BASELINE,
+    CLASSES,
+    MARGIN,
+    MATRIX,
+    RIGHT,
+    TEST_BASKETS,
+    calibration,
+    interval,
+    leaderboard,
+    slices,
+    splits,
+    winner,
 )
 
-CLASSES = ["Low", "Medium", "High"]
-MATRIX = [[3187, 402, 61], [355, 4620, 340], [48, 389, 2598]]
-SUPPORT = [sum(row) for row in MATRIX]
-TEST_BASKETS = sum(SUPPORT)
-ACCURACY = sum(MATRIX[i][i] for i in range(3)) / TEST_BASKETS
-BASELINE = max(SUPPORT) / TEST_BASKETS
+__all__ = ["ACCURACY", "BASELINE", "CLASSES", "MARGIN", "MATRIX", "example_report"]
 
 
 def example_report(*, approved: bool = True, champion: bool = True, files: int = 12) -> Report:
     """Return a new example; the caller may change it at will."""
-    failed = "Paired on the same baskets, the challenger is worse than version 4."
+    difference = interval(0.0061, 0.0049) if approved else interval(-0.0094, 0.0056)
+    found = (
+        f"the champion (version 4) on the same baskets: accuracy {difference['estimate']:+.4f} "
+        f"[{difference['low']:+.4f}, {difference['high']:+.4f}], margin {MARGIN:g}"
+    )
+    failed = f"Not surely as good as {found}"
     return {
-        "format": 1,
+        "format": REPORT_FORMAT,
         "run": {
             "run_id": "20240506-123001-3f9c2a",
             "started_at": "2024-05-06T12:30:01+00:00",
             "seconds": 252.4,
             "command": "basketwise run --data till-lines/2007 --workspace price-sensitivity "
             "--config basketwise.toml",
+            "data": "till-lines/2007",
         },
         "verdict": {
             "approved": approved,
             "state": "Approved" if approved else "PendingManualApproval",
-            "headline": "random_forest is approved: it passes all three rules."
+            "headline": f"random_forest is approved: it classifies correctly {RIGHT:,} of "
+            f"{TEST_BASKETS:,} baskets that it had never seen."
             if approved
-            else "random_forest waits for a person: one of three rules did not pass.",
+            else f"random_forest is not approved: {failed[0].lower()}{failed[1:]}.",
             "description": "Auto-approved: Accuracy=0.867 (≥0.8), F1=0.868 (≥0.7)"
             if approved
             else f"Not approved: {failed}",
@@ -52,33 +68,52 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
                     "passed": True,
                     "value": ACCURACY,
                     "threshold": 0.80,
-                    "text": "Test accuracy is at least 0.80.",
+                    "text": f"Test accuracy {ACCURACY:.4f} ≥ 0.8",
                 },
                 {
                     "rule": "min_macro_f1",
                     "passed": True,
-                    "value": _winner()["macro_f1"]["estimate"],
+                    "value": winner()["macro_f1"]["estimate"],
                     "threshold": 0.70,
-                    "text": "Test macro-F1 is at least 0.70.",
+                    "text": f"Macro-F1 {winner()['macro_f1']['estimate']:.4f} ≥ 0.7",
                 },
                 {
                     "rule": "champion",
                     "passed": approved,
-                    "value": 0.0061 if approved else -0.0094,
-                    "threshold": 0.0,
-                    "text": "Not worse than champion version 4 on the same test baskets."
-                    if approved
-                    else failed,
+                    "value": difference["low"],
+                    "threshold": -MARGIN,
+                    "text": f"Not worse than {found}" if approved else failed,
+                },
+                {
+                    "rule": "min_test_baskets",
+                    "passed": True,
+                    "value": TEST_BASKETS,
+                    "threshold": 100,
+                    "text": f"{TEST_BASKETS:,} test baskets ≥ 100",
+                },
+                {
+                    "rule": "max_rejected_share",
+                    "passed": True,
+                    "value": 559 / 612_480,
+                    "threshold": 0.1,
+                    "text": "559 of 612,480 lines rejected: 0.0913% ≤ 10%",
                 },
             ],
+            "warnings": [
+                "Baskets of store_format XLS do worse than the whole: accuracy 0.8104 against "
+                f"{ACCURACY:.4f} (1,204 baskets, difference {0.8104 - ACCURACY:+.4f} "
+                f"[{0.8104 - ACCURACY - 0.0213:+.4f}, {0.8104 - ACCURACY + 0.0208:+.4f}])."
+            ],
         },
-        "leaderboard": _leaderboard(),
-        "winner": _winner(),
+        "leaderboard": leaderboard(),
+        "winner": winner(),
+        "calibration": calibration(),
+        "slices": slices(),
+        "splits": splits(),
         "champion": {
             "version": "4",
-            "accuracy_difference": {"estimate": 0.0061, "low": 0.0012, "high": 0.0110}
-            if approved
-            else {"estimate": -0.0094, "low": -0.0151, "high": -0.0038},
+            "accuracy_difference": difference,
+            "f1_difference": interval(0.0038, 0.0052) if approved else interval(-0.0101, 0.0061),
             "test_rows": TEST_BASKETS,
         }
         if champion
@@ -123,6 +158,7 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
         "lineage": {
             "data_hash": hashlib.sha256(b"example data").hexdigest(),
             "code_version": "0.1.0",
+            "code_hash": hashlib.sha256(b"example code").hexdigest(),
             "git_commit": hashlib.sha1(b"example", usedforsecurity=False).hexdigest(),
             "seed": 42,
             "host": {"python": "3.11.9", "platform": "Linux-6.1-x86_64", "cpus": 8},
@@ -137,82 +173,6 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
                 "business": {"currency": "USD", "cost_matrix": None},
             },
         },
-    }
-
-
-def _winner() -> Winner:
-    predicted = [sum(row[i] for row in MATRIX) for i in range(3)]
-    precision = [MATRIX[i][i] / predicted[i] for i in range(3)]
-    recall = [MATRIX[i][i] / SUPPORT[i] for i in range(3)]
-    f1 = [2 * p * r / (p + r) for p, r in zip(precision, recall, strict=True)]
-    macro = sum(f1) / 3
-    return {
-        "model": "random_forest",
-        "accuracy": {"estimate": ACCURACY, "low": ACCURACY - 0.0061, "high": ACCURACY + 0.0059},
-        "macro_f1": {"estimate": macro, "low": macro - 0.0063, "high": macro + 0.0060},
-        "confidence": 0.95,
-        "resamples": 1000,
-        "classes": list(CLASSES),
-        "confusion_matrix": [list(row) for row in MATRIX],
-        "per_class": [
-            {
-                "class": name,
-                "precision": precision[i],
-                "recall": recall[i],
-                "f1": f1[i],
-                "support": SUPPORT[i],
-            }
-            for i, name in enumerate(CLASSES)
-        ],
-    }
-
-
-def _leaderboard() -> list[LeaderboardRow]:
-    macro = _winner()["macro_f1"]["estimate"]
-    both, alone = ["basket", "product"], ["basket"]
-    return [
-        _row("random_forest", both, ACCURACY, macro, seconds=14.2, winner=True),
-        _row("xgboost", both, ACCURACY - 0.0019, macro - 0.0024, seconds=9.8),
-        _row("logistic", both, ACCURACY - 0.0083, macro - 0.0091, seconds=1.31),
-        _row("decision_tree", both, ACCURACY - 0.0312, macro - 0.0330, seconds=0.64),
-        {**_row("random_forest", alone, 0.5412, 0.3821, seconds=11.9), "kind": "ablation"},
-        {
-            **_row("commonest class", [], BASELINE, 2 * BASELINE / (1 + BASELINE) / 3, seconds=0),
-            "kind": "baseline",
-            "test_precision": BASELINE / 3,
-            "test_recall": 1 / 3,
-            "cv_accuracy_mean": None,
-            "cv_accuracy_std": None,
-            "cv_f1_mean": None,
-            "train_accuracy": None,
-            "fit_seconds": None,
-        },
-    ]
-
-
-def _row(
-    model: str,
-    groups: list[str],
-    accuracy: float,
-    f1: float,
-    *,
-    seconds: float,
-    winner: bool = False,
-) -> LeaderboardRow:
-    return {
-        "model": model,
-        "groups": groups,
-        "kind": "candidate",
-        "winner": winner,
-        "test_accuracy": accuracy,
-        "test_f1": f1,
-        "test_precision": f1 + 0.003,
-        "test_recall": f1 - 0.002,
-        "train_accuracy": accuracy + 0.021,
-        "cv_accuracy_mean": accuracy + 0.002,
-        "cv_accuracy_std": 0.0031,
-        "cv_f1_mean": f1 + 0.001,
-        "fit_seconds": seconds,
     }
 
 

@@ -12,23 +12,25 @@ from basketwise.artifact import ARCHIVE
 from basketwise.config import Config, EvaluationConfig, TrainingConfig
 from basketwise.evaluation import report_types
 from basketwise.evaluation.stage import Evaluation, run_evaluation
+from basketwise.training.predictions import TEST_PREDICTIONS_FILE
 from basketwise.training.record import TrainingRecord
-from basketwise.training.stage import TEST_PREDICTIONS_FILE, run_training
+from basketwise.training.stage import run_training
 from tests.gold.running import quiet
 
 FEW_TREES = {"n_estimators": 4, "max_depth": 4}
 
 CONFIG = Config(
-    training=TrainingConfig(random_forest=FEW_TREES, xgboost=FEW_TREES),
+    training=TrainingConfig(random_forest=FEW_TREES, xgboost=FEW_TREES, calibration="isotonic"),
     evaluation=EvaluationConfig(resamples=200, importance_baskets=300, importance_repeats=2),
 )
-"""All four candidates, small enough for a test."""
+"""All four candidates, small enough for a test; a calibration that surely changes something."""
 
 RUN: report_types.Run = {
     "run_id": "20260301-120000-abc123",
     "started_at": "2026-03-01T12:00:00+00:00",
     "seconds": 12.5,
     "command": "basketwise run --data till-lines",
+    "data": "till-lines",
 }
 
 

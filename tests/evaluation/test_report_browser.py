@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from basketwise.evaluation.report_html import render_html
 from tests.evaluation.report_example import example_report
@@ -20,9 +21,14 @@ ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
+DARK = "--blink-settings=preferredColorScheme=0"
+HEIGHTS = {"report.png": 10_300, "report-dark.png": 10_300, "report-phone.png": 16_000}
+"""Pictures that are kept, and how much of the page they hold, in pixels."""
+
 # Reads the page in a frame as wide as a phone, since a browser window cannot be that narrow.
-PHONE = """<!DOCTYPE html><title>waiting</title><iframe width="360" height="800" srcdoc="{page}">
-</iframe><script>onload = () => {{
+PHONE = """<!DOCTYPE html><title>waiting</title>
+<style>body {{ margin: 0; background: #888 }} iframe {{ border: 0; display: block }}</style>
+<iframe width="360" height="{height}" srcdoc="{page}"></iframe><script>onload = () => {{
   const root = document.querySelector("iframe").contentDocument.documentElement;
   document.title = `${{root.clientWidth}} of ${{root.scrollWidth}}`;
 }}</script>"""
@@ -37,7 +43,7 @@ class Visit:
     requests: list[str]
 
 
-def visit(page: Path, *options: str) -> Visit:
+def visit(page: Path, *options: str, size: str = "1280,4600") -> Visit:
     """Open a local page; requests are those that the page itself makes, not the browser."""
     profile = page.with_suffix(".profile")
     log = page.with_suffix(".net.json")
@@ -53,7 +59,7 @@ def visit(page: Path, *options: str) -> Visit:
             "--disable-component-update",
             "--disable-sync",
             "--disable-dev-shm-usage",
-            "--window-size=1280,4600",
+            f"--window-size={size}",
             "--enable-logging=stderr",
             f"--user-data-dir={profile}",
             f"--log-net-log={log}",
@@ -117,18 +123,38 @@ def test_report_fits_a_phone(tmp_path: Path, hostile: bool) -> None:
         report["impact"]["assumptions"][0]["name"] = report["impact"]["currency"] = "w" * 500
         report["data"]["split"]["strategy"] = report["lineage"]["git_commit"] = "v" * 500
         report["drivers"]["products"]["Low"][0]["prod_code"] = "u" * 500
+        report["verdict"]["warnings"][0] = report["calibration"]["description"] = "t" * 900
+        report["slices"][0]["rows"][3]["value"] = report["slices"][1]["column"] = "s" * 500
+        report["splits"][1]["strategy"] = report["splits"][2]["reason"] = "r" * 900
+        report["leaderboard"][4]["without"] = report["leaderboard"][6]["model"] = "q" * 500
+        report["leaderboard"][0]["groups"][0] = report["lineage"]["code_hash"] = "p" * 500
     page = tmp_path / "phone.html"
-    page.write_text(PHONE.format(page=html.escape(render_html(report))), "utf-8")
+    page.write_text(PHONE.format(page=html.escape(render_html(report)), height=800), "utf-8")
     title = re.search("<title>([^<]+)</title>", visit(page, "--dump-dom").dom)
     assert title is not None
     assert title[1] == "360 of 360"
 
 
-def test_screenshot_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", HEIGHTS)
+def test_screenshot_is_kept(tmp_path: Path, name: str) -> None:
+    text, height = render_html(example_report()), HEIGHTS[name]
+    if "phone" in name:
+        text = PHONE.format(page=html.escape(text), height=height)
     page = tmp_path / "report.html"
-    page.write_text(render_html(example_report()), "utf-8")
+    page.write_text(text, "utf-8")
     ARTIFACTS.mkdir(exist_ok=True)
-    picture = ARTIFACTS / "report.png"
+    picture = ARTIFACTS / name
     picture.unlink(missing_ok=True)
-    visit(page, f"--screenshot={picture}")
-    assert picture.stat().st_size > 100_000
+    width = 500 if "phone" in name else 1280
+    options = [DARK] if "dark" in name else []
+    visit(page, f"--screenshot={picture}", *options, size=f"{width},{height}")
+    with Image.open(picture) as image:
+        assert image.size == (width, height)
+        corner = image.convert("L").getpixel((2, 2))
+        # Of many colours, all down the page: it is not blank.
+        slabs = [
+            image.crop((0, top, width, top + 1_500)) for top in range(0, height - 1_500, 1_500)
+        ]
+        assert all(len(slab.getcolors(maxcolors=1 << 24) or []) > 50 for slab in slabs)
+    assert isinstance(corner, int)
+    assert (corner < 40) == ("dark" in name)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import struct
@@ -16,21 +17,19 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from basketwise.artifact import read_json, unpack
 from basketwise.config import Config, EvaluationConfig, GateConfig
 from basketwise.errors import InputError
+from basketwise.evaluation.findings import ChampionPredictions
 from basketwise.evaluation.report_html import render_html
-from basketwise.evaluation.report_types import Report
-from basketwise.evaluation.stage import (
-    ChampionPredictions,
-    Evaluation,
-    predicted_class,
-    run_evaluation,
-)
+from basketwise.evaluation.report_types import Report, SplitScores
+from basketwise.evaluation.stage import Evaluation, read_evaluation, run_evaluation
 from basketwise.schema import CLASSES
+from basketwise.training.predictions import CALIBRATED, predicted_class
 from basketwise.training.stage import run_training
 from tests.evaluation.running import CONFIG, RUN, Evaluated
 from tests.gold.running import Run, quiet, run
 
 PICTURES = {
     "model_comparison.png",
+    "reliability.png",
     *(f"confusion_matrix_{name}.png" for name in CONFIG.training.models),
 }
 PACKED = {
@@ -42,6 +41,8 @@ PACKED = {
     "evaluation_results.json",
     "model_metadata.json",
     "results.json",
+    "metrics.json",
+    "calibration.json",
     *PICTURES,
 }
 
@@ -52,6 +53,8 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def draw_nothing(*_: object, path: Path, **__: object) -> None:
         path.touch()
+
+    monkeypatch.setattr("basketwise.evaluation.plots_reliability.reliability_png", draw_nothing)
 
     monkeypatch.setattr("basketwise.evaluation.plots.confusion_matrix_png", draw_nothing)
     monkeypatch.setattr(
@@ -68,6 +71,7 @@ def trained(evaluated: Evaluated, tmp_path: Path) -> Path:
         "training.json",
         "model.skops",
         "model.joblib",
+        "calibration.json",
         "oof_predictions.parquet",
         "test_predictions.parquet",
     ):
@@ -107,7 +111,7 @@ def test_the_archive_holds_every_file_that_the_design_names(
 
 def test_what_is_packed_lies_beside_the_archive_too(evaluated: Evaluated, tmp_path: Path) -> None:
     unpack(evaluated.archive, tmp_path)
-    carried = {"manifest.json", "metadata.json", "product_index.parquet"}
+    carried = {"metadata.json", "product_index.parquet"}
     for name in PACKED - carried:
         assert (tmp_path / name).read_bytes() == (evaluated.folder / name).read_bytes(), name
     assert not (evaluated.folder / "package").exists()
@@ -128,6 +132,19 @@ def test_the_manifest_says_where_the_model_came_from(sample_run: Run, evaluated:
     assert manifest["seed"] == 42
     assert manifest["config"] == CONFIG.model_dump(mode="json")
     assert {"git_commit", "versions", "host", "created", "code_version"} <= manifest.keys()
+    assert len(manifest["code_hash"]) == 64
+    assert set(manifest["outputs"]) == {
+        "train_features.parquet",
+        "test_features.parquet",
+        "test_baskets.parquet",
+        "product_index.parquet",
+        "oof_predictions.parquet",
+        "test_predictions.parquet",
+        "metrics.json",
+    }
+    for name in ("train_features.parquet", "product_index.parquet"):
+        digest = hashlib.sha256((sample_run.gold / name).read_bytes()).hexdigest()
+        assert manifest["outputs"][name] == digest
 
 
 @pytest.mark.parametrize("name", sorted(PICTURES))
@@ -152,8 +169,8 @@ def test_the_page_shows_what_the_document_says(evaluated: Evaluated) -> None:
 def test_every_score_is_scikit_learns_on_the_test_part(
     evaluated: Evaluated, true: np.ndarray[Any, np.dtype[np.int8]]
 ) -> None:
-    report, winner = report_of(evaluated), evaluated.record.winner
-    predicted = predicted_class(evaluated.predictions, winner)
+    report = report_of(evaluated)
+    predicted = predicted_class(evaluated.predictions, CALIBRATED)
     assert report["winner"]["confusion_matrix"] == confusion_matrix(true, predicted).tolist()
     assert report["winner"]["accuracy"]["estimate"] == pytest.approx(
         accuracy_score(true, predicted)
@@ -161,7 +178,7 @@ def test_every_score_is_scikit_learns_on_the_test_part(
     assert report["winner"]["macro_f1"]["estimate"] == pytest.approx(
         f1_score(true, predicted, average="macro")
     )
-    ablation = next(row for row in report["leaderboard"] if row["kind"] == "ablation")
+    ablation = next(row for row in report["leaderboard"] if row["without"] == "product")
     without = predicted_class(evaluated.predictions, "without_product")
     assert ablation["test_accuracy"] == pytest.approx(accuracy_score(true, without))
     for row in report["leaderboard"]:
@@ -237,10 +254,9 @@ def test_a_champion_that_is_better_keeps_its_place(
 ) -> None:
     # The challenger is made wrong about every tenth basket.
     table = pl.read_parquet(trained / "test_predictions.parquet")
-    winner = json.loads((trained / "training.json").read_bytes())["winner"]
     wrong = (true + (np.arange(true.size) % 10 == 0)) % 3
     answers = {
-        f"{winner}_p_{label.lower()}": (wrong == k).astype(np.float32)
+        f"{CALIBRATED}_p_{label.lower()}": (wrong == k).astype(np.float32)
         for k, label in enumerate(CLASSES)
     }
     table.with_columns(**{k: pl.Series(v) for k, v in answers.items()}).write_parquet(
@@ -310,3 +326,58 @@ def test_an_unfinished_training_is_refused(sample_run: Run, tmp_path: Path) -> N
     with pytest.raises(InputError, match="holds no finished training") as caught:
         run_evaluation(sample_run.gold, tmp_path, CONFIG, None, RUN)
     assert "basketwise train" in caught.value.hint
+
+
+def test_an_evaluation_is_read_as_it_was_written(evaluated: Evaluated) -> None:
+    assert read_evaluation(evaluated.folder) == evaluated.evaluation
+
+
+def test_what_was_not_evaluated_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has not been evaluated"):
+        read_evaluation(tmp_path)
+
+
+def test_customers_are_drawn_where_there_are_codes(
+    sample_run: Run, trained: Path, no_pictures: None
+) -> None:
+    def winner_of(resample: str) -> Any:
+        settings = CONFIG.model_dump()
+        settings["evaluation"]["resample"] = resample
+        config = Config.model_validate(settings)
+        report = run_evaluation(sample_run.gold, trained, config, None, RUN).report
+        return report["winner"]
+
+    by_customer, by_basket = winner_of("customers"), winner_of("baskets")
+    assert by_customer["resampled"] == "customers"
+    assert 0 < by_customer["units"] < by_basket["units"] == sample_run.test.height
+    assert by_basket["resampled"] == "baskets"
+    assert by_customer["accuracy"]["estimate"] == by_basket["accuracy"]["estimate"]
+
+
+def test_other_splits_stand_beside_the_chosen_one(
+    sample_run: Run, trained: Path, no_pictures: None
+) -> None:
+    other: SplitScores = {
+        "strategy": "customer",
+        "chosen": False,
+        "train_baskets": 0,
+        "test_baskets": 0,
+        "accuracy": None,
+        "macro_f1": None,
+        "reason": "no codes",
+    }
+    report = run_evaluation(
+        sample_run.gold, trained, CONFIG, None, RUN, lambda record: [other]
+    ).report
+    assert [row["strategy"] for row in report["splits"]] == ["time", "customer"]
+    assert report["splits"][0]["accuracy"] == report["winner"]["accuracy"]
+    assert report["splits"][1] == other
+
+
+def test_the_calibration_is_measured_before_and_after(evaluated: Evaluated) -> None:
+    calibration = report_of(evaluated)["calibration"]
+    assert calibration["method"] == "isotonic"
+    assert calibration["raw"] != calibration["shipped"]
+    for kind in (calibration["raw"], calibration["shipped"]):
+        assert sum(one["baskets"] for one in kind["bins"]) == evaluated.predictions.height
+        assert kind["log_loss"] > 0

@@ -2,76 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal
 
 from basketwise.config import Config
+from basketwise.evaluation.findings import BASELINE, CHAMPION, Findings
+from basketwise.evaluation.intervals import Interval
 from basketwise.evaluation.metrics import Scores
-from basketwise.evaluation.report_types import (
-    LeaderboardRow,
-)
-from basketwise.gold.metadata import Metadata
-from basketwise.lineage import code_version, git_commit, host, library_versions
+from basketwise.evaluation.report_types import Interval as IntervalDocument
+from basketwise.evaluation.report_types import LeaderboardRow, Run
+from basketwise.lineage import code_hash, code_version, git_commit, host, library_versions
 from basketwise.schema import CLASSES
-from basketwise.training.record import Candidate, TrainingRecord
+from basketwise.training.record import Candidate, Reference
 
-BASELINE = "commonest class"
-LISTED_FILES = 500
+COMMONEST = "commonest class"
+
+Kind = Literal["candidate", "ablation", "rung", "baseline"]
 
 
-def leaderboard(record: TrainingRecord, judged: Mapping[str, Scores]) -> list[LeaderboardRow]:
-    """List the candidates best first, then the ablation, then the commonest class."""
-    ranked = sorted(record.candidates, key=lambda c: -(c.cv_f1_mean or 0))
-    rows = [
-        _row(c, judged[c.model], winner=c.model == record.winner, kind="candidate") for c in ranked
+def leaderboard(findings: Findings) -> list[LeaderboardRow]:
+    """List the candidates best first, then the references, then the commonest class."""
+    record = findings.record
+    ranked = sorted(record.candidates, key=lambda one: -(one.cv_f1_mean or 0))
+    return [
+        *(_row(findings, one, "candidate") for one in ranked),
+        *(_reference_row(findings, one) for one in record.references),
+        _baseline_row(findings),
     ]
-    ablation = record.ablation
-    rows.append(_row(ablation, judged[ablation.model], winner=False, kind="ablation"))
-    # The report pairs the ablation with the candidate of the same name.
-    rows[-1]["model"] = ablation.algorithm
-    baseline = judged["baseline"]
-    rows.append(
-        LeaderboardRow(
-            model=BASELINE,
-            groups=[],
-            kind="baseline",
-            winner=False,
-            test_accuracy=baseline.accuracy,
-            test_f1=baseline.f1,
-            test_precision=baseline.precision,
-            test_recall=baseline.recall,
-            train_accuracy=None,
-            cv_accuracy_mean=None,
-            cv_accuracy_std=None,
-            cv_f1_mean=None,
-            fit_seconds=None,
-        )
-    )
-    return rows
 
 
-def _row(candidate: Candidate, test: Scores, *, winner: bool, kind: str) -> LeaderboardRow:
+def _row(findings: Findings, candidate: Candidate, kind: Kind) -> LeaderboardRow:
+    row = _scored_row(findings, candidate.model, kind)
+    row["groups"] = candidate.groups
+    row["train_accuracy"] = candidate.train_accuracy
+    row["cv_accuracy_mean"] = candidate.cv_accuracy_mean
+    row["cv_accuracy_std"] = candidate.cv_accuracy_std
+    row["cv_f1_mean"] = candidate.cv_f1_mean
+    row["fit_seconds"] = candidate.fit_seconds
+    return row
+
+
+def _reference_row(findings: Findings, reference: Reference) -> LeaderboardRow:
+    row = _row(findings, reference, reference.kind)
+    # The report pairs an ablation with the candidate of the same algorithm.
+    row["model"] = reference.algorithm
+    row["without"] = reference.without
+    return row
+
+
+def _baseline_row(findings: Findings) -> LeaderboardRow:
+    row = _scored_row(findings, BASELINE, "baseline")
+    row["model"] = COMMONEST
+    return row
+
+
+def _scored_row(findings: Findings, model: str, kind: Kind) -> LeaderboardRow:
+    """Return a row with what the test part says, nothing else yet."""
+    test, resampled, winner = findings.judged[model], findings.resampled, findings.record.winner
+    leads = model != winner
     return LeaderboardRow(
-        model=candidate.model,
-        groups=candidate.groups,
-        kind=cast("Any", kind),
-        winner=winner,
+        model=model,
+        groups=[],
+        kind=kind,
+        without=None,
+        winner=not leads,
+        accuracy_interval=interval_document(resampled.accuracy(model)),
+        f1_interval=interval_document(resampled.macro_f1(model)),
+        accuracy_lead=interval_document(resampled.accuracy_difference(winner, model))
+        if leads
+        else None,
+        f1_lead=interval_document(resampled.f1_difference(winner, model)) if leads else None,
         test_accuracy=test.accuracy,
         test_f1=test.f1,
         test_precision=test.precision,
         test_recall=test.recall,
-        train_accuracy=candidate.train_accuracy,
-        cv_accuracy_mean=candidate.cv_accuracy_mean,
-        cv_accuracy_std=candidate.cv_accuracy_std,
-        cv_f1_mean=candidate.cv_f1_mean,
-        fit_seconds=candidate.fit_seconds,
+        train_accuracy=None,
+        cv_accuracy_mean=None,
+        cv_accuracy_std=None,
+        cv_f1_mean=None,
+        fit_seconds=None,
     )
 
 
-def evaluation_results(
-    record: TrainingRecord, judged: Mapping[str, Scores], timestamp: str
-) -> dict[str, Any]:
+def interval_document(interval: Interval) -> IntervalDocument:
+    """Return an interval as documents keep it."""
+    return IntervalDocument(estimate=interval.estimate, low=interval.low, high=interval.high)
+
+
+def evaluation_results(findings: Findings, timestamp: str) -> dict[str, Any]:
     """Build ``evaluation_results.json``."""
+    record, judged = findings.record, findings.judged
     comparison = [
         {
             "model_name": row["model"],
@@ -80,11 +99,14 @@ def evaluation_results(
             **{
                 key: row[key]
                 for key in (
+                    "without",
                     "train_accuracy",
                     "test_accuracy",
                     "test_precision",
                     "test_recall",
                     "test_f1",
+                    "accuracy_interval",
+                    "f1_interval",
                     "cv_accuracy_mean",
                     "cv_accuracy_std",
                     "cv_f1_mean",
@@ -92,7 +114,7 @@ def evaluation_results(
                 )
             },
         }
-        for row in leaderboard(record, judged)
+        for row in leaderboard(findings)
     ]
     return {
         "model_comparison": [row for row in comparison if row["kind"] == "candidate"],
@@ -129,8 +151,10 @@ def _classification_report(test: Scores) -> dict[str, Any]:
     return {**per_class, "accuracy": test.accuracy, "macro avg": macro}
 
 
-def model_metadata(record: TrainingRecord, test: Scores, metadata: Metadata) -> dict[str, Any]:
+def model_metadata(findings: Findings) -> dict[str, Any]:
     """Build ``model_metadata.json``, of the winner."""
+    record, metadata = findings.record, findings.metadata
+    test = findings.judged[record.winner]
     winner = next(c for c in record.candidates if c.model == record.winner)
     return {
         "model_type": record.winner,
@@ -145,8 +169,9 @@ def model_metadata(record: TrainingRecord, test: Scores, metadata: Metadata) -> 
     }
 
 
-def results(record: TrainingRecord, judged: Mapping[str, Scores]) -> dict[str, Any]:
+def results(findings: Findings) -> dict[str, Any]:
     """Build ``results.json``."""
+    record, judged = findings.record, findings.judged
     return {
         "best_model": record.winner,
         "best_f1_score": judged[record.winner].f1,
@@ -157,15 +182,59 @@ def results(record: TrainingRecord, judged: Mapping[str, Scores]) -> dict[str, A
     }
 
 
-def manifest_facts(metadata: Metadata, config: Config, timestamp: str) -> dict[str, Any]:
-    """Build what ``manifest.json`` says besides the files' digests."""
+def metrics(findings: Findings) -> dict[str, Any]:
+    """Build ``metrics.json``: every score without any time, to be compared byte for byte."""
+    calibration = findings.calibration
     return {
+        "winner": findings.record.winner,
+        "models": {
+            name: {
+                "accuracy": one.accuracy,
+                "precision": one.precision,
+                "recall": one.recall,
+                "f1_score": one.f1,
+                "f1_by_class": dict(zip(CLASSES, one.per_class_f1.tolist(), strict=True)),
+                "confusion_matrix": one.confusion.tolist(),
+                "accuracy_interval": interval_document(findings.resampled.accuracy(name)),
+                "f1_interval": interval_document(findings.resampled.macro_f1(name)),
+            }
+            for name, one in findings.judged.items()
+            if name != CHAMPION
+        },
+        "cross_validation": {
+            c.model: {
+                "accuracy_mean": c.cv_accuracy_mean,
+                "accuracy_std": c.cv_accuracy_std,
+                "f1_mean": c.cv_f1_mean,
+            }
+            for c in findings.record.candidates
+        },
+        "calibration": {
+            kind: {"log_loss": one["log_loss"], "brier": one["brier"], "ece": one["ece"]}
+            for kind, one in (("raw", calibration["raw"]), ("shipped", calibration["shipped"]))
+        },
+    }
+
+
+def manifest_facts(
+    run: Run, findings: Findings, config: Config, outputs: dict[str, str], timestamp: str
+) -> dict[str, Any]:
+    """Build what ``manifest.json`` says besides the digests of the files beside it.
+
+    ``outputs`` are the sha256 of what must be the same when the run is made again.
+    """
+    return {
+        "run_id": run["run_id"],
+        "command": run["command"],
+        "data": run["data"],
         "created": timestamp,
         "code_version": code_version(),
+        "code_hash": code_hash(),
         "versions": library_versions(),
         "host": host(),
-        "data_hash": metadata.data_hash,
+        "data_hash": findings.metadata.data_hash,
         "git_commit": git_commit(),
         "seed": config.training.random_state,
         "config": config.recorded(),
+        "outputs": outputs,
     }

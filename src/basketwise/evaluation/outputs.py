@@ -4,39 +4,36 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from basketwise.artifact import ARCHIVE, MODEL, pack, write_manifest
+from basketwise.artifact import ARCHIVE, MANIFEST, MODEL, pack, write_manifest
 from basketwise.config import Config
 from basketwise.evaluation.documents import (
     evaluation_results,
     manifest_facts,
+    metrics,
     model_metadata,
     results,
 )
-from basketwise.evaluation.metrics import Scores
+from basketwise.evaluation.findings import Findings
 from basketwise.evaluation.report_types import Report
-from basketwise.gold.metadata import Metadata
-from basketwise.gold.tables import INDEX_FILE, METADATA_FILE
+from basketwise.gold.cohorts import COHORTS_FILE
+from basketwise.gold.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.lineage import sha256, timestamp
 from basketwise.schema import CLASSES
-from basketwise.training.record import TrainingRecord
+from basketwise.training.calibration import CALIBRATION_FILE
+from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
+METRICS_FILE = "metrics.json"
 COMPARISON = "model_comparison.png"
+RELIABILITY = "reliability.png"
 
 
 def write_outputs(
-    trained: Path,
-    gold: Path,
-    report: Report,
-    record: TrainingRecord,
-    metadata: Metadata,
-    judged: Mapping[str, Scores],
-    config: Config,
+    trained: Path, gold: Path, report: Report, findings: Findings, config: Config
 ) -> None:
     """Write pictures, JSON documents, report and ``model.tar.gz`` beside the trained models.
 
@@ -46,32 +43,20 @@ def write_outputs(
         What training left, and what it learned from.
     report : Report
         The finished report.
-    record : TrainingRecord
-        The candidates.
-    metadata : Metadata
-        Of the gold data.
-    judged : mapping
-        Test scores by model.
+    findings : Findings
+        What it was made from.
     config : Config
         All settings, for the manifest.
     """
-    from basketwise.evaluation.plots import comparison_png, confusion_matrix_png
     from basketwise.evaluation.report_html import render_html
 
-    for candidate in record.candidates:
-        name = candidate.model
-        confusion_matrix_png(
-            judged[name].confusion.tolist(),
-            CLASSES,
-            model=name,
-            path=trained / f"confusion_matrix_{name}.png",
-        )
-    comparison_png(report["leaderboard"], trained / COMPARISON)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    pictures = _write_pictures(trained, report, findings)
+    now = timestamp()
     documents: dict[str, Any] = {
-        "evaluation_results.json": evaluation_results(record, judged, now),
-        "model_metadata.json": model_metadata(record, judged[record.winner], metadata),
-        "results.json": results(record, judged),
+        "evaluation_results.json": evaluation_results(findings, now),
+        "model_metadata.json": model_metadata(findings),
+        "results.json": results(findings),
+        METRICS_FILE: metrics(findings),
     }
     for file, document in documents.items():
         _write_json(trained / file, document)
@@ -79,21 +64,50 @@ def write_outputs(
     (trained / REPORT_HTML).write_text(render_html(report), encoding="utf-8")
     package = trained / "package"
     package.mkdir()
-    shipped = [
-        MODEL,
-        "model.joblib",
-        *documents,
-        COMPARISON,
-        *(f"confusion_matrix_{c.model}.png" for c in record.candidates),
-    ]
-    for name in shipped:
+    for name in [MODEL, "model.joblib", CALIBRATION_FILE, *documents, *pictures]:
         shutil.copyfile(trained / name, package / name)
-    carried = [METADATA_FILE, *([INDEX_FILE] if "product" in metadata.groups else [])]
+    carried = [METADATA_FILE, *([INDEX_FILE] if "product" in findings.metadata.groups else [])]
     for name in carried:
         (package / name).write_bytes((gold / name).read_bytes())
-    write_manifest(package, manifest_facts(metadata, config, now))
+    facts = manifest_facts(report["run"], findings, config, _digests(trained, gold), now)
+    write_manifest(package, facts)
     pack(package, trained / ARCHIVE)
+    # Also beside the archive: whoever wants to know what a run rests on need not unpack it.
+    (package / MANIFEST).replace(trained / MANIFEST)
     shutil.rmtree(package)
+
+
+def _digests(trained: Path, gold: Path) -> dict[str, str]:
+    """Return the sha256 of every output that a run with the same origins makes again."""
+    data = [gold / name for name in (TRAIN_FILE, TEST_FILE, COHORTS_FILE, INDEX_FILE)]
+    found = [trained / name for name in (OOF_FILE, TEST_PREDICTIONS_FILE, METRICS_FILE)]
+    return {path.name: sha256(path) for path in (*data, *found) if path.is_file()}
+
+
+def _write_pictures(trained: Path, report: Report, findings: Findings) -> list[str]:
+    """Draw the pictures that go into the archive; returns their names."""
+    from basketwise.evaluation.plots import comparison_png, confusion_matrix_png
+    from basketwise.evaluation.plots_reliability import reliability_png
+
+    names = []
+    for candidate in findings.record.candidates:
+        name = candidate.model
+        names.append(f"confusion_matrix_{name}.png")
+        confusion_matrix_png(
+            findings.judged[name].confusion.tolist(),
+            CLASSES,
+            model=name,
+            path=trained / names[-1],
+        )
+    comparison_png(report["leaderboard"], trained / COMPARISON)
+    calibration = report["calibration"]
+    reliability_png(
+        calibration["raw"],
+        calibration["shipped"],
+        model=findings.record.winner,
+        path=trained / RELIABILITY,
+    )
+    return [*names, COMPARISON, RELIABILITY]
 
 
 def _write_json(path: Path, document: Any) -> None:

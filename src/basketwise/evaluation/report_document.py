@@ -5,95 +5,49 @@ from __future__ import annotations
 from typing import Any, cast
 
 from basketwise.config import Config
+from basketwise.evaluation.documents import interval_document, leaderboard
+from basketwise.evaluation.findings import CHAMPION, Findings
 from basketwise.evaluation.gate import Decision
-from basketwise.evaluation.intervals import Bootstrap, Interval
-from basketwise.evaluation.metrics import Scores
 from basketwise.evaluation.report_types import (
     REPORT_FORMAT,
     Baskets,
     Champion,
     DataSummary,
     Drivers,
-    Impact,
-    Importance,
-    LeaderboardRow,
     Lineage,
-    ProductScore,
     Report,
     Run,
     Verdict,
     Winner,
 )
-from basketwise.evaluation.report_types import Interval as IntervalDocument
+from basketwise.evaluation.slices import weak_slices
 from basketwise.gold.metadata import Metadata
-from basketwise.lineage import code_version, git_commit, host, library_versions
+from basketwise.lineage import code_hash, code_version, git_commit, host, library_versions
 from basketwise.schema import CLASSES, UNCLASSIFIED
 
 LISTED_FILES = 500
 
 
-def report_document(
-    *,
-    run: Run,
-    decision: Decision,
-    rows: list[LeaderboardRow],
-    winner: tuple[str, Scores, Interval, Interval],
-    bootstrap: Bootstrap,
-    champion: Champion | None,
-    importance: list[Importance],
-    products: dict[str, list[ProductScore]],
-    impact: Impact,
-    metadata: Metadata,
-    config: Config,
-) -> Report:
+def report_document(run: Run, findings: Findings, config: Config) -> Report:
     """Build ``report.json``."""
-    name, test, accuracy, f1 = winner
-    state = "Approved" if decision.approved else "PendingManualApproval"
-    right, total = int(test.confusion.trace()), int(test.support.sum())
-    # Counts, since 99.998 % rounded to two places would claim too much.
-    headline = (
-        f"{name} is approved: it classifies correctly {right:,} of {total:,} baskets that it had "
-        "never seen."
-        if decision.approved
-        else f"{name} is not approved: {_first_failure(decision)}."
-    )
+    metadata = findings.metadata
     return Report(
         format=REPORT_FORMAT,
         run=run,
-        verdict=Verdict(
-            approved=decision.approved,
-            state=cast("Any", state),
-            headline=headline,
-            description=decision.description,
-            reasons=decision.reasons,
-        ),
-        leaderboard=rows,
-        winner=Winner(
-            model=name,
-            accuracy=interval_document(accuracy),
-            macro_f1=interval_document(f1),
-            confidence=bootstrap.confidence,
-            resamples=bootstrap.resamples,
-            classes=list(CLASSES),
-            confusion_matrix=test.confusion.tolist(),
-            per_class=[
-                {
-                    "class": label,
-                    "precision": float(test.per_class_precision[k]),
-                    "recall": float(test.per_class_recall[k]),
-                    "f1": float(test.per_class_f1[k]),
-                    "support": int(test.support[k]),
-                }
-                for k, label in enumerate(CLASSES)
-            ],
-        ),
-        champion=champion,
-        drivers=Drivers(importance=importance, products=products),
-        impact=impact,
+        verdict=_verdict(findings),
+        leaderboard=leaderboard(findings),
+        winner=_winner(findings),
+        calibration=findings.calibration,
+        slices=findings.slices,
+        splits=findings.splits,
+        champion=_champion(findings),
+        drivers=Drivers(importance=findings.importance, products=findings.products),
+        impact=findings.impact,
         data=_data(metadata),
         lineage=Lineage(
             data_hash=metadata.data_hash,
             code_version=code_version(),
+            code_hash=code_hash(),
             git_commit=git_commit(),
             seed=config.training.random_state,
             host=host(),
@@ -103,14 +57,72 @@ def report_document(
     )
 
 
+def _verdict(findings: Findings) -> Verdict:
+    decision, name = findings.decision, findings.record.winner
+    test = findings.judged[name]
+    right, total = int(test.confusion.trace()), int(test.support.sum())
+    state = "Approved" if decision.approved else "PendingManualApproval"
+    # Counts, since 99.998 % rounded to two places would claim too much.
+    headline = (
+        f"{name} is approved: it classifies correctly {right:,} of {total:,} baskets that it had "
+        "never seen."
+        if decision.approved
+        else f"{name} is not approved: {_first_failure(decision)}."
+    )
+    return Verdict(
+        approved=decision.approved,
+        state=cast("Any", state),
+        headline=headline,
+        description=decision.description,
+        reasons=decision.reasons,
+        warnings=weak_slices(findings.slices),
+    )
+
+
+def _winner(findings: Findings) -> Winner:
+    name, resampled = findings.record.winner, findings.resampled
+    test = findings.judged[name]
+    return Winner(
+        model=name,
+        accuracy=interval_document(resampled.accuracy(name)),
+        macro_f1=interval_document(resampled.macro_f1(name)),
+        confidence=findings.bootstrap.confidence,
+        resamples=findings.bootstrap.resamples,
+        resampled="customers" if findings.by_customer else "baskets",
+        units=resampled.units,
+        classes=list(CLASSES),
+        confusion_matrix=test.confusion.tolist(),
+        per_class=[
+            {
+                "class": label,
+                "precision": float(test.per_class_precision[k]),
+                "recall": float(test.per_class_recall[k]),
+                "f1": float(test.per_class_f1[k]),
+                "f1_interval": interval_document(interval),
+                "support": int(test.support[k]),
+            }
+            for k, (label, interval) in enumerate(
+                zip(CLASSES, resampled.class_f1(name), strict=True)
+            )
+        ],
+    )
+
+
+def _champion(findings: Findings) -> Champion | None:
+    if findings.champion is None or findings.champion.predicted is None:
+        return None
+    name, resampled = findings.record.winner, findings.resampled
+    return Champion(
+        version=findings.champion.version,
+        accuracy_difference=interval_document(resampled.accuracy_difference(name, CHAMPION)),
+        f1_difference=interval_document(resampled.f1_difference(name, CHAMPION)),
+        test_rows=findings.champion.predicted.size,
+    )
+
+
 def _first_failure(decision: Decision) -> str:
     failed = [reason["text"] for reason in decision.reasons if not reason["passed"]]
     return failed[0][0].lower() + failed[0][1:]
-
-
-def interval_document(interval: Interval) -> IntervalDocument:
-    """Return an interval as the report keeps it."""
-    return IntervalDocument(estimate=interval.estimate, low=interval.low, high=interval.high)
 
 
 def _data(metadata: Metadata) -> DataSummary:

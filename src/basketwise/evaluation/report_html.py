@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
@@ -25,6 +26,7 @@ from basketwise.evaluation.report_types import (
     Report,
     Verdict,
 )
+from basketwise.evaluation.templates import drawing, wording
 from basketwise.evaluation.templates.filters import FILTERS, finish
 
 _BASKETS = ("predictions_per_day", "days_per_month")
@@ -73,7 +75,7 @@ def render_html(report: Report) -> str:
             style_digest=digest,
             baseline=_first(report["leaderboard"], "baseline"),
             thresholds=_thresholds(report["verdict"]),
-            gain=_product_gain(report["leaderboard"]),
+            margin=_margin(report["verdict"]),
         )
     )
 
@@ -88,7 +90,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=finish,
     )
-    environment.filters |= {**FILTERS, "assumptions": _assumptions}
+    environment.filters |= {
+        **FILTERS,
+        "assumptions": _assumptions,
+        "quoted": shlex.quote,
+        **{function.__name__: function for function in (*wording.FILTERS, *drawing.FILTERS)},
+    }
     return environment
 
 
@@ -102,14 +109,10 @@ def _thresholds(verdict: Verdict) -> dict[str, float | None]:
     return {metric: by_rule.get(f"min_{metric}") for metric in ("accuracy", "macro_f1")}
 
 
-def _product_gain(rows: list[LeaderboardRow]) -> tuple[LeaderboardRow, LeaderboardRow] | None:
-    """Return the same model with and without the product group; the winner's, if there."""
-    with_group = sorted(
-        (r for r in rows if r["kind"] == "candidate"), key=lambda r: not r["winner"]
-    )
-    without = {row["model"]: row for row in reversed(rows) if row["kind"] == "ablation"}
-    pairs = ((row, without[row["model"]]) for row in with_group if row["model"] in without)
-    return next(pairs, None)
+def _margin(verdict: Verdict) -> float | None:
+    """Return the difference to the champion that the gate asks for at least."""
+    reasons = (r for r in verdict["reasons"] if r["rule"] == "champion")
+    return next((reason["threshold"] for reason in reasons), None)
 
 
 def _assumptions(impact: Impact, figure: str) -> list[Assumption]:

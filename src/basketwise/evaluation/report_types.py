@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, TypedDict
 
-REPORT_FORMAT = 1
+REPORT_FORMAT = 2
 """Goes up when a key changes its meaning or is taken away."""
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -23,12 +23,16 @@ class Interval(TypedDict):
 
 
 class Run(TypedDict):
-    """One run: ``started_at`` is ISO 8601 with its zone, ``command`` repeats the run."""
+    """One run: ``started_at`` is ISO 8601 with its zone, ``command`` repeats the run.
+
+    ``data`` is where the raw files lay, as it was typed; empty where that is not known.
+    """
 
     run_id: str
     started_at: str
     seconds: float
     command: str
+    data: str
 
 
 class Reason(TypedDict):
@@ -54,19 +58,29 @@ class Verdict(TypedDict):
     description: str
     """One line for the registry's history."""
     reasons: list[Reason]
+    warnings: list[str]
+    """What a reader should know before trusting it, whatever the gate says: weak slices …"""
 
 
 class LeaderboardRow(TypedDict):
     """One model, best first. Precision, recall and F1 are macro averages.
 
-    ``kind`` is ``candidate``, ``ablation`` (trained without the product group) or ``baseline``
-    (always answers the commonest class of the training part). ``fit_seconds`` is wall time.
+    ``kind`` is ``candidate``, ``ablation`` (the winner's algorithm without the group ``without``),
+    ``rung`` (a simpler model on fewer features, for comparison) or ``baseline`` (always answers the
+    commonest class of the training part). The differences are the winner's score minus this
+    row's, paired on the same test baskets; ``None`` on the winner's own row. ``fit_seconds`` is
+    wall time.
     """
 
     model: str
     groups: list[str]
-    kind: Literal["candidate", "ablation", "baseline"]
+    kind: Literal["candidate", "ablation", "rung", "baseline"]
+    without: str | None
     winner: bool
+    accuracy_interval: Interval | None
+    f1_interval: Interval | None
+    accuracy_lead: Interval | None
+    f1_lead: Interval | None
     test_accuracy: float | None
     test_f1: float | None
     test_precision: float | None
@@ -80,19 +94,32 @@ class LeaderboardRow(TypedDict):
 
 ClassScores = TypedDict(
     "ClassScores",
-    {"class": str, "precision": float, "recall": float, "f1": float, "support": int},
+    {
+        "class": str,
+        "precision": float,
+        "recall": float,
+        "f1": float,
+        "f1_interval": Interval,
+        "support": int,
+    },
 )
 """Scores of one class; ``support`` is its number of test baskets."""
 
 
 class Winner(TypedDict):
-    """The winner on the test part; ``confusion_matrix`` has true rows, predicted columns."""
+    """The winner on the test part; ``confusion_matrix`` has true rows, predicted columns.
+
+    Intervals come from ``resamples`` draws of ``units`` customers (a basket without a card is one)
+    or baskets.
+    """
 
     model: str
     accuracy: Interval
     macro_f1: Interval
     confidence: float
     resamples: int
+    resampled: Literal["customers", "baskets"]
+    units: int
     classes: list[str]
     confusion_matrix: list[list[int]]
     per_class: list[ClassScores]
@@ -103,7 +130,87 @@ class Champion(TypedDict):
 
     version: str
     accuracy_difference: Interval
+    f1_difference: Interval
     test_rows: int
+
+
+class Bin(TypedDict):
+    """Test baskets whose likeliest class has a probability from ``low`` to ``high``.
+
+    ``confidence`` is the mean of these probabilities, ``accuracy`` the share that is right; both
+    ``None`` where there is no basket.
+    """
+
+    low: float
+    high: float
+    baskets: int
+    confidence: float | None
+    accuracy: float | None
+
+
+class Reliability(TypedDict):
+    """How far probabilities can be taken at their word, on the test part; 0 is perfect.
+
+    ``log_loss`` in nats, ``brier`` summed over the classes (0 to 2), ``ece`` the expected
+    calibration error of the likeliest class's probability over ``bins``.
+    """
+
+    log_loss: float
+    brier: float
+    ece: float
+    bins: list[Bin]
+
+
+class Calibration(TypedDict):
+    """The winner's probabilities as the algorithm gives them (``raw``) and as they are shipped.
+
+    ``description`` says in words what was fitted, on how many out-of-fold predictions.
+    """
+
+    method: Literal["temperature", "isotonic", "none"]
+    description: str
+    raw: Reliability
+    shipped: Reliability
+
+
+class Slice(TypedDict):
+    """One part of the test baskets; ``difference`` is its accuracy minus the whole's.
+
+    ``macro_f1`` is over the classes that occur in the part; ``significantly_worse`` holds
+    after a correction for the number of slices that were looked at, and never for a slice of
+    fewer than 30 customers.
+    """
+
+    value: str
+    baskets: int
+    accuracy: float
+    macro_f1: float
+    difference: Interval
+    significantly_worse: bool
+
+
+class SliceTable(TypedDict):
+    """All parts by one column."""
+
+    column: str
+    rows: list[Slice]
+    more: int
+    """Parts that are left out of ``rows``, the smallest first."""
+
+
+class SplitScores(TypedDict):
+    """The winner's algorithm, trained and tested on one way to part the baskets.
+
+    Scores are ``None`` where ``reason`` says why this split is not possible.
+    """
+
+    strategy: str
+    chosen: bool
+    train_baskets: int
+    test_baskets: int
+    accuracy: Interval | None
+    macro_f1: Interval | None
+    reason: str | None
 
 
 class Importance(TypedDict):
@@ -221,6 +328,8 @@ class Lineage(TypedDict):
 
     data_hash: str
     code_version: str
+    code_hash: str
+    """sha256 over Basketwise's own source files."""
     git_commit: str | None
     seed: int
     host: Host
@@ -236,6 +345,9 @@ class Report(TypedDict):
     verdict: Verdict
     leaderboard: list[LeaderboardRow]
     winner: Winner
+    calibration: Calibration
+    slices: list[SliceTable]
+    splits: list[SplitScores]
     champion: Champion | None
     drivers: Drivers
     impact: Impact

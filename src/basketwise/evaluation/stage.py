@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,53 +14,38 @@ from numpy.typing import NDArray
 from basketwise.artifact import MODEL, load_model
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.evaluation.documents import leaderboard
-from basketwise.evaluation.gate import Decision, decide
+from basketwise.evaluation.documents import interval_document
+from basketwise.evaluation.findings import BASELINE, CHAMPION, ChampionPredictions, Findings
+from basketwise.evaluation.gate import Decision, Evidence, decide, decision_of
 from basketwise.evaluation.impact import business_impact
 from basketwise.evaluation.importance import permutation_importance, telling_products
-from basketwise.evaluation.intervals import (
-    Bootstrap,
-    Interval,
-    accuracy_interval,
-    macro_f1_interval,
-    paired_accuracy_difference,
-)
+from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
 from basketwise.evaluation.metrics import confusion_matrix, scores
-from basketwise.evaluation.outputs import write_outputs
-from basketwise.evaluation.report_document import interval_document, report_document
-from basketwise.evaluation.report_types import Champion, Report, Run
+from basketwise.evaluation.outputs import REPORT_JSON, write_outputs
+from basketwise.evaluation.reliability import reliability
+from basketwise.evaluation.report_document import report_document
+from basketwise.evaluation.report_types import Calibration, Report, Run, SplitScores
+from basketwise.evaluation.slices import slice_tables
+from basketwise.gold.cohorts import CUSTOMER, read_cohorts, units_of
 from basketwise.gold.metadata import Metadata
 from basketwise.gold.tables import INDEX_FILE, TARGET, TEST_FILE
 from basketwise.schema import CLASSES
+from basketwise.training.calibration import read_calibration
 from basketwise.training.examples import class_numbers, read_examples
-from basketwise.training.record import TrainingRecord
-from basketwise.training.stage import (
-    ABLATION,
+from basketwise.training.predictions import (
+    CALIBRATED,
     OOF_FILE,
-    RECORD_FILE,
     TEST_PREDICTIONS_FILE,
+    predicted_class,
     probability_columns,
-    read_metadata,
 )
-from basketwise.training.stage import decide as decide_classes
+from basketwise.training.record import TrainingRecord
+from basketwise.training.stage import RECORD_FILE, read_metadata
 
 Labels = NDArray[np.int8]
 
-
-@dataclass(frozen=True)
-class ChampionPredictions:
-    """What the current champion says of the test baskets.
-
-    Attributes
-    ----------
-    version
-        Its version in the registry.
-    predicted
-        One entry per test basket, in the order of the gold file; None if it could not score them.
-    """
-
-    version: str
-    predicted: Labels | None
+OtherSplits = Callable[[TrainingRecord], list[SplitScores]]
+"""Scores of the winner's algorithm on the ways to part the baskets that were not chosen."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +62,7 @@ def run_evaluation(
     config: Config,
     champion: ChampionPredictions | None,
     run: Run,
+    other_splits: OtherSplits | None = None,
 ) -> Evaluation:
     """Judge the models of one training.
 
@@ -91,62 +79,67 @@ def run_evaluation(
         For the gate.
     run : Run
         Which run this is.
+    other_splits : callable or None
+        Measures the other splits; None leaves them out.
     """
     metadata = read_metadata(gold)
-    record = _record(trained)
+    record = read_record(trained)
     predictions = pl.read_parquet(trained / TEST_PREDICTIONS_FILE)
     true = class_numbers(predictions[TARGET])
-    models = [*(c.model for c in record.candidates), ABLATION]
-    judged = {
-        name: scores(confusion_matrix(true, predicted_class(predictions, name))) for name in models
-    }
     commonest = _commonest(trained)
-    judged["baseline"] = scores(confusion_matrix(true, np.full_like(true, commonest)))
+    predicted = _all_predicted(predictions, record, champion, commonest)
+    cohorts = read_cohorts(gold)
+    units = units_of(cohorts[CUSTOMER]) if config.evaluation.resample == "customers" else None
     bootstrap = Bootstrap(
         config.evaluation.resamples, config.evaluation.confidence, config.training.random_state
     )
-    winner = judged[record.winner]
-    accuracy = accuracy_interval(winner.confusion, bootstrap)
-    difference = _difference(true, predicted_class(predictions, record.winner), champion, bootstrap)
-    decision = decide(
-        winner.accuracy,
-        winner.f1,
-        champion.version if champion else None,
-        difference,
-        config.gate,
-    )
-    index = _index(gold, metadata)
-    model = load_model(trained / MODEL)
-    test = read_examples(gold / TEST_FILE, metadata.feature_columns)
-    report = report_document(
-        run=run,
-        decision=decision,
-        rows=leaderboard(record, judged),
-        winner=(record.winner, winner, accuracy, macro_f1_interval(winner.confusion, bootstrap)),
+    resampled = resample(true, predicted, units, bootstrap)
+    index = pl.read_parquet(gold / INDEX_FILE) if "product" in metadata.groups else None
+    findings = Findings(
+        metadata=metadata,
+        record=record,
+        judged={name: scores(confusion_matrix(true, by)) for name, by in predicted.items()},
+        resampled=resampled,
         bootstrap=bootstrap,
-        champion=_champion(champion, difference, true.size),
+        by_customer=units is not None,
+        champion=champion,
+        decision=_decide(resampled, record, champion, true.size, metadata, config),
+        calibration=_calibration(trained, predictions, record, true),
+        slices=slice_tables(
+            cohorts,
+            true,
+            predicted[record.winner],
+            units,
+            config.evaluation.slices,
+            config.evaluation.confidence,
+        ),
+        splits=[
+            _chosen_split(resampled, record, metadata),
+            *(other_splits(record) if other_splits else []),
+        ],
         importance=permutation_importance(
-            model,
-            test,
+            load_model(trained / MODEL),
+            read_examples(gold / TEST_FILE, metadata.feature_columns),
             baskets=config.evaluation.importance_baskets,
             repeats=config.evaluation.importance_repeats,
             seed=config.training.random_state,
         ),
         products=telling_products(index) if index is not None else {},
-        impact=business_impact(winner.confusion, bootstrap, commonest, config.business),
-        metadata=metadata,
-        config=config,
+        impact=business_impact(resampled, record.winner, commonest, config.business),
     )
-    write_outputs(trained, gold, report, record, metadata, judged, config)
-    return Evaluation(report, decision)
+    report = report_document(run, findings, config)
+    write_outputs(trained, gold, report, findings, config)
+    return Evaluation(report, findings.decision)
 
 
-def predicted_class(predictions: pl.DataFrame, model: str) -> Labels:
-    """Return the likeliest class of each basket by one model."""
-    return decide_classes(predictions.select(probability_columns(model)).to_numpy())
+def read_record(trained: Path) -> TrainingRecord:
+    """Read ``training.json`` of a training.
 
-
-def _record(trained: Path) -> TrainingRecord:
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     path = trained / RECORD_FILE
     if not path.is_file():
         raise InputError(
@@ -155,31 +148,88 @@ def _record(trained: Path) -> TrainingRecord:
     return TrainingRecord.model_validate_json(path.read_bytes())
 
 
+def read_evaluation(folder: Path) -> Evaluation:
+    """Read what an earlier evaluation found.
+
+    Raises
+    ------
+    InputError
+        If the run has not been evaluated.
+    """
+    path = folder / REPORT_JSON
+    if not path.is_file():
+        raise InputError(
+            f"The run {folder.name} has not been evaluated.", "Run 'basketwise evaluate'."
+        )
+    report: Report = json.loads(path.read_bytes())
+    return Evaluation(report, decision_of(report["verdict"]))
+
+
+def _all_predicted(
+    predictions: pl.DataFrame,
+    record: TrainingRecord,
+    champion: ChampionPredictions | None,
+    commonest: int,
+) -> dict[str, Labels]:
+    """Return what every model answers; the winner as it is shipped, that is calibrated."""
+    models = [one.model for one in (*record.candidates, *record.references)]
+    predicted = {name: predicted_class(predictions, name) for name in models}
+    predicted[record.winner] = predicted_class(predictions, CALIBRATED)
+    predicted[BASELINE] = np.full(predictions.height, commonest, dtype=np.int8)
+    if champion is not None and champion.predicted is not None:
+        predicted[CHAMPION] = champion.predicted
+    return predicted
+
+
 def _commonest(trained: Path) -> int:
     """Return the number of the commonest class of the training part, which has these labels."""
     labels = pl.read_parquet(trained / OOF_FILE, columns=[TARGET])[TARGET]
     return int(np.argmax(np.bincount(class_numbers(labels), minlength=len(CLASSES))))
 
 
-def _index(gold: Path, metadata: Metadata) -> pl.DataFrame | None:
-    return pl.read_parquet(gold / INDEX_FILE) if "product" in metadata.groups else None
+def _decide(
+    resampled: Resampled,
+    record: TrainingRecord,
+    champion: ChampionPredictions | None,
+    test_baskets: int,
+    metadata: Metadata,
+    config: Config,
+) -> Decision:
+    scored = champion is not None and champion.predicted is not None
+    evidence = Evidence(
+        accuracy=resampled.accuracy(record.winner),
+        macro_f1=resampled.macro_f1(record.winner),
+        champion=champion.version if champion else None,
+        difference=resampled.accuracy_difference(record.winner, CHAMPION) if scored else None,
+        test_baskets=test_baskets,
+        lines_read=metadata.lines.read,
+        lines_rejected=metadata.lines.rejected,
+    )
+    return decide(evidence, config.gate)
 
 
-def _difference(
-    true: Labels, challenger: Labels, champion: ChampionPredictions | None, bootstrap: Bootstrap
-) -> Interval | None:
-    if champion is None or champion.predicted is None:
-        return None
-    return paired_accuracy_difference(true, challenger, champion.predicted, bootstrap)
+def _calibration(
+    trained: Path, predictions: pl.DataFrame, record: TrainingRecord, true: Labels
+) -> Calibration:
+    fitted = read_calibration(trained)
+    raw, shipped = (
+        reliability(
+            true, predictions.select(probability_columns(name)).to_numpy().astype(np.float64)
+        )
+        for name in (record.winner, CALIBRATED)
+    )
+    return Calibration(
+        method=fitted.method, description=fitted.description, raw=raw, shipped=shipped
+    )
 
 
-def _champion(
-    champion: ChampionPredictions | None, difference: Interval | None, rows: int
-) -> Champion | None:
-    if champion is None or difference is None:
-        return None
-    return Champion(
-        version=champion.version,
-        accuracy_difference=interval_document(difference),
-        test_rows=rows,
+def _chosen_split(resampled: Resampled, record: TrainingRecord, metadata: Metadata) -> SplitScores:
+    return SplitScores(
+        strategy=metadata.split.strategy,
+        chosen=True,
+        train_baskets=metadata.train_samples,
+        test_baskets=metadata.test_samples,
+        accuracy=interval_document(resampled.accuracy(record.winner)),
+        macro_f1=interval_document(resampled.macro_f1(record.winner)),
+        reason=None,
     )

@@ -20,8 +20,13 @@ from basketwise.evaluation.report_types import Json
 TEXT_LIMIT = 160
 """Longest piece of data shown, in characters."""
 
+LABEL_LIMIT = 60
+"""Longest name of a slice shown, in characters."""
+
 PROSE_LIMIT = 2_000
 """Longest sentence or command shown, in characters."""
+
+_MOST_DIGITS = 9
 
 GAP = "\N{NARROW NO-BREAK SPACE}"
 NOT_MEASURED = Markup('<abbr class="na" title="not measured">–</abbr>')
@@ -34,11 +39,15 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202
 def score(value: float, sign: str = "", digits: int = 4) -> str:
     """Write four decimals, with a real minus; ``sign="+"`` shows the plus too.
 
-    A score below 1 gets as many more as it takes not to round it up to 1.
+    A score below 1 gets as many more as it takes not to round it up to 1, a difference as many as
+    it takes not to round it to 0.
     """
-    text = f"{value:{sign}.{digits}f}"
+    # A margin of none is -0.0 in the document.
+    text = f"{value + 0.0:{sign}.{digits}f}"
     if value < 1 and float(text) == 1 and not sign:
         text = shown(value)
+    if sign and value and float(text) == 0 and digits < _MOST_DIGITS:
+        return score(value, sign, digits + 1)
     return text.replace("-", "−")
 
 
@@ -80,6 +89,11 @@ def size(number: float) -> str:
             return f"{number:.0f}{GAP}{unit}" if unit == "B" else f"{number:.3g}{GAP}{unit}"
         number /= 1000
     return f"{count(number)}{GAP}TB"
+
+
+def figure(value: float) -> str:
+    """Write a number as what it is: a whole one is a count, any other a score."""
+    return count(value) if isinstance(value, int) else score(value)
 
 
 def _is_number(value: object) -> bool:
@@ -162,9 +176,14 @@ def flat(config: Mapping[str, Json], prefix: str = "") -> list[tuple[str, str]]:
     return pairs
 
 
-def prose(text: str) -> Markup:
+def prose(text: str, limit: int = PROSE_LIMIT) -> Markup:
     """Escape a sentence, which may be longer than other text."""
-    return escape(tame(text, PROSE_LIMIT))
+    return escape(tame(text, limit))
+
+
+def label(text: str) -> Markup:
+    """Escape a name of which a page may hold hundreds."""
+    return prose(text, LABEL_LIMIT)
 
 
 _NUMBERS: Mapping[str, Callable[[float], str]] = {
@@ -175,12 +194,14 @@ _NUMBERS: Mapping[str, Callable[[float], str]] = {
     "count": count,
     "duration": duration,
     "size": size,
+    "figure": figure,
 }
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **{name: _measured(form) for name, form in _NUMBERS.items()},
     "capped": capped,
     "flat": flat,
+    "label": label,
     "moment": moment_utc,
     "money": money,
     "place": place,

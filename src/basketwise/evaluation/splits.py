@@ -1,0 +1,105 @@
+"""The winner's algorithm on every way to part the baskets.
+
+A model that holds on the latest weeks, on customers it has never met and on a plain random part has
+learned something that lasts; one that shines on one of them only has not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from basketwise.config import Config, ModelName, SplitConfig, SplitStrategy
+from basketwise.errors import ConfigError, InputError
+from basketwise.evaluation.documents import interval_document
+from basketwise.evaluation.intervals import Bootstrap, resample
+from basketwise.evaluation.report_types import SplitScores
+from basketwise.gold.cohorts import CUSTOMER, read_cohorts, units_of
+from basketwise.gold.stage import run_gold
+from basketwise.gold.tables import TEST_FILE, TRAIN_FILE
+from basketwise.silver.intake import Tick
+from basketwise.training.examples import read_examples
+from basketwise.training.pieces import fit
+from basketwise.training.predictions import decide
+
+
+def score_other_splits(
+    silver: Path, scratch: Path, algorithm: ModelName, config: Config, tick: Tick
+) -> list[SplitScores]:
+    """Learn index and model anew on each split that was not chosen, and score its test part.
+
+    Parameters
+    ----------
+    silver : Path
+        The clean lines.
+    scratch : Path
+        Empty folder for their gold files.
+    algorithm : str
+        The winner's; it is fitted on each split's whole training part, and not calibrated.
+    config : Config
+        All settings; ``split.strategy`` is the one that is left out.
+    tick : callable
+        Told of progress.
+
+    Returns
+    -------
+    list of SplitScores
+        One row a split; where the data does not allow it, the reason instead of scores.
+    """
+    others: list[SplitStrategy] = [
+        name for name in get_args(SplitStrategy) if name != config.split.strategy
+    ]
+    rows = []
+    for done, strategy in enumerate(others):
+        tick("other splits", done, len(others))
+        try:
+            rows.append(_score(silver, scratch / strategy, strategy, algorithm, config))
+        except (ConfigError, InputError) as error:
+            rows.append(
+                SplitScores(
+                    strategy=strategy,
+                    chosen=False,
+                    train_baskets=0,
+                    test_baskets=0,
+                    accuracy=None,
+                    macro_f1=None,
+                    reason=error.headline,
+                )
+            )
+    tick("other splits", len(others), len(others))
+    return rows
+
+
+def _score(
+    silver: Path, folder: Path, strategy: SplitStrategy, algorithm: ModelName, config: Config
+) -> SplitScores:
+    gold, scratch = folder / "gold", folder / "scratch"
+    gold.mkdir(parents=True)
+    scratch.mkdir()
+    split = SplitConfig.model_validate(config.split.model_dump() | {"strategy": strategy})
+    metadata = run_gold(
+        silver, gold, scratch, config.model_copy(update={"split": split}), lambda *_: None
+    )
+    train, test = (
+        read_examples(gold / name, metadata.feature_columns) for name in (TRAIN_FILE, TEST_FILE)
+    )
+    predicted = decide(fit(algorithm, train, config.training).predict(test.X).astype(np.float32))
+    settings = config.evaluation
+    customers = read_cohorts(gold)[CUSTOMER]
+    resampled = resample(
+        test.y,
+        {algorithm: predicted},
+        units_of(customers) if settings.resample == "customers" else None,
+        Bootstrap(settings.resamples, settings.confidence, config.training.random_state),
+    )
+    return SplitScores(
+        strategy=strategy,
+        chosen=False,
+        train_baskets=train.y.size,
+        test_baskets=test.y.size,
+        accuracy=interval_document(resampled.accuracy(algorithm)),
+        macro_f1=interval_document(resampled.macro_f1(algorithm)),
+        reason=None,
+    )
