@@ -11,14 +11,17 @@ from rich.console import Console
 
 from basketwise import pipeline
 from basketwise.config import Config, RegistryConfig
+from basketwise.context import Context
 from basketwise.errors import DependencyError, InputError
-from basketwise.pipeline import Context
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Reporter
 from basketwise.registry.opening import DATABASE
 from basketwise.registry.protocol import ApprovalState, Registry
-from basketwise.workspace import ARTIFACTS, GOLD, SILVER, open_workspace
+from basketwise.silver.sources import discover
+from basketwise.steps.data import digests
+from basketwise.steps.record import planned, seal
+from basketwise.workspace import ARTIFACTS, GOLD, SILVER, STAGING, open_workspace
 from tests.cli.till import delivered, delivery
 from tests.contracts.test_platform import Told, etl_job
 from tests.fakes.platform import RecordedPlatform
@@ -45,6 +48,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> RecordedPlatform:
     LocalPlatform().etl(job, CONFIG, Told())
     LocalPlatform().train(TrainingJob(job.gold, root / "trained"), CONFIG, Told())
     return RecordedPlatform(job.silver, job.gold, root / "trained")
+
+
+@pytest.fixture
+def raw(done: RecordedPlatform) -> str:
+    return str(done.silver.with_name("raw"))
 
 
 @pytest.fixture
@@ -75,14 +83,15 @@ def context(tmp_path: Path, platform: RecordedPlatform) -> Context:
 
 
 def test_a_run_hands_staged_folders_from_stage_to_stage(
-    context: Context, platform: RecordedPlatform, registry: MemoryRegistry
+    raw: str, context: Context, platform: RecordedPlatform, registry: MemoryRegistry
 ) -> None:
-    result = pipeline.run_all("raw", context)
+    result = pipeline.run_all(raw, context)
 
     etl, train = platform.jobs
     assert isinstance(etl, EtlJob)
     assert isinstance(train, TrainingJob)
-    assert etl.data == "raw"
+    assert etl.data == raw
+    assert etl.clean
     assert train.gold == etl.gold
     assert not etl.gold.exists()
     workspace = context.workspace
@@ -98,11 +107,11 @@ def test_a_run_hands_staged_folders_from_stage_to_stage(
 
 
 def test_a_version_that_the_gate_refuses_is_kept_and_not_exported(
-    context: Context, registry: MemoryRegistry
+    raw: str, context: Context, registry: MemoryRegistry
 ) -> None:
     config = Config.model_validate(CONFIG.model_dump() | {"gate": {"min_accuracy": 1}})
 
-    result = pipeline.run_all("raw", replace(context, config=config))
+    result = pipeline.run_all(raw, replace(context, config=config))
 
     assert result.version.state is ApprovalState.PENDING
     assert "Not approved: Test accuracy" in registry.get("1").description
@@ -114,6 +123,7 @@ def test_a_version_that_the_gate_refuses_is_kept_and_not_exported(
 
 @pytest.mark.parametrize("error", [InputError("bad lines"), KeyboardInterrupt()])
 def test_a_stage_that_fails_leaves_the_workspace_as_it_was(
+    raw: str,
     context: Context,
     platform: RecordedPlatform,
     registry: MemoryRegistry,
@@ -123,7 +133,7 @@ def test_a_stage_that_fails_leaves_the_workspace_as_it_was(
     platform.fails = error
 
     with pytest.raises(type(error)):
-        pipeline.run_all("raw", context)
+        pipeline.run_all(raw, context)
 
     assert context.workspace.storage.read("gold/metadata.json") == b"earlier"
     assert not context.workspace.folder(SILVER).exists()
@@ -132,7 +142,7 @@ def test_a_stage_that_fails_leaves_the_workspace_as_it_was(
 
 
 def test_a_registry_that_fails_leaves_the_run_to_be_registered_again(
-    context: Context, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+    raw: str, context: Context, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: object, **names: object) -> None:
         raise DependencyError("The registry is down.")
@@ -140,7 +150,7 @@ def test_a_registry_that_fails_leaves_the_run_to_be_registered_again(
     monkeypatch.setattr(registry, "register", refuse)
 
     with pytest.raises(DependencyError, match="down"):
-        pipeline.run_all("raw", context)
+        pipeline.run_all(raw, context)
 
     _, folder = context.workspace.run_folder(None)
     assert (folder / "model.tar.gz").is_file()
@@ -148,7 +158,7 @@ def test_a_registry_that_fails_leaves_the_run_to_be_registered_again(
 
 
 def test_a_server_is_asked_before_the_work(
-    context: Context, platform: RecordedPlatform, monkeypatch: pytest.MonkeyPatch
+    raw: str, context: Context, platform: RecordedPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(config: RegistryConfig, folder: Path) -> Registry:
         raise DependencyError("cannot be reached")
@@ -157,17 +167,51 @@ def test_a_server_is_asked_before_the_work(
     config = Config.model_validate(CONFIG.model_dump() | {"registry": {"uri": "http://host"}})
 
     with pytest.raises(DependencyError):
-        pipeline.run_all("raw", replace(context, config=config))
+        pipeline.run_all(raw, replace(context, config=config))
 
     assert platform.jobs == []
 
 
 def test_the_champion_is_not_scored_where_the_gate_does_not_ask(
-    context: Context, registry: MemoryRegistry, tmp_path: Path
+    raw: str, context: Context, registry: MemoryRegistry
 ) -> None:
-    config = Config.model_validate({"gate": {"champion": False}})
+    pipeline.run_all(raw, context)
+    config = Config.model_validate(CONFIG.model_dump() | {"gate": {"champion": False}})
 
-    assert pipeline.find_champion(registry, tmp_path, tmp_path, config) is None
+    again = pipeline.run_all(raw, replace(context, config=config))
+
+    assert again.report["champion"] is None
+    assert "champion" not in {reason["rule"] for reason in again.report["verdict"]["reasons"]}
+
+
+def test_what_holds_is_not_asked_of_the_platform_again(
+    raw: str, context: Context, platform: RecordedPlatform, registry: MemoryRegistry
+) -> None:
+    first = pipeline.run_all(raw, context)
+
+    again = pipeline.run_all(raw, context)
+
+    assert len(platform.jobs) == 2
+    assert again.run_id == first.run_id
+    assert again.version == registry.get("1")
+    assert len(registry.kept) == 1
+
+
+def test_a_run_that_was_killed_goes_on_from_what_it_had_finished(
+    raw: str, context: Context, platform: RecordedPlatform, registry: MemoryRegistry
+) -> None:
+    left = context.workspace.folder(STAGING)
+    for name in ("silver", "gold"):
+        (left / name).mkdir(parents=True)
+    platform.etl(EtlJob(raw, left / "silver", left / "gold", left), CONFIG, Told())
+    seal(planned("silver", digests(discover(raw)), CONFIG), left / "silver")
+    platform.jobs.clear()
+
+    result = pipeline.run_all(raw, context)
+
+    assert isinstance(platform.jobs[0], EtlJob)
+    assert not platform.jobs[0].clean
+    assert [one.status for one in result.outcomes] == ["cached", "ran", "ran", "ran"]
 
 
 def test_the_embedded_registry_is_there_after_the_first_run(context: Context) -> None:

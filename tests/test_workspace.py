@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from basketwise.errors import ConfigError, InputError, WorkspaceError
-from basketwise.workspace import ARTIFACTS, GOLD, STAGING, Workspace, open_workspace
+from basketwise.workspace import (
+    ARTIFACTS,
+    CHECKPOINTS,
+    GOLD,
+    STAGING,
+    Workspace,
+    open_workspace,
+)
 
 NOON = datetime(2026, 2, 3, 12, 0, 5, tzinfo=UTC)
 
@@ -106,6 +113,48 @@ def test_a_run_that_is_not_there_names_those_that_are(workspace: Workspace) -> N
         with pytest.raises(InputError, match="There is no run") as caught:
             workspace.run_folder(name)
         assert "run-20260101-120005" in caught.value.hint
+
+
+def test_checkpoints_outlive_what_interrupts_the_training(workspace: Workspace) -> None:
+    def interrupted() -> None:
+        with workspace.checkpoints("run-1") as folder:
+            (folder / "piece").write_text("finished")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    with workspace.checkpoints("run-2") as taken_over:
+        assert (taken_over / "piece").read_text() == "finished"
+        assert taken_over == workspace.folder(CHECKPOINTS) / "run-2"
+        assert not taken_over.with_name("run-1").exists()
+
+    assert not workspace.folder(CHECKPOINTS).exists()
+
+
+def test_of_several_interrupted_runs_the_latest_is_gone_on_with(workspace: Workspace) -> None:
+    for name in ("run-1", "run-2"):
+        (workspace.folder(CHECKPOINTS) / name).mkdir(parents=True)
+        (workspace.folder(CHECKPOINTS) / name / "piece").write_text(name)
+
+    with workspace.checkpoints("run-3") as folder:
+        assert (folder / "piece").read_text() == "run-2"
+        assert [path.name for path in workspace.folder(CHECKPOINTS).iterdir()] == ["run-3"]
+
+
+def test_what_a_killed_run_had_staged_is_there_for_the_next_and_no_longer(
+    workspace: Workspace,
+) -> None:
+    killed = workspace.folder(STAGING) / GOLD
+    killed.mkdir(parents=True)
+    (killed / "metadata.json").write_text("finished")
+
+    with workspace.staged() as staging:
+        assert list(staging.gold.iterdir()) == []
+        assert (staging.left / GOLD / "metadata.json").read_text() == "finished"
+
+    assert not staging.left.exists()
+    assert not workspace.folder(STAGING).exists()
 
 
 def test_opening_makes_nothing(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import os
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -28,6 +30,27 @@ LIBRARIES = (
 def code_version() -> str:
     """Return Basketwise's own version."""
     return __version__
+
+
+@cache
+def code_hash() -> str:
+    """Return the sha256 over Basketwise's own source files: another letter is another code."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package).as_posix()}:{sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def timestamp() -> str:
+    """Return the time for documents: ISO 8601, UTC, to the second.
+
+    ``SOURCE_DATE_EPOCH`` (seconds since 1970) takes the clock's place where it is set, so that
+    even documents which carry a time can be made again byte for byte.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    return moment.isoformat(timespec="seconds")
 
 
 def library_versions() -> dict[str, str]:

@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from basketwise.concurrency import abandoning_pool
-from basketwise.config import Config
-from basketwise.evaluation.metrics import shown
+from basketwise.context import Context
 from basketwise.evaluation.report_types import Report, Run
-from basketwise.evaluation.stage import ChampionPredictions, Evaluation, run_evaluation
+from basketwise.evaluation.stage import Evaluation
 from basketwise.gold.metadata import Metadata
-from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
-from basketwise.progress import Reporter
 from basketwise.registry.deployment import export_version
 from basketwise.registry.opening import DATABASE, open_registry
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
 from basketwise.registry.submission import submission
+from basketwise.steps.data import Data, etl
+from basketwise.steps.evaluation import evaluate
+from basketwise.steps.outcome import Outcome
+from basketwise.steps.training import train
 from basketwise.training.record import TrainingRecord
-from basketwise.training.stage import RECORD_FILE, read_metadata
 from basketwise.workspace import (
     ARTIFACTS,
     DEPLOYMENT_CONFIGS,
@@ -28,7 +28,6 @@ from basketwise.workspace import (
     REGISTRY,
     SILVER,
     Staging,
-    Workspace,
 )
 
 GATE = "gate"
@@ -36,20 +35,8 @@ GATE = "gate"
 
 
 @dataclass(frozen=True)
-class Context:
-    """What every stage needs."""
-
-    workspace: Workspace
-    config: Config
-    platform: Platform
-    reporter: Reporter
-    command: str
-    """The command that repeats the run, for the report."""
-
-
-@dataclass(frozen=True)
 class RunResult:
-    """What a whole run made."""
+    """What a whole run made, or found to hold still."""
 
     run_id: str
     metadata: Metadata
@@ -59,13 +46,15 @@ class RunResult:
     deployment_config: Path | None
     folder: Path
     seconds: float
+    outcomes: tuple[Outcome, ...]
 
 
 def run_all(data: str, context: Context) -> RunResult:
     """Run every stage, from raw files to the deployment configuration.
 
     Outputs appear in the workspace when evaluation has finished, all together. A registry that
-    fails after that leaves the run there, to be registered again with ``basketwise register``.
+    fails after that leaves the run there, to be registered again with ``basketwise register``, or
+    by the same command once more. A run that changes nothing makes no new version.
     """
     started, now = time.perf_counter(), datetime.now(UTC)
     workspace, config = context.workspace, context.config
@@ -74,104 +63,67 @@ def run_all(data: str, context: Context) -> RunResult:
         registry_of(context)
     with workspace.staged() as staging:
         run_id = workspace.new_run(now)
-        metadata = etl(data, staging, context)
+        made = etl(data, staging, context)
         with abandoning_pool(1) as pool:
             # Loading MLflow takes seconds; training does not need this thread.
             opening = pool.submit(open_registry, config.registry, workspace.folder(REGISTRY))
-            record = train(staging.gold, staging.artifacts, context)
+            trained = train(made.gold, made.metadata, staging, run_id, context)
             registry = opening.result()
         run = Run(
             run_id=run_id,
             started_at=now.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - started,
             command=context.command,
+            data=data,
         )
-        champion = find_champion(registry, staging.silver, staging.gold, config)
-        evaluation = evaluate(staging.gold, staging.artifacts, champion, run, context)
-        folder = publish(run_id, staging, context, data=True)
-        version = register(registry, run_id, folder, evaluation, context)
+        judged = evaluate(made, trained, staging, run, registry, context)
+        publish_data(made, staging, context)
+        folder = judged.folder
+        if judged.outcome.why:
+            folder = publish(run_id, staging, context)
+        version = register(registry, folder, judged.evaluation, context)
         document = export(registry, version, context)
-    seconds = time.perf_counter() - started
     return RunResult(
-        run_id, metadata, record, evaluation.report, version, document, folder, seconds
+        run_id=folder.name,
+        metadata=made.metadata,
+        record=trained.record,
+        report=judged.evaluation.report,
+        version=version,
+        deployment_config=document,
+        folder=folder,
+        seconds=time.perf_counter() - started,
+        outcomes=(*made.outcomes, trained.outcome, judged.outcome),
     )
 
 
-def etl(data: str, staging: Staging, context: Context) -> Metadata:
-    """Run ETL into staging."""
-    with context.reporter.stage("ETL") as log:
-        job = EtlJob(data, staging.silver, staging.gold, staging.scratch)
-        context.platform.etl(job, context.config, log.tick)
-        metadata = read_metadata(staging.gold)
-        lines = metadata.lines
-        log.finish(
-            f"{lines.read:,} lines read, {lines.rejected:,} rejected; "
-            f"{metadata.train_samples:,} training and {metadata.test_samples:,} test baskets, "
-            f"{metadata.products:,} products"
-        )
-    return metadata
+def publish_data(data: Data, staging: Staging, context: Context) -> None:
+    """Move the data that was made in staging to its places in the workspace."""
+    if data.silver == staging.silver:
+        context.workspace.publish(staging.silver, SILVER)
+    if data.gold == staging.gold:
+        context.workspace.publish(staging.gold, GOLD)
 
 
-def train(gold: Path, out: Path, context: Context) -> TrainingRecord:
-    """Run training into a folder."""
-    with context.reporter.stage("training") as log:
-        context.platform.train(TrainingJob(gold, out), context.config, log.tick)
-        record = TrainingRecord.model_validate_json((out / RECORD_FILE).read_bytes())
-        best = next(c for c in record.candidates if c.model == record.winner)
-        log.finish(
-            f"{len(record.candidates)} candidates; best cross-validated macro-F1: "
-            f"{record.winner} {shown(best.cv_f1_mean or 0)}"
-        )
-    return record
-
-
-def find_champion(
-    registry: Registry, silver: Path, gold: Path, config: Config
-) -> ChampionPredictions | None:
-    """Score the test baskets with the champion, if the gate asks for it and there is one."""
-    if not config.gate.champion:
-        return None
-    from basketwise.serving.champion import champion_predictions
-
-    return champion_predictions(registry, silver, gold)
-
-
-def evaluate(
-    gold: Path,
-    trained: Path,
-    champion: ChampionPredictions | None,
-    run: Run,
-    context: Context,
-) -> Evaluation:
-    """Judge a training; leaves report, pictures and ``model.tar.gz`` beside it."""
-    with context.reporter.stage("evaluation") as log:
-        evaluation = run_evaluation(gold, trained, context.config, champion, run)
-        winner = evaluation.report["winner"]
-        log.finish(
-            f"test accuracy {shown(winner['accuracy']['estimate'])}, "
-            f"macro-F1 {shown(winner['macro_f1']['estimate'])}"
-        )
-    return evaluation
-
-
-def publish(run_id: str, staging: Staging, context: Context, *, data: bool) -> Path:
-    """Move what was staged to its places in the workspace."""
-    workspace = context.workspace
-    if data:
-        workspace.publish(staging.silver, SILVER)
-        workspace.publish(staging.gold, GOLD)
-    workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
-    return workspace.folder(ARTIFACTS) / run_id
+def publish(run_id: str, staging: Staging, context: Context) -> Path:
+    """Move a run's artifacts to their place in the workspace."""
+    context.workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
+    return context.workspace.folder(ARTIFACTS) / run_id
 
 
 def register(
-    registry: Registry, run_id: str, folder: Path, evaluation: Evaluation, context: Context
+    registry: Registry, folder: Path, evaluation: Evaluation, context: Context
 ) -> ModelVersion:
-    """Keep the run's model in the registry, approved if the gate said so."""
+    """Keep a run's model in the registry, approved if the gate said so.
+
+    A run whose model is there already, byte for byte, gets no second version.
+    """
     with context.reporter.stage("registry") as log:
-        version = registry.register(
-            submission(run_id, folder, evaluation.report, context.config), who=GATE
-        )
+        kept = submission(folder.name, folder, evaluation.report, context.config)
+        for version in registry.versions():
+            if (version.run_id, version.sha256) == (kept.run_id, kept.sha256):
+                log.finish(f"version {version.version} is {version.state}; cached")
+                return version
+        version = registry.register(kept, who=GATE)
         state = ApprovalState.APPROVED if evaluation.decision.approved else ApprovalState.PENDING
         version = registry.set_state(
             version.version, state, who=GATE, why=evaluation.decision.description

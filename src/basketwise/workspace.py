@@ -18,18 +18,27 @@ from basketwise.storage import LocalStorage
 
 SILVER, GOLD, ARTIFACTS, REGISTRY = "silver", "gold", "artifacts", "registry"
 DEPLOYMENT_CONFIGS = "deployment-configs"
+CHECKPOINTS = "checkpoints"
 STAGING = ".staging"
+LEFT = ".interrupted"
 RUN_FORMAT = "run-%Y%m%d-%H%M%S"
 
 
 @dataclass(frozen=True)
 class Staging:
-    """Empty folders of one run, to be filled by its stages."""
+    """Empty folders of one run, to be filled by its stages.
+
+    Attributes
+    ----------
+    left
+        What a run that was killed had staged; holds folders of the same names, or is absent.
+    """
 
     silver: Path
     gold: Path
     artifacts: Path
     scratch: Path
+    left: Path
 
 
 @dataclass(frozen=True)
@@ -48,20 +57,40 @@ class Workspace:
     def staged(self) -> Iterator[Staging]:
         """Hold the workspace and give empty folders; what was not published is removed again."""
         with self.storage.exclusive():
-            root = self.storage.root / STAGING
-            # Left by a process that was killed: nobody else can be using it, we hold the lock.
-            shutil.rmtree(root, ignore_errors=True)
-            staging = Staging(*(root / name for name in (SILVER, GOLD, ARTIFACTS, "scratch")))
+            root, left = (self.storage.root / name for name in (STAGING, LEFT))
+            if root.exists():
+                # Of a process that was killed: nobody else can be using it, we hold the lock.
+                shutil.rmtree(left, ignore_errors=True)
+                root.rename(left)
+            staging = Staging(root / SILVER, root / GOLD, root / ARTIFACTS, root / "scratch", left)
             try:
                 for folder in (staging.silver, staging.gold, staging.artifacts, staging.scratch):
                     folder.mkdir(parents=True)
                 yield staging
             finally:
                 shutil.rmtree(root, ignore_errors=True)
+                shutil.rmtree(left, ignore_errors=True)
 
     def publish(self, folder: Path, key: str) -> None:
         """Move a finished folder to its place."""
         self.storage.adopt(folder, key)
+
+    @contextmanager
+    def checkpoints(self, run: str) -> Iterator[Path]:
+        """Give the folder for a run's finished pieces; it is removed when the training is done.
+
+        What an interrupted run left becomes this run's: pieces that do not fit are passed over.
+        """
+        root = self.storage.root / CHECKPOINTS
+        folder = root / run
+        left = sorted(path for path in root.glob("run-*") if path.is_dir())
+        if left:
+            left.pop().rename(folder)
+        for other in left:
+            shutil.rmtree(other, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        shutil.rmtree(root, ignore_errors=True)
 
     def new_run(self, now: datetime) -> str:
         """Name a run after the time it started (UTC); of two in one second, the later waits."""

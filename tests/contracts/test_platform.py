@@ -11,6 +11,7 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.errors import InputError
+from basketwise.gold.cohorts import COHORTS_FILE
 from basketwise.gold.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
@@ -40,10 +41,10 @@ def platform(request: pytest.FixtureRequest) -> Platform:
 
 
 def etl_job(data: Path, root: Path) -> EtlJob:
-    folders = [root / name for name in ("silver", "gold", "scratch")]
-    for folder in folders:
+    silver, gold, scratch = (root / name for name in ("silver", "gold", "scratch"))
+    for folder in (silver, gold, scratch):
         folder.mkdir(parents=True)
-    return EtlJob(str(data), *folders)
+    return EtlJob(str(data), silver, gold, scratch)
 
 
 def test_etl_fills_silver_and_gold(platform: Platform, tmp_path: Path) -> None:
@@ -55,12 +56,37 @@ def test_etl_fills_silver_and_gold(platform: Platform, tmp_path: Path) -> None:
         TRAIN_FILE,
         TEST_FILE,
         INDEX_FILE,
+        COHORTS_FILE,
         METADATA_FILE,
     }
     lines = pl.read_parquet(job.silver / "shop_week=*" / "*.parquet", hive_partitioning=False)
     assert lines.height == read_metadata(job.gold).lines.accepted == 360
     assert told.ticks
     assert all(what and 0 < done <= total for what, done, total in told.ticks)
+
+
+def test_silver_that_is_ready_is_not_made_again(platform: Platform, tmp_path: Path) -> None:
+    job = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path)
+    platform.etl(job, CONFIG, Told())
+    again = etl_job(tmp_path / "nothing", tmp_path / "again")
+    ready = EtlJob(again.data, job.silver, again.gold, again.scratch, clean=False)
+
+    platform.etl(ready, CONFIG, Told())
+
+    for name in (TRAIN_FILE, TEST_FILE, INDEX_FILE, COHORTS_FILE):
+        assert (again.gold / name).read_bytes() == (job.gold / name).read_bytes()
+
+
+def test_a_training_keeps_its_pieces_where_it_is_told(platform: Platform, tmp_path: Path) -> None:
+    job = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path)
+    platform.etl(job, CONFIG, Told())
+    for name in ("out", "kept"):
+        (tmp_path / name).mkdir()
+
+    platform.train(TrainingJob(job.gold, tmp_path / "out", tmp_path / "kept"), CONFIG, Told())
+
+    # A fold each, the model itself, and the references.
+    assert len(list((tmp_path / "kept").iterdir())) >= CONFIG.training.folds + 1
 
 
 def test_training_fills_out_and_leaves_gold_alone(platform: Platform, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ class RecordedPlatform:
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         self._start(job)
-        _copy(self.silver, job.silver)
+        if job.clean:
+            _copy(self.silver, job.silver)
         _copy(self.gold, job.gold)
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:

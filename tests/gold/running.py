@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.config import Config
+from basketwise.etl import run_etl
 from basketwise.gold.metadata import Metadata
-from basketwise.gold.stage import run_etl
 from basketwise.gold.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.schema import DEFAULT_LABELS
 from basketwise.silver.chunks import weeks

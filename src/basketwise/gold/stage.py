@@ -1,9 +1,8 @@
-"""The ETL stage: raw files in, silver and gold folders out."""
+"""The gold stage: clean lines in; features, product index and test cohorts out."""
 
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -11,27 +10,29 @@ import polars as pl
 from basketwise.config import Config
 from basketwise.features.groups import columns_of
 from basketwise.gold import tables
+from basketwise.gold.cohorts import write_cohorts
 from basketwise.gold.metadata import Encoders, Lines, Metadata, Outliers, Split
 from basketwise.index.learning import LearnedIndex, learn_index
 from basketwise.index.table import complete
+from basketwise.lineage import timestamp
 from basketwise.schema import LABEL, PROD_CODE, SHOP_WEEK, SPEND, UNCLASSIFIED
-from basketwise.silver.intake import Intake, Rules, Tick, build_silver
-from basketwise.silver.sources import discover
-from basketwise.silver.survey import STORE_COLUMNS, Survey, spend_quantile
+from basketwise.silver.intake import Tick
+from basketwise.silver.stage import SURVEY, IntakeRecord, read_intake
+from basketwise.silver.survey import STORE_COLUMNS, Survey, read_survey, spend_quantile
 from basketwise.split import FOLD, TEST, assign_folds
 
 
-def run_etl(
-    data: str, silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
-) -> Metadata:
-    """Clean the raw files into ``silver`` and make features in ``gold``.
+def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick) -> Metadata:
+    """Part the baskets, learn the product index and make the features.
 
     Parameters
     ----------
-    data : str
-        A file, folder or glob of raw files.
-    silver, gold, scratch : Path
-        Empty folders; ``scratch`` may be removed afterwards.
+    silver : Path
+        What the silver stage left.
+    gold, scratch : Path
+        Empty folders; ``scratch`` may be removed afterwards. ``gold`` gets
+        ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
+        ``product_index.parquet`` (with the group ``product``) and ``metadata.json``.
     config : Config
         All settings.
     tick : callable
@@ -44,16 +45,11 @@ def run_etl(
 
     Raises
     ------
-    InputError, ConfigError, WorkspaceError
-        If the data or the settings cannot be used.
+    InputError, ConfigError
+        If the data does not allow the settings.
     """
-    rules = Rules(
-        config.data.labels,
-        labelled=True,
-        encoding=config.data.encoding,
-        keep_duplicates=config.etl.duplicates == "keep",
-    )
-    intake, survey = build_silver(discover(data), silver, scratch, rules, tick)
+    intake = read_intake(silver)
+    survey = read_survey(silver / SURVEY)
     limit = spend_quantile(survey.spends, config.etl.outlier_quantile)
     baskets = assign_folds(survey.baskets, config.split, config.training.folds)
     index = None
@@ -80,6 +76,7 @@ def run_etl(
         index,
         lambda done, total: tick("features", done, total),
     )
+    write_cohorts(baskets, gold)
     metadata = _metadata(intake, survey, baskets, recipe, config, train, test)
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
@@ -101,7 +98,7 @@ def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:
 
 
 def _metadata(
-    intake: Intake,
+    intake: IntakeRecord,
     survey: Survey,
     baskets: pl.DataFrame,
     recipe: tables.Recipe,
@@ -119,7 +116,7 @@ def _metadata(
         encoders=Encoders.model_validate(recipe.encoders),
         train_samples=train,
         test_samples=test,
-        etl_timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+        etl_timestamp=timestamp(),
         groups=list(config.features.groups),
         outliers=Outliers(
             treatment=config.etl.outliers,
@@ -139,11 +136,11 @@ def _metadata(
             read=intake.lines,
             accepted=survey.lines,
             rejected=sum(intake.rejected.values()),
-            rejected_by_reason=dict(sorted(intake.rejected.items())),
+            rejected_by_reason=intake.rejected,
         ),
         baskets=dict(sorted(labels.iter_rows())),
         products=survey.products[PROD_CODE].len(),
         files=intake.files,
         data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
-        warnings=intake.warnings(),
+        warnings=intake.warnings,
     )

@@ -11,12 +11,12 @@ class LocalPlatform:
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""
-        from basketwise.gold.stage import run_etl
+        from basketwise.etl import run_etl
 
-        run_etl(job.data, job.silver, job.gold, job.scratch, config, tick)
+        run_etl(job.data, job.silver, job.gold, job.scratch, config, tick, clean=job.clean)
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
         """Fill ``out``."""
         from basketwise.training.stage import run_training
 
-        run_training(job.gold, job.out, config.training, tick)
+        run_training(job.gold, job.out, config.training, tick, job.checkpoints)

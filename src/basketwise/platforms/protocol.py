@@ -19,20 +19,34 @@ Tick = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class EtlJob:
-    """Where ETL reads and writes; all folders are empty."""
+    """Where ETL reads and writes; all folders are empty.
+
+    Attributes
+    ----------
+    clean
+        Whether ``silver`` is to be made; otherwise it is there already.
+    """
 
     data: str
     silver: Path
     gold: Path
     scratch: Path
+    clean: bool = True
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Where training reads (``gold``) and writes (``out``, empty)."""
+    """Where training reads (``gold``) and writes (``out``, empty).
+
+    Attributes
+    ----------
+    checkpoints
+        Folder for finished pieces, which outlives an interrupted training; None: none are kept.
+    """
 
     gold: Path
     out: Path
+    checkpoints: Path | None = None
 
 
 class Platform(Protocol):

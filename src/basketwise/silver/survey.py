@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -103,6 +104,21 @@ def merge(surveys: Sequence[Survey]) -> Survey:
 
 def _count(spends: pl.DataFrame) -> pl.DataFrame:
     return spends.group_by(SPEND).agg(pl.col("count").cast(pl.UInt32).sum()).sort(SPEND)
+
+
+def write_survey(survey: Survey, folder: Path) -> None:
+    """Keep a survey, one file a table."""
+    folder.mkdir()
+    for name, table in vars(survey).items():
+        table.write_parquet(folder / f"{name}.parquet")
+
+
+def read_survey(folder: Path) -> Survey:
+    """Read a survey as it was written."""
+    baskets, products, spends = (
+        pl.read_parquet(folder / f"{name}.parquet") for name in ("baskets", "products", "spends")
+    )
+    return Survey(baskets, products, spends)
 
 
 def spend_quantile(spends: pl.DataFrame, q: float) -> float:

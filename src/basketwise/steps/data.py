@@ -1,0 +1,107 @@
+"""Silver and gold."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from basketwise.context import Context
+from basketwise.gold.metadata import Metadata
+from basketwise.lineage import sha256
+from basketwise.platforms.protocol import EtlJob
+from basketwise.silver.preview import check_split
+from basketwise.silver.sources import Source, discover
+from basketwise.steps.outcome import Outcome, place, tell
+from basketwise.steps.record import Step, digest_of, found, planned, seal
+from basketwise.training.stage import read_metadata
+from basketwise.workspace import GOLD, SILVER, Staging
+
+
+@dataclass(frozen=True)
+class Data:
+    """The folders that hold the data of a run, in the workspace or still in staging."""
+
+    silver: Path
+    gold: Path
+    metadata: Metadata
+    outcomes: tuple[Outcome, ...]
+
+
+def etl(data: str, staging: Staging, context: Context) -> Data:
+    """Make silver and gold, or take those that still hold."""
+    config, workspace = context.config, context.workspace
+    with context.reporter.stage("ETL") as log:
+        sources = discover(data)
+        check_split(sources, config.split.strategy, config.data.encoding)
+        silver_plan = planned("silver", digests(sources), config, source=data)
+        silver, why = place(
+            silver_plan,
+            workspace.folder(SILVER),
+            staging.left / SILVER,
+            staging.silver,
+            force=context.force,
+        )
+        gold_plan, gold, gold_why = None, staging.gold, "silver was made anew"
+        if not why:
+            gold_plan = _gold_plan(silver, context)
+            gold, gold_why = place(
+                gold_plan,
+                workspace.folder(GOLD),
+                staging.left / GOLD,
+                staging.gold,
+                force=context.force,
+            )
+        if gold_why:
+            job = EtlJob(data, silver, gold, staging.scratch, clean=bool(why))
+            context.platform.etl(job, config, log.tick)
+            if why:
+                seal(silver_plan, silver)
+            seal(gold_plan or _gold_plan(silver, context), gold)
+        metadata = read_metadata(gold)
+        outcomes = (Outcome("silver", why), Outcome("gold", gold_why))
+        lines = metadata.lines
+        tell(
+            log,
+            outcomes[0] if why else outcomes[1],
+            f"{lines.read:,} lines read, {lines.rejected:,} rejected; "
+            f"{metadata.train_samples:,} training and {metadata.test_samples:,} test baskets, "
+            f"{metadata.products:,} products",
+        )
+    return Data(silver, gold, metadata, outcomes)
+
+
+def digests(sources: list[Source]) -> dict[str, str]:
+    """Return the content digest of each raw table; the members of one archive share its digest."""
+    paths = list(dict.fromkeys(source.path for source in sources))
+    with ThreadPoolExecutor(2) as pool:
+        digests = dict(zip(paths, pool.map(sha256, paths), strict=True))
+    # A glob can meet one name in two folders.
+    names = [source.name for source in sources]
+    unique = len(set(names)) == len(names)
+    return {
+        source.name if unique else f"{number}: {source.name}": digests[source.path]
+        for number, source in enumerate(sources, start=1)
+    }
+
+
+def _gold_plan(silver: Path, context: Context) -> Step:
+    return planned("gold", {"silver": digest_of("silver", silver)}, context.config)
+
+
+def present_data(context: Context) -> Data:
+    """Take the data that lie in the workspace, whatever they were made from.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    silver, gold = (context.workspace.folder(name) for name in (SILVER, GOLD))
+    return Data(silver, gold, read_metadata(gold), ())
+
+
+def source_of(data: Data) -> str:
+    """Return where the raw files lay, as it was typed; empty where that is not known."""
+    step = found("silver", data.silver)
+    return step.source if step else ""

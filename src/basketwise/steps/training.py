@@ -1,0 +1,94 @@
+"""The training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from basketwise.context import Context
+from basketwise.errors import InputError
+from basketwise.evaluation.metrics import shown
+from basketwise.evaluation.stage import read_record
+from basketwise.gold.metadata import Metadata
+from basketwise.gold.tables import METADATA_FILE
+from basketwise.platforms.protocol import TrainingJob
+from basketwise.steps.data import Data
+from basketwise.steps.outcome import FORCED, Outcome, tell
+from basketwise.steps.record import Step, found, planned, seal, why_again
+from basketwise.training.record import TrainingRecord
+from basketwise.workspace import ARTIFACTS, Staging
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training: where it lies, what it found."""
+
+    folder: Path
+    record: TrainingRecord
+    outcome: Outcome
+
+
+def train(
+    gold: Path, metadata: Metadata, staging: Staging, run_id: str, context: Context
+) -> Trained:
+    """Train into staging, or take an earlier training of the same data and settings."""
+    with context.reporter.stage("training") as log:
+        plan = planned("training", _training_inputs(gold, metadata), context.config)
+        runs = context.workspace.folder(ARTIFACTS)
+        earlier = [runs / name for name in reversed(context.workspace.runs())]
+        folder, why = _earlier_training(plan, [*earlier, staging.left / ARTIFACTS])
+        if why or context.force:
+            why = FORCED if context.force else why
+            folder = staging.artifacts
+            with context.workspace.checkpoints(run_id) as checkpoints:
+                job = TrainingJob(gold, folder, checkpoints)
+                context.platform.train(job, context.config, log.tick)
+                seal(plan, folder)
+        record = read_record(folder)
+        best = next(c for c in record.candidates if c.model == record.winner)
+        outcome = Outcome("training", why)
+        tell(
+            log,
+            outcome,
+            f"{len(record.candidates)} candidates; best cross-validated macro-F1: "
+            f"{record.winner} {shown(best.cv_f1_mean or 0)}",
+        )
+    return Trained(folder, record, outcome)
+
+
+def _training_inputs(gold: Path, metadata: Metadata) -> dict[str, str]:
+    """Return what a training reads; the metadata carries a time, so its content is named apart."""
+    step = found("gold", gold)
+    outputs = step.outputs if step else {}
+    files = {f"gold/{name}": sha for name, sha in outputs.items() if name != METADATA_FILE}
+    return files | {"feature groups": " + ".join(metadata.groups)}
+
+
+def _earlier_training(plan: Step, folders: Iterable[Path]) -> tuple[Path, str]:
+    """Find a training that still holds; else say what sets the latest apart."""
+    reasons = []
+    for folder in folders:
+        why = why_again(plan, folder)
+        if not why:
+            return folder, ""
+        reasons.append(why)
+    return Path(), reasons[0]
+
+
+def present_training(folder: Path, data: Data, context: Context) -> Trained:
+    """Take a run's training, to judge it by the gold files that it was trained on.
+
+    Raises
+    ------
+    InputError
+        If it has not finished, or those gold files were made again since, from other data.
+    """
+    record, step = read_record(folder), found("training", folder)
+    plan = planned("training", _training_inputs(data.gold, data.metadata), context.config)
+    if step is None or step.inputs != plan.inputs:
+        raise InputError(
+            f"The run {folder.name} was trained on other gold files than those in the workspace.",
+            "Run 'basketwise train' on the present ones, then evaluate that run.",
+        )
+    return Trained(folder, record, Outcome("training", ""))

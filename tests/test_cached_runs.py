@@ -1,0 +1,179 @@
+"""Runs that need not do again what still holds, through the real command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.calling import SMALL, called, contents
+
+ALL = ("silver", "gold", "training", "evaluation")
+
+
+def run(sample: Path, workspace: Path, *more: str) -> dict[str, Any]:
+    return called("run", "--data", sample, "--workspace", workspace, *SMALL, *more, "--json").json
+
+
+def ran(document: dict[str, Any]) -> list[str]:
+    return [stage for stage in ALL if document["stages"][stage]["status"] == "ran"]
+
+
+def why(document: dict[str, Any], stage: str) -> str:
+    text = document["stages"][stage]["why"]
+    assert isinstance(text, str)
+    return text
+
+
+@pytest.fixture(scope="module")
+def first(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    workspace = tmp_path_factory.mktemp("cached") / "w"
+    return workspace, run(sample, workspace)
+
+
+@pytest.fixture
+def own(first: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
+    workspace = tmp_path / "w"
+    shutil.copytree(first[0], workspace)
+    return workspace
+
+
+def test_the_first_run_runs_everything(first: tuple[Path, dict[str, Any]]) -> None:
+    document = first[1]
+    assert ran(document) == list(ALL)
+    assert why(document, "silver") == "first time"
+
+
+def test_a_run_that_changes_nothing_makes_no_new_version(
+    first: tuple[Path, dict[str, Any]], own: Path, sample: Path
+) -> None:
+    before = contents(own / "artifacts")
+
+    again = run(sample, own)
+
+    assert ran(again) == []
+    for key in ("run_id", "model_version", "accuracy", "leaderboard", "reasons", "approved"):
+        assert again[key] == first[1][key]
+    assert contents(own / "artifacts") == before
+    versions = called("models", "list", "--workspace", own, "--json").json["versions"]
+    assert len(versions) == 1
+
+
+def test_the_lines_of_a_run_say_cached(own: Path, sample: Path) -> None:
+    lines = called("run", "--data", sample, "--workspace", own, *SMALL).err.splitlines()
+    assert [line.split()[0] for line in lines if line.endswith("cached")] == [
+        "ETL",
+        "training",
+        "evaluation",
+        "registry",
+    ]
+
+
+def test_a_changed_setting_runs_what_rests_on_it(own: Path, sample: Path) -> None:
+    changed = run(sample, own, "--set", "etl.outliers=drop")
+
+    assert ran(changed) == ["gold", "training", "evaluation"]
+    assert why(changed, "gold") == "etl.outliers clip → drop"
+    assert "gold/train_features.parquet changed" in why(changed, "training")
+    assert changed["model_version"] == "2"
+
+
+def test_another_gate_trains_nothing(own: Path, sample: Path) -> None:
+    changed = run(sample, own, "--set", "gate.min_accuracy=0.5")
+
+    assert ran(changed) == ["evaluation"]
+    assert why(changed, "evaluation") == "gate.min_accuracy 0.8 → 0.5"
+    assert changed["reasons"][0]["threshold"] == 0.5
+
+
+def test_force_runs_everything(own: Path, sample: Path) -> None:
+    forced = run(sample, own, "--force")
+
+    assert ran(forced) == list(ALL)
+    assert {why(forced, stage) for stage in ("silver", "training", "evaluation")} == {"--force"}
+    assert forced["model_version"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("touched", "runs"),
+    [
+        ("silver/shop_week=200608/lines.parquet", ["silver", "gold"]),
+        ("gold/train_features.parquet", ["gold"]),
+        ("artifacts/*/model.skops", ["training", "evaluation"]),
+        ("artifacts/*/report.json", ["evaluation"]),
+    ],
+)
+def test_tampered_outputs_are_made_again(
+    first: tuple[Path, dict[str, Any]], own: Path, sample: Path, touched: str, runs: list[str]
+) -> None:
+    (path,) = own.glob(touched)
+    path.write_bytes(path.read_bytes()[:-1])
+
+    again = run(sample, own)
+
+    assert ran(again)[: len(runs)] == runs
+    assert f"{path.name} was changed since" in why(again, runs[0])
+    assert again["accuracy"] == first[1]["accuracy"]
+
+
+def test_a_new_file_is_named(own: Path, sample: Path, tmp_path: Path) -> None:
+    data = tmp_path / "raw"
+    shutil.copytree(sample, data)
+    newest = sorted(data.iterdir())[-1]
+    newest.unlink()
+
+    fewer = run(data, own)
+
+    assert why(fewer, "silver") == f"{newest.name} is gone"
+    assert why(fewer, "gold") == "silver was made anew"
+
+
+def test_single_stages_are_taken_from_before_too(own: Path, sample: Path) -> None:
+    before = contents(own)
+    place = ("--workspace", own, *SMALL)
+
+    for command in (("etl", "--data", sample), ("train",), ("evaluate",)):
+        assert "cached" in called(*command, *place).err
+
+    assert {name for name, data in contents(own).items() if before.get(name) != data} <= {
+        "registry/registry.db"
+    }
+
+
+def test_all_splits_stand_side_by_side(own: Path) -> None:
+    outcome = called("evaluate", "--all-splits", "--workspace", own, *SMALL)
+
+    (report,) = (own / "artifacts").glob("*/report.json")
+    splits = {row["strategy"]: row for row in json.loads(report.read_bytes())["splits"]}
+    assert list(splits) == ["time", "stratified", "customer"]
+    assert [row["chosen"] for row in splits.values()] == [True, False, False]
+    for name, row in splits.items():
+        assert row["accuracy"]["low"] <= row["accuracy"]["estimate"] <= row["accuracy"]["high"]
+        assert row["test_baskets"] > 0
+        assert name in outcome.out
+    again = called("evaluate", "--workspace", own, *SMALL)
+    assert "splits all → the chosen one" in again.err
+
+
+def test_a_run_is_reproduced_to_the_byte(first: tuple[Path, dict[str, Any]], sample: Path) -> None:
+    workspace, document = first
+    before = contents(workspace)
+
+    found = called("reproduce", document["run_id"], "--workspace", workspace, "--json").json
+
+    assert found["same"] is True
+    assert {one["name"] for one in found["outputs"]} == {
+        "train_features.parquet",
+        "test_features.parquet",
+        "test_baskets.parquet",
+        "product_index.parquet",
+        "oof_predictions.parquet",
+        "test_predictions.parquet",
+        "metrics.json",
+    }
+    assert all(one["same"] for one in found["origins"])
+    assert found["metrics"] == []
+    assert contents(workspace) == before
