@@ -33,6 +33,9 @@ ARCHIVED = {
     "confusion_matrix_logistic.png",
     "confusion_matrix_decision_tree.png",
     "model_comparison.png",
+    "reliability.png",
+    "calibration.json",
+    "metrics.json",
 }
 
 
@@ -59,7 +62,9 @@ def second(ran: Outcome, workspace: Path, sample: Path, tmp_path_factory: Any) -
     """A copy after a second run that was approved too, and what that run printed."""
     copy = tmp_path_factory.mktemp("second") / "w"
     shutil.copytree(workspace, copy)
-    outcome = called("run", "--data", sample, "--workspace", copy, *SMALL, "--require-approval")
+    outcome = called(
+        *("run", "--data", sample, "--workspace", copy, *SMALL), "--force", "--require-approval"
+    )
     return copy, outcome.out
 
 
@@ -115,14 +120,16 @@ def test_the_layout_of_the_workspace(document: dict[str, Any], workspace: Path) 
     assert {path.name for path in (workspace / "gold").iterdir()} == {
         "train_features.parquet",
         "test_features.parquet",
+        "test_baskets.parquet",
         "product_index.parquet",
         "metadata.json",
+        "step-gold.json",
     }
     run = workspace / "artifacts" / document["run_id"]
     left = {path.name for path in run.iterdir()}
     assert {"model.tar.gz", "report.html", "report.json"} <= left
     # What is inside lies beside it too, but for what gold and the archive hold already.
-    assert left >= ARCHIVED - {"product_index.parquet", "metadata.json", "manifest.json"}
+    assert left >= ARCHIVED - {"product_index.parquet", "metadata.json"}
     assert (workspace / "registry" / "registry.db").is_file()
     configs = sorted(path.name for path in (workspace / "deployment-configs").iterdir())
     assert configs == ["latest_model_config.json", Path(document["deployment_config"]).name]
@@ -245,7 +252,8 @@ def test_the_stages_one_by_one_give_the_same(
     ]
     assert report["winner"]["accuracy"] == document["accuracy"]
     assert report["winner"]["macro_f1"] == document["macro_f1"]
-    assert registered == {"version": "1", "state": "Approved", "champion": True}
+    assert registered["reasons"] == report["verdict"]["reasons"]
+    assert (registered["version"], registered["state"]) == ("1", "Approved")
     assert exported["performance_metrics"]["accuracy"] == document["accuracy"]["estimate"]
     assert latest(tmp_path / "w") == exported
 
@@ -457,7 +465,7 @@ def test_evaluating_with_other_gold_is_refused(own: Path, sample: Path) -> None:
 
 
 def test_registering_what_was_not_evaluated_is_refused(own: Path) -> None:
-    called("train", "--workspace", own, *SMALL)
+    called("train", "--force", "--workspace", own, *SMALL)
 
     outcome = call("register", "--workspace", own)
 

@@ -16,6 +16,9 @@ from __future__ import annotations
 GATE_NOT_PASSED = 1
 """Exit code of a run whose model was not approved, with ``--require-approval`` only."""
 
+NOT_REPRODUCED = 1
+"""Exit code of ``reproduce`` when an output differs."""
+
 OUR_FAULT = 4
 """Exit code when an error escapes that is none of ours."""
 

@@ -224,7 +224,8 @@ def test_no_room_while_a_stage_writes(
 
     monkeypatch.setattr(partitions, "write_lines", full)
 
-    refused(run(delivered(tmp_path / "raw", delivery()), workspace), "No room left on the disk")
+    outcome = run(delivered(tmp_path / "raw", delivery()), workspace, "--force")
+    refused(outcome, "No room left on the disk")
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_the_winners_scores_and_those_of_each_candidate_are_kept(
 
 
 def test_the_ablation_does_not_pass_for_the_winner(given: Submission, report: Report) -> None:
-    ablation = next(row for row in report["leaderboard"] if row["kind"] == "ablation")
+    ablation = next(row for row in report["leaderboard"] if row["without"] == "product")
     assert given.metrics[f"{ablation['model']}_test_accuracy"] != ablation["test_accuracy"]
 
 
@@ -85,17 +85,24 @@ def test_outside_a_repository_the_commit_is_empty(evaluated: Evaluated, report: 
     assert submission("run-1", evaluated.folder, report, CONFIG).tags["git_commit"] == ""
 
 
-def test_the_line_for_people_names_the_model_and_its_data(
+def test_the_description_names_model_and_data_then_each_rule(
     evaluated: Evaluated, given: Submission, report: Report
 ) -> None:
     lines = f"{report['data']['lines_accepted']:,}"
-    assert given.description == f"{evaluated.record.winner}, trained on {lines} lines"
+    first, empty, *rules = given.description.splitlines()
+    assert first == f"{evaluated.record.winner}, trained on {lines} lines"
+    assert empty == ""
+    reasons = report["verdict"]["reasons"]
+    assert len(rules) == len(reasons)
+    for line, reason in zip(rules, reasons, strict=True):
+        assert line.endswith(f"{reason['rule']}: {reason['text']}")
 
 
 def test_pictures_and_the_report_are_attached(given: Submission) -> None:
     assert [path.name for path in given.attachments] == [
         *(f"confusion_matrix_{name}.png" for name in sorted(CONFIG.training.models)),
         "model_comparison.png",
+        "reliability.png",
         "report.html",
         "report.json",
         "evaluation_results.json",

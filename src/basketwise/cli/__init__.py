@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "basketwise.cli.stages",
     "models": "basketwise.cli.models",
     "predict": "basketwise.cli.predict",
+    "reproduce": "basketwise.cli.reproduce",
 }
 """Where each command is written; a module is imported only when its command is called."""
 
@@ -40,6 +41,7 @@ HELP = {
     "export": "Write a version's deployment configuration.",
     "models": "List, show, approve, reject, roll back versions.",
     "predict": "Score the baskets of raw files.",
+    "reproduce": "Make a run again from its manifest, and say what differs.",
 }
 
 

@@ -12,7 +12,7 @@ from basketwise.cli.output import print_json, shown, shown_score
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from basketwise.pipeline import Context
+    from basketwise.context import Context
     from basketwise.registry.protocol import Change, ModelVersion, Registry
 
 WHY = click.option("--why", default="", metavar="TEXT", help="Kept in the history.")

@@ -16,12 +16,16 @@ from basketwise.config import Config, without_password
 from basketwise.settings import DEFAULT_FILE, load_config
 
 if TYPE_CHECKING:
-    from basketwise.pipeline import Context
+    from basketwise.context import Context
     from basketwise.progress import Reporter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_WORKSPACE = "basketwise-workspace"
+
+FORCE_OPTION = click.option(
+    "--force", is_flag=True, help="Run every stage, though its outputs may still hold."
+)
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,9 @@ def reporter() -> Reporter:
     return Reporter(Console(stderr=True))
 
 
-def context(shared: Common, config: Config) -> Context:
+def context(shared: Common, config: Config, *, force: bool = False) -> Context:
     """Return what the pipeline needs."""
-    from basketwise.pipeline import Context
+    from basketwise.context import Context
     from basketwise.platforms.local import LocalPlatform
     from basketwise.workspace import open_workspace
 
@@ -101,6 +105,7 @@ def context(shared: Common, config: Config) -> Context:
         platform=LocalPlatform(),
         reporter=reporter(),
         command=typed_command(),
+        force=force,
     )
 
 

@@ -13,7 +13,7 @@ import click
 from basketwise.cli.options import program
 
 if TYPE_CHECKING:
-    from basketwise.evaluation.report_types import LeaderboardRow, Report
+    from basketwise.evaluation.report_types import LeaderboardRow, Report, SplitScores
     from basketwise.pipeline import RunResult
 
 WIDTH = 78
@@ -44,6 +44,8 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "approved": report["verdict"]["approved"],
         "state": str(result.version.state),
         "reasons": report["verdict"]["reasons"],
+        "warnings": report["verdict"]["warnings"],
+        "stages": {one.stage: {"status": one.status, "why": one.why} for one in result.outcomes},
         "model_version": result.version.version,
         "best_model": winner["model"],
         "accuracy": winner["accuracy"],
@@ -94,6 +96,8 @@ def print_summary(result: RunResult, data: str, workspace: str) -> None:
     )
     for reason_found in report["verdict"]["reasons"]:
         _entry(f"  {'✓' if reason_found['passed'] else '✗'} ", reason_found["text"])
+    for warning in report["verdict"]["warnings"]:
+        _entry("  ! ", warning)
     _section("Business impact")
     for line in impact_lines(report):
         click.echo(f"  {line}")
@@ -116,11 +120,33 @@ def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
     """Lay out the models' table."""
     table = [f"{'model':<37}{'CV macro-F1':>12}{'accuracy':>10}{'macro-F1':>10}{'fit s':>7}"]
     for row in rows:
-        name = row["model"] + (" without product index" if row["kind"] == "ablation" else "")
+        name = row["model"]
+        if row["kind"] == "ablation":
+            name += f" without group {row['without']}"
+        elif row["kind"] == "rung":
+            name += " on the index alone"
         table.append(
             f"{('* ' if row['winner'] else '  ') + name:<37}"
             f"{_number(row['cv_f1_mean']):>12}{_number(row['test_accuracy']):>10}"
             f"{_number(row['test_f1']):>10}{_seconds(row['fit_seconds']):>7}"
+        )
+    return table
+
+
+def split_lines(rows: list[SplitScores]) -> list[str]:
+    """Lay out the winner's scores by split, if there is more than one."""
+    if len(rows) < 2:
+        return []
+    table = [f"{'split':<14}{'train':>9}{'test':>9}{'accuracy':>10}{'macro-F1':>10}"]
+    for row in rows:
+        name = ("* " if row["chosen"] else "  ") + row["strategy"]
+        if row["accuracy"] is None or row["macro_f1"] is None:
+            table.append(f"{name:<14}not possible: {row['reason']}")
+            continue
+        table.append(
+            f"{name:<14}{row['train_baskets']:>9,}{row['test_baskets']:>9,}"
+            f"{shown_score(row['accuracy']['estimate']):>10}"
+            f"{shown_score(row['macro_f1']['estimate']):>10}"
         )
     return table
 

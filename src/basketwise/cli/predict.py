@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from basketwise.cli.options import Common, common, context
-from basketwise.cli.output import print_json, shown
+from basketwise.cli.output import WIDTH, print_json, shown
 
 if TYPE_CHECKING:
-    from basketwise.pipeline import Context
+    from basketwise.context import Context
+    from basketwise.serving.batch import BatchResult
     from basketwise.serving.scorer import Scorer
 
 
 @click.command()
 @click.option("--data", required=True, metavar="PATH", help="A file, a folder or a quoted glob.")
-@click.option("--out", required=True, metavar="FILE", help="A .csv or .parquet file.")
+@click.option(
+    "--out", metavar="FILE", help="A .csv or .parquet file; needed unless --basket is given."
+)
 @click.option(
     "--model",
     default="champion",
@@ -26,32 +30,70 @@ if TYPE_CHECKING:
     metavar="VERSION|champion|PATH",
     help="A version of the registry, or a model.tar.gz.",
 )
+@click.option("--explain", is_flag=True, help="Add a column that says which products point where.")
+@click.option(
+    "--basket",
+    "baskets",
+    multiple=True,
+    metavar="ID",
+    help="Score only this basket, and print why; can be given again.",
+)
 @common
-def predict(data: str, out: str, model: str, common: Common) -> None:
+def predict(
+    data: str,
+    out: str | None,
+    model: str,
+    explain: bool,
+    baskets: tuple[str, ...],
+    common: Common,
+) -> None:
     """Score the baskets of raw files; no label column is needed."""
+    from basketwise.gold.tables import KEY
     from basketwise.serving.batch import predict as predict_batch
+    from basketwise.serving.explain import EXPLANATION
 
+    if out is None and not baskets:
+        raise click.UsageError("Give --out FILE for all baskets, or --basket ID for one.")
     config = common.config()
     ctx = context(common, config)
     scorer = _scorer(model, ctx)
     with ctx.reporter.stage("predict") as log:
-        result = predict_batch(data, Path(out), scorer, config, log.tick)
-        counts = ", ".join(f"{label} {n:,}" for label, n in result.predicted.items())
-        log.finish(f"{result.baskets:,} baskets: {counts}")
-    if common.as_json:
-        print_json(
-            {
-                "out": str(result.out),
-                "baskets": result.baskets,
-                "predicted": result.predicted,
-                "lines": result.lines,
-                "rejected": result.rejected,
-            }
+        result = predict_batch(
+            data,
+            None if out is None else Path(out),
+            scorer,
+            config,
+            log.tick,
+            explained=explain,
+            baskets=baskets,
         )
+        counts = ", ".join(f"{label} {n:,}" for label, n in result.predicted.items())
+        noun = "basket" if result.baskets == 1 else "baskets"
+        log.finish(f"{result.baskets:,} {noun}: {counts}")
+    if common.as_json:
+        print_json(_document(result))
         return
     for reason, number in result.rejected.items():
         click.echo(f"rejected  {number:,} lines: {reason}", err=True)
-    click.echo(shown(result.out))
+    if result.asked is not None:
+        for basket, text in result.asked.select(KEY, EXPLANATION).iter_rows():
+            click.secho(str(basket), bold=True)
+            click.echo(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False))
+    if result.out is not None:
+        click.echo(shown(result.out))
+
+
+def _document(result: BatchResult) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "out": None if result.out is None else str(result.out),
+        "baskets": result.baskets,
+        "predicted": result.predicted,
+        "lines": result.lines,
+        "rejected": result.rejected,
+    }
+    if result.asked is not None:
+        document["asked"] = result.asked.to_dicts()
+    return document
 
 
 def _scorer(model: str, ctx: Context) -> Scorer:

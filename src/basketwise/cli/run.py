@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from basketwise.cli.options import Common, common, context
+from basketwise.cli.options import FORCE_OPTION, Common, common, context
 from basketwise.errors import GATE_NOT_PASSED
 
 
@@ -15,16 +15,22 @@ from basketwise.errors import GATE_NOT_PASSED
 @click.option("--split", metavar="NAME", help="time, stratified or customer.")
 @click.option("--models", metavar="NAMES", help="Candidates to train, separated by commas.")
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
+@FORCE_OPTION
 @common
 def run(
-    data: str, split: str | None, models: str | None, require_approval: bool, common: Common
+    data: str,
+    split: str | None,
+    models: str | None,
+    require_approval: bool,
+    force: bool,
+    common: Common,
 ) -> None:
     """Run every stage, from raw files to an approved, exported model."""
     config = common.config(*overrides(split, models))
     from basketwise.cli.output import print_json, print_summary, run_document
     from basketwise.pipeline import run_all
 
-    result = run_all(data, context(common, config))
+    result = run_all(data, context(common, config, force=force))
     if common.as_json:
         print_json(run_document(result))
     else:

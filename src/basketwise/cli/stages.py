@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import click
 
-from basketwise.cli.options import Common, common, context
-from basketwise.cli.output import leaderboard_lines, print_json, shown
+from basketwise.cli.options import FORCE_OPTION, Common, common, context
+from basketwise.cli.output import leaderboard_lines, print_json, shown, split_lines
 from basketwise.cli.run import overrides
 from basketwise.errors import InputError
 
@@ -21,77 +18,89 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 @click.command()
 @click.option("--data", required=True, metavar="PATH", help="A file, a folder or a quoted glob.")
 @click.option("--split", metavar="NAME", help="time, stratified or customer.")
+@FORCE_OPTION
 @common
-def etl(data: str, split: str | None, common: Common) -> None:
+def etl(data: str, split: str | None, force: bool, common: Common) -> None:
     """Clean raw files into silver, make features in gold."""
     from basketwise import pipeline
-    from basketwise.workspace import GOLD, SILVER
+    from basketwise.steps import data as steps
+    from basketwise.workspace import GOLD
 
-    ctx = context(common, common.config(*overrides(split, None)))
+    ctx = context(common, common.config(*overrides(split, None)), force=force)
     with ctx.workspace.staged() as staging:
-        metadata = pipeline.etl(data, staging, ctx)
-        ctx.workspace.publish(staging.silver, SILVER)
-        ctx.workspace.publish(staging.gold, GOLD)
+        made = steps.etl(data, staging, ctx)
+        pipeline.publish_data(made, staging, ctx)
     if common.as_json:
-        print_json(metadata.model_dump(mode="json"))
+        print_json(made.metadata.model_dump(mode="json"))
     else:
         click.echo(f"gold      {shown(ctx.workspace.folder(GOLD))}")
 
 
 @click.command()
 @click.option("--models", metavar="NAMES", help="Candidates to train, separated by commas.")
+@FORCE_OPTION
 @common
-def train(models: str | None, common: Common) -> None:
+def train(models: str | None, force: bool, common: Common) -> None:
     """Train the candidates on gold, choose the winner, predict the test part."""
     from basketwise import pipeline
-    from basketwise.workspace import GOLD
+    from basketwise.steps import data as data_step
+    from basketwise.steps import training
 
-    ctx = context(common, common.config(*overrides(None, models)))
+    ctx = context(common, common.config(*overrides(None, models)), force=force)
     with ctx.workspace.staged() as staging:
         run_id = ctx.workspace.new_run(datetime.now(UTC))
-        record = pipeline.train(ctx.workspace.folder(GOLD), staging.artifacts, ctx)
-        folder = pipeline.publish(run_id, staging, ctx, data=False)
+        data = data_step.present_data(ctx)
+        trained = training.train(data.gold, data.metadata, staging, run_id, ctx)
+        folder = trained.folder
+        if trained.folder == staging.artifacts:
+            folder = pipeline.publish(run_id, staging, ctx)
     if common.as_json:
-        print_json({"run_id": run_id, **record.model_dump(mode="json")})
+        print_json({"run_id": folder.name, **trained.record.model_dump(mode="json")})
     else:
-        click.echo(f"run       {run_id}\nartifacts {shown(folder)}")
+        click.echo(f"run       {folder.name}\nartifacts {shown(folder)}")
 
 
 @click.command()
 @RUN_OPTION
+@click.option("--all-splits", is_flag=True, help="Score the winner on all three splits.")
+@FORCE_OPTION
 @common
-def evaluate(run_id: str | None, common: Common) -> None:
+def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) -> None:
     """Judge a training on the test part; write report, pictures and model.tar.gz."""
     from basketwise import pipeline
     from basketwise.evaluation.report_types import Run
-    from basketwise.workspace import GOLD, SILVER
+    from basketwise.steps import data as data_step
+    from basketwise.steps import evaluation as evaluation_step
+    from basketwise.steps.training import present_training
 
-    ctx = context(common, common.config())
+    ctx = context(common, common.config(), force=force)
     started = datetime.now(UTC)
     with ctx.workspace.staged() as staging:
         name, folder = ctx.workspace.run_folder(run_id)
-        shutil.copytree(folder, staging.artifacts, dirs_exist_ok=True)
-        gold = ctx.workspace.folder(GOLD)
-        _check_same_data(gold, staging.artifacts)
-        champion = None
-        if pipeline.has_registry(ctx):
-            champion = pipeline.find_champion(
-                pipeline.registry_of(ctx), ctx.workspace.folder(SILVER), gold, ctx.config
-            )
+        data = data_step.present_data(ctx)
+        trained = present_training(folder, data, ctx)
+        registry = pipeline.registry_of(ctx) if pipeline.has_registry(ctx) else None
         run = Run(
             run_id=name,
             started_at=started.isoformat(timespec="seconds"),
             seconds=(datetime.now(UTC) - started).total_seconds(),
             command=ctx.command,
+            data=data_step.source_of(data),
         )
-        evaluation = pipeline.evaluate(gold, staging.artifacts, champion, run, ctx)
-        folder = pipeline.publish(name, staging, ctx, data=False)
+        judged = evaluation_step.evaluate(
+            data, trained, staging, run, registry, ctx, all_splits=all_splits
+        )
+        if judged.folder == staging.artifacts:
+            folder = pipeline.publish(name, staging, ctx)
+    report = judged.evaluation.report
     if common.as_json:
-        print_json(evaluation.report)
+        print_json(report)
         return
-    for line in leaderboard_lines(evaluation.report["leaderboard"]):
+    for line in leaderboard_lines(report["leaderboard"]):
         click.echo(line)
-    click.echo(evaluation.report["verdict"]["headline"])
+    for line in split_lines(report["splits"]):
+        click.echo(line)
+    click.echo(report["verdict"]["headline"])
     click.echo(f"report    {shown(folder)}/report.html")
 
 
@@ -101,20 +110,21 @@ def evaluate(run_id: str | None, common: Common) -> None:
 def register(run_id: str | None, common: Common) -> None:
     """Keep an evaluated run's model in the registry, approved if the gate said so."""
     from basketwise import pipeline
-    from basketwise.evaluation.gate import decision_of
-    from basketwise.evaluation.outputs import REPORT_JSON
-    from basketwise.evaluation.stage import Evaluation
+    from basketwise.evaluation.stage import read_evaluation
 
     ctx = context(common, common.config())
     with ctx.workspace.storage.exclusive():
-        name, folder = ctx.workspace.run_folder(run_id)
-        report = _report(folder / REPORT_JSON)
-        evaluation = Evaluation(report, decision_of(report["verdict"]))
-        registry = pipeline.registry_of(ctx)
-        version = pipeline.register(registry, name, folder, evaluation, ctx)
+        _, folder = ctx.workspace.run_folder(run_id)
+        evaluation = read_evaluation(folder)
+        version = pipeline.register(pipeline.registry_of(ctx), folder, evaluation, ctx)
     if common.as_json:
         print_json(
-            {"version": version.version, "state": str(version.state), "champion": version.champion}
+            {
+                "version": version.version,
+                "state": str(version.state),
+                "champion": version.champion,
+                "reasons": evaluation.report["verdict"]["reasons"],
+            }
         )
     else:
         click.echo(f"version   {version.version}: {version.state}\n{version.description}")
@@ -150,29 +160,3 @@ def export(version: str | None, common: Common) -> None:
         print_json(json.loads(path.read_bytes()))
     else:
         click.echo(shown(path))
-
-
-def _report(path: Path) -> Any:
-    if not path.is_file():
-        raise InputError(
-            f"The run {path.parent.name} has not been evaluated.", "Run 'basketwise evaluate'."
-        )
-    return json.loads(path.read_bytes())
-
-
-def _check_same_data(gold: Path, trained: Path) -> None:
-    """Refuse to judge a training by gold files that were made again since."""
-    import polars as pl
-
-    from basketwise.gold.tables import KEY, TEST_FILE
-    from basketwise.training.stage import TEST_PREDICTIONS_FILE
-
-    predictions = trained / TEST_PREDICTIONS_FILE
-    test = gold / TEST_FILE
-    if not test.is_file() or not predictions.is_file():
-        return
-    if not pl.read_parquet(test, columns=[KEY]).equals(pl.read_parquet(predictions, columns=[KEY])):
-        raise InputError(
-            f"The run {trained.name} was trained on other gold files than those in the workspace.",
-            "Run 'basketwise train' on the present ones, then evaluate that run.",
-        )

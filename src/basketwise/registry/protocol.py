@@ -35,7 +35,7 @@ class Submission:
     sha256
         Hex digest of that archive.
     description
-        One line for people.
+        One line for people, then one for each rule of the gate.
     metrics
         Finite numbers by name (``test_accuracy`` …).
     params

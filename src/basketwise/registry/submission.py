@@ -7,6 +7,7 @@ from pathlib import Path
 
 from basketwise.artifact import ARCHIVE
 from basketwise.config import Config
+from basketwise.evaluation.gate import rule_lines
 from basketwise.evaluation.outputs import REPORT_HTML, REPORT_JSON
 from basketwise.evaluation.report_types import Report
 from basketwise.lineage import sha256
@@ -62,7 +63,10 @@ def submission(run_id: str, folder: Path, report: Report, config: Config) -> Sub
         run_id=run_id,
         model_archive=archive,
         sha256=sha256(archive),
-        description=f"{best['model']}, trained on {report['data']['lines_accepted']:,} lines",
+        description=(
+            f"{best['model']}, trained on {report['data']['lines_accepted']:,} lines\n\n"
+            f"{rule_lines(report['verdict']['reasons'])}"
+        ),
         metrics=metrics,
         params=params,
         tags={

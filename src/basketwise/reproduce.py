@@ -1,0 +1,168 @@
+"""A run made again from its manifest, and what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic import ValidationError
+
+from basketwise.artifact import ARCHIVE, MANIFEST, read_json
+from basketwise.config import Config
+from basketwise.context import Context
+from basketwise.errors import InputError
+from basketwise.evaluation.outputs import METRICS_FILE
+from basketwise.evaluation.report_types import Run
+from basketwise.steps.data import etl
+from basketwise.steps.evaluation import evaluate
+from basketwise.steps.training import train
+from basketwise.storage import LocalStorage
+from basketwise.workspace import Workspace
+
+ORIGINS = ("data_hash", "code_version", "code_hash", "git_commit", "versions", "host")
+"""What a result rests on besides config and seed, which are taken from the manifest."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that was compared; null where one of the two does not have it."""
+
+    name: str
+    before: Any
+    now: Any
+
+    @property
+    def same(self) -> bool:
+        """Whether both are equal."""
+        return bool(self.before == self.now)
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of making a run again.
+
+    Attributes
+    ----------
+    origins
+        Data, code, libraries, machine: then and now.
+    outputs
+        sha256 of each output: then and now.
+    metrics
+        Single scores that differ.
+    """
+
+    run_id: str
+    origins: list[Difference]
+    outputs: list[Difference]
+    metrics: list[Difference]
+
+    @property
+    def same(self) -> bool:
+        """Whether every output is the same to the byte."""
+        return all(one.same for one in self.outputs)
+
+
+def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> Reproduction:
+    """Run every stage again, as a run's manifest says, and compare.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    folder : Path
+        Its artifacts.
+    data : str or None
+        Where the raw files lie now; None: where they lay then.
+    context : Context
+        Workspace, platform and progress; the configuration is the manifest's. The run is made in
+        a folder of its own, which is removed afterwards.
+
+    Raises
+    ------
+    InputError
+        If the run has no manifest, or none that this version understands.
+    """
+    manifest = read_manifest(folder)
+    source = data or manifest.get("data") or ""
+    if not source:
+        raise InputError(
+            f"The manifest of {run_id} does not say where the raw files lay.", "Give --data PATH."
+        )
+    config = _config(manifest, run_id)
+    with TemporaryDirectory(prefix=".reproduce-", dir=context.workspace.storage.root) as place:
+        again = replace(context, workspace=Workspace(LocalStorage(Path(place))), config=config)
+        made, metrics = _run(source, again)
+    before = _metrics(folder)
+    return Reproduction(
+        run_id,
+        [one for name in ORIGINS for one in _differences(name, manifest.get(name), made.get(name))],
+        list(_differences("", manifest.get("outputs", {}), made["outputs"])),
+        [one for one in _differences("", before, metrics) if not one.same],
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a run: beside its archive, or inside it.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    path = folder / MANIFEST
+    if path.is_file():
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        return manifest
+    if not (folder / ARCHIVE).is_file():
+        raise InputError(
+            f"The run {folder.name} has not been evaluated: it has no manifest.",
+            "Run 'basketwise evaluate' first.",
+        )
+    return read_json(folder / ARCHIVE, MANIFEST)
+
+
+def _config(manifest: Mapping[str, Any], run_id: str) -> Config:
+    try:
+        return Config.model_validate(manifest["config"])
+    except (KeyError, ValidationError) as error:
+        raise InputError(
+            f"The settings in the manifest of {run_id} are not those of this version.",
+            f"It was made by Basketwise {manifest.get('code_version', 'unknown')}; use that one.",
+        ) from error
+
+
+def _run(source: str, context: Context) -> tuple[dict[str, Any], dict[str, Any]]:
+    now = datetime.now(UTC)
+    with context.workspace.staged() as staging:
+        run_id = context.workspace.new_run(now)
+        data = etl(source, staging, context)
+        trained = train(data.gold, data.metadata, staging, run_id, context)
+        run = Run(
+            run_id=run_id,
+            started_at=now.isoformat(timespec="seconds"),
+            seconds=0.0,
+            command=context.command,
+            data=source,
+        )
+        judged = evaluate(data, trained, staging, run, None, context)
+        return read_manifest(judged.folder), _metrics(judged.folder)
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    path = folder / METRICS_FILE
+    found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return found
+
+
+def _differences(name: str, before: Any, now: Any) -> Iterator[Difference]:
+    """Compare leaf by leaf; a leaf is anything but a table."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        yield Difference(name, before, now)
+        return
+    for key in [*before, *(key for key in now if key not in before)]:
+        yield from _differences(f"{name}.{key}" if name else key, before.get(key), now.get(key))
