@@ -9,9 +9,9 @@ import pytest
 from basketwise.features.product import PRODUCT_FEATURES
 from basketwise.gold.metadata import Outliers
 from basketwise.gold.tables import Recipe, features
-from basketwise.index.table import COLUMNS
+from basketwise.index.table import COLUMNS, look_up
 from basketwise.schema import BASKET_ID, HIERARCHY, PROD_CODE, SPEND
-from basketwise.serving.contributions import basket_products, contributions, look_up
+from basketwise.serving.contributions import basket_products, contributions
 from basketwise.serving.scorer import Scorer, load_scorer
 from basketwise.silver.chunks import read_chunks
 from tests.evaluation.running import Evaluated

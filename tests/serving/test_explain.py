@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from basketwise.gold.tables import Recipe, features
+from basketwise.index.table import look_up
 from basketwise.schema import BASKET_ID, CLASSES, HIERARCHY, PROD_CODE
-from basketwise.serving.contributions import look_up
 from basketwise.serving.explain import EXPLANATION, explain, score_and_explain
 from basketwise.serving.scorer import Scorer, load_scorer
 from basketwise.silver.chunks import read_chunks

@@ -86,3 +86,9 @@ def complete(index: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
         np.zeros(unseen.height, dtype=np.int64),
     )
     return pl.concat([index, added])
+
+
+def look_up(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Complete a product index for every product of some lines (columns of the schema)."""
+    products = lines.group_by(PROD_CODE).agg(pl.col(*HIERARCHY).drop_nulls().first())
+    return complete(index, products.sort(PROD_CODE))

@@ -12,11 +12,10 @@ import polars as pl
 from basketwise.features.basket import treat_outliers
 from basketwise.gold.metadata import Outliers
 from basketwise.gold.tables import KEY
-from basketwise.index.table import BASKETS, CLASS, SCORES, complete
+from basketwise.index.table import BASKETS, CLASS, SCORES
 from basketwise.schema import (
     BASKET_ID,
     CLASSES,
-    HIERARCHY,
     INDEX_LABELS,
     PROD_CODE,
     UNCLASSIFIED,
@@ -29,12 +28,6 @@ NEW = "new"
 _SCORES = SCORES[: len(CLASSES)]
 
 
-def look_up(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Complete a model's product index for every product of ``lines``, as scoring does."""
-    products = lines.group_by(PROD_CODE).agg(pl.col(*HIERARCHY).drop_nulls().first())
-    return complete(index, products.sort(PROD_CODE))
-
-
 def basket_products(lines: pl.DataFrame, outliers: Outliers, index: pl.DataFrame) -> pl.DataFrame:
     """Count each basket's products, and say what the index makes of them.
 
@@ -45,7 +38,7 @@ def basket_products(lines: pl.DataFrame, outliers: Outliers, index: pl.DataFrame
     outliers : Outliers
         The model's treatment: dropped lines do not count, as in its features.
     index : DataFrame
-        The product index, from :func:`look_up`.
+        The product index, from :func:`basketwise.index.table.look_up`.
 
     Returns
     -------

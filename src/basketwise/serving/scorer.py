@@ -14,8 +14,8 @@ from basketwise.errors import InputError
 from basketwise.features.groups import columns_of
 from basketwise.gold.metadata import Metadata
 from basketwise.gold.tables import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
-from basketwise.index.table import complete
-from basketwise.schema import CLASSES, HIERARCHY, PROD_CODE
+from basketwise.index.table import look_up
+from basketwise.schema import CLASSES, PROD_CODE
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
 from basketwise.training.candidates import Classifier
 from basketwise.training.predictions import decide
@@ -53,10 +53,7 @@ class Scorer:
             self.metadata.outliers.treatment,
             self.metadata.outliers.threshold,
         )
-        index = None
-        if self.index is not None:
-            products = lines.group_by(PROD_CODE).agg(pl.col(*HIERARCHY).drop_nulls().first())
-            index = complete(self.index, products.sort(PROD_CODE))
+        index = None if self.index is None else look_up(self.index, lines)
         table = features(lines, recipe, index, on=[PROD_CODE])
         X = table.select(pl.col(*self.metadata.feature_columns).cast(pl.Float32)).to_numpy()
         probabilities = np.empty((0, len(CLASSES)))
