@@ -69,14 +69,14 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
 
 
 def _workspace(workspace: Workspace) -> Check:
-    root = workspace.storage.root
+    root = workspace.storage.workplace
     existed = root.exists()
     with workspace.storage.exclusive():
         workspace.storage.write(".doctor", b"")
         workspace.storage.delete(".doctor")
     if not existed:
         shutil.rmtree(root)
-    return Check("workspace", "ok", f"{root} is writable and not in use")
+    return Check("workspace", "ok", f"{workspace.storage.location} is writable and not in use")
 
 
 def _data(data: str, config: Config) -> Check:
@@ -107,7 +107,7 @@ def _disk(workspace: Workspace, data: str) -> Check:
     needed = DISK_PER_RAW_BYTE * sum(
         source.size * (8 if source.is_gzip or source.member else 1) for source in discover(data)
     )
-    root = workspace.storage.root.absolute()
+    root = workspace.storage.workplace.absolute()
     existing = next(path for path in (root, *root.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     text = f"{free / 1e9:.1f} GB free, about {needed / 1e9:.1f} GB needed at most"

@@ -136,8 +136,10 @@ def export(registry: Registry, version: ModelVersion, context: Context) -> Path 
     """Write the deployment configuration of an approved version; None if it is not."""
     if version.state is not ApprovalState.APPROVED:
         return None
-    folder = context.workspace.folder(DEPLOYMENT_CONFIGS)
-    with context.reporter.stage("export") as log:
+    with (
+        context.reporter.stage("export") as log,
+        context.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder,
+    ):
         path = export_version(registry, version, folder, context.config.deployment)
         log.finish(path.name)
     return path

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -31,6 +31,16 @@ class Storage(Protocol):
     WorkspaceError
         If the place is full or not writable.
     """
+
+    @property
+    def location(self) -> str:
+        """Where it lies, as people write it."""
+        ...
+
+    @property
+    def workplace(self) -> Path:
+        """Return a local folder for what is not finished; :meth:`adopt` from there is quick."""
+        ...
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a key; InputError if there is no such key."""
@@ -60,7 +70,11 @@ class Storage(Protocol):
         """Return a local path with the current files below a prefix; not to be written to."""
         ...
 
-    def exclusive(self) -> object:
+    def edited(self, prefix: str) -> AbstractContextManager[Path]:
+        """Give a local folder with a prefix's files; changes are brought back at the end."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
         """Return a context manager that keeps every other run out while it is open."""
         ...
 
@@ -76,6 +90,16 @@ class LocalStorage:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @property
+    def location(self) -> str:
+        """The folder's path."""
+        return str(self.root)
+
+    @property
+    def workplace(self) -> Path:
+        """The folder itself: what is finished is moved by a rename."""
+        return self.root
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a key."""
@@ -147,6 +171,11 @@ class LocalStorage:
     def local(self, prefix: str) -> Path:
         """Return the path itself."""
         return self._path(prefix)
+
+    @contextmanager
+    def edited(self, prefix: str) -> Iterator[Path]:
+        """Give the folder itself; it may not be there yet."""
+        yield self._path(prefix)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from basketwise.errors import ConfigError, InputError
-from basketwise.storage import LocalStorage
+from basketwise.storage import LocalStorage, Storage
 
 SILVER, GOLD, ARTIFACTS, REGISTRY = "silver", "gold", "artifacts", "registry"
 DEPLOYMENT_CONFIGS = "deployment-configs"
@@ -51,13 +51,13 @@ class Workspace:
         Where it lies.
     """
 
-    storage: LocalStorage
+    storage: Storage
 
     @contextmanager
     def staged(self) -> Iterator[Staging]:
         """Hold the workspace and give empty folders; what was not published is removed again."""
         with self.storage.exclusive():
-            root, left = (self.storage.root / name for name in (STAGING, LEFT))
+            root, left = (self.storage.workplace / name for name in (STAGING, LEFT))
             if root.exists():
                 # Of a process that was killed: nobody else can be using it, we hold the lock.
                 shutil.rmtree(left, ignore_errors=True)
@@ -81,7 +81,7 @@ class Workspace:
 
         What an interrupted run left becomes this run's: pieces that do not fit are passed over.
         """
-        root = self.storage.root / CHECKPOINTS
+        root = self.storage.workplace / CHECKPOINTS
         folder = root / run
         left = sorted(path for path in root.glob("run-*") if path.is_dir())
         if left:
@@ -103,8 +103,8 @@ class Workspace:
 
     def runs(self) -> list[str]:
         """List the runs that left artifacts, oldest first."""
-        folder = self.storage.root / ARTIFACTS
-        return sorted(path.name for path in folder.glob("run-*") if path.is_dir())
+        names = {key.split("/")[1] for key in self.storage.keys(ARTIFACTS)}
+        return sorted(name for name in names if name.startswith("run-"))
 
     def run_folder(self, run: str | None) -> tuple[str, Path]:
         """Find a run's artifacts, the latest run's by default.
@@ -117,17 +117,17 @@ class Workspace:
         runs = self.runs()
         if not runs:
             raise InputError(
-                f"The workspace {str(self.storage.root)!r} holds no training.",
+                f"The workspace {self.storage.location!r} holds no training.",
                 "Run 'basketwise run --data PATH', or 'basketwise train' after 'basketwise etl'.",
             )
         name = run or runs[-1]
         if name not in runs:
             raise InputError(f"There is no run {name!r}.", f"There are: {', '.join(runs[-10:])}.")
-        return name, self.storage.root / ARTIFACTS / name
+        return name, self.folder(f"{ARTIFACTS}/{name}")
 
     def folder(self, name: str) -> Path:
-        """Return one of the workspace's folders."""
-        return self.storage.root / name
+        """Return a local path with the current files of one of the workspace's folders."""
+        return self.storage.local(name)
 
 
 def open_workspace(location: str) -> Workspace:

@@ -159,8 +159,8 @@ def _follow(registry: Registry, ctx: Context) -> Path | None:
     from basketwise.registry.deployment import follow_champion
     from basketwise.workspace import DEPLOYMENT_CONFIGS
 
-    folder = ctx.workspace.folder(DEPLOYMENT_CONFIGS)
-    return follow_champion(registry, folder, ctx.config.deployment)
+    with ctx.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
+        return follow_champion(registry, folder, ctx.config.deployment)
 
 
 def _tell_latest(path: Path | None) -> None:

@@ -106,7 +106,7 @@ def _scorer(model: str, ctx: Context) -> Scorer:
         return load_scorer(Path(model).expanduser())
     if not has_registry(ctx):
         raise InputError(
-            f"The workspace {str(ctx.workspace.storage.root)!r} has no registry to take "
+            f"The workspace {ctx.workspace.storage.location!r} has no registry to take "
             f"{model!r} from.",
             "Run 'basketwise run --data PATH' first, or give --model PATH/model.tar.gz.",
         )

@@ -153,9 +153,8 @@ def export(version: str | None, common: Common) -> None:
             f"Version {chosen.version} is {chosen.state}: only Approved versions are exported.",
             f"Approve it: basketwise models approve {chosen.version}",
         )
-    path = export_version(
-        registry, chosen, ctx.workspace.folder(DEPLOYMENT_CONFIGS), ctx.config.deployment
-    )
+    with ctx.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
+        path = export_version(registry, chosen, folder, ctx.config.deployment)
     if common.as_json:
         print_json(json.loads(path.read_bytes()))
     else:
