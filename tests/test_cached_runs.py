@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.calling import SMALL, called, contents
+from tests.cli.calling import SMALL, call, called, contents
 
 ALL = ("silver", "gold", "training", "evaluation")
 
@@ -177,3 +177,23 @@ def test_a_run_is_reproduced_to_the_byte(first: tuple[Path, dict[str, Any]], sam
     assert all(one["same"] for one in found["origins"])
     assert found["metrics"] == []
     assert contents(workspace) == before
+
+
+def test_what_differs_is_named(
+    first: tuple[Path, dict[str, Any]], sample: Path, tmp_path: Path
+) -> None:
+    workspace, document = first
+    shutil.copytree(sample, tmp_path / "raw")
+    gone = sorted((tmp_path / "raw").iterdir())[-1]
+    gone.unlink()
+
+    outcome = call(
+        *("reproduce", document["run_id"], "--workspace", workspace),
+        *("--data", tmp_path / "raw"),
+    )
+
+    assert outcome.code == 1
+    assert f"raw.{gone.name}: " in outcome.out
+    assert "→ not there" in outcome.out
+    assert "DIFFERS metrics.json" in outcome.out
+    assert f"{document['run_id']} is NOT reproduced" in outcome.out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from basketwise.context import Context
 from basketwise.errors import InputError
 from basketwise.evaluation.outputs import METRICS_FILE
 from basketwise.evaluation.report_types import Run
+from basketwise.gold.tables import METADATA_FILE
 from basketwise.steps.data import etl
 from basketwise.steps.evaluation import evaluate
 from basketwise.steps.training import train
@@ -94,13 +95,21 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
             f"The manifest of {run_id} does not say where the raw files lay.", "Give --data PATH."
         )
     config = _config(manifest, run_id)
-    with TemporaryDirectory(prefix=".reproduce-", dir=context.workspace.storage.root) as place:
+    with TemporaryDirectory(prefix=".reproduce-", dir=context.workspace.storage.workplace) as place:
         again = replace(context, workspace=Workspace(LocalStorage(Path(place))), config=config)
-        made, metrics = _run(source, again)
+        made, metrics, files = _run(source, again)
     before = _metrics(folder)
+    delivered = _files(read_json(folder / ARCHIVE, METADATA_FILE).get("files", []))
     return Reproduction(
         run_id,
-        [one for name in ORIGINS for one in _differences(name, manifest.get(name), made.get(name))],
+        [
+            *(
+                one
+                for name in ORIGINS
+                for one in _differences(name, manifest.get(name), made.get(name))
+            ),
+            *(one for one in _differences("raw", delivered, files) if not one.same),
+        ],
         list(_differences("", manifest.get("outputs", {}), made["outputs"])),
         [one for one in _differences("", before, metrics) if not one.same],
     )
@@ -136,7 +145,7 @@ def _config(manifest: Mapping[str, Any], run_id: str) -> Config:
         ) from error
 
 
-def _run(source: str, context: Context) -> tuple[dict[str, Any], dict[str, Any]]:
+def _run(source: str, context: Context) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
     now = datetime.now(UTC)
     with context.workspace.staged() as staging:
         run_id = context.workspace.new_run(now)
@@ -150,7 +159,12 @@ def _run(source: str, context: Context) -> tuple[dict[str, Any], dict[str, Any]]
             data=source,
         )
         judged = evaluate(data, trained, staging, run, None, context)
-        return read_manifest(judged.folder), _metrics(judged.folder)
+        files = _files(data.metadata.model_dump()["files"])
+        return read_manifest(judged.folder), _metrics(judged.folder), files
+
+
+def _files(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {str(record["name"]): str(record["sha256"]) for record in records}
 
 
 def _metrics(folder: Path) -> dict[str, Any]:

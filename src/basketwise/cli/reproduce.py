@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from basketwise.reproduce import Difference, Reproduction
 
 SHOWN = 10
-"""So many scores that differ are listed."""
+"""So many origins, and scores, that differ are listed."""
+
+DIGEST = 64
+"""Characters of a sha256: nobody reads them all."""
 
 
 @click.command()
@@ -53,12 +56,21 @@ def _document(found: Reproduction) -> dict[str, Any]:
     }
 
 
+def _said(value: Any) -> str:
+    if value is None:
+        return "not there"
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == DIGEST else text
+
+
 def _print(found: Reproduction) -> None:
     others = [one for one in found.origins if not one.same]
     same = "data, code, libraries and machine are those of then"
     click.echo(f"origins   {same}" if not others else "origins   these differ:")
-    for one in others:
-        click.echo(f"          {one.name}: {one.before} → {one.now}")
+    for one in others[:SHOWN]:
+        click.echo(f"          {one.name}: {_said(one.before)} → {_said(one.now)}")
+    if len(others) > SHOWN:
+        click.echo(f"          and {len(others) - SHOWN} more")
     click.echo("outputs")
     for one in found.outputs:
         click.echo(f"  {'same   ' if one.same else 'DIFFERS'} {one.name}")
