@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from basketwise import pipeline
+from basketwise.steps import evaluation
 from tests.cli.calling import SMALL, call, called, contents
 
 ALL = ("silver", "gold", "training", "evaluation")
@@ -197,3 +199,114 @@ def test_what_differs_is_named(
     assert "→ not there" in outcome.out
     assert "DIFFERS metrics.json" in outcome.out
     assert f"{document['run_id']} is NOT reproduced" in outcome.out
+
+
+def kill_while(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+    """Let the process end, as by SIGKILL, when a function is called."""
+
+    def killed(*arguments: object, **names: object) -> None:
+        raise KilledError
+
+    monkeypatch.setattr(owner, name, killed)
+
+
+class KilledError(BaseException):
+    """Nothing catches it, and nothing is cleaned up on its way."""
+
+
+@pytest.mark.parametrize("step", ["run_evaluation", "publish_data", "publish", "register"])
+def test_a_run_that_was_killed_ends_as_an_uninterrupted_one(
+    first: tuple[Path, dict[str, Any]],
+    sample: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    workspace = tmp_path / "w"
+    with monkeypatch.context() as during:
+        owner = evaluation if step == "run_evaluation" else pipeline
+        kill_while(during, owner, step)
+        keep_what_a_killed_process_leaves(during)
+        with pytest.raises(KilledError):
+            call("run", "--data", sample, "--workspace", workspace, *SMALL)
+
+    again = run(sample, workspace)
+
+    (folder,) = (workspace / "artifacts").iterdir()
+    assert again["run_id"] == folder.name
+    assert Path(again["report"]).is_file()
+    for name in ("metrics.json", "test_predictions.parquet"):
+        before = Path(first[1]["artifacts"]) / name
+        assert (folder / name).read_bytes() == before.read_bytes()
+    assert not [name for name in (".staging", ".interrupted") if (workspace / name).exists()]
+    version = called("models", "show", "champion", "--workspace", workspace, "--json").json
+    assert version["run_id"] == folder.name
+
+
+def keep_what_a_killed_process_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shutil.rmtree
+
+    def removed(path: Any, *arguments: Any, **names: Any) -> None:
+        if Path(path).name not in (".staging", ".interrupted"):
+            real(path, *arguments, **names)
+
+    monkeypatch.setattr("basketwise.workspace.shutil.rmtree", removed)
+
+
+def test_a_run_with_another_champion_is_reproduced_too(own: Path, sample: Path) -> None:
+    changed = run(sample, own, "--set", "training.models=logistic")
+    assert changed["reasons"][2]["value"] is not None
+
+    found = called("reproduce", changed["run_id"], "--workspace", own, "--json").json
+
+    assert found["same"] is True
+
+
+def test_a_run_of_single_stages_is_reproduced_by_its_own_settings(
+    sample: Path, tmp_path: Path
+) -> None:
+    place = ("--workspace", tmp_path / "w", *SMALL)
+    called("etl", "--data", sample, *place, "--split", "stratified")
+    called("train", *place, "--models", "logistic")
+    report = called("evaluate", *place, "--all-splits", "--json").json
+
+    assert report["lineage"]["config"]["split"]["strategy"] == "stratified"
+    assert report["lineage"]["config"]["training"]["models"] == ["logistic"]
+    splits = [(row["strategy"], row["chosen"]) for row in report["splits"]]
+    assert splits == [("stratified", True), ("time", False), ("customer", False)]
+    again = called("reproduce", report["run"]["run_id"], "--workspace", tmp_path / "w", "--json")
+    assert again.json["same"] is True
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+@pytest.mark.parametrize("name", ["gold/train_features.parquet", "silver/intake.json"])
+def test_single_stages_refuse_data_that_were_touched(own: Path, command: str, name: str) -> None:
+    path = own / name
+    path.write_bytes(path.read_bytes() + b" ")
+
+    outcome = call(command, "--workspace", own, *SMALL)
+
+    assert outcome.code == 2
+    assert f"{path.name} was changed since" in outcome.err
+
+
+def test_silver_and_gold_of_two_runs_are_refused(own: Path, sample: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    fewer = tmp_path / "raw"
+    shutil.copytree(sample, fewer)
+    sorted(fewer.iterdir())[-1].unlink()
+    called("etl", "--data", fewer, "--workspace", other, *SMALL)
+    shutil.rmtree(own / "silver")
+    shutil.copytree(other / "silver", own / "silver")
+
+    outcome = call("evaluate", "--workspace", own, *SMALL)
+
+    assert outcome.code == 2
+    assert "not of one run" in outcome.err
+
+
+def test_what_was_compared_with_is_what_is_recorded(own: Path, sample: Path) -> None:
+    again = run(sample, own, "--set", "gate.min_accuracy=0.5")
+
+    step = json.loads((Path(again["artifacts"]) / "step-evaluation.json").read_bytes())
+    assert step["inputs"]["champion"].startswith("version 1 (")

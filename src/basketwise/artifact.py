@@ -196,6 +196,26 @@ def load_model(path: Path) -> Classifier:
         ) from error
 
 
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file.
+
+    Raises
+    ------
+    InputError
+        If the file holds something else, or too much.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_JSON + 1)
+        if len(data) > MAX_JSON:
+            raise ValueError("it is too large")
+        return cast("dict[str, Any]", dict(json.loads(data)))
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path.name} of {path.parent.name} cannot be read: {error}.", "Make it again."
+        ) from error
+
+
 def read_json(archive: Path, name: str) -> dict[str, Any]:
     """Read one JSON file out of an archive without extracting it.
 

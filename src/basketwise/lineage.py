@@ -16,6 +16,8 @@ from basketwise import __version__
 from basketwise.evaluation.report_types import Host
 
 LIBRARIES = (
+    "jinja2",
+    "matplotlib",
     "narwhals",
     "numpy",
     "polars",
@@ -32,12 +34,15 @@ def code_version() -> str:
     return __version__
 
 
+SOURCES = frozenset({".py", ".html", ".css"})
+
+
 @cache
 def code_hash() -> str:
     """Return the sha256 over Basketwise's own source files: another letter is another code."""
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
+    for file in sorted(path for path in package.rglob("*") if path.suffix in SOURCES):
         digest.update(f"{file.relative_to(package).as_posix()}:{sha256(file)}\n".encode())
     return digest.hexdigest()
 

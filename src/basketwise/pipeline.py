@@ -118,7 +118,7 @@ def register(
     A run whose model is there already, byte for byte, gets no second version.
     """
     with context.reporter.stage("registry") as log:
-        kept = submission(folder.name, folder, evaluation.report, context.config)
+        kept = submission(folder.name, folder, evaluation.report)
         for version in registry.versions():
             if (version.run_id, version.sha256) == (kept.run_id, kept.sha256):
                 log.finish(f"version {version.version} is {version.state}; cached")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from basketwise.artifact import ARCHIVE, MANIFEST, read_json
+from basketwise.artifact import ARCHIVE, MANIFEST, read_document, read_json
 from basketwise.config import Config
 from basketwise.context import Context
 from basketwise.errors import InputError
@@ -23,7 +22,7 @@ from basketwise.steps.data import etl
 from basketwise.steps.evaluation import evaluate
 from basketwise.steps.training import train
 from basketwise.storage import LocalStorage
-from basketwise.workspace import Workspace
+from basketwise.workspace import REPRODUCTION, Workspace
 
 ORIGINS = ("data_hash", "code_version", "code_hash", "git_commit", "versions", "host")
 """What a result rests on besides config and seed, which are taken from the manifest."""
@@ -65,7 +64,7 @@ class Reproduction:
     @property
     def same(self) -> bool:
         """Whether every output is the same to the byte."""
-        return all(one.same for one in self.outputs)
+        return bool(self.outputs) and all(one.same for one in self.outputs)
 
 
 def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> Reproduction:
@@ -78,7 +77,8 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
     folder : Path
         Its artifacts.
     data : str or None
-        Where the raw files lie now; None: where they lay then.
+        Where the raw files lie now; None: as it was typed then, which may be relative to the
+        working directory.
     context : Context
         Workspace, platform and progress; the configuration is the manifest's. The run is made in
         a folder of its own, which is removed afterwards.
@@ -95,7 +95,11 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
             f"The manifest of {run_id} does not say where the raw files lay.", "Give --data PATH."
         )
     config = _config(manifest, run_id)
-    with TemporaryDirectory(prefix=".reproduce-", dir=context.workspace.storage.workplace) as place:
+    storage = context.workspace.storage
+    with (
+        storage.exclusive(),
+        TemporaryDirectory(prefix=REPRODUCTION, dir=storage.workplace) as place,
+    ):
         again = replace(context, workspace=Workspace(LocalStorage(Path(place))), config=config)
         made, metrics, files = _run(source, again)
     before = _metrics(folder)
@@ -125,8 +129,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if path.is_file():
-        manifest: dict[str, Any] = json.loads(path.read_bytes())
-        return manifest
+        return read_document(path)
     if not (folder / ARCHIVE).is_file():
         raise InputError(
             f"The run {folder.name} has not been evaluated: it has no manifest.",
@@ -169,8 +172,7 @@ def _files(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def _metrics(folder: Path) -> dict[str, Any]:
     path = folder / METRICS_FILE
-    found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
-    return found
+    return read_document(path) if path.is_file() else {}
 
 
 def _differences(name: str, before: Any, now: Any) -> Iterator[Difference]:

@@ -21,6 +21,9 @@ DEPLOYMENT_CONFIGS = "deployment-configs"
 CHECKPOINTS = "checkpoints"
 STAGING = ".staging"
 LEFT = ".interrupted"
+REPRODUCTION = ".reproduce-"
+"""What a folder's name begins with in which a run is made again."""
+
 RUN_FORMAT = "run-%Y%m%d-%H%M%S"
 
 
@@ -58,10 +61,14 @@ class Workspace:
         """Hold the workspace and give empty folders; what was not published is removed again."""
         with self.storage.exclusive():
             root, left = (self.storage.workplace / name for name in (STAGING, LEFT))
-            if root.exists():
+            if any(root.glob("*/step-*.json")):
                 # Of a process that was killed: nobody else can be using it, we hold the lock.
                 shutil.rmtree(left, ignore_errors=True)
                 root.rename(left)
+            # Nothing in it was finished; what a run before it had finished may still be there.
+            shutil.rmtree(root, ignore_errors=True)
+            for copy in self.storage.workplace.glob(f"{REPRODUCTION}*"):
+                shutil.rmtree(copy, ignore_errors=True)
             staging = Staging(root / SILVER, root / GOLD, root / ARTIFACTS, root / "scratch", left)
             try:
                 for folder in (staging.silver, staging.gold, staging.artifacts, staging.scratch):
@@ -83,7 +90,7 @@ class Workspace:
         """
         root = self.storage.workplace / CHECKPOINTS
         folder = root / run
-        left = sorted(path for path in root.glob("run-*") if path.is_dir())
+        left = sorted(path for path in root.glob("run-*") if path.is_dir() and path != folder)
         if left:
             left.pop().rename(folder)
         for other in left:

@@ -39,8 +39,8 @@ ANSWERS = {
     "without_product": [1, 1, 0, 1, 1, 1, 1, 1, 1, 1],
     "index_only": [0, 0, 0, 1, 1, 1, 1, 2, 2, 1],
     "baseline": [1] * 10,
-    "champion": [0, 0, 0, 1, 1, 1, 1, 2, 2, 2],
 }
+CHAMPION = np.array([0, 0, 0, 1, 1, 1, 1, 2, 2, 2], dtype=np.int8)
 
 
 def candidate(name: Any, f1: float | None, **changes: Any) -> Candidate:
@@ -101,9 +101,12 @@ def findings(sample_run: Run) -> Findings:
         record=RECORD,
         judged={name: scores(confusion_matrix(TRUE, by)) for name, by in predicted.items()},
         resampled=resampled,
+        versus=resample(
+            TRUE, {"xgboost": predicted["xgboost"], "champion": CHAMPION}, None, bootstrap
+        ),
         bootstrap=bootstrap,
         by_customer=False,
-        champion=ChampionPredictions("3", predicted["champion"]),
+        champion=ChampionPredictions("3", CHAMPION),
         decision=Decision(True, [], "Auto-approved"),
         calibration={"method": "none", "description": "", "raw": measured, "shipped": measured},
         slices=[],
@@ -152,7 +155,7 @@ def test_every_row_has_its_interval_and_the_winners_paired_lead(findings: Findin
 
 def test_metrics_hold_every_score_and_no_time(findings: Findings) -> None:
     document = metrics(findings)
-    assert list(document["models"]) == [name for name in ANSWERS if name != "champion"]
+    assert list(document["models"]) == list(ANSWERS)
     assert document["models"]["without_product"]["accuracy"] == 0.5
     assert document["cross_validation"]["logistic"]["f1_mean"] == 0.80
     assert document["calibration"]["raw"] == document["calibration"]["shipped"]

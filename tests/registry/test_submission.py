@@ -22,7 +22,7 @@ def report(evaluated: Evaluated) -> Report:
 
 @pytest.fixture
 def given(evaluated: Evaluated, report: Report) -> Submission:
-    return submission("run-1", evaluated.folder, report, CONFIG)
+    return submission("run-1", evaluated.folder, report)
 
 
 def test_the_archive_goes_with_its_digest(evaluated: Evaluated, given: Submission) -> None:
@@ -58,12 +58,12 @@ def test_the_ablation_does_not_pass_for_the_winner(given: Submission, report: Re
 def test_what_was_not_measured_is_left_out(evaluated: Evaluated, report: Report) -> None:
     for row in report["leaderboard"]:
         row["cv_accuracy_mean"] = row["cv_f1_mean"] = None
-    found = submission("run-1", evaluated.folder, report, CONFIG).metrics
+    found = submission("run-1", evaluated.folder, report).metrics
     assert "cv_accuracy" not in found
     assert not any(name.endswith("cv_f1_mean") for name in found)
 
 
-def test_every_setting_is_a_parameter(given: Submission) -> None:
+def test_every_setting_that_made_the_run_is_a_parameter(given: Submission) -> None:
     for section, values in CONFIG.model_dump(mode="json").items():
         for key, value in values.items():
             assert json.loads(given.params[f"{section}.{key}"]) == value
@@ -82,7 +82,7 @@ def test_the_tags_say_what_a_version_is_looked_up_by(
 
 def test_outside_a_repository_the_commit_is_empty(evaluated: Evaluated, report: Report) -> None:
     report["lineage"]["git_commit"] = None
-    assert submission("run-1", evaluated.folder, report, CONFIG).tags["git_commit"] == ""
+    assert submission("run-1", evaluated.folder, report).tags["git_commit"] == ""
 
 
 def test_the_description_names_model_and_data_then_each_rule(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,18 @@ from typing import Any
 import pytest
 
 from basketwise.config import Config
+from basketwise.errors import InputError
 from basketwise.steps import record
-from basketwise.steps.record import Step, found, planned, seal, why_again
+from basketwise.steps.record import (
+    Step,
+    found,
+    intact,
+    made_with,
+    planned,
+    recorded,
+    seal,
+    why_again,
+)
 
 INPUTS = {"week.csv": "a" * 64, "champion": "none"}
 
@@ -131,9 +142,8 @@ def test_equal_outputs_have_one_digest(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "x").write_bytes(b"x")
         digests.add(seal(gold(), folder).digest)
-        assert record.digest_of("gold", folder) in digests
+        assert recorded("gold", folder).digest in digests
     assert len(digests) == 1
-    assert record.digest_of("gold", tmp_path) == ""
 
 
 def test_every_setting_belongs_to_a_stage_or_to_what_is_no_stage() -> None:
@@ -142,3 +152,42 @@ def test_every_setting_belongs_to_a_stage_or_to_what_is_no_stage() -> None:
     assert set(Config.model_fields) - stages == {"registry", "deployment"}
     known = set(record.SETTINGS["silver"] + record.SETTINGS["gold"])
     assert {f"etl.{key}" for key in Config().etl.model_dump()} <= known
+
+
+@pytest.mark.parametrize("name", ["../../secret.txt", "/etc/passwd", "a/../b", "c:evil", ""])
+def test_a_record_that_names_what_lies_outside_is_none(folder: Path, name: str) -> None:
+    path = folder / "step-gold.json"
+    document = json.loads(path.read_text())
+    document["outputs"][name] = "0" * 64
+    path.write_text(json.dumps(document))
+
+    assert found("gold", folder) is None
+    with pytest.raises(InputError, match="no record of the stage gold"):
+        recorded("gold", folder)
+
+
+def test_what_was_touched_is_refused_with_its_name(folder: Path) -> None:
+    assert intact("gold", folder) == found("gold", folder)
+    (folder / "metadata.json").write_bytes(b"[]")
+    with pytest.raises(InputError, match=r"metadata\.json was changed since"):
+        intact("gold", folder)
+
+
+def test_settings_come_back_as_a_stage_had_them() -> None:
+    then = with_settings(
+        split={"strategy": "customer"}, training={"models": ["xgboost"], "logistic": {}}
+    )
+    steps = [planned("gold", {}, then), planned("training", {}, then)]
+    now = with_settings(gate={"min_accuracy": 0.5}, training={"models": ["logistic"]})
+
+    found = made_with(now, steps)
+
+    assert found.split == then.split
+    assert found.training == then.training
+    assert found.gate == now.gate
+
+
+def test_an_empty_table_is_a_setting_too(folder: Path) -> None:
+    plan = planned("training", {}, with_settings(training={"logistic": {}}))
+    seal(planned("training", {}, Config()), folder, [])
+    assert "training.logistic" in why_again(plan, folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from basketwise.config import Config
-from basketwise.evaluation.findings import BASELINE, CHAMPION, Findings
+from basketwise.evaluation.findings import BASELINE, Findings
 from basketwise.evaluation.intervals import Interval
 from basketwise.evaluation.metrics import Scores
 from basketwise.evaluation.report_types import Interval as IntervalDocument
@@ -199,7 +199,6 @@ def metrics(findings: Findings) -> dict[str, Any]:
                 "f1_interval": interval_document(findings.resampled.macro_f1(name)),
             }
             for name, one in findings.judged.items()
-            if name != CHAMPION
         },
         "cross_validation": {
             c.model: {

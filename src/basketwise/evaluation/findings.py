@@ -48,17 +48,28 @@ class Findings:
 
     Attributes
     ----------
+    metadata, record
+        Of the gold data and of the training.
     judged
-        Test scores by model: candidates (the winner as it is shipped), references, the baseline
-        and the champion, if it could be scored.
+        Test scores by model: candidates (the winner as it is shipped), references, the baseline.
     resampled
         The same models, resampled together.
+    versus
+        The winner and the champion, resampled together; None where there is none, or where it
+        could not be scored.
+    bootstrap, by_customer
+        How they were resampled.
+    champion, decision
+        What the gate looked at besides, and what it decided.
+    calibration, slices, splits, importance, products, impact
+        As the report shows them.
     """
 
     metadata: Metadata
     record: TrainingRecord
     judged: dict[str, Scores]
     resampled: Resampled
+    versus: Resampled | None
     bootstrap: Bootstrap
     by_customer: bool
     champion: ChampionPredictions | None

@@ -109,14 +109,14 @@ def _winner(findings: Findings) -> Winner:
 
 
 def _champion(findings: Findings) -> Champion | None:
-    if findings.champion is None or findings.champion.predicted is None:
+    name, versus = findings.record.winner, findings.versus
+    if findings.champion is None or versus is None:
         return None
-    name, resampled = findings.record.winner, findings.resampled
     return Champion(
         version=findings.champion.version,
-        accuracy_difference=interval_document(resampled.accuracy_difference(name, CHAMPION)),
-        f1_difference=interval_document(resampled.f1_difference(name, CHAMPION)),
-        test_rows=findings.champion.predicted.size,
+        accuracy_difference=interval_document(versus.accuracy_difference(name, CHAMPION)),
+        f1_difference=interval_document(versus.f1_difference(name, CHAMPION)),
+        test_rows=int(findings.judged[name].support.sum()),
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from basketwise.artifact import MODEL, load_model
+from basketwise.artifact import MODEL, load_model, read_document
 from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.evaluation.documents import interval_document
@@ -82,28 +83,49 @@ def run_evaluation(
     other_splits : callable or None
         Measures the other splits; None leaves them out.
     """
+    # One BLAS thread, as in training: what is added up first must not depend on the machine.
+    with threadpool_limits(1, user_api="blas"):
+        findings = _measure(gold, trained, config, champion, other_splits)
+    report = report_document(run, findings, config)
+    write_outputs(trained, gold, report, findings, config)
+    return Evaluation(report, findings.decision)
+
+
+def _measure(
+    gold: Path,
+    trained: Path,
+    config: Config,
+    champion: ChampionPredictions | None,
+    other_splits: OtherSplits | None,
+) -> Findings:
     metadata = read_metadata(gold)
     record = read_record(trained)
     predictions = pl.read_parquet(trained / TEST_PREDICTIONS_FILE)
     true = class_numbers(predictions[TARGET])
     commonest = _commonest(trained)
-    predicted = _all_predicted(predictions, record, champion, commonest)
+    predicted = _all_predicted(predictions, record, commonest)
     cohorts = read_cohorts(gold)
     units = units_of(cohorts[CUSTOMER]) if config.evaluation.resample == "customers" else None
     bootstrap = Bootstrap(
         config.evaluation.resamples, config.evaluation.confidence, config.training.random_state
     )
     resampled = resample(true, predicted, units, bootstrap)
+    # Drawn apart: the other intervals must not depend on who happens to be champion.
+    versus = None
+    if champion is not None and champion.predicted is not None:
+        pair = {record.winner: predicted[record.winner], CHAMPION: champion.predicted}
+        versus = resample(true, pair, units, bootstrap)
     index = pl.read_parquet(gold / INDEX_FILE) if "product" in metadata.groups else None
-    findings = Findings(
+    return Findings(
         metadata=metadata,
         record=record,
         judged={name: scores(confusion_matrix(true, by)) for name, by in predicted.items()},
         resampled=resampled,
+        versus=versus,
         bootstrap=bootstrap,
         by_customer=units is not None,
         champion=champion,
-        decision=_decide(resampled, record, champion, true.size, metadata, config),
+        decision=_decide(resampled, versus, record, champion, true.size, metadata, config),
         calibration=_calibration(trained, predictions, record, true),
         slices=slice_tables(
             cohorts,
@@ -127,9 +149,6 @@ def run_evaluation(
         products=telling_products(index) if index is not None else {},
         impact=business_impact(resampled, record.winner, commonest, config.business),
     )
-    report = report_document(run, findings, config)
-    write_outputs(trained, gold, report, findings, config)
-    return Evaluation(report, findings.decision)
 
 
 def read_record(trained: Path) -> TrainingRecord:
@@ -161,23 +180,18 @@ def read_evaluation(folder: Path) -> Evaluation:
         raise InputError(
             f"The run {folder.name} has not been evaluated.", "Run 'basketwise evaluate'."
         )
-    report: Report = json.loads(path.read_bytes())
+    report = cast("Report", read_document(path))
     return Evaluation(report, decision_of(report["verdict"]))
 
 
 def _all_predicted(
-    predictions: pl.DataFrame,
-    record: TrainingRecord,
-    champion: ChampionPredictions | None,
-    commonest: int,
+    predictions: pl.DataFrame, record: TrainingRecord, commonest: int
 ) -> dict[str, Labels]:
     """Return what every model answers; the winner as it is shipped, that is calibrated."""
     models = [one.model for one in (*record.candidates, *record.references)]
     predicted = {name: predicted_class(predictions, name) for name in models}
     predicted[record.winner] = predicted_class(predictions, CALIBRATED)
     predicted[BASELINE] = np.full(predictions.height, commonest, dtype=np.int8)
-    if champion is not None and champion.predicted is not None:
-        predicted[CHAMPION] = champion.predicted
     return predicted
 
 
@@ -189,18 +203,18 @@ def _commonest(trained: Path) -> int:
 
 def _decide(
     resampled: Resampled,
+    versus: Resampled | None,
     record: TrainingRecord,
     champion: ChampionPredictions | None,
     test_baskets: int,
     metadata: Metadata,
     config: Config,
 ) -> Decision:
-    scored = champion is not None and champion.predicted is not None
     evidence = Evidence(
         accuracy=resampled.accuracy(record.winner),
         macro_f1=resampled.macro_f1(record.winner),
         champion=champion.version if champion else None,
-        difference=resampled.accuracy_difference(record.winner, CHAMPION) if scored else None,
+        difference=versus.accuracy_difference(record.winner, CHAMPION) if versus else None,
         test_baskets=test_baskets,
         lines_read=metadata.lines.read,
         lines_rejected=metadata.lines.rejected,

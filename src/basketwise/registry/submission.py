@@ -6,15 +6,14 @@ import json
 from pathlib import Path
 
 from basketwise.artifact import ARCHIVE
-from basketwise.config import Config
 from basketwise.evaluation.gate import rule_lines
 from basketwise.evaluation.outputs import REPORT_HTML, REPORT_JSON
-from basketwise.evaluation.report_types import Report
+from basketwise.evaluation.report_types import Json, Report
 from basketwise.lineage import sha256
 from basketwise.registry.protocol import Submission
 
 
-def submission(run_id: str, folder: Path, report: Report, config: Config) -> Submission:
+def submission(run_id: str, folder: Path, report: Report) -> Submission:
     """Put together what the registry keeps of a run.
 
     Parameters
@@ -24,9 +23,8 @@ def submission(run_id: str, folder: Path, report: Report, config: Config) -> Sub
     folder : Path
         Its artifacts.
     report : Report
-        What evaluation found.
-    config : Config
-        All settings; kept as parameters ``section.key``.
+        What evaluation found; the settings that made the run are kept as parameters
+        ``section.key``.
     """
     archive = folder / ARCHIVE
     rows = [row for row in report["leaderboard"] if row["kind"] == "candidate"]
@@ -54,7 +52,7 @@ def submission(run_id: str, folder: Path, report: Report, config: Config) -> Sub
     }
     params = {
         f"{section}.{key}": json.dumps(value)
-        for section, values in config.recorded().items()
+        for section, values in _sections(report)
         for key, value in values.items()
     }
     pictures = sorted(folder.glob("*.png"))
@@ -77,3 +75,8 @@ def submission(run_id: str, folder: Path, report: Report, config: Config) -> Sub
         },
         attachments=(*pictures, *documents),
     )
+
+
+def _sections(report: Report) -> list[tuple[str, dict[str, Json]]]:
+    config = report["lineage"]["config"]
+    return [(name, values) for name, values in config.items() if isinstance(values, dict)]

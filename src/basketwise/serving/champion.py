@@ -57,6 +57,8 @@ def _score(
         lines = chunk.lines.join(ids, on=BASKET_ID, how="semi")
         if lines.height:
             scored.append(scorer.score(lines))
+    if not scored:
+        return None
     table = tested.join(pl.concat(scored), on=KEY, how="left", maintain_order="left")
     if table[PREDICTED].null_count():
         return None

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basketwise.context import Context
+from basketwise.errors import InputError
 from basketwise.gold.metadata import Metadata
 from basketwise.lineage import sha256
 from basketwise.platforms.protocol import EtlJob
 from basketwise.silver.preview import check_split
 from basketwise.silver.sources import Source, discover
 from basketwise.steps.outcome import Outcome, place, tell
-from basketwise.steps.record import Step, digest_of, found, planned, seal
+from basketwise.steps.record import Step, intact, planned, recorded, seal
 from basketwise.training.stage import read_metadata
 from basketwise.workspace import GOLD, SILVER, Staging
 
@@ -86,7 +87,7 @@ def digests(sources: list[Source]) -> dict[str, str]:
 
 
 def _gold_plan(silver: Path, context: Context) -> Step:
-    return planned("gold", {"silver": digest_of("silver", silver)}, context.config)
+    return planned("gold", {"silver": recorded("silver", silver).digest}, context.config)
 
 
 def present_data(context: Context) -> Data:
@@ -95,13 +96,19 @@ def present_data(context: Context) -> Data:
     Raises
     ------
     InputError
-        If there are none.
+        If there are none, if they were touched since, or if silver and gold are not of one run.
     """
     silver, gold = (context.workspace.folder(name) for name in (SILVER, GOLD))
-    return Data(silver, gold, read_metadata(gold), ())
+    metadata = read_metadata(gold)
+    made_from = intact("gold", gold).inputs["silver"]
+    if made_from != intact("silver", silver).digest:
+        raise InputError(
+            "The silver and gold files in the workspace are not of one run.",
+            "Run 'basketwise etl' again.",
+        )
+    return Data(silver, gold, metadata, ())
 
 
 def source_of(data: Data) -> str:
     """Return where the raw files lay, as it was typed; empty where that is not known."""
-    step = found("silver", data.silver)
-    return step.source if step else ""
+    return recorded("silver", data.silver).source

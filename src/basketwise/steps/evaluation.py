@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,21 @@ from basketwise.evaluation.stage import Evaluation, read_evaluation, run_evaluat
 from basketwise.registry.protocol import Registry
 from basketwise.steps.data import Data
 from basketwise.steps.outcome import FORCED, Outcome, tell
-from basketwise.steps.record import Step, digest_of, file_name, found, planned, seal, why_again
-from basketwise.steps.training import Trained
+from basketwise.steps.record import (
+    Step,
+    file_name,
+    found,
+    made_with,
+    planned,
+    recorded,
+    seal,
+    why_again,
+)
+from basketwise.steps.training import Trained, bring
 from basketwise.training.record import TrainingRecord
 from basketwise.workspace import Staging
+
+NO_CHAMPION = "none"
 
 
 @dataclass(frozen=True)
@@ -56,29 +66,33 @@ def evaluate(
         Whether the winner's algorithm is also measured on the splits that were not chosen.
     """
     with context.reporter.stage("evaluation") as log:
-        inputs = {
-            "training": digest_of("training", trained.folder),
-            "gold": digest_of("gold", data.gold),
-            "champion": _champion_name(registry, trained, context),
+        steps = {
+            "silver": recorded("silver", data.silver),
+            "gold": recorded("gold", data.gold),
+            "training": recorded("training", trained.folder),
+        }
+        config = made_with(context.config, steps.values())
+        champion_name = _champion_name(registry, context)
+        inputs = {name: step.digest for name, step in steps.items()} | {
+            "champion": champion_name,
             "splits": "all" if all_splits else "the chosen one",
         }
-        plan = planned("evaluation", inputs, context.config)
-        why = "the models are new" if trained.outcome.why else why_again(plan, trained.folder)
+        plan = planned("evaluation", inputs, config)
+        why = "the models are new" if trained.outcome.why else _why_again(plan, trained, registry)
         if context.force:
             why = FORCED
         if not why:
             folder, evaluation = trained.folder, read_evaluation(trained.folder)
         else:
             folder = staging.artifacts
-            _bring(trained.folder, folder)
+            if trained.folder != folder:
+                bring(trained.folder, folder)
 
             def other_splits(record: TrainingRecord) -> list[SplitScores]:
                 from basketwise.evaluation.splits import score_other_splits
 
                 scratch = staging.scratch / "splits"
-                return score_other_splits(
-                    data.silver, scratch, record.winner, context.config, log.tick
-                )
+                return score_other_splits(data.silver, scratch, record.winner, config, log.tick)
 
             champion = None
             if registry is not None and context.config.gate.champion:
@@ -88,7 +102,7 @@ def evaluate(
             evaluation = run_evaluation(
                 data.gold,
                 folder,
-                context.config,
+                config,
                 champion,
                 run,
                 other_splits if all_splits else None,
@@ -105,28 +119,24 @@ def evaluate(
     return Judged(folder, evaluation, outcome)
 
 
-def _champion_name(registry: Registry | None, trained: Trained, context: Context) -> str:
+def _champion_name(registry: Registry | None, context: Context) -> str:
     """Name what the challenger is compared with."""
     champion = registry.champion() if registry and context.config.gate.champion else None
-    if champion is None:
-        return "none"
+    return f"version {champion.version} ({champion.sha256[:12]})" if champion else NO_CHAMPION
+
+
+def _why_again(plan: Step, trained: Trained, registry: Registry | None) -> str:
+    """Say why a training must be judged again."""
     earlier = found("evaluation", trained.folder)
-    if earlier is not None and champion.run_id == trained.folder.name:
+    champion = registry.champion() if registry else None
+    own = champion is not None and champion.run_id == trained.folder.name
+    if earlier is not None and own and plan.inputs["champion"] != NO_CHAMPION:
         # The champion is this very model: what it was compared with then still counts.
-        return earlier.inputs["champion"]
-    return f"version {champion.version}"
-
-
-def _bring(trained: Path, folder: Path) -> None:
-    """Copy a training's own files, and its record, to where it will be evaluated."""
-    step = found("training", trained)
-    if trained == folder or step is None:
-        return
-    for name in [*step.outputs, file_name("training")]:
-        shutil.copyfile(trained / name, folder / name)
+        seen = plan.inputs | {"champion": earlier.inputs.get("champion", "")}
+        plan = plan.model_copy(update={"inputs": seen})
+    return why_again(plan, trained.folder)
 
 
 def _seal_evaluation(plan: Step, folder: Path) -> None:
-    step = found("training", folder)
-    others = {*(step.outputs if step else {}), file_name("training")}
+    others = {*recorded("training", folder).outputs, file_name("training")}
     seal(plan, folder, [path for path in folder.iterdir() if path.name not in others])

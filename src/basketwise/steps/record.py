@@ -11,11 +11,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from basketwise.config import Config
+from basketwise.errors import InputError
 from basketwise.lineage import code_hash, code_version, library_versions, sha256
 
 Stage = Literal["silver", "gold", "training", "evaluation"]
@@ -42,6 +43,21 @@ SHOWN = 3
 """So many causes are named; more than that nobody reads."""
 
 
+MAX_BYTES = 16 * 2**20
+"""A larger record is none of ours."""
+
+
+def _inside(name: str) -> str:
+    """Refuse what would lead out of the folder: a record may have been written by anybody."""
+    if any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or ":" in name:
+        raise ValueError("names must stay below the folder")
+    return name
+
+
+OutputName = Annotated[str, AfterValidator(_inside)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Step(BaseModel):
     """One stage's record.
 
@@ -52,7 +68,7 @@ class Step(BaseModel):
     inputs
         Content digest, or another name of a content, by input.
     settings
-        Values by dotted name.
+        Values by section, or by dotted name of a single key.
     code
         Versions by name; Basketwise's own source is ``code``.
     outputs
@@ -67,7 +83,7 @@ class Step(BaseModel):
     inputs: dict[str, str]
     settings: dict[str, Any]
     code: dict[str, str]
-    outputs: dict[str, str] = {}
+    outputs: dict[OutputName, Digest] = {}
     source: str = ""
 
     @property
@@ -111,7 +127,6 @@ def seal(step: Step, folder: Path, files: Iterable[Path] | None = None) -> Step:
         if path.is_file() and path.name != file_name(step.stage)
     }
     sealed = step.model_copy(update={"outputs": outputs})
-    # JSON turns tuples into lists; what is compared later must have been through it too.
     text = sealed.model_dump_json(indent=2)
     (folder / file_name(step.stage)).write_text(text, encoding="utf-8")
     return sealed
@@ -120,15 +135,59 @@ def seal(step: Step, folder: Path, files: Iterable[Path] | None = None) -> Step:
 def found(stage: Stage, folder: Path) -> Step | None:
     """Read a stage's record; None where there is none, or none that can be read."""
     try:
-        return Step.model_validate_json((folder / file_name(stage)).read_bytes())
+        with (folder / file_name(stage)).open("rb") as stream:
+            step = Step.model_validate_json(stream.read(MAX_BYTES))
     except (OSError, ValidationError):
         return None
+    return step if step.stage == stage else None
 
 
-def digest_of(stage: Stage, folder: Path) -> str:
-    """Return the digest of a stage's outputs; empty where there is no record."""
+def recorded(stage: Stage, folder: Path) -> Step:
+    """Read a stage's record.
+
+    Raises
+    ------
+    InputError
+        If there is none, or none that can be read.
+    """
     step = found(stage, folder)
-    return step.digest if step else ""
+    if step is None:
+        raise InputError(
+            f"{str(folder)!r} has no record of the stage {stage}.",
+            "It was not finished, or is of an older version; run the stage again.",
+        )
+    return step
+
+
+def intact(stage: Stage, folder: Path) -> Step:
+    """Read a stage's record, and check that its outputs are what it says.
+
+    Raises
+    ------
+    InputError
+        If there is no record, or a file was changed, added or removed since.
+    """
+    step = recorded(stage, folder)
+    touched = _touched(step, folder)
+    if touched:
+        raise InputError(
+            f"{str(folder)!r} is not what the stage {stage} left: {touched[0]}.",
+            "Run that stage again.",
+        )
+    return step
+
+
+def made_with(config: Config, steps: Iterable[Step]) -> Config:
+    """Return the settings that some stages were run with, the others as they are now."""
+    values = config.model_dump(mode="json")
+    for step in steps:
+        for name, value in step.settings.items():
+            section, _, key = name.partition(".")
+            if key:
+                values[section][key] = value
+            else:
+                values[section] = value
+    return Config.model_validate(values)
 
 
 def why_again(plan: Step, folder: Path) -> str:
@@ -143,7 +202,7 @@ def why_again(plan: Step, folder: Path) -> str:
     if earlier is None:
         return "first time"
     causes = [
-        *_changes(earlier.settings, plan.settings, _setting_change),
+        *_changes(_flat(earlier.settings), _flat(plan.settings), _setting_change),
         *_changes(earlier.inputs, plan.inputs, _input_change),
         *_changes(earlier.code, plan.code, _code_change),
     ] or _touched(earlier, folder)
@@ -153,19 +212,20 @@ def why_again(plan: Step, folder: Path) -> str:
 
 def _settings(stage: Stage, config: Config) -> dict[str, Any]:
     values = config.recorded()
-    chosen: dict[str, Any] = {}
+    chosen = {}
     for name in SETTINGS[stage]:
         section, _, key = name.partition(".")
-        chosen |= _flat(values[section][key] if key else values[section], name)
+        chosen[name] = values[section][key] if key else values[section]
     return chosen
 
 
-def _flat(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """List nested settings by dotted names; an empty table counts as a value."""
+    if not isinstance(value, dict) or (name and not value):
         return {name: value}
     flat: dict[str, Any] = {}
     for key, inner in value.items():
-        flat |= _flat(inner, f"{name}.{key}")
+        flat |= _flat(inner, f"{name}.{key}" if name else key)
     return flat
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from basketwise.gold.tables import METADATA_FILE
 from basketwise.platforms.protocol import TrainingJob
 from basketwise.steps.data import Data
 from basketwise.steps.outcome import FORCED, Outcome, tell
-from basketwise.steps.record import Step, found, planned, seal, why_again
+from basketwise.steps.record import Step, file_name, intact, planned, recorded, seal, why_again
 from basketwise.training.record import TrainingRecord
 from basketwise.workspace import ARTIFACTS, Staging
 
@@ -38,6 +39,10 @@ def train(
         runs = context.workspace.folder(ARTIFACTS)
         earlier = [runs / name for name in reversed(context.workspace.runs())]
         folder, why = _earlier_training(plan, [*earlier, staging.left / ARTIFACTS])
+        if not why and folder == staging.left / ARTIFACTS:
+            # What a killed run had trained; what it found of it has not been published.
+            bring(folder, staging.artifacts)
+            folder = staging.artifacts
         if why or context.force:
             why = FORCED if context.force else why
             folder = staging.artifacts
@@ -59,10 +64,15 @@ def train(
 
 def _training_inputs(gold: Path, metadata: Metadata) -> dict[str, str]:
     """Return what a training reads; the metadata carries a time, so its content is named apart."""
-    step = found("gold", gold)
-    outputs = step.outputs if step else {}
+    outputs = recorded("gold", gold).outputs
     files = {f"gold/{name}": sha for name, sha in outputs.items() if name != METADATA_FILE}
     return files | {"feature groups": " + ".join(metadata.groups)}
+
+
+def bring(trained: Path, folder: Path) -> None:
+    """Copy a training's own files, and its record, to an empty folder."""
+    for name in [*recorded("training", trained).outputs, file_name("training")]:
+        shutil.copyfile(trained / name, folder / name)
 
 
 def _earlier_training(plan: Step, folders: Iterable[Path]) -> tuple[Path, str]:
@@ -82,11 +92,11 @@ def present_training(folder: Path, data: Data, context: Context) -> Trained:
     Raises
     ------
     InputError
-        If it has not finished, or those gold files were made again since, from other data.
+        If it has not finished, was touched since, or was trained on other gold files.
     """
-    record, step = read_record(folder), found("training", folder)
+    record = read_record(folder)
     plan = planned("training", _training_inputs(data.gold, data.metadata), context.config)
-    if step is None or step.inputs != plan.inputs:
+    if intact("training", folder).inputs != plan.inputs:
         raise InputError(
             f"The run {folder.name} was trained on other gold files than those in the workspace.",
             "Run 'basketwise train' on the present ones, then evaluate that run.",
