@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from basketwise import pipeline
+from basketwise.registry.mlflow_registry import MlflowRegistry
 from basketwise.steps import evaluation
 from tests.cli.calling import SMALL, call, called, contents
 
@@ -310,3 +311,42 @@ def test_what_was_compared_with_is_what_is_recorded(own: Path, sample: Path) -> 
 
     step = json.loads((Path(again["artifacts"]) / "step-evaluation.json").read_bytes())
     assert step["inputs"]["champion"].startswith("version 1 (")
+
+
+def test_a_registration_that_was_cut_off_before_the_gate_is_finished(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = tmp_path / "w"
+    with monkeypatch.context() as during:
+        kill_while(during, MlflowRegistry, "set_state")
+        keep_what_a_killed_process_leaves(during)
+        with pytest.raises(KilledError):
+            call("run", "--data", sample, "--workspace", workspace, *SMALL)
+
+    again = run(sample, workspace, "--require-approval")
+
+    assert (again["model_version"], again["state"]) == ("1", "Approved")
+    assert again["deployment_config"]
+
+
+def test_a_version_that_was_rejected_since_does_not_pass_for_approved(
+    own: Path, sample: Path
+) -> None:
+    called("models", "reject", "1", "--workspace", own)
+
+    outcome = call(
+        *("run", "--data", sample, "--workspace", own, *SMALL), "--require-approval", "--json"
+    )
+
+    assert outcome.code == 1
+    assert (outcome.json["approved"], outcome.json["state"]) == (False, "Rejected")
+
+
+def test_a_damaged_archive_is_not_registered(own: Path) -> None:
+    (archive,) = own.glob("artifacts/*/model.tar.gz")
+    archive.write_bytes(archive.read_bytes() + b"x")
+
+    outcome = call("register", "--workspace", own)
+
+    assert outcome.code == 2
+    assert "model.tar.gz was changed since" in outcome.err

@@ -148,6 +148,7 @@ def test_what_a_killed_run_had_staged_is_there_for_the_next_and_no_longer(
     killed = workspace.folder(STAGING) / GOLD
     killed.mkdir(parents=True)
     (killed / "metadata.json").write_text("finished")
+    (killed / "step-gold.json").write_text("{}")
 
     with workspace.staged() as staging:
         assert list(staging.gold.iterdir()) == []
@@ -155,6 +156,29 @@ def test_what_a_killed_run_had_staged_is_there_for_the_next_and_no_longer(
 
     assert not staging.left.exists()
     assert not workspace.folder(STAGING).exists()
+
+
+def test_what_a_killed_run_had_not_finished_does_not_replace_what_one_before_it_had(
+    workspace: Workspace,
+) -> None:
+    finished = workspace.folder(".interrupted") / GOLD
+    finished.mkdir(parents=True)
+    (finished / "step-gold.json").write_text("{}")
+    (workspace.folder(STAGING) / GOLD).mkdir(parents=True)
+
+    with workspace.staged() as staging:
+        assert (staging.left / GOLD / "step-gold.json").is_file()
+
+
+def test_other_peoples_files_beside_the_workspaces_own_stay(workspace: Workspace) -> None:
+    for name in ("checkpoints/mine.pt", ".old-data/c", "sub/.old-notes/a", "sub/notes/b"):
+        workspace.storage.write(name, b"mine")
+
+    with workspace.staged(), workspace.checkpoints("run-1"):
+        pass
+
+    for name in ("checkpoints/mine.pt", ".old-data/c", "sub/.old-notes/a", "sub/notes/b"):
+        assert workspace.storage.read(name) == b"mine"
 
 
 def test_opening_makes_nothing(tmp_path: Path) -> None:

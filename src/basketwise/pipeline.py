@@ -14,11 +14,12 @@ from basketwise.evaluation.stage import Evaluation
 from basketwise.gold.metadata import Metadata
 from basketwise.registry.deployment import export_version
 from basketwise.registry.opening import DATABASE, open_registry
-from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
+from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry, Submission
 from basketwise.registry.submission import submission
 from basketwise.steps.data import Data, etl
 from basketwise.steps.evaluation import evaluate
 from basketwise.steps.outcome import Outcome
+from basketwise.steps.record import intact
 from basketwise.steps.training import train
 from basketwise.training.record import TrainingRecord
 from basketwise.workspace import (
@@ -47,6 +48,11 @@ class RunResult:
     folder: Path
     seconds: float
     outcomes: tuple[Outcome, ...]
+
+    @property
+    def approved(self) -> bool:
+        """Whether the version is approved now."""
+        return self.version.state is ApprovalState.APPROVED
 
 
 def run_all(data: str, context: Context) -> RunResult:
@@ -115,21 +121,34 @@ def register(
 ) -> ModelVersion:
     """Keep a run's model in the registry, approved if the gate said so.
 
-    A run whose model is there already, byte for byte, gets no second version.
+    A run whose model is there already, byte for byte, gets no second version; if the registration
+    was cut off before the gate had its say, it has it now.
+
+    Raises
+    ------
+    InputError
+        If the run's files are not what its evaluation left.
     """
     with context.reporter.stage("registry") as log:
+        intact("evaluation", folder)
         kept = submission(folder.name, folder, evaluation.report)
-        for version in registry.versions():
-            if (version.run_id, version.sha256) == (kept.run_id, kept.sha256):
-                log.finish(f"version {version.version} is {version.state}; cached")
-                return version
-        version = registry.register(kept, who=GATE)
+        version = _registered(registry, kept)
+        if version is not None and len(registry.history(version.version)) > 1:
+            log.finish(f"version {version.version} is {version.state}; cached")
+            return version
+        version = version or registry.register(kept, who=GATE)
         state = ApprovalState.APPROVED if evaluation.decision.approved else ApprovalState.PENDING
         version = registry.set_state(
             version.version, state, who=GATE, why=evaluation.decision.description
         )
         log.finish(f"version {version.version} is {version.state}")
     return version
+
+
+def _registered(registry: Registry, kept: Submission) -> ModelVersion | None:
+    same = (kept.run_id, kept.sha256)
+    found = (one for one in registry.versions() if (one.run_id, one.sha256) == same)
+    return next(found, None)
 
 
 def export(registry: Registry, version: ModelVersion, context: Context) -> Path | None:

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from basketwise.errors import InputError, WorkspaceError
 
-OLD = ".old-"
+OLD = ".basketwise-old-"
 """Prefix of a folder that is being replaced; see :meth:`LocalStorage.recover`."""
 
 

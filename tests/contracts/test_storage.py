@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -69,7 +68,7 @@ def storage(subject: Subject) -> Storage:
 
 
 def exclusive(storage: Storage) -> AbstractContextManager[None]:
-    return cast("AbstractContextManager[None]", storage.exclusive())
+    return storage.exclusive()
 
 
 def folder_of(root: Path, **files: bytes) -> Path:

@@ -41,7 +41,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
     return {
         "run_id": result.run_id,
         "seconds": round(result.seconds, 3),
-        "approved": report["verdict"]["approved"],
+        "approved": result.approved,
         "state": str(result.version.state),
         "reasons": report["verdict"]["reasons"],
         "warnings": report["verdict"]["warnings"],
@@ -94,6 +94,8 @@ def print_summary(result: RunResult, data: str, workspace: str) -> None:
         f"  version {result.version.version} of {result.version.uri.split('/')[-2]}: "
         f"{result.version.state}"
     )
+    if result.approved != report["verdict"]["approved"]:
+        click.echo("  its state was changed by hand since the gate decided")
     for reason_found in report["verdict"]["reasons"]:
         _entry(f"  {'✓' if reason_found['passed'] else '✗'} ", reason_found["text"])
     for warning in report["verdict"]["warnings"]:

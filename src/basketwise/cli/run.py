@@ -35,7 +35,8 @@ def run(
         print_json(run_document(result))
     else:
         print_summary(result, data, common.workspace)
-    if require_approval and not result.report["verdict"]["approved"]:
+    # The version's state counts, not the verdict: a person may have rejected it since.
+    if require_approval and not result.approved:
         sys.exit(GATE_NOT_PASSED)
 
 
