@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test test-image check bench lock clean
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/basketwise sample --out demo/raw --baskets 20000 --seed 42 --overwrite
@@ -11,6 +11,10 @@ demo: $(VENV)/runtime.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
+
+# Builds the image and runs every command in it; as root, with buildah and debootstrap.
+test-image: $(VENV)/dev.stamp
+	scripts/test-image.sh $(BIN)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -20,12 +24,16 @@ check: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
-# Writes the locks anew from pyproject.toml; run it when dependencies change.
+# Writes the locks anew from pyproject.toml; run it when dependencies change. The last one is for
+# AWS's image, which has Python 3.12; it is shipped with the package.
 lock: $(VENV)/dev.stamp
 	$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --upgrade \
-	    pyproject.toml --group build -o requirements/runtime.lock
+	    pyproject.toml --extra aws --group build --group dev -o requirements/dev.lock
 	$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --upgrade \
-	    pyproject.toml --group build --group dev -c requirements/runtime.lock -o requirements/dev.lock
+	    pyproject.toml --group build -c requirements/dev.lock -o requirements/runtime.lock
+	$(BIN)/uv pip compile -q --python-version 3.12 --python-platform x86_64-manylinux_2_28 \
+	    --generate-hashes --no-header --no-annotate --upgrade \
+	    pyproject.toml -c requirements/dev.lock -o src/basketwise/container/requirements.lock
 
 clean:
 	rm -rf $(VENV) demo test-artifacts bench-results

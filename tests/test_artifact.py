@@ -22,6 +22,7 @@ from basketwise.artifact import (
     MANIFEST,
     MODEL,
     check,
+    extract,
     load_model,
     pack,
     read_json,
@@ -113,12 +114,102 @@ def test_what_is_packed_comes_back(tmp_path: Path) -> None:
         assert {(info.uid, info.uname, info.mtime) for info in opened} == {(0, "", 0)}
 
 
+CODE = {"code/inference.py": b"import basketwise", "code/requirements.txt": b"numpy==2.0"}
+
+
+def with_code(root: Path) -> Path:
+    """An archive of a folder that has code in it."""
+    folder = root / "packed"
+    (folder / "code").mkdir(parents=True)
+    for name, data in {**FILES, **CODE}.items():
+        (folder / name).write_bytes(data)
+    write_manifest(folder, {"seed": 42})
+    pack(folder, root / ARCHIVE)
+    return root / ARCHIVE
+
+
+def test_the_folder_code_is_packed_checked_and_comes_back(tmp_path: Path) -> None:
+    archive, target = with_code(tmp_path), tmp_path / "target"
+    target.mkdir()
+    manifest = unpack(archive, target)
+    assert manifest["files"].keys() == FILES.keys() | CODE.keys()
+    assert {path.name: path.read_bytes() for path in (target / "code").iterdir()} == {
+        name.removeprefix("code/"): data for name, data in CODE.items()
+    }
+    with tarfile.open(archive) as opened:
+        assert all(info.isfile() for info in opened)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"code/inference.py": b"import evil"}, "'code/inference.py' is not what the manifest"),
+        ({"code/inference.py": None}, "'code/inference.py' is not what the manifest"),
+        ({"code/more.py": b"x"}, "'code/more.py', which its manifest does not name"),
+    ],
+)
+def test_changed_code_in_an_archive_is_refused(
+    tmp_path: Path, changes: dict[str, bytes | None], said: str
+) -> None:
+    held = {**FILES, **CODE, **changes}
+    members = [member(name, data) for name, data in held.items() if data is not None]
+    archive = tar(tmp_path / ARCHIVE, [*members, manifest_for({**FILES, **CODE})])
+    assert said in refuse(archive, tmp_path)
+
+
+def test_code_in_a_folder_is_not_looked_at(tmp_path: Path) -> None:
+    """AWS's image writes there, or takes it away, before the model is loaded."""
+    with_code(tmp_path)
+    folder = tmp_path / "packed"
+    (folder / "code" / "setup.py").write_text("x")
+    (folder / "code" / "inference.py").write_text("import evil")
+    assert check(folder, "model")["seed"] == 42
+    (folder / "code").rename(tmp_path / "elsewhere")
+    assert check(folder, "model")["seed"] == 42
+    (folder / "metadata.json").write_text("{}")
+    with pytest.raises(InputError, match=r"'metadata\.json' is not what the manifest says"):
+        check(folder, "model")
+
+
+def test_what_sagemaker_packs_is_extracted(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    for name, data in FILES.items():
+        (source / name).write_bytes(data)
+    with tarfile.open(tmp_path / ARCHIVE, "w:gz") as archive:
+        archive.add(source, ".")
+    with pytest.raises(InputError, match="not a plain file"):
+        extract(tmp_path / ARCHIVE, target)
+    extract(tmp_path / ARCHIVE, target, dotted=True)
+    assert contents(target) == FILES
+
+
+@pytest.mark.parametrize("name", ["./../escaped", ".//escaped", "././file", "./.hidden", "./"])
+def test_dots_lead_nowhere_else(tmp_path: Path, name: str) -> None:
+    archive, target = tar(tmp_path / ARCHIVE, [member(name, b"x")]), tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(InputError):
+        extract(archive, target, dotted=True)
+    assert list(target.iterdir()) == []
+    assert not (tmp_path / "escaped").exists()
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         member("../escaped.txt", b"x"),
         member("/escaped.txt", b"x"),
         member("sub/file.txt", b"x"),
+        member("code/sub/file.txt", b"x"),
+        member("code/../escaped.txt", b"x"),
+        member("code/..", b"x"),
+        member("code/", b"x"),
+        member("code/.hidden", b"x"),
+        member("code/link", type=tarfile.SYMTYPE, linkname="../../../outside.txt"),
+        member("code", type=tarfile.SYMTYPE, linkname="../../"),
+        member("code", type=tarfile.DIRTYPE),
+        member("code", b"x"),
         member("./file.txt", b"x"),
         member("..", b"x"),
         member(".hidden", b"x"),

@@ -1,9 +1,9 @@
 """``model.tar.gz``: packed deterministically, opened with suspicion.
 
 Whoever can write to a registry can put any bytes there. So an archive is bounded, only plain files
-without any path are written (no links, no devices, nothing outside the folder), each is checked
-against the manifest, and the model is loaded by skops with a fixed list of types; the pickle in it
-is never touched.
+are written (no links, no devices, nothing outside the folder; of folders in it there is ``code``
+alone), each is checked against the manifest, and the model is loaded by skops with a fixed list of
+types; neither the pickle in it nor what lies in ``code`` is ever touched.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ FORMAT = 1
 ARCHIVE = "model.tar.gz"
 MANIFEST = "manifest.json"
 MODEL = "model.skops"
+CODE = "code"
+"""The one folder in an archive: what AWS's image needs besides, to serve the model."""
 
 MAX_FILES = 200
 MAX_BYTES = 4 * 2**30
@@ -41,24 +43,34 @@ TRUSTED = (
 
 def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
     """Write ``manifest.json``: the facts, and the sha256 of every other file of the folder."""
-    files = {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.name != MANIFEST}
+    files = {name: sha256(folder / name) for name in _names(folder) if name != MANIFEST}
     document = {"format_version": FORMAT, **facts, "files": files}
     (folder / MANIFEST).write_text(json.dumps(document, indent=2), encoding="utf-8")
 
 
+def _names(folder: Path) -> list[str]:
+    """List a folder's files, those in ``code`` as ``code/<name>``, in a fixed order."""
+    own = [path.name for path in folder.iterdir() if path.name != CODE]
+    code = [f"{CODE}/{path.name}" for path in folder.glob(f"{CODE}/*")]
+    return sorted(own) + sorted(code)
+
+
 def pack(folder: Path, archive: Path) -> None:
-    """Pack a folder's files; the same files give the same bytes."""
+    """Pack a folder's files, those in its folder ``code`` too.
+
+    The same files give the same bytes.
+    """
     # File names and times in the gzip header would make equal archives differ.
     with (
         archive.open("wb") as raw,
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for file in sorted(folder.iterdir()):
-            info = tarfile.TarInfo(file.name)
-            info.size = file.stat().st_size
+        for name in _names(folder):
+            info = tarfile.TarInfo(name)
+            info.size = (folder / name).stat().st_size
             info.mode = 0o644
-            with file.open("rb") as stream:
+            with (folder / name).open("rb") as stream:
                 tar.addfile(info, stream)
 
 
@@ -76,17 +88,43 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
         If the archive is broken, too large, reaches outside, or a file is not what the manifest
         says; the folder must not be used then.
     """
+    extract(archive, folder)
+    return _compare(folder, archive.name, code=True)
+
+
+def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
+    """Write an archive's plain files into an empty folder; nothing is known of their content then.
+
+    Parameters
+    ----------
+    archive : Path
+        A gzipped tar file.
+    folder : Path
+        Where to; gets files, and of folders ``code`` alone.
+    dotted : bool
+        Whether an entry for the folder itself is passed over and names may start with ``./``: so
+        SageMaker packs what a training job left.
+
+    Raises
+    ------
+    InputError
+        If the archive is broken, too large, or holds anything but plain files of its own folder.
+    """
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             size = 0
             for number, member in enumerate(tar):
+                if dotted:
+                    member.name = member.name.removeprefix("./")
+                    if member.isdir() and member.name in ("", "."):
+                        continue
                 size += member.size
                 if number >= MAX_FILES or size > MAX_BYTES:
                     raise InputError(
                         f"{archive.name} holds more than {MAX_FILES} files or {MAX_BYTES:,} bytes.",
                         "It is not a model that Basketwise packed; do not use it.",
                     )
-                if not member.isfile() or not _is_plain(member.name):
+                if not member.isfile() or not _is_own(member.name):
                     raise InputError(
                         f"{archive.name} holds {member.name!r}, which is not a plain file in its "
                         "own folder.",
@@ -101,11 +139,19 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
             f"{str(archive)!r} cannot be opened as a model archive: {error}.",
             "Give a model.tar.gz, a folder of its files, or a version of the registry.",
         ) from error
-    return check(folder, archive.name)
+
+
+def _is_own(name: str) -> bool:
+    """Whether a name is that of a file in the archive's own folder, or in ``code``."""
+    return name != CODE and _is_plain(name.removeprefix(f"{CODE}/"))
 
 
 def _is_plain(name: str) -> bool:
-    return not name.startswith(".") and not any(sign in name for sign in ("/", "\\", ":", "\0"))
+    return (
+        bool(name)
+        and not name.startswith(".")
+        and not any(sign in name for sign in ("/", "\\", ":", "\0"))
+    )
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
@@ -115,6 +161,8 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
     """
     if (folder / member.name).exists():
         raise tarfile.ReadError(f"it holds {member.name!r} twice")
+    # Links are never written, so this is a folder of our own and leads nowhere else.
+    (folder / member.name).parent.mkdir(exist_ok=True)
     stream = tar.extractfile(member)
     if stream is None:
         raise tarfile.ReadError(f"{member.name!r} has no content")
@@ -128,7 +176,8 @@ def check(folder: Path, name: str) -> dict[str, Any]:
     Parameters
     ----------
     folder : Path
-        Holds the files; hidden ones are not looked at.
+        Holds the files; hidden ones are not looked at, nor is ``code``: scoring reads nothing in
+        it, and AWS's image writes there, or takes it away, before the model is loaded.
     name : str
         What errors call it.
 
@@ -137,10 +186,14 @@ def check(folder: Path, name: str) -> dict[str, Any]:
     InputError
         If there is no manifest, it is of a newer format, or there are other files than it names.
     """
+    return _compare(folder, name, code=False)
+
+
+def _compare(folder: Path, name: str, *, code: bool) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         manifest = cast("dict[str, Any]", json.loads(path.read_bytes()))
-        files = dict(manifest["files"])
+        files = {str(file): digest for file, digest in dict(manifest["files"]).items()}
         version = int(manifest["format_version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -151,14 +204,17 @@ def check(folder: Path, name: str) -> dict[str, Any]:
             f"{name} has format {version}; this version of Basketwise reads up to {FORMAT}.",
             "Update Basketwise.",
         )
+    if not code:
+        files = {file: sha for file, sha in files.items() if not file.startswith(f"{CODE}/")}
     for file, digest in files.items():
-        found = folder / Path(str(file)).name
-        if not found.is_file() or sha256(found) != digest:
+        found = folder / file
+        if not _is_own(file) or not found.is_file() or sha256(found) != digest:
             raise InputError(
                 f"{name}: the file {file!r} is not what the manifest says.",
                 "The model was damaged or changed; take it from the registry again.",
             )
-    present = {found.name for found in folder.iterdir() if not found.name.startswith(".")}
+    present = {file for file in _names(folder) if code or not file.startswith(f"{CODE}/")}
+    present = {file for file in present if not Path(file).name.startswith(".")}
     unnamed = sorted(present - files.keys() - {MANIFEST})
     if unnamed:
         raise InputError(

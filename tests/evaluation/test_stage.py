@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+from basketwise import __version__
 from basketwise.artifact import read_json, unpack
 from basketwise.config import Config, EvaluationConfig, GateConfig
 from basketwise.errors import InputError
@@ -44,6 +45,11 @@ PACKED = {
     "metrics.json",
     "calibration.json",
     *PICTURES,
+}
+CODE = {
+    "code/inference.py",
+    "code/requirements.txt",
+    f"code/basketwise-{__version__}-py3-none-any.whl",
 }
 
 
@@ -104,9 +110,9 @@ def test_the_archive_holds_every_file_that_the_design_names(
     evaluated: Evaluated, tmp_path: Path
 ) -> None:
     with tarfile.open(evaluated.archive) as archive:
-        assert set(archive.getnames()) == PACKED
+        assert set(archive.getnames()) == PACKED | CODE
     manifest = unpack(evaluated.archive, tmp_path)
-    assert set(manifest["files"]) == PACKED - {"manifest.json"}
+    assert set(manifest["files"]) == (PACKED | CODE) - {"manifest.json"}
 
 
 def test_what_is_packed_lies_beside_the_archive_too(evaluated: Evaluated, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from basketwise.artifact import ARCHIVE, MANIFEST, MODEL, pack, write_manifest
+from basketwise.artifact import ARCHIVE, CODE, MANIFEST, MODEL, pack, write_manifest
 from basketwise.config import Config
+from basketwise.container.bundle import write_code
 from basketwise.evaluation.documents import (
     evaluation_results,
     manifest_facts,
@@ -69,6 +70,8 @@ def write_outputs(
     carried = [METADATA_FILE, *([INDEX_FILE] if "product" in findings.metadata.groups else [])]
     for name in carried:
         (package / name).write_bytes((gold / name).read_bytes())
+    (package / CODE).mkdir()
+    write_code(package / CODE)
     facts = manifest_facts(report["run"], findings, config, _digests(trained, gold), now)
     write_manifest(package, facts)
     pack(package, trained / ARCHIVE)

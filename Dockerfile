@@ -1,0 +1,36 @@
+# One image for everything that Basketwise does on SageMaker: processing, train, evaluate, serve.
+#
+#   docker build -t basketwise .
+#
+# BASE needs python3 (3.11 or newer) with its venv module, and nothing else.
+ARG BASE=docker.io/library/python:3.12-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+COPY requirements/runtime.lock requirements/
+RUN python3 -m venv /opt/basketwise \
+ && /opt/basketwise/bin/pip install --no-cache-dir --disable-pip-version-check \
+        --require-hashes -r requirements/runtime.lock
+COPY pyproject.toml README.md ./
+COPY src/ src/
+RUN /opt/basketwise/bin/pip install --no-cache-dir --disable-pip-version-check \
+        --no-deps --no-build-isolation . \
+ && /opt/basketwise/bin/python -m compileall -q /opt/basketwise/lib
+
+FROM ${BASE}
+# SageMaker may choose the port that an endpoint listens on.
+LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
+COPY --from=build /opt/basketwise /opt/basketwise
+# SageMaker mounts its folders below /opt/ml; elsewhere they must be there, and be the user's own.
+RUN mkdir -p /opt/ml/model /opt/ml/output /opt/ml/processing /home/basketwise \
+ && chown -R 1000:1000 /opt/ml /home/basketwise
+ENV PATH=/opt/basketwise/bin:$PATH \
+    HOME=/home/basketwise \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+WORKDIR /home/basketwise
+USER 1000:1000
+EXPOSE 8080
+# SageMaker adds the word: train, serve; a processing job names its own in ContainerArguments.
+ENTRYPOINT ["python", "-m", "basketwise.container"]
