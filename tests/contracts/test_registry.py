@@ -1,4 +1,4 @@
-"""What every registry must do; run against the fake, the embedded one and a real server."""
+"""What every registry must do; run against the fake, MLflow (embedded, a server) and SageMaker."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from uuid import uuid4
 
 import pytest
 
-from basketwise.config import RegistryConfig
+from basketwise.aws.names import names_of
+from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.errors import DependencyError, InputError
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState, Registry, Submission
 from basketwise.registry.rollback import rollback
+from basketwise.registry.sagemaker_registry import SageMakerRegistry
+from tests.fakes.model_registry import ACCOUNT, REGION, ModelRegistryDouble
 from tests.fakes.registry import MemoryRegistry
 from tests.mlflow_server import Server, running_server
+from tests.seaweed import S3Server
 
 PENDING, APPROVED, REJECTED = ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.REJECTED
 ODD = 'O\'Hara "the boss"\nsaid: ü, 価格, 50 % \\ {off} 🛒'
@@ -71,20 +75,46 @@ def submission(tmp_path: Path) -> Submission:
     )
 
 
-@pytest.fixture(params=["memory", "embedded", "server"])
+@pytest.fixture(scope="session")
+def bucket(s3_server: S3Server) -> str:
+    return s3_server.new_bucket()
+
+
+def on_sagemaker(server: S3Server, bucket: str, submission: Submission) -> Subject:
+    s3, double = server.client(), ModelRegistryDouble()
+    config, place = Config(aws=AwsConfig(region=REGION)), f"s3://{bucket}/{uuid4().hex}"
+    names = names_of(config, account_id=ACCOUNT, region=REGION, workspace=place)
+
+    def spoil(version: str) -> None:
+        package = double.packages[names.group][int(version) - 1]
+        uri: str = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+        s3.put_object(
+            Bucket=names.bucket, Key=uri.removeprefix(f"s3://{names.bucket}/"), Body=b"no"
+        )
+
+    def reopened() -> Registry:
+        return SageMakerRegistry(double.client(), s3, names=names, config=config)
+
+    return Subject(reopened(), spoil, reopened, submission)
+
+
+@pytest.fixture(params=["memory", "embedded", "server", "sagemaker"])
 def subject(request: pytest.FixtureRequest, submission: Submission) -> Subject:
     if request.param == "memory":
         memory = MemoryRegistry()
         return Subject(
             memory, lambda v: memory.archives.update({v: b"no"}), lambda: memory, submission
         )
+    if request.param == "sagemaker":
+        server: S3Server = request.getfixturevalue("s3_server")
+        return on_sagemaker(server, request.getfixturevalue("bucket"), submission)
     group = f"g-{uuid4().hex}"
     folder: Path = request.getfixturevalue("folder")
     if request.param == "embedded":
         config, artifacts = RegistryConfig(group=group), folder / "artifacts"
     else:
-        server: Server = request.getfixturevalue("server")
-        config, artifacts = RegistryConfig(group=group, uri=server.uri), server.artifacts
+        mlflow: Server = request.getfixturevalue("server")
+        config, artifacts = RegistryConfig(group=group, uri=mlflow.uri), mlflow.artifacts
     before = set(artifacts.rglob("model.tar.gz"))
 
     def spoil(_version: str) -> None:

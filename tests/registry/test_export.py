@@ -43,9 +43,7 @@ def version(state: ApprovalState = ApprovalState.APPROVED) -> ModelVersion:
 
 
 def document(state: ApprovalState = ApprovalState.APPROVED) -> dict[str, Any]:
-    return build_deployment_config(
-        version(state), RESULTS, DeploymentConfig(), image_uri=None, exported_at=AT
-    )
+    return build_deployment_config(version(state), RESULTS, DeploymentConfig(), exported_at=AT)
 
 
 def test_the_document_has_exactly_the_agreed_shape() -> None:
@@ -92,9 +90,7 @@ def test_the_document_has_exactly_the_agreed_shape() -> None:
 def test_results_that_lack_something_are_refused_by_name() -> None:
     lacking = {name: value for name, value in RESULTS.items() if name not in ("recall", "f1_score")}
     with pytest.raises(InputError, match="version 3 lack f1_score, recall"):
-        build_deployment_config(
-            version(), lacking, DeploymentConfig(), image_uri=None, exported_at=AT
-        )
+        build_deployment_config(version(), lacking, DeploymentConfig(), exported_at=AT)
 
 
 def test_an_approved_version_becomes_the_latest(tmp_path: Path) -> None:

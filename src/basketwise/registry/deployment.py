@@ -31,7 +31,7 @@ def export_version(
     now = datetime.now(UTC)
     # The caller may have asked for the version before its state changed.
     current = registry.get(version.version)
-    document = build_deployment_config(current, results, config, image_uri=None, exported_at=now)
+    document = build_deployment_config(current, results, config, exported_at=now)
     leads = current.champion and current.state is ApprovalState.APPROVED
     return write_deployment_config(folder, document, approved=leads, at=now)
 

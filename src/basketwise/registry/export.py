@@ -25,7 +25,6 @@ def build_deployment_config(
     results: Mapping[str, Any],
     config: DeploymentConfig,
     *,
-    image_uri: str | None,
     exported_at: datetime,
 ) -> dict[str, Any]:
     """Return the deployment configuration of one version as plain JSON values.
@@ -39,8 +38,6 @@ def build_deployment_config(
         macro averages), ``feature_columns``, ``target_classes``, ``training_timestamp``.
     config : DeploymentConfig
         Instance and scaling.
-    image_uri : str or None
-        The container that serves the model; ``None`` becomes ``null``.
     exported_at : datetime
         Timezone-aware; written in UTC.
 
@@ -59,7 +56,7 @@ def build_deployment_config(
         "model_info": {
             "model_package_arn": version.uri,
             "model_data_url": version.model_data_url,
-            "image_uri": image_uri,
+            "image_uri": version.image_uri,
             "model_name": version.tags.get("model_name", _group_of(version.uri)),
             "approval_status": str(version.state),
             "model_sha256": version.sha256,

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import SplitResult, urlsplit
 
-from basketwise.config import RegistryConfig
+from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.errors import ConfigError, DependencyError, WorkspaceError
 from basketwise.registry.protocol import Registry
 
@@ -20,19 +20,29 @@ CREATE_SECONDS = 120.0
 DATABASE = "registry.db"
 ARTIFACTS = "artifacts"
 
+SAGEMAKER = "sagemaker"
+"""The ``registry.uri`` that means SageMaker Model Registry."""
 
-def open_registry(config: RegistryConfig, folder: Path) -> Registry:
+
+def open_registry(
+    config: RegistryConfig, folder: Path, aws: AwsConfig | None = None, workspace: str = ""
+) -> Registry:
     """Open the registry; the embedded one is created where there is none.
 
     Parameters
     ----------
     config : RegistryConfig
-        ``uri`` empty: MLflow on SQLite in ``folder``. Else the http(s) URI of an MLflow server,
-        ``folder`` is not used then. Credentials come from MLflow's own variables
+        ``uri`` empty: MLflow on SQLite in ``folder``; of a workspace in a bucket, and if it is
+        ``sagemaker``: SageMaker Model Registry. Else the http(s) URI of an MLflow server, whose
+        credentials come from MLflow's own variables
         (``MLFLOW_TRACKING_USERNAME``, ``MLFLOW_TRACKING_PASSWORD``, ``MLFLOW_TRACKING_TOKEN``).
     folder : Path
         The workspace's registry folder: gets ``registry.db`` and ``artifacts/``. May be moved as
         a whole between two openings.
+    aws : AwsConfig, optional
+        Region, bucket and image of SageMaker Model Registry.
+    workspace : str
+        Where the workspace lies; if that is in S3, SageMaker Model Registry keeps its files there.
 
     Returns
     -------
@@ -41,15 +51,22 @@ def open_registry(config: RegistryConfig, folder: Path) -> Registry:
     Raises
     ------
     ConfigError
-        If ``uri`` is neither empty nor http(s)://host….
+        If ``uri`` is neither empty, ``sagemaker`` nor http(s)://host….
     WorkspaceError
         If the folder cannot be made.
     DependencyError
         If the server cannot be reached (within about 10 seconds) or the database is unusable.
     """
+    if on_sagemaker(config, workspace):
+        return _on_sagemaker(Config(registry=config, aws=aws or AwsConfig()), workspace)
     if config.uri:
         return _on_server(config)
     return _embedded(config.group, folder)
+
+
+def on_sagemaker(config: RegistryConfig, workspace: str) -> bool:
+    """Whether versions are kept in SageMaker: as a bucket's workspace does by itself."""
+    return config.uri == SAGEMAKER or (not config.uri and workspace.startswith("s3://"))
 
 
 def _embedded(group: str, folder: Path) -> Registry:
@@ -98,6 +115,23 @@ def _create(database: Path) -> None:
             copied.replace(database)
 
 
+def _on_sagemaker(config: Config, workspace: str) -> Registry:
+    from basketwise.aws.clients import client, translated
+    from basketwise.aws.names import names_of
+    from basketwise.registry.sagemaker_registry import SageMakerRegistry
+
+    sagemaker, s3, sts = (client(name, config.aws) for name in ("sagemaker", "s3", "sts"))
+    with translated("find out whose account this is"):
+        account: str = sts.get_caller_identity()["Account"]
+    names = names_of(
+        config,
+        account_id=account,
+        region=sagemaker.meta.region_name,
+        workspace=workspace if workspace.startswith("s3://") else "",
+    )
+    return SageMakerRegistry(sagemaker, s3, names=names, config=config)
+
+
 def _on_server(config: RegistryConfig) -> Registry:
     parts = _address(config.uri)
     place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
@@ -119,8 +153,8 @@ def _address(uri: str) -> SplitResult:
     if not usable:
         raise ConfigError(
             f"registry.uri is {uri!r}.",
-            "Leave it empty for the registry in the workspace, or give the address of an MLflow "
-            "server: http://host:port or https://host.",
+            "Leave it empty for the registry in the workspace, write 'sagemaker', or give the "
+            "address of an MLflow server: http://host:port or https://host.",
         )
     return parts
 

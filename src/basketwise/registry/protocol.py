@@ -73,6 +73,8 @@ class ModelVersion:
     metrics: dict[str, float]
     tags: dict[str, str]
     champion: bool
+    image_uri: str | None = None
+    """Container image that serves it, where the registry knows of one."""
 
 
 @dataclass(frozen=True)

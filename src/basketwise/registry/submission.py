@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from basketwise.artifact import ARCHIVE
+from basketwise.artifact import ARCHIVE, read_document
 from basketwise.evaluation.gate import rule_lines
 from basketwise.evaluation.outputs import REPORT_HTML, REPORT_JSON
 from basketwise.evaluation.report_types import Json, Report
 from basketwise.lineage import sha256
 from basketwise.registry.protocol import Submission
+from basketwise.training.record import JOB_FILE
+
+RESULTS = "evaluation_results.json"
 
 
 def submission(run_id: str, folder: Path, report: Report) -> Submission:
@@ -56,7 +59,8 @@ def submission(run_id: str, folder: Path, report: Report) -> Submission:
         for key, value in values.items()
     }
     pictures = sorted(folder.glob("*.png"))
-    documents = [folder / REPORT_HTML, folder / REPORT_JSON, folder / "evaluation_results.json"]
+    evaluated = json.loads((folder / RESULTS).read_bytes())
+    documents = [folder / REPORT_HTML, folder / REPORT_JSON, folder / RESULTS]
     return Submission(
         run_id=run_id,
         model_archive=archive,
@@ -70,11 +74,23 @@ def submission(run_id: str, folder: Path, report: Report) -> Submission:
         tags={
             "model_name": best["model"],
             "data_hash": report["lineage"]["data_hash"],
+            "data_source": report["run"]["data"],
+            "dataset_size": str(report["data"]["lines_accepted"]),
+            "feature_count": str(len(evaluated["feature_columns"])),
+            "training_timestamp": str(evaluated["training_timestamp"]),
             "code_version": report["lineage"]["code_version"],
             "git_commit": report["lineage"]["git_commit"] or "",
+            **_job(folder),
         },
         attachments=(*pictures, *documents),
     )
+
+
+def _job(folder: Path) -> dict[str, str]:
+    """Name the job that trained it, if one did."""
+    if not (folder / JOB_FILE).is_file():
+        return {}
+    return {"training_job": str(read_document(folder / JOB_FILE)["name"])}
 
 
 def _sections(report: Report) -> list[tuple[str, dict[str, Json]]]:

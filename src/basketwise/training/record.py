@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import ModelName
 
+JOB_FILE = "job.json"
+"""Names the job that trained elsewhere; absent where this process did."""
+
 
 class Candidate(BaseModel):
     """One trained model; scores are null where it was not cross-validated."""

@@ -1,0 +1,138 @@
+"""The document of a version: its metrics as SageMaker shows them, and what it has no field for.
+
+A model package takes 50 short properties and a description without line breaks. So everything that
+a submission says stands, unchanged, in the JSON file that the package names as its metrics. It is
+written before the package is made: a version never lacks it.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from basketwise.aws.requests.model_package import PackageFacts
+from basketwise.errors import DependencyError
+from basketwise.registry.ledger import shorten, storable
+from basketwise.registry.protocol import Submission
+
+OURS = "basketwise"
+QUALITY = "multiclass_classification_metrics"
+"""The group of metrics that SageMaker's console draws for a classifier of several classes."""
+
+SHOWN = ("accuracy", "f1_score", "precision", "recall")
+
+METADATA = {
+    "model_algorithm": "model_name",
+    "dataset_size": "dataset_size",
+    "feature_count": "feature_count",
+    "training_timestamp": "training_timestamp",
+    "data_source": "data_source",
+    "data_hash": "data_hash",
+}
+"""Properties of a model package, and the tag of a submission that each is taken from."""
+
+DESCRIPTION_LENGTH = 512
+"""Characters. SageMaker takes 1,024, but counts some characters twice."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a version was registered with.
+
+    Attributes
+    ----------
+    at, who
+        The registration's; None and empty if the version was not registered by Basketwise.
+    """
+
+    run_id: str = ""
+    sha256: str = ""
+    description: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
+    who: str = ""
+
+
+def document_bytes(submission: Submission, *, at: datetime, who: str) -> bytes:
+    """Return the document of a submission that is registered at ``at`` (UTC) by ``who``."""
+    metrics = {name: float(value) for name, value in submission.metrics.items()}
+    quality = {
+        # SageMaker's schema asks for a deviation, and for this word where there is none.
+        name: {"value": metrics[name], "standard_deviation": "NaN"}
+        for name in SHOWN
+        if name in metrics
+    }
+    ours = {
+        "run_id": submission.run_id,
+        "sha256": submission.sha256,
+        "description": submission.description,
+        "metrics": metrics,
+        "params": submission.params,
+        "tags": submission.tags,
+        "at": at.isoformat(timespec="microseconds"),
+        "who": storable(who),
+    }
+    return json.dumps({QUALITY: quality, OURS: ours}, allow_nan=False, indent=1).encode()
+
+
+def package_facts(submission: Submission, *, model_data_url: str, metrics_uri: str) -> PackageFacts:
+    """Return what the model package itself says of a submission, for whoever looks in SageMaker.
+
+    Tags of the names in ``METADATA`` become its properties; ``training_job`` and ``git_commit``
+    say where it comes from.
+    """
+    tags = submission.tags
+    known = {name: tags.get(tag, "") for name, tag in METADATA.items()}
+    own = {"model_version": submission.run_id, "model_sha256": submission.sha256}
+    # SageMaker takes no line breaks, nor anything else that is not seen.
+    seen = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in submission.description)
+    return PackageFacts(
+        model_data_url=model_data_url,
+        metrics_uri=metrics_uri,
+        description=shorten(" ".join(seen.split()), DESCRIPTION_LENGTH),
+        training_job=tags.get("training_job", ""),
+        commit=tags.get("git_commit", ""),
+        metadata=known | own,
+    )
+
+
+def read_document(data: bytes, place: str) -> Document:
+    """Read a document; one that others wrote has the metrics at most.
+
+    Parameters
+    ----------
+    data : bytes
+        The JSON file.
+    place : str
+        Where it lies, for the error.
+
+    Raises
+    ------
+    DependencyError
+        If it is damaged.
+    """
+    try:
+        found: dict[str, Any] = json.loads(data)
+        if OURS not in found:
+            quality = found.get(QUALITY, {})
+            return Document(metrics={name: float(one["value"]) for name, one in quality.items()})
+        ours = found[OURS]
+        return Document(
+            run_id=str(ours["run_id"]),
+            sha256=str(ours["sha256"]),
+            description=str(ours["description"]),
+            metrics={str(name): float(value) for name, value in ours["metrics"].items()},
+            tags={str(name): str(value) for name, value in ours["tags"].items()},
+            at=datetime.fromisoformat(ours["at"]),
+            who=str(ours["who"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DependencyError(
+            f"The registry's document {place} cannot be read: {type(error).__name__}: {error}.",
+            "It was damaged or replaced: put an earlier version of the object back.",
+        ) from error
