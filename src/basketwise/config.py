@@ -264,6 +264,52 @@ class DeploymentConfig(Section):
         return self
 
 
+class AwsConfig(Section):
+    """Where and how jobs run on Amazon SageMaker."""
+
+    region: Annotated[str, Field(pattern=r"^$|^[a-z]{2}(-[a-z]+)+-[0-9]$")] = ""
+    """Region of bucket and jobs. Empty: that of the AWS profile or environment."""
+    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,30}$")] = "mlops-retail-prediction"
+    """First part of every resource's name."""
+    environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,9}$")] = "dev"
+    """Second part of every resource's name."""
+    bucket: Annotated[str, Field(pattern=r"^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = ""
+    """Bucket of the workspace. Empty: <project>-<environment>-<account id>."""
+    role_arn: Annotated[str, Field(pattern=r"^$|^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")] = ""
+    """Role that jobs run under. Empty: <project>-<environment>-sagemaker-execution."""
+    image: Literal["prebuilt", "own"] = "prebuilt"
+    """prebuilt: AWS's scikit-learn image, onto which each job installs Basketwise; own: image_uri,
+    built from the Dockerfile."""
+    image_uri: str = ""
+    """Container image in a registry of yours; needed where the choice is own."""
+    processing_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
+    """Machine that runs ETL and evaluation."""
+    training_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
+    """Machine that trains."""
+    volume_gb: Annotated[int, Field(ge=1, le=16_384)] = 30
+    """Disk of each machine, GB."""
+    max_run: Annotated[int, Field(ge=60, le=432_000)] = 3600
+    """A job is stopped after so many seconds of work."""
+    max_wait: Annotated[int, Field(ge=60, le=864_000)] = 7200
+    """A spot training is given up after so many seconds, waiting included."""
+    spot: bool = True
+    """Whether training runs on spot capacity: cheaper, and continued when it is interrupted."""
+    poll_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
+    """Seconds between two looks at a job that runs."""
+    usd_per_hour: Positive = 0.115
+    """Assumed price of an instance hour, in USD; what the estimated cost rests on."""
+    endpoint_url: str = ""
+    """Another address of the services, for servers that speak their language. Empty: AWS."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AwsConfig:
+        if self.max_wait < self.max_run:
+            raise ValueError("max_wait must not be below max_run")
+        if self.image == "own" and not self.image_uri:
+            raise ValueError('image = "own" needs image_uri')
+        return self
+
+
 class Config(Section):
     """All sections."""
 
@@ -278,6 +324,7 @@ class Config(Section):
     registry: RegistryConfig = RegistryConfig()
     business: BusinessConfig = BusinessConfig()
     deployment: DeploymentConfig = DeploymentConfig()
+    aws: AwsConfig = AwsConfig()
 
     def recorded(self) -> dict[str, Any]:
         """Return all settings as JSON values, to be kept with results: without any password."""

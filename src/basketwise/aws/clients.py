@@ -1,0 +1,115 @@
+"""boto3 clients, and what their errors mean to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from basketwise.config import AwsConfig
+from basketwise.errors import ConfigError, DependencyError
+
+INSTALL = "pip install 'basketwise[aws]'"
+
+THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+)
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"})
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+UNKNOWN_KEY = frozenset(
+    {"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"}
+)
+WRONG_REGION = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
+
+HINTS: Mapping[frozenset[str], str] = {
+    THROTTLED: "AWS asks for fewer calls; wait a minute, then start the same command again.",
+    DENIED: "Give the user or role the permission; 'basketwise doctor' lists what is needed.",
+    EXPIRED: "The credentials have expired; log in again (aws sso login, or new keys).",
+    UNKNOWN_KEY: "AWS does not know these credentials; check AWS_PROFILE or AWS_ACCESS_KEY_ID.",
+    WRONG_REGION: "The bucket lies in another region; set aws.region to the bucket's.",
+}
+
+
+def client(service: str, config: AwsConfig) -> Any:
+    """Return a boto3 client of a service.
+
+    Parameters
+    ----------
+    service : str
+        ``s3``, ``sagemaker``, ``logs``, ``sts``, ``iam``, ``cloudformation`` or
+        ``service-quotas``.
+    config : AwsConfig
+        Region, and another address where one is set.
+
+    Raises
+    ------
+    DependencyError
+        If boto3 is not installed.
+    ConfigError
+        If no region is known.
+    """
+    try:
+        import boto3
+        from botocore.config import Config as BotoConfig
+    except ImportError as error:
+        raise DependencyError("AWS needs the package boto3.", f"Install it: {INSTALL}") from error
+    # Also the region is read from the profile, which may not be there.
+    with translated(f"open {service}"):
+        session = boto3.Session(region_name=config.region or None)
+        region = session.region_name
+    if not region:
+        raise ConfigError("No AWS region is known.", "Set aws.region, or AWS_DEFAULT_REGION.")
+    # Adaptive: a throttled client slows down by itself instead of failing.
+    options = BotoConfig(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10)
+    with translated(f"open {service}"):
+        return session.client(service, endpoint_url=config.endpoint_url or None, config=options)
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn botocore's errors into ours.
+
+    Parameters
+    ----------
+    doing : str
+        What was tried, for the headline: ``read s3://bucket/key``.
+
+    Raises
+    ------
+    DependencyError
+        For whatever AWS or the way to it refuses.
+    """
+    from botocore import exceptions as boto
+
+    try:
+        yield
+    except boto.NoCredentialsError as error:
+        raise DependencyError(
+            f"AWS credentials are needed to {doing}; none were found.",
+            "Run 'aws configure' or 'aws sso login', or set AWS_PROFILE.",
+        ) from error
+    except boto.ClientError as error:
+        found = error.response.get("Error", {})
+        code = str(found.get("Code", "unknown"))
+        raise DependencyError(
+            f"AWS refused to {doing}: {found.get('Message') or code} ({code}).", hint_for(code)
+        ) from error
+    except (boto.BotoCoreError, OSError) as error:
+        raise DependencyError(
+            f"AWS could not be asked to {doing}: {error}.",
+            "Check the network, the region and aws.endpoint_url.",
+        ) from error
+
+
+def hint_for(code: str) -> str:
+    """Say what to do about an error code of AWS.
+
+    Examples
+    --------
+    >>> hint_for("ThrottlingException")
+    'AWS asks for fewer calls; wait a minute, then start the same command again.'
+    """
+    return next(
+        (hint for codes, hint in HINTS.items() if code in codes),
+        "Look the code up in the service's documentation; --debug shows the whole answer.",
+    )

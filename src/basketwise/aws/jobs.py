@@ -1,0 +1,184 @@
+"""SageMaker jobs: started once, followed to their end, stopped when asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from basketwise.aws.clients import translated
+from basketwise.errors import DependencyError
+
+Kind = Literal["Processing", "Training"]
+
+ENDED = frozenset({"Completed", "Failed", "Stopped"})
+ENDS = {"Failed": "has failed", "Stopped": "was stopped"}
+LAST_LINES = 20
+"""So many lines of a failed job's log are shown."""
+
+POLL_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What is known of a job.
+
+    Attributes
+    ----------
+    status
+        ``InProgress``, ``Completed``, ``Failed``, ``Stopping`` or ``Stopped``.
+    phase
+        What it is doing, in SageMaker's words; empty for processing jobs.
+    reason
+        Why it failed.
+    seconds, billable_seconds
+        Of work, and of those that are paid for (less on spot capacity); None until it has ended.
+    """
+
+    name: str
+    status: str
+    phase: str = ""
+    reason: str = ""
+    seconds: float | None = None
+    billable_seconds: float | None = None
+
+
+def start_once(sagemaker: Any, kind: Kind, request: dict[str, Any]) -> bool:
+    """Start a job, unless there is one of its name.
+
+    Returns
+    -------
+    bool
+        Whether it was started now: the same run started twice does not run twice.
+    """
+    name = request[f"{kind}JobName"]
+    if describe(sagemaker, kind, name) is not None:
+        return False
+    create = getattr(sagemaker, f"create_{kind.lower()}_job")
+    with translated(f"start {name}"):
+        try:
+            create(**request)
+        except sagemaker.exceptions.ResourceInUse:
+            # Somebody started it between the two calls.
+            return False
+    return True
+
+
+def describe(sagemaker: Any, kind: Kind, name: str) -> JobState | None:
+    """Return what is known of a job; None if there is none of that name."""
+    from botocore.exceptions import ClientError
+
+    with translated(f"look at {name}"):
+        try:
+            found = getattr(sagemaker, f"describe_{kind.lower()}_job")(**{f"{kind}JobName": name})
+        except ClientError as error:
+            # SageMaker has no code of its own for what does not exist.
+            message = str(error.response.get("Error", {}).get("Message", ""))
+            if "not found" in message.lower() or "could not find" in message.lower():
+                return None
+            raise
+    started: datetime | None = found.get(f"{kind}StartTime")
+    ended: datetime | None = found.get(f"{kind}EndTime")
+    seconds = (ended - started).total_seconds() if started and ended else None
+    return JobState(
+        name=name,
+        status=found[f"{kind}JobStatus"],
+        phase=found.get("SecondaryStatus", ""),
+        # A processing job's own words stand apart from SageMaker's.
+        reason=found.get("ExitMessage") or found.get("FailureReason", ""),
+        seconds=found.get("TrainingTimeInSeconds", seconds),
+        billable_seconds=found.get("BillableTimeInSeconds", seconds),
+    )
+
+
+def follow(
+    sagemaker: Any,
+    logs: Any,
+    kind: Kind,
+    name: str,
+    tell: Callable[[str], None],
+    *,
+    poll: float = POLL_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> JobState:
+    """Wait for a job's end; tells its states and the lines of its log as they come.
+
+    Raises
+    ------
+    DependencyError
+        If it failed or was stopped, with the reason and the last lines of its log.
+    """
+    said, lines = "", LogTail(logs, f"/aws/sagemaker/{kind}Jobs", name)
+    while True:
+        state = describe(sagemaker, kind, name)
+        if state is None:
+            raise DependencyError(f"The job {name} is gone.", "Start the run again.")
+        now = state.phase or state.status
+        if now != said:
+            tell(f"{name}: {now}")
+            said = now
+        for line in lines.new():
+            tell(line)
+        if state.status in ENDED:
+            break
+        sleep(poll)
+    if state.status != "Completed":
+        last = "\n".join(lines.last)
+        raise DependencyError(
+            f"The job {name} {ENDS[state.status]}: {state.reason or 'no reason was given'}",
+            f"Its log ends with:\n{last}" if last else "It left no log.",
+        )
+    return state
+
+
+def stop(sagemaker: Any, kind: Kind, name: str) -> None:
+    """Ask a job to stop; one that has ended is no error."""
+    state = describe(sagemaker, kind, name)
+    if state is not None and state.status == "InProgress":
+        with translated(f"stop {name}"):
+            getattr(sagemaker, f"stop_{kind.lower()}_job")(**{f"{kind}JobName": name})
+
+
+class LogTail:
+    """The lines of a job's log that have not been read yet.
+
+    Attributes
+    ----------
+    last
+        The last lines read.
+    """
+
+    def __init__(self, logs: Any, group: str, job: str) -> None:
+        self._logs, self._group, self._job = logs, group, job
+        self._seen: set[str] = set()
+        self._since = 0
+        self.last: list[str] = []
+
+    def new(self) -> Iterator[str]:
+        """Give the lines that came since the last call; none while there is no log yet."""
+        for event in self._events():
+            if event["eventId"] not in self._seen:
+                self._seen.add(event["eventId"])
+                self._since = max(self._since, event["timestamp"])
+                line = event["message"].rstrip()
+                self.last = [*self.last, line][-LAST_LINES:]
+                yield line
+
+    def _events(self) -> Iterator[dict[str, Any]]:
+        from botocore.exceptions import ClientError
+
+        # A stream is made by the first line; asking from the last moment on repeats a few events.
+        options = {
+            "logGroupName": self._group,
+            "logStreamNamePrefix": f"{self._job}/",
+            "startTime": self._since,
+        }
+        with translated(f"read the log of {self._job}"):
+            try:
+                for page in self._logs.get_paginator("filter_log_events").paginate(**options):
+                    yield from page["events"]
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "ResourceNotFoundException":
+                    raise

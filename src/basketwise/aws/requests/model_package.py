@@ -1,0 +1,133 @@
+"""Versions of the model in SageMaker Model Registry, and the group that they belong to."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from basketwise.aws.images import image_of
+from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.tags import tags
+from basketwise.config import Config
+from basketwise.container.bundle import INFERENCE
+from basketwise.schema import LABEL
+
+REQUEST_TYPES = ("application/json", "text/csv")
+RESPONSE_TYPE = "application/json"
+REALTIME_INSTANCES = ("ml.t2.medium", "ml.m5.large")
+TRANSFORM_INSTANCES = ("ml.m5.large",)
+MAX_VALUE = 256
+MAX_DESCRIPTION = 1024
+
+USE = {
+    "target_variable": LABEL,
+    "business_kpi": "accuracy of price sensitivity per basket",
+    "use_case": "price sensitivity of supermarket baskets",
+}
+"""What is true of every version."""
+
+
+@dataclass(frozen=True)
+class PackageFacts:
+    """What is known of a version when it is registered.
+
+    Attributes
+    ----------
+    model_data_url
+        S3 URI of the ``model.tar.gz`` that can be deployed.
+    metrics_uri
+        S3 URI of ``evaluation.json``.
+    description
+        For people; lines are joined, the first 1,024 characters are kept.
+    training_job
+        Name or ARN of the job that trained it; empty where none did.
+    commit
+        Git commit of the code; empty where it is not known.
+    metadata
+        ``model_algorithm, dataset_size, feature_count, training_timestamp, model_version,
+        data_source``, and whatever else a reader needs. See :func:`metadata_value`.
+    """
+
+    model_data_url: str
+    metrics_uri: str
+    description: str = ""
+    training_job: str = ""
+    commit: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def package_group(names: AwsNames) -> dict[str, Any]:
+    """Return parameters of ``create_model_package_group``."""
+    return {
+        "ModelPackageGroupName": names.group,
+        "ModelPackageGroupDescription": "Price sensitivity of supermarket baskets: Low, Medium, "
+        "High.",
+        "Tags": tags(names, ModelType="Classification", Target=LABEL),
+    }
+
+
+def package(names: AwsNames, config: Config, facts: PackageFacts) -> dict[str, Any]:
+    """Return parameters of ``create_model_package``, for a version that waits for approval."""
+    origin = {"GeneratedBy": facts.training_job, "CommitId": facts.commit}
+    origin = {key: value for key, value in origin.items() if value}
+    request: dict[str, Any] = {
+        "ModelPackageGroupName": names.group,
+        "ModelPackageDescription": _one_line(facts.description),
+        "InferenceSpecification": {
+            "Containers": [container(names, config, facts.model_data_url)],
+            "SupportedContentTypes": list(REQUEST_TYPES),
+            "SupportedResponseMIMETypes": [RESPONSE_TYPE],
+            "SupportedRealtimeInferenceInstanceTypes": list(REALTIME_INSTANCES),
+            "SupportedTransformInstanceTypes": list(TRANSFORM_INSTANCES),
+        },
+        "ModelApprovalStatus": "PendingManualApproval",
+        "ModelMetrics": {
+            "ModelQuality": {
+                "Statistics": {"ContentType": "application/json", "S3Uri": facts.metrics_uri}
+            }
+        },
+        "CustomerMetadataProperties": customer_metadata(facts.metadata),
+    }
+    return {**request, "MetadataProperties": origin} if origin else request
+
+
+def container(names: AwsNames, config: Config, model_data_url: str) -> dict[str, Any]:
+    """Say how a version is served: AWS's image is told where in the archive our code is."""
+    served: dict[str, Any] = {
+        "Image": image_of(config.aws, names.region),
+        "ModelDataUrl": model_data_url,
+    }
+    if config.aws.image == "prebuilt":
+        served["Environment"] = {
+            "SAGEMAKER_PROGRAM": INFERENCE,
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        }
+    return served
+
+
+def customer_metadata(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return what is true of every version and what is known of this one, empty values left out."""
+    values = {key: metadata_value(value) for key, value in {**USE, **facts}.items()}
+    return {key: value for key, value in values.items() if value}
+
+
+def _one_line(text: str) -> str:
+    # SageMaker takes no line breaks.
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())[:MAX_DESCRIPTION]
+
+
+def metadata_value(text: str) -> str:
+    """Keep what SageMaker takes: 256 letters, digits, spaces and ``_.:/=+-@``.
+
+    Examples
+    --------
+    >>> metadata_value("0.93 (95 %), by customers")
+    '0.93 95 by customers'
+    """
+    kept = "".join(
+        c if unicodedata.category(c)[0] in "LNZ" or c in "_.:/=+-@" else " " for c in text
+    )
+    return re.sub(r"\s+", " ", kept).strip()[:MAX_VALUE].strip()

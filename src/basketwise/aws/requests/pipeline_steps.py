@@ -1,0 +1,180 @@
+"""The steps of the SageMaker Pipeline, each made of a single job's request.
+
+What is known only when the pipeline runs is looked up then: ``{"Get": …}``.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.model_package import PackageFacts, package
+from basketwise.aws.requests.processing import etl_job, evaluation_job
+from basketwise.aws.requests.training import in_script_mode, training_job
+from basketwise.config import BusinessConfig, Config, EvaluationConfig, GateConfig
+
+ETL, TRAIN, EVALUATE = "Etl", "Train", "Evaluate"
+DECIDE, REGISTER, REFUSE = "Decide", "Register", "Refuse"
+
+GOLD = {"Get": f"Steps.{ETL}.ProcessingOutputConfig.Outputs['gold'].S3Output.S3Uri"}
+TRAINED = {"Get": f"Steps.{TRAIN}.ModelArtifacts.S3ModelArtifacts"}
+
+REGISTERED = (
+    "ModelPackageGroupName",
+    "ModelPackageDescription",
+    "InferenceSpecification",
+    "ModelMetrics",
+)
+"""What the schema knows of a registration."""
+
+CACHE = {"Enabled": True, "ExpireAfter": "P7D"}
+"""Seven days: a start after a failure finds what was done before it."""
+
+RETRIES = {
+    "Step.SERVICE_FAULT": (10, 2.0, 3),
+    "Step.THROTTLING": (30, 2.0, 5),
+    "SageMaker.JOB_INTERNAL_ERROR": (60, 2.0, 2),
+    "SageMaker.CAPACITY_ERROR": (300, 2.0, 4),
+    "SageMaker.RESOURCE_LIMIT": (300, 1.5, 4),
+}
+"""By exception: seconds before the first retry, by what they grow, how many there are."""
+
+ONLY_JOBS = "SageMaker."
+"""Start of the exceptions that only a step with a job can meet."""
+
+
+def etl_step(names: AwsNames, config: Config) -> dict[str, Any]:
+    """Return the ETL: as the single job, but to folders of the data version."""
+    request = etl_job(names, _not_judged(config), "run")
+    arguments = _without(request, "ProcessingJobName")
+    _source(arguments, "raw")["S3Uri"] = _parameter("RawUri")
+    for output in arguments["ProcessingOutputConfig"]["Outputs"]:
+        output["S3Output"]["S3Uri"] = _parameter(f"{output['OutputName'].title()}Uri")
+    # The environment counts when the cache is asked, the raw files do not.
+    arguments["Environment"] = _versioned(arguments)
+    return _step(ETL, "Processing", arguments)
+
+
+def train_step(names: AwsNames, config: Config) -> dict[str, Any]:
+    """Return the training: on what the ETL made, with the data version's checkpoints."""
+    request = in_script_mode(training_job(names, _not_judged(config), "run"))
+    arguments = _without(request, "TrainingJobName")
+    for channel in arguments["InputDataConfig"]:
+        if channel["ChannelName"] in ("train", "test"):
+            channel["DataSource"]["S3DataSource"]["S3Uri"] = GOLD
+    arguments["CheckpointConfig"]["S3Uri"] = _parameter("CheckpointUri")
+    return _step(TRAIN, "Training", arguments)
+
+
+def evaluation_step(names: AwsNames, config: Config) -> dict[str, Any]:
+    """Return the evaluation of what the training left, into a folder of the run."""
+    arguments = _without(evaluation_job(names, config, "run"), "ProcessingJobName")
+    _source(arguments, "gold")["S3Uri"] = GOLD
+    _source(arguments, "model")["S3Uri"] = TRAINED
+    (output,) = arguments["ProcessingOutputConfig"]["Outputs"]
+    output["S3Output"]["S3Uri"] = _parameter("EvaluationUri")
+    given = arguments["AppSpecification"]["ContainerArguments"]
+    given[given.index("--run-id") + 1] = _parameter("RunId")
+    given[given.index("--data") + 1] = _parameter("RawUri")
+    arguments["Environment"] = _versioned(arguments)
+    # Not cached: another run's report would not lie where this run's is looked for.
+    return _step(EVALUATE, "Processing", arguments, cached=False)
+
+
+def condition_step(names: AwsNames, config: Config) -> dict[str, Any]:
+    """Return the condition: a version above both minima, else a failure with the reason."""
+    minima = {"accuracy": "MinAccuracy", "f1": "MinMacroF1"}
+    conditions = [
+        {
+            "Type": "GreaterThanOrEqualTo",
+            "LeftValue": {"Get": f"Steps.{TRAIN}.FinalMetricDataList['{metric}'].Value"},
+            "RightValue": _parameter(minimum),
+        }
+        for metric, minimum in minima.items()
+    ]
+    return {
+        "Name": DECIDE,
+        "Type": "Condition",
+        "DependsOn": [EVALUATE],
+        "Arguments": {
+            "Conditions": conditions,
+            "IfSteps": [_register(names, config)],
+            "ElseSteps": [_refuse()],
+        },
+    }
+
+
+def _register(names: AwsNames, config: Config) -> dict[str, Any]:
+    whole = registration(names, config)
+    arguments = {key: whole[key] for key in REGISTERED}
+    (served,) = arguments["InferenceSpecification"]["Containers"]
+    served.pop("Environment", None)
+    return _step(REGISTER, "RegisterModel", arguments, cached=False)
+
+
+def registration(names: AwsNames, config: Config) -> dict[str, Any]:
+    """Return parameters of ``create_model_package`` with what is known only when it runs."""
+    arguments = package(names, config, PackageFacts(model_data_url="", metrics_uri=""))
+    (served,) = arguments["InferenceSpecification"]["Containers"]
+    served["ModelDataUrl"] = _parameter("ModelDataUrl")
+    statistics = arguments["ModelMetrics"]["ModelQuality"]["Statistics"]
+    statistics["S3Uri"] = _parameter("MetricsUri")
+    arguments["ModelPackageDescription"] = _parameter("RunId")
+    arguments["MetadataProperties"] = {"GeneratedBy": {"Get": f"Steps.{TRAIN}.TrainingJobArn"}}
+    metadata = arguments["CustomerMetadataProperties"]
+    metadata |= {"model_version": _parameter("RunId"), "data_source": _parameter("RawUri")}
+    return arguments
+
+
+def _refuse() -> dict[str, Any]:
+    reason = (
+        "The model is not registered: its accuracy or its macro-F1 on the test part is below "
+        "MinAccuracy or MinMacroF1. The training's metrics and the evaluation's report.html say "
+        "by how much."
+    )
+    return {"Name": REFUSE, "Type": "Fail", "Arguments": {"ErrorMessage": reason}}
+
+
+def _step(
+    name: str, kind: str, arguments: dict[str, Any], *, cached: bool = True
+) -> dict[str, Any]:
+    has_job = kind != "RegisterModel"
+    policies = [
+        {
+            "ExceptionType": exception,
+            "IntervalSeconds": seconds,
+            "BackoffRate": growth,
+            "MaxAttempts": attempts,
+        }
+        for exception, (seconds, growth, attempts) in RETRIES.items()
+        if has_job or not exception.startswith(ONLY_JOBS)
+    ]
+    step = {"Name": name, "Type": kind, "Arguments": arguments, "RetryPolicies": policies}
+    return {**step, "CacheConfig": dict(CACHE)} if cached else step
+
+
+def _not_judged(config: Config) -> Config:
+    """Take out how results are judged: a change there must not cost a new training."""
+    judging = {"evaluation": EvaluationConfig(), "gate": GateConfig(), "business": BusinessConfig()}
+    return config.model_copy(update=judging)
+
+
+def _parameter(name: str) -> dict[str, str]:
+    return {"Get": f"Parameters.{name}"}
+
+
+def _versioned(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {**arguments.get("Environment", {}), "DATA_VERSION": _parameter("DataVersion")}
+
+
+def _source(arguments: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the S3 source of one input, to be changed."""
+    inputs: list[dict[str, Any]] = arguments["ProcessingInputs"]
+    found: dict[str, Any] = next(one for one in inputs if one["InputName"] == name)["S3Input"]
+    return found
+
+
+def _without(request: dict[str, Any], name: str) -> dict[str, Any]:
+    """Take a job's name away: each execution makes its own."""
+    return deepcopy({key: value for key, value in request.items() if key != name})

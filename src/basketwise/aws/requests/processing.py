@@ -1,0 +1,138 @@
+"""The two SageMaker Processing jobs: ETL and evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from basketwise.aws.images import image_of
+from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.entry import CODE, entrypoint, environment
+from basketwise.aws.requests.tags import tags
+from basketwise.config import Config
+
+INSIDE = "/opt/ml/processing"
+INPUT = f"{INSIDE}/input"
+OUTPUT = f"{INSIDE}/output"
+SILVER = f"{INSIDE}/silver"
+GOLD = f"{INSIDE}/gold"
+MODEL = f"{INSIDE}/model"
+CODE_MOUNT = f"{INSIDE}/code"
+"""Beside the input, not below it: whatever is below is read as raw data."""
+
+
+def etl_job(
+    names: AwsNames, config: Config, run_id: str, *, raw: str = "", clean: bool = True
+) -> dict[str, Any]:
+    """Ask for the job that turns ``raw/`` into ``silver/`` and ``gold/``.
+
+    Parameters
+    ----------
+    names, config, run_id
+        What everything is called, all settings, the run.
+    raw : str
+        S3 URI of the raw files; empty: ``raw/`` of the workspace.
+    clean : bool
+        Whether ``silver/`` is to be made; otherwise it is there already, and is read.
+
+    Returns
+    -------
+    dict
+        Parameters of ``create_processing_job``.
+    """
+    source = raw or names.uri("raw")
+    arguments = ["processing", "--input-path", INPUT, "--output-path", OUTPUT]
+    arguments += ["--bucket-name", names.bucket]
+    if raw:
+        arguments += ["--source", raw]
+    inputs, parts = {"raw": (source, INPUT)}, ["silver", "gold"]
+    if not clean:
+        arguments += ["--silver-path", SILVER]
+        inputs, parts = {"silver": (names.uri("silver"), SILVER)}, ["gold"]
+    return _job(
+        names,
+        config,
+        name=names.processing_job(run_id),
+        arguments=arguments,
+        inputs=inputs,
+        outputs={part: (f"{OUTPUT}/{part}", names.uri(part)) for part in parts},
+    )
+
+
+def evaluation_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]:
+    """Ask for the job that judges a run's training and packs the model that can be deployed.
+
+    It reads ``artifacts/<training job>/output/model.tar.gz`` and writes ``artifacts/<run>/``.
+
+    Returns
+    -------
+    dict
+        Parameters of ``create_processing_job``.
+    """
+    arguments = ["evaluate", "--gold-path", GOLD, "--model-path", MODEL, "--output-path", OUTPUT]
+    arguments += ["--run-id", run_id, "--data", names.uri("raw")]
+    trained = f"{names.uri('artifacts', names.training_job(run_id), 'output')}model.tar.gz"
+    return _job(
+        names,
+        config,
+        name=names.evaluation_job(run_id),
+        arguments=arguments,
+        inputs={"gold": (names.uri("gold"), GOLD), "model": (trained, MODEL)},
+        outputs={"evaluation": (OUTPUT, names.uri("artifacts", run_id))},
+    )
+
+
+def _job(
+    names: AwsNames,
+    config: Config,
+    *,
+    name: str,
+    arguments: list[str],
+    inputs: dict[str, tuple[str, str]],
+    outputs: dict[str, tuple[str, str]],
+) -> dict[str, Any]:
+    """Build a request: inputs are (from S3, to folder), outputs (from folder, to S3)."""
+    aws = config.aws
+    if aws.image == "prebuilt":
+        inputs = {**inputs, CODE: (names.uri(CODE), CODE_MOUNT)}
+    request: dict[str, Any] = {
+        "ProcessingJobName": name,
+        "RoleArn": names.role_arn,
+        "AppSpecification": {
+            "ImageUri": image_of(aws, names.region),
+            "ContainerEntrypoint": entrypoint(aws, CODE_MOUNT),
+            "ContainerArguments": arguments,
+        },
+        "ProcessingInputs": [_input(part, *places) for part, places in inputs.items()],
+        "ProcessingOutputConfig": {
+            "Outputs": [_output(part, *places) for part, places in outputs.items()]
+        },
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": aws.processing_instance,
+                "VolumeSizeInGB": aws.volume_gb,
+            }
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": aws.max_run},
+        "Tags": tags(names),
+    }
+    settings = environment(config)
+    return {**request, "Environment": settings} if settings else request
+
+
+def _input(name: str, uri: str, folder: str) -> dict[str, Any]:
+    source = {
+        "S3Uri": uri,
+        "LocalPath": folder,
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+        "S3DataDistributionType": "FullyReplicated",
+        "S3CompressionType": "None",
+    }
+    return {"InputName": name, "S3Input": source}
+
+
+def _output(name: str, folder: str, uri: str) -> dict[str, Any]:
+    # At the end only: half an output is worse than none.
+    target = {"S3Uri": uri, "LocalPath": folder, "S3UploadMode": "EndOfJob"}
+    return {"OutputName": name, "S3Output": target}

@@ -1,0 +1,144 @@
+"""What was asked of a run on AWS, kept in the workspace: so that it can be picked up again."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from basketwise.config import Config
+from basketwise.errors import ConfigError, InputError
+from basketwise.lineage import code_hash
+from basketwise.storage.protocol import Storage
+
+FOLDER = ".basketwise/runs"
+NAME = re.compile(r"run-[a-zA-Z0-9](-?[a-zA-Z0-9]){0,25}")
+"""What jobs may be called after, with room for their own part and the number of an attempt."""
+
+
+class RunRecord(BaseModel):
+    """One run, as it was asked for.
+
+    Attributes
+    ----------
+    run_id
+        Its name.
+    data
+        Raw files, as they were typed.
+    started_at
+        ISO 8601, UTC; of the first start.
+    code
+        sha256 over Basketwise's source: what jobs of the run have left was made by it.
+    config
+        All settings, without any password.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    run_id: str
+    data: str
+    started_at: str
+    code: str
+    config: dict[str, Any]
+
+
+def name_of_run(name: str) -> str:
+    """Make a run's name of what somebody typed.
+
+    Raises
+    ------
+    ConfigError
+        If jobs cannot be called after it.
+
+    Examples
+    --------
+    >>> name_of_run("week-7"), name_of_run("run-week-7")
+    ('run-week-7', 'run-week-7')
+    """
+    found = name if name.startswith("run-") else f"run-{name}"
+    if not NAME.fullmatch(found):
+        raise ConfigError(
+            f"{name!r} cannot be the name of a run.",
+            "Give at most 26 letters, digits and single hyphens, for example week-7.",
+        )
+    return found
+
+
+def begin(storage: Storage, record: RunRecord) -> None:
+    """Keep what is asked of a run, before anything is done.
+
+    Raises
+    ------
+    ConfigError
+        If a run of that name was started on other data, or with other settings.
+    """
+    earlier = read(storage, record.run_id)
+    if earlier is None:
+        storage.write(_key(record.run_id), record.model_dump_json(indent=2).encode())
+        return
+    changed = [
+        section
+        for section, values in record.config.items()
+        # Where and how it runs may change; what comes of it may not.
+        if section not in ("aws", "registry") and earlier.config.get(section) != values
+    ]
+    if earlier.data != record.data:
+        changed.insert(0, f"data: {earlier.data}")
+    if earlier.code != record.code:
+        changed.append("another version of Basketwise")
+    if changed:
+        raise ConfigError(
+            f"There is a run {record.run_id} of {earlier.started_at} with other settings "
+            f"({', '.join(changed)}).",
+            f"Give this one another --name, or pick that one up: --resume --name {record.run_id}",
+        )
+
+
+def read(storage: Storage, run_id: str) -> RunRecord | None:
+    """Return what was asked of a run; None if there is none of that name."""
+    if not storage.exists(_key(run_id)):
+        return None
+    try:
+        return RunRecord.model_validate_json(storage.read(_key(run_id)))
+    except ValidationError as error:
+        raise InputError(
+            f"{storage.location}/{_key(run_id)} cannot be read.",
+            "It was damaged: delete it, and start the run again.",
+        ) from error
+
+
+def latest(storage: Storage) -> RunRecord | None:
+    """Return the run that was started last; None if there is none."""
+    names = [key.rpartition("/")[2].removesuffix(".json") for key in storage.keys(FOLDER)]
+    records = [record for name in names if (record := read(storage, name))]
+    return max(records, key=lambda record: record.started_at, default=None)
+
+
+def settings_of(record: RunRecord, present: Config) -> Config:
+    """Return a run's settings; how AWS and the registry are reached is taken from the present ones.
+
+    Raises
+    ------
+    ConfigError
+        If they, or the code, are not those of this version.
+    """
+    here = present.model_dump()
+    if record.code != code_hash():
+        raise ConfigError(
+            f"{record.run_id} was started by another version of Basketwise.",
+            "Its jobs ran other code: start a new run.",
+        )
+    try:
+        return Config.model_validate(
+            {**record.config, "aws": here["aws"], "registry": here["registry"]}
+        )
+    except ValidationError as error:
+        raise ConfigError(
+            f"The settings of {record.run_id} are not those of this version of Basketwise.",
+            "Start a new run.",
+        ) from error
+
+
+def _key(run_id: str) -> str:
+    return f"{FOLDER}/{run_id}.json"

@@ -1,0 +1,1 @@
+"""A SageMaker that really runs its jobs, as processes of this machine."""

@@ -1,0 +1,190 @@
+"""One execution of a pipeline: its steps run, one after the other, as real jobs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from tests.aws.double.job import BASE, Job
+from tests.aws.double.jobs import Jobs
+from tests.aws.service_model import check
+from tests.fakes.model_registry import ModelRegistryDouble, RefusedError
+
+ENDED = ("Completed", "Failed", "Stopped")
+GET = re.compile(r"\.(\w+)|\['([\w-]+)'\]")
+CACHE_KEYS = {
+    "Processing": ("AppSpecification", "Environment", "ProcessingInputs"),
+    "Training": (
+        "AlgorithmSpecification",
+        "CheckpointConfig",
+        "Environment",
+        "HyperParameters",
+        "InputDataConfig",
+    ),
+}
+"""What must be the same for a step to be taken from the cache (AWS, SageMaker Developer Guide,
+Default cache key attributes by pipeline step type, 2025)."""
+
+IMAGE = """
+import json, os, sys
+from pathlib import Path
+root, written = Path(sys.argv[1]), "/".join(("", "opt", "ml"))
+config, data = root / "input" / "config", root / "input" / "data"
+given = config / "hyperparameters.json"
+for path in (given, *(data / "code").glob("*.sh")):
+    path.write_text(path.read_text().replace(written, str(root)))
+mode = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
+channels = {folder.name: mode for folder in data.iterdir()}
+(config / "inputdataconfig.json").write_text(json.dumps(channels))
+own = [sys.executable, "-m", "basketwise.container", "train"]
+command = ["train"] if "sagemaker_program" in json.loads(given.read_text()) else own
+os.execvp(command[0], command)
+"""
+"""How an image starts a training that names no entry point: AWS's with its toolkit. Files that
+speak of /opt/ml are made to speak of what stands for it."""
+
+
+class StepError(Exception):
+    """A step failed: what it says."""
+
+
+@dataclass
+class Execution:
+    """One execution: how far it is."""
+
+    arn: str
+    name: str
+    definition: dict[str, Any]
+    parameters: dict[str, Any]
+    created: float = field(default_factory=time.time)
+    status: str = "Executing"
+    reason: str = ""
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the API would describe of each step's job, by the step's name."""
+
+    def resolved(self, value: Any) -> Any:
+        """Look up whatever is known only now."""
+        if isinstance(value, dict):
+            if set(value) == {"Get"}:
+                return self._get(value["Get"])
+            return {key: self.resolved(item) for key, item in value.items()}
+        return [self.resolved(item) for item in value] if isinstance(value, list) else value
+
+    def _get(self, expression: str) -> Any:
+        kind, name, *_ = expression.split(".")
+        if kind == "Parameters":
+            return self.parameters[name]
+        found: Any = self.made[name]
+        for key, item in GET.findall(expression.removeprefix(f"Steps.{name}")):
+            found = next(one for one in found if item in one.values()) if item else found[key]
+        return found
+
+
+class Runner:
+    """Runs the steps of executions, and keeps what later ones may take from the cache.
+
+    Failed steps are not tried again, whatever their retry policies say, and the cache does not
+    forget.
+    """
+
+    def __init__(self, jobs: Jobs, registry: ModelRegistryDouble, bucket: str) -> None:
+        self.jobs, self.registry, self.bucket = jobs, registry, bucket
+        self.closed = False
+        self._cache: dict[str, tuple[Job, str]] = {}
+
+    def run(self, execution: Execution) -> None:
+        """Work until it has ended."""
+        try:
+            self._steps(execution, execution.definition["Steps"])
+            execution.status = "Succeeded"
+        except StepError:
+            execution.reason = "Step failure: One or multiple steps failed."
+            execution.status = "Failed"
+
+    def _steps(self, execution: Execution, steps: list[dict[str, Any]]) -> None:
+        for step in steps:
+            if self.closed:
+                raise StepError("closed")
+            told = {"StepName": step["Name"], "StepStatus": "Executing", "StartTime": time.time()}
+            execution.steps.append(told)
+            branch: list[dict[str, Any]] = []
+            try:
+                branch = getattr(self, f"_{step['Type']}")(execution, step, told)
+                told |= {"EndTime": time.time(), "StepStatus": "Succeeded"}
+            except (StepError, AssertionError, RefusedError, KeyError, StopIteration) as error:
+                reason = f"ClientError: {error}"
+                told |= {"EndTime": time.time(), "StepStatus": "Failed", "FailureReason": reason}
+                raise StepError from error
+            self._steps(execution, branch)
+
+    def _Processing(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
+        return self._job(execution, step, told)
+
+    def _Training(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
+        return self._job(execution, step, told)
+
+    def _Condition(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
+        arguments = step["Arguments"]
+        holds = True
+        for one in arguments["Conditions"]:
+            assert one["Type"] == "GreaterThanOrEqualTo"
+            left, right = (execution.resolved(one[side]) for side in ("LeftValue", "RightValue"))
+            holds = holds and float(left) >= float(right)
+        told["Metadata"] = {"Condition": {"Outcome": str(holds)}}
+        branch: list[Any] = arguments["IfSteps" if holds else "ElseSteps"]
+        return branch
+
+    def _RegisterModel(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
+        request = execution.resolved(step["Arguments"])
+        check("sagemaker", "CreateModelPackage", request, bucket=self.bucket)
+        made = self.registry.CreateModelPackage(request)
+        told["Metadata"] = {"RegisterModel": {"Arn": made["ModelPackageArn"]}}
+        return []
+
+    def _Fail(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
+        said = execution.resolved(step["Arguments"]["ErrorMessage"])
+        told["Metadata"] = {"Fail": {"ErrorMessage": said}}
+        raise StepError(said)
+
+    def _job(self, execution: Execution, step: dict[str, Any], told: dict[str, Any]) -> list[Any]:
+        kind, request = step["Type"], execution.resolved(step["Arguments"])
+        parts = {name: request.get(name) for name in CACHE_KEYS[kind]}
+        key = json.dumps([step["Name"], parts], sort_keys=True)
+        if step.get("CacheConfig", {}).get("Enabled") and key in self._cache:
+            job, source = self._cache[key]
+            told["CacheHitResult"] = {"SourcePipelineExecutionArn": source}
+        else:
+            run = execution.arn.rpartition("/")[2]
+            name = f"pipelines-{run}-{step['Name']}-{uuid4().hex[:10]}"
+            request[f"{kind}JobName"] = name
+            check("sagemaker", f"Create{kind}Job", request, bucket=self.bucket)
+            if kind == "Training":
+                start = [sys.executable, "-c", IMAGE, BASE]
+                request["AlgorithmSpecification"].setdefault("ContainerEntrypoint", start)
+            made = getattr(self.jobs, f"Create{kind}Job")(request)
+            told["Metadata"] = {f"{kind}Job": {"Arn": made[f"{kind}JobArn"]}}
+            job = self.jobs.jobs[name]
+            while job.status not in ENDED:
+                time.sleep(0.02)
+            if job.status != "Completed":
+                raise StepError(job.reason)
+            self._cache[key] = job, execution.arn
+        execution.made[step["Name"]] = self._described(job)
+        told["Metadata"] = {f"{kind}Job": {"Arn": execution.made[step["Name"]][f"{kind}JobArn"]}}
+        return []
+
+    def _described(self, job: Job) -> dict[str, Any]:
+        describe = getattr(self.jobs, f"Describe{job.kind}Job")
+        found: dict[str, Any] = describe({f"{job.kind}JobName": job.name})
+        log = job.log.read_text(errors="replace")
+        metrics = []
+        for one in job.request.get("AlgorithmSpecification", {}).get("MetricDefinitions", []):
+            if values := re.findall(one["Regex"], log):
+                metrics.append({"MetricName": one["Name"], "Value": float(values[-1])})
+        return found | {"FinalMetricDataList": metrics}

@@ -1,0 +1,190 @@
+"""Writes down what boto3 clients are asked, as the IAM actions that AWS would check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from basketwise.aws import clients
+from basketwise.aws.names import AwsNames
+
+EVERY_CALL = "provide-client-params.*.*"
+"""botocore's event before a request is built."""
+
+PASSED = "iam:PassedToService"
+
+S3_ACTIONS = {
+    "CompleteMultipartUpload": "PutObject",
+    "CreateMultipartUpload": "PutObject",
+    "DeleteObjects": "DeleteObject",
+    "HeadBucket": "ListBucket",
+    "HeadObject": "GetObject",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "ListParts": "ListMultipartUploadParts",
+    "UploadPart": "PutObject",
+}
+"""Where the action has another name than the call (AWS, Service Authorization Reference, 2025)."""
+
+WITHOUT_RESOURCE = {
+    "sagemaker:ListEndpointConfigs",
+    "sagemaker:ListEndpoints",
+    "sagemaker:ListModelPackages",
+    "sagemaker:ListModels",
+    "sagemaker:ListProcessingJobs",
+    "sagemaker:ListTrainingJobs",
+    "servicequotas:ListServiceQuotas",
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+}
+"""Actions whose policy can name no resource."""
+
+FREE = {"sts:GetCallerIdentity"}
+"""Needs no permission."""
+
+SAGEMAKER_KINDS = {
+    "ProcessingJobName": "processing-job",
+    "TrainingJobName": "training-job",
+    "PipelineName": "pipeline",
+    "ModelPackageName": "model-package",
+    "ModelPackageGroupName": "model-package-group",
+    "ModelName": "model",
+    "EndpointConfigName": "endpoint-config",
+    "EndpointName": "endpoint",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One action on one resource.
+
+    Attributes
+    ----------
+    who
+        Whose policy must allow it: ``provision``, ``run``, ``role`` or ``schedule``.
+    origin
+        What makes the call.
+    context
+        Condition keys with their values.
+    """
+
+    who: str
+    action: str
+    resource: str
+    origin: str = "recorded"
+    context: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.action} on {self.resource}"
+
+
+@dataclass
+class Recorder:
+    """Watches clients; ``calls`` holds what they were asked, in order."""
+
+    who: str
+    names: AwsNames
+    calls: list[Call] = field(default_factory=list)
+
+    @contextmanager
+    def watching(self, *clients: Any) -> Iterator[None]:
+        """Write down every call of some clients."""
+        for client in clients:
+            client.meta.events.register(EVERY_CALL, self._note)
+        try:
+            yield
+        finally:
+            for client in clients:
+                client.meta.events.unregister(EVERY_CALL, self._note)
+
+    @contextmanager
+    def everywhere(self) -> Iterator[None]:
+        """Write down every call of the clients that the product opens meanwhile."""
+        opened = clients.client
+        with (
+            ExitStack() as watched,
+            mock.patch.object(clients, "client", lambda *asked: one(opened(*asked))),
+        ):
+
+            def one(client: Any) -> Any:
+                watched.enter_context(self.watching(client))
+                return client
+
+            yield
+
+    def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        service = model.service_model.signing_name
+        self.calls += [
+            Call(self.who, action, resource, context=context)
+            for action, resource, context in actions(service, model.name, params, self.names)
+        ]
+
+
+def actions(
+    service: str, operation: str, params: Mapping[str, Any], names: AwsNames
+) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Give action, resource and context of each check that AWS makes for a call."""
+    if service == "s3":
+        for action, resource in _s3(operation, params):
+            yield f"s3:{action}", resource, {}
+        return
+    action = f"{service}:{operation}"
+    if action in FREE:
+        return
+    resource = "*" if action in WITHOUT_RESOURCE else _resource(service, params, names)
+    yield action, resource, {}
+    if service == "sagemaker" and operation.startswith(("Create", "Update")):
+        if params.get("Tags"):
+            yield "sagemaker:AddTags", resource, {}
+        for role in (params.get("RoleArn"), params.get("ExecutionRoleArn")):
+            if role:
+                yield "iam:PassRole", role, {PASSED: "sagemaker.amazonaws.com"}
+
+
+def _s3(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    bucket = f"arn:aws:s3:::{params['Bucket']}"
+    action = S3_ACTIONS.get(operation, operation)
+    if operation == "DeleteObjects":
+        for one in params["Delete"]["Objects"]:
+            yield _versioned(action, one), f"{bucket}/{one['Key']}"
+    elif operation == "CopyObject":
+        source = params["CopySource"]
+        from_where = source if isinstance(source, str) else f"{source['Bucket']}/{source['Key']}"
+        yield "GetObject", f"arn:aws:s3:::{from_where}"
+        yield "PutObject", f"{bucket}/{params['Key']}"
+    else:
+        key = f"/{params['Key']}" if "Key" in params else ""
+        yield _versioned(action, params), bucket + key
+
+
+def _versioned(action: str, params: Mapping[str, Any]) -> str:
+    return f"{action}Version" if params.get("VersionId") else action
+
+
+def _resource(service: str, params: Mapping[str, Any], names: AwsNames) -> str:
+    place = f"{names.region}:{names.account_id}"
+    for key in ("ResourceArn", "PipelineExecutionArn", "ModelPackageArn", "PolicySourceArn"):
+        if key in params:
+            return str(params[key])
+    if service == "cloudformation":
+        stack = str(params["StackName"])
+        return (
+            stack if stack.startswith("arn:") else f"arn:aws:cloudformation:{place}:stack/{stack}/1"
+        )
+    if service == "logs":
+        stream = params.get("logStreamName", "")
+        group = params.get("logGroupName", params.get("logGroupNamePrefix"))
+        return f"arn:aws:logs:{place}:log-group:{group}:log-stream:{stream}"
+    if service == "iam":
+        return f"arn:aws:iam::{names.account_id}:role/{params['RoleName']}"
+    if service == "sagemaker":
+        for key, kind in SAGEMAKER_KINDS.items():
+            if key in params:
+                name = str(params[key])
+                return name if name.startswith("arn:") else names.arn(f"{kind}/{name}")
+    raise AssertionError(f"{service} is asked with {sorted(params)}: teach recording.py about it")

@@ -1,0 +1,83 @@
+from typing import Any
+
+import pytest
+
+from basketwise.aws import clients
+from basketwise.config import AwsConfig
+from tests.aws.account import account
+from tests.aws.calls import BUCKET, GROUP, NAMES, RUN
+from tests.aws.recording import PASSED, Recorder, actions
+
+OBJECT = f"arn:aws:s3:::{BUCKET}/raw/w.csv"
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "expected"),
+    [
+        ("s3", "HeadObject", {"Bucket": BUCKET, "Key": "raw/w.csv"}, [("s3:GetObject", OBJECT)]),
+        ("s3", "UploadPart", {"Bucket": BUCKET, "Key": "raw/w.csv"}, [("s3:PutObject", OBJECT)]),
+        ("s3", "ListObjectsV2", {"Bucket": BUCKET}, [("s3:ListBucket", f"arn:aws:s3:::{BUCKET}")]),
+        (
+            "s3",
+            "DeleteObjects",
+            {
+                "Bucket": BUCKET,
+                "Delete": {"Objects": [{"Key": "a"}, {"Key": "b", "VersionId": "1"}]},
+            },
+            [
+                ("s3:DeleteObject", f"arn:aws:s3:::{BUCKET}/a"),
+                ("s3:DeleteObjectVersion", f"arn:aws:s3:::{BUCKET}/b"),
+            ],
+        ),
+        (
+            "sagemaker",
+            "CreateTrainingJob",
+            {
+                "TrainingJobName": NAMES.training_job(RUN),
+                "RoleArn": NAMES.role_arn,
+                "Tags": [{"Key": "a", "Value": "b"}],
+            },
+            [
+                (
+                    "sagemaker:CreateTrainingJob",
+                    NAMES.arn(f"training-job/{NAMES.training_job(RUN)}"),
+                ),
+                ("sagemaker:AddTags", NAMES.arn(f"training-job/{NAMES.training_job(RUN)}")),
+                ("iam:PassRole", NAMES.role_arn),
+            ],
+        ),
+        (
+            "sagemaker",
+            "ListModelPackages",
+            {"ModelPackageGroupName": GROUP},
+            [("sagemaker:ListModelPackages", "*")],
+        ),
+        ("sts", "GetCallerIdentity", {}, []),
+    ],
+)
+def test_a_call_is_what_aws_checks(
+    service: str, operation: str, params: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    found = list(actions(service, operation, params, NAMES))
+    assert [(action, resource) for action, resource, _ in found] == expected
+    passed = [context for action, _, context in found if action == "iam:PassRole"]
+    assert passed in ([], [{PASSED: "sagemaker.amazonaws.com"}])
+
+
+def test_a_call_of_an_unknown_shape_is_no_silent_pass() -> None:
+    with pytest.raises(AssertionError, match="teach"):
+        list(actions("sagemaker", "DescribeDomain", {"DomainId": "d"}, NAMES))
+
+
+def test_clients_that_the_product_opens_are_watched_for_as_long_as_asked() -> None:
+    recorder = Recorder("run", NAMES)
+    with account():
+        with recorder.everywhere():
+            s3 = clients.client("s3", AwsConfig(region="eu-west-1"))
+            with pytest.raises(s3.exceptions.NoSuchBucket):
+                s3.list_objects_v2(Bucket=BUCKET)
+        with pytest.raises(s3.exceptions.NoSuchBucket):
+            s3.list_objects_v2(Bucket=BUCKET)
+    assert [str(call) for call in recorder.calls] == [
+        f"run: s3:ListBucket on arn:aws:s3:::{BUCKET}"
+    ]
