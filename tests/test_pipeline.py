@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from basketwise import pipeline
-from basketwise.config import Config, RegistryConfig
+from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.context import Context
 from basketwise.errors import DependencyError, InputError
 from basketwise.platforms.local import LocalPlatform
@@ -18,8 +18,7 @@ from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Reporter
 from basketwise.registry.opening import DATABASE
 from basketwise.registry.protocol import ApprovalState, Registry
-from basketwise.silver.sources import discover
-from basketwise.steps.data import digests
+from basketwise.silver.sources import digests, discover
 from basketwise.steps.record import planned, seal
 from basketwise.workspace import ARTIFACTS, GOLD, SILVER, STAGING, open_workspace
 from tests.cli.till import delivered, delivery
@@ -64,7 +63,7 @@ def platform(done: RecordedPlatform) -> RecordedPlatform:
 def registry(monkeypatch: pytest.MonkeyPatch) -> MemoryRegistry:
     memory = MemoryRegistry()
 
-    def opened(config: RegistryConfig, folder: Path) -> Registry:
+    def opened(config: RegistryConfig, folder: Path, aws: AwsConfig, place: str) -> Registry:
         return memory
 
     monkeypatch.setattr(pipeline, "open_registry", opened)
@@ -160,7 +159,7 @@ def test_a_registry_that_fails_leaves_the_run_to_be_registered_again(
 def test_a_server_is_asked_before_the_work(
     raw: str, context: Context, platform: RecordedPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(config: RegistryConfig, folder: Path) -> Registry:
+    def unreachable(*asked: object) -> Registry:
         raise DependencyError("cannot be reached")
 
     monkeypatch.setattr(pipeline, "open_registry", unreachable)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from basketwise.evaluation.report_types import Report, Run
 from basketwise.evaluation.stage import Evaluation
 from basketwise.gold.metadata import Metadata
 from basketwise.registry.deployment import export_version
-from basketwise.registry.opening import DATABASE, open_registry
+from basketwise.registry.opening import DATABASE, on_sagemaker, open_registry
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry, Submission
 from basketwise.registry.submission import submission
 from basketwise.steps.data import Data, etl
@@ -37,7 +37,17 @@ GATE = "gate"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a whole run made, or found to hold still."""
+    """What a whole run made, or found to hold still.
+
+    Attributes
+    ----------
+    folder, deployment_config
+        On this machine; of a workspace in a bucket, copies.
+    address
+        Where the workspace keeps the run's artifacts, as people write it.
+    config_address
+        The same of the deployment configuration; None if the version is not approved.
+    """
 
     run_id: str
     metadata: Metadata
@@ -46,6 +56,8 @@ class RunResult:
     version: ModelVersion
     deployment_config: Path | None
     folder: Path
+    address: str
+    config_address: str | None
     seconds: float
     outcomes: tuple[Outcome, ...]
 
@@ -55,24 +67,38 @@ class RunResult:
         return self.version.state is ApprovalState.APPROVED
 
 
-def run_all(data: str, context: Context) -> RunResult:
+def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
     """Run every stage, from raw files to the deployment configuration.
 
-    Outputs appear in the workspace when evaluation has finished, all together. A registry that
+    Parameters
+    ----------
+    data : str
+        A file, a folder or a glob of raw files; or their address in a bucket.
+    context : Context
+        Where, how and by what command.
+    run_id : str
+        Name of the run; empty: after the time.
+
+    Notes
+    -----
+    Outputs appear in the workspace when evaluation has finished, all together; silver and gold of
+    a platform that works in the workspace itself as soon as they are there. A registry that
     fails after that leaves the run there, to be registered again with ``basketwise register``, or
     by the same command once more. A run that changes nothing makes no new version.
     """
     started, now = time.perf_counter(), datetime.now(UTC)
-    workspace, config = context.workspace, context.config
-    if config.registry.uri:
+    workspace = context.workspace
+    if not is_embedded(context):
         # A server that cannot be reached says so now, not after the training.
         registry_of(context)
     with workspace.staged() as staging:
-        run_id = workspace.new_run(now)
+        run_id = run_id or workspace.new_run(now)
         made = etl(data, staging, context)
+        if context.platform.in_place:
+            made = publish_data(made, staging, context)
         with abandoning_pool(1) as pool:
             # Loading MLflow takes seconds; training does not need this thread.
-            opening = pool.submit(open_registry, config.registry, workspace.folder(REGISTRY))
+            opening = pool.submit(registry_of, context)
             trained = train(made.gold, made.metadata, staging, run_id, context)
             registry = opening.result()
         run = Run(
@@ -97,23 +123,29 @@ def run_all(data: str, context: Context) -> RunResult:
         version=version,
         deployment_config=document,
         folder=folder,
+        address=workspace.address(ARTIFACTS, folder.name),
+        config_address=workspace.address(DEPLOYMENT_CONFIGS, document.name) if document else None,
         seconds=time.perf_counter() - started,
         outcomes=(*made.outcomes, trained.outcome, judged.outcome),
     )
 
 
-def publish_data(data: Data, staging: Staging, context: Context) -> None:
-    """Move the data that was made in staging to its places in the workspace."""
-    if data.silver == staging.silver:
-        context.workspace.publish(staging.silver, SILVER)
-    if data.gold == staging.gold:
-        context.workspace.publish(staging.gold, GOLD)
+def publish_data(data: Data, staging: Staging, context: Context) -> Data:
+    """Move the data that was made in staging to its places in the workspace, and say where."""
+    workspace, silver, gold = context.workspace, data.silver, data.gold
+    if silver == staging.silver:
+        workspace.publish(silver, SILVER)
+        silver = workspace.folder(SILVER)
+    if gold == staging.gold:
+        workspace.publish(gold, GOLD)
+        gold = workspace.folder(GOLD)
+    return replace(data, silver=silver, gold=gold)
 
 
 def publish(run_id: str, staging: Staging, context: Context) -> Path:
     """Move a run's artifacts to their place in the workspace."""
     context.workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
-    return context.workspace.folder(ARTIFACTS) / run_id
+    return context.workspace.folder(f"{ARTIFACTS}/{run_id}")
 
 
 def register(
@@ -155,21 +187,28 @@ def export(registry: Registry, version: ModelVersion, context: Context) -> Path 
     """Write the deployment configuration of an approved version; None if it is not."""
     if version.state is not ApprovalState.APPROVED:
         return None
-    with (
-        context.reporter.stage("export") as log,
-        context.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder,
-    ):
-        path = export_version(registry, version, folder, context.config.deployment)
+    workspace = context.workspace
+    with context.reporter.stage("export") as log:
+        with workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
+            path = export_version(registry, version, folder, context.config.deployment)
         log.finish(path.name)
-    return path
+    return workspace.folder(DEPLOYMENT_CONFIGS) / path.name
 
 
 def registry_of(context: Context) -> Registry:
     """Open the workspace's registry, or the server that the config names."""
-    return open_registry(context.config.registry, context.workspace.folder(REGISTRY))
+    config, storage = context.config, context.workspace.storage
+    folder = storage.workplace / REGISTRY
+    return open_registry(config.registry, folder, config.aws, storage.location)
 
 
 def has_registry(context: Context) -> bool:
     """Whether there is a registry to ask; the embedded one appears with the first run."""
-    embedded = context.workspace.folder(REGISTRY) / DATABASE
-    return bool(context.config.registry.uri) or embedded.is_file()
+    database = context.workspace.storage.workplace / REGISTRY / DATABASE
+    return not is_embedded(context) or database.is_file()
+
+
+def is_embedded(context: Context) -> bool:
+    """Whether the registry lies in the workspace, and nowhere else."""
+    config, location = context.config.registry, context.workspace.storage.location
+    return not config.uri and not on_sagemaker(config, location)

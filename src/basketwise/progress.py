@@ -54,6 +54,11 @@ class Reporter:
         if not self.quiet:
             self._tell(name, time.perf_counter() - started, log.result)
 
+    def say(self, line: str) -> None:
+        """Show a line as it is, above a bar that is drawn."""
+        if not self.quiet:
+            self.console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
     def _tell(self, name: str, seconds: float, result: str) -> None:
         head = f"{name:<12}{seconds:>7.1f} s   "
         line = head + result

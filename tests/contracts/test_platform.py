@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from basketwise.config import Config
-from basketwise.errors import InputError
+from basketwise.aws.clients import client
+from basketwise.config import AwsConfig, Config
+from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
 from basketwise.gold.cohorts import COHORTS_FILE
 from basketwise.gold.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.lineage import sha256
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
+from basketwise.platforms.sagemaker import SageMakerPlatform
+from basketwise.storage.opening import open_storage
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import RECORD_FILE, read_metadata
+from tests.aws.double.cloud import running_cloud
 from tests.cli.till import delivered, delivery, without
+from tests.fakes.model_registry import REGION
 
-IMPLEMENTATIONS: dict[str, Callable[[], Platform]] = {"local": LocalPlatform}
+
+@dataclass(frozen=True)
+class Subject:
+    """A platform, and what its tests need to know besides."""
+
+    platform: Platform
+    pieces: Callable[[Path], int]
+    """How many pieces of a training it has kept; the job's folder for them is given."""
+    refuses: type[BasketwiseError] = InputError
+    """What a stage's complaint about the data arrives as."""
+
+
+def local(_: pytest.FixtureRequest, __: Path) -> Iterator[Subject]:
+    yield Subject(LocalPlatform(), lambda folder: len(list(folder.iterdir())))
+
+
+def sagemaker(request: pytest.FixtureRequest, folder: Path) -> Iterator[Subject]:
+    with running_cloud(request.getfixturevalue("s3_server"), folder / "cloud") as cloud:
+        config = AwsConfig(region=REGION)
+        platform = SageMakerPlatform(
+            sagemaker=client("sagemaker", config),
+            logs=client("logs", config),
+            s3=client("s3", config),
+            names=cloud.names,
+            storage=open_storage(cloud.workspace, config),
+            run_id="run-contract",
+            tell=lambda _: None,
+            poll=0.1,
+        )
+        yield Subject(
+            platform, lambda _: len(cloud.keys("checkpoints", "run-contract")), DependencyError
+        )
+
+
+IMPLEMENTATIONS = {"local": local, "sagemaker": sagemaker}
 CONFIG = Config.model_validate(
     {"training": {"models": ["decision_tree"], "folds": 3}, "index": {"refine_rounds": 1}}
 )
@@ -36,8 +76,26 @@ class Told:
 
 
 @pytest.fixture(params=list(IMPLEMENTATIONS))
-def platform(request: pytest.FixtureRequest) -> Platform:
-    return IMPLEMENTATIONS[request.param]()
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+    yield from IMPLEMENTATIONS[request.param](request, tmp_path)
+
+
+@pytest.fixture
+def platform(subject: Subject) -> Platform:
+    return subject.platform
+
+
+def test_the_raw_tables_are_named_by_their_content(platform: Platform, tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+
+    assert platform.inputs(str(raw), CONFIG) == {"till.csv": sha256(raw / "till.csv")}
+
+
+def test_data_that_do_not_allow_the_split_are_refused(platform: Platform, tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", without(delivery(), "SHOP_WEEK"))
+
+    with pytest.raises(ConfigError, match="needs two weeks"):
+        platform.inputs(str(raw), CONFIG)
 
 
 def etl_job(data: Path, root: Path) -> EtlJob:
@@ -77,7 +135,8 @@ def test_silver_that_is_ready_is_not_made_again(platform: Platform, tmp_path: Pa
         assert (again.gold / name).read_bytes() == (job.gold / name).read_bytes()
 
 
-def test_a_training_keeps_its_pieces_where_it_is_told(platform: Platform, tmp_path: Path) -> None:
+def test_a_training_keeps_its_pieces(subject: Subject, tmp_path: Path) -> None:
+    platform = subject.platform
     job = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path)
     platform.etl(job, CONFIG, Told())
     for name in ("out", "kept"):
@@ -86,7 +145,7 @@ def test_a_training_keeps_its_pieces_where_it_is_told(platform: Platform, tmp_pa
     platform.train(TrainingJob(job.gold, tmp_path / "out", tmp_path / "kept"), CONFIG, Told())
 
     # A fold each, the model itself, and the references.
-    assert len(list((tmp_path / "kept").iterdir())) >= CONFIG.training.folds + 1
+    assert subject.pieces(tmp_path / "kept") >= CONFIG.training.folds + 1
 
 
 def test_training_fills_out_and_leaves_gold_alone(platform: Platform, tmp_path: Path) -> None:
@@ -105,14 +164,15 @@ def test_training_fills_out_and_leaves_gold_alone(platform: Platform, tmp_path: 
     assert told.ticks
 
 
-def test_what_is_wrong_with_the_data_arrives_unchanged(platform: Platform, tmp_path: Path) -> None:
+def test_what_is_wrong_with_the_data_is_said(subject: Subject, tmp_path: Path) -> None:
     raw = delivered(tmp_path / "raw", without(delivery(), "SPEND"))
 
-    with pytest.raises(InputError) as caught:
-        platform.etl(etl_job(raw, tmp_path), CONFIG, Told())
+    with pytest.raises(subject.refuses) as caught:
+        subject.platform.etl(etl_job(raw, tmp_path), CONFIG, Told())
 
-    assert caught.value.headline.startswith("'till.csv' lacks the required column SPEND.")
-    assert caught.value.hint.startswith("Needed are ")
+    said = str(caught.value)
+    assert "'till.csv' lacks the required column SPEND." in said
+    assert "Needed are " in said
 
 
 def test_a_training_without_gold_arrives_unchanged(platform: Platform, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from basketwise.config import Config
 from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
+from basketwise.silver.sources import digests, discover
 
 
 @dataclass
@@ -18,6 +19,10 @@ class RecordedPlatform:
     trained: Path
     jobs: list[EtlJob | TrainingJob] = field(default_factory=list)
     fails: Exception | None = None
+    in_place: bool = False
+
+    def inputs(self, data: str, config: Config) -> dict[str, str]:
+        return digests(discover(data))
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         self._start(job)

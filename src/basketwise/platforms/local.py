@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from basketwise.config import Config
 from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
+from basketwise.storage.fetching import local_copy
 
 
 class LocalPlatform:
     """Calls the stages directly. They are imported when they run: start-up stays quick."""
 
+    in_place = False
+
+    def inputs(self, data: str, config: Config) -> dict[str, str]:
+        """Return the content digest of each raw table."""
+        from basketwise.silver.preview import check_split
+        from basketwise.silver.sources import digests, discover
+
+        sources = discover(local_copy(data, config.aws))
+        check_split(sources, config.split.strategy, config.data.encoding)
+        return digests(sources)
+
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""
         from basketwise.etl import run_etl
 
-        run_etl(job.data, job.silver, job.gold, job.scratch, config, tick, clean=job.clean)
+        data = local_copy(job.data, config.aws) if job.clean else job.data
+        run_etl(data, job.silver, job.gold, job.scratch, config, tick, clean=job.clean)
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
         """Fill ``out``."""

@@ -52,12 +52,30 @@ class TrainingJob:
 class Platform(Protocol):
     """A place where stages run.
 
+    Attributes
+    ----------
+    in_place
+        Whether what ETL leaves is in the workspace as soon as it has ended, as of a job that reads
+        and writes there; if not, it is published together with the rest of its run.
+
     Raises
     ------
     BasketwiseError
-        From either method: what the stage itself raises, wherever it ran. What is in the output
-        folders then must not be used.
+        From any method: what the stage itself raises where it runs in this process, else a
+        DependencyError with the same words. What is in the output folders then must not be used.
     """
+
+    @property
+    def in_place(self) -> bool:
+        """Whether what ETL leaves is in the workspace as soon as it has ended."""
+        ...
+
+    def inputs(self, data: str, config: Config) -> dict[str, str]:
+        """Return what names the content of each raw table, by the table's name.
+
+        Raises InputError if there are none, or if they do not allow the chosen split.
+        """
+        ...
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""

@@ -6,6 +6,7 @@ import glob
 import gzip
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from typing import IO, cast
 from pydantic import BaseModel, ConfigDict
 
 from basketwise.errors import InputError
+from basketwise.lineage import sha256
 
 SUFFIXES = (".csv", ".csv.gz", ".zip", ".parquet")
 
@@ -108,6 +110,20 @@ def discover(data: str) -> list[Source]:
             f"Give a file, a folder or a quoted glob of files ending in {', '.join(SUFFIXES)}.",
         )
     return [source for file in files for source in _tables(file)]
+
+
+def digests(sources: list[Source]) -> dict[str, str]:
+    """Return the content digest of each raw table; the members of one archive share its digest."""
+    paths = list(dict.fromkeys(source.path for source in sources))
+    with ThreadPoolExecutor(2) as pool:
+        digests = dict(zip(paths, pool.map(sha256, paths), strict=True))
+    # A glob can meet one name in two folders.
+    names = [source.name for source in sources]
+    unique = len(set(names)) == len(names)
+    return {
+        source.name if unique else f"{number}: {source.name}": digests[source.path]
+        for number, source in enumerate(sources, start=1)
+    }
 
 
 def _readable(file: Path) -> bool:

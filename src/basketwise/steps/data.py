@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from basketwise.context import Context
 from basketwise.errors import InputError
 from basketwise.gold.metadata import Metadata
-from basketwise.lineage import sha256
 from basketwise.platforms.protocol import EtlJob
-from basketwise.silver.preview import check_split
-from basketwise.silver.sources import Source, discover
 from basketwise.steps.outcome import Outcome, place, tell
 from basketwise.steps.record import Step, intact, planned, recorded, seal
 from basketwise.training.stage import read_metadata
@@ -33,9 +29,7 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
     """Make silver and gold, or take those that still hold."""
     config, workspace = context.config, context.workspace
     with context.reporter.stage("ETL") as log:
-        sources = discover(data)
-        check_split(sources, config.split.strategy, config.data.encoding)
-        silver_plan = planned("silver", digests(sources), config, source=data)
+        silver_plan = planned("silver", context.platform.inputs(data, config), config, source=data)
         silver, why = place(
             silver_plan,
             workspace.folder(SILVER),
@@ -70,20 +64,6 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
             f"{metadata.products:,} products",
         )
     return Data(silver, gold, metadata, outcomes)
-
-
-def digests(sources: list[Source]) -> dict[str, str]:
-    """Return the content digest of each raw table; the members of one archive share its digest."""
-    paths = list(dict.fromkeys(source.path for source in sources))
-    with ThreadPoolExecutor(2) as pool:
-        digests = dict(zip(paths, pool.map(sha256, paths), strict=True))
-    # A glob can meet one name in two folders.
-    names = [source.name for source in sources]
-    unique = len(set(names)) == len(names)
-    return {
-        source.name if unique else f"{number}: {source.name}": digests[source.path]
-        for number, source in enumerate(sources, start=1)
-    }
 
 
 def _gold_plan(silver: Path, context: Context) -> Step:

@@ -201,13 +201,18 @@ def why_again(plan: Step, folder: Path) -> str:
     earlier = found(plan.stage, folder)
     if earlier is None:
         return "first time"
-    causes = [
+    causes = differences(plan, earlier) or _touched(earlier, folder)
+    more = len(causes) - SHOWN
+    return "; ".join(causes[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def differences(plan: Step, earlier: Step) -> list[str]:
+    """Say what sets a stage that was run before apart from one that is about to run."""
+    return [
         *_changes(_flat(earlier.settings), _flat(plan.settings), _setting_change),
         *_changes(earlier.inputs, plan.inputs, _input_change),
         *_changes(earlier.code, plan.code, _code_change),
-    ] or _touched(earlier, folder)
-    more = len(causes) - SHOWN
-    return "; ".join(causes[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    ]
 
 
 def _settings(stage: Stage, config: Config) -> dict[str, Any]:

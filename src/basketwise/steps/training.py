@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from basketwise.context import Context
@@ -16,7 +17,17 @@ from basketwise.gold.tables import METADATA_FILE
 from basketwise.platforms.protocol import TrainingJob
 from basketwise.steps.data import Data
 from basketwise.steps.outcome import FORCED, Outcome, tell
-from basketwise.steps.record import Step, file_name, intact, planned, recorded, seal, why_again
+from basketwise.steps.record import (
+    Step,
+    differences,
+    file_name,
+    found,
+    intact,
+    planned,
+    recorded,
+    seal,
+    why_again,
+)
 from basketwise.training.record import TrainingRecord
 from basketwise.workspace import ARTIFACTS, Staging
 
@@ -36,9 +47,8 @@ def train(
     """Train into staging, or take an earlier training of the same data and settings."""
     with context.reporter.stage("training") as log:
         plan = planned("training", _training_inputs(gold, metadata), context.config)
-        runs = context.workspace.folder(ARTIFACTS)
-        earlier = [runs / name for name in reversed(context.workspace.runs())]
-        folder, why = _earlier_training(plan, [*earlier, staging.left / ARTIFACTS])
+        earlier = chain(_runs(plan, context), [staging.left / ARTIFACTS])
+        folder, why = _earlier_training(plan, earlier)
         if not why and folder == staging.left / ARTIFACTS:
             # What a killed run had trained; what it found of it has not been published.
             bring(folder, staging.artifacts)
@@ -60,6 +70,20 @@ def train(
             f"{record.winner} {shown(best.cv_f1_mean or 0)}",
         )
     return Trained(folder, record, outcome)
+
+
+def _runs(plan: Step, context: Context) -> Iterator[Path]:
+    """Give the folders of earlier runs, newest first; of one that cannot hold only the record.
+
+    A workspace in a bucket would otherwise have to be fetched whole.
+    """
+    workspace = context.workspace
+    for name in reversed(workspace.runs()):
+        key = f"{ARTIFACTS}/{name}"
+        record = workspace.folder(f"{key}/{file_name('training')}")
+        earlier = found("training", record.parent)
+        holds = earlier is not None and not differences(plan, earlier)
+        yield workspace.folder(key) if holds else record.parent
 
 
 def _training_inputs(gold: Path, metadata: Metadata) -> dict[str, str]:
