@@ -1,5 +1,6 @@
 """Shared fixtures: a small made-up sample, and what the ETL stage makes of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import settings
 
 from basketwise.sampling import generate
 from tests.gold.running import Run, run
+from tests.seaweed import S3Server, running_s3
 
 # The same examples on every machine, and no time limit that a busy one could break.
 settings.register_profile("basketwise", derandomize=True, deadline=None, database=None)
@@ -25,3 +27,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sample_run(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """What the ETL stage makes of the sample by default; not to be changed."""
     return run(sample, tmp_path_factory.mktemp("sample_run"))
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server, started by the first test that asks for it."""
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server

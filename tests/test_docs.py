@@ -178,6 +178,9 @@ def commands(group: click.Group = cli, prefix: str = "") -> Iterator[tuple[str, 
 
 
 ALL_COMMANDS = dict(commands())
+GROUPS = {
+    " ".join(words[:end]) for words in map(str.split, ALL_COMMANDS) for end in range(1, len(words))
+}
 HELP_OPTIONS = {"-h", "--help"}
 
 
@@ -213,12 +216,12 @@ def problem(words: list[str]) -> str:
         return ""
     if words[0].strip("'\",.:") not in COMMANDS:
         return f"{words[0]} is no command"
-    name = words[0].strip("'\",.:")
-    if name == "models" and len(words) > 1 and not words[1].startswith("…"):
-        name = f"models {words[1]}"
+    name, *rest = (word.strip("'\",.:)") for word in words)
+    while name in GROUPS and rest and not rest[0].startswith(("…", "-")):
+        name, *rest = (f"{name} {rest[0]}", *rest[1:])
     command = ALL_COMMANDS.get(name)
     if command is None:
-        return "" if name == "models" else f"{name} is no command"
+        return "" if name in GROUPS else f"{name} is no command"
     flags = {word.partition("=")[0].strip("'\",.") for word in words if word.startswith("--")}
     unknown = flags - options(command) - options(cli) - HELP_OPTIONS
     return f"{name} has no {', '.join(sorted(unknown))}" if unknown else ""

@@ -27,7 +27,13 @@ def workspace(tmp_path: Path) -> Workspace:
 def checks(
     workspace: Workspace, data: Path | None = None, config: Config | None = None
 ) -> dict[str, Check]:
-    found = examine(workspace, lambda: config or Config(), str(data) if data else None)
+    return looked(workspace.storage.location, data, config)
+
+
+def looked(
+    location: str, data: Path | None = None, config: Config | None = None
+) -> dict[str, Check]:
+    found = examine(location, lambda: config or Config(), str(data) if data else None)
     return {check.name: check for check in found}
 
 
@@ -58,7 +64,7 @@ def test_a_wrong_config_is_the_only_finding(workspace: Workspace) -> None:
     def wrong() -> Config:
         raise ConfigError("split.size is not a setting.", "Settings of split: …")
 
-    assert list(examine(workspace, wrong, None)) == [
+    assert list(examine(workspace.storage.location, wrong, None)) == [
         Check("config", "failed", "split.size is not a setting.", "Settings of split: …")
     ]
 
@@ -79,6 +85,22 @@ def test_a_workspace_that_cannot_be_made(tmp_path: Path) -> None:
     assert found.state == "failed"
     assert "cannot be written to" in found.text
     assert found.mend
+
+
+@pytest.mark.parametrize("kind", ["a file", "another kind"])
+def test_a_workspace_that_cannot_be_opened_hides_nothing_else(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "file").write_text("x")
+    location = str(tmp_path / "file") if kind == "a file" else "gs://bucket"
+    raw = delivered(tmp_path / "raw", delivery())
+
+    found = looked(location, raw)
+    server = looked(location, config=Config(registry=RegistryConfig(uri="ftp://host")))
+
+    assert list(found) == ["config", "workspace", "data", "memory"]
+    assert (found["workspace"].state, found["workspace"].exit_code) == ("failed", 2)
+    assert found["workspace"].mend
+    assert found["data"].state == "ok"
+    assert "ftp://host" in server["registry"].text
 
 
 def test_data_that_is_not_there(workspace: Workspace, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from basketwise import __version__
 from basketwise.schema import CLASSES
 from tests.cli.calling import SMALL, Outcome, call, called, contents, spawn
 
@@ -36,6 +37,9 @@ ARCHIVED = {
     "reliability.png",
     "calibration.json",
     "metrics.json",
+    "code/inference.py",
+    "code/requirements.txt",
+    f"code/basketwise-{__version__}-py3-none-any.whl",
 }
 
 
@@ -129,7 +133,8 @@ def test_the_layout_of_the_workspace(document: dict[str, Any], workspace: Path) 
     left = {path.name for path in run.iterdir()}
     assert {"model.tar.gz", "report.html", "report.json"} <= left
     # What is inside lies beside it too, but for what gold and the archive hold already.
-    assert left >= ARCHIVED - {"product_index.parquet", "metadata.json"}
+    beside = {name for name in ARCHIVED if not name.startswith("code/")}
+    assert left >= beside - {"product_index.parquet", "metadata.json"}
     assert (workspace / "registry" / "registry.db").is_file()
     configs = sorted(path.name for path in (workspace / "deployment-configs").iterdir())
     assert configs == ["latest_model_config.json", Path(document["deployment_config"]).name]
@@ -155,6 +160,7 @@ def test_gold_holds_what_it_promises(workspace: Path, ran: Outcome) -> None:
 def test_the_archive_is_complete_and_true_to_its_manifest(
     document: dict[str, Any], tmp_path: Path
 ) -> None:
+    (tmp_path / "code").mkdir()
     with tarfile.open(document["model"]) as tar:
         assert set(tar.getnames()) == ARCHIVED
         for name in ARCHIVED:

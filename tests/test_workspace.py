@@ -200,4 +200,4 @@ def test_places_that_are_no_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a file, not a folder"):
         open_workspace(str(tmp_path / "file"))
     with pytest.raises(ConfigError, match="s3://bucket"):
-        open_workspace("s3://bucket/prefix")
+        open_workspace("ftp://host/folder")

@@ -10,9 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from basketwise.config import Config
+from basketwise.config import Config, without_password
 from basketwise.errors import BasketwiseError
-from basketwise.workspace import REGISTRY, Workspace
+from basketwise.registry.opening import DATABASE, SAGEMAKER, on_sagemaker, open_registry
+from basketwise.workspace import REGISTRY, Workspace, open_workspace
 
 DISK_PER_RAW_BYTE = 4
 """Room that silver, gold and scratch need, in sizes of the raw files (gzip counts eightfold)."""
@@ -20,32 +21,43 @@ DISK_PER_RAW_BYTE = 4
 MEMORY_FLOOR = 3 * 2**30
 """Bytes of memory that any run is at ease with."""
 
+PROBE = ".doctor"
+
 State = Literal["ok", "warning", "failed"]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding."""
+    """One finding.
+
+    Attributes
+    ----------
+    exit_code
+        What a command ends with if this has failed.
+    """
 
     name: str
     state: State
     text: str
     mend: str = ""
+    exit_code: int = 2
 
 
 def examine(
-    workspace: Workspace, config: Callable[[], Config], data: str | None
+    location: str, config: Callable[[], Config], data: str | None, *, aws: bool = False
 ) -> Iterator[Check]:
-    """Look at everything that a local run needs, one after the other.
+    """Look at everything that a run needs, one after the other.
 
     Parameters
     ----------
-    workspace : Workspace
-        Where outputs would lie.
+    location : str
+        The workspace: where outputs would lie. If that is a bucket, AWS is looked at too.
     config : callable
         Loads the configuration; its error is a finding like any other.
     data : str or None
         Raw files; None leaves them out.
+    aws : bool
+        Look at AWS whatever the location; one that is no bucket gives way to the project's.
     """
     try:
         settings = config()
@@ -53,30 +65,84 @@ def examine(
         yield Check("config", "failed", error.headline, error.hint)
         return
     yield Check("config", "ok", "all settings are known and in range")
-    yield _guarded("workspace", lambda: _workspace(workspace))
-    if data is not None:
-        yield _guarded("data", lambda: _data(data, settings))
-        yield _guarded("disk", lambda: _disk(workspace, data))
-    yield _memory()
-    yield _guarded("registry", lambda: _registry(workspace, settings))
+    if aws or location.startswith("s3://"):
+        yield from _on_aws(location, settings, data)
+        return
+    workspace = None
+    try:
+        workspace = open_workspace(location)
+    except BasketwiseError as error:
+        yield Check("workspace", "failed", error.headline, error.hint)
+    else:
+        yield guarded("workspace", lambda: _workspace(workspace))
+    yield from _machine(workspace, settings, data)
+    if workspace or settings.registry.uri:
+        yield _registry(workspace, settings, location)
 
 
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
+def guarded(name: str, check: Callable[[], Check]) -> Check:
+    """Make a check; an error is its finding."""
     try:
         return check()
     except BasketwiseError as error:
         return Check(name, "failed", error.headline, error.hint)
 
 
+def _on_aws(location: str, config: Config, data: str | None) -> Iterator[Check]:
+    from basketwise.aws import doctor as cloud
+    from basketwise.aws.doctor_quotas import quotas
+    from basketwise.aws.doctor_role import role
+
+    region = yield from cloud.region(config)
+    if not region:
+        yield from _machine(None, config, data)
+        return
+    names = yield from cloud.account(config, region, location)
+    if names is None:
+        yield from _machine(None, config, data)
+        yield cloud.image(config, region)
+        return
+    if not location.startswith("s3://"):
+        location = names.uri().rstrip("/")
+    workspace = None
+    try:
+        # Nothing is asked yet: only an address that cannot be is found out.
+        workspace = open_workspace(location, config.aws)
+    except BasketwiseError as error:
+        yield cloud.failure("workspace", error)
+    if workspace and (yield from cloud.bucket(config, names)):
+        yield cloud.guarded("workspace", lambda: _workspace(workspace))
+        yield from cloud.contents(config, names)
+    yield from _machine(workspace, config, data)
+    if workspace or config.registry.uri:
+        yield _registry(workspace, config, location)
+    if on_sagemaker(config.registry, location):
+        yield cloud.group(config, names)
+    yield from role(config, names)
+    yield from quotas(config, region)
+    yield cloud.image(config, region)
+
+
 def _workspace(workspace: Workspace) -> Check:
-    root = workspace.storage.workplace
+    storage = workspace.storage
+    root = storage.workplace
     existed = root.exists()
-    with workspace.storage.exclusive():
-        workspace.storage.write(".doctor", b"")
-        workspace.storage.delete(".doctor")
+    with storage.exclusive():
+        storage.write(PROBE, b"")
+        storage.read(PROBE)
+        storage.delete(PROBE)
     if not existed:
         shutil.rmtree(root)
-    return Check("workspace", "ok", f"{workspace.storage.location} is writable and not in use")
+    return Check("workspace", "ok", f"{storage.location} is writable and not in use")
+
+
+def _machine(workspace: Workspace | None, config: Config, data: str | None) -> Iterator[Check]:
+    """Look at the raw files and at this machine; without a workspace, not at its disk."""
+    if data is not None:
+        yield guarded("data", lambda: _data(data, config))
+        if workspace:
+            yield guarded("disk", lambda: _disk(workspace, data))
+    yield _memory()
 
 
 def _data(data: str, config: Config) -> Check:
@@ -126,14 +192,22 @@ def _memory() -> Check:
     return Check("memory", "ok", text)
 
 
-def _registry(workspace: Workspace, config: Config) -> Check:
-    from basketwise.registry.opening import DATABASE, open_registry
+def _registry(workspace: Workspace | None, config: Config, location: str) -> Check:
+    # A server, and SageMaker, need no folder.
+    folder = workspace.storage.workplace / REGISTRY if workspace else Path(REGISTRY)
+    in_cloud = on_sagemaker(config.registry, location)
+    where = SAGEMAKER if in_cloud else without_password(config.registry.uri) or "embedded"
 
-    folder = workspace.folder(REGISTRY)
-    if not config.registry.uri and not (folder / DATABASE).is_file():
-        return Check("registry", "ok", "embedded; the first run makes it")
-    registry = open_registry(config.registry, folder)
-    versions = registry.versions()
-    leads = next((version.version for version in versions if version.champion), "none")
-    where = config.registry.uri or "embedded"
-    return Check("registry", "ok", f"{where}: {len(versions)} versions, champion: {leads}")
+    def look() -> Check:
+        if where == "embedded" and not (folder / DATABASE).is_file():
+            return Check("registry", "ok", "embedded; the first run makes it")
+        registry = open_registry(config.registry, folder, config.aws, location)
+        versions = registry.versions()
+        leads = next((version.version for version in versions if version.champion), "none")
+        return Check("registry", "ok", f"{where}: {len(versions)} versions, champion: {leads}")
+
+    if in_cloud:
+        from basketwise.aws import doctor as cloud
+
+        return cloud.guarded("registry", look)
+    return guarded("registry", look)

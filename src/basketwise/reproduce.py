@@ -21,7 +21,7 @@ from basketwise.gold.tables import METADATA_FILE
 from basketwise.steps.data import etl
 from basketwise.steps.evaluation import evaluate
 from basketwise.steps.training import train
-from basketwise.storage import LocalStorage
+from basketwise.storage.local import LocalStorage
 from basketwise.workspace import REPRODUCTION, Workspace
 
 ORIGINS = ("data_hash", "code_version", "code_hash", "git_commit", "versions", "host")

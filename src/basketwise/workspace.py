@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from basketwise.errors import ConfigError, InputError
-from basketwise.storage import LocalStorage, Storage
+from basketwise.config import AwsConfig
+from basketwise.errors import InputError
+from basketwise.storage.opening import open_storage
+from basketwise.storage.protocol import Storage
 
 SILVER, GOLD, ARTIFACTS, REGISTRY = "silver", "gold", "artifacts", "registry"
 DEPLOYMENT_CONFIGS = "deployment-configs"
@@ -139,9 +141,20 @@ class Workspace:
         """Return a local path with the current files of one of the workspace's folders."""
         return self.storage.local(name)
 
+    def address(self, *parts: str) -> str:
+        """Return where something in the workspace lies, as people write it."""
+        return "/".join((self.storage.location.rstrip("/"), *parts))
 
-def open_workspace(location: str) -> Workspace:
-    """Open the workspace at a path.
+
+def open_workspace(location: str, config: AwsConfig | None = None) -> Workspace:
+    """Open the workspace at a path or an ``s3://bucket/prefix``.
+
+    Parameters
+    ----------
+    location : str
+        Path of a local folder, or address of a prefix of a bucket.
+    config : AwsConfig, optional
+        Region and address of the services; used for a bucket only.
 
     Raises
     ------
@@ -149,13 +162,7 @@ def open_workspace(location: str) -> Workspace:
         For a location of a kind that is not supported.
     InputError
         If something that is no folder lies there.
+    DependencyError
+        If boto3 is needed and not installed.
     """
-    if "://" in location:
-        raise ConfigError(
-            f"The workspace {location!r} is not a local folder.",
-            "This version of Basketwise keeps workspaces in local folders: give a path.",
-        )
-    root = Path(location).expanduser()
-    if root.exists() and not root.is_dir():
-        raise InputError(f"{location!r} is a file, not a folder.", "Give a folder as --workspace.")
-    return Workspace(LocalStorage(root))
+    return Workspace(open_storage(location, config or AwsConfig()))

@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 
 from basketwise.silver import partitions
-from basketwise.storage import LocalStorage
+from basketwise.storage.local import LocalStorage
 from tests.cli.calling import SMALL, Outcome, call, called, clean_environment, command, contents
 from tests.cli.till import changed, delivered, delivery, relabelled, without
 from tests.mlflow_server import free_port
@@ -170,7 +170,7 @@ def test_data_that_is_not_there(workspace: Path, tmp_path: Path) -> None:
         (("--set", "split.size=1"), ("split.size is not a setting", "Settings of split")),
         (("--set", "training.folds=1"), ("training.folds is 1",)),
         (("--config", "none.toml"), ("none.toml", "No such file", "basketwise init")),
-        (("--workspace", "s3://bucket/prefix"), ("s3://bucket/prefix", "local folder")),
+        (("--workspace", "ftp://host/folder"), ("ftp://host/folder", "s3://bucket/prefix")),
     ],
 )
 def test_settings_that_cannot_be_used(

@@ -10,7 +10,7 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.settings import load_config
-from basketwise.storage import LocalStorage
+from basketwise.storage.local import LocalStorage
 from tests.cli.calling import call, called, clean_environment, command, contents
 from tests.cli.till import delivered, delivery, without
 

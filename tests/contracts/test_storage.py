@@ -7,24 +7,45 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from basketwise.errors import InputError, WorkspaceError
-from basketwise.storage import OLD, LocalStorage, Storage
+from basketwise.errors import BasketwiseError, DependencyError, InputError, WorkspaceError
+from basketwise.storage.local import OLD, LocalStorage
+from basketwise.storage.protocol import Storage
+from basketwise.storage.s3 import S3Storage
+from tests.seaweed import S3Server
 
 HOLD = """
 import sys
 from pathlib import Path
-from basketwise.storage import LocalStorage
+from basketwise.storage.local import LocalStorage
 with LocalStorage(Path(sys.argv[1])).exclusive():
     print("held", flush=True)
     sys.stdin.read()
 """
+
+HOLD_S3 = """
+import sys
+from pathlib import Path
+from basketwise.aws.clients import client
+from basketwise.config import AwsConfig
+from basketwise.storage.s3 import S3Storage
+endpoint, bucket, prefix, cache, lease = sys.argv[1:]
+s3 = client("s3", AwsConfig(endpoint_url=endpoint))
+with S3Storage(s3, bucket, prefix, cache=Path(cache), lease=float(lease)).exclusive():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+LEASE = 3.0
+NO_SUM_OF_ANYTHING = "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o="
 
 
 @dataclass(frozen=True)
@@ -34,11 +55,18 @@ class Subject:
     storage: Storage
     fill_up: Callable[[], AbstractContextManager[None]]
     """While it is open, the place is full: bytes can be taken in, but not be kept."""
+    refusal: tuple[type[BasketwiseError], str]
+    """What a write that cannot be kept is answered with."""
     holder: list[str]
     """The command of another process that says ``held`` and holds the place until its end."""
+    freed_within: float = 0.0
+    """Seconds after which the place of a holder that was killed is free."""
 
 
-def local(folder: Path, patch: pytest.MonkeyPatch) -> Subject:
+Fixtures = pytest.FixtureRequest
+
+
+def local(folder: Path, patch: pytest.MonkeyPatch, _: Fixtures) -> Subject:
     @contextmanager
     def full() -> Iterator[None]:
         def no_room(descriptor: int) -> None:
@@ -49,26 +77,50 @@ def local(folder: Path, patch: pytest.MonkeyPatch) -> Subject:
             yield
 
     root = folder / "workspace"
-    return Subject(LocalStorage(root), full, [sys.executable, "-c", HOLD, str(root)])
+    refusal = (WorkspaceError, "cannot be written to: No space left")
+    return Subject(LocalStorage(root), full, refusal, [sys.executable, "-c", HOLD, str(root)])
 
 
-IMPLEMENTATIONS = {"local": local}
+def s3(folder: Path, patch: pytest.MonkeyPatch, fixtures: Fixtures) -> Subject:
+    server: S3Server = fixtures.getfixturevalue("s3_server")
+    for name, value in server.environment.items():
+        patch.setenv(name, value)
+    client, prefix = server.client(), server.new_prefix()
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        def damaged(params: dict[str, Any], **_: object) -> None:
+            params["headers"]["x-amz-checksum-sha256"] = NO_SUM_OF_ANYTHING
+
+        client.meta.events.register("before-call.s3.PutObject", damaged)
+        try:
+            yield
+        finally:
+            client.meta.events.unregister("before-call.s3.PutObject", damaged)
+
+    command = [sys.executable, "-c", HOLD_S3, server.endpoint_url, server.bucket]
+    return Subject(
+        S3Storage(client, server.bucket, prefix, cache=folder / "cache", lease=LEASE),
+        full,
+        (DependencyError, "AWS refused to write s3://.*BadDigest"),
+        [*command, prefix, str(folder / "other"), str(LEASE)],
+        freed_within=LEASE + 4,
+    )
+
+
+IMPLEMENTATIONS = {"local": local, "s3": s3}
 
 
 @pytest.fixture(params=list(IMPLEMENTATIONS))
 def subject(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Subject:
-    return IMPLEMENTATIONS[request.param](tmp_path, monkeypatch)
+    return IMPLEMENTATIONS[request.param](tmp_path, monkeypatch, request)
 
 
 @pytest.fixture
 def storage(subject: Subject) -> Storage:
     return subject.storage
-
-
-def exclusive(storage: Storage) -> AbstractContextManager[None]:
-    return storage.exclusive()
 
 
 def folder_of(root: Path, **files: bytes) -> Path:
@@ -167,6 +219,43 @@ def test_local_shows_the_current_files(storage: Storage) -> None:
     assert (storage.local("gold") / "a" / "b").read_bytes() == b"2"
 
 
+def test_a_prefix_without_files_has_no_local_folder(storage: Storage) -> None:
+    assert not storage.local("gold").exists()
+
+
+def test_what_is_edited_is_brought_back(storage: Storage) -> None:
+    storage.write("configs/kept", b"kept")
+    storage.write("configs/changed", b"old")
+    storage.write("configs/deep/removed", b"")
+
+    with storage.edited("configs") as folder:
+        (folder / "changed").write_bytes(b"new")
+        (folder / "deep" / "removed").unlink()
+        (folder / "added").write_bytes(b"1")
+
+    assert storage.keys("configs") == ["configs/added", "configs/changed", "configs/kept"]
+    assert storage.read("configs/changed") == b"new"
+
+
+def test_a_folder_can_be_begun_by_editing(storage: Storage) -> None:
+    with storage.edited("configs") as folder:
+        folder.mkdir(parents=True)
+        (folder / "first").write_bytes(b"1")
+
+    assert storage.read("configs/first") == b"1"
+
+
+def test_keys_may_have_odd_characters(storage: Storage) -> None:
+    odd = ["a b+c", "ü%25/&=#?", "'(1)~;:,@!$*\"", "日本/😀", "<x>", ".hidden/..x"]
+    for number, name in enumerate(odd):
+        storage.write(f"odd/{name}", bytes([number]))
+
+    assert storage.keys("odd") == sorted(f"odd/{name}" for name in odd)
+    for number, name in enumerate(odd):
+        assert storage.read(f"odd/{name}") == bytes([number])
+        assert (storage.local("odd") / name).read_bytes() == bytes([number])
+
+
 @pytest.mark.parametrize(
     "key", ["/etc/passwd", "../a", "a/../../b", "a/..", "", "a//b", "a/", "..\\a", "a\\b"]
 )
@@ -189,10 +278,8 @@ def test_keys_that_lead_outside_are_refused(storage: Storage, tmp_path: Path, ke
 def test_a_write_that_fails_in_the_middle_leaves_the_old_bytes(subject: Subject) -> None:
     subject.storage.write("gold/a", b"old")
 
-    with (
-        subject.fill_up(),
-        pytest.raises(WorkspaceError, match="cannot be written to: No space left"),
-    ):
+    refusal, words = subject.refusal
+    with subject.fill_up(), pytest.raises(refusal, match=words):
         subject.storage.write("gold/a", b"new bytes")
 
     assert subject.storage.read("gold/a") == b"old"
@@ -200,14 +287,14 @@ def test_a_write_that_fails_in_the_middle_leaves_the_old_bytes(subject: Subject)
 
 
 def test_a_first_write_that_fails_leaves_nothing(subject: Subject) -> None:
-    with subject.fill_up(), pytest.raises(WorkspaceError):
+    with subject.fill_up(), pytest.raises(subject.refusal[0]):
         subject.storage.write("gold/a", b"new bytes")
 
     assert not subject.storage.exists("gold")
 
 
 def test_one_at_a_time(subject: Subject) -> None:
-    with exclusive(subject.storage):
+    with subject.storage.exclusive():
         rival = subprocess.run(subject.holder, capture_output=True, input=b"", check=False)
 
     assert rival.returncode != 0
@@ -219,22 +306,23 @@ def test_another_process_keeps_us_out_until_it_is_killed(subject: Subject) -> No
     with held(subject) as process:
         with (
             pytest.raises(WorkspaceError, match="Another run is using the workspace"),
-            exclusive(subject.storage),
+            subject.storage.exclusive(),
         ):
             pass
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    with exclusive(subject.storage):
+    time.sleep(subject.freed_within)
+    with subject.storage.exclusive():
         subject.storage.write("a", b"ours")
     assert subject.storage.read("a") == b"ours"
 
 
 def test_an_error_frees_the_lock(storage: Storage) -> None:
-    with pytest.raises(InputError, match="mine"), exclusive(storage):
+    with pytest.raises(InputError, match="mine"), storage.exclusive():
         raise InputError("mine")
 
-    with exclusive(storage):
+    with storage.exclusive():
         pass
 
 

@@ -26,13 +26,14 @@ COMMANDS = {
     "models": "basketwise.cli.models",
     "predict": "basketwise.cli.predict",
     "reproduce": "basketwise.cli.reproduce",
+    "aws": "basketwise.cli.aws",
 }
 """Where each command is written; a module is imported only when its command is called."""
 
 HELP = {
     "sample": "Write made-up till lines to try things out on.",
     "init": "Write a commented basketwise.toml.",
-    "doctor": "Check config, data, workspace, registry, disk and memory.",
+    "doctor": "Check config, data, workspace, registry, disk, memory, AWS.",
     "run": "The main job: raw files to an approved, exported model.",
     "etl": "Raw files to silver and gold.",
     "train": "Gold to trained candidates.",
@@ -42,6 +43,7 @@ HELP = {
     "models": "List, show, approve, reject, roll back versions.",
     "predict": "Score the baskets of raw files.",
     "reproduce": "Make a run again from its manifest, and say what differs.",
+    "aws": "Provision, run and clean up on Amazon SageMaker.",
 }
 
 

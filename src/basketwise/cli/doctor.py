@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 
 import click
 
@@ -15,20 +14,33 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 
 @click.command()
 @click.option("--data", metavar="PATH", help="Raw files to look at too.")
+@click.option(
+    "--aws",
+    "on_aws",
+    is_flag=True,
+    help="Look at AWS too, as with a workspace in a bucket; by default the project's.",
+)
 @common
-def doctor(data: str | None, common: Common) -> None:
+def doctor(data: str | None, on_aws: bool, common: Common) -> None:
     """Check config, data, workspace, registry, disk and memory; say how to mend what is wrong."""
     from basketwise.doctor import examine
-    from basketwise.workspace import open_workspace
 
     found = []
-    for check in examine(open_workspace(common.workspace), common.config, data):
+    for check in examine(common.workspace, common.config, data, aws=on_aws):
         found.append(check)
         if not common.as_json:
             click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")
             for line in check.mend.splitlines():
                 click.echo(f"  {'':<10} {line}")
-    failed = any(check.state == "failed" for check in found)
+    code = max((check.exit_code for check in found if check.state == "failed"), default=0)
     if common.as_json:
-        print_json({"ready": not failed, "checks": [asdict(check) for check in found]})
-    sys.exit(2 if failed else 0)
+        print_json(
+            {
+                "ready": code == 0,
+                "checks": [
+                    {key: getattr(check, key) for key in ("name", "state", "text", "mend")}
+                    for check in found
+                ],
+            }
+        )
+    sys.exit(code)

@@ -10,8 +10,6 @@ from basketwise.cli.options import Common, common, context, user
 from basketwise.cli.output import print_json, shown, shown_score
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from basketwise.context import Context
     from basketwise.registry.protocol import Change, ModelVersion, Registry
 
@@ -155,15 +153,17 @@ def _change(version: str, state: str, why: str, shared: Common) -> None:
     _tell_latest(path)
 
 
-def _follow(registry: Registry, ctx: Context) -> Path | None:
+def _follow(registry: Registry, ctx: Context) -> str | None:
+    """Let the deployment configurations follow the champion; returns the new one's address."""
     from basketwise.registry.deployment import follow_champion
     from basketwise.workspace import DEPLOYMENT_CONFIGS
 
     with ctx.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
-        return follow_champion(registry, folder, ctx.config.deployment)
+        path = follow_champion(registry, folder, ctx.config.deployment)
+    return ctx.workspace.address(DEPLOYMENT_CONFIGS, path.name) if path else None
 
 
-def _tell_latest(path: Path | None) -> None:
+def _tell_latest(path: str | None) -> None:
     if path is None:
         click.echo("No version leads now: latest_model_config.json is gone.")
     else:

@@ -58,8 +58,8 @@ def common(command: Command) -> Command:
         envvar="BASKETWISE_WORKSPACE",
         default=DEFAULT_WORKSPACE,
         show_default=True,
-        metavar="DIR",
-        help="Where outputs lie.",
+        metavar="DIR|s3://…",
+        help="Where outputs lie: a folder, or a prefix of a bucket.",
     )
     @click.option(
         "--set",
@@ -100,7 +100,7 @@ def context(shared: Common, config: Config, *, force: bool = False) -> Context:
     from basketwise.workspace import open_workspace
 
     return Context(
-        workspace=open_workspace(shared.workspace),
+        workspace=open_workspace(shared.workspace, config.aws),
         config=config,
         platform=LocalPlatform(),
         reporter=reporter(),

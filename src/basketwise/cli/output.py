@@ -53,15 +53,15 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "leaderboard": report["leaderboard"],
         "lines": result.metadata.lines.model_dump(),
         "impact": report["impact"],
-        "artifacts": str(result.folder),
-        "report": str(result.folder / "report.html"),
-        "model": str(result.folder / "model.tar.gz"),
-        "deployment_config": str(result.deployment_config) if result.deployment_config else None,
+        "artifacts": result.address,
+        "report": f"{result.address}/report.html",
+        "model": f"{result.address}/model.tar.gz",
+        "deployment_config": result.config_address,
     }
 
 
-def print_summary(result: RunResult, data: str, workspace: str) -> None:
-    """Print the final summary of a run: ETL, training, registry, money, readiness, what next."""
+def print_summary(result: RunResult) -> None:
+    """Print the final summary of a run: ETL, training, registry, money, readiness."""
     report, metadata = result.report, result.metadata
     click.echo(RULE)
     click.secho(textwrap.fill(report["verdict"]["headline"], WIDTH), bold=True)
@@ -104,12 +104,17 @@ def print_summary(result: RunResult, data: str, workspace: str) -> None:
     for line in impact_lines(report):
         click.echo(f"  {line}")
     _section("Deployment readiness")
-    folder = shown(result.folder)
+    folder, config = shown(result.address), result.config_address
     click.echo(f"  report    {folder}/report.html")
+    if "://" in folder:
+        click.echo(f"  here      {shown(result.folder)}/report.html")
     click.echo(f"  model     {folder}/model.tar.gz")
-    config = result.deployment_config
     click.echo(f"  config    {shown(config) if config else 'none: the model is not approved'}")
     click.echo(f"  took      {result.seconds:.1f} s")
+
+
+def print_next(result: RunResult, data: str, workspace: str) -> None:
+    """Print what may be typed next."""
     _section("Next")
     name, place = program(), shlex.quote(workspace)
     if result.deployment_config is None:
@@ -172,9 +177,11 @@ def impact_lines(report: Report) -> list[str]:
     ]
 
 
-def shown(path: os.PathLike[str]) -> str:
-    """Shorten a path below the working directory."""
+def shown(path: os.PathLike[str] | str) -> str:
+    """Shorten a path below the working directory; an address stays as it is."""
     text = os.fspath(path)
+    if "://" in text:
+        return text
     relative = os.path.relpath(text)
     return relative if not relative.startswith("..") else text
 

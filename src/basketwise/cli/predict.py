@@ -51,6 +51,7 @@ def predict(
     from basketwise.gold.tables import KEY
     from basketwise.serving.batch import predict as predict_batch
     from basketwise.serving.explain import EXPLANATION
+    from basketwise.storage.fetching import local_copy
 
     if out is None and not baskets:
         raise click.UsageError("Give --out FILE for all baskets, or --basket ID for one.")
@@ -59,7 +60,7 @@ def predict(
     scorer = _scorer(model, ctx)
     with ctx.reporter.stage("predict") as log:
         result = predict_batch(
-            data,
+            local_copy(data, config.aws),
             None if out is None else Path(out),
             scorer,
             config,

@@ -27,14 +27,15 @@ def run(
 ) -> None:
     """Run every stage, from raw files to an approved, exported model."""
     config = common.config(*overrides(split, models))
-    from basketwise.cli.output import print_json, print_summary, run_document
+    from basketwise.cli.output import print_json, print_next, print_summary, run_document
     from basketwise.pipeline import run_all
 
     result = run_all(data, context(common, config, force=force))
     if common.as_json:
         print_json(run_document(result))
     else:
-        print_summary(result, data, common.workspace)
+        print_summary(result)
+        print_next(result, data, common.workspace)
     # The version's state counts, not the verdict: a person may have rejected it since.
     if require_approval and not result.approved:
         sys.exit(GATE_NOT_PASSED)

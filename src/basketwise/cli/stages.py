@@ -33,7 +33,7 @@ def etl(data: str, split: str | None, force: bool, common: Common) -> None:
     if common.as_json:
         print_json(made.metadata.model_dump(mode="json"))
     else:
-        click.echo(f"gold      {shown(ctx.workspace.folder(GOLD))}")
+        click.echo(f"gold      {shown(ctx.workspace.address(GOLD))}")
 
 
 @click.command()
@@ -45,6 +45,7 @@ def train(models: str | None, force: bool, common: Common) -> None:
     from basketwise import pipeline
     from basketwise.steps import data as data_step
     from basketwise.steps import training
+    from basketwise.workspace import ARTIFACTS
 
     ctx = context(common, common.config(*overrides(None, models)), force=force)
     with ctx.workspace.staged() as staging:
@@ -57,7 +58,8 @@ def train(models: str | None, force: bool, common: Common) -> None:
     if common.as_json:
         print_json({"run_id": folder.name, **trained.record.model_dump(mode="json")})
     else:
-        click.echo(f"run       {folder.name}\nartifacts {shown(folder)}")
+        click.echo(f"run       {folder.name}")
+        click.echo(f"artifacts {shown(ctx.workspace.address(ARTIFACTS, folder.name))}")
 
 
 @click.command()
@@ -72,6 +74,7 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
     from basketwise.steps import data as data_step
     from basketwise.steps import evaluation as evaluation_step
     from basketwise.steps.training import present_training
+    from basketwise.workspace import ARTIFACTS
 
     ctx = context(common, common.config(), force=force)
     started = datetime.now(UTC)
@@ -101,7 +104,7 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
     for line in split_lines(report["splits"]):
         click.echo(line)
     click.echo(report["verdict"]["headline"])
-    click.echo(f"report    {shown(folder)}/report.html")
+    click.echo(f"report    {shown(ctx.workspace.address(ARTIFACTS, folder.name))}/report.html")
 
 
 @click.command()
@@ -155,7 +158,8 @@ def export(version: str | None, common: Common) -> None:
         )
     with ctx.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
         path = export_version(registry, chosen, folder, ctx.config.deployment)
+        document = json.loads(path.read_bytes())
     if common.as_json:
-        print_json(json.loads(path.read_bytes()))
+        print_json(document)
     else:
-        click.echo(shown(path))
+        click.echo(shown(ctx.workspace.address(DEPLOYMENT_CONFIGS, path.name)))

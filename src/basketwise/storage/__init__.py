@@ -1,0 +1,1 @@
+"""Where workspaces lie: the protocol, a folder, a bucket."""

@@ -1,0 +1,125 @@
+"""``aws provision``, ``aws destroy``, ``aws policy``: in a made-up account."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+
+from basketwise.aws import clients
+from tests.aws.account import Account, account, client_of
+from tests.aws.calls import ACCOUNT, BUCKET, GROUP, STEM
+from tests.aws.data import fill
+from tests.cli.calling import Outcome, call, called
+
+
+@pytest.fixture
+def aws() -> Iterator[Account]:
+    with (
+        account() as made,
+        mock.patch.object(clients, "client", lambda service, _: client_of(service)),
+    ):
+        yield made
+
+
+def typed(text: str, *arguments: str) -> Outcome:
+    """Call with somebody at the keyboard."""
+    keyboard = io.StringIO(text)
+    with (
+        mock.patch.object(keyboard, "isatty", return_value=True),
+        mock.patch("sys.stdin", keyboard),
+    ):
+        return call(*arguments)
+
+
+def test_a_dry_run_shows_the_changes_and_makes_none(aws: Account) -> None:
+    outcome = called("aws", "provision", "--dry-run")
+    assert outcome.out.splitlines()[0] == "Add     AWS::S3::Bucket                    Bucket"
+    assert outcome.out.splitlines()[-1] == "Nothing was changed."
+    assert aws.buckets() == []
+
+
+def test_provisioning_asks_first_and_says_what_is_there_then(aws: Account) -> None:
+    refused = typed("n\n", "aws", "provision")
+    assert (refused.code, aws.buckets()) == (0, [])
+    outcome = typed("y\n", "aws", "provision")
+    assert outcome.code == 0
+    assert f"s3://{BUCKET}" in outcome.out
+    assert f"role/{STEM}-sagemaker-execution" in outcome.out
+    assert "Make these changes?" in outcome.err
+    assert called("aws", "provision", "--yes").out == f"The stack {STEM} is as it should be.\n"
+
+
+def test_json_is_one_object(aws: Account) -> None:
+    document = called("aws", "provision", "--yes", "--json").json
+    assert document["done"] is True
+    assert document["bucket"] == BUCKET
+    assert {"action", "resource", "name", "replaced"} == set(document["changes"][0])
+
+
+@pytest.mark.parametrize("command", ["provision", "destroy"])
+def test_nobody_is_asked_where_nobody_is(aws: Account, command: str) -> None:
+    outcome = call("aws", command)
+    assert outcome.code == 2
+    assert "--yes" in outcome.err
+    assert aws.cloudformation.describe_stacks()["Stacks"] == []
+
+
+def test_destroy_keeps_data(aws: Account) -> None:
+    aws.provision()
+    fill(aws)
+    outcome = called("aws", "destroy", "--yes")
+    assert f"removed   stack {STEM}" in outcome.out
+    assert f"kept      s3://{BUCKET}" in outcome.out
+    assert aws.buckets() == [BUCKET]
+    assert aws.roles() == []
+
+
+def test_data_goes_when_told_so_twice(aws: Account) -> None:
+    aws.provision()
+    fill(aws)
+    outcome = typed(f"{BUCKET}\ny\n", "aws", "destroy", "--delete-data")
+    assert outcome.code == 0
+    assert f"All data in s3://{BUCKET} and all versions of {GROUP} go." in outcome.err
+    assert aws.buckets() == []
+
+
+def test_a_wrong_name_leaves_even_the_stack(aws: Account) -> None:
+    aws.provision()
+    outcome = typed("yes\n", "aws", "destroy", "--delete-data", "--yes")
+    assert outcome.code == 2
+    assert f"--confirm {BUCKET}" in outcome.err
+    assert aws.buckets() == [BUCKET]
+    assert aws.roles() == [f"{STEM}-sagemaker-execution"]
+
+
+def test_in_a_script_the_name_is_an_option(aws: Account) -> None:
+    aws.provision()
+    assert call("aws", "destroy", "--yes", "--confirm", BUCKET).code == 2
+    arguments = ("--yes", "--delete-data", "--confirm", BUCKET, "--json")
+    document = called("aws", "destroy", *arguments).json
+    assert document["data_deleted"] is True
+    assert document["removed"][0] == f"stack {STEM}"
+    assert aws.buckets() == []
+
+
+def test_a_policy_is_printed_without_asking_aws(aws: Account) -> None:
+    other = "210987654321"
+    document = called("aws", "policy", "run", "--account", other).json
+    assert document["Version"] == "2012-10-17"
+    assert f"arn:aws:s3:::{STEM}-{other}" in [one["Resource"] for one in document["Statement"]]
+    assert call("aws", "policy", "run", "--account", "1").code == 2
+
+
+def test_the_policy_is_for_the_account_of_the_credentials(aws: Account) -> None:
+    text = called("aws", "policy", "provision").out
+    assert f"{STEM}-{ACCOUNT}" in text
+
+
+def test_a_wrong_schedule_and_a_strange_image_are_refused(aws: Account) -> None:
+    assert call("aws", "provision", "--yes", "--schedule", "daily").code == 2
+    image = ("--set", "aws.image=own", "--set", "aws.image_uri=docker.io/shop:1")
+    assert call("aws", "provision", "--yes", *image).code == 2
+    assert aws.buckets() == []

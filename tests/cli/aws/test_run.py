@@ -1,0 +1,352 @@
+"""``aws run``, whole: from raw files to scores, on real S3 and with jobs that really run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from basketwise.sampling import generate
+from tests.aws.double.cloud import Cloud, running_cloud
+from tests.aws.double.job import Job
+from tests.aws.double.service import wait_for
+from tests.cli.calling import Outcome, call, called
+from tests.seaweed import S3Server
+
+GROUP = "retail-price-sensitivity-models"
+QUICK = (
+    *("--set", "aws.poll_seconds=0.1"),
+    *("--set", "training.folds=3"),
+    *("--set", "evaluation.resamples=100"),
+)
+TREE = ("--models", "decision_tree")
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw")
+    generate(folder, baskets=1500, seed=7, weeks=5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(
+    s3_server: S3Server, raw: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Cloud, Outcome]]:
+    """An account in which a run has gone through; not to be changed."""
+    with running_cloud(s3_server, tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud, called(*command(cloud, raw, "first"), "--json")
+
+
+@pytest.fixture
+def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
+    with running_cloud(s3_server, tmp_path) as running:
+        yield running
+
+
+def command(cloud: Cloud, raw: Path | str, name: str, *more: str) -> list[str]:
+    given = more or TREE
+    place = ("--workspace", cloud.workspace)
+    return ["aws", "run", "--data", str(raw), "--name", name, *QUICK, *given, *place]
+
+
+def predictions(cloud: Cloud, run: str) -> pl.DataFrame:
+    return pl.read_parquet(cloud.read("artifacts", run, "test_predictions.parquet"))
+
+
+# --- what a run does ---------------------------------------------------------------------------
+
+
+def test_a_run_starts_each_job_once_and_ends_approved(finished: tuple[Cloud, Outcome]) -> None:
+    cloud, outcome = finished
+    assert [job["name"] for job in outcome.json["aws"]["jobs"]] == [
+        "retail-etl-processing-run-first",
+        "retail-prediction-training-run-first",
+    ]
+    assert list(cloud.jobs.jobs) == [job["name"] for job in outcome.json["aws"]["jobs"]]
+    assert outcome.json["state"] == "Approved"
+    assert outcome.json["accuracy"]["estimate"] > 0.9
+    assert outcome.json["report"] == f"{cloud.workspace}/artifacts/run-first/report.html"
+
+
+def test_the_cost_is_what_the_jobs_took(finished: tuple[Cloud, Outcome]) -> None:
+    cloud, outcome = finished
+    etl, training = cloud.jobs.jobs.values()
+    paid = (etl.ended or 0) - (etl.started or 0) + max(int(training.worked * 0.3), 1)
+    assert outcome.json["aws"]["billable_seconds"] == pytest.approx(paid, abs=0.01)
+    assert outcome.json["aws"]["estimated_usd"] == pytest.approx(paid / 3600 * 0.115, abs=1e-4)
+    assert 0 <= outcome.json["aws"]["spot_saving"] < 1
+
+
+def test_the_workspace_holds_what_a_local_one_does(finished: tuple[Cloud, Outcome]) -> None:
+    cloud, _ = finished
+    assert {key.split("/")[0] for key in cloud.keys("")} == {
+        ".basketwise",
+        "artifacts",
+        "checkpoints",
+        "code",
+        "deployment-configs",
+        "gold",
+        "model-registry",
+        "raw",
+        "silver",
+    }
+    assert "gold/step-gold.json" in cloud.keys("gold")
+    assert len(cloud.keys("raw")) == 5
+    assert not cloud.keys(".basketwise/incoming")
+
+
+def test_the_jobs_ran_the_code_that_was_uploaded(finished: tuple[Cloud, Outcome]) -> None:
+    cloud, _ = finished
+    (wheel,) = [key for key in cloud.keys("code") if key.endswith(".whl")]
+    for job in cloud.jobs.jobs.values():
+        assert f"installed {Path(wheel).name}" in job.log.read_text()
+        assert (job.root.with_suffix(".site") / "basketwise").is_dir()
+
+
+def test_the_version_can_be_deployed_as_it_is(finished: tuple[Cloud, Outcome]) -> None:
+    cloud, _ = finished
+    (package,) = cloud.registry.packages[GROUP]
+    (container,) = package["InferenceSpecification"]["Containers"]
+    assert container["ModelDataUrl"] == f"{cloud.workspace}/artifacts/run-first/model.tar.gz"
+    assert container["Image"].endswith("sagemaker-scikit-learn:1.9-0-cpu-py3")
+    assert package["MetadataProperties"]["GeneratedBy"] == "retail-prediction-training-run-first"
+    assert package["CustomerMetadataProperties"].keys() >= {
+        "model_algorithm",
+        "target_variable",
+        "dataset_size",
+        "feature_count",
+        "training_timestamp",
+        "business_kpi",
+        "use_case",
+        "model_version",
+        "data_source",
+    }
+    latest = json.loads(cloud.read("deployment-configs", "latest_model_config.json"))
+    assert latest["model_info"]["model_package_arn"] == package["ModelPackageArn"]
+    assert latest["model_info"]["image_uri"] == container["Image"]
+
+
+def test_the_other_commands_work_on_the_bucket(
+    finished: tuple[Cloud, Outcome], raw: Path, tmp_path: Path
+) -> None:
+    cloud, _ = finished
+    place = ("--workspace", cloud.workspace)
+    assert "Approved" in called("models", "list", *place).out
+    scores = tmp_path / "scores.csv"
+    called("predict", "--data", f"{cloud.workspace}/raw/", "--out", str(scores), *place)
+    assert pl.read_csv(scores).height == 1500
+
+
+def test_the_same_run_again_starts_nothing(finished: tuple[Cloud, Outcome], raw: Path) -> None:
+    cloud, outcome = finished
+    again = called(*command(cloud, raw, "first"))
+    assert len(cloud.jobs.jobs) == 2
+    assert "no job was needed" in again.out
+    assert len(cloud.registry.packages[GROUP]) == 1
+    resumed = called("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *QUICK)
+    assert resumed.json["run_id"] == outcome.json["run_id"] == "run-first"
+    assert len(cloud.jobs.jobs) == 2
+
+
+def test_a_name_that_is_taken_is_not_used_for_something_else(
+    finished: tuple[Cloud, Outcome], raw: Path
+) -> None:
+    cloud, _ = finished
+    refused = call(*command(cloud, raw, "first", "--models", "logistic"))
+    assert refused.code == 2
+    assert "There is a run run-first" in refused.err
+    assert "(training)" in refused.err
+
+
+def test_files_that_would_be_read_too_are_named(
+    finished: tuple[Cloud, Outcome], raw: Path, tmp_path: Path
+) -> None:
+    cloud, _ = finished
+    some = tmp_path / "some"
+    some.mkdir()
+    for path in sorted(raw.iterdir())[:2]:
+        (some / path.name).write_bytes(path.read_bytes())
+    refused = call(*command(cloud, some, "second"))
+    assert refused.code == 2
+    assert "raw/ holds 3 files that are not in" in refused.err
+    assert f"--data {cloud.workspace}/raw/" in refused.err
+
+
+# --- what may happen on the way ----------------------------------------------------------------
+
+
+def test_an_interrupted_spot_training_ends_with_the_same_model(
+    finished: tuple[Cloud, Outcome], cloud: Cloud, raw: Path
+) -> None:
+    models = ("--models", "random_forest", "--set", "training.random_forest.n_estimators=150")
+    whole = called(*command(cloud, raw, "whole", *models), "--json")
+    process = started(command(cloud, raw, "spot", *models, "--force"))
+    job = working(cloud, "retail-prediction-training-run-spot")
+    wait_for(lambda: len(cloud.keys("checkpoints", "run-spot")) >= 1)
+    job.interrupt()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Interrupted" in job.phases
+    assert job.phases.count("Training") == 2
+    assert predictions(cloud, "run-spot").equals(predictions(cloud, "run-whole"))
+    assert whole.json["state"] == "Approved"
+
+
+def test_a_lost_terminal_is_picked_up(cloud: Cloud, raw: Path) -> None:
+    models = ("--models", "random_forest", "--set", "training.random_forest.n_estimators=150")
+    process = started(command(cloud, raw, "lost", *models))
+    working(cloud, "retail-prediction-training-run-lost")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    busy = call("aws", "run", "--resume", "--workspace", cloud.workspace, *QUICK)
+    assert busy.code == 2
+    assert "If it was killed, its lock ends by itself" in busy.err
+    cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=cloud.names.key(".basketwise/lock"))
+    resumed = called("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *QUICK)
+    assert resumed.json["run_id"] == "run-lost"
+    assert resumed.json["stages"]["silver"] == {"status": "cached", "why": ""}
+    assert list(cloud.jobs.jobs) == [
+        "retail-etl-processing-run-lost",
+        "retail-prediction-training-run-lost",
+    ]
+    assert resumed.json["state"] == "Approved"
+
+
+def test_a_run_that_failed_goes_on_where_it_failed(cloud: Cloud, raw: Path) -> None:
+    cloud.jobs.capacity = False
+    failed = call(*command(cloud, raw, "tight"))
+    assert failed.code == 3
+    assert "has failed: CapacityError: Unable to provision" in failed.err
+    assert not cloud.keys("artifacts/run-tight")
+    assert not cloud.registry.packages.get(GROUP)
+    cloud.jobs.capacity = True
+    called("aws", "run", "--resume", "--workspace", cloud.workspace, *QUICK)
+    assert list(cloud.jobs.jobs) == [
+        "retail-etl-processing-run-tight",
+        "retail-prediction-training-run-tight",
+        "retail-prediction-training-run-tight-2",
+    ]
+
+
+def test_bad_data_fail_the_job_and_leave_nothing(cloud: Cloud, tmp_path: Path) -> None:
+    folder = tmp_path / "bad"
+    generate(folder, baskets=200, seed=7, weeks=2, compress=False)
+    for path in folder.iterdir():
+        path.write_text(path.read_text().replace("SPEND", "SPENT", 1))
+    failed = call(*command(cloud, folder, "bad"))
+    assert failed.code == 3
+    assert "The job retail-etl-processing-run-bad has failed: " in failed.err
+    assert "lacks the required column SPEND" in failed.err
+    assert "Its log ends with:" in failed.err
+    assert not cloud.keys("silver") + cloud.keys("gold") + cloud.keys("artifacts")
+
+
+def test_an_image_that_cannot_be_pulled(cloud: Cloud, raw: Path) -> None:
+    cloud.jobs.images = set()
+    failed = call(*command(cloud, raw, "image"))
+    assert failed.code == 3
+    assert "Cannot pull the image" in failed.err
+
+
+def test_throttled_calls_are_made_again(cloud: Cloud, raw: Path) -> None:
+    cloud.service.throttle = 3
+    called(*command(cloud, raw, "slow"))
+    assert len(cloud.jobs.jobs) == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("expired", "have expired; log in again"),
+        ("denied", "Give the user or role the permission"),
+        ("none", "credentials are needed"),
+        ("bucket", "The specified bucket does not exist"),
+    ],
+)
+def test_what_aws_refuses_is_said_with_what_to_do(
+    cloud: Cloud, raw: Path, monkeypatch: pytest.MonkeyPatch, spoil: str, said: str
+) -> None:
+    arguments = command(cloud, raw, "refused")
+    if spoil == "expired":
+        cloud.service.expired = True
+    elif spoil == "denied":
+        cloud.service.denied = {"CreateProcessingJob"}
+    elif spoil == "none":
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    else:
+        arguments[-1] = "s3://nobody-has-this/x"
+    refused = call(*arguments)
+    assert refused.code == 3
+    assert said in refused.err
+    assert not cloud.jobs.jobs
+    assert not cloud.keys("silver")
+
+
+# --- Ctrl-C ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("answer", "ends"), [("y\n", "Stopped"), ("n\n", "Completed")])
+def test_ctrl_c_asks_what_is_to_become_of_the_job(
+    cloud: Cloud, raw: Path, answer: str, ends: str
+) -> None:
+    keyboard, terminal = os.openpty()
+    forest = ("--models", "random_forest", "--set", "training.random_forest.n_estimators=150")
+    process = started(command(cloud, raw, "keys", *forest), stdin=terminal)
+    job = working(cloud, "retail-prediction-training-run-keys")
+    process.send_signal(signal.SIGINT)
+    os.write(keyboard, answer.encode())
+    _, err = process.communicate(timeout=60)
+    os.close(keyboard)
+    os.close(terminal)
+    assert process.returncode == 130
+    assert "The job retail-prediction-training-run-keys goes on by itself. Stop it?" in err
+    assert "aws run --resume --name run-keys" in err
+    wait_for(lambda: job.ended)
+    assert job.status == ends
+    # The lock was given back: the run can be picked up at once.
+    resumed = called("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *QUICK)
+    assert resumed.json["state"] == "Approved"
+    expected = ["retail-etl-processing-run-keys", "retail-prediction-training-run-keys"]
+    again = [f"{expected[1]}-2"] if ends == "Stopped" else []
+    assert list(cloud.jobs.jobs) == expected + again
+
+
+def test_without_a_terminal_ctrl_c_leaves_the_job_alone(cloud: Cloud, raw: Path) -> None:
+    process = started(command(cloud, raw, "pipe"))
+    job = working(cloud, "retail-etl-processing-run-pipe")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "retail-etl-processing-run-pipe goes on. Pick the run up with:" in err
+    wait_for(lambda: job.ended)
+    assert job.status == "Completed"
+
+
+# --- helpers -----------------------------------------------------------------------------------
+
+
+def started(arguments: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    """Run a command as a process of its own, with a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "basketwise", *arguments],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def working(cloud: Cloud, name: str) -> Job:
+    """Wait until a job works, and return it."""
+    wait_for(lambda: name in cloud.jobs.jobs and cloud.jobs.jobs[name].working)
+    return cloud.jobs.jobs[name]
