@@ -20,6 +20,9 @@ from uuid import uuid4
 from basketwise.config import AwsConfig
 
 ACCESS_KEY, SECRET_KEY = "basketwise-tests", "no-secret-at-all"
+READER_KEY = "basketwise-reader"
+"""With the same secret; may read and list, and nothing else."""
+
 REGION = "eu-west-1"
 STARTS_WITHIN = 120.0
 STOPS_WITHIN = 10.0
@@ -90,7 +93,12 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
         "credentials": [key],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
-    ids.write_text(json.dumps({"identities": [admin]}))
+    reader = {
+        "name": "reader",
+        "credentials": [{"accessKey": READER_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Read", "List"],
+    }
+    ids.write_text(json.dumps({"identities": [admin, reader]}))
     ports = free_ports(2 * len(SERVICES))
     http, grpc = ports[: len(SERVICES)], ports[len(SERVICES) :]
     command = [

@@ -71,7 +71,7 @@ def test_data_in_a_bucket_are_read_from_there(
     called("predict", "--data", f"{data}/*_2006*7.csv.gz", "--out", few, *place)
     assert 0 < pl.read_parquet(few).height < pl.read_parquet(scores).height
     absent = call("run", "--data", f"{cloud.workspace}/nothing", *place, *SMALL)
-    assert absent.code == 2
+    assert absent.code == 3
     assert "holds none" in absent.err
 
 

@@ -89,9 +89,9 @@ def guarded(name: str, check: Callable[[], Check]) -> Check:
 
 
 def _on_aws(location: str, config: Config, data: str | None) -> Iterator[Check]:
-    from basketwise.aws import doctor as cloud
-    from basketwise.aws.doctor_quotas import quotas
-    from basketwise.aws.doctor_role import role
+    from basketwise.aws.checks import account as cloud
+    from basketwise.aws.checks.quotas import quotas
+    from basketwise.aws.checks.role import role
 
     region = yield from cloud.region(config)
     if not region:
@@ -207,7 +207,7 @@ def _registry(workspace: Workspace | None, config: Config, location: str) -> Che
         return Check("registry", "ok", f"{where}: {len(versions)} versions, champion: {leads}")
 
     if in_cloud:
-        from basketwise.aws import doctor as cloud
+        from basketwise.aws.checks import account as cloud
 
         return cloud.guarded("registry", look)
     return guarded("registry", look)

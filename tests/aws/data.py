@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.aws.account import Account
 from tests.aws.calls import BUCKET, NAMES, STEM
+from tests.aws.moto_account import Account
 
 
 def fill(aws: Account) -> None:

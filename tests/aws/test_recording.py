@@ -4,8 +4,8 @@ import pytest
 
 from basketwise.aws import clients
 from basketwise.config import AwsConfig
-from tests.aws.account import account
 from tests.aws.calls import BUCKET, GROUP, NAMES, RUN
+from tests.aws.moto_account import account
 from tests.aws.recording import PASSED, Recorder, actions
 
 OBJECT = f"arn:aws:s3:::{BUCKET}/raw/w.csv"

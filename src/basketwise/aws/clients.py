@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,12 @@ UNKNOWN_KEY = frozenset(
     {"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"}
 )
 WRONG_REGION = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
+
+GONE = frozenset({"NoSuchBucket", "ResourceNotFound"})
+"""Error codes of what is not there."""
+
+GONE_WORDS = ("does not exist", "could not find", "cannot find", "not found")
+"""SageMaker answers a plain ValidationException and says it in words."""
 
 HINTS: Mapping[frozenset[str], str] = {
     THROTTLED: "AWS asks for fewer calls; wait a minute, then start the same command again.",
@@ -99,6 +105,23 @@ def translated(doing: str) -> Iterator[None]:
             f"AWS could not be asked to {doing}: {error}.",
             "Check the network, the region and aws.endpoint_url.",
         ) from error
+
+
+def unless_gone(doing: str, call: Callable[[], Any], *, empty: str = "") -> Any:
+    """Return a call's answer; None if what it is about is gone, [] at the error code ``empty``."""
+    from botocore.exceptions import ClientError
+
+    with translated(doing):
+        try:
+            return call()
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            message = str(error.response.get("Error", {}).get("Message", "")).lower()
+            if code == empty:
+                return []
+            if code in GONE or any(word in message for word in GONE_WORDS):
+                return None
+            raise
 
 
 def hint_for(code: str) -> str:

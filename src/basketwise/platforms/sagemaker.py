@@ -13,14 +13,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from basketwise.artifact import ARCHIVE, extract
-from basketwise.aws.code import send_code
-from basketwise.aws.jobs import POLL_SECONDS, JobState, Kind, describe, follow, start_once
 from basketwise.aws.names import AwsNames
-from basketwise.aws.raw import inputs_in_bucket, send_raw
 from basketwise.aws.requests.processing import etl_job
 from basketwise.aws.requests.training import training_job
+from basketwise.aws.running.jobs import POLL_SECONDS, JobState, Kind, describe, follow, start_once
+from basketwise.aws.sending.code import send_code
+from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
 from basketwise.config import Config
-from basketwise.errors import DependencyError
+from basketwise.errors import DependencyError, InputError
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
 from basketwise.steps.record import Stage, recorded
@@ -106,12 +106,19 @@ class SageMakerPlatform:
             raise DependencyError(
                 f"The job {state.name} left no {ARCHIVE}.", "Its log says what it did."
             )
-        extract(folder / ARCHIVE, job.out, dotted=True)
+        try:
+            extract(folder / ARCHIVE, job.out, dotted=True)
+        except InputError as error:
+            uri = self.names.uri(ARTIFACTS, state.name, "output")
+            raise DependencyError(
+                f"What the job left at {uri} is not used: {error.headline}",
+                "Somebody has replaced it: find out who writes there, then start a new run.",
+            ) from error
         (job.out / JOB_FILE).write_text(json.dumps(asdict(state), indent=2), encoding="utf-8")
 
     def stop(self) -> None:
         """Ask the job that is being followed to stop; none is no error."""
-        from basketwise.aws.jobs import stop
+        from basketwise.aws.running.jobs import stop
 
         if self.current is not None:
             stop(self.sagemaker, *self.current)

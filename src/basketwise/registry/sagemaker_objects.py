@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from basketwise.aws.clients import translated
 from basketwise.aws.names import AwsNames
-from basketwise.aws.upload import DIGEST, MISSING
+from basketwise.aws.sending.upload import DIGEST, MISSING
 from basketwise.errors import DependencyError
 from basketwise.lineage import sha256
 

@@ -6,7 +6,7 @@ import glob
 import hashlib
 
 from basketwise.config import AwsConfig
-from basketwise.errors import InputError
+from basketwise.errors import DependencyError, InputError
 from basketwise.storage.opening import SCHEME
 
 
@@ -29,9 +29,9 @@ def local_copy(data: str, config: AwsConfig) -> str:
     Raises
     ------
     InputError
-        If nothing lies there.
+        If it is no address of files.
     DependencyError
-        If S3 refuses, or boto3 is not installed.
+        If nothing lies there, S3 refuses, or boto3 is not installed.
     """
     if not data.startswith(SCHEME):
         return data
@@ -51,7 +51,7 @@ def local_copy(data: str, config: AwsConfig) -> str:
     storage = S3Storage(client("s3", config), bucket, "", cache=cache_folder() / place)
     path = storage.local(key)
     if not path.exists():
-        raise InputError(
+        raise DependencyError(
             f"No raw files found: {data!r} holds none.",
             "Upload them, for example: aws s3 sync FOLDER s3://bucket/folder",
         )

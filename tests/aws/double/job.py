@@ -42,7 +42,7 @@ class Job:
     root
         What stands for ``/opt/ml``.
     pause
-        Seconds in each state before it works.
+        Seconds in each state besides what its work takes.
     phases
         The states that a training shows, in order.
     """
@@ -121,6 +121,7 @@ class Job:
             os.killpg(process.pid, signal.SIGKILL)
 
     def _once(self) -> None:
+        time.sleep(self.pause)
         shutil.rmtree(self.root, ignore_errors=True)
         self.root.mkdir(parents=True)
         self._enter("Downloading")
@@ -143,8 +144,8 @@ class Job:
         return self.end("Completed")
 
     def _enter(self, phase: str) -> None:
-        time.sleep(self.pause)
         self.phases.append(phase)
+        time.sleep(self.pause)
 
     def _bring_inputs(self) -> str:
         """Lay out the inputs; returns the prefix that holds nothing, if one does."""

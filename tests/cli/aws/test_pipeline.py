@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from basketwise.aws.requests.pipeline import sent
-from basketwise.aws.upload import upload
+from basketwise.aws.sending.upload import upload
 from basketwise.config import Config
 from basketwise.sampling import generate
 from tests.aws.double.cloud import Cloud, running_cloud
@@ -52,7 +52,7 @@ def put(cloud: Cloud, *keys: str) -> None:
 def no_code(cloud: Cloud) -> Iterator[mock.Mock]:
     """What would bring the code brings a file that is none."""
     with mock.patch(
-        "basketwise.aws.code.send_code", side_effect=lambda *_: put(cloud, "code/none.whl")
+        "basketwise.aws.sending.code.send_code", side_effect=lambda *_: put(cloud, "code/none.whl")
     ) as send:
         yield send
 
@@ -148,7 +148,7 @@ def test_upsert_brings_the_code_and_says_what_was_made(cloud: Cloud, no_code: mo
 
 def test_an_image_of_ones_own_needs_no_code(cloud: Cloud) -> None:
     own = ("--set", "aws.image=own", "--set", "aws.image_uri=shop:1", "--json")
-    with mock.patch.dict("sys.modules", {"basketwise.aws.code": None}):
+    with mock.patch.dict("sys.modules", {"basketwise.aws.sending.code": None}):
         assert pipeline(cloud, "upsert", *own).json["action"] == "created"
 
 
@@ -192,7 +192,7 @@ def test_whoever_stops_waiting_is_told_that_it_goes_on(cloud: Cloud, no_code: mo
     cloud.jobs.images = set()
     put(cloud, "raw/a.csv")
     pipeline(cloud, "upsert")
-    with mock.patch("basketwise.aws.executions.follow", side_effect=KeyboardInterrupt):
+    with mock.patch("basketwise.aws.running.executions.follow", side_effect=KeyboardInterrupt):
         outcome = pipeline(cloud, "start", "--name", "run-1", "--wait")
     assert outcome.code == 130
     assert "It goes on by itself." in outcome.err

@@ -9,9 +9,9 @@ from unittest import mock
 import pytest
 
 from basketwise.aws import clients
-from tests.aws.account import Account, account, client_of
 from tests.aws.calls import ACCOUNT, BUCKET, GROUP, STEM
 from tests.aws.data import fill
+from tests.aws.moto_account import Account, account, client_of
 from tests.cli.calling import Outcome, call, called
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from tests.aws.double.cloud import Cloud, running_cloud
 from tests.aws.double.job import Job
 from tests.aws.double.service import wait_for
 from tests.cli.calling import Outcome, call, called
-from tests.seaweed import S3Server
+from tests.seaweed import READER_KEY, S3Server
 
 GROUP = "retail-price-sensitivity-models"
 QUICK = (
@@ -249,6 +251,39 @@ def test_bad_data_fail_the_job_and_leave_nothing(cloud: Cloud, tmp_path: Path) -
     assert not cloud.keys("silver") + cloud.keys("gold") + cloud.keys("artifacts")
 
 
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/b"])
+def test_an_archive_that_reaches_outside_is_not_used(
+    cloud: Cloud, raw: Path, tmp_path: Path, name: str
+) -> None:
+    # A job of the run's name has ended, and its archive was replaced since.
+    request = {
+        "TrainingJobName": "retail-prediction-training-run-evil",
+        "OutputDataConfig": {"S3OutputPath": cloud.names.uri("artifacts")},
+    }
+    job = Job("Training", request, tmp_path / "job", cloud.s3)
+    job.end("Completed")
+    cloud.jobs.jobs[job.name] = job
+    archive = tmp_path / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    key = cloud.names.key("artifacts", job.name, "output", archive.name)
+    cloud.s3.upload_file(str(archive), cloud.names.bucket, key)
+    refused = call(*command(cloud, raw, "evil"))
+    assert refused.code == 3
+    assert f"holds {name!r}, which is not a plain file" in refused.err
+    assert "find out who writes there" in refused.err
+    assert not cloud.keys("artifacts/run-evil")
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_every_state_of_a_slow_job_is_told(cloud: Cloud, raw: Path) -> None:
+    cloud.jobs.pause = 0.5
+    told = called(*command(cloud, raw, "slow")).err.splitlines()
+    name = "retail-prediction-training-run-slow"
+    states = [line.removeprefix(f"{name}: ") for line in told if line.startswith(f"{name}: ")]
+    assert states == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+
+
 def test_an_image_that_cannot_be_pulled(cloud: Cloud, raw: Path) -> None:
     cloud.jobs.images = set()
     failed = call(*command(cloud, raw, "image"))
@@ -269,6 +304,8 @@ def test_throttled_calls_are_made_again(cloud: Cloud, raw: Path) -> None:
         ("denied", "Give the user or role the permission"),
         ("none", "credentials are needed"),
         ("bucket", "The specified bucket does not exist"),
+        ("region", "is not in the bucket another"),
+        ("reader", "Access Denied"),
     ],
 )
 def test_what_aws_refuses_is_said_with_what_to_do(
@@ -282,6 +319,11 @@ def test_what_aws_refuses_is_said_with_what_to_do(
     elif spoil == "none":
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    elif spoil == "region":
+        # The double knows one bucket in the region of the jobs.
+        cloud.service.bucket = "another"
+    elif spoil == "reader":
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", READER_KEY)
     else:
         arguments[-1] = "s3://nobody-has-this/x"
     refused = call(*arguments)

@@ -14,7 +14,7 @@ from basketwise.cli.output import print_json
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from basketwise.aws.leftovers import Leftover
+    from basketwise.aws.cleaning.leftovers import Leftover
 
 
 @click.command()
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @common
 def clean(older_than: int, dry_run: bool, yes: bool, common: Common) -> None:
     """Remove what runs left behind; never what an approved or pending version needs."""
-    from basketwise.aws import cleaning
+    from basketwise.aws.cleaning import removing as cleaning
 
     if not (yes or dry_run):
         require_terminal("--yes, or --dry-run to see only what would go")
@@ -75,7 +75,7 @@ def moment() -> datetime:
 
 
 def _show(found: list[Leftover], now: datetime, older_than: int, *, err: bool) -> None:
-    from basketwise.aws.cleaning import RESTORABLE_DAYS
+    from basketwise.aws.cleaning.removing import RESTORABLE_DAYS
 
     if not found:
         click.echo(f"Nothing that is older than {older_than} days may go.", err=err)

@@ -16,7 +16,7 @@ from basketwise.cli.options import Common, common, program, reporter
 from basketwise.cli.output import print_json
 
 if TYPE_CHECKING:
-    from basketwise.aws.executions import Execution, Step
+    from basketwise.aws.running.executions import Execution, Step
 
 
 @click.group()
@@ -29,9 +29,9 @@ def pipeline() -> None:
 @common
 def upsert(dry_run: bool, common: Common) -> None:
     """Make the pipeline, or change it to what the settings say."""
-    from basketwise.aws import pipelines
     from basketwise.aws.clients import client
     from basketwise.aws.requests.pipeline import sent
+    from basketwise.aws.running import pipelines
 
     config = common.config()
     names = names_of_account(config, common.workspace)
@@ -39,8 +39,8 @@ def upsert(dry_run: bool, common: Common) -> None:
         print_json(json.loads(sent(names, config)))
         return
     if config.aws.image == "prebuilt":
-        from basketwise.aws.code import send_code
         from basketwise.aws.requests.entry import CODE
+        from basketwise.aws.sending.code import send_code
 
         with reporter().stage("code") as log:
             send_code(client("s3", config.aws), names, log.tick)
@@ -61,8 +61,8 @@ def upsert(dry_run: bool, common: Common) -> None:
 @common
 def start(name: str, wait: bool, common: Common) -> None:
     """Start the pipeline on what lies below raw/."""
-    from basketwise.aws import executions, pipelines
     from basketwise.aws.clients import client
+    from basketwise.aws.running import executions, pipelines
     from basketwise.workspace import RUN_FORMAT
 
     config = common.config()
@@ -104,8 +104,8 @@ def start(name: str, wait: bool, common: Common) -> None:
 @common
 def status(execution: str, common: Common) -> None:
     """Show the steps of EXECUTION, by default the latest."""
-    from basketwise.aws import executions
     from basketwise.aws.clients import client
+    from basketwise.aws.running import executions
 
     config = common.config()
     names = names_of_account(config, common.workspace)

@@ -14,7 +14,7 @@ from basketwise.cli.output import print_json
 from basketwise.errors import InputError
 
 if TYPE_CHECKING:
-    from basketwise.aws.stacks import Change
+    from basketwise.aws.account.stacks import Change
 
 
 @click.command()
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @common
 def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) -> None:
     """Make or change bucket, role, model package group and schedule."""
-    from basketwise.aws import provisioning
+    from basketwise.aws.account import provisioning
     from basketwise.aws.clients import client
     from basketwise.aws.images import image_of
 
@@ -82,7 +82,7 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
 @common
 def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
     """Remove pipeline, role and schedule; data only with --delete-data."""
-    from basketwise.aws import removal
+    from basketwise.aws.account import removal
     from basketwise.aws.clients import client
 
     config = common.config()
@@ -127,7 +127,7 @@ def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
 @common
 def policy(task: str, account: str, common: Common) -> None:
     """Print the IAM policy a person needs, as JSON."""
-    from basketwise.aws import policies
+    from basketwise.aws.account import policies
 
     config = common.config()
     names = names_of_account(config, common.workspace, account)

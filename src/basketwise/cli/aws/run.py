@@ -15,8 +15,8 @@ from basketwise.cli.run import overrides
 from basketwise.errors import GATE_NOT_PASSED, BasketwiseError, InputError
 
 if TYPE_CHECKING:
-    from basketwise.aws.cost import Cost
-    from basketwise.aws.runs import RunRecord
+    from basketwise.aws.running.cost import Cost
+    from basketwise.aws.running.runs import RunRecord
     from basketwise.config import Config
     from basketwise.platforms.sagemaker import SageMakerPlatform
     from basketwise.workspace import Workspace
@@ -46,8 +46,8 @@ def run(
     common: Common,
 ) -> None:
     """Run the main job on SageMaker: upload, jobs, evaluation, registry, export."""
-    from basketwise.aws.cost import cost_of
-    from basketwise.aws.runs import begin
+    from basketwise.aws.running.cost import cost_of
+    from basketwise.aws.running.runs import begin
     from basketwise.context import Context
     from basketwise.pipeline import run_all
     from basketwise.workspace import open_workspace
@@ -87,7 +87,7 @@ def run(
 
 
 def _new(workspace: Workspace, name: str | None, data: str | None, config: Config) -> RunRecord:
-    from basketwise.aws.runs import RunRecord, name_of_run
+    from basketwise.aws.running.runs import RunRecord, name_of_run
     from basketwise.lineage import code_hash
 
     if not data:
@@ -103,7 +103,7 @@ def _new(workspace: Workspace, name: str | None, data: str | None, config: Confi
 
 
 def _earlier(workspace: Workspace, name: str | None, config: Config) -> tuple[RunRecord, Config]:
-    from basketwise.aws import runs
+    from basketwise.aws.running import runs
 
     storage = workspace.storage
     record = runs.read(storage, runs.name_of_run(name)) if name else runs.latest(storage)

@@ -1,0 +1,184 @@
+"""Takes a project away from AWS; its data only when told so twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from basketwise.aws.account.provisioning import owner_tag, stack_name
+from basketwise.aws.account.stacks import PATIENT, Waiting, remove
+from basketwise.aws.clients import unless_gone
+from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.pipeline import pipeline_name
+from basketwise.errors import ConfigError, DependencyError
+
+
+def destroy(
+    cloudformation: Any,
+    sagemaker: Any,
+    names: AwsNames,
+    tell: Callable[[str], None],
+    waiting: Waiting = PATIENT,
+) -> list[str]:
+    """Remove pipeline, role and schedule; bucket and model versions stay.
+
+    Parameters
+    ----------
+    cloudformation, sagemaker
+        boto3's clients.
+    names : AwsNames
+        What everything is called.
+    tell
+        Takes lines about what is going on.
+    waiting : Waiting
+        How to wait.
+
+    Returns
+    -------
+    list of str
+        What was removed; empty if nothing was there.
+
+    Raises
+    ------
+    DependencyError
+        If AWS refuses.
+    """
+    removed = []
+    pipeline, stack = pipeline_name(names), stack_name(names)
+    if _is_done(
+        f"remove the pipeline {pipeline}", lambda: sagemaker.delete_pipeline(PipelineName=pipeline)
+    ):
+        removed.append(f"pipeline {pipeline}")
+    tell(f"Removing the stack {stack}.")
+    if remove(cloudformation, stack, waiting):
+        removed.append(f"stack {stack}")
+    return removed
+
+
+def require_ours(s3: Any, sagemaker: Any, names: AwsNames, typed: str) -> None:
+    """Refuse to delete data unless its bucket's name was typed and Basketwise made all of it.
+
+    Raises
+    ------
+    ConfigError
+        If another name was typed, or bucket or group lack the stack's tag.
+    DependencyError
+        If AWS refuses.
+    """
+    if typed != names.bucket:
+        raise ConfigError(
+            f"Nothing was deleted: {typed!r} is not the bucket's name.",
+            f"To delete all data, repeat the name: --delete-data --confirm {names.bucket}",
+        )
+    tag = owner_tag(names)
+    bucket_tags = unless_gone(
+        f"read the tags of s3://{names.bucket}",
+        lambda: s3.get_bucket_tagging(Bucket=names.bucket)["TagSet"],
+        empty="NoSuchTagSet",
+    )
+    group_tags = unless_gone(
+        f"read the tags of {names.group}", lambda: _tags_of_group(sagemaker, names.group)
+    )
+    found = {f"s3://{names.bucket}": bucket_tags, f"The group {names.group}": group_tags}
+    for what, tags in found.items():
+        if tags is not None and tag not in tags:
+            raise ConfigError(
+                f"Nothing was deleted: {what} was not made by 'basketwise aws provision'.",
+                f"It lacks the tag {tag['Key']}={tag['Value']}; delete it by hand if it is yours.",
+            )
+
+
+def delete_data(
+    s3: Any, sagemaker: Any, names: AwsNames, typed: str, tell: Callable[[str], None]
+) -> list[str]:
+    """Delete all model versions and every version of every object, then group and bucket.
+
+    Parameters
+    ----------
+    s3, sagemaker
+        boto3's clients.
+    names : AwsNames
+        What everything is called.
+    typed : str
+        The bucket's name, as somebody typed it.
+    tell
+        Takes lines about what is going on.
+
+    Returns
+    -------
+    list of str
+        What was deleted.
+
+    Raises
+    ------
+    ConfigError
+        See `require_ours`.
+    DependencyError
+        If AWS refuses; what was deleted before stays deleted, and the same call goes on.
+    """
+    require_ours(s3, sagemaker, names, typed)
+    deleted = []
+    versions = unless_gone(
+        f"delete the versions of {names.group}", lambda: _empty_group(sagemaker, names.group)
+    )
+    if versions is not None and _is_done(
+        f"delete the group {names.group}",
+        lambda: sagemaker.delete_model_package_group(ModelPackageGroupName=names.group),
+    ):
+        deleted.append(f"model package group {names.group} ({versions} versions)")
+    tell(f"Emptying s3://{names.bucket}.")
+    objects = unless_gone(f"empty s3://{names.bucket}", lambda: _empty_bucket(s3, names.bucket))
+    if objects is not None and _is_done(
+        f"delete s3://{names.bucket}", lambda: s3.delete_bucket(Bucket=names.bucket)
+    ):
+        deleted.append(f"bucket {names.bucket} ({objects} object versions)")
+    return deleted
+
+
+def _tags_of_group(sagemaker: Any, group: str) -> list[dict[str, str]]:
+    described = sagemaker.describe_model_package_group(ModelPackageGroupName=group)
+    tags: list[dict[str, str]] = sagemaker.list_tags(ResourceArn=described["ModelPackageGroupArn"])[
+        "Tags"
+    ]
+    return tags
+
+
+def _empty_group(sagemaker: Any, group: str) -> int:
+    arns = [
+        one["ModelPackageArn"]
+        for page in sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group
+        )
+        for one in page["ModelPackageSummaryList"]
+    ]
+    for arn in arns:
+        sagemaker.delete_model_package(ModelPackageName=arn)
+    return len(arns)
+
+
+def _empty_bucket(s3: Any, bucket: str) -> int:
+    count = 0
+    for page in _pages_of_versions(s3, bucket):
+        failed = s3.delete_objects(Bucket=bucket, Delete={"Objects": page, "Quiet": True}).get(
+            "Errors", []
+        )
+        if failed:
+            raise DependencyError(
+                f"s3://{bucket}/{failed[0]['Key']} could not be deleted "
+                f"({failed[0].get('Code')}), and {len(failed) - 1} more.",
+                "Mend the permission, then start the same command again; it goes on.",
+            )
+        count += len(page)
+    return count
+
+
+def _pages_of_versions(s3: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if entries:
+            yield [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in entries]
+
+
+def _is_done(doing: str, call: Callable[[], Any]) -> bool:
+    """Make a call; False if what it is about was gone already."""
+    return unless_gone(doing, call) is not None

@@ -1,0 +1,1 @@
+"""What runs left behind: found, judged by rules, removed."""

@@ -1,0 +1,196 @@
+"""What runs left behind and may go: the rules, over what a look has found.
+
+Whatever no rule names stays, and so does whatever is in doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from basketwise.artifact import MANIFEST
+from basketwise.aws.cleaning.findings import ANY, RUN, Folder, Found, Resource, runs_at, runs_of
+from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
+from basketwise.container.evaluation import EVALUATION_FILE
+from basketwise.gold.tables import METADATA_FILE
+from basketwise.registry.protocol import ApprovalState
+from basketwise.workspace import ARTIFACTS, CHECKPOINTS, GOLD, SILVER
+
+MARK = re.compile(rf"{re.escape(MANIFEST)}|step-[a-z]+\.json")
+"""Files that only Basketwise leaves in a run's folder."""
+
+NEWEST_DATA = 2
+"""So many data versions always stay: the one in use, and the one before it."""
+
+LEAST_DATA = timedelta(days=14)
+"""Data younger than that always stays: a pipeline takes steps of the last seven days from its
+cache, and may work for days on what they left."""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that may go.
+
+    Attributes
+    ----------
+    kind
+        ``artifacts``, ``checkpoints``, ``data``, ``endpoint config`` or ``model``.
+    name
+        Key of the folder in the workspace, or name of the resource.
+    since
+        When its newest object was written, or when it was made.
+    size
+        Bytes; 0 of a resource.
+    why
+        Why it may go.
+    keys
+        What is deleted in the workspace, each with all below it.
+    """
+
+    kind: str
+    name: str
+    since: datetime
+    why: str
+    size: int = 0
+    keys: tuple[str, ...] = ()
+
+
+def leftovers(
+    found: Found, names: AwsNames, now: datetime, older_than: timedelta
+) -> list[Leftover]:
+    """Say what may go, in the order in which it is removed.
+
+    Parameters
+    ----------
+    found : Found
+        All that the rules ask for.
+    names : AwsNames
+        Where the workspace lies, and what jobs are called.
+    now : datetime
+        Timezone-aware.
+    older_than : timedelta
+        What has changed since stays.
+    """
+    before = now - older_than
+    serving = found.serving
+    configs = [
+        one
+        for one in serving.configs
+        if one.ours and one.created < before and one.name not in serving.in_use
+    ]
+    needed = _used_by(serving.configs, configs)
+    models = [
+        one
+        for one in serving.models
+        if one.ours and one.created < before and not needed & {one.name, ANY}
+    ]
+    kept, rejected = _runs(found, names, served=_used_by(serving.models, models))
+    data = _data(found.folders, kept, min(before, now - LEAST_DATA))
+    return [
+        *_artifacts(found.folders, names, kept, rejected, before),
+        *_checkpoints(found, names, {one.name.partition("/")[2] for one in data}, before),
+        *data,
+        *(Leftover("endpoint config", c.name, c.created, "no endpoint uses it") for c in configs),
+        *(Leftover("model", m.name, m.created, "no config that stays uses it") for m in models),
+    ]
+
+
+def _runs(
+    found: Found, names: AwsNames, served: frozenset[str]
+) -> tuple[set[str], dict[str, list[str]]]:
+    """Tell the runs that stay, and the versions of those whose versions are all rejected."""
+    kept = {*found.pinned, *found.busy}
+    kept |= {run for uri in served for run in runs_at(uri, names)}
+    rejected: dict[str, list[str]] = {}
+    for version in found.versions:
+        # A version that a pipeline has registered knows its run by its archive's place only.
+        runs = {version.run_id, *runs_at(version.model_data_url, names)} - {""}
+        if version.state is not ApprovalState.REJECTED or version.uri in served:
+            kept |= runs
+        for run in runs:
+            rejected.setdefault(run, []).append(version.version)
+    return kept, {run: versions for run, versions in rejected.items() if run not in kept}
+
+
+def _artifacts(
+    folders: Iterable[Folder],
+    names: AwsNames,
+    kept: set[str],
+    rejected: Mapping[str, list[str]],
+    before: datetime,
+) -> Iterator[Leftover]:
+    below = [folder for folder in folders if folder.root == ARTIFACTS]
+    # A run that was judged again needs its training, however old that is.
+    recent = {run for one in below if one.newest >= before for run in runs_of(one.name, names)}
+    for folder in below:
+        runs = runs_of(folder.name, names)
+        versions = [version for run in sorted(runs) for version in rejected.get(run, ())]
+        is_ours = any(RUN.fullmatch(run) for run in runs)
+        is_marked = folder.name not in runs or any(MARK.fullmatch(name) for name in folder.files)
+        if runs & (kept | recent):
+            continue
+        if versions and (is_ours or is_marked):
+            # Where a pipeline has registered the version, its metrics are read from this file.
+            yield from _going("artifacts", folder, _rejected(versions), but=EVALUATION_FILE)
+        elif is_ours and is_marked:
+            yield from _going("artifacts", folder, "its run never became a version")
+
+
+def _checkpoints(
+    found: Found, names: AwsNames, old_data: set[str], before: datetime
+) -> Iterator[Leftover]:
+    below = (folder for folder in found.folders if folder.root == ARTIFACTS)
+    left = {run for folder in below for run in runs_of(folder.name, names)}
+    for folder in found.folders:
+        run = folder.name
+        if folder.root != CHECKPOINTS or folder.newest >= before or run in found.busy:
+            continue
+        if RUN.fullmatch(run) and run in found.ended | left:
+            yield from _going("checkpoints", folder, "its training has ended")
+        elif run in old_data:
+            yield from _going("checkpoints", folder, "its data is old")
+
+
+def _data(folders: Iterable[Folder], kept: set[str], before: datetime) -> list[Leftover]:
+    ours = [
+        folder
+        for folder in folders
+        if folder.root == PIPELINES
+        and any(
+            name == f"{GOLD}/{METADATA_FILE}" or name.startswith(f"{SILVER}/shop_week=")
+            for name in folder.files
+        )
+    ]
+    ours.sort(key=lambda folder: (folder.newest, folder.key), reverse=True)
+    why = f"the newest {NEWEST_DATA} stay"
+    return [
+        left
+        for folder in reversed(ours[NEWEST_DATA:])
+        if folder.newest < before and folder.name not in kept
+        for left in _going("data", folder, why, only=(SILVER, GOLD))
+    ]
+
+
+def _going(
+    kind: str, folder: Folder, why: str, *, only: Iterable[str] = (), but: str = ""
+) -> Iterator[Leftover]:
+    """Give what is left of a folder without what stays; nothing if all of it stays."""
+    tops = {name.partition("/")[0] for name in folder.files}
+    going = tops & set(only) if only else tops - {but}
+    size = sum(count for name, count in folder.files.items() if name.partition("/")[0] in going)
+    keys = [folder.key] if going == tops else [f"{folder.key}/{top}" for top in sorted(going)]
+    if going:
+        yield Leftover(kind, folder.key, folder.newest, why, size, tuple(keys))
+
+
+def _used_by(all_of_them: Iterable[Resource], going: list[Resource]) -> frozenset[str]:
+    """Return what those that stay use."""
+    return frozenset(used for one in all_of_them if one not in going for used in one.uses)
+
+
+def _rejected(versions: list[str]) -> str:
+    numbers = sorted(set(versions), key=int)
+    return f"version{'s' * (len(numbers) > 1)} {', '.join(numbers)} rejected"

@@ -1,0 +1,1 @@
+"""Jobs and pipelines: started once, followed to their end, paid for."""

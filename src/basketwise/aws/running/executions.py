@@ -1,0 +1,257 @@
+"""Executions of the SageMaker Pipeline: found, looked at, followed to their end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from basketwise.aws.clients import translated
+from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.pipeline import pipeline_name
+from basketwise.aws.running.jobs import ENDS, POLL_SECONDS, LogTail
+from basketwise.errors import DependencyError, InputError
+
+ENDED = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
+PAGE = 100
+SHOWN = 5
+"""So many executions are named when the one that was asked for is not among them."""
+
+UPSERT = "Make it first: basketwise aws pipeline upsert"
+
+LOG_GROUPS = {
+    "TrainingJob": "/aws/sagemaker/TrainingJobs",
+    "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an execution.
+
+    Attributes
+    ----------
+    status
+        ``Starting``, ``Executing``, ``Stopping``, ``Stopped``, ``Failed`` or ``Succeeded``.
+    seconds
+        Of work, up to now if it has not ended; None if it has not begun.
+    cached
+        Whether an earlier execution's outputs were taken.
+    reason
+        Why it failed.
+    made
+        ARN of the job or the version that it made; empty for other kinds.
+    log_group
+        Where the job's log is; empty if it has none.
+    """
+
+    name: str
+    status: str
+    seconds: float | None
+    cached: bool
+    reason: str
+    made: str
+    log_group: str
+
+    def __str__(self) -> str:
+        cached = ", as in an earlier execution" if self.cached else ""
+        return f"{self.name}: {self.status}{cached}{f': {self.reason}' if self.reason else ''}"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution of the pipeline, with the steps that have begun, in their order.
+
+    Attributes
+    ----------
+    name
+        Of the run.
+    status
+        ``Executing``, ``Stopping``, ``Stopped``, ``Failed`` or ``Succeeded``.
+    reason
+        Why it failed: what the failed steps say, else what the execution says.
+    started
+        ISO 8601, UTC.
+    """
+
+    name: str
+    arn: str
+    status: str
+    reason: str
+    started: str
+    steps: tuple[Step, ...]
+
+
+def find_execution(sagemaker: Any, names: AwsNames, wanted: str) -> str | None:
+    """Return the ARN of the execution of a name or an id; None if there is none."""
+    for name, arn in _executions(sagemaker, names):
+        if wanted in (name, arn.rpartition("/")[2]):
+            return arn
+    return None
+
+
+def execution_arn(sagemaker: Any, names: AwsNames, wanted: str) -> str:
+    """Return the ARN of an execution: of a name, an id, an ARN, or the latest.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    DependencyError
+        If SageMaker refuses.
+    """
+    if wanted.startswith("arn:"):
+        return wanted
+    if wanted:
+        found = find_execution(sagemaker, names, wanted)
+    else:
+        found = next((arn for _, arn in _executions(sagemaker, names, page=1)), None)
+    if found is not None:
+        return found
+    latest = [name for name, _ in islice(_executions(sagemaker, names), SHOWN)]
+    name = pipeline_name(names)
+    if not latest:
+        raise InputError(
+            f"The pipeline {name} has never been started.",
+            "Start it: basketwise aws pipeline start",
+        )
+    raise InputError(
+        f"The pipeline {name} has no execution {wanted!r}.", f"The latest: {', '.join(latest)}."
+    )
+
+
+def look(sagemaker: Any, arn: str) -> Execution:
+    """Return what is known of an execution.
+
+    Raises
+    ------
+    InputError
+        If there is none of that ARN.
+    DependencyError
+        If SageMaker refuses.
+    """
+    with translated(f"look at {arn}"):
+        try:
+            found = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        except sagemaker.exceptions.ResourceNotFound as error:
+            raise InputError(
+                f"There is no execution {arn}.", "Leave it away to see the latest."
+            ) from error
+        pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+            PipelineExecutionArn=arn, SortOrder="Ascending"
+        )
+        steps = tuple(_step(one) for page in pages for one in page["PipelineExecutionSteps"])
+    reasons = [f"{step.name}: {step.reason}" for step in steps if step.reason]
+    return Execution(
+        name=found.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2],
+        arn=arn,
+        status=found["PipelineExecutionStatus"],
+        reason="; ".join(reasons) or found.get("FailureReason", ""),
+        started=found["CreationTime"].astimezone(UTC).isoformat(timespec="seconds"),
+        steps=steps,
+    )
+
+
+def follow(
+    sagemaker: Any,
+    logs: Any,
+    arn: str,
+    tell: Callable[[str], None],
+    *,
+    poll: float = POLL_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Execution:
+    """Wait for an execution's end; tells each step's states as they come.
+
+    Parameters
+    ----------
+    sagemaker, logs : boto3 client
+        Of the two services.
+    arn : str
+        Of the execution.
+    tell : callable
+        Told a line at a time.
+    poll : float
+        Seconds between two looks.
+    sleep : callable
+        Waits so many seconds.
+
+    Raises
+    ------
+    DependencyError
+        If it failed or was stopped, with the reason and the end of the failed job's log.
+    """
+    said: dict[str, str] = {}
+    while True:
+        found = look(sagemaker, arn)
+        for step in found.steps:
+            if said.get(step.name) != str(step):
+                said[step.name] = str(step)
+                tell(str(step))
+        if found.status in ENDED:
+            break
+        sleep(poll)
+    if found.status != "Succeeded":
+        reason = found.reason or "no reason was given"
+        raise DependencyError(
+            f"The execution {found.name} {ENDS.get(found.status, 'has failed')}. {reason}",
+            _advice(logs, found),
+        )
+    return found
+
+
+def _advice(logs: Any, found: Execution) -> str:
+    """Show the end of the log of the job that failed."""
+    failed = next((step for step in found.steps if step.reason and step.log_group), None)
+    if failed is None:
+        return ""
+    job = failed.made.rpartition("/")[2]
+    tail = LogTail(logs, failed.log_group, job)
+    try:
+        with translated(f"read the log of {job}"):
+            for _ in tail.new():
+                pass
+    except DependencyError as error:
+        # The execution failed for the reason above; this one must not hide it.
+        return f"The log of {job} could not be read: {error.headline}"
+    if not tail.last:
+        return f"The job {job} left no log."
+    return "\n".join((f"The log of {job} ends with:", *tail.last))
+
+
+def _executions(sagemaker: Any, names: AwsNames, page: int = PAGE) -> Iterator[tuple[str, str]]:
+    """Give name and ARN of each execution, the latest first."""
+    name = pipeline_name(names)
+    with translated(f"list the executions of {name}"):
+        try:
+            pages = sagemaker.get_paginator("list_pipeline_executions").paginate(
+                PipelineName=name,
+                SortBy="CreationTime",
+                SortOrder="Descending",
+                PaginationConfig={"PageSize": page},
+            )
+            for one in (one for found in pages for one in found["PipelineExecutionSummaries"]):
+                arn = one["PipelineExecutionArn"]
+                yield one.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2], arn
+        except sagemaker.exceptions.ResourceNotFound as error:
+            raise InputError(f"There is no pipeline {name}.", UPSERT) from error
+
+
+def _step(found: dict[str, Any]) -> Step:
+    started: datetime | None = found.get("StartTime")
+    ended: datetime = found.get("EndTime") or datetime.now(UTC)
+    metadata: dict[str, Any] = found.get("Metadata", {})
+    refusal = metadata.get("Fail", {}).get("ErrorMessage", "")
+    kind = next((kind for kind, one in metadata.items() if "Arn" in one), "")
+    return Step(
+        name=found["StepName"],
+        status=found["StepStatus"],
+        seconds=max((ended - started).total_seconds(), 0.0) if started else None,
+        cached="CacheHitResult" in found,
+        reason=refusal or found.get("FailureReason", ""),
+        made=metadata[kind]["Arn"] if kind else "",
+        log_group=LOG_GROUPS.get(kind, ""),
+    )

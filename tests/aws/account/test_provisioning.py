@@ -1,0 +1,125 @@
+from collections.abc import Iterator
+
+import pytest
+
+from basketwise.aws.account import provisioning, stacks
+from basketwise.errors import ConfigError, DependencyError
+from tests.aws.calls import BUCKET, NAMES, STEM
+from tests.aws.moto_account import AT_ONCE, IMAGE, Account, account
+
+ROLE = f"{STEM}-sagemaker-execution"
+
+
+@pytest.fixture
+def aws() -> Iterator[Account]:
+    with account() as made:
+        yield made
+
+
+def test_a_preview_lists_what_would_be_made_and_makes_nothing(aws: Account) -> None:
+    changes = provisioning.preview(aws.cloudformation, NAMES, IMAGE, waiting=AT_ONCE)
+    assert {change.action for change in changes} == {"Add"}
+    assert {change.name for change in changes} >= {"Bucket", "ExecutionRole", "ModelPackageGroup"}
+    assert str(changes[0]) == "Add     AWS::S3::Bucket                    Bucket"
+    assert aws.buckets() == []
+    assert aws.cloudformation.describe_stacks()["Stacks"] == []
+
+
+def test_the_stack_makes_bucket_and_role(aws: Account) -> None:
+    result = aws.provision()
+    assert result.done
+    assert aws.buckets() == [BUCKET]
+    assert aws.roles() == [ROLE]
+    tags = aws.s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"]
+    assert provisioning.owner_tag(NAMES) in tags
+    assert {"Key": "Environment", "Value": "dev"} in tags
+
+
+def test_nothing_is_changed_unless_somebody_agrees(aws: Account) -> None:
+    shown: list[stacks.Change] = []
+
+    def look(changes: tuple[stacks.Change, ...]) -> bool:
+        shown.extend(changes)
+        return False
+
+    result = provisioning.provision(
+        aws.cloudformation,
+        NAMES,
+        IMAGE,
+        agree=look,
+        tell=lambda _: None,
+        waiting=AT_ONCE,
+    )
+    assert not result.done
+    assert tuple(shown) == result.changes != ()
+    assert aws.buckets() == []
+    assert aws.cloudformation.describe_stacks()["Stacks"] == []
+
+
+def test_a_second_provisioning_finds_nothing_to_change(aws: Account) -> None:
+    aws.provision()
+    assert provisioning.preview(aws.cloudformation, NAMES, IMAGE, waiting=AT_ONCE) == ()
+    assert not aws.provision().done
+
+
+def test_a_changed_template_is_previewed_as_a_change(
+    aws: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.provision()
+    changed = provisioning.template().replace("TransitionInDays: 90", "TransitionInDays: 60")
+    monkeypatch.setattr(provisioning, "template", lambda: changed)
+    changes = provisioning.preview(aws.cloudformation, NAMES, IMAGE, waiting=AT_ONCE)
+    assert [(change.action, change.resource) for change in changes] == [
+        ("Modify", "AWS::S3::Bucket")
+    ]
+    # The change set is gone, the stack is not.
+    assert stacks.status(aws.cloudformation, STEM) == "CREATE_COMPLETE"
+
+
+def test_a_schedule_brings_its_role_and_stays_until_it_is_switched_off(aws: Account) -> None:
+    aws.provision(schedule="cron(0 4 ? * MON *)")
+    assert aws.roles() == [ROLE, f"{STEM}-schedule"]
+    assert stacks.values(aws.cloudformation, STEM)["Schedule"] == "cron(0 4 ? * MON *)"
+    assert not aws.provision().done
+
+
+@pytest.mark.parametrize("schedule", ["daily", "cron()", "rate(1 day"])
+def test_a_wrong_schedule_is_refused_before_aws_is_asked_to_change(
+    aws: Account, schedule: str
+) -> None:
+    with pytest.raises(ConfigError, match="is no schedule"):
+        aws.provision(schedule=schedule)
+    assert aws.cloudformation.describe_stacks()["Stacks"] == []
+
+
+@pytest.mark.parametrize(
+    ("image", "arn"),
+    [
+        (IMAGE, "arn:aws:ecr:eu-west-1:141502667606:repository/sagemaker-scikit-learn"),
+        (
+            "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/a/b@sha256:00",
+            "arn:aws-cn:ecr:cn-north-1:123456789012:repository/a/b",
+        ),
+    ],
+)
+def test_the_role_may_pull_the_repository_of_the_image(image: str, arn: str) -> None:
+    assert provisioning.repository_arn(image) == arn
+
+
+def test_an_image_outside_ecr_is_refused() -> None:
+    with pytest.raises(ConfigError, match="does not lie in an ECR repository"):
+        provisioning.repository_arn("docker.io/library/python:3.12")
+
+
+def test_credentials_that_are_missing_are_named() -> None:
+    import boto3
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
+        patch.setenv("AWS_CONFIG_FILE", "nowhere")
+        client = boto3.Session().client("cloudformation", region_name="eu-west-1")
+        with pytest.raises(DependencyError, match="none were found"):
+            provisioning.preview(client, NAMES, IMAGE, waiting=AT_ONCE)

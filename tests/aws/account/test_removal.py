@@ -1,0 +1,86 @@
+from collections.abc import Iterator
+
+import pytest
+
+from basketwise.aws.account import removal
+from basketwise.errors import ConfigError
+from tests.aws.calls import BUCKET, NAMES, STEM
+from tests.aws.data import fill
+from tests.aws.moto_account import AT_ONCE, Account, account
+
+
+@pytest.fixture
+def aws() -> Iterator[Account]:
+    with account() as made:
+        yield made
+
+
+def destroy(aws: Account) -> list[str]:
+    return removal.destroy(
+        aws.cloudformation, aws.sagemaker, NAMES, lambda _: None, waiting=AT_ONCE
+    )
+
+
+def delete_data(aws: Account, typed: str = BUCKET) -> list[str]:
+    return removal.delete_data(aws.s3, aws.sagemaker, NAMES, typed, lambda _: None)
+
+
+def groups(aws: Account) -> int:
+    return len(aws.sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"])
+
+
+def test_destroy_removes_role_and_pipeline_and_keeps_data(aws: Account) -> None:
+    aws.provision(schedule="rate(7 days)")
+    fill(aws)
+    removed = destroy(aws)
+    assert removed == [f"pipeline {STEM}-pipeline", f"stack {STEM}"]
+    assert aws.roles() == []
+    assert aws.s3.get_object(Bucket=BUCKET, Key="raw/w.csv")["Body"].read() == b"second"
+    assert groups(aws) == 1
+
+
+def test_destroy_of_what_is_not_there_is_no_error(aws: Account) -> None:
+    assert destroy(aws) == []
+    assert delete_data(aws) == []
+
+
+def test_data_goes_with_every_version_once_the_name_is_typed(aws: Account) -> None:
+    aws.provision()
+    fill(aws)
+    destroy(aws)
+    assert delete_data(aws) == [
+        "model package group retail-price-sensitivity-models (2 versions)",
+        f"bucket {BUCKET} (4 object versions)",
+    ]
+    assert aws.buckets() == []
+    assert groups(aws) == 0
+
+
+@pytest.mark.parametrize("typed", ["", "yes", BUCKET.upper(), f"{BUCKET} "])
+def test_another_name_deletes_nothing(aws: Account, typed: str) -> None:
+    aws.provision()
+    fill(aws)
+    with pytest.raises(ConfigError, match="is not the bucket's name"):
+        delete_data(aws, typed)
+    assert aws.buckets() == [BUCKET]
+    assert groups(aws) == 1
+
+
+@pytest.mark.parametrize("tags", [[], [{"Key": "ManagedBy", "Value": "basketwise/other-dev"}]])
+def test_a_bucket_that_is_not_ours_is_not_touched(aws: Account, tags: list[dict[str, str]]) -> None:
+    aws.s3.create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": NAMES.region}
+    )
+    if tags:
+        aws.s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": tags})
+    aws.s3.put_object(Bucket=BUCKET, Key="theirs", Body=b"")
+    with pytest.raises(ConfigError, match="was not made by 'basketwise aws provision'"):
+        delete_data(aws)
+    assert aws.s3.head_object(Bucket=BUCKET, Key="theirs")
+
+
+def test_a_group_that_is_not_ours_is_not_touched(aws: Account) -> None:
+    aws.sagemaker.create_model_package_group(ModelPackageGroupName=NAMES.group)
+    with pytest.raises(ConfigError, match="The group"):
+        delete_data(aws)
+    assert groups(aws) == 1

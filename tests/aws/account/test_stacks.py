@@ -1,0 +1,194 @@
+"""What moto's stacks never do: fail, take their time, be at work already."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from basketwise.aws.account import stacks
+from basketwise.errors import DependencyError
+from tests.aws.calls import PLACE, STEM
+
+ID = f"arn:aws:cloudformation:{PLACE}:stack/{STEM}/1"
+SET = f"arn:aws:cloudformation:{PLACE}:changeSet/x/1"
+NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
+CHANGE_SET = stacks.ChangeSet(SET, ID, ())
+
+
+class Told:
+    """A client that answers what it was told to, in order; counts the pauses."""
+
+    def __init__(self) -> None:
+        self.client = boto3.client(
+            "cloudformation",
+            region_name="eu-west-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+        self.stub = Stubber(self.client)
+        self.pauses = 0
+        self.waiting = stacks.Waiting(sleep=self._pause)
+
+    def _pause(self, _: float) -> None:
+        self.pauses += 1
+
+    def status(self, *statuses: str) -> None:
+        for status in statuses:
+            stack = {
+                "StackName": STEM,
+                "StackId": ID,
+                "CreationTime": NOON,
+                "StackStatus": status,
+            }
+            self.stub.add_response("describe_stacks", {"Stacks": [stack]})
+
+    def no_stack(self) -> None:
+        self.stub.add_client_error(
+            "describe_stacks", "ValidationError", f"Stack with id {STEM} does not exist"
+        )
+
+    def created(self) -> None:
+        self.stub.add_response("create_change_set", {"Id": SET, "StackId": ID})
+
+    def change_set(self, status: str, reason: str = "", **more: Any) -> None:
+        answer = {"Status": status, "StatusReason": reason, "Changes": [], **more}
+        self.stub.add_response("describe_change_set", answer)
+
+    def events(self, *events: tuple[str, str, str]) -> None:
+        answer = [
+            {
+                "StackId": ID,
+                "EventId": str(n),
+                "StackName": STEM,
+                "LogicalResourceId": name,
+                "PhysicalResourceId": ID if name == STEM else name,
+                "ResourceType": "AWS::S3::Bucket",
+                "Timestamp": NOON,
+                "ResourceStatus": status,
+                "ResourceStatusReason": reason,
+            }
+            for n, (name, status, reason) in enumerate(events)
+        ]
+        self.stub.add_response("describe_stack_events", {"StackEvents": answer})
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    made = Told()
+    with made.stub:
+        yield made
+    made.stub.assert_no_pending_responses()
+
+
+def changes(told: Told) -> tuple[stacks.Change, ...]:
+    with stacks.proposed(told.client, STEM, "{}", {}, told.waiting) as found:
+        return found.changes
+
+
+def resource(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "Type": "Resource",
+        "ResourceChange": {
+            "Action": "Modify",
+            "LogicalResourceId": name,
+            "ResourceType": "AWS::S3::Bucket",
+            **more,
+        },
+    }
+
+
+def test_changes_are_waited_for_and_read_page_by_page(told: Told) -> None:
+    told.status("UPDATE_COMPLETE")
+    told.created()
+    told.change_set("CREATE_IN_PROGRESS")
+    told.change_set("CREATE_COMPLETE", Changes=[resource("A")], NextToken="more")
+    told.change_set(
+        "CREATE_COMPLETE",
+        Changes=[resource("B", PhysicalResourceId="shop", Replacement="True")],
+    )
+    told.status("UPDATE_COMPLETE")
+    told.stub.add_response("delete_change_set", {})
+    found = changes(told)
+    assert [one.name for one in found] == ["A", "B (shop)"]
+    assert str(found[1]).endswith("(may be made anew)")
+    assert told.pauses == 1
+
+
+def test_what_cloudformation_refuses_is_shown_and_leaves_no_empty_stack(told: Told) -> None:
+    told.no_stack()
+    told.created()
+    told.change_set("FAILED", "Bucket is owned by another account")
+    told.status("REVIEW_IN_PROGRESS")
+    told.stub.add_response("delete_stack", {}, {"StackName": ID})
+    with pytest.raises(DependencyError, match="owned by another account"):
+        changes(told)
+
+
+def test_no_changes_are_no_error(told: Told) -> None:
+    told.status("CREATE_COMPLETE")
+    told.created()
+    told.change_set("FAILED", "The submitted information didn't contain changes.")
+    told.status("CREATE_COMPLETE")
+    told.stub.add_response("delete_change_set", {})
+    assert changes(told) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ("UPDATE_IN_PROGRESS", "being changed already"),
+        ("ROLLBACK_COMPLETE", "basketwise aws destroy"),
+        ("DELETE_FAILED", "basketwise aws destroy"),
+    ],
+)
+def test_a_stack_that_cannot_be_changed_is_left_alone(
+    told: Told, status: str, message: str
+) -> None:
+    told.status(status)
+    with pytest.raises(DependencyError, match=message):
+        changes(told)
+
+
+def test_a_failed_change_names_the_first_cause_and_no_older_one(told: Told) -> None:
+    told.stub.add_response("execute_change_set", {})
+    told.status("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_COMPLETE")
+    told.events(
+        ("ExecutionRole", "CREATE_FAILED", "Resource creation cancelled"),
+        ("Bucket", "CREATE_FAILED", "shop already exists"),
+        (STEM, "CREATE_IN_PROGRESS", "User Initiated"),
+        ("Bucket", "CREATE_FAILED", "of another attempt"),
+    )
+    with pytest.raises(DependencyError) as error:
+        stacks.apply(told.client, CHANGE_SET, lambda _: None, told.waiting)
+    assert "DELETE_COMPLETE" in error.value.headline
+    assert error.value.hint.splitlines() == [
+        "Bucket (AWS::S3::Bucket): shop already exists",
+        "ExecutionRole (AWS::S3::Bucket): Resource creation cancelled",
+    ]
+    assert told.pauses == 2
+
+
+def test_waiting_ends(told: Told) -> None:
+    waiting = stacks.Waiting(poll=stacks.LIMIT_SECONDS / 2, sleep=lambda _: None)
+    told.status("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+    with pytest.raises(DependencyError, match="still at UPDATE_IN_PROGRESS after 30 minutes"):
+        stacks.settled(told.client, STEM, waiting)
+
+
+def test_a_removal_that_fails_says_why(told: Told) -> None:
+    told.status("CREATE_COMPLETE")
+    told.stub.add_response("delete_stack", {}, {"StackName": ID})
+    told.status("DELETE_FAILED")
+    told.events(("ExecutionRole", "DELETE_FAILED", "still attached"))
+    with pytest.raises(DependencyError) as error:
+        stacks.remove(told.client, STEM, told.waiting)
+    assert "still attached" in error.value.hint
+
+
+def test_refused_permission_says_so(told: Told) -> None:
+    told.stub.add_client_error("describe_stacks", "AccessDenied", "not authorized")
+    with pytest.raises(DependencyError, match="not authorized"):
+        stacks.status(told.client, STEM)

@@ -1,0 +1,325 @@
+"""The doctor on AWS: an account as it should be, and each thing that may be wrong with it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from basketwise.aws.account import policies
+from basketwise.aws.checks.account import LOG_IN, PERMIT, group, image, region_of
+from basketwise.config import AwsConfig, Config, RegistryConfig
+from basketwise.doctor import Check, examine
+from basketwise.storage.opening import open_storage
+from tests.aws.double.cloud import Cloud, running_cloud
+from tests.aws.iam_rules import allows
+from tests.aws.recording import Recorder
+from tests.fakes.model_registry import ACCOUNT
+from tests.seaweed import S3Server
+
+REGION = "us-east-1"
+"""SeaweedFS names no region, which is how S3 names this one."""
+
+USES = ("processing job", "training job", "spot training job")
+ORDER = [
+    *("config", "region", "account", "bucket", "workspace", "versioning"),
+    *("raw", "silver", "gold", "artifacts", "memory", "registry", "group"),
+    *("role", "rights", "processing", "training", "spot", "image"),
+]
+
+
+@pytest.fixture(scope="module")
+def versioned(s3_server: S3Server) -> str:
+    """Name a bucket that keeps old versions."""
+    name = s3_server.new_bucket()
+    s3_server.client().put_bucket_versioning(
+        Bucket=name, VersioningConfiguration={"Status": "Enabled"}
+    )
+    return name
+
+
+@pytest.fixture
+def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
+    with running_cloud(s3_server, tmp_path) as made:
+        made.registry.groups["retail-price-sensitivity-models"] = {}
+        made.registry.packages["retail-price-sensitivity-models"] = []
+        made.account.quotas |= {f"ml.m5.large for {use} usage": 2.0 for use in USES}
+        yield made
+
+
+def config(**aws: Any) -> Config:
+    return Config(aws=AwsConfig(**{"region": REGION, **aws}))
+
+
+def found(location: str, settings: Config | None = None) -> dict[str, Check]:
+    looked = examine(location, lambda: settings or config(), None)
+    return {check.name: check for check in looked}
+
+
+def one(name: str, location: str, settings: Config | None = None, **more: Any) -> Check:
+    """Look until a check was made: those after it take time too."""
+    looked = examine(location, lambda: settings or config(), None, **more)
+    return next(check for check in looked if check.name == name)
+
+
+def states(checks: dict[str, Check]) -> dict[str, str]:
+    return {name: check.state for name, check in checks.items() if check.state != "ok"}
+
+
+def test_all_is_well(cloud: Cloud, versioned: str) -> None:
+    cloud.s3.put_object(Bucket=versioned, Key="w/raw/a.csv", Body=b"x" * 2_000_000)
+    cloud.s3.put_object(Bucket=versioned, Key="w/raw/b.csv", Body=b"x" * 500_000)
+    cloud.s3.put_object(Bucket=versioned, Key="w/gold/metadata.json", Body=b"{}")
+
+    checks = found(f"s3://{versioned}/w")
+
+    assert list(checks) == ORDER
+    assert states({name: one for name, one in checks.items() if name != "memory"}) == {}
+    assert checks["account"].text == f"{ACCOUNT}, as arn:aws:iam::{ACCOUNT}:user/ann"
+    assert checks["bucket"].text == f"{versioned}, in us-east-1"
+    assert checks["raw"].text == f"s3://{versioned}/w/raw/ holds 2 files, 2.5 MB"
+    assert checks["gold"].text == f"s3://{versioned}/w/gold/ is there"
+    assert checks["artifacts"].text.endswith("/artifacts/ is empty; the first run fills it")
+    assert checks["registry"].text == "sagemaker: 0 versions, champion: none"
+    assert checks["spot"].text == "ml.m5.large for spot training job usage: 2 at once"
+    assert checks["image"].text.startswith("683313688378.dkr.ecr.us-east-1.amazonaws.com/")
+
+
+def test_a_first_look_at_a_new_workspace(cloud: Cloud) -> None:
+    checks = found(cloud.workspace)
+
+    assert set(states(checks)) - {"memory"} == {"versioning", "raw"}
+    assert set(states(checks).values()) == {"warning"}
+    assert "--versioning-configuration Status=Enabled" in checks["versioning"].mend
+    assert "basketwise aws run --data PATH" in checks["raw"].mend
+    assert cloud.keys() == []
+
+
+def test_what_is_called_is_what_the_policy_allows(cloud: Cloud) -> None:
+    recorder = Recorder("run", cloud.names)
+    with recorder.everywhere():
+        found(cloud.workspace)
+
+    policy = policies.policy("run", cloud.names)
+    refused = [
+        str(call)
+        for call in recorder.calls
+        if not allows(policy, call.action, call.resource, call.context)
+    ]
+    assert not refused
+    assert {call.action for call in recorder.calls} == {
+        *("s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket"),
+        "s3:ListBucketMultipartUploads",
+        *("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+        *("sagemaker:DescribeModelPackageGroup", "sagemaker:ListModelPackages"),
+        *("iam:GetRole", "iam:SimulatePrincipalPolicy", "servicequotas:ListServiceQuotas"),
+    }
+
+
+def test_without_credentials_the_rest_is_looked_at(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    checks = found(cloud.workspace)
+
+    assert list(checks) == ["config", "region", "account", "skipped", "memory", "image"]
+    assert (checks["account"].state, checks["account"].exit_code) == ("failed", 3)
+    assert "none were found" in checks["account"].text
+    assert "aws sso login" in checks["account"].mend
+    assert checks["skipped"].state == "warning"
+    assert "they need credentials" in checks["skipped"].text
+
+
+def test_expired_credentials(cloud: Cloud) -> None:
+    cloud.service.expired = True
+
+    account = one("account", cloud.workspace)
+
+    assert (account.state, account.exit_code) == ("failed", 3)
+    assert "log in again" in account.mend
+
+
+@pytest.mark.parametrize("region", ["", REGION])
+def test_a_profile_that_is_not_there(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, region: str
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    checks = found(cloud.workspace, config(region=region))
+
+    assert checks["region"].state == "failed"
+    assert "(nobody) could not be found" in checks["region"].text
+    assert checks["region"].mend == LOG_IN
+
+
+def test_no_region(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    checks = found(cloud.workspace, config(region=""))
+
+    assert list(checks) == ["config", "region", "skipped", "memory"]
+    assert (checks["region"].text, checks["region"].exit_code) == ("No AWS region is known.", 2)
+    assert "aws.region" in checks["region"].mend
+
+
+def test_no_boto3(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+
+    checks = found(cloud.workspace)
+
+    assert list(checks) == ["config", "boto3", "skipped", "memory"]
+    assert checks["boto3"].mend == "Install it: pip install 'basketwise[aws]'"
+
+
+def test_no_bucket_hides_nothing_else(cloud: Cloud) -> None:
+    checks = found("s3://nobody-has-this-bucket/w")
+
+    assert (checks["bucket"].state, checks["bucket"].exit_code) == ("failed", 3)
+    assert checks["bucket"].text == "There is no bucket nobody-has-this-bucket."
+    assert "basketwise aws provision" in checks["bucket"].mend
+    assert "versioning" in checks["skipped"].text
+    assert not {"workspace", "versioning", "raw"} & set(checks)
+    assert {"role", "rights", "group", "spot", "image"} <= set(checks)
+
+
+def test_an_address_that_cannot_be(cloud: Cloud) -> None:
+    checks = found("s3://UPPER/w")
+
+    assert (checks["workspace"].state, checks["workspace"].exit_code) == ("failed", 2)
+    assert "is no address of a bucket" in checks["workspace"].text
+    assert "bucket" not in checks
+    assert checks["role"].state == "ok"
+
+
+def test_a_bucket_elsewhere(cloud: Cloud) -> None:
+    settings = config(region="eu-west-1")
+
+    bucket = one("bucket", cloud.workspace, settings)
+
+    assert (bucket.state, bucket.exit_code) == ("failed", 2)
+    assert "lies in us-east-1, the jobs would run in eu-west-1" in bucket.text
+    assert "Set aws.region to us-east-1" in bucket.mend
+    assert one("workspace", cloud.workspace, settings).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("constraint", "region"),
+    [
+        (None, "us-east-1"),
+        ("", "us-east-1"),
+        ("EU", "eu-west-1"),
+        ("eu-west-1", "eu-west-1"),
+        ("ap-southeast-2", "ap-southeast-2"),
+    ],
+)
+def test_regions_of_buckets(constraint: str | None, region: str) -> None:
+    assert region_of(constraint) == region
+
+
+def test_a_workspace_in_use(cloud: Cloud) -> None:
+    with open_storage(cloud.workspace, config().aws).exclusive():
+        workspace = one("workspace", cloud.workspace)
+
+    assert (workspace.state, workspace.exit_code) == ("failed", 2)
+    assert "Another run is using" in workspace.text
+
+
+def test_keys_that_s3_does_not_know(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody-else")
+
+    bucket = one("bucket", cloud.workspace)
+
+    assert (bucket.state, bucket.exit_code) == ("failed", 3)
+    assert "check AWS_PROFILE" in bucket.mend
+
+
+def test_no_group_yet(cloud: Cloud) -> None:
+    cloud.registry.groups.clear()
+
+    found = group(config(), cloud.names)
+
+    assert found.state == "warning"
+    assert "There is no model package group" in found.text
+    assert "the first run" in found.mend
+
+
+def test_a_registry_elsewhere_needs_no_group(cloud: Cloud) -> None:
+    settings = Config(aws=config().aws, registry=RegistryConfig(uri="ftp://host"))
+
+    checks = found(cloud.workspace, settings)
+
+    assert "group" not in checks
+    assert (checks["registry"].state, checks["registry"].exit_code) == ("failed", 2)
+
+
+def test_who_may_not_ask_is_told_so(cloud: Cloud) -> None:
+    cloud.service.denied = {
+        *("GetRole", "SimulatePrincipalPolicy", "DescribeModelPackageGroup", "ListServiceQuotas")
+    }
+
+    checks = found(cloud.workspace)
+
+    unknown = {name for name, check in checks.items() if check.text.startswith("Not known: ")}
+    assert unknown == {"group", "role", "rights", "quotas"}
+    assert {checks[name].state for name in unknown} == {"warning"}
+    assert {checks[name].mend for name in unknown} == {PERMIT}
+    assert "failed" not in states(checks).values()
+
+
+def test_what_every_run_needs_is_no_mere_question(cloud: Cloud) -> None:
+    cloud.service.denied = {"ListModelPackages"}
+
+    registry = one("registry", cloud.workspace)
+
+    assert (registry.state, registry.mend, registry.exit_code) == ("failed", PERMIT, 3)
+
+
+def test_versions_in_sagemaker_of_a_workspace_that_is_none(cloud: Cloud, tmp_path: Path) -> None:
+    settings = Config(aws=config().aws, registry=RegistryConfig(uri="sagemaker"))
+    location = str(tmp_path / "w")
+
+    reached = one("registry", location, settings)
+    cloud.service.expired = True
+    refused = one("registry", location, settings)
+
+    assert reached.text == "sagemaker: 0 versions, champion: none"
+    assert (refused.state, refused.exit_code) == ("failed", 3)
+
+
+def test_the_projects_bucket_is_the_workspace(cloud: Cloud, tmp_path: Path) -> None:
+    local = str(tmp_path / "w")
+
+    named = one("bucket", local, aws=True)
+    chosen = one("workspace", local, config(bucket=cloud.names.bucket), aws=True)
+
+    assert named.text == f"There is no bucket mlops-retail-prediction-dev-{ACCOUNT}."
+    assert chosen.text == f"s3://{cloud.names.bucket} is writable and not in use"
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("docker.io/shop/basketwise:1", "does not lie in an ECR repository"),
+        (f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop:1", "lies in eu-west-1"),
+    ],
+)
+def test_an_image_that_cannot_be_pulled(uri: str, told: str) -> None:
+    check = image(config(image="own", image_uri=uri), REGION)
+
+    assert (check.state, check.exit_code) == ("failed", 2)
+    assert told in check.text
+    assert "aws.image_uri" in check.mend
+
+
+def test_images_that_can() -> None:
+    own = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/basketwise:1"
+
+    assert image(config(image="own", image_uri=own), REGION) == Check("image", "ok", own)
+    assert image(config(), "mars-north-1").state == "failed"

@@ -1,0 +1,363 @@
+"""Left-overs in a real bucket and in SageMaker's double: found, looked at again, removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from basketwise.aws.account import policies, provisioning
+from basketwise.aws.cleaning import removing as cleaning
+from basketwise.aws.cleaning.leftovers import Leftover
+from basketwise.aws.cleaning.removing import Cleaned, Place, clean, look, open_place
+from basketwise.config import AwsConfig, Config
+from basketwise.errors import DependencyError, WorkspaceError
+from basketwise.lineage import sha256
+from basketwise.registry import opening
+from basketwise.registry.protocol import ApprovalState, Submission
+from basketwise.registry.sagemaker_registry import FOLDER
+from tests.aws.calls import CALLS, RUNNING
+from tests.aws.iam_rules import allows
+from tests.aws.left_behind import Scene, running_scene
+from tests.aws.recording import Recorder
+from tests.fakes.registry import MemoryRegistry
+from tests.seaweed import S3Server
+
+PENDING, APPROVED, REJECTED = ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.REJECTED
+GOOD, BAD, NEW, FORGOTTEN = (f"run-2026020{day}-120005" for day in range(1, 5))
+MONTH = timedelta(days=30)
+
+
+@pytest.fixture
+def scene(s3_server: S3Server, tmp_path: Path) -> Iterator[Scene]:
+    with running_scene(s3_server, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def place(scene: Scene) -> Place:
+    return open_place(scene.cloud.names, Config())
+
+
+def later(days: float = 40) -> datetime:
+    """Return a moment for which everything that was just written is old."""
+    return datetime.now(UTC) + timedelta(days=days)
+
+
+def found(place: Place, days: float = 40) -> list[str]:
+    return [one.name for one in look(place, later(days), MONTH)]
+
+
+def cleaned(place: Place, agreed: list[Leftover] | None = None) -> Cleaned:
+    now = later()
+    agreed = look(place, now, MONTH) if agreed is None else agreed
+    return clean(place, agreed, now, MONTH, lambda _: None)
+
+
+def test_what_may_go_goes_and_the_rest_stays(scene: Scene, place: Place) -> None:
+    for run in (GOOD, BAD, NEW, FORGOTTEN):
+        scene.run(run)
+    for run, state in ((GOOD, APPROVED), (BAD, REJECTED), (NEW, PENDING)):
+        scene.register(run, state)
+    scene.put("raw/w.csv", "silver/x", "gold/x", "code/x", "deployment-configs/x", "registry/x")
+    scene.put("artifacts/notes.txt", "artifacts/theirs/model.tar.gz", f"checkpointsx/{BAD}/x")
+    before = set(scene.cloud.keys())
+    result = cleaned(place)
+    gone = {
+        *(f"artifacts/{run}/{name}" for run in (BAD, FORGOTTEN) for name in ("manifest.json",)),
+        *(f"artifacts/{run}/report.html" for run in (BAD, FORGOTTEN)),
+        f"artifacts/{BAD}/model.tar.gz",
+        *(
+            f"artifacts/retail-prediction-training-{run}/output/model.tar.gz"
+            for run in (BAD, FORGOTTEN)
+        ),
+        *(f"checkpoints/{run}/fold-1.json" for run in (GOOD, BAD, NEW, FORGOTTEN)),
+    }
+    assert before - set(scene.cloud.keys()) == gone
+    assert result.spared == ()
+    assert sum(one.size for one in result.removed) == 10 * (len(gone) - 1) + len(b"a model")
+    assert found(place) == []
+
+
+def test_nothing_is_old_yet(scene: Scene, place: Place) -> None:
+    scene.run(FORGOTTEN)
+    scene.model("retail-a")
+    assert found(place, days=29) == []
+    assert len(found(place, days=31)) == 4
+
+
+def test_history_stays_readable_without_the_artifacts(
+    scene: Scene, place: Place, tmp_path: Path
+) -> None:
+    scene.run(BAD)
+    version = scene.register(BAD, REJECTED)
+    before = scene.registry.history(), scene.registry.versions()
+    assert found(place)
+    cleaned(place)
+    assert (scene.registry.history(), scene.registry.versions()) == before
+    assert scene.registry.get(version).state is REJECTED
+    with pytest.raises(DependencyError, match=rf"artifacts/{BAD}/model\.tar\.gz is gone"):
+        scene.registry.fetch(version, tmp_path / "fetched")
+
+
+def test_a_version_that_a_pipeline_registered_stays_readable_too(
+    scene: Scene, place: Place
+) -> None:
+    scene.register(GOOD, APPROVED)
+    for run, state in (("scheduled-0a1b", REJECTED), ("scheduled-2c3d", APPROVED)):
+        scene.put(f"artifacts/{run}/manifest.json")
+        scene.register_by_pipeline(run, state)
+    before = scene.registry.versions()
+    assert [one.run_id for one in before] == ["", "", GOOD]
+    cleaned(place)
+    assert scene.cloud.keys("artifacts/scheduled-") == [
+        "artifacts/scheduled-0a1b/evaluation.json",
+        "artifacts/scheduled-2c3d/evaluation.json",
+        "artifacts/scheduled-2c3d/manifest.json",
+        "artifacts/scheduled-2c3d/model.tar.gz",
+    ]
+    assert scene.registry.versions() == before
+    assert found(place) == []
+
+
+@pytest.mark.parametrize("state", [APPROVED, PENDING])
+def test_a_version_that_was_changed_meanwhile_survives(
+    scene: Scene, place: Place, state: ApprovalState
+) -> None:
+    scene.run(BAD)
+    scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
+    version = scene.register(BAD, REJECTED)
+    listed = look(place, later(), MONTH)
+    scene.registry.set_state(version, state, who="ann", why="a second look")
+    kept = scene.cloud.keys(f"artifacts/{BAD}")
+    result = cleaned(place, listed)
+    assert sorted(one.name for one in result.spared) == [
+        f"artifacts/retail-prediction-training-{BAD}",
+        f"artifacts/{BAD}",
+    ]
+    assert scene.cloud.keys(f"artifacts/{BAD}") == kept
+    assert scene.cloud.keys(f"artifacts/{FORGOTTEN}") == []
+    scene.registry.fetch(version, scene.folder / "fetched")
+
+
+def test_what_was_not_agreed_to_stays(scene: Scene, place: Place) -> None:
+    scene.put(f"artifacts/{BAD}/manifest.json")
+    listed = look(place, later(), MONTH)
+    scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
+    cleaned(place, listed)
+    assert scene.cloud.keys("artifacts") == [f"artifacts/{FORGOTTEN}/manifest.json"]
+
+
+def test_no_run_is_disturbed(scene: Scene, place: Place) -> None:
+    scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
+    listed = look(place, later(), MONTH)
+    with place.storage.exclusive(), pytest.raises(WorkspaceError, match="Another run"):
+        cleaned(open_place(scene.cloud.names, Config()), listed)
+    assert scene.cloud.keys("artifacts") != []
+
+
+@pytest.mark.parametrize(
+    ("status", "goes"),
+    [("InProgress", False), ("Stopping", False), ("Failed", True), ("Stopped", True)],
+)
+def test_a_job_that_works_keeps_its_runs_files(
+    scene: Scene, place: Place, status: str, goes: bool
+) -> None:
+    scene.run(FORGOTTEN)
+    scene.put(f"checkpoints/{NEW}/fold-1.json")
+    for run in (FORGOTTEN, NEW):
+        scene.job(run, status)
+    assert bool(found(place)) is goes
+    assert (f"checkpoints/{NEW}" in found(place)) is goes
+
+
+def test_a_second_attempt_that_works_keeps_them_too(scene: Scene, place: Place) -> None:
+    scene.run(FORGOTTEN)
+    scene.job(FORGOTTEN, "Failed")
+    assert found(place)
+    scene.job(f"{FORGOTTEN}-2", "InProgress")
+    assert found(place) == []
+
+
+def test_models_and_configurations_go_unless_they_are_served(scene: Scene, place: Place) -> None:
+    for name in ("a", "b", "c"):
+        scene.model(f"retail-{name}")
+    scene.model("retail-not-ours", tagged=False)
+    scene.model("theirs")
+    scene.config("retail-old", "retail-a")
+    scene.config("retail-live", "retail-b")
+    scene.config("others", "retail-c", tagged=False)
+    scene.endpoint("shop", "retail-live")
+    result = cleaned(place)
+    assert [(one.kind, one.name) for one in result.removed] == [
+        ("endpoint config", "retail-old"),
+        ("model", "retail-a"),
+    ]
+    assert scene.resources.names("Model") == ["retail-b", "retail-c", "retail-not-ours", "theirs"]
+    assert scene.resources.names("EndpointConfig") == ["others", "retail-live"]
+
+
+def test_a_configuration_that_an_endpoint_took_meanwhile_survives(
+    scene: Scene, place: Place
+) -> None:
+    scene.model("retail-a")
+    scene.config("retail-c", "retail-a")
+    listed = look(place, later(), MONTH)
+    scene.endpoint("shop", "retail-c")
+    assert cleaned(place, listed).removed == ()
+    assert scene.resources.names("EndpointConfig") == ["retail-c"]
+
+
+def test_an_archive_that_is_still_served_stays_though_it_is_rejected(
+    scene: Scene, place: Place
+) -> None:
+    scene.put(f"artifacts/{BAD}/manifest.json")
+    scene.register(BAD, REJECTED)
+    scene.model("theirs", BAD, tagged=False)
+    assert found(place) == [f"artifacts/{BAD}"]
+    scene.config("theirs", "theirs", tagged=False)
+    scene.endpoint("theirs", "theirs")
+    assert found(place) == []
+
+
+def test_what_the_latest_deployment_configuration_names_stays(scene: Scene, place: Place) -> None:
+    scene.put(f"artifacts/{BAD}/manifest.json")
+    version = scene.register(BAD, APPROVED)
+    url = scene.registry.get(version).model_data_url
+    document = json.dumps({"model_info": {"model_data_url": url}}).encode()
+    scene.cloud.registry.set_in_console(scene.cloud.names.group, version, "Rejected", "no")
+    assert found(place) == [f"artifacts/{BAD}"]
+    scene.put("deployment-configs/latest_model_config.json", body=document)
+    assert found(place) == []
+    scene.put("deployment-configs/latest_model_config.json", body=b"{}")
+    with pytest.raises(DependencyError, match=r"latest_model_config\.json cannot be read"):
+        found(place)
+
+
+def test_runs_of_another_group_stay(scene: Scene, place: Place) -> None:
+    scene.put(f"artifacts/{BAD}/manifest.json")
+    scene.register(BAD, REJECTED)
+    other = Config(registry=Config().registry.model_copy(update={"group": "others"}))
+    names = replace(scene.cloud.names, group="others")
+    assert found(open_place(names, other)) == []
+    assert found(place) == [f"artifacts/{BAD}"]
+
+
+def test_a_run_that_is_registered_with_a_teams_server_stays(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.run(GOOD)
+    scene.run(BAD)
+    version = scene.register(BAD, REJECTED)
+    archive = scene.folder / "model.tar.gz"
+    server = MemoryRegistry()
+    server.register(Submission(GOOD, archive, sha256(archive), "", {}, {}), who="ann")
+    opened = opening.open_registry
+    monkeypatch.setattr(
+        cleaning,
+        "open_registry",
+        lambda config, *more: server if config.uri == "http://team" else opened(config, *more),
+    )
+    settings = Config().registry.model_copy(update={"uri": "http://team"})
+    place = open_place(scene.cloud.names, Config(registry=settings))
+    assert f"artifacts/{BAD}" in found(place)
+    assert f"artifacts/{GOOD}" not in found(place)
+    # What a pipeline registered is in SageMaker all the same.
+    scene.registry.set_state(version, APPROVED, who="ann", why="good")
+    assert f"artifacts/{BAD}" not in found(place)
+
+
+def test_old_data_of_pipelines_go_with_their_checkpoints(scene: Scene, place: Place) -> None:
+    for data in ("a", "b", "c"):
+        scene.put(
+            f"pipelines/{data}/silver/shop_week=200601/0.parquet",
+            f"pipelines/{data}/gold/metadata.json",
+            f"pipelines/{data}/notes.txt",
+            f"checkpoints/{data}/fold-1.json",
+        )
+    cleaned(place)
+    assert {key.split("/")[1] for key in scene.cloud.keys("checkpoints")} == {"b", "c"}
+    assert scene.cloud.keys("pipelines/a") == ["pipelines/a/notes.txt"]
+    assert len(scene.cloud.keys("pipelines")) == 7
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["ListModelPackages", "DescribeModelPackage", "DescribeTrainingJob", "DescribeEndpoint"],
+)
+def test_what_cannot_be_read_stays(scene: Scene, place: Place, operation: str) -> None:
+    scene.run(BAD)
+    scene.register(BAD, REJECTED)
+    scene.model("retail-a")
+    scene.config("retail-c", "retail-a")
+    scene.endpoint("shop", "retail-c")
+    listed = look(place, later(), MONTH)
+    before = scene.cloud.keys("artifacts")
+    scene.cloud.service.denied.add(operation)
+    with pytest.raises(DependencyError, match="not authorized"):
+        cleaned(place, listed)
+    assert scene.cloud.keys("artifacts") == before
+
+
+def test_a_damaged_change_of_a_version_stops_everything(scene: Scene, place: Place) -> None:
+    scene.run(BAD)
+    scene.register(BAD, REJECTED)
+    (change,) = scene.cloud.keys(f"{FOLDER}/{scene.cloud.names.group}/changes")
+    scene.put(change, body=b"{}")
+    with pytest.raises(DependencyError, match="cannot be read"):
+        found(place)
+
+
+def test_long_names_of_runs_are_no_names_of_jobs(scene: Scene, place: Place) -> None:
+    run = f"scheduled-{'0a1b2c3d-' * 4}ffff"
+    scene.put(f"artifacts/{run}/manifest.json", f"checkpoints/{run}/fold-1.json")
+    assert found(place) == [f"artifacts/{run}", f"checkpoints/{run}"]
+
+
+def test_a_cleaning_that_was_cut_off_goes_on(scene: Scene, place: Place) -> None:
+    scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
+    scene.model("retail-a")
+    told: list[Leftover] = []
+    now = later()
+    listed = look(place, now, MONTH)
+    scene.cloud.service.denied.add("DeleteModel")
+    with pytest.raises(DependencyError, match="remove the model retail-a"):
+        clean(place, listed, now, MONTH, told.append)
+    assert [one.name for one in told] == [f"artifacts/{FORGOTTEN}"]
+    scene.cloud.service.denied.clear()
+    assert [one.name for one in cleaned(place).removed] == ["retail-a"]
+
+
+def test_whoever_runs_may_clean(scene: Scene) -> None:
+    names = scene.cloud.names
+    scene.run(BAD)
+    scene.register(BAD, REJECTED)
+    scene.job(BAD, "Completed")
+    for name in ("a", "b"):
+        scene.model(f"retail-{name}")
+        scene.config(f"retail-{name}", f"retail-{name}")
+    scene.endpoint("shop", "retail-b")
+    recorder = Recorder("run", names)
+    with recorder.everywhere():
+        cleaned(open_place(names, Config(aws=AwsConfig())))
+    made = {call.action for call in recorder.calls}
+    assert {"s3:DeleteObject", "sagemaker:DeleteModel", "sagemaker:ListTags"} < made
+    policy = policies.policy("run", names)
+    refused = [
+        str(call)
+        for call in recorder.calls
+        if not allows(policy, call.action, call.resource, call.context)
+    ]
+    assert not refused
+    assert made <= {call.action for call in CALLS if call.origin == RUNNING}
+
+
+def test_deleted_objects_are_kept_as_long_as_we_say() -> None:
+    template = provisioning.template()
+    declared = template.partition("  OldVersionDays:")[2].partition("\nConditions:")[0]
+    assert f"Default: {cleaning.RESTORABLE_DAYS}\n" in declared
+    assert "NoncurrentDays: !Ref OldVersionDays" in template

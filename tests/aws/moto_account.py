@@ -1,0 +1,125 @@
+"""A made-up AWS account in this process, as far as moto knows AWS."""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from unittest import mock
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from moto import mock_aws
+from moto.sagemaker.models import sagemaker_backends
+
+from basketwise.aws.account import provisioning
+from basketwise.aws.account.provisioning import Provisioned
+from basketwise.aws.account.stacks import Waiting
+from basketwise.aws.images import prebuilt_image
+from tests.aws.calls import ACCOUNT, NAMES
+
+REGION = NAMES.region
+IMAGE = prebuilt_image(REGION)
+AT_ONCE = Waiting(sleep=lambda _: None)
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "MOTO_ACCOUNT_ID": ACCOUNT,
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """Clients of the account."""
+
+    cloudformation: Any
+    iam: Any
+    s3: Any
+    sagemaker: Any
+
+    def provision(self, schedule: str | None = None) -> Provisioned:
+        """Make the stack, and what moto does not make with it."""
+        result = provisioning.provision(
+            self.cloudformation,
+            NAMES,
+            IMAGE,
+            agree=lambda _: True,
+            tell=lambda _: None,
+            schedule=schedule,
+            waiting=AT_ONCE,
+        )
+        if result.done:
+            self.sagemaker.create_model_package_group(
+                ModelPackageGroupName=NAMES.group, Tags=[provisioning.owner_tag(NAMES)]
+            )
+            self.s3.put_bucket_versioning(
+                Bucket=NAMES.bucket, VersioningConfiguration={"Status": "Enabled"}
+            )
+        return result
+
+    def buckets(self) -> list[str]:
+        return [one["Name"] for one in self.s3.list_buckets()["Buckets"]]
+
+    def roles(self) -> list[str]:
+        return sorted(one["RoleName"] for one in self.iam.list_roles()["Roles"])
+
+    def role_policy(self, role: str) -> dict[str, Any]:
+        """Return all inline policies of a role as one, all references resolved."""
+        statements = []
+        for name in self.iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            found = self.iam.get_role_policy(RoleName=role, PolicyName=name)
+            document = found["PolicyDocument"]
+            # AWS sends JSON, which botocore reads; moto sends what Python shows of a dict.
+            if isinstance(document, str):
+                document = ast.literal_eval(document)
+            statements += document["Statement"]
+        return {"Version": "2012-10-17", "Statement": statements}
+
+
+@contextmanager
+def account() -> Iterator[Account]:
+    """Give an empty account."""
+    with mock.patch.dict("os.environ", ENVIRONMENT), warnings.catch_warnings(), mock_aws():
+        # moto knows no bucket policies, model package groups and schedules in a stack.
+        warnings.filterwarnings("ignore", message="Tried to parse AWS::", category=UserWarning)
+        yield Account(*map(client_of, ("cloudformation", "iam", "s3", "sagemaker")))
+
+
+@cache
+def client_of(service: str) -> Any:
+    """Return the client of a service: made once, since that takes longer than a test."""
+    made = boto3.client(service, region_name=REGION)
+    return complete(made) if service == "sagemaker" else made
+
+
+def complete(sagemaker: Any) -> Any:
+    """Teach a client the removals that moto lacks; returns the client."""
+    events = sagemaker.meta.events
+    events.register("before-call.sagemaker.DeleteModelPackage", _delete_package)
+    events.register("before-call.sagemaker.DeleteModelPackageGroup", _delete_group)
+    return sagemaker
+
+
+def _delete_package(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+    arn = json.loads(params["body"])["ModelPackageName"]
+    return _answer(sagemaker_backends[ACCOUNT][REGION].model_packages.pop(arn, None))
+
+
+def _delete_group(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+    name = json.loads(params["body"])["ModelPackageGroupName"]
+    backend = sagemaker_backends[ACCOUNT][REGION]
+    assert not any(one.model_package_group_name == name for one in backend.model_packages.values())
+    return _answer(backend.model_package_groups.pop(name, None))
+
+
+def _answer(removed: object) -> tuple[AWSResponse, dict[str, Any]]:
+    if removed is not None:
+        return AWSResponse("", 200, {}, None), {}
+    error = {"Code": "ValidationException", "Message": "It does not exist."}
+    return AWSResponse("", 400, {}, None), {"Error": error}

@@ -1,0 +1,241 @@
+"""The pipeline, made, changed and started: on the double for SageMaker and a real S3 server."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from basketwise.aws.account.policies import policy
+from basketwise.aws.clients import client
+from basketwise.aws.requests.pipeline import definition, sent
+from basketwise.aws.running import executions, pipelines
+from basketwise.aws.running.pipelines import data_version, start, upsert
+from basketwise.config import AwsConfig, Config, EtlConfig, GateConfig, SplitConfig
+from basketwise.errors import DependencyError, InputError
+from tests.aws.calls import CALLS
+from tests.aws.double.cloud import Cloud, running_cloud
+from tests.aws.double.pipelines import Pipelines
+from tests.aws.iam_rules import allows
+from tests.aws.recording import Recorder
+from tests.aws.requests.test_pipeline import SCHEMA, needs_schema, steps
+from tests.seaweed import S3Server
+
+CONFIG = Config()
+STRICT = Config(gate=GateConfig(min_accuracy=0.99))
+
+
+@pytest.fixture
+def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
+    """An account in which no image can be pulled: what is started fails at once."""
+    with running_cloud(s3_server, tmp_path) as made:
+        made.jobs.images = set()
+        made.service.parts.append(Pipelines(made.jobs, made.registry, made.names.bucket))
+        yield made
+
+
+@pytest.fixture
+def sagemaker(cloud: Cloud) -> Any:
+    return client("sagemaker", CONFIG.aws)
+
+
+def put(cloud: Cloud, key: str, text: str) -> None:
+    cloud.s3.put_object(Bucket=cloud.names.bucket, Key=cloud.names.key(key), Body=text.encode())
+
+
+def ready(cloud: Cloud, sagemaker: Any) -> None:
+    put(cloud, "raw/a.csv", "one")
+    put(cloud, "code/basketwise.whl", "code")
+    upsert(sagemaker, cloud.names, CONFIG)
+
+
+def version(cloud: Cloud, config: Config = CONFIG) -> str:
+    document = json.loads(sent(cloud.names, config))
+    return data_version(cloud.s3, cloud.names, config, document)
+
+
+def test_it_is_made_then_left_then_changed(cloud: Cloud, sagemaker: Any) -> None:
+    done = [upsert(sagemaker, cloud.names, config) for config in (CONFIG, CONFIG, STRICT, STRICT)]
+    assert [one.action for one in done] == ["created", "unchanged", "updated", "unchanged"]
+    assert {one.name for one in done} == {"mlops-retail-prediction-dev-pipeline"}
+    assert {one.arn.rpartition(":")[2] for one in done} == {f"pipeline/{done[0].name}"}
+    assert len(cloud.service.called("CreatePipeline")) == 1
+    (changed,) = cloud.service.called("UpdatePipeline")
+    assert json.loads(changed["PipelineDefinition"]) == json.loads(sent(cloud.names, STRICT))
+
+
+def test_another_role_is_a_change(cloud: Cloud, sagemaker: Any) -> None:
+    upsert(sagemaker, cloud.names, CONFIG)
+    names = dataclasses.replace(cloud.names, role_arn="arn:aws:iam::123456789012:role/other")
+    assert upsert(sagemaker, names, CONFIG).action == "updated"
+
+
+@needs_schema
+def test_what_is_sent_is_what_awss_schema_allows_but_for_two_places(
+    cloud: Cloud, sagemaker: Any
+) -> None:
+    upsert(sagemaker, cloud.names, STRICT)
+    (made,) = cloud.service.called("CreatePipeline")
+    document, schema = json.loads(made["PipelineDefinition"]), json.loads(SCHEMA.read_bytes())
+    found = steps(document)
+    for step in found.values():
+        for retried in step.get("RetryPolicies", ()):
+            (retried["ExceptionType"],) = retried["ExceptionType"]
+    known = steps(definition(cloud.names, STRICT))["Register"]["Arguments"]
+    for key in found["Register"]["Arguments"].keys() - known.keys():
+        del found["Register"]["Arguments"][key]
+    (served,) = found["Register"]["Arguments"]["InferenceSpecification"]["Containers"]
+    served.pop("Environment")
+    jsonschema.Draft7Validator(schema).validate(document)
+    wrong = deepcopy(document)
+    del wrong["Steps"][0]["Type"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft7Validator(schema).validate(wrong)
+
+
+def test_a_start_gives_everything_that_belongs_to_the_run(cloud: Cloud, sagemaker: Any) -> None:
+    ready(cloud, sagemaker)
+    started = start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
+    assert started.started
+    assert not started.other_settings
+    (asked,) = cloud.service.called("StartPipelineExecution")
+    assert asked["PipelineExecutionDisplayName"] == "run-1"
+    values = {one["Name"]: one["Value"] for one in asked["PipelineParameters"]}
+    assert values["RunId"] == "run-1"
+    assert values["DataVersion"] == started.data_version == version(cloud)
+    assert values["GoldUri"] == cloud.names.uri("pipelines", started.data_version, "gold")
+    assert values["RawUri"] == cloud.names.uri("raw")
+
+
+def test_the_same_name_is_started_once(cloud: Cloud, sagemaker: Any) -> None:
+    ready(cloud, sagemaker)
+    one, again = (start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1") for _ in range(2))
+    assert (one.started, again.started, again.arn) == (True, False, one.arn)
+    # Somebody who asked before the first one was listed asks with the same token.
+    with mock.patch.object(pipelines, "find_execution", return_value=None):
+        at_once = start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
+    assert at_once.arn == one.arn
+    other = start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-2")
+    assert other.arn != one.arn
+    assert other.data_version == one.data_version
+
+
+def test_the_settings_that_count_are_the_pipelines(cloud: Cloud, sagemaker: Any) -> None:
+    ready(cloud, sagemaker)
+    changed = Config(etl=EtlConfig(outliers="keep"))
+    started = start(sagemaker, cloud.s3, cloud.names, changed, "run-1")
+    assert started.other_settings
+    assert started.data_version == version(cloud)
+
+
+def test_data_code_and_settings_make_the_data_version(cloud: Cloud) -> None:
+    put(cloud, "code/basketwise.whl", "code")
+    put(cloud, "raw/", "")
+    put(cloud, "raw/a.csv", "one")
+    found = [version(cloud)]
+    assert version(cloud) == found[0]
+    # The same bytes brought again are the same data.
+    put(cloud, "raw/a.csv", "one")
+    put(cloud, "gold/x.parquet", "gold")
+    assert version(cloud) == version(cloud, STRICT) == found[0]
+    for key, text in (
+        ("raw/b.csv", "two"),
+        ("raw/b.csv", "TWO"),
+        ("raw/deeper/b.csv", "TWO"),
+        ("code/basketwise.whl", "newer"),
+    ):
+        put(cloud, key, text)
+        found.append(version(cloud))
+    for config in (
+        Config(etl=EtlConfig(outliers="keep")),
+        Config(split=SplitConfig(test_size=0.3)),
+        Config(aws=AwsConfig(image="own", image_uri="shop:1")),
+    ):
+        found.append(version(cloud, config))
+    assert len(set(found)) == len(found)
+    assert all(len(one) == 16 for one in found)
+
+
+def test_without_a_pipeline_data_or_code_it_says_what_to_do(cloud: Cloud, sagemaker: Any) -> None:
+    def refused() -> InputError:
+        with pytest.raises(InputError) as caught:
+            start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
+        return caught.value
+
+    no_pipeline = refused()
+    assert "There is no pipeline mlops-retail-prediction-dev-pipeline" in no_pipeline.headline
+    assert "basketwise aws pipeline upsert" in no_pipeline.hint
+    upsert(sagemaker, cloud.names, CONFIG)
+    empty = refused()
+    assert empty.headline == f"There is nothing below {cloud.names.uri('raw')}."
+    assert cloud.names.uri("raw") in empty.hint
+    put(cloud, "raw/a.csv", "one")
+    no_code = refused()
+    assert "no code" in no_code.headline
+    assert "upsert" in no_code.hint
+    assert cloud.service.called("StartPipelineExecution") == []
+
+
+@pytest.mark.parametrize("name", ["", "run_1", "-run", "run-", "a/b", "x" * 83])
+def test_names_that_sagemaker_would_refuse(cloud: Cloud, sagemaker: Any, name: str) -> None:
+    with pytest.raises(InputError, match="cannot be the name"):
+        start(sagemaker, cloud.s3, cloud.names, CONFIG, name)
+
+
+def test_another_runs_files_are_not_overwritten(cloud: Cloud, sagemaker: Any) -> None:
+    ready(cloud, sagemaker)
+    put(cloud, "artifacts/run-1/report.html", "report")
+    with pytest.raises(InputError, match="holds another run"):
+        start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
+    assert start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-10").started
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [
+        ("DescribePipeline", "look at the pipeline"),
+        ("ListPipelineExecutions", "list the executions"),
+        ("StartPipelineExecution", "start the pipeline"),
+    ],
+)
+def test_what_is_refused_comes_with_what_to_do(
+    cloud: Cloud, sagemaker: Any, operation: str, said: str
+) -> None:
+    ready(cloud, sagemaker)
+    cloud.service.denied = {operation}
+    with pytest.raises(DependencyError, match=said) as caught:
+        start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
+    assert "permission" in caught.value.hint
+
+
+def test_a_throttled_call_is_made_again(cloud: Cloud, sagemaker: Any) -> None:
+    cloud.service.throttle = 1
+    assert upsert(sagemaker, cloud.names, CONFIG).action == "created"
+
+
+def test_who_runs_may_call_all_that_is_called(cloud: Cloud, sagemaker: Any) -> None:
+    recorder = Recorder("run", cloud.names)
+    s3, logs = client("s3", CONFIG.aws), client("logs", CONFIG.aws)
+    ready(cloud, sagemaker)
+    with recorder.watching(sagemaker, s3, logs):
+        upsert(sagemaker, cloud.names, STRICT)
+        started = start(sagemaker, s3, cloud.names, STRICT, "run-1")
+        found = executions.execution_arn(sagemaker, cloud.names, "")
+        with pytest.raises(DependencyError):
+            executions.follow(sagemaker, logs, found, lambda _: None, poll=0.01)
+    assert found == started.arn
+    may = policy("run", cloud.names)
+    assert not [
+        str(call)
+        for call in recorder.calls
+        if not allows(may, call.action, call.resource, call.context)
+    ]
+    listed = {call.action for call in CALLS if call.who == "run"}
+    assert {call.action for call in recorder.calls} <= listed

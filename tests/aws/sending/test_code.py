@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import subprocess
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.training import CODE_MOUNT
+from basketwise.aws.sending.code import lock_for_jobs, send_code
+from basketwise.container.wheel import write_wheel
+from basketwise.errors import DependencyError
+from tests.aws.requests.given import NAMES
+from tests.gold.running import quiet
+from tests.seaweed import S3Server
+
+ROOT = Path(__file__).parents[2]
+WHEEL = "basketwise-0-py3-none-any.whl"
+OLD = "basketwise-0.0.1-py3-none-any.whl"
+PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)==(\S+) \\$", re.M)
+
+
+class Place:
+    """A fresh workspace in the bucket, and what is done there."""
+
+    def __init__(self, server: S3Server) -> None:
+        self.s3 = server.client()
+        self.names: AwsNames = replace(NAMES, bucket=server.bucket, prefix=server.new_prefix())
+        self.sent: list[str] = []
+        self.wheels: list[list[str]] = []
+        self.ticks: list[tuple[str, int, int]] = []
+
+    def send(self) -> None:
+        send_code(self.s3, self.names, lambda *tick: self.ticks.append(tick))
+
+    def put(self, name: str, body: bytes = b"old") -> None:
+        key = self.names.key("code", name)
+        self.s3.put_object(Bucket=self.names.bucket, Key=key, Body=body)
+
+    def get(self, name: str) -> bytes:
+        key = self.names.key("code", name)
+        found = self.s3.get_object(Bucket=self.names.bucket, Key=key)["Body"].read()
+        assert isinstance(found, bytes)
+        return found
+
+    def files(self) -> list[str]:
+        prefix = self.names.key("code", "")
+        found = self.s3.list_objects_v2(Bucket=self.names.bucket, Prefix=prefix)
+        return sorted(one["Key"].removeprefix(f"{prefix}/") for one in found.get("Contents", []))
+
+    def watch(self) -> None:
+        """Write down what is sent, and which wheels a job would find after each change."""
+
+        def put(params: dict[str, Any], **_: Any) -> None:
+            self.sent.append(params["url_path"].rpartition("/")[2])
+
+        def changed(**_: Any) -> None:
+            self.wheels.append([name for name in self.files() if name.endswith(".whl")])
+
+        for operation in ("PutObject", "DeleteObject"):
+            self.s3.meta.events.register(f"after-call.s3.{operation}", changed)
+        self.s3.meta.events.register("before-call.s3.PutObject", put)
+
+
+@pytest.fixture
+def place(s3_server: S3Server) -> Place:
+    return Place(s3_server)
+
+
+def test_a_job_finds_the_lock_one_wheel_and_the_script(place: Place, tmp_path: Path) -> None:
+    place.send()
+    assert place.files() == [WHEEL, "requirements.txt", "train.sh"]
+    assert place.get("requirements.txt").decode() == lock_for_jobs()
+    assert place.get(WHEEL) == write_wheel(tmp_path, "0").read_bytes()
+    script = place.get("train.sh").decode()
+    assert script.startswith("#!/bin/sh\n")
+    assert f"{CODE_MOUNT}/requirements.txt" in script
+    subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
+    _, done, total = place.ticks[-1]
+    assert done == total
+
+
+def test_what_is_sent_is_checksummed(place: Place) -> None:
+    place.send()
+    found = place.s3.head_object(
+        Bucket=place.names.bucket, Key=place.names.key("code", WHEEL), ChecksumMode="ENABLED"
+    )
+    digest = hashlib.sha256(place.get(WHEEL))
+    assert found["Metadata"] == {"basketwise-sha256": digest.hexdigest()}
+    # Not every server keeps S3's own checksum.
+    assert found.get("ChecksumSHA256") in (None, base64.b64encode(digest.digest()).decode())
+
+
+def test_only_what_has_changed_is_sent_again(place: Place) -> None:
+    place.send()
+    place.put("train.sh")
+    place.watch()
+    place.send()
+    assert place.sent == ["train.sh"]
+    assert place.get("train.sh").startswith(b"#!/bin/sh\n")
+
+
+def test_other_wheels_of_basketwise_go_and_nothing_else(place: Place) -> None:
+    kept = ["basketwise-notes.txt", "more-1.0-py3-none-any.whl"]
+    for name in (OLD, "basketwise-9.9-py3-none-any.whl", *kept):
+        place.put(name)
+    place.send()
+    assert place.files() == sorted([WHEEL, "requirements.txt", "train.sh", *kept])
+
+
+def test_newer_code_replaces_older_without_a_moment_of_two_wheels_or_none(place: Place) -> None:
+    place.put(WHEEL)
+    place.watch()
+    place.send()
+    assert place.wheels == [[WHEEL]] * 3
+    # What new code needs is there before it.
+    assert sorted(place.sent[:2]) == ["requirements.txt", "train.sh"]
+    assert place.sent[2:] == [WHEEL]
+
+
+def test_a_wheel_of_another_name_never_lies_beside_it(place: Place) -> None:
+    place.put(OLD)
+    place.watch()
+    place.send()
+    assert all(len(found) < 2 for found in place.wheels)
+
+
+def test_a_bucket_that_is_not_there_is_told(place: Place) -> None:
+    with pytest.raises(DependencyError, match="NoSuchBucket"):
+        send_code(place.s3, replace(place.names, bucket="no-such-bucket"), quiet)
+
+
+def test_every_requirement_of_a_job_is_held_to_hashes() -> None:
+    pieces = re.split(r"^(?=[a-z0-9])", lock_for_jobs(), flags=re.M)
+    assert pieces[0] == "", "the lock begins with something else than a requirement"
+    for piece in pieces[1:]:
+        assert PIN.match(piece), piece
+        rest = piece.partition("\n")[2].split()
+        assert all(part == "\\" or re.fullmatch(r"--hash=sha256:\w{64}", part) for part in rest)
+        assert len(rest) > 0, piece
+    # Where packages come from is up to the account.
+    assert "://" not in lock_for_jobs()
+
+
+def test_a_jobs_libraries_are_the_core_ones_in_the_versions_that_are_tested() -> None:
+    locked = dict(PIN.findall(lock_for_jobs()))
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = {re.split("[<>=~!]", need)[0] for need in document["project"]["dependencies"]}
+    assert wanted <= locked.keys()
+    assert not {"boto3", "pytest", "hatchling"} & locked.keys()
+    tested = dict(PIN.findall((ROOT / "requirements/dev.lock").read_text(encoding="utf-8")))
+    differing = {name for name in locked.keys() & tested.keys() if locked[name] != tested[name]}
+    assert not differing, "make lock"
