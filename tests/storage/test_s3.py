@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import threading
 import time
 from base64 import b64encode
@@ -80,6 +81,64 @@ def cut_off_copying(storage: S3Storage, patch: pytest.MonkeyPatch, folder: Path)
         patched.setattr(s3_objects, "AT_ONCE", 1)
         with pytest.raises(KeyboardInterrupt):
             storage.adopt(folder, "gold")
+
+
+def asked(storage: S3Storage) -> list[str]:
+    """Return the list that the names of all writing calls are put into from now on."""
+    calls: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        if model.name in ("CopyObject", "DeleteObjects", "PutObject"):
+            calls.append(model.name)
+
+    storage.bucket.client.meta.events.register("provide-client-params.s3", note)
+    return calls
+
+
+def test_files_that_the_bucket_has_already_are_not_sent_again(
+    storage: S3Storage, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "stray"):
+        storage.write(f"gold/{name}", name.encode())
+    shutil.copytree(storage.local("gold"), tmp_path / "new", ignore=lambda *_: {"stray"})
+    (tmp_path / "new" / "record").write_bytes(b"new")
+    calls = asked(storage)
+
+    storage.adopt(tmp_path / "new", "gold")
+
+    assert storage.keys("gold") == ["gold/a", "gold/b", "gold/record"]
+    # The record, and the note that an adoption is decided; all else is copied within the bucket.
+    assert calls.count("PutObject") == 2
+    assert storage.read("gold/a") == b"a"
+    assert (storage.local("gold") / "record").read_bytes() == b"new"
+
+
+def test_one_new_file_beside_others_is_one_request(storage: S3Storage, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        storage.write(f"gold/{name}", name.encode())
+    shutil.copytree(storage.local("gold"), tmp_path / "new")
+    (tmp_path / "new" / "record").write_bytes(b"new")
+    calls = asked(storage)
+
+    storage.adopt(tmp_path / "new", "gold")
+
+    assert calls == ["PutObject"]
+    assert storage.keys("gold") == ["gold/a", "gold/b", "gold/record"]
+
+
+def test_a_file_that_was_changed_here_or_there_is_sent(
+    opened: Open, storage: S3Storage, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        storage.write(f"gold/{name}", name.encode())
+    shutil.copytree(storage.local("gold"), tmp_path / "new")
+    opened().write("gold/a", b"A")
+    (tmp_path / "new" / "b").write_bytes(b"B")
+
+    storage.adopt(tmp_path / "new", "gold")
+
+    assert storage.read("gold/a") == b"a"
+    assert storage.read("gold/b") == b"B"
 
 
 def test_what_is_written_carries_its_checksum(storage: S3Storage) -> None:

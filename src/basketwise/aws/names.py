@@ -64,7 +64,33 @@ class AwsNames:
 
     def arn(self, resource: str) -> str:
         """Return the ARN of a SageMaker resource, ``kind/name``."""
-        return f"arn:aws:sagemaker:{self.region}:{self.account_id}:{resource}"
+        return self.arn_of("sagemaker", resource)
+
+    def arn_of(self, service: str, resource: str) -> str:
+        """Return the ARN of a service's resource in the account.
+
+        Examples
+        --------
+        >>> names = AwsNames("shop", "dev", "123456789012", "cn-north-1", "b", "r", "models")
+        >>> names.arn_of("s3", "b"), names.arn_of("iam", "role/x")
+        ('arn:aws-cn:s3:::b', 'arn:aws-cn:iam::123456789012:role/x')
+        """
+        # Buckets lie in no account and no region, roles in no region.
+        region = "" if service in ("iam", "s3") else self.region
+        account = "" if service == "s3" else self.account_id
+        return f"arn:{partition(self.region)}:{service}:{region}:{account}:{resource}"
+
+
+def partition(region: str) -> str:
+    """Return which of AWS's separate worlds a region lies in, as ARNs call it.
+
+    Examples
+    --------
+    >>> [partition(region) for region in ("eu-west-1", "cn-north-1", "us-gov-west-1")]
+    ['aws', 'aws-cn', 'aws-us-gov']
+    """
+    worlds = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+    return next((name for start, name in worlds.items() if region.startswith(start)), "aws")
 
 
 def names_of(config: Config, *, account_id: str, region: str, workspace: str = "") -> AwsNames:
@@ -91,7 +117,8 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
         account_id=account_id,
         region=region,
         bucket=bucket,
-        role_arn=aws.role_arn or f"arn:aws:iam::{account_id}:role/{stem}-sagemaker-execution",
+        role_arn=aws.role_arn
+        or f"arn:{partition(region)}:iam::{account_id}:role/{stem}-sagemaker-execution",
         group=config.registry.group,
         prefix=prefix.strip("/"),
     )

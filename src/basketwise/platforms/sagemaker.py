@@ -59,6 +59,8 @@ class SageMakerPlatform:
         Takes the states of the jobs and the lines of their logs.
     poll
         Seconds between two questions about a job.
+    force
+        Whether a job that has ended well is no reason not to run it again.
     ended
         The jobs that have ended well, in order.
     """
@@ -71,6 +73,7 @@ class SageMakerPlatform:
     run_id: str
     tell: Callable[[str], None]
     poll: float = POLL_SECONDS
+    force: bool = False
     ended: list[tuple[Kind, JobState]] = field(default_factory=list)
     current: tuple[Kind, str] | None = None
     in_place: bool = True
@@ -141,13 +144,17 @@ class SageMakerPlatform:
         return state
 
     def _next_name(self, kind: Kind, name: str) -> str:
+        """Name the attempt to follow: the latest, or a new one if that is of no use."""
+        latest, status = "", ""
         for number in range(1, ATTEMPTS + 1):
             attempt = name if number == 1 else f"{name}-{number}"
             state = describe(self.sagemaker, kind, attempt)
-            if state is None or state.status not in AGAIN:
-                return attempt
+            if state is None:
+                useless = status in AGAIN or (self.force and status == "Completed")
+                return latest if latest and not useless else attempt
+            latest, status = attempt, state.status
         raise DependencyError(
-            f"The run {self.run_id} has failed {ATTEMPTS} times.", "Start one of another name."
+            f"The run {self.run_id} has {ATTEMPTS} jobs {name}.", "Start one of another name."
         )
 
     def _settle(self, folder: Path, key: str) -> None:

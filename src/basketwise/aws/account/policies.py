@@ -40,7 +40,7 @@ def policy(task: Task, names: AwsNames) -> dict[str, Any]:
 
 
 def _running(names: AwsNames) -> list[dict[str, Any]]:
-    bucket = f"arn:aws:s3:::{names.bucket}"
+    bucket = names.arn_of("s3", names.bucket)
     # Jobs, models and endpoint configurations that Basketwise makes begin so.
     made = "retail-*"
     return [
@@ -70,7 +70,7 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
         ),
         _allow(
             "Logs",
-            f"arn:aws:logs:{names.region}:{names.account_id}:log-group:/aws/sagemaker/*",
+            names.arn_of("logs", "log-group:/aws/sagemaker/*"),
             "logs:FilterLogEvents",
         ),
         _allow(
@@ -123,14 +123,13 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
 
 
 def _provisioning(names: AwsNames) -> list[dict[str, Any]]:
-    stack, bucket = stack_name(names), f"arn:aws:s3:::{names.bucket}"
-    place = f"{names.region}:{names.account_id}"
-    role = f"arn:aws:iam::{names.account_id}:role/{stack}"
+    stack, bucket = stack_name(names), names.arn_of("s3", names.bucket)
+    role = names.arn_of("iam", f"role/{stack}")
     group = names.arn(f"model-package-group/{names.group}")
     return [
         _allow(
             "Stack",
-            f"arn:aws:cloudformation:{place}:stack/{stack}/*",
+            names.arn_of("cloudformation", f"stack/{stack}/*"),
             "cloudformation:CreateChangeSet cloudformation:DeleteChangeSet "
             "cloudformation:DeleteStack cloudformation:DescribeChangeSet "
             "cloudformation:DescribeStackEvents cloudformation:DescribeStacks "
@@ -184,7 +183,7 @@ def _provisioning(names: AwsNames) -> list[dict[str, Any]]:
         ),
         _allow(
             "Schedule",
-            f"arn:aws:scheduler:{place}:schedule/default/{stack}-retraining",
+            names.arn_of("scheduler", f"schedule/default/{stack}-retraining"),
             "scheduler:CreateSchedule scheduler:DeleteSchedule scheduler:GetSchedule "
             "scheduler:UpdateSchedule",
         ),

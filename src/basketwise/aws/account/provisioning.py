@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from basketwise.aws.account.stacks import PATIENT, Change, Waiting, apply, proposed, values
-from basketwise.aws.names import AwsNames
+from basketwise.aws.names import AwsNames, partition
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.errors import ConfigError
 
@@ -79,11 +79,8 @@ def repository_arn(image_uri: str) -> str:
             "Push the image to ECR and set aws.image_uri to "
             "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>.",
         )
-    partition = "aws-cn" if found["china"] else "aws"
-    if found["region"].startswith("us-gov-"):
-        partition = "aws-us-gov"
     place = f"{found['region']}:{found['account']}"
-    return f"arn:{partition}:ecr:{place}:repository/{found['repository']}"
+    return f"arn:{partition(found['region'])}:ecr:{place}:repository/{found['repository']}"
 
 
 def preview(

@@ -50,11 +50,10 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
     repository : str
         ARN of the image's repository; empty: not known, and left out.
     """
-    place = f"{names.region}:{names.account_id}"
-    log = f"arn:aws:logs:{place}:log-group:/aws/sagemaker/TrainingJobs"
+    log = names.arn_of("logs", "log-group:/aws/sagemaker/TrainingJobs")
     stream = f"{log}:log-stream:{names.training_job('doctor')}/algo-1"
     metrics = {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}
-    bucket = f"arn:aws:s3:::{names.bucket}"
+    bucket = names.arn_of("s3", names.bucket)
     group = names.arn(f"model-package-group/{names.group}")
     version = names.arn(f"model-package/{names.group}/1")
     image = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer"

@@ -15,6 +15,9 @@ from basketwise.cli.run import overrides
 from basketwise.errors import GATE_NOT_PASSED, BasketwiseError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from basketwise.aws.names import AwsNames
     from basketwise.aws.running.cost import Cost
     from basketwise.aws.running.runs import RunRecord
     from basketwise.config import Config
@@ -65,7 +68,7 @@ def run(
     else:
         record = _new(workspace, name, data, config)
     shown = reporter()
-    platform = _platform(called, workspace, record.run_id, config, shown.say)
+    platform = _platform(called, workspace, record.run_id, config, shown.say, force=force)
     if not resume:
         begin(workspace.storage, record)
     shown.say(f"{record.run_id} in {workspace.storage.location}")
@@ -116,14 +119,27 @@ def _earlier(workspace: Workspace, name: str | None, config: Config) -> tuple[Ru
 
 
 def _platform(
-    called: Any, workspace: Workspace, run_id: str, config: Config, say: Any
+    called: AwsNames,
+    workspace: Workspace,
+    run_id: str,
+    config: Config,
+    say: Callable[[str], None],
+    *,
+    force: bool,
 ) -> SageMakerPlatform:
     from basketwise.aws.clients import client
     from basketwise.platforms.sagemaker import SageMakerPlatform
 
-    sagemaker, logs, s3 = (client(one, config.aws) for one in ("sagemaker", "logs", "s3"))
     return SageMakerPlatform(
-        sagemaker, logs, s3, called, workspace.storage, run_id, say, config.aws.poll_seconds
+        sagemaker=client("sagemaker", config.aws),
+        logs=client("logs", config.aws),
+        s3=client("s3", config.aws),
+        names=called,
+        storage=workspace.storage,
+        run_id=run_id,
+        tell=say,
+        poll=config.aws.poll_seconds,
+        force=force,
     )
 
 
