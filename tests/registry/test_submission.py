@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from basketwise.evaluation.report_types import Report
 from basketwise.registry.protocol import Submission
 from basketwise.registry.submission import submission
+from basketwise.training.record import JOB_FILE
 from tests.evaluation.running import CONFIG, Evaluated
 from tests.fakes.registry import MemoryRegistry
 
@@ -75,9 +77,27 @@ def test_the_tags_say_what_a_version_is_looked_up_by(
     assert given.tags == {
         "model_name": evaluated.record.winner,
         "data_hash": report["lineage"]["data_hash"],
+        "data_source": report["run"]["data"],
+        "dataset_size": str(report["data"]["lines_accepted"]),
+        "feature_count": str(len(evaluated.record.feature_columns)),
+        "training_timestamp": evaluated_at(evaluated),
         "code_version": report["lineage"]["code_version"],
         "git_commit": report["lineage"]["git_commit"] or "",
     }
+
+
+def evaluated_at(evaluated: Evaluated) -> str:
+    results = json.loads((evaluated.folder / "evaluation_results.json").read_bytes())
+    return str(results["training_timestamp"])
+
+
+def test_the_job_that_trained_is_named(
+    evaluated: Evaluated, report: Report, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(evaluated.folder, tmp_path / "run")
+    (folder / JOB_FILE).write_text('{"name": "retail-prediction-training-run-1"}')
+    tags = submission("run-1", folder, report).tags
+    assert tags["training_job"] == "retail-prediction-training-run-1"
 
 
 def test_outside_a_repository_the_commit_is_empty(evaluated: Evaluated, report: Report) -> None:

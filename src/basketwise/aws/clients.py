@@ -19,6 +19,8 @@ EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 UNKNOWN_KEY = frozenset(
     {"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"}
 )
+NO_BUCKET = frozenset({"NoSuchBucket"})
+LIMIT = frozenset({"ResourceLimitExceeded"})
 WRONG_REGION = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
 
 GONE = frozenset({"NoSuchBucket", "ResourceNotFound"})
@@ -32,6 +34,8 @@ HINTS: Mapping[frozenset[str], str] = {
     DENIED: "Give the user or role the permission; 'basketwise doctor' lists what is needed.",
     EXPIRED: "The credentials have expired; log in again (aws sso login, or new keys).",
     UNKNOWN_KEY: "AWS does not know these credentials; check AWS_PROFILE or AWS_ACCESS_KEY_ID.",
+    NO_BUCKET: "Make it with 'basketwise aws provision', or check --workspace and aws.bucket.",
+    LIMIT: "A quota of the account is used up; 'basketwise doctor --aws' says how to raise it.",
     WRONG_REGION: "The bucket lies in another region; set aws.region to the bucket's.",
 }
 

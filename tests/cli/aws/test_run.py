@@ -227,6 +227,7 @@ def test_a_run_that_failed_goes_on_where_it_failed(cloud: Cloud, raw: Path) -> N
     failed = call(*command(cloud, raw, "tight"))
     assert failed.code == 3
     assert "has failed: CapacityError: Unable to provision" in failed.err
+    assert "try again later, or choose another instance type" in failed.err
     assert not cloud.keys("artifacts/run-tight")
     assert not cloud.registry.packages.get(GROUP)
     cloud.jobs.capacity = True
@@ -303,7 +304,7 @@ def test_throttled_calls_are_made_again(cloud: Cloud, raw: Path) -> None:
         ("expired", "have expired; log in again"),
         ("denied", "Give the user or role the permission"),
         ("none", "credentials are needed"),
-        ("bucket", "The specified bucket does not exist"),
+        ("bucket", "Make it with 'basketwise aws provision'"),
         ("region", "is not in the bucket another"),
         ("reader", "Access Denied"),
     ],

@@ -15,6 +15,13 @@ Kind = Literal["Processing", "Training"]
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
 ENDS = {"Failed": "has failed", "Stopped": "was stopped"}
+ADVICE = {
+    "CapacityError": "AWS has no such machine free now: try again later, or choose another instance"
+    " type, or set aws.spot to false.",
+    "InternalServerError": "It is a fault of AWS: try again.",
+}
+"""What to do about a failure, by how its reason begins."""
+
 LAST_LINES = 20
 """So many lines of a failed job's log are shown."""
 
@@ -126,11 +133,16 @@ def follow(
         sleep(poll)
     if state.status != "Completed":
         last = "\n".join(lines.last)
+        log = f"Its log ends with:\n{last}" if last else "It left no log."
         raise DependencyError(
             f"The job {name} {ENDS[state.status]}: {state.reason or 'no reason was given'}",
-            f"Its log ends with:\n{last}" if last else "It left no log.",
+            "\n".join(part for part in (_advice(state.reason), log) if part),
         )
     return state
+
+
+def _advice(reason: str) -> str:
+    return next((advice for start, advice in ADVICE.items() if reason.startswith(start)), "")
 
 
 def stop(sagemaker: Any, kind: Kind, name: str) -> None:
