@@ -31,7 +31,11 @@ def test_a_run_leaves_everything_in_the_bucket(cloud: Cloud, finished: Outcome) 
     assert f"artifacts/{run}/report.html" in cloud.keys("artifacts")
     assert "gold/step-gold.json" in cloud.keys("gold")
     latest = json.loads(cloud.read("deployment-configs", "latest_model_config.json"))
-    assert latest["model_info"]["model_data_url"] == finished.json["model"]
+    # A version keeps an archive of its own: the run may be judged again.
+    url = latest["model_info"]["model_data_url"]
+    assert url.startswith(f"{cloud.workspace}/artifacts/registered-{run}/")
+    archive = cloud.read(*url.removeprefix(f"{cloud.workspace}/").split("/"))
+    assert archive == cloud.read("artifacts", run, "model.tar.gz")
     assert not cloud.jobs.jobs
 
 

@@ -210,7 +210,8 @@ class RegistryConfig(Section):
     """Where versions are kept."""
 
     uri: str = ""
-    """Empty: MLflow on SQLite in the workspace. Else the URI of an MLflow server."""
+    """Empty: MLflow on SQLite in the workspace; of an s3:// workspace, SageMaker Model Registry,
+    which sagemaker names for any. Else the URI of an MLflow server."""
     group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")] = GROUP_NAME
     """Name of the model whose versions are kept: letters, digits and hyphens."""
 
@@ -329,7 +330,8 @@ class Config(Section):
     def recorded(self) -> dict[str, Any]:
         """Return all settings as JSON values, to be kept with results: without any password."""
         values = self.model_dump(mode="json")
-        values["registry"]["uri"] = without_password(values["registry"]["uri"])
+        for section, key in (("registry", "uri"), ("aws", "endpoint_url")):
+            values[section][key] = without_password(values[section][key])
         return values
 
 

@@ -93,6 +93,12 @@ def git_commit() -> str | None:
     return found.stdout.strip() if found.returncode == 0 else None
 
 
+def content(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file below a folder, by its relative name."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
 def sha256(path: Path) -> str:
     """Return the hex digest of a file's bytes as they lie on disk."""
     with path.open("rb") as stream:

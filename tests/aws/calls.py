@@ -55,6 +55,7 @@ PACKAGE = NAMES.arn(f"model-package/{GROUP}/1")
 PIPE = NAMES.arn(f"pipeline/{STEM}-pipeline")
 SCHEDULE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/{STEM}-schedule"
 LOGS = f"arn:aws:logs:{PLACE}:log-group:/aws/sagemaker/TrainingJobs"
+PROCESSING_LOGS = f"arn:aws:logs:{PLACE}:log-group:/aws/sagemaker/ProcessingJobs"
 RUN = "run-20260203-120005"
 
 CALLS: list[Call] = [
@@ -134,12 +135,29 @@ CALLS: list[Call] = [
     ),
     # --- the execution role
     *_calls("role", JOBS, S3, "s3:ListBucket"),
-    *_calls("role", JOBS, f"{S3}/gold/train_features.parquet", "s3:GetObject s3:PutObject"),
-    *_calls(
-        "role",
-        JOBS,
-        f"{LOGS}:log-stream:retail-prediction-training-{RUN}/algo-1",
-        "logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents",
+    *_calls("role", JOBS, f"{S3}/raw/w.csv", "s3:GetObject"),
+    *(
+        call
+        for key in (
+            "silver/lines.parquet",
+            "gold/train_features.parquet",
+            f"artifacts/{RUN}/report.json",
+            f"checkpoints/{RUN}/part",
+        )
+        for call in _calls("role", JOBS, f"{S3}/{key}", "s3:PutObject")
+    ),
+    *_calls("role", PIPELINE, f"{S3}/pipelines/ab12/gold/metadata.json", "s3:PutObject"),
+    *(
+        call
+        for group, job in (
+            (PROCESSING_LOGS, NAMES.processing_job(RUN)),
+            (LOGS, NAMES.training_job(RUN)),
+        )
+        for resource, actions in (
+            (group, "logs:CreateLogGroup logs:DescribeLogStreams"),
+            (f"{group}:log-stream:{job}/algo-1", "logs:CreateLogStream logs:PutLogEvents"),
+        )
+        for call in _calls("role", JOBS, resource, actions)
     ),
     *_calls(
         "role",

@@ -21,6 +21,7 @@ from basketwise.aws.account import provisioning
 from basketwise.aws.account.provisioning import Provisioned
 from basketwise.aws.account.stacks import Waiting
 from basketwise.aws.images import prebuilt_image
+from basketwise.aws.names import AwsNames
 from tests.aws.calls import ACCOUNT, NAMES
 
 REGION = NAMES.region
@@ -43,11 +44,11 @@ class Account:
     s3: Any
     sagemaker: Any
 
-    def provision(self, schedule: str | None = None) -> Provisioned:
+    def provision(self, schedule: str | None = None, names: AwsNames = NAMES) -> Provisioned:
         """Make the stack, and what moto does not make with it."""
         result = provisioning.provision(
             self.cloudformation,
-            NAMES,
+            names,
             IMAGE,
             agree=lambda _: True,
             tell=lambda _: None,
@@ -56,10 +57,10 @@ class Account:
         )
         if result.done:
             self.sagemaker.create_model_package_group(
-                ModelPackageGroupName=NAMES.group, Tags=[provisioning.owner_tag(NAMES)]
+                ModelPackageGroupName=names.group, Tags=[provisioning.owner_tag(names)]
             )
             self.s3.put_bucket_versioning(
-                Bucket=NAMES.bucket, VersioningConfiguration={"Status": "Enabled"}
+                Bucket=names.bucket, VersioningConfiguration={"Status": "Enabled"}
             )
         return result
 

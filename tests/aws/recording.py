@@ -10,6 +10,7 @@ from unittest import mock
 
 from basketwise.aws import clients
 from basketwise.aws.names import AwsNames
+from tests.aws.service_model import check
 
 EVERY_CALL = "provide-client-params.*.*"
 """botocore's event before a request is built."""
@@ -85,7 +86,10 @@ class Call:
 
 @dataclass
 class Recorder:
-    """Watches clients; ``calls`` holds what they were asked, in order."""
+    """Watches clients; ``calls`` holds what they were asked, in order.
+
+    Each request is held against the service's own model, as strictly as the double does.
+    """
 
     who: str
     names: AwsNames
@@ -118,11 +122,25 @@ class Recorder:
             yield
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        # Of a client of the product, so in its own call: a wrong request fails where it is made.
+        check(model.service_model.service_name, model.name, as_sent(params))
         service = model.service_model.signing_name
         self.calls += [
             Call(self.who, action, resource, context=context)
             for action, resource, context in actions(service, model.name, params, self.names)
         ]
+
+
+def as_sent(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request without boto3's conveniences: what the service's model describes."""
+    sent = dict(params)
+    source = sent.get("CopySource")
+    if isinstance(source, Mapping):
+        sent["CopySource"] = f"{source['Bucket']}/{source['Key']}"
+    if hasattr(sent.get("Body"), "read"):
+        # A stream must be read once only, by botocore.
+        sent["Body"] = b""
+    return sent
 
 
 def actions(

@@ -1,3 +1,4 @@
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -6,7 +7,8 @@ from basketwise.aws import clients
 from basketwise.config import AwsConfig
 from tests.aws.calls import BUCKET, GROUP, NAMES, RUN
 from tests.aws.moto_account import account
-from tests.aws.recording import PASSED, Recorder, actions
+from tests.aws.recording import PASSED, Recorder, actions, as_sent
+from tests.aws.service_model import mistakes
 
 OBJECT = f"arn:aws:s3:::{BUCKET}/raw/w.csv"
 
@@ -81,3 +83,30 @@ def test_clients_that_the_product_opens_are_watched_for_as_long_as_asked() -> No
     assert [str(call) for call in recorder.calls] == [
         f"run: s3:ListBucket on arn:aws:s3:::{BUCKET}"
     ]
+
+
+def test_a_request_that_aws_would_refuse_fails_where_it_is_made() -> None:
+    recorder = Recorder("run", NAMES)
+    with account() as aws:
+        with (
+            recorder.watching(aws.s3, aws.cloudformation),
+            pytest.raises(AssertionError, match=r"PutObject.StorageClass: 'CHEAP' is not in"),
+        ):
+            aws.s3.put_object(Bucket=BUCKET, Key="a", StorageClass="CHEAP")
+        with (
+            recorder.watching(aws.cloudformation),
+            pytest.raises(AssertionError, match=r"DescribeStackEvents.StackName"),
+        ):
+            aws.cloudformation.describe_stack_events()
+    assert recorder.calls == []
+
+
+def test_what_boto3_takes_for_convenience_is_no_mistake() -> None:
+    copied = {"Bucket": BUCKET, "Key": "b", "CopySource": {"Bucket": BUCKET, "Key": "a"}}
+    assert list(mistakes("s3", "CopyObject", copied))
+    assert not list(mistakes("s3", "CopyObject", as_sent(copied)))
+    assert as_sent(copied)["CopySource"] == f"{BUCKET}/a"
+    stream = BytesIO(b"text")
+    put = {"Bucket": BUCKET, "Key": "b", "Body": stream}
+    assert not list(mistakes("s3", "PutObject", as_sent(put)))
+    assert stream.read() == b"text"

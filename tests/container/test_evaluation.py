@@ -67,6 +67,11 @@ def test_the_job_judges_what_a_training_job_left(
     assert document["accuracy"] == winner["accuracy"]["estimate"]
     assert document["f1"] == winner["macro_f1"]["estimate"]
     assert document["approved"] == report["verdict"]["approved"]
+    # A container sees no registry: whether there is a champion is not known there.
+    (reason,) = [one for one in report["verdict"]["reasons"] if one["rule"] == "champion"]
+    assert (reason["passed"], document["approved"]) == (False, False)
+    assert "does not see the registry" in reason["text"]
+    assert "does not see the registry" in document["basketwise"]["description"]
     metrics = document["multiclass_classification_metrics"]
     assert metrics["accuracy"]["value"] == document["accuracy"]
     assert report["run"]["run_id"] == "run-20260301-120000"

@@ -131,6 +131,17 @@ def test_without_a_champion_its_rule_passes() -> None:
     }
 
 
+def test_where_the_registry_is_not_seen_nothing_is_said_of_a_champion() -> None:
+    unseen = replace(EVIDENCE, champion=None, difference=None, sees_registry=False)
+    decision = decide(unseen, GateConfig())
+    assert not decision.approved
+    assert champion_reason(decision)["text"] == (
+        "Not compared with the champion: this job does not see the registry"
+    )
+    assert decision.description.startswith("Not approved: Not compared with the champion")
+    assert "champion" not in rules(decide(unseen, GateConfig(champion=False)))
+
+
 def champion_reason(decision: Decision) -> Reason:
     return next(reason for reason in decision.reasons if reason["rule"] == "champion")
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from basketwise.aws.clients import client
-from basketwise.aws.running.jobs import Kind
 from basketwise.config import AwsConfig, Config
-from basketwise.errors import DependencyError, InputError
-from basketwise.platforms.protocol import EtlJob
-from basketwise.platforms.sagemaker import ATTEMPTS, SageMakerPlatform
+from basketwise.errors import ConfigError, DependencyError, InputError
+from basketwise.lineage import sha256
+from basketwise.platforms.protocol import EtlJob, TrainingJob
+from basketwise.platforms.sagemaker import SageMakerPlatform
 from basketwise.storage.opening import open_storage
+from basketwise.training.record import GOLD_READ
+from basketwise.training.stage import read_metadata
 from tests.aws.double.cloud import Cloud, running_cloud
-from tests.aws.double.job import Job
 from tests.cli.till import delivered, delivery
 from tests.fakes.model_registry import REGION
 from tests.seaweed import S3Server
@@ -45,50 +48,6 @@ def platform(cloud: Cloud) -> SageMakerPlatform:
     )
 
 
-def leave(cloud: Cloud, folder: Path, kind: Kind, name: str, *statuses: str) -> None:
-    """Leave jobs of earlier attempts."""
-    for number, status in enumerate(statuses, start=1):
-        attempt = name if number == 1 else f"{name}-{number}"
-        request = {f"{kind}JobName": attempt, "OutputDataConfig": {"S3OutputPath": "s3://x/"}}
-        cloud.jobs.jobs[attempt] = Job(kind, request, folder / attempt, cloud.s3, status=status)
-
-
-@pytest.mark.parametrize(
-    ("left", "force", "expected"),
-    [
-        ((), False, "job"),
-        (("InProgress",), False, "job"),
-        (("Completed",), False, "job"),
-        (("Failed",), False, "job-2"),
-        (("Stopped", "Failed"), False, "job-3"),
-        (("Stopping",), False, "job-2"),
-        (("Failed", "InProgress"), False, "job-2"),
-        (("Completed", "Completed"), False, "job-2"),
-        (("Completed",), True, "job-2"),
-        (("InProgress",), True, "job"),
-    ],
-)
-def test_the_latest_attempt_is_followed_unless_it_is_of_no_use(
-    cloud: Cloud,
-    platform: SageMakerPlatform,
-    tmp_path: Path,
-    left: tuple[str, ...],
-    force: bool,
-    expected: str,
-) -> None:
-    leave(cloud, tmp_path, "Training", "job", *left)
-    platform.force = force
-    assert platform._next_name("Training", "job") == expected
-
-
-def test_there_is_an_end_to_attempts(
-    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
-) -> None:
-    leave(cloud, tmp_path, "Training", "job", *(["Failed"] * ATTEMPTS))
-    with pytest.raises(DependencyError, match=f"has {ATTEMPTS} jobs job"):
-        platform._next_name("Training", "job")
-
-
 def etl_job(data: str, folder: Path) -> EtlJob:
     silver, gold, scratch = (folder / name for name in ("silver", "gold", "scratch"))
     for place in (silver, gold, scratch):
@@ -113,15 +72,77 @@ def test_weeks_that_lay_there_before_are_not_taken_for_the_jobs(
     assert stray not in cloud.keys("silver")
 
 
-def test_what_somebody_else_wrote_over_a_jobs_output_is_refused(
+def test_what_was_touched_since_is_made_again(
     cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
 ) -> None:
     raw = delivered(tmp_path / "raw", delivery())
     platform.etl(etl_job(str(raw), tmp_path / "out"), CONFIG, lambda *_: None)
     platform.storage.write("gold/test_features.parquet", b"other bytes")
 
-    with pytest.raises(DependencyError, match=r"gold/test_features\.parquet is not what the job"):
-        platform.etl(etl_job(str(raw), tmp_path / "again"), CONFIG, lambda *_: None)
+    platform.etl(etl_job(str(raw), tmp_path / "again"), CONFIG, lambda *_: None)
+
+    first = f"retail-etl-processing-{RUN}"
+    assert list(cloud.jobs.jobs) == [first, f"{first}-2"]
+
+
+def test_other_data_are_other_work(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    for number, baskets in enumerate((180, 90), start=1):
+        raw = delivered(tmp_path / "raw", delivery(baskets))
+        platform.etl(etl_job(str(raw), tmp_path / str(number)), CONFIG, lambda *_: None)
+
+    assert read_metadata(tmp_path / "1" / "gold").lines.read == 360
+    assert read_metadata(tmp_path / "2" / "gold").lines.read == 180
+    assert len(cloud.jobs.jobs) == 2
+
+
+def test_a_training_on_other_features_is_not_taken(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    config = Config.model_validate(
+        CONFIG.model_dump() | {"training": {"models": ["decision_tree"], "folds": 2}}
+    )
+    for number, baskets in enumerate((180, 90), start=1):
+        place, out = tmp_path / str(number), tmp_path / f"out-{number}"
+        raw = delivered(tmp_path / "raw", delivery(baskets))
+        job = etl_job(str(raw), place)
+        platform.etl(job, config, lambda *_: None)
+        out.mkdir()
+        platform.train(TrainingJob(job.gold, out), config, lambda *_: None)
+        read = json.loads((out / GOLD_READ).read_bytes())
+        assert read["train_features.parquet"] == sha256(job.gold / "train_features.parquet")
+
+    trained = [name for name in cloud.jobs.jobs if "training" in name]
+    assert trained == [f"retail-prediction-training-{RUN}", f"retail-prediction-training-{RUN}-2"]
+
+
+def test_a_bucket_in_another_region_is_refused_before_anything_is_sent(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    def elsewhere(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["ResponseMetadata"]["HTTPHeaders"]["x-amz-bucket-region"] = "us-west-2"
+
+    platform.s3.meta.events.register("after-call.s3.HeadBucket", elsewhere)
+    raw = delivered(tmp_path / "raw", delivery())
+
+    with pytest.raises(DependencyError, match="lies in us-west-2, the jobs would run in") as caught:
+        platform.inputs(str(raw), CONFIG)
+
+    assert "Set aws.region to us-west-2" in caught.value.hint
+    assert cloud.keys("") == []
+
+
+def test_settings_that_no_job_takes_are_refused_before_anything_is_sent(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    two = Config.model_validate({"training": {"models": ["logistic", "xgboost"]}})
+
+    with pytest.raises(ConfigError, match="a training job takes one model, or all"):
+        platform.inputs(str(raw), two)
+
+    assert cloud.keys("") == []
 
 
 def test_data_of_another_bucket_are_refused(platform: SageMakerPlatform) -> None:

@@ -94,7 +94,8 @@ def test_a_package_can_be_deployed_and_says_what_it_is(place: Place) -> None:
     assert properties["dataset_size"] == "1000"
     assert properties["model_version"] == "run-7"
     assert found.uri == package["ModelPackageArn"]
-    assert found.model_data_url == place.names.uri("artifacts", "run-7") + "model.tar.gz"
+    folder = place.names.uri("artifacts", "registered-run-7", found.sha256[:12])
+    assert found.model_data_url == f"{folder}model.tar.gz"
     assert found.description == place.submission.description
 
 
@@ -348,7 +349,7 @@ def test_a_damaged_document_is_named(place: Place, text: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("code", "hint"),
-    [("AccessDeniedException", "permission"), ("ExpiredTokenException", "expired")],
+    [("AccessDeniedException", "aws policy run"), ("ExpiredTokenException", "expired")],
 )
 @pytest.mark.parametrize(
     ("operation", "call"),
@@ -410,7 +411,8 @@ def test_the_configuration_opens_it(
         place.names.uri(),
     )
     found = registry.register(place.submission, who="ann")
-    assert found.model_data_url == place.names.uri("artifacts", "run-7") + "model.tar.gz"
+    folder = place.names.uri("artifacts", "registered-run-7", found.sha256[:12])
+    assert found.model_data_url == f"{folder}model.tar.gz"
     assert not (tmp_path / "registry").exists()
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import threading
-import time
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,47 +13,14 @@ import pytest
 
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, DependencyError, InputError, WorkspaceError
-from basketwise.storage import s3_objects
+from basketwise.storage import at_once, s3_objects
 from basketwise.storage.local import LocalStorage
 from basketwise.storage.opening import open_storage
-from basketwise.storage.s3 import LOCK, S3Storage
+from basketwise.storage.s3 import S3Storage
 from basketwise.storage.s3_mirror import Mirror
 from basketwise.storage.s3_objects import Bucket, Found
 from tests.seaweed import S3Server
-
-Open = Callable[..., S3Storage]
-
-
-@pytest.fixture
-def opened(s3_server: S3Server, tmp_path: Path) -> Open:
-    """Open the same workspace again and again, each time with a cache of its own."""
-    prefix = s3_server.new_prefix()
-
-    def one(lease: float = 60.0) -> S3Storage:
-        number = len(list(tmp_path.glob("cache-*")))
-        cache = tmp_path / f"cache-{number}"
-        cache.mkdir()
-        return S3Storage(s3_server.client(), s3_server.bucket, prefix, cache=cache, lease=lease)
-
-    return one
-
-
-@pytest.fixture
-def storage(opened: Open) -> S3Storage:
-    return opened()
-
-
-def folder_of(root: Path, **files: bytes) -> Path:
-    root.mkdir(parents=True)
-    for name, data in files.items():
-        (root / name).write_bytes(data)
-    return root
-
-
-def objects(storage: S3Storage) -> list[str]:
-    bucket = storage.bucket
-    listed = bucket.client.list_objects_v2(Bucket=bucket.name, Prefix=f"{bucket.prefix}/")
-    return sorted(each["Key"].removeprefix(f"{bucket.prefix}/") for each in listed["Contents"])
+from tests.storage.given import Open, folder_of, objects
 
 
 def unfinished_uploads(storage: S3Storage) -> list[str]:
@@ -78,7 +42,7 @@ def cut_off_copying(storage: S3Storage, patch: pytest.MonkeyPatch, folder: Path)
 
     with patch.context() as patched:
         patched.setattr(Bucket, "copy", one_only)
-        patched.setattr(s3_objects, "AT_ONCE", 1)
+        patched.setattr(at_once, "AT_ONCE", 1)
         with pytest.raises(KeyboardInterrupt):
             storage.adopt(folder, "gold")
 
@@ -285,7 +249,7 @@ def test_files_replaced_between_two_fetches_are_fetched_again(
             writer.adopt(new, "gold")
 
     monkeypatch.setattr(Bucket, "fetch", then_replace)
-    monkeypatch.setattr(s3_objects, "AT_ONCE", 1)
+    monkeypatch.setattr(at_once, "AT_ONCE", 1)
 
     assert [path.read_bytes() for path in reader.local("gold").iterdir()] == [b"new", b"new"]
 
@@ -396,113 +360,6 @@ def test_a_cache_that_cannot_be_made_is_named_and_the_lock_is_freed(
         pass
 
     with opened().exclusive():
-        pass
-
-
-def test_of_many_threads_one_gets_the_lock(opened: Open) -> None:
-    storages = [opened() for _ in range(4)]
-    start, end = threading.Barrier(4), threading.Barrier(4)
-    outcomes: list[str] = []
-
-    def attempt(storage: S3Storage) -> None:
-        start.wait()
-        try:
-            with storage.exclusive():
-                outcomes.append("held")
-                end.wait()
-        except WorkspaceError as error:
-            outcomes.append(error.headline)
-            end.wait()
-
-    threads = [threading.Thread(target=attempt, args=(storage,)) for storage in storages]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert outcomes.count("held") == 1
-    assert len([text for text in outcomes if "Another run is using" in text]) == 3
-
-
-def test_the_owner_is_named(opened: Open) -> None:
-    with (
-        opened().exclusive(),
-        pytest.raises(WorkspaceError, match=r"process \d+, since 20.* UTC\)") as raised,
-        opened().exclusive(),
-    ):
-        pass
-    assert "ends by itself within 60 seconds" in raised.value.hint
-
-
-def test_a_lock_is_kept_for_longer_than_its_lease(opened: Open) -> None:
-    rival = opened(lease=1.0)
-    with opened(lease=1.0).exclusive():
-        time.sleep(3.5)
-        with pytest.raises(WorkspaceError, match="Another run is using"), rival.exclusive():
-            pass
-
-
-def test_who_lost_the_lock_publishes_nothing(opened: Open, tmp_path: Path) -> None:
-    storage = opened()
-    storage.write("gold/a", b"old")
-    new = folder_of(tmp_path / "new", a=b"new")
-
-    with storage.exclusive():
-        assert storage._held is not None
-        storage.bucket.put(LOCK, json.dumps({"token": "of another"}).encode())
-        storage._held.renew()
-        attempts: list[Callable[[], None]] = [
-            lambda: storage.adopt(new, "gold"),
-            lambda: storage.write("gold/a", b"new"),
-            lambda: storage.delete("gold"),
-        ]
-        for refused in attempts:
-            with pytest.raises(WorkspaceError, match=r"The lock .* was lost"):
-                refused()
-
-    assert objects(storage) == [LOCK, "gold/a"]
-    assert storage.read("gold/a") == b"old"
-
-
-def test_a_lock_that_could_not_be_renewed_in_time_is_lost(
-    opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    storage = opened()
-    with storage.exclusive():
-        later = time.monotonic() + 61
-        with monkeypatch.context() as patched:
-            patched.setattr(time, "monotonic", lambda: later)
-            with pytest.raises(WorkspaceError, match="was lost"):
-                storage.write("a", b"")
-
-
-@pytest.mark.parametrize("lost_answer", ["acquire", "renew"])
-def test_a_request_whose_answer_was_lost_is_ours(opened: Open, lost_answer: str) -> None:
-    storage, sent = opened(), threading.Event()
-
-    def twice(params: dict[str, Any], **_: object) -> None:
-        if not sent.is_set() and params["url_path"].endswith("lock"):
-            sent.set()
-            storage.bucket.put(LOCK, params["body"])
-
-    events = storage.bucket.client.meta.events
-    if lost_answer == "acquire":
-        events.register("before-call.s3.PutObject", twice)
-    with storage.exclusive():
-        assert storage._held is not None
-        if lost_answer == "renew":
-            events.register("before-call.s3.PutObject", twice)
-            storage._held.renew()
-        assert sent.is_set()
-        storage.write("a", b"")
-
-    assert objects(storage) == ["a"]
-
-
-def test_a_lock_that_is_none_of_ours_is_respected(storage: S3Storage) -> None:
-    storage.bucket.put(LOCK, b"\xff not json")
-
-    with pytest.raises(WorkspaceError, match="unknown, process 0"), storage.exclusive():
         pass
 
 

@@ -12,13 +12,25 @@ from basketwise.errors import ConfigError, DependencyError
 INSTALL = "pip install 'basketwise[aws]'"
 
 THROTTLED = frozenset(
-    {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+    {
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "SlowDown",
+    }
 )
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"})
+DENIED = frozenset(
+    # Without a body, as of HeadObject, the status is all there is.
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"}
+)
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 UNKNOWN_KEY = frozenset(
-    {"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"}
+    {"InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken", "UnrecognizedClientException"}
 )
+WRONG_SECRET = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
+WRONG_CLOCK = frozenset({"RequestTimeTooSkewed"})
+NOT_ACCEPTED = frozenset({"ValidationException"})
 NO_BUCKET = frozenset({"NoSuchBucket"})
 LIMIT = frozenset({"ResourceLimitExceeded"})
 WRONG_REGION = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
@@ -31,9 +43,17 @@ GONE_WORDS = ("does not exist", "could not find", "cannot find", "not found")
 
 HINTS: Mapping[frozenset[str], str] = {
     THROTTLED: "AWS asks for fewer calls; wait a minute, then start the same command again.",
-    DENIED: "Give the user or role the permission; 'basketwise doctor' lists what is needed.",
+    DENIED: "Give the user or role the permission: attach what 'basketwise aws policy run' "
+    "(or provision) prints.",
     EXPIRED: "The credentials have expired; log in again (aws sso login, or new keys).",
-    UNKNOWN_KEY: "AWS does not know these credentials; check AWS_PROFILE or AWS_ACCESS_KEY_ID.",
+    UNKNOWN_KEY: "AWS does not know these credentials; check AWS_PROFILE or AWS_ACCESS_KEY_ID, "
+    "and AWS_SESSION_TOKEN if there is one.",
+    WRONG_SECRET: "The secret key does not belong to the access key; check AWS_SECRET_ACCESS_KEY, "
+    "or the profile.",
+    WRONG_CLOCK: "This machine's clock is wrong by minutes; set it, then start the command again.",
+    NOT_ACCEPTED: "AWS does not accept the request: mostly the role does not exist or SageMaker "
+    "may not\nassume it, the bucket lies in another region, or the image is not there. "
+    "'basketwise doctor --aws' looks.",
     NO_BUCKET: "Make it with 'basketwise aws provision', or check --workspace and aws.bucket.",
     LIMIT: "A quota of the account is used up; 'basketwise doctor --aws' says how to raise it.",
     WRONG_REGION: "The bucket lies in another region; set aws.region to the bucket's.",

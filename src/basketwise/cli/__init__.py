@@ -96,10 +96,10 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code = _complain(
-            "Interrupted.", "Earlier outputs are as they were.", INTERRUPTED, debug=False
-        )
+    except (KeyboardInterrupt, click.Abort) as error:
+        # Click hides what was said behind an error of its own.
+        hint = str(error.__cause__ or error) or "Earlier outputs are as they were."
+        code = _complain("Interrupted.", hint, INTERRUPTED, debug=False)
     except SystemExit:
         # When nobody reads the output, Click puts stdout aside and ends with 1, which would say
         # that the gate did not approve; nothing is wrong, and nothing more can be said.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from basketwise.cli.options import Common, common, context, user
+from basketwise.cli.options import DEFAULT_WORKSPACE, Common, common, context, user
 from basketwise.cli.output import print_json, shown, shown_score
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def list_versions(common: Common) -> None:
         print_json({"versions": [_document(version) for version in versions]})
         return
     if not versions:
-        click.echo("No versions yet. Make one: basketwise run --data PATH")
+        click.echo(f"No versions yet. Make one: {making(common.workspace)}")
         return
     click.echo(f"{'version':<10}{'state':<24}{'accuracy':>9}{'macro-F1':>10}  registered (UTC)")
     for one in versions:
@@ -125,6 +126,13 @@ def _open(shared: Common) -> tuple[Registry, Context]:
 
     ctx = context(shared, shared.config())
     return registry_of(ctx), ctx
+
+
+def making(workspace: str) -> str:
+    """Return the command that makes a version in this workspace."""
+    command = "basketwise aws run" if workspace.startswith("s3://") else "basketwise run"
+    where = "" if workspace == DEFAULT_WORKSPACE else f" --workspace {shlex.quote(workspace)}"
+    return f"{command} --data PATH{where}"
 
 
 def _find(registry: Registry, version: str) -> ModelVersion:

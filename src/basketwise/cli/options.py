@@ -57,9 +57,9 @@ def common(command: Command) -> Command:
         "--workspace",
         envvar="BASKETWISE_WORKSPACE",
         default=DEFAULT_WORKSPACE,
-        show_default=True,
         metavar="DIR|s3://…",
-        help="Where outputs lie: a folder, or a prefix of a bucket.",
+        help="Where outputs lie: a folder, or a prefix of a bucket. "
+        f"Default: {DEFAULT_WORKSPACE}; of 'aws …', the project's bucket.",
     )
     @click.option(
         "--set",

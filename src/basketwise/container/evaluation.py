@@ -54,7 +54,9 @@ def main(arguments: Sequence[str]) -> None:
     )
     options.output_path.mkdir(parents=True, exist_ok=True)
     _bring(options.model_path, options.output_path)
-    evaluation = run_evaluation(options.gold_path, options.output_path, config, None, run)
+    evaluation = run_evaluation(
+        options.gold_path, options.output_path, config, None, run, sees_registry=False
+    )
     document = evaluation_document(evaluation.report)
     if options.run_id:
         document |= _for_registry(options.run_id, options.output_path, evaluation.report)

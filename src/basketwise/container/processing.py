@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     from basketwise.etl import run_etl
     from basketwise.silver.preview import check_split
     from basketwise.silver.sources import digests, discover
-    from basketwise.steps.record import planned, recorded, seal
+    from basketwise.steps.record import found, planned, seal
 
     config = load_config(None, os.environ)
     data, clean = str(options.input_path), options.silver_path is None
@@ -52,7 +52,8 @@ def main(arguments: Sequence[str]) -> None:
     # The records tell what this job left from what lay there before it.
     if clean:
         seal(plan, silver)
-    seal(planned("gold", {"silver": recorded("silver", silver).digest}, config), gold)
+    made = found("silver", silver)
+    seal(planned("gold", {"silver": made.digest if made else ""}, config), gold)
     lines = metadata.lines
     click.echo(
         f"{lines.read:,} lines read, {lines.rejected:,} rejected; {metadata.train_samples:,} "

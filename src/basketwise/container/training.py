@@ -15,6 +15,7 @@ import click
 from basketwise.config import Config, ModelName
 from basketwise.container import layout
 from basketwise.errors import ConfigError, InputError
+from basketwise.lineage import content
 from basketwise.settings import PREFIX, SEPARATOR, load_config
 
 ALL = "all"
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str]) -> None:
         If data or settings cannot be used.
     """
     options = _parser().parse_args(arguments)
+    from basketwise.training.record import GOLD_READ
     from basketwise.training.stage import RECORD_FILE, read_metadata, run_training
 
     given = {name: getattr(options, name.replace("-", "_")) for name in ("model-type", *OPTIONS)}
@@ -61,6 +63,7 @@ def main(arguments: Sequence[str]) -> None:
         _join(options.train, options.test, gold)
         if "test-size" in hyperparameters:
             _check_test_size(read_metadata(gold).split.test_size, config)
+        read = content(gold)
         run_training(
             gold,
             options.model_dir,
@@ -68,6 +71,8 @@ def main(arguments: Sequence[str]) -> None:
             layout.teller(),
             checkpoints if checkpoints.is_dir() else None,
         )
+    # Whoever takes the model can see which features it was trained on.
+    (options.model_dir / GOLD_READ).write_text(json.dumps(read, indent=2), encoding="utf-8")
     _tell_metrics(options.model_dir)
     output = layout.output_data_dir()
     output.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ class Evidence:
     accuracy, macro_f1
         Of the challenger on the test part.
     champion
-        Version of the current champion; None if there is none.
+        Version of the current champion; None if there is none, or the registry is not seen.
     difference
         Challenger's accuracy minus champion's, paired on the same test baskets; None where there
         is no champion, or where it could not be scored: then the rule fails.
@@ -29,6 +29,8 @@ class Evidence:
         In the test part.
     lines_read, lines_rejected
         Of the raw files.
+    sees_registry
+        Whether it is known which version is the champion; where it is not, the rule fails.
     """
 
     accuracy: Interval
@@ -38,6 +40,7 @@ class Evidence:
     test_baskets: int
     lines_read: int
     lines_rejected: int
+    sees_registry: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ def decide(evidence: Evidence, config: GateConfig) -> Decision:
     if config.champion:
         reasons.append(
             _against_champion(evidence.champion, evidence.difference, config.champion_margin)
+            if evidence.sees_registry
+            else _not_compared()
         )
     reasons += [
         _enough(evidence.test_baskets, config.min_test_baskets),
@@ -91,6 +96,16 @@ def _at_least(
     if config.thresholds_on == "lower":
         text += f" (estimate {estimate})"
     return Reason(rule=rule, passed=passed, value=value, threshold=threshold, text=text)
+
+
+def _not_compared() -> Reason:
+    return Reason(
+        rule="champion",
+        passed=False,
+        value=None,
+        threshold=None,
+        text="Not compared with the champion: this job does not see the registry",
+    )
 
 
 def _against_champion(champion: str | None, difference: Interval | None, margin: float) -> Reason:

@@ -64,6 +64,8 @@ def run_evaluation(
     champion: ChampionPredictions | None,
     run: Run,
     other_splits: OtherSplits | None = None,
+    *,
+    sees_registry: bool = True,
 ) -> Evaluation:
     """Judge the models of one training.
 
@@ -82,10 +84,12 @@ def run_evaluation(
         Which run this is.
     other_splits : callable or None
         Measures the other splits; None leaves them out.
+    sees_registry : bool
+        Whether no ``champion`` means that there is none; False: it is not known.
     """
     # One BLAS thread, as in training: what is added up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
-        findings = _measure(gold, trained, config, champion, other_splits)
+        findings = _measure(gold, trained, config, champion, other_splits, sees_registry)
     report = report_document(run, findings, config)
     write_outputs(trained, gold, report, findings, config)
     return Evaluation(report, findings.decision)
@@ -97,6 +101,7 @@ def _measure(
     config: Config,
     champion: ChampionPredictions | None,
     other_splits: OtherSplits | None,
+    sees_registry: bool,
 ) -> Findings:
     metadata = read_metadata(gold)
     record = read_record(trained)
@@ -125,7 +130,9 @@ def _measure(
         bootstrap=bootstrap,
         by_customer=units is not None,
         champion=champion,
-        decision=_decide(resampled, versus, record, champion, true.size, metadata, config),
+        decision=_decide(
+            resampled, versus, record, champion, true.size, metadata, config, sees_registry
+        ),
         calibration=_calibration(trained, predictions, record, true),
         slices=slice_tables(
             cohorts,
@@ -209,6 +216,7 @@ def _decide(
     test_baskets: int,
     metadata: Metadata,
     config: Config,
+    sees_registry: bool,
 ) -> Decision:
     evidence = Evidence(
         accuracy=resampled.accuracy(record.winner),
@@ -218,6 +226,7 @@ def _decide(
         test_baskets=test_baskets,
         lines_read=metadata.lines.read,
         lines_rejected=metadata.lines.rejected,
+        sees_registry=sees_registry,
     )
     return decide(evidence, config.gate)
 

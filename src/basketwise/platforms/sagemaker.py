@@ -5,45 +5,54 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from basketwise.artifact import ARCHIVE, extract
 from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.entry import environment
 from basketwise.aws.requests.processing import etl_job
 from basketwise.aws.requests.training import training_job
-from basketwise.aws.running.jobs import POLL_SECONDS, JobState, Kind, describe, follow, start_once
+from basketwise.aws.running.attempts import attempts, choose, digest_of, marked
+from basketwise.aws.running.jobs import (
+    POLL_SECONDS,
+    JobEndedError,
+    JobState,
+    Kind,
+    follow,
+    start_once,
+    stop,
+)
+from basketwise.aws.running.outputs import (
+    SpoiltError,
+    spoilt,
+    take_stage,
+    take_training,
+)
 from basketwise.aws.sending.code import send_code
 from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
+from basketwise.aws.sending.region import require_region
 from basketwise.config import Config
-from basketwise.errors import DependencyError, InputError
+from basketwise.lineage import code_hash, content
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
-from basketwise.steps.record import Stage, recorded
 from basketwise.storage.opening import SCHEME
 from basketwise.storage.protocol import Storage
 from basketwise.training.record import JOB_FILE
 from basketwise.workspace import ARTIFACTS, GOLD, SILVER
 
-ATTEMPTS = 50
-"""So many jobs of a run and a stage at most: each that failed or was stopped is one."""
-
 PROGRESS = re.compile(r"(?P<what>[^0-9]+) (?P<done>[1-9][0-9]*)/(?P<total>[1-9][0-9]*)")
 """How a container tells of progress in its log, see :func:`basketwise.container.layout.teller`."""
-
-AGAIN = frozenset({"Failed", "Stopped", "Stopping"})
 
 
 @dataclass
 class SageMakerPlatform:
     """Runs the jobs of one run.
 
-    A job is known by its name, which is made of the run's: one that is there already is not started
-    again but followed to its end. After a failure the next attempt gets a number.
+    A job that was started for the same work before is followed to its end, not started again; see
+    :mod:`basketwise.aws.running.attempts`.
 
     Attributes
     ----------
@@ -59,10 +68,14 @@ class SageMakerPlatform:
         Takes the states of the jobs and the lines of their logs.
     poll
         Seconds between two questions about a job.
-    force
-        Whether a job that has ended well is no reason not to run it again.
-    ended
-        The jobs that have ended well, in order.
+    nonce
+        Sets jobs apart from all earlier ones that did the same; empty: those are as good.
+    begin
+        Told what the data hold, before anything is sent; may refuse.
+    has_begun
+        Whether the run can be picked up again.
+    current
+        The job that is being followed, and has not ended as far as is known.
     """
 
     sagemaker: Any
@@ -73,28 +86,39 @@ class SageMakerPlatform:
     run_id: str
     tell: Callable[[str], None]
     poll: float = POLL_SECONDS
-    force: bool = False
-    ended: list[tuple[Kind, JobState]] = field(default_factory=list)
+    nonce: str = ""
+    begin: Callable[[dict[str, str]], None] = lambda _: None
+    has_begun: bool = False
     current: tuple[Kind, str] | None = None
     in_place: bool = True
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
         """Return what names the content of each raw table, local or in the bucket."""
-        if data.startswith(SCHEME):
-            return inputs_in_bucket(self.s3, self.names, data)
-        return LocalPlatform().inputs(data, config)
+        require_region(self.s3, self.names)
+        found = self._inputs(data, config)
+        # Settings that no job takes are refused before anything is sent.
+        etl_job(self.names, config, self.run_id)
+        training_job(self.names, config, self.run_id)
+        self.begin(found)
+        return found
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold`` of the workspace, and bring both here."""
-        raw = send_raw(self.s3, self.names, job.data, tick) if job.clean else ""
-        if not job.clean:
-            self._settle(job.silver, SILVER)
-        send_code(self.s3, self.names, tick)
-        request = etl_job(self.names, config, self.run_id, raw=raw, clean=job.clean)
-        self._run("Processing", request, tick)
         if job.clean:
-            self._bring("silver", SILVER, job.silver)
-        self._bring("gold", GOLD, job.gold)
+            inputs = self._inputs(job.data, config)
+            raw = send_raw(self.s3, self.names, job.data, tick)
+        else:
+            inputs, raw = {}, ""
+            self._settle(job.silver, SILVER)
+        request = etl_job(self.names, config, self.run_id, raw=raw, clean=job.clean)
+        work = inputs if job.clean else content(job.silver)
+
+        def take(_: JobState) -> None:
+            if job.clean:
+                take_stage("silver", self.storage.local(SILVER), job.silver, inputs)
+            take_stage("gold", self.storage.local(GOLD), job.gold, {})
+
+        self._run("Processing", request, config, work, tick, take)
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
         """Train on ``gold`` of the workspace, and bring what the job left here."""
@@ -102,32 +126,79 @@ class SageMakerPlatform:
 
         read_metadata(job.gold)
         self._settle(job.gold, GOLD)
-        send_code(self.s3, self.names, tick)
-        state = self._run("Training", training_job(self.names, config, self.run_id), tick)
-        folder = self.storage.local(f"{ARTIFACTS}/{state.name}/output")
-        if not (folder / ARCHIVE).is_file():
-            raise DependencyError(
-                f"The job {state.name} left no {ARCHIVE}.", "Its log says what it did."
-            )
-        try:
-            extract(folder / ARCHIVE, job.out, dotted=True)
-        except InputError as error:
-            uri = self.names.uri(ARTIFACTS, state.name, "output")
-            raise DependencyError(
-                f"What the job left at {uri} is not used: {error.headline}",
-                "Somebody has replaced it: find out who writes there, then start a new run.",
-            ) from error
-        (job.out / JOB_FILE).write_text(json.dumps(asdict(state), indent=2), encoding="utf-8")
+
+        def take(state: JobState) -> None:
+            shutil.rmtree(job.out)
+            job.out.mkdir()
+            left = self.storage.local(f"{ARTIFACTS}/{state.name}/output")
+            take_training(left, job.out, job.gold)
+            text = json.dumps(asdict(state), indent=2)
+            (job.out / JOB_FILE).write_text(text, encoding="utf-8")
+
+        request = training_job(self.names, config, self.run_id)
+        self._run("Training", request, config, content(job.gold), tick, take)
+
+    def all_jobs(self) -> list[tuple[Kind, JobState]]:
+        """Return every job of the run, whoever started it and however it ended."""
+        firsts: list[tuple[Kind, str]] = [
+            ("Processing", self.names.processing_job(self.run_id)),
+            ("Training", self.names.training_job(self.run_id)),
+        ]
+        return [
+            (kind, state)
+            for kind, first in firsts
+            for state in attempts(self.sagemaker, kind, first)
+            if state.place.startswith(self.names.uri())
+        ]
 
     def stop(self) -> None:
         """Ask the job that is being followed to stop; none is no error."""
-        from basketwise.aws.running.jobs import stop
-
         if self.current is not None:
             stop(self.sagemaker, *self.current)
 
-    def _run(self, kind: Kind, request: dict[str, Any], tick: Tick) -> JobState:
-        """Start a job, or find it; wait for its end."""
+    def _inputs(self, data: str, config: Config) -> dict[str, str]:
+        if data.startswith(SCHEME):
+            return inputs_in_bucket(self.s3, self.names, data)
+        return LocalPlatform().inputs(data, config)
+
+    def _run(
+        self,
+        kind: Kind,
+        request: dict[str, Any],
+        config: Config,
+        work: dict[str, str],
+        tick: Tick,
+        take: Callable[[JobState], None],
+    ) -> None:
+        """Have a job done, or find it done, and take what it left."""
+        digest = digest_of(
+            kind=kind,
+            workspace=self.names.uri(),
+            settings=environment(config),
+            code=code_hash(),
+            nonce=self.nonce,
+            work=work,
+        )
+        request = marked(request, digest)
+        send_code(self.s3, self.names, tick)
+        unusable: list[str] = []
+        while True:
+            state, is_new = self._follow(kind, request, unusable, tick)
+            try:
+                take(state)
+            except SpoiltError as error:
+                if is_new:
+                    raise spoilt(self.names.uri(), error) from error
+                # Of an earlier start, and touched since: it is done once more.
+                self.tell(f"{state.name} has ended before, but cannot be used: {error}")
+                unusable.append(state.name)
+            else:
+                return
+
+    def _follow(
+        self, kind: Kind, request: dict[str, Any], unusable: list[str], tick: Tick
+    ) -> tuple[JobState, bool]:
+        """Start a job, or find it, and wait for its end; says whether it was started now."""
 
         def tell(line: str) -> None:
             if found := PROGRESS.fullmatch(line):
@@ -135,62 +206,24 @@ class SageMakerPlatform:
             else:
                 self.tell(line)
 
-        name = self._next_name(kind, request[f"{kind}JobName"])
+        name = choose(self.sagemaker, kind, request, self.names.uri(), unusable)
         self.current = (kind, name)
-        start_once(self.sagemaker, kind, {**request, f"{kind}JobName": name})
-        state = follow(self.sagemaker, self.logs, kind, name, tell, poll=self.poll)
+        try:
+            is_new = start_once(self.sagemaker, kind, {**request, f"{kind}JobName": name})
+            state = follow(self.sagemaker, self.logs, kind, name, tell, poll=self.poll)
+        except JobEndedError:
+            self.current = None
+            raise
         self.current = None
-        self.ended.append((kind, state))
-        return state
-
-    def _next_name(self, kind: Kind, name: str) -> str:
-        """Name the attempt to follow: the latest, or a new one if that is of no use."""
-        latest, status = "", ""
-        for number in range(1, ATTEMPTS + 1):
-            attempt = name if number == 1 else f"{name}-{number}"
-            state = describe(self.sagemaker, kind, attempt)
-            if state is None:
-                useless = status in AGAIN or (self.force and status == "Completed")
-                return latest if latest and not useless else attempt
-            latest, status = attempt, state.status
-        raise DependencyError(
-            f"The run {self.run_id} has {ATTEMPTS} jobs {name}.", "Start one of another name."
-        )
+        return state, is_new
 
     def _settle(self, folder: Path, key: str) -> None:
         """Make the workspace hold the files that a job is to read."""
-        if _content(folder) == _content(self.storage.local(key)):
+        if content(folder) == content(self.storage.local(key)):
             return
-        with self._scratch() as scratch:
-            copy = scratch / key
-            shutil.copytree(folder, copy)
-            self.storage.adopt(copy, key)
-
-    def _bring(self, stage: Stage, key: str, folder: Path) -> None:
-        """Copy what a job left; files that lay there before it are not in its record."""
-        left = self.storage.local(key)
-        step = recorded(stage, left)
-        found = _content(left)
-        for name, digest in step.outputs.items():
-            if found.get(name) != digest:
-                raise DependencyError(
-                    f"{self.names.uri(key)}{name} is not what the job left.",
-                    "Somebody writes there too; run again when nobody does.",
-                )
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(left / name, target)
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
         place = self.storage.workplace
         place.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".settle-", dir=place) as scratch:
-            yield Path(scratch)
-
-
-def _content(folder: Path) -> dict[str, str]:
-    from basketwise.lineage import sha256
-
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+            copy = Path(scratch) / key
+            shutil.copytree(folder, copy)
+            self.storage.adopt(copy, key)

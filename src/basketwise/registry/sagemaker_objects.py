@@ -17,8 +17,12 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.sending.upload import DIGEST, MISSING
 from basketwise.errors import DependencyError
 from basketwise.lineage import sha256
+from basketwise.workspace import ARTIFACTS
 
 ARCHIVE = "model.tar.gz"
+REGISTERED = "registered-"
+"""What the folders below ``artifacts/`` begin with that hold the archives of a run's versions."""
+
 EXISTS = "PreconditionFailed"
 JSON = "application/json"
 ATTACHED = "application/octet-stream"
@@ -90,27 +94,21 @@ class Objects:
             self._put(key, stream, sha256(path), ATTACHED)
 
     def keep_archive(self, path: Path, run_id: str, digest: str) -> str:
-        """Keep a model archive with its run and return its key.
+        """Keep a model archive, and return its key: ``artifacts/registered-<run>/<digest>/…``.
 
-        That is ``artifacts/<run>/model.tar.gz``. An archive with other bytes stays there: some
-        version may stand for it. The new one then gets a folder named after its digest.
+        Not among the run's own artifacts: those are replaced when the run is judged again, and a
+        version stands for its archive for good.
         """
-        places = [
-            self._names.key("artifacts", run_id, ARCHIVE),
-            self._names.key("artifacts", run_id, digest[:12], ARCHIVE),
-        ]
-        for key in places:
-            found = self._digest(key)
-            if found is None:
-                with path.open("rb") as stream:
-                    self._put(key, stream, digest, "application/gzip")
-                found = self._digest(key)
-            if found == digest:
-                return key
-        raise DependencyError(
-            f"{self.uri(places[-1])} holds another model than its name says.",
-            "It was replaced by hand: delete it and register again.",
-        )
+        key = self._names.key(ARTIFACTS, f"{REGISTERED}{run_id}", digest[:12], ARCHIVE)
+        if self._digest(key) is None:
+            with path.open("rb") as stream:
+                self._put(key, stream, digest, "application/gzip")
+        if self._digest(key) != digest:
+            raise DependencyError(
+                f"{self.uri(key)} holds another model than its name says.",
+                "It was replaced by hand: delete it and register again.",
+            )
+        return key
 
     def bring(self, key: str, path: Path) -> Path:
         """Copy an object to a local file, unchecked.

@@ -36,8 +36,9 @@ def local_copy(data: str, config: AwsConfig) -> str:
     if not data.startswith(SCHEME):
         return data
     from basketwise.aws.clients import client
-    from basketwise.storage.s3 import S3Storage
-    from basketwise.storage.s3_mirror import cache_folder
+    from basketwise.storage.s3 import unchanged
+    from basketwise.storage.s3_mirror import Mirror, cache_folder
+    from basketwise.storage.s3_objects import Bucket, Found
 
     bucket, _, key = data.removeprefix(SCHEME).partition("/")
     key, pattern = key.strip("/"), ""
@@ -48,8 +49,14 @@ def local_copy(data: str, config: AwsConfig) -> str:
             f"{data!r} names no files.", "Give s3://bucket/folder, with the raw files below it."
         )
     place = hashlib.sha256(f"{config.endpoint_url}\n{bucket}".encode()).hexdigest()[:20]
-    storage = S3Storage(client("s3", config), bucket, "", cache=cache_folder() / place)
-    path = storage.local(key)
+    there, mirror = Bucket(client("s3", config), bucket, ""), Mirror(cache_folder() / place)
+
+    def files() -> dict[str, Found]:
+        # No more is asked for than may be allowed: to list what lies below the folder.
+        found = there.listed(f"{key}/") or there.below(key)
+        return {name: one for name, one in found.items() if not name.endswith("/")}
+
+    path = unchanged(data, lambda: mirror.bring(key, files(), there.fetch))
     if not path.exists():
         raise DependencyError(
             f"No raw files found: {data!r} holds none.",

@@ -3,8 +3,8 @@
 Keys are what they are in a local workspace, so ``gold/`` of the workspace is ``gold/`` of the
 bucket, and jobs and other programs read it directly.
 
-Many files are replaced at once by an adoption, see :mod:`basketwise.storage.s3_adoption`. What
-Basketwise itself needs to know lies below ``.basketwise/``.
+Many files are replaced at once: :mod:`basketwise.storage.s3_adoption`. What Basketwise itself needs
+to know lies below ``.basketwise/``.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Any
 from uuid import uuid4
 
 from basketwise.errors import InputError, WorkspaceError
+from basketwise.storage.at_once import Thing, each
 from basketwise.storage.s3_adoption import OWN, begin, finish, look, pending, recover
 from basketwise.storage.s3_lock import LEASE, Lease, leased
 from basketwise.storage.s3_mirror import Mirror
-from basketwise.storage.s3_objects import Bucket, Changed, Found, Thing, is_below
+from basketwise.storage.s3_objects import Bucket, Changed, Found, is_below
 
 LOCK = f"{OWN}/lock"
 LOOKS = 10
@@ -111,7 +112,8 @@ class S3Storage:
     def adopt(self, folder: Path, prefix: str) -> None:
         """Replace all below a prefix by a local folder's files; the folder is gone afterwards.
 
-        If it fails before the last file has been sent, the old files stay and so does the folder.
+        If it fails before the last file has been sent, or if somebody else writes there meanwhile
+        or has taken the lock (WorkspaceError), the old files stay and so does the folder.
         """
         self._check(prefix)
         if not folder.is_dir():
@@ -126,16 +128,26 @@ class S3Storage:
             self._check(key)
         old = self.bucket.below(prefix)
         # A job's outputs lie in the bucket before they are taken over: those are not sent again.
-        here = self._mirror.same({key: path for path, key in files.items()}, old)
-        new = [path for path, key in files.items() if key not in here]
-        if len(new) <= 1 and not old.keys() - set(files.values()):
-            # One object is replaced whole by itself.
-            self._still_held()
-            for path in new:
-                self.bucket.send(path, files[path])
-        else:
-            adoption = begin(self.bucket, prefix, files, here, self._still_held)
-            finish(self.bucket, adoption, self._still_held)
+        same = self._mirror.same({key: path for path, key in files.items()}, old)
+        here, new = (
+            {key: old[key] for key in same},
+            [p for p, key in files.items() if key not in same],
+        )
+        try:
+            if len(new) <= 1 and not old.keys() - set(files.values()):
+                # One object is replaced whole by itself.
+                self._surely_held()
+                if here and self.bucket.below(prefix) != old:
+                    raise Changed
+                each(lambda path: self.bucket.send(path, files[path]), new)
+            else:
+                adoption = begin(self.bucket, prefix, files, here, self._surely_held)
+                finish(self.bucket, adoption, self._still_held)
+        except Changed as error:
+            raise WorkspaceError(
+                f"Somebody else wrote below {prefix} in {self.location!r} while it was published.",
+                "Nothing was published. See that nobody else writes there, and run again.",
+            ) from error
         shutil.rmtree(folder, ignore_errors=True)
 
     def local(self, prefix: str) -> Path:
@@ -200,6 +212,12 @@ class S3Storage:
         if self._held is not None:
             self._held.check()
 
+    def _surely_held(self) -> None:
+        """Ask S3 who has the lock, before what cannot be taken back."""
+        if self._held is not None:
+            self._held.renew()
+        self._still_held()
+
     def _files(self, prefix: str) -> dict[str, Found]:
         """Find a key and all below it, all of one moment."""
 
@@ -225,8 +243,8 @@ def unchanged(location: str, attempt: Callable[[], Thing]) -> Thing:
         with suppress(Changed):
             return attempt()
     raise WorkspaceError(
-        f"The workspace {location!r} is changed faster than it can be read.",
-        "Wait until the runs that use it have finished.",
+        f"{location!r} is changed faster than it can be read.",
+        "Wait until whoever writes there has finished.",
     )
 
 

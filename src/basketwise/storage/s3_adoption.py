@@ -17,14 +17,15 @@ read the bucket without a storage may see old and new files side by side during 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from basketwise.errors import DependencyError, WorkspaceError
-from basketwise.storage.s3_objects import Bucket, Changed, Found, each, is_below
+from basketwise.storage.at_once import each
+from basketwise.storage.s3_objects import Bucket, Changed, Found, is_below
 
 OWN = ".basketwise"
 INCOMING, ADOPTING = f"{OWN}/incoming", f"{OWN}/adopting"
@@ -69,7 +70,7 @@ def begin(
     bucket: Bucket,
     prefix: str,
     files: Mapping[Path, str],
-    here: Collection[str],
+    here: Mapping[str, Found],
     check: Callable[[], None],
 ) -> Adoption:
     """Send files, then decide that they are the current ones.
@@ -82,13 +83,15 @@ def begin(
         Key whose files are replaced.
     files : mapping of Path to str
         The key of each file.
-    here : collection of str
-        Those keys that hold these bytes already.
+    here : mapping of str to Found
+        Those keys that hold these bytes already, and what was found there.
     check : Callable[[], None]
         Raises if this process may not write any more.
 
     Raises
     ------
+    Changed
+        If somebody wrote one of ``here`` since it was found; nothing has changed by us.
     DependencyError
         If S3 refuses. Unless it is the very last request whose answer is lost, nothing has changed.
     """
@@ -97,7 +100,7 @@ def begin(
     def bring(path: Path) -> None:
         key = files[path]
         if key in here:
-            bucket.copy(key, adoption.sent(key))
+            bucket.copy(key, adoption.sent(key), here[key].etag)
         else:
             bucket.send(path, adoption.sent(key))
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 from uuid import uuid4
 
@@ -55,6 +55,7 @@ class Lease:
     taken: bool = False
     _count: int = 0
     _tried: float = 0.0
+    _writing: Lock = field(default_factory=Lock)
 
     def check(self) -> None:
         """Refuse to go on once somebody else may hold the lock.
@@ -64,7 +65,7 @@ class Lease:
         WorkspaceError
             If it was taken, or could not be renewed in time.
         """
-        if self.taken or time.monotonic() - self.written > self.seconds:
+        if self.taken or _now() - self.written > self.seconds:
             raise WorkspaceError(
                 f"The lock of the workspace {self.location!r} was lost while it was in use.",
                 "The machine slept or was cut off for too long; nothing was published. "
@@ -95,14 +96,21 @@ class Lease:
         raise self._busy({})
 
     def renew(self) -> None:
-        """Write the lock again; note when it is no longer ours."""
-        if self._put(IfMatch=self.etag):
-            return
-        found = self._found()
-        if found is not None and found["token"] == self.token:
-            self._is_ours(found)
-        else:
-            self.taken = True
+        """Write the lock again; note when it is no longer ours.
+
+        Raises
+        ------
+        DependencyError
+            If S3 refuses or cannot be reached: nobody knows then whose it is.
+        """
+        with self._writing:
+            if self._put(IfMatch=self.etag):
+                return
+            found = self._found()
+            if found is not None and found["token"] == self.token:
+                self._is_ours(found)
+            else:
+                self.taken = True
 
     def release(self) -> None:
         """Remove the lock, if it is still ours."""
@@ -132,7 +140,7 @@ class Lease:
             "lease": self.seconds,
             "renewed": self._count,
         }
-        self._tried = time.monotonic()
+        self._tried = _now()
         with translated(f"lock the workspace {self.location}"):
             try:
                 answer = self.client.put_object(
@@ -196,6 +204,13 @@ def leased(lease: Lease) -> Iterator[Lease]:
         done.set()
         keeper.join(lease.seconds)
         lease.release()
+
+
+def _now() -> float:
+    """Return seconds on a clock that goes on while the machine sleeps."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.time()
 
 
 def _parsed(data: bytes) -> dict[str, Any]:

@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from basketwise.errors import WorkspaceError
+from basketwise.storage.at_once import each
 from basketwise.storage.local import LocalStorage
-from basketwise.storage.s3_objects import Found, each
+from basketwise.storage.s3_objects import Found
 
 Fetch = Callable[[Found, Path], None]
 """Writes an object's bytes to a new file."""
@@ -55,14 +57,14 @@ class Mirror:
         WorkspaceError
             If the folder is full or not writable.
         """
-        from filelock import FileLock
-
         place = self.files.local(prefix)
-        paths = {key: self.files.local(key) for key in wanted}
+        found = {self.files.local(key): one for key, one in wanted.items()}
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.root / ".lock"):
-                self._bring(place, {paths[key]: found for key, found in wanted.items()}, fetch)
+            try:
+                self._bring_alone(place, found, fetch)
+            except FileNotFoundError:
+                # Somebody deleted the cache while it was filled.
+                self._bring_alone(place, found, fetch)
         except OSError as error:
             raise WorkspaceError(
                 f"The cache {str(self.root)!r} cannot be written to: {error.strerror or error}.",
@@ -80,9 +82,18 @@ class Mirror:
             path = self.files.local(key)
             if key not in there or known.get(str(path)) != _mark(path, there[key]):
                 continue
-            if filecmp.cmp(path, file, shallow=False):
-                found.add(key)
+            # Another process that shares the cache may remove it while we look.
+            with suppress(FileNotFoundError):
+                if filecmp.cmp(path, file, shallow=False):
+                    found.add(key)
         return found
+
+    def _bring_alone(self, place: Path, wanted: Mapping[Path, Found], fetch: Fetch) -> None:
+        from filelock import FileLock
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.root / ".lock"):
+            self._bring(place, wanted, fetch)
 
     def _bring(self, place: Path, wanted: Mapping[Path, Found], fetch: Fetch) -> None:
         known = self._known()
@@ -97,12 +108,21 @@ class Mirror:
                 known.pop(str(path), None)
             _remove_empty(place)
             for path, part in parts.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
+                self._make_room(path)
                 part.replace(path)
                 known[str(path)] = _mark(path, changed[path])
             self._remember(known)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+    def _make_room(self, path: Path) -> None:
+        """Make a file's folder, also where a file was until now; the reverse is done before."""
+        for above in path.parents:
+            if above == self.files.root:
+                break
+            if above.is_symlink() or above.is_file():
+                above.unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
 
     def _known(self) -> dict[str, list[object]]:
         try:
@@ -112,7 +132,8 @@ class Mirror:
         return known if isinstance(known, dict) else {}
 
     def _remember(self, known: Mapping[str, list[object]]) -> None:
-        scratch = self.root / "index.tmp"
+        # A name of its own: where the folder was deleted, so was the lock of whoever writes now.
+        scratch = self.root / f"index-{uuid4().hex}.tmp"
         scratch.write_text(json.dumps(known))
         scratch.replace(self.root / "index.json")
 
@@ -123,11 +144,13 @@ def cache_folder() -> Path:
 
 
 def _mark(path: Path, found: Found) -> list[object]:
-    # The time tells a file that somebody has changed here from the one that was fetched.
+    # The times tell a file that somebody has changed here from the one that was fetched; tools may
+    # set the first of them back, but not the second.
     try:
-        return [found.etag, found.size, path.stat().st_size, path.stat().st_mtime_ns]
+        now = path.stat()
     except OSError:
-        return [found.etag, found.size, -1, -1]
+        return [found.etag, found.size, -1]
+    return [found.etag, found.size, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
 
 
 def _files(place: Path) -> set[Path]:

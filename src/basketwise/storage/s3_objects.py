@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from basketwise.aws.clients import hint_for, translated
 from basketwise.errors import DependencyError
+from basketwise.storage.at_once import GivenUpError, go_on, is_ending
 from basketwise.storage.s3_lock import ABSENT, LOST
 
 SCHEME = "s3://"
@@ -19,14 +20,16 @@ PART = 64 << 20
 COPY_IN_PARTS = 4 << 30
 """Bytes; S3 copies no more than 5 GiB in one request."""
 
-AT_ONCE = 8
-"""Files fetched, sent or copied at the same time; a client has ten connections."""
-
-Thing = TypeVar("Thing")
+TRIES = 3
+"""Of reading an object whose bytes break off on the way."""
 
 
 class Changed(Exception):  # noqa: N818
     """Somebody wrote while we were looking."""
+
+
+class BrokenOffError(DependencyError):
+    """The bytes of an object ended too early."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,24 @@ class Bucket:
         return data
 
     def fetch(self, found: Found, path: Path) -> None:
-        """Write an object's bytes to a new file; Changed if it is no longer what was found."""
-        from botocore.exceptions import ClientError
+        """Write an object's bytes to a new file, trying again; Changed if it is not what was found.
+
+        OSError is the local file's.
+        """
+        for left in reversed(range(TRIES)):
+            try:
+                with path.open("wb") as stream:
+                    for chunk in self._chunks(found):
+                        stream.write(chunk)
+                        go_on()
+                return
+            except BrokenOffError:
+                if not left:
+                    raise
+
+    def _chunks(self, found: Found) -> Iterator[bytes]:
+        from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
 
         with self._asking("read", found.key):
             try:
@@ -107,9 +126,14 @@ class Bucket:
                 if code_of(error) in ABSENT | LOST:
                     raise Changed from error
                 raise
-            with path.open("xb") as stream:
-                for chunk in answer["Body"].iter_chunks(1 << 20):
-                    stream.write(chunk)
+            try:
+                yield from answer["Body"].iter_chunks(1 << 20)
+            except (BotoCoreError, HTTPError, OSError) as error:
+                # The client asks again by itself for an answer, but not for the bytes after it.
+                raise BrokenOffError(
+                    f"Reading {SCHEME}{self.name}/{self.full(found.key)} broke off: {error}.",
+                    "Check the network, then start the same command again.",
+                ) from error
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object in one request."""
@@ -120,35 +144,41 @@ class Bucket:
 
     def send(self, path: Path, key: str) -> None:
         """Write a file's bytes; nothing is left of an upload that fails."""
-        from boto3.exceptions import S3UploadFailedError
-        from boto3.s3.transfer import TransferConfig
-
-        parts = TransferConfig(PART, multipart_chunksize=PART, use_threads=False)
-        extra = {"ChecksumAlgorithm": "SHA256"}
         with self._asking("write", key):
-            try:
-                self.client.upload_file(
-                    str(path), self.name, self.full(key), ExtraArgs=extra, Config=parts
-                )
-            except S3UploadFailedError as error:
-                # It hides what S3 said behind an error of its own.
-                raise error.__context__ or error from None
+            self._transfer("upload", PART, str(path), self.name, self.full(key), {})
 
-    def copy(self, source: str, key: str) -> None:
-        """Copy within the bucket; Changed if the source is gone."""
-        from boto3.s3.transfer import TransferConfig
+    def copy(self, source: str, key: str, etag: str = "") -> None:
+        """Copy within the bucket; Changed if the source is gone, or no longer has the ETag."""
         from botocore.exceptions import ClientError
 
-        parts = TransferConfig(COPY_IN_PARTS, multipart_chunksize=PART, use_threads=False)
-        extra = {"ChecksumAlgorithm": "SHA256"}
         origin = {"Bucket": self.name, "Key": self.full(source)}
+        extra = {"CopySourceIfMatch": etag} if etag else {}
         with self._asking("copy", key):
             try:
-                self.client.copy(origin, self.name, self.full(key), ExtraArgs=extra, Config=parts)
+                self._transfer("copy", COPY_IN_PARTS, origin, self.name, self.full(key), extra)
             except ClientError as error:
-                if code_of(error) in ABSENT:
+                if code_of(error) in ABSENT | LOST:
                     raise Changed from error
                 raise
+
+    def _transfer(
+        self, verb: str, whole: int, source: object, name: str, key: str, extra: dict[str, str]
+    ) -> None:
+        """Let boto3 do it in this thread, in parts above ``whole`` bytes."""
+        from concurrent.futures import CancelledError
+
+        from boto3.s3.transfer import TransferConfig, create_transfer_manager
+
+        config = TransferConfig(
+            whole, multipart_chunksize=PART, use_threads=False, preferred_transfer_client="classic"
+        )
+        extra = {"ChecksumAlgorithm": "SHA256", **extra}
+        with create_transfer_manager(self.client, config) as manager:
+            told = {"extra_args": extra, "subscribers": [_Interrupter()]}
+            try:
+                getattr(manager, verb)(source, name, key, **told).result()
+            except CancelledError:
+                raise GivenUpError from None
 
     def remove(self, keys: Iterable[str]) -> None:
         """Delete objects; none is no error."""
@@ -169,15 +199,19 @@ class Bucket:
 
     def below(self, key: str) -> dict[str, Found]:
         """List an object and all below it, by key."""
+        return {name: found for name, found in self.listed(key).items() if is_below(name, key)}
+
+    def listed(self, start: str) -> dict[str, Found]:
+        """List the objects whose keys start so, by key."""
         pages = self.client.get_paginator("list_objects_v2")
         skip = len(self.full("x")) - 1
-        with self._asking("list", key):
+        with self._asking("list", start):
             found = [
-                Found(each["Key"][skip:], each["Size"], each["ETag"])
-                for page in pages.paginate(Bucket=self.name, Prefix=self.full(key))
-                for each in page.get("Contents", [])
+                Found(one["Key"][skip:], one["Size"], one["ETag"])
+                for page in pages.paginate(Bucket=self.name, Prefix=self.full(start))
+                for one in page.get("Contents", [])
             ]
-        return {each.key: each for each in found if is_below(each.key, key)}
+        return {one.key: one for one in found}
 
     def abort_parts(self, root: str) -> None:
         """Give up uploads below a key that were begun and not completed."""
@@ -190,6 +224,15 @@ class Bucket:
 
     def _asking(self, verb: str, key: str) -> AbstractContextManager[None]:
         return translated(f"{verb} {SCHEME}{self.name}/{self.full(key)}")
+
+
+class _Interrupter:
+    """Ends a transfer after the part that is under way, if nobody wants it any more."""
+
+    def on_progress(self, future: Any, **_: object) -> None:
+        """Be told that some bytes have gone; boto3 cleans up after it."""
+        if is_ending():
+            future.cancel()
 
 
 def is_below(key: str, prefix: str) -> bool:
@@ -206,17 +249,3 @@ def is_below(key: str, prefix: str) -> bool:
 def code_of(error: Any) -> str:
     """Return the code of a botocore ``ClientError``."""
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def each(do: Callable[[Thing], None], things: Iterable[Thing]) -> None:
-    """Do something with each thing, several at a time; the first error ends it."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        tasks = [pool.submit(do, thing) for thing in things]
-        try:
-            for task in tasks:
-                task.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise

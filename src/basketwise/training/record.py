@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import ModelName
 
+GOLD_READ = "gold.json"
+"""Of a job: the sha256 of each gold file that the training read."""
+
 JOB_FILE = "job.json"
 """Names the job that trained elsewhere; absent where this process did."""
 

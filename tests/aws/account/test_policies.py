@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from basketwise.aws.account import policies, provisioning, removal, stacks
+from basketwise.aws.checks.rights import WRITTEN, WRITTEN_BY_PIPELINE
 from tests.aws.calls import (
     ACCOUNT,
     BUCKET,
@@ -94,6 +96,22 @@ def test_no_policy_is_wider_than_it_has_to_be(shipped: Policies, who: str) -> No
     [
         ("role", "s3:GetObject", f"arn:aws:s3:::{BUCKET}-other/raw/w.csv"),
         ("role", "s3:DeleteObject", f"arn:aws:s3:::{BUCKET}/raw/w.csv"),
+        *(
+            ("role", "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{key}")
+            for key in (
+                "raw/w.csv",
+                "model-registry/models/1.json",
+                "deployment-configs/latest_model_config.json",
+                "code/train.sh",
+                ".basketwise/lock",
+                "other/gold/metadata.json",
+                "goldmine",
+            )
+        ),
+        *(
+            ("role", "logs:PutLogEvents", NAMES.arn_of("logs", f"log-group:{group}:log-stream:x"))
+            for group in ("/aws/lambda/theirs", "/aws/sagemaker/Endpoints/theirs")
+        ),
         ("role", "sagemaker:UpdateModelPackage", NAMES.arn(f"model-package/{GROUP}/1")),
         ("role", "sagemaker:CreateModelPackage", NAMES.arn("model-package/other/1")),
         ("run", "iam:CreateRole", NAMES.role_arn),
@@ -109,6 +127,17 @@ def test_what_is_nobodys_business_is_not_allowed(
 ) -> None:
     context = {PASSED: "sagemaker.amazonaws.com"}
     assert not allows(shipped[who], action, resource, context)
+
+
+def test_under_a_prefix_the_role_writes_there_alone() -> None:
+    names = replace(NAMES, prefix="team/a")
+    with account() as aws:
+        aws.provision(names=names)
+        role = aws.role_policy(f"{STEM}-sagemaker-execution")
+    for folder in (*WRITTEN, WRITTEN_BY_PIPELINE):
+        assert allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/team/a/{folder}/x")
+        assert not allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{folder}/x")
+    assert not allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/team/a/code/train.sh")
 
 
 @pytest.mark.parametrize("task", policies.TASKS)

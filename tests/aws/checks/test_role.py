@@ -121,7 +121,8 @@ def test_what_jobs_may_not_do_is_named(cloud: Cloud) -> None:
     check = judged()
 
     assert (check.state, check.exit_code) == ("failed", 3)
-    assert f"s3:PutObject on arn:aws:s3:::{NAMES.bucket}/gold/metadata.json" in check.text
+    for folder in ("silver", "gold", "artifacts", "checkpoints", "pipelines"):
+        assert f"s3:PutObject on arn:aws:s3:::{NAMES.bucket}/{folder}/doctor" in check.text
     assert "logs:PutLogEvents on " in check.text
     assert f"iam:PassRole on {NAMES.role_arn}" in check.text
     assert "s3:GetObject" not in check.text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +24,7 @@ from basketwise.registry.protocol import ApprovalState, Submission
 from basketwise.registry.sagemaker_registry import FOLDER
 from tests.aws.calls import CALLS, RUNNING
 from tests.aws.iam_rules import allows
-from tests.aws.left_behind import Scene, running_scene
+from tests.aws.left_behind import MODEL, Scene, running_scene
 from tests.aws.recording import Recorder
 from tests.fakes.registry import MemoryRegistry
 from tests.seaweed import S3Server
@@ -30,6 +32,7 @@ from tests.seaweed import S3Server
 PENDING, APPROVED, REJECTED = ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.REJECTED
 GOOD, BAD, NEW, FORGOTTEN = (f"run-2026020{day}-120005" for day in range(1, 5))
 MONTH = timedelta(days=30)
+ARCHIVE = f"artifacts/registered-{BAD}/{hashlib.sha256(MODEL).hexdigest()[:12]}/model.tar.gz"
 
 
 @pytest.fixture
@@ -70,7 +73,7 @@ def test_what_may_go_goes_and_the_rest_stays(scene: Scene, place: Place) -> None
     gone = {
         *(f"artifacts/{run}/{name}" for run in (BAD, FORGOTTEN) for name in ("manifest.json",)),
         *(f"artifacts/{run}/report.html" for run in (BAD, FORGOTTEN)),
-        f"artifacts/{BAD}/model.tar.gz",
+        ARCHIVE,
         *(
             f"artifacts/retail-prediction-training-{run}/output/model.tar.gz"
             for run in (BAD, FORGOTTEN)
@@ -100,7 +103,7 @@ def test_history_stays_readable_without_the_artifacts(
     cleaned(place)
     assert (scene.registry.history(), scene.registry.versions()) == before
     assert scene.registry.get(version).state is REJECTED
-    with pytest.raises(DependencyError, match=rf"artifacts/{BAD}/model\.tar\.gz is gone"):
+    with pytest.raises(DependencyError, match=rf"{re.escape(ARCHIVE)} is gone"):
         scene.registry.fetch(version, tmp_path / "fetched")
 
 
@@ -136,6 +139,7 @@ def test_a_version_that_was_changed_meanwhile_survives(
     kept = scene.cloud.keys(f"artifacts/{BAD}")
     result = cleaned(place, listed)
     assert sorted(one.name for one in result.spared) == [
+        f"artifacts/registered-{BAD}",
         f"artifacts/retail-prediction-training-{BAD}",
         f"artifacts/{BAD}",
     ]
@@ -218,7 +222,7 @@ def test_an_archive_that_is_still_served_stays_though_it_is_rejected(
     scene.put(f"artifacts/{BAD}/manifest.json")
     scene.register(BAD, REJECTED)
     scene.model("theirs", BAD, tagged=False)
-    assert found(place) == [f"artifacts/{BAD}"]
+    assert found(place) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
     scene.config("theirs", "theirs", tagged=False)
     scene.endpoint("theirs", "theirs")
     assert found(place) == []
@@ -230,7 +234,7 @@ def test_what_the_latest_deployment_configuration_names_stays(scene: Scene, plac
     url = scene.registry.get(version).model_data_url
     document = json.dumps({"model_info": {"model_data_url": url}}).encode()
     scene.cloud.registry.set_in_console(scene.cloud.names.group, version, "Rejected", "no")
-    assert found(place) == [f"artifacts/{BAD}"]
+    assert found(place) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
     scene.put("deployment-configs/latest_model_config.json", body=document)
     assert found(place) == []
     scene.put("deployment-configs/latest_model_config.json", body=b"{}")
@@ -244,7 +248,7 @@ def test_runs_of_another_group_stay(scene: Scene, place: Place) -> None:
     other = Config(registry=Config().registry.model_copy(update={"group": "others"}))
     names = replace(scene.cloud.names, group="others")
     assert found(open_place(names, other)) == []
-    assert found(place) == [f"artifacts/{BAD}"]
+    assert found(place) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
 
 
 def test_a_run_that_is_registered_with_a_teams_server_stays(

@@ -2,7 +2,8 @@
 
 The `pip` of AWS's image would fetch the locked libraries from a package index; they are those of
 this environment. So here it only checks that every line of the lock is held to a hash. The wheel it
-does install, apart from this environment: the job runs the code that was uploaded for it.
+does install, apart from this environment: the job runs the code that was uploaded for it. It says
+what it did even if it is to be quiet (-q): tests read that in a job's log.
 """
 
 from __future__ import annotations

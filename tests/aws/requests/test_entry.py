@@ -41,8 +41,8 @@ def test_aws_image_installs_then_runs_what_it_is_given(
     command = [*entrypoint(AwsConfig(), str(code)), "processing", "--bucket-name", "a b"]
     subprocess.run(command, env=env, check=True)
     assert Path(env["LOG"]).read_text(encoding="utf-8").splitlines() == [
-        f"pip <install> <--require-hashes> <-r> <{code}/requirements.txt>",
-        f"pip <install> <--no-deps> <{code}/basketwise-1.0-py3-none-any.whl>",
+        f"pip <install> <-q> <--require-hashes> <-r> <{code}/requirements.txt>",
+        f"pip <install> <-q> <--no-deps> <{code}/basketwise-1.0-py3-none-any.whl>",
         "python <-m> <basketwise.container> <processing> <--bucket-name> <a b>",
     ]
 

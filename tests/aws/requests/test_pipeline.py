@@ -31,7 +31,8 @@ SCHEMA = Path(
 )
 needs_schema = pytest.mark.skipif(
     not SCHEMA.is_file(),
-    reason="AWS's schema is not here; BASKETWISE_PIPELINE_SCHEMA names the file",
+    reason="not held against AWS's JSON schema of pipeline definitions: the file is not here; "
+    "set BASKETWISE_PIPELINE_SCHEMA to where it lies",
 )
 both = pytest.mark.parametrize("config", [CONFIG, OWN])
 GET = re.compile(r"(Parameters|Steps)\.(\w+)((?:\.\w+|\['[\w-]+'\])*)")

@@ -19,7 +19,7 @@ from basketwise.aws.requests.pipeline import definition, sent
 from basketwise.aws.running import executions, pipelines
 from basketwise.aws.running.pipelines import data_version, start, upsert
 from basketwise.config import AwsConfig, Config, EtlConfig, GateConfig, SplitConfig
-from basketwise.errors import DependencyError, InputError
+from basketwise.errors import BasketwiseError, DependencyError, InputError
 from tests.aws.calls import CALLS
 from tests.aws.double.cloud import Cloud, running_cloud
 from tests.aws.double.pipelines import Pipelines
@@ -164,20 +164,20 @@ def test_data_code_and_settings_make_the_data_version(cloud: Cloud) -> None:
 
 
 def test_without_a_pipeline_data_or_code_it_says_what_to_do(cloud: Cloud, sagemaker: Any) -> None:
-    def refused() -> InputError:
-        with pytest.raises(InputError) as caught:
+    def refused(kind: type[BasketwiseError]) -> BasketwiseError:
+        with pytest.raises(kind) as caught:
             start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
         return caught.value
 
-    no_pipeline = refused()
+    no_pipeline = refused(InputError)
     assert "There is no pipeline mlops-retail-prediction-dev-pipeline" in no_pipeline.headline
     assert "basketwise aws pipeline upsert" in no_pipeline.hint
     upsert(sagemaker, cloud.names, CONFIG)
-    empty = refused()
+    empty = refused(DependencyError)
     assert empty.headline == f"There is nothing below {cloud.names.uri('raw')}."
     assert cloud.names.uri("raw") in empty.hint
     put(cloud, "raw/a.csv", "one")
-    no_code = refused()
+    no_code = refused(DependencyError)
     assert "no code" in no_code.headline
     assert "upsert" in no_code.hint
     assert cloud.service.called("StartPipelineExecution") == []
@@ -212,7 +212,7 @@ def test_what_is_refused_comes_with_what_to_do(
     cloud.service.denied = {operation}
     with pytest.raises(DependencyError, match=said) as caught:
         start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
-    assert "permission" in caught.value.hint
+    assert "basketwise aws policy run" in caught.value.hint
 
 
 def test_a_throttled_call_is_made_again(cloud: Cloud, sagemaker: Any) -> None:

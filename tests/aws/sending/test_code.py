@@ -20,7 +20,7 @@ from tests.aws.requests.given import NAMES
 from tests.gold.running import quiet
 from tests.seaweed import S3Server
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WHEEL = "basketwise-0-py3-none-any.whl"
 OLD = "basketwise-0.0.1-py3-none-any.whl"
 PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)==(\S+) \\$", re.M)

@@ -52,12 +52,14 @@ def test_a_dry_run_lists_and_removes_nothing(scene: Scene) -> None:
     before = left(scene)
     outcome = clean(scene, "--dry-run")
     assert outcome.code == 0, outcome
-    header, bad, forgotten, model, total, *note = outcome.out.splitlines()
+    header, archive, bad, forgotten, model, total, *note = outcome.out.splitlines()
     assert header.split() == ["kind", "name", "days", "size", "why", "it", "may", "go"]
-    assert " ".join(bad.split()) == f"artifacts artifacts/{BAD}/ 40 17 B version 1 rejected"
+    kept = f"artifacts/registered-{BAD}/"
+    assert " ".join(archive.split()) == f"artifacts {kept} 40 7 B version 1 rejected"
+    assert " ".join(bad.split()) == f"artifacts artifacts/{BAD}/ 40 10 B version 1 rejected"
     assert forgotten.endswith("  its run never became a version")
     assert " ".join(model.split()) == "model retail-a 40 – no config that stays uses it"
-    assert total == "3 things, 27\u202fB (27 bytes), older than 30 days."
+    assert total == "4 things, 27\u202fB (27 bytes), older than 30 days."
     assert "90 days" in " ".join(note)
     assert outcome.out.splitlines()[-1] == "Nothing was removed."
     assert left(scene) == before
@@ -71,11 +73,12 @@ def test_it_asks_first_and_says_what_went(scene: Scene) -> None:
     assert refused.out.splitlines()[-1] == "Nothing was removed."
     outcome = typed("y\n", scene)
     assert outcome.code == 0, outcome
-    assert outcome.out.splitlines()[-4:] == [
-        f"removed   artifacts/{BAD}/  17\u202fB",
+    assert outcome.out.splitlines()[-5:] == [
+        f"removed   artifacts/registered-{BAD}/  7\u202fB",
+        f"removed   artifacts/{BAD}/  10\u202fB",
         f"removed   artifacts/{FORGOTTEN}/  10\u202fB",
         "removed   model retail-a",
-        "Removed 3 things, 27\u202fB (27 bytes).",
+        "Removed 4 things, 27\u202fB (27 bytes).",
     ]
     assert left(scene) == ([], [])
     again = called("aws", "clean", "--yes", "--workspace", scene.cloud.workspace)
@@ -96,23 +99,31 @@ def test_what_was_approved_while_it_asked_is_kept(scene: Scene) -> None:
     with mock.patch("basketwise.cli.aws.clean.asked", approve):
         outcome = typed("", scene)
     assert outcome.code == 0, outcome
-    assert f"kept      artifacts/{BAD}/  17\u202fB: it is needed again" in outcome.out
+    assert f"kept      artifacts/{BAD}/  10\u202fB: it is needed again" in outcome.out
     assert "Removed 2 things" in outcome.out
-    assert {key.split("/")[1] for key in scene.cloud.keys("artifacts")} == {BAD}
+    assert {key.split("/")[1] for key in scene.cloud.keys("artifacts")} == {
+        BAD,
+        f"registered-{BAD}",
+    }
 
 
 def test_json_is_one_object(scene: Scene) -> None:
     document = clean(scene, "--dry-run", "--json").json
     assert document["left_over"][0] == {
         "kind": "artifacts",
-        "name": f"artifacts/{BAD}",
+        "name": f"artifacts/registered-{BAD}",
         "age_days": 40,
-        "bytes": 17,
+        "bytes": 7,
         "why": "version 1 rejected",
     }
     assert (document["removed"], document["bytes_removed"]) == ([], 0)
     outcome = typed("y\n", scene, "--json")
-    assert outcome.json["removed"] == [f"artifacts/{BAD}", f"artifacts/{FORGOTTEN}", "retail-a"]
+    assert outcome.json["removed"] == [
+        f"artifacts/registered-{BAD}",
+        f"artifacts/{BAD}",
+        f"artifacts/{FORGOTTEN}",
+        "retail-a",
+    ]
     assert outcome.json["bytes_removed"] == 27
     assert outcome.json["restorable_days"] == 90
     # Whoever is asked has to see what about.

@@ -213,4 +213,4 @@ def test_what_aws_refuses_exits_with_3(cloud: Cloud, no_code: mock.Mock) -> None
     outcome = pipeline(cloud, "upsert")
     assert outcome.code == 3
     assert "AWS refused to make the pipeline" in outcome.err
-    assert "permission" in outcome.err
+    assert "aws policy run" in outcome.err

@@ -117,7 +117,8 @@ def test_the_version_can_be_deployed_as_it_is(finished: tuple[Cloud, Outcome]) -
     cloud, _ = finished
     (package,) = cloud.registry.packages[GROUP]
     (container,) = package["InferenceSpecification"]["Containers"]
-    assert container["ModelDataUrl"] == f"{cloud.workspace}/artifacts/run-first/model.tar.gz"
+    place = f"{cloud.workspace}/artifacts/registered-run-first/"
+    assert container["ModelDataUrl"].startswith(place)
     assert container["Image"].endswith("sagemaker-scikit-learn:1.9-0-cpu-py3")
     assert package["MetadataProperties"]["GeneratedBy"] == "retail-prediction-training-run-first"
     assert package["CustomerMetadataProperties"].keys() >= {
@@ -151,7 +152,7 @@ def test_the_same_run_again_starts_nothing(finished: tuple[Cloud, Outcome], raw:
     cloud, outcome = finished
     again = called(*command(cloud, raw, "first"))
     assert len(cloud.jobs.jobs) == 2
-    assert "no job was needed" in again.out
+    assert "  retail-etl-processing-run-first: " in again.out
     assert len(cloud.registry.packages[GROUP]) == 1
     resumed = called("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *QUICK)
     assert resumed.json["run_id"] == outcome.json["run_id"] == "run-first"
@@ -164,8 +165,8 @@ def test_a_name_that_is_taken_is_not_used_for_something_else(
     cloud, _ = finished
     refused = call(*command(cloud, raw, "first", "--models", "logistic"))
     assert refused.code == 2
-    assert "There is a run run-first" in refused.err
-    assert "(training)" in refused.err
+    assert "The run run-first was started on" in refused.err
+    assert "with something else: training." in refused.err
 
 
 def test_files_that_would_be_read_too_are_named(
@@ -239,6 +240,79 @@ def test_a_run_that_failed_goes_on_where_it_failed(cloud: Cloud, raw: Path) -> N
     ]
 
 
+def test_files_that_changed_since_are_another_run(cloud: Cloud, tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    generate(folder, baskets=600, seed=7, weeks=4)
+    cloud.jobs.capacity = False
+    assert call(*command(cloud, folder, "first")).code == 3
+    cloud.jobs.capacity = True
+    generate(folder, baskets=500, seed=7, weeks=4, overwrite=True)
+    refused = call("aws", "run", "--resume", "--workspace", cloud.workspace, *QUICK)
+    assert refused.code == 2
+    assert "with something else: the raw files." in refused.err
+    # A run of another name takes them, though jobs of other data have left their outputs there.
+    second = called(*command(cloud, folder, "second"), "--json")
+    assert second.json["stages"]["silver"]["status"] == "ran"
+    assert json.loads(cloud.read("gold", "metadata.json"))["lines"] == second.json["lines"]
+    assert [job["name"] for job in second.json["aws"]["jobs"]] == [
+        "retail-etl-processing-run-second",
+        "retail-prediction-training-run-second",
+    ]
+
+
+def test_a_run_that_was_overtaken_does_not_take_the_others_data(
+    cloud: Cloud, raw: Path, tmp_path: Path
+) -> None:
+    cloud.jobs.capacity = False
+    assert call(*command(cloud, raw, "a")).code == 3
+    cloud.jobs.capacity = True
+    lines = json.loads(cloud.read("gold", "metadata.json"))["lines"]
+    other = tmp_path / "other"
+    generate(other, baskets=700, seed=8, weeks=5)
+    assert called(*command(cloud, other, "b"), "--json").json["lines"] != lines
+    resume = ("aws", "run", "--resume", "--name", "a", "--workspace", cloud.workspace)
+    resumed = called(*resume, "--json", *QUICK)
+    assert resumed.json["lines"] == lines
+    assert json.loads(cloud.read("gold", "metadata.json"))["lines"] == lines
+
+
+def test_judging_a_run_again_leaves_its_registered_model_alone(cloud: Cloud, raw: Path) -> None:
+    place = ("--workspace", cloud.workspace)
+    called(*command(cloud, raw, "first"))
+    called("evaluate", "--all-splits", "--force", *place, *QUICK)
+    called("export", *place)
+    scored = called("predict", "--data", raw, "--out", raw.parent / "scores.csv", *place)
+    assert scored.out.strip().endswith("scores.csv")
+
+
+def test_force_is_for_a_new_name_and_is_kept(cloud: Cloud, raw: Path) -> None:
+    called(*command(cloud, raw, "first"))
+    refused = call(*command(cloud, raw, "first"), "--force")
+    assert refused.code == 2
+    assert "with something else: --force." in refused.err
+    cloud.jobs.capacity = False
+    assert call(*command(cloud, raw, "again"), "--force").code == 3
+    cloud.jobs.capacity = True
+    resumed = called("aws", "run", "--resume", *QUICK, "--workspace", cloud.workspace, "--json")
+    assert resumed.json["run_id"] == "run-again"
+    assert "retail-prediction-training-run-again-2" in cloud.jobs.jobs
+    jobs = {job["name"]: job["status"] for job in resumed.json["aws"]["jobs"]}
+    assert jobs["retail-prediction-training-run-again"] == "Failed"
+
+
+def test_a_wrong_path_leaves_nothing_to_pick_up(cloud: Cloud, raw: Path) -> None:
+    refused = call(*command(cloud, raw / "typo", "first"))
+    assert refused.code == 2
+    assert not cloud.keys(".basketwise/runs")
+    called(*command(cloud, raw, "first"))
+
+
+def test_a_log_that_may_not_be_read_is_no_reason_to_leave_the_job(cloud: Cloud, raw: Path) -> None:
+    cloud.service.denied = {"FilterLogEvents"}
+    told = called(*command(cloud, raw, "silent")).err
+    assert told.count("AWS refused to read the log of retail-etl-processing-run-silent") == 1
+
+
 def test_bad_data_fail_the_job_and_leave_nothing(cloud: Cloud, tmp_path: Path) -> None:
     folder = tmp_path / "bad"
     generate(folder, baskets=200, seed=7, weeks=2, compress=False)
@@ -254,25 +328,23 @@ def test_bad_data_fail_the_job_and_leave_nothing(cloud: Cloud, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/b"])
 def test_an_archive_that_reaches_outside_is_not_used(
-    cloud: Cloud, raw: Path, tmp_path: Path, name: str
+    cloud: Cloud, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    # A job of the run's name has ended, and its archive was replaced since.
-    request = {
-        "TrainingJobName": "retail-prediction-training-run-evil",
-        "OutputDataConfig": {"S3OutputPath": cloud.names.uri("artifacts")},
-    }
-    job = Job("Training", request, tmp_path / "job", cloud.s3)
-    job.end("Completed")
-    cloud.jobs.jobs[job.name] = job
-    archive = tmp_path / "model.tar.gz"
+    archive, take = tmp_path / "model.tar.gz", Job._take_outputs
     with tarfile.open(archive, "w:gz") as tar:
         tar.addfile(tarfile.TarInfo(name), io.BytesIO())
-    key = cloud.names.key("artifacts", job.name, "output", archive.name)
-    cloud.s3.upload_file(str(archive), cloud.names.bucket, key)
+
+    def replaced(job: Job) -> None:
+        take(job)
+        if job.kind == "Training":
+            key = cloud.names.key("artifacts", job.name, "output", archive.name)
+            cloud.s3.upload_file(str(archive), cloud.names.bucket, key)
+
+    monkeypatch.setattr(Job, "_take_outputs", replaced)
     refused = call(*command(cloud, raw, "evil"))
     assert refused.code == 3
     assert f"holds {name!r}, which is not a plain file" in refused.err
-    assert "find out who writes there" in refused.err
+    assert "Somebody else writes there" in refused.err
     assert not cloud.keys("artifacts/run-evil")
     assert not list(tmp_path.rglob("evil"))
 
@@ -302,7 +374,7 @@ def test_throttled_calls_are_made_again(cloud: Cloud, raw: Path) -> None:
     ("spoil", "said"),
     [
         ("expired", "have expired; log in again"),
-        ("denied", "Give the user or role the permission"),
+        ("denied", "'basketwise aws policy run'"),
         ("none", "credentials are needed"),
         ("bucket", "Make it with 'basketwise aws provision'"),
         ("region", "is not in the bucket another"),
@@ -353,6 +425,7 @@ def test_ctrl_c_asks_what_is_to_become_of_the_job(
     assert process.returncode == 130
     assert "The job retail-prediction-training-run-keys goes on by itself. Stop it?" in err
     assert "aws run --resume --name run-keys" in err
+    assert "Interrupted." in err
     wait_for(lambda: job.ended)
     assert job.status == ends
     # The lock was given back: the run can be picked up at once.
@@ -370,6 +443,7 @@ def test_without_a_terminal_ctrl_c_leaves_the_job_alone(cloud: Cloud, raw: Path)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "retail-etl-processing-run-pipe goes on. Pick the run up with:" in err
+    assert "aws run --resume --name run-pipe" in err
     wait_for(lambda: job.ended)
     assert job.status == "Completed"
 

@@ -176,6 +176,7 @@ def _parameters(names: AwsNames, image_uri: str, schedule: str) -> dict[str, str
         "Environment": names.environment,
         "BucketName": names.bucket,
         "WorkspaceUri": names.uri().rstrip("/"),
+        "WorkspacePrefix": f"{names.prefix}/" if names.prefix else "",
         "ModelPackageGroupName": names.group,
         "ImageRepositoryArn": repository_arn(image_uri),
         "PipelineName": pipeline_name(names),

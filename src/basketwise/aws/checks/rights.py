@@ -20,6 +20,14 @@ MEND = (
 )
 
 
+WRITTEN = ("silver", "gold", "artifacts", "checkpoints")
+"""Folders of the workspace that jobs write."""
+
+WRITTEN_BY_PIPELINE = "pipelines"
+
+LOG_GROUPS = ("/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs")
+
+
 @dataclass(frozen=True)
 class Need:
     """Actions on one resource that the role must be allowed.
@@ -50,8 +58,7 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
     repository : str
         ARN of the image's repository; empty: not known, and left out.
     """
-    log = names.arn_of("logs", "log-group:/aws/sagemaker/TrainingJobs")
-    stream = f"{log}:log-stream:{names.training_job('doctor')}/algo-1"
+    logs = [names.arn_of("logs", f"log-group:{group}") for group in LOG_GROUPS]
     metrics = {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}
     bucket = names.arn_of("s3", names.bucket)
     group = names.arn(f"model-package-group/{names.group}")
@@ -60,9 +67,18 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
     to_sagemaker = {"iam:PassedToService": "sagemaker.amazonaws.com"}
     return [
         Need("s3:ListBucket", bucket),
-        Need("s3:GetObject s3:PutObject", f"{bucket}/{names.key('gold', 'metadata.json')}"),
-        Need("logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams", log),
-        Need("logs:PutLogEvents", stream),
+        Need("s3:GetObject", f"{bucket}/{names.key('raw', 'doctor')}"),
+        *(Need("s3:PutObject", f"{bucket}/{names.key(name, 'doctor')}") for name in WRITTEN),
+        Need(
+            "s3:PutObject",
+            f"{bucket}/{names.key(WRITTEN_BY_PIPELINE, 'doctor')}",
+            by_pipeline=True,
+        ),
+        *(
+            Need("logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams", log)
+            for log in logs
+        ),
+        *(Need("logs:PutLogEvents", f"{log}:log-stream:doctor/algo-1") for log in logs),
         Need("cloudwatch:PutMetricData", "*", metrics),
         Need("ecr:GetAuthorizationToken", "*"),
         *([Need(image, repository)] if repository else []),

@@ -10,6 +10,7 @@ from datetime import datetime
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.registry.protocol import ModelVersion
+from basketwise.registry.sagemaker_objects import REGISTERED
 from basketwise.workspace import ARTIFACTS, CHECKPOINTS
 
 ROOTS = (ARTIFACTS, CHECKPOINTS, PIPELINES)
@@ -123,7 +124,11 @@ def runs_of(name: str, names: AwsNames) -> frozenset[str]:
     ['run-20260203-120005', 'run-20260203-120005-2']
     >>> sorted(runs_of("run-20260203-120005-2", names))
     ['run-20260203-120005-2']
+    >>> sorted(runs_of("registered-run-20260203-120005", names))
+    ['run-20260203-120005']
     """
+    if name.startswith(REGISTERED):
+        return frozenset((name.removeprefix(REGISTERED),))
     run = name.removeprefix(names.training_job(""))
     return frozenset((run,) if run == name else (run, ATTEMPT.sub("", run)))
 

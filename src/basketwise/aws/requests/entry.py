@@ -75,10 +75,11 @@ def train_script(code: str) -> str:
 def _install(code: str) -> str:
     # Into a folder of its own, ahead of the image's packages, which stay as they are: pip cannot
     # replace those that a Linux distribution has put there, and AWS's toolkit needs its own.
+    # -q, not --quiet: SageMaker takes 256 characters, and these are all of them.
     return (
         "export PIP_TARGET=$(mktemp -d)"
-        f" && pip install --require-hashes -r {code}/requirements.txt"
-        f" && pip install --no-deps {code}/*.whl"
+        f" && pip install -q --require-hashes -r {code}/requirements.txt"
+        f" && pip install -q --no-deps {code}/*.whl"
         " && export PYTHONPATH=$PIP_TARGET:$PYTHONPATH"
     )
 

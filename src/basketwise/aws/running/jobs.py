@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -25,7 +25,15 @@ ADVICE = {
 LAST_LINES = 20
 """So many lines of a failed job's log are shown."""
 
+DIGEST_VARIABLE = "BASKETWISE_DIGEST"
+"""Of a job's environment: the digest of its work; no setting is called so."""
+
 POLL_SECONDS = 15.0
+LATE_SECONDS = 5.0
+"""After a job's end its log is read once more, so much later."""
+
+LATE_MILLISECONDS = 60_000
+"""So much later than its time may a line be found in a log."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,10 @@ class JobState:
         Why it failed.
     seconds, billable_seconds
         Of work, and of those that are paid for (less on spot capacity); None until it has ended.
+    digest
+        Of the work that it was started for, see :mod:`basketwise.aws.running.attempts`.
+    place
+        S3 URI that it writes to.
     """
 
     name: str
@@ -50,6 +62,12 @@ class JobState:
     reason: str = ""
     seconds: float | None = None
     billable_seconds: float | None = None
+    digest: str = ""
+    place: str = ""
+
+
+class JobEndedError(DependencyError):
+    """A job has failed, or was stopped: it does not go on by itself."""
 
 
 def start_once(sagemaker: Any, kind: Kind, request: dict[str, Any]) -> bool:
@@ -97,7 +115,15 @@ def describe(sagemaker: Any, kind: Kind, name: str) -> JobState | None:
         reason=found.get("ExitMessage") or found.get("FailureReason", ""),
         seconds=found.get("TrainingTimeInSeconds", seconds),
         billable_seconds=found.get("BillableTimeInSeconds", seconds),
+        digest=found.get("Environment", {}).get(DIGEST_VARIABLE, ""),
+        place=_place(found),
     )
+
+
+def _place(found: Mapping[str, Any]) -> str:
+    outputs = found.get("ProcessingOutputConfig", {}).get("Outputs") or [{}]
+    processed = outputs[0].get("S3Output", {}).get("S3Uri", "")
+    return str(found.get("OutputDataConfig", {}).get("S3OutputPath", processed))
 
 
 def follow(
@@ -114,8 +140,10 @@ def follow(
 
     Raises
     ------
-    DependencyError
+    JobEndedError
         If it failed or was stopped, with the reason and the last lines of its log.
+    DependencyError
+        If AWS refuses to tell.
     """
     said, lines = "", LogTail(logs, f"/aws/sagemaker/{kind}Jobs", name)
     while True:
@@ -131,10 +159,14 @@ def follow(
         if state.status in ENDED:
             break
         sleep(poll)
+    # The last lines may come after the end.
+    sleep(min(poll, LATE_SECONDS))
+    for line in lines.new():
+        tell(line)
     if state.status != "Completed":
         last = "\n".join(lines.last)
         log = f"Its log ends with:\n{last}" if last else "It left no log."
-        raise DependencyError(
+        raise JobEndedError(
             f"The job {name} {ENDS[state.status]}: {state.reason or 'no reason was given'}",
             "\n".join(part for part in (_advice(state.reason), log) if part),
         )
@@ -166,11 +198,22 @@ class LogTail:
         self._logs, self._group, self._job = logs, group, job
         self._seen: set[str] = set()
         self._since = 0
+        self._told = ""
         self.last: list[str] = []
 
     def new(self) -> Iterator[str]:
-        """Give the lines that came since the last call; none while there is no log yet."""
-        for event in self._events():
+        """Give the lines that came since the last call; none while there is no log yet.
+
+        A log that cannot be read is no reason to leave its job: that is said once, as a line.
+        """
+        try:
+            events = list(self._events())
+        except DependencyError as error:
+            if error.headline != self._told:
+                self._told = error.headline
+                yield error.headline
+            return
+        for event in events:
             if event["eventId"] not in self._seen:
                 self._seen.add(event["eventId"])
                 self._since = max(self._since, event["timestamp"])
@@ -181,11 +224,12 @@ class LogTail:
     def _events(self) -> Iterator[dict[str, Any]]:
         from botocore.exceptions import ClientError
 
-        # A stream is made by the first line; asking from the last moment on repeats a few events.
+        # A stream is made by the first line. Lines of several streams come in no strict order, so
+        # some time before the last one is asked for again.
         options = {
             "logGroupName": self._group,
             "logStreamNamePrefix": f"{self._job}/",
-            "startTime": self._since,
+            "startTime": max(self._since - LATE_MILLISECONDS, 0),
         }
         with translated(f"read the log of {self._job}"):
             try:

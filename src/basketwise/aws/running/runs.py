@@ -13,7 +13,7 @@ from basketwise.lineage import code_hash
 from basketwise.storage.protocol import Storage
 
 FOLDER = ".basketwise/runs"
-NAME = re.compile(r"run-[a-zA-Z0-9](-?[a-zA-Z0-9]){0,25}")
+NAME = re.compile(r"(?=.{1,30}$)run-[a-zA-Z0-9](-?[a-zA-Z0-9])*")
 """What jobs may be called after, with room for their own part and the number of an attempt."""
 
 
@@ -26,10 +26,16 @@ class RunRecord(BaseModel):
         Its name.
     data
         Raw files, as they were typed.
+    path
+        The same, found from any folder.
+    inputs
+        Digest of what the raw files hold; empty before they were looked at.
     started_at
         ISO 8601, UTC; of the first start.
     code
         sha256 over Basketwise's source: what jobs of the run have left was made by it.
+    nonce
+        Of a run that was to do everything anew: sets its jobs apart from earlier ones. Else empty.
     config
         All settings, without any password.
     """
@@ -38,8 +44,11 @@ class RunRecord(BaseModel):
 
     run_id: str
     data: str
+    path: str
+    inputs: str = ""
     started_at: str
     code: str
+    nonce: str = ""
     config: dict[str, Any]
 
 
@@ -66,12 +75,14 @@ def name_of_run(name: str) -> str:
 
 
 def begin(storage: Storage, record: RunRecord) -> None:
-    """Keep what is asked of a run, before anything is done.
+    """Keep what is asked of a run, once its data were found, and before anything is sent.
+
+    To be called by whoever holds the workspace.
 
     Raises
     ------
     ConfigError
-        If a run of that name was started on other data, or with other settings.
+        If a run of that name was started on other data, with other settings, or by another version.
     """
     earlier = read(storage, record.run_id)
     if earlier is None:
@@ -83,15 +94,17 @@ def begin(storage: Storage, record: RunRecord) -> None:
         # Where and how it runs may change; what comes of it may not.
         if section not in ("aws", "registry") and earlier.config.get(section) != values
     ]
-    if earlier.data != record.data:
-        changed.insert(0, f"data: {earlier.data}")
+    if earlier.inputs != record.inputs:
+        changed.append("the raw files")
     if earlier.code != record.code:
         changed.append("another version of Basketwise")
+    if earlier.nonce != record.nonce:
+        changed.append("--force")
     if changed:
         raise ConfigError(
-            f"There is a run {record.run_id} of {earlier.started_at} with other settings "
-            f"({', '.join(changed)}).",
-            f"Give this one another --name, or pick that one up: --resume --name {record.run_id}",
+            f"The run {record.run_id} was started on {earlier.started_at} with something else: "
+            f"{', '.join(changed)}.",
+            "Start a run of another --name.",
         )
 
 

@@ -10,11 +10,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from basketwise.errors import InputError
+from basketwise.storage.at_once import go_on
 from basketwise.storage.s3_mirror import cache_folder
 
 PART = 32 << 20
@@ -57,6 +61,8 @@ def send_in_parts(
 ) -> None:
     """Send a file in parts; those that are there already are not sent again.
 
+    Between two parts it ends early if nobody wants it any more; what was sent is kept.
+
     Parameters
     ----------
     s3 : boto3 client
@@ -64,13 +70,18 @@ def send_in_parts(
     place : dict of str to str
         ``Bucket`` and ``Key``.
     path : Path
-        The file; must not change meanwhile.
+        The file.
     metadata : dict of str to str
         Kept with the object.
     digest : str
         sha256 of the file.
     sent : callable
         Told the bytes of each part that is there.
+
+    Raises
+    ------
+    InputError
+        If the file is not the one of this digest any more, or cannot be read.
     """
     note = _note(place, digest)
     upload, there = _begun(s3, place, note)
@@ -79,27 +90,58 @@ def send_in_parts(
         upload = str(begun["UploadId"])
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(json.dumps(upload))
-    done = []
-    with path.open("rb") as stream:
-        for part in parts_of(path.stat().st_size, PART):
-            body = stream.read(part.size)
-            checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
-            known = there.get(part.number)
-            # Some servers list parts without their checksums; the upload as a whole has one too.
-            if known is None or known.get("ChecksumSHA256", checksum) != checksum:
-                known = s3.upload_part(
-                    **place,
-                    UploadId=upload,
-                    PartNumber=part.number,
-                    Body=body,
-                    ChecksumSHA256=checksum,
-                )
-            done.append(
-                {"PartNumber": part.number, "ETag": known["ETag"], "ChecksumSHA256": checksum}
+    done, whole = [], hashlib.sha256()
+    for part, body in _bodies(path):
+        go_on()
+        whole.update(body)
+        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        known = there.get(part.number)
+        # Some servers list parts without their checksums; the upload as a whole has one too.
+        if known is None or known.get("ChecksumSHA256", checksum) != checksum:
+            known = s3.upload_part(
+                **place, UploadId=upload, PartNumber=part.number, Body=body, ChecksumSHA256=checksum
             )
-            sent(part.size)
+        done.append({"PartNumber": part.number, "ETag": known["ETag"], "ChecksumSHA256": checksum})
+        sent(part.size)
+    if whole.hexdigest() != digest:
+        note.unlink(missing_ok=True)
+        s3.abort_multipart_upload(**place, UploadId=upload)
+        raise InputError(
+            f"{path.name!r} was changed while it was sent.",
+            "Start the same command again when nothing writes to the file any more.",
+        )
     s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": done})
     note.unlink(missing_ok=True)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Tell what is wrong with a local file from what is wrong with AWS.
+
+    Raises
+    ------
+    InputError
+        If the file is gone or cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{str(path)!r} cannot be read: {error.strerror or error}.",
+            "Bring it back or mend its permissions, then start the same command again.",
+        ) from error
+
+
+def _bodies(path: Path) -> Iterator[tuple[Part, bytes]]:
+    with reading(path):
+        stream = path.open("rb")
+    with stream:
+        for part in parts_of(os.fstat(stream.fileno()).st_size, PART):
+            with reading(path):
+                body = stream.read(part.size)
+            if not body:
+                return
+            yield part, body
 
 
 def _note(place: dict[str, str], digest: str) -> Path:

@@ -49,11 +49,7 @@ def inputs_in_bucket(s3: Any, names: AwsNames, data: str) -> dict[str, str]:
             f"Copy the files to {names.uri(RAW)}, or give them from this machine.",
         )
     prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
-    found = {
-        name: etag
-        for name, etag in _files(s3, bucket, prefix).items()
-        if name.lower().endswith(SUFFIXES)
-    }
+    found = _files(s3, bucket, prefix)
     if not found:
         raise DependencyError(
             f"No raw files found: {data!r} holds none.",
@@ -84,7 +80,8 @@ def send_raw(s3: Any, names: AwsNames, data: str, tick: Tick) -> str:
     Raises
     ------
     InputError
-        If two files have one name, or ``raw/`` holds other files, which would be read with them.
+        If two files have one name, or ``raw/`` holds other files that would be read with them.
+        What a job does not read, like ``_SUCCESS`` or ``README``, may lie there.
     """
     if data.startswith(SCHEME):
         uri = f"{data.rstrip('/')}/"
@@ -111,7 +108,7 @@ def send_raw(s3: Any, names: AwsNames, data: str, tick: Tick) -> str:
 
 
 def _files(s3: Any, bucket: str, prefix: str) -> dict[str, str]:
-    """Return the ETags of the files right below a prefix, by name."""
+    """Return the ETags of the raw files right below a prefix, by name."""
     with translated(f"list {SCHEME}{bucket}/{prefix}"):
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         found = {
@@ -119,4 +116,9 @@ def _files(s3: Any, bucket: str, prefix: str) -> dict[str, str]:
             for page in pages
             for one in page.get("Contents", [])
         }
-    return {name: etag for name, etag in found.items() if name and "/" not in name}
+    return {name: etag for name, etag in found.items() if _is_raw(name)}
+
+
+def _is_raw(name: str) -> bool:
+    """Whether a job would read it; see :func:`basketwise.silver.sources.discover`."""
+    return name.lower().endswith(SUFFIXES) and "/" not in name and not name.startswith(".")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +11,8 @@ from threading import Lock
 from typing import Any
 
 from basketwise.aws.clients import translated
-from basketwise.aws.sending.multipart import PART, send_in_parts
-from basketwise.lineage import sha256
-from basketwise.storage.s3_objects import each
+from basketwise.aws.sending.multipart import PART, reading, send_in_parts
+from basketwise.storage.at_once import each, go_on
 
 DIGEST = "basketwise-sha256"
 """The object's metadata that holds the sha256 of the whole file: S3's own checksum of a large
@@ -19,6 +20,7 @@ object is one of its parts' checksums."""
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 MEGABYTE = 10**6
+BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def upload(
     """Bring files to their keys; those that are there with the same content stay.
 
     An upload that was cut off goes on with the first file, and of a large file with the first part,
-    that is not there.
+    that is not there. Ctrl-C ends it when the parts that are under way have been sent.
 
     Parameters
     ----------
@@ -54,10 +56,12 @@ def upload(
 
     Raises
     ------
+    InputError
+        If a file cannot be read, or changes while it is sent.
     DependencyError
         If S3 refuses, or cannot be reached.
     """
-    sizes = {key: path.stat().st_size for key, path in files.items()}
+    sizes = {key: _size(path) for key, path in files.items()}
     total = max(sum(sizes.values()) // MEGABYTE, 1)
     done, fresh, lock = 0, set[str](), Lock()
 
@@ -68,19 +72,22 @@ def upload(
             tick("uploading, MB", min(max(done // MEGABYTE, 1), total), total)
 
     def bring(key: str) -> None:
-        path, digest = files[key], sha256(files[key])
+        path, large = files[key], sizes[key] > PART
+        # A small file is read once, so that the digest is surely that of the bytes that are sent.
+        body = b"" if large else _bytes(path)
+        found = _digest(path) if large else hashlib.sha256(body)
+        digest, place = found.hexdigest(), {"Bucket": bucket, "Key": key}
         if digest_of_object(s3, bucket, key) == digest:
             arrived(sizes[key])
             return
-        place, metadata = {"Bucket": bucket, "Key": key}, {DIGEST: digest}
         with translated(f"write s3://{bucket}/{key}"):
-            if sizes[key] > PART:
-                send_in_parts(s3, place, path, metadata, digest, arrived)
+            if large:
+                send_in_parts(s3, place, path, {DIGEST: digest}, digest, arrived)
             else:
-                with path.open("rb") as stream:
-                    s3.put_object(
-                        **place, Body=stream, Metadata=metadata, ChecksumAlgorithm="SHA256"
-                    )
+                checksum = base64.b64encode(found.digest()).decode()
+                s3.put_object(
+                    **place, Body=body, Metadata={DIGEST: digest}, ChecksumSHA256=checksum
+                )
                 arrived(sizes[key])
         with lock:
             fresh.add(key)
@@ -103,3 +110,22 @@ def digest_of_object(s3: Any, bucket: str, key: str) -> str | None:
             raise
     digest: str | None = found.get("Metadata", {}).get(DIGEST)
     return digest
+
+
+def _size(path: Path) -> int:
+    with reading(path):
+        return path.stat().st_size
+
+
+def _bytes(path: Path) -> bytes:
+    with reading(path):
+        return path.read_bytes()
+
+
+def _digest(path: Path) -> hashlib._Hash:
+    found = hashlib.sha256()
+    with reading(path), path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            found.update(block)
+            go_on()
+    return found

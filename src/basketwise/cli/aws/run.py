@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import click
 
 from basketwise.cli.aws.asking import asked, names, project_workspace, tell
+from basketwise.cli.aws.spent import cost_document, print_cost
 from basketwise.cli.options import FORCE_OPTION, Common, common, program, reporter, typed_command
 from basketwise.cli.output import print_json, print_next, print_summary, run_document
 from basketwise.cli.run import overrides
-from basketwise.errors import GATE_NOT_PASSED, BasketwiseError, InputError
+from basketwise.errors import GATE_NOT_PASSED, BasketwiseError, DependencyError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from basketwise.aws.names import AwsNames
-    from basketwise.aws.running.cost import Cost
     from basketwise.aws.running.runs import RunRecord
     from basketwise.config import Config
     from basketwise.platforms.sagemaker import SageMakerPlatform
@@ -49,8 +53,6 @@ def run(
     common: Common,
 ) -> None:
     """Run the main job on SageMaker: upload, jobs, evaluation, registry, export."""
-    from basketwise.aws.running.cost import cost_of
-    from basketwise.aws.running.runs import begin
     from basketwise.context import Context
     from basketwise.pipeline import run_all
     from basketwise.workspace import open_workspace
@@ -59,48 +61,52 @@ def run(
     called = names(config, common.workspace)
     workspace = open_workspace(project_workspace(called), config.aws)
     if resume:
-        if data or split or models:
+        if data or split or models or force:
             raise InputError(
                 "A run that is picked up keeps its data and settings.",
-                "Leave --data, --split and --models away, or start a new run.",
+                "Leave --data, --split, --models and --force away, or start a new run.",
             )
         record, config = _earlier(workspace, name, config)
     else:
-        record = _new(workspace, name, data, config)
+        record = _new(workspace, name, data, config, force=force)
     shown = reporter()
-    platform = _platform(called, workspace, record.run_id, config, shown.say, force=force)
-    if not resume:
-        begin(workspace.storage, record)
+    platform = _platform(called, workspace, record, config, shown.say)
     shown.say(f"{record.run_id} in {workspace.storage.location}")
-    context = Context(workspace, config, platform, shown, typed_command(), force)
-    try:
-        result = run_all(record.data, context, record.run_id)
-    except KeyboardInterrupt:
-        _interrupted(platform, record.run_id, workspace)
-        raise
-    cost = cost_of(platform.ended, config.aws.usd_per_hour)
+    anew = bool(record.nonce) and record.run_id not in workspace.runs()
+    context = Context(workspace, config, platform, shown, typed_command(), anew)
+    with _picked_up_again(platform, workspace):
+        result = run_all(record.path if resume else record.data, context, record.run_id)
+    jobs = platform.all_jobs()
     if common.as_json:
-        print_json({**run_document(result), "aws": _document(platform, cost)})
+        print_json({**run_document(result), "aws": cost_document(jobs, config)})
     else:
         print_summary(result)
-        _print_cost(platform, cost, config)
+        print_cost(jobs, config)
         print_next(result, record.data, workspace.storage.location)
     if require_approval and not result.approved:
         sys.exit(GATE_NOT_PASSED)
 
 
-def _new(workspace: Workspace, name: str | None, data: str | None, config: Config) -> RunRecord:
-    from basketwise.aws.running.runs import RunRecord, name_of_run
+def _new(
+    workspace: Workspace, name: str | None, data: str | None, config: Config, *, force: bool
+) -> RunRecord:
+    from basketwise.aws.running.runs import RunRecord, name_of_run, read
     from basketwise.lineage import code_hash
 
     if not data:
         raise InputError("No data are given.", "Give --data PATH, or --resume for a started run.")
     now = datetime.now(UTC)
+    run_id = name_of_run(name) if name else workspace.new_run(now)
+    earlier = read(workspace.storage, run_id)
+    anew = uuid4().hex if force else ""
     return RunRecord(
-        run_id=name_of_run(name) if name else workspace.new_run(now),
+        run_id=run_id,
         data=data,
+        path=data if "://" in data else str(Path(data).expanduser().absolute()),
         started_at=now.isoformat(timespec="seconds"),
         code=code_hash(),
+        # The same run, started twice, is one run.
+        nonce=earlier.nonce if earlier and not force else anew,
         config=config.recorded(),
     )
 
@@ -121,66 +127,71 @@ def _earlier(workspace: Workspace, name: str | None, config: Config) -> tuple[Ru
 def _platform(
     called: AwsNames,
     workspace: Workspace,
-    run_id: str,
+    record: RunRecord,
     config: Config,
     say: Callable[[str], None],
-    *,
-    force: bool,
 ) -> SageMakerPlatform:
     from basketwise.aws.clients import client
+    from basketwise.aws.running.attempts import digest_of
+    from basketwise.aws.running.runs import begin
     from basketwise.platforms.sagemaker import SageMakerPlatform
 
-    return SageMakerPlatform(
+    def started(inputs: dict[str, str]) -> None:
+        seen = record.model_copy(update={"inputs": digest_of(inputs=inputs)})
+        begin(workspace.storage, seen)
+        platform.has_begun = True
+
+    platform = SageMakerPlatform(
         sagemaker=client("sagemaker", config.aws),
         logs=client("logs", config.aws),
         s3=client("s3", config.aws),
         names=called,
         storage=workspace.storage,
-        run_id=run_id,
+        run_id=record.run_id,
         tell=say,
         poll=config.aws.poll_seconds,
-        force=force,
+        nonce=record.nonce,
+        begin=started,
     )
+    return platform
 
 
-def _interrupted(platform: SageMakerPlatform, run_id: str, workspace: Workspace) -> None:
-    """Ask what is to become of a job that goes on by itself."""
+@contextmanager
+def _picked_up_again(platform: SageMakerPlatform, workspace: Workspace) -> Iterator[None]:
+    """Say how a run that ends before its end goes on; ask what is to become of its job."""
+    again = (
+        f"{program()} aws run --resume --name {platform.run_id} "
+        f"--workspace {workspace.storage.location}"
+    )
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not platform.has_begun:
+            raise
+        raise KeyboardInterrupt(
+            f"{_asked_to_stop(platform)}Pick the run up with:\n  {again}"
+        ) from error
+    except DependencyError as error:
+        if not platform.has_begun:
+            raise
+        _, job = platform.current or ("", "")
+        goes_on = f"The job {job} may go on by itself. " if job else ""
+        hint = f"{error.hint}\n{goes_on}Then pick the run up with:\n  {again}".lstrip("\n")
+        raise DependencyError(error.headline, hint) from error
+
+
+def _asked_to_stop(platform: SageMakerPlatform) -> str:
+    """Ask whether the job that works is to be stopped; returns what became of it."""
     if platform.current is None:
-        return
+        return ""
     _, job = platform.current
-    again = f"{program()} aws run --resume --name {run_id} --workspace {workspace.storage.location}"
     if sys.stdin.isatty():
         try:
             if asked(f"\nThe job {job} goes on by itself. Stop it?"):
                 platform.stop()
-                tell(f"{job} is asked to stop. Go on with what it has finished:\n  {again}")
-                return
-        except (click.Abort, BasketwiseError) as error:
+                return f"{job} is asked to stop; what it has finished is kept. "
+        except click.Abort:
+            tell("")
+        except BasketwiseError as error:
             tell(str(error))
-    tell(f"{job} goes on. Pick the run up with:\n  {again}")
-
-
-def _document(platform: SageMakerPlatform, cost: Cost) -> dict[str, Any]:
-    return {
-        "jobs": [{"kind": kind, **vars(state)} for kind, state in platform.ended],
-        "billable_seconds": cost.billable_seconds,
-        "spot_saving": round(cost.spot_saving, 4),
-        "estimated_usd": round(cost.usd, 4),
-    }
-
-
-def _print_cost(platform: SageMakerPlatform, cost: Cost, config: Config) -> None:
-    click.secho("\nAmazon SageMaker", bold=True)
-    if not platform.ended:
-        click.echo("  no job was needed: what they left still holds")
-        return
-    for _, state in platform.ended:
-        click.echo(f"  {state.name}: {state.seconds or 0:,.0f} s")
-    saved = (
-        f", spot capacity saved {cost.spot_saving:.0%} of the training" if config.aws.spot else ""
-    )
-    click.echo(f"  billable  {cost.billable_seconds:,.0f} s{saved}")
-    click.echo(
-        f"  cost      about {cost.usd:.4f} USD, at {config.aws.usd_per_hour:g} USD an hour "
-        "(aws.usd_per_hour); storage not counted"
-    )
+    return f"{job} goes on. "

@@ -1,0 +1,70 @@
+"""What counts as a raw file in the bucket: what a job would read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from basketwise.aws.names import AwsNames
+from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
+from basketwise.errors import DependencyError, InputError
+from tests.aws.requests.given import NAMES
+from tests.gold.running import quiet
+from tests.seaweed import S3Server
+
+UNREAD = ("_SUCCESS", "README", "README.md", ".hidden.csv", "deep/a.csv", "")
+
+
+class Place:
+    """A fresh workspace in the bucket, and a folder of one raw file."""
+
+    def __init__(self, server: S3Server, folder: Path) -> None:
+        self.s3 = server.client()
+        self.names: AwsNames = replace(NAMES, bucket=server.bucket, prefix=server.new_prefix())
+        self.data = folder / "data"
+        self.data.mkdir()
+        (self.data / "a.csv").write_text("1")
+
+    def put(self, name: str) -> None:
+        """Write an object below ``raw/``."""
+        key = f"{self.names.key('raw')}/{name}"
+        self.s3.put_object(Bucket=self.names.bucket, Key=key, Body=b"x")
+
+    def send(self) -> str:
+        """Send the folder."""
+        return send_raw(self.s3, self.names, str(self.data), quiet)
+
+
+@pytest.fixture
+def place(s3_server: S3Server, tmp_path: Path) -> Place:
+    return Place(s3_server, tmp_path)
+
+
+def test_files_that_no_job_reads_may_lie_beside(place: Place) -> None:
+    for name in UNREAD:
+        place.put(name)
+
+    assert place.send() == ""
+
+    found = inputs_in_bucket(place.s3, place.names, place.names.uri("raw"))
+    assert list(found) == ["a.csv"]
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.CSV.gz", "b.zip", "b.parquet"])
+def test_files_that_would_be_read_too_are_refused(place: Place, name: str) -> None:
+    place.put("_SUCCESS")
+    place.put(name)
+
+    with pytest.raises(InputError, match="holds 1 files that are not in ") as raised:
+        place.send()
+    assert raised.value.headline.endswith(f": {name}")
+
+
+def test_a_folder_of_files_that_no_job_reads_holds_none(place: Place) -> None:
+    for name in UNREAD:
+        place.put(name)
+
+    with pytest.raises(DependencyError, match="No raw files found"):
+        inputs_in_bucket(place.s3, place.names, place.names.uri("raw"))

@@ -1,0 +1,215 @@
+"""Files that are gone or change while they are sent, and users who do not want to wait."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from basketwise.aws.sending import multipart
+from basketwise.aws.sending import upload as uploads
+from basketwise.aws.sending.upload import Uploaded, digest_of_object, upload
+from basketwise.errors import DependencyError, InputError
+from tests.seaweed import S3Server
+
+PART = 5 << 20
+"""Bytes; S3 takes no smaller part."""
+
+
+class Place:
+    """Where a folder's files are sent, and the parts that were."""
+
+    def __init__(self, server: S3Server, folder: Path) -> None:
+        self.s3, self.bucket, self.prefix = server.client(), server.bucket, server.new_prefix()
+        self.folder, self.parts = folder, list[int]()
+        self.s3.meta.events.register("before-call.s3.UploadPart", self._part)
+        self.on_part: Callable[[int], object] = lambda _: None
+
+    def _part(self, params: dict[str, Any], **_: object) -> None:
+        self.parts.append(params["query_string"]["partNumber"])
+        self.on_part(self.parts[-1])
+
+    def file(self, name: str, data: bytes) -> Path:
+        """Write a file that is to be sent."""
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+    def key(self, name: str) -> str:
+        """Say where it goes."""
+        return f"{self.prefix}/{name}"
+
+    def send(self, *names: str) -> Uploaded:
+        """Send some files."""
+        files = {self.key(name): self.folder / name for name in names}
+        return upload(self.s3, self.bucket, files, lambda *_: None)
+
+    def kept(self) -> dict[str, int]:
+        """Return the sizes of what is there."""
+        found = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix)
+        return {one["Key"].rpartition("/")[2]: one["Size"] for one in found.get("Contents", [])}
+
+    def unfinished(self) -> int:
+        """Count the uploads that were begun and are neither completed nor given up."""
+        found = self.s3.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
+        return len(found.get("Uploads", []))
+
+
+@pytest.fixture
+def place(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(multipart, "PART", PART)
+    monkeypatch.setattr(uploads, "PART", PART)
+    return Place(s3_server, tmp_path)
+
+
+def test_a_small_file_goes_with_the_checksum_of_its_digest(place: Place) -> None:
+    place.file("small", b"bytes")
+    place.send("small")
+
+    head = place.s3.head_object(Bucket=place.bucket, Key=place.key("small"), ChecksumMode="ENABLED")
+    digest = hashlib.sha256(b"bytes")
+    assert head["ChecksumSHA256"] == base64.b64encode(digest.digest()).decode()
+    assert digest_of_object(place.s3, place.bucket, place.key("small")) == digest.hexdigest()
+
+
+def test_a_small_file_that_changes_while_it_is_sent_keeps_its_true_digest(place: Place) -> None:
+    path = place.file("small", b"old")
+
+    def change(**_: object) -> None:
+        path.write_bytes(b"newer")
+
+    place.s3.meta.events.register("before-call.s3.HeadObject", change)
+    place.send("small")
+
+    kept = place.s3.get_object(Bucket=place.bucket, Key=place.key("small"))["Body"].read()
+    digest = digest_of_object(place.s3, place.bucket, place.key("small"))
+    assert digest == hashlib.sha256(kept).hexdigest()
+
+
+def test_bytes_that_are_damaged_on_the_way_are_refused(place: Place) -> None:
+    place.file("small", b"bytes")
+
+    def damage(params: dict[str, Any], **_: object) -> None:
+        params["Body"] = b"other"
+
+    place.s3.meta.events.register("provide-client-params.s3.PutObject", damage)
+    with pytest.raises(DependencyError, match="BadDigest"):
+        place.send("small")
+    assert place.kept() == {}
+
+
+@pytest.mark.parametrize("change", ["grown", "cut", "other bytes"])
+def test_a_large_file_that_changes_while_it_is_sent_is_refused(place: Place, change: str) -> None:
+    path = place.file("large", bytes(3 * PART))
+
+    def write(size: int, data: bytes) -> None:
+        with path.open("r+b") as stream:
+            stream.truncate(size)
+            stream.seek(2 * PART)
+            stream.write(data)
+
+    def grow(**_: object) -> None:
+        write(3 * PART + 1, b"")
+
+    # One grows between its digest and the first part, the others change between two parts.
+    events = place.s3.meta.events
+    if change == "grown":
+        events.register("before-call.s3.CreateMultipartUpload", grow)
+    elif change == "cut":
+        place.on_part = lambda _: write(2 * PART, b"")
+    else:
+        place.on_part = lambda _: write(3 * PART, b"x")
+    with pytest.raises(InputError, match=r"'large' was changed while it was sent\.") as raised:
+        place.send("large")
+
+    assert "Start the same command again" in raised.value.hint
+    assert place.kept() == {}
+    assert place.unfinished() == 0
+    events.unregister("before-call.s3.CreateMultipartUpload", grow)
+    place.on_part = lambda _: None
+    assert place.send("large").sent == 1
+
+
+@pytest.mark.parametrize("size", [5, 2 * PART])
+def test_a_file_that_is_gone_is_named(place: Place, size: int) -> None:
+    path = place.file("going", bytes(size))
+
+    def remove(**_: object) -> None:
+        path.unlink()
+
+    if size > PART:
+        place.s3.meta.events.register("before-call.s3.CreateMultipartUpload", remove)
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match=r"going' cannot be read: No such file"):
+        place.send("going")
+    assert place.kept() == {}
+
+
+@pytest.mark.parametrize("size", [5, 2 * PART])
+def test_a_file_that_goes_after_it_was_counted_is_named(
+    place: Place, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = place.file("going", bytes(size))
+    count = uploads._size
+
+    def then_remove(path: Path) -> int:
+        found = count(path)
+        path.unlink()
+        return found
+
+    monkeypatch.setattr(uploads, "_size", then_remove)
+    with pytest.raises(InputError, match=r"going' cannot be read: No such file"):
+        place.send("going")
+    assert not path.exists()
+
+
+def test_ctrl_c_is_heard_between_two_parts_and_what_was_sent_is_kept(place: Place) -> None:
+    place.file("large", bytes(range(256)) * (8 * PART // 256))
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def interrupt(number: int) -> None:
+        if number == 2:
+            signal.pthread_kill(main, signal.SIGINT)
+        time.sleep(0.5)
+
+    place.on_part = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        place.send("large")
+
+    sent = len(place.parts)
+    assert sent <= 3
+    assert place.kept() == {}
+    place.parts.clear()
+    place.on_part = lambda _: None
+    assert place.send("large") == Uploaded(1, 0, 8 * PART)
+    assert len(place.parts) == 8 - sent
+
+
+def test_an_error_of_one_file_ends_the_others(place: Place) -> None:
+    place.file("a-large", bytes(8 * PART))
+    place.file("refused", b"bytes")
+    begun = threading.Event()
+
+    def slowly(_: int) -> None:
+        begun.set()
+        time.sleep(0.2)
+
+    def refuse(**_: object) -> None:
+        begun.wait()
+        raise OSError("the line is cut")
+
+    place.on_part = slowly
+    place.s3.meta.events.register("before-call.s3.PutObject", refuse)
+    with pytest.raises(DependencyError, match="the line is cut"):
+        place.send("a-large", "refused")
+    assert len(place.parts) <= 2

@@ -1,0 +1,32 @@
+"""Which workspace the commands on AWS take, before AWS is asked anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.calling import call
+
+COMMANDS = (
+    ("run", "--data", "raw"),
+    ("clean", "--dry-run"),
+    ("provision", "--dry-run"),
+    ("policy", "run"),
+    ("pipeline", "status"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[one[0] for one in COMMANDS])
+@pytest.mark.parametrize("place", ["s3://", "s3:///x", "s3://Shop_Data/x", "s3://shop-data/a//b"])
+def test_what_is_no_address_of_a_bucket_is_a_wrong_argument(
+    command: tuple[str, ...], place: str
+) -> None:
+    outcome = call("aws", *command, "--workspace", place)
+    assert outcome.code == 2
+    assert f"The workspace '{place}' is no address of a bucket." in outcome.err
+    assert "s3://bucket/prefix" in outcome.err
+
+
+def test_a_folder_is_refused_too() -> None:
+    outcome = call("aws", "policy", "run", "--workspace", "ws")
+    assert outcome.code == 2
+    assert "does not lie in a bucket" in outcome.err

@@ -1,0 +1,100 @@
+"""Raw files of a bucket, also of one where little is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from basketwise.aws import clients
+from basketwise.config import AwsConfig
+from basketwise.errors import DependencyError, InputError
+from basketwise.storage.fetching import local_copy
+from tests.seaweed import S3Server
+
+
+class Place:
+    """A folder of the bucket, and a client that may list and read there only."""
+
+    def __init__(self, server: S3Server) -> None:
+        self.s3, self.bucket = server.client(), server.bucket
+        self.folder = f"{server.new_prefix()}/raw"
+        self.address = f"s3://{self.bucket}/{self.folder}"
+        self.listed: list[str] = []
+        self.fetched: list[str] = []
+
+    def put(self, name: str, text: str) -> None:
+        """Write an object below the folder."""
+        self.s3.put_object(Bucket=self.bucket, Key=f"{self.folder}/{name}", Body=text.encode())
+
+    def guard(self) -> None:
+        """Refuse, from now on, what a narrow policy refuses."""
+        events = self.s3.meta.events
+        events.register("provide-client-params.s3.ListObjectsV2", self._list)
+        events.register("provide-client-params.s3.GetObject", self._get)
+
+    def _list(self, params: dict[str, Any], **_: object) -> None:
+        self.listed.append(params["Prefix"])
+        self._refuse(params["Prefix"], "ListObjectsV2")
+
+    def _get(self, params: dict[str, Any], **_: object) -> None:
+        self.fetched.append(params["Key"].rpartition("/")[2])
+        self._refuse(params["Key"], "GetObject")
+
+    def _refuse(self, key: str, action: str) -> None:
+        if not key.startswith(f"{self.folder}/"):
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": key}}, action)
+
+
+@pytest.fixture
+def place(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = Place(s3_server)
+    monkeypatch.setattr(clients, "client", lambda *_: place.s3)
+    return place
+
+
+def test_nothing_beside_the_data_is_asked_for(place: Place) -> None:
+    for name in ("a.csv", "b.csv", "deep/c.csv", "mark/"):
+        place.put(name, name)
+    place.guard()
+
+    folder = Path(local_copy(place.address + "/", AwsConfig()))
+
+    assert (folder / "a.csv").read_text() == "a.csv"
+    found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    assert found == ["a.csv", "b.csv", "deep/c.csv"]
+    assert set(place.listed) == {f"{place.folder}/"}
+
+    place.fetched.clear()
+    assert local_copy(place.address, AwsConfig()) == str(folder)
+    assert place.fetched == []
+
+
+def test_one_file_or_a_pattern(place: Place) -> None:
+    place.put("a.csv", "1")
+    place.put("b.csv.gz", "2")
+    place.guard()
+
+    assert Path(local_copy(f"{place.address}/a.csv", AwsConfig())).read_text() == "1"
+    pattern = Path(local_copy(f"{place.address}/*.csv", AwsConfig()))
+    assert [path.name for path in pattern.parent.glob(pattern.name)] == ["a.csv"]
+
+
+def test_a_folder_whose_name_goes_on_is_another(place: Place) -> None:
+    place.s3.put_object(Bucket=place.bucket, Key=f"{place.folder}-old/a.csv", Body=b"1")
+
+    with pytest.raises(DependencyError, match="No raw files found"):
+        local_copy(place.address, AwsConfig())
+
+
+@pytest.mark.parametrize("data", ["s3://", "s3:///raw", "s3://bucket", "s3://bucket/*.csv"])
+def test_other_addresses_are_refused(data: str) -> None:
+    with pytest.raises(InputError, match="names no files"):
+        local_copy(data, AwsConfig())
+
+
+def test_local_data_stay_where_they_are() -> None:
+    assert local_copy("data/*.csv", AwsConfig()) == "data/*.csv"
