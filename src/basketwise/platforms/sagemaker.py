@@ -46,6 +46,9 @@ from basketwise.workspace import ARTIFACTS, GOLD, SILVER
 PROGRESS = re.compile(r"(?P<what>[^0-9]+) (?P<done>[1-9][0-9]*)/(?P<total>[1-9][0-9]*)")
 """How a container tells of progress in its log, see :func:`basketwise.container.layout.teller`."""
 
+PHASES = {"Starting": 1, "Downloading": 2, "Training": 3, "Uploading": 4, "Completed": 5}
+"""The states of a job in their order; a processing job shows only the first and the last."""
+
 
 @dataclass
 class SageMakerPlatform:
@@ -203,8 +206,11 @@ class SageMakerPlatform:
         def tell(line: str) -> None:
             if found := PROGRESS.fullmatch(line):
                 tick(found["what"], int(found["done"]), int(found["total"]))
-            else:
-                self.tell(line)
+                return
+            phase = line.removeprefix(f"{name}: ")
+            if phase != line:
+                tick(f"job: {phase}", PHASES.get(phase, 1), len(PHASES))
+            self.tell(line)
 
         name = choose(self.sagemaker, kind, request, self.names.uri(), unusable)
         self.current = (kind, name)

