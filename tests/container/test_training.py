@@ -67,7 +67,7 @@ def test_a_job_leaves_everything_of_a_training_in_the_model_folder(
     main([])
     left = {path.name for path in (channels / "model").iterdir()}
     assert left == {
-        *("model.skops", "model.joblib", "calibration.json", "training.json"),
+        *("model.skops", "model.joblib", "calibration.json", "training.json", "gold.json"),
         *("oof_predictions.parquet", "test_predictions.parquet"),
     }
     assert read_record(channels / "model").winner == "decision_tree"
@@ -250,7 +250,7 @@ def test_awss_toolkit_runs_the_script_that_a_pipelines_training_names(channels: 
         for name, text in (request["HyperParameters"].items())
     }
     log = trained(channels, toolkit(channels, given))
-    assert f"installs install --require-hashes -r {code}/requirements.txt" in log
+    assert f"installs install -q --require-hashes -r {code}/requirements.txt" in log
     kept = json.loads((channels / "model" / CALIBRATION_FILE).read_text())
     assert kept["method"] == "isotonic"
     assert load_model(channels / "model" / MODEL).max_depth == 3  # type: ignore[attr-defined]

@@ -210,13 +210,11 @@ def _advice(logs: Any, found: Execution) -> str:
         return ""
     job = failed.made.rpartition("/")[2]
     tail = LogTail(logs, failed.log_group, job)
-    try:
-        with translated(f"read the log of {job}"):
-            for _ in tail.new():
-                pass
-    except DependencyError as error:
+    for _ in tail.new():
+        pass
+    if tail.trouble:
         # The execution failed for the reason above; this one must not hide it.
-        return f"The log of {job} could not be read: {error.headline}"
+        return f"The log of {job} could not be read: {tail.trouble}"
     if not tail.last:
         return f"The job {job} left no log."
     return "\n".join((f"The log of {job} ends with:", *tail.last))

@@ -192,13 +192,15 @@ class LogTail:
     ----------
     last
         The last lines read.
+    trouble
+        Why the log could not be read; empty if it could.
     """
 
     def __init__(self, logs: Any, group: str, job: str) -> None:
         self._logs, self._group, self._job = logs, group, job
         self._seen: set[str] = set()
         self._since = 0
-        self._told = ""
+        self.trouble = ""
         self.last: list[str] = []
 
     def new(self) -> Iterator[str]:
@@ -209,8 +211,8 @@ class LogTail:
         try:
             events = list(self._events())
         except DependencyError as error:
-            if error.headline != self._told:
-                self._told = error.headline
+            if error.headline != self.trouble:
+                self.trouble = error.headline
                 yield error.headline
             return
         for event in events:
