@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+WORKERS ?= 2
 
 .PHONY: demo test test-image check bench lock clean
 
@@ -10,7 +11,7 @@ demo: $(VENV)/runtime.stamp
 	@$(BIN)/basketwise run --data demo/raw --workspace demo/workspace
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Builds the image and runs every command in it; as root, with buildah and debootstrap.
 test-image: $(VENV)/dev.stamp
