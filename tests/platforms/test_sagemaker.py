@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from basketwise.aws.clients import client
 from basketwise.config import AwsConfig, Config
-from basketwise.errors import ConfigError, DependencyError, InputError
+from basketwise.errors import ConfigError, InputError
 from basketwise.lineage import sha256
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.platforms.sagemaker import SageMakerPlatform
@@ -115,22 +114,6 @@ def test_a_training_on_other_features_is_not_taken(
 
     trained = [name for name in cloud.jobs.jobs if "training" in name]
     assert trained == [f"retail-prediction-training-{RUN}", f"retail-prediction-training-{RUN}-2"]
-
-
-def test_a_bucket_in_another_region_is_refused_before_anything_is_sent(
-    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
-) -> None:
-    def elsewhere(parsed: dict[str, Any], **_: Any) -> None:
-        parsed["ResponseMetadata"]["HTTPHeaders"]["x-amz-bucket-region"] = "us-west-2"
-
-    platform.s3.meta.events.register("after-call.s3.HeadBucket", elsewhere)
-    raw = delivered(tmp_path / "raw", delivery())
-
-    with pytest.raises(DependencyError, match="lies in us-west-2, the jobs would run in") as caught:
-        platform.inputs(str(raw), CONFIG)
-
-    assert "Set aws.region to us-west-2" in caught.value.hint
-    assert cloud.keys("") == []
 
 
 def test_settings_that_no_job_takes_are_refused_before_anything_is_sent(

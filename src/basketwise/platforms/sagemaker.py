@@ -33,7 +33,6 @@ from basketwise.aws.running.outputs import (
 )
 from basketwise.aws.sending.code import send_code
 from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
-from basketwise.aws.sending.region import require_region
 from basketwise.config import Config
 from basketwise.lineage import code_hash, content
 from basketwise.platforms.local import LocalPlatform
@@ -97,7 +96,6 @@ class SageMakerPlatform:
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
         """Return what names the content of each raw table, local or in the bucket."""
-        require_region(self.s3, self.names)
         found = self._inputs(data, config)
         # Settings that no job takes are refused before anything is sent.
         etl_job(self.names, config, self.run_id)

@@ -355,6 +355,8 @@ def test_an_image_that_cannot_be_pulled(cloud: Cloud, raw: Path) -> None:
     failed = call(*command(cloud, raw, "image"))
     assert failed.code == 3
     assert "Cannot pull the image" in failed.err
+    assert "Check aws.image" in failed.err
+    assert "aws run --resume --name run-image" in failed.err
 
 
 def test_throttled_calls_are_made_again_and_a_silent_log_is_no_reason_to_leave_a_job(
@@ -373,7 +375,7 @@ def test_throttled_calls_are_made_again_and_a_silent_log_is_no_reason_to_leave_a
         ("expired", "have expired; log in again"),
         ("denied", "'basketwise aws policy run'"),
         ("none", "credentials are needed"),
-        ("bucket", "Make it with 'basketwise aws provision'"),
+        ("bucket", "There is no bucket nobody-has-this."),
         ("region", "is not in the bucket another"),
         ("reader", "Access Denied"),
     ],

@@ -19,6 +19,8 @@ ADVICE = {
     "CapacityError": "AWS has no such machine free now: try again later, or choose another instance"
     " type, or set aws.spot to false.",
     "InternalServerError": "It is a fault of AWS: try again.",
+    "ClientError: Cannot pull": "Check aws.image, aws.image_uri and the region. The role may pull"
+    " from that repository only that 'basketwise aws provision' was run for.",
 }
 """What to do about a failure, by how its reason begins."""
 

@@ -1,17 +1,18 @@
-"""Bucket and jobs must lie in one region: found out before anything is sent."""
+"""The bucket must be there, in the region of the jobs: found out before anything is sent."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from basketwise.aws.clients import translated
+from basketwise.aws.clients import NO_BUCKET, hint_for, translated
 from basketwise.aws.names import AwsNames
 from basketwise.errors import DependencyError
 
 HEADER = "x-amz-bucket-region"
+NOT_THERE = "404"
 
 
-def require_region(s3: Any, names: AwsNames) -> None:
+def require_bucket(s3: Any, names: AwsNames) -> None:
     """Refuse a bucket that jobs cannot read from; a server that tells no region is taken as it is.
 
     boto3 finds a bucket wherever it lies, and SageMaker refuses another region only when a job is
@@ -20,10 +21,20 @@ def require_region(s3: Any, names: AwsNames) -> None:
     Raises
     ------
     DependencyError
-        If the bucket lies elsewhere, is not there, or may not be looked at.
+        If the bucket is not there, lies elsewhere, or may not be looked at.
     """
+    from botocore.exceptions import ClientError
+
     with translated(f"look at s3://{names.bucket}"):
-        answer = s3.head_bucket(Bucket=names.bucket)
+        try:
+            answer = s3.head_bucket(Bucket=names.bucket)
+        except ClientError as error:
+            # An answer without a body: S3 says no more than that.
+            if error.response.get("Error", {}).get("Code") == NOT_THERE:
+                raise DependencyError(
+                    f"There is no bucket {names.bucket}.", hint_for(next(iter(NO_BUCKET)))
+                ) from error
+            raise
     found = answer["ResponseMetadata"]["HTTPHeaders"].get(HEADER, "")
     if found and found != names.region:
         raise DependencyError(

@@ -53,12 +53,15 @@ def run(
     common: Common,
 ) -> None:
     """Run the main job on SageMaker: upload, jobs, evaluation, registry, export."""
+    from basketwise.aws.clients import client
+    from basketwise.aws.sending.region import require_bucket
     from basketwise.context import Context
     from basketwise.pipeline import run_all
     from basketwise.workspace import open_workspace
 
     config = common.config(*overrides(split, models))
     called = names(config, common.workspace)
+    require_bucket(client("s3", config.aws), called)
     workspace = open_workspace(project_workspace(called), config.aws)
     if resume:
         if data or split or models or force:
