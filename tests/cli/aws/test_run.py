@@ -451,7 +451,7 @@ def test_without_a_terminal_ctrl_c_leaves_the_job_alone(cloud: Cloud, raw: Path)
     assert job.status == "Completed"
 
 
-# --- helpers -----------------------------------------------------------------------------------
+# --- processes and jobs ------------------------------------------------------------------------
 
 
 def started(arguments: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
