@@ -10,7 +10,7 @@ import pytest
 
 from basketwise.aws.clients import client
 from basketwise.config import AwsConfig, Config
-from basketwise.errors import ConfigError, InputError
+from basketwise.errors import ConfigError, DependencyError, InputError
 from basketwise.lineage import sha256
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.platforms.sagemaker import SageMakerPlatform
@@ -94,6 +94,17 @@ def test_other_data_are_other_work(
     assert read_metadata(tmp_path / "1" / "gold").lines.read == 360
     assert read_metadata(tmp_path / "2" / "gold").lines.read == 180
     assert len(cloud.jobs.jobs) == 2
+
+
+def test_a_file_that_changed_since_it_was_looked_at_is_not_taken_for_it(
+    platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery(180))
+    platform.inputs(str(raw), CONFIG)
+    delivered(tmp_path / "raw", delivery(90))
+
+    with pytest.raises(DependencyError, match="silver was made from other files"):
+        platform.etl(etl_job(str(raw), tmp_path / "out"), CONFIG, lambda *_: None)
 
 
 def test_a_training_on_other_features_is_not_taken(

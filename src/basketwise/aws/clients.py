@@ -131,6 +131,11 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
 
 
+def code_of(error: Any) -> str:
+    """Return the code of a botocore ``ClientError``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 def unless_gone(doing: str, call: Callable[[], Any], *, empty: str = "") -> Any:
     """Return a call's answer; None if what it is about is gone, [] at the error code ``empty``."""
     from botocore.exceptions import ClientError
@@ -139,7 +144,7 @@ def unless_gone(doing: str, call: Callable[[], Any], *, empty: str = "") -> Any:
         try:
             return call()
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
+            code = code_of(error)
             message = str(error.response.get("Error", {}).get("Message", "")).lower()
             if code == empty:
                 return []

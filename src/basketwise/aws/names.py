@@ -103,13 +103,13 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
     account_id, region : str
         Of the credentials in use.
     workspace : str
-        ``s3://bucket/prefix``; its bucket wins over the configured one. Empty: the configured
-        bucket, without a prefix.
+        ``s3://bucket/prefix``; its bucket wins over the configured one. Any other, or none: the
+        configured bucket, without a prefix.
     """
     aws = config.aws
     stem = f"{aws.project}-{aws.environment}"
     bucket, prefix = aws.bucket or f"{stem}-{account_id}", ""
-    if workspace:
+    if workspace.startswith("s3://"):
         bucket, _, prefix = workspace.removeprefix("s3://").partition("/")
     return AwsNames(
         project=aws.project,

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -76,6 +76,8 @@ class SageMakerPlatform:
         Told what the data hold, before anything is sent; may refuse.
     has_begun
         Whether the run can be picked up again.
+    looked_at
+        What data hold that were looked at and not used yet.
     current
         The job that is being followed, and has not ended as far as is known.
     """
@@ -91,6 +93,7 @@ class SageMakerPlatform:
     nonce: str = ""
     begin: Callable[[dict[str, str]], None] = lambda _: None
     has_begun: bool = False
+    looked_at: dict[str, dict[str, str]] = field(default_factory=dict)
     current: tuple[Kind, str] | None = None
     in_place: bool = True
 
@@ -101,18 +104,21 @@ class SageMakerPlatform:
         etl_job(self.names, config, self.run_id)
         training_job(self.names, config, self.run_id)
         self.begin(found)
+        self.has_begun = True
+        self.looked_at[data] = found
         return found
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold`` of the workspace, and bring both here."""
         if job.clean:
-            inputs = self._inputs(job.data, config)
+            # What the run was planned on: a file that has changed since is not taken for it.
+            inputs = self.looked_at.pop(job.data, None) or self._inputs(job.data, config)
             raw = send_raw(self.s3, self.names, job.data, tick)
+            work = inputs
         else:
             inputs, raw = {}, ""
-            self._settle(job.silver, SILVER)
+            work = self._settle(job.silver, SILVER)
         request = etl_job(self.names, config, self.run_id, raw=raw, clean=job.clean)
-        work = inputs if job.clean else content(job.silver)
 
         def take(_: JobState) -> None:
             if job.clean:
@@ -126,18 +132,18 @@ class SageMakerPlatform:
         from basketwise.training.stage import read_metadata
 
         read_metadata(job.gold)
-        self._settle(job.gold, GOLD)
+        gold = self._settle(job.gold, GOLD)
 
         def take(state: JobState) -> None:
             shutil.rmtree(job.out)
             job.out.mkdir()
             left = self.storage.local(f"{ARTIFACTS}/{state.name}/output")
-            take_training(left, job.out, job.gold)
+            take_training(left, job.out, gold)
             text = json.dumps(asdict(state), indent=2)
             (job.out / JOB_FILE).write_text(text, encoding="utf-8")
 
         request = training_job(self.names, config, self.run_id)
-        self._run("Training", request, config, content(job.gold), tick, take)
+        self._run("Training", request, config, gold, tick, take)
 
     def all_jobs(self) -> list[tuple[Kind, JobState]]:
         """Return every job of the run, whoever started it and however it ended."""
@@ -221,13 +227,15 @@ class SageMakerPlatform:
         self.current = None
         return state, is_new
 
-    def _settle(self, folder: Path, key: str) -> None:
-        """Make the workspace hold the files that a job is to read."""
-        if content(folder) == content(self.storage.local(key)):
-            return
+    def _settle(self, folder: Path, key: str) -> dict[str, str]:
+        """Make the workspace hold the files that a job is to read; returns what they hold."""
+        wanted = content(folder)
+        if wanted == content(self.storage.local(key)):
+            return wanted
         place = self.storage.workplace
         place.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".settle-", dir=place) as scratch:
             copy = Path(scratch) / key
             shutil.copytree(folder, copy)
             self.storage.adopt(copy, key)
+        return wanted

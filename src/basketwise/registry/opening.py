@@ -127,7 +127,7 @@ def _on_sagemaker(config: Config, workspace: str) -> Registry:
         config,
         account_id=account,
         region=sagemaker.meta.region_name,
-        workspace=workspace if workspace.startswith("s3://") else "",
+        workspace=workspace,
     )
     return SageMakerRegistry(sagemaker, s3, names=names, config=config)
 

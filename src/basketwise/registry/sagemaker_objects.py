@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from basketwise.aws.clients import translated
+from basketwise.aws.clients import code_of, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.sending.upload import DIGEST, MISSING
 from basketwise.errors import DependencyError
@@ -124,7 +124,7 @@ class Objects:
             try:
                 self._s3.download_file(self._names.bucket, key, str(path))
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in MISSING:
+                if code_of(error) in MISSING:
                     raise gone(self.uri(key)) from error
                 raise
         return path
@@ -149,7 +149,7 @@ class Objects:
                 )
             except ClientError as error:
                 # Also the answer to a PUT that was repeated because the first answer got lost.
-                if error.response.get("Error", {}).get("Code") != EXISTS:
+                if code_of(error) != EXISTS:
                     raise
 
     def _digest(self, key: str) -> str | None:
@@ -162,7 +162,7 @@ class Objects:
                     Bucket=self._names.bucket, Key=key, ChecksumMode="ENABLED"
                 )
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in MISSING:
+                if code_of(error) in MISSING:
                     return None
                 raise
         checksum = found.get("ChecksumSHA256", "")

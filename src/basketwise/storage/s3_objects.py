@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from basketwise.aws.clients import hint_for, translated
+from basketwise.aws.clients import code_of, hint_for, translated
 from basketwise.errors import DependencyError
 from basketwise.storage.at_once import GivenUpError, go_on, is_ending
+from basketwise.storage.opening import SCHEME
 from basketwise.storage.s3_lock import ABSENT, LOST
 
-SCHEME = "s3://"
 PART = 64 << 20
 """Bytes; a larger file is sent in parts of this size, and is there when the last has arrived."""
 
@@ -244,8 +244,3 @@ def is_below(key: str, prefix: str) -> bool:
     (True, False)
     """
     return key == prefix or key.startswith(f"{prefix}/")
-
-
-def code_of(error: Any) -> str:
-    """Return the code of a botocore ``ClientError``."""
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from basketwise.aws.clients import translated
+from basketwise.aws.clients import code_of, translated
 from basketwise.errors import DependencyError
 
 Kind = Literal["Processing", "Training"]
@@ -240,5 +240,5 @@ class LogTail:
                 for page in self._logs.get_paginator("filter_log_events").paginate(**options):
                     yield from page["events"]
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") != "ResourceNotFoundException":
+                if code_of(error) != "ResourceNotFoundException":
                     raise

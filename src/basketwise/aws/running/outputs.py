@@ -54,7 +54,7 @@ def take_stage(stage: Stage, left: Path, folder: Path, inputs: Mapping[str, str]
         shutil.copyfile(left / name, target)
 
 
-def take_training(left: Path, folder: Path, gold: Path) -> None:
+def take_training(left: Path, folder: Path, gold: Mapping[str, str]) -> None:
     """Unpack what a training job has left.
 
     Parameters
@@ -63,8 +63,8 @@ def take_training(left: Path, folder: Path, gold: Path) -> None:
         Holds the ``model.tar.gz`` that SageMaker packed.
     folder : Path
         Where to, empty.
-    gold : Path
-        The gold files that it had to read.
+    gold : mapping
+        sha256 of each gold file that it had to read, by name.
 
     Raises
     ------
@@ -80,8 +80,7 @@ def take_training(left: Path, folder: Path, gold: Path) -> None:
         raise SpoiltError(error.headline) from error
     except (OSError, ValueError) as error:
         raise SpoiltError(f"{GOLD_READ} cannot be read") from error
-    here = content(gold)
-    if not isinstance(said, dict) or any(here.get(name) != sha for name, sha in said.items()):
+    if not isinstance(said, dict) or any(gold.get(name) != sha for name, sha in said.items()):
         raise SpoiltError("it was trained on other gold files")
 
 

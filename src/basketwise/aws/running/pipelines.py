@@ -15,6 +15,7 @@ from basketwise.aws.requests.entry import CODE
 from basketwise.aws.requests.pipeline import pipeline, pipeline_name, start_parameters
 from basketwise.aws.requests.pipeline_steps import ETL, TRAIN
 from basketwise.aws.running.executions import UPSERT, find_execution
+from basketwise.aws.sending.raw import RAW
 from basketwise.config import Config
 from basketwise.errors import DependencyError, InputError
 from basketwise.workspace import ARTIFACTS
@@ -26,8 +27,6 @@ RUN_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}")
 
 VERSION_LENGTH = 16
 """Hexadecimal digits of a data version."""
-
-RAW = "raw"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from basketwise.aws.clients import code_of
 from basketwise.errors import InputError
 from basketwise.storage.at_once import go_on
 from basketwise.storage.s3_mirror import cache_folder
@@ -162,7 +163,7 @@ def _begun(s3: Any, place: dict[str, str], note: Path) -> tuple[str, dict[int, d
         pages = s3.get_paginator("list_parts").paginate(**place, UploadId=upload)
         parts = [part for page in pages for part in page.get("Parts", [])]
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in UNKNOWN:
+        if code_of(error) not in UNKNOWN:
             raise
         # The bucket's rules remove what was not completed for a week.
         return "", {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from basketwise.aws.clients import NO_BUCKET, hint_for, translated
+from basketwise.aws.clients import NO_BUCKET, code_of, hint_for, translated
 from basketwise.aws.names import AwsNames
 from basketwise.errors import DependencyError
 
@@ -30,7 +30,7 @@ def require_bucket(s3: Any, names: AwsNames) -> None:
             answer = s3.head_bucket(Bucket=names.bucket)
         except ClientError as error:
             # An answer without a body: S3 says no more than that.
-            if error.response.get("Error", {}).get("Code") == NOT_THERE:
+            if code_of(error) == NOT_THERE:
                 raise DependencyError(
                     f"There is no bucket {names.bucket}.", hint_for(next(iter(NO_BUCKET)))
                 ) from error

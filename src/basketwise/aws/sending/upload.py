@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from basketwise.aws.clients import translated
+from basketwise.aws.clients import code_of, translated
 from basketwise.aws.sending.multipart import PART, reading, send_in_parts
 from basketwise.storage.at_once import each, go_on
 
@@ -105,7 +105,7 @@ def digest_of_object(s3: Any, bucket: str, key: str) -> str | None:
         try:
             found = s3.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in MISSING:
+            if code_of(error) in MISSING:
                 return None
             raise
     digest: str | None = found.get("Metadata", {}).get(DIGEST)

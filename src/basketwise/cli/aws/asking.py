@@ -47,7 +47,7 @@ def names(config: Config, workspace: str, account: str = "") -> AwsNames:
         config,
         account_id=account,
         region=sts.meta.region_name,
-        workspace=workspace if workspace.startswith("s3://") else "",
+        workspace=workspace,
     )
 
 

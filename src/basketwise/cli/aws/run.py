@@ -142,9 +142,8 @@ def _platform(
     def started(inputs: dict[str, str]) -> None:
         seen = record.model_copy(update={"inputs": digest_of(inputs=inputs)})
         begin(workspace.storage, seen)
-        platform.has_begun = True
 
-    platform = SageMakerPlatform(
+    return SageMakerPlatform(
         sagemaker=client("sagemaker", config.aws),
         logs=client("logs", config.aws),
         s3=client("s3", config.aws),
@@ -156,7 +155,6 @@ def _platform(
         nonce=record.nonce,
         begin=started,
     )
-    return platform
 
 
 @contextmanager
