@@ -33,4 +33,4 @@ WORKDIR /home/basketwise
 USER 1000:1000
 EXPOSE 8080
 # SageMaker adds the word: train, serve; a processing job names its own in ContainerArguments.
-ENTRYPOINT ["python", "-m", "basketwise.container"]
+ENTRYPOINT ["python", "-m", "basketwise.aws.container"]

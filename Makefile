@@ -34,7 +34,7 @@ lock: $(VENV)/dev.stamp
 	    pyproject.toml --group build -c requirements/dev.lock -o requirements/runtime.lock
 	$(BIN)/uv pip compile -q --python-version 3.12 --python-platform x86_64-manylinux_2_28 \
 	    --generate-hashes --no-header --no-annotate --upgrade \
-	    pyproject.toml -c requirements/dev.lock -o src/basketwise/container/requirements.lock
+	    pyproject.toml -c requirements/dev.lock -o src/basketwise/aws/container/requirements.lock
 
 clean:
 	rm -rf $(VENV) demo test-artifacts bench-results

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from basketwise.sampling import generate
-from tests.gold.running import Run, run
+from tests.etl.running import Run, run
 from tests.seaweed import S3Server, running_s3
 
 # The same examples on every machine, and no time limit that a busy one could break.

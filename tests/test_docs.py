@@ -18,10 +18,10 @@ from pydantic.fields import FieldInfo
 import basketwise
 from basketwise.cli import COMMANDS, cli
 from basketwise.config import Config, Section
-from basketwise.evaluation.report_types import Report
+from basketwise.etl.metadata import Metadata
 from basketwise.features.groups import columns_of
-from basketwise.gold.metadata import Metadata
-from basketwise.index.table import COLUMNS as INDEX_COLUMNS
+from basketwise.features.product_index.table import COLUMNS as INDEX_COLUMNS
+from basketwise.report.types import Report
 from basketwise.schema import COLUMNS, SHOP_WEEK, Kind
 
 ROOT = Path(__file__).parents[1]

@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 from basketwise.aws.clients import client
+from basketwise.aws.platform import SageMakerPlatform
 from basketwise.config import AwsConfig, Config
 from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
-from basketwise.gold.cohorts import COHORTS_FILE
-from basketwise.gold.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
-from basketwise.lineage import sha256
+from basketwise.etl.cohorts import COHORTS_FILE
+from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
-from basketwise.platforms.sagemaker import SageMakerPlatform
+from basketwise.provenance import sha256
 from basketwise.storage.opening import open_storage
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import RECORD_FILE, read_metadata

@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 
 from basketwise.aws.names import names_of
+from basketwise.aws.registry.registry import SageMakerRegistry
 from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.errors import DependencyError, InputError
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState, Registry, Submission
 from basketwise.registry.rollback import rollback
-from basketwise.registry.sagemaker_registry import SageMakerRegistry
 from tests.fakes.model_registry import ACCOUNT, REGION, ModelRegistryDouble
 from tests.fakes.registry import MemoryRegistry
 from tests.mlflow_server import Server, running_server

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from basketwise.aws.storage.storage import S3Storage
 from basketwise.errors import BasketwiseError, DependencyError, InputError, WorkspaceError
 from basketwise.storage.local import OLD, LocalStorage
 from basketwise.storage.protocol import Storage
-from basketwise.storage.s3 import S3Storage
 from tests.seaweed import S3Server
 
 HOLD = """
@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 from basketwise.aws.clients import client
 from basketwise.config import AwsConfig
-from basketwise.storage.s3 import S3Storage
+from basketwise.aws.storage.storage import S3Storage
 endpoint, bucket, prefix, cache, lease = sys.argv[1:]
 s3 = client("s3", AwsConfig(endpoint_url=endpoint))
 with S3Storage(s3, bucket, prefix, cache=Path(cache), lease=float(lease)).exclusive():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-from basketwise.evaluation.report_types import (
+from basketwise.report.types import (
     Bin,
     Calibration,
     Interval,

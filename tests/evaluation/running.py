@@ -8,14 +8,14 @@ from pathlib import Path
 
 import polars as pl
 
-from basketwise.artifact import ARCHIVE
+from basketwise.artifact.archive import ARCHIVE
 from basketwise.config import Config, EvaluationConfig, TrainingConfig
-from basketwise.evaluation import report_types
 from basketwise.evaluation.stage import Evaluation, run_evaluation
+from basketwise.report import types as report_types
 from basketwise.training.predictions import TEST_PREDICTIONS_FILE
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import run_training
-from tests.gold.running import quiet
+from tests.etl.running import quiet
 
 FEW_TREES = {"n_estimators": 4, "max_depth": 4}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from basketwise.config import GateConfig
 from basketwise.evaluation.gate import Decision, Evidence, decide, decision_of, rule_lines
 from basketwise.evaluation.intervals import Interval
-from basketwise.evaluation.report_types import Reason
+from basketwise.report.types import Reason
 
 BETTER = Interval(0.01, -0.02, 0.04)
 WORSE = Interval(-0.04, -0.06, -0.02)

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from basketwise.evaluation.importance import permutation_importance, telling_products
-from basketwise.index.table import COLUMNS
+from basketwise.features.product_index.table import COLUMNS
 from basketwise.training.candidates import Classifier, Labels, Matrix, Probabilities
 from basketwise.training.examples import Examples
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from basketwise.config import SliceColumn
-from basketwise.evaluation.report_types import Interval, Slice, SliceTable
 from basketwise.evaluation.slices import MOST_ROWS, slice_tables, weak_slices
+from basketwise.report.types import Interval, Slice, SliceTable
 
 Labels = NDArray[np.int8]
 ALL: tuple[SliceColumn, ...] = get_args(SliceColumn)

@@ -15,18 +15,18 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from basketwise import __version__
-from basketwise.artifact import read_json, unpack
+from basketwise.artifact.archive import read_json, unpack
 from basketwise.config import Config, EvaluationConfig, GateConfig
 from basketwise.errors import InputError
 from basketwise.evaluation.findings import ChampionPredictions
-from basketwise.evaluation.report_html import render_html
-from basketwise.evaluation.report_types import Report, SplitScores
 from basketwise.evaluation.stage import Evaluation, read_evaluation, run_evaluation
+from basketwise.report.html import render_html
+from basketwise.report.types import Report, SplitScores
 from basketwise.schema import CLASSES
 from basketwise.training.predictions import CALIBRATED, predicted_class
 from basketwise.training.stage import run_training
+from tests.etl.running import Run, quiet, run
 from tests.evaluation.running import CONFIG, RUN, Evaluated
-from tests.gold.running import Run, quiet, run
 
 PICTURES = {
     "model_comparison.png",
@@ -60,11 +60,11 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw_nothing(*_: object, path: Path, **__: object) -> None:
         path.touch()
 
-    monkeypatch.setattr("basketwise.evaluation.plots_reliability.reliability_png", draw_nothing)
+    monkeypatch.setattr("basketwise.report.plots_reliability.reliability_png", draw_nothing)
 
-    monkeypatch.setattr("basketwise.evaluation.plots.confusion_matrix_png", draw_nothing)
+    monkeypatch.setattr("basketwise.report.plots.confusion_matrix_png", draw_nothing)
     monkeypatch.setattr(
-        "basketwise.evaluation.plots.comparison_png", lambda _, path: draw_nothing(path=path)
+        "basketwise.report.plots.comparison_png", lambda _, path: draw_nothing(path=path)
     )
 
 

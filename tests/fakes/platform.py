@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from basketwise.config import Config
+from basketwise.etl.sources import digests, discover
 from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
-from basketwise.silver.sources import digests, discover
 
 
 @dataclass

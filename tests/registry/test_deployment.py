@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from basketwise.artifact import pack, write_manifest
+from basketwise.artifact.archive import pack, write_manifest
 from basketwise.config import DeploymentConfig
 from basketwise.errors import InputError
-from basketwise.lineage import sha256
+from basketwise.provenance import sha256
 from basketwise.registry.deployment import export_version, follow_champion
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Submission
 from tests.evaluation.running import Evaluated

@@ -162,7 +162,7 @@ def test_a_registry_whose_creation_was_interrupted_is_created_anew(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("basketwise.registry.mlflow_calls.connect", interrupted)
+        patch.setattr("basketwise.registry.mlflow.calls.connect", interrupted)
         with pytest.raises(KeyboardInterrupt):
             open_registry(RegistryConfig(), tmp_path)
     assert not (tmp_path / "registry.db").exists()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.evaluation.report_types import Report
 from basketwise.registry.protocol import Submission
 from basketwise.registry.submission import submission
+from basketwise.report.types import Report
 from basketwise.training.record import JOB_FILE
 from tests.evaluation.running import CONFIG, Evaluated
 from tests.fakes.registry import MemoryRegistry

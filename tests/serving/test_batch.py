@@ -10,17 +10,17 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
+from basketwise.etl.chunks import read_chunks
 from basketwise.features.groups import columns_of
 from basketwise.schema import CLASSES, COLUMNS
 from basketwise.serving import batch
 from basketwise.serving.batch import BatchResult, predict
 from basketwise.serving.scorer import PROBABILITIES, Scorer, load_scorer
-from basketwise.silver.chunks import read_chunks
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
 from basketwise.training.predictions import CALIBRATED, probability_columns
+from tests.etl.running import Run, quiet
 from tests.evaluation.running import Evaluated
-from tests.gold.running import Run, quiet
 from tests.raw_lines import LABEL, Line, line, write_csv
 
 HEADER = ["basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high"]

@@ -6,17 +6,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from basketwise.artifact import pack
+from basketwise.artifact.archive import pack
 from basketwise.errors import DependencyError
-from basketwise.lineage import sha256
+from basketwise.provenance import sha256
 from basketwise.registry.protocol import ApprovalState, Submission
 from basketwise.serving import champion as module
 from basketwise.serving.champion import champion_predictions
 from basketwise.serving.scorer import load_scorer
 from basketwise.training.predictions import predicted_class
+from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
 from tests.fakes.registry import MemoryRegistry
-from tests.gold.running import Run
 
 
 def approve(registry: MemoryRegistry, archive: Path) -> str:

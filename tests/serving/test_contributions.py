@@ -6,16 +6,16 @@ import numpy as np
 import polars as pl
 import pytest
 
+from basketwise.etl.chunks import read_chunks
+from basketwise.etl.metadata import Outliers
+from basketwise.etl.tables import Recipe, features
 from basketwise.features.product import PRODUCT_FEATURES
-from basketwise.gold.metadata import Outliers
-from basketwise.gold.tables import Recipe, features
-from basketwise.index.table import COLUMNS, look_up
+from basketwise.features.product_index.table import COLUMNS, look_up
 from basketwise.schema import BASKET_ID, HIERARCHY, PROD_CODE, SPEND
 from basketwise.serving.contributions import basket_products, contributions
 from basketwise.serving.scorer import Scorer, load_scorer
-from basketwise.silver.chunks import read_chunks
+from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
-from tests.gold.running import Run
 
 Treatment = Literal["clip", "drop", "keep"]
 

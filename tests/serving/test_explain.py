@@ -7,14 +7,14 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from basketwise.gold.tables import Recipe, features
-from basketwise.index.table import look_up
+from basketwise.etl.chunks import read_chunks
+from basketwise.etl.tables import Recipe, features
+from basketwise.features.product_index.table import look_up
 from basketwise.schema import BASKET_ID, CLASSES, HIERARCHY, PROD_CODE
 from basketwise.serving.explain import EXPLANATION, explain, score_and_explain
 from basketwise.serving.scorer import Scorer, load_scorer
-from basketwise.silver.chunks import read_chunks
+from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
-from tests.gold.running import Run
 
 Product = tuple[str, int, str] | tuple[str, int, str, bool]
 """Code, lines, class, and whether it is new."""

@@ -10,18 +10,18 @@ import pytest
 import skops.io
 from threadpoolctl import threadpool_limits
 
-from basketwise.artifact import pack, unpack, write_manifest
+from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import ModelName
 from basketwise.errors import InputError
+from basketwise.etl.chunks import read_chunks
 from basketwise.schema import BASKET_ID, CLASSES, LABEL, PROD_CODE
 from basketwise.serving.scorer import PREDICTED, PROBABILITIES, Scorer, load_scorer
-from basketwise.silver.chunks import read_chunks
 from basketwise.training.calibration import CALIBRATION_FILE, Calibration, calibrate
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
 from basketwise.training.predictions import CALIBRATED, predicted_class, probability_columns
+from tests.etl.running import Run
 from tests.evaluation.running import CONFIG, Evaluated
-from tests.gold.running import Run
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.etl.running import Run
 from tests.evaluation.running import Evaluated, evaluated_once
-from tests.gold.running import Run
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import skops.io
 from numpy.typing import NDArray
 from xgboost import Booster, XGBClassifier
 
-from basketwise.artifact import TRUSTED
+from basketwise.artifact.archive import TRUSTED
 from basketwise.config import TrainingConfig
 from basketwise.training import payloads
 from basketwise.training.boosting import boost, learn

@@ -12,7 +12,7 @@ from basketwise.config import TrainingConfig
 from basketwise.errors import WorkspaceError
 from basketwise.training import checkpoints as module
 from basketwise.training.checkpoints import NOWHERE, Checkpoints, training_key
-from tests.gold.running import Run
+from tests.etl.running import Run
 
 KEY, OTHER = "a" * 64, "b" * 64
 PAYLOAD = b"a fitted model\n\0" + bytes(range(256)) * 20

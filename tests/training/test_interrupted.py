@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from basketwise.artifact import MODEL, load_model
+from basketwise.artifact.archive import MODEL, load_model
 from basketwise.config import TrainingConfig
 from basketwise.training.examples import read_examples
 from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import RECORD_FILE, run_training
-from tests.gold.running import Run, quiet
+from tests.etl.running import Run, quiet
 
 CONFIG = TrainingConfig.model_validate(
     {

@@ -10,14 +10,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from basketwise.config import Config, TrainingConfig
+from basketwise.etl.chunks import read_chunks
+from basketwise.etl.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.features.product import PRODUCT_FEATURES, product_features
-from basketwise.gold.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.sampling import generate
-from basketwise.silver.chunks import read_chunks
 from basketwise.training.candidates import build
 from basketwise.training.crossval import fit_fold
 from basketwise.training.examples import Examples, read_examples
-from tests.gold.running import Run, run
+from tests.etl.running import Run, run
 
 LABEL = "BASKET_PRICE_SENSITIVITY"
 CLASSIFIED = ("LA", "MM", "UM")

@@ -14,7 +14,7 @@ from basketwise.training.candidates import Classifier, Labels, Matrix, Probabili
 from basketwise.training.checkpoints import Checkpoints
 from basketwise.training.examples import Examples
 from basketwise.training.pieces import Fitted, fit, train_all
-from tests.gold.running import quiet
+from tests.etl.running import quiet
 from tests.training.made_up import made_up
 
 CONFIG = TrainingConfig.model_validate(

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from basketwise.artifact import MODEL, load_model
+from basketwise.artifact.archive import MODEL, load_model
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.features.groups import columns_of
@@ -28,8 +28,8 @@ from basketwise.training.predictions import (
 )
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import RECORD_FILE, read_metadata, run_training
+from tests.etl.running import Run, quiet
 from tests.evaluation.running import CONFIG, FEW_TREES, Evaluated
-from tests.gold.running import Run, quiet
 
 QUICK = TrainingConfig(models=("logistic", "decision_tree"))
 

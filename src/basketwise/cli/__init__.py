@@ -26,7 +26,7 @@ COMMANDS = {
     "models": "basketwise.cli.models",
     "predict": "basketwise.cli.predict",
     "reproduce": "basketwise.cli.reproduce",
-    "aws": "basketwise.cli.aws",
+    "aws": "basketwise.aws.cli",
 }
 """Where each command is written; a module is imported only when its command is called."""
 

@@ -23,7 +23,7 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 @common
 def doctor(data: str | None, on_aws: bool, common: Common) -> None:
     """Check config, data, workspace, registry, disk and memory; say how to mend what is wrong."""
-    from basketwise.doctor import examine
+    from basketwise.doctor.check import examine
 
     found = []
     for check in examine(common.workspace, common.config, data, aws=on_aws):

@@ -11,8 +11,8 @@ from basketwise.cli.options import DEFAULT_WORKSPACE, Common, common, context, u
 from basketwise.cli.output import print_json, shown, shown_score
 
 if TYPE_CHECKING:
-    from basketwise.context import Context
     from basketwise.registry.protocol import Change, ModelVersion, Registry
+    from basketwise.run.context import Context
 
 WHY = click.option("--why", default="", metavar="TEXT", help="Kept in the history.")
 VERSION = click.argument("version")
@@ -122,7 +122,7 @@ def history(version: str | None, common: Common) -> None:
 
 
 def _open(shared: Common) -> tuple[Registry, Context]:
-    from basketwise.pipeline import registry_of
+    from basketwise.run.pipeline import registry_of
 
     ctx = context(shared, shared.config())
     return registry_of(ctx), ctx
@@ -164,7 +164,7 @@ def _change(version: str, state: str, why: str, shared: Common) -> None:
 def _follow(registry: Registry, ctx: Context) -> str | None:
     """Let the deployment configurations follow the champion; returns the new one's address."""
     from basketwise.registry.deployment import follow_champion
-    from basketwise.workspace import DEPLOYMENT_CONFIGS
+    from basketwise.run.workspace import DEPLOYMENT_CONFIGS
 
     with ctx.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
         path = follow_champion(registry, folder, ctx.config.deployment)

@@ -16,8 +16,8 @@ from basketwise.config import Config, without_password
 from basketwise.settings import DEFAULT_FILE, load_config
 
 if TYPE_CHECKING:
-    from basketwise.context import Context
     from basketwise.progress import Reporter
+    from basketwise.run.context import Context
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -95,9 +95,9 @@ def reporter() -> Reporter:
 
 def context(shared: Common, config: Config, *, force: bool = False) -> Context:
     """Return what the pipeline needs."""
-    from basketwise.context import Context
     from basketwise.platforms.local import LocalPlatform
-    from basketwise.workspace import open_workspace
+    from basketwise.run.context import Context
+    from basketwise.run.workspace import open_workspace
 
     return Context(
         workspace=open_workspace(shared.workspace, config.aws),

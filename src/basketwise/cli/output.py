@@ -13,8 +13,8 @@ import click
 from basketwise.cli.options import program
 
 if TYPE_CHECKING:
-    from basketwise.evaluation.report_types import LeaderboardRow, Report, SplitScores
-    from basketwise.pipeline import RunResult
+    from basketwise.report.types import LeaderboardRow, Report, SplitScores
+    from basketwise.run.pipeline import RunResult
 
 WIDTH = 78
 """Columns of the summary: the narrowest usual terminal shows them without a break."""

@@ -13,7 +13,7 @@ from basketwise.cli.options import Common, common, context
 from basketwise.cli.output import WIDTH, print_json, shown
 
 if TYPE_CHECKING:
-    from basketwise.context import Context
+    from basketwise.run.context import Context
     from basketwise.serving.batch import BatchResult
     from basketwise.serving.scorer import Scorer
 
@@ -48,7 +48,7 @@ def predict(
     common: Common,
 ) -> None:
     """Score the baskets of raw files; no label column is needed."""
-    from basketwise.gold.tables import KEY
+    from basketwise.etl.tables import KEY
     from basketwise.serving.batch import predict as predict_batch
     from basketwise.serving.explain import EXPLANATION
     from basketwise.storage.fetching import local_copy
@@ -99,7 +99,7 @@ def _document(result: BatchResult) -> dict[str, Any]:
 
 def _scorer(model: str, ctx: Context) -> Scorer:
     from basketwise.errors import InputError
-    from basketwise.pipeline import has_registry, registry_of
+    from basketwise.run.pipeline import has_registry, registry_of
     from basketwise.serving.scorer import load_scorer
 
     named_version = model == "champion" or model.isdigit()

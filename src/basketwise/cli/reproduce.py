@@ -12,7 +12,7 @@ from basketwise.cli.output import print_json
 from basketwise.errors import NOT_REPRODUCED
 
 if TYPE_CHECKING:
-    from basketwise.reproduce import Difference, Reproduction
+    from basketwise.run.reproduce import Difference, Reproduction
 
 SHOWN = 10
 """So many origins, and scores, that differ are listed."""
@@ -27,7 +27,7 @@ DIGEST = 64
 @common
 def reproduce(run: str, data: str | None, common: Common) -> None:
     """Make a run again from its manifest, and say what differs."""
-    from basketwise.reproduce import reproduce as reproduce_run
+    from basketwise.run.reproduce import reproduce as reproduce_run
 
     ctx = context(common, common.config())
     name, folder = ctx.workspace.run_folder(run)

@@ -28,7 +28,7 @@ def run(
     """Run every stage, from raw files to an approved, exported model."""
     config = common.config(*overrides(split, models))
     from basketwise.cli.output import print_json, print_next, print_summary, run_document
-    from basketwise.pipeline import run_all
+    from basketwise.run.pipeline import run_all
 
     result = run_all(data, context(common, config, force=force))
     if common.as_json:

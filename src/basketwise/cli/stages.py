@@ -22,9 +22,9 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 @common
 def etl(data: str, split: str | None, force: bool, common: Common) -> None:
     """Clean raw files into silver, make features in gold."""
-    from basketwise import pipeline
-    from basketwise.steps import data as steps
-    from basketwise.workspace import GOLD
+    from basketwise.run import etl as steps
+    from basketwise.run import pipeline
+    from basketwise.run.workspace import GOLD
 
     ctx = context(common, common.config(*overrides(split, None)), force=force)
     with ctx.workspace.staged() as staging:
@@ -42,10 +42,9 @@ def etl(data: str, split: str | None, force: bool, common: Common) -> None:
 @common
 def train(models: str | None, force: bool, common: Common) -> None:
     """Train the candidates on gold, choose the winner, predict the test part."""
-    from basketwise import pipeline
-    from basketwise.steps import data as data_step
-    from basketwise.steps import training
-    from basketwise.workspace import ARTIFACTS
+    from basketwise.run import etl as data_step
+    from basketwise.run import pipeline, training
+    from basketwise.run.workspace import ARTIFACTS
 
     ctx = context(common, common.config(*overrides(None, models)), force=force)
     with ctx.workspace.staged() as staging:
@@ -69,12 +68,12 @@ def train(models: str | None, force: bool, common: Common) -> None:
 @common
 def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) -> None:
     """Judge a training on the test part; write report, pictures and model.tar.gz."""
-    from basketwise import pipeline
-    from basketwise.evaluation.report_types import Run
-    from basketwise.steps import data as data_step
-    from basketwise.steps import evaluation as evaluation_step
-    from basketwise.steps.training import present_training
-    from basketwise.workspace import ARTIFACTS
+    from basketwise.report.types import Run
+    from basketwise.run import etl as data_step
+    from basketwise.run import evaluation as evaluation_step
+    from basketwise.run import pipeline
+    from basketwise.run.training import present_training
+    from basketwise.run.workspace import ARTIFACTS
 
     ctx = context(common, common.config(), force=force)
     started = datetime.now(UTC)
@@ -112,8 +111,8 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
 @common
 def register(run_id: str | None, common: Common) -> None:
     """Keep an evaluated run's model in the registry, approved if the gate said so."""
-    from basketwise import pipeline
     from basketwise.evaluation.stage import read_evaluation
+    from basketwise.run import pipeline
 
     ctx = context(common, common.config())
     with ctx.workspace.storage.exclusive():
@@ -138,10 +137,10 @@ def register(run_id: str | None, common: Common) -> None:
 @common
 def export(version: str | None, common: Common) -> None:
     """Write the deployment configuration of an approved version."""
-    from basketwise import pipeline
     from basketwise.registry.deployment import export_version
     from basketwise.registry.protocol import ApprovalState
-    from basketwise.workspace import DEPLOYMENT_CONFIGS
+    from basketwise.run import pipeline
+    from basketwise.run.workspace import DEPLOYMENT_CONFIGS
 
     ctx = context(common, common.config())
     registry = pipeline.registry_of(ctx)

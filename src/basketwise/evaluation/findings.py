@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.intervals import Bootstrap, Resampled
 from basketwise.evaluation.metrics import Scores
-from basketwise.evaluation.report_types import (
+from basketwise.report.types import (
     Calibration,
     Impact,
     Importance,
@@ -18,7 +19,6 @@ from basketwise.evaluation.report_types import (
     SliceTable,
     SplitScores,
 )
-from basketwise.gold.metadata import Metadata
 from basketwise.training.record import TrainingRecord
 
 BASELINE = "baseline"

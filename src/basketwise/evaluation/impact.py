@@ -7,7 +7,7 @@ import numpy as np
 from basketwise.config import BusinessConfig
 from basketwise.evaluation.intervals import Resampled
 from basketwise.evaluation.metrics import Floats
-from basketwise.evaluation.report_types import Assumption, Impact
+from basketwise.report.types import Assumption, Impact
 from basketwise.schema import CLASSES
 
 

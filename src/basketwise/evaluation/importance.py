@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from basketwise.evaluation.report_types import Importance, ProductScore
 from basketwise.features.groups import group_of
-from basketwise.index.table import BASKETS, CLASS, PROBABILITY
+from basketwise.features.product_index.table import BASKETS, CLASS, PROBABILITY
+from basketwise.report.types import Importance, ProductScore
 from basketwise.schema import CLASSES, PROD_CODE
 from basketwise.training.candidates import Classifier
 from basketwise.training.examples import Examples

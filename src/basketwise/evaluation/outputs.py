@@ -7,21 +7,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from basketwise.artifact import ARCHIVE, CODE, MANIFEST, MODEL, pack, write_manifest
+from basketwise.artifact.archive import ARCHIVE, CODE, MANIFEST, MODEL, pack, write_manifest
+from basketwise.artifact.bundle import write_code
 from basketwise.config import Config
-from basketwise.container.bundle import write_code
-from basketwise.evaluation.documents import (
+from basketwise.etl.cohorts import COHORTS_FILE
+from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.evaluation.findings import Findings
+from basketwise.provenance import sha256, timestamp
+from basketwise.report.documents import (
     evaluation_results,
     manifest_facts,
     metrics,
     model_metadata,
     results,
 )
-from basketwise.evaluation.findings import Findings
-from basketwise.evaluation.report_types import Report
-from basketwise.gold.cohorts import COHORTS_FILE
-from basketwise.gold.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
-from basketwise.lineage import sha256, timestamp
+from basketwise.report.types import Report
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import CALIBRATION_FILE
 from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
@@ -49,7 +49,7 @@ def write_outputs(
     config : Config
         All settings, for the manifest.
     """
-    from basketwise.evaluation.report_html import render_html
+    from basketwise.report.html import render_html
 
     pictures = _write_pictures(trained, report, findings)
     now = timestamp()
@@ -89,8 +89,8 @@ def _digests(trained: Path, gold: Path) -> dict[str, str]:
 
 def _write_pictures(trained: Path, report: Report, findings: Findings) -> list[str]:
     """Draw the pictures that go into the archive; returns their names."""
-    from basketwise.evaluation.plots import comparison_png, confusion_matrix_png
-    from basketwise.evaluation.plots_reliability import reliability_png
+    from basketwise.report.plots import comparison_png, confusion_matrix_png
+    from basketwise.report.plots_reliability import reliability_png
 
     names = []
     for candidate in findings.record.candidates:

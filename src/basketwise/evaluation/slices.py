@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from basketwise.config import SliceColumn
 from basketwise.evaluation.differences import Differences, differences, holm
 from basketwise.evaluation.metrics import Counts, Floats, shown
-from basketwise.evaluation.report_types import Interval, Slice, SliceTable
+from basketwise.report.types import Interval, Slice, SliceTable
 from basketwise.schema import CLASSES
 
 UNKNOWN = "unknown"

@@ -12,10 +12,12 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from basketwise.artifact import MODEL, load_model, read_document
+from basketwise.artifact.archive import MODEL, load_model, read_document
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.evaluation.documents import interval_document
+from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
+from basketwise.etl.metadata import Metadata
+from basketwise.etl.tables import INDEX_FILE, TARGET, TEST_FILE
 from basketwise.evaluation.findings import BASELINE, CHAMPION, ChampionPredictions, Findings
 from basketwise.evaluation.gate import Decision, Evidence, decide, decision_of
 from basketwise.evaluation.impact import business_impact
@@ -24,12 +26,10 @@ from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
 from basketwise.evaluation.metrics import confusion_matrix, scores
 from basketwise.evaluation.outputs import REPORT_JSON, write_outputs
 from basketwise.evaluation.reliability import reliability
-from basketwise.evaluation.report_document import report_document
-from basketwise.evaluation.report_types import Calibration, Report, Run, SplitScores
 from basketwise.evaluation.slices import slice_tables
-from basketwise.gold.cohorts import CUSTOMER, read_cohorts, units_of
-from basketwise.gold.metadata import Metadata
-from basketwise.gold.tables import INDEX_FILE, TARGET, TEST_FILE
+from basketwise.report.document import report_document
+from basketwise.report.documents import interval_document
+from basketwise.report.types import Calibration, Report, Run, SplitScores
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import read_calibration
 from basketwise.training.examples import class_numbers, read_examples

@@ -1,1 +1,1 @@
-"""Features of a basket, each defined once as Narwhals expressions over its lines."""
+"""Features of a basket, each defined once over its lines."""

@@ -8,7 +8,7 @@ import narwhals as nw
 from narwhals.typing import IntoFrameT
 
 from basketwise.features.frames import as_narwhals, as_native
-from basketwise.index.table import CLASS, SCORES
+from basketwise.features.product_index.table import CLASS, SCORES
 from basketwise.schema import BASKET_ID, CLASSES, INDEX_LABELS, PROD_CODE, UNCLASSIFIED
 
 _TELLING = [name.lower() for name in CLASSES]

@@ -14,8 +14,8 @@ class LocalPlatform:
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
         """Return the content digest of each raw table."""
-        from basketwise.silver.preview import check_split
-        from basketwise.silver.sources import digests, discover
+        from basketwise.etl.preview import check_split
+        from basketwise.etl.sources import digests, discover
 
         sources = discover(local_copy(data, config.aws))
         check_split(sources, config.split.strategy, config.data.encoding)
@@ -23,7 +23,7 @@ class LocalPlatform:
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""
-        from basketwise.etl import run_etl
+        from basketwise.etl.stage import run_etl
 
         data = local_copy(job.data, config.aws) if job.clean else job.data
         run_etl(data, job.silver, job.gold, job.scratch, config, tick, clean=job.clean)

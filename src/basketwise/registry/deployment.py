@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from basketwise.artifact import read_json
+from basketwise.artifact.archive import read_json
 from basketwise.config import DeploymentConfig
 from basketwise.registry.export import LATEST, build_deployment_config, write_deployment_config
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry

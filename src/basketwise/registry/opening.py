@@ -70,8 +70,8 @@ def on_sagemaker(config: RegistryConfig, workspace: str) -> bool:
 
 
 def _embedded(group: str, folder: Path) -> Registry:
-    from basketwise.registry.mlflow_calls import ask, connect
-    from basketwise.registry.mlflow_registry import MlflowRegistry
+    from basketwise.registry.mlflow.calls import ask, connect
+    from basketwise.registry.mlflow.registry import MlflowRegistry
 
     folder = folder.resolve()
     if "?" in str(folder):
@@ -102,7 +102,7 @@ def _create(database: Path) -> None:
         return
     from filelock import FileLock
 
-    from basketwise.registry.mlflow_calls import connect
+    from basketwise.registry.mlflow.calls import connect
 
     with FileLock(database.with_suffix(".lock"), timeout=CREATE_SECONDS):
         if database.exists():
@@ -118,7 +118,7 @@ def _create(database: Path) -> None:
 def _on_sagemaker(config: Config, workspace: str) -> Registry:
     from basketwise.aws.clients import client, translated
     from basketwise.aws.names import names_of
-    from basketwise.registry.sagemaker_registry import SageMakerRegistry
+    from basketwise.aws.registry.registry import SageMakerRegistry
 
     sagemaker, s3, sts = (client(name, config.aws) for name in ("sagemaker", "s3", "sts"))
     with translated("find out whose account this is"):
@@ -137,8 +137,8 @@ def _on_server(config: RegistryConfig) -> Registry:
     place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     _reach(config.uri, place)
 
-    from basketwise.registry.mlflow_calls import ask, connect
-    from basketwise.registry.mlflow_registry import MlflowRegistry
+    from basketwise.registry.mlflow.calls import ask, connect
+    from basketwise.registry.mlflow.registry import MlflowRegistry
 
     client = ask(place, "opening it", lambda: connect(config.uri))
     return MlflowRegistry(client, group=config.group, place=place, root=None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from basketwise.artifact import ARCHIVE, read_document
+from basketwise.artifact.archive import ARCHIVE, read_document
 from basketwise.evaluation.gate import rule_lines
 from basketwise.evaluation.outputs import REPORT_HTML, REPORT_JSON
-from basketwise.evaluation.report_types import Json, Report
-from basketwise.lineage import sha256
+from basketwise.provenance import sha256
 from basketwise.registry.protocol import Submission
+from basketwise.report.types import Json, Report
 from basketwise.training.record import JOB_FILE
 
 RESULTS = "evaluation_results.json"

@@ -12,14 +12,14 @@ import polars as pl
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
-from basketwise.gold.tables import KEY
+from basketwise.etl.chunks import read_chunks, weeks
+from basketwise.etl.intake import Intake, Rules, Tick, build_silver
+from basketwise.etl.sources import Source, discover
+from basketwise.etl.tables import KEY
 from basketwise.schema import CLASSES
 from basketwise.serving.contributions import contributions
 from basketwise.serving.explain import score_and_explain
 from basketwise.serving.scorer import PREDICTED, Scorer
-from basketwise.silver.chunks import read_chunks, weeks
-from basketwise.silver.intake import Intake, Rules, Tick, build_silver
-from basketwise.silver.sources import Source, discover
 
 FORMATS = (".csv", ".parquet")
 SILVER, SCRATCH, SCORED = "silver", "scratch", "scored"

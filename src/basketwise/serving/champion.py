@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError
+from basketwise.etl.chunks import read_chunks
+from basketwise.etl.tables import KEY, TEST_FILE
 from basketwise.evaluation.findings import ChampionPredictions
-from basketwise.gold.tables import KEY, TEST_FILE
 from basketwise.registry.protocol import Registry
 from basketwise.schema import BASKET_ID
 from basketwise.serving.scorer import PREDICTED, Scorer, load_scorer
-from basketwise.silver.chunks import read_chunks
 from basketwise.training.examples import class_numbers
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from basketwise.etl.metadata import Outliers
+from basketwise.etl.tables import KEY
 from basketwise.features.basket import treat_outliers
-from basketwise.gold.metadata import Outliers
-from basketwise.gold.tables import KEY
-from basketwise.index.table import BASKETS, CLASS, SCORES
+from basketwise.features.product_index.table import BASKETS, CLASS, SCORES
 from basketwise.schema import (
     BASKET_ID,
     CLASSES,
@@ -38,7 +38,7 @@ def basket_products(lines: pl.DataFrame, outliers: Outliers, index: pl.DataFrame
     outliers : Outliers
         The model's treatment: dropped lines do not count, as in its features.
     index : DataFrame
-        The product index, from :func:`basketwise.index.table.look_up`.
+        The product index, from :func:`basketwise.features.product_index.table.look_up`.
 
     Returns
     -------

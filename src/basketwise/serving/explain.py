@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from basketwise.gold.tables import KEY
-from basketwise.index.table import CLASS, look_up
+from basketwise.etl.tables import KEY
+from basketwise.features.product_index.table import CLASS, look_up
 from basketwise.schema import BASKET_ID, CLASSES, UNCLASSIFIED
 from basketwise.serving.contributions import LINES, NEW, PRODUCT, basket_products
 from basketwise.serving.scorer import PREDICTED, PROBABILITIES, Scorer

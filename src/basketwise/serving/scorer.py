@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from basketwise.artifact import MODEL, check, load_model, unpack
+from basketwise.artifact.archive import MODEL, check, load_model, unpack
 from basketwise.errors import InputError
+from basketwise.etl.metadata import Metadata
+from basketwise.etl.tables import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
 from basketwise.features.groups import columns_of
-from basketwise.gold.metadata import Metadata
-from basketwise.gold.tables import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
-from basketwise.index.table import look_up
+from basketwise.features.product_index.table import look_up
 from basketwise.schema import CLASSES, PROD_CODE
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
 from basketwise.training.candidates import Classifier

@@ -36,9 +36,9 @@ def local_copy(data: str, config: AwsConfig) -> str:
     if not data.startswith(SCHEME):
         return data
     from basketwise.aws.clients import client
-    from basketwise.storage.s3 import unchanged
-    from basketwise.storage.s3_mirror import Mirror, cache_folder
-    from basketwise.storage.s3_objects import Bucket, Found
+    from basketwise.aws.storage.mirror import Mirror, cache_folder
+    from basketwise.aws.storage.objects import Bucket, Found
+    from basketwise.aws.storage.storage import unchanged
 
     bucket, _, key = data.removeprefix(SCHEME).partition("/")
     key, pattern = key.strip("/"), ""

@@ -37,9 +37,9 @@ def open_storage(location: str, config: AwsConfig) -> Storage:
     if not location.startswith(SCHEME):
         return _in_folder(location)
     from basketwise.aws.clients import client
-    from basketwise.storage.s3 import S3Storage
-    from basketwise.storage.s3_adoption import OWN
-    from basketwise.storage.s3_mirror import cache_folder
+    from basketwise.aws.storage.adoption import OWN
+    from basketwise.aws.storage.mirror import cache_folder
+    from basketwise.aws.storage.storage import S3Storage
 
     bucket, _, prefix = location.removeprefix(SCHEME).partition("/")
     prefix = prefix.strip("/")

@@ -20,9 +20,9 @@ from uuid import uuid4
 
 from basketwise.config import TrainingConfig
 from basketwise.errors import WorkspaceError
-from basketwise.gold.metadata import Metadata
-from basketwise.gold.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
-from basketwise.lineage import code_hash, library_versions, sha256
+from basketwise.etl.metadata import Metadata
+from basketwise.etl.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.provenance import code_hash, library_versions, sha256
 
 FORMAT = 1
 SUFFIX = ".checkpoint"

@@ -11,9 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from basketwise.errors import InputError
-from basketwise.gold.tables import KEY, TARGET
+from basketwise.etl.split import FOLD
+from basketwise.etl.tables import KEY, TARGET
 from basketwise.schema import CLASSES
-from basketwise.split import FOLD
 
 
 @dataclass(frozen=True)

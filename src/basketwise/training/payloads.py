@@ -14,7 +14,7 @@ from typing import cast
 
 import numpy as np
 
-from basketwise.artifact import TRUSTED
+from basketwise.artifact.archive import TRUSTED
 from basketwise.schema import CLASSES
 from basketwise.training.candidates import Classifier, Probabilities
 from basketwise.training.checkpoints import Checkpoints

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from basketwise.gold.tables import KEY, TARGET
+from basketwise.etl.split import FOLD
+from basketwise.etl.tables import KEY, TARGET
 from basketwise.schema import CLASSES
-from basketwise.split import FOLD
 from basketwise.training.candidates import Labels, Probabilities
 from basketwise.training.examples import Examples
 

@@ -9,10 +9,10 @@ from threadpoolctl import threadpool_limits
 
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
+from basketwise.etl.metadata import Metadata
+from basketwise.etl.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.evaluation.metrics import Scores, confusion_matrix, scores
 from basketwise.features.groups import columns_of
-from basketwise.gold.metadata import Metadata
-from basketwise.gold.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.training.calibration import (
     CALIBRATION_FILE,
     Calibration,

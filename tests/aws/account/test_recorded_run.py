@@ -13,10 +13,10 @@ from basketwise.aws import clients
 from basketwise.aws.account.policies import policy
 from basketwise.aws.running.jobs import stop
 from basketwise.aws.sending import multipart, upload
+from basketwise.aws.storage.adoption import INCOMING
 from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError
 from basketwise.sampling import generate
-from basketwise.storage.s3_adoption import INCOMING
 from tests.aws.calls import CALLS
 from tests.aws.double.cloud import Cloud
 from tests.aws.double.job import Job
@@ -98,7 +98,7 @@ def _pipeline(cloud: Cloud) -> None:
 
 def _clean(cloud: Cloud) -> None:
     later = datetime.now(UTC) + timedelta(days=40)
-    with mock.patch("basketwise.cli.aws.clean.moment", return_value=later):
+    with mock.patch("basketwise.aws.cli.clean.moment", return_value=later):
         cleaned = called("aws", "clean", "--yes", "--workspace", cloud.workspace).out
     assert "removed   model retail-old" in cleaned
     assert "removed   endpoint config retail-old" in cleaned

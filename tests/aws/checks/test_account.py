@@ -12,7 +12,7 @@ import pytest
 from basketwise.aws.account import policies
 from basketwise.aws.checks.account import LOG_IN, PERMIT, group, image, region_of
 from basketwise.config import AwsConfig, Config, RegistryConfig
-from basketwise.doctor import Check, examine
+from basketwise.doctor.check import Check, examine
 from basketwise.storage.opening import open_storage
 from tests.aws.double.cloud import Cloud, running_cloud
 from tests.aws.iam_rules import allows

@@ -10,7 +10,7 @@ import pytest
 
 from basketwise.aws.checks.quotas import quotas
 from basketwise.config import AwsConfig, Config
-from basketwise.doctor import Check
+from basketwise.doctor.check import Check
 from tests.aws.double.cloud import Cloud, running_cloud
 from tests.fakes.model_registry import REGION
 from tests.seaweed import S3Server

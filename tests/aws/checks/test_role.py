@@ -13,7 +13,7 @@ from basketwise.aws.checks.rights import needs, own_policies_allow, rights
 from basketwise.aws.checks.role import role, trust
 from basketwise.aws.names import AwsNames
 from basketwise.config import AwsConfig, Config
-from basketwise.doctor import Check
+from basketwise.doctor.check import Check
 from tests.aws.calls import ACCOUNT, IMAGE_REPOSITORY, NAMES, STEM
 from tests.aws.double.cloud import ROLE, Cloud, running_cloud
 from tests.aws.iam_rules import allows, applies, several

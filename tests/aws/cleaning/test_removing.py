@@ -16,12 +16,12 @@ from basketwise.aws.account import policies, provisioning
 from basketwise.aws.cleaning import removing as cleaning
 from basketwise.aws.cleaning.leftovers import Leftover
 from basketwise.aws.cleaning.removing import Cleaned, Place, clean, look, open_place
+from basketwise.aws.registry.registry import FOLDER
 from basketwise.config import AwsConfig, Config
 from basketwise.errors import DependencyError, WorkspaceError
-from basketwise.lineage import sha256
+from basketwise.provenance import sha256
 from basketwise.registry import opening
 from basketwise.registry.protocol import ApprovalState, Submission
-from basketwise.registry.sagemaker_registry import FOLDER
 from tests.aws.calls import CALLS, RUNNING
 from tests.aws.iam_rules import allows
 from tests.aws.left_behind import MODEL, Scene, running_scene

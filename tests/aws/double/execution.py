@@ -41,7 +41,7 @@ for path in (given, *(data / "code").glob("*.sh")):
 mode = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
 channels = {folder.name: mode for folder in data.iterdir()}
 (config / "inputdataconfig.json").write_text(json.dumps(channels))
-own = [sys.executable, "-m", "basketwise.container", "train"]
+own = [sys.executable, "-m", "basketwise.aws.container", "train"]
 command = ["train"] if "sagemaker_program" in json.loads(given.read_text()) else own
 os.execvp(command[0], command)
 """

@@ -43,7 +43,7 @@ def test_aws_image_installs_then_runs_what_it_is_given(
     assert Path(env["LOG"]).read_text(encoding="utf-8").splitlines() == [
         f"pip <install> <-q> <--require-hashes> <-r> <{code}/requirements.txt>",
         f"pip <install> <-q> <--no-deps> <{code}/basketwise-1.0-py3-none-any.whl>",
-        "python <-m> <basketwise.container> <processing> <--bucket-name> <a b>",
+        "python <-m> <basketwise.aws.container> <processing> <--bucket-name> <a b>",
     ]
 
 
@@ -56,7 +56,7 @@ def test_the_script_does_the_same_and_leaves_the_hyperparameters_to_the_containe
     subprocess.run(["/bin/sh", str(script), "--model-type", "all"], env=env, check=True)
     lines = Path(env["LOG"]).read_text(encoding="utf-8").splitlines()
     assert [line.split()[0] for line in lines] == ["pip", "pip", "python"]
-    assert lines[-1] == "python <-m> <basketwise.container> <train>"
+    assert lines[-1] == "python <-m> <basketwise.aws.container> <train>"
 
 
 @pytest.mark.parametrize("script", [False, True])
@@ -73,7 +73,7 @@ def test_nothing_runs_when_the_installation_fails(
 
 def test_own_image_has_it_all_installed() -> None:
     own = AwsConfig(image="own", image_uri="own:1")
-    assert entrypoint(own, "/code") == ["python", "-m", "basketwise.container"]
+    assert entrypoint(own, "/code") == ["python", "-m", "basketwise.aws.container"]
 
 
 def test_defaults_need_no_environment() -> None:

@@ -90,7 +90,7 @@ def test_own_image_needs_no_code_and_hears_the_settings() -> None:
 
 
 def test_the_containers_know_the_arguments() -> None:
-    from basketwise.container import evaluation, processing
+    from basketwise.aws.container import evaluation, processing
 
     for module, build in ((processing, etl_job), (evaluation, evaluation_job)):
         _, *arguments = build(NAMES, CONFIG, RUN)["AppSpecification"]["ContainerArguments"]

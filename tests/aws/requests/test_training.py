@@ -71,7 +71,7 @@ def test_own_image_runs_by_itself() -> None:
     request = training_job(NAMES, OWN, RUN)
     assert [one["ChannelName"] for one in request["InputDataConfig"]] == ["train", "test"]
     entry = request["AlgorithmSpecification"]["ContainerEntrypoint"]
-    assert entry == ["python", "-m", "basketwise.container"]
+    assert entry == ["python", "-m", "basketwise.aws.container"]
     assert request["HyperParameters"]["model-type"] == "xgboost"
     assert request["Environment"]["BASKETWISE_TRAINING__CALIBRATION"] == '"isotonic"'
 

@@ -17,7 +17,7 @@ from basketwise.aws.running.runs import (
 )
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
-from basketwise.lineage import code_hash
+from basketwise.provenance import code_hash
 from basketwise.storage.local import LocalStorage
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from basketwise.artifact.wheel import write_wheel
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.training import CODE_MOUNT
 from basketwise.aws.sending.code import lock_for_jobs, send_code
-from basketwise.container.wheel import write_wheel
 from basketwise.errors import DependencyError
 from tests.aws.requests.given import NAMES
-from tests.gold.running import quiet
+from tests.etl.running import quiet
 from tests.seaweed import S3Server
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
 from basketwise.errors import DependencyError, InputError
 from tests.aws.requests.given import NAMES
-from tests.gold.running import quiet
+from tests.etl.running import quiet
 from tests.seaweed import S3Server
 
 UNREAD = ("_SUCCESS", "README", "README.md", ".hidden.csv", "deep/a.csv", "")

@@ -12,7 +12,7 @@ from basketwise.aws.clients import DENIED, INSTALL, translated
 from basketwise.aws.images import image_of
 from basketwise.aws.names import PREFIXES, AwsNames, names_of
 from basketwise.config import AwsConfig, Config
-from basketwise.doctor import Check
+from basketwise.doctor.check import Check
 from basketwise.errors import BasketwiseError, ConfigError
 
 PERMIT = "Attach the policy that 'basketwise aws policy run' prints to this user or role."
@@ -199,7 +199,7 @@ def _prefix(s3: Any, names: AwsNames, prefix: str) -> Check:
 
 def group(config: Config, names: AwsNames) -> Check:
     """Look at the model package group."""
-    from basketwise.registry.sagemaker_calls import group_is_there
+    from basketwise.aws.registry.calls import group_is_there
 
     def look() -> Check:
         if group_is_there(clients.client("sagemaker", config.aws), names.group):

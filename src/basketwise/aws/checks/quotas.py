@@ -10,7 +10,7 @@ from basketwise.aws import clients
 from basketwise.aws.checks.account import unknown
 from basketwise.aws.clients import translated
 from basketwise.config import AwsConfig, Config
-from basketwise.doctor import Check
+from basketwise.doctor.check import Check
 from basketwise.errors import BasketwiseError
 
 PAGE = 100

@@ -11,7 +11,7 @@ from basketwise.aws.clients import translated
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames
 from basketwise.config import Config
-from basketwise.doctor import Check
+from basketwise.doctor.check import Check
 from basketwise.errors import ConfigError
 
 MEND = (

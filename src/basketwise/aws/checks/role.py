@@ -12,7 +12,7 @@ from basketwise.aws.checks.rights import rights
 from basketwise.aws.clients import translated
 from basketwise.aws.names import AwsNames
 from basketwise.config import Config
-from basketwise.doctor import Check, State
+from basketwise.doctor.check import Check, State
 from basketwise.errors import BasketwiseError
 
 SERVICE = "sagemaker.amazonaws.com"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from basketwise.aws.names import AwsNames
+from basketwise.aws.registry.objects import REGISTERED
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.registry.protocol import ModelVersion
-from basketwise.registry.sagemaker_objects import REGISTERED
-from basketwise.workspace import ARTIFACTS, CHECKPOINTS
+from basketwise.run.workspace import ARTIFACTS, CHECKPOINTS
 
 ROOTS = (ARTIFACTS, CHECKPOINTS, PIPELINES)
 """Folders of the workspace that something may go from."""

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from basketwise.artifact import MANIFEST
+from basketwise.artifact.archive import MANIFEST
 from basketwise.aws.cleaning.findings import ANY, RUN, Folder, Found, Resource, runs_at, runs_of
+from basketwise.aws.container.evaluation import EVALUATION_FILE
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
-from basketwise.container.evaluation import EVALUATION_FILE
-from basketwise.gold.tables import METADATA_FILE
+from basketwise.etl.tables import METADATA_FILE
 from basketwise.registry.protocol import ApprovalState
-from basketwise.workspace import ARTIFACTS, CHECKPOINTS, GOLD, SILVER
+from basketwise.run.workspace import ARTIFACTS, CHECKPOINTS, GOLD, SILVER
 
 MARK = re.compile(rf"{re.escape(MANIFEST)}|step-[a-z]+\.json")
 """Files that only Basketwise leaves in a run's folder."""

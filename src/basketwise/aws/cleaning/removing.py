@@ -16,6 +16,8 @@ from basketwise.aws.cleaning.findings import ROOTS, Folder, Found, runs_at, runs
 from basketwise.aws.cleaning.leftovers import Leftover, leftovers
 from basketwise.aws.cleaning.serving import AT_ONCE, look_at_serving, remove_config, remove_model
 from basketwise.aws.names import AwsNames
+from basketwise.aws.registry.document import read_document
+from basketwise.aws.registry.registry import FOLDER, METRICS
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.aws.running import jobs
 from basketwise.config import Config
@@ -23,11 +25,9 @@ from basketwise.errors import DependencyError
 from basketwise.registry.export import LATEST
 from basketwise.registry.opening import SAGEMAKER, open_registry
 from basketwise.registry.protocol import Registry
-from basketwise.registry.sagemaker_document import read_document
-from basketwise.registry.sagemaker_registry import FOLDER, METRICS
+from basketwise.run.workspace import DEPLOYMENT_CONFIGS, REGISTRY
 from basketwise.storage.opening import open_storage
 from basketwise.storage.protocol import Storage
-from basketwise.workspace import DEPLOYMENT_CONFIGS, REGISTRY
 
 RESTORABLE_DAYS = 90
 """So long does a bucket that `aws provision` made keep what was deleted."""

@@ -12,7 +12,7 @@ from basketwise.settings import PREFIX, SEPARATOR
 CODE = "code"
 """Prefix of the workspace, input and channel that hold ``requirements.txt`` and the wheel."""
 
-MODULE = ("python", "-m", "basketwise.container")
+MODULE = ("python", "-m", "basketwise.aws.container")
 
 SECTIONS = (
     "data",
@@ -53,7 +53,7 @@ def entrypoint(config: AwsConfig, code: str) -> list[str]:
     Examples
     --------
     >>> entrypoint(AwsConfig(image="own", image_uri="shop/basketwise:1"), "/code")
-    ['python', '-m', 'basketwise.container']
+    ['python', '-m', 'basketwise.aws.container']
     >>> entrypoint(AwsConfig(), "/code")[:2]
     ['/bin/sh', '-c']
     """

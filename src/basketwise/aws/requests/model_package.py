@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from basketwise.artifact.bundle import INFERENCE
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.tags import tags
 from basketwise.config import Config
-from basketwise.container.bundle import INFERENCE
 from basketwise.schema import LABEL
 
 REQUEST_TYPES = ("application/json", "text/csv")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from basketwise.aws.container.training import ALL, METRICS
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import CODE, TRAIN_SCRIPT, entrypoint, environment
 from basketwise.aws.requests.tags import tags
 from basketwise.config import Config, ModelName
-from basketwise.container.training import ALL, METRICS
 from basketwise.errors import ConfigError
 
 CONTENT_TYPE = "application/x-parquet"

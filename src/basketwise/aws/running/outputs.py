@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from basketwise.artifact import ARCHIVE, extract
+from basketwise.artifact.archive import ARCHIVE, extract
 from basketwise.errors import DependencyError, InputError
-from basketwise.lineage import content
-from basketwise.steps.record import Stage, found
+from basketwise.provenance import content
+from basketwise.run.record import Stage, found
 from basketwise.training.record import GOLD_READ
 
 SHA256 = 64

@@ -18,7 +18,7 @@ from basketwise.aws.running.executions import UPSERT, find_execution
 from basketwise.aws.sending.raw import RAW
 from basketwise.config import Config
 from basketwise.errors import DependencyError, InputError
-from basketwise.workspace import ARTIFACTS
+from basketwise.run.workspace import ARTIFACTS
 
 Action = Literal["created", "updated", "unchanged"]
 

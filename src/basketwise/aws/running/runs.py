@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
-from basketwise.lineage import code_hash
+from basketwise.provenance import code_hash
 from basketwise.storage.protocol import Storage
 
 FOLDER = ".basketwise/runs"

@@ -12,16 +12,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from basketwise.artifact.bundle import REQUIREMENTS
+from basketwise.artifact.wheel import NAME, write_wheel
 from basketwise.aws.clients import translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import CODE, TRAIN_SCRIPT, train_script
 from basketwise.aws.requests.training import CODE_MOUNT
 from basketwise.aws.sending.upload import upload
-from basketwise.container.bundle import REQUIREMENTS
-from basketwise.container.wheel import NAME, write_wheel
 
 LOCK = "requirements.lock"
-"""File of the package ``basketwise.container``: for the Python of AWS's image, with hashes."""
+"""File of the package ``basketwise.aws.container``: for the Python of AWS's image, with hashes."""
 
 ALWAYS = "0"
 """The version that the wheel gives itself here, whatever Basketwise's is: so its name stays. Under
@@ -30,7 +30,7 @@ another name there would be, for a moment, two wheels or none, and a job that st
 
 def lock_for_jobs() -> str:
     """Return the requirements of a job, every line held to hashes."""
-    return (files("basketwise.container") / LOCK).read_text(encoding="utf-8")
+    return (files("basketwise.aws.container") / LOCK).read_text(encoding="utf-8")
 
 
 def send_code(s3: Any, names: AwsNames, tick: Callable[[str, int, int], None]) -> None:

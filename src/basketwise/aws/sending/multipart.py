@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from basketwise.aws.clients import code_of
+from basketwise.aws.storage.at_once import go_on
+from basketwise.aws.storage.mirror import cache_folder
 from basketwise.errors import InputError
-from basketwise.storage.at_once import go_on
-from basketwise.storage.s3_mirror import cache_folder
 
 PART = 32 << 20
 """Bytes of a part, and the largest file that is sent in one piece."""

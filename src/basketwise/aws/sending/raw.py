@@ -9,8 +9,8 @@ from basketwise.aws.clients import translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.sending.upload import digest_of_object, upload
 from basketwise.errors import DependencyError, InputError
+from basketwise.etl.sources import SUFFIXES, discover
 from basketwise.platforms.protocol import Tick
-from basketwise.silver.sources import SUFFIXES, discover
 from basketwise.storage.opening import SCHEME
 
 RAW = "raw"
@@ -120,5 +120,5 @@ def _files(s3: Any, bucket: str, prefix: str) -> dict[str, str]:
 
 
 def _is_raw(name: str) -> bool:
-    """Whether a job would read it; see :func:`basketwise.silver.sources.discover`."""
+    """Whether a job would read it; see :func:`basketwise.etl.sources.discover`."""
     return name.lower().endswith(SUFFIXES) and "/" not in name and not name.startswith(".")

@@ -12,7 +12,7 @@ from typing import Any
 
 from basketwise.aws.clients import code_of, translated
 from basketwise.aws.sending.multipart import PART, reading, send_in_parts
-from basketwise.storage.at_once import each, go_on
+from basketwise.aws.storage.at_once import each, go_on
 
 DIGEST = "basketwise-sha256"
 """The object's metadata that holds the sha256 of the whole file: S3's own checksum of a large

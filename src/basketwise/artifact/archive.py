@@ -1,0 +1,291 @@
+"""``model.tar.gz``: packed deterministically, opened with suspicion.
+
+Whoever can write to a registry can put any bytes there. So an archive is bounded, only plain files
+are written (no links, no devices, nothing outside the folder; of folders in it there is ``code``
+alone), each is checked against the manifest, and the model is loaded by skops with a fixed list of
+types; neither the pickle in it nor what lies in ``code`` is ever touched.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import tarfile
+import zlib
+from pathlib import Path
+from typing import Any, cast
+
+from basketwise.errors import InputError
+from basketwise.provenance import sha256
+from basketwise.training.candidates import Classifier
+
+BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error)
+"""What reading a damaged archive raises."""
+
+FORMAT = 1
+ARCHIVE = "model.tar.gz"
+MANIFEST = "manifest.json"
+MODEL = "model.skops"
+CODE = "code"
+"""The one folder in an archive: what AWS's image needs besides, to serve the model."""
+
+MAX_FILES = 200
+MAX_BYTES = 4 * 2**30
+MAX_JSON = 64 * 2**20
+TRUSTED = (
+    "sklearn.tree._tree.Tree",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+)
+"""Beyond skops' own list: what the four candidates are made of."""
+
+
+def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
+    """Write ``manifest.json``: the facts, and the sha256 of every other file of the folder."""
+    files = {name: sha256(folder / name) for name in _names(folder) if name != MANIFEST}
+    document = {"format_version": FORMAT, **facts, "files": files}
+    (folder / MANIFEST).write_text(json.dumps(document, indent=2), encoding="utf-8")
+
+
+def _names(folder: Path) -> list[str]:
+    """List a folder's files, those in ``code`` as ``code/<name>``, in a fixed order."""
+    own = [path.name for path in folder.iterdir() if path.name != CODE]
+    code = [f"{CODE}/{path.name}" for path in folder.glob(f"{CODE}/*")]
+    return sorted(own) + sorted(code)
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Pack a folder's files, those in its folder ``code`` too.
+
+    The same files give the same bytes.
+    """
+    # File names and times in the gzip header would make equal archives differ.
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name in _names(folder):
+            info = tarfile.TarInfo(name)
+            info.size = (folder / name).stat().st_size
+            info.mode = 0o644
+            with (folder / name).open("rb") as stream:
+                tar.addfile(info, stream)
+
+
+def unpack(archive: Path, folder: Path) -> dict[str, Any]:
+    """Extract an archive into an empty folder and check it against its manifest.
+
+    Returns
+    -------
+    dict
+        The manifest.
+
+    Raises
+    ------
+    InputError
+        If the archive is broken, too large, reaches outside, or a file is not what the manifest
+        says; the folder must not be used then.
+    """
+    extract(archive, folder)
+    return _compare(folder, archive.name, code=True)
+
+
+def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
+    """Write an archive's plain files into an empty folder; nothing is known of their content then.
+
+    Parameters
+    ----------
+    archive : Path
+        A gzipped tar file.
+    folder : Path
+        Where to; gets files, and of folders ``code`` alone.
+    dotted : bool
+        Whether an entry for the folder itself is passed over and names may start with ``./``: so
+        SageMaker packs what a training job left.
+
+    Raises
+    ------
+    InputError
+        If the archive is broken, too large, or holds anything but plain files of its own folder.
+    """
+    try:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            size = 0
+            for number, member in enumerate(tar):
+                if dotted:
+                    member.name = member.name.removeprefix("./")
+                    if member.isdir() and member.name in ("", "."):
+                        continue
+                size += member.size
+                if number >= MAX_FILES or size > MAX_BYTES:
+                    raise InputError(
+                        f"{archive.name} holds more than {MAX_FILES} files or {MAX_BYTES:,} bytes.",
+                        "It is not a model that Basketwise packed; do not use it.",
+                    )
+                if not member.isfile() or not _is_own(member.name):
+                    raise InputError(
+                        f"{archive.name} holds {member.name!r}, which is not a plain file in its "
+                        "own folder.",
+                        "It is not a model that Basketwise packed; do not use it.",
+                    )
+                _extract(tar, member, folder)
+            # gzip compares its checksum at the very end, behind the padding of the last record.
+            if len(stream.read(tarfile.RECORDSIZE + 1)) > tarfile.RECORDSIZE:
+                raise tarfile.ReadError("there is more behind its end")
+    except BROKEN as error:
+        raise InputError(
+            f"{str(archive)!r} cannot be opened as a model archive: {error}.",
+            "Give a model.tar.gz, a folder of its files, or a version of the registry.",
+        ) from error
+
+
+def _is_own(name: str) -> bool:
+    """Whether a name is that of a file in the archive's own folder, or in ``code``."""
+    return name != CODE and _is_plain(name.removeprefix(f"{CODE}/"))
+
+
+def _is_plain(name: str) -> bool:
+    return (
+        bool(name)
+        and not name.startswith(".")
+        and not any(sign in name for sign in ("/", "\\", ":", "\0"))
+    )
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write one plain file under its own name; nothing else of the archive reaches the disk.
+
+    Python's own extraction filters came with 3.11.4, and Debian's Python is older.
+    """
+    if (folder / member.name).exists():
+        raise tarfile.ReadError(f"it holds {member.name!r} twice")
+    # Links are never written, so this is a folder of our own and leads nowhere else.
+    (folder / member.name).parent.mkdir(exist_ok=True)
+    stream = tar.extractfile(member)
+    if stream is None:
+        raise tarfile.ReadError(f"{member.name!r} has no content")
+    with stream, (folder / member.name).open("xb") as out:
+        shutil.copyfileobj(stream, out, 2**20)
+
+
+def check(folder: Path, name: str) -> dict[str, Any]:
+    """Compare a folder's files with its manifest, and return the manifest.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the files; hidden ones are not looked at, nor is ``code``: scoring reads nothing in
+        it, and AWS's image writes there, or takes it away, before the model is loaded.
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    InputError
+        If there is no manifest, it is of a newer format, or there are other files than it names.
+    """
+    return _compare(folder, name, code=False)
+
+
+def _compare(folder: Path, name: str, *, code: bool) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = cast("dict[str, Any]", json.loads(path.read_bytes()))
+        files = {str(file): digest for file, digest in dict(manifest["files"]).items()}
+        version = int(manifest["format_version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{name} holds no readable {MANIFEST}.", "Give a model that Basketwise packed."
+        ) from error
+    if version > FORMAT:
+        raise InputError(
+            f"{name} has format {version}; this version of Basketwise reads up to {FORMAT}.",
+            "Update Basketwise.",
+        )
+    if not code:
+        files = {file: sha for file, sha in files.items() if not file.startswith(f"{CODE}/")}
+    for file, digest in files.items():
+        found = folder / file
+        if not _is_own(file) or not found.is_file() or sha256(found) != digest:
+            raise InputError(
+                f"{name}: the file {file!r} is not what the manifest says.",
+                "The model was damaged or changed; take it from the registry again.",
+            )
+    present = {file for file in _names(folder) if code or not file.startswith(f"{CODE}/")}
+    present = {file for file in present if not Path(file).name.startswith(".")}
+    unnamed = sorted(present - files.keys() - {MANIFEST})
+    if unnamed:
+        raise InputError(
+            f"{name} holds {unnamed[0]!r}, which its manifest does not name.",
+            "The model was changed since it was packed; take it from the registry again.",
+        )
+    return manifest
+
+
+def load_model(path: Path) -> Classifier:
+    """Load ``model.skops``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or holds a type that no candidate of Basketwise is made of.
+    """
+    import skops.io
+
+    try:
+        data = path.read_bytes()
+        untrusted = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
+        if untrusted:
+            raise InputError(
+                f"{path.name} holds types that are not trusted: {', '.join(sorted(untrusted))}.",
+                "It is not a model that Basketwise trained; do not use it.",
+            )
+        return cast("Classifier", skops.io.loads(data, trusted=list(TRUSTED)))
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path.name} cannot be loaded: {error}.",
+            "It may be damaged, or written by another version of scikit-learn.",
+        ) from error
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file.
+
+    Raises
+    ------
+    InputError
+        If the file holds something else, or too much.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_JSON + 1)
+        if len(data) > MAX_JSON:
+            raise ValueError("it is too large")
+        return cast("dict[str, Any]", dict(json.loads(data)))
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path.name} of {path.parent.name} cannot be read: {error}.", "Make it again."
+        ) from error
+
+
+def read_json(archive: Path, name: str) -> dict[str, Any]:
+    """Read one JSON file out of an archive without extracting it.
+
+    Raises
+    ------
+    InputError
+        If the archive is broken, or does not hold such a file.
+    """
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            stream = tar.extractfile(name)
+            data = stream.read(MAX_JSON) if stream else b""
+        return cast("dict[str, Any]", dict(json.loads(data)))
+    except (*BROKEN, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{str(archive)!r} holds no readable {name}.", "Give a model that Basketwise packed."
+        ) from error

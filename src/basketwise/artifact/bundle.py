@@ -1,0 +1,100 @@
+"""The folder ``code`` of a model archive: with it AWS's scikit-learn image can serve the model.
+
+The image installs ``requirements.txt`` and imports ``inference.py``, which takes Basketwise from
+the wheel beside it. So the model is served by the code and the library versions that made it.
+Versions only: the image installs the folder itself in the same call, and if one line had hashes,
+pip would ask for those of the folder too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from basketwise.artifact.wheel import write_wheel
+
+REQUIREMENTS = "requirements.txt"
+INFERENCE = "inference.py"
+
+SERVING = (
+    "numpy",
+    "polars",
+    "pydantic",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "threadpoolctl",
+    "xgboost-cpu",
+)
+"""What scoring imports, of all that Basketwise needs."""
+
+SCRIPT = '''\
+"""Serves the model beside it: what AWS's scikit-learn image calls."""
+
+import sys
+from pathlib import Path
+
+# A wheel of pure Python can be imported as it is, wherever the image has put this folder.
+sys.path[:0] = sorted(map(str, Path(__file__).resolve().parent.glob("basketwise-*.whl")))
+
+from basketwise.aws.container.inference import (  # noqa: E402
+    input_fn,
+    model_fn,
+    output_fn,
+    predict_fn,
+)
+
+__all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
+'''
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def write_code(folder: Path) -> None:
+    """Write ``inference.py``, ``requirements.txt`` and the wheel.
+
+    Parameters
+    ----------
+    folder : Path
+        Empty.
+    """
+    (folder / INFERENCE).write_text(SCRIPT, encoding="utf-8")
+    (folder / REQUIREMENTS).write_text("".join(f"{pin}\n" for pin in pins()), encoding="utf-8")
+    write_wheel(folder)
+
+
+def pins(names: tuple[str, ...] = SERVING) -> list[str]:
+    """List the installed versions of some distributions and of all that they need.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Where to start.
+
+    Returns
+    -------
+    list of str
+        ``name==version``, sorted; what is not installed on this platform is left out.
+
+    Examples
+    --------
+    >>> [pin.partition("==")[0] for pin in pins(("scipy",))]
+    ['numpy', 'scipy']
+    """
+    waiting = deque(names)
+    found: dict[str, str] = {}
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.popleft()).lower()
+        if name in found:
+            continue
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:
+            continue
+        # A local version label, as in 1.2+cpu, is not known to an index.
+        found[name] = installed.version.partition("+")[0]
+        needs = [need for need in installed.requires or () if "extra ==" not in need]
+        waiting += [match.group() for match in map(_NAME.match, needs) if match]
+    return [f"{name}=={version}" for name, version in sorted(found.items())]

@@ -1,0 +1,142 @@
+"""``basketwise aws pipeline …``: the same job as a SageMaker Pipeline."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+
+from basketwise.aws.cli.asking import names as names_of_account
+from basketwise.aws.cli.asking import tell
+from basketwise.cli.options import Common, common, program, reporter
+from basketwise.cli.output import print_json
+
+if TYPE_CHECKING:
+    from basketwise.aws.running.executions import Execution, Step
+
+
+@click.group()
+def pipeline() -> None:
+    """Make, start and look at the SageMaker Pipeline."""
+
+
+@pipeline.command()
+@click.option("--dry-run", is_flag=True, help="Print the definition, and change nothing.")
+@common
+def upsert(dry_run: bool, common: Common) -> None:
+    """Make the pipeline, or change it to what the settings say."""
+    from basketwise.aws.clients import client
+    from basketwise.aws.requests.pipeline import sent
+    from basketwise.aws.running import pipelines
+
+    config = common.config()
+    names = names_of_account(config, common.workspace)
+    if dry_run:
+        print_json(json.loads(sent(names, config)))
+        return
+    if config.aws.image == "prebuilt":
+        from basketwise.aws.requests.entry import CODE
+        from basketwise.aws.sending.code import send_code
+
+        with reporter().stage("code") as log:
+            send_code(client("s3", config.aws), names, log.tick)
+            log.finish(names.uri(CODE))
+    made = pipelines.upsert(client("sagemaker", config.aws), names, config)
+    if common.as_json:
+        print_json({"pipeline": made.name, "arn": made.arn, "action": made.action})
+        return
+    done = "is as it should be" if made.action == "unchanged" else f"is {made.action}"
+    click.echo(f"The pipeline {made.name} {done}.")
+    click.echo(f"  arn     {made.arn}")
+    click.echo(f"  next    {program()} aws pipeline start --wait")
+
+
+@pipeline.command()
+@click.option("--name", default="", metavar="RUN", help="Name of the run. Default: by the time.")
+@click.option("--wait", is_flag=True, help="Follow the steps to the end; exit with 3 if it fails.")
+@common
+def start(name: str, wait: bool, common: Common) -> None:
+    """Start the pipeline on what lies below raw/."""
+    from basketwise.aws.clients import client
+    from basketwise.aws.running import executions, pipelines
+    from basketwise.run.workspace import RUN_FORMAT
+
+    config = common.config()
+    names = names_of_account(config, common.workspace)
+    sagemaker, s3 = client("sagemaker", config.aws), client("s3", config.aws)
+    # Two people may start in the same second.
+    run_id = name or f"{datetime.now(UTC).strftime(RUN_FORMAT)}-{uuid4().hex[:4]}"
+    started = pipelines.start(sagemaker, s3, names, config, run_id)
+    if started.other_settings:
+        tell(
+            "The pipeline was made with other settings, and runs with those. To bring these: "
+            f"{program()} aws pipeline upsert"
+        )
+    document: dict[str, Any] = dataclasses.asdict(started)
+    if not common.as_json:
+        done = "is started" if started.started else "was started before; nothing was started now"
+        click.echo(f"The execution {started.run_id} {done}.")
+        click.echo(f"  arn     {started.arn}")
+        click.echo(f"  files   {names.uri('artifacts', started.run_id)}")
+    if wait:
+        logs = client("logs", config.aws)
+        poll = config.aws.poll_seconds
+        try:
+            ended = executions.follow(sagemaker, logs, started.arn, tell, poll=poll)
+        except KeyboardInterrupt:
+            tell(f"It goes on by itself. See {program()} aws pipeline status {started.run_id}")
+            raise
+        document["execution"] = _document(ended)
+        if not common.as_json:
+            _print(ended)
+    elif not common.as_json:
+        click.echo(f"  next    {program()} aws pipeline status {started.run_id}")
+    if common.as_json:
+        print_json(document)
+
+
+@pipeline.command()
+@click.argument("execution", default="")
+@common
+def status(execution: str, common: Common) -> None:
+    """Show the steps of EXECUTION, by default the latest."""
+    from basketwise.aws.clients import client
+    from basketwise.aws.running import executions
+
+    config = common.config()
+    names = names_of_account(config, common.workspace)
+    sagemaker = client("sagemaker", config.aws)
+    found = executions.look(sagemaker, executions.execution_arn(sagemaker, names, execution))
+    if common.as_json:
+        print_json(_document(found))
+    else:
+        _print(found)
+
+
+def _document(found: Execution) -> dict[str, Any]:
+    document = dataclasses.asdict(found)
+    for step in document["steps"]:
+        del step["log_group"]
+        if step["seconds"] is not None:
+            step["seconds"] = round(step["seconds"], 1)
+    return document
+
+
+def _print(found: Execution) -> None:
+    click.echo(f"{found.name}  {found.status}  started {found.started}")
+    for step in found.steps:
+        click.echo(f"  {step.name:<10}{step.status:<11}{_took(step):>9}  {step.made}".rstrip())
+        if step.reason:
+            click.echo(f"    {step.reason}")
+    if found.reason and not any(step.reason for step in found.steps):
+        click.echo(f"  {found.reason}")
+
+
+def _took(step: Step) -> str:
+    if step.cached:
+        return "cached"
+    return "" if step.seconds is None else f"{step.seconds:,.0f} s"

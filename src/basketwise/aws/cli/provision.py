@@ -1,0 +1,135 @@
+"""``basketwise aws provision``, ``destroy``, ``policy``: what a project needs, made and removed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from basketwise.aws.cli.asking import YES, asked, require_terminal, tell
+from basketwise.aws.cli.asking import names as names_of_account
+from basketwise.cli.options import Common, common
+from basketwise.cli.output import print_json
+from basketwise.errors import InputError
+
+if TYPE_CHECKING:
+    from basketwise.aws.account.stacks import Change
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option(
+    "--schedule",
+    metavar="WHEN",
+    help="Start the pipeline at cron(…) or rate(…), UTC; 'off' for never. Default: as it is now.",
+)
+@YES
+@common
+def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) -> None:
+    """Make or change bucket, role, model package group and schedule."""
+    from basketwise.aws.account import provisioning
+    from basketwise.aws.clients import client
+    from basketwise.aws.images import image_of
+
+    config = common.config()
+    names = names_of_account(config, common.workspace)
+    agreed = yes or dry_run
+
+    def agree(changes: tuple[Change, ...]) -> bool:
+        if not common.as_json:
+            for change in changes:
+                click.echo(str(change))
+        return not dry_run and (agreed or asked("Make these changes?"))
+
+    if not agreed:
+        require_terminal("--yes, or --dry-run to see them only")
+    result = provisioning.provision(
+        client("cloudformation", config.aws),
+        names,
+        image_of(config.aws, names.region),
+        agree=agree,
+        tell=tell,
+        schedule=schedule,
+    )
+    if common.as_json:
+        print_json(
+            {
+                "stack": result.stack,
+                "changes": [vars(change) for change in result.changes],
+                "done": result.done,
+                "bucket": names.bucket,
+                "group": names.group,
+            }
+        )
+    elif result.done:
+        click.echo(f"The stack {result.stack} is ready.")
+        click.echo(f"  workspace   s3://{names.bucket}")
+        click.echo(f"  role        {names.role_arn}")
+        click.echo(f"  group       {names.group}")
+    elif result.changes:
+        click.echo("Nothing was changed.")
+    else:
+        click.echo(f"The stack {result.stack} is as it should be.")
+
+
+@click.command()
+@click.option("--delete-data", is_flag=True, help="Delete bucket and model versions too.")
+@click.option(
+    "--confirm", default="", metavar="BUCKET", help="The bucket's name, with --delete-data."
+)
+@YES
+@common
+def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
+    """Remove pipeline, role and schedule; data only with --delete-data."""
+    from basketwise.aws.account import removal
+    from basketwise.aws.clients import client
+
+    config = common.config()
+    names = names_of_account(config, common.workspace)
+    if confirm and not delete_data:
+        raise InputError("--confirm is for --delete-data.", "Give both to delete all data.")
+    if not yes:
+        require_terminal("--yes")
+    if delete_data and not confirm:
+        require_terminal(f"--confirm {names.bucket}")
+        click.echo(
+            f"All data in s3://{names.bucket} and all versions of {names.group} go.", err=True
+        )
+        confirm = click.prompt("Type the bucket's name to delete them", err=True)
+    s3, sagemaker = client("s3", config.aws), client("sagemaker", config.aws)
+    if delete_data:
+        # Before anything goes: a wrong name must leave everything as it is.
+        removal.require_ours(s3, sagemaker, names, confirm)
+    if not (yes or asked(f"Remove the stack {names.project}-{names.environment}?")):
+        click.echo("Nothing was removed.", err=True)
+        return
+    removed = removal.destroy(client("cloudformation", config.aws), sagemaker, names, tell)
+    if delete_data:
+        removed += removal.delete_data(s3, sagemaker, names, confirm, tell)
+    if common.as_json:
+        print_json({"removed": removed, "data_deleted": delete_data})
+        return
+    for one in removed or ["nothing: none of it was there"]:
+        click.echo(f"removed   {one}")
+    if not delete_data:
+        click.echo(f"kept      s3://{names.bucket}, {names.group}, if they were there")
+
+
+@click.command()
+@click.argument("task", type=click.Choice(["provision", "run"]))
+@click.option(
+    "--account",
+    default="",
+    metavar="DIGITS",
+    help="Account the policy is for. Default: that of the credentials.",
+)
+@common
+def policy(task: str, account: str, common: Common) -> None:
+    """Print the IAM policy a person needs, as JSON."""
+    from basketwise.aws.account import policies
+
+    config = common.config()
+    names = names_of_account(config, common.workspace, account)
+    document = policies.policy("provision" if task == "provision" else "run", names)
+    click.echo(json.dumps(document, indent=2))

@@ -1,0 +1,198 @@
+"""``basketwise aws run``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import click
+
+from basketwise.aws.cli.asking import asked, names, project_workspace, tell
+from basketwise.aws.cli.spent import cost_document, print_cost
+from basketwise.cli.options import FORCE_OPTION, Common, common, program, reporter, typed_command
+from basketwise.cli.output import print_json, print_next, print_summary, run_document
+from basketwise.cli.run import overrides
+from basketwise.errors import GATE_NOT_PASSED, BasketwiseError, DependencyError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from basketwise.aws.names import AwsNames
+    from basketwise.aws.platform import SageMakerPlatform
+    from basketwise.aws.running.runs import RunRecord
+    from basketwise.config import Config
+    from basketwise.run.workspace import Workspace
+
+
+@click.command()
+@click.option(
+    "--data",
+    metavar="PATH|s3://…",
+    help="Raw files: they are uploaded, unless they lie in the bucket. Needed, but with --resume.",
+)
+@click.option("--name", metavar="RUN", help="Name of the run. Default: after the time.")
+@click.option("--resume", is_flag=True, help="Pick up the latest run, or the one of --name.")
+@click.option("--split", metavar="NAME", help="time, stratified or customer.")
+@click.option("--models", metavar="NAME", help="One candidate to train, instead of all.")
+@click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
+@FORCE_OPTION
+@common
+def run(
+    data: str | None,
+    name: str | None,
+    resume: bool,
+    split: str | None,
+    models: str | None,
+    require_approval: bool,
+    force: bool,
+    common: Common,
+) -> None:
+    """Run the main job on SageMaker: upload, jobs, evaluation, registry, export."""
+    from basketwise.aws.clients import client
+    from basketwise.aws.sending.region import require_bucket
+    from basketwise.run.context import Context
+    from basketwise.run.pipeline import run_all
+    from basketwise.run.workspace import open_workspace
+
+    config = common.config(*overrides(split, models))
+    called = names(config, common.workspace)
+    require_bucket(client("s3", config.aws), called)
+    workspace = open_workspace(project_workspace(called), config.aws)
+    if resume:
+        if data or split or models or force:
+            raise InputError(
+                "A run that is picked up keeps its data and settings.",
+                "Leave --data, --split, --models and --force away, or start a new run.",
+            )
+        record, config = _earlier(workspace, name, config)
+    else:
+        record = _new(workspace, name, data, config, force=force)
+    shown = reporter()
+    platform = _platform(called, workspace, record, config, shown.say)
+    shown.say(f"{record.run_id} in {workspace.storage.location}")
+    anew = bool(record.nonce) and record.run_id not in workspace.runs()
+    context = Context(workspace, config, platform, shown, typed_command(), anew)
+    with _picked_up_again(platform, workspace):
+        result = run_all(record.path if resume else record.data, context, record.run_id)
+    jobs = platform.all_jobs()
+    if common.as_json:
+        print_json({**run_document(result), "aws": cost_document(jobs, config)})
+    else:
+        print_summary(result)
+        print_cost(jobs, config)
+        print_next(result, record.data, workspace.storage.location)
+    if require_approval and not result.approved:
+        sys.exit(GATE_NOT_PASSED)
+
+
+def _new(
+    workspace: Workspace, name: str | None, data: str | None, config: Config, *, force: bool
+) -> RunRecord:
+    from basketwise.aws.running.runs import RunRecord, name_of_run, read
+    from basketwise.provenance import code_hash
+
+    if not data:
+        raise InputError("No data are given.", "Give --data PATH, or --resume for a started run.")
+    now = datetime.now(UTC)
+    run_id = name_of_run(name) if name else workspace.new_run(now)
+    earlier = read(workspace.storage, run_id)
+    anew = uuid4().hex if force else ""
+    return RunRecord(
+        run_id=run_id,
+        data=data,
+        path=data if "://" in data else str(Path(data).expanduser().absolute()),
+        started_at=now.isoformat(timespec="seconds"),
+        code=code_hash(),
+        # The same run, started twice, is one run.
+        nonce=earlier.nonce if earlier and not force else anew,
+        config=config.recorded(),
+    )
+
+
+def _earlier(workspace: Workspace, name: str | None, config: Config) -> tuple[RunRecord, Config]:
+    from basketwise.aws.running import runs
+
+    storage = workspace.storage
+    record = runs.read(storage, runs.name_of_run(name)) if name else runs.latest(storage)
+    if record is None:
+        raise InputError(
+            f"There is no run {name!r} to pick up." if name else "There is no run to pick up.",
+            f"Start one: {program()} aws run --data PATH",
+        )
+    return record, runs.settings_of(record, config)
+
+
+def _platform(
+    called: AwsNames,
+    workspace: Workspace,
+    record: RunRecord,
+    config: Config,
+    say: Callable[[str], None],
+) -> SageMakerPlatform:
+    from basketwise.aws.clients import client
+    from basketwise.aws.platform import SageMakerPlatform
+    from basketwise.aws.running.attempts import digest_of
+    from basketwise.aws.running.runs import begin
+
+    def started(inputs: dict[str, str]) -> None:
+        seen = record.model_copy(update={"inputs": digest_of(inputs=inputs)})
+        begin(workspace.storage, seen)
+
+    return SageMakerPlatform(
+        sagemaker=client("sagemaker", config.aws),
+        logs=client("logs", config.aws),
+        s3=client("s3", config.aws),
+        names=called,
+        storage=workspace.storage,
+        run_id=record.run_id,
+        tell=say,
+        poll=config.aws.poll_seconds,
+        nonce=record.nonce,
+        begin=started,
+    )
+
+
+@contextmanager
+def _picked_up_again(platform: SageMakerPlatform, workspace: Workspace) -> Iterator[None]:
+    """Say how a run that ends before its end goes on; ask what is to become of its job."""
+    again = (
+        f"{program()} aws run --resume --name {platform.run_id} "
+        f"--workspace {workspace.storage.location}"
+    )
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not platform.has_begun:
+            raise
+        raise KeyboardInterrupt(
+            f"{_asked_to_stop(platform)}Pick the run up with:\n  {again}"
+        ) from error
+    except DependencyError as error:
+        if not platform.has_begun:
+            raise
+        _, job = platform.current or ("", "")
+        goes_on = f"The job {job} may go on by itself. " if job else ""
+        hint = f"{error.hint}\n{goes_on}Then pick the run up with:\n  {again}".lstrip("\n")
+        raise DependencyError(error.headline, hint) from error
+
+
+def _asked_to_stop(platform: SageMakerPlatform) -> str:
+    """Ask whether the job that works is to be stopped; returns what became of it."""
+    if platform.current is None:
+        return ""
+    _, job = platform.current
+    if sys.stdin.isatty():
+        try:
+            if asked(f"\nThe job {job} goes on by itself. Stop it?"):
+                platform.stop()
+                return f"{job} is asked to stop; what it has finished is kept. "
+        except click.Abort:
+            tell("")
+        except BasketwiseError as error:
+            tell(str(error))
+    return f"{job} goes on. "

@@ -1,0 +1,69 @@
+"""``python -m basketwise.aws.container processing|train|serve|evaluate``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from importlib import import_module
+
+from basketwise.aws.container.layout import report_failure
+from basketwise.errors import OUR_FAULT, BasketwiseError
+
+COMMANDS = {
+    "processing": "basketwise.aws.container.processing",
+    "train": "basketwise.aws.container.training",
+    "evaluate": "basketwise.aws.container.evaluation",
+    "serve": "basketwise.aws.container.serving",
+}
+STOPPED = 128 + signal.SIGTERM
+"""Exit code after SIGTERM, as shells expect."""
+
+
+def main() -> int:
+    """Run one command; what goes wrong is left where SageMaker looks for it.
+
+    Returns
+    -------
+    int
+        0 or, as on the command line, 2 for the user's input, 3 for a dependency, 4 for our fault.
+    """
+    name, *arguments = sys.argv[1:] or [""]
+    if name not in COMMANDS:
+        report_failure(f"{name!r} is no command. Choose from {', '.join(COMMANDS)}.")
+        return 2
+    try:
+        import_module(COMMANDS[name]).main(arguments)
+    except BasketwiseError as error:
+        report_failure(str(error))
+        return error.exit_code
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        report_failure(f"This should not have happened: {type(error).__name__}: {error}")
+        return OUR_FAULT
+    return 0
+
+
+def leave_when_told() -> None:
+    """Let SIGTERM end the process at once, whatever it is doing.
+
+    The first process of a container is not ended by signals that it does not handle, and Python
+    handles them between two steps of the main thread only, which may be minutes apart in a library.
+    So a thread waits for it. Checkpoints are whole at any time; there is nothing to say goodbye to.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def wait() -> None:
+        signal.sigwait({signal.SIGTERM})
+        os._exit(STOPPED)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+if __name__ == "__main__":
+    # Before anything is imported that starts threads: they inherit what is blocked.
+    leave_when_told()
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""One request to an endpoint: baskets in, their classes and probabilities out.
+
+A request's lines go the way that a batch's files go: through the same cleaning, to the same scorer.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from basketwise.config import Config
+from basketwise.errors import InputError
+from basketwise.etl.chunks import read_chunks
+from basketwise.etl.intake import Rules, build_silver
+from basketwise.etl.sources import discover
+from basketwise.etl.tables import KEY
+from basketwise.schema import BASKET_ID, COLUMNS, LABEL
+from basketwise.serving.scorer import PREDICTED, PROBABILITIES, Scorer
+
+JSON, CSV = "application/json", "text/csv"
+CONTENT_TYPES = (JSON, CSV)
+
+_COLUMNS = tuple(column.name for column in COLUMNS if column.name != LABEL)
+_FORM = (
+    'Send {"baskets": [{"basket_id": "1", "lines": [{"PROD_CODE": "PRD1", "SPEND": 1.5, '
+    '"QUANTITY": 1}]}]}; other columns of the raw lines may be given too.'
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Some baskets' lines.
+
+    Attributes
+    ----------
+    lines
+        As CSV, UTF-8, with a header.
+    baskets
+        Their ids as they were sent, in that order; None where the lines came as CSV.
+    """
+
+    lines: bytes
+    baskets: tuple[str | int, ...] | None
+
+
+def media_type(content_type: str) -> str | None:
+    """Return which of the types that are read a header names; None for any other.
+
+    Examples
+    --------
+    >>> media_type("Text/CSV; charset=utf-8")
+    'text/csv'
+    >>> media_type("text/csv; charset=latin-1") is None
+    True
+    """
+    message = Message()
+    message["Content-Type"] = content_type
+    charset = str(message.get_param("charset", "utf-8")).lower()
+    found = message.get_content_type()
+    return found if found in CONTENT_TYPES and charset in ("utf-8", "utf8") else None
+
+
+def read_request(body: bytes, content_type: str) -> Request:
+    """Read the body of a request.
+
+    Parameters
+    ----------
+    body : bytes
+        ``application/json``: ``{"baskets": [{"basket_id": …, "lines": [{column: value, …}]}]}``;
+        ``text/csv``: raw lines with a header. The columns are those of raw till lines, in any case;
+        the label is not needed, and not looked at.
+    content_type : str
+        As in the header.
+
+    Raises
+    ------
+    InputError
+        If it is of another type, or malformed.
+    """
+    found = media_type(content_type)
+    if found is None:
+        raise InputError(
+            f"The content type {content_type!r} is not read.",
+            f"Send {' or '.join(CONTENT_TYPES)}, in UTF-8.",
+        )
+    return Request(body, None) if found == CSV else _from_json(body)
+
+
+def answer(request: Request, scorer: Scorer, config: Config) -> dict[str, Any]:
+    """Score the baskets of a request.
+
+    Parameters
+    ----------
+    request : Request
+        From :func:`read_request`.
+    scorer : Scorer
+        The model.
+    config : Config
+        Section ``etl`` says what happens to lines given twice, as in a batch.
+
+    Returns
+    -------
+    dict
+        ``predictions``: one object per basket, ``basket_id, predicted_sensitivity, p_low,
+        p_medium, p_high``; as they were asked for, of CSV in the order of weeks and ids.
+        ``rejected``: refused lines by reason. ``unscored``, for JSON: ids of baskets without any
+        line that can be used.
+
+    Raises
+    ------
+    InputError
+        If a required column is absent, or no line can be used.
+    """
+    with TemporaryDirectory(prefix="basketwise-") as name:
+        folder = Path(name)
+        silver, scratch, body = folder / "silver", folder / "scratch", folder / "body.csv"
+        silver.mkdir()
+        scratch.mkdir()
+        body.write_bytes(request.lines)
+        rules = Rules(
+            config.data.labels,
+            labelled=False,
+            encoding="utf-8",
+            keep_duplicates=config.etl.duplicates == "keep",
+        )
+        intake, _ = build_silver(discover(str(body)), silver, scratch, rules, _quiet)
+        table = pl.concat(scorer.score(chunk.lines) for chunk in read_chunks(silver))
+    rows = {str(row[KEY]): row for row in table.select(KEY, PREDICTED, *PROBABILITIES).to_dicts()}
+    document: dict[str, Any] = {
+        "predictions": [],
+        "rejected": dict(sorted(intake.rejected.items())),
+    }
+    if request.baskets is None:
+        document["predictions"] = [row | {KEY: basket} for basket, row in rows.items()]
+        return document
+    scored = [basket for basket in request.baskets if str(basket) in rows]
+    document["predictions"] = [rows[str(basket)] | {KEY: basket} for basket in scored]
+    document["unscored"] = [basket for basket in request.baskets if str(basket) not in rows]
+    return document
+
+
+def write_answer(document: dict[str, Any]) -> str:
+    """Write what :func:`answer` returned, as JSON."""
+    return json.dumps(document, allow_nan=False)
+
+
+def refusal(headline: str, hint: str) -> bytes:
+    """Return the body of an answer that refuses: JSON, ``error`` and ``hint``."""
+    return json.dumps({"error": headline, "hint": hint}).encode()
+
+
+def _quiet(what: str, done: int, total: int) -> None:
+    """Tell nobody of progress."""
+
+
+def _from_json(body: bytes) -> Request:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"The body is no JSON: {error}.", _FORM) from error
+    given = document.get("baskets") if isinstance(document, dict) else None
+    if not isinstance(given, list) or not given:
+        raise InputError("The body is no object with a list of 'baskets'.", _FORM)
+    rows: list[dict[str, str]] = []
+    baskets: dict[str, str | int] = {}
+    for number, basket in enumerate(given, start=1):
+        key = _id(basket, number)
+        if str(key) in baskets:
+            raise InputError(f"Basket {number} has the same id as an earlier one: {key!r}.", _FORM)
+        baskets[str(key)] = key
+        rows += _lines(basket, key, number)
+    header = [BASKET_ID, *(c for c in _COLUMNS if c != BASKET_ID and any(c in row for row in rows))]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    try:
+        return Request(text.getvalue().encode(), tuple(baskets.values()))
+    except UnicodeEncodeError as error:
+        raise InputError(f"The body holds text that is no Unicode: {error}.", _FORM) from error
+
+
+def _id(basket: Any, number: int) -> str | int:
+    key = basket.get("basket_id") if isinstance(basket, dict) else None
+    if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
+        raise InputError(f"Basket {number} has no 'basket_id' that is a text or an integer.", _FORM)
+    return key
+
+
+def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict[str, str]]:
+    lines = basket.get("lines")
+    if not isinstance(lines, list) or not lines:
+        raise InputError(f"Basket {number} ({key!r}) has no list of 'lines'.", _FORM)
+    for place, line in enumerate(lines, start=1):
+        where = f"Line {place} of basket {number} ({key!r})"
+        if not isinstance(line, dict):
+            raise InputError(f"{where} is no object.", _FORM)
+        row: dict[str, str] = {}
+        for column, value in line.items():
+            name = column.strip().upper()
+            if name not in _COLUMNS:
+                continue
+            if name in row:
+                raise InputError(f"{where} has the column {name} more than once.", _FORM)
+            row[name] = _text(value, f"{where}: {name}")
+        if row.get(BASKET_ID, str(key)) != str(key):
+            raise InputError(f"{where} has another {BASKET_ID}: {row[BASKET_ID]!r}.", _FORM)
+        yield row | {BASKET_ID: str(key)}
+
+
+def _text(value: Any, where: str) -> str:
+    """Write a value as it would stand in a raw file."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(f"{where} is neither a text nor a number.", _FORM)
+    return str(value)

@@ -1,0 +1,186 @@
+"""One connection to an endpoint: what is asked over HTTP, and what is refused."""
+
+from __future__ import annotations
+
+import socket
+import time
+import traceback
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Protocol
+
+import click
+from polars.exceptions import PanicException
+
+from basketwise.aws.container.answering import (
+    CONTENT_TYPES,
+    JSON,
+    media_type,
+    refusal,
+    write_answer,
+)
+from basketwise.errors import DependencyError, InputError
+
+PATIENCE = 60.0
+"""Seconds that a connection may be silent, and that a body may take."""
+
+PIECE = 65_536
+LINGER = 5.0
+MAX_LINGER = 64 * 2**20
+"""Seconds and bytes for which a refused body is still taken in, see :meth:`Connection._linger`."""
+
+
+class Served(Protocol):
+    """What answers."""
+
+    limit: int
+
+    def is_healthy(self) -> bool:
+        """Whether a model is loaded, and scores."""
+
+    def answer(self, body: bytes, content_type: str) -> dict[str, Any]:
+        """Score a request's baskets."""
+
+
+class Connection(BaseHTTPRequestHandler):
+    """Answers ``/ping`` and ``/invocations``, always with JSON."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "Basketwise", ""
+    timeout = PATIENCE
+    server: Served  # type: ignore[assignment]
+
+    def do_GET(self) -> None:
+        """Answer ``/ping``."""
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            # A body that nobody reads would be taken for the next request.
+            self.close_connection = True
+        if self._path() != "/ping":
+            self._refuse(HTTPStatus.NOT_FOUND, "There is only /ping and /invocations.")
+        elif self.server.is_healthy():
+            self._send(HTTPStatus.OK, b"{}\n")
+        else:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded that scores.")
+
+    def do_POST(self) -> None:
+        """Answer ``/invocations``."""
+        if self._path() != "/invocations":
+            self._refuse(HTTPStatus.NOT_FOUND, "There is only /ping and /invocations.")
+            return
+        content_type = self.headers.get("Content-Type", "")
+        coding = self.headers.get("Content-Encoding", "identity")
+        unread = ""
+        if media_type(content_type) is None:
+            unread = f"The content type {content_type!r} is not read."
+        elif coding.lower() != "identity":
+            unread = f"The content encoding {coding!r} is not read."
+        if unread:
+            hint = f"Send {' or '.join(CONTENT_TYPES)}, in UTF-8, not compressed."
+            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, unread, hint)
+            return
+        length = self._length()
+        body = None if length is None else self._body(length)
+        if body is not None:
+            self._score(body, content_type)
+
+    def _score(self, body: bytes, content_type: str) -> None:
+        try:
+            text = write_answer(self.server.answer(body, content_type))
+        except InputError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, error.headline, error.hint)
+        except DependencyError as error:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, error.headline, error.hint)
+        except (Exception, PanicException):
+            click.echo(traceback.format_exc(), err=True)
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "The baskets could not be scored.")
+        else:
+            self._send(HTTPStatus.OK, text.encode())
+
+    def _path(self) -> str:
+        return self.path.partition("?")[0]
+
+    def _length(self) -> int | None:
+        """Return the body's length if it is known and allowed; else refuse it unread."""
+        given = set(self.headers.get_all("Content-Length", []))
+        if "Transfer-Encoding" in self.headers or not given:
+            self._refuse(
+                HTTPStatus.LENGTH_REQUIRED,
+                "The request does not say how long it is.",
+                "Send a Content-Length, and the body in one piece.",
+            )
+            return None
+        text = given.pop()
+        if given or not text.isdecimal():
+            self._refuse(HTTPStatus.BAD_REQUEST, "The Content-Length is no whole number.")
+            return None
+        if len(text) > 18 or int(text) > self.server.limit:
+            self._refuse(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"The body has {text[:18]} bytes.",
+                f"Send at most {self.server.limit:,} bytes at a time.",
+            )
+            return None
+        return int(text)
+
+    def _body(self, length: int) -> bytes | None:
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            super().handle_expect_100()
+        body, until = bytearray(), time.monotonic() + self.timeout
+        while len(body) < length:
+            piece = self.rfile.read1(min(length - len(body), PIECE))
+            if not piece:
+                self._refuse(HTTPStatus.BAD_REQUEST, "The body ends too early.")
+                return None
+            body += piece
+            if time.monotonic() > until:
+                self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The body takes too long.")
+                return None
+        return bytes(body)
+
+    def handle_expect_100(self) -> bool:
+        """Let the client wait until it is known whether its body is wanted."""
+        return True
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no request that is known here."""
+        self._refuse(HTTPStatus(code), message or HTTPStatus(code).phrase)
+
+    def _refuse(self, status: HTTPStatus, headline: str, hint: str = "") -> None:
+        # What is left of a body that was not read would be taken for the next request.
+        self.close_connection = True
+        self._send(status, refusal(headline, hint))
+
+    def _send(self, status: HTTPStatus, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", JSON)
+        self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+        if self.close_connection:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Take in what still comes, for a moment.
+
+        Closed with unread bytes, a connection is reset, and the answer may never be seen.
+        """
+        left, until = MAX_LINGER, time.monotonic() + LINGER
+        try:
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(1.0)
+            while left > 0 and time.monotonic() < until:
+                got = len(self.connection.recv(PIECE))
+                if not got:
+                    return
+                left -= got
+        except OSError:
+            return
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+        """Tell of requests on stderr, but not of the pings that come every few seconds."""
+        if not getattr(self, "path", "").startswith("/ping"):
+            text = "".join(sign if sign.isprintable() else "?" for sign in format % args)
+            click.echo(text, err=True)

@@ -1,0 +1,131 @@
+"""The evaluation stage as a SageMaker Processing job."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from basketwise.artifact.archive import ARCHIVE, extract
+from basketwise.aws.container import layout
+from basketwise.errors import InputError
+from basketwise.settings import load_config
+
+EVALUATION_FILE = "evaluation.json"
+
+REGISTRAR = "SageMaker"
+"""Who registers a version, for the registry's history."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Judge what a training job left.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``--gold-path`` holds the gold files, ``--model-path`` the ``model.tar.gz`` that SageMaker
+        packed of the training's model folder, or its files. ``--output-path`` gets what a local
+        run leaves under ``artifacts``: the training's files, the report, the deployable
+        ``model.tar.gz``; and ``evaluation.json``. ``--run-id --command --data`` are for the report.
+
+    Raises
+    ------
+    BasketwiseError
+        If gold, training or settings cannot be used.
+    """
+    options = _parser().parse_args(arguments)
+    from basketwise.evaluation.stage import run_evaluation
+    from basketwise.report.types import Run
+
+    config = load_config(None, os.environ)
+    started = datetime.now(UTC)
+    run = Run(
+        run_id=options.run_id,
+        started_at=started.isoformat(timespec="seconds"),
+        seconds=0.0,
+        command=options.command,
+        data=options.data,
+    )
+    options.output_path.mkdir(parents=True, exist_ok=True)
+    _bring(options.model_path, options.output_path)
+    evaluation = run_evaluation(
+        options.gold_path, options.output_path, config, None, run, sees_registry=False
+    )
+    document = evaluation_document(evaluation.report)
+    if options.run_id:
+        document |= _for_registry(options.run_id, options.output_path, evaluation.report)
+    text = json.dumps(document, indent=2, allow_nan=False)
+    (options.output_path / EVALUATION_FILE).write_text(text, encoding="utf-8")
+    click.echo(
+        f"accuracy {document['accuracy']:.4f}, macro-F1 {document['f1']:.4f}: "
+        f"{document['headline']}"
+    )
+
+
+def evaluation_document(report: Any) -> dict[str, Any]:
+    """Return what a pipeline's condition and SageMaker's registry read of a report.
+
+    Parameters
+    ----------
+    report : Report
+        A finished report.
+
+    Returns
+    -------
+    dict
+        ``accuracy`` and ``f1`` (macro) of the winner on the test part, ``approved`` and
+        ``headline`` of the verdict, and the scores once more as model quality metrics.
+    """
+    winner, verdict = report["winner"], report["verdict"]
+    accuracy, f1 = winner["accuracy"]["estimate"], winner["macro_f1"]["estimate"]
+    return {
+        "accuracy": accuracy,
+        "f1": f1,
+        "approved": verdict["approved"],
+        "headline": verdict["headline"],
+        "multiclass_classification_metrics": {
+            "accuracy": {"value": accuracy, "standard_deviation": "NaN"},
+            "f1": {"value": f1, "standard_deviation": "NaN"},
+        },
+    }
+
+
+def _for_registry(run_id: str, folder: Path, report: Any) -> dict[str, Any]:
+    """Return what the registry reads of a version that a pipeline registers with this document."""
+    from basketwise.aws.registry.document import OURS, document_bytes
+    from basketwise.registry.submission import submission
+
+    whole = document_bytes(submission(run_id, folder, report), at=datetime.now(UTC), who=REGISTRAR)
+    return {OURS: json.loads(whole)[OURS]}
+
+
+def _parser() -> layout.Parser:
+    inside = layout.base() / "processing"
+    parser = layout.Parser("evaluate", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--gold-path", type=Path, default=inside / "gold")
+    parser.add_argument("--model-path", type=Path, default=inside / "model")
+    parser.add_argument("--output-path", type=Path, default=inside / "output")
+    for name in ("run-id", "command", "data"):
+        parser.add_argument(f"--{name}", default="")
+    return parser
+
+
+def _bring(trained: Path, folder: Path) -> None:
+    """Put a training's files where it is judged."""
+    if (trained / ARCHIVE).is_file():
+        extract(trained / ARCHIVE, folder, dotted=True)
+        return
+    if not trained.is_dir():
+        raise InputError(
+            f"There is no training at {str(trained)!r}.",
+            "Give the folder that the training job's model.tar.gz is mounted in.",
+        )
+    for file in trained.iterdir():
+        if file.is_file():
+            shutil.copyfile(file, folder / file.name)

@@ -1,0 +1,100 @@
+"""The four functions that AWS's prebuilt images call to serve a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from basketwise.aws.container.answering import (
+    JSON,
+    Request,
+    answer,
+    media_type,
+    read_request,
+    refusal,
+    write_answer,
+)
+from basketwise.errors import InputError
+from basketwise.serving.scorer import Scorer, load_scorer
+from basketwise.settings import load_config
+
+ANYTHING = ("", "*/*", "application/*")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a request is refused; handed from function to function, for the last one to give.
+
+    Whatever a function raises, AWS's scikit-learn image makes a 500 of it, and says nothing of the
+    reason. What the last one gives, unless it is a pair, goes on to Flask as it is; and Flask
+    answers with any WSGI application (PEP 3333). This is one.
+    """
+
+    status: HTTPStatus
+    headline: str
+    hint: str
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer as a WSGI application."""
+        body = refusal(self.headline, self.hint)
+        headers = [("Content-Type", JSON), ("Content-Length", str(len(body)))]
+        start_response(f"{self.status.value} {self.status.phrase}", headers)
+        return [body]
+
+
+def model_fn(model_dir: str) -> Scorer:
+    """Load the model from a folder that holds the files of a ``model.tar.gz``.
+
+    Raises
+    ------
+    InputError
+        If it is not a model that Basketwise packed, or was changed since.
+    """
+    return load_scorer(Path(model_dir))
+
+
+def input_fn(request_body: bytes | str, request_content_type: str) -> Request | Refused:
+    """Read a request, see :func:`basketwise.aws.container.answering.read_request`."""
+    body = request_body.encode() if isinstance(request_body, str) else bytes(request_body)
+    known = media_type(request_content_type) is not None
+    try:
+        return read_request(body, request_content_type)
+    except InputError as error:
+        status = HTTPStatus.BAD_REQUEST if known else HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        return Refused(status, error.headline, error.hint)
+
+
+def predict_fn(input_data: Request | Refused, model: Scorer) -> dict[str, Any] | Refused:
+    """Score a request, see :func:`basketwise.aws.container.answering.answer`."""
+    if isinstance(input_data, Refused):
+        return input_data
+    config = load_config(None, os.environ)
+    try:
+        return answer(input_data, model, config)
+    except InputError as error:
+        return Refused(HTTPStatus.BAD_REQUEST, error.headline, error.hint)
+
+
+def output_fn(
+    prediction: dict[str, Any] | Refused, accept: str | None
+) -> tuple[str, str] | Refused:
+    """Write the answer.
+
+    Returns
+    -------
+    body, content_type : str
+        JSON; or the refusal, where there is one or another type is asked for.
+    """
+    if isinstance(prediction, Refused):
+        return prediction
+    kinds = {kind.partition(";")[0].strip().lower() for kind in (accept or "").split(",")}
+    if not kinds & {JSON, *ANYTHING}:
+        headline = f"The answer cannot be given as {accept!r}."
+        return Refused(HTTPStatus.NOT_ACCEPTABLE, headline, f"Accept {JSON}.")
+    return write_answer(prediction), JSON

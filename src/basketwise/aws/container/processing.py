@@ -1,0 +1,73 @@
+"""The ETL stage as a SageMaker Processing job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from basketwise.aws.container import layout
+from basketwise.run.workspace import GOLD, SILVER
+from basketwise.settings import load_config
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Clean the raw files of one folder, and make features in another.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``--input-path`` holds the raw files; below ``--output-path`` come ``silver`` and ``gold``;
+        ``--bucket-name`` is where SageMaker takes them to. ``--silver-path`` holds clean lines
+        that are there already: then only ``gold`` is made. ``--source`` says where the raw files
+        lay, for the record. Settings come from the environment.
+
+    Raises
+    ------
+    BasketwiseError
+        If data or settings cannot be used.
+    """
+    options = _parser().parse_args(arguments)
+    from basketwise.etl.preview import check_split
+    from basketwise.etl.sources import digests, discover
+    from basketwise.etl.stage import run_etl
+    from basketwise.run.record import found, planned, seal
+
+    config = load_config(None, os.environ)
+    data, clean = str(options.input_path), options.silver_path is None
+    gold = options.output_path / GOLD
+    silver = options.output_path / SILVER if clean else options.silver_path
+    for folder in (silver, gold):
+        folder.mkdir(parents=True, exist_ok=True)
+    if clean:
+        sources = discover(data)
+        check_split(sources, config.split.strategy, config.data.encoding)
+        plan = planned("silver", digests(sources), config, source=options.source)
+    # Beside the outputs: what is ready is moved there, and the root disk of a job is small.
+    with TemporaryDirectory(prefix=".scratch-", dir=options.output_path) as scratch:
+        metadata = run_etl(data, silver, gold, Path(scratch), config, layout.teller(), clean=clean)
+    # The records tell what this job left from what lay there before it.
+    if clean:
+        seal(plan, silver)
+    made = found("silver", silver)
+    seal(planned("gold", {"silver": made.digest if made else ""}, config), gold)
+    lines = metadata.lines
+    click.echo(
+        f"{lines.read:,} lines read, {lines.rejected:,} rejected; {metadata.train_samples:,} "
+        f"training and {metadata.test_samples:,} test baskets"
+        + (f", for s3://{options.bucket_name}" if options.bucket_name else "")
+    )
+
+
+def _parser() -> layout.Parser:
+    inside = layout.base() / "processing"
+    parser = layout.Parser("processing", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--input-path", type=Path, default=inside / "input")
+    parser.add_argument("--output-path", type=Path, default=inside / "output")
+    parser.add_argument("--silver-path", type=Path)
+    parser.add_argument("--bucket-name", default="")
+    parser.add_argument("--source", default="")
+    return parser

@@ -1,0 +1,177 @@
+"""An endpoint on SageMaker: one model, and whether it is healthy."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any
+
+import click
+
+from basketwise.aws.container import layout
+from basketwise.aws.container.answering import JSON, answer, read_request
+from basketwise.aws.container.connection import Connection
+from basketwise.config import Config
+from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
+from basketwise.serving.scorer import Scorer, load_scorer
+from basketwise.settings import load_config
+
+MEBIBYTE = 2**20
+MAX_BODY = 25 * MEBIBYTE
+"""Bytes of a request, where SageMaker names no other limit: what it lets through to an endpoint."""
+
+AT_A_TIME = 4
+"""Requests that are scored at a time; the others wait."""
+
+QUEUE = 30.0
+"""Seconds that a request waits for its turn: after 60 in all, SageMaker has given up on it."""
+
+FRESH = 60.0
+"""Seconds for which a model that has scored is healthy without another trial."""
+
+EXAMPLE = json.dumps(
+    {
+        "baskets": [
+            {
+                "basket_id": "example",
+                "lines": [{"PROD_CODE": "EXAMPLE", "SPEND": 0.5, "QUANTITY": 1}],
+            }
+        ]
+    }
+).encode()
+"""What a model must be able to score before it is called healthy."""
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Serves one model; without one it answers, and says that it is not healthy.
+
+    Parameters
+    ----------
+    address : tuple of str and int
+        Host and port; port 0 takes a free one.
+    scorer : Scorer or None
+        The model.
+    config : Config
+        How lines are cleaned.
+    limit : int
+        Bytes of a body.
+    queue : float
+        Seconds that a request may wait for its turn.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        scorer: Scorer | None,
+        config: Config,
+        limit: int = MAX_BODY,
+        queue: float = QUEUE,
+    ) -> None:
+        super().__init__(address, Connection)
+        self.scorer, self.config, self.limit, self.queue = scorer, config, limit, queue
+        self._places = BoundedSemaphore(AT_A_TIME)
+        self._scored = -math.inf
+
+    def answer(self, body: bytes, content_type: str) -> dict[str, Any]:
+        """Score a request's baskets.
+
+        Raises
+        ------
+        InputError
+            If the body is malformed, or none of its lines can be used.
+        DependencyError
+            If there is no model, or too many requests are before this one.
+        """
+        if self.scorer is None:
+            raise DependencyError("No model is loaded.", "The log says why.")
+        request = read_request(body, content_type)
+        if not self._places.acquire(timeout=self.queue):
+            raise DependencyError("Too many requests are waiting.", "Send it again later.")
+        try:
+            document = answer(request, self.scorer, self.config)
+        except InputError:
+            raise
+        except BaseException:
+            # The next /ping shall not take the model's word, but try it.
+            self._scored = -math.inf
+            raise
+        finally:
+            self._places.release()
+        self._scored = time.monotonic()
+        return document
+
+    def is_healthy(self) -> bool:
+        """Whether a model is loaded and scores: it has just done so, or scores the example now.
+
+        SageMaker waits two seconds for this, and a busy model must not be taken for one that is
+        ill. So the example is scored past the queue, and only when nothing else was lately.
+        """
+        if self.scorer is None:
+            return False
+        if time.monotonic() - self._scored < FRESH:
+            return True
+        try:
+            found = answer(read_request(EXAMPLE, JSON), self.scorer, self.config)
+        except Exception:
+            click.echo(traceback.format_exc(), err=True)
+            return False
+        if len(found["predictions"]) == 1:
+            self._scored = time.monotonic()
+        return len(found["predictions"]) == 1
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of what went wrong with a connection; one that was just closed is no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until the process is ended.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``--model`` is a model's folder or ``model.tar.gz``; by default where SageMaker puts it.
+        ``--host`` is the address to listen on; by default all, as SageMaker calls from outside.
+
+    Raises
+    ------
+    ConfigError
+        If settings, port or limit in the environment cannot be used.
+    """
+    parser = layout.Parser("serve", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--model", type=Path, default=layout.model_dir())
+    parser.add_argument("--host", default="0.0.0.0")  # noqa: S104
+    options = parser.parse_args(arguments)
+    config = load_config(None, os.environ)
+    port = _number("SAGEMAKER_BIND_TO_PORT", 8080)
+    limit = _number("SAGEMAKER_MAX_PAYLOAD_IN_MB", MAX_BODY // MEBIBYTE) * MEBIBYTE
+    scorer = None
+    try:
+        scorer = load_scorer(options.model)
+    except BasketwiseError as error:
+        # /ping says so too; without an answer from it nobody would know what is wrong.
+        layout.report_failure(str(error))
+    with Endpoint((options.host, port), scorer, config, limit) as endpoint:
+        # The first time takes longest; nobody waits for it yet.
+        endpoint.is_healthy()
+        click.echo(f"listening on port {port}", err=True)
+        endpoint.serve_forever()
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise ConfigError(f"{name} is {text!r}.", "Give a positive whole number.")
+    return int(text)

@@ -1,0 +1,210 @@
+"""The training stage as a SageMaker Training job, on spot capacity if need be."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
+
+import click
+
+from basketwise.aws.container import layout
+from basketwise.config import Config, ModelName
+from basketwise.errors import ConfigError, InputError
+from basketwise.provenance import content
+from basketwise.settings import PREFIX, SEPARATOR, load_config
+
+ALL = "all"
+OPTIONS = {
+    "random-state": "training.random_state",
+    "cv-folds": "training.folds",
+    "test-size": "split.test_size",
+}
+"""Hyperparameters that are settings; ``model-type`` is one too, and may be ``all``."""
+
+METRICS = {name: rf"metric: {name}=([0-9.]+);" for name in ("accuracy", "f1")}
+"""What SageMaker finds a metric by in the log: its name, and the regular expression."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Train on two channels, and leave everything that a training leaves in the model folder.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``--model-dir --train --test`` for the folders that ``SM_MODEL_DIR``, ``SM_CHANNEL_TRAIN``
+        and ``SM_CHANNEL_TEST`` name, and ``--model-type --random-state --cv-folds --test-size``,
+        which win over the hyperparameters that SageMaker has left in a file. Everything else is
+        set by the environment, or, where a job can be given none, by hyperparameters of the same
+        names (``BASKETWISE_<SECTION>__<KEY>``, values in TOML), which win over it.
+
+    Raises
+    ------
+    BasketwiseError
+        If data or settings cannot be used.
+    """
+    options = _parser().parse_args(arguments)
+    from basketwise.training.record import GOLD_READ
+    from basketwise.training.stage import RECORD_FILE, read_metadata, run_training
+
+    given = {name: getattr(options, name.replace("-", "_")) for name in ("model-type", *OPTIONS)}
+    given = {name: value for name, value in given.items() if value is not None}
+    hyperparameters, settings = _hyperparameters()
+    hyperparameters |= given
+    config = _config(hyperparameters, settings)
+    options.model_dir.mkdir(parents=True, exist_ok=True)
+    checkpoints = layout.base() / "checkpoints"
+    with TemporaryDirectory(prefix="basketwise-") as scratch:
+        gold = Path(scratch)
+        _join(options.train, options.test, gold)
+        if "test-size" in hyperparameters:
+            _check_test_size(read_metadata(gold).split.test_size, config)
+        read = content(gold)
+        run_training(
+            gold,
+            options.model_dir,
+            config.training,
+            layout.teller(),
+            checkpoints if checkpoints.is_dir() else None,
+        )
+    # Whoever takes the model can see which features it was trained on.
+    (options.model_dir / GOLD_READ).write_text(json.dumps(read, indent=2), encoding="utf-8")
+    _tell_metrics(options.model_dir)
+    output = layout.output_data_dir()
+    output.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(options.model_dir / RECORD_FILE, output / RECORD_FILE)
+
+
+def _parser() -> layout.Parser:
+    parser = layout.Parser("train", description=__doc__, allow_abbrev=False)
+    # AWS's toolkit hands a hyperparameter over as it was written, some users write --model_dir.
+    parser.add_argument("--model-dir", "--model_dir", type=Path, default=layout.model_dir())
+    parser.add_argument("--train", type=Path, default=layout.channel("train"))
+    parser.add_argument("--test", type=Path, default=layout.channel("test"))
+    for name in ("model-type", *OPTIONS):
+        parser.add_argument(f"--{name}")
+    return parser
+
+
+def _hyperparameters() -> tuple[dict[str, str], dict[str, str]]:
+    """Read what SageMaker has left; its own and AWS's toolkit's are none of ours.
+
+    Returns
+    -------
+    tuple of dict
+        The hyperparameters that have a name of their own, and those that are settings by the names
+        of environment variables.
+    """
+    path = layout.base() / "input" / "config" / "hyperparameters.json"
+    if not path.is_file():
+        return {}, {}
+    try:
+        values: dict[str, Any] = dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"The hyperparameters cannot be read: {error}.") from error
+    # As it stands: in TOML, quotes are what tells a text from a number.
+    settings = {name: str(value) for name, value in values.items() if _is_setting(name)}
+    found = {
+        name.replace("_", "-"): _plain(value)
+        for name, value in values.items()
+        if name not in settings and not name.startswith(("sagemaker_", "_"))
+    }
+    unknown = sorted(found.keys() - {"model-type", *OPTIONS})
+    if unknown:
+        raise ConfigError(
+            f"{unknown[0]!r} is no hyperparameter.",
+            f"There are: model-type, {', '.join(OPTIONS)}. Other settings are hyperparameters or "
+            f"environment variables of the name {PREFIX}<SECTION>{SEPARATOR}<KEY>.",
+        )
+    return found, settings
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(PREFIX) and SEPARATOR in name
+
+
+def _plain(value: Any) -> str:
+    """Take the quotes off that script mode writes around every text."""
+    text = str(value)
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+def _config(hyperparameters: Mapping[str, str], settings: Mapping[str, str]) -> Config:
+    flags = [
+        f"{setting}={hyperparameters[name]}"
+        for name, setting in OPTIONS.items()
+        if name in hyperparameters
+    ]
+    wanted = hyperparameters.get("model-type")
+    if wanted is not None:
+        models = get_args(ModelName)
+        if wanted not in (ALL, *models):
+            raise ConfigError(
+                f"model-type is {wanted!r}.", f"Choose from {', '.join((*models, ALL))}."
+            )
+        flags.append(f"training.models={','.join(models) if wanted == ALL else wanted}")
+    return load_config(None, {**os.environ, **settings}, flags)
+
+
+def _join(train: Path, test: Path, gold: Path) -> None:
+    """Make one gold folder of two channels, each of which holds gold files.
+
+    Raises
+    ------
+    InputError
+        If a channel is absent, or the two are of different runs.
+    """
+    from basketwise.etl.tables import METADATA_FILE, TEST_FILE
+
+    for name, folder in (("train", train), ("test", test)):
+        if not folder.is_dir():
+            raise InputError(
+                f"The channel {name!r} is not at {str(folder)!r}.",
+                "Give the job the channels train and test, both of the gold files.",
+            )
+    for file in train.iterdir():
+        if file.name != TEST_FILE and not file.name.startswith("."):
+            (gold / file.name).symlink_to(file.absolute())
+    if (test / TEST_FILE).is_file():
+        (gold / TEST_FILE).symlink_to((test / TEST_FILE).absolute())
+    pair = [folder / METADATA_FILE for folder in (train, test)]
+    if len({path.read_bytes() for path in pair if path.is_file()}) > 1:
+        raise InputError(
+            f"The channels train and test differ in {METADATA_FILE}: they are of different runs.",
+            "Take both from one gold folder.",
+        )
+
+
+def _check_test_size(held: float, config: Config) -> None:
+    if held != config.split.test_size:
+        raise InputError(
+            f"The gold files were parted with test-size {held:g}, the hyperparameter says "
+            f"{config.split.test_size:g}.",
+            "Baskets are parted when features are made: set split.test_size for the processing "
+            f"job, or test-size to {held:g}.",
+        )
+
+
+def _tell_metrics(trained: Path) -> None:
+    """Print what the winner, as it is shipped, scores on the test part; SageMaker reads the log."""
+    import polars as pl
+
+    from basketwise.etl.tables import TARGET
+    from basketwise.evaluation.metrics import confusion_matrix, scores
+    from basketwise.training.examples import class_numbers
+    from basketwise.training.predictions import (
+        CALIBRATED,
+        TEST_PREDICTIONS_FILE,
+        predicted_class,
+    )
+
+    table = pl.read_parquet(trained / TEST_PREDICTIONS_FILE)
+    found = scores(
+        confusion_matrix(class_numbers(table[TARGET]), predicted_class(table, CALIBRATED))
+    )
+    for name in METRICS:
+        click.echo(f"metric: {name}={getattr(found, name):.6f};")

@@ -1,0 +1,241 @@
+"""Stages as SageMaker jobs, which read and write the workspace's bucket themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.entry import environment
+from basketwise.aws.requests.processing import etl_job
+from basketwise.aws.requests.training import training_job
+from basketwise.aws.running.attempts import attempts, choose, digest_of, marked
+from basketwise.aws.running.jobs import (
+    POLL_SECONDS,
+    JobEndedError,
+    JobState,
+    Kind,
+    follow,
+    start_once,
+    stop,
+)
+from basketwise.aws.running.outputs import (
+    SpoiltError,
+    spoilt,
+    take_stage,
+    take_training,
+)
+from basketwise.aws.sending.code import send_code
+from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
+from basketwise.config import Config
+from basketwise.platforms.local import LocalPlatform
+from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
+from basketwise.provenance import code_hash, content
+from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER
+from basketwise.storage.opening import SCHEME
+from basketwise.storage.protocol import Storage
+from basketwise.training.record import JOB_FILE
+
+PROGRESS = re.compile(r"(?P<what>[^0-9]+) (?P<done>[1-9][0-9]*)/(?P<total>[1-9][0-9]*)")
+"""Progress in a container's log, see :func:`basketwise.aws.container.layout.teller`."""
+
+PHASES = {"Starting": 1, "Downloading": 2, "Training": 3, "Uploading": 4, "Completed": 5}
+"""The states of a job in their order; a processing job shows only the first and the last."""
+
+
+@dataclass
+class SageMakerPlatform:
+    """Runs the jobs of one run.
+
+    A job that was started for the same work before is followed to its end, not started again; see
+    :mod:`basketwise.aws.running.attempts`.
+
+    Attributes
+    ----------
+    sagemaker, logs, s3
+        boto3's clients.
+    names
+        What everything is called; the workspace's bucket and prefix.
+    storage
+        The same workspace.
+    run_id
+        The run.
+    tell
+        Takes the states of the jobs and the lines of their logs.
+    poll
+        Seconds between two questions about a job.
+    nonce
+        Sets jobs apart from all earlier ones that did the same; empty: those are as good.
+    begin
+        Told what the data hold, before anything is sent; may refuse.
+    has_begun
+        Whether the run can be picked up again.
+    looked_at
+        What data hold that were looked at and not used yet.
+    current
+        The job that is being followed, and has not ended as far as is known.
+    """
+
+    sagemaker: Any
+    logs: Any
+    s3: Any
+    names: AwsNames
+    storage: Storage
+    run_id: str
+    tell: Callable[[str], None]
+    poll: float = POLL_SECONDS
+    nonce: str = ""
+    begin: Callable[[dict[str, str]], None] = lambda _: None
+    has_begun: bool = False
+    looked_at: dict[str, dict[str, str]] = field(default_factory=dict)
+    current: tuple[Kind, str] | None = None
+    in_place: bool = True
+
+    def inputs(self, data: str, config: Config) -> dict[str, str]:
+        """Return what names the content of each raw table, local or in the bucket."""
+        found = self._inputs(data, config)
+        # Settings that no job takes are refused before anything is sent.
+        etl_job(self.names, config, self.run_id)
+        training_job(self.names, config, self.run_id)
+        self.begin(found)
+        self.has_begun = True
+        self.looked_at[data] = found
+        return found
+
+    def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
+        """Fill ``silver`` and ``gold`` of the workspace, and bring both here."""
+        if job.clean:
+            # What the run was planned on: a file that has changed since is not taken for it.
+            inputs = self.looked_at.pop(job.data, None) or self._inputs(job.data, config)
+            raw = send_raw(self.s3, self.names, job.data, tick)
+            work = inputs
+        else:
+            inputs, raw = {}, ""
+            work = self._settle(job.silver, SILVER)
+        request = etl_job(self.names, config, self.run_id, raw=raw, clean=job.clean)
+
+        def take(_: JobState) -> None:
+            if job.clean:
+                take_stage("silver", self.storage.local(SILVER), job.silver, inputs)
+            take_stage("gold", self.storage.local(GOLD), job.gold, {})
+
+        self._run("Processing", request, config, work, tick, take)
+
+    def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
+        """Train on ``gold`` of the workspace, and bring what the job left here."""
+        from basketwise.training.stage import read_metadata
+
+        read_metadata(job.gold)
+        gold = self._settle(job.gold, GOLD)
+
+        def take(state: JobState) -> None:
+            shutil.rmtree(job.out)
+            job.out.mkdir()
+            left = self.storage.local(f"{ARTIFACTS}/{state.name}/output")
+            take_training(left, job.out, gold)
+            text = json.dumps(asdict(state), indent=2)
+            (job.out / JOB_FILE).write_text(text, encoding="utf-8")
+
+        request = training_job(self.names, config, self.run_id)
+        self._run("Training", request, config, gold, tick, take)
+
+    def all_jobs(self) -> list[tuple[Kind, JobState]]:
+        """Return every job of the run, whoever started it and however it ended."""
+        firsts: list[tuple[Kind, str]] = [
+            ("Processing", self.names.processing_job(self.run_id)),
+            ("Training", self.names.training_job(self.run_id)),
+        ]
+        return [
+            (kind, state)
+            for kind, first in firsts
+            for state in attempts(self.sagemaker, kind, first)
+            if state.place.startswith(self.names.uri())
+        ]
+
+    def stop(self) -> None:
+        """Ask the job that is being followed to stop; none is no error."""
+        if self.current is not None:
+            stop(self.sagemaker, *self.current)
+
+    def _inputs(self, data: str, config: Config) -> dict[str, str]:
+        if data.startswith(SCHEME):
+            return inputs_in_bucket(self.s3, self.names, data)
+        return LocalPlatform().inputs(data, config)
+
+    def _run(
+        self,
+        kind: Kind,
+        request: dict[str, Any],
+        config: Config,
+        work: dict[str, str],
+        tick: Tick,
+        take: Callable[[JobState], None],
+    ) -> None:
+        """Have a job done, or find it done, and take what it left."""
+        digest = digest_of(
+            kind=kind,
+            workspace=self.names.uri(),
+            settings=environment(config),
+            code=code_hash(),
+            nonce=self.nonce,
+            work=work,
+        )
+        request = marked(request, digest)
+        send_code(self.s3, self.names, tick)
+        unusable: list[str] = []
+        while True:
+            state, is_new = self._follow(kind, request, unusable, tick)
+            try:
+                take(state)
+            except SpoiltError as error:
+                if is_new:
+                    raise spoilt(self.names.uri(), error) from error
+                # Of an earlier start, and touched since: it is done once more.
+                self.tell(f"{state.name} has ended before, but cannot be used: {error}")
+                unusable.append(state.name)
+            else:
+                return
+
+    def _follow(
+        self, kind: Kind, request: dict[str, Any], unusable: list[str], tick: Tick
+    ) -> tuple[JobState, bool]:
+        """Start a job, or find it, and wait for its end; says whether it was started now."""
+
+        def tell(line: str) -> None:
+            if found := PROGRESS.fullmatch(line):
+                tick(found["what"], int(found["done"]), int(found["total"]))
+                return
+            phase = line.removeprefix(f"{name}: ")
+            if phase != line:
+                tick(f"job: {phase}", PHASES.get(phase, 1), len(PHASES))
+            self.tell(line)
+
+        name = choose(self.sagemaker, kind, request, self.names.uri(), unusable)
+        self.current = (kind, name)
+        try:
+            is_new = start_once(self.sagemaker, kind, {**request, f"{kind}JobName": name})
+            state = follow(self.sagemaker, self.logs, kind, name, tell, poll=self.poll)
+        except JobEndedError:
+            self.current = None
+            raise
+        self.current = None
+        return state, is_new
+
+    def _settle(self, folder: Path, key: str) -> dict[str, str]:
+        """Make the workspace hold the files that a job is to read; returns what they hold."""
+        wanted = content(folder)
+        if wanted == content(self.storage.local(key)):
+            return wanted
+        place = self.storage.workplace
+        place.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".settle-", dir=place) as scratch:
+            copy = Path(scratch) / key
+            shutil.copytree(folder, copy)
+            self.storage.adopt(copy, key)
+        return wanted

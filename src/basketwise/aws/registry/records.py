@@ -1,0 +1,84 @@
+"""Versions in SageMaker Model Registry as they are now, and what follows from that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from basketwise.aws.registry import ledger as sagemaker_ledger
+from basketwise.aws.registry.document import Document
+from basketwise.aws.registry.ledger import Entry, Shown
+from basketwise.errors import InputError
+from basketwise.registry import ledger
+from basketwise.registry.protocol import Change, ModelVersion
+
+
+@dataclass(frozen=True)
+class Record:
+    """A version: what SageMaker says and what the bucket holds."""
+
+    version: str
+    arn: str
+    model_data_url: str
+    image_uri: str | None
+    description: str
+    shown: Shown
+    document: Document
+    changes: str
+    """Prefix of the keys of its changes."""
+    entries: tuple[Entry, ...]
+
+    @property
+    def found(self) -> Change | None:
+        """The change that was made in SageMaker and is not kept yet."""
+        return sagemaker_ledger.found_outside(self.entries, self.shown)
+
+    @property
+    def history(self) -> list[Change]:
+        """All changes, oldest first."""
+        kept = [entry.change for entry in self.entries]
+        return [*kept, self.found] if self.found else kept
+
+
+def changes_of(records: Iterable[Record]) -> list[Change]:
+    """Return the changes of all versions, in no order."""
+    return [change for record in records for change in record.history]
+
+
+def one_of(records: list[Record], version: str, group: str) -> Record:
+    """Return one version.
+
+    Raises
+    ------
+    InputError
+        If there is none of that number.
+    """
+    for record in records:
+        if record.version == version:
+            return record
+    known = ", ".join(record.version for record in records[:10]) or "none yet"
+    raise InputError(
+        f"There is no version {version!r} of {group} in SageMaker Model Registry.",
+        f"Registered, newest first: {known}{', …' if len(records) > 10 else ''}.",
+    )
+
+
+def version_of(records: list[Record], version: str, group: str) -> ModelVersion:
+    """Return one of ``records``, which are all that the registry holds, as everybody sees it."""
+    record = one_of(records, version, group)
+    history, document = record.history, record.document
+    said = record.description if document.description is None else document.description
+    return ModelVersion(
+        version=version,
+        run_id=document.run_id,
+        state=ledger.state_after(history),
+        created_at=history[0].at,
+        sha256=document.sha256,
+        uri=record.arn,
+        model_data_url=record.model_data_url,
+        description=ledger.describe(said, history),
+        metrics=dict(document.metrics),
+        tags=dict(document.tags),
+        image_uri=record.image_uri,
+        champion=version == ledger.leading({one.version: one.history for one in records}),
+    )

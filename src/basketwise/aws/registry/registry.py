@@ -1,0 +1,214 @@
+"""The registry on SageMaker Model Registry: a model package group, one package a version.
+
+What a version is stands in its document, and each change of its state is one more object in the
+bucket::
+
+    model-registry/<group>/submissions/<id>/metrics.json         the document, then the attachments
+    model-registry/<group>/changes/<version>-<made>/<time>-<id>.json
+
+Making the package is what makes a version: files that belong to none are left-overs. The package's
+approval status repeats what follows from the changes, for whoever deploys by it; when it was set
+by others, that counts as a change (:mod:`basketwise.aws.registry.ledger`).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from basketwise.aws.names import AwsNames
+from basketwise.aws.registry import calls as sagemaker_calls
+from basketwise.aws.registry import ledger as sagemaker_ledger
+from basketwise.aws.registry.document import (
+    Document,
+    document_bytes,
+    package_facts,
+    read_document,
+)
+from basketwise.aws.registry.ledger import Entry
+from basketwise.aws.registry.objects import ARCHIVE, Objects, gone
+from basketwise.aws.registry.records import Record, changes_of, one_of, version_of
+from basketwise.aws.requests.model_package import package, package_group
+from basketwise.config import Config
+from basketwise.errors import DependencyError
+from basketwise.registry import ledger
+from basketwise.registry.mlflow import files as mlflow_files
+from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Submission
+
+# Not registry/: a workspace's embedded registry lies there, and is replaced as a whole.
+FOLDER = "model-registry"
+METRICS = "metrics.json"
+MADE = "%Y%m%dT%H%M%S"
+AT_ONCE = 8
+"""Versions that are looked at side by side; SageMaker throttles whoever asks for much more."""
+
+
+class SageMakerRegistry:
+    """Keeps versions in SageMaker Model Registry and in the workspace's bucket.
+
+    Parameters
+    ----------
+    sagemaker, s3 : boto3 clients
+        Of one region.
+    names : AwsNames
+        Names the group and the place in the bucket.
+    config : Config
+        Section ``aws`` says which container serves the models.
+    """
+
+    def __init__(self, sagemaker: Any, s3: Any, *, names: AwsNames, config: Config) -> None:
+        self._sagemaker = sagemaker
+        self._names = names
+        self._config = config
+        self._objects = Objects(s3, names)
+        self._folder = names.key(FOLDER, names.group)
+
+    def register(self, submission: Submission, *, who: str) -> ModelVersion:
+        """Keep a new version; it exists only once all its files are kept."""
+        mlflow_files.check_files(submission)
+        if not sagemaker_calls.group_is_there(self._sagemaker, self._names.group):
+            sagemaker_calls.make_group(self._sagemaker, package_group(self._names))
+        at = ledger.next_moment(changes_of(self._records()))
+        objects, place = self._objects, f"{self._folder}/submissions/{uuid4().hex}"
+        archive = objects.keep_archive(
+            submission.model_archive, submission.run_id, submission.sha256
+        )
+        for path in submission.attachments:
+            objects.attach(f"{place}/attachments/{path.name}", path)
+        objects.write(f"{place}/{METRICS}", document_bytes(submission, at=at, who=who))
+        facts = package_facts(
+            submission,
+            model_data_url=objects.uri(archive),
+            metrics_uri=objects.uri(f"{place}/{METRICS}"),
+        )
+        request = package(self._names, self._config, facts)
+        arn = sagemaker_calls.make_package(self._sagemaker, request)
+        # The list of versions may take a moment to name the new one.
+        return version_of(self._records(arn), arn.rpartition("/")[2], self._names.group)
+
+    def get(self, version: str) -> ModelVersion:
+        """Return one version."""
+        return version_of(self._records(), version, self._names.group)
+
+    def versions(self) -> list[ModelVersion]:
+        """Return all versions, newest first."""
+        records = self._records()
+        return [version_of(records, record.version, self._names.group) for record in records]
+
+    def champion(self) -> ModelVersion | None:
+        """Return the version that leads, or ``None``."""
+        return next((version for version in self.versions() if version.champion), None)
+
+    def set_state(self, version: str, state: ApprovalState, *, who: str, why: str) -> ModelVersion:
+        """Add a change to a version's history, then set what SageMaker shows.
+
+        Changes found in SageMaker are kept first, and statuses that somebody was cut off from
+        setting are set too.
+        """
+        records = self._records()
+        record = one_of(records, version, self._names.group)
+        key = self._objects.key_of(record.model_data_url)
+        if state is ApprovalState.APPROVED and key and not self._objects.is_there(key):
+            raise gone(record.model_data_url)
+        for other in records:
+            if other.found:
+                self._keep(other, sagemaker_ledger.entry_of(other.found, other.shown))
+        change = Change(
+            at=ledger.next_moment(changes_of(records)),
+            version=version,
+            old=ledger.state_after(record.history),
+            new=state,
+            who=who,
+            why=why,
+        )
+        self._keep(record, sagemaker_ledger.entry_of(change, record.shown))
+        records = self._records()
+        for other in records:
+            self._show(other, always=other.version == version)
+        return version_of(records, version, self._names.group)
+
+    def history(self, version: str | None = None) -> list[Change]:
+        """Return the changes of one version, or of all, oldest first."""
+        records = self._records()
+        if version is not None:
+            return one_of(records, version, self._names.group).history
+        return sorted(changes_of(records), key=lambda change: (change.at, int(change.version)))
+
+    def fetch(self, version: str, folder: Path) -> Path:
+        """Bring a version's ``model.tar.gz`` into ``folder``, checked against its digest."""
+        record = one_of(self._records(), version, self._names.group)
+        key = self._objects.key_of(record.model_data_url)
+        if not record.document.sha256 or key is None:
+            raise DependencyError(
+                f"Version {version} of {self._names.group} has no sha256, or no archive in "
+                f"{self._names.bucket}: it is not from Basketwise.",
+                "Use another version, or register the model with Basketwise.",
+            )
+        with mlflow_files.scratch_in(folder) as scratch:
+            brought = self._objects.bring(key, Path(scratch) / ARCHIVE)
+            return mlflow_files.accept(
+                brought, folder, version=version, expected=record.document.sha256
+            )
+
+    def _keep(self, record: Record, entry: Entry) -> None:
+        key = f"{record.changes}{entry.name}.json"
+        self._objects.write(key, sagemaker_ledger.entry_bytes(entry))
+
+    def _show(self, record: Record, *, always: bool) -> None:
+        last = record.entries[-1]
+        if record.found or not last.name:
+            return
+        if always or record.shown.status != last.change.new:
+            comment = sagemaker_ledger.comment_of(last)
+            sagemaker_calls.show(self._sagemaker, record.arn, last.change.new, comment)
+
+    def _records(self, *made: str) -> list[Record]:
+        """Return all versions, newest first; ``made`` names some that exist for certain."""
+        records = self._look(*made)
+        # Somebody who made two changes while we looked would seem to have made none.
+        return self._look(*made) if any(record.found for record in records) else records
+
+    def _look(self, *made: str) -> list[Record]:
+        listed = sagemaker_calls.package_arns(self._sagemaker, self._names.group)
+        arns = sorted({*listed, *made}, key=lambda arn: int(arn.rpartition("/")[2]), reverse=True)
+        if not arns:
+            return []
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            packages = list(
+                pool.map(lambda arn: sagemaker_calls.describe(self._sagemaker, arn), arns)
+            )
+            # Asked for after SageMaker's statuses: every status then finds the entry it names.
+            keys = self._objects.keys(f"{self._folder}/changes/")
+            return list(pool.map(lambda one: self._record(one, keys), packages))
+
+    def _record(self, described: dict[str, Any], keys: list[str]) -> Record:
+        arn: str = described["ModelPackageArn"]
+        version = arn.rpartition("/")[2]
+        made = described["CreationTime"].astimezone(UTC)
+        # A group that was removed and made again counts from 1 again.
+        prefix = f"{self._folder}/changes/{version}-{made:{MADE}}/"
+        key = self._objects.key_of(sagemaker_calls.metrics_url(described))
+        document = Document()
+        if key is not None:
+            document = read_document(self._objects.read(key), self._objects.uri(key))
+        first = sagemaker_ledger.registration(
+            version, document.at or made, document.who or sagemaker_ledger.SAGEMAKER
+        )
+        return Record(
+            version=version,
+            arn=arn,
+            model_data_url=sagemaker_calls.model_data_url(described),
+            image_uri=sagemaker_calls.image_uri(described),
+            description=described.get("ModelPackageDescription", ""),
+            shown=sagemaker_calls.shown(described),
+            document=document,
+            changes=prefix,
+            entries=(first, *(self._entry(version, k) for k in keys if k.startswith(prefix))),
+        )
+
+    def _entry(self, version: str, key: str) -> Entry:
+        name = key.rpartition("/")[2].removesuffix(".json")
+        return sagemaker_ledger.read_entry(version, name, self._objects.read(key))

@@ -1,0 +1,1 @@
+"""Workspaces in an S3 bucket."""

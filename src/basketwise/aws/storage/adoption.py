@@ -1,0 +1,186 @@
+"""How many objects are replaced at once.
+
+S3 writes one object whole or not at all, but cannot replace many at once. An adoption
+does it in three steps:
+
+1. all files are sent to ``.basketwise/incoming/<id>/``, or copied there if the bucket has their
+   bytes already; a failure here changes nothing;
+2. one small object, ``.basketwise/adopting/<id>``, names the prefix. From this request on, the new
+   files are the current ones: whoever reads through a storage is led to them;
+3. they are copied to their keys within the bucket, what else lay there is deleted, then the small
+   object and the sent files.
+
+A process that ends within the third step leaves it to the next writer to finish. Programs that
+read the bucket without a storage may see old and new files side by side during the third step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from basketwise.aws.storage.at_once import each
+from basketwise.aws.storage.objects import Bucket, Changed, Found, is_below
+from basketwise.errors import DependencyError, WorkspaceError
+
+OWN = ".basketwise"
+INCOMING, ADOPTING = f"{OWN}/incoming", f"{OWN}/adopting"
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """A replacement that is decided, but not finished.
+
+    Attributes
+    ----------
+    id
+        Of its own.
+    prefix
+        Key whose files it replaces.
+    files
+        How many files were sent.
+    """
+
+    id: str
+    prefix: str
+    files: int
+
+    def sent(self, key: str) -> str:
+        """Say where a file that will be ``key`` lies until then."""
+        return f"{INCOMING}/{self.id}{key.removeprefix(self.prefix)}"
+
+    def touches(self, key: str) -> bool:
+        """Whether it replaces a key, or something below it."""
+        return is_below(key, self.prefix) or is_below(self.prefix, key)
+
+
+def pending(bucket: Bucket) -> list[Adoption]:
+    """List the adoptions that are decided; there is seldom one."""
+    found = [(name, bucket.get(name)) for name in sorted(bucket.below(ADOPTING))]
+    return [
+        _parsed(bucket, name.rpartition("/")[2], data) for name, data in found if data is not None
+    ]
+
+
+def begin(
+    bucket: Bucket,
+    prefix: str,
+    files: Mapping[Path, str],
+    here: Mapping[str, Found],
+    check: Callable[[], None],
+) -> Adoption:
+    """Send files, then decide that they are the current ones.
+
+    Parameters
+    ----------
+    bucket : Bucket
+        Of the workspace.
+    prefix : str
+        Key whose files are replaced.
+    files : mapping of Path to str
+        The key of each file.
+    here : mapping of str to Found
+        Those keys that hold these bytes already, and what was found there.
+    check : Callable[[], None]
+        Raises if this process may not write any more.
+
+    Raises
+    ------
+    Changed
+        If somebody wrote one of ``here`` since it was found; nothing has changed by us.
+    DependencyError
+        If S3 refuses. Unless it is the very last request whose answer is lost, nothing has changed.
+    """
+    adoption = Adoption(uuid4().hex, prefix, len(files))
+
+    def bring(path: Path) -> None:
+        key = files[path]
+        if key in here:
+            bucket.copy(key, adoption.sent(key), here[key].etag)
+        else:
+            bucket.send(path, adoption.sent(key))
+
+    try:
+        each(bring, files)
+        check()
+    except BaseException:
+        with suppress(DependencyError):
+            bucket.remove(bucket.below(f"{INCOMING}/{adoption.id}"))
+        raise
+    said = {"prefix": prefix, "files": len(files)}
+    bucket.put(f"{ADOPTING}/{adoption.id}", json.dumps(said).encode())
+    return adoption
+
+
+def finish(bucket: Bucket, adoption: Adoption, check: Callable[[], None]) -> None:
+    """Bring the sent files to their keys; may be done again, or by several at once.
+
+    Raises
+    ------
+    WorkspaceError
+        If sent files are gone, or from ``check``.
+    """
+    check()
+    sent, old = all_sent(bucket, adoption), bucket.below(adoption.prefix)
+    try:
+        if len(sent) != adoption.files:
+            raise Changed
+        each(lambda key: bucket.copy(sent[key].key, key), sent)
+    except Changed:
+        if adoption not in pending(bucket):
+            return  # Another writer has finished it in the meantime.
+        raise WorkspaceError(
+            f"Files that {adoption.prefix} is to be replaced by are gone from {bucket.location!r}.",
+            f"Somebody deleted objects below {OWN}/. Delete all of {OWN}/ and run again.",
+        ) from None
+    check()
+    bucket.remove(key for key in old if key not in sent)
+    bucket.remove([f"{ADOPTING}/{adoption.id}"])
+    bucket.remove(found.key for found in sent.values())
+
+
+def recover(bucket: Bucket, check: Callable[[], None]) -> None:
+    """Finish what is decided, and remove what was sent and never decided on.
+
+    Only for whoever holds the workspace's lock: all that was sent belongs to runs that have ended.
+    """
+    for adoption in pending(bucket):
+        finish(bucket, adoption, check)
+    bucket.remove(bucket.below(INCOMING))
+    bucket.abort_parts(INCOMING)
+
+
+def all_sent(bucket: Bucket, adoption: Adoption) -> dict[str, Found]:
+    """Find the files that were sent, by the key that each will have."""
+    root = f"{INCOMING}/{adoption.id}"
+    below = bucket.below(root)
+    return {adoption.prefix + key.removeprefix(root): found for key, found in below.items()}
+
+
+def look(bucket: Bucket, prefix: str) -> tuple[list[Adoption], dict[str, Found]]:
+    """Find a key and all below it, with the files of adoptions in place of what they replace."""
+    decided, found = pending(bucket), bucket.below(prefix)
+    for adoption in decided:
+        if adoption.touches(prefix):
+            found = {key: one for key, one in found.items() if not is_below(key, adoption.prefix)}
+            found |= all_sent(bucket, adoption)
+    # Programs make empty objects that end with a slash, to be shown as folders.
+    return decided, {
+        key: one for key, one in found.items() if is_below(key, prefix) and not key.endswith("/")
+    }
+
+
+def _parsed(bucket: Bucket, name: str, data: bytes) -> Adoption:
+    try:
+        said = json.loads(data)
+        prefix, files = str(said["prefix"]), int(said["files"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise WorkspaceError(
+            f"{ADOPTING}/{name} in {bucket.location!r} cannot be read.",
+            "It was not written by Basketwise: delete it.",
+        ) from error
+    return Adoption(name, prefix, files)

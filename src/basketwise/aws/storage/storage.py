@@ -1,0 +1,253 @@
+"""A workspace in a bucket.
+
+Keys are what they are in a local workspace, so ``gold/`` of the workspace is ``gold/`` of the
+bucket, and jobs and other programs read it directly.
+
+Many files are replaced at once: :mod:`basketwise.aws.storage.adoption`. What Basketwise itself
+needs to know is stored below ``.basketwise/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from basketwise.aws.storage.adoption import OWN, begin, finish, look, pending, recover
+from basketwise.aws.storage.at_once import Thing, each
+from basketwise.aws.storage.lock import LEASE, Lease, leased
+from basketwise.aws.storage.mirror import Mirror
+from basketwise.aws.storage.objects import Bucket, Changed, Found, is_below
+from basketwise.errors import InputError, WorkspaceError
+
+LOCK = f"{OWN}/lock"
+LOOKS = 10
+
+
+class S3Storage:
+    """A workspace below a prefix of a bucket; see :class:`basketwise.storage.protocol.Storage`.
+
+    Parameters
+    ----------
+    s3
+        A boto3 client of S3.
+    bucket : str
+        Has to exist.
+    prefix : str
+        Without slashes at its ends; empty for the whole bucket.
+    cache : Path
+        Folder of this machine for :meth:`local`.
+    lease : float
+        Seconds after which the lock of a killed run may be taken.
+
+    Raises
+    ------
+    DependencyError
+        From any method, if S3 refuses or cannot be reached.
+    """
+
+    def __init__(
+        self, s3: Any, bucket: str, prefix: str, *, cache: Path, lease: float = LEASE
+    ) -> None:
+        self.bucket, self.cache, self.lease = Bucket(s3, bucket, prefix), cache, lease
+        self._mirror = Mirror(cache)
+        self._held: Lease | None = None
+
+    @property
+    def location(self) -> str:
+        """The workspace as the user gives it."""
+        return self.bucket.location
+
+    @property
+    def workplace(self) -> Path:
+        """A folder of this machine; there while the workspace is held."""
+        return self.cache / "work"
+
+    def read(self, key: str) -> bytes:
+        """Return the bytes of a key."""
+        self._check(key)
+
+        def once() -> bytes:
+            decided = pending(self.bucket)
+            sources = [one.sent(key) for one in decided if is_below(key, one.prefix)]
+            data = self.bucket.get(sources[-1] if sources else key)
+            if data is None and pending(self.bucket) != decided:
+                raise Changed
+            if data is None:
+                raise InputError(
+                    f"There is no {key} in {self.location!r}.", "Run the stage before."
+                )
+            return data
+
+        return unchanged(self.location, once)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a key, replacing what was there."""
+        self._check(key)
+        self._settle(key)
+        self._still_held()
+        self.bucket.put(key, data)
+
+    def exists(self, key: str) -> bool:
+        """Whether a key, or any key below it, exists."""
+        self._check(key)
+        return bool(self._files(key))
+
+    def keys(self, prefix: str) -> list[str]:
+        """List all keys below a prefix, sorted."""
+        self._check(prefix)
+        return sorted(key for key in self._files(prefix) if key != prefix)
+
+    def delete(self, prefix: str) -> None:
+        """Delete a key and all below it."""
+        self._check(prefix)
+        self._settle(prefix)
+        self._still_held()
+        self.bucket.remove(self.bucket.below(prefix))
+
+    def adopt(self, folder: Path, prefix: str) -> None:
+        """Replace all below a prefix by a local folder's files; the folder is gone afterwards.
+
+        If it fails before the last file has been sent, or if somebody else writes there meanwhile
+        or has taken the lock (WorkspaceError), the old files stay and so does the folder.
+        """
+        self._check(prefix)
+        if not folder.is_dir():
+            raise WorkspaceError(f"There is no folder {str(folder)!r} to publish.")
+        self._settle(prefix)
+        files = {
+            path: f"{prefix}/{path.relative_to(folder).as_posix()}"
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        for key in files.values():
+            self._check(key)
+        old = self.bucket.below(prefix)
+        # A job's outputs lie in the bucket before they are taken over: those are not sent again.
+        same = self._mirror.same({key: path for path, key in files.items()}, old)
+        here, new = (
+            {key: old[key] for key in same},
+            [p for p, key in files.items() if key not in same],
+        )
+        try:
+            if len(new) <= 1 and not old.keys() - set(files.values()):
+                # One object is replaced whole by itself.
+                self._surely_held()
+                if here and self.bucket.below(prefix) != old:
+                    raise Changed
+                each(lambda path: self.bucket.send(path, files[path]), new)
+            else:
+                adoption = begin(self.bucket, prefix, files, here, self._surely_held)
+                finish(self.bucket, adoption, self._still_held)
+        except Changed as error:
+            raise WorkspaceError(
+                f"Somebody else wrote below {prefix} in {self.location!r} while it was published.",
+                "Nothing was published. See that nobody else writes there, and run again.",
+            ) from error
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def local(self, prefix: str) -> Path:
+        """Return a local copy of the current files; only what has changed is fetched."""
+        self._check(prefix)
+        return unchanged(
+            self.location,
+            lambda: self._mirror.bring(prefix, self._files(prefix), self.bucket.fetch),
+        )
+
+    @contextmanager
+    def edited(self, prefix: str) -> Iterator[Path]:
+        """Give a folder with a prefix's files; at the end it replaces them, if it has changed.
+
+        Nobody else changes them in between: the workspace's lock is held. After an error nothing
+        is brought back.
+        """
+        with nullcontext() if self._held else self.exclusive():
+            source, folder = self.local(prefix), self.workplace / f"edited-{uuid4().hex}"
+            try:
+                if source.exists():
+                    shutil.copytree(source, folder)
+                before = _digests(folder)
+                yield folder
+                after = _digests(folder)
+                if after and after != before:
+                    self.adopt(folder, prefix)
+                elif after != before:
+                    self.delete(prefix)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the workspace's lock; a killed run's ends with its lease."""
+        key = self.bucket.full(LOCK)
+        wanted = Lease(self.bucket.client, self.bucket.name, key, self.location, self.lease)
+        with leased(wanted) as lease:
+            self._held = lease
+            try:
+                self._make_workplace()
+                recover(self.bucket, lease.check)
+                yield
+            finally:
+                self._held = None
+
+    def _check(self, key: str) -> None:
+        self._mirror.files.local(key)
+        if "." in key.split("/"):
+            raise InputError(f"{key!r} is no key of a workspace.", "Give relative names with '/'.")
+
+    def _make_workplace(self) -> None:
+        try:
+            self.workplace.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The folder {str(self.workplace)!r} cannot be made: {error.strerror or error}.",
+                "Mend its permissions, or set XDG_CACHE_HOME to another folder.",
+            ) from error
+
+    def _still_held(self) -> None:
+        if self._held is not None:
+            self._held.check()
+
+    def _surely_held(self) -> None:
+        """Ask S3 who has the lock, before what cannot be taken back."""
+        if self._held is not None:
+            self._held.renew()
+        self._still_held()
+
+    def _files(self, prefix: str) -> dict[str, Found]:
+        """Find a key and all below it, all of one moment."""
+
+        def once() -> dict[str, Found]:
+            before = look(self.bucket, prefix)
+            # An adoption may have begun and ended between two requests of one look: only two
+            # looks that agree show a moment that was.
+            if look(self.bucket, prefix) != before:
+                raise Changed
+            return before[1]
+
+        return unchanged(self.location, once)
+
+    def _settle(self, key: str) -> None:
+        for adoption in pending(self.bucket):
+            if adoption.touches(key):
+                finish(self.bucket, adoption, self._still_held)
+
+
+def unchanged(location: str, attempt: Callable[[], Thing]) -> Thing:
+    """Try again what was disturbed by somebody's write."""
+    for _ in range(LOOKS):
+        with suppress(Changed):
+            return attempt()
+    raise WorkspaceError(
+        f"{location!r} is changed faster than it can be read.",
+        "Wait until whoever writes there has finished.",
+    )
+
+
+def _digests(folder: Path) -> dict[Path, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): hashlib.sha256(path.read_bytes()).digest() for path in files}

@@ -1,0 +1,1 @@
+"""Checks of settings, data, workspace and machine before a run."""

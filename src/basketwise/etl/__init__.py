@@ -1,0 +1,1 @@
+"""Raw files to silver and gold: typed lines, the split, features."""

@@ -1,0 +1,146 @@
+"""The gold stage: clean lines in; features, product index and test cohorts out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import polars as pl
+
+from basketwise.config import Config
+from basketwise.etl import tables
+from basketwise.etl.cohorts import write_cohorts
+from basketwise.etl.intake import Tick
+from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split
+from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
+from basketwise.etl.split import FOLD, TEST, assign_folds
+from basketwise.etl.survey import STORE_COLUMNS, Survey, read_survey, spend_quantile
+from basketwise.features.groups import columns_of
+from basketwise.features.product_index.learning import LearnedIndex, learn_index
+from basketwise.features.product_index.table import complete
+from basketwise.provenance import timestamp
+from basketwise.schema import LABEL, PROD_CODE, SHOP_WEEK, SPEND, UNCLASSIFIED
+
+
+def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick) -> Metadata:
+    """Part the baskets, learn the product index and make the features.
+
+    Parameters
+    ----------
+    silver : Path
+        What the silver stage left.
+    gold, scratch : Path
+        Empty folders; ``scratch`` may be removed afterwards. ``gold`` gets
+        ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
+        ``product_index.parquet`` (with the group ``product``) and ``metadata.json``.
+    config : Config
+        All settings.
+    tick : callable
+        Told of progress.
+
+    Returns
+    -------
+    Metadata
+        Also written to ``gold/metadata.json``.
+
+    Raises
+    ------
+    InputError, ConfigError
+        If the data does not allow the settings.
+    """
+    intake = read_intake(silver)
+    survey = read_survey(silver / SURVEY)
+    limit = spend_quantile(survey.spends, config.etl.outlier_quantile)
+    baskets = assign_folds(survey.baskets, config.split, config.training.folds)
+    index = None
+    if "product" in config.features.groups:
+        learned = learn_index(
+            silver,
+            baskets,
+            survey.products,
+            config.index,
+            folds=config.training.folds,
+            spend_limit=limit if config.etl.outliers == "drop" else None,
+            seed=config.split.random_state,
+            tick=lambda done, total: tick("product index", done, total),
+        )
+        index = _lookup(learned, survey.products)
+        learned.whole.write_parquet(gold / tables.INDEX_FILE)
+    recipe = tables.Recipe(_encoders(baskets), config.etl.outliers, limit)
+    train, test = tables.write_gold(
+        silver,
+        gold,
+        scratch / "gold",
+        baskets,
+        recipe,
+        index,
+        lambda done, total: tick("features", done, total),
+    )
+    write_cohorts(baskets, gold)
+    metadata = _metadata(intake, survey, baskets, recipe, config, train, test)
+    text = metadata.model_dump_json(indent=2)
+    (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
+    return metadata
+
+
+def _lookup(learned: LearnedIndex, products: pl.DataFrame) -> pl.DataFrame:
+    """Stack the folds' indexes and the whole one: a basket meets the rows of its own fold."""
+    whole = complete(learned.whole, products).with_columns(pl.lit(TEST, pl.Int8).alias(FOLD))
+    return pl.concat([learned.by_fold, whole])
+
+
+def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:
+    training = baskets.filter((pl.col(FOLD) != TEST) & (pl.col(LABEL) != UNCLASSIFIED))
+    return {
+        column.lower(): sorted(training[column].cast(pl.String).drop_nulls().unique())
+        for column in STORE_COLUMNS
+    }
+
+
+def _metadata(
+    intake: IntakeRecord,
+    survey: Survey,
+    baskets: pl.DataFrame,
+    recipe: tables.Recipe,
+    config: Config,
+    train: int,
+    test: int,
+) -> Metadata:
+    classified = baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
+    in_test = pl.col(FOLD) == TEST
+    labels = baskets[LABEL].cast(pl.String).value_counts()
+    above = survey.spends.filter(pl.col(SPEND) > recipe.limit)["count"].sum()
+    names = [f"{file.name}:{file.sha256}" for file in intake.files]
+    return Metadata(
+        feature_columns=columns_of(config.features.groups),
+        encoders=Encoders.model_validate(recipe.encoders),
+        train_samples=train,
+        test_samples=test,
+        etl_timestamp=timestamp(),
+        groups=list(config.features.groups),
+        outliers=Outliers(
+            treatment=config.etl.outliers,
+            quantile=config.etl.outlier_quantile,
+            threshold=recipe.limit,
+            lines=int(above),
+        ),
+        split=Split(
+            strategy=config.split.strategy,
+            test_size=config.split.test_size,
+            random_state=config.split.random_state,
+            folds=config.training.folds,
+            train_weeks=sorted(classified.filter(~in_test)[SHOP_WEEK].unique()),
+            test_weeks=sorted(classified.filter(in_test)[SHOP_WEEK].unique()),
+        ),
+        lines=Lines(
+            read=intake.lines,
+            accepted=survey.lines,
+            rejected=sum(intake.rejected.values()),
+            rejected_by_reason=intake.rejected,
+        ),
+        baskets=dict(sorted(labels.iter_rows())),
+        products=survey.products[PROD_CODE].len(),
+        files=intake.files,
+        data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
+        warnings=intake.warnings,
+    )

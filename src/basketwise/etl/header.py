@@ -1,0 +1,138 @@
+"""What a raw table's header tells: separator, columns, and whether it is the right set at all."""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zipfile import BadZipFile
+
+from basketwise.errors import InputError
+from basketwise.etl.sources import Source, open_bytes
+from basketwise.schema import COLUMNS, COMPLETE_JOURNEY, LABEL
+
+SEPARATORS = (",", ";", "\t", "|")
+MAX_HEADER_BYTES = 65_536
+CALENDAR = frozenset({"SHOP_WEEK", "DATE_FROM", "DATE_TO"})
+"""The columns of ``time.csv``, which dunnhumby ships beside the till lines."""
+
+_KNOWN = {column.name for column in COLUMNS}
+
+
+@dataclass(frozen=True)
+class Header:
+    """How one table is laid out.
+
+    Attributes
+    ----------
+    separator
+        Of a CSV; ``","`` for Parquet, where it has no meaning.
+    names
+        Column names in file order, upper case, white space stripped.
+    """
+
+    separator: str
+    names: tuple[str, ...]
+
+    @property
+    def is_calendar(self) -> bool:
+        """Whether this is dunnhumby's calendar file rather than till lines."""
+        return set(self.names) == CALENDAR
+
+    def positions(self) -> dict[str, int]:
+        """Map the known columns that are present to their positions."""
+        return {name: i for i, name in enumerate(self.names) if name in _KNOWN}
+
+
+def read_csv_header(source: Source, encoding: str) -> Header:
+    """Read a CSV's header line.
+
+    Raises
+    ------
+    InputError
+        If the file is empty, is broken as gzip or zip, or its header is no text.
+    """
+    try:
+        with open_bytes(source) as stream:
+            first = stream.readline(MAX_HEADER_BYTES)
+    except (OSError, EOFError, zlib.error, BadZipFile) as error:
+        kind = "gzip" if source.is_gzip else "zip" if source.member else "file"
+        raise InputError(
+            f"{source.name!r} is a broken {kind}: {error}.", "Fetch or pack the file again."
+        ) from error
+    if not first.strip():
+        raise InputError(
+            f"{source.name!r} is empty.",
+            "Remove it, or deliver it again with its header and lines.",
+        )
+    try:
+        text = first.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The header of {source.name!r} is not {encoding}: byte {error.start} is "
+            f"0x{first[error.start]:02x}.",
+            "Set data.encoding to 'latin-1' or 'cp1252' if the file is written so.",
+        ) from error
+    return parse_header(text)
+
+
+def parse_header(line: str) -> Header:
+    """Take the separator that makes most of the header's names known ones.
+
+    Examples
+    --------
+    >>> parse_header("basket_id;Prod_Code;SPEND").names
+    ('BASKET_ID', 'PROD_CODE', 'SPEND')
+    >>> parse_header("basket_id;Prod_Code;SPEND").separator
+    ';'
+    """
+    headers = [Header(s, _names(line, s)) for s in SEPARATORS]
+    return max(headers, key=lambda h: (len(_KNOWN.intersection(h.names)), len(h.names)))
+
+
+def _names(line: str, separator: str) -> tuple[str, ...]:
+    row: list[str] = next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
+    return tuple(name.strip().upper() for name in row)
+
+
+def check_columns(source: Source, names: Sequence[str], *, labelled: bool) -> None:
+    """Refuse a table that lacks a required column, or that is another set altogether.
+
+    Parameters
+    ----------
+    source : Source
+        For the error's text.
+    names : sequence of str
+        Upper-case column names, as found.
+    labelled : bool
+        Whether the label column is required (to train) or not (to predict).
+
+    Raises
+    ------
+    InputError
+        Naming what is missing and what was found.
+    """
+    found = set(names)
+    if len(COMPLETE_JOURNEY & found) >= 3:
+        raise InputError(
+            f"{source.name!r} is from dunnhumby's 'The Complete Journey' "
+            f"(columns {', '.join(sorted(COMPLETE_JOURNEY & found))}).",
+            f"That set does not carry {LABEL}. Get dunnhumby's \"Let's Get Sort-of-Real\" set "
+            "(files transactions_YYYYWW.csv).",
+        )
+    twice = sorted({name for name in names if name in _KNOWN and list(names).count(name) > 1})
+    if twice:
+        raise InputError(
+            f"{source.name!r} has the column {twice[0]} more than once.",
+            "Column names are matched without regard to case; keep one of them.",
+        )
+    required = [c.name for c in COLUMNS if c.required and (labelled or c.name != LABEL)]
+    missing = [name for name in required if name not in found]
+    if missing:
+        shown = ", ".join(list(names)[:30]) + (" …" if len(names) > 30 else "")
+        raise InputError(
+            f"{source.name!r} lacks the required column{'s' * (len(missing) > 1)} "
+            f"{', '.join(missing)}. Found: {shown}.",
+            f"Needed are {', '.join(required)}; upper or lower case does not matter.",
+        )

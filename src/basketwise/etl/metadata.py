@@ -1,0 +1,77 @@
+"""``metadata.json``: what a reader of the gold files, and a scorer of new baskets, must know."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from basketwise.etl.sources import FileRecord
+from basketwise.schema import CLASSES
+
+
+class Record(BaseModel):
+    """A part of the metadata; unknown keys are allowed, so that older readers stay able."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Encoders(Record):
+    """Categories of the training data, sorted; a category's number is its place."""
+
+    store_format: list[str]
+    store_region: list[str]
+
+
+class Outliers(Record):
+    """How lines with a high SPEND were treated."""
+
+    treatment: Literal["clip", "drop", "keep"]
+    quantile: float
+    threshold: float
+    """GBP."""
+    lines: int
+    """Accepted lines above it."""
+
+
+class Lines(Record):
+    """Where the lines went; accepted + rejected = read."""
+
+    read: int
+    accepted: int
+    rejected: int
+    rejected_by_reason: dict[str, int]
+
+
+class Split(Record):
+    """How the baskets were parted."""
+
+    strategy: str
+    test_size: float
+    random_state: int
+    folds: int
+    train_weeks: list[int]
+    test_weeks: list[int]
+
+
+class Metadata(Record):
+    """The whole of ``metadata.json``."""
+
+    feature_columns: list[str]
+    encoders: Encoders
+    train_samples: int
+    test_samples: int
+    target_classes: list[str] = Field(default_factory=lambda: list(CLASSES))
+    etl_timestamp: str
+    """ISO 8601, UTC."""
+    groups: list[str]
+    outliers: Outliers
+    split: Split
+    lines: Lines
+    baskets: dict[str, int]
+    """Accepted baskets by label, Unclassified included."""
+    products: int
+    files: list[FileRecord]
+    data_hash: str
+    """sha256 over the files' names and digests."""
+    warnings: list[str] = []

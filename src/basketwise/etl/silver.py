@@ -1,0 +1,85 @@
+"""The silver stage: raw files in, clean lines and what is known of them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from basketwise.config import Config
+from basketwise.errors import InputError
+from basketwise.etl.intake import Rules, Tick, build_silver
+from basketwise.etl.sources import FileRecord, Source
+from basketwise.etl.survey import write_survey
+
+INTAKE_FILE = "intake.json"
+SURVEY = "_survey"
+
+
+class IntakeRecord(BaseModel):
+    """``silver/intake.json``: where the lines went; those in the survey + rejected = read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: list[FileRecord]
+    lines: int
+    """Lines read."""
+    rejected: dict[str, int]
+    """Refused lines by reason."""
+    warnings: list[str]
+    """What is odd about the files, though they could be used."""
+
+
+def run_silver(
+    sources: list[Source], silver: Path, scratch: Path, config: Config, tick: Tick
+) -> None:
+    """Clean the raw files.
+
+    Parameters
+    ----------
+    sources : list of Source
+        Raw tables.
+    silver, scratch : Path
+        Empty folders. ``silver`` gets a partition a week, the refused lines, ``intake.json`` and
+        the survey that the next stage starts from.
+    config : Config
+        All settings.
+    tick : callable
+        Told of progress.
+
+    Raises
+    ------
+    InputError
+        If a table cannot be read, or no line can be used.
+    """
+    rules = Rules(
+        config.data.labels,
+        labelled=True,
+        encoding=config.data.encoding,
+        keep_duplicates=config.etl.duplicates == "keep",
+    )
+    intake, survey = build_silver(sources, silver, scratch, rules, tick)
+    write_survey(survey, silver / SURVEY)
+    record = IntakeRecord(
+        files=intake.files,
+        lines=intake.lines,
+        rejected=dict(sorted(intake.rejected.items())),
+        warnings=intake.warnings(),
+    )
+    (silver / INTAKE_FILE).write_text(record.model_dump_json(indent=2), encoding="utf-8")
+
+
+def read_intake(silver: Path) -> IntakeRecord:
+    """Read what the silver stage noted.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no clean lines.
+    """
+    path = silver / INTAKE_FILE
+    if not path.is_file():
+        raise InputError(
+            f"There are no clean lines in {str(silver)!r}.", "Run 'basketwise etl' first."
+        )
+    return IntakeRecord.model_validate_json(path.read_bytes())

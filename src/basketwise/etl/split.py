@@ -1,0 +1,180 @@
+"""Which baskets train and which test, and the folds of those that train."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from basketwise.config import SplitConfig
+from basketwise.errors import ConfigError, InputError
+from basketwise.etl.cleaning import NO_WEEK
+from basketwise.schema import BASKET_ID, CLASSES, CUST_CODE, LABEL, SHOP_WEEK, UNCLASSIFIED
+
+FOLD = "fold"
+TEST = -1
+"""The ``fold`` of a test basket."""
+
+
+def assign_folds(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> pl.DataFrame:
+    """Part the baskets into training and test, and the training part into folds.
+
+    A basket's fold does not depend on any label: what an out-of-fold score may not see must not
+    decide who scores it either.
+
+    Parameters
+    ----------
+    baskets : DataFrame
+        A survey's ``baskets``, sorted by BASKET_ID.
+    split : SplitConfig
+        Strategy, size and seed.
+    folds : int
+        Number of folds of the training part.
+
+    Returns
+    -------
+    DataFrame
+        The same rows with ``fold`` (Int8): 0 … folds-1 in training, -1 in test.
+
+    Raises
+    ------
+    InputError, ConfigError
+        If the data does not allow the split, or a class would be missing somewhere.
+    """
+    if baskets.filter(pl.col(LABEL) != UNCLASSIFIED).is_empty():
+        raise InputError(
+            f"No basket carries one of the classes {', '.join(CLASSES)}.",
+            "Check the labels in the input, and the mapping data.labels in the config.",
+        )
+    test = {"time": _by_time, "stratified": _stratified, "customer": _by_customer}[split.strategy](
+        baskets, split
+    )
+    train = np.flatnonzero(~test)
+    fold = np.full(baskets.height, TEST, dtype=np.int8)
+    order = np.random.default_rng(split.random_state).permutation(train.size)
+    fold[train] = order % folds
+    assigned = baskets.with_columns(pl.Series(FOLD, fold))
+    _check_classes(assigned, folds)
+    return assigned
+
+
+def one_week(week: int) -> ConfigError:
+    """Return the error for lines that are all of one week, or of none where it is ``NO_WEEK``."""
+    if week == NO_WEEK:
+        return ConfigError(
+            f"split.strategy 'time' needs two weeks, the data holds no week (column {SHOP_WEEK} "
+            "is absent).",
+            f"Deliver {SHOP_WEEK} (YYYYWW), or choose --split stratified or --split customer.",
+        )
+    return ConfigError(
+        f"split.strategy 'time' needs two weeks, the data holds 1 week: {week} (column "
+        f"{SHOP_WEEK}).",
+        "Give more weeks, or choose --split stratified or --split customer.",
+    )
+
+
+def no_customers() -> ConfigError:
+    """Return the error for lines without any customer code."""
+    return ConfigError(
+        f"split.strategy 'customer' needs customer codes; the column {CUST_CODE} is absent or "
+        "empty.",
+        f"Deliver {CUST_CODE}, or choose --split time or --split stratified.",
+    )
+
+
+def _by_time(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
+    """Take the latest weeks that hold at least ``test_size`` of the classified baskets."""
+    per_week = (
+        baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
+        .group_by(SHOP_WEEK)
+        .len()
+        .sort(SHOP_WEEK, descending=True)
+    )
+    if per_week.height < 2:
+        raise one_week(per_week[SHOP_WEEK].item())
+    # NumPy divides exactly where Polars multiplies by the inverse: 39 of 195 must be 0.2.
+    share = np.cumsum(per_week["len"].to_numpy()) / per_week["len"].sum()
+    first = int((share < split.test_size).sum())
+    if first >= per_week.height - 1:
+        raise ConfigError(
+            f"split.test_size {split.test_size} leaves no week to train on: the data holds "
+            f"{per_week.height} weeks.",
+            "Choose a smaller test_size, or --split stratified.",
+        )
+    return np.asarray(baskets[SHOP_WEEK] >= per_week[SHOP_WEEK][first], dtype=np.bool_)
+
+
+def _stratified(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
+    """Split as scikit-learn does; unclassified baskets have no class to test, so they train."""
+    from sklearn.model_selection import train_test_split
+
+    classified = np.flatnonzero((baskets[LABEL] != UNCLASSIFIED).to_numpy())
+    labels = baskets[LABEL].cast(pl.String).to_numpy()[classified]
+    try:
+        _, tested = train_test_split(
+            classified,
+            test_size=split.test_size,
+            random_state=split.random_state,
+            stratify=labels,
+        )
+    except ValueError as error:
+        raise InputError(
+            f"A stratified split is not possible: {error}",
+            "Every class needs baskets on both sides; give more data.",
+        ) from error
+    test = np.zeros(baskets.height, dtype=np.bool_)
+    test[tested] = True
+    return test
+
+
+def _by_customer(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
+    """Move whole customers, in a seeded order, until the test part is large enough.
+
+    A basket without a card is a customer of its own.
+    """
+    customers = baskets[CUST_CODE]
+    if customers.null_count() == baskets.height:
+        raise no_customers()
+    names = customers.cast(pl.String).fill_null("card-less " + baskets[BASKET_ID].cast(pl.String))
+    group = names.unique().sort().search_sorted(names).to_numpy()
+    classified = (baskets[LABEL] != UNCLASSIFIED).to_numpy()
+    size = np.bincount(group, weights=classified)
+    order = np.random.default_rng(split.random_state).permutation(size.size)
+    reached = np.cumsum(size[order]) >= split.test_size * size.sum()
+    chosen = np.zeros(size.size, dtype=np.bool_)
+    chosen[order[: int(np.argmax(reached)) + 1]] = True
+    return np.asarray(chosen[group], dtype=np.bool_)
+
+
+def _check_classes(baskets: pl.DataFrame, folds: int) -> None:
+    counts = (
+        baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
+        .group_by(LABEL, FOLD)
+        .len()
+        .with_columns(pl.col(LABEL).cast(pl.String))
+    )
+    found = [name for name in CLASSES if name in set(counts[LABEL])]
+    if len(found) == 1:
+        raise InputError(
+            f"All baskets are {found[0]}: there is nothing to tell apart.",
+            "Give data with all of " + ", ".join(CLASSES) + ", and check data.labels.",
+        )
+    for name in CLASSES:
+        own = counts.filter(pl.col(LABEL) == name)
+        train = int(own.filter(pl.col(FOLD) != TEST)["len"].sum())
+        if train < folds:
+            raise InputError(
+                f"The training part holds {train} baskets of class {name}, fewer than the "
+                f"{folds} folds.",
+                "Give more data, or set training.folds lower.",
+            )
+        if own.filter(pl.col(FOLD) != TEST).height < 2:
+            raise InputError(
+                f"All {train} training baskets of class {name} fall into one fold.",
+                "Give more data, or choose another split.random_state.",
+            )
+        if own.filter(pl.col(FOLD) == TEST).is_empty():
+            raise InputError(
+                f"The test part holds no basket of class {name}.",
+                "Give more data, set split.test_size higher, or choose --split stratified.",
+            )

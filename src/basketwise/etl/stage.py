@@ -1,0 +1,52 @@
+"""ETL: the silver stage and the gold stage, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from basketwise.config import Config
+from basketwise.etl.gold import run_gold
+from basketwise.etl.intake import Tick
+from basketwise.etl.metadata import Metadata
+from basketwise.etl.silver import run_silver
+from basketwise.etl.sources import discover
+
+
+def run_etl(
+    data: str,
+    silver: Path,
+    gold: Path,
+    scratch: Path,
+    config: Config,
+    tick: Tick,
+    *,
+    clean: bool = True,
+) -> Metadata:
+    """Clean the raw files into ``silver`` and make features in ``gold``.
+
+    Parameters
+    ----------
+    data : str
+        A file, folder or glob of raw files.
+    silver, gold, scratch : Path
+        Empty folders; ``scratch`` may be removed afterwards.
+    config : Config
+        All settings.
+    tick : callable
+        Told of progress.
+    clean : bool
+        Whether ``silver`` is to be made; otherwise it is there already, and ``data`` is not read.
+
+    Returns
+    -------
+    Metadata
+        Also written to ``gold/metadata.json``.
+
+    Raises
+    ------
+    InputError, ConfigError, WorkspaceError
+        If the data or the settings cannot be used.
+    """
+    if clean:
+        run_silver(discover(data), silver, scratch, config, tick)
+    return run_gold(silver, gold, scratch, config, tick)

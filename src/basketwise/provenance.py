@@ -1,0 +1,105 @@
+"""Where a result came from: bytes, code, libraries, machine, commit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from basketwise import __version__
+from basketwise.report.types import Host
+
+LIBRARIES = (
+    "jinja2",
+    "matplotlib",
+    "narwhals",
+    "numpy",
+    "polars",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "xgboost-cpu",
+    "mlflow-skinny",
+)
+
+
+def code_version() -> str:
+    """Return Basketwise's own version."""
+    return __version__
+
+
+SOURCES = frozenset({".py", ".html", ".css"})
+
+
+@cache
+def code_hash() -> str:
+    """Return the sha256 over Basketwise's own source files: another letter is another code."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(path for path in package.rglob("*") if path.suffix in SOURCES):
+        digest.update(f"{file.relative_to(package).as_posix()}:{sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def timestamp() -> str:
+    """Return the time for documents: ISO 8601, UTC, to the second.
+
+    ``SOURCE_DATE_EPOCH`` (seconds since 1970) takes the clock's place where it is set, so that
+    even documents which carry a time can be made again byte for byte.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    return moment.isoformat(timespec="seconds")
+
+
+def library_versions() -> dict[str, str]:
+    """Return the installed versions of the libraries that results depend on."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "absent"
+    return versions
+
+
+def host() -> Host:
+    """Return what kind of machine this is; never its name."""
+    return Host(
+        python=platform.python_version(),
+        platform=f"{sys.platform} {platform.machine()}",
+        cpus=os.cpu_count() or 1,
+    )
+
+
+def git_commit() -> str | None:
+    """Return the commit of the repository that the command was started in, or None."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def content(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file below a folder, by its relative name."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def sha256(path: Path) -> str:
+    """Return the hex digest of a file's bytes as they lie on disk."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""The registry on MLflow: embedded on SQLite, or a team's server."""

@@ -1,0 +1,1 @@
+"""The report of a run, from what was measured: JSON, HTML, pictures."""

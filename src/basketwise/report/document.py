@@ -1,0 +1,169 @@
+"""``report.json``: everything that the report shows, as one document."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from basketwise.config import Config
+from basketwise.etl.metadata import Metadata
+from basketwise.evaluation.findings import CHAMPION, Findings
+from basketwise.evaluation.gate import Decision
+from basketwise.evaluation.slices import weak_slices
+from basketwise.provenance import code_hash, code_version, git_commit, host, library_versions
+from basketwise.report.documents import interval_document, leaderboard
+from basketwise.report.types import (
+    REPORT_FORMAT,
+    Baskets,
+    Champion,
+    DataSummary,
+    Drivers,
+    Lineage,
+    Report,
+    Run,
+    Verdict,
+    Winner,
+)
+from basketwise.schema import CLASSES, UNCLASSIFIED
+
+LISTED_FILES = 500
+
+
+def report_document(run: Run, findings: Findings, config: Config) -> Report:
+    """Build ``report.json``."""
+    metadata = findings.metadata
+    return Report(
+        format=REPORT_FORMAT,
+        run=run,
+        verdict=_verdict(findings),
+        leaderboard=leaderboard(findings),
+        winner=_winner(findings),
+        calibration=findings.calibration,
+        slices=findings.slices,
+        splits=findings.splits,
+        champion=_champion(findings),
+        drivers=Drivers(importance=findings.importance, products=findings.products),
+        impact=findings.impact,
+        data=_data(metadata),
+        lineage=Lineage(
+            data_hash=metadata.data_hash,
+            code_version=code_version(),
+            code_hash=code_hash(),
+            git_commit=git_commit(),
+            seed=config.training.random_state,
+            host=host(),
+            versions=library_versions(),
+            config=config.recorded(),
+        ),
+    )
+
+
+def _verdict(findings: Findings) -> Verdict:
+    decision, name = findings.decision, findings.record.winner
+    test = findings.judged[name]
+    right, total = int(test.confusion.trace()), int(test.support.sum())
+    state = "Approved" if decision.approved else "PendingManualApproval"
+    # Counts, since 99.998 % rounded to two places would claim too much.
+    headline = (
+        f"{name} is approved: it classifies correctly {right:,} of {total:,} baskets that it had "
+        "never seen."
+        if decision.approved
+        else f"{name} is not approved: {_first_failure(decision)}."
+    )
+    return Verdict(
+        approved=decision.approved,
+        state=cast("Any", state),
+        headline=headline,
+        description=decision.description,
+        reasons=decision.reasons,
+        warnings=weak_slices(findings.slices),
+    )
+
+
+def _winner(findings: Findings) -> Winner:
+    name, resampled = findings.record.winner, findings.resampled
+    test = findings.judged[name]
+    return Winner(
+        model=name,
+        accuracy=interval_document(resampled.accuracy(name)),
+        macro_f1=interval_document(resampled.macro_f1(name)),
+        confidence=findings.bootstrap.confidence,
+        resamples=findings.bootstrap.resamples,
+        resampled="customers" if findings.by_customer else "baskets",
+        units=resampled.units,
+        classes=list(CLASSES),
+        confusion_matrix=test.confusion.tolist(),
+        per_class=[
+            {
+                "class": label,
+                "precision": float(test.per_class_precision[k]),
+                "recall": float(test.per_class_recall[k]),
+                "f1": float(test.per_class_f1[k]),
+                "f1_interval": interval_document(interval),
+                "support": int(test.support[k]),
+            }
+            for k, (label, interval) in enumerate(
+                zip(CLASSES, resampled.class_f1(name), strict=True)
+            )
+        ],
+    )
+
+
+def _champion(findings: Findings) -> Champion | None:
+    name, versus = findings.record.winner, findings.versus
+    if findings.champion is None or versus is None:
+        return None
+    return Champion(
+        version=findings.champion.version,
+        accuracy_difference=interval_document(versus.accuracy_difference(name, CHAMPION)),
+        f1_difference=interval_document(versus.f1_difference(name, CHAMPION)),
+        test_rows=int(findings.judged[name].support.sum()),
+    )
+
+
+def _first_failure(decision: Decision) -> str:
+    failed = [reason["text"] for reason in decision.reasons if not reason["passed"]]
+    return failed[0][0].lower() + failed[0][1:]
+
+
+def _data(metadata: Metadata) -> DataSummary:
+    counts = metadata.baskets
+    return DataSummary(
+        files=[
+            {"name": f.name, "sha256": f.sha256, "bytes": f.bytes, "lines": f.lines}
+            for f in metadata.files[:LISTED_FILES]
+        ],
+        files_total=len(metadata.files),
+        lines_read=metadata.lines.read,
+        lines_accepted=metadata.lines.accepted,
+        lines_rejected=metadata.lines.rejected,
+        rejected_by_reason=metadata.lines.rejected_by_reason,
+        baskets=Baskets(
+            Low=counts.get("Low", 0),
+            Medium=counts.get("Medium", 0),
+            High=counts.get("High", 0),
+            Unclassified=counts.get(UNCLASSIFIED, 0),
+        ),
+        outlier_quantile=metadata.outliers.quantile,
+        outlier_threshold=metadata.outliers.threshold,
+        outliers=metadata.outliers.lines,
+        products=metadata.products,
+        split={
+            "strategy": metadata.split.strategy,
+            "train_baskets": metadata.train_samples,
+            "test_baskets": metadata.test_samples,
+            "description": split_sentence(metadata),
+        },
+    )
+
+
+def split_sentence(metadata: Metadata) -> str:
+    """Say in one sentence how the baskets were parted."""
+    split = metadata.split
+    if split.strategy == "time" and split.train_weeks and split.test_weeks:
+        return (
+            f"Trained on weeks {split.train_weeks[0]} to {split.train_weeks[-1]}, tested on the "
+            f"{len(split.test_weeks)} weeks {split.test_weeks[0]} to {split.test_weeks[-1]}."
+        )
+    if split.strategy == "customer":
+        return "No customer is on both sides; a basket without a card is its own customer."
+    return f"A random {split.test_size:.0%} of the baskets of each class is tested."

@@ -1,0 +1,226 @@
+"""What the report says in words: which model is ahead, what a group is worth, what is weak.
+
+A difference whose interval contains 0 is never called better or worse: these baskets cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from basketwise.report.types import (
+    Interval,
+    LeaderboardRow,
+    Reliability,
+    SliceTable,
+)
+
+Standing = Literal["ahead", "level", "behind", "mixed"]
+
+_ALGORITHMS: Mapping[str, str] = {
+    "logistic": "logistic regression",
+    "decision_tree": "decision tree",
+    "random_forest": "random forest",
+    "xgboost": "XGBoost",
+}
+_COLUMNS: Mapping[str, str] = {
+    "store_format": "Store format",
+    "store_region": "Store region",
+    "shop_week": "Week",
+    "shop_weekday": "Weekday (1 is Sunday)",
+    "shop_hour": "Hour",
+    "basket_size": "Lines in the basket",
+    "card": "Loyalty card",
+}
+_SPLITS: Mapping[str, str] = {
+    "time": "tests on the latest weeks",
+    "stratified": "tests on a random part",
+    "customer": "tests on customers that training never met",
+}
+_TAGS: Mapping[Standing | None, str] = {
+    "ahead": "▲ Ahead",
+    "level": "≈ Not told apart",
+    "behind": "▼ Behind",
+    "mixed": "◆ Scores differ",
+    None: "Not measured",
+}
+_FINDINGS: Mapping[Standing | None, str] = {
+    "ahead": "All of the interval lies right of 0: the challenger is better.",
+    "level": "The interval contains 0: the two cannot be told apart on these baskets.",
+    "behind": "All of the interval lies left of 0: the challenger is worse.",
+    None: "",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The winner against one reference, in words: ``start``, the leads, ``conclusion``.
+
+    ``leads`` holds each measured lead with the name of its score; ``standing`` is None where there
+    is none.
+    """
+
+    title: str
+    standing: Standing | None
+    start: str
+    leads: list[tuple[Interval, str]]
+    conclusion: str
+
+
+def standing(difference: Interval | None) -> Standing | None:
+    """Say how a difference stands to 0; None where it was not measured.
+
+    Examples
+    --------
+    >>> standing({"estimate": 0.02, "low": 0.01, "high": 0.03})
+    'ahead'
+    >>> standing({"estimate": 0.02, "low": -0.01, "high": 0.05})
+    'level'
+    """
+    if difference is None:
+        return None
+    if difference["low"] > 0:
+        return "ahead"
+    if difference["high"] < 0:
+        return "behind"
+    return "level" if difference["low"] <= 0 <= difference["high"] else None
+
+
+def tag(found: Standing | None) -> str:
+    """Say a standing in a word or two, with a sign for the eye."""
+    return _TAGS[found]
+
+
+def finding(difference: Interval) -> str:
+    """Say what the difference between challenger and champion shows."""
+    return _FINDINGS[standing(difference)]
+
+
+def comparisons(rows: Sequence[LeaderboardRow]) -> list[Comparison]:
+    """Say what each group of features is worth, and whether a simpler model would do."""
+    groups = [_of_group(row) for row in rows if row["kind"] == "ablation"]
+    return groups + [_of_simpler(row) for row in rows if row["kind"] == "rung"]
+
+
+def _of_group(row: LeaderboardRow) -> Comparison:
+    group = _short(row["without"] or "left out")
+    conclusions: Mapping[Standing | None, str] = {
+        "ahead": f"group {group} earns its place.",
+        "level": "both intervals contain 0, so it cannot be told apart from the winner. These "
+        f"baskets do not show that group {group} is worth anything.",
+        "behind": f"the model does better without group {group}.",
+    }
+    title = f"Feature group {group}"
+    return _compare(row, title, "the same algorithm without it", conclusions)
+
+
+def _of_simpler(row: LeaderboardRow) -> Comparison:
+    conclusions: Mapping[Standing | None, str] = {
+        "ahead": "the simpler one would give up this much.",
+        "level": "both intervals contain 0, so the simpler one cannot be told apart from the "
+        "winner. As far as these baskets show, it would do.",
+        "behind": "the simpler one is better. Prefer it.",
+    }
+    title = f"Simplest model: {simpler_name(row)}"
+    return _compare(row, title, "the simplest model", conclusions)
+
+
+def _compare(
+    row: LeaderboardRow, title: str, other: str, conclusions: Mapping[Standing | None, str]
+) -> Comparison:
+    leads = [(row["accuracy_lead"], "accuracy"), (row["f1_lead"], "macro-F1")]
+    found = [standing(lead) for lead, _ in leads]
+    measured = [(lead, name) for lead, name in leads if standing(lead) and lead is not None]
+    if found[0] == found[1]:
+        conclusion = conclusions.get(found[0], "")
+    else:
+        parts = [_alone(name, one) for (_, name), one in zip(leads, found, strict=True)]
+        conclusion = "; ".join(parts) + "."
+    agreed = found[0] if found[0] == found[1] else "mixed"
+    start = f"The winner is ahead of {other} by"
+    if agreed != "ahead":
+        start = f"The winner’s lead over {other} {'is' if measured else 'was not measured.'}"
+    return Comparison(title, agreed, start, measured, conclusion)
+
+
+def _alone(score: str, found: Standing | None) -> str:
+    """Say what one score shows, where the two do not agree."""
+    words: Mapping[Standing | None, str] = {
+        "ahead": f"the winner is ahead in {score}",
+        "level": f"in {score} the interval contains 0 and the two cannot be told apart",
+        "behind": f"the winner is behind in {score}",
+        None: f"{score} was not measured",
+    }
+    return words[found]
+
+
+def simpler_name(row: LeaderboardRow) -> str:
+    """Name a model by what it sees: ``index-only logistic regression``."""
+    algorithm = _ALGORITHMS.get(row["model"], _short(row["model"]))
+    seen = "index" if row["groups"] == ["product"] else " and ".join(map(_short, row["groups"]))
+    return f"{seen}-only {algorithm}"
+
+
+def row_note(row: LeaderboardRow) -> str:
+    """Say what kind of model a leaderboard's row is."""
+    groups = " + ".join(row["groups"])
+    notes = {
+        "ablation": f"without {_short(row['without'] or '')}: {groups} only",
+        "rung": f"{simpler_name(row)}, the simplest model",
+        "baseline": "baseline: always the commonest class",
+    }
+    return notes.get(row["kind"], groups)
+
+
+def change(raw: float, shipped: float) -> str:
+    """Say what calibration did to an error, of which less is better."""
+    if raw == shipped:
+        return "same"
+    return "▼ better" if shipped < raw else "▲ worse" if shipped > raw else "not measured"
+
+
+def calibrated(raw: Reliability, shipped: Reliability) -> str:
+    """Say whether calibration helped, by the three measures."""
+    pairs = [(raw[name], shipped[name]) for name in ("log_loss", "brier", "ece")]
+    if all(before == after for before, after in pairs):
+        return "Calibration changed nothing that these measures see."
+    if all(after <= before for before, after in pairs):
+        return "On the test part, calibration made the probabilities more truthful."
+    if all(after >= before for before, after in pairs):
+        return "On the test part, calibration made the probabilities less truthful."
+    return "On the test part, calibration improved some of the measures and not the others."
+
+
+def column_title(column: str) -> str:
+    """Name what slices are parted by."""
+    return _COLUMNS.get(column, column)
+
+
+def split_note(strategy: str) -> str:
+    """Say what a split tests."""
+    return _SPLITS.get(strategy, "")
+
+
+def weak_count(tables: Sequence[SliceTable]) -> int:
+    """Count the slices that are significantly worse."""
+    return sum(row["significantly_worse"] for table in tables for row in table["rows"])
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else name[:39] + "…"
+
+
+FILTERS = (
+    calibrated,
+    change,
+    column_title,
+    comparisons,
+    finding,
+    row_note,
+    split_note,
+    standing,
+    tag,
+    weak_count,
+)
+"""The templates call them by their names."""

@@ -1,0 +1,214 @@
+"""The order of the stages, and what each hands to the next."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from basketwise.concurrency import abandoning_pool
+from basketwise.etl.metadata import Metadata
+from basketwise.evaluation.stage import Evaluation
+from basketwise.registry.deployment import export_version
+from basketwise.registry.opening import DATABASE, on_sagemaker, open_registry
+from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry, Submission
+from basketwise.registry.submission import submission
+from basketwise.report.types import Report, Run
+from basketwise.run.context import Context
+from basketwise.run.etl import Data, etl
+from basketwise.run.evaluation import evaluate
+from basketwise.run.outcome import Outcome
+from basketwise.run.record import intact
+from basketwise.run.training import train
+from basketwise.run.workspace import (
+    ARTIFACTS,
+    DEPLOYMENT_CONFIGS,
+    GOLD,
+    REGISTRY,
+    SILVER,
+    Staging,
+)
+from basketwise.training.record import TrainingRecord
+
+GATE = "gate"
+"""Who approves when the gate does."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a whole run made, or found to hold still.
+
+    Attributes
+    ----------
+    folder, deployment_config
+        On this machine; of a workspace in a bucket, copies.
+    address
+        Where the workspace keeps the run's artifacts, as people write it.
+    config_address
+        The same of the deployment configuration; None if the version is not approved.
+    """
+
+    run_id: str
+    metadata: Metadata
+    record: TrainingRecord
+    report: Report
+    version: ModelVersion
+    deployment_config: Path | None
+    folder: Path
+    address: str
+    config_address: str | None
+    seconds: float
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def approved(self) -> bool:
+        """Whether the version is approved now."""
+        return self.version.state is ApprovalState.APPROVED
+
+
+def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
+    """Run every stage, from raw files to the deployment configuration.
+
+    Parameters
+    ----------
+    data : str
+        A file, a folder or a glob of raw files; or their address in a bucket.
+    context : Context
+        Where, how and by what command.
+    run_id : str
+        Name of the run; empty: after the time.
+
+    Notes
+    -----
+    Outputs appear in the workspace when evaluation has finished, all together; silver and gold of
+    a platform that works in the workspace itself as soon as they are there. A registry that
+    fails after that leaves the run there, to be registered again with ``basketwise register``, or
+    by the same command once more. A run that changes nothing makes no new version.
+    """
+    started, now = time.perf_counter(), datetime.now(UTC)
+    workspace = context.workspace
+    if not is_embedded(context):
+        # A server that cannot be reached says so now, not after the training.
+        registry_of(context)
+    with workspace.staged() as staging:
+        run_id = run_id or workspace.new_run(now)
+        made = etl(data, staging, context)
+        if context.platform.in_place:
+            made = publish_data(made, staging, context)
+        with abandoning_pool(1) as pool:
+            # Loading MLflow takes seconds; training does not need this thread.
+            opening = pool.submit(registry_of, context)
+            trained = train(made.gold, made.metadata, staging, run_id, context)
+            registry = opening.result()
+        run = Run(
+            run_id=run_id,
+            started_at=now.isoformat(timespec="seconds"),
+            seconds=time.perf_counter() - started,
+            command=context.command,
+            data=data,
+        )
+        judged = evaluate(made, trained, staging, run, registry, context)
+        publish_data(made, staging, context)
+        folder = judged.folder
+        if judged.outcome.why:
+            folder = publish(run_id, staging, context)
+        version = register(registry, folder, judged.evaluation, context)
+        document = export(registry, version, context)
+    return RunResult(
+        run_id=folder.name,
+        metadata=made.metadata,
+        record=trained.record,
+        report=judged.evaluation.report,
+        version=version,
+        deployment_config=document,
+        folder=folder,
+        address=workspace.address(ARTIFACTS, folder.name),
+        config_address=workspace.address(DEPLOYMENT_CONFIGS, document.name) if document else None,
+        seconds=time.perf_counter() - started,
+        outcomes=(*made.outcomes, trained.outcome, judged.outcome),
+    )
+
+
+def publish_data(data: Data, staging: Staging, context: Context) -> Data:
+    """Move the data that was made in staging to its places in the workspace, and say where."""
+    workspace, silver, gold = context.workspace, data.silver, data.gold
+    if silver == staging.silver:
+        workspace.publish(silver, SILVER)
+        silver = workspace.folder(SILVER)
+    if gold == staging.gold:
+        workspace.publish(gold, GOLD)
+        gold = workspace.folder(GOLD)
+    return replace(data, silver=silver, gold=gold)
+
+
+def publish(run_id: str, staging: Staging, context: Context) -> Path:
+    """Move a run's artifacts to their place in the workspace."""
+    context.workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
+    return context.workspace.folder(f"{ARTIFACTS}/{run_id}")
+
+
+def register(
+    registry: Registry, folder: Path, evaluation: Evaluation, context: Context
+) -> ModelVersion:
+    """Keep a run's model in the registry, approved if the gate said so.
+
+    A run whose model is there already, byte for byte, gets no second version; if the registration
+    was cut off before the gate had its say, it has it now.
+
+    Raises
+    ------
+    InputError
+        If the run's files are not what its evaluation left.
+    """
+    with context.reporter.stage("registry") as log:
+        intact("evaluation", folder)
+        kept = submission(folder.name, folder, evaluation.report)
+        version = _registered(registry, kept)
+        if version is not None and len(registry.history(version.version)) > 1:
+            log.finish(f"version {version.version} is {version.state}; cached")
+            return version
+        version = version or registry.register(kept, who=GATE)
+        state = ApprovalState.APPROVED if evaluation.decision.approved else ApprovalState.PENDING
+        version = registry.set_state(
+            version.version, state, who=GATE, why=evaluation.decision.description
+        )
+        log.finish(f"version {version.version} is {version.state}")
+    return version
+
+
+def _registered(registry: Registry, kept: Submission) -> ModelVersion | None:
+    same = (kept.run_id, kept.sha256)
+    found = (one for one in registry.versions() if (one.run_id, one.sha256) == same)
+    return next(found, None)
+
+
+def export(registry: Registry, version: ModelVersion, context: Context) -> Path | None:
+    """Write the deployment configuration of an approved version; None if it is not."""
+    if version.state is not ApprovalState.APPROVED:
+        return None
+    workspace = context.workspace
+    with context.reporter.stage("export") as log:
+        with workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
+            path = export_version(registry, version, folder, context.config.deployment)
+        log.finish(path.name)
+    return workspace.folder(DEPLOYMENT_CONFIGS) / path.name
+
+
+def registry_of(context: Context) -> Registry:
+    """Open the workspace's registry, or the server that the config names."""
+    config, storage = context.config, context.workspace.storage
+    folder = storage.workplace / REGISTRY
+    return open_registry(config.registry, folder, config.aws, storage.location)
+
+
+def has_registry(context: Context) -> bool:
+    """Whether there is a registry to ask; the embedded one appears with the first run."""
+    database = context.workspace.storage.workplace / REGISTRY / DATABASE
+    return not is_embedded(context) or database.is_file()
+
+
+def is_embedded(context: Context) -> bool:
+    """Whether the registry lies in the workspace, and nowhere else."""
+    config, location = context.config.registry, context.workspace.storage.location
+    return not config.uri and not on_sagemaker(config, location)

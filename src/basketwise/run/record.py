@@ -1,0 +1,282 @@
+"""What each stage's outputs were made from, and whether they need to be made again.
+
+A stage leaves a record beside its outputs, written last: what went in, by content; the settings it
+looks at; the code; and the sha256 of every output. The outputs are taken again only if all of that
+is still so. Whatever was half-written, or touched since, has no record that fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from basketwise.config import Config
+from basketwise.errors import InputError
+from basketwise.provenance import code_hash, code_version, library_versions, sha256
+
+Stage = Literal["silver", "gold", "training", "evaluation"]
+
+SETTINGS: Mapping[Stage, tuple[str, ...]] = {
+    "silver": ("data", "etl.duplicates"),
+    "gold": (
+        "etl.outliers",
+        "etl.outlier_quantile",
+        "features",
+        "index",
+        "split",
+        "training.folds",
+    ),
+    "training": ("training",),
+    "evaluation": ("evaluation", "gate", "business", "training.random_state"),
+}
+"""The settings that each stage looks at: sections, or single keys."""
+
+WHOLE_FOLDER: tuple[Stage, ...] = ("silver", "gold")
+"""Stages that have a folder to themselves: another file in it is a change too."""
+
+SHOWN = 3
+"""So many causes are named; more than that nobody reads."""
+
+
+MAX_BYTES = 16 * 2**20
+"""A larger record is none of ours."""
+
+
+def _inside(name: str) -> str:
+    """Refuse what would lead out of the folder: a record may have been written by anybody."""
+    if any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or ":" in name:
+        raise ValueError("names must stay below the folder")
+    return name
+
+
+OutputName = Annotated[str, AfterValidator(_inside)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Step(BaseModel):
+    """One stage's record.
+
+    Attributes
+    ----------
+    stage
+        Which.
+    inputs
+        Content digest, or another name of a content, by input.
+    settings
+        Values by section, or by dotted name of a single key.
+    code
+        Versions by name; Basketwise's own source is ``code``.
+    outputs
+        sha256 by file, relative to the folder.
+    source
+        Where the input lay, as it was typed; not compared.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: Stage
+    inputs: dict[str, str]
+    settings: dict[str, Any]
+    code: dict[str, str]
+    outputs: dict[OutputName, Digest] = {}
+    source: str = ""
+
+    @property
+    def digest(self) -> str:
+        """One digest of all outputs: what the next stage has as its input."""
+        return hashlib.sha256(json.dumps(self.outputs, sort_keys=True).encode()).hexdigest()
+
+
+def file_name(stage: Stage) -> str:
+    """Name the file of a stage's record."""
+    return f"step-{stage}.json"
+
+
+def planned(stage: Stage, inputs: Mapping[str, str], config: Config, source: str = "") -> Step:
+    """Describe a stage that is about to run."""
+    return Step(
+        stage=stage,
+        inputs=dict(inputs),
+        settings=_settings(stage, config),
+        code={"basketwise": code_version(), "code": code_hash(), **library_versions()},
+        source=source,
+    )
+
+
+def seal(step: Step, folder: Path, files: Iterable[Path] | None = None) -> Step:
+    """Write the record of a stage that has finished: to be called last.
+
+    Parameters
+    ----------
+    step : Step
+        As planned.
+    folder : Path
+        Holds the outputs.
+    files : iterable of Path or None
+        The outputs; None: all files below the folder.
+    """
+    paths = folder.rglob("*") if files is None else files
+    outputs = {
+        path.relative_to(folder).as_posix(): sha256(path)
+        for path in sorted(paths)
+        if path.is_file() and path.name != file_name(step.stage)
+    }
+    sealed = step.model_copy(update={"outputs": outputs})
+    text = sealed.model_dump_json(indent=2)
+    (folder / file_name(step.stage)).write_text(text, encoding="utf-8")
+    return sealed
+
+
+def found(stage: Stage, folder: Path) -> Step | None:
+    """Read a stage's record; None where there is none, or none that can be read."""
+    try:
+        with (folder / file_name(stage)).open("rb") as stream:
+            step = Step.model_validate_json(stream.read(MAX_BYTES))
+    except (OSError, ValidationError):
+        return None
+    return step if step.stage == stage else None
+
+
+def recorded(stage: Stage, folder: Path) -> Step:
+    """Read a stage's record.
+
+    Raises
+    ------
+    InputError
+        If there is none, or none that can be read.
+    """
+    step = found(stage, folder)
+    if step is None:
+        raise InputError(
+            f"{str(folder)!r} has no record of the stage {stage}.",
+            "It was not finished, or is of an older version; run the stage again.",
+        )
+    return step
+
+
+def intact(stage: Stage, folder: Path) -> Step:
+    """Read a stage's record, and check that its outputs are what it says.
+
+    Raises
+    ------
+    InputError
+        If there is no record, or a file was changed, added or removed since.
+    """
+    step = recorded(stage, folder)
+    touched = _touched(step, folder)
+    if touched:
+        raise InputError(
+            f"{str(folder)!r} is not what the stage {stage} left: {touched[0]}.",
+            "Run that stage again.",
+        )
+    return step
+
+
+def made_with(config: Config, steps: Iterable[Step]) -> Config:
+    """Return the settings that some stages were run with, the others as they are now."""
+    values = config.model_dump(mode="json")
+    for step in steps:
+        for name, value in step.settings.items():
+            section, _, key = name.partition(".")
+            if key:
+                values[section][key] = value
+            else:
+                values[section] = value
+    return Config.model_validate(values)
+
+
+def why_again(plan: Step, folder: Path) -> str:
+    """Say why a stage must run, with the outputs of an earlier one in a folder.
+
+    Returns
+    -------
+    str
+        Empty if it need not: the outputs can be taken as they are.
+    """
+    earlier = found(plan.stage, folder)
+    if earlier is None:
+        return "first time"
+    causes = differences(plan, earlier) or _touched(earlier, folder)
+    more = len(causes) - SHOWN
+    return "; ".join(causes[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def differences(plan: Step, earlier: Step) -> list[str]:
+    """Say what sets a stage that was run before apart from one that is about to run."""
+    return [
+        *_changes(_flat(earlier.settings), _flat(plan.settings), _setting_change),
+        *_changes(earlier.inputs, plan.inputs, _input_change),
+        *_changes(earlier.code, plan.code, _code_change),
+    ]
+
+
+def _settings(stage: Stage, config: Config) -> dict[str, Any]:
+    values = config.recorded()
+    chosen = {}
+    for name in SETTINGS[stage]:
+        section, _, key = name.partition(".")
+        chosen[name] = values[section][key] if key else values[section]
+    return chosen
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """List nested settings by dotted names; an empty table counts as a value."""
+    if not isinstance(value, dict) or (name and not value):
+        return {name: value}
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat |= _flat(inner, f"{name}.{key}" if name else key)
+    return flat
+
+
+_ABSENT = "unset"
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any], say: Any) -> list[str]:
+    names = [*before, *(name for name in now if name not in before)]
+    pairs = ((name, before.get(name, _ABSENT), now.get(name, _ABSENT)) for name in names)
+    return [say(name, old, new) for name, old, new in pairs if old != new]
+
+
+def _setting_change(name: str, old: Any, new: Any) -> str:
+    return f"{name} {_value(old)} → {_value(new)}"
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _input_change(name: str, old: Any, new: Any) -> str:
+    if old == _ABSENT:
+        return f"{name} is new"
+    if new == _ABSENT:
+        return f"{name} is gone"
+    # A digest says nothing to people; what is no digest does.
+    return f"{name} changed" if len(str(new)) == 64 else f"{name} {old} → {new}"
+
+
+def _code_change(name: str, old: Any, new: Any) -> str:
+    return "Basketwise's code changed" if name == "code" else f"{name} {old} → {new}"
+
+
+def _touched(earlier: Step, folder: Path) -> list[str]:
+    """Name the outputs that are no longer what they were, or are gone."""
+    changed = []
+    for name, digest in earlier.outputs.items():
+        path = folder / name
+        if not path.is_file():
+            changed.append(f"{name} is missing")
+        elif sha256(path) != digest:
+            changed.append(f"{name} was changed since")
+    if earlier.stage in WHOLE_FOLDER:
+        # A partition that somebody put beside the others would be read with them.
+        known = {*earlier.outputs, file_name(earlier.stage)}
+        present = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        changed += [f"{name} was not there before" for name in sorted(present) if name not in known]
+    return changed

@@ -1,0 +1,184 @@
+"""A run made again from its manifest, and what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic import ValidationError
+
+from basketwise.artifact.archive import ARCHIVE, MANIFEST, read_document, read_json
+from basketwise.config import Config
+from basketwise.errors import InputError
+from basketwise.etl.tables import METADATA_FILE
+from basketwise.evaluation.outputs import METRICS_FILE
+from basketwise.report.types import Run
+from basketwise.run.context import Context
+from basketwise.run.etl import etl
+from basketwise.run.evaluation import evaluate
+from basketwise.run.training import train
+from basketwise.run.workspace import REPRODUCTION, Workspace
+from basketwise.storage.local import LocalStorage
+
+ORIGINS = ("data_hash", "code_version", "code_hash", "git_commit", "versions", "host")
+"""What a result rests on besides config and seed, which are taken from the manifest."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that was compared; null where one of the two does not have it."""
+
+    name: str
+    before: Any
+    now: Any
+
+    @property
+    def same(self) -> bool:
+        """Whether both are equal."""
+        return bool(self.before == self.now)
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of making a run again.
+
+    Attributes
+    ----------
+    origins
+        Data, code, libraries, machine: then and now.
+    outputs
+        sha256 of each output: then and now.
+    metrics
+        Single scores that differ.
+    """
+
+    run_id: str
+    origins: list[Difference]
+    outputs: list[Difference]
+    metrics: list[Difference]
+
+    @property
+    def same(self) -> bool:
+        """Whether every output is the same to the byte."""
+        return bool(self.outputs) and all(one.same for one in self.outputs)
+
+
+def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> Reproduction:
+    """Run every stage again, as a run's manifest says, and compare.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    folder : Path
+        Its artifacts.
+    data : str or None
+        Where the raw files lie now; None: as it was typed then, which may be relative to the
+        working directory.
+    context : Context
+        Workspace, platform and progress; the configuration is the manifest's. The run is made in
+        a folder of its own, which is removed afterwards.
+
+    Raises
+    ------
+    InputError
+        If the run has no manifest, or none that this version understands.
+    """
+    manifest = read_manifest(folder)
+    source = data or manifest.get("data") or ""
+    if not source:
+        raise InputError(
+            f"The manifest of {run_id} does not say where the raw files lay.", "Give --data PATH."
+        )
+    config = _config(manifest, run_id)
+    storage = context.workspace.storage
+    with (
+        storage.exclusive(),
+        TemporaryDirectory(prefix=REPRODUCTION, dir=storage.workplace) as place,
+    ):
+        again = replace(context, workspace=Workspace(LocalStorage(Path(place))), config=config)
+        made, metrics, files = _run(source, again)
+    before = _metrics(folder)
+    delivered = _files(read_json(folder / ARCHIVE, METADATA_FILE).get("files", []))
+    return Reproduction(
+        run_id,
+        [
+            *(
+                one
+                for name in ORIGINS
+                for one in _differences(name, manifest.get(name), made.get(name))
+            ),
+            *(one for one in _differences("raw", delivered, files) if not one.same),
+        ],
+        list(_differences("", manifest.get("outputs", {}), made["outputs"])),
+        [one for one in _differences("", before, metrics) if not one.same],
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a run: beside its archive, or inside it.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    path = folder / MANIFEST
+    if path.is_file():
+        return read_document(path)
+    if not (folder / ARCHIVE).is_file():
+        raise InputError(
+            f"The run {folder.name} has not been evaluated: it has no manifest.",
+            "Run 'basketwise evaluate' first.",
+        )
+    return read_json(folder / ARCHIVE, MANIFEST)
+
+
+def _config(manifest: Mapping[str, Any], run_id: str) -> Config:
+    try:
+        return Config.model_validate(manifest["config"])
+    except (KeyError, ValidationError) as error:
+        raise InputError(
+            f"The settings in the manifest of {run_id} are not those of this version.",
+            f"It was made by Basketwise {manifest.get('code_version', 'unknown')}; use that one.",
+        ) from error
+
+
+def _run(source: str, context: Context) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    now = datetime.now(UTC)
+    with context.workspace.staged() as staging:
+        run_id = context.workspace.new_run(now)
+        data = etl(source, staging, context)
+        trained = train(data.gold, data.metadata, staging, run_id, context)
+        run = Run(
+            run_id=run_id,
+            started_at=now.isoformat(timespec="seconds"),
+            seconds=0.0,
+            command=context.command,
+            data=source,
+        )
+        judged = evaluate(data, trained, staging, run, None, context)
+        files = _files(data.metadata.model_dump()["files"])
+        return read_manifest(judged.folder), _metrics(judged.folder), files
+
+
+def _files(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {str(record["name"]): str(record["sha256"]) for record in records}
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    path = folder / METRICS_FILE
+    return read_document(path) if path.is_file() else {}
+
+
+def _differences(name: str, before: Any, now: Any) -> Iterator[Difference]:
+    """Compare leaf by leaf; a leaf is anything but a table."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        yield Difference(name, before, now)
+        return
+    for key in [*before, *(key for key in now if key not in before)]:
+        yield from _differences(f"{name}.{key}" if name else key, before.get(key), now.get(key))

@@ -1,1 +1,0 @@
-"""Clean, typed lines: from raw files of any cut to one partition a week."""

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from basketwise.artifact.archive import ARCHIVE
+from basketwise.aws.container.evaluation import main
+from basketwise.errors import InputError
+from basketwise.serving.scorer import load_scorer
+from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
+from tests.etl.running import Run
+from tests.evaluation.running import Evaluated
+
+TRAINED = (
+    *("model.skops", "model.joblib", "calibration.json", "training.json"),
+    *(OOF_FILE, TEST_PREDICTIONS_FILE),
+)
+ARGUMENTS = ("--run-id", "run-20260301-120000", "--command", "aws run", "--data", "s3://b/raw/")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw_nothing(*_: object, path: Path, **__: object) -> None:
+        path.touch()
+
+    for name in ("plots_reliability.reliability_png", "plots.confusion_matrix_png"):
+        monkeypatch.setattr(f"basketwise.evaluation.{name}", draw_nothing)
+    monkeypatch.setattr("basketwise.report.plots.comparison_png", lambda *args: args[-1].touch())
+    monkeypatch.setenv("BASKETWISE_EVALUATION__RESAMPLES", "100")
+    monkeypatch.setenv("BASKETWISE_EVALUATION__IMPORTANCE_BASKETS", "50")
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("packed", [True, False])
+def test_the_job_judges_what_a_training_job_left(
+    evaluated: Evaluated,
+    sample_run: Run,
+    base: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    packed: bool,
+) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for name in TRAINED:
+        (files / name).write_bytes((evaluated.folder / name).read_bytes())
+    model = base / "processing" / "model"
+    model.mkdir(parents=True)
+    if packed:
+        # As SageMaker packs a model folder.
+        with tarfile.open(model / ARCHIVE, "w:gz") as archive:
+            archive.add(files, ".")
+    else:
+        files.rename(tmp_path / "plain")
+        model = tmp_path / "plain"
+    arguments = ["--gold-path", str(sample_run.gold), "--model-path", str(model), *ARGUMENTS]
+    main(arguments)
+    out = base / "processing" / "output"
+    document = json.loads((out / "evaluation.json").read_bytes())
+    report = json.loads((out / "report.json").read_bytes())
+    winner = evaluated.evaluation.report["winner"]
+    assert document["accuracy"] == winner["accuracy"]["estimate"]
+    assert document["f1"] == winner["macro_f1"]["estimate"]
+    assert document["approved"] == report["verdict"]["approved"]
+    # A container sees no registry: whether there is a champion is not known there.
+    (reason,) = [one for one in report["verdict"]["reasons"] if one["rule"] == "champion"]
+    assert (reason["passed"], document["approved"]) == (False, False)
+    assert "does not see the registry" in reason["text"]
+    assert "does not see the registry" in document["basketwise"]["description"]
+    metrics = document["multiclass_classification_metrics"]
+    assert metrics["accuracy"]["value"] == document["accuracy"]
+    assert report["run"]["run_id"] == "run-20260301-120000"
+    assert {path.name for path in out.iterdir()} >= {*TRAINED, ARCHIVE, "report.html"}
+    assert load_scorer(out / ARCHIVE).metadata == sample_run.metadata
+    assert f"accuracy {document['accuracy']:.4f}" in capsys.readouterr().out
+
+
+def test_without_a_training_nothing_is_judged(base: Path, sample_run: Run) -> None:
+    with pytest.raises(InputError, match="There is no training at"):
+        main(["--gold-path", str(sample_run.gold)])
+
+
+def test_an_archive_that_reaches_outside_is_refused(
+    base: Path, sample_run: Run, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (tmp_path / "evil").write_text("x")
+    with tarfile.open(model / ARCHIVE, "w:gz") as archive:
+        archive.add(tmp_path / "evil", "./../escaped")
+    with pytest.raises(InputError, match="not a plain file"):
+        main(["--gold-path", str(sample_run.gold), "--model-path", str(model)])
+    assert not list(base.rglob("escaped"))

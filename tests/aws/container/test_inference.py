@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+
+from basketwise.artifact.archive import unpack
+from basketwise.aws.container.inference import Refused, input_fn, model_fn, output_fn, predict_fn
+from basketwise.errors import InputError
+from basketwise.serving.scorer import Scorer
+from tests.evaluation.running import Evaluated
+
+LINES = "BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,PRD1,1.50,1\n1,PRD1,1.50,1\n"
+
+
+@pytest.mark.parametrize("body", [LINES, LINES.encode(), bytearray(LINES.encode())])
+def test_the_four_functions_serve_a_model_folder(
+    evaluated: Evaluated, tmp_path: Path, body: str | bytes
+) -> None:
+    unpack(evaluated.archive, tmp_path)
+    # What AWS's image and Python write there is none of the model's.
+    (tmp_path / "code" / "setup.py").write_text("")
+    (tmp_path / "code" / "__pycache__").mkdir()
+    model = model_fn(str(tmp_path))
+    found = output_fn(predict_fn(input_fn(body, "text/csv"), model), "application/json")
+    assert isinstance(found, tuple)
+    text, kind = found
+    assert kind == "application/json"
+    assert [one["basket_id"] for one in json.loads(text)["predictions"]] == ["1"]
+    assert json.loads(text)["rejected"] == {"duplicate_line": 1}
+
+
+def test_settings_come_from_the_environment(
+    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack(evaluated.archive, tmp_path)
+    monkeypatch.setenv("BASKETWISE_ETL__DUPLICATES", "keep")
+    found = predict_fn(input_fn(LINES, "text/csv"), model_fn(str(tmp_path)))
+    assert not isinstance(found, Refused)
+    assert found["rejected"] == {}
+
+
+def test_a_changed_model_is_not_loaded(evaluated: Evaluated, tmp_path: Path) -> None:
+    unpack(evaluated.archive, tmp_path)
+    (tmp_path / "metadata.json").write_text("{}")
+    with pytest.raises(InputError, match="not what the manifest says"):
+        model_fn(str(tmp_path))
+
+
+@pytest.mark.parametrize("accept", [None, "", "*/*", "application/json", "text/csv, */*;q=0.1"])
+def test_json_is_given_to_whoever_takes_it(accept: str | None) -> None:
+    assert output_fn({"predictions": []}, accept) == ('{"predictions": []}', "application/json")
+
+
+def asked(scorer: Scorer, body: bytes, kind: str, accept: str) -> tuple[int, str | None, Any]:
+    """Ask a Flask application that calls the functions as AWS's scikit-learn image does.
+
+    A pair becomes body and type of an answer; whatever else ``output_fn`` gives, Flask gets.
+    """
+    app = flask.Flask("image")
+
+    @app.post("/invocations")
+    def transform() -> Any:
+        request = flask.request
+        content = request.get_data(as_text=True)
+        data = input_fn(content, request.headers["Content-Type"])
+        result = output_fn(predict_fn(data, scorer), request.headers["Accept"])
+        if isinstance(result, tuple):
+            return flask.Response(response=result[0], mimetype=result[1])
+        return result
+
+    headers = {"Content-Type": kind, "Accept": accept}
+    answer = app.test_client().post("/invocations", data=body, headers=headers)
+    return answer.status_code, answer.mimetype, answer.get_json()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "accept", "said"),
+    [
+        (200, LINES, "text/csv", "*/*", "1"),
+        (415, LINES, "text/plain", "*/*", "'text/plain' is not read"),
+        (400, "{", "application/json", "*/*", "no JSON"),
+        (400, "BASKET_ID,SPEND\n1,2\n", "text/csv", "*/*", "PROD_CODE"),
+        (406, LINES, "text/csv", "text/csv", "cannot be given as 'text/csv'"),
+    ],
+)
+def test_awss_image_answers_with_the_status_that_the_request_deserves(
+    scorer: Scorer, status: int, body: str, kind: str, accept: str, said: str
+) -> None:
+    found, mimetype, document = asked(scorer, body.encode(), kind, accept)
+    assert (found, mimetype) == (status, "application/json")
+    if status == 200:
+        assert document["predictions"][0]["basket_id"] == said
+    else:
+        assert said in document["error"]
+        assert document["hint"]
+
+
+def test_a_refusal_goes_through_every_function(scorer: Scorer) -> None:
+    refused = input_fn("{", "application/json")
+    assert isinstance(refused, Refused)
+    assert refused.status == HTTPStatus.BAD_REQUEST
+    assert output_fn(predict_fn(refused, scorer), "text/csv") is refused

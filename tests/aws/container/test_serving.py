@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Semaphore
+from typing import Any
+
+import numpy as np
+import pytest
+
+from basketwise.artifact.archive import unpack
+from basketwise.aws.container.serving import EXAMPLE, main
+from basketwise.errors import ConfigError
+from basketwise.serving.scorer import Scorer
+from tests.aws.container.asking import Answer, ask, invoke, served
+from tests.evaluation.running import Evaluated
+
+
+def test_a_model_that_scores_is_healthy(port: int) -> None:
+    assert ask(port, "GET", "/ping")[0] == 200
+
+
+def test_without_a_model_nothing_is_healthy_or_scored() -> None:
+    with served(None) as port:
+        assert ask(port, "GET", "/ping")[0] == 503
+        status, said = invoke(port, EXAMPLE)
+    assert status == 503
+    assert "No model is loaded" in said["error"]
+
+
+class Broken:
+    """A model that is loaded, and cannot score."""
+
+    classes_ = np.arange(3)
+
+    def predict_proba(self, X: object) -> Any:
+        raise RuntimeError("broken")
+
+
+def test_a_model_that_cannot_score_is_not_healthy(scorer: Scorer) -> None:
+    model: Any = Broken()
+    with served(replace(scorer, model=model)) as port:
+        assert ask(port, "GET", "/ping")[0] == 503
+        status, said = invoke(port, EXAMPLE)
+    assert status == 500
+    assert "broken" not in json.dumps(said)
+
+
+class Delayed:
+    """A model that scores when it is let, or fails."""
+
+    classes_ = np.arange(3)
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.let, self.broken = model, Event(), False
+        self.waiting = Semaphore(0)
+        self.let.set()
+
+    def predict_proba(self, X: object) -> Any:
+        self.waiting.release()
+        assert self.let.wait(20)
+        if self.broken:
+            raise RuntimeError("broken")
+        return self.model.predict_proba(X)
+
+
+def test_a_busy_model_is_healthy_and_whoever_waits_too_long_is_told(scorer: Scorer) -> None:
+    model: Any = Delayed(scorer.model)
+    with served(replace(scorer, model=model), queue=0.1) as port, ThreadPoolExecutor(4) as pool:
+        assert invoke(port, EXAMPLE)[0] == 200
+        model.let.clear()
+        model.waiting = Semaphore(0)
+        first = [pool.submit(invoke, port, EXAMPLE) for _ in range(4)]
+        for _ in first:
+            assert model.waiting.acquire(timeout=20)
+        assert ask(port, "GET", "/ping")[0] == 200
+        status, said = invoke(port, EXAMPLE)
+        model.let.set()
+        assert (status, said["error"]) == (503, "Too many requests are waiting.")
+        assert [one.result()[0] for one in first] == [200] * 4
+
+
+def test_a_model_that_no_longer_scores_is_no_longer_healthy(scorer: Scorer) -> None:
+    model: Any = Delayed(scorer.model)
+    with served(replace(scorer, model=model)) as port:
+        assert ask(port, "GET", "/ping")[0] == 200
+        model.broken = True
+        assert invoke(port, b"{")[0] == 400
+        assert ask(port, "GET", "/ping")[0] == 200
+        assert invoke(port, EXAMPLE)[0] == 500
+        assert ask(port, "GET", "/ping")[0] == 503
+        model.broken = False
+        assert ask(port, "GET", "/ping")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (EXAMPLE, "application/json"),
+        (EXAMPLE, "application/json; charset=UTF-8"),
+        (b"PROD_CODE;basket_id;SPEND;QUANTITY\nEXAMPLE;example;0,50;1\n", "text/csv"),
+    ],
+)
+def test_both_types_are_answered_alike(port: int, body: bytes, kind: str) -> None:
+    status, said = invoke(port, body, kind)
+    assert status == 200
+    (prediction,) = said["predictions"]
+    assert prediction.keys() == {
+        *("basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high")
+    }
+    assert prediction == invoke(port, EXAMPLE)[1]["predictions"][0]
+
+
+def test_requests_at_the_same_time_get_their_own_answers(port: int) -> None:
+    def one(number: int) -> Answer:
+        return invoke(port, EXAMPLE.replace(b"example", f"b{number}".encode()))
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, range(24)))
+    assert [said["predictions"][0]["basket_id"] for _, said in answers] == [
+        f"b{number}" for number in range(24)
+    ]
+
+
+@pytest.mark.parametrize("name", ["SAGEMAKER_BIND_TO_PORT", "SAGEMAKER_MAX_PAYLOAD_IN_MB"])
+@pytest.mark.parametrize("value", ["0", "-1", "http", "70000"])
+def test_a_setting_of_sagemakers_that_is_no_number_is_refused(
+    base: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=f"{name} is '{value}'"):
+        main([])
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_the_container_serves_the_model_that_sagemaker_unpacked(
+    evaluated: Evaluated, base: Path
+) -> None:
+    (base / "model").mkdir()
+    unpack(evaluated.archive, base / "model")
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "basketwise.aws.container", "serve", "--host", "127.0.0.1"],
+        env={**os.environ, "SAGEMAKER_BIND_TO_PORT": str(port)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"listening on port {port}\n"
+        assert ask(port, "GET", "/ping")[0] == 200
+        assert invoke(port, EXAMPLE)[0] == 200
+        told = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
+        assert time.monotonic() - told < 10
+    finally:
+        process.kill()
+        process.communicate()

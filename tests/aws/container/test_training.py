@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from basketwise.artifact.archive import MODEL, load_model
+from basketwise.artifact.wheel import write_wheel
+from basketwise.aws.container.training import METRICS, main
+from basketwise.aws.requests.entry import TRAIN_SCRIPT, train_script
+from basketwise.aws.requests.training import CODE_MOUNT, in_script_mode, training_job
+from basketwise.config import Config, TrainingConfig
+from basketwise.errors import ConfigError, InputError
+from basketwise.evaluation.stage import read_record
+from basketwise.training.calibration import CALIBRATION_FILE
+from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
+from basketwise.training.stage import RECORD_FILE
+from tests.aws.requests.given import NAMES
+from tests.etl.running import Run
+
+FEW_TREES = "{n_estimators = 30, max_depth = 4}"
+TOOLKIT = Path(sys.executable).with_name("train")
+SCRIPT = """
+import sys
+from basketwise.aws.container.training import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def channels(base: Path, sample_run: Run) -> Path:
+    """A training job's folders, as SageMaker lays them out."""
+    for name in ("train", "test"):
+        shutil.copytree(sample_run.gold, base / "input" / "data" / name)
+    (base / "input" / "config").mkdir(parents=True)
+    return base
+
+
+def hyperparameters(base: Path, **values: str) -> None:
+    named = {
+        name if name.startswith("BASKETWISE_") else name.replace("_", "-"): value
+        for name, value in values.items()
+    }
+    path = base / "input" / "config" / "hyperparameters.json"
+    path.write_text(json.dumps(named))
+
+
+def metrics(log: str) -> dict[str, float]:
+    """Find metrics in a log as SageMaker does."""
+    return {
+        name: float(found[-1]) for name, by in METRICS.items() if (found := re.findall(by, log))
+    }
+
+
+def test_a_job_leaves_everything_of_a_training_in_the_model_folder(
+    channels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hyperparameters(channels, model_type="decision_tree", random_state="7", cv_folds="5")
+    main([])
+    left = {path.name for path in (channels / "model").iterdir()}
+    assert left == {
+        *("model.skops", "model.joblib", "calibration.json", "training.json", "gold.json"),
+        *("oof_predictions.parquet", "test_predictions.parquet"),
+    }
+    assert read_record(channels / "model").winner == "decision_tree"
+    kept = channels / "output" / "data" / RECORD_FILE
+    assert kept.read_bytes() == (channels / "model" / RECORD_FILE).read_bytes()
+    found = metrics(capsys.readouterr().out)
+    assert found.keys() == {"accuracy", "f1"}
+    assert all(0.3 < value <= 1 for value in found.values())
+    assert not (channels / "checkpoints").exists()
+
+
+def test_the_script_form_wins_over_hyperparameters_and_variables(
+    channels: Path, sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hyperparameters(channels, model_type="random_forest")
+    for name in ("SM_MODEL_DIR", "SM_CHANNEL_TRAIN", "SM_CHANNEL_TEST"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    gold, model = str(sample_run.gold), tmp_path / "model"
+    main(
+        [
+            *("--model-dir", str(model), "--train", gold, "--test", gold),
+            *("--model-type", "logistic", "--random-state", "1", "--test-size", "0.2"),
+        ]
+    )
+    assert read_record(model).winner == "logistic"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_sagemakers_variables_are_obeyed(
+    base: Path, sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, test = tmp_path / "a", tmp_path / "b"
+    shutil.copytree(sample_run.gold, train)
+    (train / "test_features.parquet").unlink()
+    shutil.copytree(sample_run.gold, test)
+    for name, folder in (
+        ("SM_MODEL_DIR", tmp_path / "model"),
+        ("SM_CHANNEL_TRAIN", train),
+        ("SM_CHANNEL_TEST", test),
+        ("SM_OUTPUT_DATA_DIR", tmp_path / "out"),
+    ):
+        monkeypatch.setenv(name, str(folder))
+    main(["--model-type", "decision_tree"])
+    assert (tmp_path / "model" / MODEL).is_file()
+    assert (tmp_path / "out" / RECORD_FILE).is_file()
+    assert list(base.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model_type": "forest"}, "model-type is 'forest'"),
+        ({"depth": "3"}, "'depth' is no hyperparameter"),
+        ({"random_state": "-1"}, "training.random_state"),
+        ({"cv_folds": "many"}, "training.folds"),
+        ({"BASKETWISE_TRAINING__FOLDS": "1"}, "training.folds is 1"),
+        ({"BASKETWISE_TRAINING__DEPTH": "1"}, "training.depth is not a setting"),
+        ({"BASKETWISE_FOLDS": "1"}, "'BASKETWISE-FOLDS' is no hyperparameter"),
+    ],
+)
+def test_wrong_hyperparameters_are_refused(
+    channels: Path, given: dict[str, str], said: str
+) -> None:
+    hyperparameters(channels, **given)
+    with pytest.raises(ConfigError) as caught:
+        main([])
+    assert said in caught.value.headline
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", ""])
+def test_broken_hyperparameters_are_refused(channels: Path, text: str) -> None:
+    (channels / "input" / "config" / "hyperparameters.json").write_text(text)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        main([])
+
+
+def test_what_the_gold_files_decide_cannot_be_asked_otherwise(channels: Path) -> None:
+    with pytest.raises(InputError, match=r"parted with test-size 0\.2, .* says 0\.3"):
+        main(["--test-size", "0.3"])
+    with pytest.raises(InputError, match="hold 5 folds"):
+        main(["--cv-folds", "4"])
+
+
+def test_channels_that_do_not_fit_are_refused(channels: Path) -> None:
+    metadata = channels / "input" / "data" / "test" / "metadata.json"
+    metadata.write_text(metadata.read_text() + " ")
+    with pytest.raises(InputError, match=r"differ in metadata\.json"):
+        main([])
+    shutil.rmtree(metadata.parent)
+    with pytest.raises(InputError, match="channel 'test' is not at"):
+        main([])
+
+
+def test_settings_may_be_hyperparameters_and_win_over_the_environment(
+    channels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASKETWISE_TRAINING__CALIBRATION", "none")
+    monkeypatch.setenv("BASKETWISE_TRAINING__RANDOM_STATE", "5")
+    hyperparameters(
+        channels,
+        BASKETWISE_TRAINING__CALIBRATION='"isotonic"',
+        BASKETWISE_TRAINING__DECISION_TREE='{"max_depth" = 3}',
+        BASKETWISE_TRAINING__MODELS='["logistic"]',
+        model_type="decision_tree",
+    )
+    main([])
+    kept = json.loads((channels / "model" / CALIBRATION_FILE).read_text())
+    assert kept["method"] == "isotonic"
+    model = load_model(channels / "model" / MODEL)
+    assert model.max_depth == 3  # type: ignore[attr-defined]
+    assert model.min_samples_leaf == 10  # type: ignore[attr-defined]
+    assert model.random_state == 5  # type: ignore[attr-defined]
+
+
+def environment(base: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": f"{base / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SAGEMAKER_BASE_DIR": str(base),
+        "BASKETWISE_TRAINING__XGBOOST": FEW_TREES,
+        "BASKETWISE_TRAINING__CHECKPOINT_ROUNDS": "5",
+    }
+
+
+def toolkit(base: Path, given: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run AWS's `train` on hyperparameters that stand in SageMaker's file as they are given."""
+    config = base / "input" / "config"
+    (config / "hyperparameters.json").write_text(json.dumps(given))
+    data = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
+    names = [channel.name for channel in (base / "input" / "data").iterdir()]
+    (config / "inputdataconfig.json").write_text(json.dumps(dict.fromkeys(names, data)))
+    host = {"current_host": "localhost", "hosts": ["localhost"]}
+    (config / "resourceconfig.json").write_text(json.dumps(host))
+    return subprocess.run(
+        [TOOLKIT], env=environment(base), capture_output=True, text=True, check=False
+    )
+
+
+def trained(base: Path, done: subprocess.CompletedProcess[str]) -> str:
+    """Insist that AWS's toolkit calls it a success; returns the log."""
+    failure = base / "output" / "failure"
+    assert done.returncode == 0, failure.read_text() if failure.exists() else done.stderr
+    assert (base / "output" / "success").is_file()
+    assert not failure.exists()
+    log = done.stdout + done.stderr
+    assert metrics(log).keys() == {"accuracy", "f1"}
+    return log
+
+
+def test_awss_toolkit_runs_it(channels: Path) -> None:
+    code = channels / "code"
+    code.mkdir()
+    (code / "train.py").write_text(SCRIPT)
+    settings = {"sagemaker_program": "train.py", "sagemaker_submit_directory": str(code)}
+    settings |= {"model-type": "decision_tree", "random-state": "42", "cv-folds": "5"}
+    trained(channels, toolkit(channels, {key: json.dumps(settings[key]) for key in settings}))
+    assert read_record(channels / "model").winner == "decision_tree"
+
+
+def test_awss_toolkit_runs_the_script_that_a_pipelines_training_names(channels: Path) -> None:
+    code = channels / "input" / "data" / "code"
+    code.mkdir()
+    (code / TRAIN_SCRIPT).write_text(train_script(str(code)))
+    (code / "requirements.txt").write_text("")
+    write_wheel(code)
+    # What the script installs is here already; see tests/aws/requests/test_entry.py.
+    (channels / "bin").mkdir()
+    (channels / "bin" / "pip").write_text('#!/bin/sh\necho "installs $*"\n')
+    (channels / "bin" / "pip").chmod(0o755)
+    config = Config(
+        training=TrainingConfig(
+            models=("decision_tree",), calibration="isotonic", decision_tree={"max_depth": 3}
+        )
+    )
+    request = in_script_mode(training_job(NAMES, config, "run"))
+    # The toolkit leaves /opt/ml for wherever SAGEMAKER_BASE_DIR leads.
+    given = {
+        name: text.replace(CODE_MOUNT, str(code))
+        for name, text in (request["HyperParameters"].items())
+    }
+    log = trained(channels, toolkit(channels, given))
+    assert f"installs install -q --require-hashes -r {code}/requirements.txt" in log
+    kept = json.loads((channels / "model" / CALIBRATION_FILE).read_text())
+    assert kept["method"] == "isotonic"
+    assert load_model(channels / "model" / MODEL).max_depth == 3  # type: ignore[attr-defined]
+
+
+def start(base: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "basketwise.aws.container", "train", "--model-type", "xgboost"],
+        env=environment(base),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_stopped_spot_job_goes_on_to_the_same_model(channels: Path) -> None:
+    folder, left = channels / "checkpoints", []
+    for stops in (0, 1):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(channels / "model", ignore_errors=True)
+        folder.mkdir()
+        if stops:
+            process = start(channels)
+            while not list(folder.glob("*.checkpoint")) and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            told = time.monotonic()
+            process.communicate(timeout=30)
+            assert time.monotonic() - told < 10
+            assert process.returncode == 128 + signal.SIGTERM
+            assert not (channels / "model" / MODEL).exists()
+        assert bool(list(folder.glob("*.checkpoint"))) == bool(stops)
+        process = start(channels)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert metrics(out).keys() == {"accuracy", "f1"}
+        model = channels / "model"
+        # A skops file carries the time it was written.
+        booster = load_model(model / MODEL).get_booster().save_raw("json")  # type: ignore[attr-defined]
+        results = (OOF_FILE, TEST_PREDICTIONS_FILE, CALIBRATION_FILE)
+        left.append([booster, *((model / name).read_bytes() for name in results)])
+    assert left[0] == left[1]

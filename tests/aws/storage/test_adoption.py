@@ -1,0 +1,66 @@
+"""Files that the bucket has already: taken over as they were found, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from basketwise.aws.storage.mirror import Mirror
+from basketwise.aws.storage.objects import Found
+from basketwise.aws.storage.storage import S3Storage
+from basketwise.errors import WorkspaceError
+from tests.aws.storage.given import Open, objects
+
+REFUSED = r"Somebody else wrote below gold in 's3://"
+
+
+@pytest.mark.parametrize("others", ["r", "rs"])
+def test_bytes_that_somebody_wrote_meanwhile_are_not_published_unseen(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str
+) -> None:
+    storage, rival = opened(), opened()
+    for name in "abc":
+        storage.write(f"gold/{name}", b"old")
+    new = tmp_path / "new"
+    shutil.copytree(storage.local("gold"), new)
+    for name in others:
+        (new / name).write_bytes(b"new")
+    same = Mirror.same
+
+    def then_write(self: Mirror, files: dict[str, Path], there: dict[str, Found]) -> set[str]:
+        found = same(self, files, there)
+        rival.bucket.put("gold/b", b"foreign")
+        return found
+
+    monkeypatch.setattr(Mirror, "same", then_write)
+    with pytest.raises(WorkspaceError, match=REFUSED):
+        storage.adopt(new, "gold")
+
+    assert objects(storage) == ["gold/a", "gold/b", "gold/c"]
+    assert storage.read("gold/b") == b"foreign"
+    assert (new / "a").exists()
+
+
+def test_a_file_that_somebody_deleted_meanwhile_is_missed(
+    storage: S3Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        storage.write(f"gold/{name}", b"old")
+    new = tmp_path / "new"
+    shutil.copytree(storage.local("gold"), new)
+    (new / "r").write_bytes(b"new")
+    (new / "s").write_bytes(b"new")
+    same = Mirror.same
+
+    def then_delete(self: Mirror, files: dict[str, Path], there: dict[str, Found]) -> set[str]:
+        found = same(self, files, there)
+        storage.bucket.remove(["gold/b"])
+        return found
+
+    monkeypatch.setattr(Mirror, "same", then_delete)
+    with pytest.raises(WorkspaceError, match=REFUSED):
+        storage.adopt(new, "gold")
+
+    assert objects(storage) == ["gold/a"]

@@ -1,0 +1,84 @@
+"""Many things at once: all are done, or they end together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from basketwise.aws.storage.at_once import GivenUpError, each, go_on
+
+INTERRUPTED = """
+import signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import polars
+from basketwise.aws.storage.at_once import each, go_on
+
+def work(number):
+    time.sleep(0.5)  # So that the main thread waits.
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        go_on()
+        time.sleep(0.01)
+
+begun = time.monotonic()
+try:
+    each(work, [1])
+except KeyboardInterrupt:
+    print("heard" if time.monotonic() - begun < 10 else "late")
+"""
+
+
+def test_everything_is_done() -> None:
+    seen: list[int] = []
+    each(seen.append, range(50))
+    assert sorted(seen) == list(range(50))
+    each(seen.append, [])
+
+
+def test_outside_of_tasks_there_is_nothing_to_give_up() -> None:
+    go_on()
+
+
+def test_an_error_ends_the_others_between_two_steps() -> None:
+    running, ended = threading.Barrier(2), threading.Event()
+
+    def work(name: str) -> None:
+        running.wait()
+        if name == "fails":
+            raise ValueError(name)
+        try:
+            for _ in range(1000):
+                go_on()
+                time.sleep(0.01)
+        except GivenUpError:
+            ended.set()
+            raise
+
+    # The one that fails comes last, and is heard first.
+    with pytest.raises(ValueError, match="fails"):
+        each(work, ["works", "fails"])
+    assert ended.is_set()
+
+
+def test_what_has_not_begun_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("basketwise.aws.storage.at_once.AT_ONCE", 1)
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        each(work, range(10))
+    assert len(begun) <= 2
+
+
+def test_ctrl_c_is_heard_beside_libraries_that_take_signals() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"heard\n"

@@ -1,0 +1,195 @@
+"""The lease on a bucket's lock: kept, lost, taken, and asked for before anything is published."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from basketwise.aws.storage.storage import LOCK, S3Storage
+from basketwise.errors import DependencyError, WorkspaceError
+from tests.aws.storage.given import Open, folder_of, objects
+
+
+def test_of_many_threads_one_gets_the_lock(opened: Open) -> None:
+    storages = [opened() for _ in range(4)]
+    start, end = threading.Barrier(4), threading.Barrier(4)
+    outcomes: list[str] = []
+
+    def attempt(storage: S3Storage) -> None:
+        start.wait()
+        try:
+            with storage.exclusive():
+                outcomes.append("held")
+                end.wait()
+        except WorkspaceError as error:
+            outcomes.append(error.headline)
+            end.wait()
+
+    threads = [threading.Thread(target=attempt, args=(storage,)) for storage in storages]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert outcomes.count("held") == 1
+    assert len([text for text in outcomes if "Another run is using" in text]) == 3
+
+
+def test_the_owner_is_named(opened: Open) -> None:
+    with (
+        opened().exclusive(),
+        pytest.raises(WorkspaceError, match=r"process \d+, since 20.* UTC\)") as raised,
+        opened().exclusive(),
+    ):
+        pass
+    assert "ends by itself within 60 seconds" in raised.value.hint
+
+
+def test_a_lock_is_kept_for_longer_than_its_lease(opened: Open) -> None:
+    rival = opened(lease=1.0)
+    with opened(lease=1.0).exclusive():
+        time.sleep(3.5)
+        with pytest.raises(WorkspaceError, match="Another run is using"), rival.exclusive():
+            pass
+
+
+def test_who_lost_the_lock_publishes_nothing(opened: Open, tmp_path: Path) -> None:
+    storage = opened()
+    storage.write("gold/a", b"old")
+    new = folder_of(tmp_path / "new", a=b"new")
+
+    with storage.exclusive():
+        assert storage._held is not None
+        storage.bucket.put(LOCK, json.dumps({"token": "of another"}).encode())
+        storage._held.renew()
+        attempts: list[Callable[[], None]] = [
+            lambda: storage.adopt(new, "gold"),
+            lambda: storage.write("gold/a", b"new"),
+            lambda: storage.delete("gold"),
+        ]
+        for refused in attempts:
+            with pytest.raises(WorkspaceError, match=r"The lock .* was lost"):
+                refused()
+
+    assert objects(storage) == [LOCK, "gold/a"]
+    assert storage.read("gold/a") == b"old"
+
+
+@pytest.mark.parametrize("has_clock", [True, False])
+def test_a_lock_that_could_not_be_renewed_in_time_is_lost(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, has_clock: bool
+) -> None:
+    storage = opened()
+    if not has_clock:
+        monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
+    with storage.exclusive(), monkeypatch.context() as patched:
+        # A machine that sleeps: its monotonic clock stands still, the two others go on.
+        if has_clock:
+            later = time.clock_gettime(time.CLOCK_BOOTTIME) + 61
+            patched.setattr(time, "clock_gettime", lambda _: later)
+        else:
+            wall = time.time() + 61
+            patched.setattr(time, "time", lambda: wall)
+        with pytest.raises(WorkspaceError, match="was lost"):
+            storage.write("a", b"")
+
+
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_a_lock_that_was_taken_unheard_of_is_found_out_before_publishing(
+    opened: Open, tmp_path: Path, names: str
+) -> None:
+    storage = opened()
+    storage.write("gold/a", b"old")
+    new = folder_of(tmp_path / "new", **dict.fromkeys(names, b"new"))
+
+    with storage.exclusive():
+        storage.bucket.put(LOCK, json.dumps({"token": "of another"}).encode())
+        with pytest.raises(WorkspaceError, match=r"The lock .* was lost"):
+            storage.adopt(new, "gold")
+
+    assert objects(storage) == [LOCK, "gold/a"]
+    assert storage.read("gold/a") == b"old"
+
+
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_nothing_is_published_when_nobody_can_say_whose_the_lock_is(
+    opened: Open, tmp_path: Path, names: str
+) -> None:
+    storage = opened()
+    new = folder_of(tmp_path / "new", **dict.fromkeys(names, b"new"))
+
+    def cut(params: dict[str, Any], **_: object) -> None:
+        if params["url_path"].endswith("lock"):
+            raise OSError("the line is cut")
+
+    with storage.exclusive():
+        storage.bucket.client.meta.events.register("before-call.s3.PutObject", cut)
+        with pytest.raises(DependencyError, match="the line is cut"):
+            storage.adopt(new, "gold")
+
+    assert storage.keys("gold") == []
+    assert (new / "a").exists()
+
+
+def test_two_threads_renew_one_after_the_other(opened: Open) -> None:
+    storage, under_way, most = opened(), list[int](), list[int]()
+
+    def begin(**_: object) -> None:
+        under_way.append(1)
+        most.append(len(under_way))
+        time.sleep(0.05)
+
+    def end(**_: object) -> None:
+        under_way.pop()
+
+    with storage.exclusive():
+        held = storage._held
+        assert held is not None
+        storage.bucket.client.meta.events.register("before-call.s3.PutObject", begin)
+        storage.bucket.client.meta.events.register("after-call.s3.PutObject", end)
+        threads = [threading.Thread(target=held.renew) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert most == [1] * 8
+        storage.write("a", b"")
+
+    # The last one's ETag is known, so the lock could be removed.
+    assert objects(storage) == ["a"]
+
+
+@pytest.mark.parametrize("lost_answer", ["acquire", "renew"])
+def test_a_request_whose_answer_was_lost_is_ours(opened: Open, lost_answer: str) -> None:
+    storage, sent = opened(), threading.Event()
+
+    def twice(params: dict[str, Any], **_: object) -> None:
+        if not sent.is_set() and params["url_path"].endswith("lock"):
+            sent.set()
+            storage.bucket.put(LOCK, params["body"])
+
+    events = storage.bucket.client.meta.events
+    if lost_answer == "acquire":
+        events.register("before-call.s3.PutObject", twice)
+    with storage.exclusive():
+        assert storage._held is not None
+        if lost_answer == "renew":
+            events.register("before-call.s3.PutObject", twice)
+            storage._held.renew()
+        assert sent.is_set()
+        storage.write("a", b"")
+
+    assert objects(storage) == ["a"]
+
+
+def test_a_lock_that_is_none_of_ours_is_respected(storage: S3Storage) -> None:
+    storage.bucket.put(LOCK, b"\xff not json")
+
+    with pytest.raises(WorkspaceError, match="unknown, process 0"), storage.exclusive():
+        pass

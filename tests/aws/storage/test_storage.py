@@ -1,0 +1,428 @@
+"""What a bucket adds to the storage contract: adoptions cut off, leases, the local copy."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from basketwise.aws.storage import at_once
+from basketwise.aws.storage import objects as s3_objects
+from basketwise.aws.storage.mirror import Mirror
+from basketwise.aws.storage.objects import Bucket, Found
+from basketwise.aws.storage.storage import S3Storage
+from basketwise.config import AwsConfig
+from basketwise.errors import ConfigError, DependencyError, InputError, WorkspaceError
+from basketwise.storage.local import LocalStorage
+from basketwise.storage.opening import open_storage
+from tests.aws.storage.given import Open, folder_of, objects
+from tests.seaweed import S3Server
+
+
+def unfinished_uploads(storage: S3Storage) -> list[str]:
+    bucket = storage.bucket
+    listed = bucket.client.list_multipart_uploads(Bucket=bucket.name, Prefix=f"{bucket.prefix}/")
+    return [each["Key"] for each in listed.get("Uploads", [])]
+
+
+def cut_off_copying(storage: S3Storage, patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Adopt a folder as ``gold``; end after the first file has come to its place."""
+    copied: list[str] = []
+    copy = Bucket.copy
+
+    def one_only(self: Bucket, source: str, key: str) -> None:
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(key)
+        copy(self, source, key)
+
+    with patch.context() as patched:
+        patched.setattr(Bucket, "copy", one_only)
+        patched.setattr(at_once, "AT_ONCE", 1)
+        with pytest.raises(KeyboardInterrupt):
+            storage.adopt(folder, "gold")
+
+
+def asked(storage: S3Storage) -> list[str]:
+    """Return the list that the names of all writing calls are put into from now on."""
+    calls: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        if model.name in ("CopyObject", "DeleteObjects", "PutObject"):
+            calls.append(model.name)
+
+    storage.bucket.client.meta.events.register("provide-client-params.s3", note)
+    return calls
+
+
+def test_files_that_the_bucket_has_already_are_not_sent_again(
+    storage: S3Storage, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "stray"):
+        storage.write(f"gold/{name}", name.encode())
+    shutil.copytree(storage.local("gold"), tmp_path / "new", ignore=lambda *_: {"stray"})
+    (tmp_path / "new" / "record").write_bytes(b"new")
+    calls = asked(storage)
+
+    storage.adopt(tmp_path / "new", "gold")
+
+    assert storage.keys("gold") == ["gold/a", "gold/b", "gold/record"]
+    # The record, and the note that an adoption is decided; all else is copied within the bucket.
+    assert calls.count("PutObject") == 2
+    assert storage.read("gold/a") == b"a"
+    assert (storage.local("gold") / "record").read_bytes() == b"new"
+
+
+def test_one_new_file_beside_others_is_one_request(storage: S3Storage, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        storage.write(f"gold/{name}", name.encode())
+    shutil.copytree(storage.local("gold"), tmp_path / "new")
+    (tmp_path / "new" / "record").write_bytes(b"new")
+    calls = asked(storage)
+
+    storage.adopt(tmp_path / "new", "gold")
+
+    assert calls == ["PutObject"]
+    assert storage.keys("gold") == ["gold/a", "gold/b", "gold/record"]
+
+
+def test_a_file_that_was_changed_here_or_there_is_sent(
+    opened: Open, storage: S3Storage, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        storage.write(f"gold/{name}", name.encode())
+    shutil.copytree(storage.local("gold"), tmp_path / "new")
+    opened().write("gold/a", b"A")
+    (tmp_path / "new" / "b").write_bytes(b"B")
+
+    storage.adopt(tmp_path / "new", "gold")
+
+    assert storage.read("gold/a") == b"a"
+    assert storage.read("gold/b") == b"B"
+
+
+def test_what_is_written_carries_its_checksum(storage: S3Storage) -> None:
+    storage.write("a", b"bytes")
+
+    head = storage.bucket.client.head_object(
+        Bucket=storage.bucket.name, Key=storage.bucket.full("a"), ChecksumMode="ENABLED"
+    )
+    assert head["ChecksumSHA256"] == b64encode(hashlib.sha256(b"bytes").digest()).decode()
+
+
+def test_a_large_file_is_sent_in_parts(
+    storage: S3Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_objects, "PART", 5 << 20)
+    data = bytes(range(256)) * (6 << 12)
+
+    storage.adopt(folder_of(tmp_path / "new", large=data), "gold")
+
+    assert (storage.local("gold") / "large").read_bytes() == data
+    assert unfinished_uploads(storage) == []
+
+
+def test_an_upload_that_fails_in_a_later_part_leaves_nothing(
+    storage: S3Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_objects, "PART", 5 << 20)
+    storage.write("gold/old", b"old")
+    new = folder_of(tmp_path / "new", large=bytes(11 << 20), small=b"1")
+
+    def damaged(params: dict[str, Any], **_: object) -> None:
+        if params["query_string"]["partNumber"] == 2:
+            params["headers"]["x-amz-checksum-sha256"] = b64encode(bytes(32)).decode()
+
+    storage.bucket.client.meta.events.register("before-call.s3.UploadPart", damaged)
+    with pytest.raises(DependencyError, match=r"AWS refused to write s3://.*BadDigest"):
+        storage.adopt(new, "gold")
+
+    assert objects(storage) == ["gold/old"]
+    assert unfinished_uploads(storage) == []
+    assert (new / "large").exists()
+
+
+def test_parts_that_a_killed_run_sent_are_removed(storage: S3Storage) -> None:
+    bucket = storage.bucket
+    key = bucket.full(".basketwise/incoming/dead/file")
+    bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key)
+    bucket.put(".basketwise/incoming/dead/other", b"")
+    storage.write("gold/a", b"")
+
+    with storage.exclusive():
+        pass
+
+    assert unfinished_uploads(storage) == []
+    assert objects(storage) == ["gold/a"]
+
+
+def test_a_replacement_cut_off_is_seen_as_done_and_then_finished(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, reader = opened(), opened()
+    for name in ("a", "b", "old"):
+        ours.write(f"gold/{name}", b"old")
+    ours.write("golden", b"")
+    cut_off_copying(ours, monkeypatch, folder_of(tmp_path / "new", a=b"new", b=b"new", c=b"new"))
+
+    assert reader.bucket.get("gold/b") == b"old"
+    assert reader.keys("gold") == ["gold/a", "gold/b", "gold/c"]
+    assert [reader.read(f"gold/{name}") for name in "abc"] == [b"new"] * 3
+    assert [path.read_bytes() for path in reader.local("gold").iterdir()] == [b"new"] * 3
+    assert reader.exists("gold/c")
+    assert not reader.exists("gold/old")
+    with pytest.raises(InputError, match=r"There is no gold/old"):
+        reader.read("gold/old")
+
+    with reader.exclusive():
+        assert reader.bucket.get("gold/b") == b"new"
+    assert objects(reader) == ["gold/a", "gold/b", "gold/c", "golden"]
+
+
+def test_a_write_finishes_what_was_cut_off_first(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = opened()
+    cut_off_copying(storage, monkeypatch, folder_of(tmp_path / "new", a=b"new", b=b"new"))
+
+    storage.write("gold/b", b"later")
+
+    assert objects(storage) == ["gold/a", "gold/b"]
+    assert storage.read("gold/b") == b"later"
+
+
+def test_sent_files_that_were_deleted_do_not_empty_the_place(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = opened()
+    storage.write("gold/old", b"old")
+    cut_off_copying(storage, monkeypatch, folder_of(tmp_path / "new", a=b"new", b=b"new"))
+    sent = storage.bucket.below(".basketwise/incoming")
+    storage.bucket.remove(list(sent)[:1])
+
+    with pytest.raises(WorkspaceError, match=r"gold is to be replaced by are gone"):
+        storage.write("gold/c", b"")
+
+    assert storage.bucket.get("gold/old") == b"old"
+
+
+def test_a_reader_gets_the_old_files_or_the_new_ones(opened: Open, tmp_path: Path) -> None:
+    writer, reader = opened(), opened()
+    names = [f"part-{number}" for number in range(6)]
+    generations = [
+        folder_of(tmp_path / str(number), **dict.fromkeys(names, bytes([number])))
+        for number in range(8)
+    ]
+    writer.adopt(generations[0], "gold")
+
+    def write() -> None:
+        for folder in generations[1:]:
+            writer.adopt(folder, "gold")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    seen = []
+    while thread.is_alive():
+        seen.append({path.read_bytes() for path in reader.local("gold").iterdir()})
+    thread.join()
+
+    assert len(seen) > 1
+    assert [len(found) for found in seen] == [1] * len(seen)
+    assert (reader.local("gold") / "part-5").read_bytes() == b"\x07"
+
+
+def test_files_replaced_between_two_fetches_are_fetched_again(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = opened(), opened()
+    writer.adopt(folder_of(tmp_path / "old", a=b"old", b=b"old"), "gold")
+    new = folder_of(tmp_path / "new", a=b"new", b=b"new")
+    fetch = Bucket.fetch
+
+    def then_replace(self: Bucket, found: Found, path: Path) -> None:
+        fetch(self, found, path)
+        if new.exists():
+            writer.adopt(new, "gold")
+
+    monkeypatch.setattr(Bucket, "fetch", then_replace)
+    monkeypatch.setattr(at_once, "AT_ONCE", 1)
+
+    assert [path.read_bytes() for path in reader.local("gold").iterdir()] == [b"new", b"new"]
+
+
+def test_files_replaced_while_they_are_listed_are_listed_again(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = opened(), opened()
+    writer.adopt(folder_of(tmp_path / "old", a=b"old", b=b"old"), "gold")
+    new = folder_of(tmp_path / "new", a=b"new", b=b"new")
+    below, begun = Bucket.below, threading.Event()
+
+    def after_a_start(self: Bucket, key: str) -> dict[str, Found]:
+        if self is reader.bucket and key == "gold" and not begun.is_set():
+            begun.set()
+            cut_off_copying(writer, monkeypatch, new)
+        return below(self, key)
+
+    monkeypatch.setattr(Bucket, "below", after_a_start)
+
+    assert [path.read_bytes() for path in reader.local("gold").iterdir()] == [b"new", b"new"]
+
+
+def test_only_what_has_changed_is_fetched(storage: S3Storage) -> None:
+    fetched: list[str] = []
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        fetched.append(params["url_path"].rpartition("/")[2])
+
+    for name in ("same", "changed", "removed", "tampered"):
+        storage.write(f"gold/deep/{name}", b"1")
+    folder = storage.local("gold")
+    storage.write("gold/deep/changed", b"2")
+    storage.delete("gold/deep/removed")
+    (folder / "deep" / "tampered").write_bytes(b"X")
+    (folder / "deep" / "stray").write_bytes(b"X")
+    storage.bucket.client.meta.events.register("before-call.s3.GetObject", note)
+
+    storage.local("gold")
+
+    assert sorted(fetched) == ["changed", "tampered"]
+    found = {path.name: path.read_bytes() for path in (folder / "deep").iterdir()}
+    assert found == {"same": b"1", "changed": b"2", "tampered": b"1"}
+
+
+def test_a_key_can_be_brought_and_its_folder_goes_with_the_last(storage: S3Storage) -> None:
+    storage.write("gold/a", b"1")
+    assert storage.local("gold/a").read_bytes() == b"1"
+
+    storage.delete("gold")
+
+    assert not storage.local("gold").exists()
+
+
+def test_marks_of_folders_are_no_keys(storage: S3Storage) -> None:
+    storage.bucket.put("gold/", b"")
+
+    assert not storage.exists("gold")
+    assert storage.keys("gold") == []
+
+
+def test_objects_whose_names_lead_outside_are_not_brought(tmp_path: Path) -> None:
+    # The server makes no such object; S3 itself would.
+    evil = Found("gold/../../../evil", 4, "1")
+    mirror = Mirror(tmp_path / "cache")
+
+    with pytest.raises(InputError, match="is no key of a workspace"):
+        mirror.bring("gold", {evil.key: evil}, lambda _, path: path.touch())
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_edit_that_fails_changes_nothing(storage: S3Storage) -> None:
+    storage.write("configs/a", b"old")
+
+    def edit() -> None:
+        with storage.edited("configs") as folder:
+            (folder / "a").write_bytes(b"new")
+            raise InputError("mine")
+
+    with pytest.raises(InputError, match="mine"):
+        edit()
+
+    assert objects(storage) == ["configs/a"]
+    assert storage.read("configs/a") == b"old"
+
+
+def test_editing_holds_the_workspace(opened: Open) -> None:
+    with (
+        opened().edited("configs"),
+        pytest.raises(WorkspaceError, match="Another run is using"),
+        opened().edited("configs"),
+    ):
+        pass
+
+
+def test_a_cache_that_cannot_be_made_is_named_and_the_lock_is_freed(
+    opened: Open, tmp_path: Path
+) -> None:
+    storage = opened()
+    (tmp_path / "file").write_text("in the way")
+    storage.cache = tmp_path / "file"
+
+    with (
+        pytest.raises(WorkspaceError, match="cannot be made: Not a directory"),
+        storage.exclusive(),
+    ):
+        pass
+
+    with opened().exclusive():
+        pass
+
+
+def test_the_whole_bucket_can_be_a_workspace(s3_server: S3Server, tmp_path: Path) -> None:
+    bucket = s3_server.new_bucket()
+    storage = S3Storage(s3_server.client(), bucket, "", cache=tmp_path)
+
+    with storage.exclusive():
+        storage.adopt(folder_of(tmp_path / "new", a=b"1"), "gold")
+
+    assert storage.keys("gold") == ["gold/a"]
+    assert (storage.local("gold") / "a").read_bytes() == b"1"
+    assert storage.location == f"s3://{bucket}"
+
+
+def test_opening_by_address(
+    s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    address = f"s3://{s3_server.bucket}/{s3_server.new_prefix()}"
+
+    storage = open_storage(f"{address}/", s3_server.config)
+    storage.write("a", b"1")
+
+    assert storage.location == address
+    assert storage.local("a").is_relative_to(tmp_path)
+    assert isinstance(open_storage(str(tmp_path / "folder"), AwsConfig()), LocalStorage)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["s3://", "s3:///x", "s3://UPPER/x", "s3://ab", "s3://bucket/a//b", "s3://bucket/../x",
+     "s3://bucket/.basketwise", "gs://bucket", "https://host/x"],
+)  # fmt: skip
+def test_other_addresses_are_refused(location: str) -> None:
+    with pytest.raises(ConfigError, match="The workspace '"):
+        open_storage(location, AwsConfig())
+
+
+def test_keys_that_are_wrong_are_an_error_of_the_service(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (s3_server.environment | {"AWS_SECRET_ACCESS_KEY": "wrong"}).items():
+        monkeypatch.setenv(name, value)
+    storage = open_storage(f"s3://{s3_server.bucket}/x", s3_server.config)
+
+    for refused in (
+        lambda: storage.read("a"),
+        lambda: storage.write("a", b""),
+        lambda: storage.exclusive().__enter__(),
+    ):
+        with pytest.raises(DependencyError, match="AWS refused to"):
+            refused()
+
+
+def test_a_bucket_that_is_missing_is_an_error_of_the_service(
+    s3_server: S3Server, tmp_path: Path
+) -> None:
+    storage = S3Storage(s3_server.client(), "no-such-bucket", "x", cache=tmp_path)
+
+    for refused in (lambda: storage.read("a"), lambda: storage.keys("a")):
+        with pytest.raises(DependencyError, match="NoSuchBucket"):
+            refused()

@@ -1,0 +1,161 @@
+"""Which of a run's jobs is followed, and what of the workspace a job may rely on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from basketwise.aws.clients import client
+from basketwise.aws.platform import SageMakerPlatform
+from basketwise.config import AwsConfig, Config
+from basketwise.errors import ConfigError, DependencyError, InputError
+from basketwise.platforms.protocol import EtlJob, TrainingJob
+from basketwise.provenance import sha256
+from basketwise.storage.opening import open_storage
+from basketwise.training.record import GOLD_READ
+from basketwise.training.stage import read_metadata
+from tests.aws.double.cloud import Cloud, running_cloud
+from tests.cli.till import delivered, delivery
+from tests.fakes.model_registry import REGION
+from tests.seaweed import S3Server
+
+RUN = "run-7"
+CONFIG = Config.model_validate({"aws": {"region": REGION}, "index": {"refine_rounds": 1}})
+
+
+@pytest.fixture
+def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
+    with running_cloud(s3_server, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def platform(cloud: Cloud) -> SageMakerPlatform:
+    config = AwsConfig(region=REGION)
+    return SageMakerPlatform(
+        sagemaker=client("sagemaker", config),
+        logs=client("logs", config),
+        s3=client("s3", config),
+        names=cloud.names,
+        storage=open_storage(cloud.workspace, config),
+        run_id=RUN,
+        tell=lambda _: None,
+        poll=0.1,
+    )
+
+
+def etl_job(data: str, folder: Path) -> EtlJob:
+    silver, gold, scratch = (folder / name for name in ("silver", "gold", "scratch"))
+    for place in (silver, gold, scratch):
+        place.mkdir(parents=True)
+    return EtlJob(data, silver, gold, scratch)
+
+
+def test_weeks_that_lay_there_before_are_not_taken_for_the_jobs(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    stray = "silver/shop_week=199901/part-0.parquet"
+    platform.storage.write(stray, b"of an earlier run")
+    raw = delivered(tmp_path / "raw", delivery())
+    job = etl_job(str(raw), tmp_path / "out")
+
+    platform.etl(job, CONFIG, lambda *_: None)
+
+    assert not (tmp_path / "out" / stray).exists()
+    assert stray in cloud.keys("silver")
+    # Publishing takes it away, and sends nothing of what the job has left there already.
+    platform.storage.adopt(job.silver, "silver")
+    assert stray not in cloud.keys("silver")
+
+
+def test_what_was_touched_since_is_made_again(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    platform.etl(etl_job(str(raw), tmp_path / "out"), CONFIG, lambda *_: None)
+    platform.storage.write("gold/test_features.parquet", b"other bytes")
+
+    platform.etl(etl_job(str(raw), tmp_path / "again"), CONFIG, lambda *_: None)
+
+    first = f"retail-etl-processing-{RUN}"
+    assert list(cloud.jobs.jobs) == [first, f"{first}-2"]
+
+
+def test_other_data_are_other_work(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    for number, baskets in enumerate((180, 90), start=1):
+        raw = delivered(tmp_path / "raw", delivery(baskets))
+        platform.etl(etl_job(str(raw), tmp_path / str(number)), CONFIG, lambda *_: None)
+
+    assert read_metadata(tmp_path / "1" / "gold").lines.read == 360
+    assert read_metadata(tmp_path / "2" / "gold").lines.read == 180
+    assert len(cloud.jobs.jobs) == 2
+
+
+def test_a_file_that_changed_since_it_was_looked_at_is_not_taken_for_it(
+    platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery(180))
+    platform.inputs(str(raw), CONFIG)
+    delivered(tmp_path / "raw", delivery(90))
+
+    with pytest.raises(DependencyError, match="silver was made from other files"):
+        platform.etl(etl_job(str(raw), tmp_path / "out"), CONFIG, lambda *_: None)
+
+
+def test_a_training_on_other_features_is_not_taken(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    config = Config.model_validate(
+        CONFIG.model_dump() | {"training": {"models": ["decision_tree"], "folds": 2}}
+    )
+    for number, baskets in enumerate((180, 90), start=1):
+        place, out = tmp_path / str(number), tmp_path / f"out-{number}"
+        raw = delivered(tmp_path / "raw", delivery(baskets))
+        job = etl_job(str(raw), place)
+        platform.etl(job, config, lambda *_: None)
+        out.mkdir()
+        platform.train(TrainingJob(job.gold, out), config, lambda *_: None)
+        read = json.loads((out / GOLD_READ).read_bytes())
+        assert read["train_features.parquet"] == sha256(job.gold / "train_features.parquet")
+
+    trained = [name for name in cloud.jobs.jobs if "training" in name]
+    assert trained == [f"retail-prediction-training-{RUN}", f"retail-prediction-training-{RUN}-2"]
+
+
+def test_settings_that_no_job_takes_are_refused_before_anything_is_sent(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    two = Config.model_validate({"training": {"models": ["logistic", "xgboost"]}})
+
+    with pytest.raises(ConfigError, match="a training job takes one model, or all"):
+        platform.inputs(str(raw), two)
+
+    assert cloud.keys("") == []
+
+
+def test_data_of_another_bucket_are_refused(platform: SageMakerPlatform) -> None:
+    with pytest.raises(InputError, match="lies in another bucket"):
+        platform.inputs("s3://somebody-elses/raw", CONFIG)
+
+
+def test_files_in_the_bucket_are_named_by_what_they_were_uploaded_with(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    here = platform.inputs(str(raw), CONFIG)
+    platform.etl(etl_job(str(raw), tmp_path / "out"), CONFIG, lambda *_: None)
+    cloud.s3.put_object(
+        Bucket=cloud.names.bucket, Key=cloud.names.key("raw", "theirs.csv"), Body=b"x"
+    )
+
+    there = platform.inputs(f"{cloud.workspace}/raw/", CONFIG)
+
+    assert there.keys() == {"till.csv", "theirs.csv"}
+    assert there["till.csv"] == here["till.csv"]
+    assert there["theirs.csv"] == "9dd4e461268c8034f5c8564e155c67a6"

@@ -1,0 +1,93 @@
+"""Runs the ETL stage, or its first half, in folders of a test's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from basketwise.config import Config
+from basketwise.etl.chunks import weeks
+from basketwise.etl.intake import Intake, Rules, build_silver
+from basketwise.etl.metadata import Metadata
+from basketwise.etl.partitions import REJECTED
+from basketwise.etl.sources import discover
+from basketwise.etl.stage import run_etl
+from basketwise.etl.survey import Survey
+from basketwise.etl.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.schema import DEFAULT_LABELS
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the ETL stage."""
+
+    silver: Path
+    gold: Path
+    metadata: Metadata
+
+    @property
+    def train(self) -> pl.DataFrame:
+        return pl.read_parquet(self.gold / TRAIN_FILE)
+
+    @property
+    def test(self) -> pl.DataFrame:
+        return pl.read_parquet(self.gold / TEST_FILE)
+
+    @property
+    def index(self) -> pl.DataFrame:
+        return pl.read_parquet(self.gold / INDEX_FILE)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One intake: what was read, what was kept and what was refused."""
+
+    intake: Intake
+    survey: Survey
+    accepted: pl.DataFrame
+    rejected: pl.DataFrame
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        return dict(self.intake.rejected)
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    assert what
+    assert 0 < done <= total
+
+
+def folders(root: Path) -> tuple[Path, Path, Path]:
+    made = root / "silver", root / "gold", root / "scratch"
+    for folder in made:
+        folder.mkdir(parents=True)
+    return made
+
+
+def run(data: Path, root: Path, config: Config | None = None) -> Run:
+    silver, gold, scratch = folders(root)
+    metadata = run_etl(str(data), silver, gold, scratch, config or Config(), quiet)
+    return Run(silver, gold, metadata)
+
+
+def rules(*, labelled: bool = True, encoding: str = "utf-8", keep: bool = False) -> Rules:
+    return Rules(DEFAULT_LABELS, labelled=labelled, encoding=encoding, keep_duplicates=keep)
+
+
+def take_in(data: Path, root: Path, how: Rules | None = None) -> Taken:
+    silver, _, scratch = folders(root)
+    intake, survey = build_silver(discover(str(data)), silver, scratch, how or rules(), quiet)
+    refused = sorted((silver / REJECTED).glob("*.parquet"))
+    taken = Taken(
+        intake,
+        survey,
+        pl.concat(pl.read_parquet(path) for _, path in weeks(silver)),
+        pl.concat(pl.read_parquet(path) for path in refused) if refused else pl.DataFrame(),
+    )
+    # Whatever a test is about, no line may get lost or be counted twice.
+    assert taken.accepted.height + taken.rejected.height == intake.lines
+    assert survey.lines == taken.accepted.height
+    assert sum(intake.rejected.values()) == taken.rejected.height
+    return taken

@@ -1,0 +1,58 @@
+"""The same input gives the same files, byte for byte, whatever the machine does beside."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from tests.etl.running import Run, run
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import polars as pl
+from tests.etl.running import run
+
+assert pl.thread_pool_size() == int(sys.argv[3])
+run(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def contents(gold: Path) -> dict[str, bytes]:
+    files = {name: (gold / name).read_bytes() for name in (TRAIN_FILE, TEST_FILE, INDEX_FILE)}
+    facts = json.loads((gold / METADATA_FILE).read_bytes())
+    del facts["etl_timestamp"]
+    return files | {METADATA_FILE: json.dumps(facts).encode()}
+
+
+def same(one: Path, other: Path) -> None:
+    expected = contents(other)
+    assert [name for name, content in contents(one).items() if content != expected[name]] == []
+
+
+def test_again(sample: Path, sample_run: Run, tmp_path: Path) -> None:
+    same(run(sample, tmp_path).gold, sample_run.gold)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_in_another_number_of_threads(
+    sample: Path, sample_run: Run, tmp_path: Path, threads: int
+) -> None:
+    count = str(threads)
+    environment = os.environ | {
+        "POLARS_MAX_THREADS": count,
+        "OMP_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+    }
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(sample), str(tmp_path), count],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        check=True,
+        timeout=120,
+    )
+    same(tmp_path / "gold", sample_run.gold)

@@ -1,0 +1,205 @@
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from basketwise.config import Config
+from basketwise.errors import ConfigError, InputError
+from basketwise.etl.metadata import Metadata
+from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
+from basketwise.features.groups import columns_of
+from basketwise.features.product_index.table import COLUMNS
+from basketwise.schema import CLASSES
+from tests import oracle
+from tests.etl.running import Run, run
+from tests.raw_lines import LABEL, Line, line, write_csv
+
+MEANING = {"LA": "High", "MM": "Medium", "UM": "Low", "XX": "Unclassified"}
+
+
+@pytest.fixture(scope="module")
+def raw(sample: Path) -> pl.DataFrame:
+    return pl.concat(pl.read_csv(path) for path in sorted(sample.iterdir()))
+
+
+def test_the_metadata_are_those_in_the_file(sample_run: Run) -> None:
+    text = (sample_run.gold / METADATA_FILE).read_text()
+    assert Metadata.model_validate_json(text) == sample_run.metadata
+
+
+def test_the_metadata_tell_what_the_files_hold(sample_run: Run, raw: pl.DataFrame) -> None:
+    facts = sample_run.metadata
+    assert facts.feature_columns == columns_of(["basket", "product"])
+    assert facts.target_classes == ["Low", "Medium", "High"]
+    assert facts.groups == ["basket", "product"]
+    assert facts.train_samples == sample_run.train.height
+    assert facts.test_samples == sample_run.test.height
+    labels = raw.unique("BASKET_ID")[LABEL].to_list()
+    assert facts.baskets == dict(Counter(MEANING[label] for label in labels))
+    assert facts.train_samples + facts.test_samples == sum(label != "XX" for label in labels)
+    assert (facts.lines.read, facts.lines.accepted, facts.lines.rejected) == (
+        raw.height,
+        raw.height,
+        0,
+    )
+    assert sum(file.lines for file in facts.files) == raw.height
+    assert facts.products == raw["PROD_CODE"].n_unique()
+    assert facts.warnings == []
+    made = datetime.fromisoformat(facts.etl_timestamp)
+    assert made.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - made) < timedelta(hours=1)
+
+
+def test_the_outliers_are_told(sample_run: Run, raw: pl.DataFrame) -> None:
+    found = sample_run.metadata.outliers
+    assert (found.treatment, found.quantile) == ("clip", 0.99)
+    assert found.threshold == oracle.outlier_limit(raw.to_pandas())
+    assert found.lines == raw.filter(pl.col("SPEND") > found.threshold).height > 0
+
+
+def test_the_split_is_told(sample_run: Run) -> None:
+    split = sample_run.metadata.split
+    assert (split.strategy, split.test_size, split.random_state, split.folds) == (
+        "time",
+        0.2,
+        42,
+        5,
+    )
+    assert split.train_weeks == sorted(sample_run.train["shop_week"].unique())
+    assert split.test_weeks == sorted(sample_run.test["shop_week"].unique())
+    assert max(split.train_weeks) < min(split.test_weeks)
+
+
+def test_rows_are_complete(sample_run: Run) -> None:
+    columns = ["basket_id", *columns_of(["basket", "product"]), "price_sensitivity"]
+    assert set(sample_run.train.columns) == {*columns, "fold"}
+    assert set(sample_run.test.columns) == set(columns)
+    for table in (sample_run.train, sample_run.test):
+        assert sum(table.null_count().row(0)) == 0
+        assert table["basket_id"].is_unique().all()
+        assert set(table["price_sensitivity"]) == set(CLASSES)
+        floats = table.select(pl.col(pl.Float64, pl.Float32).is_finite().all())
+        assert all(floats.row(0))
+    assert set(sample_run.train["fold"]) == set(range(5))
+
+
+def test_the_fourteen_features_are_the_references(sample_run: Run, raw: pl.DataFrame) -> None:
+    trained = set(sample_run.train["basket_id"])
+    lines = raw.to_pandas()
+    expected = pl.DataFrame(
+        oracle.reference(lines, outliers="clip", train=trained).to_dict("list")
+    ).sort("basket_id")
+    made = pl.concat([sample_run.train.drop("fold"), sample_run.test]).sort("basket_id")
+    expected = expected.filter(pl.col("price_sensitivity") != "Unclassified")
+    assert made["price_sensitivity"].to_list() == expected["price_sensitivity"].to_list()
+    for column in oracle.FEATURES:
+        assert made[column].to_list() == pytest.approx(expected[column].to_list(), rel=1e-12)
+
+
+def test_the_index_is_of_the_training_part(sample_run: Run, raw: pl.DataFrame) -> None:
+    index = sample_run.index
+    assert tuple(index.columns) == COLUMNS
+    assert index["PROD_CODE"].is_sorted()
+    # Baskets that the vendor could not classify teach the index too.
+    weeks = sample_run.metadata.split.train_weeks
+    seen = raw.filter(pl.col("SHOP_WEEK").is_in(weeks))
+    assert not set(seen.filter(pl.col(LABEL) == "XX")["BASKET_ID"]) & set(
+        sample_run.train["basket_id"]
+    )
+    counts = seen.group_by("PROD_CODE").agg(pl.col("BASKET_ID").n_unique()).sort("PROD_CODE")
+    assert dict(index.select("PROD_CODE", "baskets").iter_rows()) == dict(counts.iter_rows())
+
+
+def test_without_products_there_is_no_index(sample: Path, tmp_path: Path) -> None:
+    config = Config.model_validate({"features": {"groups": ["basket"]}})
+    made = run(sample, tmp_path, config)
+    assert made.metadata.feature_columns == columns_of(["basket"])
+    assert made.metadata.groups == ["basket"]
+    assert not (made.gold / INDEX_FILE).exists()
+    assert not [name for name in made.train.columns if name.startswith("product_")]
+
+
+@pytest.mark.parametrize("treatment", ["drop", "keep"])
+def test_outliers_can_be_treated_otherwise(sample: Path, tmp_path: Path, treatment: str) -> None:
+    made = run(sample, tmp_path, Config.model_validate({"etl": {"outliers": treatment}}))
+    limit = made.metadata.outliers.threshold
+    largest = pl.concat([made.train.drop("fold"), made.test])["avg_spend"].max()
+    assert isinstance(largest, float)
+    assert (largest <= limit) is (treatment == "drop")
+
+
+def small(**changes: str) -> list[Line]:
+    """Two weeks with 6 baskets of each class, and whatever changes are made to the last one."""
+    labels = ("LA", "MM", "UM")
+    lines = [
+        line(
+            BASKET_ID=f"{number:03d}",
+            SHOP_WEEK=str(200607 + number // 18),
+            PROD_CODE=f"PRD{number % 3}",
+            STORE_FORMAT=("MS", "LS")[number % 2],
+            **{LABEL: labels[number % 3]},
+        )
+        for number in range(36)
+    ]
+    lines[-1] |= changes
+    return lines
+
+
+TWO_FOLDS = Config.model_validate({"training": {"folds": 2}, "split": {"test_size": 0.4}})
+
+
+def test_categories_are_of_the_training_part_sorted_and_others_are_minus_one(
+    tmp_path: Path,
+) -> None:
+    lines = [*small(STORE_FORMAT="AAA"), line(STORE_FORMAT="BBB", **{LABEL: "XX"})]
+    write_csv(tmp_path / "a.csv", lines)
+    made = run(tmp_path / "a.csv", tmp_path / "out", TWO_FOLDS)
+    assert made.metadata.encoders.store_format == ["LS", "MS"]
+    assert made.metadata.encoders.store_region == ["E02"]
+    codes = dict(made.test.select("basket_id", "store_format_encoded").iter_rows())
+    assert codes["035"] == -1
+    assert codes["034"] == 1
+    assert codes["033"] == 0
+    assert set(made.train["store_format_encoded"]) == {0, 1}
+
+
+def test_text_ids_come_through_letter_by_letter(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", small())
+    made = run(tmp_path / "a.csv", tmp_path / "out", TWO_FOLDS)
+    ids = made.train["basket_id"].to_list() + made.test["basket_id"].to_list()
+    assert sorted(ids) == [f"{number:03d}" for number in range(36)]
+
+
+def test_the_smallest_input_works(tmp_path: Path) -> None:
+    required = ["BASKET_ID", "PROD_CODE", "SPEND", "QUANTITY", LABEL]
+    write_csv(tmp_path / "a.csv", [{name: one[name] for name in required} for one in small()])
+    with pytest.raises(ConfigError, match="'time' needs two weeks"):
+        run(tmp_path / "a.csv", tmp_path / "by_time", TWO_FOLDS)
+    stratified = Config.model_validate(
+        {"training": {"folds": 2}, "split": {"strategy": "stratified", "test_size": 0.4}}
+    )
+    made = run(tmp_path / "a.csv", tmp_path / "stratified", stratified)
+    assert made.metadata.encoders.store_format == []
+    assert set(made.train["store_format_encoded"]) == {-1}
+    assert set(made.train["shop_week"]) == {0}
+    assert len(made.metadata.warnings) == 1
+
+
+def test_the_data_hash_follows_names_and_contents(tmp_path: Path) -> None:
+    def digest(name: str, lines: list[Line]) -> str:
+        path = write_csv(tmp_path / name / f"{name}.csv", lines)
+        out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
+        return run(path, out, TWO_FOLDS).metadata.data_hash
+
+    first = digest("a", small())
+    assert digest("a", small()) == first
+    assert digest("b", small()) != first
+    assert digest("a", small(SPEND="9")) != first
+
+
+def test_nothing_to_learn_from(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [one | {LABEL: "LA"} for one in small()])
+    with pytest.raises(InputError, match="All baskets are High"):
+        run(tmp_path / "a.csv", tmp_path / "out", TWO_FOLDS)

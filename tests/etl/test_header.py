@@ -1,0 +1,125 @@
+import gzip
+from pathlib import Path
+
+import pytest
+
+from basketwise.errors import InputError
+from basketwise.etl.header import Header, check_columns, parse_header, read_csv_header
+from basketwise.etl.sources import Source
+from basketwise.schema import COLUMNS
+
+NAMES = tuple(column.name for column in COLUMNS)
+REQUIRED = ("BASKET_ID", "PROD_CODE", "SPEND", "QUANTITY", "BASKET_PRICE_SENSITIVITY")
+
+
+def source(path: Path, content: bytes = b"") -> Source:
+    path.write_bytes(content)
+    return Source(path.name, path, None, len(content))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Source:
+    return source(tmp_path / "week.csv")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_finds_the_separator(separator: str) -> None:
+    header = parse_header(separator.join(NAMES) + "\r\n")
+    assert header.separator == separator
+    assert header.names == NAMES
+
+
+def test_a_quoted_name_may_hold_another_separator() -> None:
+    header = parse_header('BASKET_ID;"note, one;two";SPEND')
+    assert header.separator == ";"
+    assert header.names == ("BASKET_ID", "NOTE, ONE;TWO", "SPEND")
+
+
+def test_names_are_matched_without_case_and_padding() -> None:
+    assert parse_header(" basket_id ,Spend").names == ("BASKET_ID", "SPEND")
+
+
+def test_positions_are_of_known_columns_only() -> None:
+    header = Header(",", ("SEG_1", "SPEND", "BASKET_TYPE", "BASKET_ID"))
+    assert header.positions() == {"SPEND": 1, "BASKET_ID": 3}
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"\xef\xbb\xbfBASKET_ID,SPEND\n1,2\n", "utf-8"),
+        (b"BASKET_ID,SPEND\r\n1,2\r\n", "utf-8"),
+        (b"BASKET_ID,SPEND", "latin-1"),
+    ],
+)
+def test_reads_the_first_line(tmp_path: Path, content: bytes, encoding: str) -> None:
+    header = read_csv_header(source(tmp_path / "a.csv", content), encoding)
+    assert header.names == ("BASKET_ID", "SPEND")
+
+
+def test_a_header_in_another_encoding_names_the_byte(tmp_path: Path) -> None:
+    table = source(tmp_path / "a.csv", "Café,SPEND\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"header of 'a\.csv' is not utf-8: byte 3 is 0xe9") as e:
+        read_csv_header(table, "utf-8")
+    assert "data.encoding" in e.value.hint
+    assert read_csv_header(table, "latin-1").names == ("CAFÉ", "SPEND")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"  \r\nBASKET_ID\n"])
+def test_an_empty_file(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(InputError, match=r"'a\.csv' is empty"):
+        read_csv_header(source(tmp_path / "a.csv", content), "utf-8")
+
+
+def test_a_gzip_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'a\.csv\.gz' is a broken gzip"):
+        read_csv_header(source(tmp_path / "a.csv.gz", b"BASKET_ID,SPEND\n"), "utf-8")
+    with pytest.raises(InputError, match=r"'b\.csv\.gz' is empty"):
+        read_csv_header(source(tmp_path / "b.csv.gz", gzip.compress(b"")), "utf-8")
+
+
+def test_all_columns_are_fine(table: Source) -> None:
+    check_columns(table, NAMES, labelled=True)
+    check_columns(table, [*REQUIRED, "SOMETHING", "SOMETHING"], labelled=True)
+
+
+@pytest.mark.parametrize("missing", REQUIRED)
+def test_a_missing_column_is_named_with_what_was_found(table: Source, missing: str) -> None:
+    found = [name for name in (*REQUIRED, "PRICE") if name != missing]
+    with pytest.raises(InputError) as caught:
+        check_columns(table, found, labelled=True)
+    assert "'week.csv'" in caught.value.headline
+    assert f"lacks the required column {missing}. Found: " in caught.value.headline
+    assert ", ".join(found) in caught.value.headline
+
+
+def test_several_missing_columns_are_named_at_once(table: Source) -> None:
+    with pytest.raises(InputError, match=r"columns SPEND, QUANTITY\. Found"):
+        check_columns(table, ["BASKET_ID", "PROD_CODE", "BASKET_PRICE_SENSITIVITY"], labelled=True)
+
+
+def test_the_label_is_needed_to_train_only(table: Source) -> None:
+    names = [name for name in REQUIRED if name != "BASKET_PRICE_SENSITIVITY"]
+    check_columns(table, names, labelled=False)
+    with pytest.raises(InputError, match="lacks the required column BASKET_PRICE_SENSITIVITY"):
+        check_columns(table, names, labelled=True)
+
+
+def test_the_same_column_twice(table: Source) -> None:
+    names = parse_header(",".join([*REQUIRED, "spend"])).names
+    with pytest.raises(InputError, match="has the column SPEND more than once") as caught:
+        check_columns(table, names, labelled=True)
+    assert "without regard to case" in caught.value.hint
+
+
+def test_the_other_set_is_named_with_the_one_to_get(table: Source) -> None:
+    header = "household_key,BASKET_ID,DAY,PRODUCT_ID,QUANTITY,SALES_VALUE,STORE_ID,RETAIL_DISC"
+    with pytest.raises(InputError, match="The Complete Journey") as caught:
+        check_columns(table, parse_header(header).names, labelled=True)
+    assert "Let's Get Sort-of-Real" in caught.value.hint
+    assert "BASKET_PRICE_SENSITIVITY" in caught.value.hint
+
+
+def test_the_calendar_is_recognised() -> None:
+    assert parse_header("shop_week,date_from,date_to").is_calendar
+    assert not parse_header("shop_week,date_from,date_to,spend").is_calendar

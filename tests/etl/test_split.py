@@ -1,0 +1,242 @@
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
+
+from basketwise.config import SplitConfig
+from basketwise.errors import BasketwiseError, ConfigError, InputError
+from basketwise.etl.cleaning import NO_WEEK
+from basketwise.etl.split import FOLD, TEST, assign_folds
+from basketwise.schema import CLASSES, LABEL, UNCLASSIFIED
+
+FOLDS = 5
+
+
+def baskets(
+    number: int = 400,
+    *,
+    weeks: int = 10,
+    customers: int | None = 80,
+    labels: list[str] | None = None,
+    seed: int = 0,
+) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    drawn = labels or list(rng.choice([*CLASSES, UNCLASSIFIED], number, p=[0.25, 0.45, 0.25, 0.05]))
+    cards: list[str | None] = [None] * number
+    if customers:
+        cards = [f"C{n}" if n else None for n in rng.integers(0, customers, number)]
+    return pl.DataFrame(
+        {
+            "BASKET_ID": np.arange(number) + 1_000,
+            "SHOP_WEEK": rng.integers(0, weeks, number).astype(np.int32) + 200_607,
+            LABEL: pl.Series(drawn, dtype=pl.Categorical),
+            "CUST_CODE": pl.Series(cards, dtype=pl.Categorical),
+        }
+    )
+
+
+def split(table: pl.DataFrame, folds: int = FOLDS, **settings: Any) -> pl.DataFrame:
+    assigned = assign_folds(table, SplitConfig(**settings), folds)
+    assert assigned.drop(FOLD).equals(table)
+    assert assigned.schema[FOLD] == pl.Int8
+    return assigned
+
+
+def count(mask: pl.Series) -> int:
+    return int(mask.sum())
+
+
+def in_test(table: pl.DataFrame, **settings: Any) -> pl.Series:
+    return split(table, **settings)[FOLD] == TEST
+
+
+@pytest.mark.parametrize("strategy", ["time", "stratified", "customer"])
+def test_folds_have_nearly_the_same_size_and_are_all_there(strategy: str) -> None:
+    counts = split(baskets(), strategy=strategy)[FOLD].value_counts().sort(FOLD)
+    assert counts[FOLD].to_list() == [TEST, *range(FOLDS)]
+    sizes = counts["count"].to_list()[1:]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@given(st.floats(0.05, 0.8), st.integers(0, 5))
+def test_time_takes_the_fewest_latest_weeks_that_suffice(test_size: float, seed: int) -> None:
+    table = baskets(seed=seed)
+    tested = in_test(table, test_size=test_size)
+    weeks = table["SHOP_WEEK"]
+    first = weeks.filter(tested).min()
+    assert isinstance(first, int)
+    assert (tested == (weeks >= first)).all()
+    classified = table[LABEL].cast(pl.String) != UNCLASSIFIED
+    share = count(tested & classified) / count(classified)
+    with_one_week_less = count((weeks > first) & classified) / count(classified)
+    assert with_one_week_less < test_size <= share
+
+
+def test_a_share_that_weeks_meet_exactly_takes_no_week_more() -> None:
+    table = pl.concat([baskets(40, seed=3)] * 5).with_columns(
+        pl.Series("SHOP_WEEK", np.repeat(np.arange(5, dtype=np.int32) + 200_607, 40)),
+        pl.Series("BASKET_ID", np.arange(200)),
+    )
+    tested = in_test(table, test_size=0.2)
+    assert set(table["SHOP_WEEK"].filter(tested)) == {200_611}
+
+
+@pytest.mark.parametrize("random_state", [0, 42])
+@pytest.mark.parametrize("test_size", [0.2, 0.37])
+def test_stratified_is_scikit_learns(test_size: float, random_state: int) -> None:
+    table = baskets()
+    tested = in_test(table, strategy="stratified", test_size=test_size, random_state=random_state)
+    classified = table.filter(pl.col(LABEL) != UNCLASSIFIED).sort("BASKET_ID")
+    _, expected = train_test_split(
+        classified["BASKET_ID"].to_list(),
+        test_size=test_size,
+        random_state=random_state,
+        stratify=classified[LABEL].cast(pl.String).to_list(),
+    )
+    assert set(table["BASKET_ID"].filter(tested)) == set(expected)
+
+
+def test_customer_keeps_each_on_one_side() -> None:
+    table = baskets()
+    assigned = split(table, strategy="customer", test_size=0.3)
+    tested = assigned[FOLD] == TEST
+    cards = assigned["CUST_CODE"].cast(pl.String)
+    left, right = (set(cards.filter(side).drop_nulls()) for side in (tested, ~tested))
+    assert left
+    assert right
+    assert not left & right
+    classified = assigned[LABEL].cast(pl.String) != UNCLASSIFIED
+    largest = cards.value_counts()["count"].max()
+    assert isinstance(largest, int)
+    wanted = 0.3 * count(classified)
+    assert wanted <= count(tested & classified) <= wanted + largest
+
+
+def test_baskets_without_a_card_are_customers_of_their_own() -> None:
+    assigned = split(baskets(customers=2), strategy="customer", test_size=0.2)
+    cardless = assigned.filter(pl.col("CUST_CODE").is_null())[FOLD]
+    assert (cardless == TEST).any()
+    assert (cardless != TEST).any()
+
+
+@pytest.mark.parametrize("strategy", ["time", "customer"])
+def test_folds_do_not_depend_on_which_class_a_basket_is(strategy: str) -> None:
+    table = baskets()
+    swap = {"Low": "High", "High": "Medium", "Medium": "Low", UNCLASSIFIED: UNCLASSIFIED}
+    swapped = table.with_columns(
+        pl.col(LABEL).cast(pl.String).replace_strict(swap).cast(pl.Categorical)
+    )
+    one, other = (split(given, strategy=strategy)[FOLD] for given in (table, swapped))
+    assert one.equals(other)
+
+
+def test_folds_do_not_follow_labels() -> None:
+    # Sorted by label, every fold must still get its share of each.
+    table = baskets(3_000).sort(LABEL).with_columns(pl.int_range(pl.len()).alias("BASKET_ID"))
+    assigned = split(table).filter(pl.col(FOLD) != TEST)
+    shares = assigned.group_by(FOLD).agg((pl.col(LABEL) == "Medium").mean())[LABEL]
+    assert shares.max() - shares.min() < 0.15  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("strategy", ["time", "stratified", "customer"])
+def test_the_seed_decides(strategy: str) -> None:
+    table = baskets()
+    first, again, other = (
+        split(table, strategy=strategy, random_state=seed)[FOLD] for seed in (1, 1, 2)
+    )
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+@pytest.mark.parametrize(
+    ("table", "settings", "error", "told"),
+    [
+        (
+            baskets(weeks=1),
+            {},
+            ConfigError,
+            r"'time' needs two weeks, the data holds 1 week: 200607 \(column SHOP_WEEK\)",
+        ),
+        (
+            baskets(weeks=1).with_columns(pl.lit(NO_WEEK, pl.Int32).alias("SHOP_WEEK")),
+            {},
+            ConfigError,
+            r"'time' needs two weeks, the data holds no week \(column SHOP_WEEK is absent\)",
+        ),
+        (
+            baskets(weeks=2),
+            {"test_size": 0.9},
+            ConfigError,
+            r"split\.test_size 0\.9 leaves no week to train on: the data holds 2 weeks",
+        ),
+        (
+            baskets(customers=None),
+            {"strategy": "customer"},
+            ConfigError,
+            "needs customer codes; the column CUST_CODE is absent or empty",
+        ),
+        (baskets(labels=["Low"] * 400), {}, InputError, "All baskets are Low"),
+        (
+            baskets(labels=[UNCLASSIFIED] * 400),
+            {},
+            InputError,
+            "No basket carries one of the classes Low, Medium, High",
+        ),
+        (
+            baskets(labels=["Low", "Medium"] * 200),
+            {},
+            InputError,
+            "training part holds 0 baskets of class High, fewer than the 5 folds",
+        ),
+        (
+            baskets(labels=["High"] * 5 + ["Low", "Medium"] * 197 + ["Low"]),
+            {"strategy": "stratified"},
+            InputError,
+            "training part holds 4 baskets of class High, fewer than the 5 folds",
+        ),
+        (
+            baskets(labels=["High"] + ["Low", "Medium"] * 199 + ["Low"]),
+            {"strategy": "stratified"},
+            InputError,
+            "A stratified split is not possible",
+        ),
+    ],
+)
+def test_what_the_data_does_not_allow_is_told(
+    table: pl.DataFrame, settings: dict[str, Any], error: type[BasketwiseError], told: str
+) -> None:
+    with pytest.raises(error, match=told) as caught:
+        split(table, **settings)
+    assert caught.value.hint
+
+
+def test_a_class_that_is_not_in_test_is_told() -> None:
+    table = baskets(weeks=3)
+    last = pl.col("SHOP_WEEK") == 200_609
+    table = table.with_columns(
+        pl.when(last & (pl.col(LABEL) == "High"))
+        .then(pl.lit("Low"))
+        .otherwise(pl.col(LABEL).cast(pl.String))
+        .cast(pl.Categorical)
+        .alias(LABEL)
+    )
+    with pytest.raises(InputError, match="test part holds no basket of class High") as caught:
+        split(table)
+    assert "stratified" in caught.value.hint
+
+
+def test_a_class_that_lies_in_one_fold_is_told() -> None:
+    table = baskets(40, weeks=4)
+    folds = split(table, folds=2)[FOLD]
+    fold_of = dict(zip(table["BASKET_ID"], folds, strict=True))
+    labels = {
+        basket: "High" if fold in (0, TEST) and basket % 2 else ("Low", "Medium")[basket // 2 % 2]
+        for basket, fold in fold_of.items()
+    }
+    lopsided = table.with_columns(pl.Series(LABEL, list(labels.values()), dtype=pl.Categorical))
+    with pytest.raises(InputError, match=r"All \d+ training baskets of class High fall into one"):
+        split(lopsided, folds=2)

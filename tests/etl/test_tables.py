@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from basketwise.etl.split import FOLD
+from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, Recipe, features, write_gold
+from basketwise.features.product import PRODUCT_FEATURES
+from basketwise.features.product_index.table import CLASS, SCORES
+from tests.etl.running import folders, quiet, take_in
+from tests.raw_lines import LABEL, line, write_csv
+
+ENCODERS = {"store_format": ["LS"], "store_region": ["E02"]}
+
+
+def lines(*spends: tuple[int, float]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "BASKET_ID": [basket for basket, _ in spends],
+            "PROD_CODE": ["A"] * len(spends),
+            "SPEND": [spend for _, spend in spends],
+            "QUANTITY": pl.Series([1] * len(spends), dtype=pl.Int32),
+            **dict.fromkeys(("SHOP_WEEK", "SHOP_WEEKDAY", "SHOP_HOUR"), 1),
+            "STORE_FORMAT": "LS",
+            "STORE_REGION": "E02",
+        }
+    )
+
+
+def index(fold: int, score: float) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "PROD_CODE": "A",
+            FOLD: pl.Series([fold], dtype=pl.Int8),
+            **dict.fromkeys(SCORES, score),
+            CLASS: "High",
+        }
+    )
+
+
+def test_one_row_a_basket_in_order_of_ids() -> None:
+    table = features(lines((2, 1.0), (1, 2.0), (2, 3.0)), Recipe(ENCODERS, "keep", 0), None, on=[])
+    assert table["basket_id"].to_list() == [1, 2]
+    assert table["total_spend"].to_list() == [2.0, 4.0]
+    assert not set(table.columns) & set(PRODUCT_FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("how", "totals"),
+    [
+        ("keep", {1: 1.0, 2: 12.0, 3: 9.0}),
+        ("clip", {1: 1.0, 2: 7.0, 3: 5.0}),
+        ("drop", {1: 1.0, 2: 2.0}),
+    ],
+)
+def test_outliers_in_both_groups(how: str, totals: dict[int, float]) -> None:
+    given = lines((1, 1.0), (2, 2.0), (2, 10.0), (3, 9.0))
+    table = features(given, Recipe(ENCODERS, how, 5.0), index(0, 0.5), on=["PROD_CODE"])
+    assert dict(table.select("basket_id", "total_spend").iter_rows()) == totals
+    assert table["product_count_high"].to_list() == table["basket_size"].to_list()
+
+
+def test_a_basket_meets_the_index_of_its_own_fold(tmp_path: Path) -> None:
+    write_csv(
+        tmp_path / "raw" / "a.csv",
+        [
+            line(BASKET_ID="1", PROD_CODE="A"),
+            line(BASKET_ID="2", PROD_CODE="A"),
+            line(BASKET_ID="3", PROD_CODE="A"),
+            line(BASKET_ID="4", PROD_CODE="A", **{LABEL: "XX"}),
+            line(BASKET_ID="5", PROD_CODE="A", SHOP_WEEK="200608", **{LABEL: "LA"}),
+        ],
+    )
+    taken = take_in(tmp_path / "raw", tmp_path / "out")
+    _, gold, scratch = folders(tmp_path / "gold")
+    baskets = taken.survey.baskets.with_columns(pl.Series(FOLD, [0, 1, 1, 0, -1], dtype=pl.Int8))
+    written = write_gold(
+        tmp_path / "out" / "silver",
+        gold,
+        scratch / "gold",
+        baskets,
+        Recipe(ENCODERS, "keep", 0),
+        pl.concat(index(fold, score) for fold, score in ((0, 0.25), (1, 0.5), (-1, 0.75))),
+        lambda done, total: quiet("gold", done, total),
+    )
+    assert written == (3, 1)
+    train = pl.read_parquet(gold / TRAIN_FILE)
+    test = pl.read_parquet(gold / TEST_FILE)
+    assert train.select("basket_id", FOLD, "product_score_low", "price_sensitivity").rows() == [
+        (1, 0, 0.25, "Medium"),
+        (2, 1, 0.5, "Medium"),
+        (3, 1, 0.5, "Medium"),
+    ]
+    assert test.select("basket_id", "product_score_low", "price_sensitivity").rows() == [
+        (5, 0.75, "High")
+    ]
+    assert FOLD not in test.columns

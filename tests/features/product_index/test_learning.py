@@ -1,0 +1,128 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from basketwise.config import IndexConfig, SplitConfig
+from basketwise.etl.split import FOLD, TEST, assign_folds
+from basketwise.features.product_index.learning import LearnedIndex, learn_index
+from basketwise.features.product_index.table import BASKETS, CLASS, COLUMNS, PROBABILITY, SCORES
+from tests.etl.running import Run, Taken, quiet, take_in
+
+FOLDS = 3
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("learning")
+
+
+@pytest.fixture(scope="module")
+def taken(sample: Path, root: Path) -> Taken:
+    return take_in(sample, root)
+
+
+@pytest.fixture(scope="module")
+def baskets(taken: Taken) -> pl.DataFrame:
+    return assign_folds(taken.survey.baskets, SplitConfig(), FOLDS)
+
+
+def learned(
+    root: Path,
+    taken: Taken,
+    baskets: pl.DataFrame,
+    *,
+    spend_limit: float | None = None,
+    **settings: Any,
+) -> LearnedIndex:
+    return learn_index(
+        root / "silver",
+        baskets,
+        taken.survey.products,
+        IndexConfig(**settings),
+        folds=FOLDS,
+        spend_limit=spend_limit,
+        seed=1,
+        tick=lambda done, total: quiet("index", done, total),
+    )
+
+
+def training_lines(taken: Taken, baskets: pl.DataFrame, *, but: int = TEST) -> pl.DataFrame:
+    return taken.accepted.join(
+        baskets.filter(~pl.col(FOLD).is_in([TEST, but])), on="BASKET_ID", how="semi"
+    )
+
+
+def test_a_row_is_a_product_of_the_training_part(
+    root: Path, taken: Taken, baskets: pl.DataFrame
+) -> None:
+    index = learned(root, taken, baskets)
+    assert tuple(index.whole.columns) == COLUMNS
+    assert index.by_fold.columns == [*COLUMNS, FOLD]
+    for fold, table in [(TEST, index.whole), *((f, index.by_fold) for f in range(FOLDS))]:
+        own = table.filter(pl.col(FOLD) == fold) if fold != TEST else table
+        counts = (
+            training_lines(taken, baskets, but=fold)
+            .group_by("PROD_CODE")
+            .agg(pl.col("BASKET_ID").n_unique())
+        )
+        assert dict(own.select("PROD_CODE", BASKETS).iter_rows()) == dict(counts.iter_rows())
+        assert own[PROBABILITY].is_between(0.25, 1.0001).all()
+
+
+def test_a_folds_index_is_that_of_the_others(
+    root: Path, taken: Taken, baskets: pl.DataFrame
+) -> None:
+    index = learned(root, taken, baskets)
+    for fold in range(FOLDS):
+        without = baskets.with_columns(
+            pl.when(pl.col(FOLD) == fold).then(pl.lit(TEST, pl.Int8)).otherwise(FOLD).alias(FOLD)
+        )
+        alone = learned(root, taken, without).whole
+        own = index.by_fold.filter(pl.col(FOLD) == fold).sort("PROD_CODE")
+        assert own["PROD_CODE"].equals(alone["PROD_CODE"])
+        assert own[CLASS].equals(alone[CLASS])
+        np.testing.assert_allclose(own.select(SCORES), alone.select(SCORES), atol=1e-3)
+
+
+def test_classes_are_those_that_decide_the_labels(sample_run: Run) -> None:
+    # What a made-up basket of one line is called is what its product is.
+    silver = pl.read_parquet(sample_run.silver / "shop_week=*" / "lines.parquet")
+    single = silver.filter(pl.len().over("BASKET_ID") == 1)
+    truth = single.group_by("PROD_CODE").agg(
+        pl.col("BASKET_PRICE_SENSITIVITY").mode().sort().first().alias("truth"), pl.len()
+    )
+    both = sample_run.index.join(truth.filter(pl.col("len") >= 3), on="PROD_CODE")
+    assert both.height > 30
+    assert (both[CLASS] == both["truth"]).mean() >= 0.95  # type: ignore[operator]
+
+
+def test_lines_above_the_limit_are_left_out(
+    root: Path, taken: Taken, baskets: pl.DataFrame
+) -> None:
+    index = learned(root, taken, baskets, spend_limit=2.0).whole
+    kept = training_lines(taken, baskets).filter(pl.col("SPEND") <= 2.0)
+    counts = kept.group_by("PROD_CODE").agg(pl.col("BASKET_ID").n_unique())
+    assert dict(index.select("PROD_CODE", BASKETS).iter_rows()) == dict(counts.iter_rows())
+
+
+def test_rarer_products_inherit_from_their_groups(
+    root: Path, taken: Taken, baskets: pl.DataFrame
+) -> None:
+    few = learned(root, taken, baskets, max_products=20, refine_rounds=0).whole
+    assert few.height == taken.survey.products.height
+    groups = few.group_by("PROD_CODE_10").agg(pl.col("score_low").n_unique().alias("n"), pl.len())
+    # Some 70 of 90 products share the score of one of a handful of groups.
+    assert groups["n"].sum() < few.height / 2
+    assert few.select(pl.col(SCORES).is_finite().all()).row(0) == (True,) * 4
+
+
+def test_a_limit_on_refined_lines_is_seeded(
+    root: Path, taken: Taken, baskets: pl.DataFrame
+) -> None:
+    first, again = (learned(root, taken, baskets, refine_max_lines=2_000) for _ in range(2))
+    assert first.whole.equals(again.whole)
+    assert first.by_fold.equals(again.by_fold)
+    assert not first.whole.equals(learned(root, taken, baskets).whole)

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import basketwise.features.product_index.statistics as statistics
+from basketwise.features.product_index.statistics import (
+    BasketLines,
+    Floats,
+    FoldStatistics,
+    concatenate,
+)
+from tests.features.product_index.synthetic import LABELS, PRODUCTS, part, world
+
+FOLDS = 3
+
+
+def gathered(
+    *pieces: BasketLines, coefficients: int = PRODUCTS, size_power: float = 0.5
+) -> FoldStatistics:
+    found = FoldStatistics(PRODUCTS, coefficients, LABELS, FOLDS, size_power)
+    for piece in pieces:
+        found.add(piece)
+    found.flush()
+    return found
+
+
+def textbook(
+    lines: BasketLines, fold: int, coefficients: int, size_power: float
+) -> tuple[Floats, Floats]:
+    """Return XᵀWX and XᵀWY of one fold, dense and in double precision."""
+    baskets = lines.label.size
+    counts = np.zeros((baskets, PRODUCTS))
+    np.add.at(counts, (lines.basket, lines.product), 1)
+    size = counts.sum(axis=1, keepdims=True)
+    X = (counts / size)[:, :coefficients]
+    W = np.diag(size[:, 0] ** -size_power * (lines.fold == fold))
+    Y = np.eye(LABELS)[lines.label]
+    return (X.T @ W @ X).astype(np.float32), (X.T @ W @ Y).astype(np.float32)
+
+
+@pytest.mark.parametrize("coefficients", [PRODUCTS, 25])
+@pytest.mark.parametrize("size_power", [0.0, 0.5, 2.0])
+def test_they_are_the_textbooks(coefficients: int, size_power: float) -> None:
+    lines = world(1, baskets=300).lines
+    found = gathered(lines, coefficients=coefficients, size_power=size_power)
+    for fold in range(FOLDS):
+        xtx, xty = textbook(lines, fold, coefficients, size_power)
+        np.testing.assert_allclose(found.xtx[fold], xtx, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found.xty[fold], xty, rtol=1e-5, atol=1e-5)
+        own = lines.fold[lines.basket] == fold
+        pairs = set(zip(lines.basket[own], lines.product[own], strict=True))
+        with_product = np.bincount([product for _, product in pairs], minlength=PRODUCTS)
+        np.testing.assert_array_equal(found.baskets_with[fold], with_product)
+
+
+@given(st.lists(st.integers(0, 3), min_size=200, max_size=200), st.booleans())
+@settings(max_examples=25)
+def test_they_add_up_over_any_cut(cut: list[int], at_once: bool) -> None:
+    lines = world(2, baskets=200).lines
+    whole = gathered(lines)
+    pieces = [part(lines, np.array(cut) == number) for number in range(4)]
+    with pytest.MonkeyPatch.context() as patch:
+        if not at_once:
+            patch.setattr(statistics, "FLUSH_LINES", 1)
+        found = gathered(*(piece for piece in pieces if piece.label.size))
+    for fold in range(FOLDS):
+        np.testing.assert_allclose(found.xtx[fold], whole.xtx[fold], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found.xty[fold], whole.xty[fold], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(found.baskets_with, whole.baskets_with)
+
+
+def test_totals() -> None:
+    found = gathered(world(3, baskets=200).lines)
+    xtx, xty = found.total()
+    np.testing.assert_allclose(xtx, sum(found.xtx), rtol=1e-5)
+    np.testing.assert_allclose(xty, sum(found.xty), rtol=1e-5)
+    others = found.xty[0] + found.xty[2]
+    np.testing.assert_array_equal(found.total_targets(without=1), others)
+
+
+def test_pieces_are_brought_together_with_baskets_numbered_through() -> None:
+    lines = world(4, baskets=100).lines
+    first = np.arange(100) < 40
+    joined = concatenate([part(lines, first), part(lines, ~first)])
+    for name in ("basket", "product", "label", "fold"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(lines, name))

@@ -1,0 +1,226 @@
+"""An example of the report document. It is made up: no model was trained for its figures.
+
+What can follow from something else does (scores from the matrix, money from the scores), so that
+the example is as consistent as a real report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from basketwise.report.types import (
+    REPORT_FORMAT,
+    Impact,
+    InputFile,
+    ProductScore,
+    Report,
+)
+from tests.evaluation.example_scores import (
+    ACCURACY,
+    BASELINE,
+    CLASSES,
+    MARGIN,
+    MATRIX,
+    RIGHT,
+    TEST_BASKETS,
+    calibration,
+    interval,
+    leaderboard,
+    slices,
+    splits,
+    winner,
+)
+
+__all__ = ["ACCURACY", "BASELINE", "CLASSES", "MARGIN", "MATRIX", "example_report"]
+
+
+def example_report(*, approved: bool = True, champion: bool = True, files: int = 12) -> Report:
+    """Return a new example; the caller may change it at will."""
+    difference = interval(0.0061, 0.0049) if approved else interval(-0.0094, 0.0056)
+    found = (
+        f"the champion (version 4) on the same baskets: accuracy {difference['estimate']:+.4f} "
+        f"[{difference['low']:+.4f}, {difference['high']:+.4f}], margin {MARGIN:g}"
+    )
+    failed = f"Not surely as good as {found}"
+    return {
+        "format": REPORT_FORMAT,
+        "run": {
+            "run_id": "20240506-123001-3f9c2a",
+            "started_at": "2024-05-06T12:30:01+00:00",
+            "seconds": 252.4,
+            "command": "basketwise run --data till-lines/2007 --workspace price-sensitivity "
+            "--config basketwise.toml",
+            "data": "till-lines/2007",
+        },
+        "verdict": {
+            "approved": approved,
+            "state": "Approved" if approved else "PendingManualApproval",
+            "headline": f"random_forest is approved: it classifies correctly {RIGHT:,} of "
+            f"{TEST_BASKETS:,} baskets that it had never seen."
+            if approved
+            else f"random_forest is not approved: {failed[0].lower()}{failed[1:]}.",
+            "description": "Auto-approved: Accuracy=0.867 (≥0.8), F1=0.868 (≥0.7)"
+            if approved
+            else f"Not approved: {failed}",
+            "reasons": [
+                {
+                    "rule": "min_accuracy",
+                    "passed": True,
+                    "value": ACCURACY,
+                    "threshold": 0.80,
+                    "text": f"Test accuracy {ACCURACY:.4f} ≥ 0.8",
+                },
+                {
+                    "rule": "min_macro_f1",
+                    "passed": True,
+                    "value": winner()["macro_f1"]["estimate"],
+                    "threshold": 0.70,
+                    "text": f"Macro-F1 {winner()['macro_f1']['estimate']:.4f} ≥ 0.7",
+                },
+                {
+                    "rule": "champion",
+                    "passed": approved,
+                    "value": difference["low"],
+                    "threshold": -MARGIN,
+                    "text": f"Not worse than {found}" if approved else failed,
+                },
+                {
+                    "rule": "min_test_baskets",
+                    "passed": True,
+                    "value": TEST_BASKETS,
+                    "threshold": 100,
+                    "text": f"{TEST_BASKETS:,} test baskets ≥ 100",
+                },
+                {
+                    "rule": "max_rejected_share",
+                    "passed": True,
+                    "value": 559 / 612_480,
+                    "threshold": 0.1,
+                    "text": "559 of 612,480 lines rejected: 0.0913% ≤ 10%",
+                },
+            ],
+            "warnings": [
+                "Baskets of store_format XLS do worse than the whole: accuracy 0.8104 against "
+                f"{ACCURACY:.4f} (1,204 baskets, difference {0.8104 - ACCURACY:+.4f} "
+                f"[{0.8104 - ACCURACY - 0.0213:+.4f}, {0.8104 - ACCURACY + 0.0208:+.4f}])."
+            ],
+        },
+        "leaderboard": leaderboard(),
+        "winner": winner(),
+        "calibration": calibration(),
+        "slices": slices(),
+        "splits": splits(),
+        "champion": {
+            "version": "4",
+            "accuracy_difference": difference,
+            "f1_difference": interval(0.0038, 0.0052) if approved else interval(-0.0101, 0.0061),
+            "test_rows": TEST_BASKETS,
+        }
+        if champion
+        else None,
+        "drivers": {
+            "importance": [
+                {"feature": "product_low", "group": "product", "drop": 0.2310, "std": 0.0041},
+                {"feature": "product_high", "group": "product", "drop": 0.1874, "std": 0.0038},
+                {"feature": "product_medium", "group": "product", "drop": 0.0721, "std": 0.0029},
+                {"feature": "spend_per_item", "group": "basket", "drop": 0.0148, "std": 0.0019},
+                {"feature": "basket_size", "group": "basket", "drop": 0.0092, "std": 0.0014},
+                {"feature": "avg_spend", "group": "basket", "drop": 0.0061, "std": 0.0012},
+                {"feature": "shop_hour", "group": "basket", "drop": 0.0009, "std": 0.0008},
+                {"feature": "shop_weekday", "group": "basket", "drop": -0.0003, "std": 0.0006},
+            ],
+            "products": {name: _products(place) for place, name in enumerate(CLASSES)},
+        },
+        "impact": _impact(),
+        "data": {
+            "files": [_file(number) for number in range(files)],
+            "files_total": files,
+            "lines_read": 612_480,
+            "lines_accepted": 611_921,
+            "lines_rejected": 559,
+            "rejected_by_reason": {
+                "SPEND is missing": 312,
+                "duplicate of an earlier line": 204,
+                "labels of the basket disagree": 43,
+            },
+            "baskets": {"Low": 18_240, "Medium": 26_590, "High": 15_170, "Unclassified": 4_312},
+            "outlier_quantile": 0.99,
+            "outlier_threshold": 11.37,
+            "outliers": 6_119,
+            "products": 4_983,
+            "split": {
+                "strategy": "time",
+                "train_baskets": 48_000,
+                "test_baskets": TEST_BASKETS,
+                "description": "Weeks 200706 to 200741 train, weeks 200742 to 200749 test.",
+            },
+        },
+        "lineage": {
+            "data_hash": hashlib.sha256(b"example data").hexdigest(),
+            "code_version": "0.1.0",
+            "code_hash": hashlib.sha256(b"example code").hexdigest(),
+            "git_commit": hashlib.sha1(b"example", usedforsecurity=False).hexdigest(),
+            "seed": 42,
+            "host": {"python": "3.11.9", "platform": "Linux-6.1-x86_64", "cpus": 8},
+            "versions": {"numpy": "2.4.0", "polars": "2.1.0", "scikit-learn": "1.9.0"},
+            "config": {
+                "etl": {"outliers": "clip", "outlier_quantile": 0.99},
+                "split": {"strategy": "time", "test_size": 0.2, "random_state": 42},
+                "training": {
+                    "models": ["logistic", "decision_tree", "random_forest", "xgboost"],
+                    "random_forest": {"n_estimators": 100, "max_depth": 15},
+                },
+                "business": {"currency": "USD", "cost_matrix": None},
+            },
+        },
+    }
+
+
+def _products(place: int) -> list[ProductScore]:
+    products: list[ProductScore] = []
+    for rank in range(10):
+        scores = [0.06 + 0.01 * ((rank + k) % 3) for k in range(3)]
+        scores[place] = 0.93 - 0.017 * rank
+        products.append(
+            {
+                "prod_code": f"PRD09{place}{rank * 137:04d}",
+                "department": f"DEP000{10 + 7 * place + rank}",
+                "score_low": scores[0],
+                "score_medium": scores[1],
+                "score_high": scores[2],
+                "class": CLASSES[place],
+                "baskets": 4120 - 331 * rank,
+            }
+        )
+    return products
+
+
+def _impact() -> Impact:
+    predictions = 30_000.0
+    return {
+        "currency": "USD",
+        "monthly_predictions": predictions,
+        "accurate_predictions": predictions * ACCURACY,
+        "monthly_revenue_impact": predictions * ACCURACY * 10,
+        "monthly_cost_savings": predictions * 2,
+        "total_monthly_value": predictions * (ACCURACY * 10 + 2),
+        "total_low": predictions * ((ACCURACY - 0.0061) * 10 + 2),
+        "total_high": predictions * ((ACCURACY + 0.0059) * 10 + 2),
+        "baseline_total": predictions * (BASELINE * 10 + 2),
+        "assumptions": [
+            {"name": "predictions_per_day", "value": 1000, "unit": "baskets"},
+            {"name": "days_per_month", "value": 30, "unit": "days"},
+            {"name": "revenue_per_accurate_prediction", "value": 10, "unit": "USD"},
+            {"name": "cost_saving_per_prediction", "value": 2, "unit": "USD"},
+        ],
+    }
+
+
+def _file(number: int) -> InputFile:
+    name = f"transactions_{200706 + number}.csv"
+    return {
+        "name": name,
+        "sha256": hashlib.sha256(name.encode()).hexdigest(),
+        "bytes": 6_204_118 + 1013 * number,
+        "lines": 51_040,
+    }

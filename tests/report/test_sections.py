@@ -1,0 +1,238 @@
+"""The report's sections: every number is the document's, and none of them is left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from basketwise.report.html import render_html
+from basketwise.report.templates import filters
+from basketwise.report.types import Report
+from tests.report.example import MARGIN, example_report
+from tests.report.page import Page, tidy
+
+NUMBER = re.compile(rf"(?<![\w.])[+−-]?\d(?:[\d,.{filters.GAP}]*\d)?(?![\w])")
+FORMS: tuple[Callable[[float], str], ...] = (
+    filters.score,
+    lambda value: filters.score(value, "+"),
+    lambda value: filters.score(value, digits=2),
+    filters.count,
+    lambda value: filters.percent(value).rstrip("%"),
+    lambda value: filters.duration(abs(value)).split(filters.GAP)[0],
+)
+
+FIXED: dict[str, set[str]] = {
+    "verdict": {"1"},  # how many warnings
+    "champion": {"0"},
+    "leaderboard": {"0", "4"},
+    "calibration": {"0.9", "0", "2", "0.40", "0.60", "0.80", "1.00"},  # prose, and the axes
+    "splits": set(),
+    "slices": {"0", "1", "5", "8", "6", "2"},  # how many parts a table has
+}
+"""Numbers that are no figures of the document."""
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Yield every number and text of a part of the document."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item)
+    elif value is not None and not isinstance(value, bool):
+        yield value
+
+
+def shown_forms(part: Any) -> set[str]:
+    """Every way in which the numbers of a part may be written."""
+    forms = set()
+    for leaf in leaves(part):
+        forms |= set(NUMBER.findall(leaf)) if isinstance(leaf, str) else {f(leaf) for f in FORMS}
+    return forms
+
+
+def parts_of(report: Report) -> dict[str, Any]:
+    winner, confidence = report["winner"], report["winner"]["confidence"]
+    return {
+        "verdict": report["verdict"],
+        "champion": [report["champion"], confidence, MARGIN, -MARGIN],
+        "leaderboard": [report["leaderboard"], confidence],
+        "calibration": report["calibration"],
+        "splits": [report["splits"], confidence],
+        "slices": [report["slices"], confidence],
+        "winner": winner,
+    }
+
+
+@pytest.mark.parametrize("section", FIXED)
+def test_every_number_shown_comes_from_the_document(section: str) -> None:
+    report = example_report()
+    text = Page(render_html(report)).text_of(section)
+    found = NUMBER.findall(text)
+    assert len(found) > 10
+    allowed = shown_forms(parts_of(report)[section]) | FIXED[section]
+    assert [number for number in found if number not in allowed] == []
+
+
+@pytest.mark.parametrize("section", [*FIXED, "winner"])
+def test_every_number_of_the_document_is_shown(section: str) -> None:
+    report = example_report()
+    text = Page(render_html(report)).text_of(section)
+    found = set(NUMBER.findall(text))
+    part = parts_of(report)[section]
+    if section == "splits":
+        # What is not possible has no numbers.
+        part = [row for row in report["splits"] if row["accuracy"] is not None]
+    missing = [
+        leaf
+        for leaf in leaves(part)
+        if not (leaf[:600] in text if isinstance(leaf, str) else found & {f(leaf) for f in FORMS})
+    ]
+    told_in_words = {
+        *("candidate", "ablation", "rung", "baseline", "Approved", "temperature"),
+        *("store_format", "shop_week", "basket_size", "customers"),
+        report["verdict"]["description"],
+    }
+    assert [leaf for leaf in missing if leaf not in told_in_words] == []
+
+
+def test_calibration_says_what_it_did() -> None:
+    report = example_report()
+    text = Page(render_html(report)).text_of("calibration")
+    assert report["calibration"]["description"] in text
+    assert text.count("▼ better") == 3
+    assert "made the probabilities more truthful" in text
+    assert "nine in ten should be right" in text
+
+    calibration = report["calibration"]
+    calibration["raw"], calibration["shipped"] = calibration["shipped"], calibration["raw"]
+    text = Page(render_html(report)).text_of("calibration")
+    assert text.count("▲ worse") == 3
+    assert "made the probabilities less truthful" in text
+
+    calibration["raw"]["brier"], calibration["shipped"]["brier"] = 0.2, 0.1
+    text = Page(render_html(report)).text_of("calibration")
+    assert "improved some of the measures and not the others" in text
+
+
+def test_without_calibration_there_is_one_curve_and_no_change() -> None:
+    report = example_report()
+    report["calibration"]["raw"] = report["calibration"]["shipped"]
+    page = Page(render_html(report))
+    text = page.text_of("calibration")
+    assert page.of_class("raw", "calibration") == page.of_class("raw-bar", "calibration") == []
+    assert len(page.of_class("shipped-bar", "calibration")) == 10
+    assert "Change" not in text
+    assert "before calibration" not in text
+
+
+def test_curves_are_drawn_where_the_bins_lie() -> None:
+    report = example_report()
+    page = Page(render_html(report))
+    drawn = [
+        (float(a["cx"] or ""), float(a["cy"] or ""))
+        for a in page.attributes("circle", "calibration")
+        if a["cx"] != "13"  # the legend's
+    ]
+    # The axes go from 0.3 to 1: 304 units from the corner at (46, 312).
+    expected = [
+        (46 + 304 * (one["confidence"] - 0.3) / 0.7, 312 - 304 * (one["accuracy"] - 0.3) / 0.7)
+        for measured in (report["calibration"]["raw"], report["calibration"]["shipped"])
+        for one in measured["bins"]
+        if one["confidence"] is not None and one["accuracy"] is not None
+    ]
+    assert drawn == [pytest.approx(point, abs=0.01) for point in expected]
+
+
+def test_bins_without_any_basket_draw_nothing() -> None:
+    report = example_report()
+    for measured in (report["calibration"]["raw"], report["calibration"]["shipped"]):
+        for one in measured["bins"]:
+            one["baskets"], one["confidence"], one["accuracy"] = 0, None, None
+    page = Page(render_html(report))
+    assert [a for a in page.attributes("circle", "calibration") if a["cx"] != "13"] == []
+    assert "at most 0 in a bin" in page.text_of("calibration")
+
+
+def test_a_split_that_is_not_possible_says_why() -> None:
+    report = example_report()
+    text = Page(render_html(report)).text_of("splits")
+    assert f"Not possible: {report['splits'][2]['reason']}" in text
+    assert "time Chosen tests on the latest weeks" in text
+    assert "--all-splits" not in text
+
+
+def test_a_single_split_comes_with_the_command_for_the_others() -> None:
+    report = example_report()
+    del report["splits"][1:]
+    text = Page(render_html(report)).text_of("splits")
+    assert "Only the chosen split ( time ) was measured." in text
+    assert text.endswith("basketwise evaluate --all-splits")
+
+
+def test_worse_slices_are_marked_by_word_and_sign() -> None:
+    report = example_report()
+    page = Page(render_html(report))
+    text = page.text_of("slices")
+    assert "▼ 1 part is significantly worse than the whole." in text
+    assert text.count("XLS ▼ significantly worse") == text.count("▼ significantly worse") == 1
+    assert "Store format 5 parts, ▼ 1 worse" in tidy(text)
+    assert "Week 8 parts, none worse" in text
+    assert [a["class"] for a in page.attributes("tr", "slices") if "class" in a] == ["worse"]
+
+    report["slices"][0]["rows"][3]["significantly_worse"] = False
+    text = Page(render_html(report)).text_of("slices")
+    assert "No part is significantly worse than the whole." in text
+    assert "▼" not in text
+
+
+def test_long_tables_of_slices_are_closed_unless_something_is_weak() -> None:
+    report = example_report()
+    weeks = report["slices"][1]
+    weeks["rows"] = weeks["rows"] * 3
+    weeks["more"] = 7
+
+    def opened() -> list[bool]:
+        return ["open" in a for a in Page(render_html(report)).attributes("details", "slices")]
+
+    assert opened() == [True, False, True, True]
+    weeks["rows"][20]["significantly_worse"] = True
+    assert opened() == [True, True, True, True]
+    text = Page(render_html(report)).text_of("slices")
+    assert "Week 31 parts" in text
+    assert "and 7 more parts, each smaller than these" in text
+
+
+def test_a_handful_of_baskets_does_not_set_the_scale() -> None:
+    page = Page(render_html(example_report()))
+    widths = [float((a["width"] or "").rstrip("%")) for a in page.of_class("band", "slices")]
+    # Of the sizes, the last part has 8 baskets: its bar is cut off at both ends.
+    sizes = widths[13:19]
+    assert sizes[-1] == 100
+    assert min(sizes) > 10
+
+
+def test_without_slices_that_is_said() -> None:
+    report = example_report()
+    report["slices"] = []
+    assert "hold no column that parts them" in Page(render_html(report)).text_of("slices")
+
+
+def test_reproduce_names_the_command_and_what_must_be_equal() -> None:
+    report = example_report()
+    text = Page(render_html(report)).text_of("reproduce")
+    lineage = report["lineage"]
+    assert f"basketwise reproduce {report['run']['run_id']} " in text
+    for value in (lineage["data_hash"], lineage["code_hash"], *lineage["host"].values()):
+        assert str(value) in text
+    for name, version in lineage["versions"].items():
+        assert f"{name} {version}" in text
+    assert f"Seed {lineage['seed']} Host Python" in text
+    assert "10 settings" in text
+
+
+def test_reproduces_command_is_safe_to_paste() -> None:
+    report = example_report()
+    report["run"]["run_id"] = "x; rm -rf ~"
+    assert "basketwise reproduce 'x; rm -rf ~'" in Page(render_html(report)).text_of("reproduce")

@@ -1,0 +1,219 @@
+"""What hands what to whom, on a platform that does no work and a registry in memory."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from basketwise.config import AwsConfig, Config, RegistryConfig
+from basketwise.errors import DependencyError, InputError
+from basketwise.etl.sources import digests, discover
+from basketwise.platforms.local import LocalPlatform
+from basketwise.platforms.protocol import EtlJob, TrainingJob
+from basketwise.progress import Reporter
+from basketwise.registry.opening import DATABASE
+from basketwise.registry.protocol import ApprovalState, Registry
+from basketwise.run import pipeline
+from basketwise.run.context import Context
+from basketwise.run.record import planned, seal
+from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, STAGING, open_workspace
+from tests.cli.till import delivered, delivery
+from tests.contracts.test_platform import Told, etl_job
+from tests.fakes.platform import RecordedPlatform
+from tests.fakes.registry import MemoryRegistry
+from tests.raw_lines import LABEL
+
+CONFIG = Config.model_validate(
+    {
+        "training": {"models": ["logistic", "decision_tree"], "folds": 3},
+        "index": {"refine_rounds": 1},
+        "evaluation": {"resamples": 100, "importance_baskets": 50, "importance_repeats": 1},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> RecordedPlatform:
+    """Silver, gold and a training, made once."""
+    root = tmp_path_factory.mktemp("done")
+    # Some baskets of each class say what another class buys: no model is right about all.
+    odd = [one | {LABEL: "MM"} if one["BASKET_ID"].endswith("3") else one for one in delivery(360)]
+    job = etl_job(delivered(root / "raw", odd), root)
+    (root / "trained").mkdir()
+    LocalPlatform().etl(job, CONFIG, Told())
+    LocalPlatform().train(TrainingJob(job.gold, root / "trained"), CONFIG, Told())
+    return RecordedPlatform(job.silver, job.gold, root / "trained")
+
+
+@pytest.fixture
+def raw(done: RecordedPlatform) -> str:
+    return str(done.silver.with_name("raw"))
+
+
+@pytest.fixture
+def platform(done: RecordedPlatform) -> RecordedPlatform:
+    return replace(done, jobs=[])
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> MemoryRegistry:
+    memory = MemoryRegistry()
+
+    def opened(config: RegistryConfig, folder: Path, aws: AwsConfig, place: str) -> Registry:
+        return memory
+
+    monkeypatch.setattr(pipeline, "open_registry", opened)
+    return memory
+
+
+@pytest.fixture
+def context(tmp_path: Path, platform: RecordedPlatform) -> Context:
+    return Context(
+        workspace=open_workspace(str(tmp_path / "w")),
+        config=CONFIG,
+        platform=platform,
+        reporter=Reporter(Console(file=io.StringIO()), quiet=True),
+        command="basketwise run --data raw",
+    )
+
+
+def test_a_run_hands_staged_folders_from_stage_to_stage(
+    raw: str, context: Context, platform: RecordedPlatform, registry: MemoryRegistry
+) -> None:
+    result = pipeline.run_all(raw, context)
+
+    etl, train = platform.jobs
+    assert isinstance(etl, EtlJob)
+    assert isinstance(train, TrainingJob)
+    assert etl.data == raw
+    assert etl.clean
+    assert train.gold == etl.gold
+    assert not etl.gold.exists()
+    workspace = context.workspace
+    assert workspace.folder(GOLD).is_dir()
+    assert workspace.folder(SILVER).is_dir()
+    assert result.folder == workspace.folder(ARTIFACTS) / result.run_id
+    assert result.version.state is ApprovalState.APPROVED
+    assert registry.champion() == registry.get("1")
+    assert registry.archives["1"] == (result.folder / "model.tar.gz").read_bytes()
+    assert result.deployment_config
+    assert result.deployment_config.is_file()
+    assert result.report["run"]["command"] == context.command
+
+
+def test_a_version_that_the_gate_refuses_is_kept_and_not_exported(
+    raw: str, context: Context, registry: MemoryRegistry
+) -> None:
+    config = Config.model_validate(CONFIG.model_dump() | {"gate": {"min_accuracy": 1}})
+
+    result = pipeline.run_all(raw, replace(context, config=config))
+
+    assert result.version.state is ApprovalState.PENDING
+    assert "Not approved: Test accuracy" in registry.get("1").description
+    assert registry.champion() is None
+    assert result.deployment_config is None
+    assert not context.workspace.folder("deployment-configs").exists()
+    assert (result.folder / "report.html").is_file()
+
+
+@pytest.mark.parametrize("error", [InputError("bad lines"), KeyboardInterrupt()])
+def test_a_stage_that_fails_leaves_the_workspace_as_it_was(
+    raw: str,
+    context: Context,
+    platform: RecordedPlatform,
+    registry: MemoryRegistry,
+    error: Exception,
+) -> None:
+    context.workspace.storage.write("gold/metadata.json", b"earlier")
+    platform.fails = error
+
+    with pytest.raises(type(error)):
+        pipeline.run_all(raw, context)
+
+    assert context.workspace.storage.read("gold/metadata.json") == b"earlier"
+    assert not context.workspace.folder(SILVER).exists()
+    assert registry.kept == {}
+    platform.fails = None
+
+
+def test_a_registry_that_fails_leaves_the_run_to_be_registered_again(
+    raw: str, context: Context, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **names: object) -> None:
+        raise DependencyError("The registry is down.")
+
+    monkeypatch.setattr(registry, "register", refuse)
+
+    with pytest.raises(DependencyError, match="down"):
+        pipeline.run_all(raw, context)
+
+    _, folder = context.workspace.run_folder(None)
+    assert (folder / "model.tar.gz").is_file()
+    assert context.workspace.folder(GOLD).is_dir()
+
+
+def test_a_server_is_asked_before_the_work(
+    raw: str, context: Context, platform: RecordedPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*asked: object) -> Registry:
+        raise DependencyError("cannot be reached")
+
+    monkeypatch.setattr(pipeline, "open_registry", unreachable)
+    config = Config.model_validate(CONFIG.model_dump() | {"registry": {"uri": "http://host"}})
+
+    with pytest.raises(DependencyError):
+        pipeline.run_all(raw, replace(context, config=config))
+
+    assert platform.jobs == []
+
+
+def test_the_champion_is_not_scored_where_the_gate_does_not_ask(
+    raw: str, context: Context, registry: MemoryRegistry
+) -> None:
+    pipeline.run_all(raw, context)
+    config = Config.model_validate(CONFIG.model_dump() | {"gate": {"champion": False}})
+
+    again = pipeline.run_all(raw, replace(context, config=config))
+
+    assert again.report["champion"] is None
+    assert "champion" not in {reason["rule"] for reason in again.report["verdict"]["reasons"]}
+
+
+def test_what_holds_is_not_asked_of_the_platform_again(
+    raw: str, context: Context, platform: RecordedPlatform, registry: MemoryRegistry
+) -> None:
+    first = pipeline.run_all(raw, context)
+
+    again = pipeline.run_all(raw, context)
+
+    assert len(platform.jobs) == 2
+    assert again.run_id == first.run_id
+    assert again.version == registry.get("1")
+    assert len(registry.kept) == 1
+
+
+def test_a_run_that_was_killed_goes_on_from_what_it_had_finished(
+    raw: str, context: Context, platform: RecordedPlatform, registry: MemoryRegistry
+) -> None:
+    left = context.workspace.folder(STAGING)
+    for name in ("silver", "gold"):
+        (left / name).mkdir(parents=True)
+    platform.etl(EtlJob(raw, left / "silver", left / "gold", left), CONFIG, Told())
+    seal(planned("silver", digests(discover(raw)), CONFIG), left / "silver")
+    platform.jobs.clear()
+
+    result = pipeline.run_all(raw, context)
+
+    assert isinstance(platform.jobs[0], EtlJob)
+    assert not platform.jobs[0].clean
+    assert [one.status for one in result.outcomes] == ["cached", "ran", "ran", "ran"]
+
+
+def test_the_embedded_registry_is_there_after_the_first_run(context: Context) -> None:
+    assert not pipeline.has_registry(context)
+    context.workspace.storage.write(f"registry/{DATABASE}", b"")
+    assert pipeline.has_registry(context)
