@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+Tick = Callable[[str, int, int], None]
+"""Told (what is being done, units done, units in all)."""
 
 
 class StageLog(Protocol):

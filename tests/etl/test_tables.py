@@ -81,7 +81,7 @@ def test_a_basket_meets_the_index_of_its_own_fold(tmp_path: Path) -> None:
         baskets,
         Recipe(ENCODERS, "keep", 0),
         pl.concat(index(fold, score) for fold, score in ((0, 0.25), (1, 0.5), (-1, 0.75))),
-        lambda done, total: quiet("gold", done, total),
+        quiet,
     )
     assert written == (3, 1)
     train = pl.read_parquet(gold / TRAIN_FILE)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from basketwise.arrays import Labels
 from basketwise.evaluation.intervals import Bootstrap, Interval
-
-Labels = NDArray[np.int8]
 
 BOOTSTRAP = Bootstrap(resamples=4_000, confidence=0.95, seed=1)
 

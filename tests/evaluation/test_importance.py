@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.evaluation.importance import permutation_importance, telling_products
 from basketwise.features.product_index.table import COLUMNS
-from basketwise.training.candidates import Classifier, Labels, Matrix, Probabilities
+from basketwise.training.candidates import Classifier
 from basketwise.training.examples import Examples
 
 COLUMN_NAMES = ("shop_hour", "product_balance", "total_spend")

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from basketwise.arrays import Floats, Labels
 from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
 from basketwise.evaluation.metrics import confusion_matrix, scores
-from tests.evaluation.answering import BOOTSTRAP, Labels, answers, challenged, customers, width
+from tests.evaluation.answering import BOOTSTRAP, answers, challenged, customers, width
 
 COUNTS = st.lists(st.integers(0, 50), min_size=9, max_size=9).filter(any)
-Floats = NDArray[np.float64]
 
 
 def one(

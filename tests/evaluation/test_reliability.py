@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, log_loss
 
-from basketwise.evaluation.metrics import Floats
-from basketwise.evaluation.reliability import Labels, reliability
+from basketwise.arrays import Floats, Labels
+from basketwise.evaluation.reliability import reliability
 from basketwise.training.calibration import SMALLEST
 
 BY_HAND = np.array([[0.5, 0.25, 0.25], [0.25, 0.25, 0.5], [0.125, 0.75, 0.125], [0.0, 1.0, 0.0]])

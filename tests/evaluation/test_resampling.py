@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from basketwise.arrays import Labels
 from basketwise.evaluation import resampling
 from basketwise.evaluation.metrics import confusion_matrix
 from basketwise.evaluation.resampling import Patterns, draw, find_patterns, joint_cells
-
-Labels = NDArray[np.int8]
 
 
 def labels(*numbers: int) -> Labels:

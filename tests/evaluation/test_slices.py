@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from basketwise.arrays import Labels
 from basketwise.config import SliceColumn
 from basketwise.evaluation.slices import MOST_ROWS, slice_tables, weak_slices
 from basketwise.report.types import Interval, Slice, SliceTable
 
-Labels = NDArray[np.int8]
 ALL: tuple[SliceColumn, ...] = get_args(SliceColumn)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from basketwise.config import Config
 from basketwise.etl.sources import digests, discover
-from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
+from basketwise.platforms.protocol import EtlJob, TrainingJob
+from basketwise.progress import Tick
 
 
 @dataclass

@@ -14,6 +14,7 @@ from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits
 
 import basketwise.training.calibration as calibration_module
+from basketwise.arrays import Labels, Probabilities
 from basketwise.errors import InputError
 from basketwise.training.calibration import (
     CALIBRATION_FILE,
@@ -26,7 +27,6 @@ from basketwise.training.calibration import (
     fit_calibration,
     read_calibration,
 )
-from basketwise.training.candidates import Labels, Probabilities
 
 METHODS: tuple[Method, ...] = ("temperature", "isotonic", "none")
 

@@ -4,8 +4,9 @@ import pytest
 from numpy.typing import NDArray
 
 import basketwise.training.crossval as crossval
+from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.config import ModelName, TrainingConfig
-from basketwise.training.candidates import Classifier, Labels, Matrix, Probabilities
+from basketwise.training.candidates import Classifier
 from basketwise.training.crossval import fit_fold, fold_accuracies
 from basketwise.training.examples import Examples
 

@@ -11,8 +11,9 @@ import pytest
 import skops.io
 from sklearn.preprocessing import FunctionTransformer
 
+from basketwise.arrays import Probabilities
 from basketwise.config import ModelName, TrainingConfig
-from basketwise.training.candidates import Probabilities, build
+from basketwise.training.candidates import build
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
 from basketwise.training.payloads import (

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import WorkspaceError
 from basketwise.training import boosting, pieces
-from basketwise.training.candidates import Classifier, Labels, Matrix, Probabilities, build
+from basketwise.training.candidates import Classifier, build
 from basketwise.training.checkpoints import Checkpoints
 from basketwise.training.examples import Examples
 from basketwise.training.pieces import Fitted, fit, train_all

@@ -35,7 +35,8 @@ from basketwise.aws.sending.code import send_code
 from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
 from basketwise.config import Config
 from basketwise.platforms.local import LocalPlatform
-from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
+from basketwise.platforms.protocol import EtlJob, TrainingJob
+from basketwise.progress import Tick
 from basketwise.provenance import code_hash, content
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER
 from basketwise.storage.opening import SCHEME

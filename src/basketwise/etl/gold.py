@@ -10,7 +10,6 @@ import polars as pl
 from basketwise.config import Config
 from basketwise.etl import tables
 from basketwise.etl.cohorts import write_cohorts
-from basketwise.etl.intake import Tick
 from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
 from basketwise.etl.split import FOLD, TEST, assign_folds
@@ -18,6 +17,7 @@ from basketwise.etl.survey import STORE_COLUMNS, Survey, read_survey, spend_quan
 from basketwise.features.groups import columns_of
 from basketwise.features.product_index.learning import LearnedIndex, learn_index
 from basketwise.features.product_index.table import complete
+from basketwise.progress import Tick
 from basketwise.provenance import timestamp
 from basketwise.schema import LABEL, PROD_CODE, SHOP_WEEK, SPEND, UNCLASSIFIED
 
@@ -62,7 +62,7 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
             folds=config.training.folds,
             spend_limit=limit if config.etl.outliers == "drop" else None,
             seed=config.split.random_state,
-            tick=lambda done, total: tick("product index", done, total),
+            tick=tick,
         )
         index = _lookup(learned, survey.products)
         learned.whole.write_parquet(gold / tables.INDEX_FILE)
@@ -74,7 +74,7 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         baskets,
         recipe,
         index,
-        lambda done, total: tick("features", done, total),
+        tick,
     )
     write_cohorts(baskets, gold)
     metadata = _metadata(intake, survey, baskets, recipe, config, train, test)

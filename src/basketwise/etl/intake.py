@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +16,13 @@ from basketwise.etl.partitions import REJECTED, Landing, Part, contradictions, l
 from basketwise.etl.reading import RawFrame, read_raw
 from basketwise.etl.sources import FileRecord, Source
 from basketwise.etl.survey import DISAGREE, Survey, merge
+from basketwise.progress import Tick
 from basketwise.provenance import sha256
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 
 READERS = 4
 """Files read at a time: each brings one partition into memory."""
 
-Tick = Callable[[str, int, int], None]
 """Told (what is being done, pieces done, pieces in all)."""
 
 

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.intake import Rules, Tick, build_silver
+from basketwise.etl.intake import Rules, build_silver
 from basketwise.etl.sources import FileRecord, Source
 from basketwise.etl.survey import write_survey
+from basketwise.progress import Tick
 
 INTAKE_FILE = "intake.json"
 SURVEY = "_survey"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from basketwise.config import Config
 from basketwise.etl.gold import run_gold
-from basketwise.etl.intake import Tick
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.silver import run_silver
 from basketwise.etl.sources import discover
+from basketwise.progress import Tick
 
 
 def run_etl(

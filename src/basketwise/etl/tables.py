@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
 from basketwise.etl.split import FOLD, TEST
 from basketwise.features.basket import ENCODED, basket_features, treat_outliers
 from basketwise.features.product import product_features
+from basketwise.progress import Tick
 from basketwise.schema import BASKET_ID, LABEL, PROD_CODE, QUANTITY, SHOP_WEEK, SPEND, UNCLASSIFIED
 
 TRAIN_FILE = "train_features.parquet"
@@ -92,7 +93,7 @@ def write_gold(
     baskets: pl.DataFrame,
     recipe: Recipe,
     index: pl.DataFrame | None,
-    tick: Callable[[int, int], None],
+    tick: Tick,
 ) -> tuple[int, int]:
     """Write ``train_features.parquet`` and ``test_features.parquet``.
 
@@ -107,7 +108,7 @@ def write_gold(
     index : DataFrame or None
         Product index with ``fold``: each basket meets the row of its own fold (-1: test).
     tick : callable
-        Told (weeks done, weeks in all).
+        Told of progress, in weeks.
 
     Returns
     -------
@@ -143,7 +144,7 @@ def write_gold(
         done += ready
         for file, number in rows.items():
             counts[file] += number
-        tick(done, total)
+        tick("features", done, total)
     for file in counts:
         parts = pl.scan_parquet(scratch / file / "*.parquet")
         parts.sink_parquet(gold / file, row_group_size=ROW_GROUP)

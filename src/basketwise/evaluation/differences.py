@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtr, stdtrit
 from scipy.stats import hypergeom
 
-from basketwise.evaluation.metrics import Counts, Floats
+from basketwise.arrays import Counts, Floats
 
 FEW = 20
 """A part with fewer wrong, or fewer right baskets than that, after division by the design effect,

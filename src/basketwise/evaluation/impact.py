@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from basketwise.arrays import Floats
 from basketwise.config import BusinessConfig
 from basketwise.evaluation.intervals import Resampled
-from basketwise.evaluation.metrics import Floats
 from basketwise.report.types import Assumption, Impact
 from basketwise.schema import CLASSES
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from basketwise.evaluation.metrics import Counts, Floats, class_f1, macro_f1
-from basketwise.evaluation.resampling import SIZE, Labels, draw, find_patterns, joint_cells
+from basketwise.arrays import Counts, Floats, Labels
+from basketwise.evaluation.metrics import class_f1, macro_f1
+from basketwise.evaluation.resampling import SIZE, draw, find_patterns, joint_cells
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from basketwise.evaluation.metrics import Floats
+from basketwise.arrays import Floats, Labels
 from basketwise.report.types import Bin, Reliability
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import SMALLEST
 from basketwise.training.predictions import decide
-
-Labels = NDArray[np.int8]
 
 
 def reliability(y: Labels, probabilities: Floats, bins: int = 15) -> Reliability:

@@ -19,10 +19,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from basketwise.evaluation.metrics import Counts, Floats
+from basketwise.arrays import Counts, Floats, Labels
 from basketwise.schema import CLASSES
-
-Labels = NDArray[np.int8]
 
 SIZE = len(CLASSES)
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from basketwise.arrays import Counts, Floats, Labels
 from basketwise.config import SliceColumn
 from basketwise.evaluation.differences import Differences, differences, holm
-from basketwise.evaluation.metrics import Counts, Floats, shown
+from basketwise.evaluation.metrics import shown
 from basketwise.report.types import Interval, Slice, SliceTable
 from basketwise.schema import CLASSES
 
@@ -31,9 +31,6 @@ LEAST_CUSTOMERS = 30
 MOST_ROWS = 60
 """A column's largest slices are kept."""
 MOST_SENTENCES = 5
-
-Labels = NDArray[np.int8]
-Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def slice_tables(
     baskets: pl.DataFrame,
     true: Labels,
     predicted: Labels,
-    units: Numbers | None,
+    units: Counts | None,
     columns: Sequence[SliceColumn],
     confidence: float,
 ) -> list[SliceTable]:
@@ -130,7 +127,7 @@ def weak_slices(tables: Sequence[SliceTable]) -> list[str]:
     return sentences
 
 
-def _parts(baskets: pl.DataFrame, column: SliceColumn) -> tuple[list[str], Numbers]:
+def _parts(baskets: pl.DataFrame, column: SliceColumn) -> tuple[list[str], Counts]:
     """Return the values that occur, in natural order, and each basket's place among them."""
     if column == "basket_size":
         ends = [end for end in SIZES.values() if end is not None]
@@ -171,7 +168,7 @@ def _worse(scored: Sequence[_Scored], level: float) -> set[tuple[str, int]]:
     }
 
 
-def _macro_f1(parts: Numbers, true: Labels, predicted: Labels) -> Floats:
+def _macro_f1(parts: Counts, true: Labels, predicted: Labels) -> Floats:
     size = len(CLASSES)
     cells = (parts * size + true) * size + predicted
     tables: Counts = np.bincount(cells, minlength=(int(parts.max()) + 1) * size**2)

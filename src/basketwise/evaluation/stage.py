@@ -9,9 +9,9 @@ from typing import cast
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from basketwise.arrays import Labels
 from basketwise.artifact.archive import MODEL, load_model, read_document
 from basketwise.config import Config
 from basketwise.errors import InputError
@@ -42,8 +42,6 @@ from basketwise.training.predictions import (
 )
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import RECORD_FILE, read_metadata
-
-Labels = NDArray[np.int8]
 
 OtherSplits = Callable[[TrainingRecord], list[SplitScores]]
 """Scores of the winner's algorithm on the ways to part the baskets that were not chosen."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from basketwise.config import Config
-from basketwise.platforms.protocol import EtlJob, Tick, TrainingJob
+from basketwise.platforms.protocol import EtlJob, TrainingJob
+from basketwise.progress import Tick
 from basketwise.storage.fetching import local_copy
 
 

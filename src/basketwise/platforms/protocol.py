@@ -6,15 +6,12 @@ files it leaves, never from a return value, so that a stage can as well run in a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from basketwise.config import Config
-
-Tick = Callable[[str, int, int], None]
-"""Told (what is being done, pieces done, pieces in all)."""
+from basketwise.progress import Tick
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import polars as pl
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
 from basketwise.etl.chunks import read_chunks, weeks
-from basketwise.etl.intake import Intake, Rules, Tick, build_silver
+from basketwise.etl.intake import Intake, Rules, build_silver
 from basketwise.etl.sources import Source, discover
 from basketwise.etl.tables import KEY
+from basketwise.progress import Tick
 from basketwise.schema import CLASSES
 from basketwise.serving.contributions import contributions
 from basketwise.serving.explain import score_and_explain

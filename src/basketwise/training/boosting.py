@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from basketwise.arrays import Labels, Matrix
 from basketwise.config import ModelName, TrainingConfig
-from basketwise.training.candidates import Classifier, Labels, Matrix
+from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints
 from basketwise.training.payloads import Progress, keep_progress, recall_progress
 

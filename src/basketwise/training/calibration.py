@@ -13,9 +13,9 @@ from typing import Annotated, Literal, TypeAlias
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from basketwise.arrays import Labels, Probabilities
 from basketwise.errors import InputError
 from basketwise.schema import CLASSES
-from basketwise.training.candidates import Labels, Probabilities
 from basketwise.training.predictions import decide
 
 CALIBRATION_FILE = "calibration.json"

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
+from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import ConfigError
-
-Matrix = NDArray[np.float32]
-Labels = NDArray[np.int8]
-Probabilities = NDArray[np.float64]
 
 
 class Classifier(Protocol):

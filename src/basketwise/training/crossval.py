@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from basketwise.arrays import Labels, Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.training.boosting import learn
-from basketwise.training.candidates import Labels, Probabilities, build
+from basketwise.training.candidates import build
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
 

@@ -14,9 +14,10 @@ from typing import cast
 
 import numpy as np
 
+from basketwise.arrays import Probabilities
 from basketwise.artifact.archive import TRUSTED
 from basketwise.schema import CLASSES
-from basketwise.training.candidates import Classifier, Probabilities
+from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints
 
 SECONDS = struct.Struct("<d")

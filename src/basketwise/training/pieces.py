@@ -7,18 +7,19 @@ interrupted between two of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from basketwise.arrays import Matrix, Probabilities
 from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
+from basketwise.progress import Tick
 from basketwise.schema import CLASSES
 from basketwise.training.boosting import learn
-from basketwise.training.candidates import Classifier, Matrix, Probabilities, build
+from basketwise.training.candidates import Classifier, build
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.crossval import fit_fold
 from basketwise.training.examples import Examples
@@ -38,8 +39,6 @@ SLOWEST_FIRST: tuple[ModelName, ...] = ("random_forest", "xgboost", "logistic", 
 
 PREDICT_ROWS = 50_000
 """Rows scored at a time: an ensemble's working memory stays bounded."""
-
-Tick = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

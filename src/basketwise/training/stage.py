@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from basketwise.arrays import Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.evaluation.metrics import Scores, confusion_matrix, scores
 from basketwise.features.groups import columns_of
+from basketwise.progress import Tick
 from basketwise.training.calibration import (
     CALIBRATION_FILE,
     Calibration,
     calibrate,
     fit_calibration,
 )
-from basketwise.training.candidates import Classifier, Probabilities
+from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.crossval import fold_accuracies
 from basketwise.training.examples import Examples, read_examples
@@ -35,8 +36,6 @@ from basketwise.training.record import Candidate, Reference, TrainingRecord
 from basketwise.training.references import Plan, fit_references, plan_references
 
 RECORD_FILE = "training.json"
-
-Tick = Callable[[str, int, int], None]
 
 
 def run_training(

@@ -45,7 +45,7 @@ def learned(
         folds=FOLDS,
         spend_limit=spend_limit,
         seed=1,
-        tick=lambda done, total: quiet("index", done, total),
+        tick=quiet,
     )
 
 

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import basketwise.features.product_index.statistics as statistics
+from basketwise.arrays import Floats
 from basketwise.features.product_index.statistics import (
     BasketLines,
-    Floats,
     FoldStatistics,
     concatenate,
 )

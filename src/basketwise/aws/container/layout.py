@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from basketwise.errors import ConfigError
+from basketwise.progress import Tick
 
 MAX_REASON = 1024
 """Characters of a failure that SageMaker shows."""
@@ -64,7 +64,7 @@ def report_failure(reason: str) -> None:
         click.echo(f"The reason cannot be kept: {error}.", err=True)
 
 
-def teller() -> Callable[[str, int, int], None]:
+def teller() -> Tick:
     """Return a callable that tells of progress on stderr, in plain lines, not too often."""
     told: dict[str, float] = {}
 

@@ -6,7 +6,6 @@ newer code is sent finds each of them old or new, never in pieces and never twic
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +18,7 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import CODE, TRAIN_SCRIPT, train_script
 from basketwise.aws.requests.training import CODE_MOUNT
 from basketwise.aws.sending.upload import upload
+from basketwise.progress import Tick
 
 LOCK = "requirements.lock"
 """File of the package ``basketwise.aws.container``: for the Python of AWS's image, with hashes."""
@@ -33,7 +33,7 @@ def lock_for_jobs() -> str:
     return (files("basketwise.aws.container") / LOCK).read_text(encoding="utf-8")
 
 
-def send_code(s3: Any, names: AwsNames, tick: Callable[[str, int, int], None]) -> None:
+def send_code(s3: Any, names: AwsNames, tick: Tick) -> None:
     """Bring the running code to ``code/``; what is there with the same content stays.
 
     Wheels of Basketwise under any other name go first: a job installs whatever wheel lies there.

@@ -10,7 +10,7 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.sending.upload import digest_of_object, upload
 from basketwise.errors import DependencyError, InputError
 from basketwise.etl.sources import SUFFIXES, discover
-from basketwise.platforms.protocol import Tick
+from basketwise.progress import Tick
 from basketwise.storage.opening import SCHEME
 
 RAW = "raw"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -13,6 +13,7 @@ from typing import Any
 from basketwise.aws.clients import code_of, translated
 from basketwise.aws.sending.multipart import PART, reading, send_in_parts
 from basketwise.aws.storage.at_once import each, go_on
+from basketwise.progress import Tick
 
 DIGEST = "basketwise-sha256"
 """The object's metadata that holds the sha256 of the whole file: S3's own checksum of a large
@@ -36,7 +37,7 @@ def upload(
     s3: Any,
     bucket: str,
     files: Mapping[str, Path],
-    tick: Callable[[str, int, int], None],
+    tick: Tick,
 ) -> Uploaded:
     """Bring files to their keys; those that are there with the same content stay.
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from basketwise.arrays import Floats
+
 STRENGTH = 5.0
 """A group's parent counts as so many products of the group."""
 
-Values = NDArray[np.float64]
 Groups = NDArray[np.int64]
 """One entry per product: the number of its group within one level, -1 where unknown."""
 
@@ -32,11 +33,11 @@ class Smoothed:
         Per level, finest first: one row per group.
     """
 
-    overall: Values
-    levels: tuple[Values, ...]
+    overall: Floats
+    levels: tuple[Floats, ...]
 
 
-def smooth(values: Values, weights: Values, levels: Sequence[Groups]) -> Smoothed:
+def smooth(values: Floats, weights: Floats, levels: Sequence[Groups]) -> Smoothed:
     """Average the products' values in each group of each level.
 
     Parameters
@@ -59,7 +60,7 @@ def smooth(values: Values, weights: Values, levels: Sequence[Groups]) -> Smoothe
     overall = weights @ values / total if total else np.full(columns, 1 / columns)
     above = np.tile(overall, (values.shape[0], 1))
     has_parent = np.zeros(values.shape[0], dtype=np.bool_)
-    smoothed: list[Values] = []
+    smoothed: list[Floats] = []
     for groups in reversed(levels):
         size = int(groups.max(initial=-1)) + 1
         known = groups >= 0
@@ -77,7 +78,7 @@ def smooth(values: Values, weights: Values, levels: Sequence[Groups]) -> Smoothe
     return Smoothed(overall, tuple(reversed(smoothed)))
 
 
-def fallback(smoothed: Smoothed, levels: Sequence[Groups]) -> Values:
+def fallback(smoothed: Smoothed, levels: Sequence[Groups]) -> Floats:
     """Give each product the average of its finest known group, at last the overall one."""
     products = levels[0].size if levels else 0
     values = np.tile(smoothed.overall, (products, 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,8 @@ from basketwise.features.product_index.refinement import ShortBaskets, refine
 from basketwise.features.product_index.ridge import ridge_coefficients
 from basketwise.features.product_index.statistics import BasketLines, FoldStatistics, concatenate
 from basketwise.features.product_index.table import build_table, levels_of
+from basketwise.progress import Tick
 from basketwise.schema import BASKET_ID, INDEX_LABELS, LABEL, PROD_CODE, SHOP_WEEK, SPEND
-
-Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def learn_index(
     seed : int
         Decides which short baskets are read where there are more than the limit.
     tick : callable
-        Told (weeks done, weeks in all).
+        Told of progress, in weeks.
     """
     ordered = products.sort("lines", PROD_CODE, descending=[True, False]).with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("number")
@@ -154,7 +152,7 @@ def _gather(
             statistics.add(numbered)
             short.append(_short(numbered, config.refine_basket_lines, share, rng))
         done += len(chunk.weeks)
-        tick(done, total)
+        tick("product index", done, total)
     statistics.flush()
     gathered = concatenate(short)
     order = np.argsort(gathered.product, kind="stable")

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from basketwise.features.product_index.hierarchy import Groups, Values, fallback, smooth
+from basketwise.arrays import Floats
+from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
 
 PSEUDO_COUNT = 0.5
 """Weight of the overall label shares in the count table: keeps unseen combinations possible."""
@@ -64,7 +65,7 @@ class ShortBaskets:
 
 def refine(
     baskets: ShortBaskets, start: Classes, levels: Sequence[Groups], rounds: int
-) -> tuple[Classes, Values]:
+) -> tuple[Classes, Floats]:
     """Improve the products' classes until nothing changes, at most ``rounds`` times.
 
     Parameters
@@ -102,7 +103,7 @@ def refine(
     return classes, probabilities
 
 
-def _log_likelihoods(baskets: ShortBaskets, classes: Classes) -> Values:
+def _log_likelihoods(baskets: ShortBaskets, classes: Classes) -> Floats:
     """Sum, for each product and class, the log-probability of its baskets' labels.
 
     A basket's counts of each class are written as the digits of one number, the basket's *code*;

@@ -12,13 +12,13 @@ from __future__ import annotations
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from basketwise.features.product_index.statistics import Floats
+from basketwise.arrays import Matrix
 
 TOLERANCE = 1e-6
 MAX_ITERATIONS = 500
 
 
-def ridge_coefficients(xtx: Floats, xty: Floats, penalty: float) -> Floats:
+def ridge_coefficients(xtx: Matrix, xty: Matrix, penalty: float) -> Matrix:
     """Solve ``(XᵀX + penalty·I) B = XᵀY``.
 
     Parameters
@@ -47,7 +47,7 @@ def ridge_coefficients(xtx: Floats, xty: Floats, penalty: float) -> Floats:
         np.fill_diagonal(xtx, diagonal)
 
 
-def _conjugate_gradients(matrix: Floats, target: Floats, preconditioner: Floats) -> Floats:
+def _conjugate_gradients(matrix: Matrix, target: Matrix, preconditioner: Matrix) -> Matrix:
     solution = preconditioner * target
     residual = target - matrix @ solution
     direction = preconditioner * residual
@@ -66,10 +66,10 @@ def _conjugate_gradients(matrix: Floats, target: Floats, preconditioner: Floats)
     return solution
 
 
-def _dots(a: Floats, b: Floats) -> Floats:
+def _dots(a: Matrix, b: Matrix) -> Matrix:
     return np.asarray(np.einsum("ij,ij->j", a, b), dtype=np.float32)
 
 
-def _ratio(a: Floats, b: Floats) -> Floats:
+def _ratio(a: Matrix, b: Matrix) -> Matrix:
     """Divide, with 0 for the columns that are solved already."""
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0)

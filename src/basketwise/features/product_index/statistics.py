@@ -15,12 +15,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from basketwise.arrays import Matrix
+
 FLUSH_LINES = 2_000_000
 """Lines multiplied at a time: few full sparse products cost less than many thin ones."""
 
 WORKERS = 2
 
-Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
@@ -75,8 +76,8 @@ class FoldStatistics:
         self.coefficients = coefficients
         self.size_power = size_power
         square, tall = (coefficients, coefficients), (coefficients, labels)
-        self.xtx: list[Floats] = [np.zeros(square, np.float32) for _ in range(folds)]
-        self.xty: list[Floats] = [np.zeros(tall, np.float32) for _ in range(folds)]
+        self.xtx: list[Matrix] = [np.zeros(square, np.float32) for _ in range(folds)]
+        self.xty: list[Matrix] = [np.zeros(tall, np.float32) for _ in range(folds)]
         self.baskets_with = np.zeros((folds, products), dtype=np.int64)
         self._waiting: list[BasketLines] = []
 
@@ -107,7 +108,7 @@ class FoldStatistics:
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(add_fold, range(len(self.xtx))))
 
-    def _design(self, lines: BasketLines) -> tuple[sp.csr_array, Floats]:
+    def _design(self, lines: BasketLines) -> tuple[sp.csr_array, Matrix]:
         """Return √w·X (baskets × products, shares of lines) and √w·Y (one-hot labels)."""
         baskets = lines.label.size
         size = np.maximum(np.bincount(lines.basket, minlength=baskets), 1)
@@ -119,17 +120,17 @@ class FoldStatistics:
         targets[np.arange(baskets), lines.label] = root_weight
         return shares, targets
 
-    def total(self) -> tuple[Floats, Floats]:
+    def total(self) -> tuple[Matrix, Matrix]:
         """Return the sums over all folds."""
         xtx = self.xtx[0].copy()
         for fold in self.xtx[1:]:
             xtx += fold
         return xtx, self.total_targets()
 
-    def total_targets(self, *, without: int | None = None) -> Floats:
+    def total_targets(self, *, without: int | None = None) -> Matrix:
         """Return the sum of XᵀY over all folds, or over all but one."""
         kept = [xty for fold, xty in enumerate(self.xty) if fold != without]
-        total: Floats = np.sum(kept, axis=0, dtype=np.float32)
+        total: Matrix = np.sum(kept, axis=0, dtype=np.float32)
         return total
 
 
@@ -144,7 +145,7 @@ def concatenate(pieces: list[BasketLines]) -> BasketLines:
     )
 
 
-def _add_sparse(dense: Floats, sparse: sp.csr_array) -> None:
+def _add_sparse(dense: Matrix, sparse: sp.csr_array) -> None:
     """Add row by row: a dense copy of the sparse product would cost more memory, and more time."""
     for row, (start, end) in enumerate(pairwise(sparse.indptr)):
         # Each place occurs once in a CSR product, so plain indexing adds correctly.

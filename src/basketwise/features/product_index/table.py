@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from basketwise.features.product_index.hierarchy import Groups, Values, fallback, smooth
+from basketwise.arrays import Floats
+from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
 from basketwise.schema import HIERARCHY, INDEX_LABELS, PROD_CODE
 
 CLASS = "class"
@@ -25,7 +26,7 @@ def build_table(
     products: pl.DataFrame,
     scores: NDArray[np.float32],
     classes: NDArray[np.int64],
-    probabilities: Values,
+    probabilities: Floats,
     baskets: NDArray[np.int64],
 ) -> pl.DataFrame:
     """Put arrays over products (rows in the order of ``products``) into the index's columns."""

@@ -1,0 +1,19 @@
+"""Types of arrays, by what they contain; one row is one basket unless a function says otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.int8]
+"""Numbers of classes, in the order of ``schema.CLASSES``; shape (baskets,)."""
+
+Probabilities = NDArray[np.float64]
+"""One column per class, rows sum to 1; shape (baskets, classes)."""
+
+Matrix = NDArray[np.float32]
+"""Features, shape (baskets, features); or what float32 is precise enough for."""
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Flags = NDArray[np.bool_]
