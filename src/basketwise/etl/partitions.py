@@ -18,6 +18,7 @@ from basketwise.etl.chunks import LINES
 from basketwise.etl.cleaning import REASON, whole_numbers
 from basketwise.etl.reading import ROW
 from basketwise.etl.survey import DISAGREE, Survey, survey_week
+from basketwise.files import move
 from basketwise.schema import BASKET_ID, COLUMNS, LABEL, PROD_CODE, SHOP_WEEK
 
 SOURCE = "source"
@@ -199,7 +200,7 @@ def settle_week(
         and suspect.is_empty()
         and first.integer_ids == integer_ids
     ):
-        first.path.rename(target)
+        move(first.path, target)
         return first.survey, _none_rejected()
     lines = pl.concat([_read_part(part, integer_ids) for part in parts])
     reason = _nothing(lines.height)

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from basketwise.errors import InputError, WorkspaceError
+from basketwise.files import move
 
 OLD = ".basketwise-old-"
 """Prefix of a folder that is being replaced; see :meth:`LocalStorage.recover`."""
@@ -91,7 +92,7 @@ class LocalStorage:
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():
                 target.rename(aside)
-            folder.rename(target)
+            move(folder, target)
             if aside.exists():
                 shutil.rmtree(aside)
 

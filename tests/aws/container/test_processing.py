@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -46,3 +52,53 @@ def test_bad_settings_and_missing_data_are_refused(
     monkeypatch.setenv("BASKETWISE_ETL__OUTLIERS", "eat")
     with pytest.raises(ConfigError, match=r"etl\.outliers"):
         main([])
+
+
+def test_each_output_may_be_a_mount_of_its_own(
+    sample: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = base / "processing" / "output"
+    mounts = (output / "silver", output / "gold", output)
+
+    def mount(path: Path) -> Path:
+        return next((mount for mount in mounts if path.is_relative_to(mount)), Path("/"))
+
+    def within_a_mount(move: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+        def checked(self: Path, target: Path) -> Path:
+            if mount(self) != mount(target):
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(self))
+            return move(self, target)
+
+        return checked
+
+    monkeypatch.setattr(Path, "replace", within_a_mount(Path.replace))
+    monkeypatch.setattr(Path, "rename", within_a_mount(Path.rename))
+    main(["--input-path", str(sample)])
+    assert len(weeks(output / "silver")) == 6
+    assert not list(output.rglob(".*"))
+
+
+def _may_mount() -> bool:
+    unshare = shutil.which("unshare")
+    return (
+        bool(unshare) and subprocess.run([unshare or "", "-m", "true"], check=False).returncode == 0
+    )
+
+
+@pytest.mark.skipif(not _may_mount(), reason="needs the right to mount")
+def test_outputs_on_real_mounts(sample: Path, base: Path, tmp_path: Path) -> None:
+    output = base / "processing" / "output"
+    mounted = []
+    for name in ("silver", "gold"):
+        (output / name).mkdir(parents=True)
+        (tmp_path / name).mkdir()
+        mounted += [f"mount --bind '{tmp_path / name}' '{output / name}'"]
+    job = f"'{sys.executable}' -m basketwise.aws.container processing --input-path '{sample}'"
+    script = " && ".join([*mounted, job])
+    ended = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert len(weeks(tmp_path / "silver")) == 6
+    assert (tmp_path / "gold" / "metadata.json").is_file()
+    assert not list(tmp_path.rglob(".scratch*"))

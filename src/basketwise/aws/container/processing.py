@@ -46,8 +46,8 @@ def main(arguments: Sequence[str]) -> None:
         sources = discover(data)
         check_split(sources, config.split.strategy, config.data.encoding)
         plan = planned("silver", digests(sources), config, source=options.source)
-    # Beside the outputs: what is ready is moved there, and the root disk of a job is small.
-    with TemporaryDirectory(prefix=".scratch-", dir=options.output_path) as scratch:
+    # Within an output: the root disk of a job is small, and each output may be a mount of its own.
+    with TemporaryDirectory(prefix=".scratch-", dir=silver if clean else gold) as scratch:
         metadata = run_etl(data, silver, gold, Path(scratch), config, layout.teller(), clean=clean)
     # The records tell what this job left from what lay there before it.
     if clean:
