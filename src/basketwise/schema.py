@@ -59,6 +59,12 @@ LABEL = "BASKET_PRICE_SENSITIVITY"
 SHOP_WEEK = "SHOP_WEEK"
 CUST_CODE = "CUST_CODE"
 
+FOLD = "fold"
+"""The column that says in which fold a training basket is, from 0."""
+
+TEST = -1
+"""The ``fold`` of a test basket."""
+
 HIERARCHY: tuple[str, ...] = ("PROD_CODE_10", "PROD_CODE_20", "PROD_CODE_30", "PROD_CODE_40")
 """The SKU hierarchy, finest level first."""
 

@@ -10,8 +10,8 @@ from sklearn.model_selection import train_test_split
 from basketwise.config import SplitConfig
 from basketwise.errors import BasketwiseError, ConfigError, InputError
 from basketwise.etl.cleaning import NO_WEEK
-from basketwise.etl.split import FOLD, TEST, assign_folds
-from basketwise.schema import CLASSES, LABEL, UNCLASSIFIED
+from basketwise.etl.split import assign_folds
+from basketwise.schema import CLASSES, FOLD, LABEL, TEST, UNCLASSIFIED
 
 FOLDS = 5
 

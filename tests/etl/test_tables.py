@@ -3,10 +3,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.etl.split import FOLD
 from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, Recipe, features, write_gold
 from basketwise.features.product import PRODUCT_FEATURES
 from basketwise.features.product_index.table import CLASS, SCORES
+from basketwise.schema import FOLD
 from tests.etl.running import folders, quiet, take_in
 from tests.raw_lines import LABEL, line, write_csv
 

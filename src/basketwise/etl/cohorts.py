@@ -13,11 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from basketwise.errors import InputError
-from basketwise.etl.split import FOLD, TEST
 from basketwise.etl.survey import STORE_COLUMNS
 from basketwise.etl.tables import KEY, TEST_FILE
 from basketwise.features.basket import UNKNOWN_TIME
-from basketwise.schema import BASKET_ID, CUST_CODE, LABEL, UNCLASSIFIED
+from basketwise.schema import BASKET_ID, CUST_CODE, FOLD, LABEL, TEST, UNCLASSIFIED
 
 COHORTS_FILE = "test_baskets.parquet"
 CUSTOMER = "customer"

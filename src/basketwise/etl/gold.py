@@ -12,14 +12,14 @@ from basketwise.etl import tables
 from basketwise.etl.cohorts import write_cohorts
 from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
-from basketwise.etl.split import FOLD, TEST, assign_folds
+from basketwise.etl.split import assign_folds
 from basketwise.etl.survey import STORE_COLUMNS, Survey, read_survey, spend_quantile
 from basketwise.features.groups import columns_of
 from basketwise.features.product_index.learning import LearnedIndex, learn_index
 from basketwise.features.product_index.table import complete
 from basketwise.progress import Tick
 from basketwise.provenance import timestamp
-from basketwise.schema import LABEL, PROD_CODE, SHOP_WEEK, SPEND, UNCLASSIFIED
+from basketwise.schema import FOLD, LABEL, PROD_CODE, SHOP_WEEK, SPEND, TEST, UNCLASSIFIED
 
 
 def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick) -> Metadata:

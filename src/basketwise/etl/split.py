@@ -9,11 +9,16 @@ from numpy.typing import NDArray
 from basketwise.config import SplitConfig
 from basketwise.errors import ConfigError, InputError
 from basketwise.etl.cleaning import NO_WEEK
-from basketwise.schema import BASKET_ID, CLASSES, CUST_CODE, LABEL, SHOP_WEEK, UNCLASSIFIED
-
-FOLD = "fold"
-TEST = -1
-"""The ``fold`` of a test basket."""
+from basketwise.schema import (
+    BASKET_ID,
+    CLASSES,
+    CUST_CODE,
+    FOLD,
+    LABEL,
+    SHOP_WEEK,
+    TEST,
+    UNCLASSIFIED,
+)
 
 
 def assign_folds(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> pl.DataFrame:

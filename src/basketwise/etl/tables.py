@@ -9,11 +9,20 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
-from basketwise.etl.split import FOLD, TEST
 from basketwise.features.basket import ENCODED, basket_features, treat_outliers
 from basketwise.features.product import product_features
 from basketwise.progress import Tick
-from basketwise.schema import BASKET_ID, LABEL, PROD_CODE, QUANTITY, SHOP_WEEK, SPEND, UNCLASSIFIED
+from basketwise.schema import (
+    BASKET_ID,
+    FOLD,
+    LABEL,
+    PROD_CODE,
+    QUANTITY,
+    SHOP_WEEK,
+    SPEND,
+    TEST,
+    UNCLASSIFIED,
+)
 
 TRAIN_FILE = "train_features.parquet"
 TEST_FILE = "test_features.parquet"

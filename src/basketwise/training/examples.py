@@ -11,9 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from basketwise.errors import InputError
-from basketwise.etl.split import FOLD
 from basketwise.etl.tables import KEY, TARGET
-from basketwise.schema import CLASSES
+from basketwise.schema import CLASSES, FOLD
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Labels, Probabilities
-from basketwise.etl.split import FOLD
 from basketwise.etl.tables import KEY, TARGET
-from basketwise.schema import CLASSES
+from basketwise.schema import CLASSES, FOLD
 from basketwise.training.examples import Examples
 
 OOF_FILE = "oof_predictions.parquet"

@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 
 from basketwise.config import IndexConfig, SplitConfig
-from basketwise.etl.split import FOLD, TEST, assign_folds
+from basketwise.etl.split import assign_folds
 from basketwise.features.product_index.learning import LearnedIndex, learn_index
 from basketwise.features.product_index.table import BASKETS, CLASS, COLUMNS, PROBABILITY, SCORES
+from basketwise.schema import FOLD, TEST
 from tests.etl.running import Run, Taken, quiet, take_in
 
 FOLDS = 3

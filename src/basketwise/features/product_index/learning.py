@@ -12,14 +12,22 @@ from threadpoolctl import threadpool_limits
 
 from basketwise.config import IndexConfig
 from basketwise.etl.chunks import read_chunks, weeks
-from basketwise.etl.split import FOLD, TEST
 from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
 from basketwise.features.product_index.refinement import ShortBaskets, refine
 from basketwise.features.product_index.ridge import ridge_coefficients
 from basketwise.features.product_index.statistics import BasketLines, FoldStatistics, concatenate
 from basketwise.features.product_index.table import build_table, levels_of
 from basketwise.progress import Tick
-from basketwise.schema import BASKET_ID, INDEX_LABELS, LABEL, PROD_CODE, SHOP_WEEK, SPEND
+from basketwise.schema import (
+    BASKET_ID,
+    FOLD,
+    INDEX_LABELS,
+    LABEL,
+    PROD_CODE,
+    SHOP_WEEK,
+    SPEND,
+    TEST,
+)
 
 
 @dataclass(frozen=True)
