@@ -171,6 +171,22 @@ def test_a_server_is_asked_before_the_work(
     assert platform.jobs == []
 
 
+def test_a_server_is_opened_once(
+    raw: str, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, opened = MemoryRegistry(), []
+
+    def open_once(config: RegistryConfig, *_: object) -> Registry:
+        opened.append(config.uri)
+        return memory
+
+    monkeypatch.setattr(pipeline, "open_registry", open_once)
+    config = Config.model_validate(CONFIG.model_dump() | {"registry": {"uri": "http://host"}})
+    pipeline.run_all(raw, replace(context, config=config))
+    assert opened == ["http://host"]
+    assert list(memory.kept) == ["1"]
+
+
 def test_the_champion_is_not_scored_where_the_gate_does_not_ask(
     raw: str, context: Context, registry: MemoryRegistry
 ) -> None:

@@ -18,7 +18,6 @@ CREATE_SECONDS = 120.0
 """So long is another process waited for that creates the same registry."""
 
 DATABASE = "registry.db"
-ARTIFACTS = "artifacts"
 
 SAGEMAKER = "sagemaker"
 """The ``registry.uri`` that means SageMaker Model Registry."""
@@ -70,7 +69,7 @@ def on_sagemaker(config: RegistryConfig, workspace: str) -> bool:
 
 
 def _embedded(group: str, folder: Path) -> Registry:
-    from basketwise.registry.mlflow.calls import ask, connect
+    from basketwise.registry.mlflow.calls import Address, connect, translated
     from basketwise.registry.mlflow.registry import MlflowRegistry
 
     folder = folder.resolve()
@@ -87,9 +86,10 @@ def _embedded(group: str, folder: Path) -> Registry:
             "Choose a workspace that this user may write to.",
         ) from error
     uri = f"sqlite:///{(folder / DATABASE).as_posix()}"
-    ask(uri, "creating it", lambda: _create(folder / DATABASE))
-    client = ask(uri, "opening it", lambda: connect(uri))
-    return MlflowRegistry(client, group=group, place=uri, root=folder / ARTIFACTS)
+    address = Address(uri, folder)
+    translated(address, "creating it", lambda: _create(folder / DATABASE))
+    client = translated(address, "opening it", lambda: connect(uri))
+    return MlflowRegistry(client, group=group, address=address)
 
 
 def _create(database: Path) -> None:
@@ -137,11 +137,12 @@ def _on_server(config: RegistryConfig) -> Registry:
     place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     _reach(config.uri, place)
 
-    from basketwise.registry.mlflow.calls import ask, connect
+    from basketwise.registry.mlflow.calls import Address, connect, translated
     from basketwise.registry.mlflow.registry import MlflowRegistry
 
-    client = ask(place, "opening it", lambda: connect(config.uri))
-    return MlflowRegistry(client, group=config.group, place=place, root=None)
+    address = Address(place)
+    client = translated(address, "opening it", lambda: connect(config.uri))
+    return MlflowRegistry(client, group=config.group, address=address)
 
 
 def _address(uri: str) -> SplitResult:

@@ -88,9 +88,8 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
     """
     started, now = time.perf_counter(), datetime.now(UTC)
     workspace = context.workspace
-    if not is_embedded(context):
-        # A server that cannot be reached says so now, not after the training.
-        registry_of(context)
+    # A server that cannot be reached says so now, not after the training.
+    server = None if is_embedded(context) else registry_of(context)
     with workspace.staged() as staging:
         run_id = run_id or workspace.new_run(now)
         made = etl(data, staging, context)
@@ -98,7 +97,7 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
             made = publish_data(made, staging, context)
         with abandoning_pool(1) as pool:
             # Loading MLflow takes seconds; training does not need this thread.
-            opening = pool.submit(registry_of, context)
+            opening = pool.submit(lambda: server or registry_of(context))
             trained = train(made.gold, made.metadata, staging, run_id, context)
             registry = opening.result()
         run = Run(

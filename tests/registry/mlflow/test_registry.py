@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from basketwise.config import RegistryConfig
-from basketwise.errors import DependencyError, InputError
+from basketwise.errors import DependencyError, InputError, WorkspaceError
 from basketwise.provenance import sha256
 from basketwise.registry.mlflow.calls import connect
 from basketwise.registry.opening import open_registry
@@ -126,7 +126,7 @@ def test_a_registration_that_fails_leaves_no_version(
     registry = open_registry(config, folder)
     with monkeypatch.context() as patch:
         patch.setattr("shutil.copy2", full)
-        with pytest.raises(DependencyError, match="No space left") as caught:
+        with pytest.raises(WorkspaceError, match="No space left") as caught:
             registry.register(submission, who="ann")
     assert "disk space" in caught.value.hint
     assert registry.versions() == []

@@ -1,18 +1,23 @@
-"""Asking MLflow: quietly, with patience for a busy SQLite, with our errors.
+"""Calls to MLflow: quiet, patient with a busy SQLite, with our errors.
 
 MLflow is only imported by :func:`connect`; ``import mlflow`` takes seconds.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import sqlite3
+import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from basketwise.errors import BasketwiseError, DependencyError
+from basketwise.errors import BasketwiseError, DependencyError, WorkspaceError
 from basketwise.registry.ledger import shorten
 
 if TYPE_CHECKING:
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOCKED_FOR = 15.0
-"""Seconds of trying again while another process writes to the same SQLite file."""
+"""Seconds of retrying while another process writes to the same SQLite file."""
 
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -40,31 +45,41 @@ LOGIN = (
     "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, and "
     "what that user may do there."
 )
-DAMAGED = "The file is damaged: put a copy of it back, or move it away and start anew."
+DAMAGED = "The file is damaged: restore a copy of it, or move it away and start anew."
 UNREACHABLE = "Check that the MLflow server runs and can be reached from here."
 GONE = "The file is gone from the registry: use another version, or train and register again."
 DISK = "Free some disk space, then try again."
+BUSY = "Another process keeps writing to the registry: wait for it, then try again."
+NEWER = "A newer MLflow wrote this database: install that one or a later one."
+LIBRARY = "The server stores its files where this library is needed: install it."
+OTHERWISE = "Try again; if it fails again, check the registry and its log."
 
-HINTS = {
-    "out-of-date database schema": "Copy the database, then run: mlflow db upgrade URI",
-    "can't locate revision": "A newer MLflow wrote this database: install that one or a later one.",
-    "is locked": "Another process keeps writing to the registry: wait for it, then try again.",
-    "is full": DISK,
-    "no space left": DISK,
-    "not a database": DAMAGED,
-    "malformed": DAMAGED,
-    "readonly database": "Give this user the right to write to the registry's folder.",
-    "permission": LOGIN,
-    "unauthenticated": LOGIN,
-    "401 client error": LOGIN,
-    "403 client error": LOGIN,
-    "404 client error": GONE,
-    "no such file": GONE,
-    "max retries exceeded": UNREACHABLE,
-    "timed out": UNREACHABLE,
-    "no module named": "The server keeps its files where this library is needed: install it.",
-}
-"""What to do next, by a piece of the message in lower case; the first match counts."""
+LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+FULL = {errno.ENOSPC, errno.EDQUOT}
+REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
+"""Error codes of MLflow for a login that is missing, wrong or lacks a right."""
+
+OLDER = "out-of-date database schema"
+"""MLflow says so in words alone: neither type nor code tells it from its other errors."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a registry is.
+
+    Attributes
+    ----------
+    uri
+        As a person may see it: without a password.
+    folder
+        Of the embedded registry; None for a server.
+    """
+
+    uri: str
+    folder: Path | None = None
 
 
 def connect(uri: str) -> MlflowClient:
@@ -85,22 +100,24 @@ def connect(uri: str) -> MlflowClient:
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def ask(place: str, doing: str, call: Callable[[], T]) -> T:
-    """Return what ``call`` returns, or raise our error instead of whatever MLflow raised.
+def translated(address: Address, doing: str, call: Callable[[], T]) -> T:
+    """Return what ``call`` returns, or raise our error for a failure of the registry.
 
     Parameters
     ----------
-    place : str
-        The registry's address, as a person may see it.
+    address : Address
+        The registry.
     doing : str
         What ``call`` is for, ``"reading the versions"``.
     call : callable
-        Asks MLflow. Is repeated while SQLite says that it is locked: MLflow has rolled back then.
+        Uses MLflow. Is repeated while SQLite says that it is locked: MLflow has rolled back then.
 
     Raises
     ------
+    WorkspaceError
+        When the disk is full, or this user may not read or write the embedded registry's files.
     DependencyError
-        When MLflow, its database, its server or its files fail.
+        When MLflow, its database, its server or its storage fail in any other way.
     """
     end, pause = time.monotonic() + LOCKED_FOR, 0.05
     while True:
@@ -109,25 +126,28 @@ def ask(place: str, doing: str, call: Callable[[], T]) -> T:
         except BasketwiseError:
             raise
         except Exception as error:
-            # MLflow lets errors of requests, SQLAlchemy, Alembic and storage clients through.
-            if "database is locked" not in str(error) or time.monotonic() > end:
-                raise explained(error, place=place, doing=doing) from error
+            if not _is_foreign(error, address):
+                raise
+            if not _codes(error) & LOCKED or time.monotonic() > end:
+                raise explained(error, address, doing) from error
         time.sleep(pause)
         pause = min(1.0, pause * 1.5)
 
 
-def explained(error: Exception, *, place: str, doing: str) -> DependencyError:
+def explained(error: Exception, address: Address, doing: str) -> BasketwiseError:
     """Return what a person should read instead of ``error``."""
-    message = str(error) or type(error).__name__
-    known = f"{getattr(error, 'error_code', '')} {message}".lower()
-    hint = next((hint for piece, hint in HINTS.items() if piece in known), "")
-    if place.startswith("sqlite:"):
-        hint = hint.replace("upgrade URI", f"upgrade '{place}'")
-    first, *_ = message.strip().splitlines()
-    return DependencyError(
-        f"The model registry at {place} failed while {doing}: {shorten(first, 300)}",
-        hint or "Try again; if it stays, check the registry and its log.",
+    message = str(error).strip() or type(error).__name__
+    headline = (
+        f"The model registry at {address.uri} failed while {doing}: "
+        f"{shorten(message.splitlines()[0], 300)}"
     )
+    numbers = {e.errno for e in _chain(error) if isinstance(e, OSError)}
+    codes = _codes(error)
+    full = bool(numbers & FULL or sqlite3.SQLITE_FULL in codes)
+    if address.folder and (full or numbers & FORBIDDEN or codes & UNWRITABLE):
+        folder = f"Give this user the right to read and write {str(address.folder)!r}."
+        return WorkspaceError(headline, DISK if full else folder)
+    return DependencyError(headline, _advice(error, address, full=full))
 
 
 def unless_there(create: Callable[[], object]) -> None:
@@ -139,3 +159,66 @@ def unless_there(create: Callable[[], object]) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+
+
+def _is_foreign(error: Exception, address: Address) -> bool:
+    """Whether an error is the registry's: a fault of Basketwise must not pass for one.
+
+    The system's errors are, and whatever a library defines: MLflow lets those of requests,
+    SQLAlchemy, Alembic and storage clients through. A server may store its files where a library
+    is needed that is not installed.
+    """
+    if isinstance(error, ImportError):
+        return address.folder is None
+    if isinstance(error, OSError | sqlite3.Error):
+        return True
+    package = type(error).__module__.partition(".")[0]
+    return package != "basketwise" and package not in sys.stdlib_module_names
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it was made from, SQLAlchemy's driver's too."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        yield error
+        seen.append(error)
+        original = getattr(error, "orig", None)
+        error = original if original is not None else error.__cause__ or error.__context__
+
+
+def _codes(error: BaseException) -> set[int]:
+    """Return SQLite's primary result codes in a chain of errors."""
+    codes = (getattr(cause, "sqlite_errorcode", None) for cause in _chain(error))
+    return {code & 0xFF for code in codes if code is not None}
+
+
+def _advice(error: Exception, address: Address, *, full: bool) -> str:
+    """Return what to do next, by the types and codes of an error and its causes."""
+    import requests
+    from alembic.script.revision import ResolutionError
+
+    codes, causes = _codes(error), list(_chain(error))
+    if full:
+        return DISK
+    if codes & LOCKED:
+        return BUSY
+    if codes & BROKEN:
+        return DAMAGED
+    if any(isinstance(cause, ResolutionError) for cause in causes):
+        return NEWER
+    if isinstance(error, ImportError):
+        return LIBRARY
+    for cause in causes:
+        response = getattr(cause, "response", None)
+        status = getattr(response, "status_code", None)
+        if status in (401, 403) or getattr(cause, "error_code", None) in REFUSED:
+            return LOGIN
+        if status == 404 or isinstance(cause, FileNotFoundError):
+            return GONE
+        if isinstance(cause, requests.ConnectionError | requests.Timeout):
+            return UNREACHABLE
+        if isinstance(cause, PermissionError):
+            return f"Give this user the right to read and write {cause.filename!r}."
+    if OLDER in str(error):
+        return f"Copy the database, then run: mlflow db upgrade '{address.uri}'"
+    return OTHERWISE

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from basketwise.errors import DependencyError, InputError
+from basketwise.errors import BasketwiseError, DependencyError, InputError
 from basketwise.registry import ledger
 from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.mlflow import runs as mlflow_runs
-from basketwise.registry.mlflow.calls import ask
+from basketwise.registry.mlflow.calls import Address, translated
 from basketwise.registry.mlflow.runs import OURS, RUN, SHA256
 from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Submission
 
@@ -34,6 +34,9 @@ DESCRIPTION = f"{OURS}description"
 STATE = f"{OURS}state"
 CHAMPION = "champion"
 
+ARTIFACTS = "artifacts"
+"""Below the embedded registry's folder."""
+
 
 class MlflowRegistry:
     """Keeps versions in MLflow.
@@ -44,44 +47,42 @@ class MlflowRegistry:
         Of the SQLite file or the server.
     group : str
         Name of the registered model and of the experiment.
-    place : str
-        The registry's address, as error messages show it.
-    root : Path or None
-        Absolute artifact folder of the embedded registry; ``None`` for a server.
+    address : Address
+        Where the registry is, as error messages show it.
     """
 
-    def __init__(self, client: MlflowClient, *, group: str, place: str, root: Path | None) -> None:
+    def __init__(self, client: MlflowClient, *, group: str, address: Address) -> None:
         self._client = client
         self._group = group
-        self._place = place
-        self._root = root
+        self._address = address
+        self._root = address.folder / ARTIFACTS if address.folder else None
 
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
         """Keep a new version; it exists for others only once all its files are kept."""
         mlflow_files.check_files(submission)
         mlflow_runs.check_names(submission)
-        experiment = self._ask(
+        experiment = self._call(
             "preparing the group",
             lambda: mlflow_runs.ensure_group(self._client, self._group, self._root),
         )
-        run = self._ask(
+        run = self._call(
             "starting a run", lambda: mlflow_runs.start(self._client, experiment, submission)
         )
         run_id: str = run.info.run_id
         try:
-            self._ask(
+            self._call(
                 "keeping the results", lambda: mlflow_runs.log(self._client, run_id, submission)
             )
-            self._ask(
+            self._call(
                 "keeping the files",
                 lambda: mlflow_files.store(self._client, self._root, run_id, submission),
             )
-            self._ask("closing a run", lambda: self._client.set_terminated(run_id, "FINISHED"))
+            self._call("closing a run", lambda: self._client.set_terminated(run_id, "FINISHED"))
             version = self._create_version(run, submission, who=who)
         except BaseException:
             # The first error is the one to report, whatever becomes of the half-made run.
-            with suppress(DependencyError):
-                self._ask("closing a run", lambda: self._client.set_terminated(run_id, "FAILED"))
+            with suppress(BasketwiseError):
+                self._call("closing a run", lambda: self._client.set_terminated(run_id, "FAILED"))
             raise
         return self.get(version)
 
@@ -113,12 +114,12 @@ class MlflowRegistry:
             why=why,
         )
         key, text = ledger.entry_key(change), ledger.entry_text(change)
-        self._ask(
+        self._call(
             "keeping a change",
             lambda: self._client.set_model_version_tag(self._group, version, key, text),
         )
         after = self.get(version)
-        self._ask("showing a change", lambda: self._show(after))
+        self._call("showing a change", lambda: self._show(after))
         return after
 
     def history(self, version: str | None = None) -> list[Change]:
@@ -140,14 +141,14 @@ class MlflowRegistry:
             )
         run_id = next(record.run_id for record in records if str(record.version) == version)
         with mlflow_files.scratch_in(folder) as scratch:
-            brought = self._ask(
+            brought = self._call(
                 f"fetching the archive of version {version}",
                 lambda: mlflow_files.bring(self._client, self._root, run_id, Path(scratch)),
             )
             return mlflow_files.accept(brought, folder, version=version, expected=found.sha256)
 
-    def _ask(self, doing: str, call: Callable[[], T]) -> T:
-        return ask(self._place, doing, call)
+    def _call(self, doing: str, call: Callable[[], T]) -> T:
+        return translated(self._address, doing, call)
 
     def _create_version(self, run: Run, submission: Submission, *, who: str) -> str:
         past = (change for history in _histories(self._records()).values() for change in history)
@@ -167,7 +168,7 @@ class MlflowRegistry:
             STATE: str(first.new),
             ledger.entry_key(first): ledger.entry_text(first),
         }
-        created = self._ask(
+        created = self._call(
             "creating the version",
             lambda: self._client.create_model_version(
                 self._group,
@@ -205,7 +206,7 @@ class MlflowRegistry:
                     break
             return sorted(found, key=lambda record: int(record.version), reverse=True)
 
-        return self._ask("reading the versions", search)
+        return self._call("reading the versions", search)
 
     def _one(self, version: str) -> tuple[list[Any], ModelVersion]:
         records = self._records()
@@ -215,7 +216,8 @@ class MlflowRegistry:
                 return records, self._read(record, champion)
         known = ", ".join(str(record.version) for record in records[:10]) or "none yet"
         raise InputError(
-            f"There is no version {version!r} of {self._group} in the registry at {self._place}.",
+            f"There is no version {version!r} of {self._group} in the registry at "
+            f"{self._address.uri}.",
             f"Registered, newest first: {known}{', …' if len(records) > 10 else ''}.",
         )
 
