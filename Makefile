@@ -25,16 +25,18 @@ check: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
-# Writes the locks anew from pyproject.toml; run it when dependencies change. The last one is for
-# AWS's image, which has Python 3.12; it is shipped with the package.
+# Writes the locks anew from pyproject.toml; run it when dependencies change. `make lock UPGRADE=`
+# moves nothing that is pinned already. The first two are for every platform and Python; the last
+# is for AWS's image, which has Python 3.12 on Linux, and is shipped with the package.
+UPGRADE ?= --upgrade
+COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-header $(UPGRADE) pyproject.toml
 lock: $(VENV)/dev.stamp
-	$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --upgrade \
-	    pyproject.toml --extra aws --group build --group dev -o requirements/dev.lock
-	$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --upgrade \
-	    pyproject.toml --group build -c requirements/dev.lock -o requirements/runtime.lock
-	$(BIN)/uv pip compile -q --python-version 3.12 --python-platform x86_64-manylinux_2_28 \
-	    --generate-hashes --no-header --no-annotate --upgrade \
-	    pyproject.toml -c requirements/dev.lock -o src/basketwise/aws/container/requirements.lock
+	$(COMPILE) --universal --python-version 3.11 \
+	    --extra aws --group build --group dev -o requirements/dev.lock
+	$(COMPILE) --universal --python-version 3.11 \
+	    --group build -c requirements/dev.lock -o requirements/runtime.lock
+	$(COMPILE) --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-annotate \
+	    -c requirements/dev.lock -o src/basketwise/aws/container/requirements.lock
 
 clean:
 	rm -rf $(VENV) demo test-artifacts bench-results

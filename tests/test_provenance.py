@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import os
 import platform
+import runpy
 import subprocess
+import sys
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import basketwise
 from basketwise import provenance as lineage
+
+ROOT = Path(__file__).parents[1]
 
 
 def git(*arguments: str) -> str:
@@ -76,6 +82,19 @@ def test_the_versions_are_those_installed(monkeypatch: pytest.MonkeyPatch) -> No
         "no-such-library": "absent",
     }
     assert lineage.code_version() == basketwise.__version__
+
+
+@pytest.mark.parametrize(("platform", "xgboost"), [("linux", "xgboost-cpu"), ("darwin", "xgboost")])
+def test_the_libraries_are_the_dependencies_of_the_platform(
+    platform: str, xgboost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    libraries = runpy.run_path(lineage.__file__)["LIBRARIES"]
+    assert xgboost in libraries
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needs = map(Requirement, document["project"]["dependencies"])
+    here = {"sys_platform": platform}
+    assert set(libraries) <= {n.name for n in needs if not n.marker or n.marker.evaluate(here)}
 
 
 def test_the_host_is_a_kind_of_machine_and_never_a_name() -> None:

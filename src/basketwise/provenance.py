@@ -15,6 +15,9 @@ from pathlib import Path
 from basketwise import __version__
 from basketwise.report.types import Host
 
+XGBOOST = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
+"""The distribution that brings XGBoost here, as ``pyproject.toml`` chooses it."""
+
 LIBRARIES = (
     "jinja2",
     "matplotlib",
@@ -24,7 +27,7 @@ LIBRARIES = (
     "scikit-learn",
     "scipy",
     "skops",
-    "xgboost-cpu",
+    XGBOOST,
     "mlflow-skinny",
 )
 

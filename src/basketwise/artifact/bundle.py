@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from basketwise.artifact.wheel import write_wheel
+from basketwise.provenance import XGBOOST
 
 REQUIREMENTS = "requirements.txt"
 INFERENCE = "inference.py"
@@ -26,7 +27,7 @@ SERVING = (
     "scipy",
     "skops",
     "threadpoolctl",
-    "xgboost-cpu",
+    XGBOOST,
 )
 """What scoring imports, of all that Basketwise needs."""
 
