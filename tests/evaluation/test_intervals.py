@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Floats, Labels
-from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
+from basketwise.evaluation.intervals import Bootstrap, Interval, Resampled, resample
 from basketwise.evaluation.metrics import confusion_matrix, scores
 from tests.evaluation.answering import BOOTSTRAP, answers, challenged, customers, width
 
@@ -123,12 +123,32 @@ def test_customers_with_a_basket_each_are_drawn_like_baskets() -> None:
     assert one(true, predicted, numbers).accuracy("model") == one(true, predicted).accuracy("model")
 
 
-def test_neither_the_order_of_baskets_nor_the_numbers_of_customers_matter() -> None:
+def test_the_numbers_of_customers_do_not_matter() -> None:
     true, predicted = answers(500, right=0.8, seed=3)
     units = customers(500, seed=2)
-    order = np.random.default_rng(1).permutation(500)
-    found = one(true[order], predicted[order], 7 - 3 * units[order])
-    assert found.class_f1("model") == one(true, predicted, units).class_f1("model")
+    renamed = one(true, predicted, 7 - 3 * units)
+    assert renamed.class_f1("model") == one(true, predicted, units).class_f1("model")
+
+
+@pytest.mark.parametrize("by_customer", [False, True])
+def test_intervals_do_not_depend_on_the_models_beside(by_customer: bool) -> None:
+    true, predicted = challenged(2_000, seed=2)
+    units = customers(2_000, seed=3) if by_customer else None
+    rng = np.random.default_rng(4)
+    others = {f"other {k}": rng.integers(0, 3, 2_000, dtype=np.int8) for k in range(3)}
+
+    def intervals(models: dict[str, Labels]) -> list[Interval]:
+        resampled = resample(true, models, units, BOOTSTRAP)
+        return [
+            resampled.accuracy("challenger"),
+            resampled.macro_f1("challenger"),
+            *resampled.class_f1("challenger"),
+            resampled.mean("challenger", VALUES),
+            resampled.accuracy_difference("challenger", "champion"),
+            resampled.f1_difference("challenger", "champion"),
+        ]
+
+    assert intervals(others | predicted) == intervals(predicted)
 
 
 def test_units_are_what_is_drawn() -> None:

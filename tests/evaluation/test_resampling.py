@@ -31,8 +31,8 @@ def all_patterns(true: Labels, predicted: list[Labels], units: list[int] | None)
 def as_counter(patterns: Patterns) -> Counter[tuple[float, ...]]:
     """Units by what they count."""
     found: Counter[tuple[float, ...]] = Counter()
-    for counts, size in zip(patterns.counts, patterns.sizes, strict=True):
-        found[tuple(counts.ravel().tolist())] += int(size)
+    for pattern in patterns.of_unit:
+        found[tuple(patterns.counts[pattern].ravel().tolist())] += 1
     return found
 
 
@@ -71,25 +71,21 @@ def test_patterns_count_each_units_baskets(
 
 def test_units_with_the_same_baskets_in_another_order_are_one_pattern() -> None:
     true, predicted = labels(0, 1, 1, 0, 2), labels(0, 2, 2, 0, 2)
-    found = all_patterns(true, [predicted], [7, 7, 3, 3, 9])
-    assert sorted(found.sizes.tolist()) == [1, 2]
+    assert all_patterns(true, [predicted], [7, 7, 3, 3, 9]).of_unit.tolist() == [0, 0, 1]
 
 
 def test_a_customer_with_twice_the_baskets_is_another_pattern() -> None:
     true = labels(0, 0, 0)
-    assert all_patterns(true, [true], [1, 1, 2]).sizes.tolist() == [1, 1]
+    assert all_patterns(true, [true], [1, 1, 2]).of_unit.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("few_patterns", [True, False])
-def test_draws_are_multinomial_over_the_units(
-    monkeypatch: pytest.MonkeyPatch, few_patterns: bool
-) -> None:
+def test_draws_are_multinomial_over_the_units() -> None:
     # Three patterns of 6, 3 and 1 units with one basket each, in cells 0, 4 and 8.
-    monkeypatch.setattr(resampling, "UNITS_PER_PATTERN", 1 if few_patterns else 100)
     counts = np.zeros((3, 1, 9))
     counts[[0, 1, 2], 0, [0, 4, 8]] = 1
     sizes = np.array([6, 3, 1])
-    drawn = draw(Patterns(counts, sizes), 20_000, seed=3).reshape(-1, 9)[:, [0, 4, 8]]
+    of_unit = np.repeat([0, 1, 2], sizes)
+    drawn = draw(Patterns(counts, of_unit), 20_000, seed=3).reshape(-1, 9)[:, [0, 4, 8]]
     assert (drawn.sum(axis=1) == 10).all()
     share = sizes / 10
     np.testing.assert_allclose(drawn.mean(axis=0), 10 * share, atol=0.05)
@@ -97,11 +93,7 @@ def test_draws_are_multinomial_over_the_units(
     np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.1)
 
 
-@pytest.mark.parametrize("few_patterns", [True, False])
-def test_a_drawn_customer_brings_all_its_baskets(
-    monkeypatch: pytest.MonkeyPatch, few_patterns: bool
-) -> None:
-    monkeypatch.setattr(resampling, "UNITS_PER_PATTERN", 0 if few_patterns else 100)
+def test_a_drawn_customer_brings_all_its_baskets() -> None:
     # One customer has four baskets, all wrong; the other one, right.
     true, predicted = labels(0, 0, 0, 0, 1), labels(2, 2, 2, 2, 1)
     drawn = draw(all_patterns(true, [predicted], [5, 5, 5, 5, 2]), 500, seed=1)[:, 0]
@@ -109,15 +101,13 @@ def test_a_drawn_customer_brings_all_its_baskets(
     assert set(zip(wrong.tolist(), right.tolist(), strict=True)) == {(0, 2), (4, 1), (8, 0)}
 
 
-@pytest.mark.parametrize("few_patterns", [True, False])
 def test_memory_for_fewer_resamples_at_a_time_changes_no_number(
-    monkeypatch: pytest.MonkeyPatch, few_patterns: bool
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resampling, "UNITS_PER_PATTERN", 0 if few_patterns else 1_000)
     true, predicted = drawn_labels(300, 2, seed=4)
     patterns = all_patterns(true, predicted, (np.arange(300) // 3).tolist())
     whole = draw(patterns, 50, seed=6)
-    monkeypatch.setattr(resampling, "BLOCK_ENTRIES", 7 * patterns.sizes.size)
+    monkeypatch.setattr(resampling, "BLOCK_ENTRIES", 7 * patterns.counts.shape[0])
     np.testing.assert_array_equal(draw(patterns, 50, seed=6), whole)
     monkeypatch.setattr(resampling, "BLOCK_ENTRIES", 1)
     np.testing.assert_array_equal(draw(patterns, 50, seed=6), whole)
@@ -128,3 +118,13 @@ def test_all_models_of_a_resample_see_the_same_baskets() -> None:
     drawn = draw(all_patterns(true, [*predicted, predicted[0]], None), 100, seed=2)
     np.testing.assert_array_equal(drawn[:, 0], drawn[:, 2])
     np.testing.assert_array_equal(drawn[:, 0].sum(axis=-1), drawn[:, 1].sum(axis=-1))
+
+
+@pytest.mark.parametrize("by_customer", [False, True])
+def test_which_units_are_drawn_depends_on_no_model(by_customer: bool) -> None:
+    true, predicted = drawn_labels(200, 4, seed=5)
+    units = np.random.default_rng(7).integers(0, 60, 200).tolist() if by_customer else None
+    together = draw(all_patterns(true, predicted, units), 100, seed=2)
+    for k, answers in enumerate(predicted):
+        alone = draw(all_patterns(true, [answers], units), 100, seed=2)
+        np.testing.assert_array_equal(alone[:, 0], together[:, k])

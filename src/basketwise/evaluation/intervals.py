@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Floats, Labels
-from basketwise.evaluation.metrics import class_f1, macro_f1
+from basketwise.evaluation.metrics import class_f1, confusion_matrix, macro_f1
 from basketwise.evaluation.resampling import SIZE, draw, find_patterns, joint_cells
 
 
@@ -89,13 +89,11 @@ def resample(
     joint, cells = joint_cells(true, list(predicted.values()))
     patterns = find_patterns(joint, cells, units)
     drawn = draw(patterns, bootstrap.resamples, bootstrap.seed)
-    observed = np.tensordot(patterns.sizes.astype(np.float64), patterns.counts, axes=1)
-    confusions = observed.astype(np.int64).reshape(-1, SIZE, SIZE)
     return Resampled(
-        int(patterns.sizes.sum()),
+        patterns.of_unit.size,
         [np.unique(each[true == k]).size for k in range(SIZE)],
         bootstrap,
-        dict(zip(predicted, confusions, strict=True)),
+        {name: confusion_matrix(true, answers) for name, answers in predicted.items()},
         {name: drawn[:, k] for k, name in enumerate(predicted)},
         {name: cells[:, k] // SIZE == cells[:, k] % SIZE for k, name in enumerate(predicted)},
     )

@@ -1,23 +1,24 @@
-"""Draws units with replacement and counts, in each draw, what every model made of their baskets.
+"""Draws units with replacement and counts, in each draw, every model's confusion matrix.
 
 A unit is a basket, or a customer with all its baskets: those are alike, so only whole customers are
 independent of each other (the cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their
-Application, 1997). A draw only matters through the cells of the confusion matrices, so units with
-the same baskets in the same cells are one *pattern*, and a resample is how often each pattern was
-drawn times what it counts: one matrix product for all resamples and all models. Counts are whole
-numbers, exact in float64 far beyond any test part: the result does not hang on the order in which
-threads add them up.
+Application, 1997). Which units are drawn depends on their number and the seed alone, so a model's
+matrices are the same whichever models are counted beside it.
+
+A unit only matters through the cells of the confusion matrices, so units with the same baskets in
+the same cells are one *pattern*, and a resample is how often each pattern was drawn times what it
+counts: one matrix product for all resamples and all models. Counts are whole numbers, exact in
+float64 far beyond any test set: the result depends neither on the patterns nor on the order in
+which threads add them up.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Floats, Labels
 from basketwise.schema import CLASSES
@@ -25,13 +26,7 @@ from basketwise.schema import CLASSES
 SIZE = len(CLASSES)
 
 BLOCK_ENTRIES = 4_000_000
-"""Resamples times patterns held in memory at a time: 32 MB of float64."""
-
-UNITS_PER_PATTERN = 10
-"""From here on a multinomial over the patterns is cheaper than drawing unit by unit.
-
-Both draw from the same distribution: where the line lies only matters for the time.
-"""
+"""Resamples times patterns in memory at a time: 32 MB of float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +38,12 @@ class Patterns:
     counts
         Shape (patterns, models, classes * classes): baskets in each cell, true class by predicted.
         Whole numbers, as float64 for the matrix product.
-    sizes
-        Shape (patterns,): units of each pattern.
+    of_unit
+        Shape (units,): the pattern of each unit; units are in the order of their first basket.
     """
 
     counts: Floats
-    sizes: Counts
+    of_unit: Counts
 
 
 def joint_cells(true: Labels, predicted: Sequence[Labels]) -> tuple[Counts, Counts]:
@@ -77,43 +72,43 @@ def joint_cells(true: Labels, predicted: Sequence[Labels]) -> tuple[Counts, Coun
     return joint, np.stack(cells, axis=1)
 
 
-def find_patterns(joint: Counts, cells: Counts, units: NDArray[np.int64] | None) -> Patterns:
-    """Group units whose baskets lie in the same joint cells.
+def find_patterns(joint: Counts, cells: Counts, units: Counts | None) -> Patterns:
+    """Group units whose baskets are in the same joint cells.
 
     Parameters
     ----------
     joint, cells
         As :func:`joint_cells` returns them.
     units : array of int64, shape (baskets,), or None
-        Any number that stands for the basket's unit; None: each basket is one.
+        Any number that identifies the basket's unit; None: each basket is one.
     """
     if units is None:
-        sizes = np.bincount(joint)
-        lengths, members = np.ones(sizes.size, dtype=np.int64), np.arange(sizes.size)
+        of_unit, members = joint, np.arange(cells.shape[0])
+        lengths = np.ones(members.size, dtype=np.int64)
     else:
-        sizes, lengths, members = _distinct_baskets(joint, units)
-    patterns, models, size = sizes.size, cells.shape[1], SIZE * SIZE
+        of_unit, lengths, members = _distinct_baskets(joint, units)
+    patterns, models, size = lengths.size, cells.shape[1], SIZE * SIZE
     pattern = np.repeat(np.arange(patterns), lengths)
     counts = np.empty((patterns, models, size))
     for k in range(models):
         flat = np.bincount(pattern * size + cells[members, k], minlength=patterns * size)
         counts[:, k] = flat.reshape(patterns, size)
-    return Patterns(counts, sizes)
+    return Patterns(counts, of_unit)
 
 
-def _distinct_baskets(joint: Counts, units: NDArray[np.int64]) -> tuple[Counts, Counts, Counts]:
-    """Return, per distinct list of joint cells, its units, its length and the lists in a row."""
-    order = np.lexsort((joint, units))
-    starts = np.flatnonzero(np.diff(units[order])) + 1
+def _distinct_baskets(joint: Counts, units: Counts) -> tuple[Counts, Counts, Counts]:
+    """Return each unit's list of joint cells by number; the lists' lengths; the lists in a row."""
+    _, first, unit = np.unique(units, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))[unit]
+    order = np.lexsort((joint, rank))
+    starts = np.flatnonzero(np.diff(rank[order])) + 1
     ends = (joint.itemsize * np.array([0, *starts, joint.size])).tolist()
-    # As bytes, the baskets of a unit are a key at hand: no sort of rows of many columns. Big-endian
-    # bytes sort as their numbers do, so that neither rows nor units need any order.
-    cells = joint[order].astype(">i8").tobytes()
-    found = Counter(cells[start:end] for start, end in pairwise(ends))
-    keys = sorted(found)
-    sizes = np.array([found[key] for key in keys])
-    lengths = np.array([len(key) // joint.itemsize for key in keys])
-    return sizes, lengths, np.frombuffer(b"".join(keys), dtype=">i8").astype(np.int64)
+    # As bytes, the baskets of a unit are a key as they are: no sort of rows of many columns.
+    lists = joint[order].tobytes()
+    numbers: dict[bytes, int] = {}
+    of_unit = [numbers.setdefault(lists[start:end], len(numbers)) for start, end in pairwise(ends)]
+    lengths = np.array([len(key) // joint.itemsize for key in numbers])
+    return np.array(of_unit), lengths, np.frombuffer(b"".join(numbers), dtype=joint.dtype)
 
 
 def draw(patterns: Patterns, resamples: int, seed: int) -> Counts:
@@ -126,23 +121,14 @@ def draw(patterns: Patterns, resamples: int, seed: int) -> Counts:
         resample are counted on the same drawn units.
     """
     rng = np.random.default_rng(seed)
-    shape = patterns.counts.shape
+    shape, units = patterns.counts.shape, patterns.of_unit.size
     counts = patterns.counts.reshape(shape[0], -1)
     rows = max(1, BLOCK_ENTRIES // shape[0])
     drawn = np.empty((resamples, counts.shape[1]), dtype=np.int64)
     for start in range(0, resamples, rows):
-        some = slice(start, min(start + rows, resamples))
-        drawn[some] = _times_drawn(patterns.sizes, some.stop - some.start, rng) @ counts
+        times = np.empty((min(rows, resamples - start), shape[0]))
+        for row in times:
+            of_drawn = patterns.of_unit[rng.integers(0, units, units)]
+            row[:] = np.bincount(of_drawn, minlength=shape[0])
+        drawn[start : start + rows] = times @ counts
     return drawn.reshape(resamples, shape[1], SIZE, SIZE)
-
-
-def _times_drawn(sizes: Counts, resamples: int, rng: np.random.Generator) -> Floats:
-    """Return how often each pattern was drawn, shape (resamples, patterns)."""
-    units = int(sizes.sum())
-    if units >= UNITS_PER_PATTERN * sizes.size:
-        return rng.multinomial(units, sizes / units, size=resamples).astype(np.float64)
-    pattern = np.repeat(np.arange(sizes.size), sizes)
-    times = np.empty((resamples, sizes.size))
-    for row in times:
-        row[:] = np.bincount(pattern[rng.integers(0, units, units)], minlength=sizes.size)
-    return times
