@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
 from basketwise.config import Config
 from basketwise.etl import tables
+from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cohorts import write_cohorts
 from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
 from basketwise.etl.split import assign_folds
 from basketwise.etl.survey import STORE_COLUMNS, Survey, read_survey, spend_quantile
 from basketwise.features.groups import columns_of
-from basketwise.features.product_index.learning import LearnedIndex, learn_index
+from basketwise.features.product_index.learning import (
+    LabelledLines,
+    LearnedIndex,
+    count_short,
+    gather,
+    learn_index,
+)
 from basketwise.features.product_index.table import complete
 from basketwise.progress import Tick
 from basketwise.provenance import timestamp
-from basketwise.schema import FOLD, LABEL, PROD_CODE, SHOP_WEEK, SPEND, TEST, UNCLASSIFIED
+from basketwise.schema import (
+    BASKET_ID,
+    FOLD,
+    LABEL,
+    PROD_CODE,
+    SHOP_WEEK,
+    SPEND,
+    TEST,
+    UNCLASSIFIED,
+)
 
 
 def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick) -> Metadata:
@@ -54,16 +71,18 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     baskets = assign_folds(survey.baskets, config.split, config.training.folds)
     index = None
     if "product" in config.features.groups:
-        learned = learn_index(
-            silver,
-            baskets,
+        training = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
+        evidence = gather(
+            _training_lines(
+                silver, training, limit if config.etl.outliers == "drop" else None, tick
+            ),
             survey.products,
             config.index,
             folds=config.training.folds,
-            spend_limit=limit if config.etl.outliers == "drop" else None,
+            short_lines=count_short(training, config.index),
             seed=config.split.random_state,
-            tick=tick,
         )
+        learned = learn_index(evidence, config.index)
         index = _lookup(learned, survey.products)
         learned.whole.write_parquet(gold / tables.INDEX_FILE)
     recipe = tables.Recipe(_encoders(baskets), config.etl.outliers, limit)
@@ -81,6 +100,22 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
     return metadata
+
+
+def _training_lines(
+    silver: Path, training: pl.DataFrame, spend_limit: float | None, tick: Tick
+) -> Iterator[LabelledLines]:
+    """Give the training baskets with their lines, some weeks at a time.
+
+    Lines with SPEND above the limit (GBP) are left out; None: none are.
+    """
+    total, done = len(weeks(silver)), 0
+    for chunk in read_chunks(silver, [BASKET_ID, PROD_CODE, SPEND]):
+        kept = pl.lit(True) if spend_limit is None else pl.col(SPEND) <= spend_limit
+        own = training.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks))
+        yield LabelledLines(chunk.lines.filter(kept), own)
+        done += len(chunk.weeks)
+        tick("product index", done, total)
 
 
 def _lookup(learned: LearnedIndex, products: pl.DataFrame) -> pl.DataFrame:

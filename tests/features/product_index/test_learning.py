@@ -7,10 +7,17 @@ import pytest
 
 from basketwise.config import IndexConfig, SplitConfig
 from basketwise.etl.split import assign_folds
-from basketwise.features.product_index.learning import LearnedIndex, learn_index
+from basketwise.features.product_index.learning import (
+    LabelledLines,
+    LearnedIndex,
+    count_short,
+    gather,
+    learn_index,
+    learn_whole,
+)
 from basketwise.features.product_index.table import BASKETS, CLASS, COLUMNS, PROBABILITY, SCORES
-from basketwise.schema import FOLD, TEST
-from tests.etl.running import Run, Taken, quiet, take_in
+from basketwise.schema import FOLD, HIERARCHY, TEST
+from tests.etl.running import Run, Taken, take_in
 
 FOLDS = 3
 
@@ -31,23 +38,29 @@ def baskets(taken: Taken) -> pl.DataFrame:
 
 
 def learned(
-    root: Path,
     taken: Taken,
     baskets: pl.DataFrame,
     *,
-    spend_limit: float | None = None,
+    lines: pl.DataFrame | None = None,
+    weekly: bool = False,
     **settings: Any,
 ) -> LearnedIndex:
-    return learn_index(
-        root / "silver",
-        baskets,
-        taken.survey.products,
-        IndexConfig(**settings),
-        folds=FOLDS,
-        spend_limit=spend_limit,
-        seed=1,
-        tick=quiet,
+    config = IndexConfig(**settings)
+    training = baskets.filter(pl.col(FOLD) != TEST).sort("SHOP_WEEK", "BASKET_ID")
+    accepted = taken.accepted if lines is None else lines
+    pieces = [LabelledLines(accepted, training)]
+    if weekly:
+        pieces = [
+            LabelledLines(accepted, of_week)
+            for of_week in training.partition_by("SHOP_WEEK", maintain_order=True)
+        ]
+    products = accepted.group_by("PROD_CODE").agg(
+        pl.col(HIERARCHY).first(), pl.len().alias("lines")
     )
+    evidence = gather(
+        pieces, products, config, folds=FOLDS, short_lines=count_short(training, config), seed=1
+    )
+    return learn_index(evidence, config)
 
 
 def training_lines(taken: Taken, baskets: pl.DataFrame, *, but: int = TEST) -> pl.DataFrame:
@@ -56,10 +69,8 @@ def training_lines(taken: Taken, baskets: pl.DataFrame, *, but: int = TEST) -> p
     )
 
 
-def test_a_row_is_a_product_of_the_training_part(
-    root: Path, taken: Taken, baskets: pl.DataFrame
-) -> None:
-    index = learned(root, taken, baskets)
+def test_a_row_is_a_product_of_the_training_part(taken: Taken, baskets: pl.DataFrame) -> None:
+    index = learned(taken, baskets)
     assert tuple(index.whole.columns) == COLUMNS
     assert index.by_fold.columns == [*COLUMNS, FOLD]
     for fold, table in [(TEST, index.whole), *((f, index.by_fold) for f in range(FOLDS))]:
@@ -73,15 +84,13 @@ def test_a_row_is_a_product_of_the_training_part(
         assert own[PROBABILITY].is_between(0.25, 1.0001).all()
 
 
-def test_a_folds_index_is_that_of_the_others(
-    root: Path, taken: Taken, baskets: pl.DataFrame
-) -> None:
-    index = learned(root, taken, baskets)
+def test_a_folds_index_is_that_of_the_others(taken: Taken, baskets: pl.DataFrame) -> None:
+    index = learned(taken, baskets)
     for fold in range(FOLDS):
         without = baskets.with_columns(
             pl.when(pl.col(FOLD) == fold).then(pl.lit(TEST, pl.Int8)).otherwise(FOLD).alias(FOLD)
         )
-        alone = learned(root, taken, without).whole
+        alone = learned(taken, without).whole
         own = index.by_fold.filter(pl.col(FOLD) == fold).sort("PROD_CODE")
         assert own["PROD_CODE"].equals(alone["PROD_CODE"])
         assert own[CLASS].equals(alone[CLASS])
@@ -100,19 +109,16 @@ def test_classes_are_those_that_decide_the_labels(sample_run: Run) -> None:
     assert (both[CLASS] == both["truth"]).mean() >= 0.95  # type: ignore[operator]
 
 
-def test_lines_above_the_limit_are_left_out(
-    root: Path, taken: Taken, baskets: pl.DataFrame
-) -> None:
-    index = learned(root, taken, baskets, spend_limit=2.0).whole
+def test_lines_that_are_left_out_count_nowhere(taken: Taken, baskets: pl.DataFrame) -> None:
+    below = taken.accepted.filter(pl.col("SPEND") <= 2.0)
+    index = learned(taken, baskets, lines=below).whole
     kept = training_lines(taken, baskets).filter(pl.col("SPEND") <= 2.0)
     counts = kept.group_by("PROD_CODE").agg(pl.col("BASKET_ID").n_unique())
     assert dict(index.select("PROD_CODE", BASKETS).iter_rows()) == dict(counts.iter_rows())
 
 
-def test_rarer_products_inherit_from_their_groups(
-    root: Path, taken: Taken, baskets: pl.DataFrame
-) -> None:
-    few = learned(root, taken, baskets, max_products=20, refine_rounds=0).whole
+def test_rarer_products_inherit_from_their_groups(taken: Taken, baskets: pl.DataFrame) -> None:
+    few = learned(taken, baskets, max_products=20, refine_rounds=0).whole
     assert few.height == taken.survey.products.height
     groups = few.group_by("PROD_CODE_10").agg(pl.col("score_low").n_unique().alias("n"), pl.len())
     # Some 70 of 90 products share the score of one of a handful of groups.
@@ -120,10 +126,37 @@ def test_rarer_products_inherit_from_their_groups(
     assert few.select(pl.col(SCORES).is_finite().all()).row(0) == (True,) * 4
 
 
-def test_a_limit_on_refined_lines_is_seeded(
-    root: Path, taken: Taken, baskets: pl.DataFrame
-) -> None:
-    first, again = (learned(root, taken, baskets, refine_max_lines=2_000) for _ in range(2))
+def test_a_limit_on_refined_lines_is_seeded(taken: Taken, baskets: pl.DataFrame) -> None:
+    first, again = (learned(taken, baskets, refine_max_lines=2_000) for _ in range(2))
     assert first.whole.equals(again.whole)
     assert first.by_fold.equals(again.by_fold)
-    assert not first.whole.equals(learned(root, taken, baskets).whole)
+    assert not first.whole.equals(learned(taken, baskets).whole)
+
+
+@pytest.mark.parametrize("settings", [{}, {"refine_max_lines": 2_000}, {"max_products": 90}])
+def test_neither_pieces_nor_test_baskets_show(
+    taken: Taken, baskets: pl.DataFrame, settings: dict[str, Any]
+) -> None:
+    index = learned(taken, baskets, **settings)
+    weekly = learned(taken, baskets, weekly=True, **settings)
+    alone = learned(taken, baskets, lines=training_lines(taken, baskets), **settings)
+    assert index.whole.equals(weekly.whole)
+    assert index.whole.equals(alone.whole)
+    for other in (weekly, alone):
+        assert index.by_fold.sort(FOLD, "PROD_CODE").equals(other.by_fold.sort(FOLD, "PROD_CODE"))
+
+
+def test_the_whole_index_can_be_learned_by_itself(taken: Taken, baskets: pl.DataFrame) -> None:
+    config = IndexConfig()
+    training = baskets.filter(pl.col(FOLD) != TEST)
+    evidence = gather(
+        [LabelledLines(taken.accepted, training)],
+        taken.survey.products,
+        config,
+        folds=FOLDS,
+        short_lines=count_short(training, config),
+        seed=1,
+    )
+    before = learn_whole(evidence, config)
+    assert before.equals(learn_index(evidence, config).whole)
+    assert before.equals(learn_whole(evidence, config))

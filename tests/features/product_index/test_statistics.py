@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,11 +72,44 @@ def test_they_add_up_over_any_cut(cut: list[int], at_once: bool) -> None:
     np.testing.assert_array_equal(found.baskets_with, whole.baskets_with)
 
 
+@given(st.lists(st.integers(1, 199), max_size=5, unique=True))
+@settings(max_examples=25)
+def test_consecutive_pieces_give_the_same_bits(ends: list[int]) -> None:
+    lines, basket = world(2, baskets=200).lines, np.arange(200)
+    cuts = [0, *sorted(ends), 200]
+    pieces = [part(lines, (basket >= start) & (basket < end)) for start, end in pairwise(cuts)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "FLUSH_LINES", 150)
+        whole, cut = gathered(lines), gathered(*pieces)
+    np.testing.assert_array_equal(cut.xtx, whole.xtx)
+    np.testing.assert_array_equal(cut.xty, whole.xty)
+
+
+@pytest.mark.parametrize("coefficients", [PRODUCTS, 25])
+def test_products_in_no_basket_leave_no_trace(coefficients: int) -> None:
+    lines = world(5, baskets=200).lines
+    absent = np.isin(np.arange(PRODUCTS), [0, 7, 40])
+    kept = ~absent[lines.product]
+    fewer = BasketLines(lines.basket[kept], lines.product[kept], lines.label, lines.fold)
+    found = gathered(fewer, coefficients=coefficients)
+    found.keep(~absent)
+    number = (np.cumsum(~absent) - 1).astype(np.int32)
+    renumbered = BasketLines(fewer.basket, number[fewer.product], fewer.label, fewer.fold)
+    alone = FoldStatistics(
+        PRODUCTS - 3, int((~absent)[:coefficients].sum()), LABELS, FOLDS, size_power=0.5
+    )
+    alone.add(renumbered)
+    alone.flush()
+    assert found.coefficients == alone.coefficients
+    np.testing.assert_array_equal(found.xtx, alone.xtx)
+    np.testing.assert_array_equal(found.xty, alone.xty)
+    np.testing.assert_array_equal(found.baskets_with, alone.baskets_with)
+
+
 def test_totals() -> None:
     found = gathered(world(3, baskets=200).lines)
-    xtx, xty = found.total()
-    np.testing.assert_allclose(xtx, sum(found.xtx), rtol=1e-5)
-    np.testing.assert_allclose(xty, sum(found.xty), rtol=1e-5)
+    np.testing.assert_allclose(found.total_products(), sum(found.xtx), rtol=1e-5)
+    np.testing.assert_allclose(found.total_targets(), sum(found.xty), rtol=1e-5)
     others = found.xty[0] + found.xty[2]
     np.testing.assert_array_equal(found.total_targets(without=1), others)
 

@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from basketwise.arrays import Counts, Matrix
 from basketwise.config import IndexConfig
-from basketwise.etl.chunks import read_chunks, weeks
-from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
+from basketwise.features.product_index.hierarchy import fallback, smooth
 from basketwise.features.product_index.refinement import ShortBaskets, refine
 from basketwise.features.product_index.ridge import ridge_coefficients
 from basketwise.features.product_index.statistics import BasketLines, FoldStatistics, concatenate
 from basketwise.features.product_index.table import build_table, levels_of
-from basketwise.progress import Tick
-from basketwise.schema import (
-    BASKET_ID,
-    FOLD,
-    INDEX_LABELS,
-    LABEL,
-    PROD_CODE,
-    SHOP_WEEK,
-    SPEND,
-    TEST,
-)
+from basketwise.schema import BASKET_ID, FOLD, INDEX_LABELS, LABEL, PROD_CODE
+
+
+class LabelledLines(NamedTuple):
+    """Some training baskets and all their lines.
+
+    Attributes
+    ----------
+    lines
+        One row per line, sorted by basket: BASKET_ID, PROD_CODE. Lines of other baskets are passed
+        over.
+    baskets
+        One row per training basket, in the same order: BASKET_ID, the label and ``fold``.
+    """
+
+    lines: pl.DataFrame
+    baskets: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one pass over the training lines gathers; all that learning needs.
+
+    It depends on the training lines and their order alone, not on the pieces they came in nor on
+    what other products there are.
+
+    Attributes
+    ----------
+    products
+        One row per product of the training lines: PROD_CODE and its hierarchy.
+    statistics
+        Each fold's sums; products numbered as in ``products``.
+    short
+        The lines of short baskets.
+    short_fold
+        The fold of each basket of ``short``.
+    """
+
+    products: pl.DataFrame
+    statistics: FoldStatistics
+    short: ShortBaskets
+    short_fold: NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -38,7 +71,7 @@ class LearnedIndex:
     ----------
     whole
         Columns of :data:`basketwise.features.product_index.table.COLUMNS`; products with training
-        baskets only.
+        baskets only. Sorted by PROD_CODE.
     by_fold
         The same columns and ``fold``: per fold, learned from the *other* folds.
     """
@@ -47,130 +80,67 @@ class LearnedIndex:
     by_fold: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """What one pass over the training lines gathers."""
-
-    statistics: FoldStatistics
-    short: ShortBaskets
-    short_fold: np.ndarray[tuple[int], np.dtype[np.int8]]
-
-
-def learn_index(
-    silver: Path,
-    baskets: pl.DataFrame,
+def gather(
+    pieces: Iterable[LabelledLines],
     products: pl.DataFrame,
     config: IndexConfig,
     *,
     folds: int,
-    spend_limit: float | None,
+    short_lines: int,
     seed: int,
-    tick: Tick,
-) -> LearnedIndex:
-    """Learn the product sensitivity index.
+) -> Evidence:
+    """Gather in one pass what the index is learned from.
 
     Parameters
     ----------
-    silver : Path
-        Partitions of clean lines.
-    baskets : DataFrame
-        One row per basket, sorted by BASKET_ID, with its label and ``fold``; those in test (fold
-        -1) are not looked at.
+    pieces : iterable of LabelledLines
+        The training baskets, none in two pieces.
     products : DataFrame
-        One row per product: PROD_CODE, hierarchy, ``lines``.
+        One row per product that the lines may name: PROD_CODE, hierarchy, ``lines`` (how common it
+        is: the commonest ``max_products`` get a coefficient).
     config : IndexConfig
         Strengths and limits.
     folds : int
         Number of folds.
-    spend_limit : float or None
-        Lines with SPEND (GBP) above it are left out; None: none are.
+    short_lines : int
+        Lines of all baskets that are short enough for the refinement, see :func:`count_short`.
     seed : int
         Decides which short baskets are read where there are more than the limit.
-    tick : callable
-        Told of progress, in weeks.
     """
-    ordered = products.sort("lines", PROD_CODE, descending=[True, False]).with_columns(
-        pl.int_range(pl.len(), dtype=pl.Int32).alias("number")
+    with_coefficient = min(products.height, config.max_products)
+    commonest = products.sort("lines", PROD_CODE, descending=[True, False])
+    # Numbered by code, so that sums over products do not depend on how common each one is.
+    ordered = pl.concat(
+        [
+            commonest[:with_coefficient].sort(PROD_CODE),
+            commonest[with_coefficient:].sort(PROD_CODE),
+        ]
     )
-    evidence = _gather(
-        silver, baskets, ordered, config, folds, spend_limit, np.random.default_rng(seed), tick
-    )
-    levels = levels_of(ordered)
-    xtx, xty = evidence.statistics.total()
-    seen_by = evidence.statistics.baskets_with.sum(axis=0)
-
-    def learn(fold: int) -> pl.DataFrame:
-        if fold == TEST:
-            scores = ridge_coefficients(xtx.copy(), xty, config.ridge)
-            short, seen = evidence.short, seen_by
-        else:
-            own = evidence.statistics
-            # XᵀY of the others is summed anew: the total less the fold would keep, in its last
-            # bits, a trace of the fold's own labels.
-            scores = ridge_coefficients(
-                xtx - own.xtx[fold], own.total_targets(without=fold), config.ridge
-            )
-            short = evidence.short.without(evidence.short_fold == fold)
-            seen = seen_by - own.baskets_with[fold]
-        return _finish(ordered, levels, scores, short, seen, config)
-
-    # The limit holds for the whole process: set by each thread it would end when the first is done.
-    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
-        whole, *by_fold = pool.map(learn, [TEST, *range(folds)])
-    trained = seen_by > 0
-    return LearnedIndex(
-        whole.filter(pl.Series(trained)).sort(PROD_CODE),
-        pl.concat(
-            table.filter(pl.Series(trained)).with_columns(pl.lit(fold, pl.Int8).alias(FOLD))
-            for fold, table in enumerate(by_fold)
-        ),
-    )
-
-
-def _gather(
-    silver: Path,
-    baskets: pl.DataFrame,
-    products: pl.DataFrame,
-    config: IndexConfig,
-    folds: int,
-    spend_limit: float | None,
-    rng: np.random.Generator,
-    tick: Tick,
-) -> _Evidence:
+    numbers = ordered.select(PROD_CODE, pl.int_range(pl.len(), dtype=pl.Int32).alias("number"))
     statistics = FoldStatistics(
-        products.height,
-        min(products.height, config.max_products),
-        len(INDEX_LABELS),
-        folds,
-        config.size_power,
+        products.height, with_coefficient, len(INDEX_LABELS), folds, config.size_power
     )
-    short_lines = baskets.filter(
-        (pl.col(FOLD) != TEST) & (pl.col("lines") <= config.refine_basket_lines)
-    )["lines"].sum()
-    share = config.refine_max_lines / max(int(short_lines), 1)
-    numbers = products.select(PROD_CODE, "number")
-    training = baskets.filter(pl.col(FOLD) != TEST)
+    share = config.refine_max_lines / max(short_lines, 1)
+    rng = np.random.default_rng(seed)
     short: list[BasketLines] = []
-    total, done = len(weeks(silver)), 0
-    for chunk in read_chunks(silver, [BASKET_ID, PROD_CODE, SPEND]):
-        own = training.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks))
-        if own.height:
-            kept = pl.lit(True) if spend_limit is None else pl.col(SPEND) <= spend_limit
-            numbered = _number(chunk.lines.filter(kept), own, numbers)
-            statistics.add(numbered)
-            short.append(_short(numbered, config.refine_basket_lines, share, rng))
-        done += len(chunk.weeks)
-        tick("product index", done, total)
+    for piece in pieces:
+        numbered = _number(piece, numbers)
+        statistics.add(numbered)
+        short.append(_short(numbered, config.refine_basket_lines, share, rng))
     statistics.flush()
+    trained = statistics.baskets_with.sum(axis=0) > 0
+    statistics.keep(trained)
     gathered = concatenate(short)
-    order = np.argsort(gathered.product, kind="stable")
-    return _Evidence(
+    product = (np.cumsum(trained) - 1)[gathered.product]
+    order = np.argsort(product, kind="stable")
+    return Evidence(
+        ordered.filter(pl.Series(trained)),
         statistics,
         ShortBaskets(
-            gathered.product[order].astype(np.int64),
+            product[order],
             gathered.basket[order].astype(np.int64),
             gathered.label.astype(np.int64),
-            products.height,
+            int(trained.sum()),
             len(INDEX_LABELS),
             config.refine_basket_lines,
         ),
@@ -178,14 +148,61 @@ def _gather(
     )
 
 
-def _number(lines: pl.DataFrame, training: pl.DataFrame, numbers: pl.DataFrame) -> BasketLines:
-    """Turn one week's lines into numbers, training baskets only."""
-    coded = lines.join(
-        training.select(BASKET_ID, pl.int_range(pl.len(), dtype=pl.Int32).alias("basket")),
+def count_short(baskets: pl.DataFrame, config: IndexConfig) -> int:
+    """Count the lines of the baskets that are short enough for the refinement.
+
+    Parameters
+    ----------
+    baskets : DataFrame
+        One row per training basket, with ``lines``.
+    config : IndexConfig
+        ``refine_basket_lines`` is the most lines a short basket has.
+    """
+    return int(baskets.filter(pl.col("lines") <= config.refine_basket_lines)["lines"].sum())
+
+
+def learn_whole(evidence: Evidence, config: IndexConfig) -> pl.DataFrame:
+    """Learn the index of the whole training part, as :attr:`LearnedIndex.whole`."""
+    own = evidence.statistics
+    scores = ridge_coefficients(own.total_products(), own.total_targets(), config.ridge)
+    return _finish(evidence, scores, evidence.short, own.baskets_with.sum(axis=0), config).sort(
+        PROD_CODE
+    )
+
+
+def learn_index(evidence: Evidence, config: IndexConfig) -> LearnedIndex:
+    """Learn the index of the whole training part, and each fold's from the other folds."""
+    own = evidence.statistics
+    xtx, seen = own.total_products(), own.baskets_with.sum(axis=0)
+
+    def learn(fold: int) -> pl.DataFrame:
+        # XᵀY of the others is summed anew: the total less the fold would keep, in its last bits, a
+        # trace of the fold's own labels.
+        scores = ridge_coefficients(
+            xtx - own.xtx[fold], own.total_targets(without=fold), config.ridge
+        )
+        others = evidence.short.without(evidence.short_fold == fold)
+        return _finish(
+            evidence, scores, others, seen - own.baskets_with[fold], config
+        ).with_columns(pl.lit(fold, pl.Int8).alias(FOLD))
+
+    # The limit holds for the whole process: set by each thread it would end when the first is done.
+    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
+        whole = pool.submit(learn_whole, evidence, config)
+        by_fold = pl.concat(pool.map(learn, range(len(own.xtx))))
+        return LearnedIndex(whole.result(), by_fold)
+
+
+def _number(piece: LabelledLines, numbers: pl.DataFrame) -> BasketLines:
+    """Turn a piece's lines into numbers, training baskets only."""
+    own = piece.baskets
+    coded = piece.lines.join(
+        own.select(BASKET_ID, pl.int_range(pl.len(), dtype=pl.Int32).alias("basket")),
         on=BASKET_ID,
+        maintain_order="left",
     ).join(numbers, on=PROD_CODE, maintain_order="left")
     labels = (
-        training[LABEL]
+        own[LABEL]
         .cast(pl.String)
         .replace_strict(INDEX_LABELS, range(len(INDEX_LABELS)), return_dtype=pl.Int8)
     )
@@ -193,7 +210,7 @@ def _number(lines: pl.DataFrame, training: pl.DataFrame, numbers: pl.DataFrame) 
         coded["basket"].to_numpy(),
         coded["number"].to_numpy(),
         labels.to_numpy(),
-        training[FOLD].to_numpy(),
+        own[FOLD].to_numpy(),
     )
 
 
@@ -211,14 +228,11 @@ def _short(lines: BasketLines, longest: int, share: float, rng: np.random.Genera
 
 
 def _finish(
-    products: pl.DataFrame,
-    levels: tuple[Groups, ...],
-    ridge: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    short: ShortBaskets,
-    seen: np.ndarray[tuple[int], np.dtype[np.int64]],
-    config: IndexConfig,
+    evidence: Evidence, ridge: Matrix, short: ShortBaskets, seen: Counts, config: IndexConfig
 ) -> pl.DataFrame:
     """Fill in the products without a coefficient, refine the classes, build the table."""
+    products = evidence.products
+    levels = levels_of(products)
     scores = np.zeros((products.height, ridge.shape[1]))
     scores[: ridge.shape[0]] = ridge
     solved = seen > 0

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from basketwise.arrays import Matrix
+from basketwise.arrays import Flags, Matrix
 
 FLUSH_LINES = 2_000_000
 """Lines multiplied at a time: few full sparse products cost less than many thin ones."""
@@ -35,12 +35,29 @@ class BasketLines:
         One entry per line: the basket's position in the arrays below, the product's number.
     label, fold
         One entry per basket: its label's position in ``INDEX_LABELS``, its fold.
+
+    Lines are sorted by basket.
     """
 
     basket: Ints
     product: Ints
     label: NDArray[np.int8]
     fold: NDArray[np.int8]
+
+    def split(self, baskets: int) -> tuple[BasketLines, BasketLines]:
+        """Separate the first so many baskets from the others."""
+        end = np.searchsorted(self.basket, baskets)
+        return (
+            BasketLines(
+                self.basket[:end], self.product[:end], self.label[:baskets], self.fold[:baskets]
+            ),
+            BasketLines(
+                self.basket[end:] - np.int32(baskets),
+                self.product[end:],
+                self.label[baskets:],
+                self.fold[baskets:],
+            ),
+        )
 
 
 class FoldStatistics:
@@ -84,15 +101,22 @@ class FoldStatistics:
     def add(self, lines: BasketLines) -> None:
         """Add whole baskets; a basket must not come in two pieces."""
         self._waiting.append(lines)
-        if sum(piece.basket.size for piece in self._waiting) >= FLUSH_LINES:
-            self.flush()
+        while sum(piece.basket.size for piece in self._waiting) >= FLUSH_LINES:
+            # Cut where the lines say so, not where a piece ends: how the lines were cut into
+            # pieces must not show in the last bits of the sums.
+            waiting = concatenate(self._waiting)
+            ends = np.cumsum(np.bincount(waiting.basket, minlength=waiting.label.size))
+            full, rest = waiting.split(int(np.searchsorted(ends, FLUSH_LINES)) + 1)
+            self._waiting = [rest]
+            self._multiply(full)
 
     def flush(self) -> None:
         """Multiply what has been gathered."""
-        if not self._waiting:
-            return
-        lines = concatenate(self._waiting)
-        self._waiting = []
+        if self._waiting:
+            self._multiply(concatenate(self._waiting))
+            self._waiting = []
+
+    def _multiply(self, lines: BasketLines) -> None:
         shares, targets = self._design(lines)
 
         def add_fold(fold: int) -> None:
@@ -120,12 +144,22 @@ class FoldStatistics:
         targets[np.arange(baskets), lines.label] = root_weight
         return shares, targets
 
-    def total(self) -> tuple[Matrix, Matrix]:
-        """Return the sums over all folds."""
-        xtx = self.xtx[0].copy()
+    def keep(self, products: Flags) -> None:
+        """Keep the products that the mask marks; the others must occur in no basket."""
+        if products.all():
+            return
+        kept = np.flatnonzero(products[: self.coefficients])
+        for fold, (xtx, xty) in enumerate(zip(self.xtx, self.xty, strict=True)):
+            self.xtx[fold], self.xty[fold] = xtx[np.ix_(kept, kept)], xty[kept]
+        self.baskets_with = self.baskets_with[:, products]
+        self.coefficients = kept.size
+
+    def total_products(self) -> Matrix:
+        """Return the sum of XᵀX over all folds."""
+        total = self.xtx[0].copy()
         for fold in self.xtx[1:]:
-            xtx += fold
-        return xtx, self.total_targets()
+            total += fold
+        return total
 
     def total_targets(self, *, without: int | None = None) -> Matrix:
         """Return the sum of XᵀY over all folds, or over all but one."""
