@@ -4,34 +4,26 @@ import gzip
 import hashlib
 import io
 import json
-import pickle
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import joblib
 import numpy as np
 import pytest
-import skops.io
 
 from basketwise.artifact import archive as artifact
 from basketwise.artifact.archive import (
     ARCHIVE,
     FORMAT,
     MANIFEST,
-    MODEL,
     check,
     extract,
-    load_model,
     pack,
     read_json,
     unpack,
     write_manifest,
 )
-from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
-from basketwise.training.candidates import build
 
 FILES = {"metadata.json": b'{"a": 1}', "model.skops": bytes(range(256)) * 40}
 Member = tuple[tarfile.TarInfo, bytes]
@@ -384,87 +376,3 @@ def test_json_of_a_broken_archive_is_refused(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:60])
     with pytest.raises(InputError, match="holds no readable"):
         read_json(archive, "metadata.json")
-
-
-@pytest.mark.parametrize("name", get_args(ModelName))
-def test_every_candidate_comes_back_from_skops_to_the_bit(tmp_path: Path, name: ModelName) -> None:
-    rng = np.random.default_rng(2)
-    X = rng.normal(size=(300, 5)).astype(np.float32)
-    y = (X[:, 0] > 0).astype(np.int8) + (X[:, 1] > 0)
-    few = {"n_estimators": 5}
-    model = build(name, TrainingConfig(random_forest=few, xgboost=few), len(X)).fit(
-        X, y.astype(np.int8)
-    )
-    skops.io.dump(model, tmp_path / MODEL)
-    again = load_model(tmp_path / MODEL)
-    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
-
-
-class Untrusted:
-    """A type that no candidate is made of."""
-
-    def __init__(self) -> None:
-        self.depth = 3
-
-
-def test_a_model_with_other_types_is_refused_before_it_is_built(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    skops.io.dump({"model": Untrusted()}, tmp_path / MODEL)
-
-    def build_nothing(*_: object, **__: object) -> None:
-        raise AssertionError("the model was built")
-
-    monkeypatch.setattr(skops.io, "loads", build_nothing)
-    with pytest.raises(InputError, match=r"types that are not trusted: .*Untrusted"):
-        load_model(tmp_path / MODEL)
-
-
-@pytest.mark.parametrize(
-    "write",
-    [lambda path: path.write_bytes(b"no zip"), lambda path: path.write_bytes(b""), lambda _: None],
-)
-def test_a_model_that_cannot_be_read_is_refused(
-    tmp_path: Path, write: Callable[[Path], object]
-) -> None:
-    write(tmp_path / MODEL)
-    with pytest.raises(InputError, match=r"model\.skops cannot be loaded"):
-        load_model(tmp_path / MODEL)
-
-
-class Trap:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, sprung: Path) -> None:
-        self.sprung = sprung
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.sprung,)
-
-
-def test_a_pickle_is_no_model(tmp_path: Path) -> None:
-    sprung = tmp_path / "sprung"
-    (tmp_path / MODEL).write_bytes(pickle.dumps(Trap(sprung)))
-    with pytest.raises(InputError):
-        load_model(tmp_path / MODEL)
-    assert not sprung.exists()
-
-
-def test_the_pickle_in_an_archive_is_never_opened(tmp_path: Path) -> None:
-    sprung = tmp_path / "sprung"
-    trap = tmp_path / "model.joblib"
-    joblib.dump(Trap(sprung), trap)
-    X = np.arange(12, dtype=np.float32).reshape(6, 2)
-    model = build("decision_tree", TrainingConfig(), len(X)).fit(
-        X, np.array([0, 1, 2] * 2, np.int8)
-    )
-    skops.io.dump(model, tmp_path / MODEL)
-    files = {name: (tmp_path / name).read_bytes() for name in ("model.joblib", MODEL)}
-    archive, target = packed(tmp_path, files), tmp_path / "target"
-    target.mkdir()
-    unpack(archive, target)
-    load_model(target / MODEL)
-    assert not sprung.exists()
-    # It would have gone off.
-    joblib.load(target / "model.joblib")
-    assert sprung.exists()

@@ -13,6 +13,7 @@ from basketwise.etl.cohorts import COHORTS_FILE
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.evaluation.outputs import METRICS_FILE
 from basketwise.training.calibration import CALIBRATION_FILE
+from basketwise.training.persistence import MODEL
 from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
 from tests.cli.calling import clean_environment
 
@@ -30,7 +31,14 @@ OUTPUTS = (
     *(f"gold/{name}" for name in (TRAIN_FILE, TEST_FILE, COHORTS_FILE, INDEX_FILE, METADATA_FILE)),
     *(
         f"artifacts/*/{name}"
-        for name in (OOF_FILE, TEST_PREDICTIONS_FILE, CALIBRATION_FILE, METRICS_FILE)
+        for name in (
+            MODEL,
+            "model.joblib",
+            OOF_FILE,
+            TEST_PREDICTIONS_FILE,
+            CALIBRATION_FILE,
+            METRICS_FILE,
+        )
     ),
 )
 

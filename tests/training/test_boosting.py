@@ -12,13 +12,13 @@ import skops.io
 from numpy.typing import NDArray
 from xgboost import Booster, XGBClassifier
 
-from basketwise.artifact.archive import TRUSTED
 from basketwise.config import TrainingConfig
 from basketwise.training import payloads
 from basketwise.training.boosting import boost, learn
 from basketwise.training.candidates import build
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.payloads import Progress, recall_progress
+from basketwise.training.persistence import TRUSTED
 
 ROUNDS = 11
 SMALL = {"n_estimators": ROUNDS, "max_depth": 3, "n_jobs": 1, "random_state": 42}

@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from basketwise.arrays import Probabilities
 from basketwise.config import ModelName, TrainingConfig
+from basketwise.training import persistence
 from basketwise.training.candidates import build
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
@@ -108,7 +109,7 @@ def pickled_array() -> bytes:
         struct.pack("<d", 1.0) + skops.io.dumps(FunctionTransformer())[:-30],
     ],
 )
-def test_bytes_that_hold_something_else_are_as_good_as_absent(
+def test_bytes_that_contain_something_else_count_as_absent(
     checkpoints: Checkpoints, payload: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("piece", "piece-rounds"):
@@ -117,6 +118,24 @@ def test_bytes_that_hold_something_else_are_as_good_as_absent(
     assert recall_probabilities(checkpoints, "piece", 3) is None
     assert recall_progress(checkpoints, "piece") is None
     assert capsys.readouterr().out == ""
+
+
+def test_a_type_that_is_no_longer_trusted_is_told(
+    checkpoints: Checkpoints,
+    train: Examples,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = build("decision_tree", TrainingConfig(), train.y.size).fit(train.X, train.y)
+    keep_model(checkpoints, "decision_tree", model, 1.0)
+    assert recall_model(checkpoints, "decision_tree")
+    assert not caplog.records
+    monkeypatch.setattr(persistence, "TRUSTED", ())
+    assert recall_model(checkpoints, "decision_tree") is None
+    (record,) = caplog.records
+    assert record.name.startswith("basketwise.")
+    assert "decision_tree" in record.getMessage()
+    assert "sklearn.tree._tree.Tree" in record.getMessage()
 
 
 def test_progress_is_apart_from_the_finished_piece(

@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from basketwise.artifact.archive import MODEL, load_model
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.features.groups import columns_of
@@ -19,6 +18,7 @@ from basketwise.training import crossval
 from basketwise.training.calibration import calibrate, fit_calibration, read_calibration
 from basketwise.training.candidates import Classifier, build
 from basketwise.training.examples import read_examples
+from basketwise.training.persistence import MODEL, load_model
 from basketwise.training.predictions import (
     CALIBRATED,
     OOF_FILE,

@@ -18,7 +18,6 @@ from typing import Any, cast
 
 from basketwise.errors import InputError
 from basketwise.provenance import sha256
-from basketwise.training.candidates import Classifier
 
 BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error)
 """What reading a damaged archive raises."""
@@ -26,19 +25,12 @@ BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error)
 FORMAT = 1
 ARCHIVE = "model.tar.gz"
 MANIFEST = "manifest.json"
-MODEL = "model.skops"
 CODE = "code"
 """The one folder in an archive: what AWS's image needs besides, to serve the model."""
 
 MAX_FILES = 200
 MAX_BYTES = 4 * 2**30
 MAX_JSON = 64 * 2**20
-TRUSTED = (
-    "sklearn.tree._tree.Tree",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-)
-"""Beyond skops' own list: what the four candidates are made of."""
 
 
 def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
@@ -222,34 +214,6 @@ def _compare(folder: Path, name: str, *, code: bool) -> dict[str, Any]:
             "The model was changed since it was packed; take it from the registry again.",
         )
     return manifest
-
-
-def load_model(path: Path) -> Classifier:
-    """Load ``model.skops``.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or holds a type that no candidate of Basketwise is made of.
-    """
-    import skops.io
-
-    try:
-        data = path.read_bytes()
-        untrusted = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
-        if untrusted:
-            raise InputError(
-                f"{path.name} holds types that are not trusted: {', '.join(sorted(untrusted))}.",
-                "It is not a model that Basketwise trained; do not use it.",
-            )
-        return cast("Classifier", skops.io.loads(data, trusted=list(TRUSTED)))
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{path.name} cannot be loaded: {error}.",
-            "It may be damaged, or written by another version of scikit-learn.",
-        ) from error
 
 
 def read_document(path: Path) -> dict[str, Any]:

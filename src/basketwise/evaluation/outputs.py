@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from basketwise.artifact.archive import ARCHIVE, CODE, MANIFEST, MODEL, pack, write_manifest
+from basketwise.artifact.archive import ARCHIVE, CODE, MANIFEST, pack, write_manifest
 from basketwise.artifact.bundle import write_code
 from basketwise.config import Config
 from basketwise.etl.cohorts import COHORTS_FILE
@@ -24,6 +24,7 @@ from basketwise.report.documents import (
 from basketwise.report.types import Report
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import CALIBRATION_FILE
+from basketwise.training.persistence import MODEL
 from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
 
 REPORT_JSON = "report.json"

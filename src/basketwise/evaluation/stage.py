@@ -12,7 +12,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Labels
-from basketwise.artifact.archive import MODEL, load_model, read_document
+from basketwise.artifact.archive import read_document
 from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
@@ -33,6 +33,7 @@ from basketwise.report.types import Calibration, Report, Run, SplitScores
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import read_calibration
 from basketwise.training.examples import class_numbers, read_examples
+from basketwise.training.persistence import MODEL, load_model
 from basketwise.training.predictions import (
     CALIBRATED,
     OOF_FILE,

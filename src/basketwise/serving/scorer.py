@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from basketwise.artifact.archive import MODEL, check, load_model, unpack
+from basketwise.artifact.archive import check, unpack
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
@@ -18,6 +18,7 @@ from basketwise.features.product_index.table import look_up
 from basketwise.schema import CLASSES, PROD_CODE
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
 from basketwise.training.candidates import Classifier
+from basketwise.training.persistence import MODEL, load_model
 from basketwise.training.predictions import decide
 
 PREDICTED = "predicted_sensitivity"

@@ -1,12 +1,13 @@
 """What is kept of a piece, as bytes: probabilities, fitted models, and half-boosted ones.
 
 None of it is a pickle: arrays are in NumPy's own format, models in skops' with the types fixed in
-our code. Bytes that do not hold what they should are treated like a file that is absent.
+our code. Bytes that do not contain what they should count as absent, with a warning in the log.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import zipfile
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from typing import cast
 import numpy as np
 
 from basketwise.arrays import Probabilities
-from basketwise.artifact.archive import TRUSTED
+from basketwise.errors import InputError
 from basketwise.schema import CLASSES
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints
+from basketwise.training.persistence import loads_model
+
+LOG = logging.getLogger(__name__)
 
 SECONDS = struct.Struct("<d")
 PROGRESS = struct.Struct("<dQ")
@@ -59,7 +63,8 @@ def recall_probabilities(
         return None
     try:
         found = np.load(io.BytesIO(payload), allow_pickle=False)
-    except (ValueError, EOFError):
+    except (ValueError, EOFError) as error:
+        _unusable(piece, error)
         return None
     fits = isinstance(found, np.ndarray) and found.shape == (baskets, len(CLASSES))
     return cast("Probabilities", found) if fits and found.dtype.kind == "f" else None
@@ -81,18 +86,18 @@ def recall_model(checkpoints: Checkpoints, piece: str) -> tuple[Classifier, floa
     if checkpoints.folder is None:
         return None
     # Before the payload is looked at: by the time that threads keep models, it is imported.
-    import skops.io
+    import skops.io  # noqa: F401
 
     payload = checkpoints.recall(piece)
     if payload is None:
         return None
     try:
         (seconds,) = SECONDS.unpack_from(payload)
-        model = skops.io.loads(payload[SECONDS.size :], trusted=list(TRUSTED))
-    # skops raises whatever the damaged part of an object runs into.
-    except Exception:
+        model = loads_model(payload[SECONDS.size :], piece)
+    except (struct.error, InputError) as error:
+        _unusable(piece, error)
         return None
-    return (cast("Classifier", model), seconds) if hasattr(model, "predict_proba") else None
+    return (model, seconds) if hasattr(model, "predict_proba") else None
 
 
 def keep_progress(checkpoints: Checkpoints, piece: str, progress: Progress) -> None:
@@ -113,7 +118,8 @@ def recall_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:
         seconds, rounds = PROGRESS.unpack_from(payload)
         booster = payload[PROGRESS.size :]
         xgboost.Booster(model_file=bytearray(booster))
-    except (struct.error, xgboost.core.XGBoostError):
+    except (struct.error, xgboost.core.XGBoostError) as error:
+        _unusable(piece, error)
         return None
     return Progress(seconds, rounds, booster)
 
@@ -121,6 +127,11 @@ def recall_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:
 def drop_progress(checkpoints: Checkpoints, piece: str) -> None:
     """Remove what was kept on the way to a model that is finished and kept itself."""
     checkpoints.drop(_unfinished(piece))
+
+
+def _unusable(piece: str, reason: Exception) -> None:
+    """Tell that a checkpoint cannot be used: an upgrade could make all of them useless."""
+    LOG.warning("The checkpoint of %s cannot be used; it is trained again: %s", piece, reason)
 
 
 def _unfinished(piece: str) -> str:

@@ -24,6 +24,7 @@ from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.crossval import fold_accuracies
 from basketwise.training.examples import Examples, read_examples
+from basketwise.training.persistence import MODEL, dump_model
 from basketwise.training.pieces import Fitted, train_all
 from basketwise.training.predictions import (
     CALIBRATED,
@@ -189,9 +190,8 @@ def _reference(plan: Plan, fitted: Fitted, train_scores: Scores) -> Reference:
 
 def _write(out: Path, winner: Classifier, calibration: Calibration, record: TrainingRecord) -> None:
     import joblib
-    import skops.io
 
-    skops.io.dump(winner, out / "model.skops")
+    (out / MODEL).write_bytes(dump_model(winner))
     joblib.dump(winner, out / "model.joblib", compress=3)
     documents = {CALIBRATION_FILE: calibration, RECORD_FILE: record}
     for name, document in documents.items():

@@ -1,0 +1,158 @@
+"""``model.skops``: a fitted model as bytes, the same bytes for the same model.
+
+skops names the members of its zip file after addresses in memory and stamps them with the time, so
+that no two of its files are alike. Here members are numbered in the order in which the schema
+mentions them, equal members are stored once, and times are fixed. Object ids are left out: they
+only tell skops which parts to build once, and a model that was read back shares other parts than
+one that was just fitted. What is written is a plain skops file all the same.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from basketwise.errors import InputError
+from basketwise.training.candidates import Classifier
+
+MODEL = "model.skops"
+
+TRUSTED = (
+    "sklearn.tree._tree.Tree",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+)
+"""Beyond skops' own list: what the four candidates are made of."""
+
+SCHEMA = "schema.json"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip file can hold."""
+
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What skops raises for bytes that are damaged, of another version, or no skops file: its own
+errors are among these, and it passes on whatever the damaged part of an object runs into."""
+
+
+def dump_model(model: Classifier) -> bytes:
+    """Return the content of ``model.skops``.
+
+    Examples
+    --------
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> model = DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1])
+    >>> dump_model(model) == dump_model(model)
+    True
+    """
+    import skops.io
+
+    return _normalised(skops.io.dumps(model))
+
+
+def load_model(path: Path) -> Classifier:
+    """Load ``model.skops``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or contains a type that no candidate of Basketwise is made of.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path.name} cannot be read: {error}.", "Train the model again."
+        ) from error
+    return loads_model(data, path.name)
+
+
+def loads_model(data: bytes, name: str) -> Classifier:
+    """Load a model from bytes, after an audit of all types in it.
+
+    Parameters
+    ----------
+    data : bytes
+        A skops file, from anywhere.
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or contains a type that no candidate of Basketwise is made of.
+    """
+    import skops.io
+
+    try:
+        untrusted = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
+        if not untrusted:
+            return cast("Classifier", skops.io.loads(data, trusted=list(TRUSTED)))
+    except UNREADABLE as error:
+        raise InputError(
+            f"{name} cannot be loaded: {error}.",
+            "It may be damaged, or written by another version of scikit-learn.",
+        ) from error
+    raise InputError(
+        f"{name} contains types that are not trusted: {', '.join(sorted(untrusted))}.",
+        "It was not trained by Basketwise; do not use it.",
+    )
+
+
+def _normalised(data: bytes) -> bytes:
+    """Rewrite a skops file so that its bytes depend on the object alone."""
+    members: dict[bytes, str] = {}
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as source,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target,
+    ):
+
+        def rename(state: dict[str, Any]) -> dict[str, Any]:
+            """Drop the id of an object in the schema, and give its file a new name."""
+            if "__loader__" not in state:
+                return state
+            state.pop("__id__", None)
+            if "file" in state:
+                content, suffix = source.read(state["file"]), Path(state["file"]).suffix
+                if suffix == ".npy":
+                    content = _without_padding(content)
+                if content not in members:
+                    members[content] = f"{len(members)}{suffix}"
+                    target.writestr(zipfile.ZipInfo(members[content], EPOCH), content)
+                state["file"] = members[content]
+            return state
+
+        schema = json.loads(source.read(SCHEMA), object_hook=rename)
+        target.writestr(zipfile.ZipInfo(SCHEMA, EPOCH), json.dumps(schema, separators=(",", ":")))
+    return out.getvalue()
+
+
+def _without_padding(npy: bytes) -> bytes:
+    """Set to 0 the bytes between the fields of a structured array, which can hold anything."""
+    array = np.load(io.BytesIO(npy), allow_pickle=False)
+    fields = array.dtype.fields
+    if not fields:
+        return npy
+    start = len(npy) - array.nbytes
+    used = np.zeros(array.dtype.itemsize, dtype=bool)
+    for dtype, offset, *_ in fields.values():
+        used[offset : offset + dtype.itemsize] = True
+    rows = np.frombuffer(npy, np.uint8, offset=start).reshape(-1, used.size)
+    return npy[:start] + np.where(used, rows, 0).astype(np.uint8).tobytes()
