@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 
 from basketwise.errors import InputError, WorkspaceError
-from basketwise.sampling import generate
+from basketwise.sampling import draw_lines, generate
 from basketwise.sampling.weeks import COLUMNS
 
 
@@ -42,6 +43,14 @@ def test_writes_one_file_a_week_and_says_what_it_wrote(tmp_path: Path) -> None:
     for path in summary.files:
         week = int(path.name.removeprefix("transactions_").removesuffix(".csv.gz"))
         assert pl.read_csv(path)["SHOP_WEEK"].unique().to_list() == [week]
+
+
+def test_the_lines_in_memory_are_those_of_the_files(tmp_path: Path) -> None:
+    files = generate(tmp_path, baskets=300, seed=1, weeks=3, products=40, noise=0.1).files
+    lines = draw_lines(baskets=300, seed=1, weeks=3, products=40, noise=0.1)
+    written = pl.concat(pl.read_csv(path, schema=lines.schema) for path in files)
+    text = pl.col(pl.String).fill_null("")
+    assert_frame_equal(lines.with_columns(text), written.with_columns(text), check_exact=True)
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path) -> None:

@@ -12,20 +12,10 @@ import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError, WorkspaceError
-from basketwise.sampling.catalogue import make_catalogue
+from basketwise.sampling.drawing import NOISE, WEEKS, begin_sample
 from basketwise.sampling.labels import LABELS
-from basketwise.sampling.shops import make_shops
-from basketwise.sampling.weeks import draw_week, fiscal_week
+from basketwise.sampling.weeks import fiscal_week
 
-_BASKETS_PER_PRODUCT = 33
-_DEFAULT_PRODUCTS = (60, 5_000)
-_LIMITS = {
-    "baskets": (1, 99_999_999),
-    "weeks": (1, 520),
-    "products": (20, 50_000),
-    "seed": (0, 2**32 - 1),
-}
-_MAX_NOISE = 0.5
 _GZIP_LEVEL = 4
 
 
@@ -67,9 +57,9 @@ def generate(
     *,
     baskets: int,
     seed: int,
-    weeks: int = 26,
+    weeks: int = WEEKS,
     products: int | None = None,
-    noise: float = 0.005,
+    noise: float = NOISE,
     progress: Callable[[int, int], None] | None = None,
     compress: bool = True,
     overwrite: bool = False,
@@ -116,26 +106,14 @@ def generate(
         When the folder cannot be written to. Files already finished stay; none is left half
         written.
     """
-    if products is None:
-        products = int(np.clip(baskets // _BASKETS_PER_PRODUCT, *_DEFAULT_PRODUCTS))
-    _check_arguments(baskets=baskets, weeks=weeks, products=products, seed=seed, noise=noise)
+    sample = begin_sample(baskets=baskets, seed=seed, weeks=weeks, products=products, noise=noise)
     ending = "csv.gz" if compress else "csv"
     files = tuple(folder / f"transactions_{fiscal_week(n)}.{ending}" for n in range(weeks))
     try:
         _prepare(folder, files, overwrite=overwrite)
-        catalogue = make_catalogue(_generator(seed, 0), products)
-        shops = make_shops(_generator(seed, 1), baskets)
         labels = np.zeros(len(LABELS), dtype=np.int64)
         lines = 0
-        for number, file in enumerate(files):
-            week = draw_week(
-                _generator(seed, 2, number),
-                number,
-                baskets=baskets * (number + 1) // weeks - baskets * number // weeks,
-                catalogue=catalogue,
-                shops=shops,
-                noise=noise,
-            )
+        for number, (file, week) in enumerate(zip(files, sample.weeks, strict=True)):
             _write(week.lines, file, compress=compress)
             labels += week.labels
             lines += week.lines.height
@@ -153,37 +131,14 @@ def generate(
         files=files,
         baskets=baskets,
         lines=lines,
-        products=products,
-        customers=shops.cards,
-        shops=shops.shops.height,
+        products=sample.products,
+        customers=sample.shops.cards,
+        shops=sample.shops.shops.height,
         first_week=fiscal_week(0),
         last_week=fiscal_week(weeks - 1),
         labels={name: int(count) for name, count in zip(LABELS, labels, strict=True)},
         size_bytes=size_bytes,
     )
-
-
-def _generator(seed: int, *stream: int) -> np.random.Generator:
-    """Return a stream of its own, so that a week does not depend on the weeks before it."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=stream))
-
-
-def _check_arguments(*, noise: float, **numbers: int) -> None:
-    for name, value in numbers.items():
-        low, high = _LIMITS[name]
-        if not low <= value <= high:
-            raise InputError(
-                f"A sample cannot have {name} = {value}.", f"Give a number from {low} to {high}."
-            )
-    if not 0 <= noise <= _MAX_NOISE:
-        raise InputError(
-            f"A sample cannot have noise = {noise}.", f"Give a share from 0 to {_MAX_NOISE}."
-        )
-    if numbers["baskets"] < numbers["weeks"]:
-        raise InputError(
-            f"{numbers['baskets']} baskets are too few for {numbers['weeks']} weeks.",
-            "Give at least one basket a week, or fewer weeks.",
-        )
 
 
 def _prepare(folder: Path, files: tuple[Path, ...], *, overwrite: bool) -> None:
