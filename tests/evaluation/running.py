@@ -10,6 +10,7 @@ import polars as pl
 
 from basketwise.artifact.archive import ARCHIVE
 from basketwise.config import Config, EvaluationConfig, TrainingConfig
+from basketwise.evaluation.champion import NoChampion
 from basketwise.evaluation.stage import Evaluation, run_evaluation
 from basketwise.report import types as report_types
 from basketwise.training.predictions import TEST_PREDICTIONS_FILE
@@ -56,4 +57,4 @@ def evaluated_once(gold: Path) -> Evaluated:
     folder = gold.parent.with_name("evaluated")
     folder.mkdir()
     record = run_training(gold, folder, CONFIG.training, quiet)
-    return Evaluated(folder, record, run_evaluation(gold, folder, CONFIG, None, RUN))
+    return Evaluated(folder, record, run_evaluation(gold, folder, CONFIG, NoChampion(), RUN))

@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from basketwise.config import GateConfig
+from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotSeen, Scored
 from basketwise.evaluation.gate import Decision, Evidence, decide, decision_of, rule_lines
 from basketwise.evaluation.intervals import Interval
 from basketwise.report.types import Reason
@@ -18,10 +20,13 @@ UNSURE = Interval(-0.005, -0.02, 0.01)
 WITHIN = Interval(-0.005, -0.008, -0.001)
 
 
+SCORED = Scored("3", np.zeros(500, dtype=np.int8))
+
 EVIDENCE = Evidence(
     accuracy=Interval(0.85, 0.79, 0.9),
     macro_f1=Interval(0.8, 0.75, 0.85),
-    champion="3",
+    confidence=0.95,
+    champion=SCORED,
     difference=WORSE,
     test_baskets=500,
     lines_read=5_000,
@@ -36,7 +41,7 @@ def certain(value: float) -> Interval:
 def ask(
     accuracy: float = 0.998,
     macro_f1: float = 0.998,
-    champion: str | None = None,
+    champion: Champion = NoChampion(),  # noqa: B008 - it is frozen
     difference: Interval | None = None,
     *,
     test_baskets: int = 1_000,
@@ -47,6 +52,7 @@ def ask(
     evidence = Evidence(
         accuracy=certain(accuracy),
         macro_f1=certain(macro_f1),
+        confidence=0.95,
         champion=champion,
         difference=difference,
         test_baskets=test_baskets,
@@ -91,10 +97,10 @@ def test_just_below_a_threshold_fails_and_says_so(
 
 
 def test_every_rule_that_failed_is_named() -> None:
-    decision = ask(0.5, 0.4, "2", WORSE)
+    decision = ask(0.5, 0.4, SCORED, WORSE)
     assert decision.description == (
         "Not approved: Test accuracy 0.5000 < 0.8; Macro-F1 0.4000 < 0.7; Worse than the champion "
-        "(version 2) on the same baskets: accuracy -0.0400 [-0.0600, -0.0200], margin 0.01"
+        "(version 3): accuracy −0.0400, 95% CI [−0.0600, −0.0200], allowed loss 0.01"
     )
 
 
@@ -132,11 +138,11 @@ def test_without_a_champion_its_rule_passes() -> None:
 
 
 def test_where_the_registry_is_not_seen_nothing_is_said_of_a_champion() -> None:
-    unseen = replace(EVIDENCE, champion=None, difference=None, sees_registry=False)
+    unseen = replace(EVIDENCE, champion=NotSeen(), difference=None)
     decision = decide(unseen, GateConfig())
     assert not decision.approved
     assert champion_reason(decision)["text"] == (
-        "Not compared with the champion: this job does not see the registry"
+        "Not compared with the champion: this job has no access to the registry"
     )
     assert decision.description.startswith("Not approved: Not compared with the champion")
     assert "champion" not in rules(decide(unseen, GateConfig(champion=False)))
@@ -151,36 +157,44 @@ def champion_reason(decision: Decision) -> Reason:
     [
         (BETTER, "Not worse than the champion"),
         (WITHIN, "Not worse than the champion"),
-        (UNSURE, "Not surely as good as the champion"),
+        (UNSURE, "May be worse than the champion"),
         (WORSE, "Worse than the champion"),
     ],
 )
 def test_not_worse_is_as_many_right_or_surely_within_the_margin(
     difference: Interval, finding: str
 ) -> None:
-    decision = ask(champion="3", difference=difference)
+    decision = ask(champion=SCORED, difference=difference)
     assert champion_reason(decision)["text"].startswith(f"{finding} (version 3)")
     assert decision.approved is finding.startswith("Not worse")
 
 
+def test_the_champions_rule_says_what_was_measured_and_what_is_allowed() -> None:
+    text = champion_reason(ask(champion=SCORED, difference=UNSURE))["text"]
+    assert text == (
+        "May be worse than the champion (version 3): accuracy −0.0050, "
+        "95% CI [−0.0200, +0.0100], allowed loss 0.01"
+    )
+
+
 @pytest.mark.parametrize("difference", [BETTER, WITHIN, UNSURE, WORSE])
 def test_the_champions_figures_agree_with_the_outcome(difference: Interval) -> None:
-    reason = champion_reason(ask(champion="3", difference=difference))
+    reason = champion_reason(ask(champion=SCORED, difference=difference))
     assert reason["value"] is not None
     assert reason["threshold"] is not None
     assert (reason["value"] >= reason["threshold"]) == reason["passed"]
 
 
 def test_a_champion_that_could_not_be_scored_leaves_it_to_a_person() -> None:
-    decision = ask(champion="3", difference=None)
+    decision = ask(champion=NotScored("3", "it classifies 9 of 10 baskets"))
     assert decision.description == (
-        "Not approved: Champion (version 3) could not be scored on these test baskets"
+        "Not approved: The champion (version 3) could not be scored: it classifies 9 of 10 baskets"
     )
 
 
 @pytest.mark.parametrize(("margin", "passed"), [(0.0, False), (0.059, False), (0.06, True)])
 def test_the_margin_forgives_so_much(margin: float, passed: bool) -> None:
-    decision = ask(champion="3", difference=WORSE, champion_margin=margin)
+    decision = ask(champion=SCORED, difference=WORSE, champion_margin=margin)
     assert rules(decision)["champion"] is passed
     assert champion_reason(decision)["threshold"] == -margin
 
@@ -192,7 +206,7 @@ def test_the_champions_rule_can_be_switched_off() -> None:
 
 
 def test_a_decision_comes_back_from_the_verdict_it_was_written_to() -> None:
-    decision = ask(0.5, 0.4, "2", WORSE)
+    decision = ask(0.5, 0.4, SCORED, WORSE)
     verdict = decision_of(
         {
             "approved": decision.approved,
@@ -222,11 +236,11 @@ def test_too_many_rejected_lines_are_named_with_their_share() -> None:
 
 
 def test_thresholds_can_be_asked_of_the_lower_end() -> None:
-    evidence = replace(EVIDENCE, champion=None, difference=None)
+    evidence = replace(EVIDENCE, champion=NoChampion(), difference=None)
     assert decide(evidence, GateConfig()).approved
     decision = decide(evidence, GateConfig(thresholds_on="lower"))
     assert decision.description == (
-        "Not approved: Lower end of the interval of test accuracy 0.7900 < 0.8 (estimate 0.8500)"
+        "Not approved: Lower bound of test accuracy 0.7900 < 0.8 (estimate 0.8500)"
     )
     passing = decide(evidence, GateConfig(thresholds_on="lower", min_accuracy=0.75))
     assert passing.description == (

@@ -18,7 +18,7 @@ from basketwise import __version__
 from basketwise.artifact.archive import read_json, unpack
 from basketwise.config import Config, EvaluationConfig, GateConfig
 from basketwise.errors import InputError
-from basketwise.evaluation.findings import ChampionPredictions
+from basketwise.evaluation.champion import Champion, NoChampion, NotScored, Scored
 from basketwise.evaluation.stage import Evaluation, read_evaluation, run_evaluation
 from basketwise.report.html import render_html
 from basketwise.report.types import Report, SplitScores
@@ -214,7 +214,7 @@ def test_a_class_that_is_commonest_only_in_the_test_part_is_no_baseline(
     table = pl.read_parquet(trained / "oof_predictions.parquet")
     rare = table.with_columns(price_sensitivity=pl.lit("Low"))
     rare.write_parquet(trained / "oof_predictions.parquet")
-    report = run_evaluation(sample_run.gold, trained, CONFIG, None, RUN).report
+    report = run_evaluation(sample_run.gold, trained, CONFIG, NoChampion(), RUN).report
     share = (sample_run.test["price_sensitivity"] == "Low").mean()
     assert report["leaderboard"][-1]["test_accuracy"] == pytest.approx(share)
 
@@ -248,7 +248,7 @@ def test_no_document_holds_what_json_cannot(evaluated: Evaluated) -> None:
         assert all(np.isfinite(list(numbers_in(document)))), path.name
 
 
-def evaluate(sample_run: Run, trained: Path, champion: ChampionPredictions | None) -> Evaluation:
+def evaluate(sample_run: Run, trained: Path, champion: Champion) -> Evaluation:
     return run_evaluation(sample_run.gold, trained, CONFIG, champion, RUN)
 
 
@@ -268,7 +268,7 @@ def test_a_champion_that_is_better_keeps_its_place(
     table.with_columns(**{k: pl.Series(v) for k, v in answers.items()}).write_parquet(
         trained / "test_predictions.parquet"
     )
-    found = evaluate(sample_run, trained, ChampionPredictions("7", true))
+    found = evaluate(sample_run, trained, Scored("7", true))
     assert not found.decision.approved
     assert found.report["verdict"]["state"] == "PendingManualApproval"
     champion = found.report["champion"]
@@ -283,7 +283,7 @@ def test_a_champion_that_is_better_keeps_its_place(
 def test_a_champion_that_could_not_be_scored_leaves_it_to_a_person(
     sample_run: Run, trained: Path, no_pictures: None
 ) -> None:
-    found = evaluate(sample_run, trained, ChampionPredictions("7", None))
+    found = evaluate(sample_run, trained, NotScored("7", "no index"))
     assert not found.decision.approved
     assert found.report["champion"] is None
     assert "version 7) could not be scored" in found.decision.description
@@ -297,7 +297,7 @@ def test_the_thresholds_are_those_of_the_config(
         evaluation=EvaluationConfig(resamples=100, importance_baskets=20, importance_repeats=1),
         gate=GateConfig(min_accuracy=1.0),
     )
-    found = run_evaluation(sample_run.gold, trained, strict, None, RUN)
+    found = run_evaluation(sample_run.gold, trained, strict, NoChampion(), RUN)
     assert not found.decision.approved
     assert " < 1" in found.report["verdict"]["headline"]
     assert found.report["verdict"]["description"] == found.decision.description
@@ -306,7 +306,7 @@ def test_the_thresholds_are_those_of_the_config(
 def test_two_evaluations_of_a_training_agree(
     sample_run: Run, evaluated: Evaluated, trained: Path, no_pictures: None
 ) -> None:
-    found = evaluate(sample_run, trained, None)
+    found = evaluate(sample_run, trained, NoChampion())
     assert found.report == evaluated.evaluation.report
 
 
@@ -322,7 +322,7 @@ def test_without_the_product_group_there_is_no_index_to_ship(
     made, out = run(sample, tmp_path, config), tmp_path / "artifacts"
     out.mkdir()
     run_training(made.gold, out, config.training, quiet)
-    found = run_evaluation(made.gold, out, config, None, RUN)
+    found = run_evaluation(made.gold, out, config, NoChampion(), RUN)
     assert found.report["drivers"]["products"] == {}
     with tarfile.open(out / "model.tar.gz") as archive:
         assert "product_index.parquet" not in archive.getnames()
@@ -330,7 +330,7 @@ def test_without_the_product_group_there_is_no_index_to_ship(
 
 def test_an_unfinished_training_is_refused(sample_run: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no finished training") as caught:
-        run_evaluation(sample_run.gold, tmp_path, CONFIG, None, RUN)
+        run_evaluation(sample_run.gold, tmp_path, CONFIG, NoChampion(), RUN)
     assert "basketwise train" in caught.value.hint
 
 
@@ -350,7 +350,7 @@ def test_customers_are_drawn_where_there_are_codes(
         settings = CONFIG.model_dump()
         settings["evaluation"]["resample"] = resample
         config = Config.model_validate(settings)
-        report = run_evaluation(sample_run.gold, trained, config, None, RUN).report
+        report = run_evaluation(sample_run.gold, trained, config, NoChampion(), RUN).report
         return report["winner"]
 
     by_customer, by_basket = winner_of("customers"), winner_of("baskets")
@@ -373,7 +373,7 @@ def test_other_splits_stand_beside_the_chosen_one(
         "reason": "no codes",
     }
     report = run_evaluation(
-        sample_run.gold, trained, CONFIG, None, RUN, lambda record: [other]
+        sample_run.gold, trained, CONFIG, NoChampion(), RUN, lambda record: [other]
     ).report
     assert [row["strategy"] for row in report["splits"]] == ["time", "customer"]
     assert report["splits"][0]["accuracy"] == report["winner"]["accuracy"]
@@ -397,6 +397,6 @@ def test_the_champion_changes_no_other_interval(
     true: np.ndarray[Any, np.dtype[np.int8]],
 ) -> None:
     other = (true + (np.arange(true.size) % 3 == 0).astype(np.int8)) % 3
-    evaluate(sample_run, trained, ChampionPredictions("7", other.astype(np.int8)))
+    evaluate(sample_run, trained, Scored("7", other.astype(np.int8)))
     alone = (evaluated.folder / "metrics.json").read_bytes()
     assert (trained / "metrics.json").read_bytes() == alone

@@ -38,10 +38,10 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
     """Return a new example; the caller may change it at will."""
     difference = interval(0.0061, 0.0049) if approved else interval(-0.0094, 0.0056)
     found = (
-        f"the champion (version 4) on the same baskets: accuracy {difference['estimate']:+.4f} "
-        f"[{difference['low']:+.4f}, {difference['high']:+.4f}], margin {MARGIN:g}"
+        f"the champion (version 4): accuracy {difference['estimate']:+.4f}, 95% CI "
+        f"[{difference['low']:+.4f}, {difference['high']:+.4f}], allowed loss {MARGIN:g}"
     )
-    failed = f"Not surely as good as {found}"
+    failed = f"May be worse than {found}"
     return {
         "format": REPORT_FORMAT,
         "run": {

@@ -9,7 +9,8 @@ from sklearn.metrics import classification_report
 
 from basketwise.config import Config
 from basketwise.etl.metadata import Metadata
-from basketwise.evaluation.findings import ChampionPredictions, Findings
+from basketwise.evaluation.champion import Scored
+from basketwise.evaluation.findings import Findings
 from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.impact import business_impact
 from basketwise.evaluation.intervals import Bootstrap, resample
@@ -94,19 +95,15 @@ RECORD = TrainingRecord(
 def findings(sample_run: Run) -> Findings:
     predicted = {name: np.array(answers, np.int8) for name, answers in ANSWERS.items()}
     bootstrap = Bootstrap(200, 0.95, 1)
-    resampled = resample(TRUE, predicted, None, bootstrap)
+    resampled = resample(TRUE, predicted | {"champion": CHAMPION}, None, bootstrap)
     measured = reliability(TRUE, np.eye(3)[predicted["xgboost"]] * 0.7 + 0.1)
     return Findings(
         metadata=sample_run.metadata,
         record=RECORD,
         judged={name: scores(confusion_matrix(TRUE, by)) for name, by in predicted.items()},
         resampled=resampled,
-        versus=resample(
-            TRUE, {"xgboost": predicted["xgboost"], "champion": CHAMPION}, None, bootstrap
-        ),
-        bootstrap=bootstrap,
         by_customer=False,
-        champion=ChampionPredictions("3", CHAMPION),
+        champion=Scored("3", CHAMPION),
         decision=Decision(True, [], "Auto-approved"),
         calibration={"method": "none", "description": "", "raw": measured, "shipped": measured},
         slices=[],

@@ -19,7 +19,7 @@ from basketwise.registry.opening import DATABASE
 from basketwise.registry.protocol import ApprovalState, Registry
 from basketwise.run import pipeline
 from basketwise.run.context import Context
-from basketwise.run.record import planned, seal
+from basketwise.run.record import planned, recorded, seal
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, STAGING, open_workspace
 from tests.cli.till import delivered, delivery
 from tests.contracts.test_platform import Told, etl_job
@@ -185,6 +185,22 @@ def test_a_server_is_opened_once(
     pipeline.run_all(raw, replace(context, config=config))
     assert opened == ["http://host"]
     assert list(memory.kept) == ["1"]
+
+
+def test_the_champion_that_was_recorded_is_the_one_that_was_compared(
+    raw: str, context: Context, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.run_all(raw, context)
+    # Somebody else rejects the champion while the evaluation runs.
+    answers = iter([registry.get("1")])
+    monkeypatch.setattr(registry, "champion", lambda: next(answers, None))
+
+    again = pipeline.run_all(raw, replace(context, force=True))
+
+    step = recorded("evaluation", again.folder)
+    assert step.inputs["champion"].startswith("version 1 ")
+    assert again.report["champion"] is not None
+    assert again.report["champion"]["version"] == "1"
 
 
 def test_the_champion_is_not_scored_where_the_gate_does_not_ask(

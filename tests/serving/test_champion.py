@@ -8,10 +8,11 @@ import pytest
 
 from basketwise.artifact.archive import pack
 from basketwise.errors import DependencyError
+from basketwise.evaluation.champion import NotScored, Scored
 from basketwise.provenance import sha256
 from basketwise.registry.protocol import ApprovalState, Submission
 from basketwise.serving import champion as module
-from basketwise.serving.champion import champion_predictions
+from basketwise.serving.champion import score_champion
 from basketwise.serving.scorer import load_scorer
 from basketwise.training.predictions import predicted_class
 from tests.etl.running import Run
@@ -33,21 +34,12 @@ def registry(evaluated: Evaluated) -> MemoryRegistry:
     return made
 
 
-def test_without_an_approved_version_there_is_no_champion(
-    sample_run: Run, registry: MemoryRegistry
-) -> None:
-    assert champion_predictions(MemoryRegistry(), sample_run.silver, sample_run.gold) is None
-    registry.set_state("1", ApprovalState.REJECTED, who="test", why="bad")
-    assert champion_predictions(registry, sample_run.silver, sample_run.gold) is None
-
-
 def test_the_champion_says_of_each_test_basket_what_it_said_before(
     sample_run: Run, evaluated: Evaluated, registry: MemoryRegistry
 ) -> None:
-    found = champion_predictions(registry, sample_run.silver, sample_run.gold)
-    assert found is not None
+    found = score_champion(registry, "1", sample_run.silver, sample_run.gold)
+    assert isinstance(found, Scored)
     assert found.version == "1"
-    assert found.predicted is not None
     expected = predicted_class(evaluated.predictions, evaluated.record.winner)
     np.testing.assert_array_equal(found.predicted, expected)
 
@@ -57,8 +49,8 @@ def test_predictions_follow_the_order_of_the_gold_file(
 ) -> None:
     order = np.random.default_rng(0).permutation(sample_run.test.height)
     sample_run.test[order].write_parquet(tmp_path / "test_features.parquet")
-    found = champion_predictions(registry, sample_run.silver, tmp_path)
-    assert found is not None
+    found = score_champion(registry, "1", sample_run.silver, tmp_path)
+    assert isinstance(found, Scored)
     expected = predicted_class(evaluated.predictions, evaluated.record.winner)[order]
     np.testing.assert_array_equal(found.predicted, expected)
 
@@ -68,9 +60,9 @@ def test_a_basket_it_cannot_score_makes_the_comparison_impossible(
 ) -> None:
     stranger = sample_run.test.head(1).with_columns(pl.lit(1, pl.Int64).alias("basket_id"))
     pl.concat([sample_run.test, stranger]).write_parquet(tmp_path / "test_features.parquet")
-    found = champion_predictions(registry, sample_run.silver, tmp_path)
-    assert found is not None
-    assert (found.version, found.predicted) == ("1", None)
+    found = score_champion(registry, "1", sample_run.silver, tmp_path)
+    baskets = f"{sample_run.test.height:,} of {sample_run.test.height + 1:,}"
+    assert found == NotScored("1", f"it classifies {baskets} baskets")
 
 
 @pytest.mark.parametrize("data", [b"no archive", b""])
@@ -80,9 +72,10 @@ def test_a_champion_that_cannot_be_loaded_is_named_without_predictions(
     broken = tmp_path / "model.tar.gz"
     broken.write_bytes(data)
     version = approve(registry, broken)
-    found = champion_predictions(registry, sample_run.silver, sample_run.gold)
-    assert found is not None
-    assert (found.version, found.predicted) == (version, None)
+    found = score_champion(registry, version, sample_run.silver, sample_run.gold)
+    assert isinstance(found, NotScored)
+    assert found.version == version
+    assert found.why.startswith("'model.tar.gz' cannot be opened as a model archive")
 
 
 def test_so_is_one_that_is_packed_well_but_holds_no_model(
@@ -92,10 +85,10 @@ def test_so_is_one_that_is_packed_well_but_holds_no_model(
     folder.mkdir()
     (folder / "manifest.json").write_text('{"format_version": 1, "files": {}}')
     pack(folder, archive)
-    approve(registry, archive)
-    found = champion_predictions(registry, sample_run.silver, sample_run.gold)
-    assert found is not None
-    assert (found.version, found.predicted) == ("2", None)
+    version = approve(registry, archive)
+    found = score_champion(registry, version, sample_run.silver, sample_run.gold)
+    assert isinstance(found, NotScored)
+    assert found.version == "2"
 
 
 def test_an_archive_that_was_changed_in_the_registry_is_not_scored(
@@ -103,7 +96,7 @@ def test_an_archive_that_was_changed_in_the_registry_is_not_scored(
 ) -> None:
     registry.archives["1"] += b"x"
     with pytest.raises(DependencyError):
-        champion_predictions(registry, sample_run.silver, sample_run.gold)
+        score_champion(registry, "1", sample_run.silver, sample_run.gold)
 
 
 def test_nothing_is_left_behind(
@@ -119,6 +112,6 @@ def test_nothing_is_left_behind(
         return load_scorer(archive)
 
     monkeypatch.setattr(module, "load_scorer", noted)
-    champion_predictions(registry, sample_run.silver, sample_run.gold)
+    score_champion(registry, "1", sample_run.silver, sample_run.gold)
     assert len(fetched) == 1
     assert not fetched[0].parent.exists()

@@ -1,10 +1,11 @@
-"""The gate: which rules a version must pass to be approved without a person."""
+"""The gate: rules that a version must pass to be approved automatically."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from basketwise.config import GateConfig
+from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotSeen, Scored
 from basketwise.evaluation.intervals import Interval
 from basketwise.evaluation.metrics import shown
 from basketwise.report.types import Reason, Verdict
@@ -19,28 +20,28 @@ class Evidence:
     Attributes
     ----------
     accuracy, macro_f1
-        Of the challenger on the test part.
+        The challenger's scores on the test set.
+    confidence
+        Confidence level of all intervals.
     champion
-        Version of the current champion; None if there is none, or the registry is not seen.
+        What is known of the current champion.
     difference
-        Challenger's accuracy minus champion's, paired on the same test baskets; None where there
-        is no champion, or where it could not be scored: then the rule fails.
+        The challenger's accuracy minus the champion's, paired on the same test baskets; None
+        unless the champion is ``Scored``.
     test_baskets
-        In the test part.
+        Baskets in the test set.
     lines_read, lines_rejected
-        Of the raw files.
-    sees_registry
-        Whether it is known which version is the champion; where it is not, the rule fails.
+        Lines of the raw files.
     """
 
     accuracy: Interval
     macro_f1: Interval
-    champion: str | None
+    confidence: float
+    champion: Champion
     difference: Interval | None
     test_baskets: int
     lines_read: int
     lines_rejected: int
-    sees_registry: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ class Decision:
     approved
         Whether every rule passed.
     reasons
-        One per rule, in the order they were asked.
+        One per rule, in the order they were checked.
     description
-        One line: what approval's history keeps.
+        One line for the registry's history.
     """
 
     approved: bool
@@ -63,17 +64,13 @@ class Decision:
 
 
 def decide(evidence: Evidence, config: GateConfig) -> Decision:
-    """Ask every rule."""
+    """Check every rule."""
     reasons = [
         _at_least("min_accuracy", "Test accuracy", evidence.accuracy, config.min_accuracy, config),
         _at_least("min_macro_f1", "Macro-F1", evidence.macro_f1, config.min_macro_f1, config),
     ]
     if config.champion:
-        reasons.append(
-            _against_champion(evidence.champion, evidence.difference, config.champion_margin)
-            if evidence.sees_registry
-            else _not_compared()
-        )
+        reasons.append(_champion_rule(evidence, config.champion_margin))
     reasons += [
         _enough(evidence.test_baskets, config.min_test_baskets),
         _few_rejected(evidence.lines_rejected, evidence.lines_read, config.max_rejected_share),
@@ -90,7 +87,7 @@ def _at_least(
     if config.thresholds_on == "lower":
         value = interval.low
         low = shown(value, threshold=threshold)
-        subject = f"Lower end of the interval of {name[0].lower()}{name[1:]} {low}"
+        subject = f"Lower bound of {name[0].lower()}{name[1:]} {low}"
     passed = value >= threshold
     text = f"{subject} {'≥' if passed else '<'} {threshold:g}"
     if config.thresholds_on == "lower":
@@ -98,54 +95,36 @@ def _at_least(
     return Reason(rule=rule, passed=passed, value=value, threshold=threshold, text=text)
 
 
-def _not_compared() -> Reason:
-    return Reason(
-        rule="champion",
-        passed=False,
-        value=None,
-        threshold=None,
-        text="Not compared with the champion: this job does not see the registry",
-    )
-
-
-def _against_champion(champion: str | None, difference: Interval | None, margin: float) -> Reason:
-    if champion is None:
-        return Reason(
-            rule="champion",
-            passed=True,
-            value=None,
-            threshold=None,
-            text="No champion to compare with: no version is approved at present",
-        )
-    if difference is None:
-        return Reason(
-            rule="champion",
-            passed=False,
-            value=None,
-            threshold=None,
-            text=f"Champion (version {champion}) could not be scored on these test baskets",
-        )
-    # As many right on the same baskets is not worse. Fewer right must surely lie within the margin:
-    # a test part too small to tell does not pass.
-    as_good = difference.estimate >= 0
-    passed = as_good or difference.low >= -margin
-    if passed:
-        finding = "Not worse than"
-    elif difference.high < -margin:
-        finding = "Worse than"
-    else:
-        finding = "Not surely as good as"
-    return Reason(
-        rule="champion",
-        passed=passed,
-        value=difference.estimate if as_good else difference.low,
-        threshold=0.0 if as_good else -margin,
-        text=(
-            f"{finding} the champion (version {champion}) on the same baskets: accuracy "
-            f"{difference.estimate:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}], "
-            f"margin {margin:g}"
-        ),
-    )
+def _champion_rule(evidence: Evidence, margin: float) -> Reason:
+    """Check that the challenger is not worse than the champion by more than the margin."""
+    passed, value, threshold = False, None, None
+    match evidence.champion:
+        case NotSeen():
+            text = "Not compared with the champion: this job has no access to the registry"
+        case NoChampion():
+            passed, text = True, "No champion to compare with: no version is approved at present"
+        case NotScored(version, why):
+            text = f"The champion (version {version}) could not be scored: {why}"
+        case Scored(version) if (difference := evidence.difference) is not None:
+            # As many correct on the same baskets is not worse. Where there are fewer, that the loss
+            # is within the margin must be shown: a test set too small to tell does not pass.
+            as_good = difference.estimate >= 0
+            passed = as_good or difference.low >= -margin
+            value = difference.estimate if as_good else difference.low
+            threshold = 0.0 if as_good else -margin
+            worse = "Worse than" if difference.high < -margin else "May be worse than"
+            estimate, low, high = (
+                f"{end:+.4f}".replace("-", "−")
+                for end in (difference.estimate, difference.low, difference.high)
+            )
+            text = (
+                f"{'Not worse than' if passed else worse} the champion (version {version}): "
+                f"accuracy {estimate}, {100 * evidence.confidence:g}% CI [{low}, {high}], "
+                f"allowed loss {margin:g}"
+            )
+        case _:
+            raise ValueError("A champion that was scored needs a difference.")
+    return Reason(rule="champion", passed=passed, value=value, threshold=threshold, text=text)
 
 
 def _enough(baskets: int, least: int) -> Reason:
@@ -196,7 +175,7 @@ def _approved_score(interval: Interval, least: float, config: GateConfig) -> str
 
 
 def rule_lines(reasons: list[Reason]) -> str:
-    """Say what each rule found, a line a rule."""
+    """Return one line per rule: whether it passed, its name, its reason."""
     return "\n".join(
         f"{'passed' if reason['passed'] else 'NOT PASSED'} {reason['rule']}: {reason['text']}"
         for reason in reasons
@@ -204,5 +183,5 @@ def rule_lines(reasons: list[Reason]) -> str:
 
 
 def decision_of(verdict: Verdict) -> Decision:
-    """Return the decision that a report has written down."""
+    """Return the decision that a report contains."""
     return Decision(verdict["approved"], verdict["reasons"], verdict["description"])

@@ -18,7 +18,8 @@ from basketwise.errors import InputError
 from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import INDEX_FILE, TARGET, TEST_FILE
-from basketwise.evaluation.findings import BASELINE, CHAMPION, ChampionPredictions, Findings
+from basketwise.evaluation.champion import Champion, Scored
+from basketwise.evaluation.findings import BASELINE, CHAMPION, Findings
 from basketwise.evaluation.gate import Decision, Evidence, decide, decision_of
 from basketwise.evaluation.impact import business_impact
 from basketwise.evaluation.importance import permutation_importance, telling_products
@@ -60,13 +61,11 @@ def run_evaluation(
     gold: Path,
     trained: Path,
     config: Config,
-    champion: ChampionPredictions | None,
+    champion: Champion,
     run: Run,
     other_splits: OtherSplits | None = None,
-    *,
-    sees_registry: bool = True,
 ) -> Evaluation:
-    """Judge the models of one training.
+    """Evaluate the models of one training.
 
     Parameters
     ----------
@@ -77,18 +76,16 @@ def run_evaluation(
         ``model.tar.gz``.
     config : Config
         All settings.
-    champion : ChampionPredictions or None
-        For the gate.
+    champion : Champion
+        What the gate compares the winner with.
     run : Run
         Which run this is.
     other_splits : callable or None
         Measures the other splits; None leaves them out.
-    sees_registry : bool
-        Whether no ``champion`` means that there is none; False: it is not known.
     """
     # One BLAS thread, as in training: what is added up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
-        findings = _measure(gold, trained, config, champion, other_splits, sees_registry)
+        findings = _measure(gold, trained, config, champion, other_splits)
     report = report_document(run, findings, config)
     write_outputs(trained, gold, report, findings, config)
     return Evaluation(report, findings.decision)
@@ -98,9 +95,8 @@ def _measure(
     gold: Path,
     trained: Path,
     config: Config,
-    champion: ChampionPredictions | None,
+    champion: Champion,
     other_splits: OtherSplits | None,
-    sees_registry: bool,
 ) -> Findings:
     metadata = read_metadata(gold)
     record = read_record(trained)
@@ -113,25 +109,17 @@ def _measure(
     bootstrap = Bootstrap(
         config.evaluation.resamples, config.evaluation.confidence, config.training.random_state
     )
-    resampled = resample(true, predicted, units, bootstrap)
-    # Drawn apart: the other intervals must not depend on who happens to be champion.
-    versus = None
-    if champion is not None and champion.predicted is not None:
-        pair = {record.winner: predicted[record.winner], CHAMPION: champion.predicted}
-        versus = resample(true, pair, units, bootstrap)
+    rival = {CHAMPION: champion.predicted} if isinstance(champion, Scored) else {}
+    resampled = resample(true, predicted | rival, units, bootstrap)
     index = pl.read_parquet(gold / INDEX_FILE) if "product" in metadata.groups else None
     return Findings(
         metadata=metadata,
         record=record,
         judged={name: scores(confusion_matrix(true, by)) for name, by in predicted.items()},
         resampled=resampled,
-        versus=versus,
-        bootstrap=bootstrap,
         by_customer=units is not None,
         champion=champion,
-        decision=_decide(
-            resampled, versus, record, champion, true.size, metadata, config, sees_registry
-        ),
+        decision=_decide(resampled, record.winner, champion, metadata, config),
         calibration=_calibration(trained, predictions, record, true),
         slices=slice_tables(
             cohorts,
@@ -208,24 +196,18 @@ def _commonest(trained: Path) -> int:
 
 
 def _decide(
-    resampled: Resampled,
-    versus: Resampled | None,
-    record: TrainingRecord,
-    champion: ChampionPredictions | None,
-    test_baskets: int,
-    metadata: Metadata,
-    config: Config,
-    sees_registry: bool,
+    resampled: Resampled, winner: str, champion: Champion, metadata: Metadata, config: Config
 ) -> Decision:
+    scored = isinstance(champion, Scored)
     evidence = Evidence(
-        accuracy=resampled.accuracy(record.winner),
-        macro_f1=resampled.macro_f1(record.winner),
-        champion=champion.version if champion else None,
-        difference=versus.accuracy_difference(record.winner, CHAMPION) if versus else None,
-        test_baskets=test_baskets,
+        accuracy=resampled.accuracy(winner),
+        macro_f1=resampled.macro_f1(winner),
+        confidence=resampled.bootstrap.confidence,
+        champion=champion,
+        difference=resampled.accuracy_difference(winner, CHAMPION) if scored else None,
+        test_baskets=int(resampled.confusion(winner).sum()),
         lines_read=metadata.lines.read,
         lines_rejected=metadata.lines.rejected,
-        sees_registry=sees_registry,
     )
     return decide(evidence, config.gate)
 

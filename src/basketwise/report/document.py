@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from basketwise.config import Config
 from basketwise.etl.metadata import Metadata
+from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.findings import CHAMPION, Findings
 from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.slices import weak_slices
@@ -86,8 +87,8 @@ def _winner(findings: Findings) -> Winner:
         model=name,
         accuracy=interval_document(resampled.accuracy(name)),
         macro_f1=interval_document(resampled.macro_f1(name)),
-        confidence=findings.bootstrap.confidence,
-        resamples=findings.bootstrap.resamples,
+        confidence=resampled.bootstrap.confidence,
+        resamples=resampled.bootstrap.resamples,
         resampled="customers" if findings.by_customer else "baskets",
         units=resampled.units,
         classes=list(CLASSES),
@@ -109,13 +110,13 @@ def _winner(findings: Findings) -> Winner:
 
 
 def _champion(findings: Findings) -> Champion | None:
-    name, versus = findings.record.winner, findings.versus
-    if findings.champion is None or versus is None:
+    name, resampled = findings.record.winner, findings.resampled
+    if not isinstance(findings.champion, Scored):
         return None
     return Champion(
         version=findings.champion.version,
-        accuracy_difference=interval_document(versus.accuracy_difference(name, CHAMPION)),
-        f1_difference=interval_document(versus.f1_difference(name, CHAMPION)),
+        accuracy_difference=interval_document(resampled.accuracy_difference(name, CHAMPION)),
+        f1_difference=interval_document(resampled.f1_difference(name, CHAMPION)),
         test_rows=int(findings.judged[name].support.sum()),
     )
 

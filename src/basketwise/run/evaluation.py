@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from basketwise.evaluation.champion import Champion, NoChampion
 from basketwise.evaluation.metrics import shown
 from basketwise.evaluation.stage import Evaluation, read_evaluation, run_evaluation
-from basketwise.registry.protocol import Registry
+from basketwise.registry.protocol import ModelVersion, Registry
 from basketwise.report.types import Run, SplitScores
 from basketwise.run.context import Context
 from basketwise.run.etl import Data
@@ -72,13 +73,14 @@ def evaluate(
             "training": recorded("training", trained.folder),
         }
         config = made_with(context.config, steps.values())
-        champion_name = _champion_name(registry, context)
+        # Asked once: what decides whether to evaluate again is what the winner is compared with.
+        version = registry.champion() if registry and context.config.gate.champion else None
         inputs = {name: step.digest for name, step in steps.items()} | {
-            "champion": champion_name,
+            "champion": _champion_name(version),
             "splits": "all" if all_splits else "the chosen one",
         }
         plan = planned("evaluation", inputs, config)
-        why = "the models are new" if trained.outcome.why else _why_again(plan, trained, registry)
+        why = "the models are new" if trained.outcome.why else _why_again(plan, trained, version)
         if context.force:
             why = FORCED
         if not why:
@@ -94,11 +96,11 @@ def evaluate(
                 scratch = staging.scratch / "splits"
                 return score_other_splits(data.silver, scratch, record.winner, config, log.tick)
 
-            champion = None
-            if registry is not None and context.config.gate.champion:
-                from basketwise.serving.champion import champion_predictions
+            champion: Champion = NoChampion()
+            if registry is not None and version is not None:
+                from basketwise.serving.champion import score_champion
 
-                champion = champion_predictions(registry, data.silver, data.gold)
+                champion = score_champion(registry, version.version, data.silver, data.gold)
             evaluation = run_evaluation(
                 data.gold,
                 folder,
@@ -119,18 +121,15 @@ def evaluate(
     return Judged(folder, evaluation, outcome)
 
 
-def _champion_name(registry: Registry | None, context: Context) -> str:
+def _champion_name(champion: ModelVersion | None) -> str:
     """Name what the challenger is compared with."""
-    champion = registry.champion() if registry and context.config.gate.champion else None
     return f"version {champion.version} ({champion.sha256[:12]})" if champion else NO_CHAMPION
 
 
-def _why_again(plan: Step, trained: Trained, registry: Registry | None) -> str:
+def _why_again(plan: Step, trained: Trained, champion: ModelVersion | None) -> str:
     """Say why a training must be judged again."""
     earlier = found("evaluation", trained.folder)
-    champion = registry.champion() if registry else None
-    own = champion is not None and champion.run_id == trained.folder.name
-    if earlier is not None and own and plan.inputs["champion"] != NO_CHAMPION:
+    if earlier is not None and champion is not None and champion.run_id == trained.folder.name:
         # The champion is this very model: what it was compared with then still counts.
         seen = plan.inputs | {"champion": earlier.inputs.get("champion", "")}
         plan = plan.model_copy(update={"inputs": seen})

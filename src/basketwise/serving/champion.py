@@ -5,61 +5,48 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.etl.tables import KEY, TEST_FILE
-from basketwise.evaluation.findings import ChampionPredictions
+from basketwise.evaluation.champion import NotScored, Scored
 from basketwise.registry.protocol import Registry
 from basketwise.schema import BASKET_ID
-from basketwise.serving.scorer import PREDICTED, Scorer, load_scorer
+from basketwise.serving.scorer import PREDICTED, load_scorer
 from basketwise.training.examples import class_numbers
 
 
-def champion_predictions(
-    registry: Registry, silver: Path, gold: Path
-) -> ChampionPredictions | None:
-    """Score the test baskets with the current champion, through its own index and recipe.
+def score_champion(
+    registry: Registry, version: str, silver: Path, gold: Path
+) -> Scored | NotScored:
+    """Score the test baskets with the champion, through its own index and recipe.
 
     Parameters
     ----------
     registry : Registry
-        Where the champion is kept.
+        Where the champion is stored.
+    version : str
+        The champion's version.
     silver, gold : Path
-        The challenger's data: the lines, and which baskets are in test.
+        The challenger's data: the lines, and which baskets are in the test set.
 
     Returns
     -------
-    ChampionPredictions or None
-        None where there is no champion. ``predicted`` is None where it cannot be loaded, or does
-        not score every test basket.
+    Scored or NotScored
+        The latter where the champion cannot be loaded, or does not score every test basket.
     """
-    champion = registry.champion()
-    if champion is None:
-        return None
+    tested = pl.read_parquet(gold / TEST_FILE, columns=[KEY])
+    ids = tested.rename({KEY: BASKET_ID})
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         try:
-            scorer = load_scorer(registry.fetch(champion.version, Path(scratch)))
-        except InputError:
-            return ChampionPredictions(champion.version, None)
-        predicted = _score(scorer, silver, pl.read_parquet(gold / TEST_FILE, columns=[KEY]))
-    return ChampionPredictions(champion.version, predicted)
-
-
-def _score(
-    scorer: Scorer, silver: Path, tested: pl.DataFrame
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]] | None:
-    ids = tested.rename({KEY: BASKET_ID})
-    scored = []
-    for chunk in read_chunks(silver):
-        lines = chunk.lines.join(ids, on=BASKET_ID, how="semi")
-        if lines.height:
-            scored.append(scorer.score(lines))
-    if not scored:
-        return None
-    table = tested.join(pl.concat(scored), on=KEY, how="left", maintain_order="left")
-    if table[PREDICTED].null_count():
-        return None
-    return class_numbers(table[PREDICTED])
+            scorer = load_scorer(registry.fetch(version, Path(scratch)))
+        except InputError as error:
+            return NotScored(version, error.headline.replace(f"{scratch}/", "").rstrip("."))
+        lines = (chunk.lines.join(ids, on=BASKET_ID, how="semi") for chunk in read_chunks(silver))
+        scores = [scorer.score(own) for own in lines if own.height]
+    answers = sum(part.height for part in scores)
+    if answers < tested.height:
+        return NotScored(version, f"it classifies {answers:,} of {tested.height:,} baskets")
+    joined = tested.join(pl.concat(scores), on=KEY, how="left", maintain_order="left")
+    return Scored(version, class_numbers(joined[PREDICTED]))

@@ -27,7 +27,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         path.touch()
 
     for name in ("plots_reliability.reliability_png", "plots.confusion_matrix_png"):
-        monkeypatch.setattr(f"basketwise.evaluation.{name}", draw_nothing)
+        monkeypatch.setattr(f"basketwise.report.{name}", draw_nothing)
     monkeypatch.setattr("basketwise.report.plots.comparison_png", lambda *args: args[-1].touch())
     monkeypatch.setenv("BASKETWISE_EVALUATION__RESAMPLES", "100")
     monkeypatch.setenv("BASKETWISE_EVALUATION__IMPORTANCE_BASKETS", "50")
@@ -68,8 +68,8 @@ def test_the_job_judges_what_a_training_job_left(
     # A container sees no registry: whether there is a champion is not known there.
     (reason,) = [one for one in report["verdict"]["reasons"] if one["rule"] == "champion"]
     assert (reason["passed"], document["approved"]) == (False, False)
-    assert "does not see the registry" in reason["text"]
-    assert "does not see the registry" in document["basketwise"]["description"]
+    assert "no access to the registry" in reason["text"]
+    assert "no access to the registry" in document["basketwise"]["description"]
     metrics = document["multiclass_classification_metrics"]
     assert metrics["accuracy"]["value"] == document["accuracy"]
     assert report["run"]["run_id"] == "run-20260301-120000"

@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> None:
         If gold, training or settings cannot be used.
     """
     options = _parser().parse_args(arguments)
+    from basketwise.evaluation.champion import NotSeen
     from basketwise.evaluation.stage import run_evaluation
     from basketwise.report.types import Run
 
@@ -54,9 +55,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     options.output_path.mkdir(parents=True, exist_ok=True)
     _bring(options.model_path, options.output_path)
-    evaluation = run_evaluation(
-        options.gold_path, options.output_path, config, None, run, sees_registry=False
-    )
+    evaluation = run_evaluation(options.gold_path, options.output_path, config, NotSeen(), run)
     document = evaluation_document(evaluation.report)
     if options.run_id:
         document |= _for_registry(options.run_id, options.output_path, evaluation.report)

@@ -1,0 +1,36 @@
+"""What is known of the current champion, asked once per evaluation and handed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from basketwise.arrays import Labels
+
+
+@dataclass(frozen=True)
+class NotSeen:
+    """The evaluation has no access to the registry: whether there is a champion is not known."""
+
+
+@dataclass(frozen=True)
+class NoChampion:
+    """No version is approved at present."""
+
+
+@dataclass(frozen=True)
+class NotScored:
+    """The champion cannot score the challenger's test baskets; ``why`` is half a sentence."""
+
+    version: str
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The champion, and the classes it predicts for the test baskets, in the gold file's order."""
+
+    version: str
+    predicted: Labels
+
+
+Champion = NotSeen | NoChampion | NotScored | Scored
