@@ -1,0 +1,128 @@
+"""Imports between the rooms (folders and root modules) of the package point downwards only."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import basketwise
+
+ROOT = Path(basketwise.__file__).parent
+
+LAYERS = (
+    ("aws",),
+    ("cli",),
+    ("api", "doctor"),
+    ("run",),
+    ("platforms", "serving"),
+    ("registry",),
+    ("evaluation",),
+    ("report",),
+    ("model",),
+    ("training",),
+    ("etl",),
+    ("features",),
+    ("artifact", "sampling", "settings", "storage", "template"),
+    ("config", "provenance"),
+    ("arrays", "concurrency", "digests", "errors", "files", "plugins", "progress", "schema"),
+)
+"""From top to bottom. A room imports from lower layers alone, nothing from its own layer."""
+
+FACES = {"", "__main__"}
+"""What names the others for those outside: ``basketwise`` itself, and ``python -m basketwise``."""
+
+KNOWN = {
+    ("doctor.check", "aws"),
+    ("provenance", "report"),
+    ("registry.opening", "aws"),
+    ("report.document", "evaluation"),
+    ("report.documents", "evaluation"),
+    ("report.plots", "evaluation"),
+    ("report.plots_reliability", "evaluation"),
+    ("report.templates.filters", "evaluation"),
+    ("storage.fetching", "aws"),
+    ("storage.opening", "aws"),
+    ("training.stage", "evaluation"),
+}
+"""Module and room of each import upwards that is still to go. Delete the line when it is gone."""
+
+
+def modules() -> dict[str, Path]:
+    """Return each module's file by its name below ``basketwise``; a package's own is its name."""
+    named = {}
+    for file in ROOT.rglob("*.py"):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        named[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return named
+
+
+MODULES = modules()
+
+
+def imported(module: str) -> Iterator[str]:
+    """Yield the modules of the package that a module imports, inside its functions too."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, inner = name.partition(".")
+            if package == "basketwise":
+                yield inner if inner in MODULES else inner.rpartition(".")[0]
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+IMPORTS = {module: sorted(set(imported(module)) - {module}) for module in MODULES}
+LEVEL = {name: level for level, layer in enumerate(reversed(LAYERS)) for name in layer}
+
+
+def upwards() -> set[tuple[str, str]]:
+    """Return module and room of every import that does not point to a lower layer."""
+    arrows = (
+        (module, room(other))
+        for module, others in IMPORTS.items()
+        for other in others
+        if room(module) not in FACES and room(other) not in {room(module), ""}
+    )
+    return {(module, to) for module, to in arrows if LEVEL[to] >= LEVEL[room(module)]}
+
+
+def test_every_room_has_its_layer() -> None:
+    assert {room(module) for module in MODULES} - FACES <= LEVEL.keys()
+
+
+def test_imports_point_to_lower_layers() -> None:
+    assert upwards() - KNOWN == set()
+
+
+@pytest.mark.parametrize("arrow", sorted(KNOWN), ids=" -> ".join)
+def test_known_imports_upwards_still_exist(arrow: tuple[str, str]) -> None:
+    assert arrow in upwards(), f"it is gone: delete {arrow} from KNOWN"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {
+        module: {to for to in others if to and (module, room(to)) not in KNOWN}
+        for module, others in IMPORTS.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_the_architecture_draws_the_layers() -> None:
+    page = ROOT.parents[1] / "docs/explanation/architecture.md"
+    drawing = "\n".join("  ".join(layer) for layer in LAYERS)
+    assert f"```text\n{drawing}\n```\n" in page.read_text(encoding="utf-8"), drawing
