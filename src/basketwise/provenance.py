@@ -12,8 +12,9 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from typing_extensions import TypedDict
+
 from basketwise import __version__
-from basketwise.report.types import Host
 
 XGBOOST = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
 """The distribution that brings XGBoost here, as ``pyproject.toml`` chooses it."""
@@ -70,6 +71,14 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[name] = "absent"
     return versions
+
+
+class Host(TypedDict):
+    """The machine that ran it."""
+
+    python: str
+    platform: str
+    cpus: int
 
 
 def host() -> Host:

@@ -14,13 +14,13 @@ from basketwise.aws.platform import SageMakerPlatform
 from basketwise.config import AwsConfig, Config
 from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
 from basketwise.etl.cohorts import COHORTS_FILE
+from basketwise.etl.metadata import read_metadata
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
 from basketwise.provenance import sha256
 from basketwise.storage.opening import open_storage
-from basketwise.training.record import TrainingRecord
-from basketwise.training.stage import RECORD_FILE, read_metadata
+from basketwise.training.record import RECORD_FILE, TrainingRecord
 from tests.aws.double.cloud import running_cloud
 from tests.cli.till import delivered, delivery, without
 from tests.fakes.model_registry import REGION

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Floats, Labels
 from basketwise.evaluation.intervals import Bootstrap, Interval, Resampled, resample
-from basketwise.evaluation.metrics import confusion_matrix, scores
+from basketwise.training.metrics import confusion_matrix, scores
 from tests.evaluation.answering import BOOTSTRAP, answers, challenged, customers, width
 
 COUNTS = st.lists(st.integers(0, 50), min_size=9, max_size=9).filter(any)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from basketwise.arrays import Labels
 from basketwise.evaluation import resampling
-from basketwise.evaluation.metrics import confusion_matrix
 from basketwise.evaluation.resampling import Patterns, draw, find_patterns, joint_cells
+from basketwise.training.metrics import confusion_matrix
 
 
 def labels(*numbers: int) -> Labels:

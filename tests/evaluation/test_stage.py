@@ -329,7 +329,7 @@ def test_without_the_product_group_there_is_no_index_to_ship(
 
 
 def test_an_unfinished_training_is_refused(sample_run: Run, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no finished training") as caught:
+    with pytest.raises(InputError, match="contains no finished training") as caught:
         run_evaluation(sample_run.gold, tmp_path, CONFIG, NoChampion(), RUN)
     assert "basketwise train" in caught.value.hint
 

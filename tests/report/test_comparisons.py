@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from basketwise.report.html import render_html
-from basketwise.report.templates.filters import GAP
+from basketwise.report.numbers import GAP
 from basketwise.report.types import Interval, LeaderboardRow
 from tests.report.example import MARGIN, example_report
 from tests.report.page import Page, tidy

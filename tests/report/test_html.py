@@ -12,7 +12,7 @@ import pytest
 
 from basketwise.errors import InputError
 from basketwise.report.html import render_html
-from basketwise.report.templates.filters import GAP, duration, size
+from basketwise.report.numbers import GAP, duration, size
 from tests.report.example import ACCURACY, CLASSES, example_report
 from tests.report.page import Page
 

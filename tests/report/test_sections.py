@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
+from basketwise.report import numbers
 from basketwise.report.html import render_html
-from basketwise.report.templates import filters
 from basketwise.report.types import Report
 from tests.report.example import MARGIN, example_report
 from tests.report.page import Page, tidy
 
-NUMBER = re.compile(rf"(?<![\w.])[+−-]?\d(?:[\d,.{filters.GAP}]*\d)?(?![\w])")
+NUMBER = re.compile(rf"(?<![\w.])[+−-]?\d(?:[\d,.{numbers.GAP}]*\d)?(?![\w])")
 FORMS: tuple[Callable[[float], str], ...] = (
-    filters.score,
-    lambda value: filters.score(value, "+"),
-    lambda value: filters.score(value, digits=2),
-    filters.count,
-    lambda value: filters.percent(value).rstrip("%"),
-    lambda value: filters.duration(abs(value)).split(filters.GAP)[0],
+    numbers.score,
+    lambda value: numbers.score(value, "+"),
+    lambda value: numbers.score(value, digits=2),
+    numbers.count,
+    lambda value: numbers.percent(value).rstrip("%"),
+    lambda value: numbers.duration(abs(value)).split(numbers.GAP)[0],
 )
 
 FIXED: dict[str, set[str]] = {

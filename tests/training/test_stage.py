@@ -12,6 +12,7 @@ from sklearn.metrics import f1_score
 
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
+from basketwise.etl.metadata import read_metadata
 from basketwise.features.groups import columns_of
 from basketwise.schema import CLASSES
 from basketwise.training import crossval
@@ -26,8 +27,8 @@ from basketwise.training.predictions import (
     decide,
     probability_columns,
 )
-from basketwise.training.record import TrainingRecord
-from basketwise.training.stage import RECORD_FILE, read_metadata, run_training
+from basketwise.training.record import RECORD_FILE, TrainingRecord
+from basketwise.training.stage import run_training
 from tests.etl.running import Run, quiet
 from tests.evaluation.running import CONFIG, FEW_TREES, Evaluated
 

@@ -130,7 +130,7 @@ class SageMakerPlatform:
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
         """Train on ``gold`` of the workspace, and bring what the job left here."""
-        from basketwise.training.stage import read_metadata
+        from basketwise.etl.metadata import read_metadata
 
         read_metadata(job.gold)
         gold = self._settle(job.gold, GOLD)

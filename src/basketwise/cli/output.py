@@ -24,7 +24,7 @@ RULE = "─" * WIDTH
 
 def shown_score(score: float) -> str:
     """Write a score; imported late, for the sake of commands that show none."""
-    from basketwise.evaluation.metrics import shown
+    from basketwise.report.numbers import shown
 
     return shown(score)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from basketwise.errors import InputError
 from basketwise.etl.sources import FileRecord
+from basketwise.etl.tables import METADATA_FILE
 from basketwise.schema import CLASSES
 
 
@@ -75,3 +78,17 @@ class Metadata(Record):
     data_hash: str
     """sha256 over the files' names and digests."""
     warnings: list[str] = []
+
+
+def read_metadata(gold: Path) -> Metadata:
+    """Read ``metadata.json`` of a gold folder.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    path = gold / METADATA_FILE
+    if not path.is_file():
+        raise InputError(f"There is no gold data in {str(gold)!r}.", "Run 'basketwise etl' first.")
+    return Metadata.model_validate_json(path.read_bytes())

@@ -8,7 +8,6 @@ from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Champion
 from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.intervals import Resampled
-from basketwise.evaluation.metrics import Scores
 from basketwise.report.types import (
     Calibration,
     Impact,
@@ -17,6 +16,7 @@ from basketwise.report.types import (
     SliceTable,
     SplitScores,
 )
+from basketwise.training.metrics import Scores
 from basketwise.training.record import TrainingRecord
 
 BASELINE = "baseline"

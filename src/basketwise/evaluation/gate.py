@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from basketwise.config import GateConfig
 from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotSeen, Scored
 from basketwise.evaluation.intervals import Interval
-from basketwise.evaluation.metrics import shown
+from basketwise.report.numbers import shown
 from basketwise.report.types import Reason, Verdict
 
 BASKETS_RULE, REJECTED_RULE = "min_test_baskets", "max_rejected_share"

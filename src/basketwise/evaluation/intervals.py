@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Floats, Labels
-from basketwise.evaluation.metrics import class_f1, confusion_matrix, macro_f1
 from basketwise.evaluation.resampling import SIZE, draw, find_patterns, joint_cells
+from basketwise.training.metrics import class_f1, confusion_matrix, macro_f1
 
 
 @dataclass(frozen=True)

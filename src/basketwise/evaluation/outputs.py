@@ -12,15 +12,15 @@ from basketwise.artifact.bundle import write_code
 from basketwise.config import Config
 from basketwise.etl.cohorts import COHORTS_FILE
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
-from basketwise.evaluation.findings import Findings
-from basketwise.provenance import sha256, timestamp
-from basketwise.report.documents import (
+from basketwise.evaluation.documents import (
     evaluation_results,
     manifest_facts,
     metrics,
     model_metadata,
     results,
 )
+from basketwise.evaluation.findings import Findings
+from basketwise.provenance import sha256, timestamp
 from basketwise.report.types import Report
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import CALIBRATION_FILE

@@ -17,7 +17,7 @@ import polars as pl
 from basketwise.arrays import Counts, Floats, Labels
 from basketwise.config import SliceColumn
 from basketwise.evaluation.differences import Differences, differences, holm
-from basketwise.evaluation.metrics import shown
+from basketwise.report.numbers import shown
 from basketwise.report.types import Interval, Slice, SliceTable
 from basketwise.schema import CLASSES
 

@@ -16,9 +16,9 @@ from basketwise.errors import ConfigError, InputError
 from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
 from basketwise.etl.gold import run_gold
 from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
+from basketwise.evaluation.documents import interval_document
 from basketwise.evaluation.intervals import Bootstrap, resample
 from basketwise.progress import Tick
-from basketwise.report.documents import interval_document
 from basketwise.report.types import SplitScores
 from basketwise.training.examples import read_examples
 from basketwise.training.pieces import fit

@@ -16,24 +16,24 @@ from basketwise.artifact.archive import read_document
 from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
-from basketwise.etl.metadata import Metadata
+from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.etl.tables import INDEX_FILE, TARGET, TEST_FILE
 from basketwise.evaluation.champion import Champion, Scored
+from basketwise.evaluation.documents import interval_document
 from basketwise.evaluation.findings import BASELINE, CHAMPION, Findings
 from basketwise.evaluation.gate import Decision, Evidence, decide, decision_of
 from basketwise.evaluation.impact import business_impact
 from basketwise.evaluation.importance import permutation_importance, telling_products
 from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
-from basketwise.evaluation.metrics import confusion_matrix, scores
 from basketwise.evaluation.outputs import REPORT_JSON, write_outputs
 from basketwise.evaluation.reliability import reliability
 from basketwise.evaluation.slices import slice_tables
-from basketwise.report.document import report_document
-from basketwise.report.documents import interval_document
+from basketwise.evaluation.summary import report_document
 from basketwise.report.types import Calibration, Report, Run, SplitScores
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import read_calibration
 from basketwise.training.examples import class_numbers, read_examples
+from basketwise.training.metrics import confusion_matrix, scores
 from basketwise.training.persistence import MODEL, load_model
 from basketwise.training.predictions import (
     CALIBRATED,
@@ -42,8 +42,7 @@ from basketwise.training.predictions import (
     predicted_class,
     probability_columns,
 )
-from basketwise.training.record import TrainingRecord
-from basketwise.training.stage import RECORD_FILE, read_metadata
+from basketwise.training.record import TrainingRecord, read_record
 
 OtherSplits = Callable[[TrainingRecord], list[SplitScores]]
 """Scores of the winner's algorithm on the ways to part the baskets that were not chosen."""
@@ -143,22 +142,6 @@ def _measure(
         products=telling_products(index) if index is not None else {},
         impact=business_impact(resampled, record.winner, commonest, config.business),
     )
-
-
-def read_record(trained: Path) -> TrainingRecord:
-    """Read ``training.json`` of a training.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    path = trained / RECORD_FILE
-    if not path.is_file():
-        raise InputError(
-            f"{str(trained)!r} holds no finished training.", "Run 'basketwise train' first."
-        )
-    return TrainingRecord.model_validate_json(path.read_bytes())
 
 
 def read_evaluation(folder: Path) -> Evaluation:

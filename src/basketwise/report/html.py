@@ -18,8 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from basketwise.errors import InputError
-from basketwise.report.templates import drawing, wording
-from basketwise.report.templates.filters import FILTERS, finish
+from basketwise.report import drawing, wording
+from basketwise.report.numbers import FILTERS, finish
 from basketwise.report.types import (
     REPORT_FORMAT,
     Assumption,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeGuard
 
-from basketwise.evaluation.metrics import shown
 from basketwise.report import canvas
 from basketwise.report.canvas import ACCENT, AMBER, FONT, INK, LINE, QUIET
+from basketwise.report.numbers import shown
 from basketwise.report.types import LeaderboardRow
 
 if TYPE_CHECKING:

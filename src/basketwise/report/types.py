@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, TypedDict
 
+from basketwise.provenance import Host
+
 REPORT_FORMAT = 2
 """Goes up when a key changes its meaning or is taken away."""
 
@@ -313,14 +315,6 @@ class DataSummary(TypedDict):
     outliers: int
     products: int
     split: SplitSummary
-
-
-class Host(TypedDict):
-    """The machine that ran it."""
-
-    python: str
-    platform: str
-    cpus: int
 
 
 class Lineage(TypedDict):

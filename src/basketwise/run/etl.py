@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basketwise.errors import InputError
-from basketwise.etl.metadata import Metadata
+from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.platforms.protocol import EtlJob
 from basketwise.run.context import Context
 from basketwise.run.outcome import Outcome, place, tell
 from basketwise.run.record import Step, intact, planned, recorded, seal
 from basketwise.run.workspace import GOLD, SILVER, Staging
-from basketwise.training.stage import read_metadata
 
 
 @dataclass(frozen=True)

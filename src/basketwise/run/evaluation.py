@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basketwise.evaluation.champion import Champion, NoChampion
-from basketwise.evaluation.metrics import shown
 from basketwise.evaluation.stage import Evaluation, read_evaluation, run_evaluation
 from basketwise.registry.protocol import ModelVersion, Registry
+from basketwise.report.numbers import shown
 from basketwise.report.types import Run, SplitScores
 from basketwise.run.context import Context
 from basketwise.run.etl import Data

@@ -11,9 +11,8 @@ from pathlib import Path
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import METADATA_FILE
-from basketwise.evaluation.metrics import shown
-from basketwise.evaluation.stage import read_record
 from basketwise.platforms.protocol import TrainingJob
+from basketwise.report.numbers import shown
 from basketwise.run.context import Context
 from basketwise.run.etl import Data
 from basketwise.run.outcome import FORCED, Outcome, tell
@@ -29,7 +28,7 @@ from basketwise.run.record import (
     why_again,
 )
 from basketwise.run.workspace import ARTIFACTS, Staging
-from basketwise.training.record import TrainingRecord
+from basketwise.training.record import TrainingRecord, read_record
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import ModelName
+from basketwise.errors import InputError
+
+RECORD_FILE = "training.json"
 
 GOLD_READ = "gold.json"
 """Of a job: the sha256 of each gold file that the training read."""
@@ -49,3 +53,19 @@ class TrainingRecord(BaseModel):
     references: list[Reference]
     groups: list[str]
     feature_columns: list[str]
+
+
+def read_record(trained: Path) -> TrainingRecord:
+    """Read ``training.json`` of a training.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    path = trained / RECORD_FILE
+    if not path.is_file():
+        raise InputError(
+            f"{str(trained)!r} contains no finished training.", "Run 'basketwise train' first."
+        )
+    return TrainingRecord.model_validate_json(path.read_bytes())

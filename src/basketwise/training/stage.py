@@ -9,9 +9,8 @@ from threadpoolctl import threadpool_limits
 from basketwise.arrays import Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
-from basketwise.evaluation.metrics import Scores, confusion_matrix, scores
+from basketwise.etl.metadata import Metadata, read_metadata
+from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
 from basketwise.features.groups import columns_of
 from basketwise.progress import Tick
 from basketwise.training.calibration import (
@@ -24,6 +23,7 @@ from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.crossval import fold_accuracies
 from basketwise.training.examples import Examples, read_examples
+from basketwise.training.metrics import Scores, confusion_matrix, scores
 from basketwise.training.persistence import MODEL, dump_model
 from basketwise.training.pieces import Fitted, train_all
 from basketwise.training.predictions import (
@@ -33,10 +33,8 @@ from basketwise.training.predictions import (
     decide,
     write_predictions,
 )
-from basketwise.training.record import Candidate, Reference, TrainingRecord
+from basketwise.training.record import RECORD_FILE, Candidate, Reference, TrainingRecord
 from basketwise.training.references import Plan, fit_references, plan_references
-
-RECORD_FILE = "training.json"
 
 
 def run_training(
@@ -98,14 +96,6 @@ def run_training(
     write_predictions(out / TEST_PREDICTIONS_FILE, test, of_test)
     _write(out, fitted[winner].model, calibration, record)
     return record
-
-
-def read_metadata(gold: Path) -> Metadata:
-    """Read ``metadata.json`` of a gold folder."""
-    path = gold / METADATA_FILE
-    if not path.is_file():
-        raise InputError(f"There is no gold data in {str(gold)!r}.", "Run 'basketwise etl' first.")
-    return Metadata.model_validate_json(path.read_bytes())
 
 
 def _read(path: Path, metadata: Metadata) -> Examples:

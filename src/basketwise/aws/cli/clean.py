@@ -112,7 +112,7 @@ def _sum(found: Iterable[Leftover]) -> str:
 
 
 def _size(number: int) -> str:
-    from basketwise.report.templates.filters import size
+    from basketwise.report.numbers import size
 
     return size(number)
 

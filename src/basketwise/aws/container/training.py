@@ -48,8 +48,9 @@ def main(arguments: Sequence[str]) -> None:
         If data or settings cannot be used.
     """
     options = _parser().parse_args(arguments)
-    from basketwise.training.record import GOLD_READ
-    from basketwise.training.stage import RECORD_FILE, read_metadata, run_training
+    from basketwise.etl.metadata import read_metadata
+    from basketwise.training.record import GOLD_READ, RECORD_FILE
+    from basketwise.training.stage import run_training
 
     given = {name: getattr(options, name.replace("-", "_")) for name in ("model-type", *OPTIONS)}
     given = {name: value for name, value in given.items() if value is not None}
@@ -194,8 +195,8 @@ def _tell_metrics(trained: Path) -> None:
     import polars as pl
 
     from basketwise.etl.tables import TARGET
-    from basketwise.evaluation.metrics import confusion_matrix, scores
     from basketwise.training.examples import class_numbers
+    from basketwise.training.metrics import confusion_matrix, scores
     from basketwise.training.predictions import (
         CALIBRATED,
         TEST_PREDICTIONS_FILE,

@@ -10,14 +10,7 @@ from sklearn.metrics import classification_report
 from basketwise.config import Config
 from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Scored
-from basketwise.evaluation.findings import Findings
-from basketwise.evaluation.gate import Decision
-from basketwise.evaluation.impact import business_impact
-from basketwise.evaluation.intervals import Bootstrap, resample
-from basketwise.evaluation.metrics import confusion_matrix, scores
-from basketwise.evaluation.reliability import reliability
-from basketwise.report.document import split_sentence
-from basketwise.report.documents import (
+from basketwise.evaluation.documents import (
     COMMONEST,
     evaluation_results,
     leaderboard,
@@ -26,6 +19,13 @@ from basketwise.report.documents import (
     model_metadata,
     results,
 )
+from basketwise.evaluation.findings import Findings
+from basketwise.evaluation.gate import Decision
+from basketwise.evaluation.impact import business_impact
+from basketwise.evaluation.intervals import Bootstrap, resample
+from basketwise.evaluation.reliability import reliability
+from basketwise.evaluation.summary import split_sentence
+from basketwise.training.metrics import confusion_matrix, scores
 from basketwise.training.record import Candidate, Reference, TrainingRecord
 from tests.etl.running import Run
 from tests.evaluation.running import RUN, Evaluated

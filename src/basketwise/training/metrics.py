@@ -83,18 +83,3 @@ def macro_f1(confusions: NDArray[np.int64]) -> Floats:
 
 def _share(part: Floats, whole: Counts) -> Floats:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-
-def shown(score: float, *, threshold: float = 1.0, places: int = 4) -> str:
-    """Round a score, but never across the threshold, nor up to a perfection that is not there.
-
-    Examples
-    --------
-    >>> shown(0.99647), shown(0.99996), shown(1.0)
-    ('0.9965', '0.99996', '1.0000')
-    >>> shown(0.79996, threshold=0.8, places=3)
-    '0.79996'
-    """
-    text = f"{score:.{places}f}"
-    kept = all((float(text) >= line) == (score >= line) for line in (threshold, 1.0))
-    return text if kept else shown(score, threshold=threshold, places=places + 1)

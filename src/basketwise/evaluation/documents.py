@@ -7,11 +7,11 @@ from typing import Any, Literal
 from basketwise.config import Config
 from basketwise.evaluation.findings import BASELINE, Findings
 from basketwise.evaluation.intervals import Interval
-from basketwise.evaluation.metrics import Scores
 from basketwise.provenance import code_hash, code_version, git_commit, host, library_versions
 from basketwise.report.types import Interval as IntervalDocument
 from basketwise.report.types import LeaderboardRow, Run
 from basketwise.schema import CLASSES
+from basketwise.training.metrics import Scores
 from basketwise.training.record import Candidate, Reference
 
 COMMONEST = "commonest class"

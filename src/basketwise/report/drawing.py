@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeGuard
 
-from basketwise.report.templates.filters import place
+from basketwise.report.numbers import place
 from basketwise.report.types import (
     Calibration,
     Interval,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from sklearn.metrics import confusion_matrix as reference_matrix
 
-from basketwise.evaluation.metrics import confusion_matrix, macro_f1, scores
+from basketwise.training.metrics import confusion_matrix, macro_f1, scores
 
 CLASS = st.integers(0, 2)
 

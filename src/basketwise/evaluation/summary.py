@@ -7,11 +7,11 @@ from typing import Any, cast
 from basketwise.config import Config
 from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Scored
+from basketwise.evaluation.documents import interval_document, leaderboard
 from basketwise.evaluation.findings import CHAMPION, Findings
 from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.slices import weak_slices
 from basketwise.provenance import code_hash, code_version, git_commit, host, library_versions
-from basketwise.report.documents import interval_document, leaderboard
 from basketwise.report.types import (
     REPORT_FORMAT,
     Baskets,

@@ -14,7 +14,6 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from basketwise.evaluation.metrics import shown
 from basketwise.report.types import Json
 
 TEXT_LIMIT = 160
@@ -34,6 +33,21 @@ NOT_MEASURED = Markup('<abbr class="na" title="not measured">–</abbr>')
 # Control characters are invalid in HTML, lone surrogates in UTF-8; bidirectional overrides would
 # let one value reorder the text around it.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def shown(score: float, *, threshold: float = 1.0, places: int = 4) -> str:
+    """Round a score, but never across the threshold, nor up to a perfection that is not there.
+
+    Examples
+    --------
+    >>> shown(0.99647), shown(0.99996), shown(1.0)
+    ('0.9965', '0.99996', '1.0000')
+    >>> shown(0.79996, threshold=0.8, places=3)
+    '0.79996'
+    """
+    text = f"{score:.{places}f}"
+    kept = all((float(text) >= line) == (score >= line) for line in (threshold, 1.0))
+    return text if kept else shown(score, threshold=threshold, places=places + 1)
 
 
 def score(value: float, sign: str = "", digits: int = 4) -> str:

@@ -1,1 +1,0 @@
-"""The templates of the report, and the filters they write values with."""
