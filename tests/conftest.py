@@ -1,4 +1,4 @@
-"""Shared fixtures: a small made-up sample, and what the ETL stage makes of it."""
+"""Shared fixtures: a small made-up sample, and what the stages make of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from basketwise.sampling import generate
 from tests.etl.running import Run, run
+from tests.evaluation.running import Evaluated, evaluated_once
 from tests.seaweed import S3Server, running_s3
 
 # The same examples on every machine, and no time limit that a busy one could break.
@@ -27,6 +28,12 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sample_run(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """What the ETL stage makes of the sample by default; not to be changed."""
     return run(sample, tmp_path_factory.mktemp("sample_run"))
+
+
+@pytest.fixture(scope="session")
+def evaluated(sample_run: Run) -> Evaluated:
+    """The sample's models, trained and evaluated once; not to be changed."""
+    return evaluated_once(sample_run.gold)
 
 
 @pytest.fixture(scope="session")
