@@ -1,10 +1,46 @@
-"""Threads that nobody waits for once their work is in vain."""
+"""How many threads may work, and threads that nobody waits for once their work is in vain."""
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def cores() -> int:
+    """Return how many cores this process may use: those of its affinity, within its CPU quota.
+
+    A container is often given two cores of a machine that has sixty-four. Results never depend on
+    this number; how much is in flight at once, and so memory, does.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    own = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, math.ceil(min(own, cpu_quota(CGROUPS))))
+
+
+def cpu_quota(cgroups: Path) -> float:
+    """Return how many cores' time a control group (version 1 or 2) grants; infinite without one.
+
+    Parameters
+    ----------
+    cgroups : Path
+        Where control groups are mounted. Within a container that is the container's own group.
+    """
+    with suppress(OSError, ValueError, ZeroDivisionError):
+        if (cgroups / "cpu.max").is_file():
+            quota, period = (cgroups / "cpu.max").read_text().split()
+        else:
+            quota, period = (
+                (cgroups / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
+            )
+        share = int(quota) / int(period)
+        return share if share > 0 else math.inf
+    return math.inf
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from basketwise.schema import CLASSES, DEFAULT_LABELS, GROUP_NAME
 
 LabelName = Literal["Low", "Medium", "High", "Unclassified"]
 ModelName = Literal["logistic", "decision_tree", "random_forest", "xgboost"]
-FeatureGroup = Literal["basket", "product"]
+GroupName = Literal["basket", "product"]
 SplitStrategy = Literal["time", "stratified", "customer"]
 SliceColumn = Literal[
     "store_format", "store_region", "shop_week", "shop_weekday", "shop_hour", "basket_size", "card"
@@ -55,12 +55,12 @@ class EtlConfig(Section):
 class FeaturesConfig(Section):
     """Which groups of features the models see."""
 
-    groups: tuple[FeatureGroup, ...] = ("basket", "product")
+    groups: tuple[GroupName, ...] = ("basket", "product")
     """basket: what was spent, when and where; product: what the products say (the index)."""
 
     @field_validator("groups")
     @classmethod
-    def _not_empty(cls, groups: tuple[FeatureGroup, ...]) -> tuple[FeatureGroup, ...]:
+    def _not_empty(cls, groups: tuple[GroupName, ...]) -> tuple[GroupName, ...]:
         if not groups or len(set(groups)) != len(groups):
             raise ValueError("name at least one group, each once")
         return groups

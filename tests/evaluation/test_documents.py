@@ -26,7 +26,7 @@ from basketwise.evaluation.intervals import Bootstrap, resample
 from basketwise.evaluation.reliability import reliability
 from basketwise.evaluation.summary import split_sentence
 from basketwise.training.metrics import confusion_matrix, scores
-from basketwise.training.record import Candidate, Reference, TrainingRecord
+from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
 from tests.etl.running import Run
 from tests.evaluation.running import RUN, Evaluated
 
@@ -44,8 +44,8 @@ ANSWERS = {
 CHAMPION = np.array([0, 0, 0, 1, 1, 1, 1, 2, 2, 2], dtype=np.int8)
 
 
-def candidate(name: Any, f1: float | None, **changes: Any) -> Candidate:
-    return Candidate(
+def candidate(name: Any, f1: float | None, **changes: Any) -> CandidateRecord:
+    return CandidateRecord(
         model=name,
         **{
             "algorithm": name,
@@ -68,7 +68,7 @@ RECORD = TrainingRecord(
         candidate("xgboost", 0.95),
     ],
     references=[
-        Reference(
+        ReferenceRecord(
             model="without_product",
             algorithm="xgboost",
             groups=["basket"],
@@ -77,7 +77,7 @@ RECORD = TrainingRecord(
             kind="ablation",
             without="product",
         ),
-        Reference(
+        ReferenceRecord(
             model="index_only",
             algorithm="logistic",
             groups=["product"],

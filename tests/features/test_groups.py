@@ -15,6 +15,6 @@ def test_the_order_of_columns_does_not_depend_on_how_groups_are_named(
 def test_each_column_has_one_group() -> None:
     columns = columns_of(list(GROUPS))
     assert len(set(columns)) == len(columns)
-    for name, own in GROUPS.items():
-        assert columns_of([name]) == list(own)
-        assert {group_of(column) for column in own} == {name}
+    for name, group in GROUPS.items():
+        assert columns_of([name]) == list(group.columns)
+        assert {group_of(column) for column in group.columns} == {name}

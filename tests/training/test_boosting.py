@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from xgboost import Booster, XGBClassifier
 
 from basketwise.config import TrainingConfig
-from basketwise.training import payloads
-from basketwise.training.boosting import boost, learn
-from basketwise.training.candidates import build
+from basketwise.training import boosting
+from basketwise.training.boosting import Progress, boost, recall_progress
+from basketwise.training.candidates import TRUSTED, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
-from basketwise.training.payloads import Progress, recall_progress
-from basketwise.training.persistence import TRUSTED
 
 ROUNDS = 11
 SMALL = {"n_estimators": ROUNDS, "max_depth": 3, "n_jobs": 1, "random_state": 42}
@@ -170,7 +168,7 @@ def test_it_goes_on_from_the_last_stretch_to_the_same_end(
     assert progress
     assert progress.rounds == 3 * stretches
     assert progress.seconds > 0
-    payloads.keep_progress(checkpoints, "piece", Progress(1e6, progress.rounds, progress.booster))
+    boosting.keep_progress(checkpoints, "piece", Progress(1e6, progress.rounds, progress.booster))
 
     # In a thread that has drawn other random numbers before.
     model = XGBClassifier(**SAMPLED)
@@ -255,11 +253,11 @@ def test_only_boosting_goes_in_stretches(
     config = TrainingConfig(checkpoint_rounds=1, xgboost=SAMPLED)
     checkpoints = Checkpoints(tmp_path, "key")
     tree, filled = build("decision_tree", config, len(y)), np.nan_to_num(X)
-    assert learn("decision_tree", tree, filled, y, config, checkpoints, "tree") > 0
+    assert fit_candidate("decision_tree", tree, filled, y, config, checkpoints, "tree") > 0
     plain = build("decision_tree", config, len(y)).fit(filled, y)
     np.testing.assert_array_equal(tree.predict_proba(filled), plain.predict_proba(filled))
     assert list(tmp_path.iterdir()) == []
     boosted = build("xgboost", config, len(y))
-    assert learn("xgboost", boosted, X, y, config, checkpoints, "boosted") > 0
+    assert fit_candidate("xgboost", boosted, X, y, config, checkpoints, "boosted") > 0
     assert [path.name for path in tmp_path.iterdir()] == ["boosted-rounds.checkpoint"]
     assert boosted.predict_proba(X).shape == (len(y), 3)

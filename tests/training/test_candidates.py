@@ -12,7 +12,7 @@ from xgboost import XGBClassifier
 
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import ConfigError
-from basketwise.training.candidates import build
+from basketwise.training.candidates import CANDIDATES, build
 
 ROWS = 300
 NAMES: tuple[ModelName, ...] = get_args(ModelName)
@@ -30,6 +30,12 @@ def rows() -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     y = rng.integers(0, 3, 300).astype(np.int8)
     X = np.column_stack([y + rng.normal(0, 0.3, 300), rng.normal(0, 1000, 300)])
     return X.astype(np.float32), y
+
+
+def test_each_name_of_the_settings_has_its_entry() -> None:
+    assert tuple(CANDIDATES) == NAMES == TrainingConfig().models
+    assert {candidate.name for candidate in CANDIDATES.values()} == set(CANDIDATES)
+    assert all(candidate.title for candidate in CANDIDATES.values())
 
 
 def test_the_four_are_what_they_are_called() -> None:
@@ -85,7 +91,7 @@ def test_settings_reach_the_estimator(name: ModelName) -> None:
 @pytest.mark.parametrize("name", ["logistic", "decision_tree", "random_forest"])
 def test_an_unknown_setting_is_named(name: ModelName) -> None:
     config = TrainingConfig.model_validate({name: {"depth": 3}})
-    with pytest.raises(ConfigError, match=rf"training\.{name} holds .*'depth'"):
+    with pytest.raises(ConfigError, match=rf"training\.{name} contains .*'depth'"):
         build(name, config, ROWS)
 
 

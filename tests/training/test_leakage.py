@@ -15,8 +15,8 @@ from basketwise.etl.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.features.product import PRODUCT_FEATURES, product_features
 from basketwise.sampling import generate
 from basketwise.training.candidates import build
-from basketwise.training.crossval import fit_fold
 from basketwise.training.examples import Examples, read_examples
+from basketwise.training.fitting import fit_fold
 from tests.etl.running import Run, run
 
 LABEL = "BASKET_PRICE_SENSITIVITY"

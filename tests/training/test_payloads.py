@@ -14,18 +14,20 @@ from sklearn.preprocessing import FunctionTransformer
 from basketwise.arrays import Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.training import persistence
+from basketwise.training.boosting import (
+    Progress,
+    drop_progress,
+    keep_progress,
+    recall_progress,
+)
 from basketwise.training.candidates import build
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
 from basketwise.training.payloads import (
-    Progress,
-    drop_progress,
     keep_model,
     keep_probabilities,
-    keep_progress,
     recall_model,
     recall_probabilities,
-    recall_progress,
 )
 from tests.training.made_up import made_up
 

@@ -16,7 +16,7 @@ from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
 from basketwise.etl.split import assign_folds
 from basketwise.etl.survey import STORE_COLUMNS, Survey, read_survey, spend_quantile
-from basketwise.features.groups import columns_of
+from basketwise.features.groups import columns_of, of_index
 from basketwise.features.product_index.learning import (
     LabelledLines,
     LearnedIndex,
@@ -70,7 +70,7 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     limit = spend_quantile(survey.spends, config.etl.outlier_quantile)
     baskets = assign_folds(survey.baskets, config.split, config.training.folds)
     index = None
-    if "product" in config.features.groups:
+    if of_index(config.features.groups):
         training = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
         evidence = gather(
             _training_lines(

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
-from basketwise.features.basket import ENCODED, basket_features, treat_outliers
-from basketwise.features.product import product_features
+from basketwise.features.basket import ENCODED, treat_outliers
+from basketwise.features.groups import Learned, compute_groups
 from basketwise.progress import Tick
 from basketwise.schema import (
     BASKET_ID,
@@ -89,9 +89,7 @@ def features(
     # The streaming engine adds up in the order in which its threads arrive; the in-memory one in
     # the order of the rows, so that the last bits are the same on any machine.
     treated = treat_outliers(lines.lazy(), recipe.outliers, recipe.limit)
-    table = basket_features(treated, recipe.encoders)
-    if index is not None:
-        table = table.join(product_features(treated, index.lazy(), on=on), on=BASKET_ID)
+    table = compute_groups(treated, Learned(recipe.encoders, index, on))
     return table.rename({BASKET_ID: KEY}).sort(KEY).collect(engine="in-memory")
 
 

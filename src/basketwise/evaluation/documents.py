@@ -12,7 +12,7 @@ from basketwise.report.types import Interval as IntervalDocument
 from basketwise.report.types import LeaderboardRow, Run
 from basketwise.schema import CLASSES
 from basketwise.training.metrics import Scores
-from basketwise.training.record import Candidate, Reference
+from basketwise.training.record import CandidateRecord, ReferenceRecord
 
 COMMONEST = "commonest class"
 
@@ -30,7 +30,7 @@ def leaderboard(findings: Findings) -> list[LeaderboardRow]:
     ]
 
 
-def _row(findings: Findings, candidate: Candidate, kind: Kind) -> LeaderboardRow:
+def _row(findings: Findings, candidate: CandidateRecord, kind: Kind) -> LeaderboardRow:
     row = _scored_row(findings, candidate.model, kind)
     row["groups"] = candidate.groups
     row["train_accuracy"] = candidate.train_accuracy
@@ -41,7 +41,7 @@ def _row(findings: Findings, candidate: Candidate, kind: Kind) -> LeaderboardRow
     return row
 
 
-def _reference_row(findings: Findings, reference: Reference) -> LeaderboardRow:
+def _reference_row(findings: Findings, reference: ReferenceRecord) -> LeaderboardRow:
     row = _row(findings, reference, reference.kind)
     # The report pairs an ablation with the candidate of the same algorithm.
     row["model"] = reference.algorithm

@@ -20,6 +20,7 @@ from basketwise.evaluation.documents import (
     results,
 )
 from basketwise.evaluation.findings import Findings
+from basketwise.features.groups import of_index
 from basketwise.provenance import sha256, timestamp
 from basketwise.report.types import Report
 from basketwise.schema import CLASSES
@@ -68,7 +69,7 @@ def write_outputs(
     package.mkdir()
     for name in [MODEL, "model.joblib", CALIBRATION_FILE, *documents, *pictures]:
         shutil.copyfile(trained / name, package / name)
-    carried = [METADATA_FILE, *([INDEX_FILE] if "product" in findings.metadata.groups else [])]
+    carried = [METADATA_FILE, *([INDEX_FILE] if of_index(findings.metadata.groups) else [])]
     for name in carried:
         (package / name).write_bytes((gold / name).read_bytes())
     (package / CODE).mkdir()

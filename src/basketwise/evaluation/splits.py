@@ -21,7 +21,7 @@ from basketwise.evaluation.intervals import Bootstrap, resample
 from basketwise.progress import Tick
 from basketwise.report.types import SplitScores
 from basketwise.training.examples import read_examples
-from basketwise.training.pieces import fit
+from basketwise.training.fitting import fit
 from basketwise.training.predictions import decide
 
 

@@ -29,6 +29,7 @@ from basketwise.evaluation.outputs import REPORT_JSON, write_outputs
 from basketwise.evaluation.reliability import reliability
 from basketwise.evaluation.slices import slice_tables
 from basketwise.evaluation.summary import report_document
+from basketwise.features.groups import of_index
 from basketwise.report.types import Calibration, Report, Run, SplitScores
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import read_calibration
@@ -110,7 +111,7 @@ def _measure(
     )
     rival = {CHAMPION: champion.predicted} if isinstance(champion, Scored) else {}
     resampled = resample(true, predicted | rival, units, bootstrap)
-    index = pl.read_parquet(gold / INDEX_FILE) if "product" in metadata.groups else None
+    index = pl.read_parquet(gold / INDEX_FILE) if of_index(metadata.groups) else None
     return Findings(
         metadata=metadata,
         record=record,

@@ -9,21 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from basketwise.features.groups import of_index
 from basketwise.report.types import (
     Interval,
     LeaderboardRow,
     Reliability,
     SliceTable,
 )
+from basketwise.training.candidates import CANDIDATES
 
 Standing = Literal["ahead", "level", "behind", "mixed"]
 
-_ALGORITHMS: Mapping[str, str] = {
-    "logistic": "logistic regression",
-    "decision_tree": "decision tree",
-    "random_forest": "random forest",
-    "xgboost": "XGBoost",
-}
+_ALGORITHMS: Mapping[str, str] = {name: candidate.title for name, candidate in CANDIDATES.items()}
 _COLUMNS: Mapping[str, str] = {
     "store_format": "Store format",
     "store_region": "Store region",
@@ -158,7 +155,11 @@ def _alone(score: str, found: Standing | None) -> str:
 def simpler_name(row: LeaderboardRow) -> str:
     """Name a model by what it sees: ``index-only logistic regression``."""
     algorithm = _ALGORITHMS.get(row["model"], _short(row["model"]))
-    seen = "index" if row["groups"] == ["product"] else " and ".join(map(_short, row["groups"]))
+    seen = (
+        "index"
+        if of_index(row["groups"]) == tuple(row["groups"])
+        else " and ".join(map(_short, row["groups"]))
+    )
     return f"{seen}-only {algorithm}"
 
 

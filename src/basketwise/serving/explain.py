@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from basketwise.etl.tables import KEY
+from basketwise.features.groups import of_index
 from basketwise.features.product_index.table import CLASS, look_up
 from basketwise.schema import BASKET_ID, CLASSES, UNCLASSIFIED
 from basketwise.serving.contributions import LINES, NEW, PRODUCT, basket_products
@@ -85,7 +86,7 @@ def explain(
             pl.format("{} This model does not look at products.", _lead()).alias(EXPLANATION)
         )
     sentences = [_lead(), _sides(), _balance(), _silence(), _newcomers()]
-    if "basket" in groups:
+    if len(of_index(groups)) < len(groups):
         sentences.append(
             pl.lit("The model also sees spend, time and shop; their part is not shown.")
         )

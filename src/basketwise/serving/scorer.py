@@ -13,7 +13,7 @@ from basketwise.artifact.archive import check, unpack
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import INDEX_FILE, KEY, METADATA_FILE, Recipe, features
-from basketwise.features.groups import columns_of
+from basketwise.features.groups import columns_of, of_index
 from basketwise.features.product_index.table import look_up
 from basketwise.schema import CLASSES, PROD_CODE
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
@@ -95,7 +95,7 @@ def _from_folder(folder: Path) -> Scorer:
     index = None
     try:
         metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
-        if "product" in metadata.groups:
+        if of_index(metadata.groups):
             index = pl.read_parquet(folder / INDEX_FILE, memory_map=False)
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(

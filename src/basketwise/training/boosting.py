@@ -1,4 +1,4 @@
-"""Fitting a candidate: boosting in stretches that can be interrupted, all others at once.
+"""Boosting in stretches, so that an interrupted fit can go on.
 
 A stretch starts from the bytes that the stretch before left, with a seed of its own. XGBoost's
 generator of random numbers is not part of those bytes, so a model that was boosted in one go could
@@ -7,58 +7,43 @@ not be continued to the same end; one that always takes this way can.
 
 from __future__ import annotations
 
+import logging
+import struct
 import time
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from basketwise.arrays import Labels, Matrix
-from basketwise.config import ModelName, TrainingConfig
-from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints
-from basketwise.training.payloads import Progress, keep_progress, recall_progress
 
 if TYPE_CHECKING:
     from xgboost import Booster, DMatrix, XGBClassifier
 
 
-def learn(
-    name: ModelName,
-    model: Classifier,
-    X: Matrix,
-    y: Labels,
-    config: TrainingConfig,
-    checkpoints: Checkpoints,
-    piece: str,
-) -> float:
-    """Fit an untrained candidate in place.
+LOG = logging.getLogger(__name__)
 
-    Parameters
+PROGRESS = struct.Struct("<dQ")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A boosted model before its last round.
+
+    Attributes
     ----------
-    name : str
-        Which candidate it is.
-    model : Classifier
-        From :func:`basketwise.training.candidates.build`.
-    X, y : array
-        Rows of features, and their class numbers.
-    config : TrainingConfig
-        ``checkpoint_rounds`` of it.
-    checkpoints : Checkpoints
-        Where stretches of boosting are kept; what is finished is not kept here.
-    piece : str
-        What they are kept for.
-
-    Returns
-    -------
-    float
-        Seconds that the fit took, those before an interruption included.
+    seconds
+        Time that its rounds took.
+    rounds
+        How many there were.
+    booster
+        XGBoost's UBJSON.
     """
-    if name == "xgboost":
-        boosted = cast("XGBClassifier", model)
-        return boost(boosted, X, y, config.checkpoint_rounds, checkpoints, piece)
-    started = time.perf_counter()
-    model.fit(X, y)
-    return time.perf_counter() - started
+
+    seconds: float
+    rounds: int
+    booster: bytes
 
 
 def boost(
@@ -78,9 +63,9 @@ def boost(
     at_once : int
         Rounds of a stretch.
     checkpoints : Checkpoints
-        Where all stretches but the last are kept, each in place of the one before.
+        Where all stretches but the last are stored, each in place of the one before.
     piece : str
-        What they are kept for.
+        What they are stored for.
 
     Returns
     -------
@@ -153,3 +138,36 @@ def _matrix(model: XGBClassifier, X: Matrix, y: Labels) -> DMatrix:
     if model.tree_method in ("hist", "auto", None) and model.booster != "gblinear":
         return xgboost.QuantileDMatrix(X, max_bin=model.max_bin, **options)
     return xgboost.DMatrix(X, **options)
+
+
+def keep_progress(checkpoints: Checkpoints, piece: str, progress: Progress) -> None:
+    """Keep a model that is not boosted to its end."""
+    checkpoints.keep(
+        _unfinished(piece), PROGRESS.pack(progress.seconds, progress.rounds) + progress.booster
+    )
+
+
+def recall_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:
+    """Return a model that was not boosted to its end."""
+    payload = checkpoints.recall(_unfinished(piece))
+    if payload is None:
+        return None
+    import xgboost
+
+    try:
+        seconds, rounds = PROGRESS.unpack_from(payload)
+        booster = payload[PROGRESS.size :]
+        xgboost.Booster(model_file=bytearray(booster))
+    except (struct.error, xgboost.core.XGBoostError) as error:
+        LOG.warning("The progress of %s cannot be used; it is trained again: %s", piece, error)
+        return None
+    return Progress(seconds, rounds, booster)
+
+
+def drop_progress(checkpoints: Checkpoints, piece: str) -> None:
+    """Remove what was kept on the way to a model that is finished and kept itself."""
+    checkpoints.drop(_unfinished(piece))
+
+
+def _unfinished(piece: str) -> str:
+    return f"{piece}-rounds"

@@ -1,4 +1,4 @@
-"""What is kept of a piece, as bytes: probabilities, fitted models, and half-boosted ones.
+"""What is stored of a finished piece, as bytes: probabilities and fitted models.
 
 None of it is a pickle: arrays are in NumPy's own format, models in skops' with the types fixed in
 our code. Bytes that do not contain what they should count as absent, with a warning in the log.
@@ -10,7 +10,6 @@ import io
 import logging
 import struct
 import zipfile
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -25,26 +24,6 @@ from basketwise.training.persistence import loads_model
 LOG = logging.getLogger(__name__)
 
 SECONDS = struct.Struct("<d")
-PROGRESS = struct.Struct("<dQ")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A boosted model before its last round.
-
-    Attributes
-    ----------
-    seconds
-        Time that its rounds took.
-    rounds
-        How many there were.
-    booster
-        XGBoost's UBJSON.
-    """
-
-    seconds: float
-    rounds: int
-    booster: bytes
 
 
 def keep_probabilities(checkpoints: Checkpoints, piece: str, probabilities: Probabilities) -> None:
@@ -100,39 +79,6 @@ def recall_model(checkpoints: Checkpoints, piece: str) -> tuple[Classifier, floa
     return (model, seconds) if hasattr(model, "predict_proba") else None
 
 
-def keep_progress(checkpoints: Checkpoints, piece: str, progress: Progress) -> None:
-    """Keep a model that is not boosted to its end."""
-    checkpoints.keep(
-        _unfinished(piece), PROGRESS.pack(progress.seconds, progress.rounds) + progress.booster
-    )
-
-
-def recall_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:
-    """Return a model that was not boosted to its end."""
-    payload = checkpoints.recall(_unfinished(piece))
-    if payload is None:
-        return None
-    import xgboost
-
-    try:
-        seconds, rounds = PROGRESS.unpack_from(payload)
-        booster = payload[PROGRESS.size :]
-        xgboost.Booster(model_file=bytearray(booster))
-    except (struct.error, xgboost.core.XGBoostError) as error:
-        _unusable(piece, error)
-        return None
-    return Progress(seconds, rounds, booster)
-
-
-def drop_progress(checkpoints: Checkpoints, piece: str) -> None:
-    """Remove what was kept on the way to a model that is finished and kept itself."""
-    checkpoints.drop(_unfinished(piece))
-
-
 def _unusable(piece: str, reason: Exception) -> None:
     """Tell that a checkpoint cannot be used: an upgrade could make all of them useless."""
     LOG.warning("The checkpoint of %s cannot be used; it is trained again: %s", piece, reason)
-
-
-def _unfinished(piece: str) -> str:
-    return f"{piece}-rounds"

@@ -19,16 +19,9 @@ from typing import Any, cast
 import numpy as np
 
 from basketwise.errors import InputError
-from basketwise.training.candidates import Classifier
+from basketwise.training.candidates import TRUSTED, Classifier
 
 MODEL = "model.skops"
-
-TRUSTED = (
-    "sklearn.tree._tree.Tree",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-)
-"""Beyond skops' own list: what the four candidates are made of."""
 
 SCHEMA = "schema.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)

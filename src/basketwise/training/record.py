@@ -19,7 +19,7 @@ JOB_FILE = "job.json"
 """Names the job that trained elsewhere; absent where this process did."""
 
 
-class Candidate(BaseModel):
+class CandidateRecord(BaseModel):
     """One trained model; scores are null where it was not cross-validated."""
 
     model_config = ConfigDict(frozen=True)
@@ -34,7 +34,7 @@ class Candidate(BaseModel):
     fit_seconds: float
 
 
-class Reference(Candidate):
+class ReferenceRecord(CandidateRecord):
     """A model that cannot win, trained to show what something is worth."""
 
     kind: Literal["ablation", "rung"]
@@ -49,8 +49,8 @@ class TrainingRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     winner: ModelName
-    candidates: list[Candidate]
-    references: list[Reference]
+    candidates: list[CandidateRecord]
+    references: list[ReferenceRecord]
     groups: list[str]
     feature_columns: list[str]
 

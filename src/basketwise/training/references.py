@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from basketwise.concurrency import abandoning_pool
+from basketwise.concurrency import abandoning_pool, cores
 from basketwise.config import ModelName, TrainingConfig
-from basketwise.features.groups import columns_of
+from basketwise.features.groups import ALWAYS_WRITTEN, columns_of, of_index
 from basketwise.training.checkpoints import Checkpoints
 from basketwise.training.examples import Examples
-from basketwise.training.pieces import WORKERS, Fitted, fit
+from basketwise.training.fitting import Fitted, fit
 
-BASKET, PRODUCT = "basket", "product"
 INDEX_ONLY = "index_only"
 
 
@@ -40,8 +39,8 @@ class Plan:
 def plan_references(winner: ModelName, groups: Sequence[str]) -> list[Plan]:
     """List the references for a winner that sees some groups.
 
-    Without the only group nothing is left to learn from; but where that is ``product``, the
-    ``basket`` columns are in every gold file and show what a model without the index would do.
+    A winner that sees one group alone is compared with the groups that every gold file has
+    (``basket``), which shows what a model without the index would do.
 
     Examples
     --------
@@ -50,20 +49,18 @@ def plan_references(winner: ModelName, groups: Sequence[str]) -> list[Plan]:
     """
     plans = []
     for group in groups:
-        others = tuple(other for other in groups if other != group)
-        if not others and group == PRODUCT:
-            others = (BASKET,)
-        if others:
+        others = tuple(other for other in groups if other != group) or ALWAYS_WRITTEN
+        if group not in others:
             plans.append(Plan(f"without_{group}", "ablation", winner, others, group))
-    if PRODUCT in groups:
-        plans.append(Plan(INDEX_ONLY, "rung", "logistic", (PRODUCT,)))
+    if of_index(groups):
+        plans.append(Plan(INDEX_ONLY, "rung", "logistic", of_index(groups)))
     return plans
 
 
 def fit_references(
     plans: Sequence[Plan], train: Examples, config: TrainingConfig, checkpoints: Checkpoints
 ) -> dict[str, Fitted]:
-    """Fit every reference on the whole training part.
+    """Fit every reference on the whole training set.
 
     Parameters
     ----------
@@ -74,9 +71,9 @@ def fit_references(
     config : TrainingConfig
         Settings.
     checkpoints : Checkpoints
-        Where finished fits are kept.
+        Where finished fits are stored.
     """
-    with abandoning_pool(WORKERS) as pool:
+    with abandoning_pool(cores()) as pool:
         work = {
             plan.name: pool.submit(
                 fit, plan.algorithm, train.only(plan.columns), config, checkpoints, plan.name

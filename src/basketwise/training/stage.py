@@ -11,7 +11,7 @@ from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
-from basketwise.features.groups import columns_of
+from basketwise.features.groups import ALWAYS_WRITTEN, columns_of
 from basketwise.progress import Tick
 from basketwise.training.calibration import (
     CALIBRATION_FILE,
@@ -21,11 +21,10 @@ from basketwise.training.calibration import (
 )
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
-from basketwise.training.crossval import fold_accuracies
 from basketwise.training.examples import Examples, read_examples
+from basketwise.training.fitting import Fitted, fold_accuracies, train_all
 from basketwise.training.metrics import Scores, confusion_matrix, scores
 from basketwise.training.persistence import MODEL, dump_model
-from basketwise.training.pieces import Fitted, train_all
 from basketwise.training.predictions import (
     CALIBRATED,
     OOF_FILE,
@@ -33,7 +32,7 @@ from basketwise.training.predictions import (
     decide,
     write_predictions,
 )
-from basketwise.training.record import RECORD_FILE, Candidate, Reference, TrainingRecord
+from basketwise.training.record import RECORD_FILE, CandidateRecord, ReferenceRecord, TrainingRecord
 from basketwise.training.references import Plan, fit_references, plan_references
 
 
@@ -100,7 +99,7 @@ def run_training(
 
 def _read(path: Path, metadata: Metadata) -> Examples:
     """Read a gold file once, for the candidates and for the references."""
-    columns = [*metadata.feature_columns, *columns_of(["basket"])]
+    columns = [*metadata.feature_columns, *columns_of(ALWAYS_WRITTEN)]
     return read_examples(path, list(dict.fromkeys(columns)))
 
 
@@ -152,9 +151,9 @@ def _candidate(
     fitted: Fitted,
     of_train: Probabilities,
     metadata: Metadata,
-) -> Candidate:
+) -> CandidateRecord:
     per_fold = fold_accuracies(train, decide(out_of_fold))
-    return Candidate(
+    return CandidateRecord(
         model=name,
         algorithm=name,
         groups=metadata.groups,
@@ -166,8 +165,8 @@ def _candidate(
     )
 
 
-def _reference(plan: Plan, fitted: Fitted, train_scores: Scores) -> Reference:
-    return Reference(
+def _reference(plan: Plan, fitted: Fitted, train_scores: Scores) -> ReferenceRecord:
+    return ReferenceRecord(
         model=plan.name,
         algorithm=plan.algorithm,
         groups=list(plan.groups),

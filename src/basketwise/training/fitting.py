@@ -1,8 +1,9 @@
-"""All fits of a training, side by side: each candidate on every fold, and on the whole part.
+"""Fits every candidate on the whole training set and on each fold's rest, side by side.
 
-A piece depends on the data and the settings alone, never on another piece or on the order in which
-they finish, so any number of workers gives the same models, and so does a training that was
-interrupted between two of them.
+The folds are those that the product index was learned with: a basket's product features come from
+an index that has not seen its fold, so a model that has not seen it either knows nothing of its
+label. Each fit is a piece: it depends on nothing that another piece makes, so whatever is finished
+is stored, and a training that was interrupted fits what is missing and ends with the same result.
 """
 
 from __future__ import annotations
@@ -12,30 +13,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from basketwise.arrays import Matrix, Probabilities
-from basketwise.concurrency import abandoning_pool
+from basketwise.arrays import Labels, Matrix, Probabilities
+from basketwise.concurrency import abandoning_pool, cores
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.progress import Tick
 from basketwise.schema import CLASSES
-from basketwise.training.boosting import learn
-from basketwise.training.candidates import Classifier, build
+from basketwise.training.boosting import drop_progress
+from basketwise.training.candidates import CANDIDATES, Classifier, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
-from basketwise.training.crossval import fit_fold
 from basketwise.training.examples import Examples
 from basketwise.training.payloads import (
-    drop_progress,
     keep_model,
     keep_probabilities,
     recall_model,
     recall_probabilities,
 )
-
-WORKERS = 2
-"""Fits at a time; the estimators release Python's lock while they work."""
-
-SLOWEST_FIRST: tuple[ModelName, ...] = ("random_forest", "xgboost", "logistic", "decision_tree")
-"""Long pieces start first, so that no worker is left alone with one at the end."""
 
 PREDICT_ROWS = 50_000
 """Rows scored at a time: an ensemble's working memory stays bounded."""
@@ -63,47 +57,97 @@ def fit(
     checkpoints: Checkpoints = NOWHERE,
     piece: str = "",
 ) -> Fitted:
-    """Fit a candidate on the whole training part, or recall the fit.
+    """Fit a candidate on the whole training set, or take the stored fit.
 
     Parameters
     ----------
     name : str
         The candidate.
     train : Examples
-        The training part.
+        The training set.
     config : TrainingConfig
         Settings.
     checkpoints : Checkpoints
-        Where the fit, and the way to it, is kept.
+        Where the fit, and the progress to it, is stored.
     piece : str
-        What it is kept as; the candidate's name by default.
+        Name it is stored under; the candidate's name by default.
     """
     piece = piece or name
     recalled = _recall_fit(checkpoints, piece)
     if recalled:
         return recalled
     model = build(name, config, train.y.size)
-    seconds = learn(name, model, train.X, train.y, config, checkpoints, piece)
+    seconds = fit_candidate(name, model, train.X, train.y, config, checkpoints, piece)
     keep_model(checkpoints, piece, model, seconds)
     drop_progress(checkpoints, piece)
     return Fitted(model, seconds)
 
 
+def fit_fold(
+    name: ModelName,
+    fold: int,
+    train: Examples,
+    config: TrainingConfig,
+    checkpoints: Checkpoints = NOWHERE,
+    piece: str = "",
+) -> Probabilities:
+    """Fit a candidate on the other folds and score one.
+
+    Parameters
+    ----------
+    name : str
+        The candidate.
+    fold : int
+        The fold to score.
+    train : Examples
+        The whole training set.
+    config : TrainingConfig
+        Settings; at most ``cv_max_baskets`` baskets are fitted (0: all), every basket of the fold
+        is scored.
+    checkpoints : Checkpoints
+        Where the progress to the fitted model is stored; the probabilities are not.
+    piece : str
+        Name it is stored under.
+
+    Returns
+    -------
+    array of float64, shape (baskets in the fold, classes)
+    """
+    rows = _fitted_rows(train.fold, fold, config.cv_max_baskets, config.random_state)
+    model = build(name, config, rows.size)
+    fit_candidate(name, model, train.X[rows], train.y[rows], config, checkpoints, piece)
+    return model.predict_proba(train.X[train.fold == fold])
+
+
+def _fitted_rows(folds: NDArray[np.int8], fold: int, most: int, seed: int) -> NDArray[np.intp]:
+    rows = np.flatnonzero(folds != fold)
+    if not most or rows.size <= most:
+        return rows
+    chosen = np.random.default_rng([seed, fold]).choice(rows, most, replace=False)
+    return np.sort(chosen)
+
+
+def fold_accuracies(train: Examples, predicted: Labels) -> NDArray[np.float64]:
+    """Return the accuracy within each fold."""
+    right = (predicted == train.y).astype(np.float64)
+    return np.bincount(train.fold, right) / np.bincount(train.fold)
+
+
 def train_all(
     train: Examples, config: TrainingConfig, tick: Tick, checkpoints: Checkpoints = NOWHERE
 ) -> tuple[dict[ModelName, Probabilities], dict[ModelName, Fitted]]:
-    """Cross-validate and fit every candidate, but for the pieces that are kept already.
+    """Cross-validate and fit every candidate, but for the pieces that are stored already.
 
     Parameters
     ----------
     train : Examples
-        The training part.
+        The training set.
     config : TrainingConfig
         Settings.
     tick : callable
-        Told of progress; pieces that are kept already count as done at once.
+        Told of progress; pieces that are stored already count as done at once.
     checkpoints : Checkpoints
-        Where finished pieces are kept; those of other trainings are removed.
+        Where finished pieces are stored; those of other trainings are removed.
 
     Returns
     -------
@@ -111,9 +155,9 @@ def train_all(
         Per candidate, one row of class probabilities per training basket, from a model that has
         not seen the basket's fold.
     fitted : dict
-        Per candidate, the model of the whole training part.
+        Per candidate, the model of the whole training set.
     """
-    order = [name for name in SLOWEST_FIRST if name in config.models]
+    order = sorted(config.models, key=lambda name: -CANDIDATES[name].weight)
     for name in order:
         # Also imports its library: two threads that do so at once meet half-loaded modules.
         build(name, config, train.y.size)
@@ -125,16 +169,16 @@ def train_all(
         for name in order
         for fold in range(config.folds)
     }
-    with abandoning_pool(WORKERS) as pool:
+    with abandoning_pool(cores()) as pool:
         fits = {
             name: pool.submit(fit, name, train, config, checkpoints)
-            for name, kept in fitted.items()
-            if kept is None
+            for name, stored in fitted.items()
+            if stored is None
         }
         scores = {
             (name, fold): pool.submit(_score_fold, name, fold, train, config, checkpoints)
-            for (name, fold), kept in scored.items()
-            if kept is None
+            for (name, fold), stored in scored.items()
+            if stored is None
         }
         work: list[Future[Any]] = [*fits.values(), *scores.values()]
         total = len(fitted) + len(scored)
@@ -147,8 +191,8 @@ def train_all(
     out_of_fold = {
         name: np.zeros((train.y.size, len(CLASSES)), dtype=np.float64) for name in config.models
     }
-    for (name, fold), kept in scored.items():
-        rows = scores[name, fold].result() if kept is None else kept
+    for (name, fold), stored in scored.items():
+        rows = scores[name, fold].result() if stored is None else stored
         out_of_fold[name][train.fold == fold] = rows
     return out_of_fold, {name: fitted[name] or fits[name].result() for name in config.models}
 

@@ -10,11 +10,12 @@ import pytest
 from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import WorkspaceError
-from basketwise.training import boosting, pieces
-from basketwise.training.candidates import Classifier, build
+from basketwise.training import fitting
+from basketwise.training.candidates import Classifier, build, fit_candidate
 from basketwise.training.checkpoints import Checkpoints
 from basketwise.training.examples import Examples
-from basketwise.training.pieces import Fitted, fit, train_all
+from basketwise.training.fitting import Fitted, fit, train_all
+from basketwise.training.persistence import dump_model
 from tests.etl.running import quiet
 from tests.training.made_up import made_up
 
@@ -60,7 +61,6 @@ def same(found: Result, expected: Result) -> None:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Note every fit."""
     fitted: list[str] = []
-    learn = boosting.learn
 
     def noted(
         name: ModelName,
@@ -72,11 +72,10 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         piece: str,
     ) -> float:
         fitted.append(piece)
-        return learn(name, model, X, y, config, checkpoints, piece)
+        return fit_candidate(name, model, X, y, config, checkpoints, piece)
 
     with monkeypatch.context() as patched:
-        patched.setattr("basketwise.training.pieces.learn", noted)
-        patched.setattr("basketwise.training.crossval.learn", noted)
+        patched.setattr(fitting, "fit_candidate", noted)
         yield fitted
 
 
@@ -168,7 +167,7 @@ def test_a_damaged_stretch_costs_time_and_changes_nothing(
     checkpoints.prepare()
     X, y = train.X, train.y
     model = build("xgboost", CONFIG, y.size)
-    boosting.learn("xgboost", model, X, y, CONFIG, checkpoints, "xgboost")
+    fit_candidate("xgboost", model, X, y, CONFIG, checkpoints, "xgboost")
     assert checkpoints.folder
     (path,) = checkpoints.folder.glob("xgboost-rounds*")
     damage(path, number)
@@ -228,5 +227,23 @@ def test_many_rows_are_predicted_in_pieces(
 ) -> None:
     fitted = plain[1]["decision_tree"]
     whole = fitted.model.predict_proba(train.X)
-    monkeypatch.setattr(pieces, "PREDICT_ROWS", 7)
+    monkeypatch.setattr(fitting, "PREDICT_ROWS", 7)
     np.testing.assert_array_equal(fitted.predict(train.X), whole)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_any_number_of_cores_gives_the_same_models(
+    train: Examples, plain: Result, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "cores", lambda: number)
+    found = train_all(train, CONFIG, quiet)
+    same(found, plain)
+    for name in CONFIG.models:
+        assert dump_model(found[1][name].model) == dump_model(plain[1][name].model)
+
+
+def test_the_heaviest_fits_start_first(train: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "cores", lambda: 1)
+    with counted(monkeypatch) as fitted:
+        train_all(train, CONFIG, quiet)
+    assert fitted[:4] == ["random_forest", "xgboost", "logistic", "decision_tree"]

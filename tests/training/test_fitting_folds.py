@@ -3,12 +3,12 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-import basketwise.training.crossval as crossval
 from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.config import ModelName, TrainingConfig
+from basketwise.training import fitting
 from basketwise.training.candidates import Classifier
-from basketwise.training.crossval import fit_fold, fold_accuracies
 from basketwise.training.examples import Examples
+from basketwise.training.fitting import fit_fold, fold_accuracies
 
 ROWS = 300
 
@@ -50,7 +50,7 @@ def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
         made.promised = baskets
         return made
 
-    monkeypatch.setattr(crossval, "build", build)
+    monkeypatch.setattr(fitting, "build", build)
     return made
 
 
