@@ -16,11 +16,12 @@ from click.testing import CliRunner
 from pydantic.fields import FieldInfo
 
 import basketwise
-from basketwise.cli import COMMANDS, cli
+from basketwise.cli import cli
 from basketwise.config import Config, Section
 from basketwise.etl.metadata import Metadata
 from basketwise.features.groups import columns_of
 from basketwise.features.product_index.table import COLUMNS as INDEX_COLUMNS
+from basketwise.plugins import COMMANDS
 from basketwise.report.types import Report
 from basketwise.schema import COLUMNS, SHOP_WEEK, Kind
 

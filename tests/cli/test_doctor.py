@@ -45,7 +45,7 @@ def test_something_on_aws_that_fails_ends_with_three(cloud: Cloud) -> None:
     assert outcome.code == 3
     assert outcome.json["ready"] is False
     role = next(check for check in outcome.json["checks"] if check["name"] == "role")
-    assert set(role) == {"name", "state", "text", "mend"}
+    assert set(role) == {"name", "state", "text", "fix"}
     assert ROLE in role["text"]
 
 

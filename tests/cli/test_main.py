@@ -12,7 +12,7 @@ import pytest
 
 import basketwise.cli as command_line
 from basketwise import __version__
-from basketwise.cli import COMMANDS, HELP
+from basketwise.cli import HELP
 from basketwise.errors import (
     BasketwiseError,
     ConfigError,
@@ -20,6 +20,7 @@ from basketwise.errors import (
     InputError,
     WorkspaceError,
 )
+from basketwise.plugins import COMMANDS
 from tests.cli.calling import call, called, clean_environment, command, spawn
 
 

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from basketwise.artifact.wheel import write_wheel
+from basketwise.plugins import HANDLERS
 from basketwise.provenance import XGBOOST
 
 REQUIREMENTS = "requirements.txt"
@@ -31,7 +32,7 @@ SERVING = (
 )
 """What scoring imports, of all that Basketwise needs."""
 
-SCRIPT = '''\
+SCRIPT = f'''\
 """Serves the model beside it: what AWS's scikit-learn image calls."""
 
 import sys
@@ -40,7 +41,7 @@ from pathlib import Path
 # A wheel of pure Python can be imported as it is, wherever the image has put this folder.
 sys.path[:0] = sorted(map(str, Path(__file__).resolve().parent.glob("basketwise-*.whl")))
 
-from basketwise.aws.container.inference import (  # noqa: E402
+from {HANDLERS} import (  # noqa: E402
     input_fn,
     model_fn,
     output_fn,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from basketwise.aws.address import Address, is_address
 from basketwise.config import Config
 
 PREFIXES = ("raw", "silver", "gold", "artifacts")
@@ -48,7 +49,7 @@ class AwsNames:
 
     def uri(self, *parts: str) -> str:
         """Return the S3 URI of a folder in the workspace; it ends with a slash."""
-        return f"s3://{self.bucket}/{self.key(*parts)}/".replace("//", "/").replace("s3:/", "s3://")
+        return f"{Address(self.bucket, self.key(*parts))}/"
 
     def processing_job(self, run_id: str) -> str:
         """Name a run's ETL job."""
@@ -109,8 +110,9 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
     aws = config.aws
     stem = f"{aws.project}-{aws.environment}"
     bucket, prefix = aws.bucket or f"{stem}-{account_id}", ""
-    if workspace.startswith("s3://"):
-        bucket, _, prefix = workspace.removeprefix("s3://").partition("/")
+    if is_address(workspace):
+        address = Address.parse(workspace)
+        bucket, prefix = address.bucket, address.key
     return AwsNames(
         project=aws.project,
         environment=aws.environment,
@@ -120,5 +122,5 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
         role_arn=aws.role_arn
         or f"arn:{partition(region)}:iam::{account_id}:role/{stem}-sagemaker-execution",
         group=config.registry.group,
-        prefix=prefix.strip("/"),
+        prefix=prefix,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from basketwise.aws.address import is_address
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import environment
 from basketwise.aws.requests.processing import etl_job
@@ -39,7 +40,6 @@ from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
 from basketwise.provenance import code_hash, content
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER
-from basketwise.storage.opening import SCHEME
 from basketwise.storage.protocol import Storage
 from basketwise.training.record import JOB_FILE
 
@@ -165,7 +165,7 @@ class SageMakerPlatform:
             stop(self.sagemaker, *self.current)
 
     def _inputs(self, data: str, config: Config) -> dict[str, str]:
-        if data.startswith(SCHEME):
+        if is_address(data):
             return inputs_in_bucket(self.s3, self.names, data)
         return LocalPlatform().inputs(data, config)
 

@@ -12,23 +12,7 @@ import click
 
 from basketwise import __version__
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
-
-COMMANDS = {
-    "sample": "basketwise.cli.setup",
-    "init": "basketwise.cli.setup",
-    "doctor": "basketwise.cli.doctor",
-    "run": "basketwise.cli.run",
-    "etl": "basketwise.cli.stages",
-    "train": "basketwise.cli.stages",
-    "evaluate": "basketwise.cli.stages",
-    "register": "basketwise.cli.stages",
-    "export": "basketwise.cli.stages",
-    "models": "basketwise.cli.models",
-    "predict": "basketwise.cli.predict",
-    "reproduce": "basketwise.cli.reproduce",
-    "aws": "basketwise.aws.cli",
-}
-"""Where each command is written; a module is imported only when its command is called."""
+from basketwise.plugins import COMMANDS, load
 
 HELP = {
     "sample": "Write made-up till lines to try things out on.",
@@ -56,12 +40,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             return None
-        from importlib import import_module
-
-        command: click.Command = getattr(import_module(module), cmd_name)
+        command: click.Command = load(COMMANDS[cmd_name])
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -22,15 +22,15 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 )
 @common
 def doctor(data: str | None, on_aws: bool, common: Common) -> None:
-    """Check config, data, workspace, registry, disk and memory; say how to mend what is wrong."""
-    from basketwise.doctor.check import examine
+    """Check config, data, workspace, registry, disk and memory; say how to fix what is wrong."""
+    from basketwise.doctor.local import examine
 
     found = []
     for check in examine(common.workspace, common.config, data, aws=on_aws):
         found.append(check)
         if not common.as_json:
             click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")
-            for line in check.mend.splitlines():
+            for line in check.fix.splitlines():
                 click.echo(f"  {'':<10} {line}")
     code = max((check.exit_code for check in found if check.state == "failed"), default=0)
     if common.as_json:
@@ -38,7 +38,7 @@ def doctor(data: str | None, on_aws: bool, common: Common) -> None:
             {
                 "ready": code == 0,
                 "checks": [
-                    {key: getattr(check, key) for key in ("name", "state", "text", "mend")}
+                    {key: getattr(check, key) for key in ("name", "state", "text", "fix")}
                     for check in found
                 ],
             }

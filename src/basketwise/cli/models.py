@@ -9,6 +9,7 @@ import click
 
 from basketwise.cli.options import DEFAULT_WORKSPACE, Common, common, context, user
 from basketwise.cli.output import print_json, shown, shown_score
+from basketwise.storage.opening import scheme_of
 
 if TYPE_CHECKING:
     from basketwise.registry.protocol import Change, ModelVersion, Registry
@@ -130,7 +131,7 @@ def _open(shared: Common) -> tuple[Registry, Context]:
 
 def making(workspace: str) -> str:
     """Return the command that makes a version in this workspace."""
-    command = "basketwise aws run" if workspace.startswith("s3://") else "basketwise run"
+    command = "basketwise aws run" if scheme_of(workspace) == "s3" else "basketwise run"
     where = "" if workspace == DEFAULT_WORKSPACE else f" --workspace {shlex.quote(workspace)}"
     return f"{command} --data PATH{where}"
 

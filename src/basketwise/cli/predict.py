@@ -51,7 +51,7 @@ def predict(
     from basketwise.etl.tables import KEY
     from basketwise.serving.batch import predict as predict_batch
     from basketwise.serving.explain import EXPLANATION
-    from basketwise.storage.fetching import local_copy
+    from basketwise.storage.opening import local_copy
 
     if out is None and not baskets:
         raise click.UsageError("Give --out FILE for all baskets, or --basket ID for one.")

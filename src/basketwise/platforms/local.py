@@ -5,7 +5,7 @@ from __future__ import annotations
 from basketwise.config import Config
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
-from basketwise.storage.fetching import local_copy
+from basketwise.storage.opening import local_copy
 
 
 class LocalPlatform:

@@ -9,7 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.errors import ConfigError, DependencyError, WorkspaceError
+from basketwise.plugins import REGISTRIES, load
 from basketwise.registry.protocol import Registry
+from basketwise.storage.opening import scheme_of
 
 REACH_SECONDS = 5.0
 """So long may a server take to accept a connection, and again to say anything."""
@@ -57,7 +59,9 @@ def open_registry(
         If the server cannot be reached (within about 10 seconds) or the database is unusable.
     """
     if on_sagemaker(config, workspace):
-        return _on_sagemaker(Config(registry=config, aws=aws or AwsConfig()), workspace)
+        settings = Config(registry=config, aws=aws or AwsConfig())
+        registry: Registry = load(REGISTRIES[SAGEMAKER])(settings, workspace)
+        return registry
     if config.uri:
         return _on_server(config)
     return _embedded(config.group, folder)
@@ -65,7 +69,7 @@ def open_registry(
 
 def on_sagemaker(config: RegistryConfig, workspace: str) -> bool:
     """Whether versions are kept in SageMaker: as a bucket's workspace does by itself."""
-    return config.uri == SAGEMAKER or (not config.uri and workspace.startswith("s3://"))
+    return config.uri == SAGEMAKER or (not config.uri and scheme_of(workspace) == "s3")
 
 
 def _embedded(group: str, folder: Path) -> Registry:
@@ -113,23 +117,6 @@ def _create(database: Path) -> None:
             connect(f"sqlite:///{draft.as_posix()}")
             copied = Path(shutil.copyfile(draft, database.with_suffix(".new")))
             copied.replace(database)
-
-
-def _on_sagemaker(config: Config, workspace: str) -> Registry:
-    from basketwise.aws.clients import client, translated
-    from basketwise.aws.names import names_of
-    from basketwise.aws.registry.registry import SageMakerRegistry
-
-    sagemaker, s3, sts = (client(name, config.aws) for name in ("sagemaker", "s3", "sts"))
-    with translated("find out whose account this is"):
-        account: str = sts.get_caller_identity()["Account"]
-    names = names_of(
-        config,
-        account_id=account,
-        region=sagemaker.meta.region_name,
-        workspace=workspace,
-    )
-    return SageMakerRegistry(sagemaker, s3, names=names, config=config)
 
 
 def _on_server(config: RegistryConfig) -> Registry:

@@ -1,18 +1,26 @@
-"""Opening the storage that a location names."""
+"""Opening the storage that a location names, and reading raw files from one."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from pathlib import Path
 
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, InputError
+from basketwise.plugins import DOWNLOADS, STORAGES, load
 from basketwise.storage.local import LocalStorage
 from basketwise.storage.protocol import Storage
 
-SCHEME = "s3://"
-NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+def scheme_of(location: str) -> str:
+    """Return the scheme of an address; empty for a path.
+
+    Examples
+    --------
+    >>> scheme_of("s3://bucket/prefix"), scheme_of("data/raw")
+    ('s3', '')
+    """
+    scheme, separator, _ = location.partition("://")
+    return scheme if separator else ""
 
 
 def open_storage(location: str, config: AwsConfig) -> Storage:
@@ -23,43 +31,57 @@ def open_storage(location: str, config: AwsConfig) -> Storage:
     location : str
         Path of a local folder, or address of a prefix of a bucket.
     config : AwsConfig
-        Region and address of the services; used for a bucket only.
+        Region and endpoint of the services; used for a bucket only.
 
     Raises
     ------
     ConfigError
-        For a location of another kind, or a bucket or prefix that cannot be.
+        For a location of another kind, or an invalid bucket or prefix.
     InputError
-        If something that is no folder lies there.
+        If the path is not a folder.
     DependencyError
         If boto3 is not installed.
     """
-    if not location.startswith(SCHEME):
+    scheme = scheme_of(location)
+    if not scheme:
         return _in_folder(location)
-    from basketwise.aws.clients import client
-    from basketwise.aws.storage.adoption import OWN
-    from basketwise.aws.storage.mirror import cache_folder
-    from basketwise.aws.storage.storage import S3Storage
-
-    bucket, _, prefix = location.removeprefix(SCHEME).partition("/")
-    prefix = prefix.strip("/")
-    parts = prefix.split("/") if prefix else []
-    if not NAME.fullmatch(bucket) or any(part in ("", ".", "..", OWN) for part in parts):
-        raise ConfigError(
-            f"The workspace {location!r} is no address of a bucket.",
-            "Give s3://bucket or s3://bucket/prefix; names of buckets have 3 to 63 small letters, "
-            "digits, dots and dashes.",
-        )
-    place = hashlib.sha256(f"{config.endpoint_url}\n{bucket}\n{prefix}".encode()).hexdigest()[:20]
-    return S3Storage(client("s3", config), bucket, prefix, cache=cache_folder() / place)
-
-
-def _in_folder(location: str) -> LocalStorage:
-    if "://" in location:
+    if scheme not in STORAGES:
         raise ConfigError(
             f"The workspace {location!r} is of a kind that is not supported.",
             "Give a local folder, or s3://bucket/prefix.",
         )
+    storage: Storage = load(STORAGES[scheme])(location, config)
+    return storage
+
+
+def local_copy(data: str, config: AwsConfig) -> str:
+    """Copy raw files to this machine, if they are stored in a bucket.
+
+    Parameters
+    ----------
+    data : str
+        A path, which is returned as it is; or ``s3://bucket/key`` of a file, a folder, or files by
+        a pattern in its last part.
+    config : AwsConfig
+        Region and endpoint of S3.
+
+    Returns
+    -------
+    str
+        A path or a pattern. A file that has not changed is not copied again.
+
+    Raises
+    ------
+    InputError
+        If it is not an address of files.
+    DependencyError
+        If there are no files, S3 refuses, or boto3 is not installed.
+    """
+    scheme = scheme_of(data)
+    return str(load(DOWNLOADS[scheme])(data, config)) if scheme in DOWNLOADS else data
+
+
+def _in_folder(location: str) -> LocalStorage:
     root = Path(location).expanduser()
     if root.exists() and not root.is_dir():
         raise InputError(f"{location!r} is a file, not a folder.", "Give a folder as --workspace.")

@@ -12,7 +12,8 @@ import pytest
 from basketwise.aws.account import policies
 from basketwise.aws.checks.account import LOG_IN, PERMIT, group, image, region_of
 from basketwise.config import AwsConfig, Config, RegistryConfig
-from basketwise.doctor.check import Check, examine
+from basketwise.doctor.check import Check
+from basketwise.doctor.local import examine
 from basketwise.storage.opening import open_storage
 from tests.aws.double.cloud import Cloud, running_cloud
 from tests.aws.iam_rules import allows
@@ -93,8 +94,8 @@ def test_a_first_look_at_a_new_workspace(cloud: Cloud) -> None:
 
     assert set(states(checks)) - {"memory"} == {"versioning", "raw"}
     assert set(states(checks).values()) == {"warning"}
-    assert "--versioning-configuration Status=Enabled" in checks["versioning"].mend
-    assert "basketwise aws run --data PATH" in checks["raw"].mend
+    assert "--versioning-configuration Status=Enabled" in checks["versioning"].fix
+    assert "basketwise aws run --data PATH" in checks["raw"].fix
     assert cloud.keys() == []
 
 
@@ -130,7 +131,7 @@ def test_without_credentials_the_rest_is_looked_at(
     assert list(checks) == ["config", "region", "account", "skipped", "memory", "image"]
     assert (checks["account"].state, checks["account"].exit_code) == ("failed", 3)
     assert "none were found" in checks["account"].text
-    assert "aws sso login" in checks["account"].mend
+    assert "aws sso login" in checks["account"].fix
     assert checks["skipped"].state == "warning"
     assert "they need credentials" in checks["skipped"].text
 
@@ -141,7 +142,7 @@ def test_expired_credentials(cloud: Cloud) -> None:
     account = one("account", cloud.workspace)
 
     assert (account.state, account.exit_code) == ("failed", 3)
-    assert "log in again" in account.mend
+    assert "log in again" in account.fix
 
 
 @pytest.mark.parametrize("region", ["", REGION])
@@ -155,7 +156,7 @@ def test_a_profile_that_is_not_there(
 
     assert checks["region"].state == "failed"
     assert "(nobody) could not be found" in checks["region"].text
-    assert checks["region"].mend == LOG_IN
+    assert checks["region"].fix == LOG_IN
 
 
 def test_no_region(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +166,7 @@ def test_no_region(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert list(checks) == ["config", "region", "skipped", "memory"]
     assert (checks["region"].text, checks["region"].exit_code) == ("No AWS region is known.", 2)
-    assert "aws.region" in checks["region"].mend
+    assert "aws.region" in checks["region"].fix
 
 
 def test_no_boto3(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +175,7 @@ def test_no_boto3(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = found(cloud.workspace)
 
     assert list(checks) == ["config", "boto3", "skipped", "memory"]
-    assert checks["boto3"].mend == "Install it: pip install 'basketwise[aws]'"
+    assert checks["boto3"].fix == "Install it: pip install 'basketwise[aws]'"
 
 
 def test_no_bucket_hides_nothing_else(cloud: Cloud) -> None:
@@ -182,7 +183,7 @@ def test_no_bucket_hides_nothing_else(cloud: Cloud) -> None:
 
     assert (checks["bucket"].state, checks["bucket"].exit_code) == ("failed", 3)
     assert checks["bucket"].text == "There is no bucket nobody-has-this-bucket."
-    assert "basketwise aws provision" in checks["bucket"].mend
+    assert "basketwise aws provision" in checks["bucket"].fix
     assert "versioning" in checks["skipped"].text
     assert not {"workspace", "versioning", "raw"} & set(checks)
     assert {"role", "rights", "group", "spot", "image"} <= set(checks)
@@ -192,7 +193,7 @@ def test_an_address_that_cannot_be(cloud: Cloud) -> None:
     checks = found("s3://UPPER/w")
 
     assert (checks["workspace"].state, checks["workspace"].exit_code) == ("failed", 2)
-    assert "is no address of a bucket" in checks["workspace"].text
+    assert "is not a valid S3 address" in checks["workspace"].text
     assert "bucket" not in checks
     assert checks["role"].state == "ok"
 
@@ -204,7 +205,7 @@ def test_a_bucket_elsewhere(cloud: Cloud) -> None:
 
     assert (bucket.state, bucket.exit_code) == ("failed", 2)
     assert "lies in us-east-1, the jobs would run in eu-west-1" in bucket.text
-    assert "Set aws.region to us-east-1" in bucket.mend
+    assert "Set aws.region to us-east-1" in bucket.fix
     assert one("workspace", cloud.workspace, settings).state == "ok"
 
 
@@ -236,7 +237,7 @@ def test_keys_that_s3_does_not_know(cloud: Cloud, monkeypatch: pytest.MonkeyPatc
     bucket = one("bucket", cloud.workspace)
 
     assert (bucket.state, bucket.exit_code) == ("failed", 3)
-    assert "check AWS_PROFILE" in bucket.mend
+    assert "check AWS_PROFILE" in bucket.fix
 
 
 def test_no_group_yet(cloud: Cloud) -> None:
@@ -246,7 +247,7 @@ def test_no_group_yet(cloud: Cloud) -> None:
 
     assert found.state == "warning"
     assert "There is no model package group" in found.text
-    assert "the first run" in found.mend
+    assert "the first run" in found.fix
 
 
 def test_a_registry_elsewhere_needs_no_group(cloud: Cloud) -> None:
@@ -268,7 +269,7 @@ def test_who_may_not_ask_is_told_so(cloud: Cloud) -> None:
     unknown = {name for name, check in checks.items() if check.text.startswith("Not known: ")}
     assert unknown == {"group", "role", "rights", "quotas"}
     assert {checks[name].state for name in unknown} == {"warning"}
-    assert {checks[name].mend for name in unknown} == {PERMIT}
+    assert {checks[name].fix for name in unknown} == {PERMIT}
     assert "failed" not in states(checks).values()
 
 
@@ -277,7 +278,7 @@ def test_what_every_run_needs_is_no_mere_question(cloud: Cloud) -> None:
 
     registry = one("registry", cloud.workspace)
 
-    assert (registry.state, registry.mend, registry.exit_code) == ("failed", PERMIT, 3)
+    assert (registry.state, registry.fix, registry.exit_code) == ("failed", PERMIT, 3)
 
 
 def test_versions_in_sagemaker_of_a_workspace_that_is_none(cloud: Cloud, tmp_path: Path) -> None:
@@ -315,7 +316,7 @@ def test_an_image_that_cannot_be_pulled(uri: str, told: str) -> None:
 
     assert (check.state, check.exit_code) == ("failed", 2)
     assert told in check.text
-    assert "aws.image_uri" in check.mend
+    assert "aws.image_uri" in check.fix
 
 
 def test_images_that_can() -> None:

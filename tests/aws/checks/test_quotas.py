@@ -45,9 +45,9 @@ def test_a_quota_of_none_fails_what_needs_it(cloud: Cloud) -> None:
     assert states(on_demand) == {"processing": "failed", "training": "failed", "spot": "warning"}
     assert spot["spot"].exit_code == 3
     assert spot["spot"].text == "ml.m5.large for spot training job usage: 0 at once"
-    assert "request-service-quota-increase" in spot["spot"].mend
-    assert "--quota-code L-" in spot["spot"].mend
-    assert "set aws.spot to false" in spot["spot"].mend
+    assert "request-service-quota-increase" in spot["spot"].fix
+    assert "--quota-code L-" in spot["spot"].fix
+    assert "set aws.spot to false" in spot["spot"].fix
 
 
 def test_a_quota_that_is_not_listed(cloud: Cloud) -> None:

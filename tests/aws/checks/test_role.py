@@ -84,7 +84,7 @@ def test_no_role(cloud: Cloud) -> None:
     assert list(checks) == ["role"]
     assert (checks["role"].state, checks["role"].exit_code) == ("failed", 3)
     assert checks["role"].text == f"There is no role {NAMES.role_arn}."
-    assert "basketwise aws provision" in checks["role"].mend
+    assert "basketwise aws provision" in checks["role"].fix
 
 
 def test_a_role_of_another_account(cloud: Cloud) -> None:
@@ -111,7 +111,7 @@ def test_a_role_that_sagemaker_may_not_assume(cloud: Cloud) -> None:
 
     assert (checks["role"].state, checks["role"].exit_code) == ("failed", 3)
     assert "SageMaker may not assume it" in checks["role"].text
-    assert "trust policy" in checks["role"].mend
+    assert "trust policy" in checks["role"].fix
     assert checks["rights"].state == "ok"
 
 
@@ -126,7 +126,7 @@ def test_what_jobs_may_not_do_is_named(cloud: Cloud) -> None:
     assert "logs:PutLogEvents on " in check.text
     assert f"iam:PassRole on {NAMES.role_arn}" in check.text
     assert "s3:GetObject" not in check.text
-    assert "basketwise aws provision" in check.mend
+    assert "basketwise aws provision" in check.fix
 
 
 def test_what_only_the_pipeline_does_is_a_warning(cloud: Cloud) -> None:
@@ -145,7 +145,7 @@ def test_an_image_of_ours_must_be_allowed(cloud: Cloud) -> None:
 
     assert judged(own).state == "failed"
     assert judged().state == "warning"
-    assert "belongs to another account" in judged().mend
+    assert "belongs to another account" in judged().fix
 
 
 def test_an_image_that_cannot_be_is_left_out(cloud: Cloud) -> None:

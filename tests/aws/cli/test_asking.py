@@ -22,11 +22,11 @@ def test_what_is_no_address_of_a_bucket_is_a_wrong_argument(
 ) -> None:
     outcome = call("aws", *command, "--workspace", place)
     assert outcome.code == 2
-    assert f"The workspace '{place}' is no address of a bucket." in outcome.err
+    assert f"The workspace '{place}' is not a valid S3 address." in outcome.err
     assert "s3://bucket/prefix" in outcome.err
 
 
 def test_a_folder_is_refused_too() -> None:
     outcome = call("aws", "policy", "run", "--workspace", "ws")
     assert outcome.code == 2
-    assert "does not lie in a bucket" in outcome.err
+    assert "is not in a bucket" in outcome.err

@@ -14,7 +14,7 @@ import pytest
 
 from basketwise.artifact.wheel import write_wheel
 from basketwise.aws.container.training import METRICS, main
-from basketwise.aws.requests.entry import TRAIN_SCRIPT, train_script
+from basketwise.aws.requests.entry import RUN, RUN_SCRIPT, TRAIN_SCRIPT, train_script
 from basketwise.aws.requests.training import CODE_MOUNT, in_script_mode, training_job
 from basketwise.config import Config, TrainingConfig
 from basketwise.errors import ConfigError, InputError
@@ -230,6 +230,7 @@ def test_awss_toolkit_runs_it(channels: Path) -> None:
 def test_awss_toolkit_runs_the_script_that_a_pipelines_training_names(channels: Path) -> None:
     code = channels / "input" / "data" / "code"
     code.mkdir()
+    (code / RUN_SCRIPT).write_text(RUN)
     (code / TRAIN_SCRIPT).write_text(train_script(str(code)))
     (code / "requirements.txt").write_text("")
     write_wheel(code)
@@ -249,7 +250,7 @@ def test_awss_toolkit_runs_the_script_that_a_pipelines_training_names(channels: 
         for name, text in (request["HyperParameters"].items())
     }
     log = trained(channels, toolkit(channels, given))
-    assert f"installs install -q --require-hashes -r {code}/requirements.txt" in log
+    assert f"installs install -q --no-deps --require-hashes -r {code}/requirements.txt" in log
     kept = json.loads((channels / "model" / CALIBRATION_FILE).read_text())
     assert kept["method"] == "isotonic"
     assert load_model(channels / "model" / MODEL).max_depth == 3  # type: ignore[attr-defined]

@@ -1,9 +1,12 @@
+import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from basketwise.aws.requests.entry import SECTIONS, entrypoint, environment, train_script
+from basketwise.aws.requests.entry import RUN, SECTIONS, entrypoint, environment, train_script
 from basketwise.config import (
     AwsConfig,
     BusinessConfig,
@@ -31,6 +34,8 @@ def run_with(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     code = tmp_path / "code"
     code.mkdir()
     (code / "basketwise-1.0-py3-none-any.whl").touch()
+    (code / "run.sh").write_text(RUN, encoding="utf-8")
+    (code / "train.sh").write_text(train_script(str(code)), encoding="utf-8")
     return code, {"PATH": f"{tmp_path}:/usr/bin:/bin", "LOG": str(tmp_path / "log")}
 
 
@@ -41,7 +46,7 @@ def test_aws_image_installs_then_runs_what_it_is_given(
     command = [*entrypoint(AwsConfig(), str(code)), "processing", "--bucket-name", "a b"]
     subprocess.run(command, env=env, check=True)
     assert Path(env["LOG"]).read_text(encoding="utf-8").splitlines() == [
-        f"pip <install> <-q> <--require-hashes> <-r> <{code}/requirements.txt>",
+        f"pip <install> <-q> <--no-deps> <--require-hashes> <-r> <{code}/requirements.txt>",
         f"pip <install> <-q> <--no-deps> <{code}/basketwise-1.0-py3-none-any.whl>",
         "python <-m> <basketwise.aws.container> <processing> <--bucket-name> <a b>",
     ]
@@ -51,9 +56,7 @@ def test_the_script_does_the_same_and_leaves_the_hyperparameters_to_the_containe
     run_with: tuple[Path, dict[str, str]],
 ) -> None:
     code, env = run_with
-    script = code / "train.sh"
-    script.write_text(train_script(str(code)), encoding="utf-8")
-    subprocess.run(["/bin/sh", str(script), "--model-type", "all"], env=env, check=True)
+    subprocess.run(["/bin/sh", code / "train.sh", "--model-type", "all"], env=env, check=True)
     lines = Path(env["LOG"]).read_text(encoding="utf-8").splitlines()
     assert [line.split()[0] for line in lines] == ["pip", "pip", "python"]
     assert lines[-1] == "python <-m> <basketwise.aws.container> <train>"
@@ -65,10 +68,24 @@ def test_nothing_runs_when_the_installation_fails(
 ) -> None:
     code, env = run_with
     (code.parent / "pip").write_text("#!/bin/sh\nexit 5\n", encoding="utf-8")
-    text = train_script(str(code))
-    command = ["/bin/sh", "-c", text] if script else entrypoint(AwsConfig(), str(code))
+    command = ["/bin/sh", str(code / "train.sh")] if script else entrypoint(AwsConfig(), str(code))
     assert subprocess.run(command, env=env, check=False).returncode == 5
     assert not Path(env["LOG"]).exists()
+
+
+def test_a_job_that_is_stopped_does_not_wait_for_the_installation(
+    run_with: tuple[Path, dict[str, str]],
+) -> None:
+    code, env = run_with
+    (code.parent / "pip").write_text('#!/bin/sh\ntouch "$LOG.pip"\nexec sleep 60\n')
+    job = subprocess.Popen(entrypoint(AwsConfig(), str(code)), env=env, start_new_session=True)
+    try:
+        while not Path(f"{env['LOG']}.pip").exists():
+            time.sleep(0.01)
+        job.send_signal(signal.SIGTERM)
+        assert job.wait(30) == 128 + signal.SIGTERM
+    finally:
+        os.killpg(job.pid, signal.SIGKILL)
 
 
 def test_own_image_has_it_all_installed() -> None:

@@ -77,13 +77,14 @@ def place(s3_server: S3Server) -> Place:
 
 def test_a_job_finds_the_lock_one_wheel_and_the_script(place: Place, tmp_path: Path) -> None:
     place.send()
-    assert place.files() == [WHEEL, "requirements.txt", "train.sh"]
+    assert place.files() == [WHEEL, "requirements.txt", "run.sh", "train.sh"]
     assert place.get("requirements.txt").decode() == lock_for_jobs()
     assert place.get(WHEEL) == write_wheel(tmp_path, "0").read_bytes()
-    script = place.get("train.sh").decode()
-    assert script.startswith("#!/bin/sh\n")
-    assert f"{CODE_MOUNT}/requirements.txt" in script
-    subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
+    for name in ("run.sh", "train.sh"):
+        script = place.get(name).decode()
+        assert script.startswith("#!/bin/sh\n")
+        subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
+    assert f"{CODE_MOUNT}/run.sh train" in script
     _, done, total = place.ticks[-1]
     assert done == total
 
@@ -113,17 +114,17 @@ def test_other_wheels_of_basketwise_go_and_nothing_else(place: Place) -> None:
     for name in (OLD, "basketwise-9.9-py3-none-any.whl", *kept):
         place.put(name)
     place.send()
-    assert place.files() == sorted([WHEEL, "requirements.txt", "train.sh", *kept])
+    assert place.files() == sorted([WHEEL, "requirements.txt", "run.sh", "train.sh", *kept])
 
 
 def test_newer_code_replaces_older_without_a_moment_of_two_wheels_or_none(place: Place) -> None:
     place.put(WHEEL)
     place.watch()
     place.send()
-    assert place.wheels == [[WHEEL]] * 3
+    assert place.wheels == [[WHEEL]] * 4
     # What new code needs is there before it.
-    assert sorted(place.sent[:2]) == ["requirements.txt", "train.sh"]
-    assert place.sent[2:] == [WHEEL]
+    assert sorted(place.sent[:3]) == ["requirements.txt", "run.sh", "train.sh"]
+    assert place.sent[3:] == [WHEEL]
 
 
 def test_a_wheel_of_another_name_never_lies_beside_it(place: Place) -> None:

@@ -76,7 +76,7 @@ def test_data_in_a_bucket_are_read_from_there(
     assert 0 < pl.read_parquet(few).height < pl.read_parquet(scores).height
     absent = call("run", "--data", f"{cloud.workspace}/nothing", *place, *SMALL)
     assert absent.code == 3
-    assert "holds none" in absent.err
+    assert "contains none" in absent.err
 
 
 def test_a_run_is_reproduced(cloud: Cloud, finished: Outcome, sample: Path) -> None:

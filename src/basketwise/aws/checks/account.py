@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 from basketwise.aws import clients
 from basketwise.aws.account.provisioning import repository_arn
+from basketwise.aws.address import is_address
 from basketwise.aws.clients import DENIED, INSTALL, translated
 from basketwise.aws.images import image_of
 from basketwise.aws.names import PREFIXES, AwsNames, names_of
 from basketwise.config import AwsConfig, Config
-from basketwise.doctor.check import Check
+from basketwise.doctor.check import Check, guarded
 from basketwise.errors import BasketwiseError, ConfigError
 
 PERMIT = "Attach the policy that 'basketwise aws policy run' prints to this user or role."
@@ -39,28 +41,12 @@ MOST_RAW = 10_000
 
 def failure(name: str, error: BasketwiseError) -> Check:
     """Return an error as a finding that says how to mend it on AWS."""
-    mend = error.hint
+    fix = error.hint
     if code_of(error) in DENIED:
-        mend = PERMIT
+        fix = PERMIT
     elif type(error.__cause__).__name__ in LOGGED_OUT:
-        mend = LOG_IN
-    return Check(name, "failed", error.headline, mend, error.exit_code)
-
-
-def guarded(name: str, check: Callable[[], Check]) -> Check:
-    """Make a check; an error is its finding."""
-    try:
-        return check()
-    except BasketwiseError as error:
-        return failure(name, error)
-
-
-def asked(name: str, check: Callable[[], Check]) -> Check:
-    """Make a check that runs do not make: who may not ask is warned, no more."""
-    try:
-        return check()
-    except BasketwiseError as error:
-        return unknown(name, error)
+        fix = LOG_IN
+    return Check(name, "failed", error.headline, fix, error.exit_code)
 
 
 def unknown(name: str, error: BasketwiseError) -> Check:
@@ -103,7 +89,7 @@ def account(config: Config, region: str, location: str) -> Generator[Check, None
         yield _skipped("bucket, workspace, registry, role, group, quotas", "credentials")
         return None
     yield Check("account", "ok", f"{found['Account']}, as {found['Arn']}")
-    bucket = location if location.startswith("s3://") else ""
+    bucket = location if is_address(location) else ""
     return names_of(config, account_id=found["Account"], region=region, workspace=bucket)
 
 
@@ -153,9 +139,9 @@ def region_of(constraint: str | None) -> str:
 def contents(config: Config, names: AwsNames) -> Iterator[Check]:
     """Look at what the bucket keeps: old versions, raw files, outputs of earlier runs."""
     s3 = clients.client("s3", config.aws)
-    yield asked("versioning", lambda: _versioning(s3, names))
+    yield guarded("versioning", lambda: _versioning(s3, names), unknown)
     for prefix in PREFIXES:
-        yield guarded(prefix, lambda at=prefix: _prefix(s3, names, at))  # type: ignore[misc]
+        yield guarded(prefix, partial(_prefix, s3, names, prefix), failure)
 
 
 def _versioning(s3: Any, names: AwsNames) -> Check:
@@ -212,12 +198,12 @@ def group(config: Config, names: AwsNames) -> Check:
             "sagemaker:CreateModelPackageGroup.",
         )
 
-    return asked("group", look)
+    return guarded("group", look, unknown)
 
 
 def image(config: Config, region: str) -> Check:
     """Look at the address of the image that jobs run in."""
-    return guarded("image", lambda: _image(config.aws, region))
+    return guarded("image", lambda: _image(config.aws, region), failure)
 
 
 def _image(aws: AwsConfig, region: str) -> Check:

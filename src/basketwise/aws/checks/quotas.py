@@ -135,10 +135,10 @@ def judged(use: Use, found: Mapping[str, Quota], region: str) -> Check:
     text = f"{use.quota}: {quota.value:g} at once"
     if quota.value >= 1:
         return Check(use.name, "ok", text)
-    mend = (
+    fix = (
         f"Ask for an increase to 1: aws service-quotas request-service-quota-increase "
         f"--service-code sagemaker --quota-code {quota.code} --desired-value 1 --region {region}"
     )
     if use.needed:
-        return Check(use.name, "failed", text, f"{mend}\nOr {use.otherwise}.", exit_code=3)
-    return Check(use.name, "warning", f"{text}; not needed with aws.spot as it is", mend)
+        return Check(use.name, "failed", text, f"{fix}\nOr {use.otherwise}.", exit_code=3)
+    return Check(use.name, "warning", f"{text}; not needed with aws.spot as it is", fix)

@@ -14,7 +14,7 @@ from basketwise.config import Config
 from basketwise.doctor.check import Check
 from basketwise.errors import ConfigError
 
-MEND = (
+FIX = (
     "'basketwise aws provision' makes a role that may all of it; "
     "of a role of your own, allow these actions on these resources."
 )
@@ -129,10 +129,10 @@ def rights(iam: Any, config: Config, names: AwsNames) -> Check:
             told = abroad if own is None else pipeline if need.by_pipeline else jobs
             told.append(f"{result['EvalActionName']} on {need.resource}")
     if jobs:
-        return Check("rights", "failed", _said("The role may not", jobs + pipeline), MEND, 3)
+        return Check("rights", "failed", _said("The role may not", jobs + pipeline), FIX, 3)
     if pipeline:
         text = _said("The role may do what jobs do; what only the pipeline does, not", pipeline)
-        return Check("rights", "warning", text, MEND)
+        return Check("rights", "warning", text, FIX)
     if abroad:
         text = _said("IAM does not say whether the role may", abroad)
         hint = "The image belongs to another account, which may allow it. The first job shows it."

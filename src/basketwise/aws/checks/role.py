@@ -7,19 +7,19 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from basketwise.aws import clients
-from basketwise.aws.checks.account import asked, code_of, unknown
+from basketwise.aws.checks.account import code_of, unknown
 from basketwise.aws.checks.rights import rights
 from basketwise.aws.clients import translated
 from basketwise.aws.names import AwsNames
 from basketwise.config import Config
-from basketwise.doctor.check import Check, State
+from basketwise.doctor.check import Check, State, guarded
 from basketwise.errors import BasketwiseError
 
 SERVICE = "sagemaker.amazonaws.com"
 ASSUME = "sts:AssumeRole"
 
 MAKE = "'basketwise aws provision' makes such a role; or set aws.role_arn to another one."
-MEND = (
+FIX = (
     f"Let its trust policy allow {ASSUME} to the service {SERVICE}; "
     "'basketwise aws provision' makes a role that does."
 )
@@ -47,13 +47,13 @@ def role(config: Config, names: AwsNames) -> Iterator[Check]:
             yield Check("role", "failed", text, "Set aws.role_arn to a role of this account.")
             return
         yield _trusted(found["AssumeRolePolicyDocument"], names)
-    yield asked("rights", lambda: rights(iam, config, names))
+    yield guarded("rights", lambda: rights(iam, config, names), unknown)
 
 
 def _trusted(policy: Mapping[str, Any], names: AwsNames) -> Check:
     state, text = trust(policy, names.account_id)
-    mend = "" if state == "ok" else MEND
-    return Check("role", state, f"{names.role_arn}: {text}", mend, exit_code=3)
+    fix = "" if state == "ok" else FIX
+    return Check("role", state, f"{names.role_arn}: {text}", fix, exit_code=3)
 
 
 def trust(policy: Mapping[str, Any], account_id: str) -> tuple[State, str]:

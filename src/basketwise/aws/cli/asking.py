@@ -23,20 +23,21 @@ def names(config: Config, workspace: str, account: str = "") -> AwsNames:
     Raises
     ------
     ConfigError
-        If the workspace is a folder or no address of a bucket, or the account's id is none.
+        If the workspace is a folder or not a valid address, or the account id is invalid.
     DependencyError
         If AWS refuses.
     """
+    from basketwise.aws.address import is_address, workspace_address
     from basketwise.aws.clients import client, translated
     from basketwise.aws.names import names_of
 
-    if workspace != DEFAULT_WORKSPACE and not workspace.startswith("s3://"):
+    if is_address(workspace):
+        workspace_address(workspace)
+    elif workspace != DEFAULT_WORKSPACE:
         raise ConfigError(
-            f"The workspace {workspace!r} does not lie in a bucket.",
-            "Leave --workspace away for the project's bucket, or give s3://bucket/prefix.",
+            f"The workspace {workspace!r} is not in a bucket.",
+            "Omit --workspace to use the project's bucket, or give s3://bucket/prefix.",
         )
-    if workspace.startswith("s3://"):
-        _require_bucket(workspace)
     if account and not (account.isdigit() and len(account) == 12):
         raise ConfigError(f"{account!r} is no account id.", "It has twelve digits.")
     sts: Any = client("sts", config.aws)
@@ -49,20 +50,6 @@ def names(config: Config, workspace: str, account: str = "") -> AwsNames:
         region=sts.meta.region_name,
         workspace=workspace,
     )
-
-
-def _require_bucket(workspace: str) -> None:
-    """Refuse what no bucket can be called, as opening it would, but before AWS is asked."""
-    from basketwise.storage.opening import NAME
-
-    bucket, _, prefix = workspace.removeprefix("s3://").partition("/")
-    parts = prefix.strip("/").split("/") if prefix.strip("/") else []
-    if not NAME.fullmatch(bucket) or any(part in ("", ".", "..") for part in parts):
-        raise ConfigError(
-            f"The workspace {workspace!r} is no address of a bucket.",
-            "Give s3://bucket or s3://bucket/prefix; names of buckets have 3 to 63 small letters, "
-            "digits, dots and dashes.",
-        )
 
 
 def project_workspace(called: AwsNames) -> str:

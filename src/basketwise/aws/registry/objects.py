@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from basketwise.aws.address import Address, is_address
 from basketwise.aws.clients import code_of, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.sending.upload import DIGEST, MISSING
@@ -49,12 +50,13 @@ class Objects:
 
     def uri(self, key: str) -> str:
         """Return the S3 URI of a key."""
-        return f"s3://{self._names.bucket}/{key}"
+        return str(Address(self._names.bucket, key))
 
     def key_of(self, uri: str) -> str | None:
         """Return the key of an S3 URI, None if it leads to another bucket."""
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        return key if uri.startswith("s3://") and bucket == self._names.bucket and key else None
+        address = Address.parse(uri)
+        is_ours = is_address(uri) and address.bucket == self._names.bucket
+        return address.key if is_ours and address.key else None
 
     def keys(self, prefix: str) -> list[str]:
         """List the keys that begin with a prefix, sorted."""

@@ -30,8 +30,27 @@ SECTIONS = (
 MAX_VALUE = 256
 """Characters of a processing job's environment variable."""
 
+RUN_SCRIPT = "run.sh"
+"""File below ``code/`` that a job in AWS's image runs: ``RUN``."""
+
 TRAIN_SCRIPT = "train.sh"
 """File below ``code/`` that AWS's training toolkit is to run, see :func:`train_script`."""
+
+RUN = f"""\
+#!/bin/sh
+# Installs Basketwise and what it needs, then runs it with the arguments of this script.
+code=$(dirname "$0")
+# A job is stopped by a signal to its first process. A shell obeys it while it waits.
+trap 'exit 143' TERM
+# A folder of its own, ahead of the image's packages: pip cannot replace those that a Linux
+# distribution has installed, and AWS's toolkit needs its own.
+export PIP_TARGET=$(mktemp -d)
+install() {{ pip install -q --no-deps "$@" & wait $!; }}
+# The lock is complete and held to hashes; the wheel brings no libraries.
+install --require-hashes -r "$code/requirements.txt" && install "$code"/*.whl || exit
+export PYTHONPATH="$PIP_TARGET:$PYTHONPATH"
+exec {" ".join(MODULE)} "$@"
+"""
 
 
 def entrypoint(config: AwsConfig, code: str) -> list[str]:
@@ -47,21 +66,17 @@ def entrypoint(config: AwsConfig, code: str) -> list[str]:
     Returns
     -------
     list of str
-        For AWS's image, a shell that installs Basketwise first. Every library is held to its
-        hash, and the wheel brings none of its own.
+        For AWS's image, a script that installs Basketwise first: SageMaker takes no more than 256
+        characters here.
 
     Examples
     --------
     >>> entrypoint(AwsConfig(image="own", image_uri="shop/basketwise:1"), "/code")
     ['python', '-m', 'basketwise.aws.container']
-    >>> entrypoint(AwsConfig(), "/code")[:2]
-    ['/bin/sh', '-c']
+    >>> entrypoint(AwsConfig(), "/code")
+    ['/bin/sh', '/code/run.sh']
     """
-    if config.image == "own":
-        return list(MODULE)
-    # exec: a stopped job's signal goes to the first process, which must not be the shell.
-    # The last part is $0 of the shell.
-    return ["/bin/sh", "-c", f'{_install(code)} && exec {" ".join(MODULE)} "$@"', "basketwise"]
+    return list(MODULE) if config.image == "own" else ["/bin/sh", f"{code}/{RUN_SCRIPT}"]
 
 
 def train_script(code: str) -> str:
@@ -69,19 +84,7 @@ def train_script(code: str) -> str:
 
     Hyperparameters are not handed on: the container reads them from SageMaker's file.
     """
-    return f"#!/bin/sh\n{_install(code)} && exec {' '.join(MODULE)} train\n"
-
-
-def _install(code: str) -> str:
-    # Into a folder of its own, ahead of the image's packages, which stay as they are: pip cannot
-    # replace those that a Linux distribution has put there, and AWS's toolkit needs its own.
-    # -q, not --quiet: SageMaker takes 256 characters, and these are all of them.
-    return (
-        "export PIP_TARGET=$(mktemp -d)"
-        f" && pip install -q --require-hashes -r {code}/requirements.txt"
-        f" && pip install -q --no-deps {code}/*.whl"
-        " && export PYTHONPATH=$PIP_TARGET:$PYTHONPATH"
-    )
+    return f"#!/bin/sh\nexec /bin/sh {code}/{RUN_SCRIPT} train\n"
 
 
 def environment(config: Config) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""The code that a job in AWS's image installs first: the lock, Basketwise, and a script.
+"""The code that a job in AWS's image installs first: the lock, Basketwise, and two scripts.
 
-The three lie at fixed keys below ``code/``. S3 replaces an object whole, so a job that starts while
-newer code is sent finds each of them old or new, never in pieces and never twice.
+They have fixed keys below ``code/``. S3 replaces an object whole, so a job that starts while newer
+code is sent finds each of them old or new, never in pieces and never twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from basketwise.artifact.bundle import REQUIREMENTS
 from basketwise.artifact.wheel import NAME, write_wheel
 from basketwise.aws.clients import translated
 from basketwise.aws.names import AwsNames
-from basketwise.aws.requests.entry import CODE, TRAIN_SCRIPT, train_script
+from basketwise.aws.requests.entry import CODE, RUN, RUN_SCRIPT, TRAIN_SCRIPT, train_script
 from basketwise.aws.requests.training import CODE_MOUNT
 from basketwise.aws.sending.upload import upload
 from basketwise.progress import Tick
@@ -55,11 +55,13 @@ def send_code(s3: Any, names: AwsNames, tick: Tick) -> None:
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         folder = Path(scratch)
         (folder / REQUIREMENTS).write_text(lock_for_jobs(), encoding="utf-8")
+        (folder / RUN_SCRIPT).write_text(RUN, encoding="utf-8")
         (folder / TRAIN_SCRIPT).write_text(train_script(CODE_MOUNT), encoding="utf-8")
         wheel = write_wheel(folder, ALWAYS)
         _remove_other_wheels(s3, names, wheel.name)
         # The wheel last: new libraries rarely disturb old code, new code may need new libraries.
-        for paths in ([folder / REQUIREMENTS, folder / TRAIN_SCRIPT], [wheel]):
+        before = [folder / name for name in (REQUIREMENTS, RUN_SCRIPT, TRAIN_SCRIPT)]
+        for paths in (before, [wheel]):
             upload(s3, names.bucket, {names.key(CODE, path.name): path for path in paths}, tick)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from basketwise.aws.address import SCHEME, Address, is_address
 from basketwise.aws.clients import translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.sending.upload import digest_of_object, upload
 from basketwise.errors import DependencyError, InputError
 from basketwise.etl.sources import SUFFIXES, discover
 from basketwise.progress import Tick
-from basketwise.storage.opening import SCHEME
 
 RAW = "raw"
 SHOWN = 3
@@ -42,21 +42,22 @@ def inputs_in_bucket(s3: Any, names: AwsNames, data: str) -> dict[str, str]:
     DependencyError
         If it holds no raw files, or S3 refuses.
     """
-    bucket, _, folder = data.removeprefix(SCHEME).partition("/")
-    if bucket != names.bucket:
+    address = Address.parse(data)
+    if address.bucket != names.bucket:
         raise InputError(
             f"{data!r} lies in another bucket than the workspace: jobs may not read it.",
             f"Copy the files to {names.uri(RAW)}, or give them from this machine.",
         )
-    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
-    found = _files(s3, bucket, prefix)
+    prefix = f"{address.key}/" if address.key else ""
+    found = _files(s3, names.bucket, prefix)
     if not found:
         raise DependencyError(
             f"No raw files found: {data!r} holds none.",
             f"Upload files ending in {', '.join(SUFFIXES)}, or give --data a local folder.",
         )
     return {
-        name: digest_of_object(s3, bucket, prefix + name) or etag for name, etag in found.items()
+        name: digest_of_object(s3, names.bucket, prefix + name) or etag
+        for name, etag in found.items()
     }
 
 
@@ -83,7 +84,7 @@ def send_raw(s3: Any, names: AwsNames, data: str, tick: Tick) -> str:
         If two files have one name, or ``raw/`` holds other files that would be read with them.
         What a job does not read, like ``_SUCCESS`` or ``README``, may lie there.
     """
-    if data.startswith(SCHEME):
+    if is_address(data):
         uri = f"{data.rstrip('/')}/"
         return "" if uri == names.uri(RAW) else uri
     paths = list(dict.fromkeys(source.path for source in discover(data)))

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from basketwise.aws.address import OWN
 from basketwise.aws.storage.at_once import each
 from basketwise.aws.storage.objects import Bucket, Changed, Found, is_below
 from basketwise.errors import DependencyError, WorkspaceError
 
-OWN = ".basketwise"
 INCOMING, ADOPTING = f"{OWN}/incoming", f"{OWN}/adopting"
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from basketwise.aws.address import SCHEME, Address
 from basketwise.aws.clients import code_of, hint_for, translated
 from basketwise.aws.storage.at_once import GivenUpError, go_on, is_ending
 from basketwise.aws.storage.lock import ABSENT, LOST
 from basketwise.errors import DependencyError
-from basketwise.storage.opening import SCHEME
 
 PART = 64 << 20
 """Bytes; a larger file is sent in parts of this size, and is there when the last has arrived."""
@@ -75,7 +75,7 @@ class Bucket:
     @property
     def location(self) -> str:
         """Its address, as people write it."""
-        return SCHEME + "/".join(part for part in (self.name, self.prefix) if part)
+        return str(Address(self.name, self.prefix))
 
     def full(self, key: str) -> str:
         """Return a key as the bucket knows it."""

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from basketwise.aws.storage.adoption import OWN, begin, finish, look, pending, recover
+from basketwise.aws.address import OWN
+from basketwise.aws.storage.adoption import begin, finish, look, pending, recover
 from basketwise.aws.storage.at_once import Thing, each
 from basketwise.aws.storage.lock import LEASE, Lease, leased
 from basketwise.aws.storage.mirror import Mirror

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from basketwise.aws import clients
 from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError, InputError
-from basketwise.storage.fetching import local_copy
+from basketwise.storage.opening import local_copy
 from tests.seaweed import S3Server
 
 

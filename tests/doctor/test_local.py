@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from basketwise.config import Config, RegistryConfig
-from basketwise.doctor.check import Check, examine
+from basketwise.doctor.check import Check
+from basketwise.doctor.local import examine
 from basketwise.errors import ConfigError
 from basketwise.run.workspace import Workspace, open_workspace
 from tests.cli.till import changed, delivered, delivery, relabelled, without
@@ -84,7 +85,7 @@ def test_a_workspace_that_cannot_be_made(tmp_path: Path) -> None:
 
     assert found.state == "failed"
     assert "cannot be written to" in found.text
-    assert found.mend
+    assert found.fix
 
 
 @pytest.mark.parametrize("kind", ["a file", "another kind"])
@@ -98,7 +99,7 @@ def test_a_workspace_that_cannot_be_opened_hides_nothing_else(tmp_path: Path, ki
 
     assert list(found) == ["config", "workspace", "data", "memory"]
     assert (found["workspace"].state, found["workspace"].exit_code) == ("failed", 2)
-    assert found["workspace"].mend
+    assert found["workspace"].fix
     assert found["data"].state == "ok"
     assert "ftp://host" in server["registry"].text
 
@@ -153,7 +154,7 @@ def test_a_split_that_the_data_does_not_allow(
 
     assert found.state == "failed"
     assert told in found.text
-    assert "--split stratified" in found.mend
+    assert "--split stratified" in found.fix
     stratified = Config.model_validate({"split": {"strategy": "stratified"}})
     assert checks(workspace, raw, stratified)["data"].state == "ok"
 
@@ -184,7 +185,7 @@ def test_a_full_disk_is_a_warning(
 
     assert found.state == "warning"
     assert found.text.startswith("0.0 GB free")
-    assert "Free some space" in found.mend
+    assert "Free some space" in found.fix
 
 
 @pytest.mark.skipif(not hasattr(os, "sysconf"), reason="the size is not known here")
@@ -208,7 +209,7 @@ def test_a_registry_that_does_not_answer(workspace: Workspace) -> None:
 
     assert found.state == "failed"
     assert "cannot be reached" in found.text
-    assert "registry.uri" in found.mend
+    assert "registry.uri" in found.fix
 
 
 def test_a_registry_of_a_kind_that_is_not_known(workspace: Workspace) -> None:

@@ -1,0 +1,66 @@
+"""Addresses in S3, ``s3://bucket/key``, taken apart."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from basketwise.errors import ConfigError
+
+SCHEME = "s3://"
+OWN = ".basketwise"
+"""Below a workspace: what Basketwise itself stores there; part of no other address."""
+
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A bucket and a key or prefix in it.
+
+    Attributes
+    ----------
+    key
+        Without slashes at its ends; empty for the whole bucket.
+
+    Examples
+    --------
+    >>> Address.parse("s3://bucket/a/b/"), str(Address("bucket", "a/b"))
+    (Address(bucket='bucket', key='a/b'), 's3://bucket/a/b')
+    """
+
+    bucket: str
+    key: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Take an address apart; whether its bucket is valid is not looked at."""
+        bucket, _, key = text.removeprefix(SCHEME).partition("/")
+        return cls(bucket, key.strip("/"))
+
+    def __str__(self) -> str:
+        return SCHEME + "/".join(part for part in (self.bucket, self.key) if part)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address in S3, valid or not."""
+    return text.startswith(SCHEME)
+
+
+def workspace_address(location: str) -> Address:
+    """Take the address of a workspace apart.
+
+    Raises
+    ------
+    ConfigError
+        If no bucket can have this name, or no workspace this prefix.
+    """
+    address = Address.parse(location)
+    parts = address.key.split("/") if address.key else []
+    if not BUCKET.fullmatch(address.bucket) or {"", ".", "..", OWN} & set(parts):
+        raise ConfigError(
+            f"The workspace {location!r} is not a valid S3 address.",
+            "Give s3://bucket or s3://bucket/prefix; a bucket's name has 3 to 63 lower-case "
+            "letters, digits, dots and dashes.",
+        )
+    return address

@@ -1,0 +1,60 @@
+"""All checks of a workspace in a bucket, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from basketwise.aws.address import is_address
+from basketwise.aws.checks import account as cloud
+from basketwise.aws.checks.quotas import quotas
+from basketwise.aws.checks.role import role
+from basketwise.config import Config
+from basketwise.doctor import local
+from basketwise.doctor.check import Check, failure, guarded
+from basketwise.errors import BasketwiseError
+from basketwise.registry.opening import on_sagemaker
+from basketwise.run.workspace import open_workspace
+
+
+def examine(location: str, config: Config, data: str | None) -> Iterator[Check]:
+    """Check the account, the workspace, the machine and what jobs need.
+
+    Parameters
+    ----------
+    location : str
+        The workspace; a path is replaced by the project's bucket.
+    config : Config
+        All settings.
+    data : str or None
+        Raw files; None leaves them out.
+    """
+    region = yield from cloud.region(config)
+    if not region:
+        yield from local.machine(None, config, data)
+        return
+    names = yield from cloud.account(config, region, location)
+    if names is None:
+        yield from local.machine(None, config, data)
+        yield cloud.image(config, region)
+        return
+    if not is_address(location):
+        location = names.uri().rstrip("/")
+    workspace = None
+    try:
+        # Nothing is asked of AWS yet: this finds an invalid address.
+        workspace = open_workspace(location, config.aws)
+    except BasketwiseError as error:
+        yield cloud.failure("workspace", error)
+    if workspace and (yield from cloud.bucket(config, names)):
+        yield guarded("workspace", lambda: local.writable(workspace), cloud.failure)
+        yield from cloud.contents(config, names)
+    yield from local.machine(workspace, config, data)
+    in_cloud = on_sagemaker(config.registry, location)
+    if workspace or config.registry.uri:
+        told = cloud.failure if in_cloud else failure
+        yield guarded("registry", lambda: local.registry(workspace, config, location), told)
+    if in_cloud:
+        yield cloud.group(config, names)
+    yield from role(config, names)
+    yield from quotas(config, region)
+    yield cloud.image(config, region)

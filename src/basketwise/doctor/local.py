@@ -1,0 +1,146 @@
+"""Checks before a run on this machine; those of a workspace elsewhere are a plug-in's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from basketwise.config import Config, without_password
+from basketwise.doctor.check import Check, failure, guarded
+from basketwise.errors import BasketwiseError
+from basketwise.plugins import CHECKS, load
+from basketwise.registry.opening import DATABASE, SAGEMAKER, on_sagemaker, open_registry
+from basketwise.run.workspace import REGISTRY, Workspace, open_workspace
+from basketwise.storage.opening import scheme_of
+
+DISK_PER_RAW_BYTE = 4
+"""Room that silver, gold and scratch need, in sizes of the raw files (gzip counts eightfold)."""
+
+MEMORY_FLOOR = 3 * 2**30
+"""Bytes of memory that any run is at ease with."""
+
+PROBE = ".doctor"
+
+
+def examine(
+    location: str, config: Callable[[], Config], data: str | None, *, aws: bool = False
+) -> Iterator[Check]:
+    """Check everything that a run needs, one after the other.
+
+    Parameters
+    ----------
+    location : str
+        The workspace: where outputs are stored. If that is a bucket, AWS is checked too.
+    config : callable
+        Loads the configuration; its error is a failed check.
+    data : str or None
+        Raw files; None leaves them out.
+    aws : bool
+        Check AWS whatever the location; a path is replaced by the project's bucket.
+    """
+    try:
+        settings = config()
+    except BasketwiseError as error:
+        yield failure("config", error)
+        return
+    yield Check("config", "ok", "all settings are known and in range")
+    scheme = "s3" if aws else scheme_of(location)
+    if scheme in CHECKS:
+        yield from load(CHECKS[scheme])(location, settings, data)
+        return
+    workspace = None
+    try:
+        workspace = open_workspace(location)
+    except BasketwiseError as error:
+        yield failure("workspace", error)
+    else:
+        yield guarded("workspace", lambda: writable(workspace))
+    yield from machine(workspace, settings, data)
+    if workspace or settings.registry.uri:
+        yield guarded("registry", lambda: registry(workspace, settings, location))
+
+
+def writable(workspace: Workspace) -> Check:
+    """Write to the workspace, read it again, and remove it."""
+    storage = workspace.storage
+    root = storage.workplace
+    existed = root.exists()
+    with storage.exclusive():
+        storage.write(PROBE, b"")
+        storage.read(PROBE)
+        storage.delete(PROBE)
+    if not existed:
+        shutil.rmtree(root)
+    return Check("workspace", "ok", f"{storage.location} is writable and not in use")
+
+
+def machine(workspace: Workspace | None, config: Config, data: str | None) -> Iterator[Check]:
+    """Check the raw files and this machine; without a workspace, not its disk."""
+    if data is not None:
+        yield guarded("data", lambda: _data(data, config))
+        if workspace:
+            yield guarded("disk", lambda: _disk(workspace, data))
+    yield _memory()
+
+
+def _data(data: str, config: Config) -> Check:
+    from basketwise.etl.cleaning import REASON, clean
+    from basketwise.etl.preview import check_split
+    from basketwise.etl.reading import read_raw
+    from basketwise.etl.sources import discover
+
+    sources = discover(data)
+    first = sources[0]
+    with TemporaryDirectory(prefix="basketwise-") as scratch:
+        raw = next(read_raw(first, Path(scratch), encoding=config.data.encoding), None)
+    check_split(sources, config.split.strategy, config.data.encoding)
+    if raw is None:
+        return Check("data", "warning", f"{first.name} holds no till lines", "Look at the others.")
+    cleaned = clean(raw, config.data.labels, source_name=first.name, labelled=True)
+    refused = cleaned.height - cleaned[REASON].null_count()
+    text = f"{len(sources)} files; {first.name}: {cleaned.height:,} lines, {refused:,} unusable"
+    if refused == cleaned.height:
+        reasons = ", ".join(cleaned[REASON].drop_nulls().unique().sort())
+        return Check("data", "failed", f"{text} ({reasons})", "Look at what the reasons name.")
+    return Check("data", "warning" if refused else "ok", text)
+
+
+def _disk(workspace: Workspace, data: str) -> Check:
+    from basketwise.etl.sources import discover
+
+    needed = DISK_PER_RAW_BYTE * sum(
+        source.size * (8 if source.is_gzip or source.member else 1) for source in discover(data)
+    )
+    root = workspace.storage.workplace.absolute()
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    text = f"{free / 1e9:.1f} GB free, about {needed / 1e9:.1f} GB needed at most"
+    if free < needed:
+        return Check("disk", "warning", text, "Free some space or choose another --workspace.")
+    return Check("disk", "ok", text)
+
+
+def _memory() -> Check:
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return Check("memory", "ok", "size unknown on this system")
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    text = f"{total / 2**30:.1f} GiB, {os.cpu_count()} cores"
+    if total < MEMORY_FLOOR:
+        return Check("memory", "warning", text, "3 GiB are needed for large data.")
+    return Check("memory", "ok", text)
+
+
+def registry(workspace: Workspace | None, config: Config, location: str) -> Check:
+    """Open the registry and count its versions."""
+    # A server, and SageMaker, need no folder.
+    folder = workspace.storage.workplace / REGISTRY if workspace else Path(REGISTRY)
+    in_cloud = on_sagemaker(config.registry, location)
+    where = SAGEMAKER if in_cloud else without_password(config.registry.uri) or "embedded"
+    if where == "embedded" and not (folder / DATABASE).is_file():
+        return Check("registry", "ok", "embedded; the first run makes it")
+    versions = open_registry(config.registry, folder, config.aws, location).versions()
+    champion = next((version.version for version in versions if version.champion), "none")
+    return Check("registry", "ok", f"{where}: {len(versions)} versions, champion: {champion}")
