@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basketwise.arrays import Labels
-from basketwise.evaluation.intervals import Bootstrap, Interval
+from basketwise.evaluation.intervals import Bootstrap
+from basketwise.report.types import Interval
 
 BOOTSTRAP = Bootstrap(resamples=4_000, confidence=0.95, seed=1)
 
@@ -35,4 +36,4 @@ def customers(baskets: int, seed: int) -> NDArray[np.int64]:
 
 
 def width(interval: Interval) -> float:
-    return interval.high - interval.low
+    return interval["high"] - interval["low"]

@@ -11,7 +11,7 @@ import polars as pl
 from basketwise.artifact.archive import ARCHIVE
 from basketwise.config import Config, EvaluationConfig, TrainingConfig
 from basketwise.evaluation.champion import NoChampion
-from basketwise.evaluation.stage import Evaluation, run_evaluation
+from basketwise.evaluation.stage import run_evaluation
 from basketwise.report import types as report_types
 from basketwise.training.predictions import TEST_PREDICTIONS_FILE
 from basketwise.training.record import TrainingRecord
@@ -41,7 +41,7 @@ class Evaluated:
 
     folder: Path
     record: TrainingRecord
-    evaluation: Evaluation
+    report: report_types.Report
 
     @property
     def archive(self) -> Path:

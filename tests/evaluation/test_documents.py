@@ -100,7 +100,7 @@ def findings(sample_run: Run) -> Findings:
     return Findings(
         metadata=sample_run.metadata,
         record=RECORD,
-        judged={name: scores(confusion_matrix(TRUE, by)) for name, by in predicted.items()},
+        scores={name: scores(confusion_matrix(TRUE, by)) for name, by in predicted.items()},
         resampled=resampled,
         by_customer=False,
         champion=Scored("3", CHAMPION),
@@ -180,9 +180,9 @@ def test_evaluation_results_have_the_keys_of_the_design(findings: Findings) -> N
         "f1_interval": leaderboard(findings)[0]["f1_interval"],
         "train_accuracy": 0.99,
         "test_accuracy": 0.9,
-        "test_precision": findings.judged["xgboost"].precision,
-        "test_recall": findings.judged["xgboost"].recall,
-        "test_f1": findings.judged["xgboost"].f1,
+        "test_precision": findings.scores["xgboost"].precision,
+        "test_recall": findings.scores["xgboost"].recall,
+        "test_f1": findings.scores["xgboost"].f1,
         "cv_accuracy_mean": 0.95,
         "cv_accuracy_std": 0.01,
         "cv_f1_mean": 0.95,
@@ -214,9 +214,9 @@ def test_model_metadata_has_exactly_the_keys_of_the_design(
     assert model_metadata(findings) == {
         "model_type": "xgboost",
         "accuracy": 0.9,
-        "f1_score": findings.judged["xgboost"].f1,
-        "precision": findings.judged["xgboost"].precision,
-        "recall": findings.judged["xgboost"].recall,
+        "f1_score": findings.scores["xgboost"].f1,
+        "precision": findings.scores["xgboost"].precision,
+        "recall": findings.scores["xgboost"].recall,
         "cv_accuracy": 0.95,
         "feature_count": 2,
         "train_samples": sample_run.train.height,
@@ -227,9 +227,9 @@ def test_model_metadata_has_exactly_the_keys_of_the_design(
 def test_results_have_exactly_the_keys_of_the_design(findings: Findings) -> None:
     assert results(findings) == {
         "best_model": "xgboost",
-        "best_f1_score": findings.judged["xgboost"].f1,
+        "best_f1_score": findings.scores["xgboost"].f1,
         "all_results": {
-            name: {"accuracy": findings.judged[name].accuracy, "f1_score": findings.judged[name].f1}
+            name: {"accuracy": findings.scores[name].accuracy, "f1_score": findings.scores[name].f1}
             for name in ("logistic", "decision_tree", "xgboost")
         },
     }

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Floats, Labels
-from basketwise.evaluation.intervals import Bootstrap, Interval, Resampled, resample
+from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
+from basketwise.report.types import Interval
 from basketwise.training.metrics import confusion_matrix, scores
 from tests.evaluation.answering import BOOTSTRAP, answers, challenged, customers, width
 
@@ -79,11 +80,13 @@ def test_intervals_are_those_of_resampling_in_a_loop(by_customer: bool) -> None:
         resampled.mean("challenger", VALUES),
     ]
     expected = everything({name: confusion_matrix(true, by) for name, by in predicted.items()})
-    assert [each.estimate for each in found] == pytest.approx(expected)
+    assert [each["estimate"] for each in found] == pytest.approx(expected)
     # The ends of a percentile interval of a thousand resamples are themselves good to a twentieth
     # of its width or so.
-    np.testing.assert_array_less(np.abs([each.low for each in found] - low), 0.1 * (high - low))
-    np.testing.assert_array_less(np.abs([each.high for each in found] - high), 0.1 * (high - low))
+    np.testing.assert_array_less(np.abs([each["low"] for each in found] - low), 0.1 * (high - low))
+    np.testing.assert_array_less(
+        np.abs([each["high"] for each in found] - high), 0.1 * (high - low)
+    )
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -91,7 +94,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     covered = 0
     for seed in range(200):
         found = one(*answers(300, right=0.7, seed=seed), bootstrap=few).accuracy("model")
-        covered += found.low <= 0.7 <= found.high
+        covered += found["low"] <= 0.7 <= found["high"]
     assert 165 <= covered <= 195
 
 
@@ -112,7 +115,7 @@ def test_where_errors_cluster_only_customers_cover_the_truth() -> None:
         true, predicted, units = clustered(seed)
         for by, drawn in (("customers", units), ("baskets", None)):
             found = one(true, predicted, drawn, few).accuracy("model")
-            covered[by] += found.low <= truth <= found.high
+            covered[by] += found["low"] <= truth <= found["high"]
     assert covered["customers"] >= 80
     assert covered["baskets"] <= 65
 
@@ -201,12 +204,12 @@ def test_every_interval_holds_its_estimate(cells: list[int], seed: int) -> None:
         resampled.accuracy_difference("model", "other"),
         resampled.f1_difference("model", "other"),
     ):
-        assert found.low <= found.estimate <= found.high
+        assert found["low"] <= found["estimate"] <= found["high"]
     expected = scores(confusion_matrix(true, predicted))
     np.testing.assert_array_equal(resampled.confusion("model"), expected.confusion)
-    assert resampled.accuracy("model").estimate == expected.accuracy
-    assert resampled.macro_f1("model").estimate == expected.f1
-    assert [f1.estimate for f1 in resampled.class_f1("model")] == expected.per_class_f1.tolist()
+    assert resampled.accuracy("model")["estimate"] == expected.accuracy
+    assert resampled.macro_f1("model")["estimate"] == expected.f1
+    assert [f1["estimate"] for f1 in resampled.class_f1("model")] == expected.per_class_f1.tolist()
 
 
 @given(COUNTS)
@@ -218,15 +221,15 @@ def test_the_mean_of_a_unit_matrix_is_the_accuracy(cells: list[int]) -> None:
 
 def test_a_model_without_an_error_is_not_certain_to_make_none() -> None:
     found = perfect(50, 30, 20).accuracy("model")
-    assert (found.estimate, found.high) == (1, 1)
+    assert (found["estimate"], found["high"]) == (1, 1)
     # A model as good as that is right about all of 100 baskets in one case of forty.
-    assert found.low**100 == pytest.approx(0.025)
+    assert found["low"] ** 100 == pytest.approx(0.025)
     assert perfect(50, 30, 20).macro_f1("model") == found
 
 
 def test_without_an_error_customers_count_not_their_baskets() -> None:
     found = perfect(50, 30, 20, units=np.arange(100) // 5)
-    assert found.accuracy("model").low ** 20 == pytest.approx(0.025)
+    assert found.accuracy("model")["low"] ** 20 == pytest.approx(0.025)
     assert found.macro_f1("model") == found.accuracy("model")
 
 
@@ -235,20 +238,20 @@ def test_a_class_without_an_error_rests_on_the_units_that_have_it() -> None:
     true = np.repeat(np.array([0, 1, 2], dtype=np.int8), [50, 30, 20])
     predicted = np.where((np.arange(100) % 5 == 0) & (true != 1), 2 - true, true).astype(np.int8)
     low, medium, high = one(true, predicted, np.arange(100) // 5).class_f1("model")
-    assert (medium.estimate, medium.high) == (1, 1)
-    assert medium.low**6 == pytest.approx(0.025)
-    assert low.estimate < 1
-    assert high.estimate < 1
+    assert (medium["estimate"], medium["high"]) == (1, 1)
+    assert medium["low"] ** 6 == pytest.approx(0.025)
+    assert low["estimate"] < 1
+    assert high["estimate"] < 1
 
 
 def test_without_an_error_a_mean_allows_for_the_worst_and_the_best_ones() -> None:
     resampled = perfect(50, 30, 20)
     found = resampled.mean("model", VALUES)
-    right = resampled.accuracy("model").low
-    assert found.estimate == 4
+    right = resampled.accuracy("model")["low"]
+    assert found["estimate"] == 4
     # The best errors, 0.5 * 1 + 0.3 * 0.5 + 0.2 * 6, are still worse than none.
-    assert found.low == pytest.approx(right * 4 + (1 - right) * 0.5 * -8)
-    assert found.high == 4
+    assert found["low"] == pytest.approx(right * 4 + (1 - right) * 0.5 * -8)
+    assert found["high"] == 4
 
 
 @pytest.mark.parametrize("units", [None, np.arange(0), np.arange(2)])

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from basketwise.evaluation.intervals import Interval, resample
+from basketwise.evaluation.intervals import resample
+from basketwise.report.types import Interval
 from tests.evaluation.answering import BOOTSTRAP, answers, challenged, customers, width
 
 
@@ -21,8 +22,8 @@ def test_differences_turn_over_with_the_models() -> None:
     resampled = resample(true, predicted, customers(500, seed=1), BOOTSTRAP)
     for difference in (resampled.accuracy_difference, resampled.f1_difference):
         there, back = difference("challenger", "champion"), difference("champion", "challenger")
-        assert [there.estimate, there.low, there.high] == pytest.approx(
-            [-back.estimate, -back.high, -back.low]
+        assert [there["estimate"], there["low"], there["high"]] == pytest.approx(
+            [-back["estimate"], -back["high"], -back["low"]]
         )
 
 
@@ -32,8 +33,8 @@ def test_against_a_model_without_an_error_the_difference_is_the_other_accuracy()
     resampled = resample(true, {"perfect": true, "model": predicted}, None, BOOTSTRAP)
     accuracy = resampled.accuracy("model")
     found = resampled.accuracy_difference("perfect", "model")
-    assert [1 - found.high, 1 - found.estimate, 1 - found.low] == pytest.approx(
-        [accuracy.low, accuracy.estimate, accuracy.high]
+    assert [1 - found["high"], 1 - found["estimate"], 1 - found["low"]] == pytest.approx(
+        [accuracy["low"], accuracy["estimate"], accuracy["high"]]
     )
 
 
@@ -41,14 +42,14 @@ def test_a_difference_of_one_basket_in_a_hundred_is_a_hundredth() -> None:
     true = np.zeros(100, dtype=np.int8)
     worse, better = (np.where(np.arange(100) < wrong, 1, 0).astype(np.int8) for wrong in (16, 15))
     resampled = resample(true, {"worse": worse, "better": better}, None, BOOTSTRAP)
-    assert resampled.accuracy_difference("worse", "better").estimate == -0.01
+    assert resampled.accuracy_difference("worse", "better")["estimate"] == -0.01
 
 
 def test_a_model_against_itself_differs_by_nothing() -> None:
     true, predicted = answers(100, right=0.7, seed=7)
     resampled = resample(true, {"model": predicted}, None, BOOTSTRAP)
     for difference in (resampled.accuracy_difference, resampled.f1_difference):
-        assert difference("model", "model") == Interval(0, 0, 0)
+        assert difference("model", "model") == Interval(estimate=0, low=0, high=0)
 
 
 @pytest.mark.parametrize("right", [0.7, 1.0])
@@ -59,9 +60,9 @@ def test_two_models_that_agree_are_only_as_close_as_so_many_units_can_tell(right
         resampled = resample(true, same, units, BOOTSTRAP)
         for difference in (resampled.accuracy_difference, resampled.f1_difference):
             found = difference("one", "two")
-            assert found.estimate == 0
-            assert (1 - found.high) ** count == pytest.approx(0.025)
-            assert found.low == -found.high
+            assert found["estimate"] == 0
+            assert (1 - found["high"]) ** count == pytest.approx(0.025)
+            assert found["low"] == -found["high"]
 
 
 def test_wrong_in_another_way_is_not_more_or_less_accurate() -> None:
@@ -69,9 +70,9 @@ def test_wrong_in_another_way_is_not_more_or_less_accurate() -> None:
     otherwise = np.where(predicted == true, true, 3 - true - predicted).astype(np.int8)
     resampled = resample(true, {"one": predicted, "two": otherwise}, None, BOOTSTRAP)
     found = resampled.accuracy_difference("one", "two")
-    assert found.estimate == 0
-    assert (1 - found.high) ** 600 == pytest.approx(0.025)
-    assert resampled.f1_difference("one", "two").estimate != 0
+    assert found["estimate"] == 0
+    assert (1 - found["high"]) ** 600 == pytest.approx(0.025)
+    assert resampled.f1_difference("one", "two")["estimate"] != 0
 
 
 def test_a_model_that_lost_no_basket_may_still_lose_some() -> None:
@@ -85,6 +86,6 @@ def test_a_model_that_lost_no_basket_may_still_lose_some() -> None:
         resampled = resample(true, both, None, BOOTSTRAP)
         return resampled.accuracy_difference("challenger", "champion")
 
-    assert difference(1).low == pytest.approx(1 / 200 - unseen)
+    assert difference(1)["low"] == pytest.approx(1 / 200 - unseen)
     # Ten wins are evidence enough: what the resamples show is the wider of the two.
-    assert 0 < difference(10).low < 10 / 200 - unseen
+    assert 0 < difference(10)["low"] < 10 / 200 - unseen

@@ -19,9 +19,9 @@ from basketwise.artifact.archive import read_json, unpack
 from basketwise.config import Config, EvaluationConfig, GateConfig
 from basketwise.errors import InputError
 from basketwise.evaluation.champion import Champion, NoChampion, NotScored, Scored
-from basketwise.evaluation.stage import Evaluation, read_evaluation, run_evaluation
+from basketwise.evaluation.stage import run_evaluation
 from basketwise.report.html import render_html
-from basketwise.report.types import Report, SplitScores
+from basketwise.report.types import Report, SplitScores, read_report
 from basketwise.schema import CLASSES
 from basketwise.training.predictions import CALIBRATED, predicted_class
 from basketwise.training.stage import run_training
@@ -166,7 +166,7 @@ def test_pictures_have_300_dots_an_inch(evaluated: Evaluated, name: str) -> None
 
 def test_the_page_shows_what_the_document_says(evaluated: Evaluated) -> None:
     report = report_of(evaluated)
-    assert report == evaluated.evaluation.report
+    assert report == evaluated.report
     page = (evaluated.folder / "report.html").read_text(encoding="utf-8")
     assert page == render_html(report)
     assert len(page.encode()) < 2_000_000
@@ -214,7 +214,7 @@ def test_a_class_that_is_commonest_only_in_the_test_part_is_no_baseline(
     table = pl.read_parquet(trained / "oof_predictions.parquet")
     rare = table.with_columns(price_sensitivity=pl.lit("Low"))
     rare.write_parquet(trained / "oof_predictions.parquet")
-    report = run_evaluation(sample_run.gold, trained, CONFIG, NoChampion(), RUN).report
+    report = run_evaluation(sample_run.gold, trained, CONFIG, NoChampion(), RUN)
     share = (sample_run.test["price_sensitivity"] == "Low").mean()
     assert report["leaderboard"][-1]["test_accuracy"] == pytest.approx(share)
 
@@ -248,7 +248,7 @@ def test_no_document_holds_what_json_cannot(evaluated: Evaluated) -> None:
         assert all(np.isfinite(list(numbers_in(document)))), path.name
 
 
-def evaluate(sample_run: Run, trained: Path, champion: Champion) -> Evaluation:
+def evaluate(sample_run: Run, trained: Path, champion: Champion) -> Report:
     return run_evaluation(sample_run.gold, trained, CONFIG, champion, RUN)
 
 
@@ -269,24 +269,24 @@ def test_a_champion_that_is_better_keeps_its_place(
         trained / "test_predictions.parquet"
     )
     found = evaluate(sample_run, trained, Scored("7", true))
-    assert not found.decision.approved
-    assert found.report["verdict"]["state"] == "PendingManualApproval"
-    champion = found.report["champion"]
+    assert not found["verdict"]["approved"]
+    assert found["verdict"]["state"] == "PendingManualApproval"
+    champion = found["champion"]
     assert champion is not None
     assert champion["version"] == "7"
     assert champion["test_rows"] == true.size
     assert champion["accuracy_difference"]["estimate"] == pytest.approx(-(wrong != true).mean())
     assert champion["accuracy_difference"]["high"] < 0
-    assert "is not approved: worse than the champion" in found.report["verdict"]["headline"]
+    assert "is not approved: worse than the champion" in found["verdict"]["headline"]
 
 
 def test_a_champion_that_could_not_be_scored_leaves_it_to_a_person(
     sample_run: Run, trained: Path, no_pictures: None
 ) -> None:
     found = evaluate(sample_run, trained, NotScored("7", "no index"))
-    assert not found.decision.approved
-    assert found.report["champion"] is None
-    assert "version 7) could not be scored" in found.decision.description
+    assert not found["verdict"]["approved"]
+    assert found["champion"] is None
+    assert "version 7) could not be scored" in found["verdict"]["description"]
 
 
 def test_the_thresholds_are_those_of_the_config(
@@ -298,16 +298,16 @@ def test_the_thresholds_are_those_of_the_config(
         gate=GateConfig(min_accuracy=1.0),
     )
     found = run_evaluation(sample_run.gold, trained, strict, NoChampion(), RUN)
-    assert not found.decision.approved
-    assert " < 1" in found.report["verdict"]["headline"]
-    assert found.report["verdict"]["description"] == found.decision.description
+    assert not found["verdict"]["approved"]
+    assert " < 1" in found["verdict"]["headline"]
+    assert found["verdict"]["description"] == found["verdict"]["description"]
 
 
 def test_two_evaluations_of_a_training_agree(
     sample_run: Run, evaluated: Evaluated, trained: Path, no_pictures: None
 ) -> None:
     found = evaluate(sample_run, trained, NoChampion())
-    assert found.report == evaluated.evaluation.report
+    assert found == evaluated.report
 
 
 def test_without_the_product_group_there_is_no_index_to_ship(
@@ -323,7 +323,7 @@ def test_without_the_product_group_there_is_no_index_to_ship(
     out.mkdir()
     run_training(made.gold, out, config.training, quiet)
     found = run_evaluation(made.gold, out, config, NoChampion(), RUN)
-    assert found.report["drivers"]["products"] == {}
+    assert found["drivers"]["products"] == {}
     with tarfile.open(out / "model.tar.gz") as archive:
         assert "product_index.parquet" not in archive.getnames()
 
@@ -335,12 +335,7 @@ def test_an_unfinished_training_is_refused(sample_run: Run, tmp_path: Path) -> N
 
 
 def test_an_evaluation_is_read_as_it_was_written(evaluated: Evaluated) -> None:
-    assert read_evaluation(evaluated.folder) == evaluated.evaluation
-
-
-def test_what_was_not_evaluated_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has not been evaluated"):
-        read_evaluation(tmp_path)
+    assert read_report(evaluated.folder / "report.json") == evaluated.report
 
 
 def test_customers_are_drawn_where_there_are_codes(
@@ -350,7 +345,7 @@ def test_customers_are_drawn_where_there_are_codes(
         settings = CONFIG.model_dump()
         settings["evaluation"]["resample"] = resample
         config = Config.model_validate(settings)
-        report = run_evaluation(sample_run.gold, trained, config, NoChampion(), RUN).report
+        report = run_evaluation(sample_run.gold, trained, config, NoChampion(), RUN)
         return report["winner"]
 
     by_customer, by_basket = winner_of("customers"), winner_of("baskets")
@@ -374,7 +369,7 @@ def test_other_splits_stand_beside_the_chosen_one(
     }
     report = run_evaluation(
         sample_run.gold, trained, CONFIG, NoChampion(), RUN, lambda record: [other]
-    ).report
+    )
     assert [row["strategy"] for row in report["splits"]] == ["time", "customer"]
     assert report["splits"][0]["accuracy"] == report["winner"]["accuracy"]
     assert report["splits"][1] == other

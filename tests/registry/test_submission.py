@@ -19,7 +19,7 @@ from tests.fakes.registry import MemoryRegistry
 
 @pytest.fixture
 def report(evaluated: Evaluated) -> Report:
-    return copy.deepcopy(evaluated.evaluation.report)
+    return copy.deepcopy(evaluated.report)
 
 
 @pytest.fixture

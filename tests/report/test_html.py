@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from basketwise.errors import InputError
 from basketwise.report.html import render_html
 from basketwise.report.numbers import GAP, duration, size
 from tests.report.example import ACCURACY, CLASSES, example_report
@@ -286,13 +285,6 @@ def test_empty_parts_are_said_to_be_empty() -> None:
     text = Page(render_html(report)).text
     assert "Importance was not measured." in text
     assert text.count("No product stands out.") == 3
-
-
-def test_unknown_format_is_refused_with_what_to_do() -> None:
-    report = example_report()
-    report["format"] = 1
-    with pytest.raises(InputError, match=r"format 1.*\n.*renders format 2"):
-        render_html(report)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
         )
         if judged.folder == staging.artifacts:
             folder = pipeline.publish(name, staging, ctx)
-    report = judged.evaluation.report
+    report = judged.report
     if common.as_json:
         print_json(report)
         return
@@ -111,21 +111,22 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
 @common
 def register(run_id: str | None, common: Common) -> None:
     """Keep an evaluated run's model in the registry, approved if the gate said so."""
-    from basketwise.evaluation.stage import read_evaluation
+    from basketwise.evaluation.outputs import REPORT_JSON
+    from basketwise.report.types import read_report
     from basketwise.run import pipeline
 
     ctx = context(common, common.config())
     with ctx.workspace.storage.exclusive():
         _, folder = ctx.workspace.run_folder(run_id)
-        evaluation = read_evaluation(folder)
-        version = pipeline.register(pipeline.registry_of(ctx), folder, evaluation, ctx)
+        report = read_report(folder / REPORT_JSON)
+        version = pipeline.register(pipeline.registry_of(ctx), folder, report, ctx)
     if common.as_json:
         print_json(
             {
                 "version": version.version,
                 "state": str(version.state),
                 "champion": version.champion,
-                "reasons": evaluation.report["verdict"]["reasons"],
+                "reasons": report["verdict"]["reasons"],
             }
         )
     else:

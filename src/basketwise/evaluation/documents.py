@@ -6,9 +6,7 @@ from typing import Any, Literal
 
 from basketwise.config import Config
 from basketwise.evaluation.findings import BASELINE, Findings
-from basketwise.evaluation.intervals import Interval
 from basketwise.provenance import code_hash, code_version, git_commit, host, library_versions
-from basketwise.report.types import Interval as IntervalDocument
 from basketwise.report.types import LeaderboardRow, Run
 from basketwise.schema import CLASSES
 from basketwise.training.metrics import Scores
@@ -57,7 +55,7 @@ def _baseline_row(findings: Findings) -> LeaderboardRow:
 
 def _scored_row(findings: Findings, model: str, kind: Kind) -> LeaderboardRow:
     """Return a row with what the test part says, nothing else yet."""
-    test, resampled, winner = findings.judged[model], findings.resampled, findings.record.winner
+    test, resampled, winner = findings.scores[model], findings.resampled, findings.record.winner
     leads = model != winner
     return LeaderboardRow(
         model=model,
@@ -65,12 +63,10 @@ def _scored_row(findings: Findings, model: str, kind: Kind) -> LeaderboardRow:
         kind=kind,
         without=None,
         winner=not leads,
-        accuracy_interval=interval_document(resampled.accuracy(model)),
-        f1_interval=interval_document(resampled.macro_f1(model)),
-        accuracy_lead=interval_document(resampled.accuracy_difference(winner, model))
-        if leads
-        else None,
-        f1_lead=interval_document(resampled.f1_difference(winner, model)) if leads else None,
+        accuracy_interval=resampled.accuracy(model),
+        f1_interval=resampled.macro_f1(model),
+        accuracy_lead=resampled.accuracy_difference(winner, model) if leads else None,
+        f1_lead=resampled.f1_difference(winner, model) if leads else None,
         test_accuracy=test.accuracy,
         test_f1=test.f1,
         test_precision=test.precision,
@@ -83,14 +79,9 @@ def _scored_row(findings: Findings, model: str, kind: Kind) -> LeaderboardRow:
     )
 
 
-def interval_document(interval: Interval) -> IntervalDocument:
-    """Return an interval as documents keep it."""
-    return IntervalDocument(estimate=interval.estimate, low=interval.low, high=interval.high)
-
-
 def evaluation_results(findings: Findings, timestamp: str) -> dict[str, Any]:
     """Build ``evaluation_results.json``."""
-    record, judged = findings.record, findings.judged
+    record, scores = findings.record, findings.scores
     comparison = [
         {
             "model_name": row["model"],
@@ -121,10 +112,10 @@ def evaluation_results(findings: Findings, timestamp: str) -> dict[str, Any]:
         "references": [row for row in comparison if row["kind"] != "candidate"],
         "best_model": record.winner,
         "classification_reports": {
-            c.model: _classification_report(judged[c.model]) for c in record.candidates
+            c.model: _classification_report(scores[c.model]) for c in record.candidates
         },
         "confusion_matrices": {
-            c.model: judged[c.model].confusion.tolist() for c in record.candidates
+            c.model: scores[c.model].confusion.tolist() for c in record.candidates
         },
         "feature_columns": record.feature_columns,
         "target_classes": list(CLASSES),
@@ -154,7 +145,7 @@ def _classification_report(test: Scores) -> dict[str, Any]:
 def model_metadata(findings: Findings) -> dict[str, Any]:
     """Build ``model_metadata.json``, of the winner."""
     record, metadata = findings.record, findings.metadata
-    test = findings.judged[record.winner]
+    test = findings.scores[record.winner]
     winner = next(c for c in record.candidates if c.model == record.winner)
     return {
         "model_type": record.winner,
@@ -171,12 +162,12 @@ def model_metadata(findings: Findings) -> dict[str, Any]:
 
 def results(findings: Findings) -> dict[str, Any]:
     """Build ``results.json``."""
-    record, judged = findings.record, findings.judged
+    record, scores = findings.record, findings.scores
     return {
         "best_model": record.winner,
-        "best_f1_score": judged[record.winner].f1,
+        "best_f1_score": scores[record.winner].f1,
         "all_results": {
-            c.model: {"accuracy": judged[c.model].accuracy, "f1_score": judged[c.model].f1}
+            c.model: {"accuracy": scores[c.model].accuracy, "f1_score": scores[c.model].f1}
             for c in record.candidates
         },
     }
@@ -195,10 +186,10 @@ def metrics(findings: Findings) -> dict[str, Any]:
                 "f1_score": one.f1,
                 "f1_by_class": dict(zip(CLASSES, one.per_class_f1.tolist(), strict=True)),
                 "confusion_matrix": one.confusion.tolist(),
-                "accuracy_interval": interval_document(findings.resampled.accuracy(name)),
-                "f1_interval": interval_document(findings.resampled.macro_f1(name)),
+                "accuracy_interval": findings.resampled.accuracy(name),
+                "f1_interval": findings.resampled.macro_f1(name),
             }
-            for name, one in findings.judged.items()
+            for name, one in findings.scores.items()
         },
         "cross_validation": {
             c.model: {

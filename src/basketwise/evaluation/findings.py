@@ -32,7 +32,7 @@ class Findings:
     ----------
     metadata, record
         Of the gold data and of the training.
-    judged
+    scores
         Test scores by model: candidates (the winner as it is shipped), references, the baseline.
     resampled
         The same models, and the champion where it was scored.
@@ -46,7 +46,7 @@ class Findings:
 
     metadata: Metadata
     record: TrainingRecord
-    judged: dict[str, Scores]
+    scores: dict[str, Scores]
     resampled: Resampled
     by_customer: bool
     champion: Champion

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from basketwise.config import GateConfig
 from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotSeen, Scored
-from basketwise.evaluation.intervals import Interval
 from basketwise.report.numbers import shown
-from basketwise.report.types import Reason, Verdict
+from basketwise.report.types import Interval, Reason
 
 BASKETS_RULE, REJECTED_RULE = "min_test_baskets", "max_rejected_share"
 
@@ -82,10 +81,10 @@ def decide(evidence: Evidence, config: GateConfig) -> Decision:
 def _at_least(
     rule: str, name: str, interval: Interval, threshold: float, config: GateConfig
 ) -> Reason:
-    estimate = shown(interval.estimate, threshold=threshold)
-    value, subject = interval.estimate, f"{name} {estimate}"
+    estimate = shown(interval["estimate"], threshold=threshold)
+    value, subject = interval["estimate"], f"{name} {estimate}"
     if config.thresholds_on == "lower":
-        value = interval.low
+        value = interval["low"]
         low = shown(value, threshold=threshold)
         subject = f"Lower bound of {name[0].lower()}{name[1:]} {low}"
     passed = value >= threshold
@@ -108,14 +107,14 @@ def _champion_rule(evidence: Evidence, margin: float) -> Reason:
         case Scored(version) if (difference := evidence.difference) is not None:
             # As many correct on the same baskets is not worse. Where there are fewer, that the loss
             # is within the margin must be shown: a test set too small to tell does not pass.
-            as_good = difference.estimate >= 0
-            passed = as_good or difference.low >= -margin
-            value = difference.estimate if as_good else difference.low
+            as_good = difference["estimate"] >= 0
+            passed = as_good or difference["low"] >= -margin
+            value = difference["estimate"] if as_good else difference["low"]
             threshold = 0.0 if as_good else -margin
-            worse = "Worse than" if difference.high < -margin else "May be worse than"
+            worse = "Worse than" if difference["high"] < -margin else "May be worse than"
             estimate, low, high = (
                 f"{end:+.4f}".replace("-", "−")
-                for end in (difference.estimate, difference.low, difference.high)
+                for end in (difference["estimate"], difference["low"], difference["high"])
             )
             text = (
                 f"{'Not worse than' if passed else worse} the champion (version {version}): "
@@ -168,10 +167,10 @@ def _description(evidence: Evidence, reasons: list[Reason], config: GateConfig) 
 
 
 def _approved_score(interval: Interval, least: float, config: GateConfig) -> str:
-    estimate = shown(interval.estimate, threshold=least, places=3)
+    estimate = shown(interval["estimate"], threshold=least, places=3)
     if config.thresholds_on == "estimate":
         return estimate
-    return f"{estimate}, at least {shown(interval.low, threshold=least, places=3)}"
+    return f"{estimate}, at least {shown(interval['low'], threshold=least, places=3)}"
 
 
 def rule_lines(reasons: list[Reason]) -> str:
@@ -180,8 +179,3 @@ def rule_lines(reasons: list[Reason]) -> str:
         f"{'passed' if reason['passed'] else 'NOT PASSED'} {reason['rule']}: {reason['text']}"
         for reason in reasons
     )
-
-
-def decision_of(verdict: Verdict) -> Decision:
-    """Return the decision that a report contains."""
-    return Decision(verdict["approved"], verdict["reasons"], verdict["description"])

@@ -22,16 +22,8 @@ from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Floats, Labels
 from basketwise.evaluation.resampling import SIZE, draw, find_patterns, joint_cells
+from basketwise.report.types import Interval
 from basketwise.training.metrics import class_f1, confusion_matrix, macro_f1
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and the ends of its interval."""
-
-    estimate: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,9 @@ class Bootstrap:
     def interval(self, estimate: float, resampled: Floats) -> Interval:
         """Return the percentile interval, widened to hold the estimate itself."""
         low, high = np.quantile(resampled, [self.tail, 1 - self.tail])
-        return Interval(estimate, min(float(low), estimate), max(float(high), estimate))
+        return Interval(
+            estimate=estimate, low=min(float(low), estimate), high=max(float(high), estimate)
+        )
 
     def unseen(self, units: int) -> float:
         """Return the largest share that cannot be ruled out for what none of the units shows."""
@@ -153,7 +147,7 @@ class Resampled:
         found = []
         for k, units in enumerate(self.units_of_class):
             interval = self.bootstrap.interval(float(estimates[k]), drawn[:, k])
-            if interval.estimate == 1:
+            if interval["estimate"] == 1:
                 interval = _widened(interval, 1 - self.bootstrap.unseen(units))
             found.append(interval)
         return found
@@ -194,7 +188,9 @@ class Resampled:
         share, is_right = confusion.sum(axis=1) / confusion.sum(), np.eye(SIZE, dtype=np.bool_)
         worst = share @ np.where(is_right, np.inf, values).min(axis=1)
         best = share @ np.where(is_right, -np.inf, values).max(axis=1)
-        ends = [float((1 - wrong) * interval.estimate + wrong * error) for error in (worst, best)]
+        ends = [
+            float((1 - wrong) * interval["estimate"] + wrong * error) for error in (worst, best)
+        ]
         return _widened(interval, *ends)
 
     def _score(self, score: Callable[[Counts], Floats], model: str) -> Interval:
@@ -225,7 +221,8 @@ class Resampled:
 
 
 def _widened(interval: Interval, *ends: float) -> Interval:
-    return Interval(interval.estimate, min(interval.low, *ends), max(interval.high, *ends))
+    low, high = min(interval["low"], *ends), max(interval["high"], *ends)
+    return Interval(estimate=interval["estimate"], low=low, high=high)
 
 
 def _accuracy(tables: Counts) -> Floats:

@@ -99,7 +99,7 @@ def _write_pictures(trained: Path, report: Report, findings: Findings) -> list[s
         name = candidate.model
         names.append(f"confusion_matrix_{name}.png")
         confusion_matrix_png(
-            findings.judged[name].confusion.tolist(),
+            findings.scores[name].confusion.tolist(),
             CLASSES,
             model=name,
             path=trained / names[-1],

@@ -16,7 +16,6 @@ from basketwise.errors import ConfigError, InputError
 from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
 from basketwise.etl.gold import run_gold
 from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
-from basketwise.evaluation.documents import interval_document
 from basketwise.evaluation.intervals import Bootstrap, resample
 from basketwise.progress import Tick
 from basketwise.report.types import SplitScores
@@ -99,7 +98,7 @@ def _score(
         chosen=False,
         train_baskets=train.y.size,
         test_baskets=test.y.size,
-        accuracy=interval_document(resampled.accuracy(algorithm)),
-        macro_f1=interval_document(resampled.macro_f1(algorithm)),
+        accuracy=resampled.accuracy(algorithm),
+        macro_f1=resampled.macro_f1(algorithm),
         reason=None,
     )

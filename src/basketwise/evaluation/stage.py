@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Labels
-from basketwise.artifact.archive import read_document
 from basketwise.config import Config
-from basketwise.errors import InputError
 from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
 from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.etl.tables import INDEX_FILE, TARGET, TEST_FILE
 from basketwise.evaluation.champion import Champion, Scored
-from basketwise.evaluation.documents import interval_document
 from basketwise.evaluation.findings import BASELINE, CHAMPION, Findings
-from basketwise.evaluation.gate import Decision, Evidence, decide, decision_of
+from basketwise.evaluation.gate import Decision, Evidence, decide
 from basketwise.evaluation.impact import business_impact
 from basketwise.evaluation.importance import permutation_importance, telling_products
 from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
-from basketwise.evaluation.outputs import REPORT_JSON, write_outputs
+from basketwise.evaluation.outputs import write_outputs
 from basketwise.evaluation.reliability import reliability
 from basketwise.evaluation.slices import slice_tables
 from basketwise.evaluation.summary import report_document
@@ -49,14 +44,6 @@ OtherSplits = Callable[[TrainingRecord], list[SplitScores]]
 """Scores of the winner's algorithm on the ways to part the baskets that were not chosen."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What evaluation found, for the registry and the summary."""
-
-    report: Report
-    decision: Decision
-
-
 def run_evaluation(
     gold: Path,
     trained: Path,
@@ -64,7 +51,7 @@ def run_evaluation(
     champion: Champion,
     run: Run,
     other_splits: OtherSplits | None = None,
-) -> Evaluation:
+) -> Report:
     """Evaluate the models of one training.
 
     Parameters
@@ -88,7 +75,7 @@ def run_evaluation(
         findings = _measure(gold, trained, config, champion, other_splits)
     report = report_document(run, findings, config)
     write_outputs(trained, gold, report, findings, config)
-    return Evaluation(report, findings.decision)
+    return report
 
 
 def _measure(
@@ -115,7 +102,7 @@ def _measure(
     return Findings(
         metadata=metadata,
         record=record,
-        judged={name: scores(confusion_matrix(true, by)) for name, by in predicted.items()},
+        scores={name: scores(confusion_matrix(true, by)) for name, by in predicted.items()},
         resampled=resampled,
         by_customer=units is not None,
         champion=champion,
@@ -143,23 +130,6 @@ def _measure(
         products=telling_products(index) if index is not None else {},
         impact=business_impact(resampled, record.winner, commonest, config.business),
     )
-
-
-def read_evaluation(folder: Path) -> Evaluation:
-    """Read what an earlier evaluation found.
-
-    Raises
-    ------
-    InputError
-        If the run has not been evaluated.
-    """
-    path = folder / REPORT_JSON
-    if not path.is_file():
-        raise InputError(
-            f"The run {folder.name} has not been evaluated.", "Run 'basketwise evaluate'."
-        )
-    report = cast("Report", read_document(path))
-    return Evaluation(report, decision_of(report["verdict"]))
 
 
 def _all_predicted(
@@ -217,7 +187,7 @@ def _chosen_split(resampled: Resampled, record: TrainingRecord, metadata: Metada
         chosen=True,
         train_baskets=metadata.train_samples,
         test_baskets=metadata.test_samples,
-        accuracy=interval_document(resampled.accuracy(record.winner)),
-        macro_f1=interval_document(resampled.macro_f1(record.winner)),
+        accuracy=resampled.accuracy(record.winner),
+        macro_f1=resampled.macro_f1(record.winner),
         reason=None,
     )

@@ -7,7 +7,7 @@ from typing import Any, cast
 from basketwise.config import Config
 from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Scored
-from basketwise.evaluation.documents import interval_document, leaderboard
+from basketwise.evaluation.documents import leaderboard
 from basketwise.evaluation.findings import CHAMPION, Findings
 from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.slices import weak_slices
@@ -60,7 +60,7 @@ def report_document(run: Run, findings: Findings, config: Config) -> Report:
 
 def _verdict(findings: Findings) -> Verdict:
     decision, name = findings.decision, findings.record.winner
-    test = findings.judged[name]
+    test = findings.scores[name]
     right, total = int(test.confusion.trace()), int(test.support.sum())
     state = "Approved" if decision.approved else "PendingManualApproval"
     # Counts, since 99.998 % rounded to two places would claim too much.
@@ -82,11 +82,11 @@ def _verdict(findings: Findings) -> Verdict:
 
 def _winner(findings: Findings) -> Winner:
     name, resampled = findings.record.winner, findings.resampled
-    test = findings.judged[name]
+    test = findings.scores[name]
     return Winner(
         model=name,
-        accuracy=interval_document(resampled.accuracy(name)),
-        macro_f1=interval_document(resampled.macro_f1(name)),
+        accuracy=resampled.accuracy(name),
+        macro_f1=resampled.macro_f1(name),
         confidence=resampled.bootstrap.confidence,
         resamples=resampled.bootstrap.resamples,
         resampled="customers" if findings.by_customer else "baskets",
@@ -99,7 +99,7 @@ def _winner(findings: Findings) -> Winner:
                 "precision": float(test.per_class_precision[k]),
                 "recall": float(test.per_class_recall[k]),
                 "f1": float(test.per_class_f1[k]),
-                "f1_interval": interval_document(interval),
+                "f1_interval": interval,
                 "support": int(test.support[k]),
             }
             for k, (label, interval) in enumerate(
@@ -115,9 +115,9 @@ def _champion(findings: Findings) -> Champion | None:
         return None
     return Champion(
         version=findings.champion.version,
-        accuracy_difference=interval_document(resampled.accuracy_difference(name, CHAMPION)),
-        f1_difference=interval_document(resampled.f1_difference(name, CHAMPION)),
-        test_rows=int(findings.judged[name].support.sum()),
+        accuracy_difference=resampled.accuracy_difference(name, CHAMPION),
+        f1_difference=resampled.f1_difference(name, CHAMPION),
+        test_rows=int(findings.scores[name].support.sum()),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from basketwise.artifact.archive import ARCHIVE, read_document
 from basketwise.evaluation.gate import rule_lines
 from basketwise.evaluation.outputs import REPORT_HTML, REPORT_JSON
 from basketwise.provenance import sha256
 from basketwise.registry.protocol import Submission
-from basketwise.report.types import Json, Report
+from basketwise.report.types import Report
 from basketwise.training.record import JOB_FILE
 
 RESULTS = "evaluation_results.json"
@@ -93,6 +95,6 @@ def _job(folder: Path) -> dict[str, str]:
     return {"training_job": str(read_document(folder / JOB_FILE)["name"])}
 
 
-def _sections(report: Report) -> list[tuple[str, dict[str, Json]]]:
+def _sections(report: Report) -> list[tuple[str, dict[str, JsonValue]]]:
     config = report["lineage"]["config"]
     return [(name, values) for name, values in config.items() if isinstance(values, dict)]

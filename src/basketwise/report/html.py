@@ -17,11 +17,9 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from basketwise.errors import InputError
 from basketwise.report import drawing, wording
 from basketwise.report.numbers import FILTERS, finish
 from basketwise.report.types import (
-    REPORT_FORMAT,
     Assumption,
     Impact,
     LeaderboardRow,
@@ -52,18 +50,7 @@ def render_html(report: Report) -> str:
     str
         A whole HTML document, below 2 MB as UTF-8 whatever the size of the data; the same for
         the same document.
-
-    Raises
-    ------
-    InputError
-        If the document has a format that this version does not know.
     """
-    if report["format"] != REPORT_FORMAT:
-        raise InputError(
-            f"The report document has format {report['format']!r}.",
-            f"This version renders format {REPORT_FORMAT}. Evaluate the run again, or use the "
-            "version of Basketwise that wrote it.",
-        )
     style = resources.files(__package__).joinpath("templates/report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (

@@ -13,8 +13,7 @@ from itertools import islice
 from typing import Any
 
 from markupsafe import Markup, escape
-
-from basketwise.report.types import Json
+from pydantic import JsonValue
 
 TEXT_LIMIT = 160
 """Longest piece of data shown, in characters."""
@@ -158,7 +157,7 @@ def moment_utc(text: str) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment.tzinfo else text
 
 
-def plain(value: Json) -> str:
+def plain(value: JsonValue) -> str:
     """Write a setting as a person does: thousands parted, no decimals where there are none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:,.10g}".replace(",", GAP).replace("-", "−")
@@ -179,7 +178,7 @@ def capped(items: Collection[Any], limit: int, total: int = 0) -> Capped:
     return Capped(shown, max(total, len(items)) - len(shown))
 
 
-def flat(config: Mapping[str, Json], prefix: str = "") -> list[tuple[str, str]]:
+def flat(config: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, str]]:
     """List nested settings as dotted names with their JSON."""
     pairs: list[tuple[str, str]] = []
     for key, value in config.items():

@@ -6,14 +6,19 @@ means "not measured". Classes and matrices are in the order Low, Medium, High.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, TypedDict
+import json
+from functools import cache
+from pathlib import Path
+from typing import Literal, cast
 
+from pydantic import JsonValue, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from basketwise.errors import InputError
 from basketwise.provenance import Host
 
 REPORT_FORMAT = 2
 """Goes up when a key changes its meaning or is taken away."""
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 class Interval(TypedDict):
@@ -250,7 +255,7 @@ class Assumption(TypedDict):
     """One setting that money figures rest on, named as in section ``business`` of the config."""
 
     name: str
-    value: Json
+    value: JsonValue
     unit: str
 
 
@@ -328,7 +333,7 @@ class Lineage(TypedDict):
     seed: int
     host: Host
     versions: dict[str, str]
-    config: dict[str, Json]
+    config: dict[str, JsonValue]
 
 
 class Report(TypedDict):
@@ -347,3 +352,48 @@ class Report(TypedDict):
     impact: Impact
     data: DataSummary
     lineage: Lineage
+
+
+@cache
+def _schema() -> TypeAdapter[Report]:
+    return TypeAdapter(Report)
+
+
+def read_report(path: Path) -> Report:
+    """Read and check ``report.json``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If it is absent, or is not a report of the format that this version writes.
+    """
+    again = "Run 'basketwise evaluate --force' to write it again."
+    if not path.is_file():
+        raise InputError(
+            f"The run {path.parent.name} has not been evaluated.", "Run 'basketwise evaluate'."
+        )
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} is not JSON: {error}.", again) from error
+    number = document.get("format") if isinstance(document, dict) else None
+    if number != REPORT_FORMAT:
+        raise InputError(
+            f"{str(path)!r} has the report format {number!r}; this version of Basketwise reads "
+            f"format {REPORT_FORMAT}.",
+            again,
+        )
+    try:
+        _schema().validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{str(path)!r} is not a report of Basketwise: {key}: {first['msg']}.", again
+        ) from error
+    return cast("Report", document)

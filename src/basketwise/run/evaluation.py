@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basketwise.evaluation.champion import Champion, NoChampion
-from basketwise.evaluation.stage import Evaluation, read_evaluation, run_evaluation
+from basketwise.evaluation.outputs import REPORT_JSON
+from basketwise.evaluation.stage import run_evaluation
 from basketwise.registry.protocol import ModelVersion, Registry
 from basketwise.report.numbers import shown
-from basketwise.report.types import Run, SplitScores
+from basketwise.report.types import Report, Run, SplitScores, read_report
 from basketwise.run.context import Context
 from basketwise.run.etl import Data
 from basketwise.run.outcome import FORCED, Outcome, tell
@@ -35,7 +36,7 @@ class Judged:
     """An evaluation: where it lies, what it found."""
 
     folder: Path
-    evaluation: Evaluation
+    report: Report
     outcome: Outcome
 
 
@@ -84,7 +85,8 @@ def evaluate(
         if context.force:
             why = FORCED
         if not why:
-            folder, evaluation = trained.folder, read_evaluation(trained.folder)
+            folder = trained.folder
+            report = read_report(folder / REPORT_JSON)
         else:
             folder = staging.artifacts
             if trained.folder != folder:
@@ -101,7 +103,7 @@ def evaluate(
                 from basketwise.serving.champion import score_champion
 
                 champion = score_champion(registry, version.version, data.silver, data.gold)
-            evaluation = run_evaluation(
+            report = run_evaluation(
                 data.gold,
                 folder,
                 config,
@@ -111,14 +113,14 @@ def evaluate(
             )
             _seal_evaluation(plan, folder)
         outcome = Outcome("evaluation", why)
-        winner = evaluation.report["winner"]
+        winner = report["winner"]
         tell(
             log,
             outcome,
             f"test accuracy {shown(winner['accuracy']['estimate'])}, "
             f"macro-F1 {shown(winner['macro_f1']['estimate'])}",
         )
-    return Judged(folder, evaluation, outcome)
+    return Judged(folder, report, outcome)
 
 
 def _champion_name(champion: ModelVersion | None) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from basketwise.concurrency import abandoning_pool
 from basketwise.etl.metadata import Metadata
-from basketwise.evaluation.stage import Evaluation
 from basketwise.registry.deployment import export_version
 from basketwise.registry.opening import DATABASE, on_sagemaker, open_registry
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry, Submission
@@ -112,13 +111,13 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
         folder = judged.folder
         if judged.outcome.why:
             folder = publish(run_id, staging, context)
-        version = register(registry, folder, judged.evaluation, context)
+        version = register(registry, folder, judged.report, context)
         document = export(registry, version, context)
     return RunResult(
         run_id=folder.name,
         metadata=made.metadata,
         record=trained.record,
-        report=judged.evaluation.report,
+        report=judged.report,
         version=version,
         deployment_config=document,
         folder=folder,
@@ -147,9 +146,7 @@ def publish(run_id: str, staging: Staging, context: Context) -> Path:
     return context.workspace.folder(f"{ARTIFACTS}/{run_id}")
 
 
-def register(
-    registry: Registry, folder: Path, evaluation: Evaluation, context: Context
-) -> ModelVersion:
+def register(registry: Registry, folder: Path, report: Report, context: Context) -> ModelVersion:
     """Keep a run's model in the registry, approved if the gate said so.
 
     A run whose model is there already, byte for byte, gets no second version; if the registration
@@ -162,15 +159,15 @@ def register(
     """
     with context.reporter.stage("registry") as log:
         intact("evaluation", folder)
-        kept = submission(folder.name, folder, evaluation.report)
+        kept = submission(folder.name, folder, report)
         version = _registered(registry, kept)
         if version is not None and len(registry.history(version.version)) > 1:
             log.finish(f"version {version.version} is {version.state}; cached")
             return version
         version = version or registry.register(kept, who=GATE)
-        state = ApprovalState.APPROVED if evaluation.decision.approved else ApprovalState.PENDING
+        state = ApprovalState.APPROVED if report["verdict"]["approved"] else ApprovalState.PENDING
         version = registry.set_state(
-            version.version, state, who=GATE, why=evaluation.decision.description
+            version.version, state, who=GATE, why=report["verdict"]["description"]
         )
         log.finish(f"version {version.version} is {version.state}")
     return version

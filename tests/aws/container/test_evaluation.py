@@ -61,7 +61,7 @@ def test_the_job_judges_what_a_training_job_left(
     out = base / "processing" / "output"
     document = json.loads((out / "evaluation.json").read_bytes())
     report = json.loads((out / "report.json").read_bytes())
-    winner = evaluated.evaluation.report["winner"]
+    winner = evaluated.report["winner"]
     assert document["accuracy"] == winner["accuracy"]["estimate"]
     assert document["f1"] == winner["macro_f1"]["estimate"]
     assert document["approved"] == report["verdict"]["approved"]

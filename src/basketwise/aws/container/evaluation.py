@@ -55,10 +55,10 @@ def main(arguments: Sequence[str]) -> None:
     )
     options.output_path.mkdir(parents=True, exist_ok=True)
     _bring(options.model_path, options.output_path)
-    evaluation = run_evaluation(options.gold_path, options.output_path, config, NotSeen(), run)
-    document = evaluation_document(evaluation.report)
+    report = run_evaluation(options.gold_path, options.output_path, config, NotSeen(), run)
+    document = evaluation_document(report)
     if options.run_id:
-        document |= _for_registry(options.run_id, options.output_path, evaluation.report)
+        document |= _for_registry(options.run_id, options.output_path, report)
     text = json.dumps(document, indent=2, allow_nan=False)
     (options.output_path / EVALUATION_FILE).write_text(text, encoding="utf-8")
     click.echo(
