@@ -11,7 +11,7 @@ COPY requirements/runtime.lock requirements/
 RUN python3 -m venv /opt/basketwise \
  && /opt/basketwise/bin/pip install --no-cache-dir --disable-pip-version-check \
         --require-hashes -r requirements/runtime.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY src/ src/
 RUN /opt/basketwise/bin/pip install --no-cache-dir --disable-pip-version-check \
         --no-deps --no-build-isolation . \

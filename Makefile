@@ -1,17 +1,25 @@
-# make demo: the whole job on made-up data.   make test: every test.   make check: style and types.
+# make demo: the whole job on made-up data.   make test: every test, with coverage.
+# make check: style, types, spelling.         make test-oldest: every test, oldest dependencies.
 PYTHON ?= python3
 VENV   := .venv
+OLDEST := .venv-oldest
 BIN    := $(VENV)/bin
 WORKERS ?= 2
+TESTS ?=
+COVERAGE ?= --cov
 
-.PHONY: demo test test-image check bench lock clean
+.PHONY: demo test test-oldest test-image check hooks bench lock dist clean
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/basketwise sample --out demo/raw --baskets 20000 --seed 42 --overwrite
 	@$(BIN)/basketwise run --data demo/raw --workspace demo/workspace
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(COVERAGE) $(TESTS)
+
+# The oldest versions that pyproject.toml allows, in an environment of their own.
+test-oldest: $(OLDEST)/stamp
+	$(OLDEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 # Builds the image and runs every command in it; as root, with buildah and debootstrap.
 test-image: $(VENV)/dev.stamp
@@ -21,13 +29,19 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+# Runs what .pre-commit-config.yaml names before every commit.
+hooks: $(VENV)/dev.stamp
+	$(BIN)/pre-commit install
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
 # Writes the locks anew from pyproject.toml; run it when dependencies change. `make lock UPGRADE=`
-# moves nothing that is pinned already. The first two are for every platform and Python; the last
-# is for AWS's image, which has Python 3.12 on Linux, and is shipped with the package.
+# moves nothing that is pinned already. The first three are for every platform; the last is for
+# AWS's image, which has Python 3.12 on Linux, and is shipped with the package.
 UPGRADE ?= --upgrade
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-header $(UPGRADE) pyproject.toml
 lock: $(VENV)/dev.stamp
@@ -35,11 +49,20 @@ lock: $(VENV)/dev.stamp
 	    --extra aws --group build --group dev -o requirements/dev.lock
 	$(COMPILE) --universal --python-version 3.11 \
 	    --group build -c requirements/dev.lock -o requirements/runtime.lock
+	$(COMPILE) --universal --python-version 3.11 --resolution lowest-direct \
+	    --extra aws --group build --group dev -o requirements/oldest.lock
 	$(COMPILE) --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-annotate \
 	    -c requirements/dev.lock -o src/basketwise/aws/container/requirements.lock
 
+# The wheel, the source archive, and what the locked environment is made of (CycloneDX).
+dist: $(VENV)/dev.stamp
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/cyclonedx-py requirements requirements/runtime.lock --pyproject pyproject.toml \
+	    --output-reproducible --output-file dist/basketwise.cdx.json
+
 clean:
-	rm -rf $(VENV) demo test-artifacts bench-results
+	rm -rf $(VENV) $(OLDEST) dist demo test-artifacts bench-results
 
 $(VENV)/bin/pip:
 	@sh scripts/make-venv.sh "$(PYTHON)" "$(VENV)"
@@ -51,4 +74,10 @@ $(VENV)/runtime.stamp: requirements/runtime.lock pyproject.toml | $(VENV)/bin/pi
 
 $(VENV)/dev.stamp: requirements/dev.lock $(VENV)/runtime.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(OLDEST)/stamp: requirements/oldest.lock $(VENV)/dev.stamp
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
+	$(BIN)/uv pip install --quiet --python $(OLDEST) --require-hashes -r requirements/oldest.lock
+	$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --no-build-isolation -e .
 	@touch $@
