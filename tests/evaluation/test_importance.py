@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from basketwise.arrays import Labels, Matrix, Probabilities
-from basketwise.evaluation.importance import permutation_importance, telling_products
+from basketwise.evaluation.importance import feature_importance, informative_products
 from basketwise.features.product_index.table import COLUMNS
 from basketwise.training.candidates import Classifier
 from basketwise.training.examples import Examples
@@ -32,7 +32,7 @@ def examples(baskets: int = 600) -> Examples:
 
 def test_what_the_model_looks_at_comes_first_and_the_rest_drops_nothing() -> None:
     test = examples()
-    found = permutation_importance(LooksAtTheSecond(), test, baskets=500, repeats=3, seed=1)
+    found = feature_importance(LooksAtTheSecond(), test, baskets=500, repeats=3, seed=1)
     assert [one["feature"] for one in found] == ["product_balance", "shop_hour", "total_spend"]
     assert [one["group"] for one in found] == ["product", "basket", "basket"]
     # Shuffled, one of three answers is right by chance.
@@ -45,7 +45,7 @@ def test_a_fitted_model_ranks_the_informative_feature_first_and_the_constant_at_
 
     test = examples()
     model = RandomForestClassifier(10, random_state=0).fit(test.X, test.y)
-    found = permutation_importance(model, test, baskets=600, repeats=2, seed=1)
+    found = feature_importance(model, test, baskets=600, repeats=2, seed=1)
     drops = {one["feature"]: one["drop"] for one in found}
     assert found[0]["feature"] == "product_balance"
     assert drops["shop_hour"] == 0
@@ -56,7 +56,7 @@ def test_the_examples_are_left_as_they_were_and_the_seed_decides() -> None:
     before = test.X.copy()
 
     def drops(seed: int) -> list[float]:
-        found = permutation_importance(LooksAtTheSecond(), test, baskets=200, repeats=2, seed=seed)
+        found = feature_importance(LooksAtTheSecond(), test, baskets=200, repeats=2, seed=seed)
         return [one["drop"] for one in found]
 
     assert drops(1) == drops(1)
@@ -84,8 +84,8 @@ def index(rows: list[tuple[str, str, float, int]]) -> pl.DataFrame:
     return pl.DataFrame(table, infer_schema_length=None)
 
 
-def test_telling_products_are_the_surest_then_those_on_most_baskets() -> None:
-    found = telling_products(
+def test_informative_products_are_the_most_probable_then_those_on_most_baskets() -> None:
+    found = informative_products(
         index(
             [
                 ("P1", "High", 0.9991, 2),

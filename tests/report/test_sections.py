@@ -10,7 +10,7 @@ import pytest
 
 from basketwise.report import numbers
 from basketwise.report.html import render_html
-from basketwise.report.types import Report
+from basketwise.report.types import Importance, Report
 from tests.report.example import MARGIN, example_report
 from tests.report.page import Page, tidy
 
@@ -236,3 +236,12 @@ def test_reproduces_command_is_safe_to_paste() -> None:
     report = example_report()
     report["run"]["run_id"] = "x; rm -rf ~"
     assert "basketwise reproduce 'x; rm -rf ~'" in Page(render_html(report)).text_of("reproduce")
+
+
+def test_features_without_a_measurable_effect_share_one_line() -> None:
+    report = example_report()
+    unsteady: Importance = {"feature": "unsteady", "group": "basket", "drop": 0.2, "std": 0.11}
+    report["drivers"]["importance"].insert(0, unsteady)
+    text = Page(render_html(report)).text_of("drivers")
+    assert "No measurable effect: unsteady, shop_hour, shop_weekday ." in tidy(text)
+    assert "0.2000" not in text

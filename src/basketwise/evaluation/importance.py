@@ -1,4 +1,4 @@
-"""What drives the winner: permutation importance, and the most telling products of the index."""
+"""What drives the winner: permutation importance, and each class's most informative products."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from basketwise.arrays import Labels, Matrix
 from basketwise.features.groups import group_of
 from basketwise.features.product_index.table import BASKETS, CLASS, PROBABILITY
 from basketwise.report.types import Importance, ProductScore
@@ -17,7 +18,7 @@ from basketwise.training.examples import Examples
 DEPARTMENT = "PROD_CODE_20"
 
 
-def permutation_importance(
+def feature_importance(
     model: Classifier, test: Examples, *, baskets: int, repeats: int, seed: int
 ) -> list[Importance]:
     """Measure how much accuracy is lost when one feature is shuffled between baskets.
@@ -27,60 +28,52 @@ def permutation_importance(
     model : Classifier
         The winner.
     test : Examples
-        The test part; a random sample of ``baskets`` of it is used.
+        The test set; a random sample of ``baskets`` of it is used.
     baskets, repeats, seed : int
         Sample size, shuffles per feature, seed.
 
     Returns
     -------
     list of Importance
-        Largest drop first. Two features that say the same share their importance: each alone can
-        look unimportant.
+        Largest drop first. Two features that carry the same information share their importance:
+        each alone can look unimportant.
 
     References
     ----------
     Breiman, "Random Forests", Machine Learning 45, 2001.
     """
-    rng = np.random.default_rng(seed)
-    rows = rng.permutation(test.y.size)[:baskets]
-    X, y = test.X[rows], test.y[rows]
+    from sklearn.inspection import permutation_importance
 
-    def accuracy() -> float:
-        return float((model.predict_proba(X).argmax(axis=1) == y).mean())
-
-    whole = accuracy()
-    found = []
-    for place, column in enumerate(test.columns):
-        kept = X[:, place].copy()
-        drops = []
-        for _ in range(repeats):
-            X[:, place] = rng.permutation(kept)
-            drops.append(whole - accuracy())
-        X[:, place] = kept
-        found.append(
-            Importance(
-                feature=column,
-                group=group_of(column),
-                drop=float(np.mean(drops)),
-                std=float(np.std(drops)),
-            )
+    rows = np.random.default_rng(seed).permutation(test.y.size)[:baskets]
+    drops = permutation_importance(
+        model, test.X[rows], test.y[rows], scoring=_accuracy, n_repeats=repeats, random_state=seed
+    )
+    importance = [
+        Importance(feature=column, group=group_of(column), drop=float(mean), std=float(std))
+        for column, mean, std in zip(
+            test.columns, drops.importances_mean, drops.importances_std, strict=True
         )
-    return sorted(found, key=lambda one: (-one["drop"], one["feature"]))
+    ]
+    return sorted(importance, key=lambda row: (-row["drop"], row["feature"]))
 
 
-def telling_products(index: pl.DataFrame, *, most: int = 8) -> dict[str, list[ProductScore]]:
-    """Pick, for each class, the products that most surely belong to it.
+def _accuracy(model: Classifier, X: Matrix, y: Labels) -> float:
+    return float((model.predict_proba(X).argmax(axis=1) == y).mean())
 
-    Sure first, then by how many baskets that rests on: a product that was seen twice tells little,
+
+def informative_products(index: pl.DataFrame, *, most: int = 8) -> dict[str, list[ProductScore]]:
+    """Pick, for each class, the products that most probably belong to it.
+
+    By probability, then by how many baskets it rests on: a product that was seen twice says little,
     whatever its score.
     """
-    by_sureness = index.sort(
+    ranked = index.sort(
         pl.col(PROBABILITY).round(3), BASKETS, PROD_CODE, descending=[True, True, False]
     )
     return {
         label: [_product(row) for row in of_class.head(most).iter_rows(named=True)]
         for label in CLASSES
-        for of_class in [by_sureness.filter(pl.col(CLASS) == label)]
+        for of_class in [ranked.filter(pl.col(CLASS) == label)]
     }
 
 

@@ -18,7 +18,7 @@ from basketwise.evaluation.champion import Champion, Scored
 from basketwise.evaluation.findings import BASELINE, CHAMPION, Findings
 from basketwise.evaluation.gate import Decision, Evidence, decide
 from basketwise.evaluation.impact import business_impact
-from basketwise.evaluation.importance import permutation_importance, telling_products
+from basketwise.evaluation.importance import feature_importance, informative_products
 from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
 from basketwise.evaluation.outputs import write_outputs
 from basketwise.evaluation.reliability import reliability
@@ -120,14 +120,14 @@ def _measure(
             _chosen_split(resampled, record, metadata),
             *(other_splits(record) if other_splits else []),
         ],
-        importance=permutation_importance(
+        importance=feature_importance(
             load_model(trained / MODEL),
             read_examples(gold / TEST_FILE, metadata.feature_columns),
             baskets=config.evaluation.importance_baskets,
             repeats=config.evaluation.importance_repeats,
             seed=config.training.random_state,
         ),
-        products=telling_products(index) if index is not None else {},
+        products=informative_products(index) if index is not None else {},
         impact=business_impact(resampled, record.winner, commonest, config.business),
     )
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from basketwise.features.groups import of_index
+from basketwise.features.groups import GROUPS, of_index
 from basketwise.report.types import (
+    Importance,
     Interval,
     LeaderboardRow,
     Reliability,
@@ -21,6 +22,8 @@ from basketwise.training.candidates import CANDIDATES
 Standing = Literal["ahead", "level", "behind", "mixed"]
 
 _ALGORITHMS: Mapping[str, str] = {name: candidate.title for name, candidate in CANDIDATES.items()}
+_LEAST_DROP = 0.0001
+"""The smallest drop in accuracy that the report can show."""
 _COLUMNS: Mapping[str, str] = {
     "store_format": "Store format",
     "store_region": "Store region",
@@ -155,11 +158,10 @@ def _alone(score: str, found: Standing | None) -> str:
 def simpler_name(row: LeaderboardRow) -> str:
     """Name a model by what it sees: ``index-only logistic regression``."""
     algorithm = _ALGORITHMS.get(row["model"], _short(row["model"]))
-    seen = (
-        "index"
-        if of_index(row["groups"]) == tuple(row["groups"])
-        else " and ".join(map(_short, row["groups"]))
-    )
+    # A report may name groups that this version does not know.
+    known = [name for name in row["groups"] if name in GROUPS]
+    index_only = list(of_index(known)) == row["groups"]
+    seen = "index" if index_only else " and ".join(map(_short, row["groups"]))
     return f"{seen}-only {algorithm}"
 
 
@@ -193,6 +195,11 @@ def calibrated(raw: Reliability, shipped: Reliability) -> str:
     return "On the test part, calibration improved some of the measures and not the others."
 
 
+def above_noise(rows: Sequence[Importance]) -> list[Importance]:
+    """Return the features whose drop in accuracy stands out from how it varies by chance."""
+    return [row for row in rows if row["drop"] >= max(_LEAST_DROP, 2 * row["std"])]
+
+
 def column_title(column: str) -> str:
     """Name what slices are parted by."""
     return _COLUMNS.get(column, column)
@@ -213,6 +220,7 @@ def _short(name: str) -> str:
 
 
 FILTERS = (
+    above_noise,
     calibrated,
     change,
     column_title,
