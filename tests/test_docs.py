@@ -380,7 +380,7 @@ def rejection_reasons() -> set[str]:
         for column in COLUMNS
         if column.kind is Kind.INTEGER and not column.required and column.name != SHOP_WEEK
     }
-    for module in (SOURCE / "silver").glob("*.py"):
+    for module in (SOURCE / "etl" / "cleaning.py", SOURCE / "etl" / "reasons.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found |= {node.value} if REASON_NAME.fullmatch(node.value) else set()

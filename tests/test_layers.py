@@ -25,11 +25,11 @@ LAYERS = (
     ("evaluation",),
     ("report",),
     ("model",),
-    ("training",),
+    ("explain", "training"),
     ("etl",),
     ("features",),
     ("artifact", "sampling", "settings", "storage", "template"),
-    ("config", "provenance"),
+    ("config", "provenance", "tables"),
     ("arrays", "concurrency", "digests", "errors", "files", "plugins", "progress", "schema"),
 )
 """From top to bottom. A room imports from lower layers alone, nothing from its own layer."""

@@ -16,6 +16,18 @@ CLASSES: tuple[str, str, str] = ("Low", "Medium", "High")
 UNCLASSIFIED = "Unclassified"
 """Baskets that the vendor could not classify: they teach the index, and are never predicted."""
 
+KEY = "basket_id"
+"""Key of a table with one row per basket; BASKET_ID of its lines."""
+
+TARGET = "price_sensitivity"
+"""Its class, in the gold files."""
+
+PREDICTED = "predicted_sensitivity"
+"""The class that a model predicts."""
+
+PROBABILITIES: tuple[str, ...] = tuple(f"p_{name.lower()}" for name in CLASSES)
+"""The probabilities of the classes."""
+
 INDEX_LABELS: tuple[str, ...] = (*CLASSES, UNCLASSIFIED)
 """The labels the product index is learned from, in the order of its columns."""
 

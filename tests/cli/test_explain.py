@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.features.product import PRODUCT_FEATURES
 from tests.cli.calling import Outcome, call, called
 from tests.etl.running import Run
 from tests.evaluation.running import evaluated_once
+from tests.features.computing import PRODUCT_FEATURES
 from tests.raw_lines import line, write_csv
 
 ESCAPE = "\x1b[31mRED"

@@ -9,14 +9,14 @@ import polars as pl
 
 from basketwise.config import Config
 from basketwise.etl.chunks import weeks
-from basketwise.etl.intake import Intake, Rules, build_silver
+from basketwise.etl.cleaning import Rules
+from basketwise.etl.intake import Intake, build_silver
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.partitions import REJECTED
 from basketwise.etl.sources import discover
 from basketwise.etl.stage import run_etl
 from basketwise.etl.survey import Survey
 from basketwise.etl.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
-from basketwise.schema import DEFAULT_LABELS
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,16 @@ def run(data: Path, root: Path, config: Config | None = None) -> Run:
     return Run(silver, gold, metadata)
 
 
-def rules(*, labelled: bool = True, encoding: str = "utf-8", keep: bool = False) -> Rules:
-    return Rules(DEFAULT_LABELS, labelled=labelled, encoding=encoding, keep_duplicates=keep)
+def rules(*, labelled: bool = True, keep: bool = False) -> Rules:
+    return Rules(labelled=labelled, keep_duplicates=keep)
 
 
-def take_in(data: Path, root: Path, how: Rules | None = None) -> Taken:
+def take_in(data: Path, root: Path, how: Rules | None = None, *, encoding: str = "utf-8") -> Taken:
     silver, _, scratch = folders(root)
-    intake, survey = build_silver(discover(str(data)), silver, scratch, how or rules(), quiet)
+    sources = discover(str(data))
+    intake, survey = build_silver(
+        sources, silver, scratch, how or rules(), quiet, encoding=encoding
+    )
     refused = sorted((silver / REJECTED).glob("*.parquet"))
     taken = Taken(
         intake,

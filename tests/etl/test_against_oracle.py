@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from basketwise.errors import InputError
 from basketwise.etl.survey import spend_quantile
-from basketwise.etl.tables import KEY, Recipe, features
+from basketwise.features.recipe import Recipe, features
+from basketwise.schema import KEY
 from tests import oracle
 from tests.etl.running import rules, take_in
 from tests.raw_lines import Delivery, deliveries
@@ -42,7 +43,7 @@ def check(delivery: Delivery, quantile: float, *, keep: bool) -> None:
     encoders = oracle.fit_encoders(expected)
     lists = {name: list(numbers) for name, numbers in encoders.items()}
     for how in get_args(oracle.Outliers):
-        mine = features(taken.accepted, Recipe(lists, how, limit), None, on=[])
+        mine = features(taken.accepted, Recipe(["basket"], lists, how, limit))
         theirs = oracle.basket_features(
             oracle.treat_outliers(expected, how, limit), encoders
         ).fillna(0)
@@ -80,6 +81,6 @@ def test_the_sample(sample: Path, tmp_path: Path, how: oracle.Outliers) -> None:
     taken = take_in(tmp_path, tmp_path / "out")
     limit = spend_quantile(taken.survey.spends, 0.99)
     encoders = oracle.fit_encoders(oracle.accept(raw))
-    recipe = Recipe({name: list(numbers) for name, numbers in encoders.items()}, how, limit)
-    mine = features(taken.accepted, recipe, None, on=[])
+    lists = {name: list(numbers) for name, numbers in encoders.items()}
+    mine = features(taken.accepted, Recipe(["basket"], lists, how, limit))
     compare(mine, pl.DataFrame(oracle.reference(raw, outliers=how).to_dict("list")))

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import NO_WEEK, REASON, clean, whole_numbers
-from basketwise.etl.reading import ROW, RawFrame
-from basketwise.schema import COLUMNS, DEFAULT_LABELS
+from basketwise.etl.cleaning import NO_WEEK, ROW, SOURCE, Rules, clean, settle, whole_numbers
+from basketwise.etl.reasons import REASON
+from basketwise.schema import COLUMNS
 from tests.raw_lines import LABEL, Line, line
 
 REQUIRED = {"BASKET_ID", "PROD_CODE", "SPEND", "QUANTITY", LABEL}
@@ -14,16 +14,20 @@ REQUIRED = {"BASKET_ID", "PROD_CODE", "SPEND", "QUANTITY", LABEL}
 
 def frame(lines: list[Line]) -> pl.DataFrame:
     table = pl.DataFrame(lines, schema=dict.fromkeys(lines[0], pl.String))
-    return table.with_columns(pl.all().replace("", None)).with_row_index(ROW, offset=1)
+    return table.with_columns(pl.all().replace("", None))
 
 
 def cleaned(
     raw: pl.DataFrame | list[Line], *, decimal_comma: bool = False, labelled: bool = True
 ) -> pl.DataFrame:
+    """Clean lines; accepted and rejected ones in the order of delivery, ids as text."""
     table = frame(raw) if isinstance(raw, list) else raw
-    return clean(
-        RawFrame(table, decimal_comma), DEFAULT_LABELS, source_name="a.csv", labelled=labelled
+    made = clean(table, Rules(labelled=labelled), source="a.csv", decimal_comma=decimal_comma)
+    accepted = made.lines.with_columns(
+        pl.col("BASKET_ID").cast(pl.String), pl.lit(None, pl.String).alias(REASON)
     )
+    both = pl.concat([accepted, made.rejected.select(accepted.columns)])
+    return both.sort(ROW).drop(SOURCE)
 
 
 def reasons(*lines: Line, decimal_comma: bool = False, labelled: bool = True) -> list[str | None]:
@@ -192,7 +196,7 @@ def test_damaged_ids_refuse_the_whole_file(damaged: str, why: str) -> None:
     with pytest.raises(InputError) as caught:
         cleaned([line(), line(BASKET_ID=damaged), line(BASKET_ID=damaged)])
     assert caught.value.headline == (
-        f"'a.csv' holds the BASKET_ID '{damaged}' in line 3: {why}, digits may be lost (2 lines)."
+        f"'a.csv' has the BASKET_ID '{damaged}' in line 3: {why}, digits may be lost (2 lines)."
     )
     assert "without opening it in a spreadsheet" in caught.value.hint
 
@@ -211,7 +215,7 @@ def test_parquet_types_are_read_as_well() -> None:
     assert (first["SPEND"], first["QUANTITY"]) == (1.1, 2)
     assert second[REASON] == "missing_basket_id"
     table = table.with_columns(pl.lit(1, pl.Int64).alias("BASKET_ID"))
-    assert cleaned(table)[REASON].to_list() == [None, "spend_not_a_number"]
+    assert cleaned(table)[REASON].to_list() == [None, "missing_spend"]
     table = table.with_columns(pl.lit(1.0).alias("SPEND"))
     assert cleaned(table)[REASON].to_list() == [None, "quantity_not_an_integer"]
 
@@ -226,3 +230,64 @@ def test_ids_are_whole_numbers_only_if_they_come_back_letter_by_letter(ids: list
         return str(number) == text and -(2**63) <= number < 2**63
 
     assert whole_numbers(pl.Series(ids, dtype=pl.String)) == all(map(comes_back, ids))
+
+
+@pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32])
+def test_float_basket_ids_are_refused(dtype: type[pl.DataType]) -> None:
+    with pytest.raises(InputError, match=r"BASKET_ID as Float.*15 digits") as caught:
+        cleaned(frame([line()]).with_columns(pl.col("BASKET_ID").cast(dtype)))
+    assert "64-bit integer or as text" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, b"x"])
+def test_columns_that_no_line_has_are_refused_by_name_and_type(value: object) -> None:
+    odd = pl.Series("STORE_CODE", [value])
+    with pytest.raises(InputError, match=r"column STORE_CODE as (List|Struct|Binary)"):
+        cleaned(frame([line()]).with_columns(odd))
+
+
+def test_categories_are_text() -> None:
+    table = frame([line(), line(PROD_CODE=" ")]).with_columns(
+        pl.col("PROD_CODE", "STORE_FORMAT", LABEL).cast(pl.Categorical)
+    )
+    first, second = cleaned(table).to_dicts()
+    assert (first["PROD_CODE"], first["STORE_FORMAT"], first[LABEL]) == ("PRD1", "LS", "Medium")
+    assert second[REASON] == "missing_prod_code"
+
+
+def test_settled_lines_are_in_one_order_whatever_the_delivery() -> None:
+    lines = [
+        line(PROD_CODE="B", SPEND="2"),
+        line(PROD_CODE="A", SPEND="3"),
+        line(PROD_CODE="A", SPEND="1"),
+        line(BASKET_ID="3"),
+    ]
+    rules = Rules(labelled=True)
+    tables = [frame(lines), frame(lines[::-1])]
+    one, other = (settle(clean(t, rules, source="a"), rules).lines.drop(ROW) for t in tables)
+    assert one.equals(other)
+    assert one["SPEND"].to_list() == [1.5, 1.0, 3.0, 2.0]
+
+
+def test_settling_rejects_copies_and_contradictions() -> None:
+    lines = [
+        line(BASKET_ID="1"),
+        line(BASKET_ID="1"),
+        line(BASKET_ID="2", SHOP_WEEK="200607"),
+        line(BASKET_ID="2", SHOP_WEEK="200608"),
+        line(BASKET_ID="3"),
+        line(BASKET_ID="3", PROD_CODE="B", **{LABEL: "LA"}),
+    ]
+    rules = Rules(labelled=True)
+    settled = settle(clean(frame(lines), rules, source="a"), rules)
+    assert settled.lines.select("BASKET_ID", ROW).rows() == [(1, 1)]
+    assert dict(settled.rejected.select(ROW, REASON).iter_rows()) == {
+        2: "duplicate_line",
+        3: "basket_in_two_weeks",
+        4: "basket_in_two_weeks",
+        5: "basket_labels_disagree",
+        6: "basket_labels_disagree",
+    }
+    assert settled.reasons["basket_in_two_weeks"] == 2
+    kept = Rules(labelled=True, keep_duplicates=True)
+    assert settle(clean(frame(lines), kept, source="a"), kept).lines.height == 2

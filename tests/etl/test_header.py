@@ -79,15 +79,15 @@ def test_a_gzip_that_is_none(tmp_path: Path) -> None:
 
 
 def test_all_columns_are_fine(table: Source) -> None:
-    check_columns(table, NAMES, labelled=True)
-    check_columns(table, [*REQUIRED, "SOMETHING", "SOMETHING"], labelled=True)
+    check_columns(table.name, NAMES, labelled=True)
+    check_columns(table.name, [*REQUIRED, "SOMETHING", "SOMETHING"], labelled=True)
 
 
 @pytest.mark.parametrize("missing", REQUIRED)
 def test_a_missing_column_is_named_with_what_was_found(table: Source, missing: str) -> None:
     found = [name for name in (*REQUIRED, "PRICE") if name != missing]
     with pytest.raises(InputError) as caught:
-        check_columns(table, found, labelled=True)
+        check_columns(table.name, found, labelled=True)
     assert "'week.csv'" in caught.value.headline
     assert f"lacks the required column {missing}. Found: " in caught.value.headline
     assert ", ".join(found) in caught.value.headline
@@ -95,27 +95,29 @@ def test_a_missing_column_is_named_with_what_was_found(table: Source, missing: s
 
 def test_several_missing_columns_are_named_at_once(table: Source) -> None:
     with pytest.raises(InputError, match=r"columns SPEND, QUANTITY\. Found"):
-        check_columns(table, ["BASKET_ID", "PROD_CODE", "BASKET_PRICE_SENSITIVITY"], labelled=True)
+        check_columns(
+            table.name, ["BASKET_ID", "PROD_CODE", "BASKET_PRICE_SENSITIVITY"], labelled=True
+        )
 
 
 def test_the_label_is_needed_to_train_only(table: Source) -> None:
     names = [name for name in REQUIRED if name != "BASKET_PRICE_SENSITIVITY"]
-    check_columns(table, names, labelled=False)
+    check_columns(table.name, names, labelled=False)
     with pytest.raises(InputError, match="lacks the required column BASKET_PRICE_SENSITIVITY"):
-        check_columns(table, names, labelled=True)
+        check_columns(table.name, names, labelled=True)
 
 
 def test_the_same_column_twice(table: Source) -> None:
     names = parse_header(",".join([*REQUIRED, "spend"])).names
     with pytest.raises(InputError, match="has the column SPEND more than once") as caught:
-        check_columns(table, names, labelled=True)
+        check_columns(table.name, names, labelled=True)
     assert "without regard to case" in caught.value.hint
 
 
 def test_the_other_set_is_named_with_the_one_to_get(table: Source) -> None:
     header = "household_key,BASKET_ID,DAY,PRODUCT_ID,QUANTITY,SALES_VALUE,STORE_ID,RETAIL_DISC"
     with pytest.raises(InputError, match="The Complete Journey") as caught:
-        check_columns(table, parse_header(header).names, labelled=True)
+        check_columns(table.name, parse_header(header).names, labelled=True)
     assert "Let's Get Sort-of-Real" in caught.value.hint
     assert "BASKET_PRICE_SENSITIVITY" in caught.value.hint
 

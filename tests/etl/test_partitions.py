@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basketwise.etl.chunks import read_chunks, weeks
-from basketwise.etl.partitions import contradictions
-from basketwise.etl.survey import DISAGREE, LABELS
+from basketwise.etl.cleaning import DISAGREE, contradictions
+from basketwise.etl.survey import LABELS
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 from tests.etl.running import take_in
 from tests.raw_lines import line, write_csv

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 import basketwise.etl.preview as preview
 from basketwise.errors import ConfigError, InputError
-from basketwise.etl.cleaning import NO_WEEK, REASON, clean
+from basketwise.etl.cleaning import NO_WEEK, Rules, clean
 from basketwise.etl.header import Header
 from basketwise.etl.preview import check_split
 from basketwise.etl.reading import read_raw
 from basketwise.etl.sources import Source, discover
 from basketwise.etl.split import no_customers, one_week
-from basketwise.schema import CUST_CODE, DEFAULT_LABELS, SHOP_WEEK
+from basketwise.schema import CUST_CODE, SHOP_WEEK
 from tests.cli.till import without
 from tests.raw_lines import Delivery, Line, csv_text, deliveries, line, write_csv
 
@@ -306,12 +306,16 @@ def accepted(delivery: Delivery, folder: Path) -> pl.DataFrame:
     """Clean the whole delivery, as the silver stage does."""
     delivery.write(folder)
     frames = [
-        clean(raw, DEFAULT_LABELS, source_name=source.name, labelled=True)
+        clean(
+            raw.frame,
+            Rules(labelled=True),
+            source=source.name,
+            decimal_comma=raw.decimal_comma,
+        ).lines.with_columns(pl.col("BASKET_ID").cast(pl.String))
         for source in discover(str(folder))
         for raw in read_raw(source, folder)
     ]
-    lines = pl.concat(frames)
-    return lines.filter(lines[REASON].is_null())
+    return pl.concat(frames)
 
 
 @settings(max_examples=40)

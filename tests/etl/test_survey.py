@@ -67,6 +67,7 @@ def test_a_week_by_hand() -> None:
             "STORE_FORMAT": None,
             "STORE_REGION": None,
             "lines": 1,
+            "cheapest": 1.0,
             "disagree": False,
         },
         {
@@ -77,6 +78,7 @@ def test_a_week_by_hand() -> None:
             "STORE_FORMAT": "LS",
             "STORE_REGION": None,
             "lines": 3,
+            "cheapest": 1.0,
             "disagree": False,
         },
     ]

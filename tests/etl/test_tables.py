@@ -3,11 +3,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, Recipe, features, write_gold
-from basketwise.features.product import PRODUCT_FEATURES
+from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, write_gold
 from basketwise.features.product_index.table import CLASS, SCORES
+from basketwise.features.recipe import Recipe, features
 from basketwise.schema import FOLD
 from tests.etl.running import folders, quiet, take_in
+from tests.features.computing import PRODUCT_FEATURES, scored_by
 from tests.raw_lines import LABEL, line, write_csv
 
 ENCODERS = {"store_format": ["LS"], "store_region": ["E02"]}
@@ -39,7 +40,7 @@ def index(fold: int, score: float) -> pl.DataFrame:
 
 
 def test_one_row_a_basket_in_order_of_ids() -> None:
-    table = features(lines((2, 1.0), (1, 2.0), (2, 3.0)), Recipe(ENCODERS, "keep", 0), None, on=[])
+    table = features(lines((2, 1.0), (1, 2.0), (2, 3.0)), Recipe(["basket"], ENCODERS, "keep", 0))
     assert table["basket_id"].to_list() == [1, 2]
     assert table["total_spend"].to_list() == [2.0, 4.0]
     assert not set(table.columns) & set(PRODUCT_FEATURES)
@@ -55,7 +56,8 @@ def test_one_row_a_basket_in_order_of_ids() -> None:
 )
 def test_outliers_in_both_groups(how: str, totals: dict[int, float]) -> None:
     given = lines((1, 1.0), (2, 2.0), (2, 10.0), (3, 9.0))
-    table = features(given, Recipe(ENCODERS, how, 5.0), index(0, 0.5), on=["PROD_CODE"])
+    recipe = Recipe(["basket", "product"], ENCODERS, how, 5.0)
+    table = features(given, recipe, scored_by(index(0, 0.5)))
     assert dict(table.select("basket_id", "total_spend").iter_rows()) == totals
     assert table["product_count_high"].to_list() == table["basket_size"].to_list()
 
@@ -79,7 +81,7 @@ def test_a_basket_meets_the_index_of_its_own_fold(tmp_path: Path) -> None:
         gold,
         scratch / "gold",
         baskets,
-        Recipe(ENCODERS, "keep", 0),
+        Recipe(["basket", "product"], ENCODERS, "keep", 0),
         pl.concat(index(fold, score) for fold, score in ((0, 0.25), (1, 0.5), (-1, 0.75))),
         quiet,
     )

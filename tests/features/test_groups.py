@@ -1,15 +1,14 @@
 import pytest
 
-from basketwise.features.basket import BASKET_FEATURES
+from basketwise.features import basket, product
 from basketwise.features.groups import GROUPS, columns_of, group_of
-from basketwise.features.product import PRODUCT_FEATURES
 
 
 @pytest.mark.parametrize("groups", [("basket", "product"), ("product", "basket")])
 def test_the_order_of_columns_does_not_depend_on_how_groups_are_named(
     groups: tuple[str, ...],
 ) -> None:
-    assert columns_of(groups) == [*BASKET_FEATURES, *PRODUCT_FEATURES]
+    assert columns_of(groups) == [*basket.COLUMNS, *product.COLUMNS]
 
 
 def test_each_column_has_one_group() -> None:

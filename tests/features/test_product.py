@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from basketwise.features.product import PRODUCT_FEATURES, product_features
+from tests.features.computing import PRODUCT_FEATURES, product_features
 
 INDEX = pl.DataFrame(
     {
@@ -18,8 +18,8 @@ INDEX = pl.DataFrame(
 def basket(*products: str) -> dict[str, object]:
     lines = pl.DataFrame({"BASKET_ID": [1] * len(products), "PROD_CODE": products})
     table = product_features(lines, INDEX)
-    assert table.columns == ["BASKET_ID", *PRODUCT_FEATURES]
-    (row,) = table.drop("BASKET_ID").to_dicts()
+    assert table.columns == ["basket_id", *PRODUCT_FEATURES]
+    (row,) = table.drop("basket_id").to_dicts()
     return row
 
 
@@ -63,5 +63,5 @@ def test_with_folds_each_basket_meets_its_own_rows() -> None:
         ]
     )
     lines = pl.DataFrame({"BASKET_ID": [1, 2], "PROD_CODE": ["dear", "dear"], "fold": [0, 1]})
-    table = product_features(lines, index, on=["PROD_CODE", "fold"]).sort("BASKET_ID")
+    table = product_features(lines, index, "PROD_CODE", "fold")
     assert table["product_score_low"].to_list() == [0.9, 1.9]

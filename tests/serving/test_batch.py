@@ -12,10 +12,10 @@ from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
 from basketwise.etl.chunks import read_chunks
 from basketwise.features.groups import columns_of
-from basketwise.schema import CLASSES, COLUMNS
+from basketwise.model import Model, load_model_archive
+from basketwise.schema import CLASSES, COLUMNS, PROBABILITIES
 from basketwise.serving import batch
 from basketwise.serving.batch import BatchResult, predict
-from basketwise.serving.scorer import PROBABILITIES, Scorer, load_scorer
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
 from basketwise.training.predictions import CALIBRATED, probability_columns
@@ -27,8 +27,8 @@ HEADER = ["basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high"]
 
 
 @pytest.fixture(scope="module")
-def scorer(evaluated: Evaluated) -> Scorer:
-    return load_scorer(evaluated.archive)
+def scorer(evaluated: Evaluated) -> Model:
+    return load_model_archive(evaluated.archive)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def raw(tmp_path: Path) -> Path:
     return folder
 
 
-def score(data: Path, out: Path, scorer: Scorer) -> BatchResult:
+def score(data: Path, out: Path, scorer: Model) -> BatchResult:
     return predict(str(data), out, scorer, Config(), quiet)
 
 
@@ -65,7 +65,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 )
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_ids_come_back_letter_by_letter(
-    raw: Path, tmp_path: Path, scorer: Scorer, ids: Sequence[str], suffix: str
+    raw: Path, tmp_path: Path, scorer: Model, ids: Sequence[str], suffix: str
 ) -> None:
     write_csv(raw / "a.csv", [unlabelled(BASKET_ID=basket) for basket in ids])
     out = tmp_path / f"scored{suffix}"
@@ -78,7 +78,7 @@ def test_ids_come_back_letter_by_letter(
     assert result.baskets == len(ids)
 
 
-def test_both_formats_say_the_same(sample: Path, tmp_path: Path, scorer: Scorer) -> None:
+def test_both_formats_say_the_same(sample: Path, tmp_path: Path, scorer: Model) -> None:
     text, table = tmp_path / "scored.csv", tmp_path / "scored.PARQUET"
     first, second = score(sample, text, scorer), score(sample, table, scorer)
     assert (first.predicted, first.baskets) == (second.predicted, second.baskets)
@@ -88,7 +88,7 @@ def test_both_formats_say_the_same(sample: Path, tmp_path: Path, scorer: Scorer)
 
 
 def test_batches_agree_with_what_was_evaluated(
-    sample: Path, sample_run: Run, evaluated: Evaluated, tmp_path: Path, scorer: Scorer
+    sample: Path, sample_run: Run, evaluated: Evaluated, tmp_path: Path, scorer: Model
 ) -> None:
     out = tmp_path / "scored.parquet"
     result = score(sample, out, scorer)
@@ -104,7 +104,7 @@ def test_batches_agree_with_what_was_evaluated(
 
 
 def test_no_label_is_needed_and_a_bad_one_does_not_matter(
-    raw: Path, tmp_path: Path, scorer: Scorer
+    raw: Path, tmp_path: Path, scorer: Model
 ) -> None:
     write_csv(raw / "without.csv", [unlabelled(BASKET_ID="1"), unlabelled(BASKET_ID="2")])
     odd = [line(BASKET_ID="3", **{LABEL: "??"}), line(BASKET_ID="4", **{LABEL: "LA"})]
@@ -120,7 +120,7 @@ def test_no_label_is_needed_and_a_bad_one_does_not_matter(
 
 
 def test_a_basket_is_one_row_however_its_lines_are_spread(
-    sample_run: Run, tmp_path: Path, scorer: Scorer
+    sample_run: Run, tmp_path: Path, scorer: Model
 ) -> None:
     lines = next(read_chunks(sample_run.silver)).lines
     some = lines["BASKET_ID"].unique().sort()[:40].to_list()
@@ -143,7 +143,7 @@ def test_a_basket_is_one_row_however_its_lines_are_spread(
 
 
 def test_weeks_are_scored_one_by_one_and_come_out_in_one_file(
-    raw: Path, tmp_path: Path, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+    raw: Path, tmp_path: Path, scorer: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = lambda silver: read_chunks(silver, lines=1)  # noqa: E731
     monkeypatch.setattr(batch, "read_chunks", small)
@@ -164,7 +164,7 @@ def test_weeks_are_scored_one_by_one_and_come_out_in_one_file(
     assert ticks == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_refused_lines_are_counted_by_reason(raw: Path, tmp_path: Path, scorer: Scorer) -> None:
+def test_refused_lines_are_counted_by_reason(raw: Path, tmp_path: Path, scorer: Model) -> None:
     good = unlabelled(BASKET_ID="1")
     write_csv(
         raw / "a.csv",
@@ -186,7 +186,7 @@ def test_refused_lines_are_counted_by_reason(raw: Path, tmp_path: Path, scorer: 
     assert [row["basket_id"] for row in rows(out)] == ["1"]
 
 
-def test_duplicates_can_be_kept(raw: Path, tmp_path: Path, scorer: Scorer) -> None:
+def test_duplicates_can_be_kept(raw: Path, tmp_path: Path, scorer: Model) -> None:
     write_csv(raw / "a.csv", [unlabelled(), unlabelled()])
     config = Config.model_validate({"etl": {"duplicates": "keep"}})
     assert predict(str(raw), tmp_path / "a.csv", scorer, config, quiet).rejected == {}
@@ -194,26 +194,26 @@ def test_duplicates_can_be_kept(raw: Path, tmp_path: Path, scorer: Scorer) -> No
 
 @pytest.mark.parametrize("name", ["scored", "scored.json", "scored.csv.gz", ".csv"])
 def test_another_format_is_refused_before_anything_is_read(
-    tmp_path: Path, scorer: Scorer, name: str
+    tmp_path: Path, scorer: Model, name: str
 ) -> None:
     with pytest.raises(ConfigError, match=r"--out .* ends in") as caught:
         score(tmp_path / "absent", tmp_path / name, scorer)
     assert ".csv or .parquet" in caught.value.hint
 
 
-def test_missing_data_is_the_inputs_fault(tmp_path: Path, scorer: Scorer) -> None:
+def test_missing_data_is_the_inputs_fault(tmp_path: Path, scorer: Model) -> None:
     with pytest.raises(InputError, match="No raw files found"):
         score(tmp_path / "absent", tmp_path / "scored.csv", scorer)
 
 
-def test_folders_on_the_way_are_made(raw: Path, tmp_path: Path, scorer: Scorer) -> None:
+def test_folders_on_the_way_are_made(raw: Path, tmp_path: Path, scorer: Model) -> None:
     write_csv(raw / "a.csv", [unlabelled()])
     out = tmp_path / "new" / "deeper" / "scored.csv"
     assert score(raw, out, scorer).out == out
     assert len(rows(out)) == 1
 
 
-def test_what_cannot_be_written_is_said(raw: Path, tmp_path: Path, scorer: Scorer) -> None:
+def test_what_cannot_be_written_is_said(raw: Path, tmp_path: Path, scorer: Model) -> None:
     write_csv(raw / "a.csv", [unlabelled()])
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder.csv").mkdir()
@@ -226,7 +226,7 @@ def test_what_cannot_be_written_is_said(raw: Path, tmp_path: Path, scorer: Score
 class BreaksOnTheSecond:
     """A scorer that fails when most of the work is done."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Model) -> None:
         self.scorer, self.calls = scorer, 0
 
     def score(self, lines: pl.DataFrame) -> pl.DataFrame:
@@ -237,7 +237,7 @@ class BreaksOnTheSecond:
 
 
 def test_a_failure_leaves_the_earlier_file_and_nothing_else(
-    raw: Path, tmp_path: Path, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+    raw: Path, tmp_path: Path, scorer: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "read_chunks", lambda silver: read_chunks(silver, lines=1))
     weeks = ["200607", "200608"]
@@ -255,7 +255,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(
 
 
 def test_the_file_appears_only_when_it_is_whole(
-    raw: Path, tmp_path: Path, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+    raw: Path, tmp_path: Path, scorer: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_csv(raw / "a.csv", [unlabelled()])
     out = tmp_path / "scored.csv"
@@ -272,7 +272,7 @@ def test_the_file_appears_only_when_it_is_whole(
 
 
 def test_explained_rows_are_the_same_and_say_why(
-    sample: Path, tmp_path: Path, scorer: Scorer
+    sample: Path, tmp_path: Path, scorer: Model
 ) -> None:
     plain = tmp_path / "plain.parquet"
     score(sample, plain, scorer)
@@ -290,7 +290,7 @@ def test_explained_rows_are_the_same_and_say_why(
 
 
 def test_explanations_are_the_same_however_the_work_is_cut(
-    sample: Path, tmp_path: Path, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+    sample: Path, tmp_path: Path, scorer: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
     predict(str(sample), whole, scorer, Config(), quiet, explained=True)
@@ -301,7 +301,7 @@ def test_explanations_are_the_same_however_the_work_is_cut(
 
 @pytest.mark.parametrize("name", [None, "asked.csv", "asked.parquet"])
 def test_baskets_asked_for_come_in_that_order_with_their_products(
-    sample: Path, sample_run: Run, tmp_path: Path, scorer: Scorer, name: str | None
+    sample: Path, sample_run: Run, tmp_path: Path, scorer: Model, name: str | None
 ) -> None:
     predict(str(sample), tmp_path / "all.parquet", scorer, Config(), quiet, explained=True)
     all_rows = pl.read_parquet(tmp_path / "all.parquet")
@@ -322,7 +322,7 @@ def test_baskets_asked_for_come_in_that_order_with_their_products(
         assert found.equals(all_rows[[0, 700, -1]])
 
 
-def test_an_id_is_taken_letter_by_letter(raw: Path, scorer: Scorer) -> None:
+def test_an_id_is_taken_letter_by_letter(raw: Path, scorer: Model) -> None:
     write_csv(raw / "a.csv", [unlabelled(BASKET_ID="7"), unlabelled(BASKET_ID="8")])
     asked = predict(str(raw), None, scorer, Config(), quiet, baskets=["8"]).asked
     assert asked is not None
@@ -335,7 +335,7 @@ def test_an_id_is_taken_letter_by_letter(raw: Path, scorer: Scorer) -> None:
 
 @pytest.mark.parametrize("basket", ["07", "7 ", "", "9", "3"])
 def test_a_basket_that_cannot_be_scored_is_named_and_nothing_is_written(
-    raw: Path, tmp_path: Path, scorer: Scorer, basket: str
+    raw: Path, tmp_path: Path, scorer: Model, basket: str
 ) -> None:
     write_csv(raw / "a.csv", [unlabelled(BASKET_ID="7"), unlabelled(BASKET_ID="3", SPEND="free")])
     with pytest.raises(InputError, match=f"no basket '{basket}' that can be scored") as caught:
@@ -345,14 +345,14 @@ def test_a_basket_that_cannot_be_scored_is_named_and_nothing_is_written(
 
 
 def test_a_model_that_does_not_look_at_products_says_so(
-    sample: Path, sample_run: Run, tmp_path: Path, scorer: Scorer
+    sample: Path, sample_run: Run, tmp_path: Path, scorer: Model
 ) -> None:
     columns = columns_of(["basket"])
     train = read_examples(sample_run.gold / "train_features.parquet", columns)
     model = build("decision_tree", Config().training, train.y.size).fit(train.X, train.y)
     changes = {"feature_columns": columns, "groups": ["basket"]}
     metadata = scorer.metadata.model_copy(update=changes)
-    blind = replace(scorer, model=model, metadata=metadata, index=None)
+    blind = replace(scorer, estimator=model, metadata=metadata, lookup=None)
     out = tmp_path / "a.parquet"
     predict(str(sample), out, blind, Config(), quiet, explained=True)
     table = pl.read_parquet(out)

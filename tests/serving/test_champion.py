@@ -9,11 +9,11 @@ import pytest
 from basketwise.artifact.archive import pack
 from basketwise.errors import DependencyError
 from basketwise.evaluation.champion import NotScored, Scored
+from basketwise.model import load_model_archive
 from basketwise.provenance import sha256
 from basketwise.registry.protocol import ApprovalState, Submission
 from basketwise.serving import champion as module
 from basketwise.serving.champion import score_champion
-from basketwise.serving.scorer import load_scorer
 from basketwise.training.predictions import predicted_class
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
@@ -109,9 +109,9 @@ def test_nothing_is_left_behind(
 
     def noted(archive: Path) -> object:
         fetched.append(archive)
-        return load_scorer(archive)
+        return load_model_archive(archive)
 
-    monkeypatch.setattr(module, "load_scorer", noted)
+    monkeypatch.setattr(module, "load_model_archive", noted)
     score_champion(registry, "1", sample_run.silver, sample_run.gold)
     assert len(fetched) == 1
     assert not fetched[0].parent.exists()

@@ -13,9 +13,9 @@ from basketwise.cli.options import Common, common, context
 from basketwise.cli.output import WIDTH, print_json, shown
 
 if TYPE_CHECKING:
+    from basketwise.model import Model
     from basketwise.run.context import Context
     from basketwise.serving.batch import BatchResult
-    from basketwise.serving.scorer import Scorer
 
 
 @click.command()
@@ -48,9 +48,9 @@ def predict(
     common: Common,
 ) -> None:
     """Score the baskets of raw files; no label column is needed."""
-    from basketwise.etl.tables import KEY
+    from basketwise.explain.sentences import EXPLANATION
+    from basketwise.schema import KEY
     from basketwise.serving.batch import predict as predict_batch
-    from basketwise.serving.explain import EXPLANATION
     from basketwise.storage.opening import local_copy
 
     if out is None and not baskets:
@@ -97,14 +97,14 @@ def _document(result: BatchResult) -> dict[str, Any]:
     return document
 
 
-def _scorer(model: str, ctx: Context) -> Scorer:
+def _scorer(model: str, ctx: Context) -> Model:
     from basketwise.errors import InputError
+    from basketwise.model import load_model_archive
     from basketwise.run.pipeline import has_registry, registry_of
-    from basketwise.serving.scorer import load_scorer
 
     named_version = model == "champion" or model.isdigit()
     if not named_version:
-        return load_scorer(Path(model).expanduser())
+        return load_model_archive(Path(model).expanduser())
     if not has_registry(ctx):
         raise InputError(
             f"The workspace {ctx.workspace.storage.location!r} has no registry to take "
@@ -119,4 +119,4 @@ def _scorer(model: str, ctx: Context) -> Scorer:
             "Approve one with 'basketwise models approve VERSION', or give --model VERSION.",
         )
     with TemporaryDirectory(prefix="basketwise-") as scratch:
-        return load_scorer(registry.fetch(version.version, Path(scratch)))
+        return load_model_archive(registry.fetch(version.version, Path(scratch)))

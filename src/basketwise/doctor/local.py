@@ -87,7 +87,7 @@ def machine(workspace: Workspace | None, config: Config, data: str | None) -> It
 
 
 def _data(data: str, config: Config) -> Check:
-    from basketwise.etl.cleaning import REASON, clean
+    from basketwise.etl.cleaning import clean, rules_of
     from basketwise.etl.preview import check_split
     from basketwise.etl.reading import read_raw
     from basketwise.etl.sources import discover
@@ -99,11 +99,16 @@ def _data(data: str, config: Config) -> Check:
     check_split(sources, config.split.strategy, config.data.encoding)
     if raw is None:
         return Check("data", "warning", f"{first.name} holds no till lines", "Look at the others.")
-    cleaned = clean(raw, config.data.labels, source_name=first.name, labelled=True)
-    refused = cleaned.height - cleaned[REASON].null_count()
-    text = f"{len(sources)} files; {first.name}: {cleaned.height:,} lines, {refused:,} unusable"
-    if refused == cleaned.height:
-        reasons = ", ".join(cleaned[REASON].drop_nulls().unique().sort())
+    cleaned = clean(
+        raw.frame,
+        rules_of(config, labelled=True),
+        source=first.name,
+        decimal_comma=raw.decimal_comma,
+    )
+    lines, refused = raw.frame.height, cleaned.rejected.height
+    text = f"{len(sources)} files; {first.name}: {lines:,} lines, {refused:,} unusable"
+    if refused == lines:
+        reasons = ", ".join(cleaned.reasons)
         return Check("data", "failed", f"{text} ({reasons})", "Look at what the reasons name.")
     return Check("data", "warning" if refused else "ok", text)
 

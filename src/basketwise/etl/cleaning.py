@@ -1,227 +1,324 @@
-"""From delivered values to typed lines; a line that cannot be used gets a reason.
+"""The one place that types or refuses a line: any table in, typed lines and rejected lines out.
 
-Nothing is dropped here: every line comes out with ``reason`` null (accepted) or filled (refused),
-so that accepted + rejected = read, always. Clean data pays for plain casts only: the careful second
-look is taken where a cast lost a value.
+:func:`clean` judges each line by itself, :func:`settle` the lines of a basket together; whole
+tables go through :func:`clean_table`, which does both. Files, weeks, frames and requests are doors
+to these and have no rule of their own. Nothing is lost: accepted + rejected = read, always.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
+from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.reading import ROW, RawFrame
+from basketwise.etl.dtypes import DTYPES, mapped_labels, refuse_damaged_ids, standard, typed
+from basketwise.etl.reasons import REASON, first_reason
 from basketwise.schema import (
     BASKET_ID,
     COLUMNS,
+    DEFAULT_LABELS,
     LABEL,
     PROD_CODE,
-    QUANTITY,
     SHOP_WEEK,
-    SPEND,
-    Kind,
 )
+from basketwise.tables import read_table
 
-REASON = "reason"
+SOURCE = "source"
+ROW = "row"
+"""1-based number of a line within its table, the header not counted."""
+
+DISAGREE = "disagree"
+"""Whether a basket's lines carry two labels, where one row stands for several lines."""
+
 NO_WEEK = 0
-"""SHOP_WEEK of lines whose file has no such column: one partition holds them all."""
+"""SHOP_WEEK of lines whose table has no such column."""
 
-DTYPES: dict[Kind, type[pl.DataType]] = {
-    Kind.ID: pl.String,
-    Kind.TEXT: pl.String,
-    Kind.INTEGER: pl.Int32,
-    Kind.NUMBER: pl.Float64,
-}
-
-_DAMAGED = r"^\s*[0-9]([.,][0-9]*)?[eE]\+?[0-9]+\s*$"
-_FLOAT_ID = r"^\s*[0-9]+\.0*\s*$"
-_WEEKS = (1900_01, 2999_54)
+COLUMN_NAMES = [column.name for column in COLUMNS]
+LINE_COLUMNS = [*COLUMN_NAMES, SOURCE, ROW]
+REJECTED_COLUMNS = [SOURCE, ROW, REASON, *COLUMN_NAMES]
 
 
-def clean(
-    raw: RawFrame, labels: Mapping[str, str], *, source_name: str, labelled: bool
-) -> pl.DataFrame:
-    """Type the lines of one frame and say which cannot be used.
+@dataclass(frozen=True)
+class Rules:
+    """How lines are judged.
+
+    Attributes
+    ----------
+    labels
+        What each label of the input means, in any case: ``Low``, ``Medium``, ``High`` or
+        ``Unclassified``.
+    labelled
+        Whether a line needs a label (to train); without, labels are not read.
+    keep_duplicates
+        Whether a line that repeats another in every column is accepted.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(DEFAULT_LABELS))
+    labelled: bool = False
+    keep_duplicates: bool = False
+
+
+def rules_of(config: Config, *, labelled: bool) -> Rules:
+    """Return the rules that the settings give."""
+    return Rules(config.data.labels, labelled, config.etl.duplicates == "keep")
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What became of the lines of one table; accepted + rejected = read.
+
+    Attributes
+    ----------
+    lines
+        One row per accepted line, typed: every column of the schema, null where it was absent;
+        BASKET_ID Int64 where all ids can be written out again letter by letter, else String;
+        ``source`` (Categorical) and ``row`` (UInt32, 1-based).
+    rejected
+        One row per rejected line: ``source``, ``row``, ``reason``, then what could be read of it;
+        BASKET_ID as String.
+    """
+
+    lines: pl.DataFrame
+    rejected: pl.DataFrame
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Rejected lines by reason, sorted by name."""
+        return dict(self.rejected[REASON].value_counts().sort(REASON).iter_rows())
+
+
+def clean_table(table: Any, rules: Rules | None = None, *, source: str = "table") -> Cleaned:
+    """Type the lines of a whole table, and reject those that cannot be used.
 
     Parameters
     ----------
-    raw : RawFrame
-        Lines as delivered.
-    labels : mapping of str to str
-        The input's label, in any case, to ``Low``, ``Medium``, ``High`` or ``Unclassified``.
-    source_name : str
-        For errors.
-    labelled : bool
-        Whether a line needs a label.
+    table : any table
+        One row per till line: a Polars, pandas or PyArrow frame, a DuckDB relation, any object with
+        ``__arrow_c_stream__``, a list of dictionaries or a dictionary of columns. Column names in
+        any case, numbers as numbers or text, optional columns may be absent.
+    rules : Rules, optional
+        How lines are judged. Default: to score, so without labels.
+    source : str
+        What errors and rejected lines call the table.
 
     Returns
     -------
-    DataFrame
-        One row per raw line, in the same order: ``row``; all columns of the schema, those absent
-        from the file null, BASKET_ID as text, exactly as delivered; ``reason`` (String, null where
-        the line is accepted).
+    Cleaned
+        Lines sorted by basket, product and the other columns.
 
     Raises
     ------
     InputError
-        If basket ids are damaged by a spreadsheet or written as floats: no line of such a file can
-        be trusted, since several baskets may share one id by now.
+        If required columns are absent, or basket ids were damaged by a spreadsheet.
+
+    Examples
+    --------
+    >>> cleaned = clean_table(
+    ...     {"basket_id": ["1", "1"], "prod_code": ["A", "B"], "spend": ["0.93", "?"],
+    ...      "quantity": [1, 1]}
+    ... )
+    >>> cleaned.lines.height, cleaned.reasons
+    (1, {'spend_not_a_number': 1})
     """
-    frame = raw.frame
-    _refuse_damaged_ids(frame, source_name)
-    typed = frame.select(
-        ROW,
-        *(
-            pl.col(c.name).cast(DTYPES[c.kind], strict=False)
-            if c.name in frame.columns
-            else _absent(c.name, c.kind)
-            for c in COLUMNS
-        ),
+    rules = rules or Rules()
+    return settle(clean(read_table(table), rules, source=source), rules)
+
+
+def clean(
+    frame: pl.DataFrame,
+    rules: Rules,
+    *,
+    source: str,
+    first_row: int = 1,
+    decimal_comma: bool = False,
+) -> Cleaned:
+    """Judge each line by itself.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Lines as delivered; columns are matched without regard to case, unknown ones are ignored.
+    rules : Rules
+        How lines are judged.
+    source : str
+        Name of the table.
+    first_row : int
+        Number of the frame's first line within the table.
+    decimal_comma : bool
+        Whether numbers may be written ``0,93``.
+
+    Returns
+    -------
+    Cleaned
+        Lines in the order of delivery.
+
+    Raises
+    ------
+    InputError
+        If a required column is absent, a column cannot be a raw line's, or basket ids are damaged
+        by a spreadsheet or written as floats: no line of such a table can be trusted, since
+        several baskets may share one id by now.
+    """
+    raw = standard(frame, source, labelled=rules.labelled)
+    refuse_damaged_ids(raw[BASKET_ID], source, first_row)
+    lines = typed(raw, decimal_comma=decimal_comma)
+    label = mapped_labels(lines[LABEL], rules.labels) if rules.labelled else None
+    reason = first_reason(raw, lines, label)
+    replaced: list[pl.Expr | pl.Series] = [_absent(LABEL) if label is None else label.alias(LABEL)]
+    if SHOP_WEEK not in raw.columns:
+        replaced.append(pl.lit(NO_WEEK, dtype=pl.Int32).alias(SHOP_WEEK))
+    lines = lines.with_columns(
+        *replaced,
+        # As a category, which costs next to nothing to sort or write.
+        pl.lit(source).cast(pl.Categorical).alias(SOURCE),
+        pl.int_range(first_row, first_row + raw.height, dtype=pl.UInt32).alias(ROW),
+    ).select(LINE_COLUMNS)
+    accepted, rejected = _parted(lines, reason)
+    return Cleaned(_with_integer_ids(accepted), rejected)
+
+
+def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) -> Cleaned:
+    """Judge lines that are all there are of their baskets, and sort them.
+
+    Parameters
+    ----------
+    cleaned : Cleaned
+        From :func:`clean`.
+    rules : Rules
+        How lines are judged.
+    refused : DataFrame, optional
+        Baskets to reject, one row each: BASKET_ID, ``reason``. Default: those that contradict
+        themselves.
+
+    Returns
+    -------
+    Cleaned
+        Lines in canonical order, see :func:`in_order`. What was rejected before comes first.
+    """
+    lines, rejected = cleaned.lines, cleaned.rejected
+    if refused is None:
+        refused = contradictions(lines) if _may_contradict(lines) else None
+    reason = pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, lines.height)
+    if refused is not None and refused.height:
+        reason = lines.join(refused, on=BASKET_ID, how="left", maintain_order="left")[REASON]
+    repeated = has_repeats(lines)
+    if repeated and not rules.keep_duplicates:
+        # Of equal lines the one delivered first is accepted.
+        first = lines.select(pl.struct(COLUMN_NAMES).is_first_distinct()).to_series()
+        copied = pl.Series(REASON, ["duplicate_line"]).new_from_index(0, lines.height)
+        reason = reason.zip_with(first | reason.is_not_null(), copied)
+    accepted, more = _parted(lines, reason)
+    if more.height:
+        rejected = pl.concat([rejected, more])
+    return Cleaned(in_order(accepted, repeated=repeated), rejected)
+
+
+def none_usable(lines: int, reasons: Mapping[str, int]) -> InputError:
+    """Return the error for a table of which every line was rejected."""
+    counted = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
+    return InputError(
+        f"None of the {lines:,} lines can be used: {counted or 'there are no lines'}.",
+        "Check the columns that the reasons name; data.labels in the config maps the labels.",
     )
-    suspects = _that_lost_a_value(frame, typed)
-    if suspects:
-        typed = typed.with_columns(
-            _careful(frame[c.name], c.kind, decimal_comma=raw.decimal_comma)
-            for c in COLUMNS
-            if c.name in suspects
+
+
+def has_repeats(lines: pl.DataFrame) -> bool:
+    """Whether a product is in a basket more than once: only then can a line be a copy."""
+    # Equal hashes of unequal pairs would only cost a closer look.
+    return (lines[BASKET_ID].hash() ^ lines[PROD_CODE].hash()).n_unique() < lines.height
+
+
+def in_order(lines: pl.DataFrame, *, repeated: bool) -> pl.DataFrame:
+    """Sort lines by basket, product and, where products repeat, all other columns.
+
+    Whatever is added up of lines in this order is the same to the last bit for any order of
+    delivery.
+    """
+    keys = [BASKET_ID, PROD_CODE]
+    if repeated:
+        keys += [name for name in COLUMN_NAMES if name not in keys]
+    return lines.sort(keys, maintain_order=repeated)
+
+
+def contradictions(baskets: pl.DataFrame) -> pl.DataFrame:
+    """Find the baskets whose lines are of two weeks, or carry two labels.
+
+    Parameters
+    ----------
+    baskets : DataFrame
+        One row per line, or per survey of a basket: BASKET_ID, SHOP_WEEK, the label, and
+        ``disagree`` where a row stands for several lines.
+
+    Returns
+    -------
+    DataFrame
+        One row per such basket, sorted: BASKET_ID, ``reason``.
+    """
+    within = pl.col(DISAGREE) if DISAGREE in baskets.columns else pl.lit(False)
+    return (
+        baskets.lazy()
+        .filter(pl.col(BASKET_ID).is_duplicated() | within)
+        .group_by(BASKET_ID)
+        .agg(
+            (within.any() | (pl.col(LABEL).drop_nulls().n_unique() > 1)).alias("labels"),
+            (pl.col(SHOP_WEEK).n_unique() > 1).alias("weeks"),
         )
-    mapped = typed.with_columns(
-        _mapped_label(typed[LABEL], labels) if labelled else _absent(LABEL, Kind.TEXT)
+        .filter(pl.col("labels") | pl.col("weeks"))
+        .select(
+            BASKET_ID,
+            pl.when("labels")
+            .then(pl.lit("basket_labels_disagree"))
+            .otherwise(pl.lit("basket_in_two_weeks"))
+            .alias(REASON),
+        )
+        .sort(BASKET_ID)
+        .collect(engine="in-memory")
     )
-    reason = _first_reason(frame, typed, mapped, labelled=labelled)
-    if SHOP_WEEK not in frame.columns:
-        mapped = mapped.with_columns(pl.lit(NO_WEEK, dtype=pl.Int32).alias(SHOP_WEEK))
-    return mapped.with_columns(reason)
 
 
-def _refuse_damaged_ids(frame: pl.DataFrame, source_name: str) -> None:
-    ids = frame[BASKET_ID]
-    # Damaged ids are no integers, so where every id is one there is nothing to look for.
-    if ids.dtype != pl.String or ids.cast(pl.Int64, strict=False).null_count() == ids.null_count():
-        return
-    for pattern, damage in ((_DAMAGED, "spreadsheet damage"), (_FLOAT_ID, "written as a float")):
-        hits = frame.filter(ids.str.contains(pattern))
-        if hits.height:
-            raise InputError(
-                f"{source_name!r} holds the {BASKET_ID} {hits[BASKET_ID][0]!r} in line "
-                f"{hits[ROW][0] + 1:,}: {damage}, digits may be lost ({hits.height:,} lines).",
-                "Export the file again without opening it in a spreadsheet, ids as whole numbers "
-                "or text.",
-            )
+def _may_contradict(lines: pl.DataFrame) -> bool:
+    return lines[SHOP_WEEK].n_unique() > 1 or lines[LABEL].null_count() < lines.height
+
+
+@lru_cache
+def none_rejected() -> pl.DataFrame:
+    """Return an empty frame of rejected lines."""
+    columns = {column.name: DTYPES[column.kind] for column in COLUMNS}
+    types = {SOURCE: pl.Categorical, ROW: pl.UInt32, REASON: pl.String} | columns
+    return pl.DataFrame(schema={name: types[name] for name in REJECTED_COLUMNS})
 
 
 def whole_numbers(ids: pl.Series) -> bool:
-    """Whether text ids can be kept as Int64 and be written out again letter by letter."""
+    """Whether text ids can be stored as Int64 and be written out again letter by letter."""
     numbers = ids.cast(pl.Int64, strict=False)
     return numbers.null_count() == ids.null_count() and bool((numbers.cast(pl.String) == ids).all())
 
 
-def _absent(name: str, kind: Kind) -> pl.Expr:
+def _with_integer_ids(lines: pl.DataFrame) -> pl.DataFrame:
+    if not whole_numbers(lines[BASKET_ID]):
+        return lines
+    return lines.with_columns(pl.col(BASKET_ID).cast(pl.Int64))
+
+
+def _absent(name: str) -> pl.Expr:
+    kind = next(column.kind for column in COLUMNS if column.name == name)
     return pl.lit(None, dtype=DTYPES[kind]).alias(name)
 
 
-def _that_lost_a_value(frame: pl.DataFrame, typed: pl.DataFrame) -> set[str]:
-    """Name the columns in which a plain cast did not do justice to some value."""
-    present = [column for column in COLUMNS if column.name in frame.columns]
-    suspicious = [_suspicious(c.name, c.kind, frame.schema[c.name]) for c in present]
-    flags = typed.select(*suspicious).row(0, named=True)
-    lost = {name for name, suspect in flags.items() if suspect}
-    before, after = frame.null_count().row(0, named=True), typed.null_count().row(0, named=True)
-    for column in present:
-        if after[column.name] > before[column.name]:
-            lost.add(column.name)
-    # Polars casts 2.5 to 2: a fraction is a lost value too.
-    floats = [c.name for c in present if c.kind is Kind.INTEGER and frame.schema[c.name].is_float()]
-    return lost | {name for name in floats if (typed[name] != frame[name]).any()}
-
-
-def _suspicious(name: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
-    if kind in (Kind.ID, Kind.TEXT) and dtype == pl.String:
-        # "!" is the first character after the blanks: what is empty or only blanks sorts before it.
-        return (pl.col(name) < "!").any()
-    if kind is Kind.NUMBER:
-        return (~pl.col(name).is_finite()).any().alias(name)
-    return pl.lit(False).alias(name)
-
-
-def _careful(column: pl.Series, kind: Kind, *, decimal_comma: bool) -> pl.Series:
-    """Read what a plain cast does not: ``2.0`` for 2, ``0,93`` for 0.93, padding, blank text."""
-    if kind in (Kind.ID, Kind.TEXT):
-        return column.set(column.str.strip_chars() == "", None)
-    if column.dtype == pl.String:
-        text = column.str.strip_chars()
-        if decimal_comma:
-            text = text.str.replace(",", ".", literal=True)
-        number = text.cast(pl.Float64, strict=False)
-    else:
-        number = column.cast(pl.Float64, strict=False)
-    usable = number.is_finite() & ((number == number.round()) | (kind is Kind.NUMBER))
-    kept = number.zip_with(
-        usable.fill_null(False), pl.Series([None], dtype=pl.Float64).new_from_index(0, len(number))
+def _parted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part accepted lines from rejected ones; a frame without any of these is not copied."""
+    refused = reason.is_not_null()
+    if not refused.any():
+        return lines, none_rejected()
+    rejected = (
+        lines.filter(refused)
+        .with_columns(reason.filter(refused).alias(REASON), pl.col(BASKET_ID).cast(pl.String))
+        .select(REJECTED_COLUMNS)
     )
-    return kept.cast(DTYPES[kind], strict=False)
-
-
-def _mapped_label(given: pl.Series, labels: Mapping[str, str]) -> pl.Series:
-    """Give each label its meaning; padding and case are looked at only where a label is unknown."""
-    meaning = given.replace_strict(
-        list(labels), list(labels.values()), default=None, return_dtype=pl.String
-    )
-    if meaning.null_count() > given.null_count():
-        folded = {name.strip().upper(): meant for name, meant in labels.items()}
-        meaning = (
-            given.str.strip_chars()
-            .str.to_uppercase()
-            .replace_strict(
-                list(folded), list(folded.values()), default=None, return_dtype=pl.String
-            )
-        )
-    return meaning
-
-
-def _first_reason(
-    raw: pl.DataFrame, typed: pl.DataFrame, mapped: pl.DataFrame, *, labelled: bool
-) -> pl.Series:
-    """Give the first reason that applies to each line, in a fixed order."""
-    reasons: list[tuple[str, pl.Series]] = []
-
-    def refuse_nulls(name: str, *, absent: str, garbled: str) -> None:
-        # Looked at only where there is a null at all: on clean data this costs nothing.
-        if typed[name].null_count():
-            given = _given(raw[name])
-            reasons.append((absent, ~given))
-            reasons.append((garbled, given & typed[name].is_null()))
-
-    refuse_nulls(BASKET_ID, absent="missing_basket_id", garbled="missing_basket_id")
-    refuse_nulls(PROD_CODE, absent="missing_prod_code", garbled="missing_prod_code")
-    refuse_nulls(SPEND, absent="missing_spend", garbled="spend_not_a_number")
-    refuse_nulls(QUANTITY, absent="missing_quantity", garbled="quantity_not_an_integer")
-    reasons.append(("quantity_not_positive", typed[QUANTITY] <= 0))
-    if SHOP_WEEK in raw.columns:
-        refuse_nulls(SHOP_WEEK, absent="missing_shop_week", garbled="shop_week_not_yyyyww")
-        week = typed[SHOP_WEEK]
-        in_year = week.is_between(*_WEEKS) & (week % 100).is_between(1, 54)
-        reasons.append(("shop_week_not_yyyyww", ~in_year))
-    for column in COLUMNS:
-        if column.required or column.kind is not Kind.INTEGER or column.name == SHOP_WEEK:
-            continue
-        if column.name in raw.columns and typed[column.name].null_count():
-            garbled = typed[column.name].is_null() & _given(raw[column.name])
-            reasons.append((f"{column.name.lower()}_not_an_integer", garbled))
-    if labelled:
-        refuse_nulls(LABEL, absent="missing_label", garbled="missing_label")
-        if mapped[LABEL].null_count():
-            reasons.append(("unknown_label", mapped[LABEL].is_null()))
-    first: pl.Expr = pl.lit(None, dtype=pl.String)
-    for name, mask in reversed([(n, m.fill_null(False)) for n, m in reasons]):
-        if mask.any():
-            first = pl.when(mask).then(pl.lit(name)).otherwise(first)
-    return typed.select(pl.when(pl.col(ROW) >= 0).then(first).alias(REASON)).to_series()
-
-
-def _given(column: pl.Series) -> pl.Series:
-    if column.dtype == pl.String:
-        return (column.str.strip_chars() != "").fill_null(False)
-    return column.is_not_null()
+    return lines.filter(~refused), rejected

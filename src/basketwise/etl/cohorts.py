@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from basketwise.errors import InputError
 from basketwise.etl.survey import STORE_COLUMNS
-from basketwise.etl.tables import KEY, TEST_FILE
+from basketwise.etl.tables import TEST_FILE
 from basketwise.features.basket import UNKNOWN_TIME
-from basketwise.schema import BASKET_ID, CUST_CODE, FOLD, LABEL, TEST, UNCLASSIFIED
+from basketwise.schema import BASKET_ID, CUST_CODE, FOLD, KEY, LABEL, TEST, UNCLASSIFIED
 
 COHORTS_FILE = "test_baskets.parquet"
 CUSTOMER = "customer"

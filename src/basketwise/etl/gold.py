@@ -15,8 +15,8 @@ from basketwise.etl.cohorts import write_cohorts
 from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
 from basketwise.etl.split import assign_folds
-from basketwise.etl.survey import STORE_COLUMNS, Survey, read_survey, spend_quantile
-from basketwise.features.groups import columns_of, of_index
+from basketwise.etl.survey import CHEAPEST, STORE_COLUMNS, Survey, read_survey, spend_quantile
+from basketwise.features.groups import ALWAYS_WRITTEN, columns_of, of_index
 from basketwise.features.product_index.learning import (
     LabelledLines,
     LearnedIndex,
@@ -24,7 +24,9 @@ from basketwise.features.product_index.learning import (
     gather,
     learn_index,
 )
-from basketwise.features.product_index.table import complete
+from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.product_index.table import CLASS, SCORES
+from basketwise.features.recipe import Recipe
 from basketwise.progress import Tick
 from basketwise.provenance import timestamp
 from basketwise.schema import (
@@ -68,14 +70,15 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     intake = read_intake(silver)
     survey = read_survey(silver / SURVEY)
     limit = spend_quantile(survey.spends, config.etl.outlier_quantile)
-    baskets = assign_folds(survey.baskets, config.split, config.training.folds)
+    # A basket of outliers alone has no row in gold once they are dropped, so none to split either.
+    dropping = config.etl.outliers == "drop"
+    kept = survey.baskets.filter(pl.col(CHEAPEST) <= limit) if dropping else survey.baskets
+    baskets = assign_folds(kept, config.split, config.training.folds)
     index = None
     if of_index(config.features.groups):
         training = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
         evidence = gather(
-            _training_lines(
-                silver, training, limit if config.etl.outliers == "drop" else None, tick
-            ),
+            _training_lines(silver, training, limit if dropping else None, tick),
             survey.products,
             config.index,
             folds=config.training.folds,
@@ -83,9 +86,10 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
             seed=config.split.random_state,
         )
         learned = learn_index(evidence, config.index)
-        index = _lookup(learned, survey.products)
+        index = _stacked(learned, survey.products)
         learned.whole.write_parquet(gold / tables.INDEX_FILE)
-    recipe = tables.Recipe(_encoders(baskets), config.etl.outliers, limit)
+    groups = list(dict.fromkeys([*ALWAYS_WRITTEN, *config.features.groups]))
+    recipe = Recipe(groups, _encoders(baskets), config.etl.outliers, limit)
     train, test = tables.write_gold(
         silver,
         gold,
@@ -118,10 +122,12 @@ def _training_lines(
         tick("product index", done, total)
 
 
-def _lookup(learned: LearnedIndex, products: pl.DataFrame) -> pl.DataFrame:
+def _stacked(learned: LearnedIndex, products: pl.DataFrame) -> pl.DataFrame:
     """Stack the folds' indexes and the whole one: a basket meets the rows of its own fold."""
-    whole = complete(learned.whole, products).with_columns(pl.lit(TEST, pl.Int8).alias(FOLD))
-    return pl.concat([learned.by_fold, whole])
+    whole = IndexLookup(learned.whole).score(products)
+    whole = whole.with_columns(pl.lit(TEST, pl.Int8).alias(FOLD))
+    columns = [PROD_CODE, FOLD, *SCORES, CLASS]
+    return pl.concat([learned.by_fold.select(columns), whole.select(columns)])
 
 
 def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:
@@ -136,7 +142,7 @@ def _metadata(
     intake: IntakeRecord,
     survey: Survey,
     baskets: pl.DataFrame,
-    recipe: tables.Recipe,
+    recipe: Recipe,
     config: Config,
     train: int,
     test: int,

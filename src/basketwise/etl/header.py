@@ -96,15 +96,15 @@ def _names(line: str, separator: str) -> tuple[str, ...]:
     return tuple(name.strip().upper() for name in row)
 
 
-def check_columns(source: Source, names: Sequence[str], *, labelled: bool) -> None:
+def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
     """Refuse a table that lacks a required column, or that is another set altogether.
 
     Parameters
     ----------
-    source : Source
-        For the error's text.
+    source : str
+        Name of the table, for errors.
     names : sequence of str
-        Upper-case column names, as found.
+        Its column names in upper case.
     labelled : bool
         Whether the label column is required (to train) or not (to predict).
 
@@ -116,7 +116,7 @@ def check_columns(source: Source, names: Sequence[str], *, labelled: bool) -> No
     found = set(names)
     if len(COMPLETE_JOURNEY & found) >= 3:
         raise InputError(
-            f"{source.name!r} is from dunnhumby's 'The Complete Journey' "
+            f"{source!r} is from dunnhumby's 'The Complete Journey' "
             f"(columns {', '.join(sorted(COMPLETE_JOURNEY & found))}).",
             f"That set does not carry {LABEL}. Get dunnhumby's \"Let's Get Sort-of-Real\" set "
             "(files transactions_YYYYWW.csv).",
@@ -124,7 +124,7 @@ def check_columns(source: Source, names: Sequence[str], *, labelled: bool) -> No
     twice = sorted({name for name in names if name in _KNOWN and list(names).count(name) > 1})
     if twice:
         raise InputError(
-            f"{source.name!r} has the column {twice[0]} more than once.",
+            f"{source!r} has the column {twice[0]} more than once.",
             "Column names are matched without regard to case; keep one of them.",
         )
     required = [c.name for c in COLUMNS if c.required and (labelled or c.name != LABEL)]
@@ -132,7 +132,7 @@ def check_columns(source: Source, names: Sequence[str], *, labelled: bool) -> No
     if missing:
         shown = ", ".join(list(names)[:30]) + (" …" if len(names) > 30 else "")
         raise InputError(
-            f"{source.name!r} lacks the required column{'s' * (len(missing) > 1)} "
+            f"{source!r} lacks the required column{'s' * (len(missing) > 1)} "
             f"{', '.join(missing)}. Found: {shown}.",
             f"Needed are {', '.join(required)}; upper or lower case does not matter.",
         )

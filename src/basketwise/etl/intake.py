@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from basketwise.errors import InputError
-from basketwise.etl.cleaning import NO_WEEK, REASON, clean
-from basketwise.etl.partitions import REJECTED, Landing, Part, contradictions, land, settle_week
-from basketwise.etl.reading import RawFrame, read_raw
+from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Rules, clean, contradictions, none_usable
+from basketwise.etl.partitions import REJECTED, Part, land, settle_week
+from basketwise.etl.reading import read_raw
+from basketwise.etl.reasons import REASON
 from basketwise.etl.sources import FileRecord, Source
-from basketwise.etl.survey import DISAGREE, Survey, merge
+from basketwise.etl.survey import Survey, merge
 from basketwise.progress import Tick
 from basketwise.provenance import sha256
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
@@ -24,28 +23,6 @@ READERS = 4
 """Files read at a time: each brings one partition into memory."""
 
 """Told (what is being done, pieces done, pieces in all)."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How lines are read and judged.
-
-    Attributes
-    ----------
-    labels
-        What each label of the input means.
-    labelled
-        Whether a line needs a label (to train); without, labels are not looked at.
-    encoding
-        Of CSV files.
-    keep_duplicates
-        Whether a line that repeats another in every column is accepted.
-    """
-
-    labels: Mapping[str, str]
-    labelled: bool
-    encoding: str
-    keep_duplicates: bool
 
 
 @dataclass
@@ -84,8 +61,23 @@ class Intake:
         return warnings
 
 
+@dataclass(frozen=True)
+class _Table:
+    """What was read of one raw table: its parts by week, and its rejected lines by frame."""
+
+    record: FileRecord
+    parts: list[Part]
+    rejected: list[pl.DataFrame]
+
+
 def build_silver(
-    sources: list[Source], silver: Path, scratch: Path, rules: Rules, tick: Tick
+    sources: list[Source],
+    silver: Path,
+    scratch: Path,
+    rules: Rules,
+    tick: Tick,
+    *,
+    encoding: str = "utf-8",
 ) -> tuple[Intake, Survey]:
     """Write the partitions of clean lines, and the refused lines beside them.
 
@@ -99,46 +91,50 @@ def build_silver(
         How lines are judged.
     tick : callable
         Told of progress.
+    encoding : str
+        Of CSV files.
 
     Raises
     ------
     InputError
         If a table cannot be read, or no line can be used.
     """
-    read = _read_all(sources, silver, scratch, rules, tick)
+    read = _read_all(sources, silver, scratch, rules, tick, encoding)
     return read, _settle_all(read, silver, rules, tick)
 
 
 def _read_all(
-    sources: list[Source], silver: Path, scratch: Path, rules: Rules, tick: Tick
+    sources: list[Source], silver: Path, scratch: Path, rules: Rules, tick: Tick, encoding: str
 ) -> Intake:
     landing, rejected = scratch / "landing", silver / REJECTED
     landing.mkdir(parents=True)
     rejected.mkdir(parents=True)
 
-    def read_one(number: int, source: Source) -> tuple[FileRecord, list[Landing]]:
-        landings = [
-            land(
-                clean(raw, rules.labels, source_name=source.name, labelled=rules.labelled),
-                landing,
+    def read_table(number: int, source: Source) -> _Table:
+        parts, rejected, lines = [], [], 0
+        frames = read_raw(source, scratch, encoding=encoding, labelled=rules.labelled)
+        for piece, raw in enumerate(frames):
+            cleaned = clean(
+                raw.frame,
+                rules,
                 source=source.name,
-                number=number,
-                piece=piece,
+                first_row=raw.first_row,
+                decimal_comma=raw.decimal_comma,
             )
-            for piece, raw in enumerate(_frames(source, scratch, rules))
-        ]
-        lines = sum(landed.read for landed in landings)
-        return FileRecord(
+            parts += land(cleaned, landing, number=number, piece=piece)
+            rejected.append(cleaned.rejected)
+            lines += raw.frame.height
+        record = FileRecord(
             name=source.name, sha256=sha256(source.path), bytes=source.size, lines=lines
-        ), landings
+        )
+        return _Table(record, parts, rejected)
 
     read = Intake()
     with ThreadPoolExecutor(READERS) as pool:
-        work = [pool.submit(read_one, n, source) for n, source in enumerate(sources)]
+        work = [pool.submit(read_table, n, source) for n, source in enumerate(sources)]
         try:
             for done, future in enumerate(work, start=1):
-                record, landings = future.result()
-                _gather(read, record, landings, rejected)
+                _gather(read, future.result(), rejected)
                 tick("reading", done, len(work))
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -147,13 +143,13 @@ def _read_all(
     return read
 
 
-def _gather(read: Intake, record: FileRecord, landings: list[Landing], rejected: Path) -> None:
-    read.files.append(record)
-    for landed in landings:
-        for part in landed.parts:
-            read.parts.setdefault(part.week, []).append(part)
-        read.lines += landed.read
-        _reject(read, landed.rejected, rejected)
+def _gather(read: Intake, table: _Table, folder: Path) -> None:
+    read.files.append(table.record)
+    read.lines += table.record.lines
+    for part in table.parts:
+        read.parts.setdefault(part.week, []).append(part)
+    for rejected in table.rejected:
+        _reject(read, rejected, folder)
 
 
 def _reject(read: Intake, lines: pl.DataFrame, folder: Path) -> None:
@@ -167,11 +163,7 @@ def _reject(read: Intake, lines: pl.DataFrame, folder: Path) -> None:
 def _refuse_if_nothing_is_left(read: Intake) -> None:
     if read.parts:
         return
-    reasons = ", ".join(f"{n:,} {reason}" for reason, n in read.rejected.most_common())
-    raise InputError(
-        f"None of the {read.lines:,} lines can be used: {reasons or 'there are no lines'}.",
-        "Look at the columns that the reasons name; data.labels in the config maps the labels.",
-    )
+    raise none_usable(read.lines, dict(read.rejected.most_common()))
 
 
 def _settle_all(read: Intake, silver: Path, rules: Rules, tick: Tick) -> Survey:
@@ -185,7 +177,7 @@ def _settle_all(read: Intake, silver: Path, rules: Rules, tick: Tick) -> Survey:
             own,
             refused,
             silver,
-            keep_duplicates=rules.keep_duplicates,
+            rules=rules,
             integer_ids=integer_ids,
         )
         _reject(read, rejected, silver / REJECTED)
@@ -206,7 +198,3 @@ def _contradictions(parts: list[Part], integer_ids: bool) -> pl.DataFrame:
             for part in parts
         )
     )
-
-
-def _frames(source: Source, scratch: Path, rules: Rules) -> Iterator[RawFrame]:
-    return read_raw(source, scratch, encoding=rules.encoding, labelled=rules.labelled)

@@ -16,9 +16,9 @@ import polars as pl
 
 from basketwise.config import SplitStrategy
 from basketwise.errors import BasketwiseError, InputError
-from basketwise.etl.cleaning import REASON, clean
+from basketwise.etl.cleaning import Rules, clean
 from basketwise.etl.header import MAX_HEADER_BYTES, Header, check_columns, read_csv_header
-from basketwise.etl.reading import ROW, RawFrame
+from basketwise.etl.reading import RawFrame
 from basketwise.etl.sources import Source, open_bytes
 from basketwise.etl.split import no_customers, one_week
 from basketwise.schema import BASKET_ID, CUST_CODE, PROD_CODE, QUANTITY, SHOP_WEEK, SPEND
@@ -108,14 +108,10 @@ def _seen(sources: Sequence[Source], column: str, encoding: str) -> set[Any]:
 def _values(raw: RawFrame, column: str) -> set[Any]:
     """Clean the column alone; two different values, null among them, tell all there is to know."""
     lines = raw.frame.unique().with_columns(
-        pl.int_range(pl.len(), dtype=pl.UInt32).alias(ROW),
-        *(pl.lit(value).alias(name) for name, value in _GOOD.items()),
+        pl.lit(value).alias(name) for name, value in _GOOD.items()
     )
-    cleaned = clean(
-        RawFrame(lines, raw.decimal_comma), {}, source_name="the first lines", labelled=False
-    )
-    accepted = cleaned.filter(pl.col(REASON).is_null())
-    return set(accepted[column].unique().head(2))
+    cleaned = clean(lines, Rules(), source="the first lines", decimal_comma=raw.decimal_comma)
+    return set(cleaned.lines[column].unique().head(2))
 
 
 def _pieces(source: Source, column: str, encoding: str) -> Iterator[RawFrame]:
@@ -129,18 +125,18 @@ def _pieces(source: Source, column: str, encoding: str) -> Iterator[RawFrame]:
     header = read_csv_header(source, encoding)
     if header.is_calendar:
         return
-    check_columns(source, header.names, labelled=True)
+    check_columns(source.name, header.names, labelled=True)
     position = header.positions().get(column)
     with open_bytes(source) as stream:
         stream.readline(MAX_HEADER_BYTES)
         for text in _whole_lines(source, stream):
             if position is None:
-                frame = pl.DataFrame({ROW: [1]})
+                frame = pl.DataFrame({BASKET_ID: ["1"]})
             else:
                 frame = _parse(text.decode(encoding).encode(), header, position).rename(
                     {str(position): column}
                 )
-            yield RawFrame(frame, decimal_comma=header.separator == ";")
+            yield RawFrame(frame, 1, decimal_comma=header.separator == ";")
             if position is None:
                 return
 
@@ -176,11 +172,11 @@ def _parquet_pieces(source: Source, column: str) -> Iterator[RawFrame]:
     header = Header(",", tuple(name.strip().upper() for name in names))
     if header.is_calendar:
         return
-    check_columns(source, header.names, labelled=True)
+    check_columns(source.name, header.names, labelled=True)
     position = header.positions().get(column)
     if position is None:
-        lines = lazy.select(pl.int_range(pl.len()).alias(ROW)).head(1)
+        lines = lazy.select(pl.int_range(pl.len()).alias(BASKET_ID)).head(1)
     else:
         lines = lazy.select(pl.col(names[position]).alias(column))
     for piece in (lines.head(FIRST_LINES), lines.unique()):
-        yield RawFrame(piece.collect(), decimal_comma=False)
+        yield RawFrame(piece.collect(), 1, decimal_comma=False)

@@ -19,13 +19,6 @@ from basketwise.errors import InputError
 from basketwise.etl.diagnosis import explain
 from basketwise.etl.header import Header, check_columns, read_csv_header
 from basketwise.etl.sources import Source
-from basketwise.schema import BASKET_ID, LABEL
-
-ROW = "row"
-"""1-based number of a line within its table, the header not counted."""
-
-_INDEX = "basketwise row"
-"""What the row number is called while reading: no column of a raw table has that name."""
 
 BATCH_ROWS = 1_000_000
 WHOLE_BELOW = 64 * 2**20
@@ -39,12 +32,15 @@ class RawFrame:
     Attributes
     ----------
     frame
-        ``row`` (UInt32 or larger, 1-based) and the known columns that are present, upper case.
+        The known columns that are present.
+    first_row
+        Number of the frame's first line within the table, from 1, the header not counted.
     decimal_comma
         Whether numbers may be written ``0,93`` (in files separated by ``;``).
     """
 
     frame: pl.DataFrame
+    first_row: int
     decimal_comma: bool
 
 
@@ -80,15 +76,15 @@ def read_raw(
     header = read_csv_header(source, encoding)
     if header.is_calendar:
         return
-    check_columns(source, header.names, labelled=labelled)
+    check_columns(source.name, header.names, labelled=labelled)
     with_text = scratch / f"{abs(hash((source.path, source.member))):x}.csv"
     try:
         path = _as_utf8_file(source, with_text, encoding)
         whole = source.size * (8 if source.is_gzip else 1) < WHOLE_BELOW
         lines = 0
         for frame in _frames(_scan_csv(path, header), whole=whole):
+            yield RawFrame(frame, lines + 1, decimal_comma=header.separator == ";")
             lines += frame.height
-            yield RawFrame(frame, decimal_comma=header.separator == ";")
     except (
         pl.exceptions.PolarsError,
         OSError,
@@ -152,49 +148,29 @@ def _scan_csv(path: Path, header: Header) -> pl.LazyFrame:
         path,
         separator=header.separator,
         infer_schema=False,
-        row_index_name=_INDEX,
-        row_index_offset=1,
         glob=False,
     )
-    names = lazy.collect_schema().names()[1:]
-    return lazy.select(
-        pl.col(_INDEX).alias(ROW),
-        *(pl.col(names[i]).alias(name) for name, i in header.positions().items()),
-    )
+    names = lazy.collect_schema().names()
+    return lazy.select(pl.col(names[i]).alias(name) for name, i in header.positions().items())
 
 
 def _read_parquet(source: Source, *, labelled: bool) -> Iterator[RawFrame]:
-    try:
-        lazy = pl.scan_parquet(source.path, row_index_name=_INDEX, row_index_offset=1, glob=False)
-        schema = lazy.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _broken_parquet(source, error) from error
-    names = schema.names()[1:]
-    header = Header(",", tuple(name.strip().upper() for name in names))
-    if header.is_calendar:
-        return
-    check_columns(source, header.names, labelled=labelled)
-    positions = header.positions()
-    basket_id = schema[names[positions[BASKET_ID]]]
-    if basket_id.is_float():
-        raise InputError(
-            f"{source.name!r} holds {BASKET_ID} as {basket_id}: floats cannot carry 15 digits.",
-            f"Write {BASKET_ID} as a 64-bit integer or as text.",
-        )
-    wanted = [pl.col(names[i]).alias(name) for name, i in positions.items()]
-    if LABEL in positions and schema[names[positions[LABEL]]] != pl.String:
-        wanted = [e.cast(pl.String) if e.meta.output_name() == LABEL else e for e in wanted]
     lines = 0
     try:
-        for frame in _frames(
-            lazy.select(pl.col(_INDEX).alias(ROW), *wanted), whole=source.size * 4 < WHOLE_BELOW
-        ):
+        lazy = pl.scan_parquet(source.path, glob=False)
+        given = lazy.collect_schema().names()
+        header = Header(",", tuple(name.strip().upper() for name in given))
+        if header.is_calendar:
+            return
+        check_columns(source.name, header.names, labelled=labelled)
+        known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
+        for frame in _frames(known, whole=source.size * 4 < WHOLE_BELOW):
+            yield RawFrame(frame, lines + 1, decimal_comma=False)
             lines += frame.height
-            yield RawFrame(frame, decimal_comma=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken_parquet(source, error) from error
     if lines == 0:
-        raise InputError(f"{source.name!r} holds no lines.", "Remove it, or deliver it again.")
+        raise InputError(f"{source.name!r} contains no lines.", "Remove it, or deliver it again.")
 
 
 def _broken_parquet(source: Source, error: Exception) -> InputError:

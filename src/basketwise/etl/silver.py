@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.intake import Rules, build_silver
+from basketwise.etl.cleaning import rules_of
+from basketwise.etl.intake import build_silver
 from basketwise.etl.sources import FileRecord, Source
 from basketwise.etl.survey import write_survey
 from basketwise.progress import Tick
@@ -53,13 +54,10 @@ def run_silver(
     InputError
         If a table cannot be read, or no line can be used.
     """
-    rules = Rules(
-        config.data.labels,
-        labelled=True,
-        encoding=config.data.encoding,
-        keep_duplicates=config.etl.duplicates == "keep",
+    rules = rules_of(config, labelled=True)
+    intake, survey = build_silver(
+        sources, silver, scratch, rules, tick, encoding=config.data.encoding
     )
-    intake, survey = build_silver(sources, silver, scratch, rules, tick)
     write_survey(survey, silver / SURVEY)
     record = IntakeRecord(
         files=intake.files,

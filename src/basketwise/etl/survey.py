@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from basketwise.etl.cleaning import DISAGREE
 from basketwise.schema import (
     BASKET_ID,
     CUST_CODE,
@@ -26,7 +27,7 @@ from basketwise.schema import (
 
 STORE_COLUMNS = ("STORE_FORMAT", "STORE_REGION")
 LABELS = pl.Enum(INDEX_LABELS)
-DISAGREE = "disagree"
+CHEAPEST = "cheapest"
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class Survey:
     ----------
     baskets
         One row per basket: BASKET_ID, SHOP_WEEK (Int32), LABEL (Enum), CUST_CODE, STORE_FORMAT,
-        STORE_REGION (Categorical, null where unknown), ``lines`` (UInt32), ``disagree`` (Boolean:
-        its lines carry two labels). Sorted by BASKET_ID.
+        STORE_REGION (Categorical, null where unknown), ``lines`` (UInt32), ``cheapest``
+        (Float64, GBP: its lowest SPEND), ``disagree`` (Boolean: its lines carry two labels).
+        Sorted by BASKET_ID.
     products
         One row per product: PROD_CODE, its hierarchy (null where unknown), ``lines`` (UInt32).
         Sorted by PROD_CODE.
@@ -67,6 +69,7 @@ def survey_week(lines: pl.DataFrame) -> Survey:
             label.first(),
             pl.col(CUST_CODE, *STORE_COLUMNS).first(),
             pl.len().alias("lines"),
+            pl.col(SPEND).min().alias(CHEAPEST),
             (label.to_physical().min() != label.to_physical().max()).alias(DISAGREE),
         )
         .with_columns(

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
-from basketwise.features.basket import ENCODED, treat_outliers
-from basketwise.features.groups import Learned, compute_groups
+from basketwise.features.groups import GROUPS
+from basketwise.features.recipe import Recipe, features
 from basketwise.progress import Tick
 from basketwise.schema import (
     BASKET_ID,
     FOLD,
+    KEY,
     LABEL,
     PROD_CODE,
-    QUANTITY,
     SHOP_WEEK,
-    SPEND,
+    TARGET,
     TEST,
     UNCLASSIFIED,
 )
@@ -28,69 +27,9 @@ TRAIN_FILE = "train_features.parquet"
 TEST_FILE = "test_features.parquet"
 INDEX_FILE = "product_index.parquet"
 METADATA_FILE = "metadata.json"
-FEATURE_COLUMNS = [
-    BASKET_ID,
-    PROD_CODE,
-    SPEND,
-    QUANTITY,
-    SHOP_WEEK,
-    "SHOP_WEEKDAY",
-    "SHOP_HOUR",
-    *ENCODED.values(),
-]
-"""What features are made of; the other columns need not be read."""
 
-TARGET = "price_sensitivity"
-KEY = "basket_id"
 ROW_GROUP = 2**17
 """Rows; fixed, because otherwise it follows from how many threads there are."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What turns lines into features, besides the lines.
-
-    Attributes
-    ----------
-    encoders
-        Categories by name, see :func:`basketwise.features.basket.basket_features`.
-    outliers
-        ``clip``, ``drop`` or ``keep``.
-    limit
-        SPEND above it (GBP) is an outlier.
-    """
-
-    encoders: Mapping[str, Sequence[str]]
-    outliers: str
-    limit: float
-
-
-def features(
-    lines: pl.DataFrame, recipe: Recipe, index: pl.DataFrame | None, *, on: Sequence[str]
-) -> pl.DataFrame:
-    """Compute all groups for some baskets; the one way from lines to features.
-
-    Parameters
-    ----------
-    lines : DataFrame
-        One row per line.
-    recipe : Recipe
-        Encoders and outliers.
-    index : DataFrame or None
-        The product index, completed for every product of ``lines``; None leaves the group out.
-    on : sequence of str
-        Columns to join the index on.
-
-    Returns
-    -------
-    DataFrame
-        One row per basket, sorted by ``basket_id``.
-    """
-    # The streaming engine adds up in the order in which its threads arrive; the in-memory one in
-    # the order of the rows, so that the last bits are the same on any machine.
-    treated = treat_outliers(lines.lazy(), recipe.outliers, recipe.limit)
-    table = compute_groups(treated, Learned(recipe.encoders, index, on))
-    return table.rename({BASKET_ID: KEY}).sort(KEY).collect(engine="in-memory")
 
 
 def write_gold(
@@ -111,9 +50,10 @@ def write_gold(
     baskets : DataFrame
         With label and ``fold``; unclassified baskets are left out.
     recipe : Recipe
-        Encoders and outliers.
+        What turns lines into features.
     index : DataFrame or None
-        Product index with ``fold``: each basket meets the row of its own fold (-1: test).
+        PROD_CODE, ``fold``, scores and class: each basket meets the rows of its own fold (-1:
+        test), which have not seen its label.
     tick : callable
         Told of progress, in weeks.
 
@@ -125,6 +65,8 @@ def write_gold(
     own = baskets.filter(pl.col(LABEL) != UNCLASSIFIED).select(
         pl.col(BASKET_ID), FOLD, pl.col(LABEL).cast(pl.String).alias(TARGET), SHOP_WEEK
     )
+    reads = {c for name in recipe.groups for c in GROUPS[name].reads}
+    score = None if index is None else partial(_score_by_fold, index)
     counts = {TRAIN_FILE: 0, TEST_FILE: 0}
     for file in counts:
         (scratch / file).mkdir(parents=True)
@@ -132,7 +74,7 @@ def write_gold(
     def write_chunk(chunk: Chunk) -> tuple[int, dict[str, int]]:
         present = own.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks)).drop(SHOP_WEEK)
         labelled = chunk.lines.join(present.select(BASKET_ID, FOLD), on=BASKET_ID)
-        table = features(labelled, recipe, index, on=[PROD_CODE, FOLD]).join(
+        table = features(labelled, recipe, score).join(
             present.rename({BASKET_ID: KEY}), on=KEY, maintain_order="left"
         )
         parts = {
@@ -146,7 +88,7 @@ def write_gold(
         return len(chunk.weeks), {file: part.height for file, part in parts.items()}
 
     total, done = len(weeks(silver)), 0
-    chunks = read_chunks(silver, FEATURE_COLUMNS)
+    chunks = read_chunks(silver, [BASKET_ID, *sorted(reads)])
     for ready, rows in side_by_side(write_chunk, chunks):
         done += ready
         for file, number in rows.items():
@@ -156,3 +98,7 @@ def write_gold(
         parts = pl.scan_parquet(scratch / file / "*.parquet")
         parts.sink_parquet(gold / file, row_group_size=ROW_GROUP)
     return counts[TRAIN_FILE], counts[TEST_FILE]
+
+
+def _score_by_fold(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    return lines.join(index, on=[PROD_CODE, FOLD], how="left", maintain_order="left")

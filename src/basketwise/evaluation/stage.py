@@ -13,7 +13,7 @@ from basketwise.arrays import Labels
 from basketwise.config import Config
 from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
 from basketwise.etl.metadata import Metadata, read_metadata
-from basketwise.etl.tables import INDEX_FILE, TARGET, TEST_FILE
+from basketwise.etl.tables import INDEX_FILE, TEST_FILE
 from basketwise.evaluation.champion import Champion, Scored
 from basketwise.evaluation.findings import BASELINE, CHAMPION, Findings
 from basketwise.evaluation.gate import Decision, Evidence, decide
@@ -26,7 +26,7 @@ from basketwise.evaluation.slices import slice_tables
 from basketwise.evaluation.summary import report_document
 from basketwise.features.groups import of_index
 from basketwise.report.types import Calibration, Report, Run, SplitScores
-from basketwise.schema import CLASSES
+from basketwise.schema import CLASSES, TARGET
 from basketwise.training.calibration import read_calibration
 from basketwise.training.examples import class_numbers, read_examples
 from basketwise.training.metrics import confusion_matrix, scores

@@ -13,14 +13,13 @@ import polars as pl
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
 from basketwise.etl.chunks import read_chunks, weeks
-from basketwise.etl.intake import Intake, Rules, build_silver
+from basketwise.etl.cleaning import rules_of
+from basketwise.etl.intake import Intake, build_silver
 from basketwise.etl.sources import Source, discover
-from basketwise.etl.tables import KEY
+from basketwise.explain.contributions import contributions
+from basketwise.model import Model
 from basketwise.progress import Tick
-from basketwise.schema import CLASSES
-from basketwise.serving.contributions import contributions
-from basketwise.serving.explain import score_and_explain
-from basketwise.serving.scorer import PREDICTED, Scorer
+from basketwise.schema import CLASSES, KEY, PREDICTED
 
 FORMATS = (".csv", ".parquet")
 SILVER, SCRATCH, SCORED = "silver", "scratch", "scored"
@@ -43,7 +42,7 @@ class BatchResult:
     asked
         The baskets asked for by id, in that order: the columns of the file and ``products``, a
         list of structs with the columns of
-        :func:`basketwise.serving.contributions.contributions`; empty for a model without a
+        :func:`basketwise.explain.contributions.contributions`; empty for a model without a
         product index. None where no id was given.
     """
 
@@ -58,7 +57,7 @@ class BatchResult:
 def predict(
     data: str,
     out: Path | None,
-    scorer: Scorer,
+    scorer: Model,
     config: Config,
     tick: Tick,
     *,
@@ -75,14 +74,14 @@ def predict(
         ``.csv`` or ``.parquet``; written whole or not at all. One row per basket: ``basket_id``
         letter by letter as in the input, ``predicted_sensitivity``, ``p_low``, ``p_medium``,
         ``p_high``.
-    scorer : Scorer
+    scorer : Model
         The model.
     config : Config
         How files are read.
     tick : callable
         Told of progress.
     explained : bool
-        Add the column ``explanation``, see :func:`basketwise.serving.explain.explain`.
+        Add the column ``explanation``, see :func:`basketwise.explain.sentences.explain`.
     baskets : sequence of str
         Score only these, letter by letter, and explain them; their rows are the same as without.
         Empty: all.
@@ -131,19 +130,22 @@ def predict(
 
 
 def _take_in(sources: list[Source], folder: Path, config: Config, tick: Tick) -> Intake:
-    rules = Rules(
-        config.data.labels,
-        labelled=False,
-        encoding=config.data.encoding,
-        keep_duplicates=config.etl.duplicates == "keep",
-    )
+    rules = rules_of(config, labelled=False)
     for name in (SILVER, SCRATCH, SCORED):
         (folder / name).mkdir()
-    return build_silver(sources, folder / SILVER, folder / SCRATCH, rules, tick)[0]
+    intake, _ = build_silver(
+        sources,
+        folder / SILVER,
+        folder / SCRATCH,
+        rules,
+        tick,
+        encoding=config.data.encoding,
+    )
+    return intake
 
 
 def _score(
-    scorer: Scorer, folder: Path, tick: Tick, *, explained: bool, baskets: Sequence[str]
+    scorer: Model, folder: Path, tick: Tick, *, explained: bool, baskets: Sequence[str]
 ) -> tuple[dict[str, int], pl.DataFrame | None]:
     """Write the rows chunk by chunk, and count them; give those of ``baskets`` with products."""
     counts = dict.fromkeys(CLASSES, 0)
@@ -151,10 +153,10 @@ def _score(
     total, done = len(weeks(folder / SILVER)), 0
     for chunk in read_chunks(folder / SILVER):
         if baskets:
-            table, products = score_and_explain(scorer, chunk.lines, baskets)
+            table, products = scorer.score_and_explain(chunk.lines, baskets)
             asked.append(_with_products(table, products))
         elif explained:
-            table, _ = score_and_explain(scorer, chunk.lines)
+            table, _ = scorer.score_and_explain(chunk.lines)
         else:
             table = scorer.score(chunk.lines)
         table.write_parquet(folder / SCORED / f"{chunk.weeks[0]:06d}.parquet")

@@ -9,11 +9,11 @@ import polars as pl
 
 from basketwise.errors import InputError
 from basketwise.etl.chunks import read_chunks
-from basketwise.etl.tables import KEY, TEST_FILE
+from basketwise.etl.tables import TEST_FILE
 from basketwise.evaluation.champion import NotScored, Scored
+from basketwise.model import load_model_archive
 from basketwise.registry.protocol import Registry
-from basketwise.schema import BASKET_ID
-from basketwise.serving.scorer import PREDICTED, load_scorer
+from basketwise.schema import BASKET_ID, KEY, PREDICTED
 from basketwise.training.examples import class_numbers
 
 
@@ -40,11 +40,11 @@ def score_champion(
     ids = tested.rename({KEY: BASKET_ID})
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         try:
-            scorer = load_scorer(registry.fetch(version, Path(scratch)))
+            model = load_model_archive(registry.fetch(version, Path(scratch)))
         except InputError as error:
             return NotScored(version, error.headline.replace(f"{scratch}/", "").rstrip("."))
         lines = (chunk.lines.join(ids, on=BASKET_ID, how="semi") for chunk in read_chunks(silver))
-        scores = [scorer.score(own) for own in lines if own.height]
+        scores = [model.score(own) for own in lines if own.height]
     answers = sum(part.height for part in scores)
     if answers < tested.height:
         return NotScored(version, f"it classifies {answers:,} of {tested.height:,} baskets")

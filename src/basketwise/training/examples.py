@@ -11,8 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from basketwise.errors import InputError
-from basketwise.etl.tables import KEY, TARGET
-from basketwise.schema import CLASSES, FOLD
+from basketwise.schema import CLASSES, FOLD, KEY, TARGET
 
 
 @dataclass(frozen=True)

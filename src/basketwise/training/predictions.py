@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Labels, Probabilities
-from basketwise.etl.tables import KEY, TARGET
-from basketwise.schema import CLASSES, FOLD
+from basketwise.schema import CLASSES, FOLD, KEY, TARGET
 from basketwise.training.examples import Examples
 
 OOF_FILE = "oof_predictions.parquet"

@@ -1,28 +1,22 @@
-"""The small sample, trained and evaluated once for all tests; a container's folders."""
+"""A served model, and a container's folders."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from basketwise.serving.scorer import Scorer, load_scorer
+from basketwise.model import Model, load_model_archive
 from tests.aws.container.asking import served
-from tests.etl.running import Run
-from tests.evaluation.running import Evaluated, evaluated_once
+from tests.evaluation.running import Evaluated
 
 
 @pytest.fixture(scope="session")
-def evaluated(sample_run: Run) -> Evaluated:
-    return evaluated_once(sample_run.gold)
+def scorer(evaluated: Evaluated) -> Model:
+    return load_model_archive(evaluated.archive)
 
 
 @pytest.fixture(scope="session")
-def scorer(evaluated: Evaluated) -> Scorer:
-    return load_scorer(evaluated.archive)
-
-
-@pytest.fixture(scope="session")
-def port(scorer: Scorer) -> Iterator[int]:
+def port(scorer: Model) -> Iterator[int]:
     """Where an endpoint of that model answers."""
     with served(scorer) as number:
         yield number

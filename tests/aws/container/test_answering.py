@@ -11,9 +11,9 @@ from basketwise.aws.container.answering import answer, read_request
 from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.sources import discover, open_bytes
+from basketwise.model import Model
 from basketwise.schema import LABEL
 from basketwise.serving.batch import predict
-from basketwise.serving.scorer import Scorer
 from tests.etl.running import quiet
 
 JSON, CSV = "application/json", "text/csv"
@@ -45,13 +45,13 @@ def body(*baskets: Any) -> bytes:
     return json.dumps({"baskets": list(baskets)}).encode()
 
 
-def answered(sent: bytes, scorer: Scorer, kind: str = JSON) -> Document:
+def answered(sent: bytes, scorer: Model, kind: str = JSON) -> Document:
     return answer(read_request(sent, kind), scorer, Config())
 
 
 @pytest.mark.parametrize("kind", [JSON, CSV])
 def test_an_endpoint_answers_what_a_batch_does(
-    sample: Path, tmp_path: Path, scorer: Scorer, kind: str
+    sample: Path, tmp_path: Path, scorer: Model, kind: str
 ) -> None:
     lines = raw_lines(sample, 200)
     lines.write_csv(tmp_path / "raw.csv")
@@ -65,7 +65,7 @@ def test_an_endpoint_answers_what_a_batch_does(
     assert served.sort("basket_id").equals(batch.sort("basket_id"))
 
 
-def test_answers_come_in_the_order_and_with_the_ids_that_were_sent(scorer: Scorer) -> None:
+def test_answers_come_in_the_order_and_with_the_ids_that_were_sent(scorer: Model) -> None:
     ids = [994100100000002, "000017", "A-3", 5]
     found = answered(body(*({"basket_id": key, "lines": [LINE]} for key in ids)), scorer)
     assert [one["basket_id"] for one in found["predictions"]] == ids
@@ -76,7 +76,7 @@ def test_answers_come_in_the_order_and_with_the_ids_that_were_sent(scorer: Score
     assert found["rejected"] == {}
 
 
-def test_refused_lines_are_counted_and_their_baskets_named(scorer: Scorer) -> None:
+def test_refused_lines_are_counted_and_their_baskets_named(scorer: Model) -> None:
     found = answered(
         body(
             {"basket_id": "1", "lines": [LINE, LINE, LINE | {"PROD_CODE": "PRD2"}]},
@@ -89,7 +89,7 @@ def test_refused_lines_are_counted_and_their_baskets_named(scorer: Scorer) -> No
     assert found["rejected"] == {"duplicate_line": 1, "spend_not_a_number": 1}
 
 
-def test_columns_are_matched_without_regard_to_case_and_others_ignored(scorer: Scorer) -> None:
+def test_columns_are_matched_without_regard_to_case_and_others_ignored(scorer: Model) -> None:
     lower = {name.lower(): value for name, value in LINE.items()}
     odd = lower | {"basket_id": "1", "colour": [1], LABEL.lower(): {"not": "looked at"}}
     plain = answered(body({"basket_id": "1", "lines": [LINE]}), scorer)
@@ -128,10 +128,10 @@ GOOD = {"basket_id": "1", "lines": [LINE]}
         (body({"basket_id": "1", "lines": [{"SPEND": 1}]}), "PROD_CODE, QUANTITY"),
         (body({"basket_id": "9.94E+14", "lines": [LINE]}), "spreadsheet damage"),
         (body({"basket_id": "1", "lines": [LINE | {"QUANTITY": 0}]}), "None of the 1 lines"),
-        (body({"basket_id": "\ud800", "lines": [LINE]}), "no Unicode"),
+        (body({"basket_id": "\ud800", "lines": [LINE]}), "not Unicode"),
     ],
 )
-def test_malformed_json_is_refused_with_the_reason(scorer: Scorer, sent: bytes, said: str) -> None:
+def test_malformed_json_is_refused_with_the_reason(scorer: Model, sent: bytes, said: str) -> None:
     with pytest.raises(InputError) as caught:
         answered(sent, scorer)
     assert said in caught.value.headline
@@ -148,7 +148,7 @@ def test_malformed_json_is_refused_with_the_reason(scorer: Scorer, sent: bytes, 
         (b"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,P,2,1,7,8\n", "body.csv"),
     ],
 )
-def test_malformed_csv_is_refused_with_the_reason(scorer: Scorer, sent: bytes, said: str) -> None:
+def test_malformed_csv_is_refused_with_the_reason(scorer: Model, sent: bytes, said: str) -> None:
     with pytest.raises(InputError) as caught:
         answered(sent, scorer, CSV)
     assert said in caught.value.headline
@@ -162,7 +162,7 @@ def test_other_types_are_refused(kind: str) -> None:
         read_request(b"x", kind)
 
 
-def test_text_survives_quotes_separators_and_line_breaks(scorer: Scorer) -> None:
+def test_text_survives_quotes_separators_and_line_breaks(scorer: Model) -> None:
     odd = 'a;"b",\n c\td'
     found = answered(body({"basket_id": odd, "lines": [LINE | {"PROD_CODE": odd}]}), scorer)
     assert [one["basket_id"] for one in found["predictions"]] == [odd]

@@ -9,7 +9,7 @@ import pytest
 from basketwise.artifact.archive import ARCHIVE
 from basketwise.aws.container.evaluation import main
 from basketwise.errors import InputError
-from basketwise.serving.scorer import load_scorer
+from basketwise.model import load_model_archive
 from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
@@ -74,7 +74,7 @@ def test_the_job_judges_what_a_training_job_left(
     assert metrics["accuracy"]["value"] == document["accuracy"]
     assert report["run"]["run_id"] == "run-20260301-120000"
     assert {path.name for path in out.iterdir()} >= {*TRAINED, ARCHIVE, "report.html"}
-    assert load_scorer(out / ARCHIVE).metadata == sample_run.metadata
+    assert load_model_archive(out / ARCHIVE).metadata == sample_run.metadata
     assert f"accuracy {document['accuracy']:.4f}" in capsys.readouterr().out
 
 

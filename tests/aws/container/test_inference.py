@@ -11,7 +11,7 @@ import pytest
 from basketwise.artifact.archive import unpack
 from basketwise.aws.container.inference import Refused, input_fn, model_fn, output_fn, predict_fn
 from basketwise.errors import InputError
-from basketwise.serving.scorer import Scorer
+from basketwise.model import Model
 from tests.evaluation.running import Evaluated
 
 LINES = "BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,PRD1,1.50,1\n1,PRD1,1.50,1\n"
@@ -56,7 +56,7 @@ def test_json_is_given_to_whoever_takes_it(accept: str | None) -> None:
     assert output_fn({"predictions": []}, accept) == ('{"predictions": []}', "application/json")
 
 
-def asked(scorer: Scorer, body: bytes, kind: str, accept: str) -> tuple[int, str | None, Any]:
+def asked(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, str | None, Any]:
     """Ask a Flask application that calls the functions as AWS's scikit-learn image does.
 
     A pair becomes body and type of an answer; whatever else ``output_fn`` gives, Flask gets.
@@ -89,7 +89,7 @@ def asked(scorer: Scorer, body: bytes, kind: str, accept: str) -> tuple[int, str
     ],
 )
 def test_awss_image_answers_with_the_status_that_the_request_deserves(
-    scorer: Scorer, status: int, body: str, kind: str, accept: str, said: str
+    scorer: Model, status: int, body: str, kind: str, accept: str, said: str
 ) -> None:
     found, mimetype, document = asked(scorer, body.encode(), kind, accept)
     assert (found, mimetype) == (status, "application/json")
@@ -100,7 +100,7 @@ def test_awss_image_answers_with_the_status_that_the_request_deserves(
         assert document["hint"]
 
 
-def test_a_refusal_goes_through_every_function(scorer: Scorer) -> None:
+def test_a_refusal_goes_through_every_function(scorer: Model) -> None:
     refused = input_fn("{", "application/json")
     assert isinstance(refused, Refused)
     assert refused.status == HTTPStatus.BAD_REQUEST

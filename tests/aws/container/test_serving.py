@@ -19,7 +19,7 @@ import pytest
 from basketwise.artifact.archive import unpack
 from basketwise.aws.container.serving import EXAMPLE, main
 from basketwise.errors import ConfigError
-from basketwise.serving.scorer import Scorer
+from basketwise.model import Model
 from tests.aws.container.asking import Answer, ask, invoke, served
 from tests.evaluation.running import Evaluated
 
@@ -45,9 +45,9 @@ class Broken:
         raise RuntimeError("broken")
 
 
-def test_a_model_that_cannot_score_is_not_healthy(scorer: Scorer) -> None:
+def test_a_model_that_cannot_score_is_not_healthy(scorer: Model) -> None:
     model: Any = Broken()
-    with served(replace(scorer, model=model)) as port:
+    with served(replace(scorer, estimator=model)) as port:
         assert ask(port, "GET", "/ping")[0] == 503
         status, said = invoke(port, EXAMPLE)
     assert status == 500
@@ -72,9 +72,9 @@ class Delayed:
         return self.model.predict_proba(X)
 
 
-def test_a_busy_model_is_healthy_and_whoever_waits_too_long_is_told(scorer: Scorer) -> None:
-    model: Any = Delayed(scorer.model)
-    with served(replace(scorer, model=model), queue=0.1) as port, ThreadPoolExecutor(4) as pool:
+def test_a_busy_model_is_healthy_and_whoever_waits_too_long_is_told(scorer: Model) -> None:
+    model: Any = Delayed(scorer.estimator)
+    with served(replace(scorer, estimator=model), queue=0.1) as port, ThreadPoolExecutor(4) as pool:
         assert invoke(port, EXAMPLE)[0] == 200
         model.let.clear()
         model.waiting = Semaphore(0)
@@ -88,9 +88,9 @@ def test_a_busy_model_is_healthy_and_whoever_waits_too_long_is_told(scorer: Scor
         assert [one.result()[0] for one in first] == [200] * 4
 
 
-def test_a_model_that_no_longer_scores_is_no_longer_healthy(scorer: Scorer) -> None:
-    model: Any = Delayed(scorer.model)
-    with served(replace(scorer, model=model)) as port:
+def test_a_model_that_no_longer_scores_is_no_longer_healthy(scorer: Model) -> None:
+    model: Any = Delayed(scorer.estimator)
+    with served(replace(scorer, estimator=model)) as port:
         assert ask(port, "GET", "/ping")[0] == 200
         model.broken = True
         assert invoke(port, b"{")[0] == 400

@@ -5,8 +5,6 @@ A request's lines go the way that a batch's files go: through the same cleaning,
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +17,15 @@ import polars as pl
 
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.chunks import read_chunks
-from basketwise.etl.intake import Rules, build_silver
+from basketwise.etl.cleaning import clean, none_usable, rules_of, settle
+from basketwise.etl.reading import read_raw
 from basketwise.etl.sources import discover
-from basketwise.etl.tables import KEY
-from basketwise.schema import BASKET_ID, COLUMNS, LABEL
-from basketwise.serving.scorer import PREDICTED, PROBABILITIES, Scorer
+from basketwise.model import Model
+from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL, PREDICTED, PROBABILITIES
+from basketwise.tables import read_table
+
+BODY = "body.csv"
+"""What messages call a request's lines."""
 
 JSON, CSV = "application/json", "text/csv"
 CONTENT_TYPES = (JSON, CSV)
@@ -43,13 +44,16 @@ class Request:
     Attributes
     ----------
     lines
-        As CSV, UTF-8, with a header.
+        One row per line, every value as text; as yet neither typed nor judged.
     baskets
         Their ids as they were sent, in that order; None where the lines came as CSV.
+    decimal_comma
+        Whether numbers may be written ``0,93``.
     """
 
-    lines: bytes
+    lines: pl.DataFrame
     baskets: tuple[str | int, ...] | None
+    decimal_comma: bool = False
 
 
 def media_type(content_type: str) -> str | None:
@@ -65,8 +69,8 @@ def media_type(content_type: str) -> str | None:
     message = Message()
     message["Content-Type"] = content_type
     charset = str(message.get_param("charset", "utf-8")).lower()
-    found = message.get_content_type()
-    return found if found in CONTENT_TYPES and charset in ("utf-8", "utf8") else None
+    kind = message.get_content_type()
+    return kind if kind in CONTENT_TYPES and charset in ("utf-8", "utf8") else None
 
 
 def read_request(body: bytes, content_type: str) -> Request:
@@ -86,23 +90,23 @@ def read_request(body: bytes, content_type: str) -> Request:
     InputError
         If it is of another type, or malformed.
     """
-    found = media_type(content_type)
-    if found is None:
+    kind = media_type(content_type)
+    if kind is None:
         raise InputError(
             f"The content type {content_type!r} is not read.",
             f"Send {' or '.join(CONTENT_TYPES)}, in UTF-8.",
         )
-    return Request(body, None) if found == CSV else _from_json(body)
+    return _from_csv(body) if kind == CSV else _from_json(body)
 
 
-def answer(request: Request, scorer: Scorer, config: Config) -> dict[str, Any]:
+def answer(request: Request, model: Model, config: Config) -> dict[str, Any]:
     """Score the baskets of a request.
 
     Parameters
     ----------
     request : Request
         From :func:`read_request`.
-    scorer : Scorer
+    model : Model
         The model.
     config : Config
         Section ``etl`` says what happens to lines given twice, as in a batch.
@@ -120,24 +124,16 @@ def answer(request: Request, scorer: Scorer, config: Config) -> dict[str, Any]:
     InputError
         If a required column is absent, or no line can be used.
     """
-    with TemporaryDirectory(prefix="basketwise-") as name:
-        folder = Path(name)
-        silver, scratch, body = folder / "silver", folder / "scratch", folder / "body.csv"
-        silver.mkdir()
-        scratch.mkdir()
-        body.write_bytes(request.lines)
-        rules = Rules(
-            config.data.labels,
-            labelled=False,
-            encoding="utf-8",
-            keep_duplicates=config.etl.duplicates == "keep",
-        )
-        intake, _ = build_silver(discover(str(body)), silver, scratch, rules, _quiet)
-        table = pl.concat(scorer.score(chunk.lines) for chunk in read_chunks(silver))
+    rules = rules_of(config, labelled=False)
+    judged = clean(request.lines, rules, source=BODY, decimal_comma=request.decimal_comma)
+    cleaned = settle(judged, rules)
+    if cleaned.lines.is_empty():
+        raise none_usable(cleaned.rejected.height, cleaned.reasons)
+    table = model.score(cleaned.lines)
     rows = {str(row[KEY]): row for row in table.select(KEY, PREDICTED, *PROBABILITIES).to_dicts()}
     document: dict[str, Any] = {
         "predictions": [],
-        "rejected": dict(sorted(intake.rejected.items())),
+        "rejected": cleaned.reasons,
     }
     if request.baskets is None:
         document["predictions"] = [row | {KEY: basket} for basket, row in rows.items()]
@@ -158,10 +154,6 @@ def refusal(headline: str, hint: str) -> bytes:
     return json.dumps({"error": headline, "hint": hint}).encode()
 
 
-def _quiet(what: str, done: int, total: int) -> None:
-    """Tell nobody of progress."""
-
-
 def _from_json(body: bytes) -> Request:
     try:
         document = json.loads(body)
@@ -170,7 +162,7 @@ def _from_json(body: bytes) -> Request:
     given = document.get("baskets") if isinstance(document, dict) else None
     if not isinstance(given, list) or not given:
         raise InputError("The body is no object with a list of 'baskets'.", _FORM)
-    rows: list[dict[str, str]] = []
+    rows: list[dict[str, str | None]] = []
     baskets: dict[str, str | int] = {}
     for number, basket in enumerate(given, start=1):
         key = _id(basket, number)
@@ -178,15 +170,21 @@ def _from_json(body: bytes) -> Request:
             raise InputError(f"Basket {number} has the same id as an earlier one: {key!r}.", _FORM)
         baskets[str(key)] = key
         rows += _lines(basket, key, number)
-    header = [BASKET_ID, *(c for c in _COLUMNS if c != BASKET_ID and any(c in row for row in rows))]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     try:
-        return Request(text.getvalue().encode(), tuple(baskets.values()))
-    except UnicodeEncodeError as error:
-        raise InputError(f"The body holds text that is no Unicode: {error}.", _FORM) from error
+        return Request(read_table(rows), tuple(baskets.values()))
+    except InputError as error:
+        raise InputError(f"The body contains text that is not Unicode: {error}.", _FORM) from error
+
+
+def _from_csv(body: bytes) -> Request:
+    with TemporaryDirectory(prefix="basketwise-") as scratch:
+        path = Path(scratch) / BODY
+        path.write_bytes(body)
+        frames = list(read_raw(discover(str(path))[0], Path(scratch), labelled=False))
+    if not frames:
+        raise InputError("The body contains no till lines.", _FORM)
+    lines = pl.concat([raw.frame for raw in frames])
+    return Request(lines, None, frames[0].decimal_comma)
 
 
 def _id(basket: Any, number: int) -> str | int:
@@ -196,7 +194,7 @@ def _id(basket: Any, number: int) -> str | int:
     return key
 
 
-def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict[str, str]]:
+def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict[str, str | None]]:
     lines = basket.get("lines")
     if not isinstance(lines, list) or not lines:
         raise InputError(f"Basket {number} ({key!r}) has no list of 'lines'.", _FORM)
@@ -204,7 +202,7 @@ def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict
         where = f"Line {place} of basket {number} ({key!r})"
         if not isinstance(line, dict):
             raise InputError(f"{where} is no object.", _FORM)
-        row: dict[str, str] = {}
+        row: dict[str, str | None] = {}
         for column, value in line.items():
             name = column.strip().upper()
             if name not in _COLUMNS:
@@ -212,15 +210,15 @@ def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict
             if name in row:
                 raise InputError(f"{where} has the column {name} more than once.", _FORM)
             row[name] = _text(value, f"{where}: {name}")
-        if row.get(BASKET_ID, str(key)) != str(key):
+        if row.get(BASKET_ID) not in (None, str(key)):
             raise InputError(f"{where} has another {BASKET_ID}: {row[BASKET_ID]!r}.", _FORM)
         yield row | {BASKET_ID: str(key)}
 
 
-def _text(value: Any, where: str) -> str:
+def _text(value: Any, where: str) -> str | None:
     """Write a value as it would stand in a raw file."""
     if value is None:
-        return ""
+        return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InputError(f"{where} is neither a text nor a number.", _FORM)
     return str(value)

@@ -19,7 +19,7 @@ from basketwise.aws.container.answering import (
     write_answer,
 )
 from basketwise.errors import InputError
-from basketwise.serving.scorer import Scorer, load_scorer
+from basketwise.model import Model, load_model_archive
 from basketwise.settings import load_config
 
 ANYTHING = ("", "*/*", "application/*")
@@ -48,7 +48,7 @@ class Refused:
         return [body]
 
 
-def model_fn(model_dir: str) -> Scorer:
+def model_fn(model_dir: str) -> Model:
     """Load the model from a folder that holds the files of a ``model.tar.gz``.
 
     Raises
@@ -56,7 +56,7 @@ def model_fn(model_dir: str) -> Scorer:
     InputError
         If it is not a model that Basketwise packed, or was changed since.
     """
-    return load_scorer(Path(model_dir))
+    return load_model_archive(Path(model_dir))
 
 
 def input_fn(request_body: bytes | str, request_content_type: str) -> Request | Refused:
@@ -70,7 +70,7 @@ def input_fn(request_body: bytes | str, request_content_type: str) -> Request | 
         return Refused(status, error.headline, error.hint)
 
 
-def predict_fn(input_data: Request | Refused, model: Scorer) -> dict[str, Any] | Refused:
+def predict_fn(input_data: Request | Refused, model: Model) -> dict[str, Any] | Refused:
     """Score a request, see :func:`basketwise.aws.container.answering.answer`."""
     if isinstance(input_data, Refused):
         return input_data

@@ -21,7 +21,7 @@ from basketwise.aws.container.answering import JSON, answer, read_request
 from basketwise.aws.container.connection import Connection
 from basketwise.config import Config
 from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
-from basketwise.serving.scorer import Scorer, load_scorer
+from basketwise.model import Model, load_model_archive
 from basketwise.settings import load_config
 
 MEBIBYTE = 2**20
@@ -57,7 +57,7 @@ class Endpoint(ThreadingHTTPServer):
     ----------
     address : tuple of str and int
         Host and port; port 0 takes a free one.
-    scorer : Scorer or None
+    scorer : Model or None
         The model.
     config : Config
         How lines are cleaned.
@@ -73,7 +73,7 @@ class Endpoint(ThreadingHTTPServer):
     def __init__(
         self,
         address: tuple[str, int],
-        scorer: Scorer | None,
+        scorer: Model | None,
         config: Config,
         limit: int = MAX_BODY,
         queue: float = QUEUE,
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str]) -> None:
     limit = _number("SAGEMAKER_MAX_PAYLOAD_IN_MB", MAX_BODY // MEBIBYTE) * MEBIBYTE
     scorer = None
     try:
-        scorer = load_scorer(options.model)
+        scorer = load_model_archive(options.model)
     except BasketwiseError as error:
         # /ping says so too; without an answer from it nobody would know what is wrong.
         layout.report_failure(str(error))

@@ -194,7 +194,7 @@ def _tell_metrics(trained: Path) -> None:
     """Print what the winner, as it is shipped, scores on the test part; SageMaker reads the log."""
     import polars as pl
 
-    from basketwise.etl.tables import TARGET
+    from basketwise.schema import TARGET
     from basketwise.training.examples import class_numbers
     from basketwise.training.metrics import confusion_matrix, scores
     from basketwise.training.predictions import (

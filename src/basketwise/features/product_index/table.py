@@ -1,4 +1,4 @@
-"""The product index as a table, and what it answers for products it has never seen."""
+"""The product index as a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from basketwise.arrays import Floats
-from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
+from basketwise.features.product_index.hierarchy import Groups
 from basketwise.schema import HIERARCHY, INDEX_LABELS, PROD_CODE
 
 CLASS = "class"
@@ -45,51 +45,3 @@ def levels_of(products: pl.DataFrame) -> tuple[Groups, ...]:
         products[level].rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
         for level in HIERARCHY
     )
-
-
-def complete(index: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """Add rows for products that the index has not seen.
-
-    Parameters
-    ----------
-    index : DataFrame
-        Columns :data:`COLUMNS`.
-    products : DataFrame
-        PROD_CODE and its hierarchy (null where unknown), one row per product; any products.
-
-    Returns
-    -------
-    DataFrame
-        The index, then one row per unseen product with the scores and the class that its finest
-        known group has, at last those of all products; ``baskets`` is 0.
-    """
-    unseen = products.join(index, on=PROD_CODE, how="anti", maintain_order="left")
-    if unseen.is_empty():
-        return index
-    both = pl.concat([index.select(PROD_CODE, *HIERARCHY), unseen.select(PROD_CODE, *HIERARCHY)])
-    evidence = np.concatenate([index[BASKETS].to_numpy() > 0, np.zeros(unseen.height, np.bool_)])
-    classes = np.zeros(both.height, dtype=np.int64)
-    classes[: index.height] = (
-        index[CLASS].replace_strict(INDEX_LABELS, range(len(INDEX_LABELS))).to_numpy()
-    )
-    scores = np.zeros((both.height, len(SCORES)))
-    scores[: index.height] = index.select(SCORES).to_numpy()
-    levels, new = levels_of(both), slice(index.height, None)
-    weight = evidence.astype(np.float64)
-    votes = np.eye(len(INDEX_LABELS))[classes]
-    probabilities = fallback(smooth(votes, weight, levels), levels)[new]
-    new_scores = fallback(smooth(scores, weight, levels), levels)[new].astype(np.float32)
-    added = build_table(
-        unseen,
-        new_scores,
-        probabilities.argmax(axis=1),
-        probabilities,
-        np.zeros(unseen.height, dtype=np.int64),
-    )
-    return pl.concat([index, added])
-
-
-def look_up(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Complete a product index for every product of some lines (columns of the schema)."""
-    products = lines.group_by(PROD_CODE).agg(pl.col(*HIERARCHY).drop_nulls().first())
-    return complete(index, products.sort(PROD_CODE))

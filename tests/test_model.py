@@ -14,8 +14,9 @@ from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import ModelName
 from basketwise.errors import InputError
 from basketwise.etl.chunks import read_chunks
-from basketwise.schema import BASKET_ID, CLASSES, LABEL, PROD_CODE
-from basketwise.serving.scorer import PREDICTED, PROBABILITIES, Scorer, load_scorer
+from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.model import Model, load_model_archive
+from basketwise.schema import BASKET_ID, CLASSES, LABEL, PREDICTED, PROBABILITIES, PROD_CODE
 from basketwise.training.calibration import CALIBRATION_FILE, Calibration, calibrate
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
@@ -25,8 +26,8 @@ from tests.evaluation.running import CONFIG, Evaluated
 
 
 @pytest.fixture(scope="module")
-def scorer(evaluated: Evaluated) -> Scorer:
-    return load_scorer(evaluated.archive)
+def scorer(evaluated: Evaluated) -> Model:
+    return load_model_archive(evaluated.archive)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def opened(evaluated: Evaluated, root: Path) -> Path:
 
 
 def test_serving_gives_exactly_the_predictions_that_evaluation_judged(
-    scorer: Scorer, lines: pl.DataFrame, evaluated: Evaluated
+    scorer: Model, lines: pl.DataFrame, evaluated: Evaluated
 ) -> None:
     served, judged = scorer.score(lines), evaluated.predictions
     assert scorer.calibration.thresholds, "nothing would be calibrated"
@@ -62,7 +63,7 @@ def test_serving_gives_exactly_the_predictions_that_evaluation_judged(
 
 @pytest.mark.parametrize("name", CONFIG.training.models)
 def test_so_does_every_other_candidate(
-    scorer: Scorer,
+    scorer: Model,
     lines: pl.DataFrame,
     sample_run: Run,
     evaluated: Evaluated,
@@ -74,13 +75,13 @@ def test_so_does_every_other_candidate(
     # As the training stage does: what BLAS adds up first hangs on its threads.
     with threadpool_limits(1, user_api="blas"):
         model = build(name, CONFIG.training, train.y.size).fit(train.X, train.y)
-    served = Scorer(model, UNCALIBRATED, scorer.metadata, scorer.index).score(lines)
+    served = Model(model, UNCALIBRATED, scorer.metadata, scorer.lookup).score(lines)
     for column in PROBABILITIES:
         expected = evaluated.predictions[f"{name}_{column}"].alias(column)
         assert served[column].cast(pl.Float32).equals(expected)
 
 
-def test_a_row_is_a_basket_with_its_probabilities(scorer: Scorer, lines: pl.DataFrame) -> None:
+def test_a_row_is_a_basket_with_its_probabilities(scorer: Model, lines: pl.DataFrame) -> None:
     table = scorer.score(lines)
     assert table.columns == ["basket_id", PREDICTED, "p_low", "p_medium", "p_high"]
     assert table.schema["basket_id"] == lines.schema[BASKET_ID]
@@ -91,28 +92,26 @@ def test_a_row_is_a_basket_with_its_probabilities(scorer: Scorer, lines: pl.Data
     assert table[PREDICTED].to_list() == [CLASSES[k] for k in likeliest]
 
 
-def test_the_label_is_not_looked_at(scorer: Scorer, lines: pl.DataFrame) -> None:
+def test_the_label_is_not_looked_at(scorer: Model, lines: pl.DataFrame) -> None:
     blind = lines.with_columns(pl.lit(None, lines.schema[LABEL]).alias(LABEL))
     assert scorer.score(blind).equals(scorer.score(lines))
     assert scorer.score(lines.drop(LABEL)).equals(scorer.score(lines))
 
 
-def test_a_basket_scores_the_same_alone_as_among_others(
-    scorer: Scorer, lines: pl.DataFrame
-) -> None:
+def test_a_basket_scores_the_same_alone_as_among_others(scorer: Model, lines: pl.DataFrame) -> None:
     whole = scorer.score(lines)
     for basket in whole["basket_id"].head(20):
         alone = scorer.score(lines.filter(pl.col(BASKET_ID) == basket))
         assert alone.equals(whole.filter(pl.col("basket_id") == basket))
 
 
-def test_the_order_of_the_baskets_does_not_matter(scorer: Scorer, lines: pl.DataFrame) -> None:
+def test_the_order_of_the_baskets_does_not_matter(scorer: Model, lines: pl.DataFrame) -> None:
     turned = pl.concat(reversed(lines.partition_by(BASKET_ID, maintain_order=True)))
     assert scorer.score(turned).equals(scorer.score(lines))
 
 
 def test_products_and_shops_never_seen_are_scored_all_the_same(
-    scorer: Scorer, lines: pl.DataFrame
+    scorer: Model, lines: pl.DataFrame
 ) -> None:
     new = lines.with_columns(
         ("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE),
@@ -127,7 +126,7 @@ def test_products_and_shops_never_seen_are_scored_all_the_same(
     assert table[PREDICTED].value_counts(sort=True)[0, "count"] > 0.6 * table.height
 
 
-def test_a_product_with_a_new_code_takes_after_its_kin(scorer: Scorer, lines: pl.DataFrame) -> None:
+def test_a_product_with_a_new_code_takes_after_its_kin(scorer: Model, lines: pl.DataFrame) -> None:
     assert scorer.index is not None
     # A shop whose finest groups hold products of one class each.
     grouped = scorer.index.with_columns(("OF-" + pl.col("class")).alias("PROD_CODE_10"))
@@ -136,21 +135,23 @@ def test_a_product_with_a_new_code_takes_after_its_kin(scorer: Scorer, lines: pl
     )
     renamed = kin.with_columns(("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE))
     known = scorer.score(lines)
-    found = Scorer(scorer.model, scorer.calibration, scorer.metadata, grouped).score(renamed)
+    found = Model(
+        scorer.estimator, scorer.calibration, scorer.metadata, IndexLookup(grouped)
+    ).score(renamed)
     agree = (known[PREDICTED] == found[PREDICTED]).sum()
     assert agree > 0.97 * known.height
 
 
-def test_no_lines_give_no_rows(scorer: Scorer, lines: pl.DataFrame) -> None:
+def test_no_lines_give_no_rows(scorer: Model, lines: pl.DataFrame) -> None:
     nothing = scorer.score(lines.clear())
     assert nothing.schema == scorer.score(lines).schema
     assert nothing.is_empty()
 
 
-def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Scorer, lines: pl.DataFrame) -> None:
+def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Model, lines: pl.DataFrame) -> None:
     outliers = scorer.metadata.outliers.model_copy(update={"treatment": "drop"})
     metadata = scorer.metadata.model_copy(update={"outliers": outliers})
-    dropping = Scorer(scorer.model, scorer.calibration, metadata, scorer.index)
+    dropping = Model(scorer.estimator, scorer.calibration, metadata, scorer.lookup)
     basket = lines[BASKET_ID][0]
     dear = pl.when(pl.col(BASKET_ID) == basket).then(1e6).otherwise(pl.col("SPEND"))
     table = dropping.score(lines.with_columns(dear.alias("SPEND")))
@@ -159,9 +160,9 @@ def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Scorer, lines: pl
 
 
 def test_a_folder_of_the_files_is_as_good_as_the_archive(
-    scorer: Scorer, lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
+    scorer: Model, lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
 ) -> None:
-    assert load_scorer(opened(evaluated, tmp_path)).score(lines).equals(scorer.score(lines))
+    assert load_model_archive(opened(evaluated, tmp_path)).score(lines).equals(scorer.score(lines))
 
 
 def test_an_archive_can_go_once_it_is_loaded(
@@ -169,14 +170,14 @@ def test_an_archive_can_go_once_it_is_loaded(
 ) -> None:
     archive = tmp_path / "model.tar.gz"
     shutil.copyfile(evaluated.archive, archive)
-    loaded = load_scorer(archive)
+    loaded = load_model_archive(archive)
     archive.unlink()
     assert loaded.score(lines).height
 
 
 def test_no_model_is_an_error_that_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"There is no model at .*absent") as caught:
-        load_scorer(tmp_path / "absent.tar.gz")
+        load_model_archive(tmp_path / "absent.tar.gz")
     assert "champion" in caught.value.hint
 
 
@@ -184,7 +185,7 @@ def test_a_changed_folder_is_refused(evaluated: Evaluated, tmp_path: Path) -> No
     folder = opened(evaluated, tmp_path)
     (folder / "metadata.json").write_text("{}")
     with pytest.raises(InputError, match=r"'metadata\.json' is not what the manifest says"):
-        load_scorer(folder)
+        load_model_archive(folder)
 
 
 def repacked(folder: Path) -> Path:
@@ -211,28 +212,28 @@ def test_an_archive_that_lacks_or_garbles_what_scoring_needs_is_refused(
     if data is not None:
         (folder / name).write_bytes(data)
     with pytest.raises(InputError, match=name.replace(".", r"\.")):
-        load_scorer(repacked(folder))
+        load_model_archive(repacked(folder))
 
 
 def test_an_archive_of_an_older_version_is_scored_as_the_algorithm_gives_it(
-    scorer: Scorer, lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
+    scorer: Model, lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
 ) -> None:
     folder = opened(evaluated, tmp_path)
     (folder / CALIBRATION_FILE).unlink()
-    older = load_scorer(repacked(folder)).score(lines)
+    older = load_model_archive(repacked(folder)).score(lines)
     for name in PROBABILITIES:
         expected = evaluated.predictions[f"{evaluated.record.winner}_{name}"].alias(name)
         assert older[name].cast(pl.Float32).equals(expected)
 
 
 def test_the_calibration_of_the_archive_is_applied(
-    scorer: Scorer, lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
+    scorer: Model, lines: pl.DataFrame, evaluated: Evaluated, tmp_path: Path
 ) -> None:
     folder = opened(evaluated, tmp_path)
     softer = Calibration(method="temperature", temperature=4.0, description="")
     (folder / CALIBRATION_FILE).write_text(softer.model_dump_json(), encoding="utf-8")
-    scored = load_scorer(repacked(folder)).score(lines)
-    plain = Scorer(scorer.model, UNCALIBRATED, scorer.metadata, scorer.index).score(lines)
+    scored = load_model_archive(repacked(folder)).score(lines)
+    plain = Model(scorer.estimator, UNCALIBRATED, scorer.metadata, scorer.lookup).score(lines)
     assert scored[PREDICTED].equals(plain[PREDICTED])
     given, shipped = (one.select(PROBABILITIES).to_numpy() for one in (plain, scored))
     np.testing.assert_array_equal(shipped, calibrate(given, softer))
@@ -245,15 +246,15 @@ def test_a_model_with_untrusted_types_is_refused_at_the_door(
     folder = opened(evaluated, tmp_path)
     skops.io.dump({"path": Path("anywhere")}, folder / "model.skops")
     with pytest.raises(InputError, match="not trusted"):
-        load_scorer(repacked(folder))
+        load_model_archive(repacked(folder))
 
 
 def test_a_model_of_another_version_says_which_feature_is_unknown(
-    evaluated: Evaluated, tmp_path: Path, scorer: Scorer
+    evaluated: Evaluated, tmp_path: Path, scorer: Model
 ) -> None:
     folder = opened(evaluated, tmp_path)
     columns: list[Any] = [*scorer.metadata.feature_columns, "basket_mood"]
     metadata = scorer.metadata.model_copy(update={"feature_columns": columns})
     (folder / "metadata.json").write_text(metadata.model_dump_json(), encoding="utf-8")
     with pytest.raises(InputError, match="'basket_mood', which this version"):
-        load_scorer(repacked(folder))
+        load_model_archive(repacked(folder))

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from basketwise.etl.chunks import read_chunks
-from basketwise.etl.tables import Recipe, features
-from basketwise.features.product_index.table import look_up
+from basketwise.explain.sentences import EXPLANATION, explain
+from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.recipe import features
+from basketwise.model import Model, load_model_archive
 from basketwise.schema import BASKET_ID, CLASSES, HIERARCHY, PROD_CODE
-from basketwise.serving.explain import EXPLANATION, explain, score_and_explain
-from basketwise.serving.scorer import Scorer, load_scorer
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
 
@@ -187,8 +187,8 @@ def test_rows_keep_their_order_and_columns() -> None:
 
 
 @pytest.fixture(scope="module")
-def scorer(evaluated: Evaluated) -> Scorer:
-    return load_scorer(evaluated.archive)
+def scorer(evaluated: Evaluated) -> Model:
+    return load_model_archive(evaluated.archive)
 
 
 @pytest.fixture(scope="module")
@@ -204,16 +204,11 @@ def lines_to(label: str, text: str) -> int:
 
 
 def test_the_numbers_in_the_text_are_the_features_of_the_basket(
-    scorer: Scorer, lines: pl.DataFrame
+    scorer: Model, lines: pl.DataFrame
 ) -> None:
-    assert scorer.index is not None
-    recipe = Recipe(
-        scorer.metadata.encoders.model_dump(),
-        scorer.metadata.outliers.treatment,
-        scorer.metadata.outliers.threshold,
-    )
-    expected = features(lines, recipe, look_up(scorer.index, lines), on=[PROD_CODE])
-    found, _ = score_and_explain(scorer, lines)
+    assert scorer.lookup is not None
+    expected = features(lines, scorer.recipe, scorer.lookup.score)
+    found, _ = scorer.score_and_explain(lines)
     assert found.height == expected.height > 1000
     for text, row in zip(found[EXPLANATION], expected.iter_rows(named=True), strict=True):
         for label in CLASSES:
@@ -227,32 +222,32 @@ def test_the_numbers_in_the_text_are_the_features_of_the_basket(
         assert stated == row["product_count_unclassified"], text
 
 
-def test_scores_are_those_of_the_scorer(scorer: Scorer, lines: pl.DataFrame) -> None:
-    found, own = score_and_explain(scorer, lines)
+def test_scores_are_those_of_the_scorer(scorer: Model, lines: pl.DataFrame) -> None:
+    found, own = scorer.score_and_explain(lines)
     assert found.drop(EXPLANATION).equals(scorer.score(lines))
     assert found[EXPLANATION].null_count() == 0
     assert own is not None
     assert own["basket_id"].unique().sort().equals(found["basket_id"])
 
 
-def test_a_basket_alone_reads_as_among_all(scorer: Scorer, lines: pl.DataFrame) -> None:
-    whole, _ = score_and_explain(scorer, lines)
+def test_a_basket_alone_reads_as_among_all(scorer: Model, lines: pl.DataFrame) -> None:
+    whole, _ = scorer.score_and_explain(lines)
     some = whole["basket_id"].gather_every(100)
-    found, own = score_and_explain(scorer, lines, [str(basket) for basket in some])
+    found, own = scorer.score_and_explain(lines, [str(basket) for basket in some])
     assert found.equals(whole.filter(pl.col("basket_id").is_in(some.to_list())))
     assert own is not None
     assert own["basket_id"].unique().sort().equals(some)
-    nothing, none = score_and_explain(scorer, lines, ["absent"])
+    nothing, none = scorer.score_and_explain(lines, ["absent"])
     assert nothing.is_empty()
     assert nothing.schema == whole.schema
     assert none is not None
     assert none.is_empty()
 
 
-def test_a_group_told_by_another_baskets_line_counts(scorer: Scorer, lines: pl.DataFrame) -> None:
+def test_a_line_of_another_basket_says_nothing_of_this(scorer: Model, lines: pl.DataFrame) -> None:
     assert scorer.index is not None
     grouped = scorer.index.with_columns(("OF-" + pl.col("class")).alias(HIERARCHY[0]))
-    teller = replace(scorer, index=grouped)
+    grouping = replace(scorer, lookup=IndexLookup(grouped))
     first, second = lines[BASKET_ID].unique().sort()[:2].to_list()
     for label in CLASSES:
         new = pl.concat(lines.filter(pl.col(BASKET_ID) == b).head(1) for b in (first, second))
@@ -261,14 +256,15 @@ def test_a_group_told_by_another_baskets_line_counts(scorer: Scorer, lines: pl.D
             *(pl.lit(None, pl.String).alias(level) for level in HIERARCHY[1:]),
             pl.when(pl.col(BASKET_ID) == second).then(pl.lit(f"OF-{label}")).alias(HIERARCHY[0]),
         )
-        (text,) = score_and_explain(teller, new, [str(first)])[0][EXPLANATION]
-        assert f"The one telling line points to {label} (NEW*)" in text
+        alone, among = (grouping.score_and_explain(some)[0] for some in (new.head(1), new))
+        assert among.head(1).equals(alone)
+        assert f"The one telling line points to {label} (NEW*)" in among[EXPLANATION][1]
 
 
-def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Scorer, lines: pl.DataFrame) -> None:
+def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Model, lines: pl.DataFrame) -> None:
     outliers = scorer.metadata.outliers.model_copy(update={"treatment": "drop"})
     metadata = scorer.metadata.model_copy(update={"outliers": outliers})
     dropping = replace(scorer, metadata=metadata)
-    found, _ = score_and_explain(dropping, lines.with_columns(pl.lit(1e6).alias("SPEND")))
+    found, _ = dropping.score_and_explain(lines.with_columns(pl.lit(1e6).alias("SPEND")))
     assert found.is_empty()
     assert found.columns[-1] == EXPLANATION

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from basketwise.etl.tables import KEY
+from basketwise.explain.contributions import LINES, PRODUCT
 from basketwise.features.groups import of_index
-from basketwise.features.product_index.table import CLASS, look_up
-from basketwise.schema import BASKET_ID, CLASSES, UNCLASSIFIED
-from basketwise.serving.contributions import LINES, NEW, PRODUCT, basket_products
-from basketwise.serving.scorer import PREDICTED, PROBABILITIES, Scorer
+from basketwise.features.product_index.lookup import NEW
+from basketwise.features.product_index.table import CLASS
+from basketwise.schema import CLASSES, KEY, PREDICTED, PROBABILITIES, UNCLASSIFIED
 
 EXPLANATION = "explanation"
 NAMED = 5
@@ -23,41 +22,6 @@ LONGEST_CODE = 40
 _LOW, _MEDIUM, _HIGH = CLASSES
 
 
-def score_and_explain(
-    scorer: Scorer, lines: pl.DataFrame, baskets: Sequence[str] = ()
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Score whole baskets and say why.
-
-    Parameters
-    ----------
-    scorer : Scorer
-        The model.
-    lines : DataFrame
-        One row per line, columns of the schema.
-    baskets : sequence of str
-        Ids of those to score, letter by letter; empty: all. One that is not there is left out.
-
-    Returns
-    -------
-    scored : DataFrame
-        From :meth:`basketwise.serving.scorer.Scorer.score`, and ``explanation``, see
-        :func:`explain`.
-    products : DataFrame or None
-        From :func:`basketwise.serving.contributions.basket_products`; None for a model without the
-        group ``product``.
-    """
-    # Lines of other baskets matter too: they may tell the group of a product that is new.
-    scored, own = scorer.score(lines), lines
-    if baskets:
-        scored = scored.filter(pl.col(KEY).cast(pl.String).is_in(list(baskets)))
-        own = lines.join(scored.select(pl.col(KEY).alias(BASKET_ID)), on=BASKET_ID, how="semi")
-    products = None
-    if scorer.index is not None:
-        index = look_up(scorer.index, lines)
-        products = basket_products(own, scorer.metadata.outliers, index)
-    return explain(scored, products, scorer.metadata.groups), products
-
-
 def explain(
     scored: pl.DataFrame, products: pl.DataFrame | None, groups: Sequence[str]
 ) -> pl.DataFrame:
@@ -66,10 +30,10 @@ def explain(
     Parameters
     ----------
     scored : DataFrame
-        From :meth:`basketwise.serving.scorer.Scorer.score`.
+        From :meth:`basketwise.model.Model.score`.
     products : DataFrame or None
         The same baskets' products, from
-        :func:`basketwise.serving.contributions.basket_products`; None for a model without the
+        :func:`basketwise.explain.contributions.basket_products`; None for a model without the
         group ``product``.
     groups : sequence of str
         The model's feature groups.

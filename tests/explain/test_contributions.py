@@ -7,15 +7,15 @@ import polars as pl
 import pytest
 
 from basketwise.etl.chunks import read_chunks
-from basketwise.etl.metadata import Outliers
-from basketwise.etl.tables import Recipe, features
-from basketwise.features.product import PRODUCT_FEATURES
-from basketwise.features.product_index.table import COLUMNS, look_up
+from basketwise.explain.contributions import basket_products, contributions
+from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.product_index.table import COLUMNS
+from basketwise.features.recipe import Recipe, features
+from basketwise.model import Model, load_model_archive
 from basketwise.schema import BASKET_ID, HIERARCHY, PROD_CODE, SPEND
-from basketwise.serving.contributions import basket_products, contributions
-from basketwise.serving.scorer import Scorer, load_scorer
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
+from tests.features.computing import PRODUCT_FEATURES
 
 Treatment = Literal["clip", "drop", "keep"]
 
@@ -45,8 +45,8 @@ INDEX = (
 )
 
 
-def outliers(treatment: Treatment, threshold: float = 10.0) -> Outliers:
-    return Outliers(treatment=treatment, quantile=0.99, threshold=threshold, lines=0)
+def recipe(treatment: str, limit: float = 10.0) -> Recipe:
+    return Recipe(["product"], {"store_format": [], "store_region": []}, treatment, limit)
 
 
 def basket(*products: str, spend: float = 1.0) -> pl.DataFrame:
@@ -57,12 +57,12 @@ def basket(*products: str, spend: float = 1.0) -> pl.DataFrame:
 
 
 def products_of(lines: pl.DataFrame, treatment: Treatment = "keep") -> pl.DataFrame:
-    return basket_products(lines, outliers(treatment), look_up(INDEX, lines))
+    return basket_products(lines, recipe(treatment), IndexLookup(INDEX).score)
 
 
 @pytest.fixture(scope="module")
-def scorer(evaluated: Evaluated) -> Scorer:
-    return load_scorer(evaluated.archive)
+def scorer(evaluated: Evaluated) -> Model:
+    return load_model_archive(evaluated.archive)
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +75,13 @@ def lines(sample_run: Run) -> pl.DataFrame:
 
 @pytest.mark.parametrize("treatment", ["keep", "clip", "drop"])
 def test_the_parts_add_up_to_the_features_of_every_basket(
-    scorer: Scorer, lines: pl.DataFrame, treatment: Treatment
+    scorer: Model, lines: pl.DataFrame, treatment: Treatment
 ) -> None:
-    assert scorer.index is not None
+    assert scorer.lookup is not None
     limit = float(lines[SPEND].quantile(0.9) or 0)
-    index = look_up(scorer.index, lines)
-    recipe = Recipe(scorer.metadata.encoders.model_dump(), treatment, limit)
-    expected = features(lines, recipe, index, on=[PROD_CODE])
-    products = basket_products(lines, outliers(treatment, limit), index)
+    how = Recipe(["basket", "product"], scorer.recipe.encoders, treatment, limit)
+    expected = features(lines, how, scorer.lookup.score)
+    products = basket_products(lines, how, scorer.lookup.score)
     parts = contributions(products)
     assert 0 < parts["new"].mean() < 0.5  # type: ignore[operator]
     assert {"Low", "Medium", "High", "Unclassified"} == set(parts["class"])

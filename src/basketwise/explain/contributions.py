@@ -9,36 +9,35 @@ from __future__ import annotations
 
 import polars as pl
 
-from basketwise.etl.metadata import Outliers
-from basketwise.etl.tables import KEY
-from basketwise.features.basket import treat_outliers
-from basketwise.features.product_index.table import BASKETS, CLASS, SCORES
+from basketwise.features.product_index.lookup import NEW
+from basketwise.features.product_index.table import CLASS, SCORES
+from basketwise.features.recipe import Recipe, ScoreLines, treat_outliers
 from basketwise.schema import (
     BASKET_ID,
     CLASSES,
     INDEX_LABELS,
+    KEY,
     PROD_CODE,
     UNCLASSIFIED,
 )
 
 PRODUCT = "prod_code"
 LINES = "lines"
-NEW = "new"
 
 _SCORES = SCORES[: len(CLASSES)]
 
 
-def basket_products(lines: pl.DataFrame, outliers: Outliers, index: pl.DataFrame) -> pl.DataFrame:
+def basket_products(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines) -> pl.DataFrame:
     """Count each basket's products, and say what the index makes of them.
 
     Parameters
     ----------
     lines : DataFrame
-        One row per line, columns of the schema.
-    outliers : Outliers
-        The model's treatment: dropped lines do not count, as in its features.
-    index : DataFrame
-        The product index, from :func:`basketwise.features.product_index.table.look_up`.
+        One row per typed line.
+    recipe : Recipe
+        The model's: lines it drops do not count, as in its features.
+    index : callable
+        The model's product index.
 
     Returns
     -------
@@ -49,24 +48,21 @@ def basket_products(lines: pl.DataFrame, outliers: Outliers, index: pl.DataFrame
         training data, so judged by its hierarchy); ``score_low``, ``score_medium``,
         ``score_high`` (Float32). No nulls.
     """
-    treated = treat_outliers(lines.lazy(), outliers.treatment, outliers.threshold)
     strength = pl.coalesce(
         pl.when(pl.col(CLASS) == label).then(pl.col(score))
         for label, score in zip(INDEX_LABELS, SCORES, strict=True)
     )
-    judged = (
-        index.lazy()
-        .sort(strength, PROD_CODE, descending=[True, False])
-        .select(PROD_CODE, CLASS, (pl.col(BASKETS) == 0).alias(NEW), *_SCORES)
-        .with_row_index("_place")
-    )
     return (
-        treated.group_by(BASKET_ID, PROD_CODE)
+        index(treat_outliers(lines, recipe.outliers, recipe.limit))
+        .lazy()
+        .group_by(BASKET_ID, PROD_CODE, CLASS, NEW, *SCORES)
         .agg(pl.len().cast(pl.Int64).alias(LINES))
-        .join(judged, on=PROD_CODE)
-        .sort(BASKET_ID, LINES, "_place", descending=[False, True, False])
-        .drop("_place")
-        .rename({BASKET_ID: KEY, PROD_CODE: PRODUCT})
+        .sort(BASKET_ID, LINES, strength, PROD_CODE, descending=[False, True, True, False])
+        .select(
+            pl.col(BASKET_ID).alias(KEY),
+            pl.col(PROD_CODE).alias(PRODUCT),
+            *(LINES, CLASS, NEW, *_SCORES),
+        )
         .collect(engine="in-memory")
     )
 

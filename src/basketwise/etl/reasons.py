@@ -1,0 +1,83 @@
+"""Why a line cannot be used: one reason a line, the first that applies in a fixed order."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from basketwise.schema import (
+    BASKET_ID,
+    COLUMNS,
+    LABEL,
+    PROD_CODE,
+    QUANTITY,
+    SHOP_WEEK,
+    SPEND,
+    Kind,
+)
+
+REASON = "reason"
+
+_WEEKS = (1900_01, 2999_54)
+_REQUIRED = {
+    # By column: the reason where nothing is given, the reason where it cannot be read.
+    BASKET_ID: ("missing_basket_id", "missing_basket_id"),
+    PROD_CODE: ("missing_prod_code", "missing_prod_code"),
+    SPEND: ("missing_spend", "spend_not_a_number"),
+    QUANTITY: ("missing_quantity", "quantity_not_an_integer"),
+}
+
+
+def first_reason(raw: pl.DataFrame, typed: pl.DataFrame, label: pl.Series | None) -> pl.Series:
+    """Give each line the first reason that applies to it.
+
+    Parameters
+    ----------
+    raw, typed : DataFrame
+        The same lines as delivered and typed.
+    label : Series or None
+        What each line's label means, null where it is unknown; None: labels are not read.
+
+    Returns
+    -------
+    Series
+        ``reason`` (String), null where the line is accepted.
+    """
+    reasons: list[tuple[str, pl.Series]] = []
+
+    def refuse_nulls(name: str, absent: str, garbled: str) -> None:
+        # On clean data, where there is no null at all, this costs nothing.
+        if typed[name].null_count():
+            given = _given(raw[name])
+            reasons.append((absent, ~given))
+            reasons.append((garbled, given & typed[name].is_null()))
+
+    for name, texts in _REQUIRED.items():
+        refuse_nulls(name, *texts)
+    reasons.append(("quantity_not_positive", typed[QUANTITY] <= 0))
+    if SHOP_WEEK in raw.columns:
+        refuse_nulls(SHOP_WEEK, "missing_shop_week", "shop_week_not_yyyyww")
+        week = typed[SHOP_WEEK]
+        in_year = week.is_between(*_WEEKS) & (week % 100).is_between(1, 54)
+        reasons.append(("shop_week_not_yyyyww", ~in_year))
+    for column in COLUMNS:
+        if column.required or column.kind is not Kind.INTEGER or column.name == SHOP_WEEK:
+            continue
+        if column.name in raw.columns and typed[column.name].null_count():
+            garbled = typed[column.name].is_null() & _given(raw[column.name])
+            reasons.append((f"{column.name.lower()}_not_an_integer", garbled))
+    if label is not None:
+        refuse_nulls(LABEL, "missing_label", "missing_label")
+        if label.null_count():
+            reasons.append(("unknown_label", label.is_null()))
+    first = pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, raw.height)
+    for text, applies in reversed(reasons):
+        if applies.any():
+            applies = applies.fill_null(False)
+            first = pl.Series(REASON, [text]).new_from_index(0, raw.height).zip_with(applies, first)
+    return first
+
+
+def _given(column: pl.Series) -> pl.Series:
+    if column.dtype == pl.String:
+        return (column.str.strip_chars() != "").fill_null(False)
+    return column.is_not_null() & (~column.is_nan() if column.dtype.is_float() else True)

@@ -1,0 +1,149 @@
+"""Looking products up in the index: known ones by their code, new ones by their hierarchy.
+
+What a line gets depends on that line alone, so a basket is scored the same in any company.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from basketwise.arrays import Counts
+from basketwise.features.product_index.hierarchy import smooth
+from basketwise.features.product_index.table import BASKETS, CLASS, PROBABILITY, SCORES, levels_of
+from basketwise.schema import HIERARCHY, INDEX_LABELS, PROD_CODE
+
+NEW = "new"
+FEW = 2_000
+"""Up to so many lines a dictionary is faster than a join, which hashes the whole index."""
+
+
+class IndexLookup:
+    """A product index, ready to answer.
+
+    Parameters
+    ----------
+    index : DataFrame
+        Columns :data:`basketwise.features.product_index.table.COLUMNS`, one row per product.
+    """
+
+    def __init__(self, index: pl.DataFrame) -> None:
+        self.index = index
+        groups, values = _group_answers(index)
+        known = index.select(*SCORES, CLASS, PROBABILITY, (pl.col(BASKETS) == 0).alias(NEW))
+        self._answers = pl.concat([known, values])
+        self._groups = groups
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return dict(zip(self.index[PROD_CODE], range(self.index.height), strict=True))
+
+    def score(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Add what the index says of each line's product.
+
+        Parameters
+        ----------
+        lines : DataFrame
+            One row per line: PROD_CODE and its hierarchy; a level that is absent is unknown.
+
+        Returns
+        -------
+        DataFrame
+            The same lines in the same order with the columns ``score_<label>`` (Float32),
+            ``class`` (String), ``probability`` (Float32) and ``new`` (Boolean: not in the training
+            data, so it has the scores and the class of its finest known group, at last those of
+            all products). Columns of these names are replaced.
+        """
+        return lines.drop(self._answers.columns, strict=False).hstack(
+            self._answers[self._row_numbers(lines)]
+        )
+
+    def _row_numbers(self, lines: pl.DataFrame) -> Counts:
+        if lines.height <= FEW:
+            rows = [self._rows.get(code, -1) for code in lines[PROD_CODE]]
+            numbers = np.asarray(rows, dtype=np.int64)
+        else:
+            codes = self.index.select(PROD_CODE).with_row_index("row")
+            joined = lines.select(PROD_CODE).join(
+                codes, on=PROD_CODE, how="left", maintain_order="left"
+            )
+            numbers = joined["row"].cast(pl.Int64).fill_null(-1).to_numpy(writable=True)
+        unknown = np.flatnonzero(numbers < 0)
+        if unknown.size:
+            numbers[unknown] = self._by_hierarchy(lines[unknown])
+        return numbers
+
+    def _by_hierarchy(self, lines: pl.DataFrame) -> Counts:
+        levels = [name for name in HIERARCHY if name in lines.columns]
+        overall = self._answers.height - 1
+        if not levels:
+            return np.full(lines.height, overall, dtype=np.int64)
+        distinct = lines.select(levels).unique()
+        rows = [
+            next(
+                (
+                    self._groups[level, code]
+                    for level, code in zip(levels, codes, strict=True)
+                    if (level, code) in self._groups
+                ),
+                overall,
+            )
+            for codes in distinct.iter_rows()
+        ]
+        return (
+            lines.select(levels)
+            .join(
+                distinct.with_columns(pl.Series("row", rows, pl.Int64)),
+                on=levels,
+                how="left",
+                nulls_equal=True,
+                maintain_order="left",
+            )["row"]
+            .to_numpy()
+        )
+
+
+def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.DataFrame]:
+    """Smooth the index over its hierarchy: one row per group of each level, then one for all.
+
+    Returns
+    -------
+    rows : dict
+        Row of the answers by level and code; the index's own rows come before them.
+    answers : DataFrame
+        ``score_<label>``, ``class``, ``probability``, ``new``.
+    """
+    levels = levels_of(index)
+    # Products that took their own scores from the hierarchy add nothing to it.
+    weight = (index[BASKETS].to_numpy() > 0).astype(np.float64)
+    classes = index[CLASS].replace_strict(INDEX_LABELS, range(len(INDEX_LABELS))).to_numpy()
+    votes = smooth(np.eye(len(INDEX_LABELS))[classes.astype(np.int64)], weight, levels)
+    scores = smooth(index.select(SCORES).to_numpy().astype(np.float64), weight, levels)
+    rows: dict[tuple[str, str], int] = {}
+    all_votes, all_scores, height = [], [], index.height
+    for name, numbers, vote, score in zip(
+        HIERARCHY, levels, votes.levels, scores.levels, strict=True
+    ):
+        codes = index[name].to_list()
+        rows |= {
+            (name, code): height + int(n)
+            for code, n in zip(codes, numbers, strict=True)
+            if code is not None
+        }
+        all_votes.append(vote)
+        all_scores.append(score)
+        height += vote.shape[0]
+    vote = np.vstack([*all_votes, votes.overall])
+    score = np.vstack([*all_scores, scores.overall]).astype(np.float32)
+    best = vote.argmax(axis=1)
+    answers = pl.DataFrame(
+        [
+            *(pl.Series(name, column) for name, column in zip(SCORES, score.T, strict=True)),
+            pl.Series(CLASS, np.asarray(INDEX_LABELS)[best], dtype=pl.String),
+            pl.Series(PROBABILITY, vote[np.arange(best.size), best].astype(np.float32)),
+            pl.Series(NEW, np.ones(best.size, dtype=np.bool_)),
+        ]
+    )
+    return rows, answers

@@ -1,0 +1,107 @@
+"""The one way from lines to features: in process on one basket, on a week, in a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from basketwise.features.groups import GROUPS, Encoders, FeatureGroup
+from basketwise.schema import BASKET_ID, KEY, SPEND
+
+ScoreLines = Callable[[pl.DataFrame], pl.DataFrame]
+"""Adds the scores and the class of each line's product, in any order of lines."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What turns lines into features, besides the lines and the product index.
+
+    Attributes
+    ----------
+    groups
+        Names of feature groups.
+    encoders
+        Categories of the store's format and region.
+    outliers
+        ``clip``, ``drop`` or ``keep``.
+    limit
+        SPEND above it (GBP) is an outlier.
+    """
+
+    groups: Sequence[str]
+    encoders: Encoders
+    outliers: str
+    limit: float
+
+    # Built once: for a single basket, building expressions costs as much as running them.
+    @cached_property
+    def _chosen(self) -> list[FeatureGroup]:
+        return [group for name, group in GROUPS.items() if name in self.groups]
+
+    @cached_property
+    def needs_index(self) -> bool:
+        """Whether a group needs the product index."""
+        return any(group.needs_index for group in self._chosen)
+
+    @cached_property
+    def aggregates(self) -> list[pl.Expr]:
+        """What is added up over the lines of a basket."""
+        return [expression for group in self._chosen for expression in group.aggregates()]
+
+    @cached_property
+    def derived(self) -> list[pl.Expr]:
+        """What follows from the aggregates."""
+        return [e for group in self._chosen for e in group.derived(self.encoders)]
+
+    @cached_property
+    def columns(self) -> list[pl.Expr]:
+        """The key and the features."""
+        names = (column for group in self._chosen for column in group.columns)
+        return [pl.col(BASKET_ID).alias(KEY), *map(pl.col, names)]
+
+
+def features(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None = None) -> pl.DataFrame:
+    """Compute the features of some baskets.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        One row per typed line, in the order of :func:`basketwise.etl.cleaning.settle`: sums of
+        floating-point numbers depend on their order in the last bits.
+    recipe : Recipe
+        Groups, encoders and outliers.
+    index : callable or None
+        The product index; needed by groups that need it, else not asked.
+
+    Returns
+    -------
+    DataFrame
+        One row per basket, sorted by ``basket_id``: the key, then the columns of the groups. No
+        nulls. A basket whose lines are all dropped as outliers has no row.
+    """
+    treated = treat_outliers(lines, recipe.outliers, recipe.limit)
+    if index is not None and recipe.needs_index:
+        treated = index(treated)
+    # The streaming engine adds up in the order in which its threads arrive; the in-memory one in
+    # the order of the rows, so that the last bits are the same on any machine.
+    return (
+        treated.lazy()
+        .group_by(BASKET_ID)
+        .agg(recipe.aggregates)
+        .with_columns(recipe.derived)
+        .select(recipe.columns)
+        .sort(KEY)
+        .collect(engine="in-memory")
+    )
+
+
+def treat_outliers(lines: pl.DataFrame, how: str, limit: float) -> pl.DataFrame:
+    """Drop, clip or keep the lines with SPEND above the limit (GBP)."""
+    if how == "drop":
+        return lines.filter(pl.col(SPEND) <= limit)
+    if how == "clip":
+        return lines.with_columns(pl.col(SPEND).clip(upper_bound=limit))
+    return lines

@@ -1,0 +1,286 @@
+"""A trained model, from lines to probabilities: recipe, index, estimator and calibration."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from basketwise.arrays import Matrix
+from basketwise.artifact.archive import check, unpack
+from basketwise.errors import InputError
+from basketwise.etl.cleaning import Rules, clean_table, none_usable
+from basketwise.etl.metadata import Metadata
+from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
+from basketwise.explain.contributions import basket_products, contributions
+from basketwise.explain.sentences import explain
+from basketwise.features.groups import columns_of, of_index
+from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.recipe import Recipe, features
+from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROBABILITIES
+from basketwise.tables import like
+from basketwise.training.calibration import Calibration, calibrate, read_calibration
+from basketwise.training.candidates import Classifier
+from basketwise.training.persistence import MODEL, load_model
+from basketwise.training.predictions import decide
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model, ready to score baskets; get one from :func:`basketwise.load`.
+
+    ``lines`` may be any table of raw till lines, one row per line: a Polars, pandas or PyArrow
+    frame, a DuckDB relation, a list of dictionaries. Column names in any case, numbers as numbers
+    or text; BASKET_ID, PROD_CODE, SPEND and QUANTITY are needed, labels are not. Answers come in
+    the kind of frame that came in (Polars for everything but pandas and PyArrow), one row per
+    basket, sorted by ``basket_id``.
+
+    Attributes
+    ----------
+    estimator
+        The winning scikit-learn estimator.
+    calibration
+        How its probabilities are corrected.
+    metadata
+        What is known of the data it was trained on.
+    """
+
+    estimator: Classifier
+    calibration: Calibration
+    metadata: Metadata
+    lookup: IndexLookup | None
+
+    @property
+    def index(self) -> pl.DataFrame | None:
+        """The product sensitivity index: one row per product; None for a model without one.
+
+        Columns: PROD_CODE and its hierarchy, ``score_<label>`` (Float32), ``class``,
+        ``probability`` of that class, ``baskets`` it rests on.
+        """
+        return self.lookup.index if self.lookup else None
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the feature groups that the estimator sees."""
+        return self.metadata.groups
+
+    def predict(self, lines: Any) -> Any:
+        """Predict the price sensitivity of each basket.
+
+        Parameters
+        ----------
+        lines : any table
+            Raw till lines of whole baskets.
+
+        Returns
+        -------
+        frame of the same kind
+            ``basket_id`` (Int64, or String where an id is not a whole number),
+            ``predicted_sensitivity`` (``Low``, ``Medium`` or ``High``), ``p_low``, ``p_medium``,
+            ``p_high`` (Float64, sum 1).
+
+        Raises
+        ------
+        InputError
+            If the table cannot be used, or none of its lines can.
+
+        Warns
+        -----
+        UserWarning
+            If lines were rejected; says how many, and why. A basket of rejected lines alone has no
+            row.
+        """
+        return like(self.score(_accepted(lines)), lines)
+
+    def predict_proba(self, lines: Any) -> Any:
+        """Return the calibrated probabilities of each basket.
+
+        Parameters, errors and warnings are those of :meth:`predict`.
+
+        Returns
+        -------
+        frame of the same kind
+            ``basket_id``, ``p_low``, ``p_medium``, ``p_high`` (Float64, sum 1).
+        """
+        return like(self.score(_accepted(lines)).select(KEY, *PROBABILITIES), lines)
+
+    def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
+        """Predict, and say which products pointed a basket where.
+
+        Parameters
+        ----------
+        lines : any table
+            Raw till lines of whole baskets.
+        baskets : sequence of str or int
+            Ids of the baskets to explain; empty: all. One that is not there is left out.
+
+        Returns
+        -------
+        frame of the same kind
+            The columns of :meth:`predict`, and ``explanation`` (String).
+        """
+        ids = [str(basket) for basket in baskets]
+        return like(self.score_and_explain(_accepted(lines), ids)[0], lines)
+
+    def contributions(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
+        """Split the features of the group ``product`` among a basket's products, exactly.
+
+        Parameters
+        ----------
+        lines : any table
+            Raw till lines of whole baskets.
+        baskets : sequence of str or int
+            Ids of the baskets; empty: all.
+
+        Returns
+        -------
+        frame of the same kind
+            One row per basket and product, see
+            :func:`basketwise.explain.contributions.contributions`.
+
+        Raises
+        ------
+        InputError
+            If the model has no product index; else as :meth:`predict`.
+        """
+        _, products = self.score_and_explain(_accepted(lines), [str(basket) for basket in baskets])
+        if products is None:
+            raise InputError("The model has no product index.", "Train it with the group product.")
+        return like(contributions(products), lines)
+
+    def score(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Score typed lines.
+
+        Parameters
+        ----------
+        lines : DataFrame
+            One row per line, from :func:`basketwise.etl.cleaning.settle`.
+
+        Returns
+        -------
+        DataFrame
+            As :meth:`predict`. With outliers dropped, a basket of outliers alone has no row.
+        """
+        table = features(lines, self.recipe, self.lookup.score if self.lookup else None)
+        columns = (pl.col(name).cast(pl.Float32) for name in self.metadata.feature_columns)
+        probabilities = self._probabilities(table.select(columns).to_numpy())
+        # In single precision, as evaluation stores and judges them: else a tie could be decided
+        # one way there and another way here.
+        predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
+        return table.select(KEY).hstack(
+            [
+                pl.Series(PREDICTED, predicted, dtype=pl.String),
+                *(pl.Series(n, p) for n, p in zip(PROBABILITIES, probabilities.T, strict=True)),
+            ]
+        )
+
+    def score_and_explain(
+        self, lines: pl.DataFrame, baskets: Sequence[str] = ()
+    ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+        """Score typed lines and say why.
+
+        Parameters
+        ----------
+        lines : DataFrame
+            As for :meth:`score`.
+        baskets : sequence of str
+            Ids of those to score, letter by letter; empty: all. One that is absent is left out.
+
+        Returns
+        -------
+        scored : DataFrame
+            From :meth:`score`, and ``explanation``, see
+            :func:`basketwise.explain.sentences.explain`.
+        products : DataFrame or None
+            From :func:`basketwise.explain.contributions.basket_products`; None for a model without
+            the product index.
+        """
+        if baskets:
+            lines = lines.filter(pl.col(BASKET_ID).cast(pl.String).is_in(list(baskets)))
+        scored, products = self.score(lines), None
+        if self.lookup is not None:
+            products = basket_products(lines, self.recipe, self.lookup.score)
+        return explain(scored, products, self.groups), products
+
+    def _probabilities(self, X: Matrix) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        if not X.shape[0]:
+            return np.empty((0, len(CLASSES)))
+        raw = self.estimator.predict_proba(np.ascontiguousarray(X))
+        return calibrate(raw.astype(np.float64), self.calibration)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What turns lines into the features of this model."""
+        metadata = self.metadata
+        return Recipe(
+            metadata.groups,
+            metadata.encoders.model_dump(),
+            metadata.outliers.treatment,
+            metadata.outliers.threshold,
+        )
+
+
+def load_model_archive(path: Path) -> Model:
+    """Open a ``model.tar.gz``, or a folder with its files.
+
+    Raises
+    ------
+    InputError
+        If it is not a model that Basketwise packed, or was changed since.
+    """
+    if path.is_dir():
+        check(path, path.name)
+        return _from_folder(path)
+    if not path.is_file():
+        raise InputError(
+            f"There is no model at {str(path)!r}.",
+            "Give a model.tar.gz, a folder of its files, a version, or 'champion'.",
+        )
+    with TemporaryDirectory(prefix="basketwise-") as scratch:
+        unpack(path, Path(scratch))
+        return _from_folder(Path(scratch))
+
+
+def _accepted(lines: Any) -> pl.DataFrame:
+    cleaned = clean_table(lines, Rules())
+    count = cleaned.rejected.height
+    if not cleaned.lines.height:
+        raise none_usable(count, cleaned.reasons)
+    if count:
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in cleaned.reasons.items())
+        total = count + cleaned.lines.height
+        warnings.warn(
+            f"{count:,} of {total:,} lines rejected: {reasons}; basketwise.clean(lines).rejected "
+            "lists them.",
+            stacklevel=3,
+        )
+    return cleaned.lines
+
+
+def _from_folder(folder: Path) -> Model:
+    lookup = None
+    try:
+        metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
+        if of_index(metadata.groups):
+            lookup = IndexLookup(pl.read_parquet(folder / INDEX_FILE, memory_map=False))
+    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"The model's {METADATA_FILE} or {INDEX_FILE} cannot be read.",
+            "It may be of another version of Basketwise; train it again with this one.",
+        ) from error
+    known = columns_of(metadata.groups)
+    unknown = [column for column in metadata.feature_columns if column not in known]
+    if unknown:
+        raise InputError(
+            f"The model asks for the feature {unknown[0]!r}, which this version of Basketwise does "
+            "not compute.",
+            "Use the version that trained it, or train it again with this one.",
+        )
+    return Model(load_model(folder / MODEL), read_calibration(folder), metadata, lookup)

@@ -1,0 +1,116 @@
+"""Tables of any library in, as Polars frames; Polars frames out, in the kind that came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals.stable.v2.dependencies as libraries
+import numpy as np
+import polars as pl
+
+from basketwise.errors import InputError
+
+KINDS = (
+    "Give a Polars, pandas or PyArrow frame, a DuckDB relation, another object with "
+    "__arrow_c_stream__, a list of dictionaries or a dictionary of columns."
+)
+
+
+def read_table(table: Any) -> pl.DataFrame:
+    """Read any table into a Polars frame; values keep their types, nothing is judged.
+
+    Parameters
+    ----------
+    table : any table
+        A Polars frame, lazy or not; a pandas frame (its index is ignored); anything that offers
+        ``__arrow_c_stream__``, such as a PyArrow table or a DuckDB relation; a list of
+        dictionaries, one per row; a dictionary of columns.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or cannot be read.
+
+    Examples
+    --------
+    >>> read_table([{"SPEND": 1.5}, {"SPEND": 2.5}])["SPEND"].to_list()
+    [1.5, 2.5]
+    """
+    if isinstance(table, pl.DataFrame):
+        return table
+    if isinstance(table, pl.LazyFrame):
+        return table.collect()
+    try:
+        if libraries.is_pandas_dataframe(table):
+            return _from_pandas(table)
+        if isinstance(table, list):
+            return _from_rows(table)
+        if isinstance(table, Mapping) or hasattr(table, "__arrow_c_stream__"):
+            return pl.DataFrame(table)
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"The table, a {type(table).__name__}, cannot be read: {error}.", KINDS
+        ) from error
+    raise InputError(f"A {type(table).__name__} is not a table.", KINDS)
+
+
+def like(frame: pl.DataFrame, table: Any) -> Any:
+    """Return a frame in the kind of the table that came in.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns of numbers, text and flags.
+    table : any table
+        What :func:`read_table` was given.
+
+    Returns
+    -------
+    pandas.DataFrame, pyarrow.Table or polars.DataFrame
+        Polars for everything but pandas and PyArrow.
+    """
+    if libraries.is_pandas_dataframe(table):
+        import pandas as pd
+
+        # Polars' own conversion needs PyArrow.
+        return pd.DataFrame(
+            {
+                column.name: column.to_numpy()
+                if column.dtype.is_numeric() and not column.null_count()
+                else column.to_list()
+                for column in frame
+            }
+        )
+    return frame.to_arrow() if libraries.is_pyarrow_table(table) else frame
+
+
+def _from_pandas(table: Any) -> pl.DataFrame:
+    # By column: pandas' own __arrow_c_stream__ needs PyArrow, and refuses columns of mixed types.
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise InputError(f"The table has the column {twice!r} more than once.", "Keep one of them.")
+    return pl.DataFrame([_from_pandas_column(str(name), table[name]) for name in table.columns])
+
+
+def _from_pandas_column(name: str, column: Any) -> pl.Series:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
+        return pl.Series(name, column.to_numpy(), nan_to_null=True)
+    return _series(name, column.astype(object).where(column.notna(), None).tolist())
+
+
+def _from_rows(rows: list[Any]) -> pl.DataFrame:
+    wrong = next((row for row in rows if not isinstance(row, Mapping)), None)
+    if wrong is not None:
+        raise InputError(f"A row is a {type(wrong).__name__}, not a dictionary.", KINDS)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pl.DataFrame([_series(str(name), [row.get(name) for row in rows]) for name in names])
+
+
+def _series(name: str, values: list[Any]) -> pl.Series:
+    # Polars would make nulls of what does not suit the first value. Mixed values are text, as in a
+    # CSV; numbers of both kinds are numbers.
+    kinds = {type(value) for value in values} - {type(None)}
+    if len(kinds) > 1 and kinds != {int, float}:
+        values = [None if value is None else str(value) for value in values]
+    return pl.Series(name, values, strict=kinds != {int, float})
