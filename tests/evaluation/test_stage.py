@@ -60,7 +60,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw_nothing(*_: object, path: Path, **__: object) -> None:
         path.touch()
 
-    monkeypatch.setattr("basketwise.report.plots_reliability.reliability_png", draw_nothing)
+    monkeypatch.setattr("basketwise.report.plots.reliability_png", draw_nothing)
 
     monkeypatch.setattr("basketwise.report.plots.confusion_matrix_png", draw_nothing)
     monkeypatch.setattr(

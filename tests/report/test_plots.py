@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 
 from basketwise.report import canvas
-from basketwise.report.plots import comparison_png, confusion_matrix_png
-from basketwise.report.plots_reliability import reliability_png
+from basketwise.report.drawing import reliability_diagram
+from basketwise.report.plots import comparison_png, confusion_matrix_png, reliability_png
 from basketwise.report.types import Reliability
 from tests.report.example import BASELINE, CLASSES, MATRIX, example_report
 
@@ -116,37 +117,31 @@ def test_nothing_to_compare_is_refused(tmp_path: Path) -> None:
         comparison_png([], tmp_path / "c.png")
 
 
-def widths_and_heights(axes: Axes) -> list[tuple[float, float]]:
-    return [(patch.get_width(), patch.get_height()) for patch in axes.patches]  # type: ignore[attr-defined]
-
-
-def test_reliability_shows_both_curves_over_their_baskets(
-    tmp_path: Path, drawn: list[Figure]
-) -> None:
+def test_reliability_is_drawn_as_on_the_page(tmp_path: Path, drawn: list[Figure]) -> None:
     calibration = example_report()["calibration"]
-    raw, shipped = calibration["raw"], calibration["shipped"]
     path = tmp_path / "reliability.png"
-    reliability_png(raw, shipped, model="random_forest", path=path)
+    reliability_png(calibration, model="random_forest", path=path)
     with Image.open(path) as image:
         assert [round(dots) for dots in image.info["dpi"]] == [300, 300]
-    plot, counts = drawn[0].axes
-    assert plot.get_title(loc="left") == "Reliability: random_forest"
-    diagonal, *curves = plot.lines
-    assert diagonal.get_label() == "perfect"
-    for curve, measured in zip(curves, (raw, shipped), strict=True):
-        filled = [one for one in measured["bins"] if one["baskets"]]
-        expected = [[one["confidence"], one["accuracy"]] for one in filled]
-        np.testing.assert_array_equal(curve.get_xydata(), expected)
-    heights = [height for _, height in widths_and_heights(counts)]
-    assert heights == [
-        one["baskets"] for each in (raw, shipped) for one in each["bins"] if one["baskets"]
+    (axes,) = drawn[0].axes
+    assert axes.get_title(loc="left") == "Reliability: random_forest"
+    diagram = reliability_diagram(calibration)
+    curves = list(diagram.curves.values())
+    circles = [patch for patch in axes.patches if isinstance(patch, Circle)]
+    assert [patch.center for patch in circles] == [
+        (point.x, point.y) for curve in curves for point in curve.points
     ]
-    assert plot.get_xlim() == plot.get_ylim() == counts.get_xlim() == (0.3, 1)
-    legend = counts.get_legend()
+    bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert [(*patch.get_xy(), patch.get_width(), patch.get_height()) for patch in bars] == [
+        bar for curve in curves for bar in curve.bars
+    ]
+    assert {f"{tick.value:.2f}" for tick in diagram.ticks} <= set(words(axes))
+    legend = axes.get_legend()
     assert legend is not None
+    raw, shipped = calibration["raw"], calibration["shipped"]
     assert [text.get_text() for text in legend.get_texts()] == [
-        f"as the algorithm gives them: log loss 0.4127, calibration error {raw['ece']:.4f}",
-        f"as shipped, calibrated: log loss 0.3689, calibration error {shipped['ece']:.4f}",
+        f"before calibration: log loss 0.4127, calibration error {raw['ece']:.4f}",
+        f"calibrated: log loss 0.3689, calibration error {shipped['ece']:.4f}",
         "perfect",
     ]
 
@@ -154,27 +149,28 @@ def test_reliability_shows_both_curves_over_their_baskets(
 def test_where_nothing_was_corrected_there_is_one_curve(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
-    raw = example_report()["calibration"]["raw"]
-    reliability_png(raw, raw, model="m", path=tmp_path / "r.png")
-    plot, counts = drawn[0].axes
-    assert len(plot.lines) == 2
-    assert len(counts.patches) == sum(one["baskets"] > 0 for one in raw["bins"])
-    legend = counts.get_legend()
+    calibration = example_report()["calibration"]
+    calibration["shipped"] = calibration["raw"]
+    reliability_png(calibration, model="m", path=tmp_path / "r.png")
+    (axes,) = drawn[0].axes
+    assert len(axes.patches) == 2 * sum(one["baskets"] > 0 for one in calibration["raw"]["bins"])
+    legend = axes.get_legend()
     assert legend is not None
-    assert "as the algorithm gives them, and as shipped" in legend.get_texts()[0].get_text()
+    assert legend.get_texts()[0].get_text().startswith("uncalibrated: log loss 0.4127")
 
 
-def test_one_perfect_bin_leaves_room_on_the_axes(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_one_perfect_bin_leaves_room_on_the_axes() -> None:
     perfect: Reliability = {
         "log_loss": 0.0,
         "brier": 0.0,
         "ece": 0.0,
         "bins": [{"low": 14 / 15, "high": 1.0, "baskets": 9, "confidence": 1.0, "accuracy": 1.0}],
     }
-    reliability_png(perfect, perfect, model="m", path=tmp_path / "r.png")
-    plot, counts = drawn[0].axes
-    assert plot.get_xlim() == (0.8, 1)
-    assert [label.get_text() for label in counts.get_yticklabels()] == ["0", "9"]
+    diagram = reliability_diagram(
+        {"method": "none", "description": "", "raw": perfect, "shipped": perfect}
+    )
+    assert [tick.value for tick in diagram.ticks] == [0.8, 0.85, 0.9, 0.95, 1.0]
+    assert diagram.most == 9
 
 
 def test_names_are_not_read_as_formulas(tmp_path: Path) -> None:
@@ -182,8 +178,8 @@ def test_names_are_not_read_as_formulas(tmp_path: Path) -> None:
     row["model"] = r"$\frac{$ <b>&"
     comparison_png([row], tmp_path / "c.png")
     confusion_matrix_png([[1]], ["$a"], model=r"$\frac{$", path=tmp_path / "m.png")
-    raw = example_report()["calibration"]["raw"]
-    reliability_png(raw, raw, model=r"$\frac{$", path=tmp_path / "r.png")
+    calibration = example_report()["calibration"]
+    reliability_png(calibration, model=r"$\frac{$", path=tmp_path / "r.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.png", "m.png", "r.png"]
 
 
@@ -191,15 +187,15 @@ def test_same_numbers_same_bytes_and_no_pyplot(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from basketwise.report.plots import comparison_png, confusion_matrix_png
-from basketwise.report.plots_reliability import reliability_png
+from basketwise.report.drawing import reliability_diagram
+from basketwise.report.plots import comparison_png, confusion_matrix_png, reliability_png
 from tests.report.example import CLASSES, MATRIX, example_report
 assert "matplotlib" not in sys.modules
 folder = Path(sys.argv[1])
 confusion_matrix_png(MATRIX, CLASSES, model="xgboost", path=folder / "m.png")
 comparison_png(example_report()["leaderboard"], folder / "c.png")
 both = example_report()["calibration"]
-reliability_png(both["raw"], both["shipped"], model="xgboost", path=folder / "r.png")
+reliability_png(both, model="xgboost", path=folder / "r.png")
 assert "matplotlib.pyplot" not in sys.modules
 """
     there, here = tmp_path / "there", tmp_path / "here"
@@ -215,7 +211,7 @@ assert "matplotlib.pyplot" not in sys.modules
     confusion_matrix_png(MATRIX, CLASSES, model="xgboost", path=here / "m.png")
     comparison_png(example_report()["leaderboard"], here / "c.png")
     both = example_report()["calibration"]
-    reliability_png(both["raw"], both["shipped"], model="xgboost", path=here / "r.png")
+    reliability_png(both, model="xgboost", path=here / "r.png")
     for name in ("m.png", "c.png", "r.png"):
         assert (here / name).read_bytes() == (there / name).read_bytes()
         with Image.open(here / name) as image:

@@ -91,8 +91,7 @@ def _digests(trained: Path, gold: Path) -> dict[str, str]:
 
 def _write_pictures(trained: Path, report: Report, findings: Findings) -> list[str]:
     """Draw the pictures that go into the archive; returns their names."""
-    from basketwise.report.plots import comparison_png, confusion_matrix_png
-    from basketwise.report.plots_reliability import reliability_png
+    from basketwise.report.plots import comparison_png, confusion_matrix_png, reliability_png
 
     names = []
     for candidate in findings.record.candidates:
@@ -105,13 +104,8 @@ def _write_pictures(trained: Path, report: Report, findings: Findings) -> list[s
             path=trained / names[-1],
         )
     comparison_png(report["leaderboard"], trained / COMPARISON)
-    calibration = report["calibration"]
-    reliability_png(
-        calibration["raw"],
-        calibration["shipped"],
-        model=findings.record.winner,
-        path=trained / RELIABILITY,
-    )
+    winner, path = findings.record.winner, trained / RELIABILITY
+    reliability_png(report["calibration"], model=winner, path=path)
     return [*names, COMPARISON, RELIABILITY]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -24,14 +25,6 @@ FONT = "DejaVu Sans"
 
 def figure(width: float, height: float) -> tuple[Figure, Axes]:
     """Make a white figure, in inches, with one empty plot."""
-    made, (axes,) = figure_of_rows(width, height, [1])
-    return made, axes
-
-
-def figure_of_rows(
-    width: float, height: float, rows: Sequence[float]
-) -> tuple[Figure, Sequence[Axes]]:
-    """Make a white figure, in inches, with plots below each other, as high as ``rows`` are to 1."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -39,14 +32,13 @@ def figure_of_rows(
     margins = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
     made = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=margins)
     FigureCanvasAgg(made)
-    plots = made.subplots(len(rows), squeeze=False, height_ratios=list(rows))[:, 0].tolist()
-    for axes in plots:
-        axes.set_facecolor("white")
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-        axes.tick_params(length=0, colors=INK)
-        axes.set_axisbelow(True)
-    return made, plots
+    axes = made.subplots()
+    axes.set_facecolor("white")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(length=0, colors=INK)
+    axes.set_axisbelow(True)
+    return made, axes
 
 
 def paler(colour: str, strength: float) -> tuple[float, ...]:
@@ -67,8 +59,9 @@ def text(
     ha: str = "center",
     color: str = INK,
     box: bool = False,
+    rotation: float = 0,
 ) -> None:
-    """Write into a plot, at a place in its units, taken as it is and never as a formula."""
+    """Write into a plot, in its units; the text is never read as a formula."""
     # The box keeps a reference line from running through the digits.
     axes.text(
         x,
@@ -82,14 +75,15 @@ def text(
         fontname=FONT,
         parse_math=False,
         zorder=4,
+        rotation=rotation,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1} if box else None,
     )
 
 
-def ticks(axes: Axes, which: str, places: Sequence[float], names: Sequence[str]) -> None:
-    """Name places on the axis ``x`` or ``y``."""
+def ticks(axes: Axes, which: str, positions: Sequence[float], names: Sequence[str]) -> None:
+    """Name positions on the axis ``x`` or ``y``."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_ticks(list(places))
+    axis.set_ticks(list(positions))
     axis.set_ticklabels(list(names), fontname=FONT, size=9.5, color=INK, parse_math=False)
 
 
@@ -107,6 +101,21 @@ def title(axes: Axes, words: str, below: str) -> None:
         size=9,
         color=QUIET,
     )
+
+
+def legend(axes: Axes, handles: Sequence[Artist], *, below: float, columns: int = 1) -> None:
+    """Write a legend centred below a plot; ``below`` is in shares of the plot's height."""
+    made = axes.legend(
+        handles=list(handles),
+        loc="upper center",
+        bbox_to_anchor=(0.5, -below),
+        ncols=columns,
+        borderaxespad=0,
+        frameon=False,
+        prop={"family": FONT, "size": 8.5},
+    )
+    for words in made.get_texts():
+        words.set_color(QUIET)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where things lie in the report's pictures: scales that rows share, the reliability diagram."""
+"""Layout of the report's pictures: scales that rows share, the reliability diagram."""
 
 from __future__ import annotations
 
@@ -20,8 +20,24 @@ MOST_BINS = 40
 
 _FAIR_SHARE = 0.01
 
-_LEFT, _TOP, _SIDE = 46.0, 8.0, 304.0
-_BARS_TOP, _BARS = 336.0, 50.0
+X_TITLE, Y_TITLE = "Predicted probability", "Share correct"
+"""Axes of the reliability diagram."""
+
+
+class Frame(NamedTuple):
+    """Extent of the reliability diagram: a square plot, and bars that stand on ``base``."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    base: float
+
+
+FRAME = Frame(width=360, height=430, left=46, right=350, top=8, bottom=312, base=386)
+_BAR_HEIGHT = 50.0
 
 
 class Scale(NamedTuple):
@@ -123,6 +139,7 @@ class Tick(NamedTuple):
 class Curve:
     """One curve of the diagram: ``line`` joins the points, as an SVG polyline wants it."""
 
+    name: str
     points: list[Point]
     line: str
     bars: list[Bar]
@@ -130,42 +147,61 @@ class Curve:
 
 @dataclass(frozen=True)
 class Diagram:
-    """The reliability diagram: a square plot, and below it how many baskets each bin holds."""
+    """The reliability diagram: a square plot, and below it how many baskets each bin has.
+
+    Attributes
+    ----------
+    ticks
+        Of both axes.
+    curves
+        ``raw`` and ``shipped``.
+    calibrated
+        Whether the two differ.
+    most
+        Baskets of the fullest bin.
+    """
 
     ticks: list[Tick]
-    raw: Curve
-    shipped: Curve
+    curves: dict[Literal["raw", "shipped"], Curve]
+    calibrated: bool
     most: int
 
 
 def reliability_diagram(calibration: Calibration) -> Diagram:
-    """Lay out the reliability diagram.
+    """Lay out the reliability diagram, for the page and for the picture.
 
     Returns
     -------
     Diagram
-        In the units of a drawing 360 wide and 430 high. Both axes begin at the same round value,
-        below which there is nothing to show. A point's area grows with the share of its baskets.
+        In the units of ``FRAME``. Both axes begin at the same round value, below which there is
+        nothing to show. A point's area grows with the share of its baskets.
     """
-    both = [calibration["raw"], calibration["shipped"]]
-    seen = [
-        value
-        for one in both
-        for bin_ in one["bins"][:MOST_BINS]
-        for value in (bin_["confidence"], bin_["accuracy"])
-        if _known(value)
-    ]
-    start = min(0.8, math.floor(10 * max(0.0, min(seen, default=0.0))) / 10)
+    raw, shipped = calibration["raw"], calibration["shipped"]
+    bins = [bin_ for one in (raw, shipped) for bin_ in one["bins"][:MOST_BINS]]
+    values = [value for bin_ in bins for value in (bin_["confidence"], bin_["accuracy"])]
+    lowest = min(filter(_known, values), default=0.0)
+    start = min(0.8, math.floor(10 * max(0.0, lowest)) / 10)
     step = 0.2 if start < 0.35 else 0.1 if start < 0.75 else 0.05
     first = math.ceil(round(start / step, 6))
-    values = [round(step * k, 2) for k in range(first, round(1 / step) + 1)]
-    most = max((bin_["baskets"] for one in both for bin_ in one["bins"][:MOST_BINS]), default=0)
-    halves = ((0.0, 0.5), (0.5, 1.0)) if both[0] != both[1] else ((0.0, 1.0), (0.0, 1.0))
-    raw, shipped = (_curve(one, start, most, half) for one, half in zip(both, halves, strict=True))
-    return Diagram([Tick(_x(v, start), _y(v, start), v) for v in values], raw, shipped, most)
+    marks = [round(step * k, 2) for k in range(first, round(1 / step) + 1)]
+    most, calibrated = max((bin_["baskets"] for bin_ in bins), default=0), raw != shipped
+    middle = 0.5 if calibrated else 0.0
+    return Diagram(
+        ticks=[Tick(_x(mark, start), _y(mark, start), mark) for mark in marks],
+        curves={
+            "raw": _curve("before calibration", raw, start, most, (0.0, 0.5)),
+            "shipped": _curve(
+                "calibrated" if calibrated else "uncalibrated", shipped, start, most, (middle, 1.0)
+            ),
+        },
+        calibrated=calibrated,
+        most=most,
+    )
 
 
-def _curve(measured: Reliability, start: float, most: int, part: tuple[float, float]) -> Curve:
+def _curve(
+    name: str, measured: Reliability, start: float, most: int, part: tuple[float, float]
+) -> Curve:
     """Lay out one curve; its bars fill ``part`` of each bin's width."""
     bins = measured["bins"][:MOST_BINS]
     total = sum(bin_["baskets"] for bin_ in bins)
@@ -177,13 +213,13 @@ def _curve(measured: Reliability, start: float, most: int, part: tuple[float, fl
         size = 2.2 + 4.5 * math.sqrt(bin_["baskets"] / total)
         points.append(Point(_x(confidence, start), _y(accuracy, start), round(size, 2)))
         left, right = _x(bin_["low"], start), _x(bin_["high"], start)
-        height = max(_BARS * bin_["baskets"] / most, 0.6)
+        height = max(_BAR_HEIGHT * bin_["baskets"] / most, 0.6)
         # A hair's breadth of air between neighbours.
         x, end = (left + (right - left) * share for share in part)
         width = max(end - x - 0.8, 0.5)
-        y = _BARS_TOP + _BARS - height
+        y = FRAME.base - height
         bars.append(Bar(round(x + 0.4, 2), round(y, 2), round(width, 2), round(height, 2)))
-    return Curve(points, " ".join(f"{p.x},{p.y}" for p in points), bars)
+    return Curve(name, points, " ".join(f"{p.x},{p.y}" for p in points), bars)
 
 
 def _known(value: float | None) -> TypeGuard[float]:
@@ -195,11 +231,11 @@ def _share(value: float, start: float) -> float:
 
 
 def _x(value: float, start: float) -> float:
-    return round(_LEFT + _SIDE * _share(value, start), 2)
+    return round(FRAME.left + (FRAME.right - FRAME.left) * _share(value, start), 2)
 
 
 def _y(value: float, start: float) -> float:
-    return round(_TOP + _SIDE * (1 - _share(value, start)), 2)
+    return round(FRAME.bottom - (FRAME.bottom - FRAME.top) * _share(value, start), 2)
 
 
 FILTERS = (leaderboard_scales, reliability_diagram, scale_of, slice_scale, span_on)

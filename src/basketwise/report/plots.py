@@ -1,4 +1,4 @@
-"""Pictures of how well the models do: a confusion matrix, and all models side by side."""
+"""Pictures of how well the models do: confusion matrix, all models side by side, reliability."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeGuard
 
 from basketwise.report import canvas
 from basketwise.report.canvas import ACCENT, AMBER, FONT, INK, LINE, QUIET
+from basketwise.report.drawing import FRAME, X_TITLE, Y_TITLE, Curve, reliability_diagram
 from basketwise.report.numbers import shown
-from basketwise.report.types import LeaderboardRow
+from basketwise.report.types import Calibration, LeaderboardRow, Reliability
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -108,27 +109,82 @@ def comparison_png(rows: Sequence[LeaderboardRow], path: Path) -> None:
             _bar(axes, place + (nth - 0.5) * _BAR, row[key], colour, faded=faded)
         keys.append(Patch(color=colour, label=f"test {name}"))
         if baseline is not None and _measured(limit := baseline[key]):
-            label = f"{name} of always the commonest class"
+            label = f"{name} of the majority-class baseline"
             keys.append(axes.axvline(limit, color=INK, lw=1, ls=dashes, zorder=2.5, label=label))
     axes.set_xlim(0, 1)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     canvas.ticks(axes, "y", range(len(rows)), [_label(row) for row in rows])
     canvas.ticks(axes, "x", [0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "0.2", "0.4", "0.6", "0.8", "1"])
     axes.grid(axis="x", color=LINE, lw=0.6, zorder=0)
-    legend = axes.legend(
-        handles=keys,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.32 / (0.62 * len(rows))),
-        ncols=2,
-        frameon=False,
-        prop={"family": FONT, "size": 8.5},
-    )
-    for text in legend.get_texts():
-        text.set_color(QUIET)
+    canvas.legend(axes, keys, below=0.36 / (0.62 * len(rows)), columns=2)
     canvas.title(
-        axes, "Models on the test part", "F1 is the macro average; the axis goes from 0 to 1"
+        axes, "Models on the test set", "F1 is the macro average; the axis goes from 0 to 1"
     )
     canvas.save(figure, path)
+
+
+def reliability_png(calibration: Calibration, *, model: str, path: Path) -> None:
+    """Draw the report's reliability diagram.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        The probabilities before calibration and as shipped. Where they are equal there is one
+        curve.
+    model : str
+        Name of the model, for the title.
+    path : Path
+        The PNG file to write, whole or not at all.
+    """
+    diagram, frame = reliability_diagram(calibration), FRAME
+    figure, axes = canvas.figure(6.2, 8.3)
+    axes.set_xlim(0, frame.width)
+    axes.set_ylim(frame.height, 0)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    for tick in diagram.ticks:
+        axes.plot([tick.x, tick.x], [frame.top, frame.bottom], color=LINE, lw=0.6, zorder=1)
+        axes.plot([frame.left, frame.right], [tick.y, tick.y], color=LINE, lw=0.6, zorder=1)
+        label = f"{tick.value:.2f}"
+        canvas.text(axes, frame.left - 6, tick.y, label, size=8.5, ha="right", color=QUIET)
+        canvas.text(axes, tick.x, frame.base + 11, label, size=8.5, color=QUIET)
+    keys: list[Artist] = []
+    if diagram.calibrated:
+        keys.append(_draw(axes, diagram.curves["raw"], calibration["raw"], AMBER, filled=False))
+    keys.append(_draw(axes, diagram.curves["shipped"], calibration["shipped"], ACCENT, filled=True))
+    ends, dots = [frame.left, frame.right], (0, (1, 2))
+    axes.plot(ends, [frame.base, frame.base], color=INK, lw=0.8, zorder=2.5)
+    keys += axes.plot(ends, [frame.bottom, frame.top], color=QUIET, lw=1, ls=dots, label="perfect")
+    note = f"baskets, at most {diagram.most:,} in a bin"
+    canvas.text(axes, frame.left, frame.bottom + 15, note, size=8.5, ha="left", color=QUIET)
+    middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
+    canvas.text(axes, middle[0], frame.base + 29, X_TITLE, size=9.5, color=QUIET)
+    canvas.text(axes, 8, middle[1], Y_TITLE, size=9.5, color=QUIET, rotation=90)
+    canvas.legend(axes, keys, below=0.01)
+    canvas.title(axes, f"Reliability: {model}", "test baskets, by predicted probability")
+    canvas.save(figure, path)
+
+
+def _draw(axes: Axes, curve: Curve, measured: Reliability, colour: str, *, filled: bool) -> Artist:
+    """Draw one curve and its bars, and return its entry for the legend."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Circle, Rectangle
+
+    face, dashes = (colour, "-") if filled else ("white", "--")
+    for bar in curve.bars:
+        axes.add_patch(
+            Rectangle(bar[:2], *bar[2:], facecolor=face, edgecolor=colour, lw=0.8, zorder=2)
+        )
+    x, y = [point.x for point in curve.points], [point.y for point in curve.points]
+    axes.plot(x, y, color=colour, lw=1.5, ls=dashes, zorder=2.5)
+    for point in curve.points:
+        axes.add_patch(
+            Circle(point[:2], point.size, facecolor=face, edgecolor=colour, lw=1.3, zorder=3)
+        )
+    loss, error = shown(measured["log_loss"]), shown(measured["ece"])
+    key = Line2D([], [], color=colour, ls=dashes, marker="o", ms=4.5, markerfacecolor=face)
+    key.set_label(f"{curve.name}: log loss {loss}, calibration error {error}")
+    return key
 
 
 def _cell(axes: Axes, column: int, row: int, share: float) -> None:

@@ -26,7 +26,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw_nothing(*_: object, path: Path, **__: object) -> None:
         path.touch()
 
-    for name in ("plots_reliability.reliability_png", "plots.confusion_matrix_png"):
+    for name in ("plots.reliability_png", "plots.confusion_matrix_png"):
         monkeypatch.setattr(f"basketwise.report.{name}", draw_nothing)
     monkeypatch.setattr("basketwise.report.plots.comparison_png", lambda *args: args[-1].touch())
     monkeypatch.setenv("BASKETWISE_EVALUATION__RESAMPLES", "100")
