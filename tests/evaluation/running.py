@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from basketwise.artifact.archive import ARCHIVE
 from basketwise.config import Config, EvaluationConfig, TrainingConfig
 from basketwise.evaluation.champion import NoChampion
 from basketwise.evaluation.stage import run_evaluation
-from basketwise.report import types as report_types
+from basketwise.report.types import Report, StartedRun
 from basketwise.training.predictions import TEST_PREDICTIONS_FILE
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import run_training
@@ -26,13 +27,12 @@ CONFIG = Config(
 )
 """All four candidates, small enough for a test; a calibration that surely changes something."""
 
-RUN: report_types.Run = {
-    "run_id": "20260301-120000-abc123",
-    "started_at": "2026-03-01T12:00:00+00:00",
-    "seconds": 12.5,
-    "command": "basketwise run --data till-lines",
-    "data": "till-lines",
-}
+RUN = StartedRun(
+    "20260301-120000-abc123",
+    "basketwise run --data till-lines",
+    "till-lines",
+    datetime(2026, 3, 1, 12, tzinfo=UTC),
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Evaluated:
 
     folder: Path
     record: TrainingRecord
-    report: report_types.Report
+    report: Report
 
     @property
     def archive(self) -> Path:

@@ -237,13 +237,13 @@ def test_results_have_exactly_the_keys_of_the_design(findings: Findings) -> None
 
 def test_the_manifest_facts_repeat_the_run(sample_run: Run, findings: Findings) -> None:
     config = Config()
-    facts = manifest_facts(RUN, findings, config, {"metrics.json": "abc"}, AT)
+    facts = manifest_facts(RUN.document(), findings, config, {"metrics.json": "abc"}, AT)
     assert Config.model_validate(facts["config"]) == config
     assert facts["created"] == AT
     assert facts["data_hash"] == sample_run.metadata.data_hash
     assert facts["seed"] == config.training.random_state
     assert facts["outputs"] == {"metrics.json": "abc"}
-    assert (facts["run_id"], facts["data"]) == (RUN["run_id"], RUN["data"])
+    assert (facts["run_id"], facts["data"]) == (RUN.run_id, RUN.data)
 
 
 @pytest.mark.parametrize(

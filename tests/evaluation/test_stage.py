@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -144,6 +145,7 @@ def test_the_manifest_says_where_the_model_came_from(sample_run: Run, evaluated:
         "test_features.parquet",
         "test_baskets.parquet",
         "product_index.parquet",
+        "model.skops",
         "oof_predictions.parquet",
         "test_predictions.parquet",
         "metrics.json",
@@ -307,6 +309,7 @@ def test_two_evaluations_of_a_training_agree(
     sample_run: Run, evaluated: Evaluated, trained: Path, no_pictures: None
 ) -> None:
     found = evaluate(sample_run, trained, NoChampion())
+    found["run"]["seconds"] = evaluated.report["run"]["seconds"]
     assert found == evaluated.report
 
 
@@ -395,3 +398,18 @@ def test_the_champion_changes_no_other_interval(
     evaluate(sample_run, trained, Scored("7", other.astype(np.int8)))
     alone = (evaluated.folder / "metrics.json").read_bytes()
     assert (trained / "metrics.json").read_bytes() == alone
+
+
+def test_the_pictures_are_part_of_what_the_report_took(
+    sample_run: Run, trained: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[float] = []
+
+    def draw(*_: object) -> list[str]:
+        drawn.append(time.perf_counter())
+        return []
+
+    monkeypatch.setattr("basketwise.evaluation.outputs._write_pictures", draw)
+    report = run_evaluation(sample_run.gold, trained, CONFIG, NoChampion(), RUN)
+    assert report["run"]["seconds"] >= drawn[0] - RUN.clock
+    assert json.loads((trained / "report.json").read_bytes())["run"] == report["run"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,27 @@ def own(first: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
     workspace = tmp_path / "w"
     shutil.copytree(first[0], workspace)
     return workspace
+
+
+def unexplained(workspace: Path) -> float:
+    """Seconds between the start and the writing of the report that ``run.seconds`` lacks."""
+    (path,) = workspace.glob("artifacts/*/report.json")
+    run = json.loads(path.read_bytes())["run"]
+    return float(
+        path.stat().st_mtime
+        - datetime.fromisoformat(run["started_at"]).timestamp()
+        - run["seconds"]
+    )
+
+
+def test_the_report_took_what_passed_until_it_was_written(
+    first: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    # The start is given in whole seconds.
+    assert -0.5 < unexplained(first[0]) < 2
+    shutil.copytree(first[0], tmp_path / "w")
+    called("evaluate", "--workspace", tmp_path / "w", *SMALL, "--force")
+    assert -0.5 < unexplained(tmp_path / "w") < 2
 
 
 def test_the_first_run_runs_everything(first: tuple[Path, dict[str, Any]]) -> None:
@@ -172,6 +194,7 @@ def test_a_run_is_reproduced_to_the_byte(first: tuple[Path, dict[str, Any]], sam
         "test_features.parquet",
         "test_baskets.parquet",
         "product_index.parquet",
+        "model.skops",
         "oof_predictions.parquet",
         "test_predictions.parquet",
         "metrics.json",

@@ -19,7 +19,7 @@ from basketwise.registry.opening import DATABASE
 from basketwise.registry.protocol import ApprovalState, Registry
 from basketwise.run import pipeline
 from basketwise.run.context import Context
-from basketwise.run.record import planned, recorded, seal
+from basketwise.run.record import planned, require_step, seal
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, STAGING, open_workspace
 from tests.cli.till import delivered, delivery
 from tests.contracts.test_platform import Told, etl_job
@@ -197,7 +197,7 @@ def test_the_champion_that_was_recorded_is_the_one_that_was_compared(
 
     again = pipeline.run_all(raw, replace(context, force=True))
 
-    step = recorded("evaluation", again.folder)
+    step = require_step("evaluation", again.folder)
     assert step.inputs["champion"].startswith("version 1 ")
     assert again.report["champion"] is not None
     assert again.report["champion"]["version"] == "1"

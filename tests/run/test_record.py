@@ -10,16 +10,21 @@ import pytest
 from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.run import record
+from basketwise.run.cache import look_up
 from basketwise.run.record import (
     Step,
-    found,
-    intact,
-    made_with,
+    config_of,
     planned,
-    recorded,
+    read_step,
+    require_step,
     seal,
-    why_again,
+    verified_step,
 )
+
+
+def reasons(plan: Step, folder: Path) -> str:
+    return str(look_up(plan, [folder], force=False))
+
 
 INPUTS = {"week.csv": "a" * 64, "champion": "none"}
 
@@ -43,12 +48,12 @@ def with_settings(**sections: dict[str, Any]) -> Config:
 
 
 def test_what_is_unchanged_need_not_run(folder: Path) -> None:
-    assert why_again(gold(), folder) == ""
-    assert why_again(gold(with_settings(evaluation={"resamples": 500})), folder) == ""
+    assert reasons(gold(), folder) == ""
+    assert reasons(gold(with_settings(evaluation={"resamples": 500})), folder) == ""
 
 
 def test_the_record_does_not_name_itself(folder: Path) -> None:
-    step = found("gold", folder)
+    step = read_step("gold", folder)
     assert step is not None
     assert list(step.outputs) == ["metadata.json", "part/one.parquet"]
 
@@ -70,7 +75,7 @@ def test_the_record_does_not_name_itself(folder: Path) -> None:
 def test_a_changed_setting_is_named_with_both_values(
     folder: Path, sections: dict[str, dict[str, Any]], why: str
 ) -> None:
-    assert why_again(gold(with_settings(**sections)), folder) == why
+    assert reasons(gold(with_settings(**sections)), folder) == why
 
 
 @pytest.mark.parametrize(
@@ -82,17 +87,17 @@ def test_a_changed_setting_is_named_with_both_values(
     ],
 )
 def test_a_changed_input_is_named(folder: Path, inputs: dict[str, str], why: str) -> None:
-    assert why_again(gold(inputs=inputs), folder) == why
+    assert reasons(gold(inputs=inputs), folder) == why
 
 
 def test_an_input_that_is_gone_is_named(folder: Path) -> None:
     plan = planned("gold", {"champion": "none"}, Config())
-    assert why_again(plan, folder) == "week.csv is gone"
+    assert reasons(plan, folder) == "week.csv is gone"
 
 
 def test_many_causes_are_counted(folder: Path) -> None:
     many = {f"{number}.csv": "d" * 64 for number in range(9)}
-    assert why_again(gold(inputs=many), folder) == (
+    assert reasons(gold(inputs=many), folder) == (
         "0.csv is new; 1.csv is new; 2.csv is new; and 6 more"
     )
 
@@ -100,7 +105,7 @@ def test_many_causes_are_counted(folder: Path) -> None:
 def test_other_code_and_libraries_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "code_hash", lambda: "e" * 64)
     monkeypatch.setattr(record, "library_versions", lambda: {"polars": "9.9"})
-    why = why_again(gold(), folder)
+    why = reasons(gold(), folder)
     assert why.startswith("Basketwise's code changed; ")
     assert " → unset" in why
 
@@ -123,7 +128,7 @@ def test_tampered_and_half_written_outputs_are_never_taken(
     folder: Path, touch: Callable[[Path], None], why: str
 ) -> None:
     touch(folder)
-    assert why_again(gold(), folder) == why
+    assert reasons(gold(), folder) == why
 
 
 def test_a_training_shares_its_folder(tmp_path: Path) -> None:
@@ -132,7 +137,7 @@ def test_a_training_shares_its_folder(tmp_path: Path) -> None:
     plan = planned("training", {}, Config())
     seal(plan, tmp_path, [model])
     (tmp_path / "report.html").touch()
-    assert why_again(plan, tmp_path) == ""
+    assert reasons(plan, tmp_path) == ""
 
 
 def test_equal_outputs_have_one_digest(tmp_path: Path) -> None:
@@ -142,7 +147,7 @@ def test_equal_outputs_have_one_digest(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "x").write_bytes(b"x")
         digests.add(seal(gold(), folder).digest)
-        assert recorded("gold", folder).digest in digests
+        assert require_step("gold", folder).digest in digests
     assert len(digests) == 1
 
 
@@ -161,16 +166,16 @@ def test_a_record_that_names_what_lies_outside_is_none(folder: Path, name: str) 
     document["outputs"][name] = "0" * 64
     path.write_text(json.dumps(document))
 
-    assert found("gold", folder) is None
+    assert read_step("gold", folder) is None
     with pytest.raises(InputError, match="no record of the stage gold"):
-        recorded("gold", folder)
+        require_step("gold", folder)
 
 
 def test_what_was_touched_is_refused_with_its_name(folder: Path) -> None:
-    assert intact("gold", folder) == found("gold", folder)
+    assert verified_step("gold", folder) == read_step("gold", folder)
     (folder / "metadata.json").write_bytes(b"[]")
     with pytest.raises(InputError, match=r"metadata\.json was changed since"):
-        intact("gold", folder)
+        verified_step("gold", folder)
 
 
 def test_settings_come_back_as_a_stage_had_them() -> None:
@@ -180,7 +185,7 @@ def test_settings_come_back_as_a_stage_had_them() -> None:
     steps = [planned("gold", {}, then), planned("training", {}, then)]
     now = with_settings(gate={"min_accuracy": 0.5}, training={"models": ["logistic"]})
 
-    found = made_with(now, steps)
+    found = config_of(now, steps)
 
     assert found.split == then.split
     assert found.training == then.training
@@ -190,4 +195,4 @@ def test_settings_come_back_as_a_stage_had_them() -> None:
 def test_an_empty_table_is_a_setting_too(folder: Path) -> None:
     plan = planned("training", {}, with_settings(training={"logistic": {}}))
     seal(planned("training", {}, Config()), folder, [])
-    assert "training.logistic" in why_again(plan, folder)
+    assert "training.logistic" in reasons(plan, folder)

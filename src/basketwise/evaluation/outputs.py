@@ -22,7 +22,7 @@ from basketwise.evaluation.documents import (
 from basketwise.evaluation.findings import Findings
 from basketwise.features.groups import of_index
 from basketwise.provenance import sha256, timestamp
-from basketwise.report.types import Report
+from basketwise.report.types import Report, StartedRun
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import CALIBRATION_FILE
 from basketwise.training.persistence import MODEL
@@ -36,7 +36,12 @@ RELIABILITY = "reliability.png"
 
 
 def write_outputs(
-    trained: Path, gold: Path, report: Report, findings: Findings, config: Config
+    trained: Path,
+    gold: Path,
+    report: Report,
+    run: StartedRun,
+    findings: Findings,
+    config: Config,
 ) -> None:
     """Write pictures, JSON documents, report and ``model.tar.gz`` beside the trained models.
 
@@ -45,7 +50,9 @@ def write_outputs(
     trained, gold : Path
         What training left, and what it learned from.
     report : Report
-        The finished report.
+        The finished report; its ``run`` is made anew when it is written.
+    run : StartedRun
+        The run.
     findings : Findings
         What it was made from.
     config : Config
@@ -54,6 +61,7 @@ def write_outputs(
     from basketwise.report.html import render_html
 
     pictures = _write_pictures(trained, report, findings)
+    report["run"] = run.document()
     now = timestamp()
     documents: dict[str, Any] = {
         "evaluation_results.json": evaluation_results(findings, now),
@@ -85,7 +93,7 @@ def write_outputs(
 def _digests(trained: Path, gold: Path) -> dict[str, str]:
     """Return the sha256 of every output that a run with the same origins makes again."""
     data = [gold / name for name in (TRAIN_FILE, TEST_FILE, COHORTS_FILE, INDEX_FILE)]
-    found = [trained / name for name in (OOF_FILE, TEST_PREDICTIONS_FILE, METRICS_FILE)]
+    found = [trained / name for name in (MODEL, OOF_FILE, TEST_PREDICTIONS_FILE, METRICS_FILE)]
     return {path.name: sha256(path) for path in (*data, *found) if path.is_file()}
 
 

@@ -25,7 +25,7 @@ from basketwise.evaluation.reliability import reliability
 from basketwise.evaluation.slices import slice_tables
 from basketwise.evaluation.summary import report_document
 from basketwise.features.groups import of_index
-from basketwise.report.types import Calibration, Report, Run, SplitScores
+from basketwise.report.types import Calibration, Report, SplitScores, StartedRun
 from basketwise.schema import CLASSES, TARGET
 from basketwise.training.calibration import read_calibration
 from basketwise.training.examples import class_numbers, read_examples
@@ -49,7 +49,7 @@ def run_evaluation(
     trained: Path,
     config: Config,
     champion: Champion,
-    run: Run,
+    run: StartedRun,
     other_splits: OtherSplits | None = None,
 ) -> Report:
     """Evaluate the models of one training.
@@ -65,7 +65,7 @@ def run_evaluation(
         All settings.
     champion : Champion
         What the gate compares the winner with.
-    run : Run
+    run : StartedRun
         Which run this is.
     other_splits : callable or None
         Measures the other splits; None leaves them out.
@@ -73,8 +73,8 @@ def run_evaluation(
     # One BLAS thread, as in training: what is added up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
         findings = _measure(gold, trained, config, champion, other_splits)
-    report = report_document(run, findings, config)
-    write_outputs(trained, gold, report, findings, config)
+    report = report_document(run.document(), findings, config)
+    write_outputs(trained, gold, report, run, findings, config)
     return report
 
 

@@ -7,6 +7,9 @@ means "not measured". Classes and matrices are in the order Low, Medium, High.
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Literal, cast
@@ -32,7 +35,8 @@ class Interval(TypedDict):
 class Run(TypedDict):
     """One run: ``started_at`` is ISO 8601 with its zone, ``command`` repeats the run.
 
-    ``data`` is where the raw files lay, as it was typed; empty where that is not known.
+    ``seconds`` go from the start of the command to the writing of the report. ``data`` is where
+    the raw files were, as it was typed; empty where that is not known.
     """
 
     run_id: str
@@ -40,6 +44,27 @@ class Run(TypedDict):
     seconds: float
     command: str
     data: str
+
+
+@dataclass(frozen=True)
+class StartedRun:
+    """A run before its report is written; ``clock`` is ``time.perf_counter()`` at its start."""
+
+    run_id: str
+    command: str
+    data: str
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.perf_counter)
+
+    def document(self) -> Run:
+        """Return what the report says of the run; to be called when the report is written."""
+        return Run(
+            run_id=self.run_id,
+            started_at=self.started_at.isoformat(timespec="seconds"),
+            seconds=time.perf_counter() - self.clock,
+            command=self.command,
+            data=self.data,
+        )
 
 
 class Reason(TypedDict):

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from basketwise.config import Config
 from basketwise.platforms.protocol import Platform
 from basketwise.progress import Reporter
+from basketwise.report.types import StartedRun
 from basketwise.run.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Context:
-    """Where, how and by what command a run works.
+    """Where, how and by what command a run works; made when the command starts.
 
     Attributes
     ----------
     command
         The command that repeats the run, for the report.
     force
-        Whether stages run although their outputs still hold.
+        Whether stages run although their outputs are still valid.
+    started_at
+        When the command started (UTC).
+    clock
+        What ``time.perf_counter()`` was then.
     """
 
     workspace: Workspace
@@ -28,3 +35,18 @@ class Context:
     reporter: Reporter
     command: str
     force: bool = False
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the command started."""
+        return time.perf_counter() - self.clock
+
+    def new_run(self) -> str:
+        """Name a run after the time the command started."""
+        return self.workspace.new_run(self.started_at)
+
+    def started_run(self, run_id: str, data: str) -> StartedRun:
+        """Return what the report says of this run."""
+        return StartedRun(run_id, self.command, data, self.started_at, self.clock)

@@ -10,21 +10,12 @@ from basketwise.evaluation.outputs import REPORT_JSON
 from basketwise.evaluation.stage import run_evaluation
 from basketwise.registry.protocol import ModelVersion, Registry
 from basketwise.report.numbers import shown
-from basketwise.report.types import Report, Run, SplitScores, read_report
+from basketwise.report.types import Report, SplitScores, read_report
+from basketwise.run.cache import Cached, Outcome, Stale, look_up, report_outcome
 from basketwise.run.context import Context
 from basketwise.run.etl import Data
-from basketwise.run.outcome import FORCED, Outcome, tell
-from basketwise.run.record import (
-    Step,
-    file_name,
-    found,
-    made_with,
-    planned,
-    recorded,
-    seal,
-    why_again,
-)
-from basketwise.run.training import Trained, bring
+from basketwise.run.record import Step, config_of, file_name, planned, read_step, require_step, seal
+from basketwise.run.training import Trained, copy_training
 from basketwise.run.workspace import Staging
 from basketwise.training.record import TrainingRecord
 
@@ -32,8 +23,8 @@ NO_CHAMPION = "none"
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An evaluation: where it lies, what it found."""
+class Evaluated:
+    """An evaluation: its folder, and what it found."""
 
     folder: Path
     report: Report
@@ -44,24 +35,24 @@ def evaluate(
     data: Data,
     trained: Trained,
     staging: Staging,
-    run: Run,
+    run_id: str,
     registry: Registry | None,
     context: Context,
     *,
     all_splits: bool = False,
-) -> Judged:
-    """Judge a training in staging, or take the judgement that was passed on it before.
+) -> Evaluated:
+    """Evaluate a training into staging, or take its earlier evaluation if that is still valid.
 
     Parameters
     ----------
     data, trained : Data, Trained
-        What to judge.
+        What to evaluate.
     staging : Staging
-        ``artifacts`` gets the evaluation, and the training beside it if it lies elsewhere.
-    run : Run
-        The run that this would be.
+        ``artifacts`` gets the evaluation, and the training beside it if that is elsewhere.
+    run_id : str
+        Name of the run, for the report.
     registry : Registry or None
-        Holds the champion; None: there is none.
+        Has the champion; None: there is none.
     context : Context
         The run's surroundings.
     all_splits : bool
@@ -69,11 +60,11 @@ def evaluate(
     """
     with context.reporter.stage("evaluation") as log:
         steps = {
-            "silver": recorded("silver", data.silver),
-            "gold": recorded("gold", data.gold),
-            "training": recorded("training", trained.folder),
+            "silver": require_step("silver", data.silver),
+            "gold": require_step("gold", data.gold),
+            "training": require_step("training", trained.folder),
         }
-        config = made_with(context.config, steps.values())
+        config = config_of(context.config, steps.values())
         # Asked once: what decides whether to evaluate again is what the winner is compared with.
         version = registry.champion() if registry and context.config.gate.champion else None
         inputs = {name: step.digest for name, step in steps.items()} | {
@@ -81,16 +72,17 @@ def evaluate(
             "splits": "all" if all_splits else "the chosen one",
         }
         plan = planned("evaluation", inputs, config)
-        why = "the models are new" if trained.outcome.why else _why_again(plan, trained, version)
-        if context.force:
-            why = FORCED
-        if not why:
-            folder = trained.folder
+        decision: Cached | Stale = Stale(("the models are new",))
+        if not trained.outcome.ran or context.force:
+            compared = _with_own_champion(plan, trained, version)
+            decision = look_up(compared, [trained.folder], force=context.force)
+        if isinstance(decision, Cached):
+            folder = decision.folder
             report = read_report(folder / REPORT_JSON)
         else:
             folder = staging.artifacts
             if trained.folder != folder:
-                bring(trained.folder, folder)
+                copy_training(trained.folder, folder)
 
             def other_splits(record: TrainingRecord) -> list[SplitScores]:
                 from basketwise.evaluation.splits import score_other_splits
@@ -108,19 +100,19 @@ def evaluate(
                 folder,
                 config,
                 champion,
-                run,
+                context.started_run(run_id, data.source),
                 other_splits if all_splits else None,
             )
             _seal_evaluation(plan, folder)
-        outcome = Outcome("evaluation", why)
+        outcome = Outcome("evaluation", decision)
         winner = report["winner"]
-        tell(
+        report_outcome(
             log,
             outcome,
             f"test accuracy {shown(winner['accuracy']['estimate'])}, "
             f"macro-F1 {shown(winner['macro_f1']['estimate'])}",
         )
-    return Judged(folder, report, outcome)
+    return Evaluated(folder, report, outcome)
 
 
 def _champion_name(champion: ModelVersion | None) -> str:
@@ -128,16 +120,15 @@ def _champion_name(champion: ModelVersion | None) -> str:
     return f"version {champion.version} ({champion.sha256[:12]})" if champion else NO_CHAMPION
 
 
-def _why_again(plan: Step, trained: Trained, champion: ModelVersion | None) -> str:
-    """Say why a training must be judged again."""
-    earlier = found("evaluation", trained.folder)
-    if earlier is not None and champion is not None and champion.run_id == trained.folder.name:
-        # The champion is this very model: what it was compared with then still counts.
-        seen = plan.inputs | {"champion": earlier.inputs.get("champion", "")}
-        plan = plan.model_copy(update={"inputs": seen})
-    return why_again(plan, trained.folder)
+def _with_own_champion(plan: Step, trained: Trained, champion: ModelVersion | None) -> Step:
+    """Let a model that has become the champion count as compared with what it was then."""
+    earlier = read_step("evaluation", trained.folder)
+    if earlier is None or champion is None or champion.run_id != trained.folder.name:
+        return plan
+    inputs = plan.inputs | {"champion": earlier.inputs.get("champion", "")}
+    return plan.model_copy(update={"inputs": inputs})
 
 
 def _seal_evaluation(plan: Step, folder: Path) -> None:
-    others = {*recorded("training", folder).outputs, file_name("training")}
+    others = {*require_step("training", folder).outputs, file_name("training")}
     seal(plan, folder, [path for path in folder.iterdir() if path.name not in others])

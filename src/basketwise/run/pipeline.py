@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from basketwise.concurrency import abandoning_pool
@@ -13,12 +11,12 @@ from basketwise.registry.deployment import export_version
 from basketwise.registry.opening import DATABASE, on_sagemaker, open_registry
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry, Submission
 from basketwise.registry.submission import submission
-from basketwise.report.types import Report, Run
+from basketwise.report.types import Report
+from basketwise.run.cache import Outcome
 from basketwise.run.context import Context
 from basketwise.run.etl import Data, etl
 from basketwise.run.evaluation import evaluate
-from basketwise.run.outcome import Outcome
-from basketwise.run.record import intact
+from basketwise.run.record import verified_step
 from basketwise.run.training import train
 from basketwise.run.workspace import (
     ARTIFACTS,
@@ -85,46 +83,38 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
     fails after that leaves the run there, to be registered again with ``basketwise register``, or
     by the same command once more. A run that changes nothing makes no new version.
     """
-    started, now = time.perf_counter(), datetime.now(UTC)
     workspace = context.workspace
     # A server that cannot be reached says so now, not after the training.
     server = None if is_embedded(context) else registry_of(context)
     with workspace.staged() as staging:
-        run_id = run_id or workspace.new_run(now)
+        run_id = run_id or context.new_run()
         made = etl(data, staging, context)
         if context.platform.in_place:
             made = publish_data(made, staging, context)
         with abandoning_pool(1) as pool:
             # Loading MLflow takes seconds; training does not need this thread.
             opening = pool.submit(lambda: server or registry_of(context))
-            trained = train(made.gold, made.metadata, staging, run_id, context)
+            trained = train(made, staging, run_id, context)
             registry = opening.result()
-        run = Run(
-            run_id=run_id,
-            started_at=now.isoformat(timespec="seconds"),
-            seconds=time.perf_counter() - started,
-            command=context.command,
-            data=data,
-        )
-        judged = evaluate(made, trained, staging, run, registry, context)
+        evaluated = evaluate(made, trained, staging, run_id, registry, context)
         publish_data(made, staging, context)
-        folder = judged.folder
-        if judged.outcome.why:
+        folder = evaluated.folder
+        if evaluated.outcome.ran:
             folder = publish(run_id, staging, context)
-        version = register(registry, folder, judged.report, context)
+        version = register(registry, folder, evaluated.report, context)
         document = export(registry, version, context)
     return RunResult(
         run_id=folder.name,
         metadata=made.metadata,
         record=trained.record,
-        report=judged.report,
+        report=evaluated.report,
         version=version,
         deployment_config=document,
         folder=folder,
         address=workspace.address(ARTIFACTS, folder.name),
         config_address=workspace.address(DEPLOYMENT_CONFIGS, document.name) if document else None,
-        seconds=time.perf_counter() - started,
-        outcomes=(*made.outcomes, trained.outcome, judged.outcome),
+        seconds=context.seconds,
+        outcomes=(*made.outcomes, trained.outcome, evaluated.outcome),
     )
 
 
@@ -158,7 +148,7 @@ def register(registry: Registry, folder: Path, report: Report, context: Context)
         If the run's files are not what its evaluation left.
     """
     with context.reporter.stage("registry") as log:
-        intact("evaluation", folder)
+        verified_step("evaluation", folder)
         kept = submission(folder.name, folder, report)
         version = _registered(registry, kept)
         if version is not None and len(registry.history(version.version)) > 1:
@@ -185,10 +175,15 @@ def export(registry: Registry, version: ModelVersion, context: Context) -> Path 
         return None
     workspace = context.workspace
     with context.reporter.stage("export") as log:
-        with workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
-            path = export_version(registry, version, folder, context.config.deployment)
-        log.finish(path.name)
-    return workspace.folder(DEPLOYMENT_CONFIGS) / path.name
+        name = write_config(registry, version, context)
+        log.finish(name)
+    return workspace.folder(DEPLOYMENT_CONFIGS) / name
+
+
+def write_config(registry: Registry, version: ModelVersion, context: Context) -> str:
+    """Write the deployment configuration of a version; returns the file's name."""
+    with context.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
+        return export_version(registry, version, folder, context.config.deployment).name
 
 
 def registry_of(context: Context) -> Registry:

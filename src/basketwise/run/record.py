@@ -1,8 +1,8 @@
-"""What each stage's outputs were made from, and whether they need to be made again.
+"""The record of a stage: what its outputs were made from, and what they were.
 
-A stage leaves a record beside its outputs, written last: what went in, by content; the settings it
-looks at; the code; and the sha256 of every output. The outputs are taken again only if all of that
-is still so. Whatever was half-written, or touched since, has no record that fits.
+A stage writes its record beside its outputs, last: the inputs, by content; the settings it depends
+on; the code; and the sha256 of every output. The outputs are valid as long as all of that is still
+so. Whatever was half-written, or changed since, has no record that matches.
 """
 
 from __future__ import annotations
@@ -34,17 +34,13 @@ SETTINGS: Mapping[Stage, tuple[str, ...]] = {
     "training": ("training",),
     "evaluation": ("evaluation", "gate", "business", "training.random_state"),
 }
-"""The settings that each stage looks at: sections, or single keys."""
+"""The settings that each stage depends on: sections, or single keys."""
 
 WHOLE_FOLDER: tuple[Stage, ...] = ("silver", "gold")
 """Stages that have a folder to themselves: another file in it is a change too."""
 
-SHOWN = 3
-"""So many causes are named; more than that nobody reads."""
-
-
 MAX_BYTES = 16 * 2**20
-"""A larger record is none of ours."""
+"""A larger record was not written by Basketwise."""
 
 
 def _inside(name: str) -> str:
@@ -132,7 +128,7 @@ def seal(step: Step, folder: Path, files: Iterable[Path] | None = None) -> Step:
     return sealed
 
 
-def found(stage: Stage, folder: Path) -> Step | None:
+def read_step(stage: Stage, folder: Path) -> Step | None:
     """Read a stage's record; None where there is none, or none that can be read."""
     try:
         with (folder / file_name(stage)).open("rb") as stream:
@@ -142,7 +138,7 @@ def found(stage: Stage, folder: Path) -> Step | None:
     return step if step.stage == stage else None
 
 
-def recorded(stage: Stage, folder: Path) -> Step:
+def require_step(stage: Stage, folder: Path) -> Step:
     """Read a stage's record.
 
     Raises
@@ -150,7 +146,7 @@ def recorded(stage: Stage, folder: Path) -> Step:
     InputError
         If there is none, or none that can be read.
     """
-    step = found(stage, folder)
+    step = read_step(stage, folder)
     if step is None:
         raise InputError(
             f"{str(folder)!r} has no record of the stage {stage}.",
@@ -159,7 +155,7 @@ def recorded(stage: Stage, folder: Path) -> Step:
     return step
 
 
-def intact(stage: Stage, folder: Path) -> Step:
+def verified_step(stage: Stage, folder: Path) -> Step:
     """Read a stage's record, and check that its outputs are what it says.
 
     Raises
@@ -167,17 +163,17 @@ def intact(stage: Stage, folder: Path) -> Step:
     InputError
         If there is no record, or a file was changed, added or removed since.
     """
-    step = recorded(stage, folder)
+    step = require_step(stage, folder)
     touched = _touched(step, folder)
     if touched:
         raise InputError(
-            f"{str(folder)!r} is not what the stage {stage} left: {touched[0]}.",
+            f"{str(folder)!r} is not what the stage {stage} wrote: {touched[0]}.",
             "Run that stage again.",
         )
     return step
 
 
-def made_with(config: Config, steps: Iterable[Step]) -> Config:
+def config_of(config: Config, steps: Iterable[Step]) -> Config:
     """Return the settings that some stages were run with, the others as they are now."""
     values = config.model_dump(mode="json")
     for step in steps:
@@ -190,20 +186,12 @@ def made_with(config: Config, steps: Iterable[Step]) -> Config:
     return Config.model_validate(values)
 
 
-def why_again(plan: Step, folder: Path) -> str:
-    """Say why a stage must run, with the outputs of an earlier one in a folder.
-
-    Returns
-    -------
-    str
-        Empty if it need not: the outputs can be taken as they are.
-    """
-    earlier = found(plan.stage, folder)
+def stale_reasons(plan: Step, folder: Path) -> list[str]:
+    """List why the outputs in a folder cannot be taken for those of a stage; empty if they can."""
+    earlier = read_step(plan.stage, folder)
     if earlier is None:
-        return "first time"
-    causes = differences(plan, earlier) or _touched(earlier, folder)
-    more = len(causes) - SHOWN
-    return "; ".join(causes[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        return ["first time"]
+    return differences(plan, earlier) or _touched(earlier, folder)
 
 
 def differences(plan: Step, earlier: Step) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +15,6 @@ from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.evaluation.outputs import METRICS_FILE
-from basketwise.report.types import Run
 from basketwise.run.context import Context
 from basketwise.run.etl import etl
 from basketwise.run.evaluation import evaluate
@@ -149,21 +147,13 @@ def _config(manifest: Mapping[str, Any], run_id: str) -> Config:
 
 
 def _run(source: str, context: Context) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
-    now = datetime.now(UTC)
     with context.workspace.staged() as staging:
-        run_id = context.workspace.new_run(now)
+        run_id = context.new_run()
         data = etl(source, staging, context)
-        trained = train(data.gold, data.metadata, staging, run_id, context)
-        run = Run(
-            run_id=run_id,
-            started_at=now.isoformat(timespec="seconds"),
-            seconds=0.0,
-            command=context.command,
-            data=source,
-        )
-        judged = evaluate(data, trained, staging, run, None, context)
+        trained = train(data, staging, run_id, context)
+        evaluated = evaluate(data, trained, staging, run_id, None, context)
         files = _files(data.metadata.model_dump()["files"])
-        return read_manifest(judged.folder), _metrics(judged.folder), files
+        return read_manifest(evaluated.folder), _metrics(evaluated.folder), files
 
 
 def _files(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -42,17 +42,10 @@ def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     from basketwise.evaluation.champion import NotSeen
     from basketwise.evaluation.stage import run_evaluation
-    from basketwise.report.types import Run
+    from basketwise.report.types import StartedRun
 
     config = load_config(None, os.environ)
-    started = datetime.now(UTC)
-    run = Run(
-        run_id=options.run_id,
-        started_at=started.isoformat(timespec="seconds"),
-        seconds=0.0,
-        command=options.command,
-        data=options.data,
-    )
+    run = StartedRun(options.run_id, options.command, options.data)
     options.output_path.mkdir(parents=True, exist_ok=True)
     _bring(options.model_path, options.output_path)
     report = run_evaluation(options.gold_path, options.output_path, config, NotSeen(), run)

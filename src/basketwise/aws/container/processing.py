@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     from basketwise.etl.preview import check_split
     from basketwise.etl.sources import digests, discover
     from basketwise.etl.stage import run_etl
-    from basketwise.run.record import found, planned, seal
+    from basketwise.run.record import planned, read_step, seal
 
     config = load_config(None, os.environ)
     data, clean = str(options.input_path), options.silver_path is None
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
     # The records tell what this job left from what lay there before it.
     if clean:
         seal(plan, silver)
-    made = found("silver", silver)
+    made = read_step("silver", silver)
     seal(planned("gold", {"silver": made.digest if made else ""}, config), gold)
     lines = metadata.lines
     click.echo(

@@ -10,7 +10,7 @@ from pathlib import Path
 from basketwise.artifact.archive import ARCHIVE, extract
 from basketwise.errors import DependencyError, InputError
 from basketwise.provenance import content
-from basketwise.run.record import Stage, found
+from basketwise.run.record import Stage, read_step
 from basketwise.training.record import GOLD_READ
 
 SHA256 = 64
@@ -39,7 +39,7 @@ def take_stage(stage: Stage, left: Path, folder: Path, inputs: Mapping[str, str]
     SpoiltError
         If there is no record, a file differs from it, or other inputs were read.
     """
-    step = found(stage, left)
+    step = read_step(stage, left)
     if step is None:
         raise SpoiltError(f"{stage} has no record")
     expected = {digest for digest in inputs.values() if len(digest) == SHA256}
