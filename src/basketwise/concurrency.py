@@ -43,15 +43,20 @@ def cpu_quota(cgroups: Path) -> float:
     return math.inf
 
 
-@contextmanager
-def abandoning_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Give a pool; when an error or Ctrl-C ends the block, its work is abandoned.
+def worker_pool() -> ThreadPoolExecutor:
+    """Return a pool of as many threads as there are cores."""
+    return ThreadPoolExecutor(cores())
 
-    A plain pool would wait for what is running, and fitting a forest can take half a minute. What
-    is abandoned must not write anything but whole checkpoints: it goes on until it is done or the
-    process ends.
+
+@contextmanager
+def abandoning_pool(workers: int | None = None) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool, of as many threads as there are cores by default; an error abandons its work.
+
+    Ctrl-C does too. A plain pool would wait for what is running, and fitting a forest can take half
+    a minute. What is abandoned must not write anything but whole checkpoints: it goes on until it
+    is done or the process ends.
     """
-    pool = ThreadPoolExecutor(workers)
+    pool = ThreadPoolExecutor(workers or cores())
     try:
         yield pool
     except BaseException:

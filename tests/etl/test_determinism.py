@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from basketwise import concurrency
+from basketwise.etl import chunks
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from tests.etl.running import Run, run
 
@@ -56,3 +58,22 @@ def test_in_another_number_of_threads(
         timeout=120,
     )
     same(tmp_path / "gold", sample_run.gold)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_on_another_number_of_cores(
+    sample: Path,
+    sample_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    monkeypatch.setattr(concurrency, "cores", lambda: number)
+    # Chunks of a week, and products of many pieces: else there is nothing to do side by side.
+    monkeypatch.setattr(chunks.read_chunks, "__kwdefaults__", {"lines": 1})
+    made = run(sample, tmp_path)
+    same(made.gold, sample_run.gold)
+    weeks = sorted(path.relative_to(made.silver) for path in made.silver.rglob("*.parquet"))
+    assert weeks
+    for path in weeks:
+        assert (made.silver / path).read_bytes() == (sample_run.silver / path).read_bytes()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from basketwise import concurrency
 from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import WorkspaceError
@@ -235,7 +236,7 @@ def test_many_rows_are_predicted_in_pieces(
 def test_any_number_of_cores_gives_the_same_models(
     train: Examples, plain: Result, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "cores", lambda: number)
+    monkeypatch.setattr(concurrency, "cores", lambda: number)
     found = train_all(train, CONFIG, quiet)
     same(found, plain)
     for name in CONFIG.models:
@@ -243,7 +244,7 @@ def test_any_number_of_cores_gives_the_same_models(
 
 
 def test_the_heaviest_fits_start_first(train: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "cores", lambda: 1)
+    monkeypatch.setattr(concurrency, "cores", lambda: 1)
     with counted(monkeypatch) as fitted:
         train_all(train, CONFIG, quiet)
     assert fitted[:4] == ["random_forest", "xgboost", "logistic", "decision_tree"]

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import polars as pl
 
+from basketwise import concurrency
+
 LINES = "lines.parquet"
 CHUNK_LINES = 500_000
-WORKERS = 2
-"""Chunks at a time; each brings its lines into memory."""
 
 T = TypeVar("T")
 
@@ -67,15 +67,17 @@ def _chunk(gathered: list[tuple[int, pl.DataFrame]]) -> Chunk:
 
 
 def side_by_side(work: Callable[[Chunk], T], chunks: Iterable[Chunk]) -> Iterator[T]:
-    """Work on two chunks at a time; results come in the chunks' order.
+    """Work on a chunk per core at a time; results come in the chunks' order.
 
-    At most one more chunk waits: an executor's own ``map`` would read all of them at once.
+    Each chunk brings its lines into memory, so at most one more waits: an executor's own ``map``
+    would read all of them at once.
     """
     waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(WORKERS) as pool:
+    workers = concurrency.cores()
+    with ThreadPoolExecutor(workers) as pool:
         for chunk in chunks:
             waiting.append(pool.submit(work, chunk))
-            if len(waiting) > WORKERS:
+            if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
+from basketwise.concurrency import worker_pool
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Rules, clean, contradictions, none_usable
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
 from basketwise.etl.reading import read_raw
@@ -18,9 +18,6 @@ from basketwise.etl.survey import Survey, merge
 from basketwise.progress import Tick
 from basketwise.provenance import sha256
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
-
-READERS = 4
-"""Files read at a time: each brings one partition into memory."""
 
 """Told (what is being done, pieces done, pieces in all)."""
 
@@ -130,7 +127,8 @@ def _read_all(
         return _Table(record, parts, rejected)
 
     read = Intake()
-    with ThreadPoolExecutor(READERS) as pool:
+    # Each file that is being read brings one partition into memory.
+    with worker_pool() as pool:
         work = [pool.submit(read_table, n, source) for n, source in enumerate(sources)]
         try:
             for done, future in enumerate(work, start=1):

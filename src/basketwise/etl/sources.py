@@ -6,7 +6,6 @@ import glob
 import gzip
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from typing import IO, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from basketwise.concurrency import worker_pool
 from basketwise.errors import InputError
 from basketwise.provenance import sha256
 
@@ -115,7 +115,7 @@ def discover(data: str) -> list[Source]:
 def digests(sources: list[Source]) -> dict[str, str]:
     """Return the content digest of each raw table; the members of one archive share its digest."""
     paths = list(dict.fromkeys(source.path for source in sources))
-    with ThreadPoolExecutor(2) as pool:
+    with worker_pool() as pool:
         digests = dict(zip(paths, pool.map(sha256, paths), strict=True))
     # A glob can meet one name in two folders.
     names = [source.name for source in sources]

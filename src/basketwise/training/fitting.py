@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basketwise.arrays import Labels, Matrix, Probabilities
-from basketwise.concurrency import abandoning_pool, cores
+from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.progress import Tick
 from basketwise.schema import CLASSES
@@ -169,7 +169,7 @@ def train_all(
         for name in order
         for fold in range(config.folds)
     }
-    with abandoning_pool(cores()) as pool:
+    with abandoning_pool() as pool:
         fits = {
             name: pool.submit(fit, name, train, config, checkpoints)
             for name, stored in fitted.items()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from basketwise.concurrency import abandoning_pool, cores
+from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.features.groups import ALWAYS_WRITTEN, columns_of, of_index
 from basketwise.training.checkpoints import Checkpoints
@@ -73,7 +73,7 @@ def fit_references(
     checkpoints : Checkpoints
         Where finished fits are stored.
     """
-    with abandoning_pool(cores()) as pool:
+    with abandoning_pool() as pool:
         work = {
             plan.name: pool.submit(
                 fit, plan.algorithm, train.only(plan.columns), config, checkpoints, plan.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Counts, Matrix
+from basketwise.concurrency import worker_pool
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.hierarchy import fallback, smooth
 from basketwise.features.product_index.refinement import ShortBaskets, refine
@@ -187,7 +187,7 @@ def learn_index(evidence: Evidence, config: IndexConfig) -> LearnedIndex:
         ).with_columns(pl.lit(fold, pl.Int8).alias(FOLD))
 
     # The limit holds for the whole process: set by each thread it would end when the first is done.
-    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
+    with threadpool_limits(1), worker_pool() as pool:
         whole = pool.submit(learn_whole, evidence, config)
         by_fold = pl.concat(pool.map(learn, range(len(own.xtx))))
         return LearnedIndex(whole.result(), by_fold)

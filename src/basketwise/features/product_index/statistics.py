@@ -7,7 +7,6 @@ the products squared, whatever the number of lines.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,11 +15,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from basketwise.arrays import Flags, Matrix
+from basketwise.concurrency import worker_pool
 
 FLUSH_LINES = 2_000_000
 """Lines multiplied at a time: few full sparse products cost less than many thin ones."""
-
-WORKERS = 2
 
 Ints = NDArray[np.int32]
 
@@ -129,7 +127,7 @@ class FoldStatistics:
             self.xty[fold] += own.T @ targets[rows]
 
         # The folds share nothing, so the order in which they finish does not matter.
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with worker_pool() as pool:
             list(pool.map(add_fold, range(len(self.xtx))))
 
     def _design(self, lines: BasketLines) -> tuple[sp.csr_array, Matrix]:
