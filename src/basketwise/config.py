@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from basketwise.schema import CLASSES, DEFAULT_LABELS, GROUP_NAME
+from basketwise.schema import CLASSES, COLUMN_NAMES, DEFAULT_LABELS, GROUP_NAME
 
 LabelName = Literal["Low", "Medium", "High", "Unclassified"]
 ModelName = Literal["logistic", "decision_tree", "random_forest", "xgboost"]
@@ -37,8 +37,19 @@ class DataConfig(Section):
 
     encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
     """Text encoding of CSV files."""
+    columns: dict[str, str] = {}
+    """Your own name of a column, by its name in raw lines: TransactionID for BASKET_ID."""
     labels: dict[str, LabelName] = Field(default_factory=lambda: dict(DEFAULT_LABELS))  # type: ignore[arg-type]
     """What each label of the input means."""
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
+        named = {name.upper(): own for name, own in columns.items()}
+        unknown = [name for name in named if name not in COLUMN_NAMES]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is not a column; known: {', '.join(COLUMN_NAMES)}")
+        return named
 
 
 class EtlConfig(Section):

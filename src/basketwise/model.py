@@ -97,7 +97,7 @@ class Model:
             If lines were rejected; says how many, and why. A basket of rejected lines alone has no
             row.
         """
-        return like(self.score(_accepted(lines)), lines)
+        return like(self.score(self._accepted(lines)), lines)
 
     def predict_proba(self, lines: Any) -> Any:
         """Return the calibrated probabilities of each basket.
@@ -109,7 +109,7 @@ class Model:
         frame of the same kind
             ``basket_id``, ``p_low``, ``p_medium``, ``p_high`` (Float64, sum 1).
         """
-        return like(self.score(_accepted(lines)).select(KEY, *PROBABILITIES), lines)
+        return like(self.score(self._accepted(lines)).select(KEY, *PROBABILITIES), lines)
 
     def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Predict, and say which products pointed a basket where.
@@ -127,7 +127,7 @@ class Model:
             The columns of :meth:`predict`, and ``explanation`` (String).
         """
         ids = [str(basket) for basket in baskets]
-        return like(self.score_and_explain(_accepted(lines), ids)[0], lines)
+        return like(self.score_and_explain(self._accepted(lines), ids)[0], lines)
 
     def contributions(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Split the features of the group ``product`` among a basket's products, exactly.
@@ -150,7 +150,9 @@ class Model:
         InputError
             If the model has no product index; else as :meth:`predict`.
         """
-        _, products = self.score_and_explain(_accepted(lines), [str(basket) for basket in baskets])
+        _, products = self.score_and_explain(
+            self._accepted(lines), [str(basket) for basket in baskets]
+        )
         if products is None:
             raise InputError("The model has no product index.", "Train it with the group product.")
         return like(contributions(products), lines)
@@ -209,6 +211,21 @@ class Model:
             products = basket_products(lines, self.recipe, self.lookup.score)
         return explain(scored, products, self.groups), products
 
+    def _accepted(self, lines: Any) -> pl.DataFrame:
+        cleaned = clean_table(lines, Rules(columns=self.metadata.columns))
+        rejected, reasons = cleaned.rejected.height, cleaned.reasons
+        if cleaned.lines.is_empty():
+            raise none_usable(rejected, reasons)
+        if rejected:
+            counted = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
+            total = rejected + cleaned.lines.height
+            warnings.warn(
+                f"{rejected:,} of {total:,} lines rejected: {counted}; basketwise.clean(lines) "
+                "lists them.",
+                stacklevel=3,
+            )
+        return cleaned.lines
+
     def _probabilities(self, X: Matrix) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         if not X.shape[0]:
             return np.empty((0, len(CLASSES)))
@@ -246,22 +263,6 @@ def load_model_archive(path: Path) -> Model:
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         unpack(path, Path(scratch))
         return _from_folder(Path(scratch))
-
-
-def _accepted(lines: Any) -> pl.DataFrame:
-    cleaned = clean_table(lines, Rules())
-    count = cleaned.rejected.height
-    if not cleaned.lines.height:
-        raise none_usable(count, cleaned.reasons)
-    if count:
-        reasons = ", ".join(f"{n:,} {reason}" for reason, n in cleaned.reasons.items())
-        total = count + cleaned.lines.height
-        warnings.warn(
-            f"{count:,} of {total:,} lines rejected: {reasons}; basketwise.clean(lines).rejected "
-            "lists them.",
-            stacklevel=3,
-        )
-    return cleaned.lines
 
 
 def _from_folder(folder: Path) -> Model:

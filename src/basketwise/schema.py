@@ -97,6 +97,8 @@ COLUMNS: tuple[Column, ...] = (
     Column(CUST_CODE, Kind.TEXT),
 )
 
+COLUMN_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
+
 VENDOR_LABELS: frozenset[str] = frozenset(
     {
         "BASKET_SIZE",

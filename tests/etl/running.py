@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from basketwise.config import Config
+from basketwise.config import Config, DataConfig
 from basketwise.etl.chunks import weeks
 from basketwise.etl.cleaning import Rules
 from basketwise.etl.intake import Intake, build_silver
@@ -76,12 +76,12 @@ def rules(*, labelled: bool = True, keep: bool = False) -> Rules:
     return Rules(labelled=labelled, keep_duplicates=keep)
 
 
-def take_in(data: Path, root: Path, how: Rules | None = None, *, encoding: str = "utf-8") -> Taken:
+def take_in(
+    raw: Path, root: Path, how: Rules | None = None, *, data: DataConfig | None = None
+) -> Taken:
     silver, _, scratch = folders(root)
-    sources = discover(str(data))
-    intake, survey = build_silver(
-        sources, silver, scratch, how or rules(), quiet, encoding=encoding
-    )
+    sources = discover(str(raw))
+    intake, survey = build_silver(sources, silver, scratch, how or rules(), quiet, data=data)
     refused = sorted((silver / REJECTED).glob("*.parquet"))
     taken = Taken(
         intake,

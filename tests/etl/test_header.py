@@ -1,10 +1,18 @@
 import gzip
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.header import Header, check_columns, parse_header, read_csv_header
+from basketwise.etl.header import (
+    Header,
+    check_columns,
+    parse_header,
+    read_csv_header,
+    standard_names,
+)
 from basketwise.etl.sources import Source
 from basketwise.schema import COLUMNS
 
@@ -52,30 +60,30 @@ def test_positions_are_of_known_columns_only() -> None:
         (b"BASKET_ID,SPEND", "latin-1"),
     ],
 )
-def test_reads_the_first_line(tmp_path: Path, content: bytes, encoding: str) -> None:
-    header = read_csv_header(source(tmp_path / "a.csv", content), encoding)
+def test_reads_the_first_line(tmp_path: Path, content: bytes, encoding: Any) -> None:
+    header = read_csv_header(source(tmp_path / "a.csv", content), DataConfig(encoding=encoding))
     assert header.names == ("BASKET_ID", "SPEND")
 
 
 def test_a_header_in_another_encoding_names_the_byte(tmp_path: Path) -> None:
     table = source(tmp_path / "a.csv", "Café,SPEND\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"header of 'a\.csv' is not utf-8: byte 3 is 0xe9") as e:
-        read_csv_header(table, "utf-8")
+        read_csv_header(table, DataConfig(encoding="utf-8"))
     assert "data.encoding" in e.value.hint
-    assert read_csv_header(table, "latin-1").names == ("CAFÉ", "SPEND")
+    assert read_csv_header(table, DataConfig(encoding="latin-1")).names == ("CAFÉ", "SPEND")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"  \r\nBASKET_ID\n"])
 def test_an_empty_file(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InputError, match=r"'a\.csv' is empty"):
-        read_csv_header(source(tmp_path / "a.csv", content), "utf-8")
+        read_csv_header(source(tmp_path / "a.csv", content), DataConfig())
 
 
 def test_a_gzip_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'a\.csv\.gz' is a broken gzip"):
-        read_csv_header(source(tmp_path / "a.csv.gz", b"BASKET_ID,SPEND\n"), "utf-8")
+        read_csv_header(source(tmp_path / "a.csv.gz", b"BASKET_ID,SPEND\n"), DataConfig())
     with pytest.raises(InputError, match=r"'b\.csv\.gz' is empty"):
-        read_csv_header(source(tmp_path / "b.csv.gz", gzip.compress(b"")), "utf-8")
+        read_csv_header(source(tmp_path / "b.csv.gz", gzip.compress(b"")), DataConfig())
 
 
 def test_all_columns_are_fine(table: Source) -> None:
@@ -125,3 +133,17 @@ def test_the_other_set_is_named_with_the_one_to_get(table: Source) -> None:
 def test_the_calendar_is_recognised() -> None:
     assert parse_header("shop_week,date_from,date_to").is_calendar
     assert not parse_header("shop_week,date_from,date_to,spend").is_calendar
+
+
+def test_a_retailers_own_names_stand_for_ours() -> None:
+    own = {"BASKET_ID": "TransactionID", "SPEND": "amount"}
+    assert parse_header("transactionid;AMOUNT;PROD_CODE;QUANTITY", own).names == (
+        "BASKET_ID",
+        "SPEND",
+        "PROD_CODE",
+        "QUANTITY",
+    )
+    # A column of our name beside the mapped one is something else.
+    assert standard_names(["amount", "SPEND"], own) == ("SPEND", "SPEND (not mapped)")
+    # Tables that have our names already may come as well.
+    assert standard_names(["SPEND"], own) == ("SPEND",)

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 import basketwise.etl.reading as reading
+from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.chunks import weeks
 from tests.etl.running import rules, take_in
@@ -206,3 +207,16 @@ def test_a_file_that_cannot_be_read_stops_the_intake(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "c.csv", TWO)
     with pytest.raises(InputError, match=r"'b\.csv' has the BASKET_ID '9\.94E\+14'"):
         take_in(tmp_path / "raw", tmp_path / "out")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_retailers_own_column_names(tmp_path: Path, suffix: str) -> None:
+    own = {"BASKET_ID": "TransactionID", "PROD_CODE": "sku", "SPEND": "Amount"}
+    lines = pl.DataFrame(ONE).rename(own)
+    (tmp_path / "raw").mkdir()
+    path = tmp_path / "raw" / f"a{suffix}"
+    lines.write_csv(path) if suffix == ".csv" else lines.write_parquet(path)
+    taken = take_in(tmp_path / "raw", tmp_path / "out", data=DataConfig(columns=own))
+    write_csv(tmp_path / "ours" / "a.csv", ONE)
+    expected = take_in(tmp_path / "ours", tmp_path / "expected")
+    assert taken.accepted.drop("source").equals(expected.accepted.drop("source"))

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import basketwise.etl.preview as preview
+from basketwise.config import DataConfig
 from basketwise.errors import ConfigError, InputError
 from basketwise.etl.cleaning import NO_WEEK, Rules, clean
 from basketwise.etl.header import Header
@@ -32,7 +33,7 @@ Strategy = Literal["time", "customer"]
 def refusal(path: Path, strategy: Strategy = "time", encoding: str = "utf-8") -> str:
     """Return what the split is refused with; empty if it passes."""
     try:
-        check_split(discover(str(path)), strategy, encoding)
+        check_split(discover(str(path)), strategy, DataConfig(encoding=encoding))
     except ConfigError as error:
         return str(error)
     return ""
@@ -195,7 +196,7 @@ def test_text_in_another_encoding(tmp_path: Path) -> None:
 
 
 def test_a_stratified_split_opens_no_file(tmp_path: Path) -> None:
-    check_split([Source("a.csv", tmp_path / "a.csv", None, 1)], "stratified", "utf-8")
+    check_split([Source("a.csv", tmp_path / "a.csv", None, 1)], "stratified", DataConfig())
 
 
 def cut(folder: Path, name: str) -> None:

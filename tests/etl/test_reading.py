@@ -8,6 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import basketwise.etl.reading as reading
+from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.reading import read_raw
 from basketwise.etl.sources import discover
@@ -33,8 +34,9 @@ def read(path: Path, *, encoding: str = "utf-8", labelled: bool = True) -> pl.Da
     scratch = path.parent / "scratch"
     scratch.mkdir(exist_ok=True)
     (source,) = discover(str(path))
+    data = DataConfig(encoding=encoding)
     try:
-        frames = list(read_raw(source, scratch, encoding=encoding, labelled=labelled))
+        frames = list(read_raw(source, scratch, data, labelled=labelled))
     finally:
         assert not list(scratch.iterdir())
     counted = 1

@@ -95,8 +95,8 @@ def _data(data: str, config: Config) -> Check:
     sources = discover(data)
     first = sources[0]
     with TemporaryDirectory(prefix="basketwise-") as scratch:
-        raw = next(read_raw(first, Path(scratch), encoding=config.data.encoding), None)
-    check_split(sources, config.split.strategy, config.data.encoding)
+        raw = next(read_raw(first, Path(scratch), config.data), None)
+    check_split(sources, config.split.strategy, config.data)
     if raw is None:
         return Check("data", "warning", f"{first.name} holds no till lines", "Look at the others.")
     cleaned = clean(

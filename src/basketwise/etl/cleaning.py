@@ -21,6 +21,7 @@ from basketwise.etl.dtypes import DTYPES, mapped_labels, refuse_damaged_ids, sta
 from basketwise.etl.reasons import REASON, first_reason
 from basketwise.schema import (
     BASKET_ID,
+    COLUMN_NAMES,
     COLUMNS,
     DEFAULT_LABELS,
     LABEL,
@@ -39,7 +40,6 @@ DISAGREE = "disagree"
 NO_WEEK = 0
 """SHOP_WEEK of lines whose table has no such column."""
 
-COLUMN_NAMES = [column.name for column in COLUMNS]
 LINE_COLUMNS = [*COLUMN_NAMES, SOURCE, ROW]
 REJECTED_COLUMNS = [SOURCE, ROW, REASON, *COLUMN_NAMES]
 
@@ -57,11 +57,14 @@ class Rules:
         Whether a line needs a label (to train); without, labels are not read.
     keep_duplicates
         Whether a line that repeats another in every column is accepted.
+    columns
+        A retailer's own column names by ours; for tables that still have them.
     """
 
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(DEFAULT_LABELS))
     labelled: bool = False
     keep_duplicates: bool = False
+    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def rules_of(config: Config, *, labelled: bool) -> Rules:
@@ -165,7 +168,7 @@ def clean(
         by a spreadsheet or written as floats: no line of such a table can be trusted, since
         several baskets may share one id by now.
     """
-    raw = standard(frame, source, labelled=rules.labelled)
+    raw = standard(frame, source, rules.columns, labelled=rules.labelled)
     refuse_damaged_ids(raw[BASKET_ID], source, first_row)
     lines = typed(raw, decimal_comma=decimal_comma)
     label = mapped_labels(lines[LABEL], rules.labels) if rules.labelled else None

@@ -11,7 +11,7 @@ from functools import lru_cache
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.header import check_columns
+from basketwise.etl.header import check_columns, standard_names
 from basketwise.schema import BASKET_ID, COLUMNS, Kind
 
 DTYPES: dict[Kind, type[pl.DataType]] = {
@@ -26,7 +26,9 @@ _FLOAT_ID = r"^\s*[0-9]+\.0*\s*$"
 _KNOWN = {column.name for column in COLUMNS}
 
 
-def standard(frame: pl.DataFrame, source: str, *, labelled: bool) -> pl.DataFrame:
+def standard(
+    frame: pl.DataFrame, source: str, columns: Mapping[str, str], *, labelled: bool
+) -> pl.DataFrame:
     """Select the known columns of a raw table under their upper-case names.
 
     Parameters
@@ -35,6 +37,8 @@ def standard(frame: pl.DataFrame, source: str, *, labelled: bool) -> pl.DataFram
         Lines as delivered.
     source : str
         Name of the table, for errors.
+    columns : mapping of str to str
+        A retailer's own column names by ours.
     labelled : bool
         Whether the label column is required; where not, it is left out.
 
@@ -49,7 +53,7 @@ def standard(frame: pl.DataFrame, source: str, *, labelled: bool) -> pl.DataFram
         If a required column is absent, one is given twice, or one is of a type that no raw line
         has.
     """
-    names = [name.strip().upper() for name in frame.columns]
+    names = standard_names(frame.columns, columns)
     check_columns(source, names, labelled=labelled)
     raw = frame.select(
         pl.col(given).alias(name)

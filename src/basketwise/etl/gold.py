@@ -183,5 +183,6 @@ def _metadata(
         products=survey.products[PROD_CODE].len(),
         files=intake.files,
         data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
+        columns=config.data.columns,
         warnings=intake.warnings,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from zipfile import BadZipFile
 
+from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.sources import Source, open_bytes
 from basketwise.schema import COLUMNS, COMPLETE_JOURNEY, LABEL
@@ -45,7 +47,29 @@ class Header:
         return {name: i for i, name in enumerate(self.names) if name in _KNOWN}
 
 
-def read_csv_header(source: Source, encoding: str) -> Header:
+def standard_names(given: Iterable[str], columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Return column names in upper case without blanks; those of a retailer's own as ours.
+
+    Parameters
+    ----------
+    given : iterable of str
+        As delivered.
+    columns : mapping of str to str
+        The retailer's own names by ours, from ``data.columns``. Where such a column is there,
+        another that has our name is not the one, and gets a name that is not known.
+
+    Examples
+    --------
+    >>> standard_names([" Spend", "Sku"], {"PROD_CODE": "SKU"})
+    ('SPEND', 'PROD_CODE')
+    """
+    names = [name.strip().upper() for name in given]
+    ours = {own.strip().upper(): name for name, own in columns.items()}
+    mapped = {ours[name] for name in names if name in ours}
+    return tuple(ours.get(n, f"{n} (not mapped)" if n in mapped else n) for n in names)
+
+
+def read_csv_header(source: Source, data: DataConfig) -> Header:
     """Read a CSV's header line.
 
     Raises
@@ -67,17 +91,17 @@ def read_csv_header(source: Source, encoding: str) -> Header:
             "Remove it, or deliver it again with its header and lines.",
         )
     try:
-        text = first.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        text = first.decode("utf-8-sig" if data.encoding == "utf-8" else data.encoding)
     except UnicodeDecodeError as error:
         raise InputError(
-            f"The header of {source.name!r} is not {encoding}: byte {error.start} is "
+            f"The header of {source.name!r} is not {data.encoding}: byte {error.start} is "
             f"0x{first[error.start]:02x}.",
             "Set data.encoding to 'latin-1' or 'cp1252' if the file is written so.",
         ) from error
-    return parse_header(text)
+    return parse_header(text, data.columns)
 
 
-def parse_header(line: str) -> Header:
+def parse_header(line: str, columns: Mapping[str, str] = MappingProxyType({})) -> Header:
     """Take the separator that makes most of the header's names known ones.
 
     Examples
@@ -87,13 +111,12 @@ def parse_header(line: str) -> Header:
     >>> parse_header("basket_id;Prod_Code;SPEND").separator
     ';'
     """
-    headers = [Header(s, _names(line, s)) for s in SEPARATORS]
+    headers = [Header(s, standard_names(_fields(line, s), columns)) for s in SEPARATORS]
     return max(headers, key=lambda h: (len(_KNOWN.intersection(h.names)), len(h.names)))
 
 
-def _names(line: str, separator: str) -> tuple[str, ...]:
-    row: list[str] = next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
-    return tuple(name.strip().upper() for name in row)
+def _fields(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
 
 
 def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.concurrency import worker_pool
+from basketwise.config import DataConfig
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Rules, clean, contradictions, none_usable
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
 from basketwise.etl.reading import read_raw
@@ -74,7 +75,7 @@ def build_silver(
     rules: Rules,
     tick: Tick,
     *,
-    encoding: str = "utf-8",
+    data: DataConfig | None = None,
 ) -> tuple[Intake, Survey]:
     """Write the partitions of clean lines, and the refused lines beside them.
 
@@ -88,20 +89,25 @@ def build_silver(
         How lines are judged.
     tick : callable
         Told of progress.
-    encoding : str
-        Of CSV files.
+    data : DataConfig, optional
+        How files are laid out.
 
     Raises
     ------
     InputError
         If a table cannot be read, or no line can be used.
     """
-    read = _read_all(sources, silver, scratch, rules, tick, encoding)
+    read = _read_all(sources, silver, scratch, rules, tick, data)
     return read, _settle_all(read, silver, rules, tick)
 
 
 def _read_all(
-    sources: list[Source], silver: Path, scratch: Path, rules: Rules, tick: Tick, encoding: str
+    sources: list[Source],
+    silver: Path,
+    scratch: Path,
+    rules: Rules,
+    tick: Tick,
+    data: DataConfig | None,
 ) -> Intake:
     landing, rejected = scratch / "landing", silver / REJECTED
     landing.mkdir(parents=True)
@@ -109,7 +115,7 @@ def _read_all(
 
     def read_table(number: int, source: Source) -> _Table:
         parts, rejected, lines = [], [], 0
-        frames = read_raw(source, scratch, encoding=encoding, labelled=rules.labelled)
+        frames = read_raw(source, scratch, data, labelled=rules.labelled)
         for piece, raw in enumerate(frames):
             cleaned = clean(
                 raw.frame,

@@ -77,6 +77,8 @@ class Metadata(Record):
     files: list[FileRecord]
     data_hash: str
     """sha256 over the files' names and digests."""
+    columns: dict[str, str] = {}
+    """A retailer's own column names by ours, from ``data.columns``."""
     warnings: list[str] = []
 
 

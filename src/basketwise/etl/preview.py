@@ -14,10 +14,16 @@ from zipfile import BadZipFile
 
 import polars as pl
 
-from basketwise.config import SplitStrategy
+from basketwise.config import DataConfig, SplitStrategy
 from basketwise.errors import BasketwiseError, InputError
 from basketwise.etl.cleaning import Rules, clean
-from basketwise.etl.header import MAX_HEADER_BYTES, Header, check_columns, read_csv_header
+from basketwise.etl.header import (
+    MAX_HEADER_BYTES,
+    Header,
+    check_columns,
+    read_csv_header,
+    standard_names,
+)
 from basketwise.etl.reading import RawFrame
 from basketwise.etl.sources import Source, open_bytes
 from basketwise.etl.split import no_customers, one_week
@@ -49,7 +55,7 @@ _UNREADABLE = (
 )
 
 
-def check_split(sources: Sequence[Source], strategy: SplitStrategy, encoding: str) -> None:
+def check_split(sources: Sequence[Source], strategy: SplitStrategy, data: DataConfig) -> None:
     """Refuse a split that the raw files cannot allow.
 
     Nothing is refused here that would be possible after cleaning. The reverse can happen: a week
@@ -61,8 +67,8 @@ def check_split(sources: Sequence[Source], strategy: SplitStrategy, encoding: st
         Raw tables.
     strategy : str
         ``split.strategy``. ``stratified`` needs neither weeks nor customers: nothing is read.
-    encoding : str
-        Of CSV files.
+    data : DataConfig
+        How files are laid out.
 
     Raises
     ------
@@ -79,7 +85,7 @@ def check_split(sources: Sequence[Source], strategy: SplitStrategy, encoding: st
         return
     column = SHOP_WEEK if strategy == "time" else CUST_CODE
     try:
-        seen = _seen(sources, column, encoding)
+        seen = _seen(sources, column, data)
     except _UNREADABLE:
         return
     # Without a single line there is no verdict on the split: cleaning says that there is none.
@@ -91,12 +97,12 @@ def _suffices(seen: set[Any], column: str) -> bool:
     return len(seen) >= 2 if column == SHOP_WEEK else any(code is not None for code in seen)
 
 
-def _seen(sources: Sequence[Source], column: str, encoding: str) -> set[Any]:
+def _seen(sources: Sequence[Source], column: str, data: DataConfig) -> set[Any]:
     """Gather different values of the column, until they suffice or all lines have been seen."""
     seen: set[Any] = set()
     for first_lines_only in (True, False):
         for source in sources:
-            for raw in _pieces(source, column, encoding):
+            for raw in _pieces(source, column, data):
                 seen |= _values(raw, column)
                 if _suffices(seen, column):
                     return seen
@@ -114,15 +120,15 @@ def _values(raw: RawFrame, column: str) -> set[Any]:
     return set(cleaned.lines[column].unique().head(2))
 
 
-def _pieces(source: Source, column: str, encoding: str) -> Iterator[RawFrame]:
+def _pieces(source: Source, column: str, data: DataConfig) -> Iterator[RawFrame]:
     """Read one column of a table: first a few lines, then larger pieces to the end.
 
     A table without the column gives a frame without it, as reading it in earnest does.
     """
     if source.is_parquet:
-        yield from _parquet_pieces(source, column)
+        yield from _parquet_pieces(source, column, data)
         return
-    header = read_csv_header(source, encoding)
+    header = read_csv_header(source, data)
     if header.is_calendar:
         return
     check_columns(source.name, header.names, labelled=True)
@@ -133,7 +139,7 @@ def _pieces(source: Source, column: str, encoding: str) -> Iterator[RawFrame]:
             if position is None:
                 frame = pl.DataFrame({BASKET_ID: ["1"]})
             else:
-                frame = _parse(text.decode(encoding).encode(), header, position).rename(
+                frame = _parse(text.decode(data.encoding).encode(), header, position).rename(
                     {str(position): column}
                 )
             yield RawFrame(frame, 1, decimal_comma=header.separator == ";")
@@ -166,10 +172,10 @@ def _parse(text: bytes, header: Header, position: int) -> pl.DataFrame:
     )
 
 
-def _parquet_pieces(source: Source, column: str) -> Iterator[RawFrame]:
+def _parquet_pieces(source: Source, column: str, data: DataConfig) -> Iterator[RawFrame]:
     lazy = pl.scan_parquet(source.path, glob=False)
     names = lazy.collect_schema().names()
-    header = Header(",", tuple(name.strip().upper() for name in names))
+    header = Header(",", standard_names(names, data.columns))
     if header.is_calendar:
         return
     check_columns(source.name, header.names, labelled=True)

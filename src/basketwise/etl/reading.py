@@ -15,9 +15,10 @@ from pathlib import Path
 
 import polars as pl
 
+from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.diagnosis import explain
-from basketwise.etl.header import Header, check_columns, read_csv_header
+from basketwise.etl.header import Header, check_columns, read_csv_header, standard_names
 from basketwise.etl.sources import Source
 
 BATCH_ROWS = 1_000_000
@@ -45,7 +46,7 @@ class RawFrame:
 
 
 def read_raw(
-    source: Source, scratch: Path, *, encoding: str = "utf-8", labelled: bool = True
+    source: Source, scratch: Path, data: DataConfig | None = None, *, labelled: bool = True
 ) -> Iterator[RawFrame]:
     """Read one table in frames of at most a million lines.
 
@@ -55,8 +56,8 @@ def read_raw(
         What to read.
     scratch : Path
         Folder for unpacked or recoded copies; they are removed again.
-    encoding : str
-        Of CSV files.
+    data : DataConfig, optional
+        How files are laid out: encoding and column names.
     labelled : bool
         Whether the label column is required.
 
@@ -70,16 +71,17 @@ def read_raw(
     InputError
         If the table cannot be read or lacks a required column; nothing of it was used then.
     """
+    data = data or DataConfig()
     if source.is_parquet:
-        yield from _read_parquet(source, labelled=labelled)
+        yield from _read_parquet(source, data, labelled=labelled)
         return
-    header = read_csv_header(source, encoding)
+    header = read_csv_header(source, data)
     if header.is_calendar:
         return
     check_columns(source.name, header.names, labelled=labelled)
     with_text = scratch / f"{abs(hash((source.path, source.member))):x}.csv"
     try:
-        path = _as_utf8_file(source, with_text, encoding)
+        path = _as_utf8_file(source, with_text, data.encoding)
         whole = source.size * (8 if source.is_gzip else 1) < WHOLE_BELOW
         lines = 0
         for frame in _frames(_scan_csv(path, header), whole=whole):
@@ -93,7 +95,7 @@ def read_raw(
         zlib.error,
         zipfile.BadZipFile,
     ) as error:
-        raise explain(source, header, encoding, error) from error
+        raise explain(source, header, data.encoding, error) from error
     finally:
         with_text.unlink(missing_ok=True)
     if lines == 0:
@@ -154,12 +156,12 @@ def _scan_csv(path: Path, header: Header) -> pl.LazyFrame:
     return lazy.select(pl.col(names[i]).alias(name) for name, i in header.positions().items())
 
 
-def _read_parquet(source: Source, *, labelled: bool) -> Iterator[RawFrame]:
+def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterator[RawFrame]:
     lines = 0
     try:
         lazy = pl.scan_parquet(source.path, glob=False)
         given = lazy.collect_schema().names()
-        header = Header(",", tuple(name.strip().upper() for name in given))
+        header = Header(",", standard_names(given, data.columns))
         if header.is_calendar:
             return
         check_columns(source.name, header.names, labelled=labelled)

@@ -55,9 +55,7 @@ def run_silver(
         If a table cannot be read, or no line can be used.
     """
     rules = rules_of(config, labelled=True)
-    intake, survey = build_silver(
-        sources, silver, scratch, rules, tick, encoding=config.data.encoding
-    )
+    intake, survey = build_silver(sources, silver, scratch, rules, tick, data=config.data)
     write_survey(survey, silver / SURVEY)
     record = IntakeRecord(
         files=intake.files,

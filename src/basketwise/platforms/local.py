@@ -19,7 +19,7 @@ class LocalPlatform:
         from basketwise.etl.sources import digests, discover
 
         sources = discover(local_copy(data, config.aws))
-        check_split(sources, config.split.strategy, config.data.encoding)
+        check_split(sources, config.split.strategy, config.data)
         return digests(sources)
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:

@@ -139,7 +139,7 @@ def _take_in(sources: list[Source], folder: Path, config: Config, tick: Tick) ->
         folder / SCRATCH,
         rules,
         tick,
-        encoding=config.data.encoding,
+        data=config.data,
     )
     return intake
 

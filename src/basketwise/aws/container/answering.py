@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -124,7 +124,7 @@ def answer(request: Request, model: Model, config: Config) -> dict[str, Any]:
     InputError
         If a required column is absent, or no line can be used.
     """
-    rules = rules_of(config, labelled=False)
+    rules = replace(rules_of(config, labelled=False), columns=model.metadata.columns)
     judged = clean(request.lines, rules, source=BODY, decimal_comma=request.decimal_comma)
     cleaned = settle(judged, rules)
     if cleaned.lines.is_empty():
@@ -205,7 +205,8 @@ def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict
         row: dict[str, str | None] = {}
         for column, value in line.items():
             name = column.strip().upper()
-            if name not in _COLUMNS:
+            if name not in _COLUMNS and (name == LABEL or not isinstance(value, str | int | float)):
+                # A column that no model reads; one of text or numbers may be a retailer's own.
                 continue
             if name in row:
                 raise InputError(f"{where} has the column {name} more than once.", _FORM)

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     if clean:
         sources = discover(data)
-        check_split(sources, config.split.strategy, config.data.encoding)
+        check_split(sources, config.split.strategy, config.data)
         plan = planned("silver", digests(sources), config, source=options.source)
     # Within an output: the root disk of a job is small, and each output may be a mount of its own.
     with TemporaryDirectory(prefix=".scratch-", dir=silver if clean else gold) as scratch:
