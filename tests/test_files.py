@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.files import move
+from basketwise.files import move, write_whole
 
 
 @pytest.fixture
@@ -65,3 +65,27 @@ def test_a_move_that_fails_leaves_the_source_and_nothing_else(
 def test_any_other_error_is_raised(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         move(tmp_path / "absent", tmp_path / "b")
+
+
+def test_a_file_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"before")
+    write_whole(path, b"af", b"ter")
+    assert path.read_bytes() == b"after"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"before")
+
+    def full(_: int) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        write_whole(path, b"after")
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]

@@ -15,9 +15,10 @@ from basketwise.config import ModelName
 from basketwise.errors import InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.files import CALIBRATION_FILE
 from basketwise.model import Model, load_model_archive
 from basketwise.schema import BASKET_ID, CLASSES, LABEL, PREDICTED, PROBABILITIES, PROD_CODE
-from basketwise.training.calibration import CALIBRATION_FILE, Calibration, calibrate
+from basketwise.training.calibration import Calibration, calibrate
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
 from basketwise.training.predictions import CALIBRATED, predicted_class, probability_columns

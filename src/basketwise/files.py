@@ -1,11 +1,76 @@
-"""Moving finished files and folders to where they are read."""
+"""The names of the files of a run and of its archive; files that are written whole or not at all.
+
+Of silver and gold each stage names its own files: :mod:`basketwise.etl.silver`,
+:mod:`basketwise.etl.tables`.
+"""
 
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 from uuid import uuid4
+
+ARCHIVE = "model.tar.gz"
+"""What is registered and shipped."""
+MANIFEST = "manifest.json"
+CODE = "code"
+"""The one folder in an archive: what AWS's image needs besides, to serve the model."""
+
+MODEL = "model.skops"
+JOBLIB = "model.joblib"
+"""The model for other tools; Basketwise never loads it."""
+CALIBRATION_FILE = "calibration.json"
+RECORD_FILE = "training.json"
+OOF_FILE = "oof_predictions.parquet"
+TEST_PREDICTIONS_FILE = "test_predictions.parquet"
+GOLD_READ = "gold.json"
+"""Of a job: the sha256 of each gold file that the training read."""
+JOB_FILE = "job.json"
+"""Names the job that trained elsewhere; absent where this process did."""
+
+REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
+METRICS_FILE = "metrics.json"
+EVALUATION_RESULTS = "evaluation_results.json"
+MODEL_METADATA = "model_metadata.json"
+RESULTS = "results.json"
+COMPARISON = "model_comparison.png"
+RELIABILITY = "reliability.png"
+
+DRAFT = ".tmp"
+"""End of the name of a file that is not finished."""
+
+
+def write_whole(path: Path, *parts: bytes) -> None:
+    """Write a file; whoever reads it finds all of it, or what was there before.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder exists.
+    parts : bytes
+        Its content, one part after the other.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left then.
+    """
+    draft = _draft(path)
+    try:
+        with draft.open("xb") as stream:
+            stream.writelines(parts)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{uuid4().hex}{DRAFT}")
 
 
 def move(source: Path, target: Path) -> None:
@@ -30,7 +95,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def _copy_and_remove(source: Path, target: Path) -> None:
-    draft = target.with_name(f".{uuid4().hex}.tmp")
+    draft = _draft(target)
     remove = shutil.rmtree if source.is_dir() else Path.unlink
     try:
         if source.is_dir():

@@ -24,11 +24,12 @@ from basketwise.explain.sentences import explain
 from basketwise.features.groups import columns_of, of_index
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.recipe import Recipe, features
+from basketwise.files import MODEL
 from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROBABILITIES
 from basketwise.tables import like
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
 from basketwise.training.candidates import Classifier
-from basketwise.training.persistence import MODEL, load_model
+from basketwise.training.persistence import load_model
 from basketwise.training.predictions import decide
 
 

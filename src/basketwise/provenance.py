@@ -1,4 +1,4 @@
-"""Where a result came from: bytes, code, libraries, machine, commit."""
+"""Where a result came from: code, libraries, machine, commit."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing_extensions import TypedDict
 
 from basketwise import __version__
+from basketwise.digests import sha256
 
 XGBOOST = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
 """The distribution that brings XGBoost here, as ``pyproject.toml`` chooses it."""
@@ -103,15 +104,3 @@ def git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() if found.returncode == 0 else None
-
-
-def content(folder: Path) -> dict[str, str]:
-    """Return the sha256 of each file below a folder, by its relative name."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
-
-
-def sha256(path: Path) -> str:
-    """Return the hex digest of a file's bytes as they lie on disk."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -13,9 +13,7 @@ import pytest
 
 from basketwise.artifact import archive as artifact
 from basketwise.artifact.archive import (
-    ARCHIVE,
     FORMAT,
-    MANIFEST,
     check,
     extract,
     pack,
@@ -24,6 +22,7 @@ from basketwise.artifact.archive import (
     write_manifest,
 )
 from basketwise.errors import InputError
+from basketwise.files import ARCHIVE, MANIFEST
 
 FILES = {"metadata.json": b'{"a": 1}', "model.skops": bytes(range(256)) * 40}
 Member = tuple[tarfile.TarInfo, bytes]

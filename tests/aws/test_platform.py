@@ -11,12 +11,12 @@ import pytest
 from basketwise.aws.clients import client
 from basketwise.aws.platform import SageMakerPlatform
 from basketwise.config import AwsConfig, Config
+from basketwise.digests import sha256
 from basketwise.errors import ConfigError, DependencyError, InputError
 from basketwise.etl.metadata import read_metadata
+from basketwise.files import GOLD_READ
 from basketwise.platforms.protocol import EtlJob, TrainingJob
-from basketwise.provenance import sha256
 from basketwise.storage.opening import open_storage
-from basketwise.training.record import GOLD_READ
 from tests.aws.double.cloud import Cloud, running_cloud
 from tests.cli.till import delivered, delivery
 from tests.fakes.model_registry import REGION

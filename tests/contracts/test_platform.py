@@ -12,15 +12,16 @@ import pytest
 from basketwise.aws.clients import client
 from basketwise.aws.platform import SageMakerPlatform
 from basketwise.config import AwsConfig, Config
+from basketwise.digests import sha256
 from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
 from basketwise.etl.cohorts import COHORTS_FILE
 from basketwise.etl.metadata import read_metadata
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.files import RECORD_FILE
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
-from basketwise.provenance import sha256
 from basketwise.storage.opening import open_storage
-from basketwise.training.record import RECORD_FILE, TrainingRecord
+from basketwise.training.record import TrainingRecord
 from tests.aws.double.cloud import running_cloud
 from tests.cli.till import delivered, delivery, without
 from tests.fakes.model_registry import REGION

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from basketwise.digests import sha256
 from basketwise.errors import InputError
 from basketwise.etl.sources import MAX_ZIP_RATIO, discover, open_bytes
-from basketwise.provenance import sha256
 
 
 def touch(folder: Path, *names: str) -> None:

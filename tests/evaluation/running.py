@@ -9,12 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from basketwise.artifact.archive import ARCHIVE
 from basketwise.config import Config, EvaluationConfig, TrainingConfig
 from basketwise.evaluation.champion import NoChampion
 from basketwise.evaluation.stage import run_evaluation
+from basketwise.files import ARCHIVE, TEST_PREDICTIONS_FILE
 from basketwise.report.types import Report, StartedRun
-from basketwise.training.predictions import TEST_PREDICTIONS_FILE
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import run_training
 from tests.etl.running import quiet

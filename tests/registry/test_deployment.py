@@ -9,8 +9,8 @@ import pytest
 
 from basketwise.artifact.archive import pack, write_manifest
 from basketwise.config import DeploymentConfig
+from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.provenance import sha256
 from basketwise.registry.deployment import export_version, follow_champion
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Submission
 from tests.evaluation.running import Evaluated

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from basketwise.files import JOB_FILE
 from basketwise.registry.protocol import Submission
 from basketwise.registry.submission import submission
 from basketwise.report.types import Report
-from basketwise.training.record import JOB_FILE
 from tests.evaluation.running import CONFIG, Evaluated
 from tests.fakes.registry import MemoryRegistry
 

@@ -11,10 +11,7 @@ import pytest
 
 from basketwise.etl.cohorts import COHORTS_FILE
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
-from basketwise.evaluation.outputs import METRICS_FILE
-from basketwise.training.calibration import CALIBRATION_FILE
-from basketwise.training.persistence import MODEL
-from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
+from basketwise.files import CALIBRATION_FILE, METRICS_FILE, MODEL, OOF_FILE, TEST_PREDICTIONS_FILE
 from tests.cli.calling import clean_environment
 
 SETTINGS = (

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 import basketwise.training.calibration as calibration_module
 from basketwise.arrays import Labels, Probabilities
 from basketwise.errors import InputError
+from basketwise.files import CALIBRATION_FILE
 from basketwise.training.calibration import (
-    CALIBRATION_FILE,
     HIGHEST,
     LOWEST,
     MAX_THRESHOLDS,

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from basketwise.config import TrainingConfig
-from basketwise.training.persistence import MODEL
-from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
-from basketwise.training.record import RECORD_FILE, TrainingRecord
+from basketwise.files import MODEL, OOF_FILE, RECORD_FILE, TEST_PREDICTIONS_FILE
+from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import run_training
 from tests.etl.running import Run, quiet
 

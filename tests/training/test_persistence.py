@@ -18,8 +18,9 @@ import skops.io
 from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
+from basketwise.files import MODEL
 from basketwise.training.candidates import TRUSTED, Classifier, build
-from basketwise.training.persistence import MODEL, dump_model, load_model, loads_model
+from basketwise.training.persistence import dump_model, load_model, loads_model
 from tests.training.made_up import made_up
 
 NAMES: tuple[ModelName, ...] = get_args(ModelName)

@@ -14,20 +14,15 @@ from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import read_metadata
 from basketwise.features.groups import columns_of
+from basketwise.files import MODEL, OOF_FILE, RECORD_FILE, TEST_PREDICTIONS_FILE
 from basketwise.schema import CLASSES
 from basketwise.training import fitting
 from basketwise.training.calibration import calibrate, fit_calibration, read_calibration
 from basketwise.training.candidates import Classifier, build
 from basketwise.training.examples import read_examples
-from basketwise.training.persistence import MODEL, load_model
-from basketwise.training.predictions import (
-    CALIBRATED,
-    OOF_FILE,
-    TEST_PREDICTIONS_FILE,
-    decide,
-    probability_columns,
-)
-from basketwise.training.record import RECORD_FILE, TrainingRecord
+from basketwise.training.persistence import load_model
+from basketwise.training.predictions import CALIBRATED, decide, probability_columns
+from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import run_training
 from tests.etl.running import Run, quiet
 from tests.evaluation.running import CONFIG, FEW_TREES, Evaluated

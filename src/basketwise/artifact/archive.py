@@ -16,17 +16,14 @@ import zlib
 from pathlib import Path
 from typing import Any, cast
 
+from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.provenance import sha256
+from basketwise.files import CODE, MANIFEST
 
 BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error)
 """What reading a damaged archive raises."""
 
 FORMAT = 1
-ARCHIVE = "model.tar.gz"
-MANIFEST = "manifest.json"
-CODE = "code"
-"""The one folder in an archive: what AWS's image needs besides, to serve the model."""
 
 MAX_FILES = 200
 MAX_BYTES = 4 * 2**30

@@ -35,13 +35,14 @@ from basketwise.aws.running.outputs import (
 from basketwise.aws.sending.code import send_code
 from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
 from basketwise.config import Config
+from basketwise.digests import content
+from basketwise.files import JOB_FILE
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
-from basketwise.provenance import code_hash, content
+from basketwise.provenance import code_hash
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER
 from basketwise.storage.protocol import Storage
-from basketwise.training.record import JOB_FILE
 
 PROGRESS = re.compile(r"(?P<what>[^0-9]+) (?P<done>[1-9][0-9]*)/(?P<total>[1-9][0-9]*)")
 """Progress in a container's log, see :func:`basketwise.aws.container.layout.teller`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from basketwise.cli.options import program
+from basketwise.files import ARCHIVE, REPORT_HTML
 
 if TYPE_CHECKING:
     from basketwise.report.types import LeaderboardRow, Report, SplitScores
@@ -54,8 +55,8 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "lines": result.metadata.lines.model_dump(),
         "impact": report["impact"],
         "artifacts": result.address,
-        "report": f"{result.address}/report.html",
-        "model": f"{result.address}/model.tar.gz",
+        "report": f"{result.address}/{REPORT_HTML}",
+        "model": f"{result.address}/{ARCHIVE}",
         "deployment_config": result.config_address,
     }
 
@@ -105,10 +106,10 @@ def print_summary(result: RunResult) -> None:
         click.echo(f"  {line}")
     _section("Deployment readiness")
     folder, config = shown(result.address), result.config_address
-    click.echo(f"  report    {folder}/report.html")
+    click.echo(f"  report    {folder}/{REPORT_HTML}")
     if "://" in folder:
-        click.echo(f"  here      {shown(result.folder)}/report.html")
-    click.echo(f"  model     {folder}/model.tar.gz")
+        click.echo(f"  here      {shown(result.folder)}/{REPORT_HTML}")
+    click.echo(f"  model     {folder}/{ARCHIVE}")
     click.echo(f"  config    {shown(config) if config else 'none: the model is not approved'}")
     click.echo(f"  took      {result.seconds:.1f} s")
 

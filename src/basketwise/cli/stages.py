@@ -9,6 +9,7 @@ import click
 from basketwise.cli.options import FORCE_OPTION, Common, common, context
 from basketwise.cli.output import leaderboard_lines, print_json, shown, split_lines
 from basketwise.cli.run import overrides
+from basketwise.files import REPORT_HTML
 
 RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the latest run.")
 
@@ -67,7 +68,7 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
     for line in (*leaderboard_lines(report["leaderboard"]), *split_lines(report["splits"])):
         click.echo(line)
     click.echo(report["verdict"]["headline"])
-    click.echo(f"report    {shown(ctx.workspace.address(ARTIFACTS, name))}/report.html")
+    click.echo(f"report    {shown(ctx.workspace.address(ARTIFACTS, name))}/{REPORT_HTML}")
 
 
 @click.command()

@@ -10,6 +10,7 @@ import polars as pl
 
 from basketwise.concurrency import worker_pool
 from basketwise.config import DataConfig
+from basketwise.digests import sha256
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Rules, clean, contradictions, none_usable
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
 from basketwise.etl.reading import read_raw
@@ -17,7 +18,6 @@ from basketwise.etl.reasons import REASON
 from basketwise.etl.sources import FileRecord, Source
 from basketwise.etl.survey import Survey, merge
 from basketwise.progress import Tick
-from basketwise.provenance import sha256
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 
 """Told (what is being done, pieces done, pieces in all)."""

@@ -14,8 +14,8 @@ from typing import IO, cast
 from pydantic import BaseModel, ConfigDict
 
 from basketwise.concurrency import worker_pool
+from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.provenance import sha256
 
 SUFFIXES = (".csv", ".csv.gz", ".zip", ".parquet")
 

@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from basketwise.artifact.archive import ARCHIVE, CODE, MANIFEST, pack, write_manifest
+from basketwise.artifact.archive import pack, write_manifest
 from basketwise.artifact.bundle import write_code
 from basketwise.config import Config
+from basketwise.digests import sha256
 from basketwise.etl.cohorts import COHORTS_FILE
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.evaluation.documents import (
@@ -21,18 +22,27 @@ from basketwise.evaluation.documents import (
 )
 from basketwise.evaluation.findings import Findings
 from basketwise.features.groups import of_index
-from basketwise.provenance import sha256, timestamp
+from basketwise.files import (
+    ARCHIVE,
+    CALIBRATION_FILE,
+    CODE,
+    COMPARISON,
+    EVALUATION_RESULTS,
+    JOBLIB,
+    MANIFEST,
+    METRICS_FILE,
+    MODEL,
+    MODEL_METADATA,
+    OOF_FILE,
+    RELIABILITY,
+    REPORT_HTML,
+    REPORT_JSON,
+    RESULTS,
+    TEST_PREDICTIONS_FILE,
+)
+from basketwise.provenance import timestamp
 from basketwise.report.types import Report, StartedRun
 from basketwise.schema import CLASSES
-from basketwise.training.calibration import CALIBRATION_FILE
-from basketwise.training.persistence import MODEL
-from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
-
-REPORT_JSON = "report.json"
-REPORT_HTML = "report.html"
-METRICS_FILE = "metrics.json"
-COMPARISON = "model_comparison.png"
-RELIABILITY = "reliability.png"
 
 
 def write_outputs(
@@ -64,9 +74,9 @@ def write_outputs(
     report["run"] = run.document()
     now = timestamp()
     documents: dict[str, Any] = {
-        "evaluation_results.json": evaluation_results(findings, now),
-        "model_metadata.json": model_metadata(findings),
-        "results.json": results(findings),
+        EVALUATION_RESULTS: evaluation_results(findings, now),
+        MODEL_METADATA: model_metadata(findings),
+        RESULTS: results(findings),
         METRICS_FILE: metrics(findings),
     }
     for file, document in documents.items():
@@ -75,7 +85,7 @@ def write_outputs(
     (trained / REPORT_HTML).write_text(render_html(report), encoding="utf-8")
     package = trained / "package"
     package.mkdir()
-    for name in [MODEL, "model.joblib", CALIBRATION_FILE, *documents, *pictures]:
+    for name in [MODEL, JOBLIB, CALIBRATION_FILE, *documents, *pictures]:
         shutil.copyfile(trained / name, package / name)
     carried = [METADATA_FILE, *([INDEX_FILE] if of_index(findings.metadata.groups) else [])]
     for name in carried:

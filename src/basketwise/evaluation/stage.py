@@ -25,19 +25,14 @@ from basketwise.evaluation.reliability import reliability
 from basketwise.evaluation.slices import slice_tables
 from basketwise.evaluation.summary import report_document
 from basketwise.features.groups import of_index
+from basketwise.files import MODEL, OOF_FILE, TEST_PREDICTIONS_FILE
 from basketwise.report.types import Calibration, Report, SplitScores, StartedRun
 from basketwise.schema import CLASSES, TARGET
 from basketwise.training.calibration import read_calibration
 from basketwise.training.examples import class_numbers, read_examples
 from basketwise.training.metrics import confusion_matrix, scores
-from basketwise.training.persistence import MODEL, load_model
-from basketwise.training.predictions import (
-    CALIBRATED,
-    OOF_FILE,
-    TEST_PREDICTIONS_FILE,
-    predicted_class,
-    probability_columns,
-)
+from basketwise.training.persistence import load_model
+from basketwise.training.predictions import CALIBRATED, predicted_class, probability_columns
 from basketwise.training.record import TrainingRecord, read_record
 
 OtherSplits = Callable[[TrainingRecord], list[SplitScores]]

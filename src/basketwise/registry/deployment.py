@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from basketwise.artifact.archive import read_json
 from basketwise.config import DeploymentConfig
+from basketwise.files import EVALUATION_RESULTS, MODEL_METADATA
 from basketwise.registry.export import LATEST, build_deployment_config, write_deployment_config
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
 
@@ -26,8 +27,8 @@ def export_version(
     """
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         archive = registry.fetch(version.version, Path(scratch))
-        evaluated = read_json(archive, "evaluation_results.json")
-        results = {**evaluated, **read_json(archive, "model_metadata.json")}
+        evaluated = read_json(archive, EVALUATION_RESULTS)
+        results = {**evaluated, **read_json(archive, MODEL_METADATA)}
     now = datetime.now(UTC)
     # The caller may have asked for the version before its state changed.
     current = registry.get(version.version)

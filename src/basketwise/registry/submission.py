@@ -7,15 +7,12 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from basketwise.artifact.archive import ARCHIVE, read_document
+from basketwise.artifact.archive import read_document
+from basketwise.digests import sha256
 from basketwise.evaluation.gate import rule_lines
-from basketwise.evaluation.outputs import REPORT_HTML, REPORT_JSON
-from basketwise.provenance import sha256
+from basketwise.files import ARCHIVE, EVALUATION_RESULTS, JOB_FILE, REPORT_HTML, REPORT_JSON
 from basketwise.registry.protocol import Submission
 from basketwise.report.types import Report
-from basketwise.training.record import JOB_FILE
-
-RESULTS = "evaluation_results.json"
 
 
 def submission(run_id: str, folder: Path, report: Report) -> Submission:
@@ -61,8 +58,8 @@ def submission(run_id: str, folder: Path, report: Report) -> Submission:
         for key, value in values.items()
     }
     pictures = sorted(folder.glob("*.png"))
-    evaluated = json.loads((folder / RESULTS).read_bytes())
-    documents = [folder / REPORT_HTML, folder / REPORT_JSON, folder / RESULTS]
+    evaluated = json.loads((folder / EVALUATION_RESULTS).read_bytes())
+    documents = [folder / REPORT_HTML, folder / REPORT_JSON, folder / EVALUATION_RESULTS]
     return Submission(
         run_id=run_id,
         model_archive=archive,

@@ -11,6 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from basketwise.files import write_whole
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -122,6 +124,4 @@ def save(figure: Figure, path: Path) -> None:
     """Write the PNG file, whole or not at all."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(buffer.getvalue())
-    part.replace(path)
+    write_whole(path, buffer.getvalue())

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basketwise.evaluation.champion import Champion, NoChampion
-from basketwise.evaluation.outputs import REPORT_JSON
 from basketwise.evaluation.stage import run_evaluation
+from basketwise.files import REPORT_JSON
 from basketwise.registry.protocol import ModelVersion, Registry
 from basketwise.report.numbers import shown
 from basketwise.report.types import Report, SplitScores, read_report

@@ -16,8 +16,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from basketwise.config import Config
+from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.provenance import code_hash, code_version, library_versions, sha256
+from basketwise.provenance import code_hash, code_version, library_versions
 
 Stage = Literal["silver", "gold", "training", "evaluation"]
 

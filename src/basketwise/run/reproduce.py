@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from basketwise.artifact.archive import ARCHIVE, MANIFEST, read_document, read_json
+from basketwise.artifact.archive import read_document, read_json
 from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.tables import METADATA_FILE
-from basketwise.evaluation.outputs import METRICS_FILE
+from basketwise.files import ARCHIVE, MANIFEST, METRICS_FILE
 from basketwise.run.context import Context
 from basketwise.run.etl import etl
 from basketwise.run.evaluation import evaluate

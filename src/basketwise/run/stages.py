@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from basketwise.errors import InputError
-from basketwise.evaluation.outputs import REPORT_JSON
+from basketwise.files import REPORT_JSON
 from basketwise.registry.protocol import ApprovalState, ModelVersion
 from basketwise.report.types import Report, read_report
 from basketwise.run import pipeline

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 from basketwise.errors import InputError, WorkspaceError
-from basketwise.files import move
+from basketwise.files import move, write_whole
 
 OLD = ".basketwise-old-"
 """Prefix of a folder that is being replaced; see :meth:`LocalStorage.recover`."""
@@ -50,15 +48,7 @@ class LocalStorage:
         path = self._path(key)
         with _writable(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = path.with_name(f".{uuid4().hex}.tmp")
-            try:
-                with scratch.open("xb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                scratch.replace(path)
-            finally:
-                scratch.unlink(missing_ok=True)
+            write_whole(path, data)
 
     def exists(self, key: str) -> bool:
         """Whether a key, or any key below it, exists."""

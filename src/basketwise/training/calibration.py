@@ -15,10 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from basketwise.arrays import Labels, Probabilities
 from basketwise.errors import InputError
+from basketwise.files import CALIBRATION_FILE
 from basketwise.schema import CLASSES
 from basketwise.training.predictions import decide
-
-CALIBRATION_FILE = "calibration.json"
 
 SMALLEST = float(np.finfo(np.float32).eps)
 """No logarithm is taken of a smaller probability (2^-23, as scikit-learn does in float32): else one

@@ -16,17 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from basketwise.config import TrainingConfig
+from basketwise.digests import sha256
 from basketwise.errors import WorkspaceError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
-from basketwise.provenance import code_hash, library_versions, sha256
+from basketwise.files import DRAFT, write_whole
+from basketwise.provenance import code_hash, library_versions
 
 FORMAT = 1
 SUFFIX = ".checkpoint"
-UNFINISHED = ".tmp"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 MAX_HEADER = 1_000
@@ -76,7 +76,7 @@ class Checkpoints:
             return
         with _writable(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            for path in self.folder.glob(f".*{UNFINISHED}"):
+            for path in self.folder.glob(f".*{DRAFT}"):
                 path.unlink(missing_ok=True)
             for path in self.folder.glob(f"*{SUFFIX}"):
                 name = path.name.removesuffix(SUFFIX)
@@ -116,17 +116,8 @@ class Checkpoints:
         """
         if self.folder is None or len(payload) > MAX_BYTES:
             return
-        scratch = self.folder / f".{uuid4().hex}{UNFINISHED}"
         with _writable(self.folder):
-            try:
-                with scratch.open("xb") as stream:
-                    stream.write(self._header(name, payload))
-                    stream.write(payload)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                scratch.replace(self._path(name))
-            finally:
-                scratch.unlink(missing_ok=True)
+            write_whole(self._path(name), self._header(name, payload), payload)
 
     def drop(self, name: str) -> None:
         """Remove a piece that a later one has made needless; none is no error."""

@@ -21,8 +21,6 @@ import numpy as np
 from basketwise.errors import InputError
 from basketwise.training.candidates import TRUSTED, Classifier
 
-MODEL = "model.skops"
-
 SCHEMA = "schema.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can hold."""

@@ -13,8 +13,6 @@ from basketwise.arrays import Labels, Probabilities
 from basketwise.schema import CLASSES, FOLD, KEY, TARGET
 from basketwise.training.examples import Examples
 
-OOF_FILE = "oof_predictions.parquet"
-TEST_PREDICTIONS_FILE = "test_predictions.parquet"
 CALIBRATED = "calibrated"
 """Under this name stand the winner's probabilities as they are shipped."""
 

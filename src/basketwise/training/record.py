@@ -9,14 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import ModelName
 from basketwise.errors import InputError
-
-RECORD_FILE = "training.json"
-
-GOLD_READ = "gold.json"
-"""Of a job: the sha256 of each gold file that the training read."""
-
-JOB_FILE = "job.json"
-"""Names the job that trained elsewhere; absent where this process did."""
+from basketwise.files import RECORD_FILE
 
 
 class CandidateRecord(BaseModel):

@@ -12,27 +12,24 @@ from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
 from basketwise.features.groups import ALWAYS_WRITTEN, columns_of
-from basketwise.progress import Tick
-from basketwise.training.calibration import (
+from basketwise.files import (
     CALIBRATION_FILE,
-    Calibration,
-    calibrate,
-    fit_calibration,
+    JOBLIB,
+    MODEL,
+    OOF_FILE,
+    RECORD_FILE,
+    TEST_PREDICTIONS_FILE,
 )
+from basketwise.progress import Tick
+from basketwise.training.calibration import Calibration, calibrate, fit_calibration
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.examples import Examples, read_examples
 from basketwise.training.fitting import Fitted, fold_accuracies, train_all
 from basketwise.training.metrics import Scores, confusion_matrix, scores
-from basketwise.training.persistence import MODEL, dump_model
-from basketwise.training.predictions import (
-    CALIBRATED,
-    OOF_FILE,
-    TEST_PREDICTIONS_FILE,
-    decide,
-    write_predictions,
-)
-from basketwise.training.record import RECORD_FILE, CandidateRecord, ReferenceRecord, TrainingRecord
+from basketwise.training.persistence import dump_model
+from basketwise.training.predictions import CALIBRATED, decide, write_predictions
+from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
 from basketwise.training.references import Plan, fit_references, plan_references
 
 
@@ -181,7 +178,7 @@ def _write(out: Path, winner: Classifier, calibration: Calibration, record: Trai
     import joblib
 
     (out / MODEL).write_bytes(dump_model(winner))
-    joblib.dump(winner, out / "model.joblib", compress=3)
+    joblib.dump(winner, out / JOBLIB, compress=3)
     documents = {CALIBRATION_FILE: calibration, RECORD_FILE: record}
     for name, document in documents.items():
         (out / name).write_text(document.model_dump_json(indent=2), encoding="utf-8")

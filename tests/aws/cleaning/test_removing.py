@@ -18,8 +18,8 @@ from basketwise.aws.cleaning.leftovers import Leftover
 from basketwise.aws.cleaning.removing import Cleaned, Place, clean, look, open_place
 from basketwise.aws.registry.registry import FOLDER
 from basketwise.config import AwsConfig, Config
+from basketwise.digests import sha256
 from basketwise.errors import DependencyError, WorkspaceError
-from basketwise.provenance import sha256
 from basketwise.registry import opening
 from basketwise.registry.protocol import ApprovalState, Submission
 from tests.aws.calls import CALLS, RUNNING

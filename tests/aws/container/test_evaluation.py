@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.artifact.archive import ARCHIVE
 from basketwise.aws.container.evaluation import main
 from basketwise.errors import InputError
+from basketwise.files import ARCHIVE, OOF_FILE, TEST_PREDICTIONS_FILE
 from basketwise.model import load_model_archive
-from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.artifact.archive import ARCHIVE
 from basketwise.artifact.wheel import write_wheel
+from basketwise.files import ARCHIVE
 from tests.etl.running import Run
 
 ONLY_THE_LOCK = """

@@ -18,10 +18,9 @@ from basketwise.aws.requests.entry import RUN, RUN_SCRIPT, TRAIN_SCRIPT, train_s
 from basketwise.aws.requests.training import CODE_MOUNT, in_script_mode, training_job
 from basketwise.config import Config, TrainingConfig
 from basketwise.errors import ConfigError, InputError
-from basketwise.training.calibration import CALIBRATION_FILE
-from basketwise.training.persistence import MODEL, load_model
-from basketwise.training.predictions import OOF_FILE, TEST_PREDICTIONS_FILE
-from basketwise.training.record import RECORD_FILE, read_record
+from basketwise.files import CALIBRATION_FILE, MODEL, OOF_FILE, RECORD_FILE, TEST_PREDICTIONS_FILE
+from basketwise.training.persistence import load_model
+from basketwise.training.record import read_record
 from tests.aws.requests.given import NAMES
 from tests.etl.running import Run
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_tag_name
 
+from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.provenance import sha256
 from basketwise.registry.mlflow.files import (
     KEY_LENGTH,
     check_files,

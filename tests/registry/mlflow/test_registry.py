@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 
 from basketwise.config import RegistryConfig
+from basketwise.digests import sha256
 from basketwise.errors import DependencyError, InputError, WorkspaceError
-from basketwise.provenance import sha256
 from basketwise.registry.mlflow.calls import connect
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState, Submission

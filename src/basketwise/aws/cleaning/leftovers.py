@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from basketwise.artifact.archive import MANIFEST
 from basketwise.aws.cleaning.findings import ANY, RUN, Folder, Found, Resource, runs_at, runs_of
 from basketwise.aws.container.evaluation import EVALUATION_FILE
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.etl.tables import METADATA_FILE
+from basketwise.files import MANIFEST
 from basketwise.registry.protocol import ApprovalState
 from basketwise.run.workspace import ARTIFACTS, CHECKPOINTS, GOLD, SILVER
 

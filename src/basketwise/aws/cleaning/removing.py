@@ -17,11 +17,12 @@ from basketwise.aws.cleaning.leftovers import Leftover, leftovers
 from basketwise.aws.cleaning.serving import AT_ONCE, look_at_serving, remove_config, remove_model
 from basketwise.aws.names import AwsNames
 from basketwise.aws.registry.document import read_document
-from basketwise.aws.registry.registry import FOLDER, METRICS
+from basketwise.aws.registry.registry import FOLDER
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.aws.running import jobs
 from basketwise.config import Config
 from basketwise.errors import DependencyError
+from basketwise.files import METRICS_FILE
 from basketwise.registry.export import LATEST
 from basketwise.registry.opening import SAGEMAKER, open_registry
 from basketwise.registry.protocol import Registry
@@ -223,7 +224,7 @@ def _pinned(place: Place) -> Iterator[str]:
         yield from runs_at(_url_in(storage.read(latest), f"{storage.location}/{latest}"), names)
     for key in storage.keys(FOLDER):
         group, _, rest = key.removeprefix(f"{FOLDER}/").partition("/")
-        if group != names.group and rest.startswith("submissions/") and rest.endswith(METRICS):
+        if group != names.group and rest.startswith("submissions/") and rest.endswith(METRICS_FILE):
             # Of another group in the same workspace: nobody here knows the version's state.
             yield read_document(storage.read(key), f"{storage.location}/{key}").run_id
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
-from basketwise.artifact.archive import ARCHIVE, extract
+from basketwise.artifact.archive import extract
 from basketwise.aws.container import layout
 from basketwise.errors import InputError
+from basketwise.files import ARCHIVE
 from basketwise.settings import load_config
 
 EVALUATION_FILE = "evaluation.json"

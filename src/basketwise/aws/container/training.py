@@ -14,8 +14,8 @@ import click
 
 from basketwise.aws.container import layout
 from basketwise.config import Config, ModelName
+from basketwise.digests import content
 from basketwise.errors import ConfigError, InputError
-from basketwise.provenance import content
 from basketwise.settings import PREFIX, SEPARATOR, load_config
 
 ALL = "all"
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = _parser().parse_args(arguments)
     from basketwise.etl.metadata import read_metadata
-    from basketwise.training.record import GOLD_READ, RECORD_FILE
+    from basketwise.files import GOLD_READ, RECORD_FILE
     from basketwise.training.stage import run_training
 
     given = {name: getattr(options, name.replace("-", "_")) for name in ("model-type", *OPTIONS)}
@@ -194,14 +194,11 @@ def _tell_metrics(trained: Path) -> None:
     """Print what the winner, as it is shipped, scores on the test part; SageMaker reads the log."""
     import polars as pl
 
+    from basketwise.files import TEST_PREDICTIONS_FILE
     from basketwise.schema import TARGET
     from basketwise.training.examples import class_numbers
     from basketwise.training.metrics import confusion_matrix, scores
-    from basketwise.training.predictions import (
-        CALIBRATED,
-        TEST_PREDICTIONS_FILE,
-        predicted_class,
-    )
+    from basketwise.training.predictions import CALIBRATED, predicted_class
 
     table = pl.read_parquet(trained / TEST_PREDICTIONS_FILE)
     found = scores(

@@ -16,11 +16,11 @@ from basketwise.aws.address import Address, is_address
 from basketwise.aws.clients import code_of, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.sending.upload import DIGEST, MISSING
+from basketwise.digests import sha256
 from basketwise.errors import DependencyError
-from basketwise.provenance import sha256
+from basketwise.files import ARCHIVE
 from basketwise.run.workspace import ARTIFACTS
 
-ARCHIVE = "model.tar.gz"
 REGISTERED = "registered-"
 """What the folders below ``artifacts/`` begin with that hold the archives of a run's versions."""
 

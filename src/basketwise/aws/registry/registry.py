@@ -29,18 +29,18 @@ from basketwise.aws.registry.document import (
     read_document,
 )
 from basketwise.aws.registry.ledger import Entry
-from basketwise.aws.registry.objects import ARCHIVE, Objects, gone
+from basketwise.aws.registry.objects import Objects, gone
 from basketwise.aws.registry.records import Record, changes_of, one_of, version_of
 from basketwise.aws.requests.model_package import package, package_group
 from basketwise.config import Config
 from basketwise.errors import DependencyError
+from basketwise.files import ARCHIVE, METRICS_FILE
 from basketwise.registry import ledger
 from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Submission
 
 # Not registry/: a workspace's embedded registry lies there, and is replaced as a whole.
 FOLDER = "model-registry"
-METRICS = "metrics.json"
 MADE = "%Y%m%dT%H%M%S"
 AT_ONCE = 8
 """Versions that are looked at side by side; SageMaker throttles whoever asks for much more."""
@@ -78,11 +78,11 @@ class SageMakerRegistry:
         )
         for path in submission.attachments:
             objects.attach(f"{place}/attachments/{path.name}", path)
-        objects.write(f"{place}/{METRICS}", document_bytes(submission, at=at, who=who))
+        objects.write(f"{place}/{METRICS_FILE}", document_bytes(submission, at=at, who=who))
         facts = package_facts(
             submission,
             model_data_url=objects.uri(archive),
-            metrics_uri=objects.uri(f"{place}/{METRICS}"),
+            metrics_uri=objects.uri(f"{place}/{METRICS_FILE}"),
         )
         request = package(self._names, self._config, facts)
         arn = sagemaker_calls.make_package(self._sagemaker, request)

@@ -23,6 +23,7 @@ from basketwise.aws.requests.pipeline_steps import (
 )
 from basketwise.aws.requests.tags import tags
 from basketwise.config import Config
+from basketwise.files import ARCHIVE
 
 VERSION = "2020-12-01"
 PER_RUN = {
@@ -98,7 +99,7 @@ def start_parameters(names: AwsNames, run_id: str, data_version: str) -> list[di
         "GoldUri": names.uri(FOLDER, data_version, "gold"),
         "CheckpointUri": names.uri("checkpoints", data_version),
         "EvaluationUri": folder,
-        "ModelDataUrl": f"{folder}model.tar.gz",
+        "ModelDataUrl": f"{folder}{ARCHIVE}",
         "MetricsUri": f"{folder}evaluation.json",
     }
     return [{"Name": key, "Value": value} for key, value in values.items()]

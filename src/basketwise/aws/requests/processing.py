@@ -9,6 +9,7 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import CODE, entrypoint, environment
 from basketwise.aws.requests.tags import tags
 from basketwise.config import Config
+from basketwise.files import ARCHIVE
 
 INSIDE = "/opt/ml/processing"
 INPUT = f"{INSIDE}/input"
@@ -70,7 +71,7 @@ def evaluation_job(names: AwsNames, config: Config, run_id: str) -> dict[str, An
     """
     arguments = ["evaluate", "--gold-path", GOLD, "--model-path", MODEL, "--output-path", OUTPUT]
     arguments += ["--run-id", run_id, "--data", names.uri("raw")]
-    trained = f"{names.uri('artifacts', names.training_job(run_id), 'output')}model.tar.gz"
+    trained = f"{names.uri('artifacts', names.training_job(run_id), 'output')}{ARCHIVE}"
     return _job(
         names,
         config,

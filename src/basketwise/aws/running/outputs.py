@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from basketwise.artifact.archive import ARCHIVE, extract
+from basketwise.artifact.archive import extract
+from basketwise.digests import content
 from basketwise.errors import DependencyError, InputError
-from basketwise.provenance import content
+from basketwise.files import ARCHIVE, GOLD_READ
 from basketwise.run.record import Stage, read_step
-from basketwise.training.record import GOLD_READ
 
 SHA256 = 64
 

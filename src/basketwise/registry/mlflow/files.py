@@ -16,14 +16,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from basketwise.digests import sha256
 from basketwise.errors import DependencyError, InputError, WorkspaceError
-from basketwise.provenance import sha256
+from basketwise.files import ARCHIVE
 from basketwise.registry.protocol import Submission
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ARCHIVE = "model.tar.gz"
 ATTACHMENTS = "attachments"
 EMBEDDED_ROOT = "mlflow-artifacts:/"
 KEY_LENGTH = 250

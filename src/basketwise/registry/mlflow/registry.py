@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from basketwise.errors import BasketwiseError, DependencyError, InputError
+from basketwise.files import ARCHIVE
 from basketwise.registry import ledger
 from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.mlflow import runs as mlflow_runs
@@ -172,7 +173,7 @@ class MlflowRegistry:
             "creating the version",
             lambda: self._client.create_model_version(
                 self._group,
-                f"{run.info.artifact_uri}/{mlflow_files.ARCHIVE}",
+                f"{run.info.artifact_uri}/{ARCHIVE}",
                 run_id=run.info.run_id,
                 tags=tags,
                 description=tags[DESCRIPTION],
