@@ -11,7 +11,7 @@ from basketwise.config import Config
 from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import (
-    COMMONEST,
+    MAJORITY,
     evaluation_results,
     leaderboard,
     manifest_facts,
@@ -125,7 +125,7 @@ def test_the_leaderboard_goes_by_cross_validation_and_ends_with_the_references(
         ("logistic", "candidate", False),
         ("xgboost", "ablation", False),
         ("logistic", "rung", False),
-        (COMMONEST, "baseline", False),
+        (MAJORITY, "baseline", False),
     ]
     assert rows[1]["test_accuracy"] == 1
     assert (rows[3]["groups"], rows[3]["without"]) == (["basket"], "product")
@@ -250,8 +250,11 @@ def test_the_manifest_facts_repeat_the_run(sample_run: Run, findings: Findings) 
     ("strategy", "said"),
     [
         ("time", "Trained on weeks 200607 to 200610, tested on the 2 weeks 200611 to 200612."),
-        ("customer", "No customer is on both sides; a basket without a card is its own customer."),
-        ("stratified", "A random 20% of the baskets of each class is tested."),
+        (
+            "customer",
+            "No customer is in both sets; a basket without a card counts as its own customer.",
+        ),
+        ("stratified", "A random 20% of the baskets of each class is the test set."),
     ],
 )
 def test_the_split_is_said_in_one_sentence(sample_run: Run, strategy: str, said: str) -> None:

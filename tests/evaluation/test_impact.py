@@ -92,9 +92,15 @@ def test_with_a_cost_matrix_the_commonest_class_is_paid_by_its_column() -> None:
 def test_a_cost_matrix_of_rewards_alone_says_the_same_as_the_reward() -> None:
     rewards = [[10.0, 0.0, 0.0], [0.0, 10.0, 0.0], [0.0, 0.0, 10.0]]
     found, plain = impact(cost_matrix=rewards), impact()
-    assert {k: v for k, v in found.items() if k != "assumptions"} == {
-        k: v for k, v in plain.items() if k != "assumptions"
+    said = {"assumptions", "default_assumptions"}
+    assert {k: v for k, v in found.items() if k not in said} == {
+        k: v for k, v in plain.items() if k not in said
     }
+
+
+def test_money_of_nobodys_own_is_marked() -> None:
+    assert impact()["default_assumptions"]
+    assert not impact(days_per_month=31)["default_assumptions"]
 
 
 def test_the_interval_of_a_cost_matrix_knows_which_mistakes_are_dear() -> None:

@@ -159,7 +159,9 @@ def test_a_weak_slice_is_named_and_a_small_one_is_not() -> None:
     worse = {row["value"]: row["significantly_worse"] for row in tables[0]["rows"]}
     assert worse == {"LS": False, "SS": True, "XS": False}
     (sentence,) = weak_slices(tables)
-    assert sentence.startswith("Baskets of store_format SS do worse than the whole: accuracy 0.")
+    assert sentence.startswith(
+        "Baskets of store_format SS are classified significantly worse: accuracy 0."
+    )
 
 
 def test_customers_not_baskets_must_be_thirty() -> None:
@@ -243,8 +245,8 @@ def tables_of(**columns: list[Slice]) -> list[SliceTable]:
 def test_a_sentence_names_the_slice_and_its_numbers() -> None:
     tables = tables_of(store_format=[row("LS", 0.02, worse=False), row("SS", -0.0588)])
     assert weak_slices(tables) == [
-        "Baskets of store_format SS do worse than the whole: accuracy 0.9012 against 0.9600 "
-        "(1,234 baskets, difference -0.0588 [-0.0710, -0.0470])."
+        "Baskets of store_format SS are classified significantly worse: accuracy 0.9012 "
+        "against 0.9600 overall (1,234 baskets, difference -0.0588 [-0.0710, -0.0470])."
     ]
 
 
@@ -261,18 +263,18 @@ def test_a_sentence_names_the_slice_and_its_numbers() -> None:
 )
 def test_a_sentence_reads_as_english(column: str, value: str, subject: str) -> None:
     (sentence,) = weak_slices(tables_of(**{column: [row(value, -0.05)]}))
-    assert sentence.startswith(f"{subject} do worse than the whole: ")
+    assert sentence.startswith(f"{subject} are classified significantly worse: ")
 
 
 def test_a_small_difference_keeps_its_digits() -> None:
     (sentence,) = weak_slices(tables_of(card=[row("card", -0.000021, whole=0.99998)]))
-    assert "accuracy 0.999959 against 0.999980" in sentence
+    assert "accuracy 0.999959 against 0.999980 overall" in sentence
     assert "difference -0.000021 [" in sentence
 
 
 @pytest.mark.parametrize(
     ("weak", "last"),
-    [(6, "1 more slice does worse than the whole."), (8, "3 more slices do worse than the whole.")],
+    [(6, "1 more slice is significantly worse."), (8, "3 more slices are significantly worse.")],
 )
 def test_the_strongest_five_are_named_and_the_rest_counted(weak: int, last: str) -> None:
     rows = [row(str(hour), -0.01 * hour) for hour in range(1, weak + 1)]

@@ -35,7 +35,7 @@ def test_without_warnings_that_is_said() -> None:
 def test_counts_of_the_gate_are_no_scores() -> None:
     text = Page(render_html(example_report())).text_of("verdict")
     assert f"Measured 12{GAP}000 Threshold 100" in text
-    assert "Lower end +0.0012 Threshold −0.0100" in text
+    assert "Lower bound +0.0012 Threshold −0.0100" in text
 
 
 def x_of(attributes: dict[str, str | None]) -> float:
@@ -49,7 +49,7 @@ def test_gates_margin_is_drawn_where_it_lies() -> None:
     page = Page(render_html(report))
     # The second of each is its key in the legend.
     margin, zero, estimate = (
-        x_of(page.of_class(name, "champion")[0]) for name in ("gate", "commonest", "estimate")
+        x_of(page.of_class(name, "champion")[0]) for name in ("gate", "baseline", "estimate")
     )
     unit = (zero - margin) / MARGIN
     assert unit > 0
@@ -71,9 +71,9 @@ def test_without_a_rule_for_the_champion_no_margin_is_drawn() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "words"),
     [
-        (0.001, 0.003, "lies right of 0: the challenger is better"),
-        (-0.001, 0.003, "the two cannot be told apart"),
-        (-0.003, 0.0, "the two cannot be told apart"),
+        (0.001, 0.003, "is above 0: the challenger is better"),
+        (-0.001, 0.003, "no significant difference on these baskets"),
+        (-0.003, 0.0, "no significant difference on these baskets"),
         (-0.003, -0.001, "the challenger is worse"),
     ],
 )
@@ -108,30 +108,29 @@ BEHIND: Interval = {"estimate": -0.0020, "low": -0.0031, "high": -0.0009}
             AHEAD,
             AHEAD,
             "▲ Ahead The winner is ahead of the simplest model by +0.0021 [+0.0010, +0.0032] in "
-            "accuracy and +0.0021 [+0.0010, +0.0032] in macro-F1: the simpler one would give up "
+            "accuracy and +0.0021 [+0.0010, +0.0032] in macro-F1: the simpler model would lose "
             "this much.",
         ),
         (
             "rung",
             LEVEL,
             LEVEL,
-            "≈ Not told apart The winner’s lead over the simplest model is +0.0004 [−0.0007, "
-            "+0.0015] in accuracy and +0.0004 [−0.0007, +0.0015] in macro-F1: both intervals "
-            "contain 0, so the simpler one cannot be told apart from the winner.",
+            "≈ No significant difference The winner’s lead over the simplest model is +0.0004 "
+            "[−0.0007, +0.0015] in accuracy and +0.0004 [−0.0007, +0.0015] in macro-F1: both "
+            "intervals contain 0: no significant difference.",
         ),
-        ("rung", BEHIND, BEHIND, "in macro-F1: the simpler one is better. Prefer it."),
+        ("rung", BEHIND, BEHIND, "in macro-F1: the simpler model is better. Prefer it."),
         (
             "rung",
             AHEAD,
             LEVEL,
-            "the winner is ahead in accuracy; in macro-F1 the interval contains 0 and the two "
-            "cannot be told apart.",
+            "the winner is ahead in accuracy; there is no significant difference in macro-F1.",
         ),
         ("rung", None, AHEAD, "accuracy was not measured; the winner is ahead in macro-F1."),
         ("rung", None, None, "lead over the simplest model was not measured."),
-        ("ablation", AHEAD, AHEAD, "in macro-F1: group basket earns its place."),
-        ("ablation", LEVEL, LEVEL, "do not show that group basket is worth anything."),
-        ("ablation", BEHIND, BEHIND, "in macro-F1: the model does better without group basket."),
+        ("ablation", AHEAD, AHEAD, "in macro-F1: group basket improves the model."),
+        ("ablation", LEVEL, LEVEL, "do not show that group basket improves the model."),
+        ("ablation", BEHIND, BEHIND, "in macro-F1: the model is better without group basket."),
     ],
 )
 def test_leads_are_said_in_words(
@@ -147,10 +146,10 @@ def test_leaderboard_says_what_its_rows_are() -> None:
         "random_forest without basket: product only",
         "random_forest without product: basket only",
         "logistic index-only logistic regression, the simplest model",
-        "commonest class baseline: always the commonest class",
+        "majority class baseline: always predicts the majority class",
     ):
         assert text.count(words) == 2
-    assert text.count("≈ not told apart") == 3
+    assert text.count("≈ no significant difference") == 3
 
 
 def test_without_references_nothing_is_claimed_about_them() -> None:
@@ -168,7 +167,7 @@ def test_bars_of_a_column_share_one_scale_and_point_at_what_lies_beyond() -> Non
     spans = page.of_class("span", "leaderboard")
     # Accuracy, F1 and two leads a row; the winner has no leads.
     assert len(spans) == 4 * len(rows) - 2
-    # Without the product group, and the commonest class.
+    # Without the product group, and the majority class.
     assert len(page.of_class("beyond", "leaderboard")) == 2 * 4
 
 

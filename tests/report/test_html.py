@@ -101,7 +101,7 @@ def test_money_is_whole_and_stands_beside_its_assumptions() -> None:
     table = html[html.index('<table class="compare">') :]
     assert written in table
     assert "95% interval" in table
-    assert "Always the commonest class" in table
+    assert "Majority-class baseline" in table
     rows = html[html.index('<table class="impact">') :].split("<tr")[2:7]
     revenue, saving = "revenue per accurate prediction", "cost saving per prediction"
     rests_on = [
@@ -216,6 +216,14 @@ def test_product_code_is_escaped() -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;" in html
 
 
+def test_money_is_left_out_where_nobody_stated_the_assumptions() -> None:
+    report = example_report()
+    report["impact"]["default_assumptions"] = True
+    text = Page(render_html(report)).text_of("impact")
+    assert text.startswith("Business impact No figures: they rest on your own assumptions.")
+    assert "USD" not in text
+
+
 def test_page_stays_small_whatever_the_data() -> None:
     report = example_report(files=5_000)
     report["leaderboard"] *= 40
@@ -253,7 +261,7 @@ def test_page_stays_small_whatever_the_data() -> None:
         "and 108 more comparisons",
         "and 108 more splits",
         "and 400 more bins",
-        f"and 1{GAP}940 more parts",
+        f"and 1{GAP}940 more slices",
         "and 2 more tables",
     ):
         assert more in text

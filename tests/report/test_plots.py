@@ -97,7 +97,7 @@ def test_comparison_starts_at_zero_and_shows_the_baseline(
         "random_forest\n(without basket)",
         "random_forest\n(without product)",
         "logistic\n(product only)",
-        "commonest class\n(baseline)",
+        "majority class\n(baseline)",
     ]
 
 

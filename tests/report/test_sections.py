@@ -102,18 +102,18 @@ def test_calibration_says_what_it_did() -> None:
     text = Page(render_html(report)).text_of("calibration")
     assert report["calibration"]["description"] in text
     assert text.count("▼ better") == 3
-    assert "made the probabilities more truthful" in text
-    assert "nine in ten should be right" in text
+    assert "made the probabilities more reliable" in text
+    assert "nine in ten should be correct" in text
 
     calibration = report["calibration"]
     calibration["raw"], calibration["shipped"] = calibration["shipped"], calibration["raw"]
     text = Page(render_html(report)).text_of("calibration")
     assert text.count("▲ worse") == 3
-    assert "made the probabilities less truthful" in text
+    assert "made the probabilities less reliable" in text
 
     calibration["raw"]["brier"], calibration["shipped"]["brier"] = 0.2, 0.1
     text = Page(render_html(report)).text_of("calibration")
-    assert "improved some of the measures and not the others" in text
+    assert "improved some measures and worsened others" in text
 
 
 def test_without_calibration_there_is_one_curve_and_no_change() -> None:
@@ -168,22 +168,25 @@ def test_a_single_split_comes_with_the_command_for_the_others() -> None:
     del report["splits"][1:]
     text = Page(render_html(report)).text_of("splits")
     assert "Only the chosen split ( time ) was measured." in text
-    assert text.endswith("basketwise evaluate --all-splits")
+    assert text.endswith(
+        "basketwise evaluate --all-splits --run 20240506-123001-3f9c2a "
+        "--workspace price-sensitivity --config basketwise.toml"
+    )
 
 
 def test_worse_slices_are_marked_by_word_and_sign() -> None:
     report = example_report()
     page = Page(render_html(report))
     text = page.text_of("slices")
-    assert "▼ 1 part is significantly worse than the whole." in text
+    assert "▼ 1 slice is significantly worse than the whole." in text
     assert text.count("XLS ▼ significantly worse") == text.count("▼ significantly worse") == 1
-    assert "Store format 5 parts, ▼ 1 worse" in tidy(text)
-    assert "Week 8 parts, none worse" in text
+    assert "Store format 5 slices, ▼ 1 worse" in tidy(text)
+    assert "Week 8 slices, none worse" in text
     assert [a["class"] for a in page.attributes("tr", "slices") if "class" in a] == ["worse"]
 
     report["slices"][0]["rows"][3]["significantly_worse"] = False
     text = Page(render_html(report)).text_of("slices")
-    assert "No part is significantly worse than the whole." in text
+    assert "No slice is significantly worse than the whole." in text
     assert "▼" not in text
 
 
@@ -200,8 +203,8 @@ def test_long_tables_of_slices_are_closed_unless_something_is_weak() -> None:
     weeks["rows"][20]["significantly_worse"] = True
     assert opened() == [True, True, True, True]
     text = Page(render_html(report)).text_of("slices")
-    assert "Week 31 parts" in text
-    assert "and 7 more parts, each smaller than these" in text
+    assert "Week 31 slices" in text
+    assert "and 7 more slices, each smaller than these" in text
 
 
 def test_a_handful_of_baskets_does_not_set_the_scale() -> None:
@@ -216,7 +219,7 @@ def test_a_handful_of_baskets_does_not_set_the_scale() -> None:
 def test_without_slices_that_is_said() -> None:
     report = example_report()
     report["slices"] = []
-    assert "hold no column that parts them" in Page(render_html(report)).text_of("slices")
+    assert "has no column to slice by" in Page(render_html(report)).text_of("slices")
 
 
 def test_reproduce_names_the_command_and_what_must_be_equal() -> None:

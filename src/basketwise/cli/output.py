@@ -101,9 +101,10 @@ def print_summary(result: RunResult) -> None:
         _entry(f"  {'✓' if reason_found['passed'] else '✗'} ", reason_found["text"])
     for warning in report["verdict"]["warnings"]:
         _entry("  ! ", warning)
-    _section("Business impact")
-    for line in impact_lines(report):
-        click.echo(f"  {line}")
+    if not report["impact"]["default_assumptions"]:
+        _section("Business impact")
+        for line in impact_lines(report):
+            click.echo(f"  {line}")
     _section("Deployment readiness")
     folder, config = shown(result.address), result.config_address
     click.echo(f"  report    {folder}/{REPORT_HTML}")
@@ -114,14 +115,18 @@ def print_summary(result: RunResult) -> None:
     click.echo(f"  took      {result.seconds:.1f} s")
 
 
-def print_next(result: RunResult, data: str, workspace: str) -> None:
-    """Print what may be typed next."""
+def print_next(result: RunResult, data: str, workspace: str, config: str | None = None) -> None:
+    """Print what to do next; what is not approved is to be looked at, and scores by its version."""
     _section("Next")
-    name, place = program(), shlex.quote(workspace)
-    if result.deployment_config is None:
-        click.echo(f"  {name} models approve {result.version.version} --workspace {place}")
-    click.echo(f"  {name} predict --data {shlex.quote(data)} --out scores.csv --workspace {place}")
-    click.echo(f"  {name} models list --workspace {place}")
+    name, options = program(), f"--workspace {shlex.quote(workspace)}"
+    if config:
+        options += f" --config {shlex.quote(config)}"
+    model = ""
+    if not result.approved:
+        click.echo(f"  open {shown(result.folder)}/report.html to see why it is not approved")
+        model = f" --model {result.version.version}"
+    click.echo(f"  {name} predict --data {shlex.quote(data)} --out scores.csv{model} {options}")
+    click.echo(f"  {name} models list {options}")
 
 
 def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
@@ -173,7 +178,7 @@ def impact_lines(report: Report) -> list[str]:
         f"({impact['total_low']:,.0f} to {impact['total_high']:,.0f})",
         f"  revenue         {impact['monthly_revenue_impact']:>12,.0f} {currency}",
         f"  cost savings    {impact['monthly_cost_savings']:>12,.0f} {currency}",
-        f"commonest class   {impact['baseline_total']:>12,.0f} {currency}  (always answering it)",
+        f"majority class    {impact['baseline_total']:>12,.0f} {currency}  (always predicting it)",
         *textwrap.wrap(f"assumed: {stated}", WIDTH - 2, subsequent_indent=" " * 9),
     ]
 

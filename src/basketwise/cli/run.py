@@ -35,7 +35,7 @@ def run(
         print_json(run_document(result))
     else:
         print_summary(result)
-        print_next(result, data, common.workspace)
+        print_next(result, data, common.workspace, common.config_path)
     # The version's state counts, not the verdict: a person may have rejected it since.
     if require_approval and not result.approved:
         sys.exit(GATE_NOT_PASSED)

@@ -12,13 +12,13 @@ from basketwise.schema import CLASSES
 from basketwise.training.metrics import Scores
 from basketwise.training.record import CandidateRecord, ReferenceRecord
 
-COMMONEST = "commonest class"
+MAJORITY = "majority class"
 
 Kind = Literal["candidate", "ablation", "rung", "baseline"]
 
 
 def leaderboard(findings: Findings) -> list[LeaderboardRow]:
-    """List the candidates best first, then the references, then the commonest class."""
+    """List the candidates best first, then the references, then the majority-class baseline."""
     record = findings.record
     ranked = sorted(record.candidates, key=lambda one: -(one.cv_f1_mean or 0))
     return [
@@ -49,12 +49,12 @@ def _reference_row(findings: Findings, reference: ReferenceRecord) -> Leaderboar
 
 def _baseline_row(findings: Findings) -> LeaderboardRow:
     row = _scored_row(findings, BASELINE, "baseline")
-    row["model"] = COMMONEST
+    row["model"] = MAJORITY
     return row
 
 
 def _scored_row(findings: Findings, model: str, kind: Kind) -> LeaderboardRow:
-    """Return a row with what the test part says, nothing else yet."""
+    """Return a row with the test scores only."""
     test, resampled, winner = findings.scores[model], findings.resampled, findings.record.winner
     leads = model != winner
     return LeaderboardRow(

@@ -1,4 +1,4 @@
-"""What a model is worth in money, on stated assumptions."""
+"""What a model is worth in money, under stated assumptions."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from basketwise.schema import CLASSES
 
 
 def business_impact(
-    resampled: Resampled, model: str, commonest: int, config: BusinessConfig
+    resampled: Resampled, model: str, majority: int, config: BusinessConfig
 ) -> Impact:
     """Compute the monthly value, with its interval.
 
     Parameters
     ----------
     resampled : Resampled
-        The test part. Without a cost matrix, the interval is the accuracy's in money.
+        The test set. Without a cost matrix, the interval is the accuracy's in money.
     model : str
         The winner.
-    commonest : int
-        Number of the class that a model without features would always answer.
+    majority : int
+        Number of the class that the baseline always predicts.
     config : BusinessConfig
         The assumptions. With a cost matrix, the revenue is the mean of its money over the test
-        baskets; its interval comes from resampling those, since which mistakes are made matters as
-        much as how many.
+        baskets; its interval comes from resampling those, since the kind of error matters as much
+        as the number.
     """
     monthly = config.predictions_per_day * config.days_per_month
     savings = monthly * config.cost_saving_per_prediction
     money = _money(config)
     confusion, revenue = resampled.confusion(model), resampled.mean(model, money)
-    always = float(confusion.sum(axis=1) @ money[:, commonest] / confusion.sum())
+    always = float(confusion.sum(axis=1) @ money[:, majority] / confusion.sum())
     return Impact(
         currency=config.currency,
+        default_assumptions=config == BusinessConfig(),
         monthly_predictions=monthly,
         accurate_predictions=monthly * float(np.trace(confusion) / confusion.sum()),
         monthly_revenue_impact=monthly * revenue["estimate"],

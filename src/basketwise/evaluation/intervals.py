@@ -1,8 +1,8 @@
-"""Bootstrap intervals of the scores on the test part, and of differences between models.
+"""Bootstrap intervals of the scores on the test set, and of differences between models.
 
 Percentile intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993) over resampled
-customers or baskets. All models are resampled together: two models are mostly right and wrong about
-the same baskets, so their difference is known far better than either score.
+customers or baskets. All models are scored on the same draws: two models mostly make the same
+errors, so their difference is known far better than either score.
 
 What did not happen is in no resample either: where no basket is wrong, the bootstrap would claim
 certainty. There the end is the exact one for zero of n (Clopper and Pearson, The use of confidence
@@ -28,7 +28,7 @@ from basketwise.training.metrics import class_f1, confusion_matrix, macro_f1
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How to resample: how often, how sure, from which seed."""
+    """How to resample: number of resamples, confidence level, seed."""
 
     resamples: int
     confidence: float
@@ -40,7 +40,7 @@ class Bootstrap:
         return (1 - self.confidence) / 2
 
     def interval(self, estimate: float, resampled: Floats) -> Interval:
-        """Return the percentile interval, widened to hold the estimate itself."""
+        """Return the percentile interval, widened to contain the estimate itself."""
         low, high = np.quantile(resampled, [self.tail, 1 - self.tail])
         return Interval(
             estimate=estimate, low=min(float(low), estimate), high=max(float(high), estimate)
@@ -57,7 +57,7 @@ def resample(
     units: NDArray[np.int64] | None,
     bootstrap: Bootstrap,
 ) -> Resampled:
-    """Resample the test part for all models at once.
+    """Resample the test set for all models at once.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def resample(
         The customer's number of each basket; a basket without a customer has one of its own. None:
         baskets are drawn singly.
     bootstrap : Bootstrap
-        The same one gives the same numbers, on any number of threads.
+        The same settings give the same numbers, on any number of threads.
 
     Raises
     ------
@@ -95,12 +95,12 @@ def resample(
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """The models' confusion matrices on the test part, and on the same resamples of it.
+    """The models' confusion matrices on the test set, and on the same resamples of it.
 
     Attributes
     ----------
     units
-        Customers, or baskets, of the test part: so many were drawn per resample.
+        Number of customers, or baskets, in the test set: as many are drawn per resample.
     units_of_class
         One entry per class: units with a basket of it.
     bootstrap
@@ -122,7 +122,7 @@ class Resampled:
     right: Mapping[str, NDArray[np.bool_]]
 
     def confusion(self, model: str) -> Counts:
-        """Return the confusion matrix of the test part: true class (row) by predicted."""
+        """Return the confusion matrix of the test set: true class (row) by predicted."""
         return self.observed[model]
 
     def accuracy(self, model: str) -> Interval:

@@ -1,4 +1,4 @@
-"""What an evaluation leaves on disk, the model archive among it."""
+"""The files that an evaluation writes, the model archive among them."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ def write_outputs(
     facts = manifest_facts(report["run"], findings, config, _digests(trained, gold), now)
     write_manifest(package, facts)
     pack(package, trained / ARCHIVE)
-    # Also beside the archive: whoever wants to know what a run rests on need not unpack it.
+    # Also beside the archive, so that it can be read without unpacking.
     (package / MANIFEST).replace(trained / MANIFEST)
     shutil.rmtree(package)
 
 
 def _digests(trained: Path, gold: Path) -> dict[str, str]:
-    """Return the sha256 of every output that a run with the same origins makes again."""
+    """Return the sha256 of every output that must be the same when the run is made again."""
     data = [gold / name for name in (TRAIN_FILE, TEST_FILE, COHORTS_FILE, INDEX_FILE)]
     found = [trained / name for name in (MODEL, OOF_FILE, TEST_PREDICTIONS_FILE, METRICS_FILE)]
     return {path.name: sha256(path) for path in (*data, *found) if path.is_file()}

@@ -1,4 +1,4 @@
-"""How far probabilities can be taken at their word: log loss, Brier score, calibration error."""
+"""How reliable probabilities are: log loss, Brier score, calibration error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from basketwise.training.predictions import decide
 
 
 def reliability(y: Labels, probabilities: Floats, bins: int = 15) -> Reliability:
-    """Compare what was promised with what came true.
+    """Compare predicted probabilities with outcomes.
 
     The Brier score is the squared distance to the truth, summed over the classes (Brier,
     Verification of Forecasts Expressed in Terms of Probability, 1950). The expected calibration
@@ -27,7 +27,7 @@ def reliability(y: Labels, probabilities: Floats, bins: int = 15) -> Reliability
     y : array of int8, shape (baskets,)
         The true classes; at least one basket.
     probabilities : array of float64, shape (baskets, classes)
-        Rows sum to 1. They are judged in float32, as they are kept.
+        Rows sum to 1. They are scored in float32, as they are stored.
     bins : int
         Number of bins; equally wide, from 0 to 1, each with its upper end. Those below 1/3 stay
         empty: the likeliest of three classes is never less likely.

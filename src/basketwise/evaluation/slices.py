@@ -1,8 +1,8 @@
-"""Scores of parts of the test baskets: by store, by week, by size, with and without a card.
+"""Scores of slices of the test set: by store, by week, by size, with and without a card.
 
-A model may be good on the whole and bad in one region. Each part is compared with the whole
-(`basketwise.evaluation.differences`); since many parts are looked at, one of them would look bad by
-chance alone, so what is called worse stands after a correction for their number.
+A model may be good overall and bad in one region. Each slice is compared with the whole
+(`basketwise.evaluation.differences`). Among many slices, one would look bad by chance alone, so a
+slice is only called worse after a correction for their number.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SIZES = {"1": 1, "2–5": 5, "6–10": 10, "11–20": 20, "21–50": 50, "51+": 
 LEAST_CUSTOMERS = 30
 """A slice that rests on fewer customers is never called worse: no approximation holds there."""
 MOST_ROWS = 60
-"""A column's largest slices are kept."""
+"""Number of a column's largest slices that are reported."""
 MOST_SENTENCES = 5
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _Column:
     """One column: its values, what was found of each, and which of them are kept."""
 
     column: SliceColumn
@@ -52,7 +52,7 @@ def slice_tables(
     columns: Sequence[SliceColumn],
     confidence: float,
 ) -> list[SliceTable]:
-    """Score the test baskets part by part.
+    """Score the test set slice by slice.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def slice_tables(
         The customer of each basket, a basket without a card being one of its own; None if every
         basket is.
     columns : sequence of str
-        What to part by.
+        What to slice by.
     confidence : float
         Confidence level of the intervals. If all slices are equally good,
         ``significantly_worse`` holds for none of them with about this probability or a higher one.
@@ -74,8 +74,8 @@ def slice_tables(
     Returns
     -------
     list of SliceTable
-        One per column, in their order. A column with one value parts nothing and is left out, so
-        also ``card`` where no basket has a customer. Rows are in natural order: numbers ascending,
+        One per column, in their order. A column with one value makes no slices and is left out, so
+        is ``card`` where no basket has a customer. Rows are in natural order: numbers ascending,
         names by the alphabet, ``unknown`` last; a column's 60 largest are kept. ``macro_f1`` is the
         mean over the classes that occur in the slice, as true or as predicted class.
 
@@ -94,7 +94,7 @@ def slice_tables(
         if len(names) > 1:
             found = differences(parts, right, customers, confidence)
             f1 = _macro_f1(parts, true, predicted)
-            scored.append(_Scored(column, names, found, f1, _largest(found.baskets)))
+            scored.append(_Column(column, names, found, f1, _largest(found.baskets)))
     worse = _worse(scored, 1 - confidence)
     return [
         SliceTable(
@@ -122,7 +122,7 @@ def weak_slices(tables: Sequence[SliceTable]) -> list[str]:
     more = len(weak) - len(sentences)
     if more:
         sentences.append(
-            f"{more} more {'slice does' if more == 1 else 'slices do'} worse than the whole."
+            f"{more} more {'slice is' if more == 1 else 'slices are'} significantly worse."
         )
     return sentences
 
@@ -152,7 +152,7 @@ def _largest(baskets: Counts) -> list[int]:
     return sorted(int(row) for row in order[:MOST_ROWS])
 
 
-def _worse(scored: Sequence[_Scored], level: float) -> set[tuple[str, int]]:
+def _worse(scored: Sequence[_Column], level: float) -> set[tuple[str, int]]:
     large = [
         (one, row)
         for one in scored
@@ -179,7 +179,7 @@ def _macro_f1(parts: Counts, true: Labels, predicted: Labels) -> Floats:
     return np.asarray(f1.sum(axis=1) / np.count_nonzero(both, axis=1), dtype=np.float64)
 
 
-def _row(scored: _Scored, row: int, worse: bool) -> Slice:
+def _row(scored: _Column, row: int, worse: bool) -> Slice:
     found = scored.found
     return Slice(
         value=scored.names[row],
@@ -205,8 +205,9 @@ def _sentence(column: str, row: Slice) -> str:
     )
     estimate, low, high = (f"{difference[end]:+.{places}f}" for end in ("estimate", "low", "high"))
     return (
-        f"{_named(column, row['value'])} do worse than the whole: accuracy {accuracy} against "
-        f"{whole} ({row['baskets']:,} baskets, difference {estimate} [{low}, {high}])."
+        f"{_named(column, row['value'])} are classified significantly worse: accuracy {accuracy} "
+        f"against {whole} overall ({row['baskets']:,} baskets, difference {estimate} "
+        f"[{low}, {high}])."
     )
 
 

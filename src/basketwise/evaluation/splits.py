@@ -1,7 +1,7 @@
-"""The winner's algorithm on every way to part the baskets.
+"""The winner's algorithm on every split.
 
-A model that holds on the latest weeks, on customers it has never met and on a plain random part has
-learned something that lasts; one that shines on one of them only has not.
+A model that does well on the latest weeks, on unseen customers and on a random sample generalises;
+one that does well on a single split may not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from basketwise.training.predictions import decide
 def score_other_splits(
     silver: Path, scratch: Path, algorithm: ModelName, config: Config, tick: Tick
 ) -> list[SplitScores]:
-    """Learn index and model anew on each split that was not chosen, and score its test part.
+    """Learn index and model anew on each split that was not chosen, and score its test set.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def score_other_splits(
     scratch : Path
         Empty folder for their gold files.
     algorithm : str
-        The winner's; it is fitted on each split's whole training part, and not calibrated.
+        The winner's; it is fitted on each split's whole training set, and not calibrated.
     config : Config
         All settings; ``split.strategy`` is the one that is left out.
     tick : callable
@@ -45,7 +45,7 @@ def score_other_splits(
     Returns
     -------
     list of SplitScores
-        One row a split; where the data does not allow it, the reason instead of scores.
+        One row a split; where the data does not allow the split, the reason instead of scores.
     """
     others: list[SplitStrategy] = [
         name for name in get_args(SplitStrategy) if name != config.split.strategy

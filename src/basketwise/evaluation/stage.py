@@ -36,7 +36,7 @@ from basketwise.training.predictions import CALIBRATED, predicted_class, probabi
 from basketwise.training.record import TrainingRecord, read_record
 
 OtherSplits = Callable[[TrainingRecord], list[SplitScores]]
-"""Scores of the winner's algorithm on the ways to part the baskets that were not chosen."""
+"""Scores of the winner's algorithm on the splits that were not chosen."""
 
 
 def run_evaluation(
@@ -65,7 +65,7 @@ def run_evaluation(
     other_splits : callable or None
         Measures the other splits; None leaves them out.
     """
-    # One BLAS thread, as in training: what is added up first must not depend on the machine.
+    # One BLAS thread, as in training: the order of sums must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
         findings = _measure(gold, trained, config, champion, other_splits)
     report = report_document(run.document(), findings, config)
@@ -84,8 +84,8 @@ def _measure(
     record = read_record(trained)
     predictions = pl.read_parquet(trained / TEST_PREDICTIONS_FILE)
     true = class_numbers(predictions[TARGET])
-    commonest = _commonest(trained)
-    predicted = _all_predicted(predictions, record, commonest)
+    majority = _majority(trained)
+    predicted = _all_predicted(predictions, record, majority)
     cohorts = read_cohorts(gold)
     units = units_of(cohorts[CUSTOMER]) if config.evaluation.resample == "customers" else None
     bootstrap = Bootstrap(
@@ -123,23 +123,23 @@ def _measure(
             seed=config.training.random_state,
         ),
         products=informative_products(index) if index is not None else {},
-        impact=business_impact(resampled, record.winner, commonest, config.business),
+        impact=business_impact(resampled, record.winner, majority, config.business),
     )
 
 
 def _all_predicted(
-    predictions: pl.DataFrame, record: TrainingRecord, commonest: int
+    predictions: pl.DataFrame, record: TrainingRecord, majority: int
 ) -> dict[str, Labels]:
-    """Return what every model answers; the winner as it is shipped, that is calibrated."""
+    """Return every model's predictions; the winner's as it is shipped, that is calibrated."""
     models = [one.model for one in (*record.candidates, *record.references)]
     predicted = {name: predicted_class(predictions, name) for name in models}
     predicted[record.winner] = predicted_class(predictions, CALIBRATED)
-    predicted[BASELINE] = np.full(predictions.height, commonest, dtype=np.int8)
+    predicted[BASELINE] = np.full(predictions.height, majority, dtype=np.int8)
     return predicted
 
 
-def _commonest(trained: Path) -> int:
-    """Return the number of the commonest class of the training part, which has these labels."""
+def _majority(trained: Path) -> int:
+    """Return the number of the majority class of the training set."""
     labels = pl.read_parquet(trained / OOF_FILE, columns=[TARGET])[TARGET]
     return int(np.argmax(np.bincount(class_numbers(labels), minlength=len(CLASSES))))
 

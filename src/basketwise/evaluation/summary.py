@@ -65,10 +65,9 @@ def _verdict(findings: Findings) -> Verdict:
     state = "Approved" if decision.approved else "PendingManualApproval"
     # Counts, since 99.998 % rounded to two places would claim too much.
     headline = (
-        f"{name} is approved: it classifies correctly {right:,} of {total:,} baskets that it had "
-        "never seen."
+        f"{name} approved: {right:,} of {total:,} unseen test baskets classified correctly."
         if decision.approved
-        else f"{name} is not approved: {_first_failure(decision)}."
+        else f"{name} not approved: {_first_failure(decision)}."
     )
     return Verdict(
         approved=decision.approved,
@@ -158,7 +157,7 @@ def _data(metadata: Metadata) -> DataSummary:
 
 
 def split_sentence(metadata: Metadata) -> str:
-    """Say in one sentence how the baskets were parted."""
+    """Describe the split in one sentence."""
     split = metadata.split
     if split.strategy == "time" and split.train_weeks and split.test_weeks:
         return (
@@ -166,5 +165,5 @@ def split_sentence(metadata: Metadata) -> str:
             f"{len(split.test_weeks)} weeks {split.test_weeks[0]} to {split.test_weeks[-1]}."
         )
     if split.strategy == "customer":
-        return "No customer is on both sides; a basket without a card is its own customer."
-    return f"A random {split.test_size:.0%} of the baskets of each class is tested."
+        return "No customer is in both sets; a basket without a card counts as its own customer."
+    return f"A random {split.test_size:.0%} of the baskets of each class is the test set."

@@ -48,7 +48,7 @@ class Scale(NamedTuple):
 
 
 def scale_of(intervals: Iterable[Interval | None], *marks: float | None) -> Scale:
-    """Return a scale that holds all intervals and marks, with a little air at both ends."""
+    """Return a scale that covers all intervals and marks, with a small margin at both ends."""
     ends = [end for one in intervals if one is not None for end in (one["low"], one["high"])]
     known = [end for end in (*ends, *marks) if _known(end)]
     low, high = min(known, default=0.0), max(known, default=0.0)
@@ -59,8 +59,8 @@ def scale_of(intervals: Iterable[Interval | None], *marks: float | None) -> Scal
 def leaderboard_scales(rows: Sequence[LeaderboardRow]) -> Mapping[str, Scale]:
     """Return a scale for each column of intervals.
 
-    They hold what competes, the candidates and the simpler models. An ablation or the baseline is
-    often so far away that on a scale with it nobody would see the others differ.
+    They cover the candidates and the simpler models. An ablation or the baseline is often so far
+    away that on a scale with it the others would look alike.
     """
     near = [row for row in rows if row["kind"] in {"candidate", "rung"}] or rows
     return {
@@ -74,8 +74,8 @@ def leaderboard_scales(rows: Sequence[LeaderboardRow]) -> Mapping[str, Scale]:
 def slice_scale(rows: Sequence[Slice]) -> Scale:
     """Return a scale for the differences of a table of slices.
 
-    It holds those of a fair size and all that are worse. The interval of a handful of baskets is so
-    wide that on a scale with it nobody would see the others differ.
+    It covers those of at least one percent of the baskets and all that are worse. The interval of a
+    handful of baskets is so wide that on a scale with it the others would look alike.
     """
     fair = _FAIR_SHARE * sum(row["baskets"] for row in rows)
     large = [row for row in rows if row["baskets"] >= fair or row["significantly_worse"]]
@@ -85,8 +85,8 @@ def slice_scale(rows: Sequence[Slice]) -> Scale:
 class Span(NamedTuple):
     """An interval on a scale, as percentages for SVG.
 
-    ``estimate`` is None where it lies off the scale, and ``beyond`` says on which side all of the
-    interval does.
+    ``estimate`` is None where it is off the scale; ``beyond`` says on which side the whole
+    interval is.
     """
 
     left: str
@@ -96,7 +96,7 @@ class Span(NamedTuple):
 
 
 def span_on(interval: Interval, scale: Scale) -> Span:
-    """Lay out an interval; what of it lies off the scale is cut off."""
+    """Lay out an interval, clipped to the scale."""
     low, high, estimate = interval["low"], interval["high"], interval["estimate"]
     if not (_known(low) and _known(high)):
         return Span("0%", "0%", None, "")
@@ -128,7 +128,7 @@ class Bar(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A place on both axes of the diagram."""
+    """A position on both axes of the diagram."""
 
     x: float
     y: float
@@ -214,7 +214,7 @@ def _curve(
         points.append(Point(_x(confidence, start), _y(accuracy, start), round(size, 2)))
         left, right = _x(bin_["low"], start), _x(bin_["high"], start)
         height = max(_BAR_HEIGHT * bin_["baskets"] / most, 0.6)
-        # A hair's breadth of air between neighbours.
+        # A small gap between neighbours.
         x, end = (left + (right - left) * share for share in part)
         width = max(end - x - 0.8, 0.5)
         y = FRAME.base - height
@@ -239,4 +239,4 @@ def _y(value: float, start: float) -> float:
 
 
 FILTERS = (leaderboard_scales, reliability_diagram, scale_of, slice_scale, span_on)
-"""The templates call them by their names."""
+"""Available to the templates under their names."""

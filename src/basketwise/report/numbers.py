@@ -1,4 +1,4 @@
-"""How the templates write numbers and text; every value on the page passes through here."""
+"""How the report writes numbers and text; every value on the page passes through here."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def percent(value: float) -> str:
 
 
 def count(value: float) -> str:
-    """Write a whole number, thousands parted by a narrow space that does not break.
+    """Write a whole number, thousands separated by a narrow no-break space.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def size(number: float) -> str:
 
 
 def figure(value: float) -> str:
-    """Write a number as what it is: a whole one is a count, any other a score."""
+    """Write an integer as a count, any other number as a score."""
     return count(value) if isinstance(value, int) else score(value)
 
 
@@ -127,7 +127,7 @@ def money(value: float | None, currency: str, sign: str = "") -> str:
 
 
 def place(value: float | None, low: float = 0.0, high: float = 1.0) -> str:
-    """Say where a value lies between two ends, as a percentage for SVG."""
+    """Return a value's position between two ends, as a percentage for SVG."""
     if value is None or not _is_number(value) or not high > low:
         return "0%"
     return f"{100 * min(max((value - low) / (high - low), 0), 1):.2f}%"
@@ -143,7 +143,7 @@ def finish(value: Any) -> Any:
 
 
 def tame(text: str, limit: int) -> str:
-    """Shorten text, and replace what no page should hold."""
+    """Shorten text, and replace characters that no page may contain."""
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
@@ -158,7 +158,7 @@ def moment_utc(text: str) -> str:
 
 
 def plain(value: JsonValue) -> str:
-    """Write a setting as a person does: thousands parted, no decimals where there are none."""
+    """Write a setting for people: thousands separated, no superfluous decimals."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:,.10g}".replace(",", GAP).replace("-", "−")
     return value if isinstance(value, str) else json.dumps(value)
@@ -195,7 +195,7 @@ def prose(text: str, limit: int = PROSE_LIMIT) -> Markup:
 
 
 def label(text: str) -> Markup:
-    """Escape a name of which a page may hold hundreds."""
+    """Escape a short name; a page may contain hundreds."""
     return prose(text, LABEL_LIMIT)
 
 

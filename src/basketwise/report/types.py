@@ -1,4 +1,4 @@
-"""The report document: what ``report.json`` holds and ``report.html`` shows.
+"""The report document: what ``report.json`` contains and ``report.html`` shows.
 
 Every value is JSON-native. Shares, scores and their intervals lie between 0 and 1; ``None`` always
 means "not measured". Classes and matrices are in the order Low, Medium, High.
@@ -68,7 +68,7 @@ class StartedRun:
 
 
 class Reason(TypedDict):
-    """What one rule of the gate found.
+    """Outcome of one rule of the gate.
 
     ``rule`` is named after its setting: ``min_accuracy``, ``min_macro_f1``, ``champion`` …
     ``value`` and ``threshold`` are ``None`` for a rule without numbers.
@@ -91,15 +91,15 @@ class Verdict(TypedDict):
     """One line for the registry's history."""
     reasons: list[Reason]
     warnings: list[str]
-    """What a reader should know before trusting it, whatever the gate says: weak slices …"""
+    """What a reader should know before using the model, whatever the gate decides: weak slices."""
 
 
 class LeaderboardRow(TypedDict):
     """One model, best first. Precision, recall and F1 are macro averages.
 
     ``kind`` is ``candidate``, ``ablation`` (the winner's algorithm without the group ``without``),
-    ``rung`` (a simpler model on fewer features, for comparison) or ``baseline`` (always answers the
-    commonest class of the training part). The differences are the winner's score minus this
+    ``rung`` (a simpler model on fewer features, for comparison) or ``baseline`` (always predicts
+    the majority class of the training set). The differences are the winner's score minus this
     row's, paired on the same test baskets; ``None`` on the winner's own row. ``fit_seconds`` is
     wall time.
     """
@@ -139,7 +139,7 @@ ClassScores = TypedDict(
 
 
 class Winner(TypedDict):
-    """The winner on the test part; ``confusion_matrix`` has true rows, predicted columns.
+    """The winner on the test set; ``confusion_matrix`` has true rows, predicted columns.
 
     Intervals come from ``resamples`` draws of ``units`` customers (a basket without a card is one)
     or baskets.
@@ -181,7 +181,7 @@ class Bin(TypedDict):
 
 
 class Reliability(TypedDict):
-    """How far probabilities can be taken at their word, on the test part; 0 is perfect.
+    """How reliable probabilities are on the test set; 0 is perfect.
 
     ``log_loss`` in nats, ``brier`` summed over the classes (0 to 2), ``ece`` the expected
     calibration error of the likeliest class's probability over ``bins``.
@@ -206,10 +206,10 @@ class Calibration(TypedDict):
 
 
 class Slice(TypedDict):
-    """One part of the test baskets; ``difference`` is its accuracy minus the whole's.
+    """One slice of the test set; ``difference`` is its accuracy minus the whole's.
 
-    ``macro_f1`` is over the classes that occur in the part; ``significantly_worse`` holds
-    after a correction for the number of slices that were looked at, and never for a slice of
+    ``macro_f1`` is over the classes that occur in it; ``significantly_worse`` is decided
+    after a correction for the number of slices, and never true for a slice of
     fewer than 30 customers.
     """
 
@@ -222,16 +222,16 @@ class Slice(TypedDict):
 
 
 class SliceTable(TypedDict):
-    """All parts by one column."""
+    """All slices by one column."""
 
     column: str
     rows: list[Slice]
     more: int
-    """Parts that are left out of ``rows``, the smallest first."""
+    """Slices left out of ``rows``: the smallest."""
 
 
 class SplitScores(TypedDict):
-    """The winner's algorithm, trained and tested on one way to part the baskets.
+    """The winner's algorithm, trained and tested on one split.
 
     Scores are ``None`` where ``reason`` says why this split is not possible.
     """
@@ -270,7 +270,7 @@ ProductScore = TypedDict(
 
 
 class Drivers(TypedDict):
-    """What the winner looks at: features, largest drop first; telling products by class."""
+    """What drives the winner: features, largest drop first; informative products by class."""
 
     importance: list[Importance]
     products: dict[str, list[ProductScore]]
@@ -285,9 +285,14 @@ class Assumption(TypedDict):
 
 
 class Impact(TypedDict):
-    """Money per month, in ``currency``; the interval comes from resampled test baskets."""
+    """Money per month, in ``currency``; the interval comes from resampled test baskets.
+
+    ``default_assumptions`` is true where section ``business`` of the configuration is as delivered:
+    then the figures say nothing about this business, and no summary shows them.
+    """
 
     currency: str
+    default_assumptions: bool
     monthly_predictions: float
     accurate_predictions: float
     monthly_revenue_impact: float
@@ -318,7 +323,7 @@ class Baskets(TypedDict):
 
 
 class SplitSummary(TypedDict):
-    """How baskets were parted; ``description`` is one sentence for people."""
+    """The split; ``description`` is one sentence for people."""
 
     strategy: str
     train_baskets: int
@@ -348,7 +353,7 @@ class DataSummary(TypedDict):
 
 
 class Lineage(TypedDict):
-    """What the result came from; ``git_commit`` is ``None`` outside a repository."""
+    """What the result was made from; ``git_commit`` is ``None`` outside a repository."""
 
     data_hash: str
     code_version: str

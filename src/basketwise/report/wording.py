@@ -1,12 +1,14 @@
-"""What the report says in words: which model is ahead, what a group is worth, what is weak.
+"""The report's sentences: which model is ahead, what a feature group is worth, which slices fail.
 
-A difference whose interval contains 0 is never called better or worse: these baskets cannot tell.
+A difference whose interval contains 0 is never called better or worse.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from basketwise.features.groups import GROUPS, of_index
@@ -35,20 +37,20 @@ _COLUMNS: Mapping[str, str] = {
 }
 _SPLITS: Mapping[str, str] = {
     "time": "tests on the latest weeks",
-    "stratified": "tests on a random part",
-    "customer": "tests on customers that training never met",
+    "stratified": "tests on a random sample",
+    "customer": "tests on customers unseen in training",
 }
 _TAGS: Mapping[Standing | None, str] = {
     "ahead": "▲ Ahead",
-    "level": "≈ Not told apart",
+    "level": "≈ No significant difference",
     "behind": "▼ Behind",
-    "mixed": "◆ Scores differ",
+    "mixed": "◆ Mixed",
     None: "Not measured",
 }
 _FINDINGS: Mapping[Standing | None, str] = {
-    "ahead": "All of the interval lies right of 0: the challenger is better.",
-    "level": "The interval contains 0: the two cannot be told apart on these baskets.",
-    "behind": "All of the interval lies left of 0: the challenger is worse.",
+    "ahead": "The whole interval is above 0: the challenger is better.",
+    "level": "The interval contains 0: no significant difference on these baskets.",
+    "behind": "The whole interval is below 0: the challenger is worse.",
     None: "",
 }
 
@@ -69,7 +71,7 @@ class Comparison:
 
 
 def standing(difference: Interval | None) -> Standing | None:
-    """Say how a difference stands to 0; None where it was not measured.
+    """Classify a difference by its interval; None where it was not measured.
 
     Examples
     --------
@@ -88,17 +90,17 @@ def standing(difference: Interval | None) -> Standing | None:
 
 
 def tag(found: Standing | None) -> str:
-    """Say a standing in a word or two, with a sign for the eye."""
+    """Return a standing in a word or two, with a symbol."""
     return _TAGS[found]
 
 
 def finding(difference: Interval) -> str:
-    """Say what the difference between challenger and champion shows."""
+    """Return what the difference between challenger and champion shows."""
     return _FINDINGS[standing(difference)]
 
 
 def comparisons(rows: Sequence[LeaderboardRow]) -> list[Comparison]:
-    """Say what each group of features is worth, and whether a simpler model would do."""
+    """Return what each feature group is worth, and whether a simpler model is enough."""
     groups = [_of_group(row) for row in rows if row["kind"] == "ablation"]
     return groups + [_of_simpler(row) for row in rows if row["kind"] == "rung"]
 
@@ -106,10 +108,10 @@ def comparisons(rows: Sequence[LeaderboardRow]) -> list[Comparison]:
 def _of_group(row: LeaderboardRow) -> Comparison:
     group = _short(row["without"] or "left out")
     conclusions: Mapping[Standing | None, str] = {
-        "ahead": f"group {group} earns its place.",
-        "level": "both intervals contain 0, so it cannot be told apart from the winner. These "
-        f"baskets do not show that group {group} is worth anything.",
-        "behind": f"the model does better without group {group}.",
+        "ahead": f"group {group} improves the model.",
+        "level": "both intervals contain 0: no significant difference. These baskets do not show "
+        f"that group {group} improves the model.",
+        "behind": f"the model is better without group {group}.",
     }
     title = f"Feature group {group}"
     return _compare(row, title, "the same algorithm without it", conclusions)
@@ -117,10 +119,10 @@ def _of_group(row: LeaderboardRow) -> Comparison:
 
 def _of_simpler(row: LeaderboardRow) -> Comparison:
     conclusions: Mapping[Standing | None, str] = {
-        "ahead": "the simpler one would give up this much.",
-        "level": "both intervals contain 0, so the simpler one cannot be told apart from the "
-        "winner. As far as these baskets show, it would do.",
-        "behind": "the simpler one is better. Prefer it.",
+        "ahead": "the simpler model would lose this much.",
+        "level": "both intervals contain 0: no significant difference. On these baskets, the "
+        "simpler model is enough.",
+        "behind": "the simpler model is better. Prefer it.",
     }
     title = f"Simplest model: {simpler_name(row)}"
     return _compare(row, title, "the simplest model", conclusions)
@@ -145,10 +147,10 @@ def _compare(
 
 
 def _alone(score: str, found: Standing | None) -> str:
-    """Say what one score shows, where the two do not agree."""
+    """Return what one score shows, where the two do not agree."""
     words: Mapping[Standing | None, str] = {
         "ahead": f"the winner is ahead in {score}",
-        "level": f"in {score} the interval contains 0 and the two cannot be told apart",
+        "level": f"there is no significant difference in {score}",
         "behind": f"the winner is behind in {score}",
         None: f"{score} was not measured",
     }
@@ -166,33 +168,33 @@ def simpler_name(row: LeaderboardRow) -> str:
 
 
 def row_note(row: LeaderboardRow) -> str:
-    """Say what kind of model a leaderboard's row is."""
+    """Return what kind of model a leaderboard's row is."""
     groups = " + ".join(row["groups"])
     notes = {
         "ablation": f"without {_short(row['without'] or '')}: {groups} only",
         "rung": f"{simpler_name(row)}, the simplest model",
-        "baseline": "baseline: always the commonest class",
+        "baseline": "baseline: always predicts the majority class",
     }
     return notes.get(row["kind"], groups)
 
 
 def change(raw: float, shipped: float) -> str:
-    """Say what calibration did to an error, of which less is better."""
+    """Return what calibration did to an error; lower is better."""
     if raw == shipped:
         return "same"
     return "▼ better" if shipped < raw else "▲ worse" if shipped > raw else "not measured"
 
 
 def calibrated(raw: Reliability, shipped: Reliability) -> str:
-    """Say whether calibration helped, by the three measures."""
+    """Return whether calibration helped, by the three measures."""
     pairs = [(raw[name], shipped[name]) for name in ("log_loss", "brier", "ece")]
     if all(before == after for before, after in pairs):
-        return "Calibration changed nothing that these measures see."
+        return "Calibration changed none of these measures."
     if all(after <= before for before, after in pairs):
-        return "On the test part, calibration made the probabilities more truthful."
+        return "On the test set, calibration made the probabilities more reliable."
     if all(after >= before for before, after in pairs):
-        return "On the test part, calibration made the probabilities less truthful."
-    return "On the test part, calibration improved some of the measures and not the others."
+        return "On the test set, calibration made the probabilities less reliable."
+    return "On the test set, calibration improved some measures and worsened others."
 
 
 def above_noise(rows: Sequence[Importance]) -> list[Importance]:
@@ -201,13 +203,33 @@ def above_noise(rows: Sequence[Importance]) -> list[Importance]:
 
 
 def column_title(column: str) -> str:
-    """Name what slices are parted by."""
+    """Return the title of a column of slices."""
     return _COLUMNS.get(column, column)
 
 
 def split_note(strategy: str) -> str:
-    """Say what a split tests."""
+    """Return what a split tests."""
     return _SPLITS.get(strategy, "")
+
+
+def options_of(command: str) -> str:
+    """Return the workspace and configuration that a command names, to be added to another.
+
+    Examples
+    --------
+    >>> options_of("basketwise run --data raw --workspace 'my ws' --json")
+    " --workspace 'my ws'"
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return ""
+    chosen = []
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        if name in ("--workspace", "--config"):
+            chosen += [name, value if equals else following]
+    return "".join(f" {shlex.quote(word)}" for word in chosen)
 
 
 def weak_count(tables: Sequence[SliceTable]) -> int:
@@ -226,10 +248,11 @@ FILTERS = (
     column_title,
     comparisons,
     finding,
+    options_of,
     row_note,
     split_note,
     standing,
     tag,
     weak_count,
 )
-"""The templates call them by their names."""
+"""Available to the templates under their names."""

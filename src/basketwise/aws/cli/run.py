@@ -85,7 +85,7 @@ def run(
     else:
         print_summary(result)
         print_cost(jobs, config)
-        print_next(result, record.data, workspace.storage.location)
+        print_next(result, record.data, workspace.storage.location, common.config_path)
     if require_approval and not result.approved:
         sys.exit(GATE_NOT_PASSED)
 
