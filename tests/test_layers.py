@@ -25,7 +25,7 @@ LAYERS = (
     ("evaluation",),
     ("report",),
     ("model",),
-    ("explain", "training"),
+    ("estimators", "explain", "training"),
     ("etl",),
     ("features",),
     ("artifact", "sampling", "settings", "storage", "template"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ import polars as pl
 from basketwise.arrays import Matrix
 from basketwise.artifact.archive import check, unpack
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import Rules, clean_table, none_usable
+from basketwise.etl.cleaning import Rules, accepted_lines
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
 from basketwise.explain.contributions import basket_products, contributions
@@ -98,7 +97,7 @@ class Model:
             If lines were rejected; says how many, and why. A basket of rejected lines alone has no
             row.
         """
-        return like(self.score(self._accepted(lines)), lines)
+        return like(self.score(accepted_lines(lines, self.rules)), lines)
 
     def predict_proba(self, lines: Any) -> Any:
         """Return the calibrated probabilities of each basket.
@@ -110,7 +109,9 @@ class Model:
         frame of the same kind
             ``basket_id``, ``p_low``, ``p_medium``, ``p_high`` (Float64, sum 1).
         """
-        return like(self.score(self._accepted(lines)).select(KEY, *PROBABILITIES), lines)
+        return like(
+            self.score(accepted_lines(lines, self.rules)).select(KEY, *PROBABILITIES), lines
+        )
 
     def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Predict, and say which products pointed a basket where.
@@ -128,7 +129,7 @@ class Model:
             The columns of :meth:`predict`, and ``explanation`` (String).
         """
         ids = [str(basket) for basket in baskets]
-        return like(self.score_and_explain(self._accepted(lines), ids)[0], lines)
+        return like(self.score_and_explain(accepted_lines(lines, self.rules), ids)[0], lines)
 
     def contributions(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Split the features of the group ``product`` among a basket's products, exactly.
@@ -152,7 +153,7 @@ class Model:
             If the model has no product index; else as :meth:`predict`.
         """
         _, products = self.score_and_explain(
-            self._accepted(lines), [str(basket) for basket in baskets]
+            accepted_lines(lines, self.rules), [str(basket) for basket in baskets]
         )
         if products is None:
             raise InputError("The model has no product index.", "Train it with the group product.")
@@ -212,26 +213,16 @@ class Model:
             products = basket_products(lines, self.recipe, self.lookup.score)
         return explain(scored, products, self.groups), products
 
-    def _accepted(self, lines: Any) -> pl.DataFrame:
-        cleaned = clean_table(lines, Rules(columns=self.metadata.columns))
-        rejected, reasons = cleaned.rejected.height, cleaned.reasons
-        if cleaned.lines.is_empty():
-            raise none_usable(rejected, reasons)
-        if rejected:
-            counted = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
-            total = rejected + cleaned.lines.height
-            warnings.warn(
-                f"{rejected:,} of {total:,} lines rejected: {counted}; basketwise.clean(lines) "
-                "lists them.",
-                stacklevel=3,
-            )
-        return cleaned.lines
-
     def _probabilities(self, X: Matrix) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         if not X.shape[0]:
             return np.empty((0, len(CLASSES)))
         raw = self.estimator.predict_proba(np.ascontiguousarray(X))
         return calibrate(raw.astype(np.float64), self.calibration)
+
+    @property
+    def rules(self) -> Rules:
+        """How the lines to be scored are judged."""
+        return Rules(columns=self.metadata.columns)
 
     @cached_property
     def recipe(self) -> Recipe:

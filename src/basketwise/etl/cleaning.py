@@ -7,6 +7,7 @@ to these and have no rule of their own. Nothing is lost: accepted + rejected = r
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -131,6 +132,46 @@ def clean_table(table: Any, rules: Rules | None = None, *, source: str = "table"
     """
     rules = rules or Rules()
     return settle(clean(read_table(table), rules, source=source), rules)
+
+
+def accepted_lines(
+    table: Any, rules: Rules | None = None, *, source: str = "table"
+) -> pl.DataFrame:
+    """Return the lines of a table that can be used, and warn of those that cannot.
+
+    Parameters
+    ----------
+    table, rules, source
+        As for :func:`clean_table`.
+
+    Returns
+    -------
+    DataFrame
+        As :attr:`Cleaned.lines`, at least one.
+
+    Raises
+    ------
+    InputError
+        As :func:`clean_table`, and if no line can be used.
+
+    Warns
+    -----
+    UserWarning
+        If lines were rejected; says how many, and why.
+    """
+    cleaned = clean_table(table, rules, source=source)
+    count = cleaned.rejected.height
+    if not cleaned.lines.height:
+        raise none_usable(count, cleaned.reasons)
+    if count:
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in cleaned.reasons.items())
+        total = count + cleaned.lines.height
+        warnings.warn(
+            f"{count:,} of {total:,} lines rejected: {reasons}; basketwise.clean(lines) "
+            "lists them.",
+            stacklevel=3,
+        )
+    return cleaned.lines
 
 
 def clean(

@@ -56,11 +56,15 @@ def assign_folds(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> pl.Da
     )
     train = np.flatnonzero(~test)
     fold = np.full(baskets.height, TEST, dtype=np.int8)
-    order = np.random.default_rng(split.random_state).permutation(train.size)
-    fold[train] = order % folds
+    fold[train] = draw_folds(train.size, folds, split.random_state)
     assigned = baskets.with_columns(pl.Series(FOLD, fold))
     _check_classes(assigned, folds)
     return assigned
+
+
+def draw_folds(baskets: int, folds: int, seed: int) -> NDArray[np.int8]:
+    """Draw the fold of each basket, 0 … folds-1; all folds are of one size, give or take one."""
+    return (np.random.default_rng(seed).permutation(baskets) % folds).astype(np.int8)
 
 
 def one_week(week: int) -> ConfigError:

@@ -9,6 +9,7 @@ import polars as pl
 
 from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
 from basketwise.features.groups import GROUPS
+from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import Recipe, features
 from basketwise.progress import Tick
 from basketwise.schema import (
@@ -16,7 +17,6 @@ from basketwise.schema import (
     FOLD,
     KEY,
     LABEL,
-    PROD_CODE,
     SHOP_WEEK,
     TARGET,
     TEST,
@@ -66,7 +66,7 @@ def write_gold(
         pl.col(BASKET_ID), FOLD, pl.col(LABEL).cast(pl.String).alias(TARGET), SHOP_WEEK
     )
     reads = {c for name in recipe.groups for c in GROUPS[name].reads}
-    score = None if index is None else partial(_score_by_fold, index)
+    score = None if index is None else partial(score_by_fold, index)
     counts = {TRAIN_FILE: 0, TEST_FILE: 0}
     for file in counts:
         (scratch / file).mkdir(parents=True)
@@ -98,7 +98,3 @@ def write_gold(
         parts = pl.scan_parquet(scratch / file / "*.parquet")
         parts.sink_parquet(gold / file, row_group_size=ROW_GROUP)
     return counts[TRAIN_FILE], counts[TEST_FILE]
-
-
-def _score_by_fold(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    return lines.join(index, on=[PROD_CODE, FOLD], how="left", maintain_order="left")

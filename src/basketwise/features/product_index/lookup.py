@@ -13,7 +13,7 @@ import polars as pl
 from basketwise.arrays import Counts
 from basketwise.features.product_index.hierarchy import smooth
 from basketwise.features.product_index.table import BASKETS, CLASS, PROBABILITY, SCORES, levels_of
-from basketwise.schema import HIERARCHY, INDEX_LABELS, PROD_CODE
+from basketwise.schema import FOLD, HIERARCHY, INDEX_LABELS, PROD_CODE
 
 NEW = "new"
 FEW = 2_000
@@ -103,6 +103,25 @@ class IndexLookup:
             )["row"]
             .to_numpy()
         )
+
+
+def score_by_fold(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Add what the index of its own fold says of each line's product, out of fold.
+
+    Parameters
+    ----------
+    index : DataFrame
+        PROD_CODE, ``fold``, scores and class: per fold, learned from the other folds.
+    lines : DataFrame
+        One row per line: PROD_CODE and the ``fold`` of its basket.
+
+    Returns
+    -------
+    DataFrame
+        The same lines in the same order with ``score_<label>`` and ``class``.
+    """
+    answers = index.select(PROD_CODE, FOLD, *SCORES, CLASS)
+    return lines.join(answers, on=[PROD_CODE, FOLD], how="left", maintain_order="left")
 
 
 def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.DataFrame]:

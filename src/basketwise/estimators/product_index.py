@@ -1,0 +1,546 @@
+"""The product sensitivity index as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import partial
+from typing import Any, Literal, NamedTuple, Self, TypeVar
+
+import narwhals.stable.v2.dependencies as libraries
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from sklearn import get_config
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from basketwise.config import DataConfig, EtlConfig, IndexConfig, Section
+from basketwise.errors import ConfigError, InputError
+from basketwise.estimators.labels import (
+    AuxiliaryLines,
+    as_ids,
+    label_baskets,
+    read_keys,
+    read_lines,
+)
+from basketwise.etl.cleaning import ROW, Rules
+from basketwise.etl.split import draw_folds
+from basketwise.etl.survey import merge, survey_week
+from basketwise.features.groups import columns_of
+from basketwise.features.product_index.learning import (
+    Evidence,
+    LabelledLines,
+    count_short,
+    gather,
+    learn_index,
+    learn_whole,
+)
+from basketwise.features.product_index.lookup import IndexLookup, score_by_fold
+from basketwise.features.recipe import Recipe, features
+from basketwise.schema import (
+    BASKET_ID,
+    DEFAULT_LABELS,
+    FOLD,
+    INDEX_LABELS,
+    KEY,
+    LABEL,
+    PROD_CODE,
+    SHOP_WEEK,
+)
+from basketwise.tables import like, read_table
+
+_RECIPE = Recipe(groups=("product",), encoders={}, outliers="keep", limit=np.inf)
+_FEATURES = columns_of(_RECIPE.groups)
+_LABELS = {**DEFAULT_LABELS, **dict(zip(INDEX_LABELS, INDEX_LABELS, strict=True))}
+_FOLDS = (2, 50)
+
+_Section = TypeVar("_Section", bound=Section)
+
+
+class _Read(NamedTuple):
+    """What was read of X.
+
+    Attributes
+    ----------
+    table
+        X itself.
+    lines
+        The typed lines of its baskets.
+    rows
+        BASKET_ID and ``row``, 1-based: the row of X that a line or a basket came from.
+    ids
+        The basket of each row of X, null where there are no lines of it; None where X has lines.
+    """
+
+    table: pl.DataFrame
+    lines: pl.DataFrame
+    rows: pl.DataFrame
+    ids: pl.Series | None
+
+
+class _Training(NamedTuple):
+    """What ``fit`` learns from.
+
+    Attributes
+    ----------
+    lines
+        All typed lines, labelled or not.
+    baskets
+        One row per labelled basket, with ``fold``.
+    evidence
+        What one pass over the lines of labelled baskets gathers.
+    ids
+        The basket of each row of X; None where X has lines.
+    """
+
+    lines: pl.DataFrame
+    baskets: pl.DataFrame
+    evidence: Evidence
+    ids: pl.Series | None
+
+
+class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Encode baskets by what their products say about price sensitivity.
+
+    ``fit`` learns the product sensitivity index: one row per product with a score for each label,
+    a class and how sure it is, from till lines and one label per basket. ``transform`` gives one
+    row per basket: means, counts and shares over its products. How the index is learned is told
+    in the documentation under "The product index".
+
+    There are two ways to hand in the data:
+
+    - **lines in X** (``lines=None``): X is a table of till lines, one row per line. The answer has
+      one row per basket, sorted by ``basket_id``, with that column first.
+    - **baskets in X** (``lines=table``): X is a table with one row per basket and the basket id in
+      the column ``key``; the till lines are an auxiliary table, given once. The answer has one row
+      per row of X, in the same order, and features alone. So rows of X and y mean the same
+      throughout, and pipelines, ``cross_val_score`` and ``GridSearchCV`` work as they are: of
+      ``lines``, ``fit`` only reads those of the baskets in X.
+
+    .. note::
+        ``fit(X, y).transform(X)`` does not equal ``fit_transform(X, y)`` because a cross fitting
+        scheme is used in ``fit_transform`` for encoding, as in scikit-learn's ``TargetEncoder``.
+
+    Parameters
+    ----------
+    lines : table, optional
+        Auxiliary table of till lines, for baskets in X. It is read once and shared by clones, not
+        copied, so it must not be changed in place. After ``fit``, ``set_params(lines=...)`` gives
+        the lines of new baskets.
+    key : str, default="basket_id"
+        Column of the basket ids: in X, if it has baskets; in lines, if they have no column
+        BASKET_ID. Matched without regard to case.
+    columns : mapping, optional
+        The lines' own column names by the usual ones: ``{"BASKET_ID": "receipt", ...}``.
+    labels : mapping, optional
+        What each label means: ``Low``, ``Medium``, ``High`` or ``Unclassified``. By default
+        dunnhumby's labels (LA, MM, UM, XX) and these names themselves.
+    duplicates : {"reject", "keep"}, default="reject"
+        What happens to a line that repeats another in every column.
+    ridge, size_power, max_products, refine_rounds, refine_basket_lines, refine_max_lines
+        How the index is learned; the settings of the section ``[index]``.
+    n_folds : int, default=5
+        Number of folds in the cross fitting of ``fit_transform``, 2 to 50. A fold is a set of whole
+        baskets and does not depend on labels.
+    random_state : int, RandomState instance or None, default=42
+        Draws the folds, and the short baskets that are read where there are more than
+        ``refine_max_lines`` lines. Pass an int for reproducible output across multiple function
+        calls.
+
+    Attributes
+    ----------
+    index_ : polars.DataFrame
+        The product sensitivity index of all labelled baskets: one row per product, columns as in
+        ``product_index.parquet``.
+    classes_ : ndarray of str
+        The labels that occur among the baskets, in the order Low, Medium, High, Unclassified.
+    n_features_in_ : int
+        Number of columns of X during ``fit``.
+    feature_names_in_ : ndarray of str
+        Names of the columns of X during ``fit``. ``transform`` reads the columns that it needs,
+        in any order; the others may be different or absent.
+
+    Examples
+    --------
+    Made-up lines of 400 baskets; each line repeats its basket's label:
+
+    >>> from basketwise.sampling import draw_lines
+    >>> lines = draw_lines(baskets=400, seed=1, weeks=2)
+    >>> index = ProductIndex().fit(lines, lines["BASKET_PRICE_SENSITIVITY"])
+    >>> index.index_.select("PROD_CODE", "class", "baskets").height
+    60
+
+    Baskets in X, for a pipeline:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> baskets = lines.group_by("BASKET_ID", maintain_order=True).first()
+    >>> X, y = baskets.select("BASKET_ID"), baskets["BASKET_PRICE_SENSITIVITY"]
+    >>> model = make_pipeline(ProductIndex(lines=lines), StandardScaler(), LogisticRegression())
+    >>> print(f"accuracy {cross_val_score(model, X, y, cv=2).mean():.1f}")
+    accuracy 0.8
+    """
+
+    def __init__(
+        self,
+        *,
+        lines: Any = None,
+        key: str = "basket_id",
+        columns: Mapping[str, str] | None = None,
+        labels: Mapping[Any, str] | None = None,
+        duplicates: Literal["reject", "keep"] = "reject",
+        ridge: float = 1.0,
+        size_power: float = 0.5,
+        max_products: int = 8_000,
+        refine_rounds: int = 8,
+        refine_basket_lines: int = 8,
+        refine_max_lines: int = 4_000_000,
+        n_folds: int = 5,
+        random_state: Any = 42,
+    ) -> None:
+        self.lines = lines
+        self.key = key
+        self.columns = columns
+        self.labels = labels
+        self.duplicates = duplicates
+        self.ridge = ridge
+        self.size_power = size_power
+        self.max_products = max_products
+        self.refine_rounds = refine_rounds
+        self.refine_basket_lines = refine_basket_lines
+        self.refine_max_lines = refine_max_lines
+        self.n_folds = n_folds
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the index from all labelled baskets.
+
+        Parameters
+        ----------
+        X : table
+            Till lines; or baskets, if the estimator has ``lines``. A Polars, pandas or PyArrow
+            frame, a DuckDB relation, any object with ``__arrow_c_stream__``.
+        y : mapping, Series, frame, array or None
+            One label per basket:
+
+            - an array or Series with one label per row of X: of lines, each repeats its basket's
+              label;
+            - by basket id: a mapping, a pandas Series with the ids as its index (named as the
+              column, or of another length than X), or a frame of two columns, one of them ``key``
+              or BASKET_ID;
+            - None: the lines carry BASKET_PRICE_SENSITIVITY.
+
+            A basket without a label, or with a missing one, teaches nothing.
+
+        Returns
+        -------
+        ProductIndex
+            The estimator itself.
+
+        Raises
+        ------
+        InputError
+            If X or y cannot be read or do not fit together, or there is nothing to learn from.
+        ConfigError
+            If a parameter is out of its range.
+
+        Warns
+        -----
+        UserWarning
+            If lines were rejected, or baskets in X have no lines.
+
+        Examples
+        --------
+        >>> from basketwise.sampling import draw_lines
+        >>> lines = draw_lines(baskets=400, seed=1, weeks=2)
+        >>> index = ProductIndex().fit(lines.to_pandas())  # the lines carry their labels
+        >>> index.classes_.tolist()
+        ['Low', 'Medium', 'High', 'Unclassified']
+        """
+        training = self._gather(X, y)
+        self.index_ = learn_whole(training.evidence, self._index_config())
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """Fit the index and encode the same baskets out of fold.
+
+        This method uses a cross fitting scheme to prevent target leakage and overfitting in
+        downstream predictors. It is the recommended method for encoding training data: each
+        basket is encoded by an index learned from the baskets of the other folds, so that its own
+        label had no part in it. A basket without a label is encoded by the index of all.
+
+        .. note::
+            ``fit(X, y).transform(X)`` does not equal ``fit_transform(X, y)`` because a cross
+            fitting scheme is used in ``fit_transform`` for encoding.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        frame of the same kind
+            As in :meth:`transform`.
+
+        Examples
+        --------
+        >>> from basketwise.sampling import draw_lines
+        >>> lines = draw_lines(baskets=400, seed=1, weeks=2)
+        >>> index = ProductIndex()
+        >>> out_of_fold = index.fit_transform(lines)
+        >>> out_of_fold.shape
+        (400, 13)
+        >>> out_of_fold.equals(index.transform(lines))
+        False
+        """
+        training = self._gather(X, y)
+        learned = learn_index(training.evidence, self._index_config())
+        self.index_ = learned.whole
+        own = training.lines.join(
+            training.baskets.select(BASKET_ID, FOLD), on=BASKET_ID, maintain_order="left"
+        )
+        others = training.lines.join(training.baskets, on=BASKET_ID, how="anti")
+        encoded = features(own, _RECIPE, partial(score_by_fold, learned.by_fold))
+        if others.height:
+            encoded = pl.concat([encoded, features(others, _RECIPE, self._lookup().score)])
+        return self._deliver(encoded.sort(KEY), X, training.ids)
+
+    def transform(self, X: Any) -> Any:
+        """Encode baskets by the index of all labelled baskets.
+
+        .. note::
+            ``fit(X, y).transform(X)`` does not equal ``fit_transform(X, y)`` because a cross
+            fitting scheme is used in ``fit_transform`` for encoding.
+
+        Parameters
+        ----------
+        X : table
+            As in :meth:`fit`. Labels are not read.
+
+        Returns
+        -------
+        frame of the same kind
+            One row per basket, columns as in :meth:`get_feature_names_out`:
+            ``product_score_<label>`` (Float64), ``product_count_<label>`` (Int32),
+            ``product_share_<label>`` (Float64) and ``product_balance`` (Float64); no nulls. pandas
+            for pandas, PyArrow for PyArrow, else Polars, unless ``set_output`` says otherwise. With
+            lines in X: sorted by ``basket_id`` (Int64, or String where an id is not a whole
+            number), which is the first column. With baskets in X: in the order of X, with its
+            index if it is pandas. A basket without lines has the scores of the average product,
+            and counts and shares of 0.
+
+        Raises
+        ------
+        InputError
+            If X cannot be read, or none of its lines or baskets can be used.
+
+        Warns
+        -----
+        UserWarning
+            If lines were rejected, or baskets in X have no lines.
+
+        Examples
+        --------
+        >>> from basketwise.sampling import draw_lines
+        >>> lines = draw_lines(baskets=400, seed=1, weeks=2)
+        >>> first_week, second_week = lines.partition_by("SHOP_WEEK")
+        >>> encoded = ProductIndex().fit(first_week).transform(second_week.to_pandas())
+        >>> type(encoded).__name__, encoded.shape
+        ('DataFrame', (200, 13))
+        """
+        check_is_fitted(self)
+        read = self._read(X, labelled=False)
+        encoded = features(read.lines, _RECIPE, self._lookup().score)
+        return self._deliver(encoded, X, read.ids)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the columns that ``transform`` gives.
+
+        Parameters
+        ----------
+        input_features : None
+            Not used, present here for API consistency by convention.
+
+        Returns
+        -------
+        ndarray of str
+            The features; with lines in X, ``basket_id`` before them.
+
+        Examples
+        --------
+        >>> from basketwise.sampling import draw_lines
+        >>> lines = draw_lines(baskets=400, seed=1, weeks=2)
+        >>> ProductIndex().fit(lines).get_feature_names_out()[:3].tolist()
+        ['basket_id', 'product_score_low', 'product_score_medium']
+        """
+        check_is_fitted(self)
+        key = [KEY] if self.lines is None else []
+        return np.asarray([*key, *_FEATURES], dtype=object)
+
+    def _gather(self, X: Any, y: Any) -> _Training:
+        """Read lines and labels, and gather what the index is learned from."""
+        config, seed = self._index_config(), self._seed()
+        table, lines, rows, ids = self._read(X, labelled=y is None)
+        if y is None:
+            labels = lines.select(BASKET_ID, LABEL).unique()
+        else:
+            labels = label_baskets(
+                y, rows, table.height, self._rules(labelled=True).labels, self.key
+            )
+        own = (
+            lines.drop(LABEL)
+            .join(labels, on=BASKET_ID, maintain_order="left")
+            .sort(SHOP_WEEK, maintain_order=True)
+        )
+        classes = [label for label in INDEX_LABELS if label in set(own[LABEL])]
+        if len(classes) < 2:
+            raise InputError(
+                f"All labelled baskets with lines are {classes[0]}: there is nothing to learn."
+                if classes
+                else "No basket with lines has a label.",
+                "Give baskets of at least two labels.",
+            )
+        survey = merge([survey_week(week) for week in own.partition_by(SHOP_WEEK)])
+        if survey.baskets.height < self.n_folds:
+            raise InputError(
+                f"{survey.baskets.height:,} labelled baskets are fewer than {self.n_folds} folds.",
+                "Give more baskets, or set ProductIndex(n_folds=...) lower.",
+            )
+        fold = draw_folds(survey.baskets.height, self.n_folds, seed)
+        baskets = survey.baskets.with_columns(pl.Series(FOLD, fold))
+        evidence = gather(
+            [LabelledLines(own, baskets.sort(SHOP_WEEK, BASKET_ID))],
+            survey.products,
+            config,
+            folds=self.n_folds,
+            short_lines=count_short(baskets, config),
+            seed=seed,
+        )
+        self.classes_ = np.asarray(classes, dtype=object)
+        self.n_features_in_ = table.width
+        self.feature_names_in_ = np.asarray(table.columns, dtype=object)
+        return _Training(lines, baskets, evidence, ids)
+
+    def _read(self, X: Any, *, labelled: bool) -> _Read:
+        """Type the lines of the baskets in X, and say which row of X each basket is."""
+        rules = self._rules(labelled=labelled)
+        table = read_table(X)
+        if self.lines is None:
+            lines = read_lines(table, rules, self.key)
+            return _Read(table, lines, lines.select(BASKET_ID, ROW), None)
+        text = read_keys(table, self.key, "X")
+        lines = self._auxiliary().read(self.lines, rules, self.key)
+        ids = as_ids(text, lines.schema[BASKET_ID])
+        rows = pl.DataFrame([ids, pl.Series(ROW, np.arange(1, ids.len() + 1), pl.UInt32)])
+        own = lines.join(rows, on=BASKET_ID, how="semi", maintain_order="left")
+        without = text.filter(~ids.is_in(own[BASKET_ID].unique().implode()).fill_null(False))
+        if len(without):
+            told = f"{len(without):,} of the {table.height:,} baskets in X have no lines"
+            hint = f"The first is {without[0]!r}."
+            if own.is_empty():
+                raise InputError(f"{told}.", f"{hint} Check that X and lines write ids alike.")
+            warnings.warn(f"{told}: they are encoded as average ones. {hint}", stacklevel=4)
+        return _Read(table, own, rows, ids)
+
+    def _deliver(self, encoded: pl.DataFrame, X: Any, ids: pl.Series | None) -> Any:
+        """Bring one row per basket into the order of X, and into the kind of frame asked for."""
+        if ids is not None:
+            average = self._lookup().score(
+                pl.DataFrame({PROD_CODE: [None]}, {PROD_CODE: pl.String})
+            )
+            encoded = (
+                ids.alias(KEY)
+                .to_frame()
+                .join(encoded, on=KEY, how="left", maintain_order="left")
+                .select(
+                    pl.col(name).fill_null(
+                        average[name.removeprefix("product_")][0] if "_score_" in name else 0
+                    )
+                    for name in _FEATURES
+                )
+            )
+        kind = getattr(self, "_sklearn_output_config", {}).get(
+            "transform", get_config()["transform_output"]
+        )
+        if kind == "polars":
+            return encoded
+        of_pandas = libraries.is_pandas_dataframe(X)
+        if kind == "pandas" and not of_pandas:
+            import pandas as pd
+
+            return like(encoded, pd.DataFrame())
+        frame = like(encoded, X)
+        return frame.set_axis(X.index) if of_pandas and ids is not None else frame
+
+    def _auxiliary(self) -> AuxiliaryLines:
+        if not hasattr(self, "_auxiliary_lines"):
+            self._auxiliary_lines = AuxiliaryLines()
+        return self._auxiliary_lines
+
+    def _lookup(self) -> IndexLookup:
+        return IndexLookup(self.index_)
+
+    def _index_config(self) -> IndexConfig:
+        low, high = _FOLDS
+        if not low <= self.n_folds <= high:
+            raise ConfigError(
+                f"ProductIndex cannot have n_folds = {self.n_folds!r}.",
+                f"Give a number from {low} to {high}.",
+            )
+        return _checked(
+            IndexConfig, {name: getattr(self, name) for name in IndexConfig.model_fields}
+        )
+
+    def _rules(self, *, labelled: bool) -> Rules:
+        labels = {str(name): meaning for name, meaning in (self.labels or _LABELS).items()}
+        data = _checked(DataConfig, {"columns": dict(self.columns or {}), "labels": labels})
+        etl = _checked(EtlConfig, {"duplicates": self.duplicates})
+        return Rules(data.labels, labelled, etl.duplicates == "keep", data.columns)
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_auxiliary_lines"}
+
+    def __sklearn_clone__(self) -> Self:
+        # By reference, and typed once: each fold of a search would copy the lines, and a database's
+        # relation cannot be copied at all.
+        parameters = {
+            name: value if name == "lines" else clone(value, safe=False)
+            for name, value in self.get_params(deep=False).items()
+        }
+        cloned = type(self)(**parameters)
+        cloned._auxiliary_lines = self._auxiliary()
+        for name in ("_sklearn_output_config", "_metadata_request"):
+            if hasattr(self, name):
+                setattr(cloned, name, deepcopy(getattr(self, name)))
+        return cloned
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a table with named columns, never a matrix
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _checked(section: type[_Section], values: dict[str, Any]) -> _Section:
+    """Check parameters as the settings of their names."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise ConfigError(
+            f"ProductIndex cannot have {wrong['loc'][0]} = {wrong['input']!r}.", wrong["msg"]
+        ) from error
