@@ -219,7 +219,7 @@ def test_what_differs_is_named(
 
     assert outcome.code == 1
     assert f"raw.{gone.name}: " in outcome.out
-    assert "→ not there" in outcome.out
+    assert "→ missing" in outcome.out
     assert "DIFFERS metrics.json" in outcome.out
     assert f"{document['run_id']} is NOT reproduced" in outcome.out
 

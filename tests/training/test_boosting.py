@@ -14,7 +14,7 @@ from xgboost import Booster, XGBClassifier
 
 from basketwise.config import TrainingConfig
 from basketwise.training import boosting
-from basketwise.training.boosting import Progress, boost, recall_progress
+from basketwise.training.boosting import Progress, boost, stored_progress
 from basketwise.training.candidates import TRUSTED, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 
@@ -138,15 +138,15 @@ class KilledError(Exception):
 def killed_after(checkpoints: Checkpoints, stretches: int, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = 0
 
-    def keep(self: Checkpoints, name: str, payload: bytes) -> None:
+    def store(self: Checkpoints, name: str, payload: bytes) -> None:
         nonlocal kept
         whole(self, name, payload)
         kept += 1
         if kept == stretches:
             raise KilledError
 
-    whole = Checkpoints.keep
-    monkeypatch.setattr(Checkpoints, "keep", keep)
+    whole = Checkpoints.store
+    monkeypatch.setattr(Checkpoints, "store", store)
 
 
 @pytest.mark.parametrize("stretches", [1, 2, 3])
@@ -164,11 +164,11 @@ def test_it_goes_on_from_the_last_stretch_to_the_same_end(
         killed_after(checkpoints, stretches, patched)
         with pytest.raises(KilledError):
             boost(XGBClassifier(**SAMPLED), X, y, 3, checkpoints, "piece")
-    progress = recall_progress(checkpoints, "piece")
+    progress = stored_progress(checkpoints, "piece")
     assert progress
     assert progress.rounds == 3 * stretches
     assert progress.seconds > 0
-    boosting.keep_progress(checkpoints, "piece", Progress(1e6, progress.rounds, progress.booster))
+    boosting.store_progress(checkpoints, "piece", Progress(1e6, progress.rounds, progress.booster))
 
     # In a thread that has drawn other random numbers before.
     model = XGBClassifier(**SAMPLED)

@@ -63,7 +63,7 @@ def test_the_temperature_is_what_made_the_probabilities_wrong(
     assert found.temperature == pytest.approx(sharpness, rel=0.03)
     assert found.description == (
         f"Temperature {found.temperature:g}, fitted on 20,000 out-of-fold predictions of the "
-        f"training part: it makes the probabilities {effect} no class."
+        f"training set: it makes the probabilities {effect} no class."
     )
 
 
@@ -191,7 +191,7 @@ def test_isotonic_says_what_it_came_to() -> None:
     assert changed > 0
     assert found.description == (
         "A step function for each class (isotonic regression), fitted on 2,000 out-of-fold "
-        f"predictions of the training part: {sum(len(x) for x, _ in found.thresholds)} thresholds; "
+        f"predictions of the training set: {sum(len(x) for x, _ in found.thresholds)} thresholds; "
         f"it changes {changed} of the answers."
     )
 

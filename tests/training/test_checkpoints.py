@@ -21,7 +21,7 @@ PAYLOAD = b"a fitted model\n\0" + bytes(range(256)) * 20
 @pytest.fixture
 def kept(tmp_path: Path) -> Checkpoints:
     checkpoints = Checkpoints(tmp_path, KEY)
-    checkpoints.keep("logistic", PAYLOAD)
+    checkpoints.store("logistic", PAYLOAD)
     return checkpoints
 
 
@@ -32,28 +32,28 @@ def only_file(folder: Path) -> Path:
 
 @pytest.mark.parametrize("payload", [b"", b"\n", PAYLOAD])
 def test_what_was_kept_is_recalled(tmp_path: Path, payload: bytes) -> None:
-    Checkpoints(tmp_path, KEY).keep("logistic", payload)
-    assert Checkpoints(tmp_path, KEY).recall("logistic") == payload
+    Checkpoints(tmp_path, KEY).store("logistic", payload)
+    assert Checkpoints(tmp_path, KEY).load("logistic") == payload
     assert only_file(tmp_path).name == "logistic.checkpoint"
 
 
 def test_the_later_one_counts(kept: Checkpoints, tmp_path: Path) -> None:
-    kept.keep("logistic", b"new")
-    assert kept.recall("logistic") == b"new"
+    kept.store("logistic", b"new")
+    assert kept.load("logistic") == b"new"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_another_piece_or_another_training_finds_nothing(kept: Checkpoints, tmp_path: Path) -> None:
-    assert kept.recall("xgboost") is None
-    assert Checkpoints(tmp_path, OTHER).recall("logistic") is None
+    assert kept.load("xgboost") is None
+    assert Checkpoints(tmp_path, OTHER).load("logistic") is None
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     NOWHERE.prepare()
-    NOWHERE.keep("logistic", PAYLOAD)
-    NOWHERE.drop("logistic")
-    assert NOWHERE.recall("logistic") is None
+    NOWHERE.store("logistic", PAYLOAD)
+    NOWHERE.remove("logistic")
+    assert NOWHERE.load("logistic") is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -62,9 +62,9 @@ def test_any_missing_end_is_noticed(kept: Checkpoints, tmp_path: Path) -> None:
     whole = path.read_bytes()
     for size in [*range(0, len(whole), 7), len(whole) - 1]:
         path.write_bytes(whole[:size])
-        assert kept.recall("logistic") is None
+        assert kept.load("logistic") is None
     path.write_bytes(whole + b"\0")
-    assert kept.recall("logistic") is None
+    assert kept.load("logistic") is None
 
 
 def test_any_flipped_bit_is_noticed(kept: Checkpoints, tmp_path: Path) -> None:
@@ -74,35 +74,35 @@ def test_any_flipped_bit_is_noticed(kept: Checkpoints, tmp_path: Path) -> None:
         changed = bytearray(whole)
         changed[place] ^= 1 << (place % 8)
         path.write_bytes(changed)
-        assert kept.recall("logistic") is None, place
+        assert kept.load("logistic") is None, place
     path.write_bytes(whole)
-    assert kept.recall("logistic") == PAYLOAD
+    assert kept.load("logistic") == PAYLOAD
 
 
 def test_one_pieces_file_is_not_taken_for_another(kept: Checkpoints, tmp_path: Path) -> None:
     path = only_file(tmp_path)
     shutil.copyfile(path, path.with_name("xgboost.checkpoint"))
-    assert kept.recall("xgboost") is None
+    assert kept.load("xgboost") is None
 
 
 def test_a_later_format_is_not_read(kept: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FORMAT", 2)
-    assert kept.recall("logistic") is None
+    assert kept.load("logistic") is None
 
 
 def test_sizes_are_bounded(
     kept: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", len(PAYLOAD) - 1)
-    kept.keep("xgboost", PAYLOAD)
+    kept.store("xgboost", PAYLOAD)
     assert [path.name for path in tmp_path.iterdir()] == ["logistic.checkpoint"]
     monkeypatch.setattr(module, "MAX_HEADER", 10)
-    assert kept.recall("logistic") is None
+    assert kept.load("logistic") is None
 
 
 def test_a_folder_in_a_files_place_is_no_piece(tmp_path: Path) -> None:
     (tmp_path / "logistic.checkpoint").mkdir()
-    assert Checkpoints(tmp_path, KEY).recall("logistic") is None
+    assert Checkpoints(tmp_path, KEY).load("logistic") is None
 
 
 def test_a_write_that_fails_leaves_the_earlier_piece(
@@ -112,21 +112,21 @@ def test_a_write_that_fails_leaves_the_earlier_piece(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(WorkspaceError, match=r"Checkpoints cannot be kept in .*No space left"):
-        kept.keep("logistic", b"new")
-    assert kept.recall("logistic") == PAYLOAD
+    with pytest.raises(WorkspaceError, match=r"Checkpoints cannot be stored in .*No space left"):
+        kept.store("logistic", b"new")
+    assert kept.load("logistic") == PAYLOAD
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_that_is_gone_is_not_made_again_by_a_late_piece(tmp_path: Path) -> None:
-    with pytest.raises(WorkspaceError, match="Checkpoints cannot be kept"):
-        Checkpoints(tmp_path / "gone", KEY).keep("logistic", PAYLOAD)
+    with pytest.raises(WorkspaceError, match="Checkpoints cannot be stored"):
+        Checkpoints(tmp_path / "gone", KEY).store("logistic", PAYLOAD)
     assert not (tmp_path / "gone").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(WorkspaceError, match="Checkpoints cannot be kept") as caught:
+    with pytest.raises(WorkspaceError, match="Checkpoints cannot be stored") as caught:
         Checkpoints(tmp_path / "file" / "kept", KEY).prepare()
     assert "used again" in caught.value.hint
 
@@ -134,46 +134,46 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "A", ".hidden", "a.b", "a" * 101, "a\n"])
 def test_a_name_stays_in_its_folder(tmp_path: Path, name: str) -> None:
     checkpoints = Checkpoints(tmp_path, KEY)
-    with pytest.raises(ValueError, match="no name of a piece"):
-        checkpoints.recall(name)
-    with pytest.raises(ValueError, match="no name of a piece"):
-        checkpoints.keep(name, b"")
-    with pytest.raises(ValueError, match="no name of a piece"):
-        checkpoints.drop(name)
+    with pytest.raises(ValueError, match="not the name of a piece"):
+        checkpoints.load(name)
+    with pytest.raises(ValueError, match="not the name of a piece"):
+        checkpoints.store(name, b"")
+    with pytest.raises(ValueError, match="not the name of a piece"):
+        checkpoints.remove(name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_needless_piece_is_dropped(kept: Checkpoints) -> None:
-    kept.keep("xgboost", PAYLOAD)
-    kept.drop("logistic")
-    kept.drop("logistic")
-    assert kept.recall("logistic") is None
-    assert kept.recall("xgboost") == PAYLOAD
+    kept.store("xgboost", PAYLOAD)
+    kept.remove("logistic")
+    kept.remove("logistic")
+    assert kept.load("logistic") is None
+    assert kept.load("xgboost") == PAYLOAD
 
 
 def test_preparing_removes_only_what_is_of_no_use(kept: Checkpoints, tmp_path: Path) -> None:
-    Checkpoints(tmp_path, OTHER).keep("xgboost", PAYLOAD)
+    Checkpoints(tmp_path, OTHER).store("xgboost", PAYLOAD)
     (tmp_path / "random_forest.checkpoint").write_bytes(b"")
     (tmp_path / ".0123.tmp").write_bytes(b"half")
     (tmp_path / "notes.txt").write_bytes(b"mine")
     kept.prepare()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logistic.checkpoint", "notes.txt"]
-    assert kept.recall("logistic") == PAYLOAD
+    assert kept.load("logistic") == PAYLOAD
 
 
 def test_preparing_makes_the_folder(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "new" / "run", KEY)
     checkpoints.prepare()
-    checkpoints.keep("logistic", PAYLOAD)
-    assert checkpoints.recall("logistic") == PAYLOAD
+    checkpoints.store("logistic", PAYLOAD)
+    assert checkpoints.load("logistic") == PAYLOAD
 
 
 def test_threads_may_keep_pieces_at_the_same_time(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, KEY)
 
     def work(number: int) -> bytes | None:
-        checkpoints.keep(f"piece-{number}", str(number).encode() * 5000)
-        return checkpoints.recall(f"piece-{number}")
+        checkpoints.store(f"piece-{number}", str(number).encode() * 5000)
+        return checkpoints.load(f"piece-{number}")
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(work, range(20)))

@@ -115,7 +115,7 @@ def test_only_what_is_missing_is_fitted(
     train_all(train, CONFIG, quiet, checkpoints)
     missing = {"logistic", "xgboost", "random_forest-fold-2", "xgboost-fold-0"}
     for piece in missing:
-        checkpoints.drop(piece)
+        checkpoints.remove(piece)
     ticks: list[tuple[str, int, int]] = []
     with counted(monkeypatch) as fitted:
         found = train_all(train, CONFIG, lambda *tick: ticks.append(tick), checkpoints)
@@ -200,10 +200,10 @@ def test_a_full_disk_ends_the_training(
     train: Examples, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Checkpoints, name: str, payload: bytes) -> None:
-        raise WorkspaceError("Checkpoints cannot be kept.")
+        raise WorkspaceError("Checkpoints cannot be stored.")
 
-    monkeypatch.setattr(Checkpoints, "keep", full)
-    with pytest.raises(WorkspaceError, match="cannot be kept"):
+    monkeypatch.setattr(Checkpoints, "store", full)
+    with pytest.raises(WorkspaceError, match="cannot be stored"):
         train_all(train, CONFIG, quiet, checkpoints)
 
 

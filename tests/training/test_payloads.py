@@ -16,18 +16,18 @@ from basketwise.config import ModelName, TrainingConfig
 from basketwise.training import persistence
 from basketwise.training.boosting import (
     Progress,
-    drop_progress,
-    keep_progress,
-    recall_progress,
+    remove_progress,
+    store_progress,
+    stored_progress,
 )
 from basketwise.training.candidates import build
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
 from basketwise.training.payloads import (
-    keep_model,
-    keep_probabilities,
-    recall_model,
-    recall_probabilities,
+    store_model,
+    store_probabilities,
+    stored_model,
+    stored_probabilities,
 )
 from tests.training.made_up import made_up
 
@@ -49,8 +49,8 @@ def test_a_recalled_model_predicts_to_the_bit(
     checkpoints: Checkpoints, train: Examples, name: ModelName
 ) -> None:
     model = build(name, TrainingConfig(), train.y.size).fit(train.X, train.y)
-    keep_model(checkpoints, name, model, 1.25)
-    recalled = recall_model(checkpoints, name)
+    store_model(checkpoints, name, model, 1.25)
+    recalled = stored_model(checkpoints, name)
     assert recalled
     again, seconds = recalled
     assert type(again) is type(model)
@@ -64,25 +64,25 @@ def test_a_recalled_model_predicts_to_the_bit(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_recalled_probabilities_are_the_same_bits(checkpoints: Checkpoints, dtype: type) -> None:
     kept: Probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], 50).astype(dtype)
-    keep_probabilities(checkpoints, "fold", kept)
-    found = recall_probabilities(checkpoints, "fold", 50)
+    store_probabilities(checkpoints, "fold", kept)
+    found = stored_probabilities(checkpoints, "fold", 50)
     assert found is not None
     assert found.dtype == kept.dtype
     assert found.tobytes() == kept.tobytes()
 
 
 def test_probabilities_of_other_baskets_are_not_taken(checkpoints: Checkpoints) -> None:
-    keep_probabilities(checkpoints, "fold", np.full((50, 3), 1 / 3))
-    assert recall_probabilities(checkpoints, "fold", 51) is None
-    keep_probabilities(checkpoints, "fold", np.full((50, 2), 1 / 2))
-    assert recall_probabilities(checkpoints, "fold", 50) is None
+    store_probabilities(checkpoints, "fold", np.full((50, 3), 1 / 3))
+    assert stored_probabilities(checkpoints, "fold", 51) is None
+    store_probabilities(checkpoints, "fold", np.full((50, 2), 1 / 2))
+    assert stored_probabilities(checkpoints, "fold", 50) is None
 
 
 def test_nothing_is_recalled_of_what_was_never_kept(checkpoints: Checkpoints) -> None:
     for where in (checkpoints, NOWHERE):
-        assert recall_model(where, "piece") is None
-        assert recall_probabilities(where, "piece", 3) is None
-        assert recall_progress(where, "piece") is None
+        assert stored_model(where, "piece") is None
+        assert stored_probabilities(where, "piece", 3) is None
+        assert stored_progress(where, "piece") is None
 
 
 class Trap:
@@ -115,10 +115,10 @@ def test_bytes_that_contain_something_else_count_as_absent(
     checkpoints: Checkpoints, payload: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("piece", "piece-rounds"):
-        checkpoints.keep(name, payload)
-    assert recall_model(checkpoints, "piece") is None
-    assert recall_probabilities(checkpoints, "piece", 3) is None
-    assert recall_progress(checkpoints, "piece") is None
+        checkpoints.store(name, payload)
+    assert stored_model(checkpoints, "piece") is None
+    assert stored_probabilities(checkpoints, "piece", 3) is None
+    assert stored_progress(checkpoints, "piece") is None
     assert capsys.readouterr().out == ""
 
 
@@ -129,11 +129,11 @@ def test_a_type_that_is_no_longer_trusted_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     model = build("decision_tree", TrainingConfig(), train.y.size).fit(train.X, train.y)
-    keep_model(checkpoints, "decision_tree", model, 1.0)
-    assert recall_model(checkpoints, "decision_tree")
+    store_model(checkpoints, "decision_tree", model, 1.0)
+    assert stored_model(checkpoints, "decision_tree")
     assert not caplog.records
     monkeypatch.setattr(persistence, "TRUSTED", ())
-    assert recall_model(checkpoints, "decision_tree") is None
+    assert stored_model(checkpoints, "decision_tree") is None
     (record,) = caplog.records
     assert record.name.startswith("basketwise.")
     assert "decision_tree" in record.getMessage()
@@ -147,10 +147,10 @@ def test_progress_is_apart_from_the_finished_piece(
     model = build("xgboost", config, train.y.size).fit(train.X, train.y)
     booster = bytes(model.get_booster().save_raw("ubj"))  # type: ignore[attr-defined]
     progress = Progress(2.5, 2, booster)
-    keep_progress(checkpoints, "xgboost", progress)
-    assert recall_model(checkpoints, "xgboost") is None
-    keep_model(checkpoints, "xgboost", model, 1.0)
-    assert recall_progress(checkpoints, "xgboost") == progress
-    drop_progress(checkpoints, "xgboost")
-    assert recall_progress(checkpoints, "xgboost") is None
-    assert recall_model(checkpoints, "xgboost") is not None
+    store_progress(checkpoints, "xgboost", progress)
+    assert stored_model(checkpoints, "xgboost") is None
+    store_model(checkpoints, "xgboost", model, 1.0)
+    assert stored_progress(checkpoints, "xgboost") == progress
+    remove_progress(checkpoints, "xgboost")
+    assert stored_progress(checkpoints, "xgboost") is None
+    assert stored_model(checkpoints, "xgboost") is not None

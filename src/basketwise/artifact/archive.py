@@ -2,8 +2,8 @@
 
 Whoever can write to a registry can put any bytes there. So an archive is bounded, only plain files
 are written (no links, no devices, nothing outside the folder; of folders in it there is ``code``
-alone), each is checked against the manifest, and the model is loaded by skops with a fixed list of
-types; neither the pickle in it nor what lies in ``code`` is ever touched.
+alone), and each is checked against the manifest. Neither the pickle in it nor what ``code``
+contains is ever opened.
 """
 
 from __future__ import annotations
@@ -111,13 +111,13 @@ def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
                 if number >= MAX_FILES or size > MAX_BYTES:
                     raise InputError(
                         f"{archive.name} holds more than {MAX_FILES} files or {MAX_BYTES:,} bytes.",
-                        "It is not a model that Basketwise packed; do not use it.",
+                        "It was not packed by Basketwise; do not use it.",
                     )
                 if not member.isfile() or not _is_own(member.name):
                     raise InputError(
                         f"{archive.name} holds {member.name!r}, which is not a plain file in its "
                         "own folder.",
-                        "It is not a model that Basketwise packed; do not use it.",
+                        "It was not packed by Basketwise; do not use it.",
                     )
                 _extract(tar, member, folder)
             # gzip compares its checksum at the very end, behind the padding of the last record.
@@ -196,8 +196,8 @@ def _compare(folder: Path, name: str, *, code: bool) -> dict[str, Any]:
     if not code:
         files = {file: sha for file, sha in files.items() if not file.startswith(f"{CODE}/")}
     for file, digest in files.items():
-        found = folder / file
-        if not _is_own(file) or not found.is_file() or sha256(found) != digest:
+        path = folder / file
+        if not _is_own(file) or not path.is_file() or sha256(path) != digest:
             raise InputError(
                 f"{name}: the file {file!r} is not what the manifest says.",
                 "The model was damaged or changed; take it from the registry again.",

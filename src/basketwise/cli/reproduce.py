@@ -23,7 +23,7 @@ DIGEST = 64
 
 @click.command()
 @click.argument("run")
-@click.option("--data", metavar="PATH", help="Where the raw files lie now. Default: as then.")
+@click.option("--data", metavar="PATH", help="Where the raw files are now. Default: as then.")
 @common
 def reproduce(run: str, data: str | None, common: Common) -> None:
     """Make a run again from its manifest, and say what differs."""
@@ -31,57 +31,57 @@ def reproduce(run: str, data: str | None, common: Common) -> None:
 
     ctx = context(common, common.config())
     name, folder = ctx.workspace.run_folder(run)
-    found = reproduce_run(name, folder, data, ctx)
+    reproduction = reproduce_run(name, folder, data, ctx)
     if common.as_json:
-        print_json(_document(found))
+        print_json(_document(reproduction))
     else:
-        _print(found)
-    if not found.same:
+        _print(reproduction)
+    if not reproduction.same:
         sys.exit(NOT_REPRODUCED)
 
 
-def _document(found: Reproduction) -> dict[str, Any]:
+def _document(reproduction: Reproduction) -> dict[str, Any]:
     def rows(differences: list[Difference]) -> list[dict[str, Any]]:
         return [
-            {"name": one.name, "before": one.before, "now": one.now, "same": one.same}
-            for one in differences
+            {"name": item.name, "before": item.before, "now": item.now, "same": item.same}
+            for item in differences
         ]
 
     return {
-        "run_id": found.run_id,
-        "same": found.same,
-        "origins": rows(found.origins),
-        "outputs": rows(found.outputs),
-        "metrics": rows(found.metrics),
+        "run_id": reproduction.run_id,
+        "same": reproduction.same,
+        "origins": rows(reproduction.origins),
+        "outputs": rows(reproduction.outputs),
+        "metrics": rows(reproduction.metrics),
     }
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None:
-        return "not there"
+        return "missing"
     text = str(value)
     return f"{text[:12]}…" if len(text) == DIGEST else text
 
 
-def _print(found: Reproduction) -> None:
-    others = [one for one in found.origins if not one.same]
-    same = "data, code, libraries and machine are those of then"
-    click.echo(f"origins   {same}" if not others else "origins   these differ:")
-    for one in others[:SHOWN]:
-        click.echo(f"          {one.name}: {_said(one.before)} → {_said(one.now)}")
+def _print(reproduction: Reproduction) -> None:
+    others = [item for item in reproduction.origins if not item.same]
+    same = "data, code, libraries and machine match the original run"
+    click.echo(f"inputs    {same}" if not others else "inputs    these differ:")
+    for item in others[:SHOWN]:
+        click.echo(f"          {item.name}: {_text(item.before)} → {_text(item.now)}")
     if len(others) > SHOWN:
         click.echo(f"          and {len(others) - SHOWN} more")
     click.echo("outputs")
-    for one in found.outputs:
-        click.echo(f"  {'same   ' if one.same else 'DIFFERS'} {one.name}")
-    for one in found.metrics[:SHOWN]:
-        click.echo(f"          {one.name}: {one.before} → {one.now}")
-    if len(found.metrics) > SHOWN:
-        click.echo(f"          and {len(found.metrics) - SHOWN} more scores")
-    right = sum(one.same for one in found.outputs)
-    verdict = "is reproduced" if found.same else "is NOT reproduced"
+    for item in reproduction.outputs:
+        click.echo(f"  {'same   ' if item.same else 'DIFFERS'} {item.name}")
+    for item in reproduction.metrics[:SHOWN]:
+        click.echo(f"          {item.name}: {item.before} → {item.now}")
+    if len(reproduction.metrics) > SHOWN:
+        click.echo(f"          and {len(reproduction.metrics) - SHOWN} more scores")
+    right = sum(item.same for item in reproduction.outputs)
+    verdict = "is reproduced" if reproduction.same else "is NOT reproduced"
     click.secho(
-        f"{found.run_id} {verdict}: {right} of {len(found.outputs)} outputs are the same to "
-        "the byte.",
+        f"{reproduction.run_id} {verdict}: "
+        f"{right} of {len(reproduction.outputs)} outputs are the same to the byte.",
         bold=True,
     )

@@ -34,7 +34,7 @@ GATE = "gate"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a whole run made, or found to hold still.
+    """What a whole run made, or took from earlier runs because it is still valid.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ def publish_data(data: Data, staging: Staging, context: Context) -> Data:
 
 
 def publish(run_id: str, staging: Staging, context: Context) -> Path:
-    """Move a run's artifacts to their place in the workspace."""
+    """Move a run's artifacts into the workspace."""
     context.workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
     return context.workspace.folder(f"{ARTIFACTS}/{run_id}")
 
@@ -200,6 +200,6 @@ def has_registry(context: Context) -> bool:
 
 
 def is_embedded(context: Context) -> bool:
-    """Whether the registry lies in the workspace, and nowhere else."""
+    """Whether the registry is stored in the workspace."""
     config, location = context.config.registry, context.workspace.storage.location
     return not config.uri and not on_sagemaker(config, location)

@@ -71,7 +71,7 @@ class Step(BaseModel):
     outputs
         sha256 by file, relative to the folder.
     source
-        Where the input lay, as it was typed; not compared.
+        Where the input was, as it was typed; not compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -198,7 +198,7 @@ def stale_reasons(plan: Step, folder: Path) -> list[str]:
 def differences(plan: Step, earlier: Step) -> list[str]:
     """Say what sets a stage that was run before apart from one that is about to run."""
     return [
-        *_changes(_flat(earlier.settings), _flat(plan.settings), _setting_change),
+        *_changes(flatten(earlier.settings), flatten(plan.settings), _setting_change),
         *_changes(earlier.inputs, plan.inputs, _input_change),
         *_changes(earlier.code, plan.code, _code_change),
     ]
@@ -213,13 +213,13 @@ def _settings(stage: Stage, config: Config) -> dict[str, Any]:
     return chosen
 
 
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """List nested settings by dotted names; an empty table counts as a value."""
+def flatten(value: Any, name: str = "") -> dict[str, Any]:
+    """List nested values by dotted names; an empty table counts as a value."""
     if not isinstance(value, dict) or (name and not value):
         return {name: value}
     flat: dict[str, Any] = {}
     for key, inner in value.items():
-        flat |= _flat(inner, f"{name}.{key}" if name else key)
+        flat |= flatten(inner, f"{name}.{key}" if name else key)
     return flat
 
 

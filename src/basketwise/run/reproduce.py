@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from basketwise.files import ARCHIVE, MANIFEST, METRICS_FILE
 from basketwise.run.context import Context
 from basketwise.run.etl import etl
 from basketwise.run.evaluation import evaluate
+from basketwise.run.record import flatten
 from basketwise.run.training import train
 from basketwise.run.workspace import REPRODUCTION, Workspace
 from basketwise.storage.local import LocalStorage
@@ -62,7 +63,7 @@ class Reproduction:
     @property
     def same(self) -> bool:
         """Whether every output is the same to the byte."""
-        return bool(self.outputs) and all(one.same for one in self.outputs)
+        return bool(self.outputs) and all(output.same for output in self.outputs)
 
 
 def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> Reproduction:
@@ -75,7 +76,7 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
     folder : Path
         Its artifacts.
     data : str or None
-        Where the raw files lie now; None: as it was typed then, which may be relative to the
+        Where the raw files are now; None: as it was typed then, which may be relative to the
         working directory.
     context : Context
         Workspace, platform and progress; the configuration is the manifest's. The run is made in
@@ -90,30 +91,26 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
     source = data or manifest.get("data") or ""
     if not source:
         raise InputError(
-            f"The manifest of {run_id} does not say where the raw files lay.", "Give --data PATH."
+            f"The manifest of {run_id} does not say where the raw files were.", "Give --data PATH."
         )
     config = _config(manifest, run_id)
     storage = context.workspace.storage
     with (
         storage.exclusive(),
-        TemporaryDirectory(prefix=REPRODUCTION, dir=storage.workplace) as place,
+        TemporaryDirectory(prefix=REPRODUCTION, dir=storage.workplace) as scratch,
     ):
-        again = replace(context, workspace=Workspace(LocalStorage(Path(place))), config=config)
+        again = replace(context, workspace=Workspace(LocalStorage(Path(scratch))), config=config)
         made, metrics, files = _run(source, again)
     before = _metrics(folder)
     delivered = _files(read_json(folder / ARCHIVE, METADATA_FILE).get("files", []))
     return Reproduction(
         run_id,
         [
-            *(
-                one
-                for name in ORIGINS
-                for one in _differences(name, manifest.get(name), made.get(name))
-            ),
-            *(one for one in _differences("raw", delivered, files) if not one.same),
+            *_compare({n: manifest.get(n) for n in ORIGINS}, {n: made.get(n) for n in ORIGINS}),
+            *_changed(_compare({"raw": delivered}, {"raw": files})),
         ],
-        list(_differences("", manifest.get("outputs", {}), made["outputs"])),
-        [one for one in _differences("", before, metrics) if not one.same],
+        _compare(manifest.get("outputs", {}), made["outputs"]),
+        _changed(_compare(before, metrics)),
     )
 
 
@@ -165,10 +162,12 @@ def _metrics(folder: Path) -> dict[str, Any]:
     return read_document(path) if path.is_file() else {}
 
 
-def _differences(name: str, before: Any, now: Any) -> Iterator[Difference]:
+def _compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
     """Compare leaf by leaf; a leaf is anything but a table."""
-    if not isinstance(before, dict) or not isinstance(now, dict):
-        yield Difference(name, before, now)
-        return
-    for key in [*before, *(key for key in now if key not in before)]:
-        yield from _differences(f"{name}.{key}" if name else key, before.get(key), now.get(key))
+    then, made = flatten(before), flatten(now)
+    names = [*then, *(name for name in made if name not in then)]
+    return [Difference(name, then.get(name), made.get(name)) for name in names]
+
+
+def _changed(differences: list[Difference]) -> list[Difference]:
+    return [difference for difference in differences if not difference.same]

@@ -65,7 +65,7 @@ def train(data: Data, staging: Staging, run_id: str, context: Context) -> Traine
                 context.platform.train(job, context.config, log.tick)
                 seal(plan, folder)
         elif decision.folder == interrupted:
-            # Only the training: what a killed run found of it has not been published.
+            # Only the training: its evaluation by the killed run has not been published.
             copy_training(interrupted, folder)
         else:
             folder = decision.folder

@@ -53,7 +53,7 @@ class Workspace:
     Attributes
     ----------
     storage
-        Where it lies.
+        Where its files are stored.
     """
 
     storage: Storage
@@ -81,7 +81,7 @@ class Workspace:
                 shutil.rmtree(left, ignore_errors=True)
 
     def publish(self, folder: Path, key: str) -> None:
-        """Move a finished folder to its place."""
+        """Move a finished folder into the workspace."""
         self.storage.adopt(folder, key)
 
     @contextmanager
@@ -101,7 +101,7 @@ class Workspace:
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
-            # Whatever else lies there is not ours.
+            # Other files in it are not ours.
             root.rmdir()
 
     def new_run(self, now: datetime) -> str:
@@ -142,7 +142,7 @@ class Workspace:
         return self.storage.local(name)
 
     def address(self, *parts: str) -> str:
-        """Return where something in the workspace lies, as people write it."""
+        """Return the address of something in the workspace, as people write it."""
         return "/".join((self.storage.location.rstrip("/"), *parts))
 
 
@@ -161,7 +161,7 @@ def open_workspace(location: str, config: AwsConfig | None = None) -> Workspace:
     ConfigError
         For a location of a kind that is not supported.
     InputError
-        If something that is no folder lies there.
+        If there is something else than a folder.
     DependencyError
         If boto3 is needed and not installed.
     """

@@ -81,7 +81,7 @@ def boost(
     _adopt(model, None, X[examples], y[examples])
     settings = _settings(model)
     seed = settings.pop("random_state") or 0
-    before = recall_progress(checkpoints, piece) or Progress(0.0, 0, b"")
+    before = stored_progress(checkpoints, piece) or Progress(0.0, 0, b"")
     done, raw = before.rounds, before.booster
     booster = None
     with xgboost.config_context(verbosity=model.verbosity):
@@ -98,7 +98,7 @@ def boost(
             if done < total:
                 raw = bytes(booster.save_raw("ubj"))
                 seconds = before.seconds + time.perf_counter() - started
-                keep_progress(checkpoints, piece, Progress(seconds, done, raw))
+                store_progress(checkpoints, piece, Progress(seconds, done, raw))
     _adopt(model, booster, X[examples], y[examples])
     return before.seconds + time.perf_counter() - started
 
@@ -140,16 +140,16 @@ def _matrix(model: XGBClassifier, X: Matrix, y: Labels) -> DMatrix:
     return xgboost.DMatrix(X, **options)
 
 
-def keep_progress(checkpoints: Checkpoints, piece: str, progress: Progress) -> None:
-    """Keep a model that is not boosted to its end."""
-    checkpoints.keep(
+def store_progress(checkpoints: Checkpoints, piece: str, progress: Progress) -> None:
+    """Store a model that is not boosted to its end."""
+    checkpoints.store(
         _unfinished(piece), PROGRESS.pack(progress.seconds, progress.rounds) + progress.booster
     )
 
 
-def recall_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:
-    """Return a model that was not boosted to its end."""
-    payload = checkpoints.recall(_unfinished(piece))
+def stored_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:
+    """Return a model that was not boosted to its end; None if there is none."""
+    payload = checkpoints.load(_unfinished(piece))
     if payload is None:
         return None
     import xgboost
@@ -164,9 +164,9 @@ def recall_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:
     return Progress(seconds, rounds, booster)
 
 
-def drop_progress(checkpoints: Checkpoints, piece: str) -> None:
-    """Remove what was kept on the way to a model that is finished and kept itself."""
-    checkpoints.drop(_unfinished(piece))
+def remove_progress(checkpoints: Checkpoints, piece: str) -> None:
+    """Remove the progress of a model that is finished and stored itself."""
+    checkpoints.remove(_unfinished(piece))
 
 
 def _unfinished(piece: str) -> str:

@@ -31,8 +31,8 @@ MAX_THRESHOLDS = 100_000
 MAX_BYTES = 32 * 2**20
 
 Method: TypeAlias = Literal["temperature", "isotonic", "none"]
-Places: TypeAlias = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_THRESHOLDS)]
-Curve: TypeAlias = tuple[Places, Places]
+Points: TypeAlias = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_THRESHOLDS)]
+Curve: TypeAlias = tuple[Points, Points]
 """Probabilities as given, and as they should be; straight lines between."""
 
 
@@ -98,7 +98,7 @@ def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> 
         from, and every method would only claim certainty.
     """
     judged = _judged(probabilities)
-    seen = f"{y.size:,} out-of-fold predictions of the training part"
+    seen = f"{y.size:,} out-of-fold predictions of the training set"
     if method == "none":
         return _none("Nothing was fitted: the probabilities are those that the algorithm gives.")
     if (decide(judged) == y).all():
@@ -201,9 +201,9 @@ def _fit_temperature(judged: Probabilities, y: Labels) -> float:
         return float(-np.log(scaled[rows, y]).mean())
 
     # One minimum only: in 1 / temperature the loss is convex.
-    found = minimize_scalar(loss, bounds=(math.log(LOWEST), math.log(HIGHEST)), method="bounded")
+    minimum = minimize_scalar(loss, bounds=(math.log(LOWEST), math.log(HIGHEST)), method="bounded")
     # Four digits: near its minimum the loss is flat, and further ones differ by the processor.
-    temperature = float(f"{math.exp(found.x):.4g}")
+    temperature = float(f"{math.exp(minimum.x):.4g}")
     # A tree's exact 0 and 1 weigh so much in the log loss alone that a temperature which lowers it
     # can make the probabilities worse by any other measure; both must agree.
     better = loss(math.log(temperature)) < loss(0.0) and _brier(
@@ -224,9 +224,9 @@ def _scaled(judged: Probabilities, temperature: float) -> Probabilities:
 
 def _with_decisions(scaled: Probabilities, meant: Labels) -> Probabilities:
     """Undo ties that scaling made, where float32 cannot tell two probabilities apart any longer."""
-    found = decide(scaled.astype(np.float32))
-    rows = np.flatnonzero(found != meant)
-    up, down = (rows, meant[rows]), (rows, found[rows])
+    decided = decide(scaled.astype(np.float32))
+    rows = np.flatnonzero(decided != meant)
+    up, down = (rows, meant[rows]), (rows, decided[rows])
     # The class that was meant gets the next larger float32, and the other pays for it.
     raised = np.nextafter(scaled[up].astype(np.float32), np.float32(1)).astype(np.float64)
     scaled[down] -= raised - scaled[up]
@@ -242,11 +242,11 @@ def _effect(temperature: float) -> str:
     return f"it makes the probabilities {effect}{limit} and changes no class"
 
 
-def _fit_curve(judged: Probabilities, y: Labels, place: int) -> Curve:
+def _fit_curve(judged: Probabilities, y: Labels, label: int) -> Curve:
     from sklearn.isotonic import IsotonicRegression
 
-    right = (y == place).astype(np.float64)
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(judged[:, place], right)
+    right = (y == label).astype(np.float64)
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(judged[:, label], right)
     return tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist())
 
 

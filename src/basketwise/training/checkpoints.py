@@ -1,8 +1,8 @@
-"""Finished pieces of a training, kept so that the next start need not make them again.
+"""Finished pieces of a training, stored so that the next start need not make them again.
 
-A process that is killed cannot say goodbye, so a piece is kept as soon as it is finished. A file
-that is damaged, incomplete or of another training is as good as absent: it costs time, and never
-changes a result. The digest finds damage, not malice; whoever reads a payload must be safe from
+A process may be killed at any time, so a piece is stored as soon as it is finished. A file that is
+damaged, incomplete or of another training counts as absent: it costs time, and never changes a
+result. The digest finds damage, not malice; whoever reads a payload must be safe from
 what it holds (see :mod:`basketwise.training.payloads`).
 """
 
@@ -31,7 +31,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 MAX_HEADER = 1_000
 MAX_BYTES = 4 * 2**30
-"""A larger payload is not kept, and a larger file is not read."""
+"""A larger payload is not stored, and a larger file is not read."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Checkpoints:
     """A folder of finished pieces.
 
     A file is a header line, which says what it holds and the sha256 of the payload, and the
-    payload. Several threads may keep pieces at the same time.
+    payload. Several threads may store pieces at the same time.
 
     Attributes
     ----------
     folder
-        Where the files are. None: nothing is kept, and nothing is found.
+        Where the files are. None: nothing is stored, and nothing is there to load.
     key
         Digest of everything that the pieces depend on, see :func:`training_key`.
 
@@ -52,9 +52,9 @@ class Checkpoints:
     --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     Checkpoints(Path(folder), "ab12").keep("logistic", b"a model")
-    ...     Checkpoints(Path(folder), "ab12").recall("logistic")
-    ...     Checkpoints(Path(folder), "cd34").recall("logistic") is None
+    ...     Checkpoints(Path(folder), "ab12").store("logistic", b"a model")
+    ...     Checkpoints(Path(folder), "ab12").load("logistic")
+    ...     Checkpoints(Path(folder), "cd34").load("logistic") is None
     b'a model'
     True
     """
@@ -83,8 +83,8 @@ class Checkpoints:
                 if not _first_line(path).startswith(self._origin(name)):
                     path.unlink(missing_ok=True)
 
-    def recall(self, name: str) -> bytes | None:
-        """Return a piece's payload; None if there is none that can be trusted to be whole."""
+    def load(self, name: str) -> bytes | None:
+        """Return a piece's payload; None if there is none that is surely whole."""
         if self.folder is None:
             return None
         try:
@@ -96,7 +96,7 @@ class Checkpoints:
             return None
         return payload if header == self._header(name, payload) else None
 
-    def keep(self, name: str, payload: bytes) -> None:
+    def store(self, name: str, payload: bytes) -> None:
         """Write a piece, whole or not at all, replacing an earlier one of its name.
 
         A training that cannot write here could go on, but its results come to the same disk; it is
@@ -107,7 +107,7 @@ class Checkpoints:
         name : str
             The piece; lower-case letters, digits, ``-`` and ``_``.
         payload : bytes
-            At most ``MAX_BYTES``; what is larger is not kept.
+            At most ``MAX_BYTES``; what is larger is not stored.
 
         Raises
         ------
@@ -119,15 +119,15 @@ class Checkpoints:
         with _writable(self.folder):
             write_whole(self._path(name), self._header(name, payload), payload)
 
-    def drop(self, name: str) -> None:
-        """Remove a piece that a later one has made needless; none is no error."""
+    def remove(self, name: str) -> None:
+        """Remove a piece that a later one has made needless; it need not be there."""
         if self.folder is not None:
             with _writable(self.folder):
                 self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name) or self.folder is None:
-            raise ValueError(f"{name!r} is no name of a piece")
+            raise ValueError(f"{name!r} is not the name of a piece")
         return self.folder / f"{name}{SUFFIX}"
 
     def _origin(self, name: str) -> bytes:
@@ -140,7 +140,7 @@ class Checkpoints:
 
 
 NOWHERE = Checkpoints()
-"""Keeps nothing."""
+"""Stores nothing."""
 
 
 def training_key(gold: Path, config: TrainingConfig) -> str:
@@ -179,6 +179,6 @@ def _writable(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WorkspaceError(
-            f"Checkpoints cannot be kept in {str(folder)!r}: {error.strerror or error}.",
-            "Free some space, or mend the permissions; what is kept already will be used again.",
+            f"Checkpoints cannot be stored in {str(folder)!r}: {error.strerror or error}.",
+            "Free some space, or fix the permissions; what is stored already will be used again.",
         ) from error

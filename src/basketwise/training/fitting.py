@@ -20,15 +20,15 @@ from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.progress import Tick
 from basketwise.schema import CLASSES
-from basketwise.training.boosting import drop_progress
+from basketwise.training.boosting import remove_progress
 from basketwise.training.candidates import CANDIDATES, Classifier, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
 from basketwise.training.payloads import (
-    keep_model,
-    keep_probabilities,
-    recall_model,
-    recall_probabilities,
+    store_model,
+    store_probabilities,
+    stored_model,
+    stored_probabilities,
 )
 
 PREDICT_ROWS = 50_000
@@ -73,13 +73,13 @@ def fit(
         Name it is stored under; the candidate's name by default.
     """
     piece = piece or name
-    recalled = _recall_fit(checkpoints, piece)
+    recalled = _stored_fit(checkpoints, piece)
     if recalled:
         return recalled
     model = build(name, config, train.y.size)
     seconds = fit_candidate(name, model, train.X, train.y, config, checkpoints, piece)
-    keep_model(checkpoints, piece, model, seconds)
-    drop_progress(checkpoints, piece)
+    store_model(checkpoints, piece, model, seconds)
+    remove_progress(checkpoints, piece)
     return Fitted(model, seconds)
 
 
@@ -163,9 +163,9 @@ def train_all(
         build(name, config, train.y.size)
     checkpoints.prepare()
     sizes = np.bincount(train.fold, minlength=config.folds)
-    fitted = {name: _recall_fit(checkpoints, name) for name in order}
+    fitted = {name: _stored_fit(checkpoints, name) for name in order}
     scored = {
-        (name, fold): recall_probabilities(checkpoints, _of_fold(name, fold), int(sizes[fold]))
+        (name, fold): stored_probabilities(checkpoints, _of_fold(name, fold), int(sizes[fold]))
         for name in order
         for fold in range(config.folds)
     }
@@ -197,8 +197,8 @@ def train_all(
     return out_of_fold, {name: fitted[name] or fits[name].result() for name in config.models}
 
 
-def _recall_fit(checkpoints: Checkpoints, piece: str) -> Fitted | None:
-    recalled = recall_model(checkpoints, piece)
+def _stored_fit(checkpoints: Checkpoints, piece: str) -> Fitted | None:
+    recalled = stored_model(checkpoints, piece)
     return Fitted(*recalled) if recalled else None
 
 
@@ -207,8 +207,8 @@ def _score_fold(
 ) -> Probabilities:
     piece = _of_fold(name, fold)
     probabilities = fit_fold(name, fold, train, config, checkpoints, piece)
-    keep_probabilities(checkpoints, piece, probabilities)
-    drop_progress(checkpoints, piece)
+    store_probabilities(checkpoints, piece, probabilities)
+    remove_progress(checkpoints, piece)
     return probabilities
 
 

@@ -26,48 +26,50 @@ LOG = logging.getLogger(__name__)
 SECONDS = struct.Struct("<d")
 
 
-def keep_probabilities(checkpoints: Checkpoints, piece: str, probabilities: Probabilities) -> None:
-    """Keep one row of class probabilities per basket, in the precision that the model gave."""
+def store_probabilities(checkpoints: Checkpoints, piece: str, probabilities: Probabilities) -> None:
+    """Store one row of class probabilities per basket, in the precision that the model gave."""
     stream = io.BytesIO()
     np.save(stream, probabilities, allow_pickle=False)
-    checkpoints.keep(piece, stream.getvalue())
+    checkpoints.store(piece, stream.getvalue())
 
 
-def recall_probabilities(
+def stored_probabilities(
     checkpoints: Checkpoints, piece: str, baskets: int
 ) -> Probabilities | None:
-    """Return the kept probabilities of so many baskets."""
-    payload = checkpoints.recall(piece)
+    """Return the stored probabilities of so many baskets; None if there are none."""
+    payload = checkpoints.load(piece)
     if payload is None:
         return None
     try:
-        found = np.load(io.BytesIO(payload), allow_pickle=False)
+        probabilities = np.load(io.BytesIO(payload), allow_pickle=False)
     except (ValueError, EOFError) as error:
         _unusable(piece, error)
         return None
-    fits = isinstance(found, np.ndarray) and found.shape == (baskets, len(CLASSES))
-    return cast("Probabilities", found) if fits and found.dtype.kind == "f" else None
+    fits = isinstance(probabilities, np.ndarray) and probabilities.shape == (baskets, len(CLASSES))
+    return (
+        cast("Probabilities", probabilities) if fits and probabilities.dtype.kind == "f" else None
+    )
 
 
-def keep_model(checkpoints: Checkpoints, piece: str, model: Classifier, seconds: float) -> None:
-    """Keep a fitted model, and how long the fit took."""
+def store_model(checkpoints: Checkpoints, piece: str, model: Classifier, seconds: float) -> None:
+    """Store a fitted model, and how long the fit took."""
     if checkpoints.folder is None:
         return
     import skops.io
 
     # Compressing a forest takes longer than writing it.
     data = skops.io.dumps(model, compression=zipfile.ZIP_STORED)
-    checkpoints.keep(piece, SECONDS.pack(seconds) + data)
+    checkpoints.store(piece, SECONDS.pack(seconds) + data)
 
 
-def recall_model(checkpoints: Checkpoints, piece: str) -> tuple[Classifier, float] | None:
-    """Return a kept model, and how long its fit took."""
+def stored_model(checkpoints: Checkpoints, piece: str) -> tuple[Classifier, float] | None:
+    """Return a stored model, and how long its fit took; None if there is none."""
     if checkpoints.folder is None:
         return None
-    # Before the payload is looked at: by the time that threads keep models, it is imported.
+    # Before the payload is looked at: by the time that threads store models, it is imported.
     import skops.io  # noqa: F401
 
-    payload = checkpoints.recall(piece)
+    payload = checkpoints.load(piece)
     if payload is None:
         return None
     try:
