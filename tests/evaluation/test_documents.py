@@ -24,7 +24,7 @@ from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.impact import business_impact
 from basketwise.evaluation.intervals import Bootstrap, resample
 from basketwise.evaluation.reliability import reliability
-from basketwise.evaluation.summary import split_sentence
+from basketwise.evaluation.summary import report_document, split_sentence
 from basketwise.training.metrics import confusion_matrix, scores
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
 from tests.etl.running import Run
@@ -160,7 +160,7 @@ def test_metrics_hold_every_score_and_no_time(findings: Findings) -> None:
 
 
 def test_evaluation_results_have_the_keys_of_the_design(findings: Findings) -> None:
-    document = evaluation_results(findings, AT)
+    document = evaluation_results(findings, leaderboard(findings), AT)
     assert document.keys() - {"references", "confusion_matrices"} == {
         "model_comparison",
         "best_model",
@@ -197,7 +197,7 @@ def test_evaluation_results_have_the_keys_of_the_design(findings: Findings) -> N
 
 
 def test_classification_reports_are_scikit_learns(findings: Findings) -> None:
-    found = evaluation_results(findings, AT)["classification_reports"]
+    found = evaluation_results(findings, leaderboard(findings), AT)["classification_reports"]
     assert list(found) == ["logistic", "decision_tree", "xgboost"]
     for name, report in found.items():
         reference = classification_report(
@@ -237,7 +237,9 @@ def test_results_have_exactly_the_keys_of_the_design(findings: Findings) -> None
 
 def test_the_manifest_facts_repeat_the_run(sample_run: Run, findings: Findings) -> None:
     config = Config()
-    facts = manifest_facts(RUN.document(), findings, config, {"metrics.json": "abc"}, AT)
+    facts = manifest_facts(
+        report_document(RUN.document(), findings, config), {"metrics.json": "abc"}, AT
+    )
     assert Config.model_validate(facts["config"]) == config
     assert facts["created"] == AT
     assert facts["data_hash"] == sample_run.metadata.data_hash
@@ -271,7 +273,7 @@ def test_the_split_is_said_in_one_sentence(sample_run: Run, strategy: str, said:
 
 def test_a_real_run_writes_the_same_keys(evaluated: Evaluated, findings: Findings) -> None:
     for name, built in (
-        ("evaluation_results", evaluation_results(findings, AT)),
+        ("evaluation_results", evaluation_results(findings, leaderboard(findings), AT)),
         ("model_metadata", model_metadata(findings)),
         ("results", results(findings)),
         ("metrics", metrics(findings)),

@@ -1,12 +1,12 @@
-"""How far the accuracy of a part of the baskets lies from the accuracy of the whole.
+"""How far the accuracy of a slice of the baskets is from the accuracy of the whole.
 
-A part belongs to the whole, and the baskets of one customer are alike; so the variance of the
+A slice belongs to the whole, and the baskets of one customer are alike; so the variance of the
 difference is that of its linearisation, summed per customer (Binder, On the Variances of
 Asymptotically Normal Estimators from Complex Surveys, 1983). That is a normal approximation. It
-fails where few baskets are wrong, or few are right: a part without any error would have no variance
-at all. There exact counts take over, divided by the design effect, that is by how many alike
-baskets say as much as one (Rao and Scott, A Simple Method for the Analysis of Clustered Binary
-Data, 1992).
+fails where few baskets are wrong, or few are right: a slice without any error would have no
+variance at all. There exact counts take over, divided by the design effect, that is by how many
+alike baskets say as much as one (Rao and Scott, A Simple Method for the Analysis of Clustered
+Binary Data, 1992).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from scipy.stats import hypergeom
 from basketwise.arrays import Counts, Floats
 
 FEW = 20
-"""A part with fewer wrong, or fewer right baskets than that, after division by the design effect,
+"""A slice with fewer wrong, or fewer right baskets than that, after division by the design effect,
 is judged by exact counts too."""
 
 
 @dataclass(frozen=True)
 class Differences:
-    """Accuracy of each part minus the whole's; one entry per part.
+    """Accuracy of each slice minus the whole's; one entry per slice.
 
     Attributes
     ----------
     baskets
-        How many baskets the part has.
+        How many baskets the slice has.
     accuracy
         Its accuracy.
     estimate, low, high
@@ -56,7 +56,7 @@ class Differences:
 
 @dataclass(frozen=True)
 class _Counted:
-    """Right and wrong baskets of each part and of the rest of the whole, and its design effect."""
+    """Right and wrong baskets of each slice and of the rest of the whole, and its design effect."""
 
     right: Counts
     wrong: Counts
@@ -70,17 +70,17 @@ class _Counted:
 
 
 def differences(
-    parts: NDArray[np.int64],
+    groups: NDArray[np.int64],
     right: NDArray[np.bool_],
     customers: NDArray[np.int64],
     confidence: float,
 ) -> Differences:
-    """Compare each part with the whole.
+    """Compare each slice with the whole.
 
     Parameters
     ----------
-    parts : array of int, shape (baskets,)
-        Number of the part of each basket; parts are numbered from 0, none is empty.
+    groups : array of int, shape (baskets,)
+        Number of the slice of each basket; slices are numbered from 0, none is empty.
     right : array of bool, shape (baskets,)
         Whether the basket is classified correctly.
     customers : array of int, shape (baskets,)
@@ -90,43 +90,43 @@ def differences(
 
     Notes
     -----
-    The p-value is that of Student's t of the linearised difference. Where few baskets of a part are
-    wrong, or few are right, Fisher's exact test of the part against the rest (The Logic of
+    The p-value is that of Student's t of the linearised difference. Where few baskets of a slice
+    are wrong, or few are right, Fisher's exact test of the slice against the rest (The Logic of
     Inductive Inference, 1935) must agree, and the larger p-value counts; the interval is widened to
-    the ends of Clopper and Pearson (1934). Both take counts divided by the part's design effect;
-    Fisher's are rounded in the part's favour.
+    the ends of Clopper and Pearson (1934). Both take counts divided by the slice's design effect;
+    Fisher's are rounded in the slice's favour.
 
-    Without it, a part of customers who are all wrong would look sure to be worse: its own
+    Without it, a slice of customers who are all wrong would look sure to be worse: its own
     variance is 0. For rare errors t alone is on the safe side, since each error raises the variance
     too: a single one never stands out, however good the whole is.
 
     Examples
     --------
-    >>> parts = np.repeat([0, 1], [100, 900])
+    >>> groups = np.repeat([0, 1], [100, 900])
     >>> right = np.arange(1000) % 50 > 0
-    >>> found = differences(parts, right, np.arange(1000), confidence=0.95)
-    >>> found.accuracy.tolist(), found.p_worse.round(2).tolist()
+    >>> measured = differences(groups, right, np.arange(1000), confidence=0.95)
+    >>> measured.accuracy.tolist(), measured.p_worse.round(2).tolist()
     ([0.98, 0.98], [0.5, 0.5])
     """
-    # A cell is what one customer has in one part.
+    # A cell is what one customer has in one slice.
     size = int(customers.max()) + 1
-    keys, cell = np.unique(parts * size + customers, return_inverse=True)
-    part, customer = keys // size, keys % size
+    keys, cell = np.unique(groups * size + customers, return_inverse=True)
+    group, customer = keys // size, keys % size
     cell_baskets, cell_right = np.bincount(cell), _sum_by(cell, right)
-    baskets, rights = np.bincount(parts), _sum_by(parts, right).astype(np.int64)
+    baskets, rights = np.bincount(groups), _sum_by(groups, right).astype(np.int64)
     whole, accuracy = float(right.mean()), rights / baskets
 
     of_whole = _sum_by(customers, right) - whole * np.bincount(customers)
     of_whole /= right.size
-    of_part = (cell_right - accuracy[part] * cell_baskets) / baskets[part]
-    # Customers outside the part have an influence too, by way of the whole.
-    squares = (of_part - of_whole[customer]) ** 2 - of_whole[customer] ** 2
-    variance = np.maximum(_sum_by(part, squares) + (of_whole**2).sum(), 0)
-    found = np.bincount(part)
-    error = np.sqrt(variance * found / np.maximum(found - 1, 1))
+    of_group = (cell_right - accuracy[group] * cell_baskets) / baskets[group]
+    # Customers outside the slice have an influence too, by way of the whole.
+    squares = (of_group - of_whole[customer]) ** 2 - of_whole[customer] ** 2
+    variance = np.maximum(_sum_by(group, squares) + (of_whole**2).sum(), 0)
+    counts = np.bincount(group)
+    error = np.sqrt(variance * counts / np.maximum(counts - 1, 1))
 
-    alike = baskets.astype(np.float64) ** 2 / _sum_by(part, cell_baskets**2)
-    together = _sum_by(part, (cell_right - whole * cell_baskets) ** 2)
+    alike = baskets.astype(np.float64) ** 2 / _sum_by(group, cell_baskets**2)
+    together = _sum_by(group, (cell_right - whole * cell_baskets) ** 2)
     counted = _counted(baskets, rights, _design(baskets, rights, together, alike, whole))
 
     freedom = np.maximum(alike - 1, 1)
@@ -157,7 +157,7 @@ def _sum_by(groups: Counts, values: NDArray[Any]) -> Floats:
 def _design(
     baskets: Counts, right: Counts, together: Floats, alike: Floats, whole: float
 ) -> Floats:
-    """Return the design effect, at the whole's accuracy: the part's own may have no variance."""
+    """Return the design effect, at the whole's accuracy: the slice's own may have no variance."""
     alone = right * (1 - whole) ** 2 + (baskets - right) * whole**2
     # Without an error anywhere nothing is known of it: then a customer's baskets count as one.
     worst = baskets / alike
@@ -169,28 +169,28 @@ def _counted(baskets: Counts, right: Counts, design: Floats) -> _Counted:
     return _Counted(right, wrong, right.sum() - right, wrong.sum() - wrong, design)
 
 
-def _exact_ends(parts: _Counted, confidence: float) -> tuple[Floats, Floats]:
-    """Return Clopper and Pearson's ends of each part's accuracy, as a difference to the whole."""
-    right, wrong = parts.right / parts.design, parts.wrong / parts.design
+def _exact_ends(slices: _Counted, confidence: float) -> tuple[Floats, Floats]:
+    """Return Clopper and Pearson's ends of each slice's accuracy, as a difference to the whole."""
+    right, wrong = slices.right / slices.design, slices.wrong / slices.design
     tail, nearly_none = (1 - confidence) / 2, 1e-9
     ends = (
         betaincinv(np.maximum(right, nearly_none), wrong + 1, tail),
         betaincinv(right + 1, np.maximum(wrong, nearly_none), 1 - tail),
     )
-    rest = parts.rest_right + parts.rest_wrong
-    of_rest = parts.rest_right / np.maximum(rest, 1)
-    # Part minus whole is the rest's share times part minus rest.
-    share = rest / (rest + parts.right + parts.wrong)
+    rest = slices.rest_right + slices.rest_wrong
+    of_rest = slices.rest_right / np.maximum(rest, 1)
+    # Slice minus whole is the rest's share times slice minus rest.
+    share = rest / (rest + slices.right + slices.wrong)
     low, high = (share * (end - of_rest) for end in ends)
     return low, high
 
 
-def _fisher(parts: _Counted, k: np.intp) -> float:
-    """Return how likely so many of all errors fall on part k by chance."""
-    design = parts.design[k]
-    wrong, right = np.floor(parts.wrong[k] / design), np.ceil(parts.right[k] / design)
-    rest_wrong = np.ceil(parts.rest_wrong[k] / design)
-    rest_right = np.floor(parts.rest_right[k] / design)
+def _fisher(slices: _Counted, k: np.intp) -> float:
+    """Return how likely so many of all errors fall on slice k by chance."""
+    design = slices.design[k]
+    wrong, right = np.floor(slices.wrong[k] / design), np.ceil(slices.right[k] / design)
+    rest_wrong = np.ceil(slices.rest_wrong[k] / design)
+    rest_right = np.floor(slices.rest_right[k] / design)
     total = wrong + right + rest_wrong + rest_right
     tail = hypergeom.sf(wrong - 1, int(total), int(wrong + rest_wrong), int(wrong + right))
     return float(tail)

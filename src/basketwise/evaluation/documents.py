@@ -1,111 +1,71 @@
-"""The JSON documents of a run, from what was measured. Nothing is computed here but shares."""
+"""The leaderboard, and the JSON documents beside the report."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from basketwise.config import Config
 from basketwise.evaluation.findings import BASELINE, Findings
-from basketwise.provenance import code_hash, code_version, git_commit, host, library_versions
-from basketwise.report.types import LeaderboardRow, Run
+from basketwise.report.types import LeaderboardRow, Report
 from basketwise.schema import CLASSES
 from basketwise.training.metrics import Scores
 from basketwise.training.record import CandidateRecord, ReferenceRecord
 
 MAJORITY = "majority class"
 
-Kind = Literal["candidate", "ablation", "rung", "baseline"]
-
 
 def leaderboard(findings: Findings) -> list[LeaderboardRow]:
     """List the candidates best first, then the references, then the majority-class baseline."""
     record = findings.record
-    ranked = sorted(record.candidates, key=lambda one: -(one.cv_f1_mean or 0))
+    ranked = sorted(record.candidates, key=lambda candidate: -(candidate.cv_f1_mean or 0))
     return [
-        *(_row(findings, one, "candidate") for one in ranked),
-        *(_reference_row(findings, one) for one in record.references),
-        _baseline_row(findings),
+        *(_row(findings, candidate) for candidate in ranked),
+        *(_row(findings, reference) for reference in record.references),
+        _row(findings, None),
     ]
 
 
-def _row(findings: Findings, candidate: CandidateRecord, kind: Kind) -> LeaderboardRow:
-    row = _scored_row(findings, candidate.model, kind)
-    row["groups"] = candidate.groups
-    row["train_accuracy"] = candidate.train_accuracy
-    row["cv_accuracy_mean"] = candidate.cv_accuracy_mean
-    row["cv_accuracy_std"] = candidate.cv_accuracy_std
-    row["cv_f1_mean"] = candidate.cv_f1_mean
-    row["fit_seconds"] = candidate.fit_seconds
-    return row
-
-
-def _reference_row(findings: Findings, reference: ReferenceRecord) -> LeaderboardRow:
-    row = _row(findings, reference, reference.kind)
-    # The report pairs an ablation with the candidate of the same algorithm.
-    row["model"] = reference.algorithm
-    row["without"] = reference.without
-    return row
-
-
-def _baseline_row(findings: Findings) -> LeaderboardRow:
-    row = _scored_row(findings, BASELINE, "baseline")
-    row["model"] = MAJORITY
-    return row
-
-
-def _scored_row(findings: Findings, model: str, kind: Kind) -> LeaderboardRow:
-    """Return a row with the test scores only."""
+def _row(findings: Findings, trained: CandidateRecord | None) -> LeaderboardRow:
+    """Return the row of a candidate or of a reference; None is the baseline."""
+    model = trained.model if trained else BASELINE
+    reference = trained if isinstance(trained, ReferenceRecord) else None
     test, resampled, winner = findings.scores[model], findings.resampled, findings.record.winner
-    leads = model != winner
+    beaten = model != winner
     return LeaderboardRow(
-        model=model,
-        groups=[],
-        kind=kind,
-        without=None,
-        winner=not leads,
+        # The report pairs an ablation with the candidate of the same algorithm.
+        model=reference.algorithm if reference else model if trained else MAJORITY,
+        groups=trained.groups if trained else [],
+        kind=reference.kind if reference else "candidate" if trained else "baseline",
+        without=reference.without if reference else None,
+        winner=not beaten,
         accuracy_interval=resampled.accuracy(model),
         f1_interval=resampled.macro_f1(model),
-        accuracy_lead=resampled.accuracy_difference(winner, model) if leads else None,
-        f1_lead=resampled.f1_difference(winner, model) if leads else None,
+        accuracy_lead=resampled.accuracy_difference(winner, model) if beaten else None,
+        f1_lead=resampled.f1_difference(winner, model) if beaten else None,
         test_accuracy=test.accuracy,
         test_f1=test.f1,
         test_precision=test.precision,
         test_recall=test.recall,
-        train_accuracy=None,
-        cv_accuracy_mean=None,
-        cv_accuracy_std=None,
-        cv_f1_mean=None,
-        fit_seconds=None,
+        train_accuracy=trained.train_accuracy if trained else None,
+        cv_accuracy_mean=trained.cv_accuracy_mean if trained else None,
+        cv_accuracy_std=trained.cv_accuracy_std if trained else None,
+        cv_f1_mean=trained.cv_f1_mean if trained else None,
+        fit_seconds=trained.fit_seconds if trained else None,
     )
 
 
-def evaluation_results(findings: Findings, timestamp: str) -> dict[str, Any]:
-    """Build ``evaluation_results.json``."""
+def evaluation_results(
+    findings: Findings, rows: list[LeaderboardRow], timestamp: str
+) -> dict[str, Any]:
+    """Build ``evaluation_results.json``; ``rows`` are the leaderboard."""
     record, scores = findings.record, findings.scores
+    renamed = {"model": "model_name", "groups": "feature_groups"}
     comparison = [
         {
-            "model_name": row["model"],
-            "kind": row["kind"],
-            "feature_groups": row["groups"],
-            **{
-                key: row[key]
-                for key in (
-                    "without",
-                    "train_accuracy",
-                    "test_accuracy",
-                    "test_precision",
-                    "test_recall",
-                    "test_f1",
-                    "accuracy_interval",
-                    "f1_interval",
-                    "cv_accuracy_mean",
-                    "cv_accuracy_std",
-                    "cv_f1_mean",
-                    "fit_seconds",
-                )
-            },
+            renamed.get(key, key): value
+            for key, value in row.items()
+            if key not in {"winner", "accuracy_lead", "f1_lead"}
         }
-        for row in leaderboard(findings)
+        for row in rows
     ]
     return {
         "model_comparison": [row for row in comparison if row["kind"] == "candidate"],
@@ -180,16 +140,16 @@ def metrics(findings: Findings) -> dict[str, Any]:
         "winner": findings.record.winner,
         "models": {
             name: {
-                "accuracy": one.accuracy,
-                "precision": one.precision,
-                "recall": one.recall,
-                "f1_score": one.f1,
-                "f1_by_class": dict(zip(CLASSES, one.per_class_f1.tolist(), strict=True)),
-                "confusion_matrix": one.confusion.tolist(),
+                "accuracy": test.accuracy,
+                "precision": test.precision,
+                "recall": test.recall,
+                "f1_score": test.f1,
+                "f1_by_class": dict(zip(CLASSES, test.per_class_f1.tolist(), strict=True)),
+                "confusion_matrix": test.confusion.tolist(),
                 "accuracy_interval": findings.resampled.accuracy(name),
                 "f1_interval": findings.resampled.macro_f1(name),
             }
-            for name, one in findings.scores.items()
+            for name, test in findings.scores.items()
         },
         "cross_validation": {
             c.model: {
@@ -200,31 +160,27 @@ def metrics(findings: Findings) -> dict[str, Any]:
             for c in findings.record.candidates
         },
         "calibration": {
-            kind: {"log_loss": one["log_loss"], "brier": one["brier"], "ece": one["ece"]}
-            for kind, one in (("raw", calibration["raw"]), ("shipped", calibration["shipped"]))
+            kind: {
+                "log_loss": measured["log_loss"],
+                "brier": measured["brier"],
+                "ece": measured["ece"],
+            }
+            for kind, measured in (("raw", calibration["raw"]), ("shipped", calibration["shipped"]))
         },
     }
 
 
-def manifest_facts(
-    run: Run, findings: Findings, config: Config, outputs: dict[str, str], timestamp: str
-) -> dict[str, Any]:
-    """Build what ``manifest.json`` says besides the digests of the files beside it.
+def manifest_facts(report: Report, outputs: dict[str, str], timestamp: str) -> dict[str, Any]:
+    """Build the content of ``manifest.json`` besides the digests of the files beside it.
 
     ``outputs`` are the sha256 of what must be the same when the run is made again.
     """
+    run = report["run"]
     return {
         "run_id": run["run_id"],
         "command": run["command"],
         "data": run["data"],
         "created": timestamp,
-        "code_version": code_version(),
-        "code_hash": code_hash(),
-        "versions": library_versions(),
-        "host": host(),
-        "data_hash": findings.metadata.data_hash,
-        "git_commit": git_commit(),
-        "seed": config.training.random_state,
-        "config": config.recorded(),
+        **report["lineage"],
         "outputs": outputs,
     }

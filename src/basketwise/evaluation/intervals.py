@@ -144,13 +144,13 @@ class Resampled:
         with a basket of this class alone: a thousand others say nothing of a class with five.
         """
         estimates, drawn = class_f1(self.observed[model]), class_f1(self.drawn[model])
-        found = []
+        intervals = []
         for k, units in enumerate(self.units_of_class):
             interval = self.bootstrap.interval(float(estimates[k]), drawn[:, k])
             if interval["estimate"] == 1:
                 interval = _widened(interval, 1 - self.bootstrap.unseen(units))
-            found.append(interval)
-        return found
+            intervals.append(interval)
+        return intervals
 
     def accuracy_difference(self, model: str, other: str) -> Interval:
         """Return ``model``'s accuracy minus ``other``'s, paired, with its interval.
@@ -208,11 +208,11 @@ class Resampled:
         interval = self.bootstrap.interval(estimate, drawn)
         if model == other:
             return interval
-        one, two = self.right[model], self.right[other]
+        own, others = self.right[model], self.right[other]
         unseen = self.bootstrap.unseen(self.units)
-        if not (two & ~one).any():
+        if not (others & ~own).any():
             interval = _widened(interval, estimate - unseen)
-        if not (one & ~two).any():
+        if not (own & ~others).any():
             interval = _widened(interval, estimate + unseen)
         return interval
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from basketwise.artifact.archive import pack, write_manifest
 from basketwise.artifact.bundle import write_code
-from basketwise.config import Config
 from basketwise.digests import sha256
 from basketwise.etl.cohorts import COHORTS_FILE
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
@@ -51,7 +50,6 @@ def write_outputs(
     report: Report,
     run: StartedRun,
     findings: Findings,
-    config: Config,
 ) -> None:
     """Write pictures, JSON documents, report and ``model.tar.gz`` beside the trained models.
 
@@ -65,8 +63,6 @@ def write_outputs(
         The run.
     findings : Findings
         What it was made from.
-    config : Config
-        All settings, for the manifest.
     """
     from basketwise.report.html import render_html
 
@@ -74,7 +70,7 @@ def write_outputs(
     report["run"] = run.document()
     now = timestamp()
     documents: dict[str, Any] = {
-        EVALUATION_RESULTS: evaluation_results(findings, now),
+        EVALUATION_RESULTS: evaluation_results(findings, report["leaderboard"], now),
         MODEL_METADATA: model_metadata(findings),
         RESULTS: results(findings),
         METRICS_FILE: metrics(findings),
@@ -92,7 +88,7 @@ def write_outputs(
         (package / name).write_bytes((gold / name).read_bytes())
     (package / CODE).mkdir()
     write_code(package / CODE)
-    facts = manifest_facts(report["run"], findings, config, _digests(trained, gold), now)
+    facts = manifest_facts(report, _digests(trained, gold), now)
     write_manifest(package, facts)
     pack(package, trained / ARCHIVE)
     # Also beside the archive, so that it can be read without unpacking.
@@ -103,8 +99,8 @@ def write_outputs(
 def _digests(trained: Path, gold: Path) -> dict[str, str]:
     """Return the sha256 of every output that must be the same when the run is made again."""
     data = [gold / name for name in (TRAIN_FILE, TEST_FILE, COHORTS_FILE, INDEX_FILE)]
-    found = [trained / name for name in (MODEL, OOF_FILE, TEST_PREDICTIONS_FILE, METRICS_FILE)]
-    return {path.name: sha256(path) for path in (*data, *found) if path.is_file()}
+    own = [trained / name for name in (MODEL, OOF_FILE, TEST_PREDICTIONS_FILE, METRICS_FILE)]
+    return {path.name: sha256(path) for path in (*data, *own) if path.is_file()}
 
 
 def _write_pictures(trained: Path, report: Report, findings: Findings) -> list[str]:

@@ -41,21 +41,21 @@ def reliability(y: Labels, probabilities: Floats, bins: int = 15) -> Reliability
     given = probabilities[np.arange(y.size), y]
     truth = np.eye(len(CLASSES))[y]
     right = decide(probabilities.astype(np.float32)) == y
-    found = _bins(probabilities.max(axis=1), right, bins)
+    filled = _bins(probabilities.max(axis=1), right, bins)
     return Reliability(
         log_loss=float(np.abs(np.log(given.clip(SMALLEST, 1.0))).mean()),
         brier=float(((probabilities - truth) ** 2).sum(axis=1).mean()),
-        ece=_expected_error(found, y.size),
-        bins=found,
+        ece=_expected_error(filled, y.size),
+        bins=filled,
     )
 
 
 def _bins(confidence: Floats, right: NDArray[np.bool_], number: int) -> list[Bin]:
     edges = np.arange(number + 1) / number
-    place = np.searchsorted(edges, confidence).clip(1, number) - 1
-    counts = np.bincount(place, minlength=number)
+    bin_of = np.searchsorted(edges, confidence).clip(1, number) - 1
+    counts = np.bincount(bin_of, minlength=number)
     confidences, hits = (
-        np.bincount(place, weights, minlength=number) for weights in (confidence, right)
+        np.bincount(bin_of, weights, minlength=number) for weights in (confidence, right)
     )
     return [
         Bin(
@@ -71,7 +71,7 @@ def _bins(confidence: Floats, right: NDArray[np.bool_], number: int) -> list[Bin
 
 def _expected_error(bins: list[Bin], baskets: int) -> float:
     return sum(
-        one["baskets"] / baskets * abs(one["accuracy"] - one["confidence"])
-        for one in bins
-        if one["accuracy"] is not None and one["confidence"] is not None
+        bin_["baskets"] / baskets * abs(bin_["accuracy"] - bin_["confidence"])
+        for bin_ in bins
+        if bin_["accuracy"] is not None and bin_["confidence"] is not None
     )

@@ -35,11 +35,11 @@ MOST_SENTENCES = 5
 
 @dataclass(frozen=True)
 class _Column:
-    """One column: its values, what was found of each, and which of them are kept."""
+    """One column: its values, what was measured of each, and which rows are reported."""
 
     column: SliceColumn
     names: list[str]
-    found: Differences
+    measured: Differences
     macro_f1: Floats
     rows: list[int]
 
@@ -76,8 +76,8 @@ def slice_tables(
     list of SliceTable
         One per column, in their order. A column with one value makes no slices and is left out, so
         is ``card`` where no basket has a customer. Rows are in natural order: numbers ascending,
-        names by the alphabet, ``unknown`` last; a column's 60 largest are kept. ``macro_f1`` is the
-        mean over the classes that occur in the slice, as true or as predicted class.
+        names by the alphabet, ``unknown`` last; a column's 60 largest are reported. ``macro_f1`` is
+        the mean over the classes that occur in the slice, as true or as predicted class.
 
     Notes
     -----
@@ -90,19 +90,19 @@ def slice_tables(
     customers = np.arange(true.size) if units is None else np.unique(units, return_inverse=True)[1]
     scored = []
     for column in columns:
-        names, parts = _parts(baskets, column)
+        names, parts = _values(baskets, column)
         if len(names) > 1:
-            found = differences(parts, right, customers, confidence)
+            measured = differences(parts, right, customers, confidence)
             f1 = _macro_f1(parts, true, predicted)
-            scored.append(_Column(column, names, found, f1, _largest(found.baskets)))
+            scored.append(_Column(column, names, measured, f1, _largest(measured.baskets)))
     worse = _worse(scored, 1 - confidence)
     return [
         SliceTable(
-            column=one.column,
-            rows=[_row(one, row, (one.column, row) in worse) for row in one.rows],
-            more=len(one.names) - len(one.rows),
+            column=table.column,
+            rows=[_row(table, row, (table.column, row) in worse) for row in table.rows],
+            more=len(table.names) - len(table.rows),
         )
-        for one in scored
+        for table in scored
     ]
 
 
@@ -117,7 +117,7 @@ def weak_slices(tables: Sequence[SliceTable]) -> list[str]:
         for row in table["rows"]
         if row["significantly_worse"]
     ]
-    weak.sort(key=lambda one: one[1]["difference"]["estimate"])
+    weak.sort(key=lambda named: named[1]["difference"]["estimate"])
     sentences = [_sentence(column, row) for column, row in weak[:MOST_SENTENCES]]
     more = len(weak) - len(sentences)
     if more:
@@ -127,13 +127,13 @@ def weak_slices(tables: Sequence[SliceTable]) -> list[str]:
     return sentences
 
 
-def _parts(baskets: pl.DataFrame, column: SliceColumn) -> tuple[list[str], Counts]:
-    """Return the values that occur, in natural order, and each basket's place among them."""
+def _values(baskets: pl.DataFrame, column: SliceColumn) -> tuple[list[str], Counts]:
+    """Return the values that occur, in natural order, and each basket's position among them."""
     if column == "basket_size":
         ends = [end for end in SIZES.values() if end is not None]
-        names, places = list(SIZES), np.searchsorted(ends, baskets[column].to_numpy())
+        names, ranks = list(SIZES), np.searchsorted(ends, baskets[column].to_numpy())
     elif column == "card":
-        names, places = [CARD, NO_CARD], baskets["customer"].is_null().to_numpy().astype(np.int64)
+        names, ranks = [CARD, NO_CARD], baskets["customer"].is_null().to_numpy().astype(np.int64)
     else:
         values = baskets[column]
         if values.dtype == pl.String:
@@ -142,9 +142,9 @@ def _parts(baskets: pl.DataFrame, column: SliceColumn) -> tuple[list[str], Count
         known = values.drop_nulls().unique().sort()
         names = [*(str(value) for value in known), UNKNOWN]
         rank = values.rank("dense").cast(pl.Int64) - 1
-        places = rank.fill_null(len(known)).to_numpy()
-    occurring, parts = np.unique(places, return_inverse=True)
-    return [names[place] for place in occurring], parts.astype(np.int64)
+        ranks = rank.fill_null(len(known)).to_numpy()
+    occurring, parts = np.unique(ranks, return_inverse=True)
+    return [names[k] for k in occurring], parts.astype(np.int64)
 
 
 def _largest(baskets: Counts) -> list[int]:
@@ -154,17 +154,17 @@ def _largest(baskets: Counts) -> list[int]:
 
 def _worse(scored: Sequence[_Column], level: float) -> set[tuple[str, int]]:
     large = [
-        (one, row)
-        for one in scored
-        for row in one.rows
-        if one.found.customers[row] >= LEAST_CUSTOMERS
+        (table, row)
+        for table in scored
+        for row in table.rows
+        if table.measured.customers[row] >= LEAST_CUSTOMERS
     ]
-    fallen = holm(np.array([one.found.p_worse[row] for one, row in large]), level)
+    fallen = holm(np.array([table.measured.p_worse[row] for table, row in large]), level)
     return {
-        (one.column, row)
-        for (one, row), fell in zip(large, fallen, strict=True)
+        (table.column, row)
+        for (table, row), fell in zip(large, fallen, strict=True)
         # A single large slice has nothing to be corrected for; its interval is two-sided.
-        if fell and one.found.high[row] < 0
+        if fell and table.measured.high[row] < 0
     }
 
 
@@ -180,16 +180,16 @@ def _macro_f1(parts: Counts, true: Labels, predicted: Labels) -> Floats:
 
 
 def _row(scored: _Column, row: int, worse: bool) -> Slice:
-    found = scored.found
+    measured = scored.measured
     return Slice(
         value=scored.names[row],
-        baskets=int(found.baskets[row]),
-        accuracy=float(found.accuracy[row]),
+        baskets=int(measured.baskets[row]),
+        accuracy=float(measured.accuracy[row]),
         macro_f1=float(scored.macro_f1[row]),
         difference=Interval(
-            estimate=float(found.estimate[row]),
-            low=float(found.low[row]),
-            high=float(found.high[row]),
+            estimate=float(measured.estimate[row]),
+            low=float(measured.low[row]),
+            high=float(measured.high[row]),
         ),
         significantly_worse=worse,
     )

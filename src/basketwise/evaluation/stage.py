@@ -69,7 +69,7 @@ def run_evaluation(
     with threadpool_limits(1, user_api="blas"):
         findings = _measure(gold, trained, config, champion, other_splits)
     report = report_document(run.document(), findings, config)
-    write_outputs(trained, gold, report, run, findings, config)
+    write_outputs(trained, gold, report, run, findings)
     return report
 
 
@@ -131,7 +131,7 @@ def _all_predicted(
     predictions: pl.DataFrame, record: TrainingRecord, majority: int
 ) -> dict[str, Labels]:
     """Return every model's predictions; the winner's as it is shipped, that is calibrated."""
-    models = [one.model for one in (*record.candidates, *record.references)]
+    models = [trained.model for trained in (*record.candidates, *record.references)]
     predicted = {name: predicted_class(predictions, name) for name in models}
     predicted[record.winner] = predicted_class(predictions, CALIBRATED)
     predicted[BASELINE] = np.full(predictions.height, majority, dtype=np.int8)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeGuard
 
-from basketwise.report.numbers import place
+from basketwise.report.numbers import position
 from basketwise.report.types import (
     Calibration,
     Interval,
@@ -49,7 +49,7 @@ class Scale(NamedTuple):
 
 def scale_of(intervals: Iterable[Interval | None], *marks: float | None) -> Scale:
     """Return a scale that covers all intervals and marks, with a small margin at both ends."""
-    ends = [end for one in intervals if one is not None for end in (one["low"], one["high"])]
+    ends = [end for span in intervals if span for end in (span["low"], span["high"])]
     known = [end for end in (*ends, *marks) if _known(end)]
     low, high = min(known, default=0.0), max(known, default=0.0)
     air = 0.06 * (high - low) or 0.01
@@ -103,9 +103,9 @@ def span_on(interval: Interval, scale: Scale) -> Span:
     left, right = max(low, scale.low), min(high, scale.high)
     inside = _known(estimate) and scale.low <= estimate <= scale.high
     return Span(
-        left=place(left, *scale),
-        width=place(right - left, 0.0, scale.high - scale.low),
-        estimate=place(estimate, *scale) if inside else None,
+        left=position(left, *scale),
+        width=position(right - left, 0.0, scale.high - scale.low),
+        estimate=position(estimate, *scale) if inside else None,
         beyond="below" if high < scale.low else "above" if low > scale.high else "",
     )
 
@@ -177,7 +177,7 @@ def reliability_diagram(calibration: Calibration) -> Diagram:
         nothing to show. A point's area grows with the share of its baskets.
     """
     raw, shipped = calibration["raw"], calibration["shipped"]
-    bins = [bin_ for one in (raw, shipped) for bin_ in one["bins"][:MOST_BINS]]
+    bins = [bin_ for kind in (raw, shipped) for bin_ in kind["bins"][:MOST_BINS]]
     values = [value for bin_ in bins for value in (bin_["confidence"], bin_["accuracy"])]
     lowest = min(filter(_known, values), default=0.0)
     start = min(0.8, math.floor(10 * max(0.0, lowest)) / 10)

@@ -45,8 +45,8 @@ def shown(score: float, *, threshold: float = 1.0, places: int = 4) -> str:
     '0.79996'
     """
     text = f"{score:.{places}f}"
-    kept = all((float(text) >= line) == (score >= line) for line in (threshold, 1.0))
-    return text if kept else shown(score, threshold=threshold, places=places + 1)
+    faithful = all((float(text) >= line) == (score >= line) for line in (threshold, 1.0))
+    return text if faithful else shown(score, threshold=threshold, places=places + 1)
 
 
 def score(value: float, sign: str = "", digits: int = 4) -> str:
@@ -126,7 +126,7 @@ def money(value: float | None, currency: str, sign: str = "") -> str:
     return f"{lead}{tame(currency, 12)}{GAP}{count(abs(amount))}"
 
 
-def place(value: float | None, low: float = 0.0, high: float = 1.0) -> str:
+def position(value: float | None, low: float = 0.0, high: float = 1.0) -> str:
     """Return a value's position between two ends, as a percentage for SVG."""
     if value is None or not _is_number(value) or not high > low:
         return "0%"
@@ -217,7 +217,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "label": label,
     "moment": moment_utc,
     "money": money,
-    "place": place,
+    "position": position,
     "plain": plain,
     "prose": prose,
 }

@@ -104,9 +104,9 @@ def comparison_png(rows: Sequence[LeaderboardRow], path: Path) -> None:
     baseline = next((row for row in rows if row["kind"] == "baseline"), None)
     keys: list[Artist] = []
     for nth, (key, name, colour, dashes) in enumerate(_METRICS):
-        for place, row in enumerate(rows):
+        for position, row in enumerate(rows):
             faded = row["kind"] != "candidate"
-            _bar(axes, place + (nth - 0.5) * _BAR, row[key], colour, faded=faded)
+            _bar(axes, position + (nth - 0.5) * _BAR, row[key], colour, faded=faded)
         keys.append(Patch(color=colour, label=f"test {name}"))
         if baseline is not None and _measured(limit := baseline[key]):
             label = f"{name} of the majority-class baseline"

@@ -89,9 +89,9 @@ def standing(difference: Interval | None) -> Standing | None:
     return "level" if difference["low"] <= 0 <= difference["high"] else None
 
 
-def tag(found: Standing | None) -> str:
+def tag(standing: Standing | None) -> str:
     """Return a standing in a word or two, with a symbol."""
-    return _TAGS[found]
+    return _TAGS[standing]
 
 
 def finding(difference: Interval) -> str:
@@ -132,21 +132,21 @@ def _compare(
     row: LeaderboardRow, title: str, other: str, conclusions: Mapping[Standing | None, str]
 ) -> Comparison:
     leads = [(row["accuracy_lead"], "accuracy"), (row["f1_lead"], "macro-F1")]
-    found = [standing(lead) for lead, _ in leads]
+    standings = [standing(lead) for lead, _ in leads]
     measured = [(lead, name) for lead, name in leads if standing(lead) and lead is not None]
-    if found[0] == found[1]:
-        conclusion = conclusions.get(found[0], "")
+    if standings[0] == standings[1]:
+        conclusion = conclusions.get(standings[0], "")
     else:
-        parts = [_alone(name, one) for (_, name), one in zip(leads, found, strict=True)]
+        parts = [_alone(name, level) for (_, name), level in zip(leads, standings, strict=True)]
         conclusion = "; ".join(parts) + "."
-    agreed = found[0] if found[0] == found[1] else "mixed"
+    agreed = standings[0] if standings[0] == standings[1] else "mixed"
     start = f"The winner is ahead of {other} by"
     if agreed != "ahead":
         start = f"The winner’s lead over {other} {'is' if measured else 'was not measured.'}"
     return Comparison(title, agreed, start, measured, conclusion)
 
 
-def _alone(score: str, found: Standing | None) -> str:
+def _alone(score: str, standing: Standing | None) -> str:
     """Return what one score shows, where the two do not agree."""
     words: Mapping[Standing | None, str] = {
         "ahead": f"the winner is ahead in {score}",
@@ -154,7 +154,7 @@ def _alone(score: str, found: Standing | None) -> str:
         "behind": f"the winner is behind in {score}",
         None: f"{score} was not measured",
     }
-    return words[found]
+    return words[standing]
 
 
 def simpler_name(row: LeaderboardRow) -> str:
