@@ -37,7 +37,7 @@ def _section(name: str, section: Section) -> str:
         elif isinstance(value, Mapping):
             tables.append(f"\n{comment}[{name}.{key}]\n{_table(value)}")
         else:
-            lines.append(f"{comment}{key} = {_toml(value)}\n")
+            lines.append(f"{comment}{key} = {toml_value(value)}\n")
     return "".join(lines + tables)
 
 
@@ -47,14 +47,21 @@ def _example(key: str) -> str:
 
 
 def _table(values: Mapping[str, Any]) -> str:
-    return "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+    return "".join(f"{key} = {toml_value(value)}\n" for key, value in values.items())
 
 
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value)
-    if isinstance(value, Sequence):
-        return "[" + ", ".join(_toml(one) for one in value) + "]"
-    return repr(value)
+def toml_value(value: object) -> str:
+    """Write a value as TOML does, on one line.
+
+    Examples
+    --------
+    >>> toml_value({"max_depth": 3, "names": ("a", True)})
+    '{"max_depth" = 3, "names" = ["a", true]}'
+    """
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(key)} = {toml_value(item)}" for key, item in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(toml_value, value))}]"
+    # JSON writes text, numbers and booleans as TOML does.
+    return json.dumps(value, ensure_ascii=False)

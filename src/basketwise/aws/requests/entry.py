@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from basketwise.config import AwsConfig, Config
 from basketwise.errors import ConfigError
 from basketwise.settings import PREFIX, SEPARATOR
+from basketwise.template import toml_value
 
 CODE = "code"
 """Prefix of the workspace, input and channel that hold ``requirements.txt`` and the wheel."""
@@ -112,7 +112,7 @@ def environment(config: Config) -> dict[str, str]:
         for key, value in values[section].items():
             if value != default[section][key]:
                 name = f"{PREFIX}{section}{SEPARATOR}{key}".upper()
-                found[name] = _toml(value, default[section][key])
+                found[name] = toml_value(_changed(value, default[section][key]))
     for name, text in found.items():
         if len(text) > MAX_VALUE:
             raise ConfigError(
@@ -122,13 +122,8 @@ def environment(config: Config) -> dict[str, str]:
     return found
 
 
-def _toml(value: Any, default: Any = None) -> str:
-    """Write a value as TOML does, on one line."""
-    if isinstance(value, dict):
-        known = default if isinstance(default, dict) else {}
-        changed = {key: item for key, item in value.items() if known.get(key) != item}
-        pairs = (f"{json.dumps(key)} = {_toml(item)}" for key, item in changed.items())
-        return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+def _changed(value: Any, default: Any) -> Any:
+    """Return a value; of a table, the entries that differ from the default."""
+    if not isinstance(value, dict) or not isinstance(default, dict):
+        return value
+    return {key: item for key, item in value.items() if default.get(key) != item}
