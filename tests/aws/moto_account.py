@@ -14,6 +14,7 @@ from unittest import mock
 
 import boto3
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from moto import mock_aws
 from moto.sagemaker.models import sagemaker_backends
 
@@ -95,7 +96,7 @@ def account() -> Iterator[Account]:
 @cache
 def client_of(service: str) -> Any:
     """Return the client of a service: made once, since that takes longer than a test."""
-    made = boto3.client(service, region_name=REGION)
+    made: Any = boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
     return complete(made) if service == "sagemaker" else made
 
 
@@ -121,6 +122,6 @@ def _delete_group(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[s
 
 def _answer(removed: object) -> tuple[AWSResponse, dict[str, Any]]:
     if removed is not None:
-        return AWSResponse("", 200, {}, None), {}
+        return AWSResponse("", 200, HTTPHeaders(), None), {}
     error = {"Code": "ValidationException", "Message": "It does not exist."}
-    return AWSResponse("", 400, {}, None), {"Error": error}
+    return AWSResponse("", 400, HTTPHeaders(), None), {"Error": error}

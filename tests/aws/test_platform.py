@@ -140,7 +140,7 @@ def test_settings_that_no_job_takes_are_refused_before_anything_is_sent(
 
 
 def test_data_of_another_bucket_are_refused(platform: SageMakerPlatform) -> None:
-    with pytest.raises(InputError, match="lies in another bucket"):
+    with pytest.raises(InputError, match="is in another bucket"):
         platform.inputs("s3://somebody-elses/raw", CONFIG)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.address import is_address
 from basketwise.aws.names import AwsNames
@@ -43,6 +43,11 @@ from basketwise.progress import Tick
 from basketwise.provenance import code_hash
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER
 from basketwise.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
 
 PROGRESS = re.compile(r"(?P<what>[^0-9]+) (?P<done>[1-9][0-9]*)/(?P<total>[1-9][0-9]*)")
 """Progress in a container's log, see :func:`basketwise.aws.container.layout.teller`."""
@@ -84,9 +89,9 @@ class SageMakerPlatform:
         The job that is being followed, and has not ended as far as is known.
     """
 
-    sagemaker: Any
-    logs: Any
-    s3: Any
+    sagemaker: SageMakerClient
+    logs: CloudWatchLogsClient
+    s3: S3Client
     names: AwsNames
     storage: Storage
     run_id: str

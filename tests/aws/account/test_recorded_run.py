@@ -12,6 +12,7 @@ import pytest
 from basketwise.aws import clients
 from basketwise.aws.account.policies import policy
 from basketwise.aws.running.jobs import stop
+from basketwise.aws.s3 import Bucket
 from basketwise.aws.sending import multipart, upload
 from basketwise.aws.storage.adoption import INCOMING
 from basketwise.config import AwsConfig
@@ -114,11 +115,11 @@ def _large_file(cloud: Cloud, folder: Path) -> None:
         mock.patch.object(upload, "PART", 5 << 20),
     ):
         with (
-            mock.patch.object(s3, "complete_multipart_upload", side_effect=OSError("cut")),
+            mock.patch.object(s3, "complete_multipart_upload", side_effect=ConnectionError("cut")),
             pytest.raises(DependencyError),
         ):
-            upload.upload(s3, cloud.names.bucket, {key: large}, lambda *_: None)
-        upload.upload(s3, cloud.names.bucket, {key: large}, lambda *_: None)
+            upload.upload(Bucket(s3, cloud.names.bucket), {key: large}, lambda *_: None)
+        upload.upload(Bucket(s3, cloud.names.bucket), {key: large}, lambda *_: None)
 
 
 def test_what_is_recorded_is_allowed(recorded: tuple[Cloud, list[Call]]) -> None:

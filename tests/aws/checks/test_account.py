@@ -175,7 +175,7 @@ def test_no_boto3(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = found(cloud.workspace)
 
     assert list(checks) == ["config", "boto3", "skipped", "memory"]
-    assert checks["boto3"].fix == "Install it: pip install 'basketwise[aws]'"
+    assert checks["boto3"].fix == "Install it: pip install boto3"
 
 
 def test_no_bucket_hides_nothing_else(cloud: Cloud) -> None:

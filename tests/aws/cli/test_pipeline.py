@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from basketwise.aws.requests.pipeline import sent
+from basketwise.aws.s3 import Bucket
 from basketwise.aws.sending.upload import upload
 from basketwise.config import Config
 from basketwise.sampling import generate
@@ -60,7 +61,7 @@ def no_code(cloud: Cloud) -> Iterator[mock.Mock]:
 def test_raw_lines_become_a_version_that_waits_for_approval(cloud: Cloud, tmp_path: Path) -> None:
     generate(tmp_path / "raw", baskets=800, seed=3, weeks=4)
     files = {cloud.names.key("raw", path.name): path for path in (tmp_path / "raw").iterdir()}
-    upload(cloud.s3, cloud.names.bucket, files, lambda *_: None)
+    upload(Bucket(cloud.s3, cloud.names.bucket), files, lambda *_: None)
 
     made = pipeline(cloud, "upsert", *SMALL, "--json")
     assert made.json["action"] == "created", made

@@ -179,7 +179,7 @@ def test_files_that_would_be_read_too_are_named(
         (some / path.name).write_bytes(path.read_bytes())
     refused = call(*command(cloud, some, "second"))
     assert refused.code == 2
-    assert "raw/ holds 3 files that are not in" in refused.err
+    assert "raw/ contains 3 files that are not in" in refused.err
     assert f"--data {cloud.workspace}/raw/" in refused.err
 
 

@@ -172,7 +172,7 @@ def test_a_change_cut_off_before_it_was_kept_has_no_effect(
         raise DependencyError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr("basketwise.aws.registry.objects.Objects.write", refuse)
+        patch.setattr("basketwise.aws.registry.objects.Documents.write", refuse)
         with pytest.raises(DependencyError):
             registry.set_state("1", APPROVED, who="ann", why="good")
     assert place.package("1")["ModelApprovalStatus"] == "PendingManualApproval"

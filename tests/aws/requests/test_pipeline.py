@@ -119,7 +119,7 @@ def test_whatever_is_looked_up_exists(config: Config) -> None:
         if kind == "Parameters":
             assert name in known
             continue
-        shape = model.shape_for(DESCRIBED[steps(document)[name]["Type"]])
+        shape: Any = model.shape_for(DESCRIBED[steps(document)[name]["Type"]])
         for step in re.findall(r"\.(\w+)|\['", way):
             shape = shape.members[step] if step else shape.member
     used = {one.removeprefix("Parameters.") for one in found if one.startswith("Parameters.")}

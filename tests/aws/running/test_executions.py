@@ -28,6 +28,8 @@ ARN = f"{PIPE}/execution/abcdefghijkl"
 JOB = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/pipelines-abc-Train-x"
 BEGAN = datetime(2026, 2, 3, 12, 0, 5, tzinfo=UTC)
 
+NO_LOGS: Any = None
+
 
 @pytest.fixture
 def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
@@ -124,7 +126,7 @@ def test_states_are_told_once_and_a_refusal_with_its_reason(stubbed: tuple[Any, 
     told: list[str] = []
     waits: list[float] = []
     with pytest.raises(DependencyError) as caught:
-        follow(sagemaker, None, ARN, told.append, poll=7, sleep=waits.append)
+        follow(sagemaker, NO_LOGS, ARN, told.append, poll=7, sleep=waits.append)
     assert told == [
         "Train: Executing",
         "Train: Succeeded, as in an earlier execution",
@@ -141,7 +143,7 @@ def test_an_execution_that_was_stopped_says_so(stubbed: tuple[Any, Stubber]) -> 
     sagemaker, answers = stubbed
     answer(answers, "Stopped", step("Train", "Stopped", 3))
     with pytest.raises(DependencyError, match=r"run-1 was stopped\. no reason was given"):
-        follow(sagemaker, None, ARN, lambda _: None)
+        follow(sagemaker, NO_LOGS, ARN, lambda _: None)
 
 
 def test_a_failed_job_shows_the_end_of_its_log(cloud: Cloud, sagemaker: Any) -> None:

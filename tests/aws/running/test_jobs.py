@@ -48,7 +48,7 @@ def written(logs: Any) -> Iterator[Stubber]:
 
 
 def _client(service: str) -> Any:
-    return boto3.client(
+    return boto3.client(  # type: ignore[call-overload]
         service, region_name="eu-west-1", aws_access_key_id="id", aws_secret_access_key="key"
     )
 

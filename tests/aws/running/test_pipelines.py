@@ -192,7 +192,7 @@ def test_names_that_sagemaker_would_refuse(cloud: Cloud, sagemaker: Any, name: s
 def test_another_runs_files_are_not_overwritten(cloud: Cloud, sagemaker: Any) -> None:
     ready(cloud, sagemaker)
     put(cloud, "artifacts/run-1/report.html", "report")
-    with pytest.raises(InputError, match="holds another run"):
+    with pytest.raises(InputError, match="contains another run"):
         start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
     assert start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-10").started
 

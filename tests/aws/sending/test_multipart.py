@@ -10,9 +10,10 @@ from unittest import mock
 
 import pytest
 
+from basketwise.aws.s3 import Bucket
 from basketwise.aws.sending import multipart
 from basketwise.aws.sending import upload as uploads
-from basketwise.aws.sending.upload import Uploaded, digest_of_object, upload
+from basketwise.aws.sending.upload import Uploaded, upload
 from basketwise.errors import DependencyError
 from tests.seaweed import S3Server
 
@@ -38,7 +39,7 @@ class Watched:
     def upload(self) -> Uploaded:
         self.calls.clear()
         files = {self.key: self.path}
-        return upload(self.s3, self.bucket, files, lambda _, *done: self.ticks.append(done))
+        return upload(Bucket(self.s3, self.bucket), files, lambda _, *done: self.ticks.append(done))
 
     def kept(self) -> bytes:
         data: bytes = self.s3.get_object(Bucket=self.bucket, Key=self.key)["Body"].read()
@@ -49,7 +50,7 @@ class Watched:
 
         def refuse(params: dict[str, Any], **_: Any) -> None:
             if params["PartNumber"] == number:
-                raise OSError("the line is cut")
+                raise ConnectionError("the line is cut")
 
         return mock.patch.object(
             self.s3, "upload_part", side_effect=_refusing(self.s3.upload_part, refuse)
@@ -77,7 +78,7 @@ def test_a_large_file_arrives_whole(watched: Watched) -> None:
     assert watched.kept() == watched.path.read_bytes()
     assert watched.calls.count("UploadPart") == 4
     digest = hashlib.sha256(watched.path.read_bytes()).hexdigest()
-    assert digest_of_object(watched.s3, watched.bucket, watched.key) == digest
+    assert Bucket(watched.s3, watched.bucket).digest(watched.key) == digest
     assert watched.ticks[-1] == (16, 16)
     assert watched.upload() == Uploaded(0, 1, 0)
     assert watched.calls == ["HeadObject"]

@@ -57,7 +57,7 @@ def test_files_that_would_be_read_too_are_refused(place: Place, name: str) -> No
     place.put("_SUCCESS")
     place.put(name)
 
-    with pytest.raises(InputError, match="holds 1 files that are not in ") as raised:
+    with pytest.raises(InputError, match="contains 1 files that are not in ") as raised:
         place.send()
     assert raised.value.headline.endswith(f": {name}")
 

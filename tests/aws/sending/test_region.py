@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws.sending.region import require_bucket
+from basketwise.aws.sending.raw import require_bucket
 from basketwise.errors import DependencyError
 from tests.aws.calls import NAMES
 from tests.seaweed import READER_KEY, S3Server
@@ -33,7 +33,7 @@ def test_a_bucket_in_the_region_of_the_jobs_will_do(s3_server: S3Server, region:
 def test_a_bucket_in_another_region_is_refused(s3_server: S3Server) -> None:
     s3 = s3_server.client()
     s3.meta.events.register("after-call.s3.HeadBucket", told("us-west-2"))
-    with pytest.raises(DependencyError, match="lies in us-west-2, the jobs would run in") as caught:
+    with pytest.raises(DependencyError, match="is in us-west-2, the jobs would run in") as caught:
         require_bucket(s3, replace(NAMES, bucket=s3_server.bucket))
     assert "Set aws.region to us-west-2" in caught.value.hint
 

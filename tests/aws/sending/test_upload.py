@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from basketwise.aws.s3 import Bucket
 from basketwise.aws.sending import multipart
 from basketwise.aws.sending import upload as uploads
-from basketwise.aws.sending.upload import Uploaded, digest_of_object, upload
+from basketwise.aws.sending.upload import Uploaded, upload
 from basketwise.errors import DependencyError, InputError
 from tests.seaweed import S3Server
 
@@ -49,7 +50,7 @@ class Place:
     def send(self, *names: str) -> Uploaded:
         """Send some files."""
         files = {self.key(name): self.folder / name for name in names}
-        return upload(self.s3, self.bucket, files, lambda *_: None)
+        return upload(Bucket(self.s3, self.bucket), files, lambda *_: None)
 
     def kept(self) -> dict[str, int]:
         """Return the sizes of what is there."""
@@ -77,7 +78,7 @@ def test_a_small_file_goes_with_the_checksum_of_its_digest(place: Place) -> None
     head = place.s3.head_object(Bucket=place.bucket, Key=place.key("small"), ChecksumMode="ENABLED")
     digest = hashlib.sha256(b"bytes")
     assert head["ChecksumSHA256"] == base64.b64encode(digest.digest()).decode()
-    assert digest_of_object(place.s3, place.bucket, place.key("small")) == digest.hexdigest()
+    assert Bucket(place.s3, place.bucket).digest(place.key("small")) == digest.hexdigest()
 
 
 def test_a_small_file_that_changes_while_it_is_sent_keeps_its_true_digest(place: Place) -> None:
@@ -90,7 +91,7 @@ def test_a_small_file_that_changes_while_it_is_sent_keeps_its_true_digest(place:
     place.send("small")
 
     kept = place.s3.get_object(Bucket=place.bucket, Key=place.key("small"))["Body"].read()
-    digest = digest_of_object(place.s3, place.bucket, place.key("small"))
+    digest = Bucket(place.s3, place.bucket).digest(place.key("small"))
     assert digest == hashlib.sha256(kept).hexdigest()
 
 
@@ -206,7 +207,7 @@ def test_an_error_of_one_file_ends_the_others(place: Place) -> None:
 
     def refuse(**_: object) -> None:
         begun.wait()
-        raise OSError("the line is cut")
+        raise ConnectionError("the line is cut")
 
     place.on_part = slowly
     place.s3.meta.events.register("before-call.s3.PutObject", refuse)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from basketwise.aws.s3 import S3Object
 from basketwise.aws.storage.mirror import Mirror
-from basketwise.aws.storage.objects import Found
 from basketwise.aws.storage.storage import S3Storage
 from basketwise.errors import WorkspaceError
 from tests.aws.storage.given import Open, objects
@@ -29,7 +29,7 @@ def test_bytes_that_somebody_wrote_meanwhile_are_not_published_unseen(
         (new / name).write_bytes(b"new")
     same = Mirror.same
 
-    def then_write(self: Mirror, files: dict[str, Path], there: dict[str, Found]) -> set[str]:
+    def then_write(self: Mirror, files: dict[str, Path], there: dict[str, S3Object]) -> set[str]:
         found = same(self, files, there)
         rival.bucket.put("gold/b", b"foreign")
         return found
@@ -54,7 +54,7 @@ def test_a_file_that_somebody_deleted_meanwhile_is_missed(
     (new / "s").write_bytes(b"new")
     same = Mirror.same
 
-    def then_delete(self: Mirror, files: dict[str, Path], there: dict[str, Found]) -> set[str]:
+    def then_delete(self: Mirror, files: dict[str, Path], there: dict[str, S3Object]) -> set[str]:
         found = same(self, files, there)
         storage.bucket.remove(["gold/b"])
         return found

@@ -126,7 +126,7 @@ def test_nothing_is_published_when_nobody_can_say_whose_the_lock_is(
 
     def cut(params: dict[str, Any], **_: object) -> None:
         if params["url_path"].endswith("lock"):
-            raise OSError("the line is cut")
+            raise ConnectionError("the line is cut")
 
     with storage.exclusive():
         storage.bucket.client.meta.events.register("before-call.s3.PutObject", cut)
@@ -172,7 +172,7 @@ def test_a_request_whose_answer_was_lost_is_ours(opened: Open, lost_answer: str)
     def twice(params: dict[str, Any], **_: object) -> None:
         if not sent.is_set() and params["url_path"].endswith("lock"):
             sent.set()
-            storage.bucket.put(LOCK, params["body"])
+            storage.bucket.put(LOCK, params["body"].getvalue())
 
     events = storage.bucket.client.meta.events
     if lost_answer == "acquire":

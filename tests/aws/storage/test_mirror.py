@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from basketwise.aws.s3 import S3Object
 from basketwise.aws.storage.mirror import Mirror
-from basketwise.aws.storage.objects import Found
 
 BRING = """
 import sys, time
 from pathlib import Path
 from basketwise.aws.storage.mirror import Mirror
-from basketwise.aws.storage.objects import Found
+from basketwise.aws.s3 import S3Object
 
 def fetch(found, path):
     time.sleep(0.001)
@@ -27,7 +27,8 @@ def fetch(found, path):
 mirror = Mirror(Path(sys.argv[1]))
 for turn in range(10):
     prefix = sys.argv[2]
-    wanted = {f"{prefix}/{n}": Found(f"{prefix}/{n}", 1, f"{prefix}-{n}-{turn}") for n in range(9)}
+    keys = [f"{prefix}/{n}" for n in range(9)]
+    wanted = {key: S3Object(key, 1, f"{key}-{turn}") for key in keys}
     folder = mirror.bring(prefix, wanted, fetch)
     if prefix != "both":
         assert {p.name: p.read_text() for p in folder.iterdir()} == {
@@ -44,11 +45,11 @@ class Source:
         self.fetched: list[str] = []
 
     @property
-    def wanted(self) -> dict[str, Found]:
+    def wanted(self) -> dict[str, S3Object]:
         """What a bucket would list."""
-        return {key: Found(key, len(text), f'"{text}"') for key, text in self.data.items()}
+        return {key: S3Object(key, len(text), f'"{text}"') for key, text in self.data.items()}
 
-    def fetch(self, found: Found, path: Path) -> None:
+    def fetch(self, found: S3Object, path: Path) -> None:
         """Write an object's text."""
         self.fetched.append(found.key)
         path.write_text(self.data[found.key])
@@ -79,7 +80,7 @@ def test_two_processes_share_a_cache(tmp_path: Path, prefixes: tuple[str, str]) 
     # What each of them fetched is known to the other, and nothing is left lying about.
     mirror = Mirror(tmp_path / "cache")
     last = {
-        f"{prefix}/{n}": Found(f"{prefix}/{n}", 1, f"{prefix}-{n}-9")
+        f"{prefix}/{n}": S3Object(f"{prefix}/{n}", 1, f"{prefix}/{n}-9")
         for prefix in prefixes
         for n in range(9)
     }
@@ -111,7 +112,7 @@ def test_a_cache_that_is_deleted_while_it_is_filled_is_filled_again(mirror: Mirr
     source, gone = Source(gold__a="1", gold__b="2"), threading.Event()
     fetch = source.fetch
 
-    def once_deleted(found: Found, path: Path) -> None:
+    def once_deleted(found: S3Object, path: Path) -> None:
         if found.key == "gold/b" and not gone.is_set():
             gone.set()
             shutil.rmtree(mirror.root, ignore_errors=True)

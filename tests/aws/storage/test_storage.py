@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws.storage import at_once
-from basketwise.aws.storage import objects as s3_objects
+from basketwise.aws import at_once
+from basketwise.aws import s3 as s3_objects
+from basketwise.aws.s3 import Bucket, S3Object
 from basketwise.aws.storage.mirror import Mirror
-from basketwise.aws.storage.objects import Bucket, Found
 from basketwise.aws.storage.storage import S3Storage
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, DependencyError, InputError, WorkspaceError
@@ -244,7 +244,7 @@ def test_files_replaced_between_two_fetches_are_fetched_again(
     new = folder_of(tmp_path / "new", a=b"new", b=b"new")
     fetch = Bucket.fetch
 
-    def then_replace(self: Bucket, found: Found, path: Path) -> None:
+    def then_replace(self: Bucket, found: S3Object, path: Path) -> None:
         fetch(self, found, path)
         if new.exists():
             writer.adopt(new, "gold")
@@ -263,7 +263,7 @@ def test_files_replaced_while_they_are_listed_are_listed_again(
     new = folder_of(tmp_path / "new", a=b"new", b=b"new")
     below, begun = Bucket.below, threading.Event()
 
-    def after_a_start(self: Bucket, key: str) -> dict[str, Found]:
+    def after_a_start(self: Bucket, key: str) -> dict[str, S3Object]:
         if self is reader.bucket and key == "gold" and not begun.is_set():
             begun.set()
             cut_off_copying(writer, monkeypatch, new)
@@ -314,7 +314,7 @@ def test_marks_of_folders_are_no_keys(storage: S3Storage) -> None:
 
 def test_objects_whose_names_lead_outside_are_not_brought(tmp_path: Path) -> None:
     # The server makes no such object; S3 itself would.
-    evil = Found("gold/../../../evil", 4, "1")
+    evil = S3Object("gold/../../../evil", 4, "1")
     mirror = Mirror(tmp_path / "cache")
 
     with pytest.raises(InputError, match="is no key of a workspace"):

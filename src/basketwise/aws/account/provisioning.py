@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING
 
 from basketwise.aws.account.stacks import PATIENT, Change, Waiting, apply, proposed, values
 from basketwise.aws.names import AwsNames, partition
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
 
 IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?P<china>\.cn)?"
@@ -84,7 +87,7 @@ def repository_arn(image_uri: str) -> str:
 
 
 def preview(
-    cloudformation: Any,
+    cloudformation: CloudFormationClient,
     names: AwsNames,
     image_uri: str,
     *,
@@ -125,7 +128,7 @@ def preview(
 
 
 def provision(
-    cloudformation: Any,
+    cloudformation: CloudFormationClient,
     names: AwsNames,
     image_uri: str,
     *,

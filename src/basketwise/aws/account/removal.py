@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from basketwise.aws.account.provisioning import owner_tag, stack_name
 from basketwise.aws.account.stacks import PATIENT, Waiting, remove
-from basketwise.aws.clients import unless_gone
+from basketwise.aws.errors import ask, code_of, missing
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.errors import ConfigError, DependencyError
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+    from mypy_boto3_sagemaker import SageMakerClient
+
 
 def destroy(
-    cloudformation: Any,
-    sagemaker: Any,
+    cloudformation: CloudFormationClient,
+    sagemaker: SageMakerClient,
     names: AwsNames,
     tell: Callable[[str], None],
     waiting: Waiting = PATIENT,
@@ -46,7 +53,8 @@ def destroy(
     removed = []
     pipeline, stack = pipeline_name(names), stack_name(names)
     if _is_done(
-        f"remove the pipeline {pipeline}", lambda: sagemaker.delete_pipeline(PipelineName=pipeline)
+        f"remove the pipeline {pipeline}",
+        lambda: sagemaker.delete_pipeline(PipelineName=pipeline, ClientRequestToken=uuid4().hex),
     ):
         removed.append(f"pipeline {pipeline}")
     tell(f"Removing the stack {stack}.")
@@ -55,7 +63,7 @@ def destroy(
     return removed
 
 
-def require_ours(s3: Any, sagemaker: Any, names: AwsNames, typed: str) -> None:
+def require_ours(s3: S3Client, sagemaker: SageMakerClient, names: AwsNames, typed: str) -> None:
     """Refuse to delete data unless its bucket's name was typed and Basketwise made all of it.
 
     Raises
@@ -71,13 +79,13 @@ def require_ours(s3: Any, sagemaker: Any, names: AwsNames, typed: str) -> None:
             f"To delete all data, repeat the name: --delete-data --confirm {names.bucket}",
         )
     tag = owner_tag(names)
-    bucket_tags = unless_gone(
+    bucket_tags = ask(
         f"read the tags of s3://{names.bucket}",
-        lambda: s3.get_bucket_tagging(Bucket=names.bucket)["TagSet"],
-        empty="NoSuchTagSet",
+        lambda: _tags_of_bucket(s3, names.bucket),
+        missing,
     )
-    group_tags = unless_gone(
-        f"read the tags of {names.group}", lambda: _tags_of_group(sagemaker, names.group)
+    group_tags = ask(
+        f"read the tags of {names.group}", lambda: _tags_of_group(sagemaker, names.group), missing
     )
     found = {f"s3://{names.bucket}": bucket_tags, f"The group {names.group}": group_tags}
     for what, tags in found.items():
@@ -89,7 +97,11 @@ def require_ours(s3: Any, sagemaker: Any, names: AwsNames, typed: str) -> None:
 
 
 def delete_data(
-    s3: Any, sagemaker: Any, names: AwsNames, typed: str, tell: Callable[[str], None]
+    s3: S3Client,
+    sagemaker: SageMakerClient,
+    names: AwsNames,
+    typed: str,
+    tell: Callable[[str], None],
 ) -> list[str]:
     """Delete all model versions and every version of every object, then group and bucket.
 
@@ -118,8 +130,10 @@ def delete_data(
     """
     require_ours(s3, sagemaker, names, typed)
     deleted = []
-    versions = unless_gone(
-        f"delete the versions of {names.group}", lambda: _empty_group(sagemaker, names.group)
+    versions = ask(
+        f"delete the versions of {names.group}",
+        lambda: _empty_group(sagemaker, names.group),
+        missing,
     )
     if versions is not None and _is_done(
         f"delete the group {names.group}",
@@ -127,7 +141,7 @@ def delete_data(
     ):
         deleted.append(f"model package group {names.group} ({versions} versions)")
     tell(f"Emptying s3://{names.bucket}.")
-    objects = unless_gone(f"empty s3://{names.bucket}", lambda: _empty_bucket(s3, names.bucket))
+    objects = ask(f"empty s3://{names.bucket}", lambda: _empty_bucket(s3, names.bucket), missing)
     if objects is not None and _is_done(
         f"delete s3://{names.bucket}", lambda: s3.delete_bucket(Bucket=names.bucket)
     ):
@@ -135,15 +149,25 @@ def delete_data(
     return deleted
 
 
-def _tags_of_group(sagemaker: Any, group: str) -> list[dict[str, str]]:
+def _tags_of_bucket(s3: S3Client, bucket: str) -> list[dict[str, str]]:
+    from botocore.exceptions import ClientError
+
+    try:
+        tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    except ClientError as error:
+        if code_of(error) != "NoSuchTagSet":
+            raise
+        return []
+    return [{"Key": tag["Key"], "Value": tag["Value"]} for tag in tags]
+
+
+def _tags_of_group(sagemaker: SageMakerClient, group: str) -> list[dict[str, str]]:
     described = sagemaker.describe_model_package_group(ModelPackageGroupName=group)
-    tags: list[dict[str, str]] = sagemaker.list_tags(ResourceArn=described["ModelPackageGroupArn"])[
-        "Tags"
-    ]
-    return tags
+    tags = sagemaker.list_tags(ResourceArn=described["ModelPackageGroupArn"])["Tags"]
+    return [{"Key": tag["Key"], "Value": tag["Value"]} for tag in tags]
 
 
-def _empty_group(sagemaker: Any, group: str) -> int:
+def _empty_group(sagemaker: SageMakerClient, group: str) -> int:
     arns = [
         one["ModelPackageArn"]
         for page in sagemaker.get_paginator("list_model_packages").paginate(
@@ -156,7 +180,7 @@ def _empty_group(sagemaker: Any, group: str) -> int:
     return len(arns)
 
 
-def _empty_bucket(s3: Any, bucket: str) -> int:
+def _empty_bucket(s3: S3Client, bucket: str) -> int:
     count = 0
     for page in _pages_of_versions(s3, bucket):
         failed = s3.delete_objects(Bucket=bucket, Delete={"Objects": page, "Quiet": True}).get(
@@ -172,7 +196,7 @@ def _empty_bucket(s3: Any, bucket: str) -> int:
     return count
 
 
-def _pages_of_versions(s3: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
+def _pages_of_versions(s3: S3Client, bucket: str) -> Iterator[list[ObjectIdentifierTypeDef]]:
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         if entries:
@@ -181,4 +205,4 @@ def _pages_of_versions(s3: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
 
 def _is_done(doing: str, call: Callable[[], Any]) -> bool:
     """Make a call; False if what it is about was gone already."""
-    return unless_gone(doing, call) is not None
+    return ask(doing, call, missing) is not None

@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from basketwise.aws.clients import translated
+from basketwise.aws.errors import ask, missing, translated
 from basketwise.errors import DependencyError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 NOT_THERE = "NONE"
 """Status of a stack that does not exist."""
@@ -78,20 +82,22 @@ class ChangeSet:
     changes: tuple[Change, ...]
 
 
-def status(cloudformation: Any, stack: str) -> str:
+def status(cloudformation: CloudFormationClient, stack: str) -> str:
     """Return a stack's status, ``NONE`` if there is none of that name or id."""
-    return str((_described(cloudformation, stack) or {}).get("StackStatus", NOT_THERE))
+    described = _described(cloudformation, stack)
+    return described["StackStatus"] if described else NOT_THERE
 
 
-def values(cloudformation: Any, stack: str) -> dict[str, str]:
+def values(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
     """Return the parameters that a stack was last given; empty if there is no stack."""
-    described = _described(cloudformation, stack) or {}
-    return {one["ParameterKey"]: one["ParameterValue"] for one in described.get("Parameters") or []}
+    described = _described(cloudformation, stack)
+    parameters = described.get("Parameters", []) if described else []
+    return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
 
 
 @contextmanager
 def proposed(
-    cloudformation: Any,
+    cloudformation: CloudFormationClient,
     stack: str,
     template: str,
     parameters: Mapping[str, str],
@@ -110,6 +116,8 @@ def proposed(
     before = status(cloudformation, stack)
     _require_changeable(stack, before)
     new = before in NEW
+    # A first attempt that fails leaves nothing that would be in the way of a second.
+    on_failure: Any = {"OnStackFailure": "DELETE"} if new else {}
     with translated(f"work out the changes to the stack {stack}"):
         made = cloudformation.create_change_set(
             StackName=stack,
@@ -122,8 +130,7 @@ def proposed(
             Capabilities=["CAPABILITY_NAMED_IAM"],
             # What an earlier stack left behind on purpose is taken over, not an obstacle.
             ImportExistingResources=True,
-            # A first attempt that fails leaves nothing that would be in the way of a second.
-            **({"OnStackFailure": "DELETE"} if new else {}),
+            **on_failure,
         )
     try:
         changes = _worked_out(cloudformation, made["Id"], made["StackId"], waiting)
@@ -134,7 +141,7 @@ def proposed(
 
 
 def apply(
-    cloudformation: Any,
+    cloudformation: CloudFormationClient,
     change_set: ChangeSet,
     tell: Callable[[str], None],
     waiting: Waiting = PATIENT,
@@ -160,7 +167,7 @@ def apply(
         )
 
 
-def remove(cloudformation: Any, stack: str, waiting: Waiting = PATIENT) -> bool:
+def remove(cloudformation: CloudFormationClient, stack: str, waiting: Waiting = PATIENT) -> bool:
     """Remove a stack and wait; what its template says to retain stays.
 
     Returns
@@ -182,7 +189,7 @@ def remove(cloudformation: Any, stack: str, waiting: Waiting = PATIENT) -> bool:
     return True
 
 
-def settled(cloudformation: Any, stack: str, waiting: Waiting) -> str:
+def settled(cloudformation: CloudFormationClient, stack: str, waiting: Waiting) -> str:
     """Wait until a stack is not being changed; return its status then."""
     now = ""
     for _ in waiting.ticks():
@@ -195,7 +202,7 @@ def settled(cloudformation: Any, stack: str, waiting: Waiting) -> str:
     )
 
 
-def failures(cloudformation: Any, stack: str) -> list[str]:
+def failures(cloudformation: CloudFormationClient, stack: str) -> list[str]:
     """Return what failed in the last change of a stack, first cause first."""
     found: list[str] = []
     with translated(f"read the events of {stack}"):
@@ -210,18 +217,13 @@ def failures(cloudformation: Any, stack: str) -> list[str]:
     return found[::-1]
 
 
-def _described(cloudformation: Any, stack: str) -> dict[str, Any] | None:
-    from botocore.exceptions import ClientError
-
-    with translated(f"look at the stack {stack}"):
-        try:
-            found: dict[str, Any] = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        except ClientError as error:
-            # CloudFormation has no code of its own for a stack that does not exist.
-            if "does not exist" in str(error.response.get("Error", {}).get("Message", "")):
-                return None
-            raise
-    return found
+def _described(cloudformation: CloudFormationClient, stack: str) -> StackTypeDef | None:
+    answer = ask(
+        f"look at the stack {stack}",
+        lambda: cloudformation.describe_stacks(StackName=stack),
+        missing,
+    )
+    return answer["Stacks"][0] if answer else None
 
 
 def _require_changeable(stack: str, now: str) -> None:
@@ -239,14 +241,14 @@ def _require_changeable(stack: str, now: str) -> None:
 
 
 def _worked_out(
-    cloudformation: Any, arn: str, stack_id: str, waiting: Waiting
+    cloudformation: CloudFormationClient, arn: str, stack_id: str, waiting: Waiting
 ) -> tuple[Change, ...]:
-    asked = {"ChangeSetName": arn, "StackName": stack_id}
+    request: Any = {"ChangeSetName": arn, "StackName": stack_id}
     for _ in waiting.ticks():
         with translated("read the changes"):
-            pages = [cloudformation.describe_change_set(**asked)]
+            pages = [cloudformation.describe_change_set(**request)]
             while more := pages[-1].get("NextToken"):
-                pages.append(cloudformation.describe_change_set(**asked, NextToken=more))
+                pages.append(cloudformation.describe_change_set(**request, NextToken=more))
         reason = pages[0].get("StatusReason", "")
         if pages[0]["Status"] == "CREATE_COMPLETE":
             found = (one["ResourceChange"] for page in pages for one in page.get("Changes", []))
@@ -271,7 +273,7 @@ def _change(found: Mapping[str, Any]) -> Change:
     )
 
 
-def _discard(cloudformation: Any, arn: str, stack_id: str) -> None:
+def _discard(cloudformation: CloudFormationClient, arn: str, stack_id: str) -> None:
     now = status(cloudformation, stack_id)
     if now == "REVIEW_IN_PROGRESS":
         cloudformation.delete_stack(StackName=stack_id)

@@ -5,33 +5,25 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING
 
 from basketwise.aws import clients
 from basketwise.aws.account.provisioning import repository_arn
 from basketwise.aws.address import is_address
-from basketwise.aws.clients import DENIED, INSTALL, translated
+from basketwise.aws.clients import INSTALL
+from basketwise.aws.errors import DENIED, LOGGED_OUT, NO_BUCKET, code_of, translated
 from basketwise.aws.images import image_of
 from basketwise.aws.names import PREFIXES, AwsNames, names_of
+from basketwise.aws.s3 import Bucket
 from basketwise.config import AwsConfig, Config
 from basketwise.doctor.check import Check, guarded
 from basketwise.errors import BasketwiseError, ConfigError
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 PERMIT = "Attach the policy that 'basketwise aws policy run' prints to this user or role."
 LOG_IN = "Log in again (aws sso login, or new keys), or choose another AWS_PROFILE."
-LOGGED_OUT = frozenset(
-    {
-        "CredentialRetrievalError",
-        "LoginRefreshRequired",
-        "PartialCredentialsError",
-        "ProfileNotFound",
-        "SSOTokenLoadError",
-        "TokenRetrievalError",
-        "UnauthorizedSSOTokenError",
-    }
-)
-"""botocore's errors that a new log-in mends."""
-
 OLD_NAMES = {"": "us-east-1", "EU": "eu-west-1"}
 """Regions that were there before S3 called them by their names."""
 
@@ -54,12 +46,6 @@ def unknown(name: str, error: BasketwiseError) -> Check:
     if code_of(error) in DENIED:
         return Check(name, "warning", f"Not known: {error.headline}", PERMIT)
     return failure(name, error)
-
-
-def code_of(error: BasketwiseError) -> str:
-    """Return AWS's code of a refusal; empty if the error is none."""
-    answer: dict[str, Any] = getattr(error.__cause__, "response", None) or {}
-    return str(answer.get("Error", {}).get("Code", ""))
 
 
 def region(config: Config) -> Generator[Check, None, str]:
@@ -100,7 +86,7 @@ def bucket(config: Config, names: AwsNames) -> Generator[Check, None, bool]:
         with translated(f"look at the bucket {names.bucket}"):
             found = s3.get_bucket_location(Bucket=names.bucket)
     except BasketwiseError as error:
-        if code_of(error) == "NoSuchBucket":
+        if code_of(error) in NO_BUCKET:
             yield Check(
                 "bucket",
                 "failed",
@@ -144,7 +130,7 @@ def contents(config: Config, names: AwsNames) -> Iterator[Check]:
         yield guarded(prefix, partial(_prefix, s3, names, prefix), failure)
 
 
-def _versioning(s3: Any, names: AwsNames) -> Check:
+def _versioning(s3: S3Client, names: AwsNames) -> Check:
     with translated(f"ask whether {names.bucket} keeps old versions"):
         status = s3.get_bucket_versioning(Bucket=names.bucket).get("Status")
     if status == "Enabled":
@@ -159,15 +145,11 @@ def _versioning(s3: Any, names: AwsNames) -> Check:
     )
 
 
-def _prefix(s3: Any, names: AwsNames, prefix: str) -> Check:
-    uri, files, size = names.uri(prefix), 0, 0
+def _prefix(s3: S3Client, names: AwsNames, prefix: str) -> Check:
+    uri = names.uri(prefix)
     most = MOST_RAW if prefix == "raw" else 1
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=names.bucket, Prefix=f"{names.key(prefix)}/", PaginationConfig={"MaxItems": most}
-    )
-    with translated(f"list {uri}"):
-        for found in (one for page in pages for one in page.get("Contents", [])):
-            files, size = files + 1, size + found["Size"]
+    objects = Bucket(s3, names.bucket, names.prefix).listed(f"{prefix}/", most)
+    files, size = len(objects), sum(one.size for one in objects.values())
     if not files and prefix == "raw":
         return Check(
             prefix,

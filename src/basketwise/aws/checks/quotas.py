@@ -8,7 +8,7 @@ from typing import Any
 
 from basketwise.aws import clients
 from basketwise.aws.checks.account import unknown
-from basketwise.aws.clients import translated
+from basketwise.aws.errors import translated
 from basketwise.config import AwsConfig, Config
 from basketwise.doctor.check import Check
 from basketwise.errors import BasketwiseError

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.account.provisioning import repository_arn
-from basketwise.aws.clients import translated
+from basketwise.aws.errors import translated
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames
 from basketwise.config import Config
 from basketwise.doctor.check import Check
 from basketwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 FIX = (
     "'basketwise aws provision' makes a role that may all of it; "
@@ -104,7 +108,7 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
     ]
 
 
-def rights(iam: Any, config: Config, names: AwsNames) -> Check:
+def rights(iam: IAMClient, config: Config, names: AwsNames) -> Check:
     """Have IAM work out what the role may not do.
 
     Raises
@@ -140,21 +144,20 @@ def rights(iam: Any, config: Config, names: AwsNames) -> Check:
     return Check("rights", "ok", "the role may do what jobs and pipeline do")
 
 
-def _simulated(iam: Any, role_arn: str, need: Need) -> list[dict[str, Any]]:
-    context = [
+def _simulated(iam: IAMClient, role_arn: str, need: Need) -> Sequence[Mapping[str, Any]]:
+    context: list[ContextEntryTypeDef] = [
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
         for key, value in need.context.items()
     ]
     with translated(f"work out what {role_arn} may do"):
         # Every action is judged on every resource, so each kind of resource is asked about apart.
-        answer: dict[str, Any] = iam.simulate_principal_policy(
+        answer = iam.simulate_principal_policy(
             PolicySourceArn=role_arn,
             ActionNames=need.actions.split(),
             ResourceArns=[need.resource],
             ContextEntries=context,
         )
-    found: list[dict[str, Any]] = answer["EvaluationResults"]
-    return found
+    return answer["EvaluationResults"]
 
 
 def own_policies_allow(result: Mapping[str, Any]) -> bool | None:

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from basketwise.aws import clients
-from basketwise.aws.checks.account import code_of, unknown
+from basketwise.aws.checks.account import unknown
 from basketwise.aws.checks.rights import rights
-from basketwise.aws.clients import translated
+from basketwise.aws.errors import ask, missing
 from basketwise.aws.names import AwsNames
 from basketwise.config import Config
 from basketwise.doctor.check import Check, State, guarded
@@ -30,17 +30,20 @@ Holds = Literal["yes", "no", "unclear"]
 def role(config: Config, names: AwsNames) -> Iterator[Check]:
     """Look at the role, and at what it may do."""
     iam = clients.client("iam", config.aws)
+    # A path may stand before the name.
+    name = names.role_arn.rpartition("/")[2]
     try:
-        with translated(f"look at the role {names.role_arn}"):
-            # A path may stand before the name.
-            found = iam.get_role(RoleName=names.role_arn.rpartition("/")[2])["Role"]
+        answer = ask(
+            f"look at the role {names.role_arn}", lambda: iam.get_role(RoleName=name), missing
+        )
     except BasketwiseError as error:
-        if code_of(error) == "NoSuchEntity":
-            text = f"There is no role {names.role_arn}."
-            yield Check("role", "failed", text, MAKE, error.exit_code)
-            return
         yield unknown("role", error)
     else:
+        if answer is None:
+            text = f"There is no role {names.role_arn}."
+            yield Check("role", "failed", text, MAKE, exit_code=3)
+            return
+        found: Any = answer["Role"]
         if found["Arn"] != names.role_arn:
             # Of another account, or of another path.
             text = f"There is no role {names.role_arn} here, but {found['Arn']}."

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING
 
 from basketwise.aws import clients
 from basketwise.aws.cleaning.findings import ROOTS, Folder, Found, runs_at, runs_of
@@ -20,6 +20,7 @@ from basketwise.aws.registry.document import read_document
 from basketwise.aws.registry.registry import FOLDER
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.aws.running import jobs
+from basketwise.aws.s3 import Bucket
 from basketwise.config import Config
 from basketwise.errors import DependencyError
 from basketwise.files import METRICS_FILE
@@ -29,6 +30,10 @@ from basketwise.registry.protocol import Registry
 from basketwise.run.workspace import DEPLOYMENT_CONFIGS, REGISTRY
 from basketwise.storage.opening import open_storage
 from basketwise.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
 
 RESTORABLE_DAYS = 90
 """So long does a bucket that `aws provision` made keep what was deleted."""
@@ -50,8 +55,8 @@ class Place:
     names: AwsNames
     storage: Storage
     registries: tuple[Registry, ...]
-    s3: Any
-    sagemaker: Any
+    s3: S3Client
+    sagemaker: SageMakerClient
 
 
 @dataclass(frozen=True)
@@ -177,16 +182,12 @@ def _folders(place: Place) -> Iterator[Folder]:
     for root in ROOTS:
         found: dict[str, dict[str, int]] = {}
         newest: dict[str, datetime] = {}
-        start = place.names.key(root) + "/"
-        with clients.translated(f"list s3://{place.names.bucket}/{start}"):
-            pages = place.s3.get_paginator("list_objects_v2").paginate(
-                Bucket=place.names.bucket, Prefix=start
-            )
-            for one in (one for page in pages for one in page.get("Contents", ())):
-                name, slash, rest = one["Key"].removeprefix(start).partition("/")
-                if slash and name:
-                    found.setdefault(name, {})[rest] = one["Size"]
-                    newest[name] = max(newest.get(name, one["LastModified"]), one["LastModified"])
+        workspace = Bucket(place.s3, place.names.bucket, place.names.prefix)
+        for key, listed in workspace.listed(f"{root}/").items():
+            name, slash, rest = key.removeprefix(f"{root}/").partition("/")
+            if slash and name and listed.modified:
+                found.setdefault(name, {})[rest] = listed.size
+                newest[name] = max(newest.get(name, listed.modified), listed.modified)
         yield from (Folder(f"{root}/{name}", found[name], newest[name]) for name in found)
 
 

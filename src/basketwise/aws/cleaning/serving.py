@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.cleaning.findings import ANY, Resource, Serving
-from basketwise.aws.clients import translated, unless_gone
+from basketwise.aws.errors import ask, missing, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.tags import tags
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
 
 MADE = "retail-"
 """What models and configurations of Basketwise begin with."""
@@ -19,7 +22,7 @@ AT_ONCE = 8
 """Resources that are looked at side by side; SageMaker throttles whoever asks for much more."""
 
 
-def look_at_serving(sagemaker: Any, names: AwsNames) -> Serving:
+def look_at_serving(sagemaker: SageMakerClient, names: AwsNames) -> Serving:
     """Look at our models and configurations, and at whatever may use them.
 
     Parameters
@@ -78,20 +81,21 @@ def look_at_serving(sagemaker: Any, names: AwsNames) -> Serving:
     return Serving(tuple(configs), tuple(models), in_use)
 
 
-def remove_config(sagemaker: Any, name: str) -> None:
+def remove_config(sagemaker: SageMakerClient, name: str) -> None:
     """Remove an endpoint configuration; one that is gone is no error."""
-    unless_gone(
+    ask(
         f"remove the endpoint configuration {name}",
         lambda: sagemaker.delete_endpoint_config(EndpointConfigName=name),
+        missing,
     )
 
 
-def remove_model(sagemaker: Any, name: str) -> None:
+def remove_model(sagemaker: SageMakerClient, name: str) -> None:
     """Remove a model from SageMaker, not its archive; one that is gone is no error."""
-    unless_gone(f"remove the model {name}", lambda: sagemaker.delete_model(ModelName=name))
+    ask(f"remove the model {name}", lambda: sagemaker.delete_model(ModelName=name), missing)
 
 
-def _configs_in_use(sagemaker: Any) -> Iterator[str]:
+def _configs_in_use(sagemaker: SageMakerClient) -> Iterator[str]:
     endpoints = [one["EndpointName"] for one in _listed(sagemaker, "list_endpoints", "Endpoints")]
     for found in _described(endpoints, lambda name: sagemaker.describe_endpoint(EndpointName=name)):
         # While an endpoint is made or changed it has the new one only there.
@@ -100,7 +104,7 @@ def _configs_in_use(sagemaker: Any) -> Iterator[str]:
                 yield said["EndpointConfigName"]
 
 
-def _models_of(config: dict[str, Any]) -> frozenset[str]:
+def _models_of(config: Mapping[str, Any]) -> frozenset[str]:
     variants = [
         *config.get("ProductionVariants", ()),
         *config.get("ShadowProductionVariants", ()),
@@ -108,7 +112,7 @@ def _models_of(config: dict[str, Any]) -> frozenset[str]:
     return frozenset(variant.get("ModelName", ANY) for variant in variants)
 
 
-def _sources_of(model: dict[str, Any]) -> frozenset[str]:
+def _sources_of(model: Mapping[str, Any]) -> frozenset[str]:
     containers = [model.get("PrimaryContainer") or {}, *model.get("Containers", ())]
     found = set()
     for container in containers:
@@ -121,23 +125,28 @@ def _sources_of(model: dict[str, Any]) -> frozenset[str]:
     return frozenset(one for one in found if one)
 
 
-def _is_ours(sagemaker: Any, names: AwsNames, found: dict[str, Any], kind: str) -> bool:
+def _is_ours(
+    sagemaker: SageMakerClient, names: AwsNames, found: Mapping[str, Any], kind: str
+) -> bool:
     """Whether something has both our name and our tags; AWS is asked for the tags last."""
     name, arn = found[f"{kind}Name"], found[f"{kind}Arn"]
     if not name.startswith(MADE):
         return False
-    had = unless_gone(
+    had = ask(
         f"read the tags of {name}",
         lambda: [
             tag
             for page in sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
             for tag in page["Tags"]
         ],
+        missing,
     )
     return all(tag in (had or ()) for tag in tags(names))
 
 
-def _listed(sagemaker: Any, operation: str, key: str, **only: str) -> Iterator[dict[str, Any]]:
+def _listed(
+    sagemaker: SageMakerClient, operation: Any, key: str, **only: str
+) -> Iterator[Mapping[str, Any]]:
     options = {"PaginationConfig": {"PageSize": PAGE}, **only}
     with translated(operation.replace("_", " ")):
         for page in sagemaker.get_paginator(operation).paginate(**options):
@@ -145,11 +154,11 @@ def _listed(sagemaker: Any, operation: str, key: str, **only: str) -> Iterator[d
 
 
 def _described(
-    names: Iterable[str], describe: Callable[[str], dict[str, Any]]
-) -> list[dict[str, Any]]:
+    names: Iterable[str], describe: Callable[[str], Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
     """Describe several at a time; what is gone meanwhile is left out."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(
-            lambda name: unless_gone(f"look at {name}", lambda: describe(name)), sorted(names)
+            lambda name: ask(f"look at {name}", lambda: describe(name), missing), sorted(names)
         )
         return [one for one in found if one is not None]

@@ -28,7 +28,8 @@ def names(config: Config, workspace: str, account: str = "") -> AwsNames:
         If AWS refuses.
     """
     from basketwise.aws.address import is_address, workspace_address
-    from basketwise.aws.clients import client, translated
+    from basketwise.aws.clients import client
+    from basketwise.aws.errors import translated
     from basketwise.aws.names import names_of
 
     if is_address(workspace):

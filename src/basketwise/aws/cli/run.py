@@ -54,7 +54,7 @@ def run(
 ) -> None:
     """Run the main job on SageMaker: upload, jobs, evaluation, registry, export."""
     from basketwise.aws.clients import client
-    from basketwise.aws.sending.region import require_bucket
+    from basketwise.aws.sending.raw import require_bucket
     from basketwise.run.context import Context
     from basketwise.run.pipeline import run_all
     from basketwise.run.workspace import open_workspace

@@ -4,74 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from basketwise.aws.clients import translated
+from basketwise.aws.errors import ask, exists, missing, translated
 from basketwise.aws.registry.ledger import Shown
 from basketwise.registry.protocol import ApprovalState
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
 
 PAGE = 100
 
 
-def group_is_there(sagemaker: Any, group: str) -> bool:
+def group_is_there(sagemaker: SageMakerClient, group: str) -> bool:
     """Whether there is a model package group of that name."""
-    with translated(f"look at the model package group {group}"):
-        try:
-            sagemaker.describe_model_package_group(ModelPackageGroupName=group)
-        except sagemaker.exceptions.ClientError as error:
-            if not _says(error, "does not exist"):
-                raise
-            return False
-    return True
+    answer = ask(
+        f"look at the model package group {group}",
+        lambda: sagemaker.describe_model_package_group(ModelPackageGroupName=group),
+        missing,
+    )
+    return answer is not None
 
 
-def make_group(sagemaker: Any, request: Mapping[str, Any]) -> None:
+def make_group(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> None:
     """Make a model package group, unless somebody else made it meanwhile."""
-    with translated(f"make the model package group {request['ModelPackageGroupName']}"):
-        try:
-            sagemaker.create_model_package_group(**request)
-        except sagemaker.exceptions.ClientError as error:
-            if not _says(error, "already exists"):
-                raise
+    ask(
+        f"create the model package group {request['ModelPackageGroupName']}",
+        lambda: sagemaker.create_model_package_group(**request),
+        exists,
+    )
 
 
-def make_package(sagemaker: Any, request: Mapping[str, Any]) -> str:
+def make_package(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> str:
     """Make a version and return its ARN."""
     with translated(f"register a version of {request['ModelPackageGroupName']}"):
         return str(sagemaker.create_model_package(**request)["ModelPackageArn"])
 
 
-def package_arns(sagemaker: Any, group: str) -> list[str]:
+def package_arns(sagemaker: SageMakerClient, group: str) -> list[str]:
     """List the ARNs of a group's versions; a group that is not there has none."""
-    with translated(f"list the versions of {group}"):
-        try:
-            pages = sagemaker.get_paginator("list_model_packages").paginate(
-                ModelPackageGroupName=group, PaginationConfig={"PageSize": PAGE}
-            )
-            return [
-                found["ModelPackageArn"]
-                for page in pages
-                for found in page["ModelPackageSummaryList"]
-                if found["ModelPackageStatus"] != "Deleting"
-            ]
-        except sagemaker.exceptions.ClientError as error:
-            if not _says(error, "does not exist"):
-                raise
-            return []
+
+    def read() -> list[str]:
+        pages = sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group, PaginationConfig={"PageSize": PAGE}
+        )
+        return [
+            package["ModelPackageArn"]
+            for page in pages
+            for package in page["ModelPackageSummaryList"]
+            if package["ModelPackageStatus"] != "Deleting"
+        ]
+
+    return ask(f"list the versions of {group}", read, missing) or []
 
 
-def describe(sagemaker: Any, arn: str) -> dict[str, Any]:
+def describe(sagemaker: SageMakerClient, arn: str) -> Mapping[str, Any]:
     """Return all that SageMaker knows of a version."""
     with translated(f"look at {arn}"):
-        found: dict[str, Any] = sagemaker.describe_model_package(ModelPackageName=arn)
-        return found
+        return sagemaker.describe_model_package(ModelPackageName=arn)
 
 
-def show(sagemaker: Any, arn: str, state: ApprovalState, comment: str) -> None:
+def show(sagemaker: SageMakerClient, arn: str, state: ApprovalState, comment: str) -> None:
     """Set the status and the comment that SageMaker shows."""
     with translated(f"set {arn} to {state}"):
         sagemaker.update_model_package(
-            ModelPackageArn=arn, ModelApprovalStatus=str(state), ApprovalDescription=comment
+            ModelPackageArn=arn, ModelApprovalStatus=state.value, ApprovalDescription=comment
         )
 
 
@@ -105,8 +102,3 @@ def metrics_url(package: Mapping[str, Any]) -> str:
     """Return where a described version's metrics lie; empty if it has none."""
     statistics = package.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
     return str(statistics.get("S3Uri", ""))
-
-
-def _says(error: Any, piece: str) -> bool:
-    # SageMaker answers ValidationException to all of these; only the words differ.
-    return piece in str(error.response.get("Error", {}).get("Message", "")).lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from basketwise.aws import clients
+from basketwise.aws.errors import translated
 from basketwise.aws.names import names_of
 from basketwise.aws.registry.registry import SageMakerRegistry
 from basketwise.config import Config
@@ -23,9 +24,9 @@ def open_registry(config: Config, workspace: str) -> SageMakerRegistry:
     DependencyError
         If boto3 is not installed, or AWS refuses.
     """
-    sagemaker, s3, sts = (clients.client(name, config.aws) for name in ("sagemaker", "s3", "sts"))
-    with clients.translated("find out whose account this is"):
-        account: str = sts.get_caller_identity()["Account"]
+    sagemaker, s3 = clients.client("sagemaker", config.aws), clients.client("s3", config.aws)
+    with translated("find out whose account this is"):
+        account = clients.client("sts", config.aws).get_caller_identity()["Account"]
     names = names_of(
         config,
         account_id=account,

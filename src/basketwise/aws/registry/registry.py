@@ -13,10 +13,11 @@ by others, that counts as a change (:mod:`basketwise.aws.registry.ledger`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from basketwise.aws.names import AwsNames
@@ -29,7 +30,7 @@ from basketwise.aws.registry.document import (
     read_document,
 )
 from basketwise.aws.registry.ledger import Entry
-from basketwise.aws.registry.objects import Objects, gone
+from basketwise.aws.registry.objects import Documents, gone
 from basketwise.aws.registry.records import Record, changes_of, one_of, version_of
 from basketwise.aws.requests.model_package import package, package_group
 from basketwise.config import Config
@@ -38,6 +39,10 @@ from basketwise.files import ARCHIVE, METRICS_FILE
 from basketwise.registry import ledger
 from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Submission
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
 
 # Not registry/: a workspace's embedded registry lies there, and is replaced as a whole.
 FOLDER = "model-registry"
@@ -59,11 +64,13 @@ class SageMakerRegistry:
         Section ``aws`` says which container serves the models.
     """
 
-    def __init__(self, sagemaker: Any, s3: Any, *, names: AwsNames, config: Config) -> None:
+    def __init__(
+        self, sagemaker: SageMakerClient, s3: S3Client, *, names: AwsNames, config: Config
+    ) -> None:
         self._sagemaker = sagemaker
         self._names = names
         self._config = config
-        self._objects = Objects(s3, names)
+        self._documents = Documents(s3, names)
         self._folder = names.key(FOLDER, names.group)
 
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
@@ -72,17 +79,17 @@ class SageMakerRegistry:
         if not sagemaker_calls.group_is_there(self._sagemaker, self._names.group):
             sagemaker_calls.make_group(self._sagemaker, package_group(self._names))
         at = ledger.next_moment(changes_of(self._records()))
-        objects, place = self._objects, f"{self._folder}/submissions/{uuid4().hex}"
-        archive = objects.keep_archive(
+        documents, place = self._documents, f"{self._folder}/submissions/{uuid4().hex}"
+        archive = documents.store_archive(
             submission.model_archive, submission.run_id, submission.sha256
         )
         for path in submission.attachments:
-            objects.attach(f"{place}/attachments/{path.name}", path)
-        objects.write(f"{place}/{METRICS_FILE}", document_bytes(submission, at=at, who=who))
+            documents.write(f"{place}/attachments/{path.name}", path)
+        documents.write(f"{place}/{METRICS_FILE}", document_bytes(submission, at=at, who=who))
         facts = package_facts(
             submission,
-            model_data_url=objects.uri(archive),
-            metrics_uri=objects.uri(f"{place}/{METRICS_FILE}"),
+            model_data_url=documents.bucket.uri(archive),
+            metrics_uri=documents.bucket.uri(f"{place}/{METRICS_FILE}"),
         )
         request = package(self._names, self._config, facts)
         arn = sagemaker_calls.make_package(self._sagemaker, request)
@@ -110,8 +117,8 @@ class SageMakerRegistry:
         """
         records = self._records()
         record = one_of(records, version, self._names.group)
-        key = self._objects.key_of(record.model_data_url)
-        if state is ApprovalState.APPROVED and key and not self._objects.is_there(key):
+        key = self._documents.key_of(record.model_data_url)
+        if state is ApprovalState.APPROVED and key and self._documents.bucket.digest(key) is None:
             raise gone(record.model_data_url)
         for other in records:
             if other.found:
@@ -140,7 +147,7 @@ class SageMakerRegistry:
     def fetch(self, version: str, folder: Path) -> Path:
         """Bring a version's ``model.tar.gz`` into ``folder``, checked against its digest."""
         record = one_of(self._records(), version, self._names.group)
-        key = self._objects.key_of(record.model_data_url)
+        key = self._documents.key_of(record.model_data_url)
         if not record.document.sha256 or key is None:
             raise DependencyError(
                 f"Version {version} of {self._names.group} has no sha256, or no archive in "
@@ -148,14 +155,14 @@ class SageMakerRegistry:
                 "Use another version, or register the model with Basketwise.",
             )
         with mlflow_files.scratch_in(folder) as scratch:
-            brought = self._objects.bring(key, Path(scratch) / ARCHIVE)
+            archive = self._documents.fetch(key, Path(scratch) / ARCHIVE)
             return mlflow_files.accept(
-                brought, folder, version=version, expected=record.document.sha256
+                archive, folder, version=version, expected=record.document.sha256
             )
 
     def _keep(self, record: Record, entry: Entry) -> None:
         key = f"{record.changes}{entry.name}.json"
-        self._objects.write(key, sagemaker_ledger.entry_bytes(entry))
+        self._documents.write(key, sagemaker_ledger.entry_bytes(entry))
 
     def _show(self, record: Record, *, always: bool) -> None:
         last = record.entries[-1]
@@ -181,19 +188,19 @@ class SageMakerRegistry:
                 pool.map(lambda arn: sagemaker_calls.describe(self._sagemaker, arn), arns)
             )
             # Asked for after SageMaker's statuses: every status then finds the entry it names.
-            keys = self._objects.keys(f"{self._folder}/changes/")
+            keys = sorted(self._documents.bucket.listed(f"{self._folder}/changes/"))
             return list(pool.map(lambda one: self._record(one, keys), packages))
 
-    def _record(self, described: dict[str, Any], keys: list[str]) -> Record:
+    def _record(self, described: Mapping[str, Any], keys: list[str]) -> Record:
         arn: str = described["ModelPackageArn"]
         version = arn.rpartition("/")[2]
         made = described["CreationTime"].astimezone(UTC)
         # A group that was removed and made again counts from 1 again.
         prefix = f"{self._folder}/changes/{version}-{made:{MADE}}/"
-        key = self._objects.key_of(sagemaker_calls.metrics_url(described))
+        key = self._documents.key_of(sagemaker_calls.metrics_url(described))
         document = Document()
         if key is not None:
-            document = read_document(self._objects.read(key), self._objects.uri(key))
+            document = read_document(self._documents.read(key), self._documents.bucket.uri(key))
         first = sagemaker_ledger.registration(
             version, document.at or made, document.who or sagemaker_ledger.SAGEMAKER
         )
@@ -211,4 +218,4 @@ class SageMakerRegistry:
 
     def _entry(self, version: str, key: str) -> Entry:
         name = key.rpartition("/")[2].removesuffix(".json")
-        return sagemaker_ledger.read_entry(version, name, self._objects.read(key))
+        return sagemaker_ledger.read_entry(version, name, self._documents.read(key))

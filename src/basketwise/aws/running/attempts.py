@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.running.jobs import DIGEST_VARIABLE, ENDED, JobState, Kind, describe
 from basketwise.errors import DependencyError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
 
 USEFUL = frozenset({"Completed", "InProgress"})
 ATTEMPTS = 50
@@ -36,7 +39,7 @@ def marked(request: dict[str, Any], digest: str) -> dict[str, Any]:
     return {**request, "Environment": {**request.get("Environment", {}), DIGEST_VARIABLE: digest}}
 
 
-def attempts(sagemaker: Any, kind: Kind, first: str) -> Iterator[JobState]:
+def attempts(sagemaker: SageMakerClient, kind: Kind, first: str) -> Iterator[JobState]:
     """Give all jobs of a run and a stage, oldest first.
 
     Parameters
@@ -73,7 +76,7 @@ def name_of(first: str, number: int) -> str:
 
 
 def choose(
-    sagemaker: Any,
+    sagemaker: SageMakerClient,
     kind: Kind,
     request: dict[str, Any],
     workspace: str,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from basketwise.aws.clients import translated
+from basketwise.aws.errors import ask, missing, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.aws.running.jobs import ENDS, POLL_SECONDS, LogTail
 from basketwise.errors import DependencyError, InputError
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sagemaker import SageMakerClient
 
 ENDED = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
 PAGE = 100
@@ -85,7 +88,7 @@ class Execution:
     steps: tuple[Step, ...]
 
 
-def find_execution(sagemaker: Any, names: AwsNames, wanted: str) -> str | None:
+def find_execution(sagemaker: SageMakerClient, names: AwsNames, wanted: str) -> str | None:
     """Return the ARN of the execution of a name or an id; None if there is none."""
     for name, arn in _executions(sagemaker, names):
         if wanted in (name, arn.rpartition("/")[2]):
@@ -93,7 +96,7 @@ def find_execution(sagemaker: Any, names: AwsNames, wanted: str) -> str | None:
     return None
 
 
-def execution_arn(sagemaker: Any, names: AwsNames, wanted: str) -> str:
+def execution_arn(sagemaker: SageMakerClient, names: AwsNames, wanted: str) -> str:
     """Return the ARN of an execution: of a name, an id, an ARN, or the latest.
 
     Raises
@@ -108,10 +111,10 @@ def execution_arn(sagemaker: Any, names: AwsNames, wanted: str) -> str:
     if wanted:
         found = find_execution(sagemaker, names, wanted)
     else:
-        found = next((arn for _, arn in _executions(sagemaker, names, page=1)), None)
+        found = next((arn for _, arn in _executions(sagemaker, names, 1)), None)
     if found is not None:
         return found
-    latest = [name for name, _ in islice(_executions(sagemaker, names), SHOWN)]
+    latest = [name for name, _ in _executions(sagemaker, names, SHOWN)]
     name = pipeline_name(names)
     if not latest:
         raise InputError(
@@ -123,7 +126,7 @@ def execution_arn(sagemaker: Any, names: AwsNames, wanted: str) -> str:
     )
 
 
-def look(sagemaker: Any, arn: str) -> Execution:
+def look(sagemaker: SageMakerClient, arn: str) -> Execution:
     """Return what is known of an execution.
 
     Raises
@@ -133,13 +136,14 @@ def look(sagemaker: Any, arn: str) -> Execution:
     DependencyError
         If SageMaker refuses.
     """
+    found = ask(
+        f"look at {arn}",
+        lambda: sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn),
+        missing,
+    )
+    if found is None:
+        raise InputError(f"There is no execution {arn}.", "Omit it to see the latest.")
     with translated(f"look at {arn}"):
-        try:
-            found = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-        except sagemaker.exceptions.ResourceNotFound as error:
-            raise InputError(
-                f"There is no execution {arn}.", "Leave it away to see the latest."
-            ) from error
         pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=arn, SortOrder="Ascending"
         )
@@ -156,8 +160,8 @@ def look(sagemaker: Any, arn: str) -> Execution:
 
 
 def follow(
-    sagemaker: Any,
-    logs: Any,
+    sagemaker: SageMakerClient,
+    logs: CloudWatchLogsClient,
     arn: str,
     tell: Callable[[str], None],
     *,
@@ -203,7 +207,7 @@ def follow(
     return found
 
 
-def _advice(logs: Any, found: Execution) -> str:
+def _advice(logs: CloudWatchLogsClient, found: Execution) -> str:
     """Show the end of the log of the job that failed."""
     failed = next((step for step in found.steps if step.reason and step.log_group), None)
     if failed is None:
@@ -220,28 +224,36 @@ def _advice(logs: Any, found: Execution) -> str:
     return "\n".join((f"The log of {job} ends with:", *tail.last))
 
 
-def _executions(sagemaker: Any, names: AwsNames, page: int = PAGE) -> Iterator[tuple[str, str]]:
-    """Give name and ARN of each execution, the latest first."""
+def _executions(
+    sagemaker: SageMakerClient, names: AwsNames, most: int | None = None
+) -> list[tuple[str, str]]:
+    """List name and ARN of the executions, the latest first; at most so many."""
     name = pipeline_name(names)
-    with translated(f"list the executions of {name}"):
-        try:
-            pages = sagemaker.get_paginator("list_pipeline_executions").paginate(
-                PipelineName=name,
-                SortBy="CreationTime",
-                SortOrder="Descending",
-                PaginationConfig={"PageSize": page},
-            )
-            for one in (one for found in pages for one in found["PipelineExecutionSummaries"]):
-                arn = one["PipelineExecutionArn"]
-                yield one.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2], arn
-        except sagemaker.exceptions.ResourceNotFound as error:
-            raise InputError(f"There is no pipeline {name}.", UPSERT) from error
+
+    def read() -> list[tuple[str, str]]:
+        pages = sagemaker.get_paginator("list_pipeline_executions").paginate(
+            PipelineName=name,
+            SortBy="CreationTime",
+            SortOrder="Descending",
+            PaginationConfig={"PageSize": PAGE, **({"MaxItems": most} if most else {})},
+        )
+        arns = (
+            (one.get("PipelineExecutionDisplayName", ""), one["PipelineExecutionArn"])
+            for page in pages
+            for one in page["PipelineExecutionSummaries"]
+        )
+        return [(shown or arn.rpartition("/")[2], arn) for shown, arn in arns]
+
+    executions = ask(f"list the executions of {name}", read, missing)
+    if executions is None:
+        raise InputError(f"There is no pipeline {name}.", UPSERT)
+    return executions
 
 
-def _step(found: dict[str, Any]) -> Step:
+def _step(found: Mapping[str, Any]) -> Step:
     started: datetime | None = found.get("StartTime")
     ended: datetime = found.get("EndTime") or datetime.now(UTC)
-    metadata: dict[str, Any] = found.get("Metadata", {})
+    metadata: Mapping[str, Any] = found.get("Metadata", {})
     refusal = metadata.get("Fail", {}).get("ErrorMessage", "")
     kind = next((kind for kind, one in metadata.items() if "Arn" in one), "")
     return Step(

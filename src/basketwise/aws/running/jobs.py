@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from basketwise.aws.clients import code_of, translated
+from basketwise.aws.errors import ask, exists, missing, translated
 from basketwise.errors import DependencyError
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sagemaker import SageMakerClient
 
 Kind = Literal["Processing", "Training"]
 
@@ -72,7 +76,7 @@ class JobEndedError(DependencyError):
     """A job has failed, or was stopped: it does not go on by itself."""
 
 
-def start_once(sagemaker: Any, kind: Kind, request: dict[str, Any]) -> bool:
+def start_once(sagemaker: SageMakerClient, kind: Kind, request: dict[str, Any]) -> bool:
     """Start a job, unless there is one of its name.
 
     Returns
@@ -84,28 +88,18 @@ def start_once(sagemaker: Any, kind: Kind, request: dict[str, Any]) -> bool:
     if describe(sagemaker, kind, name) is not None:
         return False
     create = getattr(sagemaker, f"create_{kind.lower()}_job")
-    with translated(f"start {name}"):
-        try:
-            create(**request)
-        except sagemaker.exceptions.ResourceInUse:
-            # Somebody started it between the two calls.
-            return False
-    return True
+    # Somebody may have started it between the two calls.
+    return ask(f"start {name}", lambda: create(**request), exists) is not None
 
 
-def describe(sagemaker: Any, kind: Kind, name: str) -> JobState | None:
+def describe(sagemaker: SageMakerClient, kind: Kind, name: str) -> JobState | None:
     """Return what is known of a job; None if there is none of that name."""
-    from botocore.exceptions import ClientError
-
-    with translated(f"look at {name}"):
-        try:
-            found = getattr(sagemaker, f"describe_{kind.lower()}_job")(**{f"{kind}JobName": name})
-        except ClientError as error:
-            # SageMaker has no code of its own for what does not exist.
-            message = str(error.response.get("Error", {}).get("Message", ""))
-            if "not found" in message.lower() or "could not find" in message.lower():
-                return None
-            raise
+    request = getattr(sagemaker, f"describe_{kind.lower()}_job")
+    found: dict[str, Any] | None = ask(
+        f"look at {name}", lambda: request(**{f"{kind}JobName": name}), missing
+    )
+    if found is None:
+        return None
     started: datetime | None = found.get(f"{kind}StartTime")
     ended: datetime | None = found.get(f"{kind}EndTime")
     seconds = (ended - started).total_seconds() if started and ended else None
@@ -129,8 +123,8 @@ def _place(found: Mapping[str, Any]) -> str:
 
 
 def follow(
-    sagemaker: Any,
-    logs: Any,
+    sagemaker: SageMakerClient,
+    logs: CloudWatchLogsClient,
     kind: Kind,
     name: str,
     tell: Callable[[str], None],
@@ -179,7 +173,7 @@ def _advice(reason: str) -> str:
     return next((advice for start, advice in ADVICE.items() if reason.startswith(start)), "")
 
 
-def stop(sagemaker: Any, kind: Kind, name: str) -> None:
+def stop(sagemaker: SageMakerClient, kind: Kind, name: str) -> None:
     """Ask a job to stop; one that has ended is no error."""
     state = describe(sagemaker, kind, name)
     if state is not None and state.status == "InProgress":
@@ -198,7 +192,7 @@ class LogTail:
         Why the log could not be read; empty if it could.
     """
 
-    def __init__(self, logs: Any, group: str, job: str) -> None:
+    def __init__(self, logs: CloudWatchLogsClient, group: str, job: str) -> None:
         self._logs, self._group, self._job = logs, group, job
         self._seen: set[str] = set()
         self._since = 0
@@ -211,7 +205,7 @@ class LogTail:
         A log that cannot be read is no reason to leave its job: that is said once, as a line.
         """
         try:
-            events = list(self._events())
+            events = self._events()
         except DependencyError as error:
             if error.headline != self.trouble:
                 self.trouble = error.headline
@@ -225,20 +219,15 @@ class LogTail:
                 self.last = [*self.last, line][-LAST_LINES:]
                 yield line
 
-    def _events(self) -> Iterator[dict[str, Any]]:
-        from botocore.exceptions import ClientError
-
+    def _events(self) -> list[Any]:
         # A stream is made by the first line. Lines of several streams come in no strict order, so
         # some time before the last one is asked for again.
-        options = {
-            "logGroupName": self._group,
-            "logStreamNamePrefix": f"{self._job}/",
-            "startTime": max(self._since - LATE_MILLISECONDS, 0),
-        }
-        with translated(f"read the log of {self._job}"):
-            try:
-                for page in self._logs.get_paginator("filter_log_events").paginate(**options):
-                    yield from page["events"]
-            except ClientError as error:
-                if code_of(error) != "ResourceNotFoundException":
-                    raise
+        def read() -> list[Any]:
+            pages = self._logs.get_paginator("filter_log_events").paginate(
+                logGroupName=self._group,
+                logStreamNamePrefix=f"{self._job}/",
+                startTime=max(self._since - LATE_MILLISECONDS, 0),
+            )
+            return [event for page in pages for event in page["events"]]
+
+        return ask(f"read the log of {self._job}", read, missing) or []

@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from basketwise.aws.clients import translated
+from basketwise.aws.errors import ask, missing, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import CODE
 from basketwise.aws.requests.pipeline import pipeline, pipeline_name, start_parameters
 from basketwise.aws.requests.pipeline_steps import ETL, TRAIN
 from basketwise.aws.running.executions import UPSERT, find_execution
+from basketwise.aws.s3 import Bucket, is_folder
 from basketwise.aws.sending.raw import RAW
 from basketwise.config import Config
 from basketwise.errors import DependencyError, InputError
 from basketwise.run.workspace import ARTIFACTS
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
 
 Action = Literal["created", "updated", "unchanged"]
 
@@ -61,7 +66,7 @@ class Started:
     other_settings: bool
 
 
-def upsert(sagemaker: Any, names: AwsNames, config: Config) -> Upserted:
+def upsert(sagemaker: SageMakerClient, names: AwsNames, config: Config) -> Upserted:
     """Make the pipeline, or change it to what the settings say; the same again changes nothing.
 
     Raises
@@ -83,7 +88,9 @@ def upsert(sagemaker: Any, names: AwsNames, config: Config) -> Upserted:
     return Upserted(name, made["PipelineArn"], "updated")
 
 
-def start(sagemaker: Any, s3: Any, names: AwsNames, config: Config, run_id: str) -> Started:
+def start(
+    sagemaker: SageMakerClient, s3: S3Client, names: AwsNames, config: Config, run_id: str
+) -> Started:
     """Start the pipeline on what lies below ``raw/``, unless an execution of that name is there.
 
     Parameters
@@ -119,19 +126,20 @@ def start(sagemaker: Any, s3: Any, names: AwsNames, config: Config, run_id: str)
         return Started(run_id, known, False, "", other)
     _must_be_free(s3, names, run_id)
     version = data_version(s3, names, config, json.loads(there["PipelineDefinition"]))
-    raw = {"Name": "RawUri", "Value": names.uri(RAW)}
+    raw_uri = {"Name": "RawUri", "Value": names.uri(RAW)}
+    parameters: Any = [*start_parameters(names, run_id, version), raw_uri]
     with translated(f"start the pipeline {name}"):
         made = sagemaker.start_pipeline_execution(
             PipelineName=name,
             PipelineExecutionDisplayName=run_id,
-            PipelineParameters=[*start_parameters(names, run_id, version), raw],
+            PipelineParameters=parameters,
             # Two that start the same name at the same moment start it once.
             ClientRequestToken=_token(there["PipelineArn"], run_id),
         )
     return Started(run_id, made["PipelineExecutionArn"], True, version, other)
 
 
-def data_version(s3: Any, names: AwsNames, config: Config, definition: dict[str, Any]) -> str:
+def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict[str, Any]) -> str:
     """Return a digest of all that ETL and training rest on: data, code, and their own arguments.
 
     Parameters
@@ -157,13 +165,13 @@ def data_version(s3: Any, names: AwsNames, config: Config, definition: dict[str,
     DependencyError
         If nothing lies below ``raw/``, or no code where some is needed; or S3 refuses.
     """
-    raw = list(_objects(s3, names, RAW))
+    raw = _objects(s3, names, RAW)
     if not raw:
         raise DependencyError(
             f"There is nothing below {names.uri(RAW)}.",
             f"Bring the till lines there first: aws s3 cp --recursive DIR {names.uri(RAW)}",
         )
-    code = list(_objects(s3, names, CODE)) if config.aws.image == "prebuilt" else []
+    code = _objects(s3, names, CODE) if config.aws.image == "prebuilt" else []
     if config.aws.image == "prebuilt" and not code:
         raise DependencyError(f"There is no code below {names.uri(CODE)}.", UPSERT)
     steps = {
@@ -175,38 +183,35 @@ def data_version(s3: Any, names: AwsNames, config: Config, definition: dict[str,
     return hashlib.sha256(text.encode()).hexdigest()[:VERSION_LENGTH]
 
 
-def _described(sagemaker: Any, name: str) -> dict[str, Any] | None:
-    with translated(f"look at the pipeline {name}"):
-        try:
-            found: dict[str, Any] = sagemaker.describe_pipeline(PipelineName=name)
-        except sagemaker.exceptions.ResourceNotFound:
-            return None
-    return found
+def _described(sagemaker: SageMakerClient, name: str) -> Mapping[str, Any] | None:
+    return ask(
+        f"look at the pipeline {name}",
+        lambda: sagemaker.describe_pipeline(PipelineName=name),
+        missing,
+    )
 
 
-def _same(there: dict[str, Any], request: dict[str, Any]) -> bool:
+def _same(there: Mapping[str, Any], request: dict[str, Any]) -> bool:
     if json.loads(there["PipelineDefinition"]) != json.loads(request["PipelineDefinition"]):
         return False
     return all(there.get(key) == request[key] for key in ("RoleArn", "PipelineDescription"))
 
 
-def _objects(s3: Any, names: AwsNames, folder: str) -> Iterator[tuple[str, str, int]]:
-    """List what lies below a folder: key from there, ETag, bytes."""
-    prefix = f"{names.key(folder)}/"
-    with translated(f"list {names.uri(folder)}"):
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=names.bucket, Prefix=prefix)
-        for page in pages:
-            for one in page.get("Contents", ()):
-                # Consoles make a folder by an empty object of its name.
-                if not one["Key"].endswith("/"):
-                    yield one["Key"].removeprefix(prefix), one["ETag"], one["Size"]
+def _objects(s3: S3Client, names: AwsNames, folder: str) -> list[tuple[str, str, int]]:
+    """List what is below a folder: key from there, ETag, bytes."""
+    objects = Bucket(s3, names.bucket, names.prefix).listed(f"{folder}/").values()
+    return [
+        (one.key.removeprefix(f"{folder}/"), one.etag, one.size)
+        for one in objects
+        if not is_folder(one.key)
+    ]
 
 
-def _must_be_free(s3: Any, names: AwsNames, run_id: str) -> None:
+def _must_be_free(s3: S3Client, names: AwsNames, run_id: str) -> None:
     """Refuse the name of a run that left something, of whatever kind it was."""
-    if next(_objects(s3, names, f"{ARTIFACTS}/{run_id}"), None) is not None:
+    if _objects(s3, names, f"{ARTIFACTS}/{run_id}"):
         raise InputError(
-            f"{names.uri(ARTIFACTS, run_id)} holds another run.", "Choose another --name."
+            f"{names.uri(ARTIFACTS, run_id)} contains another run.", "Choose another --name."
         )
 
 

@@ -12,23 +12,26 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from basketwise.aws.clients import code_of
-from basketwise.aws.storage.at_once import go_on
+from basketwise.aws.at_once import go_on
+from basketwise.aws.errors import ask, no_upload, translated
+from basketwise.aws.s3 import DIGEST, Bucket
 from basketwise.aws.storage.mirror import cache_folder
 from basketwise.errors import InputError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
 
 PART = 32 << 20
 """Bytes of a part, and the largest file that is sent in one piece."""
 
 MOST_PARTS = 9_000
 """S3 takes 10,000 at most: the parts of a very large file are larger."""
-
-UNKNOWN = frozenset({"NoSuchUpload", "404"})
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,7 @@ def parts_of(size: int, part: int) -> Iterator[Part]:
 
 
 def send_in_parts(
-    s3: Any,
-    place: dict[str, str],
-    path: Path,
-    metadata: dict[str, str],
-    digest: str,
-    sent: Callable[[int], None],
+    bucket: Bucket, key: str, path: Path, digest: str, sent: Callable[[int], None]
 ) -> None:
     """Send a file in parts; those that are there already are not sent again.
 
@@ -66,16 +64,12 @@ def send_in_parts(
 
     Parameters
     ----------
-    s3 : boto3 client
-        Of S3.
-    place : dict of str to str
-        ``Bucket`` and ``Key``.
+    bucket, key : Bucket, str
+        Where the object is stored.
     path : Path
         The file.
-    metadata : dict of str to str
-        Kept with the object.
     digest : str
-        sha256 of the file.
+        sha256 of the file; stored with the object.
     sent : callable
         Told the bytes of each part that is there.
 
@@ -83,35 +77,57 @@ def send_in_parts(
     ------
     InputError
         If the file is not the one of this digest any more, or cannot be read.
+    DependencyError
+        If S3 refuses.
     """
-    note = _note(place, digest)
-    upload, there = _begun(s3, place, note)
+    with translated(f"write {bucket.uri(key)}"):
+        _send_in_parts(bucket.client, bucket.name, bucket.full(key), path, digest, sent)
+
+
+def _send_in_parts(
+    s3: S3Client, bucket: str, key: str, path: Path, digest: str, sent: Callable[[int], None]
+) -> None:
+    note = _note(bucket, key, digest)
+    upload, there = _begun(s3, bucket, key, note)
     if not upload:
-        begun = s3.create_multipart_upload(**place, Metadata=metadata, ChecksumAlgorithm="SHA256")
-        upload = str(begun["UploadId"])
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(upload))
-    done, whole = [], hashlib.sha256()
+        upload = s3.create_multipart_upload(
+            Bucket=bucket, Key=key, Metadata={DIGEST: digest}, ChecksumAlgorithm="SHA256"
+        )["UploadId"]
+        # Without the note the upload works too, but cannot be resumed.
+        with suppress(OSError):
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(json.dumps(upload))
+    done: list[CompletedPartTypeDef] = []
+    whole = hashlib.sha256()
     for part, body in _bodies(path):
         go_on()
         whole.update(body)
         checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
         known = there.get(part.number)
         # Some servers list parts without their checksums; the upload as a whole has one too.
-        if known is None or known.get("ChecksumSHA256", checksum) != checksum:
-            known = s3.upload_part(
-                **place, UploadId=upload, PartNumber=part.number, Body=body, ChecksumSHA256=checksum
-            )
-        done.append({"PartNumber": part.number, "ETag": known["ETag"], "ChecksumSHA256": checksum})
+        if known is not None and known.get("ChecksumSHA256", checksum) == checksum:
+            etag = known["ETag"]
+        else:
+            etag = s3.upload_part(
+                Bucket=bucket,
+                Key=key,
+                UploadId=upload,
+                PartNumber=part.number,
+                Body=body,
+                ChecksumSHA256=checksum,
+            )["ETag"]
+        done.append({"PartNumber": part.number, "ETag": etag, "ChecksumSHA256": checksum})
         sent(part.size)
     if whole.hexdigest() != digest:
         note.unlink(missing_ok=True)
-        s3.abort_multipart_upload(**place, UploadId=upload)
+        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
         raise InputError(
             f"{path.name!r} was changed while it was sent.",
             "Start the same command again when nothing writes to the file any more.",
         )
-    s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": done})
+    s3.complete_multipart_upload(
+        Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": done}
+    )
     note.unlink(missing_ok=True)
 
 
@@ -129,7 +145,7 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"{str(path)!r} cannot be read: {error.strerror or error}.",
-            "Bring it back or mend its permissions, then start the same command again.",
+            "Restore it or fix its permissions, then start the same command again.",
         ) from error
 
 
@@ -145,26 +161,23 @@ def _bodies(path: Path) -> Iterator[tuple[Part, bytes]]:
             yield part, body
 
 
-def _note(place: dict[str, str], digest: str) -> Path:
+def _note(bucket: str, key: str, digest: str) -> Path:
     """Name the file that holds the id of an upload that was begun."""
-    name = hashlib.sha256(json.dumps([place, digest, PART]).encode()).hexdigest()[:32]
-    return cache_folder() / "uploads" / f"{name}.json"
+    about = json.dumps([{"Bucket": bucket, "Key": key}, digest, PART])
+    return cache_folder() / "uploads" / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.json"
 
 
-def _begun(s3: Any, place: dict[str, str], note: Path) -> tuple[str, dict[int, dict[str, Any]]]:
+def _begun(s3: S3Client, bucket: str, key: str, note: Path) -> tuple[str, dict[int, PartTypeDef]]:
     """Return the id and the parts of an upload that was cut off; an empty id if there is none."""
-    from botocore.exceptions import ClientError
-
     try:
         upload = str(json.loads(note.read_text()))
     except (OSError, ValueError):
         return "", {}
-    try:
-        pages = s3.get_paginator("list_parts").paginate(**place, UploadId=upload)
-        parts = [part for page in pages for part in page.get("Parts", [])]
-    except ClientError as error:
-        if code_of(error) not in UNKNOWN:
-            raise
-        # The bucket's rules remove what was not completed for a week.
-        return "", {}
-    return upload, {part["PartNumber"]: part for part in parts}
+
+    def parts() -> list[PartTypeDef]:
+        pages = s3.get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=upload)
+        return [part for page in pages for part in page.get("Parts", [])]
+
+    # The bucket's rules remove what was not completed for a week.
+    present = ask(f"list the parts of {key}", parts, no_upload)
+    return ("", {}) if present is None else (upload, {part["PartNumber"]: part for part in present})

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
-from basketwise.aws.clients import code_of, translated
+from basketwise.aws.at_once import each, go_on
+from basketwise.aws.s3 import Bucket
 from basketwise.aws.sending.multipart import PART, reading, send_in_parts
-from basketwise.aws.storage.at_once import each, go_on
 from basketwise.progress import Tick
 
-DIGEST = "basketwise-sha256"
-"""The object's metadata that holds the sha256 of the whole file: S3's own checksum of a large
-object is one of its parts' checksums."""
-
-MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 MEGABYTE = 10**6
 BLOCK = 1 << 20
 
@@ -33,12 +26,7 @@ class Uploaded:
     bytes_sent: int
 
 
-def upload(
-    s3: Any,
-    bucket: str,
-    files: Mapping[str, Path],
-    tick: Tick,
-) -> Uploaded:
+def upload(bucket: Bucket, files: Mapping[str, Path], tick: Tick) -> Uploaded:
     """Bring files to their keys; those that are there with the same content stay.
 
     An upload that was cut off goes on with the first file, and of a large file with the first part,
@@ -46,10 +34,8 @@ def upload(
 
     Parameters
     ----------
-    s3 : boto3 client
-        Of S3.
-    bucket : str
-        Where to.
+    bucket : Bucket
+        Receives the files.
     files : mapping
         Local file by key.
     tick : callable
@@ -72,45 +58,25 @@ def upload(
             done += count
             tick("uploading, MB", min(max(done // MEGABYTE, 1), total), total)
 
-    def bring(key: str) -> None:
+    def send(key: str) -> None:
         path, large = files[key], sizes[key] > PART
         # A small file is read once, so that the digest is surely that of the bytes that are sent.
         body = b"" if large else _bytes(path)
-        found = _digest(path) if large else hashlib.sha256(body)
-        digest, place = found.hexdigest(), {"Bucket": bucket, "Key": key}
-        if digest_of_object(s3, bucket, key) == digest:
+        digest = (_digest(path) if large else hashlib.sha256(body)).hexdigest()
+        if bucket.digest(key) == digest:
             arrived(sizes[key])
             return
-        with translated(f"write s3://{bucket}/{key}"):
-            if large:
-                send_in_parts(s3, place, path, {DIGEST: digest}, digest, arrived)
-            else:
-                checksum = base64.b64encode(found.digest()).decode()
-                s3.put_object(
-                    **place, Body=body, Metadata={DIGEST: digest}, ChecksumSHA256=checksum
-                )
-                arrived(sizes[key])
+        if large:
+            send_in_parts(bucket, key, path, digest, arrived)
+        else:
+            bucket.put(key, body)
+            arrived(sizes[key])
         with lock:
             fresh.add(key)
 
-    each(bring, files)
+    each(send, files)
     tick("uploading, MB", total, total)
     return Uploaded(len(fresh), len(files) - len(fresh), sum(sizes[key] for key in fresh))
-
-
-def digest_of_object(s3: Any, bucket: str, key: str) -> str | None:
-    """Return the sha256 that an object was uploaded with; None where there is none."""
-    from botocore.exceptions import ClientError
-
-    with translated(f"look at s3://{bucket}/{key}"):
-        try:
-            found = s3.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            if code_of(error) in MISSING:
-                return None
-            raise
-    digest: str | None = found.get("Metadata", {}).get(DIGEST)
-    return digest
 
 
 def _size(path: Path) -> int:

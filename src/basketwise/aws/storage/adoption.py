@@ -24,8 +24,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from basketwise.aws.address import OWN
-from basketwise.aws.storage.at_once import each
-from basketwise.aws.storage.objects import Bucket, Changed, Found, is_below
+from basketwise.aws.at_once import each
+from basketwise.aws.s3 import Bucket, ChangedError, S3Object, is_below, is_folder
 from basketwise.errors import DependencyError, WorkspaceError
 
 INCOMING, ADOPTING = f"{OWN}/incoming", f"{OWN}/adopting"
@@ -70,7 +70,7 @@ def begin(
     bucket: Bucket,
     prefix: str,
     files: Mapping[Path, str],
-    here: Mapping[str, Found],
+    here: Mapping[str, S3Object],
     check: Callable[[], None],
 ) -> Adoption:
     """Send files, then decide that they are the current ones.
@@ -83,14 +83,14 @@ def begin(
         Key whose files are replaced.
     files : mapping of Path to str
         The key of each file.
-    here : mapping of str to Found
+    here : mapping of str to S3Object
         Those keys that hold these bytes already, and what was found there.
     check : Callable[[], None]
         Raises if this process may not write any more.
 
     Raises
     ------
-    Changed
+    ChangedError
         If somebody wrote one of ``here`` since it was found; nothing has changed by us.
     DependencyError
         If S3 refuses. Unless it is the very last request whose answer is lost, nothing has changed.
@@ -128,9 +128,9 @@ def finish(bucket: Bucket, adoption: Adoption, check: Callable[[], None]) -> Non
     sent, old = all_sent(bucket, adoption), bucket.below(adoption.prefix)
     try:
         if len(sent) != adoption.files:
-            raise Changed
+            raise ChangedError
         each(lambda key: bucket.copy(sent[key].key, key), sent)
-    except Changed:
+    except ChangedError:
         if adoption not in pending(bucket):
             return  # Another writer has finished it in the meantime.
         raise WorkspaceError(
@@ -154,14 +154,14 @@ def recover(bucket: Bucket, check: Callable[[], None]) -> None:
     bucket.abort_parts(INCOMING)
 
 
-def all_sent(bucket: Bucket, adoption: Adoption) -> dict[str, Found]:
+def all_sent(bucket: Bucket, adoption: Adoption) -> dict[str, S3Object]:
     """Find the files that were sent, by the key that each will have."""
     root = f"{INCOMING}/{adoption.id}"
     below = bucket.below(root)
     return {adoption.prefix + key.removeprefix(root): found for key, found in below.items()}
 
 
-def look(bucket: Bucket, prefix: str) -> tuple[list[Adoption], dict[str, Found]]:
+def look(bucket: Bucket, prefix: str) -> tuple[list[Adoption], dict[str, S3Object]]:
     """Find a key and all below it, with the files of adoptions in place of what they replace."""
     decided, found = pending(bucket), bucket.below(prefix)
     for adoption in decided:
@@ -170,7 +170,7 @@ def look(bucket: Bucket, prefix: str) -> tuple[list[Adoption], dict[str, Found]]
             found |= all_sent(bucket, adoption)
     # Programs make empty objects that end with a slash, to be shown as folders.
     return decided, {
-        key: one for key, one in found.items() if is_below(key, prefix) and not key.endswith("/")
+        key: one for key, one in found.items() if is_below(key, prefix) and not is_folder(key)
     }
 
 

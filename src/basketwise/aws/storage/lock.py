@@ -17,18 +17,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from basketwise.aws.errors import ask, changed, no_object
 from basketwise.errors import BasketwiseError, WorkspaceError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 LEASE = 60.0
 """Seconds until the lock of a killed run may be taken."""
 
 LONGEST = 3600.0
 TRIES = 5
-LOST = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
-ABSENT = frozenset({"NoSuchKey", "404"})
 
 
 @dataclass
@@ -43,7 +46,7 @@ class Lease:
         How long it lasts after it was last written.
     """
 
-    client: Any
+    client: S3Client
     bucket: str
     key: str
     location: str
@@ -127,10 +130,6 @@ class Lease:
                 self.renew()
 
     def _put(self, **condition: str) -> bool:
-        from botocore.exceptions import ClientError
-
-        from basketwise.aws.clients import translated
-
         self._count += 1
         body = {
             "token": self.token,
@@ -141,37 +140,34 @@ class Lease:
             "renewed": self._count,
         }
         self._tried = _now()
-        with translated(f"lock the workspace {self.location}"):
-            try:
-                answer = self.client.put_object(
-                    Bucket=self.bucket,
-                    Key=self.key,
-                    Body=json.dumps(body).encode(),
-                    ContentType="application/json",
-                    ChecksumAlgorithm="SHA256",
-                    **condition,
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] in LOST | ABSENT:
-                    return False
-                raise
+        request: Any = {
+            "Bucket": self.bucket,
+            "Key": self.key,
+            "Body": json.dumps(body).encode(),
+            "ContentType": "application/json",
+            "ChecksumAlgorithm": "SHA256",
+            **condition,
+        }
+        answer = ask(
+            f"lock the workspace {self.location}",
+            lambda: self.client.put_object(**request),
+            changed,
+        )
+        if answer is None:
+            return False
         # Counted from before the request, so that we give up before anybody else may take over.
         self.etag, self.written = answer["ETag"], self._tried
         return True
 
     def _found(self) -> dict[str, Any] | None:
-        from botocore.exceptions import ClientError
+        def read() -> tuple[GetObjectOutputTypeDef, bytes]:
+            answer = self.client.get_object(Bucket=self.bucket, Key=self.key)
+            return answer, answer["Body"].read(10_000)
 
-        from basketwise.aws.clients import translated
-
-        with translated(f"read the lock of {self.location}"):
-            try:
-                answer = self.client.get_object(Bucket=self.bucket, Key=self.key)
-                data = answer["Body"].read(10_000)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in ABSENT:
-                    return None
-                raise
+        present = ask(f"read the lock of {self.location}", read, no_object)
+        if present is None:
+            return None
+        answer, data = present
         said = _parsed(data)
         now = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         clock = parsedate_to_datetime(now) if now else datetime.now(UTC)

@@ -11,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from basketwise.aws.storage.at_once import each
-from basketwise.aws.storage.objects import Found
+from basketwise.aws.at_once import each
+from basketwise.aws.s3 import S3Object
 from basketwise.errors import WorkspaceError
 from basketwise.storage.local import LocalStorage
 
-Fetch = Callable[[Found, Path], None]
+Fetch = Callable[[S3Object, Path], None]
 """Writes an object's bytes to a new file."""
 
 
@@ -33,7 +33,7 @@ class Mirror:
         self.root = root
         self.files = LocalStorage(root / "files")
 
-    def bring(self, prefix: str, wanted: Mapping[str, Found], fetch: Fetch) -> Path:
+    def bring(self, prefix: str, wanted: Mapping[str, S3Object], fetch: Fetch) -> Path:
         """Make the files below a prefix those that are wanted, and return their folder.
 
         With no files there is no folder, as in a local workspace.
@@ -45,7 +45,7 @@ class Mirror:
         ----------
         prefix : str
             A key; what lies below it and is not wanted is removed.
-        wanted : Mapping[str, Found]
+        wanted : Mapping[str, S3Object]
             By key.
         fetch : Fetch
             Called from several threads.
@@ -72,7 +72,7 @@ class Mirror:
             ) from error
         return place
 
-    def same(self, files: Mapping[str, Path], there: Mapping[str, Found]) -> set[str]:
+    def same(self, files: Mapping[str, Path], there: Mapping[str, S3Object]) -> set[str]:
         """Return the keys whose objects have the bytes of these files, as far as is known here.
 
         Known is what was fetched and is still what the bucket holds; nothing is fetched for this.
@@ -88,14 +88,14 @@ class Mirror:
                     found.add(key)
         return found
 
-    def _bring_alone(self, place: Path, wanted: Mapping[Path, Found], fetch: Fetch) -> None:
+    def _bring_alone(self, place: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
         from filelock import FileLock
 
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / ".lock"):
             self._bring(place, wanted, fetch)
 
-    def _bring(self, place: Path, wanted: Mapping[Path, Found], fetch: Fetch) -> None:
+    def _bring(self, place: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
         known = self._known()
         changed = {p: found for p, found in wanted.items() if known.get(str(p)) != _mark(p, found)}
         fresh = self.root / f".fetched-{uuid4().hex}"
@@ -143,7 +143,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "basketwise"
 
 
-def _mark(path: Path, found: Found) -> list[object]:
+def _mark(path: Path, found: S3Object) -> list[object]:
     # The times tell a file that somebody has changed here from the one that was fetched; tools may
     # set the first of them back, but not the second.
     try:

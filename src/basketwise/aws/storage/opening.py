@@ -8,8 +8,8 @@ from pathlib import Path
 
 from basketwise.aws import clients
 from basketwise.aws.address import Address, workspace_address
+from basketwise.aws.s3 import Bucket, S3Object, is_folder
 from basketwise.aws.storage.mirror import Mirror, cache_folder
-from basketwise.aws.storage.objects import Bucket, Found
 from basketwise.aws.storage.storage import S3Storage, unchanged
 from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError, InputError
@@ -37,10 +37,10 @@ def local_copy(data: str, config: AwsConfig) -> str:
         Mirror(_cache(config, bucket)),
     )
 
-    def files() -> dict[str, Found]:
+    def files() -> dict[str, S3Object]:
         # Only what is below the folder is listed: more may not be allowed.
         found = source.listed(f"{key}/") or source.below(key)
-        return {name: one for name, one in found.items() if not name.endswith("/")}
+        return {name: one for name, one in found.items() if not is_folder(name)}
 
     path = unchanged(data, lambda: mirror.bring(key, files(), source.fetch))
     if not path.exists():

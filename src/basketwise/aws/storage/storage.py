@@ -14,16 +14,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from basketwise.aws.address import OWN
+from basketwise.aws.at_once import Thing, each
+from basketwise.aws.s3 import Bucket, ChangedError, S3Object, is_below
 from basketwise.aws.storage.adoption import begin, finish, look, pending, recover
-from basketwise.aws.storage.at_once import Thing, each
 from basketwise.aws.storage.lock import LEASE, Lease, leased
 from basketwise.aws.storage.mirror import Mirror
-from basketwise.aws.storage.objects import Bucket, Changed, Found, is_below
 from basketwise.errors import InputError, WorkspaceError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 LOCK = f"{OWN}/lock"
 LOOKS = 10
@@ -52,7 +55,7 @@ class S3Storage:
     """
 
     def __init__(
-        self, s3: Any, bucket: str, prefix: str, *, cache: Path, lease: float = LEASE
+        self, s3: S3Client, bucket: str, prefix: str, *, cache: Path, lease: float = LEASE
     ) -> None:
         self.bucket, self.cache, self.lease = Bucket(s3, bucket, prefix), cache, lease
         self._mirror = Mirror(cache)
@@ -77,7 +80,7 @@ class S3Storage:
             sources = [one.sent(key) for one in decided if is_below(key, one.prefix)]
             data = self.bucket.get(sources[-1] if sources else key)
             if data is None and pending(self.bucket) != decided:
-                raise Changed
+                raise ChangedError
             if data is None:
                 raise InputError(
                     f"There is no {key} in {self.location!r}.", "Run the stage before."
@@ -139,12 +142,12 @@ class S3Storage:
                 # One object is replaced whole by itself.
                 self._surely_held()
                 if here and self.bucket.below(prefix) != old:
-                    raise Changed
+                    raise ChangedError
                 each(lambda path: self.bucket.send(path, files[path]), new)
             else:
                 adoption = begin(self.bucket, prefix, files, here, self._surely_held)
                 finish(self.bucket, adoption, self._still_held)
-        except Changed as error:
+        except ChangedError as error:
             raise WorkspaceError(
                 f"Somebody else wrote below {prefix} in {self.location!r} while it was published.",
                 "Nothing was published. See that nobody else writes there, and run again.",
@@ -219,15 +222,15 @@ class S3Storage:
             self._held.renew()
         self._still_held()
 
-    def _files(self, prefix: str) -> dict[str, Found]:
+    def _files(self, prefix: str) -> dict[str, S3Object]:
         """Find a key and all below it, all of one moment."""
 
-        def once() -> dict[str, Found]:
+        def once() -> dict[str, S3Object]:
             before = look(self.bucket, prefix)
             # An adoption may have begun and ended between two requests of one look: only two
             # looks that agree show a moment that was.
             if look(self.bucket, prefix) != before:
-                raise Changed
+                raise ChangedError
             return before[1]
 
         return unchanged(self.location, once)
@@ -241,7 +244,7 @@ class S3Storage:
 def unchanged(location: str, attempt: Callable[[], Thing]) -> Thing:
     """Try again what was disturbed by somebody's write."""
     for _ in range(LOOKS):
-        with suppress(Changed):
+        with suppress(ChangedError):
             return attempt()
     raise WorkspaceError(
         f"{location!r} is changed faster than it can be read.",

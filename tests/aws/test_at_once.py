@@ -9,13 +9,13 @@ import time
 
 import pytest
 
-from basketwise.aws.storage.at_once import GivenUpError, each, go_on
+from basketwise.aws.at_once import GivenUpError, each, go_on
 
 INTERRUPTED = """
 import signal, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import polars
-from basketwise.aws.storage.at_once import each, go_on
+from basketwise.aws.at_once import each, go_on
 
 def work(number):
     time.sleep(0.5)  # So that the main thread waits.
@@ -66,7 +66,7 @@ def test_an_error_ends_the_others_between_two_steps() -> None:
 
 
 def test_what_has_not_begun_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("basketwise.aws.storage.at_once.AT_ONCE", 1)
+    monkeypatch.setattr("basketwise.aws.at_once.AT_ONCE", 1)
     begun: list[int] = []
 
     def work(number: int) -> None:

@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 from urllib3.exceptions import ProtocolError, SSLError
 
-from basketwise.aws.storage import objects as s3_objects
-from basketwise.aws.storage.at_once import GivenUpError, each
-from basketwise.aws.storage.objects import Changed, Found
+from basketwise.aws import s3 as s3_objects
+from basketwise.aws.at_once import GivenUpError, each
+from basketwise.aws.s3 import ChangedError, S3Object
 from basketwise.aws.storage.storage import S3Storage
 from basketwise.errors import DependencyError
 
@@ -101,12 +101,12 @@ def test_a_copy_holds_to_what_was_found(
     storage.bucket.copy("a", "b", old.etag)
     storage.bucket.put("a", b"new")
 
-    with pytest.raises(Changed):
+    with pytest.raises(ChangedError):
         storage.bucket.copy("a", "c", old.etag)
 
     assert storage.bucket.get("b") == b"old"
     assert storage.bucket.get("c") is None
-    with pytest.raises(Changed):
+    with pytest.raises(ChangedError):
         storage.bucket.copy("never-there", "c", old.etag)
 
 
@@ -169,7 +169,7 @@ def test_a_fetch_that_nobody_wants_ends_between_two_pieces(
 
     storage.bucket.client.meta.events.register("after-call.s3.GetObject", replace)
 
-    def work(one: Found | None) -> None:
+    def work(one: S3Object | None) -> None:
         if one is None:
             fails.wait()
             raise KeyboardInterrupt

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
-from basketwise.aws.clients import HINTS, translated
+from basketwise.aws.errors import HINTS, translated
 from basketwise.errors import DependencyError
 
 
@@ -29,7 +31,7 @@ from basketwise.errors import DependencyError
     ],
 )
 def test_a_refusal_says_what_to_do(code: str, said: str) -> None:
-    answer = {"Error": {"Code": code, "Message": "No."}}
+    answer: Any = {"Error": {"Code": code, "Message": "No."}}
     with pytest.raises(DependencyError) as caught, translated("start a job"):
         raise ClientError(answer, "CreateTrainingJob")
     assert caught.value.headline == f"AWS refused to start a job: No. ({code})."

@@ -1,0 +1,317 @@
+"""The requests to a bucket; each does its work whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from basketwise.aws.address import Address
+from basketwise.aws.at_once import GivenUpError, go_on, is_ending
+from basketwise.aws.errors import ask, changed, conflict, hint_for, no_object, translated
+from basketwise.errors import DependencyError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PART = 64 << 20
+"""Bytes; a larger file is sent in parts of this size, and exists when the last has arrived."""
+
+COPY_IN_PARTS = 4 << 30
+"""Bytes; S3 copies no more than 5 GiB in one request."""
+
+TRIES = 3
+"""Of reading an object whose bytes break off on the way."""
+
+DIGEST = "basketwise-sha256"
+"""The object's metadata that holds the sha256 of the whole file: S3's own checksum of a large
+object is one of its parts' checksums."""
+
+
+class ChangedError(Exception):
+    """Somebody wrote an object since it was listed."""
+
+
+class BrokenOffError(DependencyError):
+    """The bytes of an object ended too early."""
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """An object as it was listed.
+
+    Attributes
+    ----------
+    key
+        Of its bytes.
+    size
+        Bytes.
+    etag
+        Changes with the bytes.
+    modified
+        When it was written (UTC); None if that is not known.
+    """
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime | None = field(default=None, compare=False)
+
+
+class Bucket:
+    """A prefix of a bucket and the verbs on its objects; keys are relative to the prefix.
+
+    Parameters
+    ----------
+    client
+        A boto3 client of S3.
+    name : str
+        The bucket; must exist.
+    prefix : str
+        Without slashes at its ends; empty for the whole bucket.
+
+    Raises
+    ------
+    DependencyError
+        From any method, if S3 refuses or cannot be reached.
+    """
+
+    def __init__(self, client: S3Client, name: str, prefix: str = "") -> None:
+        self.client, self.name, self.prefix = client, name, prefix
+
+    @property
+    def location(self) -> str:
+        """Its address."""
+        return str(Address(self.name, self.prefix))
+
+    def full(self, key: str) -> str:
+        """Return a key as the bucket knows it."""
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+    def uri(self, key: str) -> str:
+        """Return the address of an object."""
+        return str(Address(self.name, self.full(key)))
+
+    def get(self, key: str, limit: int | None = None) -> bytes | None:
+        """Return an object's bytes, the first ``limit`` of them; None if there is none."""
+        return ask(
+            f"read {self.uri(key)}",
+            lambda: self.client.get_object(Bucket=self.name, Key=self.full(key))["Body"].read(
+                limit
+            ),
+            no_object,
+        )
+
+    def fetch(self, listed: S3Object, path: Path) -> None:
+        """Write an object's bytes to a new file, trying again; ChangedError if it is another now.
+
+        OSError is the local file's.
+        """
+        for left in reversed(range(TRIES)):
+            try:
+                with path.open("wb") as stream:
+                    for chunk in self._chunks(listed):
+                        stream.write(chunk)
+                        go_on()
+                return
+            except BrokenOffError:
+                if not left:
+                    raise
+
+    def _chunks(self, listed: S3Object) -> Iterator[bytes]:
+        from botocore.exceptions import BotoCoreError
+        from urllib3.exceptions import HTTPError
+
+        # Bytes of another version than was listed would not be of one moment.
+        answer = ask(
+            f"read {self.uri(listed.key)}",
+            lambda: self.client.get_object(
+                Bucket=self.name, Key=self.full(listed.key), IfMatch=listed.etag
+            ),
+            changed,
+        )
+        if answer is None:
+            raise ChangedError
+        try:
+            yield from answer["Body"].iter_chunks(1 << 20)
+        except (BotoCoreError, HTTPError, ConnectionError, TimeoutError) as error:
+            # The client repeats a request by itself, but not for the bytes after the answer.
+            raise BrokenOffError(
+                f"Reading {self.uri(listed.key)} broke off: {error}.",
+                "Check the network, then start the same command again.",
+            ) from error
+
+    def put(
+        self, key: str, data: bytes | Path, kind: str = "binary/octet-stream", *, new: bool = False
+    ) -> bool:
+        """Write an object in one request, with its sha256.
+
+        Parameters
+        ----------
+        key : str
+            Its key.
+        data : bytes or Path
+            All of it, or the file that holds it.
+        kind : str
+            Its media type.
+        new : bool
+            Whether an object that exists stays as it is.
+
+        Returns
+        -------
+        bool
+            Whether it was written.
+        """
+        condition: Any = {"IfNoneMatch": "*"} if new else {}
+        with data.open("rb") if isinstance(data, Path) else BytesIO(data) as stream:
+            digest = hashlib.file_digest(stream, "sha256")
+            stream.seek(0)
+            answer = ask(
+                f"write {self.uri(key)}",
+                lambda: self.client.put_object(
+                    Bucket=self.name,
+                    Key=self.full(key),
+                    Body=stream,
+                    ContentType=kind,
+                    ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
+                    Metadata={DIGEST: digest.hexdigest()},
+                    **condition,
+                ),
+                # Also the answer to a request that was repeated as the first answer got lost.
+                lambda error: new and conflict(error),
+            )
+        return answer is not None
+
+    def digest(self, key: str) -> str | None:
+        """Return the sha256 of an object, "" if S3 does not know it, None without the object."""
+        answer = ask(
+            f"look at {self.uri(key)}",
+            lambda: self.client.head_object(
+                Bucket=self.name, Key=self.full(key), ChecksumMode="ENABLED"
+            ),
+            no_object,
+        )
+        if answer is None:
+            return None
+        checksum = answer.get("ChecksumSHA256", "")
+        # "…-3" is the checksum of three parts' checksums, not of the bytes.
+        if checksum and "-" not in checksum:
+            return base64.b64decode(checksum).hex()
+        return answer.get("Metadata", {}).get(DIGEST, "")
+
+    def send(self, path: Path, key: str) -> None:
+        """Write a file's bytes; nothing is left of an upload that fails."""
+        with self._asking("write", key):
+            self._transfer("upload", PART, str(path), self.name, self.full(key), {})
+
+    def copy(self, source: str, key: str, etag: str = "") -> None:
+        """Copy within the bucket; ChangedError if the source is gone, or has another ETag."""
+        origin = {"Bucket": self.name, "Key": self.full(source)}
+        extra = {"CopySourceIfMatch": etag} if etag else {}
+
+        def copy() -> bool:
+            self._transfer("copy", COPY_IN_PARTS, origin, self.name, self.full(key), extra)
+            return True
+
+        if not ask(f"copy {self.uri(key)}", copy, changed):
+            raise ChangedError
+
+    def _transfer(
+        self, verb: str, whole: int, source: object, name: str, key: str, extra: dict[str, str]
+    ) -> None:
+        """Let boto3 do it in this thread, in parts above ``whole`` bytes."""
+        from concurrent.futures import CancelledError
+
+        from boto3.s3.transfer import TransferConfig, create_transfer_manager
+
+        config = TransferConfig(
+            whole, multipart_chunksize=PART, use_threads=False, preferred_transfer_client="classic"
+        )
+        extra = {"ChecksumAlgorithm": "SHA256", **extra}
+        with create_transfer_manager(self.client, config) as manager:
+            options = {"extra_args": extra, "subscribers": [_Interrupter()]}
+            try:
+                getattr(manager, verb)(source, name, key, **options).result()
+            except CancelledError:
+                raise GivenUpError from None
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Delete objects; none is no error."""
+        all_keys = [self.full(key) for key in keys]
+        for start in range(0, len(all_keys), 1000):
+            some = all_keys[start : start + 1000]
+            with translated(f"delete {Address(self.name, some[0])}"):
+                answer = self.client.delete_objects(
+                    Bucket=self.name,
+                    Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
+                )
+            for error in answer.get("Errors", []):
+                raise DependencyError(
+                    f"AWS refused to delete {Address(self.name, error.get('Key', ''))}: "
+                    f"{error.get('Message')} ({error.get('Code')}).",
+                    hint_for(str(error.get("Code"))),
+                )
+
+    def below(self, key: str) -> dict[str, S3Object]:
+        """List an object and all below it, by key."""
+        return {name: found for name, found in self.listed(key).items() if is_below(name, key)}
+
+    def listed(self, start: str, most: int | None = None) -> dict[str, S3Object]:
+        """List the objects whose keys start so, by key; at most so many."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name,
+            Prefix=self.full(start),
+            PaginationConfig={"MaxItems": most} if most else {},
+        )
+        skip = len(self.full("x")) - 1
+        with self._asking("list", start):
+            objects = [
+                S3Object(one["Key"][skip:], one["Size"], one["ETag"], one["LastModified"])
+                for page in pages
+                for one in page.get("Contents", [])
+            ]
+        return {one.key: one for one in objects}
+
+    def abort_parts(self, root: str) -> None:
+        """Give up uploads below a key that were begun and not completed."""
+        pages = self.client.get_paginator("list_multipart_uploads")
+        with self._asking("list", root):
+            for page in pages.paginate(Bucket=self.name, Prefix=f"{self.full(root)}/"):
+                for upload in page.get("Uploads", []):
+                    self.client.abort_multipart_upload(
+                        Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+
+    def _asking(self, verb: str, key: str) -> AbstractContextManager[None]:
+        return translated(f"{verb} {self.uri(key)}")
+
+
+class _Interrupter:
+    """Ends a transfer after the part that is under way, if nobody wants it any more."""
+
+    def on_progress(self, future: Any, **_: object) -> None:
+        """Be told that some bytes have gone; boto3 cleans up after it."""
+        if is_ending():
+            future.cancel()
+
+
+def is_below(key: str, prefix: str) -> bool:
+    """Whether a key is a prefix, or is below it.
+
+    Examples
+    --------
+    >>> is_below("gold/a", "gold"), is_below("golden", "gold")
+    (True, False)
+    """
+    return key == prefix or key.startswith(f"{prefix}/")
+
+
+def is_folder(key: str) -> bool:
+    """Whether a key is that of an empty object by which consoles show a folder."""
+    return key.endswith("/")
