@@ -146,7 +146,7 @@ def calibration() -> Calibration:
     return {
         "method": "temperature",
         "description": "Temperature 1.38, fitted on 48,000 out-of-fold predictions of the "
-        "training part: it makes the probabilities less sure and changes no class.",
+        "training set: it makes the probabilities less confident and changes no prediction.",
         "raw": _reliability(raw, surest=0.984, log_loss=0.4127, brier=0.2051),
         "shipped": _reliability(shipped, surest=0.961, log_loss=0.3689, brier=0.1938),
     }

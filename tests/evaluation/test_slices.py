@@ -246,7 +246,7 @@ def test_a_sentence_names_the_slice_and_its_numbers() -> None:
     tables = tables_of(store_format=[row("LS", 0.02, worse=False), row("SS", -0.0588)])
     assert weak_slices(tables) == [
         "Baskets of store_format SS are classified significantly worse: accuracy 0.9012 "
-        "against 0.9600 overall (1,234 baskets, difference -0.0588 [-0.0710, -0.0470])."
+        "against 0.9600 overall (1,234 baskets, difference −0.0588 [−0.0710, −0.0470])."
     ]
 
 
@@ -269,7 +269,7 @@ def test_a_sentence_reads_as_english(column: str, value: str, subject: str) -> N
 def test_a_small_difference_keeps_its_digits() -> None:
     (sentence,) = weak_slices(tables_of(card=[row("card", -0.000021, whole=0.99998)]))
     assert "accuracy 0.999959 against 0.999980 overall" in sentence
-    assert "difference -0.000021 [" in sentence
+    assert "difference −0.000021 [" in sentence
 
 
 @pytest.mark.parametrize(
@@ -279,9 +279,9 @@ def test_a_small_difference_keeps_its_digits() -> None:
 def test_the_strongest_five_are_named_and_the_rest_counted(weak: int, last: str) -> None:
     rows = [row(str(hour), -0.01 * hour) for hour in range(1, weak + 1)]
     *named, more = weak_slices(tables_of(shop_hour=rows[::2], shop_week=rows[1::2]))
-    assert [float(sentence.split("difference ")[1].split()[0]) for sentence in named] == [
-        pytest.approx(-0.01 * hour) for hour in range(weak, weak - 5, -1)
-    ]
+    assert [
+        float(sentence.split("difference ")[1].split()[0].replace("−", "-")) for sentence in named
+    ] == [pytest.approx(-0.01 * hour) for hour in range(weak, weak - 5, -1)]
     assert more == last
 
 

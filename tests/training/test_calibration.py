@@ -54,7 +54,8 @@ def at(temperature: float) -> Calibration:
 
 
 @pytest.mark.parametrize(
-    ("sharpness", "effect"), [(0.5, "surer and changes"), (2, "less sure and changes")]
+    ("sharpness", "effect"),
+    [(0.5, "more confident and changes"), (2, "less confident and changes")],
 )
 def test_the_temperature_is_what_made_the_probabilities_wrong(
     sharpness: float, effect: str
@@ -153,7 +154,9 @@ def test_a_model_that_is_always_wrong_is_made_as_unsure_as_is_tried() -> None:
     sure = np.tile([0.98, 0.01, 0.01], (40, 1))
     found = fit_calibration("temperature", sure, np.ones(40, dtype=np.int8))
     assert found.temperature == HIGHEST
-    assert "less sure, as far as is tried, and changes no class" in found.description
+    assert (
+        "less confident, at the limit of the search, and changes no prediction" in found.description
+    )
 
 
 def test_a_class_that_was_given_no_chance_costs_a_bounded_loss() -> None:

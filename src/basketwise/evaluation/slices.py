@@ -203,7 +203,9 @@ def _sentence(column: str, row: Slice) -> str:
         shown(score, places=places)
         for score in (row["accuracy"], row["accuracy"] - difference["estimate"])
     )
-    estimate, low, high = (f"{difference[end]:+.{places}f}" for end in ("estimate", "low", "high"))
+    estimate, low, high = (
+        f"{difference[end]:+.{places}f}".replace("-", "−") for end in ("estimate", "low", "high")
+    )
     return (
         f"{_named(column, row['value'])} are classified significantly worse: accuracy {accuracy} "
         f"against {whole} overall ({row['baskets']:,} baskets, difference {estimate} "

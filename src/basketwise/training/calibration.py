@@ -42,7 +42,7 @@ class Calibration(BaseModel):
     Attributes
     ----------
     temperature
-        Of temperature scaling; above 1 it makes probabilities less sure, 1 changes nothing.
+        Of temperature scaling; above 1 it makes probabilities less confident, 1 changes nothing.
     thresholds
         Of isotonic regression: one curve per class, in the order Low, Medium, High.
     description
@@ -237,9 +237,9 @@ def _with_decisions(scaled: Probabilities, meant: Labels) -> Probabilities:
 def _effect(temperature: float) -> str:
     if temperature == 1:
         return "the probabilities stay as they are"
-    effect = "less sure" if temperature > 1 else "surer"
-    limit = ", as far as is tried," if temperature in (LOWEST, HIGHEST) else ""
-    return f"it makes the probabilities {effect}{limit} and changes no class"
+    effect = "less confident" if temperature > 1 else "more confident"
+    limit = ", at the limit of the search," if temperature in (LOWEST, HIGHEST) else ""
+    return f"it makes the probabilities {effect}{limit} and changes no prediction"
 
 
 def _fit_curve(judged: Probabilities, y: Labels, label: int) -> Curve:
