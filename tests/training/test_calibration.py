@@ -64,7 +64,7 @@ def test_the_temperature_is_what_made_the_probabilities_wrong(
     assert found.temperature == pytest.approx(sharpness, rel=0.03)
     assert found.description == (
         f"Temperature {found.temperature:g}, fitted on 20,000 out-of-fold predictions of the "
-        f"training set: it makes the probabilities {effect} no class."
+        f"training set: it makes the probabilities {effect} no prediction."
     )
 
 
