@@ -101,7 +101,7 @@ def test_a_changed_setting_runs_what_rests_on_it(own: Path, sample: Path) -> Non
 
     assert ran(changed) == ["gold", "training", "evaluation"]
     assert why(changed, "gold") == "etl.outliers clip → drop"
-    assert "gold/train_features.parquet changed" in why(changed, "training")
+    assert "gold/test_features.parquet changed" in why(changed, "training")
     assert changed["model_version"] == "2"
 
 

@@ -169,17 +169,6 @@ def _xgboost(settings: Settings, config: TrainingConfig, baskets: int) -> Any:
     return XGBClassifier(**options)
 
 
-def _boost(
-    model: Any,
-    X: Matrix,
-    y: Labels,
-    config: TrainingConfig,
-    checkpoints: Checkpoints,
-    piece: str,
-) -> float:
-    return boost(model, X, y, config.checkpoint_rounds, checkpoints, piece)
-
-
 _TREE = "sklearn.tree._tree.Tree"
 
 CANDIDATES: Mapping[ModelName, Candidate] = {
@@ -194,7 +183,9 @@ CANDIDATES: Mapping[ModelName, Candidate] = {
             _xgboost,
             30,
             ("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier"),
-            _boost,
+            lambda model, X, y, config, checkpoints, piece: boost(
+                model, X, y, config.checkpoint_rounds, checkpoints, piece
+            ),
         ),
     )
 }

@@ -3,7 +3,7 @@
 A process may be killed at any time, so a piece is stored as soon as it is finished. A file that is
 damaged, incomplete or of another training counts as absent: it costs time, and never changes a
 result. The digest finds damage, not malice; whoever reads a payload must be safe from
-what it holds (see :mod:`basketwise.training.payloads`).
+what it holds (see :mod:`basketwise.training.persistence`).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from basketwise.training.boosting import remove_progress
 from basketwise.training.candidates import CANDIDATES, Classifier, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
-from basketwise.training.payloads import (
+from basketwise.training.persistence import (
     store_model,
     store_probabilities,
     stored_model,

@@ -1,16 +1,21 @@
-"""``model.skops``: a fitted model as bytes, the same bytes for the same model.
+"""Fitted models and probabilities as bytes: ``model.skops``, and the pieces of a training.
 
 skops names the members of its zip file after addresses in memory and stamps them with the time, so
 that no two of its files are alike. Here members are numbered in the order in which the schema
 mentions them, equal members are stored once, and times are fixed. Object ids are left out: they
 only tell skops which parts to build once, and a model that was read back shares other parts than
 one that was just fitted. What is written is a plain skops file all the same.
+
+Nothing is a pickle, and the types in a model are fixed in our code. Bytes of a checkpoint that do
+not contain what they should count as absent, with a warning in the log.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import logging
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -18,8 +23,15 @@ from typing import Any, cast
 
 import numpy as np
 
+from basketwise.arrays import Probabilities
 from basketwise.errors import InputError
+from basketwise.schema import CLASSES
 from basketwise.training.candidates import TRUSTED, Classifier
+from basketwise.training.checkpoints import Checkpoints
+
+LOG = logging.getLogger(__name__)
+
+SECONDS = struct.Struct("<d")
 
 SCHEMA = "schema.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -147,3 +159,63 @@ def _without_padding(npy: bytes) -> bytes:
         used[offset : offset + dtype.itemsize] = True
     rows = np.frombuffer(npy, np.uint8, offset=start).reshape(-1, used.size)
     return npy[:start] + np.where(used, rows, 0).astype(np.uint8).tobytes()
+
+
+def store_probabilities(checkpoints: Checkpoints, piece: str, probabilities: Probabilities) -> None:
+    """Store one row of class probabilities per basket, in the precision that the model gave."""
+    stream = io.BytesIO()
+    np.save(stream, probabilities, allow_pickle=False)
+    checkpoints.store(piece, stream.getvalue())
+
+
+def stored_probabilities(
+    checkpoints: Checkpoints, piece: str, baskets: int
+) -> Probabilities | None:
+    """Return the stored probabilities of so many baskets; None if there are none."""
+    payload = checkpoints.load(piece)
+    if payload is None:
+        return None
+    try:
+        probabilities = np.load(io.BytesIO(payload), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        _unusable(piece, error)
+        return None
+    fits = isinstance(probabilities, np.ndarray) and probabilities.shape == (baskets, len(CLASSES))
+    return (
+        cast("Probabilities", probabilities) if fits and probabilities.dtype.kind == "f" else None
+    )
+
+
+def store_model(checkpoints: Checkpoints, piece: str, model: Classifier, seconds: float) -> None:
+    """Store a fitted model, and how long the fit took."""
+    if checkpoints.folder is None:
+        return
+    import skops.io
+
+    # Compressing a forest takes longer than writing it.
+    data = skops.io.dumps(model, compression=zipfile.ZIP_STORED)
+    checkpoints.store(piece, SECONDS.pack(seconds) + data)
+
+
+def stored_model(checkpoints: Checkpoints, piece: str) -> tuple[Classifier, float] | None:
+    """Return a stored model, and how long its fit took; None if there is none."""
+    if checkpoints.folder is None:
+        return None
+    # Before the payload is read: by the time that threads store models, it is imported.
+    import skops.io  # noqa: F401
+
+    payload = checkpoints.load(piece)
+    if payload is None:
+        return None
+    try:
+        (seconds,) = SECONDS.unpack_from(payload)
+        model = loads_model(payload[SECONDS.size :], piece)
+    except (struct.error, InputError) as error:
+        _unusable(piece, error)
+        return None
+    return (model, seconds) if hasattr(model, "predict_proba") else None
+
+
+def _unusable(piece: str, reason: Exception) -> None:
+    """Tell that a checkpoint cannot be used: an upgrade could make all of them useless."""
+    LOG.warning("The checkpoint of %s cannot be used; it is trained again: %s", piece, reason)

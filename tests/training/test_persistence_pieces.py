@@ -23,7 +23,7 @@ from basketwise.training.boosting import (
 from basketwise.training.candidates import build
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
-from basketwise.training.payloads import (
+from basketwise.training.persistence import (
     store_model,
     store_probabilities,
     stored_model,
