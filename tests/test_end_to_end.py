@@ -335,7 +335,7 @@ def test_rollback_goes_back_one_version_and_no_further(own: Path) -> None:
 
     said = called("models", "rollback", *place).out
 
-    assert "Version 2 is rejected; version 1 leads again." in said
+    assert "Version 2 is rejected; version 1 is the champion again." in said
     assert latest(own)["metadata"]["model_version"] == "1"
     again = call("models", "rollback", *place)
     assert again.code == 2

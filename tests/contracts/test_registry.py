@@ -15,9 +15,10 @@ from basketwise.aws.names import names_of
 from basketwise.aws.registry.registry import SageMakerRegistry
 from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.errors import DependencyError, InputError
+from basketwise.registry.deployment import rollback
+from basketwise.registry.mlflow import database
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState, Registry, Submission
-from basketwise.registry.rollback import rollback
 from tests.fakes.model_registry import ACCOUNT, REGION, ModelRegistryDouble
 from tests.fakes.registry import MemoryRegistry
 from tests.mlflow_server import Server, running_server
@@ -72,6 +73,7 @@ def submission(tmp_path: Path) -> Submission:
         params={"max_depth": "6", "note": ODD, "empty": ""},
         tags={"model_name": "xgboost", "data_hash": "abc", "note": ODD},
         attachments=(plot,),
+        model_digest="d" * 64,
     )
 
 
@@ -98,8 +100,10 @@ def on_sagemaker(server: S3Server, bucket: str, submission: Submission) -> Subje
     return Subject(reopened(), spoil, reopened, submission)
 
 
-@pytest.fixture(params=["memory", "embedded", "server", "sagemaker"])
-def subject(request: pytest.FixtureRequest, submission: Submission) -> Subject:
+@pytest.fixture(params=["memory", "embedded", "embedded by MLflow", "server", "sagemaker"])
+def subject(
+    request: pytest.FixtureRequest, submission: Submission, monkeypatch: pytest.MonkeyPatch
+) -> Subject:
     if request.param == "memory":
         memory = MemoryRegistry()
         return Subject(
@@ -110,7 +114,10 @@ def subject(request: pytest.FixtureRequest, submission: Submission) -> Subject:
         return on_sagemaker(server, request.getfixturevalue("bucket"), submission)
     group = f"g-{uuid4().hex}"
     folder: Path = request.getfixturevalue("folder")
-    if request.param == "embedded":
+    if request.param == "embedded by MLflow":
+        # As if its database had a layout that only MLflow itself can read.
+        monkeypatch.setattr(database, "KNOWN", frozenset())
+    if request.param.startswith("embedded"):
         config, artifacts = RegistryConfig(group=group), folder / "artifacts"
     else:
         mlflow: Server = request.getfixturevalue("server")
@@ -141,6 +148,7 @@ def test_a_new_version_is_pending_and_keeps_what_it_was_given(subject: Subject) 
     assert found.state is PENDING
     assert not found.champion
     assert (found.run_id, found.sha256) == (given.run_id, given.sha256)
+    assert found.model_digest == given.model_digest
     assert found.description == given.description
     assert found.metrics == given.metrics
     assert found.tags == given.tags

@@ -19,6 +19,9 @@ class MemoryRegistry:
     changes: list[Change] = field(default_factory=list)
     archives: dict[str, bytes] = field(default_factory=dict)
 
+    def prepare(self) -> None:
+        pass
+
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
         archive = submission.model_archive.read_bytes()
         if hashlib.sha256(archive).hexdigest() != submission.sha256:
@@ -32,6 +35,7 @@ class MemoryRegistry:
             state=ApprovalState.PENDING,
             created_at=change.at,
             sha256=submission.sha256,
+            model_digest=submission.model_digest,
             uri=f"models:/memory/{number}",
             model_data_url=str(submission.model_archive),
             description=submission.description,

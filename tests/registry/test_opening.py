@@ -118,7 +118,7 @@ def test_a_server_that_refuses_or_is_no_mlflow_is_reported(
 def test_a_folder_that_cannot_be_made_is_the_workspaces_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="file"):
-        open_registry(RegistryConfig(), tmp_path / "file" / "registry")
+        open_registry(RegistryConfig(), tmp_path / "file" / "registry").prepare()
     with pytest.raises(WorkspaceError, match="must not contain"):
         open_registry(RegistryConfig(), tmp_path / "what?" / "registry")
 
@@ -126,7 +126,7 @@ def test_a_folder_that_cannot_be_made_is_the_workspaces_fault(tmp_path: Path) ->
 def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "registry.db").write_text("this was never a database" * 100)
     with pytest.raises(DependencyError, match=r"registry\.db.*not a database") as caught:
-        open_registry(RegistryConfig(), tmp_path)
+        open_registry(RegistryConfig(), tmp_path).versions()
     assert "damaged" in caught.value.hint
 
 
@@ -136,8 +136,10 @@ def test_opening_is_silent_and_imports_nothing_heavy_before_it_must(tmp_path: Pa
         "from pathlib import Path\n"
         "from basketwise.config import RegistryConfig\n"
         "from basketwise.registry.opening import open_registry\n"
-        "assert not {'mlflow', 'sqlalchemy', 'requests'} & sys.modules.keys()\n"
         "registry = open_registry(RegistryConfig(), Path(sys.argv[1]))\n"
+        "assert registry.versions() == []\n"
+        "assert not {'mlflow', 'sqlalchemy', 'requests'} & sys.modules.keys()\n"
+        "registry.prepare()\n"
         "assert registry.versions() == []\n"
         "import mlflow.telemetry\n"
         "assert mlflow.telemetry.get_telemetry_client() is None\n"
@@ -164,6 +166,7 @@ def test_a_registry_whose_creation_was_interrupted_is_created_anew(
     with monkeypatch.context() as patch:
         patch.setattr("basketwise.registry.mlflow.calls.connect", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            open_registry(RegistryConfig(), tmp_path)
+            open_registry(RegistryConfig(), tmp_path).prepare()
     assert not (tmp_path / "registry.db").exists()
-    assert open_registry(RegistryConfig(), tmp_path).versions() == []
+    open_registry(RegistryConfig(), tmp_path).prepare()
+    assert (tmp_path / "registry.db").is_file()

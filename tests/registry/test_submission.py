@@ -5,13 +5,14 @@ import hashlib
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from basketwise.files import JOB_FILE
 from basketwise.registry.protocol import Submission
-from basketwise.registry.submission import submission
+from basketwise.registry.submission import registered, submission
 from basketwise.report.types import Report
 from tests.evaluation.running import CONFIG, Evaluated
 from tests.fakes.registry import MemoryRegistry
@@ -31,6 +32,26 @@ def test_the_archive_goes_with_its_digest(evaluated: Evaluated, given: Submissio
     assert given.run_id == "run-1"
     assert given.model_archive == evaluated.archive
     assert given.sha256 == hashlib.sha256(evaluated.archive.read_bytes()).hexdigest()
+
+
+def test_a_version_of_the_same_model_is_recognised_whatever_run_it_is_of(
+    given: Submission, tmp_path: Path
+) -> None:
+    registry = MemoryRegistry()
+    assert registered(registry, given) is None
+    first = registry.register(given, who="ann")
+    other_report = replace(given, run_id="run-2", sha256="0" * 64)
+    assert registered(registry, other_report) == first
+    assert registered(registry, replace(given, model_digest="0" * 64)) is None
+
+
+def test_a_version_without_a_digest_of_its_model_is_compared_by_its_archive(
+    given: Submission,
+) -> None:
+    registry = MemoryRegistry()
+    old = registry.register(replace(given, model_digest=""), who="ann")
+    assert registered(registry, given) == old
+    assert registered(registry, replace(given, sha256="0" * 64)) is None
 
 
 def test_the_winners_scores_and_those_of_each_candidate_are_kept(
@@ -65,10 +86,29 @@ def test_what_was_not_measured_is_left_out(evaluated: Evaluated, report: Report)
     assert not any(name.endswith("cv_f1_mean") for name in found)
 
 
-def test_every_setting_that_made_the_run_is_a_parameter(given: Submission) -> None:
-    for section, values in CONFIG.model_dump(mode="json").items():
-        for key, value in values.items():
-            assert json.loads(given.params[f"{section}.{key}"]) == value
+def test_every_setting_that_made_the_run_is_a_parameter_in_plain_text(given: Submission) -> None:
+    assert given.params["training.models"] == "logistic, decision_tree, random_forest, xgboost"
+    assert given.params["training.random_forest.n_estimators"] == "4"
+    assert given.params["training.calibration"] == "isotonic"
+    assert {name.partition(".")[0] for name in given.params} == set(CONFIG.model_dump())
+
+
+def test_each_candidate_has_its_scores_and_settings(given: Submission, report: Report) -> None:
+    rows = [row for row in report["leaderboard"] if row["kind"] == "candidate"]
+    assert [one.name for one in given.candidates] == [row["model"] for row in rows]
+    forest = next(one for one in given.candidates if one.name == "random_forest")
+    assert forest.params["n_estimators"] == "4"
+    assert forest.metrics["test_accuracy"] == next(
+        row["test_accuracy"] for row in rows if row["model"] == "random_forest"
+    )
+
+
+def test_the_card_says_what_it_is_and_how_good(given: Submission, report: Report) -> None:
+    best = next(row for row in report["leaderboard"] if row["winner"])
+    assert given.card.startswith("# Price sensitivity of baskets: ")
+    assert report["verdict"]["headline"] in given.card
+    assert f"| accuracy | {best['test_accuracy']:.4f} |" in given.card
+    assert report["lineage"]["data_hash"] in given.card
 
 
 def test_the_tags_say_what_a_version_is_looked_up_by(
@@ -82,7 +122,7 @@ def test_the_tags_say_what_a_version_is_looked_up_by(
         "feature_count": str(len(evaluated.record.feature_columns)),
         "training_timestamp": evaluated_at(evaluated),
         "code_version": report["lineage"]["code_version"],
-        "git_commit": report["lineage"]["git_commit"] or "",
+        "git_commit": report["lineage"]["git_commit"],
     }
 
 
@@ -100,9 +140,9 @@ def test_the_job_that_trained_is_named(
     assert tags["training_job"] == "retail-prediction-training-run-1"
 
 
-def test_outside_a_repository_the_commit_is_empty(evaluated: Evaluated, report: Report) -> None:
+def test_outside_a_repository_there_is_no_commit(evaluated: Evaluated, report: Report) -> None:
     report["lineage"]["git_commit"] = None
-    assert submission("run-1", evaluated.folder, report).tags["git_commit"] == ""
+    assert "git_commit" not in submission("run-1", evaluated.folder, report).tags
 
 
 def test_the_description_names_model_and_data_then_each_rule(

@@ -111,6 +111,35 @@ def test_another_gate_trains_nothing(own: Path, sample: Path) -> None:
     assert ran(changed) == ["evaluation"]
     assert why(changed, "evaluation") == "gate.min_accuracy 0.8 → 0.5"
     assert changed["reasons"][0]["threshold"] == 0.5
+    assert changed["model_version"] == "1"
+
+
+@pytest.mark.parametrize(
+    "setting", ["evaluation.slices=store_format", "business.predictions_per_day=7"]
+)
+def test_what_only_the_report_shows_makes_no_new_version(
+    own: Path, sample: Path, setting: str
+) -> None:
+    # The workspace was copied, so the archive has another path.
+    run(sample, own)
+    configs = contents(own / "deployment-configs")
+
+    changed = run(sample, own, "--set", setting)
+
+    assert ran(changed) == ["evaluation"]
+    assert (changed["model_version"], changed["approved"]) == ("1", True)
+    assert contents(own / "deployment-configs") == configs
+    versions = called("models", "list", "--workspace", own, "--json").json["versions"]
+    assert [version["champion"] for version in versions] == [True]
+
+
+def test_the_gate_revises_its_own_decision_and_no_persons(own: Path, sample: Path) -> None:
+    strict = ("--set", "gate.min_accuracy=1.0", "--set", "gate.min_macro_f1=1.0")
+    refused = run(sample, own, *strict)
+    assert (refused["model_version"], refused["approved"]) == ("1", False)
+    assert run(sample, own)["approved"]
+    called("models", "reject", "1", "--workspace", own)
+    assert not run(sample, own, "--set", "gate.min_accuracy=0.5")["approved"]
 
 
 def test_force_runs_everything(own: Path, sample: Path) -> None:
@@ -118,7 +147,7 @@ def test_force_runs_everything(own: Path, sample: Path) -> None:
 
     assert ran(forced) == list(ALL)
     assert {why(forced, stage) for stage in ("silver", "training", "evaluation")} == {"--force"}
-    assert forced["model_version"] == "2"
+    assert forced["model_version"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from basketwise.etl.sources import digests, discover
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Reporter
-from basketwise.registry.opening import DATABASE
+from basketwise.registry import opening
 from basketwise.registry.protocol import ApprovalState, Registry
 from basketwise.run import pipeline
 from basketwise.run.context import Context
@@ -66,7 +66,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> MemoryRegistry:
     def opened(config: RegistryConfig, folder: Path, aws: AwsConfig, place: str) -> Registry:
         return memory
 
-    monkeypatch.setattr(pipeline, "open_registry", opened)
+    monkeypatch.setattr(opening, "open_registry", opened)
     return memory
 
 
@@ -162,7 +162,7 @@ def test_a_server_is_asked_before_the_work(
     def unreachable(*asked: object) -> Registry:
         raise DependencyError("cannot be reached")
 
-    monkeypatch.setattr(pipeline, "open_registry", unreachable)
+    monkeypatch.setattr(opening, "open_registry", unreachable)
     config = Config.model_validate(CONFIG.model_dump() | {"registry": {"uri": "http://host"}})
 
     with pytest.raises(DependencyError):
@@ -180,7 +180,7 @@ def test_a_server_is_opened_once(
         opened.append(config.uri)
         return memory
 
-    monkeypatch.setattr(pipeline, "open_registry", open_once)
+    monkeypatch.setattr(opening, "open_registry", open_once)
     config = Config.model_validate(CONFIG.model_dump() | {"registry": {"uri": "http://host"}})
     pipeline.run_all(raw, replace(context, config=config))
     assert opened == ["http://host"]
@@ -243,9 +243,3 @@ def test_a_run_that_was_killed_goes_on_from_what_it_had_finished(
     assert isinstance(platform.jobs[0], EtlJob)
     assert not platform.jobs[0].clean
     assert [one.status for one in result.outcomes] == ["cached", "ran", "ran", "ran"]
-
-
-def test_the_embedded_registry_is_there_after_the_first_run(context: Context) -> None:
-    assert not pipeline.has_registry(context)
-    context.workspace.storage.write(f"registry/{DATABASE}", b"")
-    assert pipeline.has_registry(context)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from basketwise.registry.protocol import Change, ModelVersion, Registry
     from basketwise.run.context import Context
 
-WHY = click.option("--why", default="", metavar="TEXT", help="Kept in the history.")
+WHY = click.option("--why", default="", metavar="TEXT", help="Recorded in the history.")
 VERSION = click.argument("version")
 
 
@@ -37,13 +37,13 @@ def list_versions(common: Common) -> None:
         click.echo(f"No versions yet. Make one: {making(common.workspace)}")
         return
     click.echo(f"{'version':<10}{'state':<24}{'accuracy':>9}{'macro-F1':>10}  registered (UTC)")
-    for one in versions:
-        scores = (one.metrics.get("accuracy"), one.metrics.get("f1_score"))
+    for version in versions:
+        scores = (version.metrics.get("accuracy"), version.metrics.get("f1_score"))
         accuracy, f1 = ("–" if score is None else shown_score(score) for score in scores)
-        leads = "  champion" if one.champion else ""
+        champion = "  champion" if version.champion else ""
         click.echo(
-            f"{one.version:<10}{one.state!s:<24}{accuracy:>9}{f1:>10}  "
-            f"{one.created_at:%Y-%m-%d %H:%M}{leads}"
+            f"{version.version:<10}{version.state!s:<24}{accuracy:>9}{f1:>10}  "
+            f"{version.created_at:%Y-%m-%d %H:%M}{champion}"
         )
 
 
@@ -53,11 +53,11 @@ def list_versions(common: Common) -> None:
 def show(version: str, common: Common) -> None:
     """Show one version, or 'champion'."""
     registry, _ = _open(common)
-    one = _find(registry, version)
+    document = _document(_version(registry, version))
     if common.as_json:
-        print_json(_document(one))
+        print_json(document)
         return
-    for name, value in _document(one).items():
+    for name, value in document.items():
         if isinstance(value, dict):
             click.echo(f"{name}")
             for key, inner in sorted(value.items()):
@@ -82,7 +82,7 @@ def approve(version: str, why: str, common: Common) -> None:
 @WHY
 @common
 def reject(version: str, why: str, common: Common) -> None:
-    """Reject a version: if it was the champion, the one approved before it leads again."""
+    """Reject a version: a champion gives way to the version approved before it."""
     _change(version, "Rejected", why or "rejected by hand", common)
 
 
@@ -90,17 +90,20 @@ def reject(version: str, why: str, common: Common) -> None:
 @WHY
 @common
 def rollback(why: str, common: Common) -> None:
-    """Reject the champion, so that the version approved before it leads again."""
-    from basketwise.registry.rollback import rollback as roll_back
+    """Reject the champion: the version approved before it becomes champion again."""
+    from basketwise.registry.deployment import rollback as roll_back
 
     registry, ctx = _open(common)
     with ctx.workspace.storage.exclusive():
-        rejected, leads = roll_back(registry, who=user(), why=why or "by hand")
+        rejected, champion = roll_back(registry, who=user(), why=why or "by hand")
         path = _follow(registry, ctx)
     if common.as_json:
-        print_json({"rejected": rejected.version, "champion": leads.version, "config": path})
+        print_json({"rejected": rejected.version, "champion": champion.version, "config": path})
     else:
-        click.echo(f"Version {rejected.version} is rejected; version {leads.version} leads again.")
+        click.echo(
+            f"Version {rejected.version} is rejected; version {champion.version} is the champion "
+            "again."
+        )
         _tell_latest(path)
 
 
@@ -110,12 +113,13 @@ def rollback(why: str, common: Common) -> None:
 def history(version: str | None, common: Common) -> None:
     """Show who changed what, when and why; of one version or of all."""
     registry, _ = _open(common)
-    changes = registry.history(_find(registry, version).version if version else None)
+    changes = registry.history(_version(registry, version).version if version else None)
     if common.as_json:
         print_json({"changes": [_change_document(change) for change in changes]})
         return
     for change in changes:
-        old = f"{change.old} → " if change.old else ""
+        # The gate's first decision often leaves the state as it was.
+        old = f"{change.old} → " if change.old not in (None, change.new) else ""
         click.echo(
             f"{change.at:%Y-%m-%d %H:%M:%S}  version {change.version}  {old}{change.new}  "
             f"by {change.who}: {change.why}"
@@ -123,10 +127,10 @@ def history(version: str | None, common: Common) -> None:
 
 
 def _open(shared: Common) -> tuple[Registry, Context]:
-    from basketwise.run.pipeline import registry_of
+    from basketwise.registry.opening import existing_registry
 
     ctx = context(shared, shared.config())
-    return registry_of(ctx), ctx
+    return existing_registry(ctx.config, ctx.workspace.storage), ctx
 
 
 def making(workspace: str) -> str:
@@ -136,7 +140,7 @@ def making(workspace: str) -> str:
     return f"{command} --data PATH{where}"
 
 
-def _find(registry: Registry, version: str) -> ModelVersion:
+def _version(registry: Registry, version: str) -> ModelVersion:
     from basketwise.errors import InputError
 
     if version != "champion":
@@ -152,7 +156,7 @@ def _change(version: str, state: str, why: str, shared: Common) -> None:
 
     registry, ctx = _open(shared)
     with ctx.workspace.storage.exclusive():
-        number = _find(registry, version).version
+        number = _version(registry, version).version
         changed = registry.set_state(number, ApprovalState(state), who=user(), why=why)
         path = _follow(registry, ctx)
     if shared.as_json:
@@ -174,9 +178,9 @@ def _follow(registry: Registry, ctx: Context) -> str | None:
 
 def _tell_latest(path: str | None) -> None:
     if path is None:
-        click.echo("No version leads now: latest_model_config.json is gone.")
+        click.echo("There is no champion, and so no latest_model_config.json.")
     else:
-        click.echo(f"latest_model_config.json names the champion; see also {shown(path)}")
+        click.echo(f"latest_model_config.json names the champion, as does {shown(path)}")
 
 
 def _document(version: ModelVersion) -> dict[str, Any]:
@@ -188,6 +192,7 @@ def _document(version: ModelVersion) -> dict[str, Any]:
         "created_at": version.created_at.isoformat(timespec="seconds"),
         "uri": version.uri,
         "model_data_url": version.model_data_url,
+        "model_digest": version.model_digest,
         "sha256": version.sha256,
         "description": version.description,
         "metrics": version.metrics,

@@ -100,18 +100,11 @@ def _document(result: BatchResult) -> dict[str, Any]:
 def _scorer(model: str, ctx: Context) -> Model:
     from basketwise.errors import InputError
     from basketwise.model import load_model_archive
-    from basketwise.run.pipeline import has_registry, registry_of
+    from basketwise.registry.opening import existing_registry
 
-    named_version = model == "champion" or model.isdigit()
-    if not named_version:
+    if model != "champion" and not model.isdigit():
         return load_model_archive(Path(model).expanduser())
-    if not has_registry(ctx):
-        raise InputError(
-            f"The workspace {ctx.workspace.storage.location!r} has no registry to take "
-            f"{model!r} from.",
-            "Run 'basketwise run --data PATH' first, or give --model PATH/model.tar.gz.",
-        )
-    registry = registry_of(ctx)
+    registry = existing_registry(ctx.config, ctx.workspace.storage)
     version = registry.champion() if model == "champion" else registry.get(model)
     if version is None:
         raise InputError(

@@ -12,8 +12,8 @@ from basketwise.config import Config, without_password
 from basketwise.doctor.check import Check, failure, guarded
 from basketwise.errors import BasketwiseError
 from basketwise.plugins import CHECKS, load
-from basketwise.registry.opening import DATABASE, SAGEMAKER, on_sagemaker, open_registry
-from basketwise.run.workspace import REGISTRY, Workspace, open_workspace
+from basketwise.registry.opening import REGISTRY, SAGEMAKER, on_sagemaker, open_registry
+from basketwise.run.workspace import Workspace, open_workspace
 from basketwise.storage.opening import scheme_of
 
 DISK_PER_RAW_BYTE = 4
@@ -144,8 +144,9 @@ def registry(workspace: Workspace | None, config: Config, location: str) -> Chec
     folder = workspace.storage.workplace / REGISTRY if workspace else Path(REGISTRY)
     in_cloud = on_sagemaker(config.registry, location)
     where = SAGEMAKER if in_cloud else without_password(config.registry.uri) or "embedded"
-    if where == "embedded" and not (folder / DATABASE).is_file():
+    if where == "embedded" and not folder.is_dir():
         return Check("registry", "ok", "embedded; the first run makes it")
     versions = open_registry(config.registry, folder, config.aws, location).versions()
+    noun = "version" if len(versions) == 1 else "versions"
     champion = next((version.version for version in versions if version.champion), "none")
-    return Check("registry", "ok", f"{where}: {len(versions)} versions, champion: {champion}")
+    return Check("registry", "ok", f"{where}: {len(versions)} {noun}, champion: {champion}")

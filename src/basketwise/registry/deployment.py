@@ -1,16 +1,31 @@
-"""Deployment configurations that always agree with the registry."""
+"""Deployment configurations, which always agree with the registry; and going back to the last one.
+
+What whoever deploys a version needs to know about it is written once: a version whose
+configuration is there already gets no second file.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
 
 from basketwise.artifact.archive import read_json
 from basketwise.config import DeploymentConfig
+from basketwise.errors import InputError, WorkspaceError
 from basketwise.files import EVALUATION_RESULTS, MODEL_METADATA
-from basketwise.registry.export import LATEST, build_deployment_config, write_deployment_config
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
+
+LATEST = "latest_model_config.json"
+PREFIX = "model_deployment_config_"
+SCORES = ("accuracy", "f1_score", "precision", "recall", "cv_accuracy")
+NEEDED = (*SCORES, "feature_columns", "target_classes", "training_timestamp")
 
 
 def export_version(
@@ -44,3 +59,217 @@ def follow_champion(registry: Registry, folder: Path, config: DeploymentConfig) 
         (folder / LATEST).unlink(missing_ok=True)
         return None
     return export_version(registry, champion, folder, config)
+
+
+def rollback(registry: Registry, *, who: str, why: str) -> tuple[ModelVersion, ModelVersion]:
+    """Reject the champion, so that the version approved before it leads again.
+
+    Returns
+    -------
+    tuple of ModelVersion
+        The version that was rejected (its history says ``rolled back: <why>``), and the one that
+        leads now.
+
+    Raises
+    ------
+    InputError
+        If no version leads, or no other version is approved; nothing is changed then.
+    """
+    versions = registry.versions()
+    champion = next((version for version in versions if version.champion), None)
+    if champion is None:
+        raise InputError(
+            "There is nothing to roll back: no version is approved.",
+            "Approve a version first: basketwise models approve VERSION",
+        )
+    if not any(v.state is ApprovalState.APPROVED and not v.champion for v in versions):
+        raise InputError(
+            f"Version {champion.version} cannot be rolled back: no other version is approved.",
+            "Approve an earlier version first, or reject this one to be left without a champion: "
+            f"basketwise models reject {champion.version}",
+        )
+    rejected = registry.set_state(
+        champion.version, ApprovalState.REJECTED, who=who, why=f"rolled back: {why}"
+    )
+    successor = registry.champion()
+    if successor is None:
+        raise InputError(
+            f"Version {champion.version} was rolled back, but nothing leads now: the other "
+            "approved versions were rejected at the same moment.",
+            "See who did it with: basketwise models history",
+        )
+    return rejected, successor
+
+
+def build_deployment_config(
+    version: ModelVersion,
+    results: Mapping[str, Any],
+    config: DeploymentConfig,
+    *,
+    exported_at: datetime,
+) -> dict[str, Any]:
+    """Return the deployment configuration of one version as plain JSON values.
+
+    Parameters
+    ----------
+    version : ModelVersion
+        As the registry knows it now.
+    results : mapping
+        What the evaluation left: ``accuracy, f1_score, precision, recall, cv_accuracy`` (fractions,
+        macro averages), ``feature_columns``, ``target_classes``, ``training_timestamp``.
+    config : DeploymentConfig
+        Instance and scaling.
+    exported_at : datetime
+        Timezone-aware; written in UTC.
+
+    Raises
+    ------
+    InputError
+        If ``results`` lacks one of its keys.
+    """
+    missing = [name for name in NEEDED if name not in results]
+    if missing:
+        raise InputError(
+            f"The results of version {version.version} lack {', '.join(missing)}.",
+            f"Needed: {', '.join(NEEDED)}. Evaluate the run again.",
+        )
+    return {
+        "model_info": {
+            "model_package_arn": version.uri,
+            "model_data_url": version.model_data_url,
+            "image_uri": version.image_uri,
+            "model_name": version.tags.get("model_name", _group_of(version.uri)),
+            "approval_status": str(version.state),
+            "model_sha256": version.sha256,
+        },
+        "performance_metrics": {name: float(results[name]) for name in SCORES},
+        "deployment_config": {
+            "endpoint_config": {
+                "instance_type": config.instance_type,
+                "initial_instance_count": config.initial_instance_count,
+                "max_instance_count": config.max_instance_count,
+            },
+            "auto_scaling": {
+                "min_capacity": config.min_capacity,
+                "max_capacity": config.max_capacity,
+                "target_cpu_utilization": config.target_cpu_utilization,
+            },
+        },
+        "feature_info": {
+            "feature_columns": list(results["feature_columns"]),
+            "target_classes": list(results["target_classes"]),
+        },
+        "metadata": {
+            "training_timestamp": str(results["training_timestamp"]),
+            "model_version": version.version,
+            "export_timestamp": exported_at.astimezone(UTC).isoformat(),
+        },
+    }
+
+
+def write_deployment_config(
+    folder: Path, document: dict[str, Any], *, approved: bool, at: datetime
+) -> Path:
+    """Write a deployment configuration, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        ``deployment-configs/`` of the workspace; made if needed.
+    document : dict
+        From :func:`build_deployment_config`.
+    approved : bool
+        Whether ``latest_model_config.json`` is to name this version too.
+    at : datetime
+        Timezone-aware; names the file, in UTC. A file of the same second is never overwritten:
+        the name moves on to the next free second.
+
+    Returns
+    -------
+    Path
+        ``model_deployment_config_<YYYYMMDD_HHMMSS>.json``; an earlier one if it says the same but
+        for the time of the export.
+
+    Raises
+    ------
+    InputError
+        If ``approved`` is said of a document whose ``approval_status`` is another; nothing is
+        written then.
+    WorkspaceError
+        If the folder cannot be written to.
+    """
+    status = document["model_info"]["approval_status"]
+    if approved and status != ApprovalState.APPROVED:
+        raise InputError(
+            f"{LATEST} may only name an Approved version; version "
+            f"{document['metadata']['model_version']} is {status}.",
+            "Approve it first, or export it without making it the latest.",
+        )
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = _existing(folder, document) or _write_new(folder, text, at.astimezone(UTC))
+        text, latest = path.read_text(encoding="utf-8"), folder / LATEST
+        if approved and not (latest.is_file() and latest.read_text(encoding="utf-8") == text):
+            with _scratch(folder, text) as scratch:
+                scratch.replace(latest)
+    except OSError as error:
+        raise WorkspaceError(
+            f"The deployment configuration cannot be written to {folder}: "
+            f"{error.strerror or error}.",
+            "Free some disk space or choose a workspace that this user may write to.",
+        ) from error
+    return path
+
+
+def _existing(folder: Path, document: dict[str, Any]) -> Path | None:
+    """Return the newest file that says the same as a document, but for the time of its export."""
+    for path in sorted(folder.glob(f"{PREFIX}*.json"), reverse=True):
+        with suppress(ValueError, KeyError, TypeError):
+            earlier = json.loads(path.read_bytes())
+            exported = {"export_timestamp": earlier["metadata"]["export_timestamp"]}
+            if earlier == document | {"metadata": document["metadata"] | exported}:
+                return path
+    return None
+
+
+def _write_new(folder: Path, text: str, at: datetime) -> Path:
+    with _scratch(folder, text) as scratch:
+        while True:
+            path = folder / f"{PREFIX}{at:%Y%m%d_%H%M%S}.json"
+            if _named(scratch, path):
+                return path
+            at += timedelta(seconds=1)
+
+
+def _named(scratch: Path, path: Path) -> bool:
+    """Give a finished file its name, unless the name is taken."""
+    if path.exists():
+        return False
+    try:
+        # Unlike a rename, a link refuses a name that another process takes at this moment.
+        path.hardlink_to(scratch)
+    except FileExistsError:
+        return False
+    except OSError:
+        # Some file systems know no links.
+        scratch.replace(path)
+    return True
+
+
+@contextmanager
+def _scratch(folder: Path, text: str) -> Iterator[Path]:
+    path = folder / f".{uuid4().hex}.tmp"
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _group_of(uri: str) -> str:
+    """Return the group in ``models:/<group>/<version>`` or in a package ARN, which ends so too."""
+    return uri.split("/")[-2]

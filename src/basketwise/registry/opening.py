@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from basketwise.config import AwsConfig, Config, RegistryConfig
-from basketwise.errors import ConfigError, DependencyError, WorkspaceError
+from basketwise.errors import ConfigError, DependencyError, InputError, WorkspaceError
 from basketwise.plugins import REGISTRIES, load
 from basketwise.registry.protocol import Registry
 from basketwise.storage.opening import scheme_of
+from basketwise.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 REACH_SECONDS = 5.0
 """So long may a server take to accept a connection, and again to say anything."""
 
-CREATE_SECONDS = 120.0
-"""So long is another process waited for that creates the same registry."""
-
-DATABASE = "registry.db"
+REGISTRY = "registry"
+"""The embedded registry's folder in a workspace."""
 
 SAGEMAKER = "sagemaker"
 """The ``registry.uri`` that means SageMaker Model Registry."""
@@ -28,7 +29,7 @@ SAGEMAKER = "sagemaker"
 def open_registry(
     config: RegistryConfig, folder: Path, aws: AwsConfig | None = None, workspace: str = ""
 ) -> Registry:
-    """Open the registry; the embedded one is created where there is none.
+    """Open the registry; nothing is created yet, and a server is only asked whether it answers.
 
     Parameters
     ----------
@@ -38,12 +39,12 @@ def open_registry(
         credentials come from MLflow's own variables
         (``MLFLOW_TRACKING_USERNAME``, ``MLFLOW_TRACKING_PASSWORD``, ``MLFLOW_TRACKING_TOKEN``).
     folder : Path
-        The workspace's registry folder: gets ``registry.db`` and ``artifacts/``. May be moved as
-        a whole between two openings.
+        The workspace's registry folder: gets ``registry.db`` and ``artifacts/`` with the first
+        registration. May be moved as a whole between two openings.
     aws : AwsConfig, optional
         Region, bucket and image of SageMaker Model Registry.
     workspace : str
-        Where the workspace lies; if that is in S3, SageMaker Model Registry keeps its files there.
+        Where the workspace is; if that is in S3, SageMaker Model Registry keeps its files there.
 
     Returns
     -------
@@ -54,9 +55,9 @@ def open_registry(
     ConfigError
         If ``uri`` is neither empty, ``sagemaker`` nor http(s)://host….
     WorkspaceError
-        If the folder cannot be made.
+        If the folder's name cannot be part of SQLite's address.
     DependencyError
-        If the server cannot be reached (within about 10 seconds) or the database is unusable.
+        If the server cannot be reached (within about 10 seconds).
     """
     if on_sagemaker(config, workspace):
         settings = Config(registry=config, aws=aws or AwsConfig())
@@ -68,68 +69,67 @@ def open_registry(
 
 
 def on_sagemaker(config: RegistryConfig, workspace: str) -> bool:
-    """Whether versions are kept in SageMaker: as a bucket's workspace does by itself."""
+    """Whether versions are stored in SageMaker: as a bucket's workspace does by itself."""
     return config.uri == SAGEMAKER or (not config.uri and scheme_of(workspace) == "s3")
 
 
+def is_embedded(config: RegistryConfig, workspace: str) -> bool:
+    """Whether the registry is a folder of the workspace, and nowhere else."""
+    return not config.uri and not on_sagemaker(config, workspace)
+
+
+def registry_of(config: Config, storage: Storage) -> Registry:
+    """Open a workspace's registry, or the server that the configuration names."""
+    folder = storage.workplace / REGISTRY
+    return open_registry(config.registry, folder, config.aws, storage.location)
+
+
+def existing_registry(config: Config, storage: Storage) -> Registry:
+    """Open a workspace's registry for a command that works on versions.
+
+    Raises
+    ------
+    InputError
+        If the registry would be a folder of a workspace that does not exist.
+    """
+    if is_embedded(config.registry, storage.location) and not storage.workplace.is_dir():
+        raise InputError(
+            f"There is no workspace {storage.location!r}.",
+            "Give the --workspace of a run, or make one: basketwise run --data PATH",
+        )
+    return registry_of(config, storage)
+
+
 def _embedded(group: str, folder: Path) -> Registry:
-    from basketwise.registry.mlflow.calls import Address, connect, translated
+    from basketwise.registry.mlflow.calls import Address, connect
+    from basketwise.registry.mlflow.database import DATABASE, create
     from basketwise.registry.mlflow.registry import MlflowRegistry
 
     folder = folder.resolve()
     if "?" in str(folder):
         raise WorkspaceError(
-            f"The registry cannot lie in {folder}: SQLite addresses must not contain '?'.",
+            f"The registry cannot be stored in {folder}: SQLite addresses must not contain '?'.",
             "Rename the folder or choose another workspace.",
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WorkspaceError(
-            f"The registry folder {folder} cannot be made: {error.strerror or error}.",
-            "Choose a workspace that this user may write to.",
-        ) from error
-    uri = f"sqlite:///{(folder / DATABASE).as_posix()}"
-    address = Address(uri, folder)
-    translated(address, "creating it", lambda: _create(folder / DATABASE))
-    client = translated(address, "opening it", lambda: connect(uri))
-    return MlflowRegistry(client, group=group, address=address)
+    database = folder / DATABASE
+    uri = f"sqlite:///{database.as_posix()}"
 
+    def created() -> MlflowClient:
+        create(database)
+        return connect(uri)
 
-def _create(database: Path) -> None:
-    """Make the database, unless it is there: whole or not at all.
-
-    MLflow builds the tables in some fifty steps of seconds in all. Two processes that do so in one
-    file break it, and so does a Ctrl-C between two steps.
-    """
-    if database.exists():
-        return
-    from filelock import FileLock
-
-    from basketwise.registry.mlflow.calls import connect
-
-    with FileLock(database.with_suffix(".lock"), timeout=CREATE_SECONDS):
-        if database.exists():
-            return
-        # MLflow keeps the file open for good, so a copy gets the name, not the file itself.
-        with TemporaryDirectory(prefix="basketwise-", ignore_cleanup_errors=True) as scratch:
-            draft = Path(scratch) / database.name
-            connect(f"sqlite:///{draft.as_posix()}")
-            copied = Path(shutil.copyfile(draft, database.with_suffix(".new")))
-            copied.replace(database)
+    return MlflowRegistry(Address(uri, folder), group=group, connect=created)
 
 
 def _on_server(config: RegistryConfig) -> Registry:
     parts = _address(config.uri)
-    place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    _reach(config.uri, place)
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    _reach(config.uri, shown)
 
-    from basketwise.registry.mlflow.calls import Address, connect, translated
+    from basketwise.registry.mlflow.calls import Address, connect
     from basketwise.registry.mlflow.registry import MlflowRegistry
 
-    address = Address(place)
-    client = translated(address, "opening it", lambda: connect(config.uri))
-    return MlflowRegistry(client, group=config.group, address=address)
+    return MlflowRegistry(Address(shown), group=config.group, connect=lambda: connect(config.uri))
 
 
 def _address(uri: str) -> SplitResult:
@@ -147,7 +147,7 @@ def _address(uri: str) -> SplitResult:
     return parts
 
 
-def _reach(uri: str, place: str) -> None:
+def _reach(uri: str, shown: str) -> None:
     """Refuse a server that does not answer, before MLflow asks it again and again for minutes."""
     # Comes with MLflow, and goes through the same proxies as MLflow will.
     import requests
@@ -160,14 +160,14 @@ def _reach(uri: str, place: str) -> None:
         return
     except requests.RequestException as error:
         raise DependencyError(
-            f"The MLflow server at {place} cannot be reached: {_reason(error)}.",
+            f"The MLflow server at {shown} cannot be reached: {_reason(error)}.",
             "Check registry.uri and that the server runs and can be reached from here; or leave "
             "registry.uri empty to use the registry in the workspace.",
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """Return what lies at the bottom of a chain of errors about one connection."""
+    """Say in a few words why a server did not answer."""
     import requests
 
     if isinstance(error, requests.Timeout):

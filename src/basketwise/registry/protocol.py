@@ -1,4 +1,4 @@
-"""What a model registry must do, whoever keeps it.
+"""What a model registry must do, whatever stores it.
 
 Approval is a property of a *version*; the *champion* is the version that was approved last and is
 still approved. So a rollback is nothing but a rejection: the version approved before it leads
@@ -23,6 +23,46 @@ class ApprovalState(StrEnum):
 
 
 @dataclass(frozen=True)
+class TrainedCandidate:
+    """One of the models that the submitted one was chosen from."""
+
+    name: str
+    metrics: dict[str, float]
+    params: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model came from.
+
+    Attributes
+    ----------
+    started_at
+        Timezone-aware.
+    seconds
+        How long the run took.
+    command
+        What repeats the run.
+    data
+        Where the raw files were.
+    data_hash
+        Hex digest of the raw files.
+    lines
+        Accepted lines.
+    git_commit
+        Empty outside a repository.
+    """
+
+    started_at: datetime
+    seconds: float
+    command: str
+    data: str
+    data_hash: str
+    lines: int
+    git_commit: str = ""
+
+
+@dataclass(frozen=True)
 class Submission:
     """A trained model on its way into the registry.
 
@@ -43,7 +83,15 @@ class Submission:
     tags
         Anything else worth finding a version by.
     attachments
-        Local files to keep with the version: plots, ``report.html``, ``report.json``.
+        Local files to store with the version: plots, ``report.html``, ``report.json``.
+    model_digest
+        Identity of the model (:func:`basketwise.registry.identity.model_digest`); empty if unknown.
+    card
+        The model card, in Markdown.
+    candidates
+        All that were trained, the winner among them.
+    origin
+        None where it is not known.
     """
 
     run_id: str
@@ -54,6 +102,10 @@ class Submission:
     params: dict[str, str]
     tags: dict[str, str] = field(default_factory=dict)
     attachments: tuple[Path, ...] = ()
+    model_digest: str = ""
+    card: str = ""
+    candidates: tuple[TrainedCandidate, ...] = ()
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -68,11 +120,13 @@ class ModelVersion:
     uri: str
     """What the registry calls this version (``models:/name/3``, a model package ARN)."""
     model_data_url: str
-    """Where its ``model.tar.gz`` lies."""
+    """Where its ``model.tar.gz`` is stored."""
     description: str
     metrics: dict[str, float]
     tags: dict[str, str]
     champion: bool
+    model_digest: str = ""
+    """Identity of the model; empty for versions of Basketwise before 0.2."""
     image_uri: str | None = None
     """Container image that serves it, where the registry knows of one."""
 
@@ -91,9 +145,10 @@ class Change:
 
 
 class Registry(Protocol):
-    """A place that keeps versions, their approval and the history of both.
+    """A store of versions, their approval and the history of both.
 
-    All times are UTC and timezone-aware. ``who`` and ``why`` are kept as given. Versions are
+    All times are UTC and timezone-aware. ``who`` and ``why`` are stored as given. Reading creates
+    nothing: a registry that nobody registered in is empty. Versions are
     numbered ``"1"``, ``"2"``, … in the order of registration.
 
     Raises
@@ -104,8 +159,12 @@ class Registry(Protocol):
         From any method when the registry cannot be reached or refuses.
     """
 
+    def prepare(self) -> None:
+        """Do ahead what a registration needs and what takes seconds; may run in a thread."""
+        ...
+
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
-        """Keep a new version, in state ``PendingManualApproval``."""
+        """Store a new version, in state ``PendingManualApproval``."""
         ...
 
     def get(self, version: str) -> ModelVersion:
@@ -121,7 +180,7 @@ class Registry(Protocol):
         ...
 
     def set_state(self, version: str, state: ApprovalState, *, who: str, why: str) -> ModelVersion:
-        """Change a version's state; saying the same state again is kept in the history too."""
+        """Change a version's state; the same state again is stored in the history too."""
         ...
 
     def history(self, version: str | None = None) -> list[Change]:
@@ -129,5 +188,5 @@ class Registry(Protocol):
         ...
 
     def fetch(self, version: str, folder: Path) -> Path:
-        """Bring a version's ``model.tar.gz`` into ``folder``; its sha256 has been checked."""
+        """Copy a version's ``model.tar.gz`` into ``folder``; its sha256 has been checked."""
         ...

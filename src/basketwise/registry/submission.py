@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -11,12 +14,31 @@ from basketwise.artifact.archive import read_document
 from basketwise.digests import sha256
 from basketwise.evaluation.gate import rule_lines
 from basketwise.files import ARCHIVE, EVALUATION_RESULTS, JOB_FILE, REPORT_HTML, REPORT_JSON
-from basketwise.registry.protocol import Submission
-from basketwise.report.types import Report
+from basketwise.registry.identity import model_digest
+from basketwise.registry.protocol import (
+    ModelVersion,
+    Origin,
+    Registry,
+    Submission,
+    TrainedCandidate,
+)
+from basketwise.report.types import LeaderboardRow, Report
+
+WINNER = {
+    "accuracy": "test_accuracy",
+    "f1_score": "test_f1",
+    "precision": "test_precision",
+    "recall": "test_recall",
+    "cv_accuracy": "cv_accuracy_mean",
+}
+"""The version's own metrics, and where the leaderboard has them."""
+
+SCORES = (*WINNER.values(), "train_accuracy", "cv_accuracy_std", "cv_f1_mean", "fit_seconds")
+"""What is compared among candidates."""
 
 
 def submission(run_id: str, folder: Path, report: Report) -> Submission:
-    """Put together what the registry keeps of a run.
+    """Put together what the registry stores of a run.
 
     Parameters
     ----------
@@ -25,73 +47,124 @@ def submission(run_id: str, folder: Path, report: Report) -> Submission:
     folder : Path
         Its artifacts.
     report : Report
-        What evaluation found; the settings that made the run are kept as parameters
+        What evaluation found; the settings that made the run become parameters
         ``section.key``.
     """
     archive = folder / ARCHIVE
     rows = [row for row in report["leaderboard"] if row["kind"] == "candidate"]
-    metrics = {
-        f"{row['model']}_{key}": float(value)
-        for row in rows
-        for key, value in (
-            ("test_accuracy", row["test_accuracy"]),
-            ("test_f1", row["test_f1"]),
-            ("cv_f1_mean", row["cv_f1_mean"]),
-        )
-        if value is not None
-    }
     best = next(row for row in rows if row["winner"])
-    metrics |= {
-        name: float(value)
-        for name, value in (
-            ("accuracy", best["test_accuracy"]),
-            ("f1_score", best["test_f1"]),
-            ("precision", best["test_precision"]),
-            ("recall", best["test_recall"]),
-            ("cv_accuracy", best["cv_accuracy_mean"]),
-        )
-        if value is not None
+    metrics = {
+        f"{row['model']}_{name}": value
+        for row in rows
+        for name, value in _scores(row, ("test_accuracy", "test_f1", "cv_f1_mean")).items()
     }
-    params = {
-        f"{section}.{key}": json.dumps(value)
-        for section, values in _sections(report)
-        for key, value in values.items()
-    }
-    pictures = sorted(folder.glob("*.png"))
+    winner = _scores(best, WINNER.values())
+    metrics |= {name: winner[key] for name, key in WINNER.items() if key in winner}
+    params = dict(_leaves(report["lineage"]["config"]))
     evaluated = json.loads((folder / EVALUATION_RESULTS).read_bytes())
     documents = [folder / REPORT_HTML, folder / REPORT_JSON, folder / EVALUATION_RESULTS]
+    data, lineage = report["data"], report["lineage"]
+    origin = Origin(
+        started_at=datetime.fromisoformat(report["run"]["started_at"]),
+        seconds=report["run"]["seconds"],
+        command=report["run"]["command"],
+        data=report["run"]["data"],
+        data_hash=lineage["data_hash"],
+        lines=data["lines_accepted"],
+        git_commit=lineage["git_commit"] or "",
+    )
+    title = f"{best['model']}, trained on {origin.lines:,} lines"
+    rules = rule_lines(report["verdict"]["reasons"])
+    tags = {
+        "model_name": best["model"],
+        "data_hash": origin.data_hash,
+        "data_source": origin.data,
+        "dataset_size": str(origin.lines),
+        "feature_count": str(len(evaluated["feature_columns"])),
+        "training_timestamp": str(evaluated["training_timestamp"]),
+        "code_version": lineage["code_version"],
+        "git_commit": origin.git_commit,
+        "training_job": _job(folder),
+    }
     return Submission(
         run_id=run_id,
         model_archive=archive,
         sha256=sha256(archive),
-        description=(
-            f"{best['model']}, trained on {report['data']['lines_accepted']:,} lines\n\n"
-            f"{rule_lines(report['verdict']['reasons'])}"
-        ),
+        model_digest=model_digest(archive),
+        description=f"{title}\n\n{rules}",
         metrics=metrics,
         params=params,
-        tags={
-            "model_name": best["model"],
-            "data_hash": report["lineage"]["data_hash"],
-            "data_source": report["run"]["data"],
-            "dataset_size": str(report["data"]["lines_accepted"]),
-            "feature_count": str(len(evaluated["feature_columns"])),
-            "training_timestamp": str(evaluated["training_timestamp"]),
-            "code_version": report["lineage"]["code_version"],
-            "git_commit": report["lineage"]["git_commit"] or "",
-            **_job(folder),
-        },
-        attachments=(*pictures, *documents),
+        tags={name: value for name, value in tags.items() if value},
+        attachments=(*sorted(folder.glob("*.png")), *documents),
+        card=_card(title, rules, winner, report),
+        candidates=tuple(_candidate(row, params) for row in rows),
+        origin=origin,
     )
 
 
-def _job(folder: Path) -> dict[str, str]:
-    """Name the job that trained it, if one did."""
+def _scores(row: LeaderboardRow, names: Iterable[str]) -> dict[str, float]:
+    """Return a row's scores by name; what was not measured is left out."""
+    values = {name: cast("float | None", row.get(name)) for name in names}
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _candidate(row: LeaderboardRow, params: Mapping[str, str]) -> TrainedCandidate:
+    own = f"training.{row['model']}."
+    return TrainedCandidate(
+        name=row["model"],
+        metrics=_scores(row, SCORES),
+        params={
+            name.removeprefix(own): value for name, value in params.items() if name.startswith(own)
+        },
+    )
+
+
+def _card(title: str, rules: str, winner: Mapping[str, float], report: Report) -> str:
+    """Return the model card: what it does, how well, on what data, under which conditions."""
+    scores = "\n".join(
+        f"| {name.removeprefix('test_').replace('_', ' ')} | {value:.4f} |"
+        for name, value in winner.items()
+    )
+    checks = "\n".join(f"- {line}" for line in rules.splitlines() if line)
+    return (
+        f"# Price sensitivity of baskets: {title}\n\n"
+        "Takes raw till lines and predicts for each basket whether its price sensitivity is Low, "
+        "Medium or High, with calibrated probabilities.\n\n"
+        f"{report['verdict']['headline']}\n\n"
+        f"| score of the winner | |\n| --- | --- |\n{scores}\n\n"
+        f"**Data.** {report['data']['split']['description']} "
+        f"{report['data']['lines_rejected']:,} of {report['data']['lines_read']:,} lines were "
+        f"rejected. sha256 of the raw files: `{report['lineage']['data_hash']}`.\n\n"
+        f"**Gate.**\n\n{checks}\n\n"
+        f"**Made by** `{report['run']['command']}`. "
+        "Slices, calibration and drivers: `attachments/report.html`.\n"
+    )
+
+
+def _leaves(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield nested settings as ``section.key`` and plain text."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield f"{prefix}{name}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{name}", "" if value is None else str(value)
+
+
+def registered(registry: Registry, submission: Submission) -> ModelVersion | None:
+    """Return the newest version of the same model, whichever run it was registered from."""
+
+    def same(version: ModelVersion) -> bool:
+        if version.model_digest and submission.model_digest:
+            return version.model_digest == submission.model_digest
+        return version.sha256 == submission.sha256
+
+    return next(filter(same, registry.versions()), None)
+
+
+def _job(folder: Path) -> str:
+    """Name the job that trained it; empty if this process did."""
     if not (folder / JOB_FILE).is_file():
-        return {}
-    return {"training_job": str(read_document(folder / JOB_FILE)["name"])}
-
-
-def _sections(report: Report) -> list[tuple[str, dict[str, JsonValue]]]:
-    config = report["lineage"]["config"]
-    return [(name, values) for name, values in config.items() if isinstance(values, dict)]
+        return ""
+    return str(read_document(folder / JOB_FILE)["name"])

@@ -8,9 +8,9 @@ from pathlib import Path
 from basketwise.concurrency import abandoning_pool
 from basketwise.etl.metadata import Metadata
 from basketwise.registry.deployment import export_version
-from basketwise.registry.opening import DATABASE, on_sagemaker, open_registry
-from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry, Submission
-from basketwise.registry.submission import submission
+from basketwise.registry.opening import registry_of
+from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
+from basketwise.registry.submission import registered, submission
 from basketwise.report.types import Report
 from basketwise.run.cache import Outcome
 from basketwise.run.context import Context
@@ -22,7 +22,6 @@ from basketwise.run.workspace import (
     ARTIFACTS,
     DEPLOYMENT_CONFIGS,
     GOLD,
-    REGISTRY,
     SILVER,
     Staging,
 )
@@ -85,17 +84,18 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
     """
     workspace = context.workspace
     # A server that cannot be reached says so now, not after the training.
-    server = None if is_embedded(context) else registry_of(context)
+    registry = registry_of(context.config, workspace.storage)
     with workspace.staged() as staging:
         run_id = run_id or context.new_run()
         made = etl(data, staging, context)
         if context.platform.in_place:
             made = publish_data(made, staging, context)
         with abandoning_pool(1) as pool:
-            # Loading MLflow takes seconds; training does not need this thread.
-            opening = pool.submit(lambda: server or registry_of(context))
+            if any(outcome.ran for outcome in made.outcomes):
+                # A version will follow, and training does not need this thread. Should it fail,
+                # the registration says so.
+                pool.submit(registry.prepare)
             trained = train(made, staging, run_id, context)
-            registry = opening.result()
         evaluated = evaluate(made, trained, staging, run_id, registry, context)
         publish_data(made, staging, context)
         folder = evaluated.folder
@@ -137,10 +137,10 @@ def publish(run_id: str, staging: Staging, context: Context) -> Path:
 
 
 def register(registry: Registry, folder: Path, report: Report, context: Context) -> ModelVersion:
-    """Keep a run's model in the registry, approved if the gate said so.
+    """Register a run's model, approved if the gate said so.
 
-    A run whose model is there already, byte for byte, gets no second version; if the registration
-    was cut off before the gate had its say, it has it now.
+    A model that is registered already gets no second version, whatever else its archive says. The
+    gate revises what it decided of that version itself, and leaves alone what a person decided.
 
     Raises
     ------
@@ -149,24 +149,19 @@ def register(registry: Registry, folder: Path, report: Report, context: Context)
     """
     with context.reporter.stage("registry") as log:
         verified_step("evaluation", folder)
-        kept = submission(folder.name, folder, report)
-        version = _registered(registry, kept)
-        if version is not None and len(registry.history(version.version)) > 1:
+        submitted = submission(folder.name, folder, report)
+        version = registered(registry, submitted) or registry.register(submitted, who=GATE)
+        verdict = report["verdict"]
+        state = ApprovalState.APPROVED if verdict["approved"] else ApprovalState.PENDING
+        *_, last = registry.history(version.version)
+        undecided = last.old is None
+        if undecided or (last.who == GATE and last.new is not state):
+            why = verdict["description"]
+            version = registry.set_state(version.version, state, who=GATE, why=why)
+            log.finish(f"version {version.version} is {version.state}")
+        else:
             log.finish(f"version {version.version} is {version.state}; cached")
-            return version
-        version = version or registry.register(kept, who=GATE)
-        state = ApprovalState.APPROVED if report["verdict"]["approved"] else ApprovalState.PENDING
-        version = registry.set_state(
-            version.version, state, who=GATE, why=report["verdict"]["description"]
-        )
-        log.finish(f"version {version.version} is {version.state}")
     return version
-
-
-def _registered(registry: Registry, kept: Submission) -> ModelVersion | None:
-    same = (kept.run_id, kept.sha256)
-    found = (one for one in registry.versions() if (one.run_id, one.sha256) == same)
-    return next(found, None)
 
 
 def export(registry: Registry, version: ModelVersion, context: Context) -> Path | None:
@@ -184,22 +179,3 @@ def write_config(registry: Registry, version: ModelVersion, context: Context) ->
     """Write the deployment configuration of a version; returns the file's name."""
     with context.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
         return export_version(registry, version, folder, context.config.deployment).name
-
-
-def registry_of(context: Context) -> Registry:
-    """Open the workspace's registry, or the server that the config names."""
-    config, storage = context.config, context.workspace.storage
-    folder = storage.workplace / REGISTRY
-    return open_registry(config.registry, folder, config.aws, storage.location)
-
-
-def has_registry(context: Context) -> bool:
-    """Whether there is a registry to ask; the embedded one appears with the first run."""
-    database = context.workspace.storage.workplace / REGISTRY / DATABASE
-    return not is_embedded(context) or database.is_file()
-
-
-def is_embedded(context: Context) -> bool:
-    """Whether the registry is stored in the workspace."""
-    config, location = context.config.registry, context.workspace.storage.location
-    return not config.uri and not on_sagemaker(config, location)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from basketwise.errors import InputError
 from basketwise.files import REPORT_JSON
+from basketwise.registry.opening import existing_registry, registry_of
 from basketwise.registry.protocol import ApprovalState, ModelVersion
 from basketwise.report.types import Report, read_report
 from basketwise.run import pipeline
@@ -47,7 +48,7 @@ def run_evaluate(
         name, folder = context.workspace.run_folder(run_id)
         data = present_data(context)
         trained = present_training(folder, data, context)
-        registry = pipeline.registry_of(context) if pipeline.has_registry(context) else None
+        registry = registry_of(context.config, context.workspace.storage)
         evaluated = evaluate(data, trained, staging, name, registry, context, all_splits=all_splits)
         if evaluated.folder == staging.artifacts:
             pipeline.publish(name, staging, context)
@@ -65,7 +66,7 @@ def run_register(run_id: str | None, context: Context) -> tuple[ModelVersion, Re
     with context.workspace.storage.exclusive():
         _, folder = context.workspace.run_folder(run_id)
         report = read_report(folder / REPORT_JSON)
-        registry = pipeline.registry_of(context)
+        registry = registry_of(context.config, context.workspace.storage)
         version = pipeline.register(registry, folder, report, context)
     return version, report
 
@@ -83,7 +84,7 @@ def run_export(version: str | None, context: Context) -> Path:
     InputError
         If there is no such version, or it is not approved.
     """
-    registry = pipeline.registry_of(context)
+    registry = existing_registry(context.config, context.workspace.storage)
     chosen = registry.get(version) if version else registry.champion()
     if chosen is None:
         raise InputError(

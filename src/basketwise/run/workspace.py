@@ -18,7 +18,7 @@ from basketwise.errors import InputError
 from basketwise.storage.opening import open_storage
 from basketwise.storage.protocol import Storage
 
-SILVER, GOLD, ARTIFACTS, REGISTRY = "silver", "gold", "artifacts", "registry"
+SILVER, GOLD, ARTIFACTS = "silver", "gold", "artifacts"
 DEPLOYMENT_CONFIGS = "deployment-configs"
 CHECKPOINTS = "checkpoints"
 STAGING = ".staging"

@@ -27,7 +27,7 @@ REGISTER = """
 import sys
 from pathlib import Path
 from basketwise.config import RegistryConfig
-from basketwise.provenance import sha256
+from basketwise.digests import sha256
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import Submission
 
@@ -103,9 +103,9 @@ def test_mlflow_shows_run_files_state_alias_and_description(
     assert run.data.params["long"].endswith("characters cut]")
     assert client.get_experiment(run.info.experiment_id).name == config.group
     files = folder / "artifacts" / shown.run_id / "artifacts"
-    assert (files / "model.tar.gz").read_bytes() == b"a model"
+    assert (files / "model" / "model.tar.gz").read_bytes() == b"a model"
     assert (files / "attachments" / "report.html").read_text() == "a report"
-    assert registry.get("2").model_data_url == str(files / "model.tar.gz")
+    assert registry.get("2").model_data_url == str(files / "model" / "model.tar.gz")
 
     registry.set_state("2", REJECTED, who="ben", why="sales fell")
     assert str(client.get_model_version_by_alias(config.group, "champion").version) == "1"

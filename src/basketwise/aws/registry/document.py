@@ -51,6 +51,7 @@ class Document:
 
     run_id: str = ""
     sha256: str = ""
+    model_digest: str = ""
     description: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +71,7 @@ def document_bytes(submission: Submission, *, at: datetime, who: str) -> bytes:
     ours = {
         "run_id": submission.run_id,
         "sha256": submission.sha256,
+        "model_digest": submission.model_digest,
         "description": submission.description,
         "metrics": metrics,
         "params": submission.params,
@@ -125,6 +127,8 @@ def read_document(data: bytes, place: str) -> Document:
         return Document(
             run_id=str(ours["run_id"]),
             sha256=str(ours["sha256"]),
+            # Documents of Basketwise 0.1 lack it.
+            model_digest=str(ours.get("model_digest", "")),
             description=str(ours["description"]),
             metrics={str(name): float(value) for name, value in ours["metrics"].items()},
             tags={str(name): str(value) for name, value in ours["tags"].items()},

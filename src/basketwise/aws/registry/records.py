@@ -74,6 +74,7 @@ def version_of(records: list[Record], version: str, group: str) -> ModelVersion:
         state=ledger.state_after(history),
         created_at=history[0].at,
         sha256=document.sha256,
+        model_digest=document.model_digest,
         uri=record.arn,
         model_data_url=record.model_data_url,
         description=ledger.describe(said, history),

@@ -37,7 +37,7 @@ from basketwise.config import Config
 from basketwise.errors import DependencyError
 from basketwise.files import ARCHIVE, METRICS_FILE
 from basketwise.registry import ledger
-from basketwise.registry.mlflow import files as mlflow_files
+from basketwise.registry.files import accept, check_files, scratch_in
 from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Submission
 
 if TYPE_CHECKING:
@@ -73,9 +73,12 @@ class SageMakerRegistry:
         self._documents = Documents(s3, names)
         self._folder = names.key(FOLDER, names.group)
 
+    def prepare(self) -> None:
+        """Nothing takes long ahead of a registration here."""
+
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
         """Keep a new version; it exists only once all its files are kept."""
-        mlflow_files.check_files(submission)
+        check_files(submission)
         if not sagemaker_calls.group_is_there(self._sagemaker, self._names.group):
             sagemaker_calls.make_group(self._sagemaker, package_group(self._names))
         at = ledger.next_moment(changes_of(self._records()))
@@ -154,11 +157,9 @@ class SageMakerRegistry:
                 f"{self._names.bucket}: it is not from Basketwise.",
                 "Use another version, or register the model with Basketwise.",
             )
-        with mlflow_files.scratch_in(folder) as scratch:
+        with scratch_in(folder) as scratch:
             archive = self._documents.fetch(key, Path(scratch) / ARCHIVE)
-            return mlflow_files.accept(
-                archive, folder, version=version, expected=record.document.sha256
-            )
+            return accept(archive, folder, version=version, expected=record.document.sha256)
 
     def _keep(self, record: Record, entry: Entry) -> None:
         key = f"{record.changes}{entry.name}.json"

@@ -9,19 +9,21 @@ looks with MLflow's own tools; Basketwise itself does not read them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from basketwise.errors import BasketwiseError, DependencyError, InputError
-from basketwise.files import ARCHIVE
 from basketwise.registry import ledger
+from basketwise.registry.files import accept, check_files, scratch_in
 from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.mlflow import runs as mlflow_runs
 from basketwise.registry.mlflow.calls import Address, translated
-from basketwise.registry.mlflow.runs import OURS, RUN, SHA256
+from basketwise.registry.mlflow.database import DATABASE, Record, read_records
+from basketwise.registry.mlflow.runs import MODEL, OURS, RUN, SHA256
 from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Submission
 
 if TYPE_CHECKING:
@@ -40,27 +42,38 @@ ARTIFACTS = "artifacts"
 
 
 class MlflowRegistry:
-    """Keeps versions in MLflow.
+    """Stores versions in MLflow; reads the embedded registry's without it.
 
     Parameters
     ----------
-    client : mlflow.MlflowClient
-        Of the SQLite file or the server.
+    address : Address
+        Where the registry is.
     group : str
         Name of the registered model and of the experiment.
-    address : Address
-        Where the registry is, as error messages show it.
+    connect : callable
+        Returns a client of the SQLite file, which it creates if needed, or of the server. Is only
+        called when MLflow is needed.
     """
 
-    def __init__(self, client: MlflowClient, *, group: str, address: Address) -> None:
-        self._client = client
-        self._group = group
+    def __init__(
+        self, address: Address, *, group: str, connect: Callable[[], MlflowClient]
+    ) -> None:
         self._address = address
+        self._group = group
+        self._connect = connect
         self._root = address.folder / ARTIFACTS if address.folder else None
 
+    @cached_property
+    def _client(self) -> MlflowClient:
+        return self._call("opening it", self._connect)
+
+    def prepare(self) -> None:
+        """Load MLflow and create the embedded registry."""
+        _ = self._client
+
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
-        """Keep a new version; it exists for others only once all its files are kept."""
-        mlflow_files.check_files(submission)
+        """Store a new version; it exists for others only once all its files are stored."""
+        check_files(submission)
         mlflow_runs.check_names(submission)
         experiment = self._call(
             "preparing the group",
@@ -72,13 +85,15 @@ class MlflowRegistry:
         run_id: str = run.info.run_id
         try:
             self._call(
-                "keeping the results", lambda: mlflow_runs.log(self._client, run_id, submission)
+                "storing the results", lambda: mlflow_runs.log(self._client, run, submission)
             )
             self._call(
-                "keeping the files",
+                "storing the files",
                 lambda: mlflow_files.store(self._client, self._root, run_id, submission),
             )
-            self._call("closing a run", lambda: self._client.set_terminated(run_id, "FINISHED"))
+            self._call(
+                "closing a run", lambda: mlflow_runs.finish(self._client, run_id, submission)
+            )
             version = self._create_version(run, submission, who=who)
         except BaseException:
             # The first error is the one to report, whatever becomes of the half-made run.
@@ -89,14 +104,13 @@ class MlflowRegistry:
 
     def get(self, version: str) -> ModelVersion:
         """Return one version."""
-        _, found = self._one(version)
-        return found
+        records = self._records()
+        return self._version(records, self._record(records, version))
 
     def versions(self) -> list[ModelVersion]:
         """Return all versions, newest first."""
         records = self._records()
-        champion = ledger.leading(_histories(records))
-        return [self._read(record, champion) for record in records]
+        return [self._version(records, record) for record in records]
 
     def champion(self) -> ModelVersion | None:
         """Return the version that leads, or ``None``."""
@@ -104,19 +118,19 @@ class MlflowRegistry:
 
     def set_state(self, version: str, state: ApprovalState, *, who: str, why: str) -> ModelVersion:
         """Add a change to a version's history, then repeat its consequences where MLflow shows."""
-        records, before = self._one(version)
-        histories = _histories(records)
+        records = self._records()
+        record = self._record(records, version)
         change = Change(
-            at=ledger.next_moment(entry for history in histories.values() for entry in history),
+            at=ledger.next_moment(_changes(records)),
             version=version,
-            old=before.state,
+            old=ledger.state_after(_history(record)),
             new=state,
             who=who,
             why=why,
         )
         key, text = ledger.entry_key(change), ledger.entry_text(change)
         self._call(
-            "keeping a change",
+            "storing a change",
             lambda: self._client.set_model_version_tag(self._group, version, key, text),
         )
         after = self.get(version)
@@ -125,36 +139,38 @@ class MlflowRegistry:
 
     def history(self, version: str | None = None) -> list[Change]:
         """Return the changes of one version, or of all, oldest first."""
-        records = self._records() if version is None else self._one(version)[0]
-        histories = _histories(records)
+        records = self._records()
         if version is not None:
-            return histories[version]
-        changes = [change for history in histories.values() for change in history]
-        return sorted(changes, key=lambda change: (change.at, int(change.version)))
+            return _history(self._record(records, version))
+        return sorted(_changes(records), key=lambda change: (change.at, int(change.version)))
 
     def fetch(self, version: str, folder: Path) -> Path:
-        """Bring a version's ``model.tar.gz`` into ``folder``, checked against its digest."""
-        records, found = self._one(version)
-        if not found.sha256:
+        """Copy a version's ``model.tar.gz`` into ``folder``, checked against its digest."""
+        record = self._record(self._records(), version)
+        expected = record.tags.get(SHA256)
+        if not expected:
             raise DependencyError(
                 f"Version {version} of {self._group} has no sha256: it is not from Basketwise.",
                 "Use another version, or register the model with Basketwise.",
             )
-        run_id = next(record.run_id for record in records if str(record.version) == version)
-        with mlflow_files.scratch_in(folder) as scratch:
-            brought = self._call(
+        with scratch_in(folder) as scratch:
+            archive = self._call(
                 f"fetching the archive of version {version}",
-                lambda: mlflow_files.bring(self._client, self._root, run_id, Path(scratch)),
+                lambda: self._download(record, Path(scratch)),
             )
-            return mlflow_files.accept(brought, folder, version=version, expected=found.sha256)
+            return accept(archive, folder, version=version, expected=expected)
+
+    def _download(self, record: Record, folder: Path) -> Path:
+        if self._root is None:
+            return mlflow_files.download(self._client, record.run_id, record.source, folder)
+        return mlflow_files.copy(self._root, record.run_id, record.source, folder)
 
     def _call(self, doing: str, call: Callable[[], T]) -> T:
         return translated(self._address, doing, call)
 
     def _create_version(self, run: Run, submission: Submission, *, who: str) -> str:
-        past = (change for history in _histories(self._records()).values() for change in history)
         first = Change(
-            at=ledger.next_moment(past),
+            at=ledger.next_moment(_changes(self._records())),
             version="",
             old=None,
             new=ApprovalState.PENDING,
@@ -164,6 +180,7 @@ class MlflowRegistry:
         tags = mlflow_runs.version_tags(submission) | {
             RUN: submission.run_id,
             SHA256: submission.sha256,
+            MODEL: submission.model_digest,
             METRICS: json.dumps({name: float(v) for name, v in submission.metrics.items()}),
             DESCRIPTION: ledger.describe(submission.description, []),
             STATE: str(first.new),
@@ -173,9 +190,9 @@ class MlflowRegistry:
             "creating the version",
             lambda: self._client.create_model_version(
                 self._group,
-                f"{run.info.artifact_uri}/{ARCHIVE}",
+                f"{run.info.artifact_uri}/{mlflow_files.MODEL}",
                 run_id=run.info.run_id,
-                tags=tags,
+                tags={name: value for name, value in tags.items() if value},
                 description=tags[DESCRIPTION],
                 await_creation_for=0,
             ),
@@ -192,55 +209,63 @@ class MlflowRegistry:
         else:
             self._client.set_registered_model_alias(self._group, CHAMPION, champion.version)
 
-    def _records(self) -> list[Any]:
-        """Return MLflow's own versions of the group, newest first."""
+    def _records(self) -> list[Record]:
+        """Return all versions of the group, newest first."""
+        records = self._call("reading the versions", self._read)
+        return sorted(records, key=lambda record: int(record.version), reverse=True)
 
-        def search() -> list[Any]:
-            found: list[Any] = []
-            token: str | None = None
-            while page := self._client.search_model_versions(
-                f"name='{self._group}'", page_token=token
-            ):
-                found.extend(page)
-                token = page.token
-                if not token:
-                    break
-            return sorted(found, key=lambda record: int(record.version), reverse=True)
+    def _read(self) -> list[Record]:
+        if self._address.folder is not None:
+            database = self._address.folder / DATABASE
+            if not database.exists():
+                return []
+            records = read_records(database, self._group)
+            if records is not None:
+                return records
+        return mlflow_runs.search_records(self._client, self._group)
 
-        return self._call("reading the versions", search)
-
-    def _one(self, version: str) -> tuple[list[Any], ModelVersion]:
-        records = self._records()
-        champion = ledger.leading(_histories(records))
+    def _record(self, records: list[Record], version: str) -> Record:
         for record in records:
-            if str(record.version) == version:
-                return records, self._read(record, champion)
-        known = ", ".join(str(record.version) for record in records[:10]) or "none yet"
+            if record.version == version:
+                return record
+        known = ", ".join(record.version for record in records[:10]) or "none yet"
         raise InputError(
             f"There is no version {version!r} of {self._group} in the registry at "
             f"{self._address.uri}.",
             f"Registered, newest first: {known}{', …' if len(records) > 10 else ''}.",
         )
 
-    def _read(self, record: Any, champion: str | None) -> ModelVersion:
-        tags: dict[str, str] = record.tags
-        version = str(record.version)
-        history = ledger.read_entries(version, tags)
-        created = datetime.fromtimestamp(record.creation_timestamp / 1000, UTC)
+    def _location(self, record: Record) -> str:
+        if SHA256 not in record.tags:
+            # Of another tool: whatever it registered.
+            return record.source
+        return mlflow_files.location(self._root, record.run_id, record.source)
+
+    def _version(self, records: list[Record], record: Record) -> ModelVersion:
+        """Return one of ``records``, which are all of the group, as everybody sees it."""
+        tags, history = record.tags, _history(record)
+        champion = ledger.leading({other.version: _history(other) for other in records})
+        created = datetime.fromtimestamp(record.created / 1000, UTC)
         return ModelVersion(
-            version=version,
-            run_id=tags.get(RUN, record.run_id or ""),
+            version=record.version,
+            run_id=tags.get(RUN, record.run_id),
             state=ledger.state_after(history),
             created_at=history[0].at if history else created,
             sha256=tags.get(SHA256, ""),
-            uri=f"models:/{self._group}/{version}",
-            model_data_url=mlflow_files.location(self._root, record.run_id, record.source),
-            description=ledger.describe(tags.get(DESCRIPTION, record.description or ""), history),
+            model_digest=tags.get(MODEL, ""),
+            uri=f"models:/{self._group}/{record.version}",
+            model_data_url=self._location(record),
+            description=ledger.describe(tags.get(DESCRIPTION, record.description), history),
             metrics=json.loads(tags.get(METRICS, "{}")),
             tags={name: value for name, value in tags.items() if not name.startswith(OURS)},
-            champion=version == champion,
+            champion=record.version == champion,
         )
 
 
-def _histories(records: list[Any]) -> dict[str, list[Change]]:
-    return {str(r.version): ledger.read_entries(str(r.version), r.tags) for r in records}
+def _history(record: Record) -> list[Change]:
+    return ledger.read_entries(record.version, record.tags)
+
+
+def _changes(records: Iterable[Record]) -> list[Change]:
+    """Return the changes of all versions, in no order."""
+    return [change for record in records for change in _history(record)]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import math
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from basketwise.errors import DependencyError, InputError
 from basketwise.registry.ledger import shorten, storable
 from basketwise.registry.mlflow.calls import unless_there
+from basketwise.registry.mlflow.database import Record
 from basketwise.registry.mlflow.files import EMBEDDED_ROOT, safe_key
-from basketwise.registry.protocol import Submission
+from basketwise.registry.protocol import Origin, Submission
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,10 +24,16 @@ if TYPE_CHECKING:
 OURS = "basketwise."
 """What the name of every tag starts with that only the registry itself may set."""
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Has MLflow's pages show trained models, not traces of language models."""
+
 SHA256 = f"{OURS}sha256"
+MODEL = f"{OURS}model_digest"
 RUN = f"{OURS}run_id"
 PARAM_LENGTH = 6000
 TAG_LENGTH = 5000
+DIGEST_LENGTH = 36
+DATASET_NAME_LENGTH = 500
 BATCH = 100
 """Parameters or metrics that MLflow takes in one request."""
 
@@ -59,7 +69,7 @@ def ensure_group(client: MlflowClient, group: str, root: Path | None) -> str:
     experiment = client.get_experiment_by_name(group)
     if experiment is None:
         location = None if root is None else EMBEDDED_ROOT
-        unless_there(lambda: client.create_experiment(group, location))
+        unless_there(lambda: client.create_experiment(group, location, KIND))
         experiment = client.get_experiment_by_name(group)
     if experiment is None or experiment.lifecycle_stage != "active":
         raise DependencyError(
@@ -72,25 +82,112 @@ def ensure_group(client: MlflowClient, group: str, root: Path | None) -> str:
 
 def start(client: MlflowClient, experiment: str, submission: Submission) -> Run:
     """Return a new MLflow run, named as the run that trained the model."""
-    tags = {RUN: submission.run_id, SHA256: submission.sha256}
-    return client.create_run(experiment, tags=tags, run_name=submission.run_id)
+    origin = submission.origin
+    tags = {
+        RUN: submission.run_id,
+        SHA256: submission.sha256,
+        MODEL: submission.model_digest,
+        "mlflow.note.content": submission.card,
+        "mlflow.user": _user(),
+        "mlflow.source.type": "JOB" if "training_job" in submission.tags else "LOCAL",
+        "mlflow.source.name": origin.command if origin else "",
+        "mlflow.source.git.commit": origin.git_commit if origin else "",
+    }
+    return client.create_run(
+        experiment,
+        tags={name: shorten(storable(value), TAG_LENGTH) for name, value in tags.items() if value},
+        run_name=submission.run_id,
+        start_time=_milliseconds(origin.started_at) if origin else None,
+    )
 
 
-def log(client: MlflowClient, run_id: str, submission: Submission) -> None:
-    """Keep metrics and parameters where MLflow compares runs: long values are cut, and say so."""
+def log(client: MlflowClient, run: Run, submission: Submission) -> None:
+    """Log metrics, parameters and the data; each candidate becomes a run below this one."""
+    run_id: str = run.info.run_id
+    _log_batches(client, run_id, submission.metrics, submission.params)
+    if submission.origin is not None:
+        _log_data(client, run_id, submission.origin)
+    for candidate in submission.candidates:
+        child = client.create_run(
+            run.info.experiment_id,
+            tags={"mlflow.parentRunId": run_id, "mlflow.user": _user()},
+            run_name=candidate.name,
+            start_time=run.info.start_time,
+        )
+        _log_batches(client, child.info.run_id, candidate.metrics, candidate.params)
+        finish(client, child.info.run_id, submission)
+
+
+def finish(client: MlflowClient, run_id: str, submission: Submission) -> None:
+    """Close a run: it ended when the training run did, not when it was registered."""
+    origin = submission.origin
+    end = origin.started_at + timedelta(seconds=origin.seconds) if origin else datetime.now(UTC)
+    client.set_terminated(run_id, "FINISHED", _milliseconds(end))
+
+
+def _log_batches(
+    client: MlflowClient, run_id: str, metrics: Mapping[str, float], params: Mapping[str, str]
+) -> None:
+    """Log metrics and parameters; long values are cut, and say so."""
     from mlflow.entities import Metric, Param
 
-    now = int(datetime.now(UTC).timestamp() * 1000)
-    metrics = [
-        Metric(safe_key(name), float(value), now, 0) for name, value in submission.metrics.items()
-    ]
-    params = [
+    now = _milliseconds(datetime.now(UTC))
+    points = [Metric(safe_key(name), float(value), now, 0) for name, value in metrics.items()]
+    settings = [
         Param(safe_key(name), shorten(storable(value), PARAM_LENGTH))
-        for name, value in submission.params.items()
+        for name, value in params.items()
     ]
-    for begin in range(0, max(len(metrics), len(params)), BATCH):
+    for begin in range(0, max(len(points), len(settings)), BATCH):
         part = slice(begin, begin + BATCH)
-        client.log_batch(run_id, metrics=metrics[part], params=params[part])
+        client.log_batch(run_id, metrics=points[part], params=settings[part])
+
+
+def _log_data(client: MlflowClient, run_id: str, origin: Origin) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=shorten(storable(PurePosixPath(origin.data).name or "raw"), DATASET_NAME_LENGTH),
+        digest=origin.data_hash[:DIGEST_LENGTH],
+        source_type="s3" if origin.data.startswith("s3://") else "local",
+        source=json.dumps({"uri": storable(origin.data)}),
+        profile=json.dumps({"num_rows": origin.lines}),
+    )
+    client.log_inputs(
+        run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def search_records(client: MlflowClient, group: str) -> list[Record]:
+    """Ask MLflow for a group's versions, in no order."""
+    records: list[Record] = []
+    token: str | None = None
+    while page := client.search_model_versions(f"name='{group}'", page_token=token):
+        records += [
+            Record(
+                version=str(found.version),
+                run_id=found.run_id or "",
+                source=found.source or "",
+                created=found.creation_timestamp,
+                description=found.description or "",
+                tags=found.tags,
+            )
+            for found in page
+        ]
+        token = page.token
+        if not token:
+            break
+    return records
 
 
 def version_tags(submission: Submission) -> dict[str, str]:

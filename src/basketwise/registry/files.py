@@ -1,0 +1,77 @@
+"""Checks of the files that a registry takes in and gives back, wherever it stores them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from basketwise.digests import sha256
+from basketwise.errors import DependencyError, InputError, WorkspaceError
+from basketwise.files import ARCHIVE
+from basketwise.registry.protocol import Submission
+
+
+def check_files(submission: Submission) -> None:
+    """Refuse a submission whose files are missing, damaged or would overwrite each other.
+
+    Raises
+    ------
+    InputError
+        Naming the file.
+    """
+    for path in (submission.model_archive, *submission.attachments):
+        if not path.is_file():
+            raise InputError(
+                f"{path} is not a file, so the version cannot be registered.",
+                "Train again, or name the files that the training left.",
+            )
+    names = [path.name for path in submission.attachments]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"Two attachments are called {twice[0]!r}.", "Give every attachment its own name."
+        )
+    digest = sha256(submission.model_archive)
+    if digest != submission.sha256:
+        raise InputError(
+            f"{submission.model_archive} has sha256 {digest}, not {submission.sha256}.",
+            "The archive was changed after training: train again.",
+        )
+
+
+def scratch_in(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    """Return a scratch folder inside ``folder``, so that a finished file can be renamed into it.
+
+    Raises
+    ------
+    WorkspaceError
+        If nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{folder} cannot be written to: {error.strerror or error}.",
+            "Name a folder that this user may write to.",
+        ) from error
+
+
+def accept(archive: Path, folder: Path, *, version: str, expected: str) -> Path:
+    """Move a checked archive into ``folder``; a wrong one is deleted.
+
+    Raises
+    ------
+    DependencyError
+        If the digest is not the one the version was registered with; names both.
+    """
+    digest = sha256(archive)
+    if digest != expected:
+        archive.unlink()
+        raise DependencyError(
+            f"The archive of version {version} has sha256 {digest}, but was registered with "
+            f"{expected or 'none'}.",
+            "It was damaged or replaced in the registry and has been deleted here. Use another "
+            "version, or train and register again.",
+        )
+    return archive.replace(folder / ARCHIVE)
