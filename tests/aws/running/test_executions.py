@@ -13,6 +13,7 @@ import pytest
 from botocore.stub import Stubber
 
 from basketwise.aws.clients import client
+from basketwise.aws.requests.entry import RUN, RUN_SCRIPT
 from basketwise.aws.running.executions import execution_arn, find_execution, follow, look
 from basketwise.aws.running.pipelines import start, upsert
 from basketwise.config import Config
@@ -36,9 +37,11 @@ def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
     """An account with a pipeline, some data, and code that cannot be installed."""
     with running_cloud(s3_server, tmp_path) as made:
         made.service.parts.append(Pipelines(made.jobs, made.registry, made.names.bucket))
-        for key in ("raw/a.csv", "code/requirements.txt", "code/basketwise.whl"):
+        files = dict.fromkeys(("raw/a.csv", "code/basketwise.whl"), "")
+        files |= {"code/requirements.txt": "not-pinned==1\n", f"code/{RUN_SCRIPT}": RUN}
+        for key, text in files.items():
             made.s3.put_object(
-                Bucket=made.names.bucket, Key=made.names.key(key), Body=b"not-pinned==1\n"
+                Bucket=made.names.bucket, Key=made.names.key(key), Body=text.encode()
             )
         upsert(client("sagemaker", CONFIG.aws), made.names, CONFIG)
         yield made
