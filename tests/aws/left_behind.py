@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 from basketwise.aws import clients
-from basketwise.aws.requests.tags import tags
+from basketwise.aws.names import tags
 from basketwise.config import AwsConfig, RegistryConfig
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState, Registry, Submission

@@ -67,7 +67,7 @@ def test_weeks_that_lay_there_before_are_not_taken_for_the_jobs(
     assert not (tmp_path / "out" / stray).exists()
     assert stray in cloud.keys("silver")
     # Publishing takes it away, and sends nothing of what the job has left there already.
-    platform.storage.adopt(job.silver, "silver")
+    platform.storage.replace(job.silver, "silver")
     assert stray not in cloud.keys("silver")
 
 

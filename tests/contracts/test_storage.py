@@ -195,19 +195,19 @@ def test_delete_takes_a_key_or_all_below_it(storage: Storage) -> None:
     assert storage.exists("ab")
 
 
-def test_adopt_replaces_everything_below(storage: Storage, tmp_path: Path) -> None:
+def test_everything_below_is_replaced(storage: Storage, tmp_path: Path) -> None:
     storage.write("gold/old", b"old")
     new = folder_of(tmp_path / "new", one=b"1", two=b"2")
 
-    storage.adopt(new, "gold")
+    storage.replace(new, "gold")
 
     assert storage.keys("gold") == ["gold/one", "gold/two"]
     assert storage.read("gold/two") == b"2"
     assert not new.exists()
 
 
-def test_adopt_takes_a_deep_prefix_that_is_new(storage: Storage, tmp_path: Path) -> None:
-    storage.adopt(folder_of(tmp_path / "new", one=b"1"), "artifacts/run-1")
+def test_a_deep_prefix_that_is_new_is_filled(storage: Storage, tmp_path: Path) -> None:
+    storage.replace(folder_of(tmp_path / "new", one=b"1"), "artifacts/run-1")
 
     assert storage.keys("artifacts") == ["artifacts/run-1/one"]
 
@@ -228,7 +228,7 @@ def test_what_is_edited_is_brought_back(storage: Storage) -> None:
     storage.write("configs/changed", b"old")
     storage.write("configs/deep/removed", b"")
 
-    with storage.edited("configs") as folder:
+    with storage.edit("configs") as folder:
         (folder / "changed").write_bytes(b"new")
         (folder / "deep" / "removed").unlink()
         (folder / "added").write_bytes(b"1")
@@ -238,7 +238,7 @@ def test_what_is_edited_is_brought_back(storage: Storage) -> None:
 
 
 def test_a_folder_can_be_begun_by_editing(storage: Storage) -> None:
-    with storage.edited("configs") as folder:
+    with storage.edit("configs") as folder:
         folder.mkdir(parents=True)
         (folder / "first").write_bytes(b"1")
 
@@ -267,10 +267,10 @@ def test_keys_that_lead_outside_are_refused(storage: Storage, tmp_path: Path, ke
         lambda: storage.exists(key),
         lambda: storage.keys(key),
         lambda: storage.delete(key),
-        lambda: storage.adopt(new, key),
+        lambda: storage.replace(new, key),
         lambda: storage.local(key),
     ):
-        with pytest.raises(InputError, match="is no key of a workspace"):
+        with pytest.raises(InputError, match="is not a key of a workspace"):
             refused()
     assert (new / "one").exists()
 

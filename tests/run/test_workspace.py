@@ -36,7 +36,7 @@ def test_staging_gives_empty_folders_and_takes_them_away(workspace: Workspace) -
         assert all(folder.is_dir() and not list(folder.iterdir()) for folder in folders)
         (staging.scratch / "left").write_text("x")
 
-    assert not (workspace.storage.workplace / STAGING).exists()
+    assert not (workspace.storage.scratch / STAGING).exists()
 
 
 @pytest.mark.parametrize("error", [InputError("bad"), KeyboardInterrupt(), MemoryError()])
@@ -46,7 +46,7 @@ def test_whatever_ends_a_run_leaves_nothing_staged(
     with pytest.raises(type(error)):
         end_half_way(workspace, error)
 
-    assert not (workspace.storage.workplace / STAGING).exists()
+    assert not (workspace.storage.scratch / STAGING).exists()
     assert not workspace.folder(GOLD).exists()
 
 
@@ -57,7 +57,7 @@ def end_half_way(workspace: Workspace, error: BaseException) -> None:
 
 
 def test_what_a_killed_run_left_is_cleared(workspace: Workspace) -> None:
-    left = workspace.storage.workplace / STAGING / "gold" / "half"
+    left = workspace.storage.scratch / STAGING / "gold" / "half"
     left.parent.mkdir(parents=True)
     left.write_text("x")
 
@@ -191,7 +191,7 @@ def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
 
-    assert open_workspace("~/w").storage.workplace == tmp_path / "w"
+    assert open_workspace("~/w").storage.scratch == tmp_path / "w"
 
 
 def test_places_that_are_no_folder_are_refused(tmp_path: Path) -> None:

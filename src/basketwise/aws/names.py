@@ -10,6 +10,9 @@ from basketwise.config import Config
 PREFIXES = ("raw", "silver", "gold", "artifacts")
 """The four that a pipeline needs; others appear when something is written there."""
 
+PROJECT = "RetailPredictionMLOps"
+"""What a bill can be grouped by, whatever the resources are called."""
+
 
 @dataclass(frozen=True)
 class AwsNames:
@@ -124,3 +127,17 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
         group=config.registry.group,
         prefix=prefix,
     )
+
+
+def tags(names: AwsNames, **more: str) -> list[dict[str, str]]:
+    """Return the tags of a resource, as boto3 takes them.
+
+    Parameters
+    ----------
+    names : AwsNames
+        Names of everything.
+    **more : str
+        Further tags.
+    """
+    values = {"Project": PROJECT, "Environment": names.environment, **more}
+    return [{"Key": key, "Value": value} for key, value in values.items()]

@@ -239,10 +239,10 @@ class SageMakerPlatform:
         wanted = content(folder)
         if wanted == content(self.storage.local(key)):
             return wanted
-        place = self.storage.workplace
+        place = self.storage.scratch
         place.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".settle-", dir=place) as scratch:
             copy = Path(scratch) / key
             shutil.copytree(folder, copy)
-            self.storage.adopt(copy, key)
+            self.storage.replace(copy, key)
         return wanted

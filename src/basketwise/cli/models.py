@@ -171,7 +171,7 @@ def _follow(registry: Registry, ctx: Context) -> str | None:
     from basketwise.registry.deployment import follow_champion
     from basketwise.run.workspace import DEPLOYMENT_CONFIGS
 
-    with ctx.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
+    with ctx.workspace.storage.edit(DEPLOYMENT_CONFIGS) as folder:
         path = follow_champion(registry, folder, ctx.config.deployment)
     return ctx.workspace.address(DEPLOYMENT_CONFIGS, path.name) if path else None
 

@@ -66,7 +66,7 @@ def examine(
 def writable(workspace: Workspace) -> Check:
     """Write to the workspace, read it again, and remove it."""
     storage = workspace.storage
-    root = storage.workplace
+    root = storage.scratch
     existed = root.exists()
     with storage.exclusive():
         storage.write(PROBE, b"")
@@ -119,7 +119,7 @@ def _disk(workspace: Workspace, data: str) -> Check:
     needed = DISK_PER_RAW_BYTE * sum(
         source.size * (8 if source.is_gzip or source.member else 1) for source in discover(data)
     )
-    root = workspace.storage.workplace.absolute()
+    root = workspace.storage.scratch.absolute()
     existing = next(path for path in (root, *root.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     text = f"{free / 1e9:.1f} GB free, about {needed / 1e9:.1f} GB needed at most"
@@ -141,7 +141,7 @@ def _memory() -> Check:
 def registry(workspace: Workspace | None, config: Config, location: str) -> Check:
     """Open the registry and count its versions."""
     # A server, and SageMaker, need no folder.
-    folder = workspace.storage.workplace / REGISTRY if workspace else Path(REGISTRY)
+    folder = workspace.storage.scratch / REGISTRY if workspace else Path(REGISTRY)
     in_cloud = on_sagemaker(config.registry, location)
     where = SAGEMAKER if in_cloud else without_password(config.registry.uri) or "embedded"
     if where == "embedded" and not folder.is_dir():

@@ -80,7 +80,7 @@ def is_embedded(config: RegistryConfig, workspace: str) -> bool:
 
 def registry_of(config: Config, storage: Storage) -> Registry:
     """Open a workspace's registry, or the server that the configuration names."""
-    folder = storage.workplace / REGISTRY
+    folder = storage.scratch / REGISTRY
     return open_registry(config.registry, folder, config.aws, storage.location)
 
 
@@ -92,7 +92,7 @@ def existing_registry(config: Config, storage: Storage) -> Registry:
     InputError
         If the registry would be a folder of a workspace that does not exist.
     """
-    if is_embedded(config.registry, storage.location) and not storage.workplace.is_dir():
+    if is_embedded(config.registry, storage.location) and not storage.scratch.is_dir():
         raise InputError(
             f"There is no workspace {storage.location!r}.",
             "Give the --workspace of a run, or make one: basketwise run --data PATH",

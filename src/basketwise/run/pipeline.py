@@ -177,5 +177,5 @@ def export(registry: Registry, version: ModelVersion, context: Context) -> Path 
 
 def write_config(registry: Registry, version: ModelVersion, context: Context) -> str:
     """Write the deployment configuration of a version; returns the file's name."""
-    with context.workspace.storage.edited(DEPLOYMENT_CONFIGS) as folder:
+    with context.workspace.storage.edit(DEPLOYMENT_CONFIGS) as folder:
         return export_version(registry, version, folder, context.config.deployment).name

@@ -97,7 +97,7 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
     storage = context.workspace.storage
     with (
         storage.exclusive(),
-        TemporaryDirectory(prefix=REPRODUCTION, dir=storage.workplace) as scratch,
+        TemporaryDirectory(prefix=REPRODUCTION, dir=storage.scratch) as scratch,
     ):
         again = replace(context, workspace=Workspace(LocalStorage(Path(scratch))), config=config)
         made, metrics, files = _run(source, again)

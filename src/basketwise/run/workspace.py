@@ -62,14 +62,14 @@ class Workspace:
     def staged(self) -> Iterator[Staging]:
         """Hold the workspace and give empty folders; what was not published is removed again."""
         with self.storage.exclusive():
-            root, left = (self.storage.workplace / name for name in (STAGING, LEFT))
+            root, left = (self.storage.scratch / name for name in (STAGING, LEFT))
             if any(root.glob("*/step-*.json")):
                 # Of a process that was killed: nobody else can be using it, we hold the lock.
                 shutil.rmtree(left, ignore_errors=True)
                 root.rename(left)
             # Nothing in it was finished; what a run before it had finished may still be there.
             shutil.rmtree(root, ignore_errors=True)
-            for copy in self.storage.workplace.glob(f"{REPRODUCTION}*"):
+            for copy in self.storage.scratch.glob(f"{REPRODUCTION}*"):
                 shutil.rmtree(copy, ignore_errors=True)
             staging = Staging(root / SILVER, root / GOLD, root / ARTIFACTS, root / "scratch", left)
             try:
@@ -82,7 +82,7 @@ class Workspace:
 
     def publish(self, folder: Path, key: str) -> None:
         """Move a finished folder into the workspace."""
-        self.storage.adopt(folder, key)
+        self.storage.replace(folder, key)
 
     @contextmanager
     def checkpoints(self, run: str) -> Iterator[Path]:
@@ -90,7 +90,7 @@ class Workspace:
 
         What an interrupted run left becomes this run's: pieces that do not fit are passed over.
         """
-        root = self.storage.workplace / CHECKPOINTS
+        root = self.storage.scratch / CHECKPOINTS
         folder = root / run
         left = sorted(path for path in root.glob("run-*") if path.is_dir() and path != folder)
         if left:

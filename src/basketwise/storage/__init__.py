@@ -1,1 +1,1 @@
-"""Where workspaces lie: the protocol, a folder, a bucket."""
+"""Storage of workspaces: the protocol, local folders, and opening any other by its address."""

@@ -32,7 +32,7 @@ class LocalStorage:
         return str(self.root)
 
     @property
-    def workplace(self) -> Path:
+    def scratch(self) -> Path:
         """The folder itself: what is finished is moved by a rename."""
         return self.root
 
@@ -70,7 +70,7 @@ class LocalStorage:
             else:
                 path.unlink(missing_ok=True)
 
-    def adopt(self, folder: Path, prefix: str) -> None:
+    def replace(self, folder: Path, prefix: str) -> None:
         """Replace all below a prefix by a local folder's files.
 
         A folder cannot be swapped for another in one step everywhere, so the old one steps aside
@@ -100,8 +100,8 @@ class LocalStorage:
         return self._path(prefix)
 
     @contextmanager
-    def edited(self, prefix: str) -> Iterator[Path]:
-        """Give the folder itself; it may not be there yet."""
+    def edit(self, prefix: str) -> Iterator[Path]:
+        """Yield the folder itself; it may not exist yet."""
         yield self._path(prefix)
 
     @contextmanager
@@ -128,7 +128,9 @@ class LocalStorage:
     def _path(self, key: str) -> Path:
         parts = key.split("/")
         if key.startswith("/") or ".." in parts or "\\" in key or not all(parts):
-            raise InputError(f"{key!r} is no key of a workspace.", "Give relative names with '/'.")
+            raise InputError(
+                f"{key!r} is not a key of a workspace.", "Give relative names with '/'."
+            )
         return self.root.joinpath(*parts)
 
 
@@ -139,5 +141,5 @@ def _writable(root: Path) -> Iterator[None]:
     except OSError as error:
         raise WorkspaceError(
             f"The workspace {str(root)!r} cannot be written to: {error.strerror or error}.",
-            "Free some space, mend the permissions, or choose another --workspace.",
+            "Free some space, fix the permissions, or choose another --workspace.",
         ) from error

@@ -1,8 +1,8 @@
-"""Where a workspace lies: byte-level verbs, the same for a folder and for a bucket.
+"""Storage of a workspace: byte-level verbs, the same for a folder and for a bucket.
 
 Keys are relative, with ``/``. Every write is whole or not at all: whoever reads a key gets the old
-bytes or the new ones, never a part. Stages work on local folders; :meth:`Storage.adopt` brings a
-finished folder in.
+bytes or the new ones, never a part. Stages work on local folders; :meth:`Storage.replace` publishes
+a finished one.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Protocol
 
 
 class Storage(Protocol):
-    """A place for a workspace's files.
+    """Stores the files of a workspace.
 
     Raises
     ------
     InputError
         From any method, for a key that is absolute or leads outside.
     WorkspaceError
-        If the place is full or not writable.
+        If the storage is full or not writable.
     """
 
     @property
     def location(self) -> str:
-        """Where it lies, as people write it."""
+        """Its path or address, as users write it."""
         ...
 
     @property
-    def workplace(self) -> Path:
-        """Return a local folder for what is not finished; :meth:`adopt` from there is quick."""
+    def scratch(self) -> Path:
+        """Return a local folder for unfinished files, from which :meth:`replace` is fast."""
         ...
 
     def read(self, key: str) -> bytes:
@@ -53,18 +53,18 @@ class Storage(Protocol):
         """Delete a key and all below it; none is no error."""
         ...
 
-    def adopt(self, folder: Path, prefix: str) -> None:
-        """Replace all below a prefix by a local folder's files; the folder is gone afterwards."""
+    def replace(self, folder: Path, prefix: str) -> None:
+        """Replace everything below a prefix by a local folder's files, and remove the folder."""
         ...
 
     def local(self, prefix: str) -> Path:
-        """Return a local path with the current files below a prefix; not to be written to."""
+        """Return a local path with the current files below a prefix; read only."""
         ...
 
-    def edited(self, prefix: str) -> AbstractContextManager[Path]:
-        """Give a local folder with a prefix's files; changes are brought back at the end."""
+    def edit(self, prefix: str) -> AbstractContextManager[Path]:
+        """Yield a local folder with a prefix's files; changes are stored at the end."""
         ...
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """Return a context manager that keeps every other run out while it is open."""
+        """Return a context manager that holds the workspace's lock."""
         ...

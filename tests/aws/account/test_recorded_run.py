@@ -14,7 +14,7 @@ from basketwise.aws.account.policies import policy
 from basketwise.aws.running.jobs import stop
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.sending import multipart, upload
-from basketwise.aws.storage.adoption import INCOMING
+from basketwise.aws.storage.replacement import INCOMING
 from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError
 from basketwise.sampling import generate

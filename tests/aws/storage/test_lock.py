@@ -69,7 +69,7 @@ def test_who_lost_the_lock_publishes_nothing(opened: Open, tmp_path: Path) -> No
         storage.bucket.put(LOCK, json.dumps({"token": "of another"}).encode())
         storage._held.renew()
         attempts: list[Callable[[], None]] = [
-            lambda: storage.adopt(new, "gold"),
+            lambda: storage.replace(new, "gold"),
             lambda: storage.write("gold/a", b"new"),
             lambda: storage.delete("gold"),
         ]
@@ -111,7 +111,7 @@ def test_a_lock_that_was_taken_unheard_of_is_found_out_before_publishing(
     with storage.exclusive():
         storage.bucket.put(LOCK, json.dumps({"token": "of another"}).encode())
         with pytest.raises(WorkspaceError, match=r"The lock .* was lost"):
-            storage.adopt(new, "gold")
+            storage.replace(new, "gold")
 
     assert objects(storage) == [LOCK, "gold/a"]
     assert storage.read("gold/a") == b"old"
@@ -131,7 +131,7 @@ def test_nothing_is_published_when_nobody_can_say_whose_the_lock_is(
     with storage.exclusive():
         storage.bucket.client.meta.events.register("before-call.s3.PutObject", cut)
         with pytest.raises(DependencyError, match="the line is cut"):
-            storage.adopt(new, "gold")
+            storage.replace(new, "gold")
 
     assert storage.keys("gold") == []
     assert (new / "a").exists()

@@ -29,7 +29,7 @@ for turn in range(10):
     prefix = sys.argv[2]
     keys = [f"{prefix}/{n}" for n in range(9)]
     wanted = {key: S3Object(key, 1, f"{key}-{turn}") for key in keys}
-    folder = mirror.bring(prefix, wanted, fetch)
+    folder = mirror.fetch(prefix, wanted, fetch)
     if prefix != "both":
         assert {p.name: p.read_text() for p in folder.iterdir()} == {
             key.rpartition("/")[2]: found.etag for key, found in wanted.items()
@@ -62,7 +62,7 @@ def mirror(tmp_path: Path) -> Mirror:
 
 def bring(mirror: Mirror, source: Source, prefix: str = "gold") -> dict[str, str]:
     source.fetched.clear()
-    folder = mirror.bring(prefix, source.wanted, source.fetch)
+    folder = mirror.fetch(prefix, source.wanted, source.fetch)
     files = [folder, *folder.rglob("*")]
     return {
         path.relative_to(mirror.files.root).as_posix(): path.read_text()
@@ -118,7 +118,7 @@ def test_a_cache_that_is_deleted_while_it_is_filled_is_filled_again(mirror: Mirr
             shutil.rmtree(mirror.root, ignore_errors=True)
         fetch(found, path)
 
-    mirror.bring("gold", source.wanted, once_deleted)
+    mirror.fetch("gold", source.wanted, once_deleted)
 
     assert bring(mirror, source) == {"gold/a": "1", "gold/b": "2"}
     assert source.fetched == []
@@ -136,7 +136,7 @@ def test_an_index_that_cannot_be_read_costs_a_fetch(mirror: Mirror, text: str) -
 
 def test_a_file_changed_by_hand_is_fetched_again_whatever_its_time_says(mirror: Mirror) -> None:
     source = Source(gold__a="1", gold__b="2")
-    path = mirror.bring("gold", source.wanted, source.fetch) / "a"
+    path = mirror.fetch("gold", source.wanted, source.fetch) / "a"
     before = path.stat()
     path.write_text("X")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

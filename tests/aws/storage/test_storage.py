@@ -1,4 +1,4 @@
-"""What a bucket adds to the storage contract: adoptions cut off, leases, the local copy."""
+"""What a bucket adds to the storage contract: replacements cut off, leases, the local copy."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def cut_off_copying(storage: S3Storage, patch: pytest.MonkeyPatch, folder: Path)
         patched.setattr(Bucket, "copy", one_only)
         patched.setattr(at_once, "AT_ONCE", 1)
         with pytest.raises(KeyboardInterrupt):
-            storage.adopt(folder, "gold")
+            storage.replace(folder, "gold")
 
 
 def asked(storage: S3Storage) -> list[str]:
@@ -69,10 +69,10 @@ def test_files_that_the_bucket_has_already_are_not_sent_again(
     (tmp_path / "new" / "record").write_bytes(b"new")
     calls = asked(storage)
 
-    storage.adopt(tmp_path / "new", "gold")
+    storage.replace(tmp_path / "new", "gold")
 
     assert storage.keys("gold") == ["gold/a", "gold/b", "gold/record"]
-    # The record, and the note that an adoption is decided; all else is copied within the bucket.
+    # The record, and the note that a replacement is decided; all else is copied within the bucket.
     assert calls.count("PutObject") == 2
     assert storage.read("gold/a") == b"a"
     assert (storage.local("gold") / "record").read_bytes() == b"new"
@@ -85,7 +85,7 @@ def test_one_new_file_beside_others_is_one_request(storage: S3Storage, tmp_path:
     (tmp_path / "new" / "record").write_bytes(b"new")
     calls = asked(storage)
 
-    storage.adopt(tmp_path / "new", "gold")
+    storage.replace(tmp_path / "new", "gold")
 
     assert calls == ["PutObject"]
     assert storage.keys("gold") == ["gold/a", "gold/b", "gold/record"]
@@ -100,7 +100,7 @@ def test_a_file_that_was_changed_here_or_there_is_sent(
     opened().write("gold/a", b"A")
     (tmp_path / "new" / "b").write_bytes(b"B")
 
-    storage.adopt(tmp_path / "new", "gold")
+    storage.replace(tmp_path / "new", "gold")
 
     assert storage.read("gold/a") == b"a"
     assert storage.read("gold/b") == b"B"
@@ -121,7 +121,7 @@ def test_a_large_file_is_sent_in_parts(
     monkeypatch.setattr(s3_objects, "PART", 5 << 20)
     data = bytes(range(256)) * (6 << 12)
 
-    storage.adopt(folder_of(tmp_path / "new", large=data), "gold")
+    storage.replace(folder_of(tmp_path / "new", large=data), "gold")
 
     assert (storage.local("gold") / "large").read_bytes() == data
     assert unfinished_uploads(storage) == []
@@ -140,7 +140,7 @@ def test_an_upload_that_fails_in_a_later_part_leaves_nothing(
 
     storage.bucket.client.meta.events.register("before-call.s3.UploadPart", damaged)
     with pytest.raises(DependencyError, match=r"AWS refused to write s3://.*BadDigest"):
-        storage.adopt(new, "gold")
+        storage.replace(new, "gold")
 
     assert objects(storage) == ["gold/old"]
     assert unfinished_uploads(storage) == []
@@ -218,11 +218,11 @@ def test_a_reader_gets_the_old_files_or_the_new_ones(opened: Open, tmp_path: Pat
         folder_of(tmp_path / str(number), **dict.fromkeys(names, bytes([number])))
         for number in range(8)
     ]
-    writer.adopt(generations[0], "gold")
+    writer.replace(generations[0], "gold")
 
     def write() -> None:
         for folder in generations[1:]:
-            writer.adopt(folder, "gold")
+            writer.replace(folder, "gold")
 
     thread = threading.Thread(target=write)
     thread.start()
@@ -240,14 +240,14 @@ def test_files_replaced_between_two_fetches_are_fetched_again(
     opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer, reader = opened(), opened()
-    writer.adopt(folder_of(tmp_path / "old", a=b"old", b=b"old"), "gold")
+    writer.replace(folder_of(tmp_path / "old", a=b"old", b=b"old"), "gold")
     new = folder_of(tmp_path / "new", a=b"new", b=b"new")
     fetch = Bucket.fetch
 
     def then_replace(self: Bucket, found: S3Object, path: Path) -> None:
         fetch(self, found, path)
         if new.exists():
-            writer.adopt(new, "gold")
+            writer.replace(new, "gold")
 
     monkeypatch.setattr(Bucket, "fetch", then_replace)
     monkeypatch.setattr(at_once, "AT_ONCE", 1)
@@ -259,7 +259,7 @@ def test_files_replaced_while_they_are_listed_are_listed_again(
     opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer, reader = opened(), opened()
-    writer.adopt(folder_of(tmp_path / "old", a=b"old", b=b"old"), "gold")
+    writer.replace(folder_of(tmp_path / "old", a=b"old", b=b"old"), "gold")
     new = folder_of(tmp_path / "new", a=b"new", b=b"new")
     below, begun = Bucket.below, threading.Event()
 
@@ -317,8 +317,8 @@ def test_objects_whose_names_lead_outside_are_not_brought(tmp_path: Path) -> Non
     evil = S3Object("gold/../../../evil", 4, "1")
     mirror = Mirror(tmp_path / "cache")
 
-    with pytest.raises(InputError, match="is no key of a workspace"):
-        mirror.bring("gold", {evil.key: evil}, lambda _, path: path.touch())
+    with pytest.raises(InputError, match="is not a key of a workspace"):
+        mirror.fetch("gold", {evil.key: evil}, lambda _, path: path.touch())
 
     assert list(tmp_path.iterdir()) == []
 
@@ -327,7 +327,7 @@ def test_an_edit_that_fails_changes_nothing(storage: S3Storage) -> None:
     storage.write("configs/a", b"old")
 
     def edit() -> None:
-        with storage.edited("configs") as folder:
+        with storage.edit("configs") as folder:
             (folder / "a").write_bytes(b"new")
             raise InputError("mine")
 
@@ -340,9 +340,9 @@ def test_an_edit_that_fails_changes_nothing(storage: S3Storage) -> None:
 
 def test_editing_holds_the_workspace(opened: Open) -> None:
     with (
-        opened().edited("configs"),
+        opened().edit("configs"),
         pytest.raises(WorkspaceError, match="Another run is using"),
-        opened().edited("configs"),
+        opened().edit("configs"),
     ):
         pass
 
@@ -369,7 +369,7 @@ def test_the_whole_bucket_can_be_a_workspace(s3_server: S3Server, tmp_path: Path
     storage = S3Storage(s3_server.client(), bucket, "", cache=tmp_path)
 
     with storage.exclusive():
-        storage.adopt(folder_of(tmp_path / "new", a=b"1"), "gold")
+        storage.replace(folder_of(tmp_path / "new", a=b"1"), "gold")
 
     assert storage.keys("gold") == ["gold/a"]
     assert (storage.local("gold") / "a").read_bytes() == b"1"

@@ -92,7 +92,7 @@ def open_place(names: AwsNames, config: Config) -> Place:
         names=names,
         storage=storage,
         registries=tuple(
-            open_registry(one, storage.workplace / REGISTRY, config.aws, storage.location)
+            open_registry(one, storage.scratch / REGISTRY, config.aws, storage.location)
             for one in kept_in
         ),
         s3=clients.client("s3", config.aws),

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.cleaning.findings import ANY, Resource, Serving
 from basketwise.aws.errors import ask, missing, translated
-from basketwise.aws.names import AwsNames
-from basketwise.aws.requests.tags import tags
+from basketwise.aws.names import AwsNames, tags
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient

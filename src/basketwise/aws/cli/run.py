@@ -13,7 +13,7 @@ from uuid import uuid4
 import click
 
 from basketwise.aws.cli.asking import asked, names, project_workspace, tell
-from basketwise.aws.cli.spent import cost_document, print_cost
+from basketwise.aws.cli.cost import cost_document, print_cost
 from basketwise.cli.options import FORCE_OPTION, Common, common, program, reporter, typed_command
 from basketwise.cli.output import print_json, print_next, print_summary, run_document
 from basketwise.cli.run import overrides

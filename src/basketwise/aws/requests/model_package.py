@@ -10,8 +10,7 @@ from typing import Any
 
 from basketwise.artifact.bundle import INFERENCE
 from basketwise.aws.images import image_of
-from basketwise.aws.names import AwsNames
-from basketwise.aws.requests.tags import tags
+from basketwise.aws.names import AwsNames, tags
 from basketwise.config import Config
 from basketwise.schema import LABEL
 

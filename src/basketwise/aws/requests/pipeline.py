@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from basketwise.aws.names import AwsNames
+from basketwise.aws.names import AwsNames, tags
 from basketwise.aws.requests.pipeline_steps import (
     condition_step,
     etl_step,
@@ -21,7 +21,6 @@ from basketwise.aws.requests.pipeline_steps import (
     registration,
     train_step,
 )
-from basketwise.aws.requests.tags import tags
 from basketwise.config import Config
 from basketwise.files import ARCHIVE
 

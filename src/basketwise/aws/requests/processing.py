@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from basketwise.aws.images import image_of
-from basketwise.aws.names import AwsNames
+from basketwise.aws.names import AwsNames, tags
 from basketwise.aws.requests.entry import CODE, entrypoint, environment
-from basketwise.aws.requests.tags import tags
 from basketwise.config import Config
 from basketwise.files import ARCHIVE
 

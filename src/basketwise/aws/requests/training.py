@@ -6,9 +6,8 @@ from typing import Any, get_args
 
 from basketwise.aws.container.training import ALL, METRICS
 from basketwise.aws.images import image_of
-from basketwise.aws.names import AwsNames
+from basketwise.aws.names import AwsNames, tags
 from basketwise.aws.requests.entry import CODE, TRAIN_SCRIPT, entrypoint, environment
-from basketwise.aws.requests.tags import tags
 from basketwise.config import Config, ModelName
 from basketwise.errors import ConfigError
 

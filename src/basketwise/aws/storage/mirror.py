@@ -33,7 +33,7 @@ class Mirror:
         self.root = root
         self.files = LocalStorage(root / "files")
 
-    def bring(self, prefix: str, wanted: Mapping[str, S3Object], fetch: Fetch) -> Path:
+    def fetch(self, prefix: str, wanted: Mapping[str, S3Object], fetch: Fetch) -> Path:
         """Make the files below a prefix those that are wanted, and return their folder.
 
         With no files there is no folder, as in a local workspace.
@@ -61,10 +61,10 @@ class Mirror:
         found = {self.files.local(key): one for key, one in wanted.items()}
         try:
             try:
-                self._bring_alone(place, found, fetch)
+                self._fetch_alone(place, found, fetch)
             except FileNotFoundError:
                 # Somebody deleted the cache while it was filled.
-                self._bring_alone(place, found, fetch)
+                self._fetch_alone(place, found, fetch)
         except OSError as error:
             raise WorkspaceError(
                 f"The cache {str(self.root)!r} cannot be written to: {error.strerror or error}.",
@@ -88,14 +88,14 @@ class Mirror:
                     found.add(key)
         return found
 
-    def _bring_alone(self, place: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
+    def _fetch_alone(self, place: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
         from filelock import FileLock
 
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / ".lock"):
-            self._bring(place, wanted, fetch)
+            self._fetch(place, wanted, fetch)
 
-    def _bring(self, place: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
+    def _fetch(self, place: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
         known = self._known()
         changed = {p: found for p, found in wanted.items() if known.get(str(p)) != _mark(p, found)}
         fresh = self.root / f".fetched-{uuid4().hex}"

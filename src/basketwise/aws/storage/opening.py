@@ -42,7 +42,7 @@ def local_copy(data: str, config: AwsConfig) -> str:
         found = source.listed(f"{key}/") or source.below(key)
         return {name: one for name, one in found.items() if not is_folder(name)}
 
-    path = unchanged(data, lambda: mirror.bring(key, files(), source.fetch))
+    path = unchanged(data, lambda: mirror.fetch(key, files(), source.fetch))
     if not path.exists():
         raise DependencyError(
             f"No raw files found: {data!r} contains none.",

@@ -3,7 +3,7 @@
 Keys are what they are in a local workspace, so ``gold/`` of the workspace is ``gold/`` of the
 bucket, and jobs and other programs read it directly.
 
-Many files are replaced at once: :mod:`basketwise.aws.storage.adoption`. What Basketwise itself
+Many files are replaced at once: :mod:`basketwise.aws.storage.replacement`. What Basketwise itself
 needs to know is stored below ``.basketwise/``.
 """
 
@@ -20,9 +20,9 @@ from uuid import uuid4
 from basketwise.aws.address import OWN
 from basketwise.aws.at_once import Thing, each
 from basketwise.aws.s3 import Bucket, ChangedError, S3Object, is_below
-from basketwise.aws.storage.adoption import begin, finish, look, pending, recover
 from basketwise.aws.storage.lock import LEASE, Lease, leased
 from basketwise.aws.storage.mirror import Mirror
+from basketwise.aws.storage.replacement import begin, current, finish, pending, recover
 from basketwise.errors import InputError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class S3Storage:
         return self.bucket.location
 
     @property
-    def workplace(self) -> Path:
+    def scratch(self) -> Path:
         """A folder of this machine; there while the workspace is held."""
         return self.cache / "work"
 
@@ -113,7 +113,7 @@ class S3Storage:
         self._still_held()
         self.bucket.remove(self.bucket.below(prefix))
 
-    def adopt(self, folder: Path, prefix: str) -> None:
+    def replace(self, folder: Path, prefix: str) -> None:
         """Replace all below a prefix by a local folder's files; the folder is gone afterwards.
 
         If it fails before the last file has been sent, or if somebody else writes there meanwhile
@@ -145,8 +145,8 @@ class S3Storage:
                     raise ChangedError
                 each(lambda path: self.bucket.send(path, files[path]), new)
             else:
-                adoption = begin(self.bucket, prefix, files, here, self._surely_held)
-                finish(self.bucket, adoption, self._still_held)
+                replacement = begin(self.bucket, prefix, files, here, self._surely_held)
+                finish(self.bucket, replacement, self._still_held)
         except ChangedError as error:
             raise WorkspaceError(
                 f"Somebody else wrote below {prefix} in {self.location!r} while it was published.",
@@ -159,18 +159,18 @@ class S3Storage:
         self._check(prefix)
         return unchanged(
             self.location,
-            lambda: self._mirror.bring(prefix, self._files(prefix), self.bucket.fetch),
+            lambda: self._mirror.fetch(prefix, self._files(prefix), self.bucket.fetch),
         )
 
     @contextmanager
-    def edited(self, prefix: str) -> Iterator[Path]:
+    def edit(self, prefix: str) -> Iterator[Path]:
         """Give a folder with a prefix's files; at the end it replaces them, if it has changed.
 
         Nobody else changes them in between: the workspace's lock is held. After an error nothing
-        is brought back.
+        is stored.
         """
         with nullcontext() if self._held else self.exclusive():
-            source, folder = self.local(prefix), self.workplace / f"edited-{uuid4().hex}"
+            source, folder = self.local(prefix), self.scratch / f"edited-{uuid4().hex}"
             try:
                 if source.exists():
                     shutil.copytree(source, folder)
@@ -178,7 +178,7 @@ class S3Storage:
                 yield folder
                 after = _digests(folder)
                 if after and after != before:
-                    self.adopt(folder, prefix)
+                    self.replace(folder, prefix)
                 elif after != before:
                     self.delete(prefix)
             finally:
@@ -192,7 +192,7 @@ class S3Storage:
         with leased(wanted) as lease:
             self._held = lease
             try:
-                self._make_workplace()
+                self._make_scratch()
                 recover(self.bucket, lease.check)
                 yield
             finally:
@@ -201,15 +201,17 @@ class S3Storage:
     def _check(self, key: str) -> None:
         self._mirror.files.local(key)
         if "." in key.split("/"):
-            raise InputError(f"{key!r} is no key of a workspace.", "Give relative names with '/'.")
+            raise InputError(
+                f"{key!r} is not a key of a workspace.", "Give relative names with '/'."
+            )
 
-    def _make_workplace(self) -> None:
+    def _make_scratch(self) -> None:
         try:
-            self.workplace.mkdir(parents=True, exist_ok=True)
+            self.scratch.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WorkspaceError(
-                f"The folder {str(self.workplace)!r} cannot be made: {error.strerror or error}.",
-                "Mend its permissions, or set XDG_CACHE_HOME to another folder.",
+                f"The folder {str(self.scratch)!r} cannot be made: {error.strerror or error}.",
+                "Fix its permissions, or set XDG_CACHE_HOME to another folder.",
             ) from error
 
     def _still_held(self) -> None:
@@ -226,19 +228,19 @@ class S3Storage:
         """Find a key and all below it, all of one moment."""
 
         def once() -> dict[str, S3Object]:
-            before = look(self.bucket, prefix)
-            # An adoption may have begun and ended between two requests of one look: only two
+            before = current(self.bucket, prefix)
+            # A replacement may have begun and ended between two requests of one look: only two
             # looks that agree show a moment that was.
-            if look(self.bucket, prefix) != before:
+            if current(self.bucket, prefix) != before:
                 raise ChangedError
             return before[1]
 
         return unchanged(self.location, once)
 
     def _settle(self, key: str) -> None:
-        for adoption in pending(self.bucket):
-            if adoption.touches(key):
-                finish(self.bucket, adoption, self._still_held)
+        for replacement in pending(self.bucket):
+            if replacement.touches(key):
+                finish(self.bucket, replacement, self._still_held)
 
 
 def unchanged(location: str, attempt: Callable[[], Thing]) -> Thing:

@@ -1,13 +1,13 @@
-"""How many objects are replaced at once.
+"""Replacing many objects at once: a two-phase commit.
 
-S3 writes one object whole or not at all, but cannot replace many at once. An adoption
+S3 writes one object whole or not at all, but cannot replace many at once. A replacement
 does it in three steps:
 
 1. all files are sent to ``.basketwise/incoming/<id>/``, or copied there if the bucket has their
    bytes already; a failure here changes nothing;
 2. one small object, ``.basketwise/adopting/<id>``, names the prefix. From this request on, the new
    files are the current ones: whoever reads through a storage is led to them;
-3. they are copied to their keys within the bucket, what else lay there is deleted, then the small
+3. they are copied to their keys within the bucket, any others there are deleted, then the small
    object and the sent files.
 
 A process that ends within the third step leaves it to the next writer to finish. Programs that
@@ -28,11 +28,11 @@ from basketwise.aws.at_once import each
 from basketwise.aws.s3 import Bucket, ChangedError, S3Object, is_below, is_folder
 from basketwise.errors import DependencyError, WorkspaceError
 
-INCOMING, ADOPTING = f"{OWN}/incoming", f"{OWN}/adopting"
+INCOMING, REPLACING = f"{OWN}/incoming", f"{OWN}/adopting"
 
 
 @dataclass(frozen=True)
-class Adoption:
+class Replacement:
     """A replacement that is decided, but not finished.
 
     Attributes
@@ -58,9 +58,9 @@ class Adoption:
         return is_below(key, self.prefix) or is_below(self.prefix, key)
 
 
-def pending(bucket: Bucket) -> list[Adoption]:
-    """List the adoptions that are decided; there is seldom one."""
-    found = [(name, bucket.get(name)) for name in sorted(bucket.below(ADOPTING))]
+def pending(bucket: Bucket) -> list[Replacement]:
+    """List the replacements that are decided; there is seldom one."""
+    found = [(name, bucket.get(name)) for name in sorted(bucket.below(REPLACING))]
     return [
         _parsed(bucket, name.rpartition("/")[2], data) for name, data in found if data is not None
     ]
@@ -72,7 +72,7 @@ def begin(
     files: Mapping[Path, str],
     here: Mapping[str, S3Object],
     check: Callable[[], None],
-) -> Adoption:
+) -> Replacement:
     """Send files, then decide that they are the current ones.
 
     Parameters
@@ -95,28 +95,28 @@ def begin(
     DependencyError
         If S3 refuses. Unless it is the very last request whose answer is lost, nothing has changed.
     """
-    adoption = Adoption(uuid4().hex, prefix, len(files))
+    replacement = Replacement(uuid4().hex, prefix, len(files))
 
-    def bring(path: Path) -> None:
+    def send(path: Path) -> None:
         key = files[path]
         if key in here:
-            bucket.copy(key, adoption.sent(key), here[key].etag)
+            bucket.copy(key, replacement.sent(key), here[key].etag)
         else:
-            bucket.send(path, adoption.sent(key))
+            bucket.send(path, replacement.sent(key))
 
     try:
-        each(bring, files)
+        each(send, files)
         check()
     except BaseException:
         with suppress(DependencyError):
-            bucket.remove(bucket.below(f"{INCOMING}/{adoption.id}"))
+            bucket.remove(bucket.below(f"{INCOMING}/{replacement.id}"))
         raise
     said = {"prefix": prefix, "files": len(files)}
-    bucket.put(f"{ADOPTING}/{adoption.id}", json.dumps(said).encode())
-    return adoption
+    bucket.put(f"{REPLACING}/{replacement.id}", json.dumps(said).encode())
+    return replacement
 
 
-def finish(bucket: Bucket, adoption: Adoption, check: Callable[[], None]) -> None:
+def finish(bucket: Bucket, replacement: Replacement, check: Callable[[], None]) -> None:
     """Bring the sent files to their keys; may be done again, or by several at once.
 
     Raises
@@ -125,21 +125,21 @@ def finish(bucket: Bucket, adoption: Adoption, check: Callable[[], None]) -> Non
         If sent files are gone, or from ``check``.
     """
     check()
-    sent, old = all_sent(bucket, adoption), bucket.below(adoption.prefix)
+    sent, old = all_sent(bucket, replacement), bucket.below(replacement.prefix)
     try:
-        if len(sent) != adoption.files:
+        if len(sent) != replacement.files:
             raise ChangedError
         each(lambda key: bucket.copy(sent[key].key, key), sent)
     except ChangedError:
-        if adoption not in pending(bucket):
+        if replacement not in pending(bucket):
             return  # Another writer has finished it in the meantime.
         raise WorkspaceError(
-            f"Files that {adoption.prefix} is to be replaced by are gone from {bucket.location!r}.",
+            f"New files for {replacement.prefix} are gone from {bucket.location!r}.",
             f"Somebody deleted objects below {OWN}/. Delete all of {OWN}/ and run again.",
         ) from None
     check()
     bucket.remove(key for key in old if key not in sent)
-    bucket.remove([f"{ADOPTING}/{adoption.id}"])
+    bucket.remove([f"{REPLACING}/{replacement.id}"])
     bucket.remove(found.key for found in sent.values())
 
 
@@ -148,39 +148,41 @@ def recover(bucket: Bucket, check: Callable[[], None]) -> None:
 
     Only for whoever holds the workspace's lock: all that was sent belongs to runs that have ended.
     """
-    for adoption in pending(bucket):
-        finish(bucket, adoption, check)
+    for replacement in pending(bucket):
+        finish(bucket, replacement, check)
     bucket.remove(bucket.below(INCOMING))
     bucket.abort_parts(INCOMING)
 
 
-def all_sent(bucket: Bucket, adoption: Adoption) -> dict[str, S3Object]:
+def all_sent(bucket: Bucket, replacement: Replacement) -> dict[str, S3Object]:
     """Find the files that were sent, by the key that each will have."""
-    root = f"{INCOMING}/{adoption.id}"
+    root = f"{INCOMING}/{replacement.id}"
     below = bucket.below(root)
-    return {adoption.prefix + key.removeprefix(root): found for key, found in below.items()}
+    return {replacement.prefix + key.removeprefix(root): found for key, found in below.items()}
 
 
-def look(bucket: Bucket, prefix: str) -> tuple[list[Adoption], dict[str, S3Object]]:
-    """Find a key and all below it, with the files of adoptions in place of what they replace."""
+def current(bucket: Bucket, prefix: str) -> tuple[list[Replacement], dict[str, S3Object]]:
+    """Find a key and all below it, with the files of replacements in place of what they replace."""
     decided, found = pending(bucket), bucket.below(prefix)
-    for adoption in decided:
-        if adoption.touches(prefix):
-            found = {key: one for key, one in found.items() if not is_below(key, adoption.prefix)}
-            found |= all_sent(bucket, adoption)
+    for replacement in decided:
+        if replacement.touches(prefix):
+            found = {
+                key: one for key, one in found.items() if not is_below(key, replacement.prefix)
+            }
+            found |= all_sent(bucket, replacement)
     # Programs make empty objects that end with a slash, to be shown as folders.
     return decided, {
         key: one for key, one in found.items() if is_below(key, prefix) and not is_folder(key)
     }
 
 
-def _parsed(bucket: Bucket, name: str, data: bytes) -> Adoption:
+def _parsed(bucket: Bucket, name: str, data: bytes) -> Replacement:
     try:
         said = json.loads(data)
         prefix, files = str(said["prefix"]), int(said["files"])
     except (ValueError, TypeError, KeyError) as error:
         raise WorkspaceError(
-            f"{ADOPTING}/{name} in {bucket.location!r} cannot be read.",
+            f"{REPLACING}/{name} in {bucket.location!r} cannot be read.",
             "It was not written by Basketwise: delete it.",
         ) from error
-    return Adoption(name, prefix, files)
+    return Replacement(name, prefix, files)

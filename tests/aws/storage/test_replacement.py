@@ -36,7 +36,7 @@ def test_bytes_that_somebody_wrote_meanwhile_are_not_published_unseen(
 
     monkeypatch.setattr(Mirror, "same", then_write)
     with pytest.raises(WorkspaceError, match=REFUSED):
-        storage.adopt(new, "gold")
+        storage.replace(new, "gold")
 
     assert objects(storage) == ["gold/a", "gold/b", "gold/c"]
     assert storage.read("gold/b") == b"foreign"
@@ -61,6 +61,6 @@ def test_a_file_that_somebody_deleted_meanwhile_is_missed(
 
     monkeypatch.setattr(Mirror, "same", then_delete)
     with pytest.raises(WorkspaceError, match=REFUSED):
-        storage.adopt(new, "gold")
+        storage.replace(new, "gold")
 
     assert objects(storage) == ["gold/a"]
