@@ -20,6 +20,7 @@ from basketwise.evaluation.differences import Differences, differences, holm
 from basketwise.report.numbers import shown
 from basketwise.report.types import Interval, Slice, SliceTable
 from basketwise.schema import CLASSES
+from basketwise.training.metrics import class_f1
 
 UNKNOWN = "unknown"
 CARD, NO_CARD = "card", "no card"
@@ -173,10 +174,8 @@ def _macro_f1(parts: Counts, true: Labels, predicted: Labels) -> Floats:
     cells = (parts * size + true) * size + predicted
     tables: Counts = np.bincount(cells, minlength=(int(parts.max()) + 1) * size**2)
     confusion = tables.reshape(-1, size, size)
-    both = confusion.sum(axis=1) + confusion.sum(axis=2)
-    right = np.diagonal(confusion, axis1=1, axis2=2)
-    f1 = np.divide(2 * right, both, out=np.zeros(both.shape), where=both > 0)
-    return np.asarray(f1.sum(axis=1) / np.count_nonzero(both, axis=1), dtype=np.float64)
+    occurring = confusion.any(axis=1) | confusion.any(axis=2)
+    return np.asarray(class_f1(confusion).sum(axis=1) / occurring.sum(axis=1), dtype=np.float64)
 
 
 def _row(scored: _Column, row: int, worse: bool) -> Slice:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeGuard
+from typing import Literal, NamedTuple
 
-from basketwise.report.numbers import position
+from basketwise.report.numbers import measured, position
 from basketwise.report.types import (
     Calibration,
     Interval,
@@ -50,7 +50,7 @@ class Scale(NamedTuple):
 def scale_of(intervals: Iterable[Interval | None], *marks: float | None) -> Scale:
     """Return a scale that covers all intervals and marks, with a small margin at both ends."""
     ends = [end for span in intervals if span for end in (span["low"], span["high"])]
-    known = [end for end in (*ends, *marks) if _known(end)]
+    known = [end for end in (*ends, *marks) if measured(end)]
     low, high = min(known, default=0.0), max(known, default=0.0)
     air = 0.06 * (high - low) or 0.01
     return Scale(low - air, high + air)
@@ -98,10 +98,10 @@ class Span(NamedTuple):
 def span_on(interval: Interval, scale: Scale) -> Span:
     """Lay out an interval, clipped to the scale."""
     low, high, estimate = interval["low"], interval["high"], interval["estimate"]
-    if not (_known(low) and _known(high)):
+    if not (measured(low) and measured(high)):
         return Span("0%", "0%", None, "")
     left, right = max(low, scale.low), min(high, scale.high)
-    inside = _known(estimate) and scale.low <= estimate <= scale.high
+    inside = measured(estimate) and scale.low <= estimate <= scale.high
     return Span(
         left=position(left, *scale),
         width=position(right - left, 0.0, scale.high - scale.low),
@@ -179,7 +179,7 @@ def reliability_diagram(calibration: Calibration) -> Diagram:
     raw, shipped = calibration["raw"], calibration["shipped"]
     bins = [bin_ for kind in (raw, shipped) for bin_ in kind["bins"][:MOST_BINS]]
     values = [value for bin_ in bins for value in (bin_["confidence"], bin_["accuracy"])]
-    lowest = min(filter(_known, values), default=0.0)
+    lowest = min(filter(measured, values), default=0.0)
     start = min(0.8, math.floor(10 * max(0.0, lowest)) / 10)
     step = 0.2 if start < 0.35 else 0.1 if start < 0.75 else 0.05
     first = math.ceil(round(start / step, 6))
@@ -200,15 +200,15 @@ def reliability_diagram(calibration: Calibration) -> Diagram:
 
 
 def _curve(
-    name: str, measured: Reliability, start: float, most: int, part: tuple[float, float]
+    name: str, reliability: Reliability, start: float, most: int, part: tuple[float, float]
 ) -> Curve:
     """Lay out one curve; its bars fill ``part`` of each bin's width."""
-    bins = measured["bins"][:MOST_BINS]
+    bins = reliability["bins"][:MOST_BINS]
     total = sum(bin_["baskets"] for bin_ in bins)
     points, bars = [], []
     for bin_ in bins:
         confidence, accuracy = bin_["confidence"], bin_["accuracy"]
-        if not bin_["baskets"] or not _known(confidence) or not _known(accuracy):
+        if not bin_["baskets"] or not measured(confidence) or not measured(accuracy):
             continue
         size = 2.2 + 4.5 * math.sqrt(bin_["baskets"] / total)
         points.append(Point(_x(confidence, start), _y(accuracy, start), round(size, 2)))
@@ -220,10 +220,6 @@ def _curve(
         y = FRAME.base - height
         bars.append(Bar(round(x + 0.4, 2), round(y, 2), round(width, 2), round(height, 2)))
     return Curve(name, points, " ".join(f"{p.x},{p.y}" for p in points), bars)
-
-
-def _known(value: float | None) -> TypeGuard[float]:
-    return value is not None and math.isfinite(value)
 
 
 def _share(value: float, start: float) -> float:

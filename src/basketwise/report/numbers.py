@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeGuard
 
 from markupsafe import Markup, escape
 from pydantic import JsonValue
@@ -109,17 +109,18 @@ def figure(value: float) -> str:
     return count(value) if isinstance(value, int) else score(value)
 
 
-def _is_number(value: object) -> bool:
+def measured(value: float | None) -> TypeGuard[float]:
+    """Return whether there is a finite number to show."""
     return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _measured(form: Callable[[float], str]) -> Callable[[float | None], str]:
-    return lambda value: form(value) if value is not None and _is_number(value) else NOT_MEASURED
+    return lambda value: form(value) if measured(value) else NOT_MEASURED
 
 
 def money(value: float | None, currency: str, sign: str = "") -> str:
     """Write money in whole units, with its currency; ``sign="+"`` shows the plus too."""
-    if value is None or not _is_number(value):
+    if not measured(value):
         return NOT_MEASURED
     amount = round(value)
     lead = "−" if amount < 0 else sign
@@ -128,7 +129,7 @@ def money(value: float | None, currency: str, sign: str = "") -> str:
 
 def position(value: float | None, low: float = 0.0, high: float = 1.0) -> str:
     """Return a value's position between two ends, as a percentage for SVG."""
-    if value is None or not _is_number(value) or not high > low:
+    if not measured(value) or not high > low:
         return "0%"
     return f"{100 * min(max((value - low) / (high - low), 0), 1):.2f}%"
 

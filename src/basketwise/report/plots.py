@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from basketwise.report import canvas
 from basketwise.report.canvas import ACCENT, AMBER, FONT, INK, LINE, QUIET
 from basketwise.report.drawing import FRAME, X_TITLE, Y_TITLE, Curve, reliability_diagram
-from basketwise.report.numbers import shown
+from basketwise.report.numbers import measured, shown
 from basketwise.report.types import Calibration, LeaderboardRow, Reliability
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def comparison_png(rows: Sequence[LeaderboardRow], path: Path) -> None:
             faded = row["kind"] != "candidate"
             _bar(axes, position + (nth - 0.5) * _BAR, row[key], colour, faded=faded)
         keys.append(Patch(color=colour, label=f"test {name}"))
-        if baseline is not None and _measured(limit := baseline[key]):
+        if baseline is not None and measured(limit := baseline[key]):
             label = f"{name} of the majority-class baseline"
             keys.append(axes.axvline(limit, color=INK, lw=1, ls=dashes, zorder=2.5, label=label))
     axes.set_xlim(0, 1)
@@ -165,7 +164,7 @@ def reliability_png(calibration: Calibration, *, model: str, path: Path) -> None
     canvas.save(figure, path)
 
 
-def _draw(axes: Axes, curve: Curve, measured: Reliability, colour: str, *, filled: bool) -> Artist:
+def _draw(axes: Axes, curve: Curve, errors: Reliability, colour: str, *, filled: bool) -> Artist:
     """Draw one curve and its bars, and return its entry for the legend."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Circle, Rectangle
@@ -181,7 +180,7 @@ def _draw(axes: Axes, curve: Curve, measured: Reliability, colour: str, *, fille
         axes.add_patch(
             Circle(point[:2], point.size, facecolor=face, edgecolor=colour, lw=1.3, zorder=3)
         )
-    loss, error = shown(measured["log_loss"]), shown(measured["ece"])
+    loss, error = shown(errors["log_loss"]), shown(errors["ece"])
     key = Line2D([], [], color=colour, ls=dashes, marker="o", ms=4.5, markerfacecolor=face)
     key.set_label(f"{curve.name}: log loss {loss}, calibration error {error}")
     return key
@@ -197,7 +196,7 @@ def _cell(axes: Axes, column: int, row: int, share: float) -> None:
 
 
 def _bar(axes: Axes, at: float, value: float | None, colour: str, *, faded: bool) -> None:
-    if not _measured(value):
+    if not measured(value):
         canvas.text(axes, 0.008, at, "–", size=8, ha="left")
         return
     shade = canvas.paler(colour, 0.45 if faded else 1)
@@ -213,10 +212,6 @@ def _bar(axes: Axes, at: float, value: float | None, colour: str, *, faded: bool
         color="white" if inside and colour == ACCENT and not faded else INK,
         box=not inside,
     )
-
-
-def _measured(value: float | None) -> TypeGuard[float]:
-    return value is not None and math.isfinite(value)
 
 
 def _label(row: LeaderboardRow) -> str:
