@@ -310,20 +310,6 @@ def test_the_name_is_in_utc(tmp_path: Path) -> None:
     assert path.name == "model_deployment_config_20260301_123059.json"
 
 
-def test_file_systems_without_links_will_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(self: Path, target: Path) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
-    names = [
-        write_deployment_config(tmp_path, {**document(), "n": n}, approved=False, at=AT).name
-        for n in range(2)
-    ]
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
-
-
 def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

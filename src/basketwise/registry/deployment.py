@@ -7,19 +7,17 @@ configuration is there already gets no second file.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
 from basketwise.artifact.archive import read_json
 from basketwise.config import DeploymentConfig
 from basketwise.errors import InputError, WorkspaceError
-from basketwise.files import EVALUATION_RESULTS, MODEL_METADATA
+from basketwise.files import EVALUATION_RESULTS, MODEL_METADATA, write_whole
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
 
 LATEST = "latest_model_config.json"
@@ -211,8 +209,7 @@ def write_deployment_config(
         path = _existing(folder, document) or _write_new(folder, text, at.astimezone(UTC))
         text, latest = path.read_text(encoding="utf-8"), folder / LATEST
         if approved and not (latest.is_file() and latest.read_text(encoding="utf-8") == text):
-            with _scratch(folder, text) as scratch:
-                scratch.replace(latest)
+            write_whole(latest, text.encode())
     except OSError as error:
         raise WorkspaceError(
             f"The deployment configuration cannot be written to {folder}: "
@@ -234,40 +231,14 @@ def _existing(folder: Path, document: dict[str, Any]) -> Path | None:
 
 
 def _write_new(folder: Path, text: str, at: datetime) -> Path:
-    with _scratch(folder, text) as scratch:
-        while True:
-            path = folder / f"{PREFIX}{at:%Y%m%d_%H%M%S}.json"
-            if _named(scratch, path):
-                return path
-            at += timedelta(seconds=1)
+    """Write a file named after the first second from ``at`` on that no other file is named after.
 
-
-def _named(scratch: Path, path: Path) -> bool:
-    """Give a finished file its name, unless the name is taken."""
-    if path.exists():
-        return False
-    try:
-        # Unlike a rename, a link refuses a name that another process takes at this moment.
-        path.hardlink_to(scratch)
-    except FileExistsError:
-        return False
-    except OSError:
-        # Some file systems know no links.
-        scratch.replace(path)
-    return True
-
-
-@contextmanager
-def _scratch(folder: Path, text: str) -> Iterator[Path]:
-    path = folder / f".{uuid4().hex}.tmp"
-    try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+    Whoever writes here holds the workspace's lock, so nobody else takes the name meanwhile.
+    """
+    while (path := folder / f"{PREFIX}{at:%Y%m%d_%H%M%S}.json").exists():
+        at += timedelta(seconds=1)
+    write_whole(path, text.encode())
+    return path
 
 
 def _group_of(uri: str) -> str:

@@ -96,5 +96,6 @@ def run_export(version: str | None, context: Context) -> Path:
             f"Version {chosen.version} is {chosen.state}: only Approved versions are exported.",
             f"Approve it: basketwise models approve {chosen.version}",
         )
-    name = pipeline.write_config(registry, chosen, context)
+    with context.workspace.storage.exclusive():
+        name = pipeline.write_config(registry, chosen, context)
     return context.workspace.folder(DEPLOYMENT_CONFIGS) / name

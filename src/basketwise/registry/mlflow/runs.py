@@ -49,12 +49,14 @@ def check_names(submission: Submission) -> None:
     for name, value in submission.metrics.items():
         if not math.isfinite(value):
             raise InputError(
-                f"The metric {name!r} is {value!r}.", "Only finite numbers are kept: leave it out."
+                f"The metric {name!r} is {value!r}.",
+                "Only finite numbers can be stored: leave it out.",
             )
     for name in submission.tags:
         if name.startswith(OURS):
             raise InputError(
-                f"The tag {name!r} starts with {OURS!r}.", "That is kept for the registry itself."
+                f"The tag {name!r} starts with {OURS!r}.",
+                "That prefix is reserved for the registry itself.",
             )
 
 
@@ -175,14 +177,14 @@ def search_records(client: MlflowClient, group: str) -> list[Record]:
     while page := client.search_model_versions(f"name='{group}'", page_token=token):
         records += [
             Record(
-                version=str(found.version),
-                run_id=found.run_id or "",
-                source=found.source or "",
-                created=found.creation_timestamp,
-                description=found.description or "",
-                tags=found.tags,
+                version=str(version.version),
+                run_id=version.run_id or "",
+                source=version.source or "",
+                created=version.creation_timestamp,
+                description=version.description or "",
+                tags=version.tags,
             )
-            for found in page
+            for version in page
         ]
         token = page.token
         if not token:
