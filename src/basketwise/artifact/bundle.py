@@ -21,6 +21,7 @@ REQUIREMENTS = "requirements.txt"
 INFERENCE = "inference.py"
 
 SERVING = (
+    "narwhals",
     "numpy",
     "polars",
     "pydantic",
