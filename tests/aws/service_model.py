@@ -41,7 +41,7 @@ def check(service: str, operation: str, params: Mapping[str, Any], *, bucket: st
     params
         What is handed to the boto3 client.
     bucket
-        The only bucket that S3 URIs may name; empty: any. It lies in the region of the jobs.
+        The only bucket that S3 URIs may name; empty: any. It is in the region of the jobs.
 
     Raises
     ------

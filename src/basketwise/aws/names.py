@@ -23,7 +23,7 @@ class AwsNames:
     account_id
         Twelve digits.
     prefix
-        Below it the workspace lies in the bucket; empty, or without slashes at its ends.
+        Of the workspace in the bucket; empty, or without slashes at its ends.
     group
         The model package group.
 
@@ -79,14 +79,14 @@ class AwsNames:
         >>> names.arn_of("s3", "b"), names.arn_of("iam", "role/x")
         ('arn:aws-cn:s3:::b', 'arn:aws-cn:iam::123456789012:role/x')
         """
-        # Buckets lie in no account and no region, roles in no region.
+        # Buckets are in no account and no region, roles in no region.
         region = "" if service in ("iam", "s3") else self.region
         account = "" if service == "s3" else self.account_id
         return f"arn:{partition(self.region)}:{service}:{region}:{account}:{resource}"
 
 
 def partition(region: str) -> str:
-    """Return which of AWS's separate worlds a region lies in, as ARNs call it.
+    """Return which of AWS's separate worlds a region is in, as ARNs call it.
 
     Examples
     --------

@@ -87,7 +87,7 @@ def test_a_schedule_brings_its_role_and_stays_until_it_is_switched_off(aws: Acco
 def test_a_wrong_schedule_is_refused_before_aws_is_asked_to_change(
     aws: Account, schedule: str
 ) -> None:
-    with pytest.raises(ConfigError, match="is no schedule"):
+    with pytest.raises(ConfigError, match="is not a schedule"):
         aws.provision(schedule=schedule)
     assert aws.cloudformation.describe_stacks()["Stacks"] == []
 
@@ -107,7 +107,7 @@ def test_the_role_may_pull_the_repository_of_the_image(image: str, arn: str) -> 
 
 
 def test_an_image_outside_ecr_is_refused() -> None:
-    with pytest.raises(ConfigError, match="does not lie in an ECR repository"):
+    with pytest.raises(ConfigError, match="is not in an ECR repository"):
         provisioning.repository_arn("docker.io/library/python:3.12")
 
 

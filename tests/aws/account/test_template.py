@@ -36,7 +36,7 @@ def test_cfn_lint_has_nothing_to_say() -> None:
 
 
 def test_the_template_can_be_sent_as_it_is() -> None:
-    # Longer ones would have to lie in a bucket first (CloudFormation quotas).
+    # Longer ones would have to are in a bucket first (CloudFormation quotas).
     assert len(provisioning.template().encode()) < 51_200
 
 

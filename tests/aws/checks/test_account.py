@@ -81,7 +81,7 @@ def test_all_is_well(cloud: Cloud, versioned: str) -> None:
     assert states({name: one for name, one in checks.items() if name != "memory"}) == {}
     assert checks["account"].text == f"{ACCOUNT}, as arn:aws:iam::{ACCOUNT}:user/ann"
     assert checks["bucket"].text == f"{versioned}, in us-east-1"
-    assert checks["raw"].text == f"s3://{versioned}/w/raw/ holds 2 files, 2.5 MB"
+    assert checks["raw"].text == f"s3://{versioned}/w/raw/ contains 2 files, 2.5 MB"
     assert checks["gold"].text == f"s3://{versioned}/w/gold/ is there"
     assert checks["artifacts"].text.endswith("/artifacts/ is empty; the first run fills it")
     assert checks["registry"].text == "sagemaker: 0 versions, champion: none"
@@ -204,7 +204,7 @@ def test_a_bucket_elsewhere(cloud: Cloud) -> None:
     bucket = one("bucket", cloud.workspace, settings)
 
     assert (bucket.state, bucket.exit_code) == ("failed", 2)
-    assert "lies in us-east-1, the jobs would run in eu-west-1" in bucket.text
+    assert "is in us-east-1, the jobs would run in eu-west-1" in bucket.text
     assert "Set aws.region to us-east-1" in bucket.fix
     assert one("workspace", cloud.workspace, settings).state == "ok"
 
@@ -307,8 +307,8 @@ def test_the_projects_bucket_is_the_workspace(cloud: Cloud, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("uri", "told"),
     [
-        ("docker.io/shop/basketwise:1", "does not lie in an ECR repository"),
-        (f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop:1", "lies in eu-west-1"),
+        ("docker.io/shop/basketwise:1", "is not in an ECR repository"),
+        (f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop:1", "is in eu-west-1"),
     ],
 )
 def test_an_image_that_cannot_be_pulled(uri: str, told: str) -> None:

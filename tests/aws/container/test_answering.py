@@ -102,10 +102,10 @@ GOOD = {"basket_id": "1", "lines": [LINE]}
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        (b"", "is no JSON"),
-        (b"{", "is no JSON"),
-        (b"\xff\xfe{", "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
+        (b"", "is not JSON"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe{", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
         (b"[]", "list of 'baskets'"),
         (b"{}", "list of 'baskets'"),
         (b'{"baskets": {}}', "list of 'baskets'"),

@@ -30,7 +30,7 @@ def test_the_users_fault_is_left_where_sagemaker_looks(
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [((), "'' is no command"), (("fly",), "'fly' is no command"), (("train", "--x"), "--x")],
+    [((), "'' is not a command"), (("fly",), "'fly' is not a command"), (("train", "--x"), "--x")],
 )
 def test_wrong_arguments_are_the_users_fault(
     base: Path, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str], said: str

@@ -118,12 +118,12 @@ def test_sagemakers_variables_are_obeyed(
     ("given", "said"),
     [
         ({"model_type": "forest"}, "model-type is 'forest'"),
-        ({"depth": "3"}, "'depth' is no hyperparameter"),
+        ({"depth": "3"}, "'depth' is not a hyperparameter"),
         ({"random_state": "-1"}, "training.random_state"),
         ({"cv_folds": "many"}, "training.folds"),
         ({"BASKETWISE_TRAINING__FOLDS": "1"}, "training.folds is 1"),
         ({"BASKETWISE_TRAINING__DEPTH": "1"}, "training.depth is not a setting"),
-        ({"BASKETWISE_FOLDS": "1"}, "'BASKETWISE-FOLDS' is no hyperparameter"),
+        ({"BASKETWISE_FOLDS": "1"}, "'BASKETWISE-FOLDS' is not a hyperparameter"),
     ],
 )
 def test_wrong_hyperparameters_are_refused(

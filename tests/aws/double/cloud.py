@@ -42,7 +42,7 @@ class Cloud:
     workspace: str
 
     def keys(self, *parts: str) -> list[str]:
-        """List what lies below a folder of the workspace, relative to the workspace."""
+        """List what is below a folder of the workspace, relative to the workspace."""
         prefix = self.names.key(*parts)
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.names.bucket, Prefix=prefix

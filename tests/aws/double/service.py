@@ -35,7 +35,7 @@ class Service:
     parts
         Objects that stand for a piece of AWS each; the first that knows an operation answers it.
     bucket
-        The only bucket that requests may name; it lies in the region of the jobs.
+        The only bucket that requests may name; it is in the region of the jobs.
     calls
         Every call that was made: service, operation, parameters.
     throttle

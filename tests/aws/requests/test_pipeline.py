@@ -215,7 +215,7 @@ def test_the_cache_never_answers_with_files_of_other_data() -> None:
     assert found["Train"]["Arguments"]["CheckpointConfig"]["S3Uri"] == {
         "Get": "Parameters.CheckpointUri"
     }
-    # ... and so do the folders that a cached step's files lie in, but runs of the same data share.
+    # ... and so do the folders that a cached step's files are in, but runs of the same data share.
     one, again, other = (
         {item["Name"]: item["Value"] for item in start_parameters(NAMES, run, version)}
         for run, version in (("run-1", "ab12"), ("run-2", "ab12"), ("run-3", "cd34"))

@@ -63,7 +63,7 @@ def owner_tag(names: AwsNames) -> dict[str, str]:
 
 
 def repository_arn(image_uri: str) -> str:
-    """Return the ARN of the ECR repository that an image lies in.
+    """Return the ARN of the ECR repository that an image is in.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def repository_arn(image_uri: str) -> str:
     found = IMAGE.fullmatch(image_uri)
     if found is None:
         raise ConfigError(
-            f"{image_uri!r} does not lie in an ECR repository.",
+            f"{image_uri!r} is not in an ECR repository.",
             "Push the image to ECR and set aws.image_uri to "
             "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>.",
         )
@@ -171,7 +171,7 @@ def _parameters(names: AwsNames, image_uri: str, schedule: str) -> dict[str, str
     when = "" if schedule == NEVER else schedule
     if when and not re.fullmatch(r"(cron|rate)\(.+\)", when):
         raise ConfigError(
-            f"{schedule!r} is no schedule.",
+            f"{schedule!r} is not a schedule.",
             "Give cron(0 4 ? * MON *), rate(7 days) or 'off'; times are UTC.",
         )
     return {

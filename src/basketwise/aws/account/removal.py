@@ -190,7 +190,7 @@ def _empty_bucket(s3: S3Client, bucket: str) -> int:
             raise DependencyError(
                 f"s3://{bucket}/{failed[0]['Key']} could not be deleted "
                 f"({failed[0].get('Code')}), and {len(failed) - 1} more.",
-                "Mend the permission, then start the same command again; it goes on.",
+                "Fix the permission, then start the same command again; it goes on.",
             )
         count += len(page)
     return count

@@ -258,7 +258,7 @@ def _worked_out(
                 return ()
             raise DependencyError(
                 f"CloudFormation cannot make these changes: {reason}",
-                "Mend what it names, then start the same command again.",
+                "Fix what it names, then start the same command again.",
             )
     raise DependencyError("CloudFormation did not work out the changes.", "Try again later.")
 

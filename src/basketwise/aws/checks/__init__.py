@@ -1,1 +1,1 @@
-"""What is looked at before a run, each finding with how to mend it."""
+"""What is looked at before a run, each finding with how to fix it."""

@@ -1,4 +1,4 @@
-"""What a run on AWS needs: credentials, region, bucket, group, image; and how to mend each."""
+"""What a run on AWS needs: credentials, region, bucket, group, image; and how to fix each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST_RAW = 10_000
 
 
 def failure(name: str, error: BasketwiseError) -> Check:
-    """Return an error as a finding that says how to mend it on AWS."""
+    """Return an error as a finding that says how to fix it on AWS."""
     fix = error.hint
     if code_of(error) in DENIED:
         fix = PERMIT
@@ -105,7 +105,7 @@ def bucket(config: Config, names: AwsNames) -> Generator[Check, None, bool]:
         yield Check(
             "bucket",
             "failed",
-            f"{names.bucket} lies in {lies_in}, the jobs would run in {names.region}.",
+            f"{names.bucket} is in {lies_in}, the jobs would run in {names.region}.",
             f"Set aws.region to {lies_in}, or choose a bucket in {names.region}.",
         )
     return True
@@ -154,14 +154,14 @@ def _prefix(s3: S3Client, names: AwsNames, prefix: str) -> Check:
         return Check(
             prefix,
             "warning",
-            f"{uri} holds no files.",
+            f"{uri} contains no files.",
             "Upload them: 'basketwise aws run --data PATH' does so before it starts the jobs.",
         )
     if not files:
         return Check(prefix, "ok", f"{uri} is empty; the first run fills it")
     if prefix == "raw":
         more = "at least " if files == most else ""
-        return Check(prefix, "ok", f"{uri} holds {more}{files:,} files, {size / 1e6:,.1f} MB")
+        return Check(prefix, "ok", f"{uri} contains {more}{files:,} files, {size / 1e6:,.1f} MB")
     return Check(prefix, "ok", f"{uri} is there")
 
 
@@ -193,7 +193,7 @@ def _image(aws: AwsConfig, region: str) -> Check:
     lies_in = repository_arn(uri).split(":")[3]
     if lies_in != region:
         raise ConfigError(
-            f"{uri} lies in {lies_in}, the jobs would run in {region}.",
+            f"{uri} is in {lies_in}, the jobs would run in {region}.",
             f"Push the image to a repository in {region} and set aws.image_uri to it.",
         )
     return Check("image", "ok", uri)

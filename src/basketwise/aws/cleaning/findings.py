@@ -46,7 +46,7 @@ class Folder:
 
     @property
     def root(self) -> str:
-        """The folder that it lies in."""
+        """The folder that it is in."""
         return self.key.partition("/")[0]
 
     @property

@@ -40,7 +40,7 @@ def names(config: Config, workspace: str, account: str = "") -> AwsNames:
             "Omit --workspace to use the project's bucket, or give s3://bucket/prefix.",
         )
     if account and not (account.isdigit() and len(account) == 12):
-        raise ConfigError(f"{account!r} is no account id.", "It has twelve digits.")
+        raise ConfigError(f"{account!r} is not an account id.", "It has twelve digits.")
     sts: Any = client("sts", config.aws)
     if not account:
         with translated("find out whose credentials these are"):

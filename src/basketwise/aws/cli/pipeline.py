@@ -60,7 +60,7 @@ def upsert(dry_run: bool, common: Common) -> None:
 @click.option("--wait", is_flag=True, help="Follow the steps to the end; exit with 3 if it fails.")
 @common
 def start(name: str, wait: bool, common: Common) -> None:
-    """Start the pipeline on what lies below raw/."""
+    """Start the pipeline on what is below raw/."""
     from basketwise.aws.clients import client
     from basketwise.aws.running import executions, pipelines
     from basketwise.run.workspace import RUN_FORMAT

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     metavar="PATH|s3://…",
-    help="Raw files: they are uploaded, unless they lie in the bucket. Needed, but with --resume.",
+    help="Raw files: they are uploaded, unless they are in the bucket. Needed, but with --resume.",
 )
 @click.option("--name", metavar="RUN", help="Name of the run. Default: after the time.")
 @click.option("--resume", is_flag=True, help="Pick up the latest run, or the one of --name.")
@@ -67,7 +67,7 @@ def run(
         if data or split or models or force:
             raise InputError(
                 "A run that is picked up keeps its data and settings.",
-                "Leave --data, --split, --models and --force away, or start a new run.",
+                "Omit --data, --split, --models and --force, or start a new run.",
             )
         record, config = _earlier(workspace, name, config)
     else:

@@ -31,7 +31,7 @@ def main() -> int:
     """
     name, *arguments = sys.argv[1:] or [""]
     if name not in COMMANDS:
-        report_failure(f"{name!r} is no command. Choose from {', '.join(COMMANDS)}.")
+        report_failure(f"{name!r} is not a command. Choose from {', '.join(COMMANDS)}.")
         return 2
     try:
         import_module(COMMANDS[name]).main(arguments)

@@ -158,7 +158,7 @@ def _from_json(body: bytes) -> Request:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"The body is no JSON: {error}.", _FORM) from error
+        raise InputError(f"The body is not JSON: {error}.", _FORM) from error
     given = document.get("baskets") if isinstance(document, dict) else None
     if not isinstance(given, list) or not given:
         raise InputError("The body is no object with a list of 'baskets'.", _FORM)

@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def base() -> Path:
-    """Return the folder that all others lie in; AWS's toolkit lets it be moved for trials."""
+    """Return the folder that all others are in; AWS's toolkit lets it be moved for trials."""
     return Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
 
 

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     # Within an output: the root disk of a job is small, and each output may be a mount of its own.
     with TemporaryDirectory(prefix=".scratch-", dir=silver if clean else gold) as scratch:
         metadata = run_etl(data, silver, gold, Path(scratch), config, layout.teller(), clean=clean)
-    # The records tell what this job left from what lay there before it.
+    # The records tell what this job left from what was there before it.
     if clean:
         seal(plan, silver)
     made = read_step("silver", silver)

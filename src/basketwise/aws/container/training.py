@@ -117,7 +117,7 @@ def _hyperparameters() -> tuple[dict[str, str], dict[str, str]]:
     unknown = sorted(found.keys() - {"model-type", *OPTIONS})
     if unknown:
         raise ConfigError(
-            f"{unknown[0]!r} is no hyperparameter.",
+            f"{unknown[0]!r} is not a hyperparameter.",
             f"There are: model-type, {', '.join(OPTIONS)}. Other settings are hyperparameters or "
             f"environment variables of the name {PREFIX}<SECTION>{SEPARATOR}<KEY>.",
         )

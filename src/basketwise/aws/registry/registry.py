@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-# Not registry/: a workspace's embedded registry lies there, and is replaced as a whole.
+# Not registry/: a workspace's embedded registry is there, and is replaced as a whole.
 FOLDER = "model-registry"
 MADE = "%Y%m%dT%H%M%S"
 AT_ONCE = 8

@@ -112,7 +112,7 @@ def _model_type(models: tuple[str, ...]) -> str:
         return ALL
     raise ConfigError(
         f"training.models is {', '.join(models)}: a training job takes one model, or all.",
-        f"Choose one of {', '.join(get_args(ModelName))}, or leave training.models away.",
+        f"Choose one of {', '.join(get_args(ModelName))}, or omit training.models.",
     )
 
 

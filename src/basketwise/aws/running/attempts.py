@@ -1,7 +1,7 @@
 """Which job of a run and a stage is followed: the latest that does the same work, or a new one.
 
 A job is named after its run, so names alone cannot tell what it was started for: data or code may
-have changed since, or a run of the same name may lie in another workspace. So each job carries a
+have changed since, or a run of the same name may be in another workspace. So each job carries a
 digest of all that it is to do, and only a job of the same digest is taken for one's own.
 """
 

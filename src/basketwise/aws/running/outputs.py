@@ -17,11 +17,11 @@ SHA256 = 64
 
 
 class SpoiltError(Exception):
-    """What lies there is not what the job left, or was made of something else."""
+    """What is there is not what the job left, or was made of something else."""
 
 
 def take_stage(stage: Stage, left: Path, folder: Path, inputs: Mapping[str, str]) -> None:
-    """Copy a stage's outputs; files that lay there before the job are not in its record.
+    """Copy a stage's outputs; files that were there before the job are not in its record.
 
     Parameters
     ----------

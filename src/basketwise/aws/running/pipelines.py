@@ -91,7 +91,7 @@ def upsert(sagemaker: SageMakerClient, names: AwsNames, config: Config) -> Upser
 def start(
     sagemaker: SageMakerClient, s3: S3Client, names: AwsNames, config: Config, run_id: str
 ) -> Started:
-    """Start the pipeline on what lies below ``raw/``, unless an execution of that name is there.
+    """Start the pipeline on what is below ``raw/``, unless an execution of that name is there.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def start(
     InputError
         If there is no pipeline, or the name cannot be used.
     DependencyError
-        If nothing lies below ``raw/``, or SageMaker or S3 refuses.
+        If nothing is below ``raw/``, or SageMaker or S3 refuses.
     """
     if not RUN_NAME.fullmatch(run_id):
         raise InputError(
@@ -163,7 +163,7 @@ def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict
     Raises
     ------
     DependencyError
-        If nothing lies below ``raw/``, or no code where some is needed; or S3 refuses.
+        If nothing is below ``raw/``, or no code where some is needed; or S3 refuses.
     """
     raw = _objects(s3, names, RAW)
     if not raw:

@@ -39,7 +39,7 @@ def lock_for_jobs() -> str:
 def send_code(s3: S3Client, names: AwsNames, tick: Tick) -> None:
     """Bring the running code to ``code/``; what is there with the same content stays.
 
-    Wheels of Basketwise under any other name go first: a job installs whatever wheel lies there.
+    Wheels of Basketwise under any other name go first: a job installs whatever wheel is there.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A local copy of what lies in a bucket: only what has changed is fetched."""
+"""A local copy of what is in a bucket: only what has changed is fetched."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Mirror:
         Parameters
         ----------
         prefix : str
-            A key; what lies below it and is not wanted is removed.
+            A key; what is below it and is not wanted is removed.
         wanted : Mapping[str, S3Object]
             By key.
         fetch : Fetch
@@ -139,7 +139,7 @@ class Mirror:
 
 
 def cache_folder() -> Path:
-    """Return the folder that the user's caches lie in."""
+    """Return the folder that the user's caches are in."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "basketwise"
 
 

@@ -131,7 +131,7 @@ class S3Storage:
         for key in files.values():
             self._check(key)
         old = self.bucket.below(prefix)
-        # A job's outputs lie in the bucket before they are taken over: those are not sent again.
+        # A job's outputs are in the bucket before they are taken over: those are not sent again.
         same = self._mirror.same({key: path for path, key in files.items()}, old)
         here, new = (
             {key: old[key] for key in same},
