@@ -200,7 +200,7 @@ def shared_options() -> set[str]:
 
 def calls(text: str) -> Iterator[list[str]]:
     """Give the words after ``basketwise`` of every call, in code blocks and in inline code."""
-    blocks = [body for language, body in FENCE.findall(text) if language != "python"]
+    blocks = [body for language, body in FENCE.findall(text) if language not in ("python", "pycon")]
     inline = INLINE.findall(FENCE.sub("", text))
     for code in (*blocks, *inline):
         for found in CALL.findall(re.sub(r"\\\n\s*", " ", code)):

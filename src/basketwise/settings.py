@@ -53,8 +53,19 @@ def load_config(
         if not equals or not dot:
             raise ConfigError(f"--set {flag!r} is not understood.", "Write section.key=value.")
         _set(values, section, key, value, where=f"--set {flag}")
+    return checked(_laid_over(Config().model_dump(), values))
+
+
+def checked(values: Mapping[str, Any]) -> Config:
+    """Return settings by section and key as a configuration.
+
+    Raises
+    ------
+    ConfigError
+        Naming every key that is unknown or out of range, and what is allowed.
+    """
     try:
-        return Config.model_validate(_laid_over(Config().model_dump(), values))
+        return Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(*_explain(error)) from error
 

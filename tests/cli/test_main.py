@@ -104,7 +104,8 @@ def test_a_full_disk_is_no_fault_of_ours(ends_with: list[BaseException], error: 
     ("arguments", "named"),
     [
         (("fly",), "fly"),
-        (("run",), "--data"),
+        (("run",), "basketwise run PATH"),
+        (("run", "raw", "--data", "raw"), "once"),
         (("run", "--data", "x", "--fast"), "--fast"),
         (("predict", "--data", "x"), "--out"),
         (("models", "approve"), "VERSION"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,7 +56,7 @@ def predict(
         raise click.UsageError("Give --out FILE for all baskets, or --basket ID for one.")
     config = common.config()
     ctx = context(common, config)
-    scorer = _scorer(model, ctx)
+    scorer = _model(model, ctx)
     with ctx.reporter.stage("predict") as log:
         result = predict_batch(
             local_copy(data, config.aws),
@@ -97,19 +96,10 @@ def _document(result: BatchResult) -> dict[str, Any]:
     return document
 
 
-def _scorer(model: str, ctx: Context) -> Model:
-    from basketwise.errors import InputError
+def _model(model: str, ctx: Context) -> Model:
     from basketwise.model import load_model_archive
-    from basketwise.registry.opening import existing_registry
+    from basketwise.serving.versions import CHAMPION, load_version
 
-    if model != "champion" and not model.isdigit():
+    if model != CHAMPION and not model.isdigit():
         return load_model_archive(Path(model).expanduser())
-    registry = existing_registry(ctx.config, ctx.workspace.storage)
-    version = registry.champion() if model == "champion" else registry.get(model)
-    if version is None:
-        raise InputError(
-            "There is no champion: no version is approved.",
-            "Approve one with 'basketwise models approve VERSION', or give --model VERSION.",
-        )
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        return load_model_archive(registry.fetch(version.version, Path(scratch)))
+    return load_version(ctx.config, ctx.workspace.storage, model)

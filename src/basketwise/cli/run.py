@@ -11,21 +11,26 @@ from basketwise.errors import GATE_NOT_PASSED
 
 
 @click.command()
-@click.option("--data", required=True, metavar="PATH", help="A file, a folder or a quoted glob.")
+@click.argument("path", required=False)
+@click.option("--data", metavar="PATH", help="The same: a file, a folder or a quoted glob.")
 @click.option("--split", metavar="NAME", help="time, stratified or customer.")
 @click.option("--models", metavar="NAMES", help="Candidates to train, separated by commas.")
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
 @FORCE_OPTION
 @common
 def run(
-    data: str,
+    path: str | None,
+    data: str | None,
     split: str | None,
     models: str | None,
     require_approval: bool,
     force: bool,
     common: Common,
 ) -> None:
-    """Run every stage, from raw files to an approved, exported model."""
+    """Run every stage, from the raw files at PATH to an approved, exported model."""
+    if (data is None) == (path is None):
+        raise click.UsageError("Name the raw files once: basketwise run PATH.")
+    data = data or path or ""
     config = common.config(*overrides(split, models))
     from basketwise.cli.output import print_json, print_next, print_summary, run_document
     from basketwise.run.pipeline import run_all

@@ -124,8 +124,12 @@ def clean_table(table: Any, rules: Rules | None = None, *, source: str = "table"
     Examples
     --------
     >>> cleaned = clean_table(
-    ...     {"basket_id": ["1", "1"], "prod_code": ["A", "B"], "spend": ["0.93", "?"],
-    ...      "quantity": [1, 1]}
+    ...     {
+    ...         "basket_id": ["1", "1"],
+    ...         "prod_code": ["A", "B"],
+    ...         "spend": ["0.93", "?"],
+    ...         "quantity": [1, 1],
+    ...     }
     ... )
     >>> cleaned.lines.height, cleaned.reasons
     (1, {'spend_not_a_number': 1})

@@ -21,6 +21,8 @@ class Context:
     ----------
     command
         The command that repeats the run, for the report.
+    source
+        What documents call the data; empty: by their path.
     force
         Whether stages run although their outputs are still valid.
     started_at
@@ -35,6 +37,7 @@ class Context:
     reporter: Reporter
     command: str
     force: bool = False
+    source: str = ""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.perf_counter)
 

@@ -47,7 +47,8 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
     """
     config, workspace, force = context.config, context.workspace, context.force
     with context.reporter.stage("ETL") as log:
-        silver_plan = planned("silver", context.platform.inputs(data, config), config, source=data)
+        inputs, source = context.platform.inputs(data, config), context.source or data
+        silver_plan = planned("silver", inputs, config, source=source)
         interrupted = staging.left / SILVER
         silver_decision = look_up(silver_plan, [workspace.folder(SILVER), interrupted], force=force)
         silver = settle(silver_decision, interrupted, staging.silver)
@@ -75,7 +76,7 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
             f"{metadata.train_samples:,} training and {metadata.test_samples:,} test baskets, "
             f"{metadata.products:,} products",
         )
-    return Data(data, silver, gold, metadata, outcomes)
+    return Data(source, silver, gold, metadata, outcomes)
 
 
 def _gold_plan(silver: Path, context: Context) -> Step:
