@@ -20,6 +20,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from basketwise.config import RegistryConfig
+from basketwise.model import load_model_archive
 from basketwise.registry.mlflow.pyfunc import LINES, write_model
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState
@@ -104,6 +105,22 @@ def test_the_champion_is_loaded_by_its_alias(
         mlflow.set_tracking_uri(server.uri)
         loaded = mlflow.pyfunc.load_model(CHAMPION)
     assert list(loaded.predict(lines)) == COLUMNS
+
+
+@pytest.mark.usefixtures("tracking")
+def test_an_embedded_registry_needs_no_server(
+    evaluated: Evaluated, lines: pd.DataFrame, tmp_path: Path
+) -> None:
+    registry = open_registry(RegistryConfig(), tmp_path / "registry")
+    registry.register(submission("run-7", evaluated.folder, evaluated.report), who="ann")
+    registry.set_state("1", ApprovalState.APPROVED, who="ann", why="good")
+    # It may be moved as a whole.
+    moved = (tmp_path / "registry").rename(tmp_path / "moved registry")
+    mlflow.set_tracking_uri(f"sqlite:///{(moved / 'registry.db').as_posix()}")
+    whole = lines.assign(QUANTITY=lines["QUANTITY"].astype("int64"))
+    scores = mlflow.pyfunc.load_model(CHAMPION).predict(whole)
+    assert list(scores) == COLUMNS
+    pd.testing.assert_frame_equal(scores, load_model_archive(evaluated.archive).predict(lines))
 
 
 def test_mlflow_serves_it(model: Path, tmp_path: Path) -> None:

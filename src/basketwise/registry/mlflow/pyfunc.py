@@ -33,15 +33,15 @@ ENVIRONMENT = "python_env.yaml"
 INPUTS = {
     BASKET_ID: ("any", True),
     "PROD_CODE": ("any", True),
-    "SPEND": ("double", True),
-    "QUANTITY": ("double", True),
+    "SPEND": ("any", True),
+    "QUANTITY": ("any", True),
     **{f"PROD_CODE_{level}": ("any", False) for level in (10, 20, 30, 40)},
     **{f"SHOP_{name}": ("any", False) for name in ("WEEK", "DATE", "WEEKDAY", "HOUR")},
     **{f"STORE_{name}": ("any", False) for name in ("FORMAT", "REGION", "CODE")},
     "CUST_CODE": ("any", False),
 }
-"""MLflow's type of each column of raw lines, and whether it must be there. Codes and ids are text
-or numbers, as the retailer writes them."""
+"""MLflow's type of each column of raw lines, and whether it must be there. Whole numbers, fractions
+and text are all taken, as everywhere; MLflow's ``double`` would refuse whole numbers."""
 
 OUTPUTS = {
     KEY: ("any", True),
