@@ -46,16 +46,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the raw lines.
+    """One column of the raw lines, under its upper-case name, as dunnhumby writes it.
 
-    Attributes
-    ----------
-    name
-        Upper-case name, as dunnhumby writes it.
-    kind
-        How values are read; ``ID`` is an integer where every value is one, else text.
-    required
-        ``True`` where a line without it cannot be used.
+    ``required``: a line without it cannot be used.
     """
 
     name: str

@@ -27,15 +27,7 @@ def weeks(silver: Path) -> list[tuple[int, Path]]:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some whole weeks' lines.
-
-    Attributes
-    ----------
-    weeks
-        Which, in order.
-    lines
-        One row per line, the weeks one after the other.
-    """
+    """Some whole weeks' lines, one week after the other."""
 
     weeks: tuple[int, ...]
     lines: pl.DataFrame

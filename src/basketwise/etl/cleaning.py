@@ -297,16 +297,9 @@ def in_order(lines: pl.DataFrame, *, repeated: bool) -> pl.DataFrame:
 def contradictions(baskets: pl.DataFrame) -> pl.DataFrame:
     """Find the baskets whose lines are of two weeks, or carry two labels.
 
-    Parameters
-    ----------
-    baskets : DataFrame
-        One row per line, or per survey of a basket: BASKET_ID, SHOP_WEEK, the label, and
-        ``disagree`` where a row stands for several lines.
-
-    Returns
-    -------
-    DataFrame
-        One row per such basket, sorted: BASKET_ID, ``reason``.
+    ``baskets`` has one row per line, or per survey of a basket: BASKET_ID, SHOP_WEEK, the label,
+    and ``disagree`` where a row stands for several lines. Returns one row per such basket, sorted:
+    BASKET_ID, ``reason``.
     """
     within = pl.col(DISAGREE) if DISAGREE in baskets.columns else pl.lit(False)
     return (

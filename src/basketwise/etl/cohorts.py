@@ -24,16 +24,11 @@ TIMES = ("shop_week", "shop_weekday", "shop_hour")
 
 
 def write_cohorts(baskets: pl.DataFrame, gold: Path) -> None:
-    """Write ``test_baskets.parquet``.
+    """Write ``test_baskets.parquet``: one row per test basket, sorted by ``basket_id``.
 
-    Parameters
-    ----------
-    baskets : DataFrame
-        A survey's ``baskets`` with ``fold``.
-    gold : Path
-        Gets the file: one row per test basket, sorted by ``basket_id``; ``customer`` (Int32, a
-        number that stands for the customer code, null where no card was shown), ``store_format``
-        and ``store_region`` (String, null where unknown).
+    ``customer`` (Int32) is a number that stands for the customer code, null where no card was
+    shown; ``store_format`` and ``store_region`` are null where unknown. ``baskets`` is a survey's,
+    with ``fold``.
     """
     # A number is all that evaluation needs: the code itself stays in silver.
     customer = pl.col(CUST_CODE).cast(pl.String).rank("dense").cast(pl.Int32) - 1
@@ -72,13 +67,9 @@ def read_cohorts(gold: Path) -> pl.DataFrame:
 
 
 def units_of(customers: pl.Series) -> NDArray[np.int64] | None:
-    """Give numbers to what is drawn when customers are resampled.
+    """Give numbers to what is drawn when customers are resampled; None where there is no customer.
 
-    Returns
-    -------
-    array or None
-        The customer's number of each basket; a basket without a card is a customer of its own.
-        None where no basket has a customer.
+    A basket without a card is a customer of its own.
     """
     if customers.null_count() == customers.len():
         return None

@@ -29,23 +29,9 @@ _KNOWN = {column.name for column in COLUMNS}
 def standard(
     frame: pl.DataFrame, source: str, columns: Mapping[str, str], *, labelled: bool
 ) -> pl.DataFrame:
-    """Select the known columns of a raw table under their upper-case names.
+    """Select the known columns of a raw table under their upper-case names; categories as text.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Lines as delivered.
-    source : str
-        Name of the table, for errors.
-    columns : mapping of str to str
-        A retailer's own column names by ours.
-    labelled : bool
-        Whether the label column is required; where not, it is left out.
-
-    Returns
-    -------
-    DataFrame
-        Columns of text, numbers, dates or flags; categories as text.
+    The label column is left out unless ``labelled``.
 
     Raises
     ------
@@ -79,14 +65,7 @@ def standard(
 def refuse_damaged_ids(ids: pl.Series, source: str, first_row: int) -> None:
     """Refuse a table whose basket ids went through a spreadsheet or were written as floats.
 
-    Parameters
-    ----------
-    ids : Series
-        BASKET_ID as delivered.
-    source : str
-        Name of the table, for errors.
-    first_row : int
-        Number of the first line within the table.
+    ``first_row`` is the number of the first line within the table.
     """
     # Damaged ids are no integers, so where every id is one there is nothing to search for.
     if ids.dtype != pl.String or ids.cast(pl.Int64, strict=False).null_count() == ids.null_count():
@@ -103,19 +82,10 @@ def refuse_damaged_ids(ids: pl.Series, source: str, first_row: int) -> None:
 
 
 def typed(raw: pl.DataFrame, *, decimal_comma: bool) -> pl.DataFrame:
-    """Cast every column to its type in the schema; null where a value cannot be.
+    """Cast every column to its type in the schema; null where a value cannot be, or is absent.
 
-    Parameters
-    ----------
-    raw : DataFrame
-        From :func:`standard`.
-    decimal_comma : bool
-        Whether numbers may be written ``0,93``.
-
-    Returns
-    -------
-    DataFrame
-        All columns of the schema, those absent null; BASKET_ID as text, exactly as delivered.
+    ``raw`` comes from :func:`standard`; BASKET_ID becomes text, exactly as delivered.
+    ``decimal_comma``: numbers may be written ``0,93``.
     """
     cast = raw.select(_casts(frozenset(raw.columns)))
     suspects = _lost_values(raw, cast)

@@ -42,25 +42,12 @@ from basketwise.schema import (
 
 
 def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick) -> Metadata:
-    """Part the baskets, learn the product index and make the features.
+    """Split the baskets, learn the product index and make the features.
 
-    Parameters
-    ----------
-    silver : Path
-        What the silver stage left.
-    gold, scratch : Path
-        Empty folders; ``scratch`` may be removed afterwards. ``gold`` gets
-        ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
-        ``product_index.parquet`` (with the group ``product``) and ``metadata.json``.
-    config : Config
-        All settings.
-    tick : callable
-        Told of progress.
-
-    Returns
-    -------
-    Metadata
-        Also written to ``gold/metadata.json``.
+    ``silver`` is what the silver stage left. ``gold`` (empty, as is ``scratch``) gets
+    ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
+    ``product_index.parquet`` (with the group ``product``) and ``metadata.json``, which is also
+    returned.
 
     Raises
     ------

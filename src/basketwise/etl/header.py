@@ -24,14 +24,9 @@ _KNOWN = {column.name for column in COLUMNS}
 
 @dataclass(frozen=True)
 class Header:
-    """How one table is laid out.
+    """How one table is laid out; names in file order, upper case, white space stripped.
 
-    Attributes
-    ----------
-    separator
-        Of a CSV; ``","`` for Parquet, where it has no meaning.
-    names
-        Column names in file order, upper case, white space stripped.
+    ``separator`` is a CSV's; ``","`` for Parquet, where it has no meaning.
     """
 
     separator: str
@@ -70,13 +65,7 @@ def standard_names(given: Iterable[str], columns: Mapping[str, str]) -> tuple[st
 
 
 def read_csv_header(source: Source, data: DataConfig) -> Header:
-    """Read a CSV's header line.
-
-    Raises
-    ------
-    InputError
-        If the file is empty, is broken as gzip or zip, or its header is no text.
-    """
+    """Read a CSV's header line; an InputError if there is none, or it is no text."""
     try:
         with open_bytes(source) as stream:
             first = stream.readline(MAX_HEADER_BYTES)
@@ -122,14 +111,7 @@ def _fields(line: str, separator: str) -> list[str]:
 def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
     """Refuse a table that lacks a required column, or that is another set altogether.
 
-    Parameters
-    ----------
-    source : str
-        Name of the table, for errors.
-    names : sequence of str
-        Its column names in upper case.
-    labelled : bool
-        Whether the label column is required (to train) or not (to predict).
+    ``names`` are in upper case; the label column is required to train, not to predict.
 
     Raises
     ------

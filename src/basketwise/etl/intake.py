@@ -27,16 +27,8 @@ from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 class Intake:
     """What was read, and where it went; accepted + rejected = read.
 
-    Attributes
-    ----------
-    files
-        One record per raw table, in reading order.
-    lines
-        Lines read.
-    rejected
-        Refused lines by reason.
-    survey
-        Of the accepted lines.
+    ``files`` has one record per raw table, in reading order; ``rejected`` counts refused lines by
+    reason; ``parts`` are those landed of each week.
     """
 
     files: list[FileRecord] = field(default_factory=list)
@@ -77,20 +69,7 @@ def build_silver(
     *,
     data: DataConfig | None = None,
 ) -> tuple[Intake, Survey]:
-    """Write the partitions of clean lines, and the refused lines beside them.
-
-    Parameters
-    ----------
-    sources : list of Source
-        Raw tables, at least one.
-    silver, scratch : Path
-        Empty folders.
-    rules : Rules
-        How lines are judged.
-    tick : callable
-        Told of progress.
-    data : DataConfig, optional
-        How files are laid out.
+    """Write the partitions of clean lines, and the refused lines beside them, into empty folders.
 
     Raises
     ------

@@ -25,21 +25,11 @@ REJECTED = "_rejected"
 
 @dataclass(frozen=True)
 class Part:
-    """The lines of one week within one frame that was read, in the form silver has.
+    """The lines of one week within one frame that was read, stored as silver has them.
 
-    Attributes
-    ----------
-    week
-        SHOP_WEEK of all its lines.
-    path
-        Where they are landed, sorted by BASKET_ID.
-    integer_ids
-        Whether BASKET_ID is Int64 there (else text): every id is a number that can be written out
-        again letter by letter.
-    repeats
-        Whether a product stands in one basket more than once: only then can a line be a copy.
-    survey
-        Of its lines.
+    ``integer_ids``: BASKET_ID is Int64 there (else text), so every id is a number that can be
+    written out again letter by letter. ``repeats``: a product is in one basket more than once; only
+    then can a line be a copy.
     """
 
     week: int
@@ -50,21 +40,10 @@ class Part:
 
 
 def land(cleaned: Cleaned, folder: Path, *, number: int, piece: int) -> list[Part]:
-    """Write one frame's accepted lines into their weeks' folders.
+    """Write one frame's accepted lines into their weeks' folders, one part a week.
 
-    Parameters
-    ----------
-    cleaned : Cleaned
-        From :func:`basketwise.etl.cleaning.clean`.
-    folder : Path
-        Landing folder.
-    number, piece : int
-        Of the table in its list, of the frame in the table: they give the parts' order.
-
-    Returns
-    -------
-    list of Part
-        One a week.
+    ``number`` (of the table in its list) and ``piece`` (of the frame in the table) give the parts'
+    order.
     """
     integer_ids = cleaned.lines.schema[BASKET_ID] == pl.Int64
     parts = []
@@ -98,30 +77,15 @@ def settle_week(
     rules: Rules,
     integer_ids: bool,
 ) -> tuple[Survey | None, pl.DataFrame]:
-    """Bring one week's parts together, refuse what contradicts itself, put the partition in place.
+    """Bring one week's parts together, refuse what contradicts itself, write the partition.
 
-    A week that came in one part and holds nothing to refuse is in its final form already: its file
+    ``parts`` are in reading order; ``refused_baskets`` come from
+    :func:`basketwise.etl.cleaning.contradictions`, with BASKET_ID as in the partitions: Int64 in
+    all of them, or text. Returns the survey of the partition, whose lines are in canonical order
+    (None if nothing is left of it), and the refused lines with ``source``, ``row`` and ``reason``.
+
+    A week that came in one part and has nothing to refuse is in its final form already: its file
     just moves.
-
-    Parameters
-    ----------
-    parts : list of Part
-        All of one week, in reading order.
-    refused_baskets : DataFrame
-        From :func:`basketwise.etl.cleaning.contradictions`; BASKET_ID as in the partitions.
-    silver : Path
-        Folder of the partitions.
-    rules : Rules
-        How lines are judged.
-    integer_ids : bool
-        Whether BASKET_ID is Int64 in all partitions (else text).
-
-    Returns
-    -------
-    survey : Survey or None
-        Of the partition, whose lines are in canonical order; None if nothing is left of it.
-    rejected : DataFrame
-        The refused lines with ``source``, ``row`` and ``reason``.
     """
     target = silver / parts[0].path.parent.name / LINES
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -28,16 +28,11 @@ WHOLE_BELOW = 64 * 2**20
 
 @dataclass(frozen=True)
 class RawFrame:
-    """Some lines of one table.
+    """Some lines of one table: the known columns that are present.
 
-    Attributes
-    ----------
-    frame
-        The known columns that are present.
-    first_row
-        Number of the frame's first line within the table, from 1, the header not counted.
-    decimal_comma
-        Whether numbers may be written ``0,93`` (in files separated by ``;``).
+    ``first_row`` is the number of the frame's first line within the table, from 1, the header not
+    counted. ``decimal_comma``: whether numbers may be written ``0,93`` (in files separated by
+    ``;``).
     """
 
     frame: pl.DataFrame

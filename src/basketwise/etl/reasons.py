@@ -28,19 +28,10 @@ _REQUIRED = {
 
 
 def first_reason(raw: pl.DataFrame, typed: pl.DataFrame, label: pl.Series | None) -> pl.Series:
-    """Give each line the first reason that applies to it.
+    """Give each line the first reason that applies to it; null where the line is accepted.
 
-    Parameters
-    ----------
-    raw, typed : DataFrame
-        The same lines as delivered and typed.
-    label : Series or None
-        What each line's label means, null where it is unknown; None: labels are not read.
-
-    Returns
-    -------
-    Series
-        ``reason`` (String), null where the line is accepted.
+    ``raw`` and ``typed`` are the same lines as delivered and typed; ``label`` is what each line's
+    label means, null where it is unknown (None: labels are not read).
     """
     reasons: list[tuple[str, pl.Series]] = []
 

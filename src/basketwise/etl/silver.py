@@ -37,17 +37,8 @@ def run_silver(
 ) -> None:
     """Clean the raw files.
 
-    Parameters
-    ----------
-    sources : list of Source
-        Raw tables.
-    silver, scratch : Path
-        Empty folders. ``silver`` gets a partition a week, the refused lines, ``intake.json`` and
-        the survey that the next stage starts from.
-    config : Config
-        All settings.
-    tick : callable
-        Told of progress.
+    ``silver`` (empty, as is ``scratch``) gets a partition a week, the refused lines,
+    ``intake.json`` and the survey that the next stage starts from.
 
     Raises
     ------
@@ -67,13 +58,7 @@ def run_silver(
 
 
 def read_intake(silver: Path) -> IntakeRecord:
-    """Read what the silver stage noted.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no clean lines.
-    """
+    """Read what the silver stage noted; an InputError if there are no clean lines."""
     path = silver / INTAKE_FILE
     if not path.is_file():
         raise InputError(

@@ -31,16 +31,8 @@ ENCRYPTED = 0x1
 class Source:
     """One table of raw lines.
 
-    Attributes
-    ----------
-    name
-        What people see: the file's name, for a zip member ``archive.zip/member.csv``.
-    path
-        The file that holds it.
-    member
-        Name of the member inside a zip, else ``None``.
-    size
-        Bytes on disk (for a member: its compressed size).
+    ``name`` is what people see, for a zip member ``archive.zip/member.csv``; ``member`` its name
+    inside of the zip ``path``, else None; ``size`` its bytes on disk, compressed.
     """
 
     name: str

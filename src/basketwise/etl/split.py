@@ -22,24 +22,11 @@ from basketwise.schema import (
 
 
 def assign_folds(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> pl.DataFrame:
-    """Part the baskets into training and test, and the training part into folds.
+    """Divide the baskets into training and test set, and the training set into folds.
 
-    A basket's fold does not depend on any label: what an out-of-fold score may not see must not
-    decide who scores it either.
-
-    Parameters
-    ----------
-    baskets : DataFrame
-        A survey's ``baskets``, sorted by BASKET_ID.
-    split : SplitConfig
-        Strategy, size and seed.
-    folds : int
-        Number of folds of the training part.
-
-    Returns
-    -------
-    DataFrame
-        The same rows with ``fold`` (Int8): 0 … folds-1 in training, -1 in test.
+    ``baskets`` is a survey's, sorted by BASKET_ID; returns it with ``fold`` (Int8): 0 … folds-1 in
+    training, -1 in test. A basket's fold does not depend on any label: what an out-of-fold score
+    may not see must not decide who scores it either.
 
     Raises
     ------

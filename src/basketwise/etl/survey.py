@@ -32,20 +32,13 @@ CHEAPEST = "cheapest"
 
 @dataclass(frozen=True)
 class Survey:
-    """The facts of one week, or of all.
+    """The facts of one week, or of all, each table sorted by its first column.
 
-    Attributes
-    ----------
-    baskets
-        One row per basket: BASKET_ID, SHOP_WEEK (Int32), LABEL (Enum), CUST_CODE, STORE_FORMAT,
-        STORE_REGION (Categorical, null where unknown), ``lines`` (UInt32), ``cheapest``
-        (Float64, GBP: its lowest SPEND), ``disagree`` (Boolean: its lines carry two labels).
-        Sorted by BASKET_ID.
-    products
-        One row per product: PROD_CODE, its hierarchy (null where unknown), ``lines`` (UInt32).
-        Sorted by PROD_CODE.
-    spends
-        One row per distinct SPEND: SPEND (GBP), ``count`` (UInt32). Sorted by SPEND.
+    ``baskets``: one row per basket: BASKET_ID, SHOP_WEEK (Int32), LABEL (Enum), CUST_CODE,
+    STORE_FORMAT, STORE_REGION (Categorical, null where unknown), ``lines`` (UInt32), ``cheapest``
+    (Float64, GBP: its lowest SPEND), ``disagree`` (Boolean: its lines carry two labels).
+    ``products``: one row per product: PROD_CODE, its hierarchy (null where unknown), ``lines``
+    (UInt32). ``spends``: one row per distinct SPEND (GBP), ``count`` (UInt32).
     """
 
     baskets: pl.DataFrame
@@ -125,19 +118,10 @@ def read_survey(folder: Path) -> Survey:
 
 
 def spend_quantile(spends: pl.DataFrame, q: float) -> float:
-    """Return the exact quantile of SPEND with linear interpolation, from the value counts.
+    """Return the exact quantile of SPEND (GBP) with linear interpolation, from the value counts.
 
-    Parameters
-    ----------
-    spends : DataFrame
-        A survey's ``spends``, at least one row.
-    q : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    float
-        What ``numpy.quantile(all_spends, q)`` gives, to the bit, in GBP.
+    To the bit what ``numpy.quantile(all_spends, q)`` gives; ``spends`` is a survey's, at least one
+    row.
     """
     values = spends[SPEND].to_numpy()
     ends = np.cumsum(spends["count"].to_numpy().astype(np.int64))

@@ -41,26 +41,11 @@ def write_gold(
     index: pl.DataFrame | None,
     tick: Tick,
 ) -> tuple[int, int]:
-    """Write ``train_features.parquet`` and ``test_features.parquet``.
+    """Write ``train_features.parquet`` and ``test_features.parquet``; return the rows of each.
 
-    Parameters
-    ----------
-    silver, gold, scratch : Path
-        Folders to read from, to write to, and for parts.
-    baskets : DataFrame
-        With label and ``fold``; unclassified baskets are left out.
-    recipe : Recipe
-        What turns lines into features.
-    index : DataFrame or None
-        PROD_CODE, ``fold``, scores and class: each basket meets the rows of its own fold (-1:
-        test), which have not seen its label.
-    tick : callable
-        Told of progress, in weeks.
-
-    Returns
-    -------
-    train, test : int
-        Rows written.
+    ``baskets`` has label and ``fold``; unclassified baskets are left out. ``index`` has PROD_CODE,
+    ``fold``, scores and class: each basket meets the rows of its own fold (-1: test), which have
+    not seen its label. None: no group needs it.
     """
     own = baskets.filter(pl.col(LABEL) != UNCLASSIFIED).select(
         pl.col(BASKET_ID), FOLD, pl.col(LABEL).cast(pl.String).alias(TARGET), SHOP_WEEK

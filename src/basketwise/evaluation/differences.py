@@ -30,19 +30,10 @@ is judged by exact counts too."""
 class Differences:
     """Accuracy of each slice minus the whole's; one entry per slice.
 
-    Attributes
-    ----------
-    baskets
-        How many baskets the slice has.
-    accuracy
-        Its accuracy.
-    estimate, low, high
-        The difference, with the ends of its two-sided interval.
-    p_worse
-        One-sided p-value of "not worse than the rest".
-    customers
-        How many customers of equal weight would tell as much as these (Kish, Survey Sampling,
-        1965); the number of customers if all have equally many baskets.
+    ``low`` and ``high`` are the ends of the difference's two-sided interval, ``p_worse`` is the
+    one-sided p-value of "not worse than the rest". ``customers``: how many customers of equal
+    weight would tell as much as these (Kish, Survey Sampling, 1965); the number of customers if all
+    have equally many baskets.
     """
 
     baskets: Counts
@@ -77,28 +68,18 @@ def differences(
 ) -> Differences:
     """Compare each slice with the whole.
 
-    Parameters
-    ----------
-    groups : array of int, shape (baskets,)
-        Number of the slice of each basket; slices are numbered from 0, none is empty.
-    right : array of bool, shape (baskets,)
-        Whether the basket is classified correctly.
-    customers : array of int, shape (baskets,)
-        Number of the customer of each basket, from 0.
-    confidence : float
-        Confidence level of the intervals.
+    ``groups`` numbers the slice of each basket, from 0, none empty; ``customers`` its customer,
+    from 0; ``right`` says whether it is classified correctly.
 
-    Notes
-    -----
     The p-value is that of Student's t of the linearised difference. Where few baskets of a slice
     are wrong, or few are right, Fisher's exact test of the slice against the rest (The Logic of
     Inductive Inference, 1935) must agree, and the larger p-value counts; the interval is widened to
     the ends of Clopper and Pearson (1934). Both take counts divided by the slice's design effect;
     Fisher's are rounded in the slice's favour.
 
-    Without it, a slice of customers who are all wrong would look sure to be worse: its own
-    variance is 0. For rare errors t alone is on the safe side, since each error raises the variance
-    too: a single one never stands out, however good the whole is.
+    Without it, a slice of customers who are all wrong would look sure to be worse: its own variance
+    is 0. For rare errors t alone is on the safe side, since each error raises the variance too: a
+    single one never stands out, however good the whole is.
 
     Examples
     --------

@@ -28,20 +28,9 @@ CHAMPION = "champion"
 class Findings:
     """Everything that was measured.
 
-    Attributes
-    ----------
-    metadata, record
-        Of the gold data and of the training.
-    scores
-        Test scores by model: candidates (the winner as it is shipped), references, the baseline.
-    resampled
-        The same models, and the champion where it was scored.
-    by_customer
-        Whether customers were drawn, or single baskets.
-    champion, decision
-        What the gate compared with, and what it decided.
-    calibration, slices, splits, importance, products, impact
-        As the report shows them.
+    ``scores`` has the test scores of every model: candidates (the winner as it is shipped),
+    references, the baseline. ``resampled`` has these, and the champion where it was scored;
+    ``by_customer`` says whether customers were drawn, or single baskets.
     """
 
     metadata: Metadata

@@ -16,21 +16,8 @@ BASKETS_RULE, REJECTED_RULE = "min_test_baskets", "max_rejected_share"
 class Evidence:
     """What the rules look at.
 
-    Attributes
-    ----------
-    accuracy, macro_f1
-        The challenger's scores on the test set.
-    confidence
-        Confidence level of all intervals.
-    champion
-        What is known of the current champion.
-    difference
-        The challenger's accuracy minus the champion's, paired on the same test baskets; None
-        unless the champion is ``Scored``.
-    test_baskets
-        Baskets in the test set.
-    lines_read, lines_rejected
-        Lines of the raw files.
+    ``difference`` is the challenger's accuracy minus the champion's, paired on the same test
+    baskets; None unless the champion is ``Scored``. Lines are those of the raw files.
     """
 
     accuracy: Interval
@@ -45,16 +32,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the gate decided, and why.
+    """What the gate decided, and why: one reason per rule, in the order they were checked.
 
-    Attributes
-    ----------
-    approved
-        Whether every rule passed.
-    reasons
-        One per rule, in the order they were checked.
-    description
-        One line for the registry's history.
+    ``description`` is one line for the registry's history.
     """
 
     approved: bool

@@ -14,20 +14,12 @@ from basketwise.schema import CLASSES
 def business_impact(
     resampled: Resampled, model: str, majority: int, config: BusinessConfig
 ) -> Impact:
-    """Compute the monthly value, with its interval.
+    """Compute the monthly value, with its interval, of a model, and that of the baseline.
 
-    Parameters
-    ----------
-    resampled : Resampled
-        The test set. Without a cost matrix, the interval is the accuracy's in money.
-    model : str
-        The winner.
-    majority : int
-        Number of the class that the baseline always predicts.
-    config : BusinessConfig
-        The assumptions. With a cost matrix, the revenue is the mean of its money over the test
-        baskets; its interval comes from resampling those, since the kind of error matters as much
-        as the number.
+    ``majority`` is the class that the baseline always predicts. Without a cost matrix, the interval
+    is the accuracy's in money. With one, the revenue is the mean of its money over the test
+    baskets; its interval comes from resampling those, since the kind of error matters as much as
+    the number.
     """
     monthly = config.predictions_per_day * config.days_per_month
     savings = monthly * config.cost_saving_per_prediction

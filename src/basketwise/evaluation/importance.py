@@ -23,24 +23,10 @@ def feature_importance(
 ) -> list[Importance]:
     """Measure how much accuracy is lost when one feature is shuffled between baskets.
 
-    Parameters
-    ----------
-    model : Classifier
-        The winner.
-    test : Examples
-        The test set; a random sample of ``baskets`` of it is used.
-    baskets, repeats, seed : int
-        Sample size, shuffles per feature, seed.
-
-    Returns
-    -------
-    list of Importance
-        Largest drop first. Two features that carry the same information share their importance:
-        each alone can look unimportant.
-
-    References
-    ----------
-    Breiman, "Random Forests", Machine Learning 45, 2001.
+    Shuffles each feature ``repeats`` times on a random sample of ``baskets`` test baskets; the
+    largest drop comes first. Two features that carry the same information share their importance:
+    each alone can look unimportant. Reference: Breiman, "Random Forests", Machine Learning 45,
+    2001.
     """
     from sklearn.inspection import permutation_importance
 

@@ -59,22 +59,10 @@ def resample(
 ) -> Resampled:
     """Resample the test set for all models at once.
 
-    Parameters
-    ----------
-    true : array of int8, shape (baskets,)
-        Numbers of the classes; at least one basket.
-    predicted : mapping of str to array of int8, shape (baskets,)
-        By model.
-    units : array of int64, shape (baskets,), or None
-        The customer's number of each basket; a basket without a customer has one of its own. None:
-        baskets are drawn singly.
-    bootstrap : Bootstrap
-        The same settings give the same numbers, on any number of threads.
-
-    Raises
-    ------
-    ValueError
-        If there is no basket, or the arrays are not all of one length.
+    ``units`` is the customer's number of each basket (a basket without a customer has one of its
+    own); None: baskets are drawn singly. The same ``bootstrap`` gives the same numbers, on any
+    number of threads. Raises ValueError if there is no basket, or the arrays are not all of one
+    length.
     """
     each = np.arange(true.size) if units is None else units
     lengths = {true.size, each.size, *(answers.size for answers in predicted.values())}
@@ -97,21 +85,11 @@ def resample(
 class Resampled:
     """The models' confusion matrices on the test set, and on the same resamples of it.
 
-    Attributes
-    ----------
-    units
-        Number of customers, or baskets, in the test set: as many are drawn per resample.
-    units_of_class
-        One entry per class: units with a basket of it.
-    bootstrap
-        How they were drawn.
-    observed
-        Confusion matrix by model.
-    drawn
-        The resampled ones by model, shape (resamples, classes, classes).
-    right
-        By model: which joint cells (of :func:`~basketwise.evaluation.resampling.joint_cells`) hold
-        baskets that it is right about.
+    ``units`` is the number of customers, or baskets, in the test set: as many are drawn per
+    resample; ``units_of_class`` counts those with a basket of each class. By model: ``observed``,
+    the confusion matrix; ``drawn``, the resampled ones, shape (resamples, classes, classes);
+    ``right``, which joint cells (of :func:`~basketwise.evaluation.resampling.joint_cells`) contain
+    baskets that it is right about.
     """
 
     units: int

@@ -53,16 +53,7 @@ def write_outputs(
 ) -> None:
     """Write pictures, JSON documents, report and ``model.tar.gz`` beside the trained models.
 
-    Parameters
-    ----------
-    trained, gold : Path
-        What training left, and what it learned from.
-    report : Report
-        The finished report; its ``run`` is made anew when it is written.
-    run : StartedRun
-        The run.
-    findings : Findings
-        What it was made from.
+    ``gold`` is what they learned from; the report's ``run`` is made anew when it is written.
     """
     from basketwise.report.html import render_html
 

@@ -22,21 +22,9 @@ def reliability(y: Labels, probabilities: Floats, bins: int = 15) -> Reliability
     2015), of the likeliest class (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural
     Networks, 2017).
 
-    Parameters
-    ----------
-    y : array of int8, shape (baskets,)
-        The true classes; at least one basket.
-    probabilities : array of float64, shape (baskets, classes)
-        Rows sum to 1. They are scored in float32, as they are stored.
-    bins : int
-        Number of bins; equally wide, from 0 to 1, each with its upper end. Those below 1/3 stay
-        empty: the likeliest of three classes is never less likely.
-
-    Returns
-    -------
-    Reliability
-        ``log_loss`` in nats, where no probability counts as less than 2^-23, as in scikit-learn for
-        float32.
+    Probabilities are scored in float32, as they are stored; for the log loss none counts as less
+    than 2^-23, as in scikit-learn for float32. Bins are equally wide, from 0 to 1, each with its
+    upper end; those below 1/3 stay empty: the likeliest of three classes is never less likely.
     """
     given = probabilities[np.arange(y.size), y]
     truth = np.eye(len(CLASSES))[y]

@@ -33,13 +33,9 @@ BLOCK_ENTRIES = 4_000_000
 class Patterns:
     """What the units are like, as far as confusion matrices can tell.
 
-    Attributes
-    ----------
-    counts
-        Shape (patterns, models, classes * classes): baskets in each cell, true class by predicted.
-        Whole numbers, as float64 for the matrix product.
-    of_unit
-        Shape (units,): the pattern of each unit; units are in the order of their first basket.
+    ``counts``: baskets in each cell, classes * true + predicted, of shape (patterns, models,
+    cells); whole numbers, as float64 for the matrix product. ``of_unit``: the pattern of each unit;
+    units are in the order of their first basket.
     """
 
     counts: Floats
@@ -49,19 +45,8 @@ class Patterns:
 def joint_cells(true: Labels, predicted: Sequence[Labels]) -> tuple[Counts, Counts]:
     """Give baskets of one class that every model answers alike the same number.
 
-    Parameters
-    ----------
-    true : array of int8, shape (baskets,)
-        Numbers of the classes.
-    predicted : sequence of array of int8, shape (baskets,)
-        One per model.
-
-    Returns
-    -------
-    joint : array of int64, shape (baskets,)
-        The basket's joint cell, numbered from 0 without a gap.
-    cells : array of int64, shape (joint cells, models)
-        The cell of each model's confusion matrix: classes * true + predicted.
+    Returns the *joint cell* of each basket, int64, numbered from 0 without a gap; and, of shape
+    (joint cells, models), the cell of each model's confusion matrix: classes * true + predicted.
     """
     joint = true.astype(np.int64)
     for answers in predicted:
@@ -73,14 +58,9 @@ def joint_cells(true: Labels, predicted: Sequence[Labels]) -> tuple[Counts, Coun
 
 
 def find_patterns(joint: Counts, cells: Counts, units: Counts | None) -> Patterns:
-    """Group units whose baskets are in the same joint cells.
+    """Group units whose baskets are in the same joint cells, as :func:`joint_cells` returns them.
 
-    Parameters
-    ----------
-    joint, cells
-        As :func:`joint_cells` returns them.
-    units : array of int64, shape (baskets,), or None
-        Any number that identifies the basket's unit; None: each basket is one.
+    ``units`` are any numbers that identify each basket's unit; None: each basket is one.
     """
     if units is None:
         of_unit, members = joint, np.arange(cells.shape[0])

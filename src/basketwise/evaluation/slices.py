@@ -53,39 +53,24 @@ def slice_tables(
     columns: Sequence[SliceColumn],
     confidence: float,
 ) -> list[SliceTable]:
-    """Score the test set slice by slice.
+    """Score the test set slice by slice: one table per column, in the order of ``columns``.
 
-    Parameters
-    ----------
-    baskets : DataFrame
-        One row per test basket: ``customer`` (Int32, null where no card was shown), ``shop_week``,
-        ``shop_weekday``, ``shop_hour`` (Int32), ``store_format``, ``store_region`` (String), all
-        null where unknown, and ``basket_size`` (lines).
-    true, predicted : array of int8, shape (baskets,)
-        Class numbers, in the same order.
-    units : array of int64, shape (baskets,), or None
-        The customer of each basket, a basket without a card being one of its own; None if every
-        basket is.
-    columns : sequence of str
-        What to slice by.
-    confidence : float
-        Confidence level of the intervals. If all slices are equally good,
-        ``significantly_worse`` holds for none of them with about this probability or a higher one.
+    ``baskets`` has one row per test basket, null where unknown: ``customer`` (no card: null), the
+    columns to slice by, and ``basket_size`` (lines). ``true`` and ``predicted`` are class numbers
+    in the same order; ``units`` is each basket's customer, a basket without a card being one of its
+    own (None if every basket is).
 
-    Returns
-    -------
-    list of SliceTable
-        One per column, in their order. A column with one value makes no slices and is left out, so
-        is ``card`` where no basket has a customer. Rows are in natural order: numbers ascending,
-        names by the alphabet, ``unknown`` last; a column's 60 largest are reported. ``macro_f1`` is
-        the mean over the classes that occur in the slice, as true or as predicted class.
+    A column with one value makes no slices and is left out, so is ``card`` where no basket has a
+    customer. Rows are in natural order: numbers ascending, names by the alphabet, ``unknown`` last;
+    a column's 60 largest are reported. ``macro_f1`` is the mean over the classes that occur in the
+    slice, as true or as predicted class.
 
-    Notes
-    -----
     A slice is significantly worse if its one-sided p-value stands Holm's correction over all slices
-    of all tables and its own interval lies below 0. A slice that rests on fewer than 30 customers
-    (of equal weight, `Differences.customers`), so also one of fewer than 30 baskets, is shown, but
-    never called worse, and does not count in the correction: its size says so, not its score.
+    of all tables and its own interval is below 0: if all slices are equally good, none is called
+    worse with a probability of about ``confidence`` or a higher one. A slice that rests on fewer
+    than 30 customers (of equal weight, `Differences.customers`), so also one of fewer than 30
+    baskets, is shown, but never called worse, and does not count in the correction: its size says
+    so, not its score.
     """
     right = true == predicted
     customers = np.arange(true.size) if units is None else np.unique(units, return_inverse=True)[1]

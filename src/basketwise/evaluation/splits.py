@@ -29,23 +29,9 @@ def score_other_splits(
 ) -> list[SplitScores]:
     """Learn index and model anew on each split that was not chosen, and score its test set.
 
-    Parameters
-    ----------
-    silver : Path
-        The clean lines.
-    scratch : Path
-        Empty folder for their gold files.
-    algorithm : str
-        The winner's; it is fitted on each split's whole training set, and not calibrated.
-    config : Config
-        All settings; ``split.strategy`` is the one that is left out.
-    tick : callable
-        Told of progress.
-
-    Returns
-    -------
-    list of SplitScores
-        One row a split; where the data does not allow the split, the reason instead of scores.
+    The winner's algorithm is fitted on each split's whole training set, and not calibrated.
+    ``scratch`` is an empty folder for the gold files. One row a split; where the data does not
+    allow it, the reason instead of scores.
     """
     others: list[SplitStrategy] = [
         name for name in get_args(SplitStrategy) if name != config.split.strategy

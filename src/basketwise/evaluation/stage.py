@@ -51,11 +51,9 @@ def run_evaluation(
 
     Parameters
     ----------
-    gold : Path
-        The gold folder that was trained on.
-    trained : Path
-        What training left; gets the pictures, the JSON files, ``report.html`` and
-        ``model.tar.gz``.
+    gold, trained : Path
+        The gold folder that was trained on; what training left, which gets the pictures, the JSON
+        files, ``report.html`` and ``model.tar.gz``.
     config : Config
         All settings.
     champion : Champion

@@ -18,23 +18,12 @@ Encoders = Mapping[str, Sequence[str]]
 class FeatureGroup:
     """Features that are switched on and off together.
 
-    Attributes
-    ----------
-    name
-        As in the settings, ``features.groups``.
-    columns
-        What it adds to a row, in the order that models see them. No feature is ever null.
-    reads
-        Columns of the typed lines it needs.
-    aggregates
-        One value per basket, from its lines, outliers treated.
-    derived
-        Features that follow from the aggregates.
-    needs_index
-        Whether each line must carry the scores and the class of its product.
-    always_written
-        Whether gold has its columns though the models do not see them: training shows with them
-        what a model without the other groups could do.
+    ``columns`` are what it adds to a row, in the order that models see them, never null; ``reads``
+    the columns of the typed lines it needs. ``aggregates`` makes one value per basket from its
+    lines, outliers treated, ``derived`` the features that follow from these. ``needs_index``: each
+    line must carry the scores and the class of its product. ``always_written``: gold has its
+    columns though the models do not see them, so that training shows what a model without the other
+    groups could do.
     """
 
     name: GroupName

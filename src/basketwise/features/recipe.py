@@ -19,16 +19,8 @@ ScoreLines = Callable[[pl.DataFrame], pl.DataFrame]
 class Recipe:
     """What turns lines into features, besides the lines and the product index.
 
-    Attributes
-    ----------
-    groups
-        Names of feature groups.
-    encoders
-        Categories of the store's format and region.
-    outliers
-        ``clip``, ``drop`` or ``keep``.
-    limit
-        SPEND above it (GBP) is an outlier.
+    ``encoders`` are the categories of the store's format and region; ``outliers`` (``clip``,
+    ``drop`` or ``keep``) have SPEND above ``limit`` (GBP).
     """
 
     groups: Sequence[str]

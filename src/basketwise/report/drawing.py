@@ -149,16 +149,7 @@ class Curve:
 class Diagram:
     """The reliability diagram: a square plot, and below it how many baskets each bin has.
 
-    Attributes
-    ----------
-    ticks
-        Of both axes.
-    curves
-        ``raw`` and ``shipped``.
-    calibrated
-        Whether the two differ.
-    most
-        Baskets of the fullest bin.
+    ``calibrated``: whether the two curves differ. ``most``: baskets of the fullest bin.
     """
 
     ticks: list[Tick]
@@ -168,13 +159,10 @@ class Diagram:
 
 
 def reliability_diagram(calibration: Calibration) -> Diagram:
-    """Lay out the reliability diagram, for the page and for the picture.
+    """Lay out the reliability diagram, for the page and for the picture, in the units of ``FRAME``.
 
-    Returns
-    -------
-    Diagram
-        In the units of ``FRAME``. Both axes begin at the same round value, below which there is
-        nothing to show. A point's area grows with the share of its baskets.
+    Both axes begin at the same round value, below which there is nothing to show. A point's area
+    grows with the share of its baskets.
     """
     raw, shipped = calibration["raw"], calibration["shipped"]
     bins = [bin_ for kind in (raw, shipped) for bin_ in kind["bins"][:MOST_BINS]]

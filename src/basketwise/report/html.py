@@ -37,19 +37,10 @@ _RESTS_ON: Mapping[str, tuple[str, ...]] = {
 
 
 def render_html(report: Report) -> str:
-    """Render the report document as a page of HTML.
+    """Render ``report.json`` as a page of HTML, below 2 MB as UTF-8 whatever the size of the data.
 
-    Parameters
-    ----------
-    report : Report
-        The document as it is in ``report.json``. Numbers that are ``None`` or not finite are
-        shown as not measured.
-
-    Returns
-    -------
-    str
-        A whole HTML document, below 2 MB as UTF-8 whatever the size of the data; the same for
-        the same document.
+    Numbers that are ``None`` or not finite are shown as not measured. The same document gives the
+    same page.
     """
     style = resources.files(__package__).joinpath("templates/report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

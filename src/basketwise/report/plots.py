@@ -30,19 +30,9 @@ _METRICS: Final[tuple[_Metric, ...]] = (
 def confusion_matrix_png(
     matrix: Sequence[Sequence[int]], classes: Sequence[str], *, model: str, path: Path
 ) -> None:
-    """Draw a confusion matrix: counts, and their share of the row.
+    """Draw a confusion matrix: counts, and their share of the row (``–`` where it is empty).
 
-    Parameters
-    ----------
-    matrix : sequence of rows of int
-        Baskets; a row is a true class, a column a predicted class, both in the order of
-        ``classes``. A row may be all zero: its shares are then shown as ``–``.
-    classes : sequence of str
-        Names of the classes; the axis titles repeat their order.
-    model : str
-        Name of the model, for the title.
-    path : Path
-        The PNG file to write, whole or not at all.
+    Rows are true, columns predicted classes, both in the order of ``classes``.
 
     Raises
     ------
@@ -82,13 +72,8 @@ def confusion_matrix_png(
 def comparison_png(rows: Sequence[LeaderboardRow], path: Path) -> None:
     """Draw test accuracy and macro-F1 of every model on one axis from 0 to 1.
 
-    Parameters
-    ----------
-    rows : sequence of LeaderboardRow
-        The leaderboard, drawn from top to bottom. The first row of kind ``baseline`` also gives
-        the reference lines. A value that is ``None`` has no bar and is shown as ``–``.
-    path : Path
-        The PNG file to write, whole or not at all.
+    The leaderboard is drawn from top to bottom; its first row of kind ``baseline`` also gives the
+    reference lines. A value that is ``None`` has no bar and is shown as ``–``.
 
     Raises
     ------
@@ -123,18 +108,7 @@ def comparison_png(rows: Sequence[LeaderboardRow], path: Path) -> None:
 
 
 def reliability_png(calibration: Calibration, *, model: str, path: Path) -> None:
-    """Draw the report's reliability diagram.
-
-    Parameters
-    ----------
-    calibration : Calibration
-        The probabilities before calibration and as shipped. Where they are equal there is one
-        curve.
-    model : str
-        Name of the model, for the title.
-    path : Path
-        The PNG file to write, whole or not at all.
-    """
+    """Draw the report's reliability diagram; one curve where calibration changed nothing."""
     diagram, frame = reliability_diagram(calibration), FRAME
     figure, axes = canvas.figure(6.2, 8.3)
     axes.set_xlim(0, frame.width)

@@ -38,16 +38,9 @@ _FANOUT = (20, 3, 3, 3)
 class Catalogue:
     """The products of a sample; everything is in the order of PROD_CODE.
 
-    Attributes
-    ----------
-    codes
-        One row per product, five text columns: PROD_CODE and its four levels, finest first.
-    cumulative_popularity
-        Running share of the lines sold, float64; the last value is 1.
-    classes
-        :class:`ProductClass` of each product, int64.
-    prices
-        GBP per piece, float64, whole pence.
+    ``codes``: one row per product, five text columns: PROD_CODE and its four levels, finest first.
+    ``cumulative_popularity``: running share of the lines sold; the last value is 1. ``classes``:
+    :class:`ProductClass` of each product. ``prices``: GBP per piece, whole pence.
     """
 
     codes: pl.DataFrame

@@ -27,17 +27,7 @@ _MAX_NOISE = 0.5
 
 
 class Sample(NamedTuple):
-    """A sample that is drawn while its weeks are iterated over.
-
-    Attributes
-    ----------
-    products
-        Products on offer.
-    shops
-        Shops and customers.
-    weeks
-        One after the other, from 200607; each is drawn when it is asked for.
-    """
+    """A sample whose weeks, from 200607, are drawn while they are iterated over."""
 
     products: int
     shops: Shops
@@ -52,18 +42,10 @@ def draw_lines(
     products: int | None = None,
     noise: float = NOISE,
 ) -> pl.DataFrame:
-    """Make up till lines.
+    """Make up till lines; arguments as for :func:`basketwise.sampling.generate`.
 
-    Parameters
-    ----------
-    baskets, seed, weeks, products, noise
-        As for :func:`basketwise.sampling.generate`.
-
-    Returns
-    -------
-    DataFrame
-        One row per product of a basket, with dunnhumby's 22 columns: what the files of
-        :func:`basketwise.sampling.generate` contain, one week below the other.
+    One row per product of a basket, with dunnhumby's 22 columns: what the files of
+    :func:`basketwise.sampling.generate` contain, one week below the other.
 
     Examples
     --------
@@ -78,13 +60,7 @@ def draw_lines(
 def begin_sample(
     *, baskets: int, seed: int, weeks: int, products: int | None, noise: float
 ) -> Sample:
-    """Draw products, shops and customers, and prepare the weeks.
-
-    Raises
-    ------
-    InputError
-        When an argument is out of its range.
-    """
+    """Draw products, shops and customers, and prepare the weeks; refuse arguments out of range."""
     if products is None:
         products = int(np.clip(baskets // _BASKETS_PER_PRODUCT, *_DEFAULT_PRODUCTS))
     _check_arguments(baskets=baskets, weeks=weeks, products=products, seed=seed, noise=noise)

@@ -31,18 +31,11 @@ _CLEAR = 3
 
 
 def label_baskets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Label baskets by the rule.
+    """Label baskets by the rule; returns an index into :data:`LABELS` for each.
 
-    Parameters
-    ----------
-    counts
-        One row per basket, one column per :class:`~basketwise.sampling.catalogue.ProductClass`:
-        how many of the basket's products are of that class.
-
-    Returns
-    -------
-    numpy.ndarray
-        Index into :data:`LABELS` per basket.
+    ``counts`` has one row per basket, one column per
+    :class:`~basketwise.sampling.catalogue.ProductClass`: how many of the basket's products are of
+    that class.
 
     Examples
     --------

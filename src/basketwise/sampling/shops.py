@@ -22,17 +22,10 @@ _MAX_SHOPS = 760
 class Shops:
     """Where baskets are bought, and by whom.
 
-    Attributes
-    ----------
-    shops
-        One row per shop, text: STORE_CODE, STORE_FORMAT, STORE_REGION.
-    cumulative_trade
-        Running share of the baskets, float64; the last value is 1.
-    customers
-        One row per card, text: CUST_CODE, CUST_PRICE_SENSITIVITY, CUST_LIFESTAGE; and one last
-        row of nulls for baskets without a card.
-    home
-        Index of each card's shop, int64.
+    ``shops``: one row per shop, text: STORE_CODE, STORE_FORMAT, STORE_REGION. ``cumulative_trade``:
+    running share of the baskets; the last value is 1. ``customers``: one row per card, text:
+    CUST_CODE, CUST_PRICE_SENSITIVITY, CUST_LIFESTAGE; and one last row of nulls for baskets without
+    a card. ``home``: index of each card's shop.
     """
 
     shops: pl.DataFrame

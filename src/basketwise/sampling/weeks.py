@@ -60,13 +60,9 @@ _MISSION_TRADE = np.cumsum([0.51, 0.37, 0.10, 0.02])
 class Week:
     """One week: its lines as they go into a file, and how many baskets bear each label.
 
-    Attributes
-    ----------
-    lines
-        One row per product of a basket, columns :data:`COLUMNS`, sorted by shop and product as
-        a till system exports them, so that a basket's lines do not lie together.
-    labels
-        Baskets per label, in the order of :data:`~basketwise.sampling.labels.LABELS`.
+    ``lines``: one row per product of a basket, columns :data:`COLUMNS`, sorted by shop and product
+    as a till system exports them, so that a basket's lines are not together. ``labels``: in the
+    order of :data:`~basketwise.sampling.labels.LABELS`.
     """
 
     lines: pl.DataFrame

@@ -21,22 +21,10 @@ _GZIP_LEVEL = 4
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """What was written.
+    """What was written: the files in the order of their weeks, and how many of everything.
 
-    Attributes
-    ----------
-    folder
-        Where the files are.
-    files
-        The files in the order of their weeks.
-    baskets, lines, products, customers, shops
-        How many of each; ``customers`` are those with a card, ``products`` those on offer.
-    first_week, last_week
-        YYYYWW, fiscal.
-    labels
-        Baskets per label (LA, MM, UM, XX).
-    size_bytes
-        Of all files together.
+    ``customers`` are those with a card, ``products`` those on offer; weeks are fiscal, YYYYWW;
+    ``labels`` are baskets per label (LA, MM, UM, XX), ``size_bytes`` those of all files together.
     """
 
     folder: Path

@@ -27,23 +27,13 @@ SILVER, SCRATCH, SCORED = "silver", "scratch", "scored"
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What was scored.
+    """What was scored: the file written, if one was asked for, and its rows by predicted class.
 
-    Attributes
-    ----------
-    out
-        The file written, if one was asked for.
-    baskets
-        Baskets scored: the rows in it.
-    predicted
-        Baskets by predicted class.
-    lines, rejected
-        Lines read; of them refused, by reason. A basket of refused lines alone has no row.
-    asked
-        The baskets asked for by id, in that order: the columns of the file and ``products``, a
-        list of structs with the columns of
-        :func:`basketwise.explain.contributions.contributions`; empty for a model without a
-        product index. None where no id was given.
+    ``lines`` were read, ``rejected`` of them refused, by reason; a basket of refused lines alone
+    has no row. ``asked`` are the baskets asked for by id, in that order (None where no id was
+    given): the columns of the file and ``products``, a list of structs with the columns of
+    :func:`basketwise.explain.contributions.contributions`; empty for a model without a product
+    index.
     """
 
     out: Path | None

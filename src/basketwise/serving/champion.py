@@ -22,19 +22,8 @@ def score_champion(
 ) -> Scored | NotScored:
     """Score the test baskets with the champion, through its own index and recipe.
 
-    Parameters
-    ----------
-    registry : Registry
-        Where the champion is stored.
-    version : str
-        The champion's version.
-    silver, gold : Path
-        The challenger's data: the lines, and which baskets are in the test set.
-
-    Returns
-    -------
-    Scored or NotScored
-        The latter where the champion cannot be loaded, or does not score every test basket.
+    ``silver`` and ``gold`` are the challenger's data. ``NotScored`` where the champion cannot be
+    loaded, or does not score every test basket.
     """
     tested = pl.read_parquet(gold / TEST_FILE, columns=[KEY])
     ids = tested.rename({KEY: BASKET_ID})

@@ -15,16 +15,7 @@ CHAMPION = "champion"
 
 
 def load_version(config: Config, storage: Storage, version: str) -> Model:
-    """Fetch a version from the workspace's registry and open it.
-
-    Parameters
-    ----------
-    config : Config
-        Names the registry.
-    storage : Storage
-        Of the workspace.
-    version : str
-        Number of a version, or ``champion``.
+    """Fetch a version, by its number or as ``champion``, from the workspace's registry and open it.
 
     Raises
     ------

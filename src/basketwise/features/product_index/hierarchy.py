@@ -23,15 +23,7 @@ Groups = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Smoothed:
-    """The smoothed averages of every group.
-
-    Attributes
-    ----------
-    overall
-        Average over all products, one entry per column.
-    levels
-        Per level, finest first: one row per group.
-    """
+    """The smoothed averages: over all products, and per level (finest first) a row per group."""
 
     overall: Floats
     levels: tuple[Floats, ...]
@@ -40,20 +32,10 @@ class Smoothed:
 def smooth(values: Floats, weights: Floats, levels: Sequence[Groups]) -> Smoothed:
     """Average the products' values in each group of each level.
 
-    Parameters
-    ----------
-    values : array of float64, shape (products, columns)
-        Anything that can be averaged: scores, one-hot classes.
-    weights : array of float64, shape (products,)
-        0 leaves a product out.
-    levels : sequence of arrays of int64, shape (products,)
-        Group numbers, finest level first.
-
-    Returns
-    -------
-    Smoothed
-        Averages; of a group without weight, its parent's. The parent is the group of the next
-        coarser level that is known.
+    ``values``, of shape (products, columns), is anything that can be averaged: scores, one-hot
+    classes. The weight 0 leaves a product out. ``levels`` are group numbers, finest level first. A
+    group without weight has its parent's average; the parent is the group of the next coarser level
+    that is known.
     """
     total = weights.sum()
     columns = values.shape[1]

@@ -23,15 +23,10 @@ from basketwise.schema import BASKET_ID, FOLD, INDEX_LABELS, LABEL, PROD_CODE
 
 
 class LabelledLines(NamedTuple):
-    """Some training baskets and all their lines.
+    """Some training baskets and all their lines, both sorted by basket.
 
-    Attributes
-    ----------
-    lines
-        One row per line, sorted by basket: BASKET_ID, PROD_CODE. Lines of other baskets are passed
-        over.
-    baskets
-        One row per training basket, in the same order: BASKET_ID, the label and ``fold``.
+    ``lines``: one row per line: BASKET_ID, PROD_CODE; those of other baskets are passed over.
+    ``baskets``: one row per training basket: BASKET_ID, the label and ``fold``.
     """
 
     lines: pl.DataFrame
@@ -43,18 +38,9 @@ class Evidence:
     """What one pass over the training lines gathers; all that learning needs.
 
     It depends on the training lines and their order alone, not on the pieces they came in nor on
-    what other products there are.
-
-    Attributes
-    ----------
-    products
-        One row per product of the training lines: PROD_CODE and its hierarchy.
-    statistics
-        Each fold's sums; products numbered as in ``products``.
-    short
-        The lines of short baskets.
-    short_fold
-        The fold of each basket of ``short``.
+    what other products there are. ``products``: one row per product of the training lines,
+    PROD_CODE and its hierarchy, numbered so in ``statistics``. ``short``: the lines of short
+    baskets; ``short_fold``: the fold of each.
     """
 
     products: pl.DataFrame
@@ -65,15 +51,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class LearnedIndex:
-    """The index of the whole training part, and those for out-of-fold scores.
+    """The index of the whole training set, and those for out-of-fold scores.
 
-    Attributes
-    ----------
-    whole
-        Columns of :data:`basketwise.features.product_index.table.COLUMNS`; products with training
-        baskets only. Sorted by PROD_CODE.
-    by_fold
-        The same columns and ``fold``: per fold, learned from the *other* folds.
+    ``whole`` has the columns :data:`basketwise.features.product_index.table.COLUMNS`, products with
+    training baskets only, sorted by PROD_CODE; ``by_fold`` has ``fold`` besides: per fold, learned
+    from the *other* folds.
     """
 
     whole: pl.DataFrame
@@ -149,15 +131,7 @@ def gather(
 
 
 def count_short(baskets: pl.DataFrame, config: IndexConfig) -> int:
-    """Count the lines of the baskets that are short enough for the refinement.
-
-    Parameters
-    ----------
-    baskets : DataFrame
-        One row per training basket, with ``lines``.
-    config : IndexConfig
-        ``refine_basket_lines`` is the most lines a short basket has.
-    """
+    """Count the lines of the training baskets (with ``lines``) short enough for the refinement."""
     return int(baskets.filter(pl.col("lines") <= config.refine_basket_lines)["lines"].sum())
 
 

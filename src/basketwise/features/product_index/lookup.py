@@ -108,17 +108,9 @@ class IndexLookup:
 def score_by_fold(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Add what the index of its own fold says of each line's product, out of fold.
 
-    Parameters
-    ----------
-    index : DataFrame
-        PROD_CODE, ``fold``, scores and class: per fold, learned from the other folds.
-    lines : DataFrame
-        One row per line: PROD_CODE and the ``fold`` of its basket.
-
-    Returns
-    -------
-    DataFrame
-        The same lines in the same order with ``score_<label>`` and ``class``.
+    ``index`` has PROD_CODE, ``fold``, scores and class: per fold, learned from the other folds.
+    ``lines`` have PROD_CODE and the ``fold`` of their basket; they come back in the same order with
+    ``score_<label>`` and ``class``.
     """
     answers = index.select(PROD_CODE, FOLD, *SCORES, CLASS)
     return lines.join(answers, on=[PROD_CODE, FOLD], how="left", maintain_order="left")
@@ -127,12 +119,8 @@ def score_by_fold(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
 def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.DataFrame]:
     """Smooth the index over its hierarchy: one row per group of each level, then one for all.
 
-    Returns
-    -------
-    rows : dict
-        Row of the answers by level and code; the index's own rows come before them.
-    answers : DataFrame
-        ``score_<label>``, ``class``, ``probability``, ``new``.
+    Returns the row of the answers by level and code (the index's own rows come before them), and
+    the answers: ``score_<label>``, ``class``, ``probability``, ``new``.
     """
     levels = levels_of(index)
     # Products that took their own scores from the hierarchy add nothing to it.

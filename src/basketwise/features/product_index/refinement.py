@@ -30,16 +30,8 @@ Classes = NDArray[np.int64]
 class ShortBaskets:
     """The lines of short training baskets, sorted by product.
 
-    Attributes
-    ----------
-    product, basket
-        One entry per line, int64.
-    label
-        One entry per basket, int64.
-    products, labels
-        How many there are.
-    longest
-        Most lines a basket has.
+    ``product`` and ``basket`` have one entry per line, ``label`` one per basket. ``products`` and
+    ``labels`` say how many there are, ``longest`` how many lines a basket has at most.
     """
 
     product: NDArray[np.int64]
@@ -68,23 +60,10 @@ def refine(
 ) -> tuple[Classes, Floats]:
     """Improve the products' classes until nothing changes, at most ``rounds`` times.
 
-    Parameters
-    ----------
-    baskets : ShortBaskets
-        What the likelihood is taken over.
-    start : array of int64, shape (products,)
-        First guess of each product's class.
-    levels : sequence of arrays
-        The products' hierarchy, finest first: the classes of its group are a product's prior.
-    rounds : int
-        0 keeps the start; probabilities are then 1 for the class itself.
-
-    Returns
-    -------
-    classes : array of int64, shape (products,)
-        The likeliest class.
-    probabilities : array of float64, shape (products, labels)
-        Posterior probability of each class; rows sum to 1.
+    ``start`` is a first guess of each product's class; the classes of its group in ``levels``
+    (finest first) are its prior. Returns the likeliest class, int64 of shape (products,), and the
+    posterior probabilities, shape (products, labels), rows sum to 1. No rounds keep the start, with
+    probability 1.
     """
     classes = start
     probabilities = np.eye(baskets.labels)[classes]

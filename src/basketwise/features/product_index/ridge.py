@@ -19,21 +19,10 @@ MAX_ITERATIONS = 500
 
 
 def ridge_coefficients(xtx: Matrix, xty: Matrix, penalty: float) -> Matrix:
-    """Solve ``(XᵀX + penalty·I) B = XᵀY``.
+    """Solve ``(XᵀX + penalty·I) B = XᵀY``, to a relative residual of 1e-6 or the best of 500 steps.
 
-    Parameters
-    ----------
-    xtx : array of float32, shape (products, products)
-        Symmetric. Its diagonal is changed and restored.
-    xty : array of float32, shape (products, labels)
-        One column a label.
-    penalty : float
-        Above 0.
-
-    Returns
-    -------
-    array of float32, shape (products, labels)
-        To a relative residual of 1e-6, or to the best of 500 iterations.
+    ``xtx`` is symmetric, (products, products); its diagonal is changed and restored. ``xty`` and
+    the result are (products, labels); the penalty is above 0.
     """
     diagonal = np.diagonal(xtx).copy()
     np.fill_diagonal(xtx, diagonal + np.float32(penalty))

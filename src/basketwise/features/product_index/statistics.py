@@ -25,16 +25,10 @@ Ints = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class BasketLines:
-    """Training lines as numbers.
+    """Training lines as numbers, sorted by basket.
 
-    Attributes
-    ----------
-    basket, product
-        One entry per line: the basket's position in the arrays below, the product's number.
-    label, fold
-        One entry per basket: its label's position in ``INDEX_LABELS``, its fold.
-
-    Lines are sorted by basket.
+    ``basket`` (position in the arrays below) and ``product`` have one entry per line, ``label``
+    (position in ``INDEX_LABELS``) and ``fold`` one per basket.
     """
 
     basket: Ints
@@ -59,30 +53,12 @@ class BasketLines:
 
 
 class FoldStatistics:
-    """Running sums of each fold's XᵀX and XᵀY.
+    """Running sums of each fold's XᵀX and XᵀY, float32, and baskets with each product, int64.
 
-    Parameters
-    ----------
-    products : int
-        Number of products.
-    coefficients : int
-        The products numbered below it have a coefficient; lines of the others count in the size of
-        their basket only.
-    labels : int
-        Number of labels.
-    folds : int
-        Number of folds.
-    size_power : float
-        A basket of n lines has the weight ``n ** -size_power``.
-
-    Attributes
-    ----------
-    xtx : list of arrays of float32, shape (coefficients, coefficients)
-        One a fold.
-    xty : list of arrays of float32, shape (coefficients, labels)
-        One a fold.
-    baskets_with : array of int64, shape (folds, products)
-        Baskets that hold a product.
+    Products numbered from ``coefficients`` on have no coefficient: their lines count in the size of
+    their basket only. A basket of n lines has the weight ``n ** -size_power``. Shapes: ``xtx``
+    (coefficients, coefficients) and ``xty`` (coefficients, labels), one of each a fold;
+    ``baskets_with`` (folds, products).
     """
 
     def __init__(
