@@ -85,8 +85,8 @@ class IndexConfig(Section):
     size_power: Annotated[float, Field(ge=0, le=4)] = 0.5
     """A basket of n lines weighs n ** -size_power: short baskets say more about each product."""
     max_products: Annotated[int, Field(ge=10, le=40_000)] = 8_000
-    """So many of the commonest products get a ridge coefficient of their own (memory: its square);
-    the others start from their hierarchy."""
+    """So many of the most common products get a ridge coefficient of their own (memory: its
+    square); the others start from their hierarchy."""
     refine_rounds: Annotated[int, Field(ge=0, le=50)] = 8
     """At most so many rounds of likelihood refinement of the products' classes."""
     refine_basket_lines: Annotated[int, Field(ge=1, le=12)] = 8
@@ -96,15 +96,15 @@ class IndexConfig(Section):
 
 
 class SplitConfig(Section):
-    """How baskets are parted into training and test."""
+    """How baskets are split into training and test set."""
 
     strategy: SplitStrategy = "time"
-    """time: the latest weeks are the test part; stratified: by chance, every class alike;
+    """time: the latest weeks are the test set; stratified: by chance, every class alike;
     customer: no customer on both sides."""
     test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the baskets that are kept for the test."""
+    """Share of the baskets in the test set."""
     random_state: Seed = 42
-    """Seed of everything that is drawn while parting the baskets and learning the index."""
+    """Seed of everything that is drawn while splitting the baskets and learning the index."""
 
 
 class TrainingConfig(Section):
@@ -183,7 +183,7 @@ class EvaluationConfig(Section):
         "basket_size",
         "card",
     )
-    """Parts of the test part that are judged by themselves."""
+    """Slices of the test set that are judged by themselves."""
     importance_baskets: Count = 10_000
     """Permutation importance looks at so many test baskets."""
     importance_repeats: Annotated[int, Field(ge=1, le=100)] = 3
@@ -201,16 +201,16 @@ class GateConfig(Section):
     """When a version is approved without a person."""
 
     min_accuracy: Share = 0.80
-    """Accuracy on the test part that approval needs."""
+    """Accuracy on the test set that approval needs."""
     min_macro_f1: Share = 0.70
-    """Macro-F1 on the test part that approval needs."""
+    """Macro-F1 on the test set that approval needs."""
     thresholds_on: Literal["estimate", "lower"] = "estimate"
     """What must reach the two minima: the estimate, or the lower end of its interval."""
     champion: bool = True
     """Whether the challenger must not be worse than the champion on the same test baskets."""
     champion_margin: Share = 0.01
     """So much lower than the champion's may the challenger's accuracy be, where it is lower at all:
-    the lower end of the paired difference's interval must not lie below minus the margin."""
+    the lower end of the paired difference's interval must not be below minus the margin."""
     min_test_baskets: Annotated[int, Field(ge=0)] = 100
     """Test baskets that approval needs: fewer say too little."""
     max_rejected_share: Share = 0.1

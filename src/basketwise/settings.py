@@ -126,7 +126,7 @@ def _explain(error: ValidationError) -> tuple[str, str]:
             problems.append(f"{key} is not a setting")
             hints.append(_siblings(found["loc"][:-1]))
             continue
-        problems.append(f"{key} {'holds' if listed else 'is'} {found['input']!r}")
+        problems.append(f"{key} {'contains' if listed else 'is'} {found['input']!r}")
         if found["type"] == "literal_error":
             message = f"choose {'from ' if listed else ''}{found['ctx']['expected']}"
         else:

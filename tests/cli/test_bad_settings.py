@@ -26,11 +26,11 @@ TOLD = {
         "min_test_baskets, max_rejected_share.",
     ),
     'evaluation.slices=["colour"]': (
-        "evaluation.slices holds 'colour'.",
+        "evaluation.slices contains 'colour'.",
         f"evaluation.slices: choose from {SLICES}.",
     ),
     "evaluation.slices=card,colour,hue": (
-        "evaluation.slices holds 'colour'; evaluation.slices holds 'hue'.",
+        "evaluation.slices contains 'colour'; evaluation.slices contains 'hue'.",
         f"evaluation.slices: choose from {SLICES}.",
     ),
     "split.strategy=weekly": (
@@ -50,7 +50,7 @@ TOLD = {
         "data.labels.Q: choose 'Low', 'Medium', 'High' or 'Unclassified'.",
     ),
     'business.cost_matrix=[["a",0,0],[0,1,0],[0,0,1]]': (
-        "business.cost_matrix holds 'a'.",
+        "business.cost_matrix contains 'a'.",
         "business.cost_matrix: input should be a valid number, unable to parse string as a number.",
     ),
 }

@@ -46,7 +46,7 @@ def test_a_sample_does_not_mix_with_another(tmp_path: Path) -> None:
     again = call("sample", "--out", tmp_path, *SAMPLE)
 
     assert again.code == 2
-    assert "already holds transactions_200607.csv.gz" in again.err
+    assert "already contains transactions_200607.csv.gz" in again.err
     assert contents(tmp_path) == before
     called("sample", "--out", tmp_path, *SAMPLE, "--overwrite")
     assert contents(tmp_path) == before

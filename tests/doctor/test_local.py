@@ -140,7 +140,7 @@ def test_no_usable_line_at_all_is_a_failure(workspace: Workspace, tmp_path: Path
 @pytest.mark.parametrize(
     ("strategy", "column", "value", "told"),
     [
-        ("time", "SHOP_WEEK", "200607", "needs two weeks, the data holds 1 week: 200607"),
+        ("time", "SHOP_WEEK", "200607", "needs two weeks, the data contains 1 week: 200607"),
         ("customer", "CUST_CODE", " ", "needs customer codes; the column CUST_CODE is absent"),
     ],
 )
@@ -164,7 +164,7 @@ def test_the_split_is_looked_at_in_all_files(workspace: Workspace, tmp_path: Pat
     (tmp_path / "raw" / "a.csv").write_text("shop_week,date_from,date_to\n200607,1,2\n")
     raw = delivered(tmp_path / "raw", changed(delivery(), range(360), SHOP_WEEK="200607"))
 
-    assert "the data holds 1 week: 200607" in checks(workspace, raw)["data"].text
+    assert "the data contains 1 week: 200607" in checks(workspace, raw)["data"].text
 
 
 def test_the_calendar_alone_holds_no_lines(workspace: Workspace, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_other_encodings(tmp_path: Path, suffix: str) -> None:
     else:
         path.write_bytes(content if suffix == ".csv" else gzip.compress(content))
     assert read(path, encoding="latin-1")["STORE_REGION"][-1] == "Château"
-    with pytest.raises(InputError, match="is not UTF-8: line 42 holds the byte 0xe2") as caught:
+    with pytest.raises(InputError, match="is not UTF-8: line 42 contains the byte 0xe2") as caught:
         read(path)
     assert "'latin-1' or 'cp1252'" in caught.value.hint
 
@@ -164,7 +164,7 @@ def test_other_encodings(tmp_path: Path, suffix: str) -> None:
 def test_a_byte_that_the_encoding_does_not_have(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(csv_text([*LINES, line(STORE_REGION="?")]).encode().replace(b"?", b"\x81"))
-    with pytest.raises(InputError, match="is not CP1252: line 42 holds the byte 0x81"):
+    with pytest.raises(InputError, match="is not CP1252: line 42 contains the byte 0x81"):
         read(path, encoding="cp1252")
 
 

@@ -102,7 +102,7 @@ def test_a_zip_that_is_none(tmp_path: Path) -> None:
 
 def test_a_zip_without_csv(tmp_path: Path) -> None:
     pack(tmp_path / "all.zip", {"readme.txt": b"-"})
-    with pytest.raises(InputError, match=r"'all\.zip' holds no \.csv"):
+    with pytest.raises(InputError, match=r"'all\.zip' contains no \.csv"):
         discover(str(tmp_path))
 
 

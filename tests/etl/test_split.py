@@ -159,19 +159,19 @@ def test_the_seed_decides(strategy: str) -> None:
             baskets(weeks=1),
             {},
             ConfigError,
-            r"'time' needs two weeks, the data holds 1 week: 200607 \(column SHOP_WEEK\)",
+            r"'time' needs two weeks, the data contains 1 week: 200607 \(column SHOP_WEEK\)",
         ),
         (
             baskets(weeks=1).with_columns(pl.lit(NO_WEEK, pl.Int32).alias("SHOP_WEEK")),
             {},
             ConfigError,
-            r"'time' needs two weeks, the data holds no week \(column SHOP_WEEK is absent\)",
+            r"'time' needs two weeks, the data contains no week \(column SHOP_WEEK is absent\)",
         ),
         (
             baskets(weeks=2),
             {"test_size": 0.9},
             ConfigError,
-            r"split\.test_size 0\.9 leaves no week to train on: the data holds 2 weeks",
+            r"split\.test_size 0\.9 leaves no week to train on: the data contains 2 weeks",
         ),
         (
             baskets(customers=None),
@@ -190,13 +190,13 @@ def test_the_seed_decides(strategy: str) -> None:
             baskets(labels=["Low", "Medium"] * 200),
             {},
             InputError,
-            "training part holds 0 baskets of class High, fewer than the 5 folds",
+            "training set contains 0 baskets of class High, fewer than the 5 folds",
         ),
         (
             baskets(labels=["High"] * 5 + ["Low", "Medium"] * 197 + ["Low"]),
             {"strategy": "stratified"},
             InputError,
-            "training part holds 4 baskets of class High, fewer than the 5 folds",
+            "training set contains 4 baskets of class High, fewer than the 5 folds",
         ),
         (
             baskets(labels=["High"] + ["Low", "Medium"] * 199 + ["Low"]),
@@ -224,7 +224,7 @@ def test_a_class_that_is_not_in_test_is_told() -> None:
         .cast(pl.Categorical)
         .alias(LABEL)
     )
-    with pytest.raises(InputError, match="test part holds no basket of class High") as caught:
+    with pytest.raises(InputError, match="test set contains no basket of class High") as caught:
         split(table)
     assert "stratified" in caught.value.hint
 

@@ -118,7 +118,7 @@ def test_the_leaderboard_goes_by_cross_validation_and_ends_with_the_references(
     findings: Findings,
 ) -> None:
     rows = leaderboard(findings)
-    # The tree happens to do best on the test part: that must not make it the best.
+    # The tree happens to do best on the test set: that must not make it the best.
     assert [(row["model"], row["kind"], row["winner"]) for row in rows] == [
         ("xgboost", "candidate", True),
         ("decision_tree", "candidate", False),

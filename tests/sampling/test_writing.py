@@ -80,7 +80,7 @@ def test_no_card_is_an_empty_field_and_spend_has_two_decimals(tmp_path: Path) ->
 def test_refuses_a_folder_with_transactions(tmp_path: Path) -> None:
     generate(tmp_path, baskets=60, seed=1, weeks=2)
     before = content(tmp_path)
-    with pytest.raises(InputError, match=r"already holds transactions_200607\.csv\.gz and 1 more"):
+    with pytest.raises(InputError, match=r"contains transactions_200607\.csv\.gz and 1 more"):
         generate(tmp_path, baskets=60, seed=2, weeks=2)
     assert content(tmp_path) == before
 

@@ -89,7 +89,7 @@ def accuracy_on_test(train: Examples, test: Examples) -> float:
 
 
 def most_by_chance(part: Examples) -> float:
-    """Nobody who knows nothing of the labels beats the commonest class but by chance."""
+    """Nobody who knows nothing of the labels beats the majority class but by chance."""
     share = np.bincount(part.y).max() / part.y.size
     return float(share + STANDARD_ERRORS * np.sqrt(share * (1 - share) / part.y.size))
 

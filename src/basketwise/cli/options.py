@@ -24,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_WORKSPACE = "basketwise-workspace"
 
 FORCE_OPTION = click.option(
-    "--force", is_flag=True, help="Run every stage, though its outputs may still hold."
+    "--force", is_flag=True, help="Run every stage, though its outputs may still be valid."
 )
 
 
@@ -58,7 +58,7 @@ def common(command: Command) -> Command:
         envvar="BASKETWISE_WORKSPACE",
         default=DEFAULT_WORKSPACE,
         metavar="DIR|s3://…",
-        help="Where outputs lie: a folder, or a prefix of a bucket. "
+        help="Where outputs are stored: a folder, or a prefix of a bucket. "
         f"Default: {DEFAULT_WORKSPACE}; of 'aws …', the project's bucket.",
     )
     @click.option(

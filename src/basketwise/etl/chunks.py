@@ -38,7 +38,7 @@ def read_chunks(
 ) -> Iterator[Chunk]:
     """Read the partitions in order, some whole weeks at a time.
 
-    Memory holds one partition, or as many small ones as make up ``lines`` lines: a data frame
+    Memory contains one partition, or as many small ones as make up ``lines`` lines: a data frame
     library's cost per call would otherwise outweigh the work on a week of a small shop.
     """
     gathered: list[tuple[int, pl.DataFrame]] = []

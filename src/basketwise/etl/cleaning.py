@@ -227,7 +227,7 @@ def clean(
         pl.lit(source).cast(pl.Categorical).alias(SOURCE),
         pl.int_range(first_row, first_row + raw.height, dtype=pl.UInt32).alias(ROW),
     ).select(LINE_COLUMNS)
-    accepted, rejected = _parted(lines, reason)
+    accepted, rejected = _split(lines, reason)
     return Cleaned(_with_integer_ids(accepted), rejected)
 
 
@@ -261,7 +261,7 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
         first = lines.select(pl.struct(COLUMN_NAMES).is_first_distinct()).to_series()
         copied = pl.Series(REASON, ["duplicate_line"]).new_from_index(0, lines.height)
         reason = reason.zip_with(first | reason.is_not_null(), copied)
-    accepted, more = _parted(lines, reason)
+    accepted, more = _split(lines, reason)
     if more.height:
         rejected = pl.concat([rejected, more])
     return Cleaned(in_order(accepted, repeated=repeated), rejected)
@@ -352,8 +352,8 @@ def _absent(name: str) -> pl.Expr:
     return pl.lit(None, dtype=DTYPES[kind]).alias(name)
 
 
-def _parted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part accepted lines from rejected ones; a frame without any of these is not copied."""
+def _split(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split accepted lines from rejected ones; a frame without any of these is not copied."""
     refused = reason.is_not_null()
     if not refused.any():
         return lines, none_rejected()

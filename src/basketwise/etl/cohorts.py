@@ -1,6 +1,6 @@
 """What is known of each test basket besides its features: by whom and where it was bought.
 
-Evaluation judges parts of the test part by it, and draws customers with all their baskets. No model
+Evaluation judges slices of the test set by it, and draws customers with all their baskets. No model
 ever sees it.
 """
 

@@ -35,7 +35,7 @@ def explain(source: Source, header: Header, encoding: str, error: Exception) -> 
         line, byte = undecodable
         others = [repr(other) for other in ENCODINGS if other != encoding]
         return InputError(
-            f"{source.name!r} is not {encoding.upper()}: line {line:,} holds the byte "
+            f"{source.name!r} is not {encoding.upper()}: line {line:,} contains the byte "
             f"0x{byte:02x}.",
             f"Set data.encoding to {' or '.join(others)} if the file is written so.",
         )
@@ -45,7 +45,7 @@ def explain(source: Source, header: Header, encoding: str, error: Exception) -> 
         return InputError(
             f"{source.name!r} has {fields} fields in line {line:,} where its header has "
             f"{len(header.names)}.",
-            f"Quote values that contain {header.separator!r}, or mend that line.",
+            f"Quote values that contain {header.separator!r}, or fix that line.",
         )
     return InputError(
         f"{source.name!r} cannot be read: {str(error).splitlines()[0]}.",

@@ -20,7 +20,7 @@ class Record(BaseModel):
 
 
 class Encoders(Record):
-    """Categories of the training data, sorted; a category's number is its place."""
+    """Categories of the training data, sorted; a category's number is its position."""
 
     store_format: list[str]
     store_region: list[str]
@@ -47,7 +47,7 @@ class Lines(Record):
 
 
 class Split(Record):
-    """How the baskets were parted."""
+    """How the baskets were split."""
 
     strategy: str
     test_size: float

@@ -156,7 +156,7 @@ def _whole_lines(source: Source, stream: IO[bytes]) -> Iterator[bytes]:
             more.append(line)
             quotes, longer = quotes + line.count(b'"'), longer + len(line)
             if longer > LONGEST_LINE:
-                raise InputError(f"{source.name!r} holds a quote that is not closed.")
+                raise InputError(f"{source.name!r} contains a quote that is not closed.")
         yield text + b"".join(more)
         size = PIECE_BYTES
 

@@ -98,7 +98,7 @@ def discover(data: str) -> list[Source]:
         )
     if not files:
         raise InputError(
-            f"No raw files found: {searched} holds none.",
+            f"No raw files found: {searched} contains none.",
             f"Give a file, a folder or a quoted glob of files ending in {', '.join(SUFFIXES)}.",
         )
     return [source for file in files for source in _tables(file)]
@@ -138,7 +138,9 @@ def _tables(file: Path) -> list[Source]:
             f"{file.name!r} is a broken zip: {error}.", "Fetch or pack the file again."
         ) from error
     if not members:
-        raise InputError(f"The zip {file.name!r} holds no .csv file.", "Put the CSVs at any depth.")
+        raise InputError(
+            f"The zip {file.name!r} contains no .csv file.", "Put the CSVs at any depth."
+        )
     for member in members:
         if member.flag_bits & ENCRYPTED:
             raise InputError(

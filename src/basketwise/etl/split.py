@@ -58,12 +58,12 @@ def one_week(week: int) -> ConfigError:
     """Return the error for lines that are all of one week, or of none where it is ``NO_WEEK``."""
     if week == NO_WEEK:
         return ConfigError(
-            f"split.strategy 'time' needs two weeks, the data holds no week (column {SHOP_WEEK} "
+            f"split.strategy 'time' needs two weeks, the data contains no week (column {SHOP_WEEK} "
             "is absent).",
             f"Deliver {SHOP_WEEK} (YYYYWW), or choose --split stratified or --split customer.",
         )
     return ConfigError(
-        f"split.strategy 'time' needs two weeks, the data holds 1 week: {week} (column "
+        f"split.strategy 'time' needs two weeks, the data contains 1 week: {week} (column "
         f"{SHOP_WEEK}).",
         "Give more weeks, or choose --split stratified or --split customer.",
     )
@@ -79,7 +79,7 @@ def no_customers() -> ConfigError:
 
 
 def _by_time(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
-    """Take the latest weeks that hold at least ``test_size`` of the classified baskets."""
+    """Take the latest weeks that contain at least ``test_size`` of the classified baskets."""
     per_week = (
         baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
         .group_by(SHOP_WEEK)
@@ -93,7 +93,7 @@ def _by_time(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
     first = int((share < split.test_size).sum())
     if first >= per_week.height - 1:
         raise ConfigError(
-            f"split.test_size {split.test_size} leaves no week to train on: the data holds "
+            f"split.test_size {split.test_size} leaves no week to train on: the data contains "
             f"{per_week.height} weeks.",
             "Choose a smaller test_size, or --split stratified.",
         )
@@ -124,7 +124,7 @@ def _stratified(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
 
 
 def _by_customer(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
-    """Move whole customers, in a seeded order, until the test part is large enough.
+    """Move whole customers, in a seeded order, until the test set is large enough.
 
     A basket without a card is a customer of its own.
     """
@@ -160,7 +160,7 @@ def _check_classes(baskets: pl.DataFrame, folds: int) -> None:
         train = int(own.filter(pl.col(FOLD) != TEST)["len"].sum())
         if train < folds:
             raise InputError(
-                f"The training part holds {train} baskets of class {name}, fewer than the "
+                f"The training set contains {train} baskets of class {name}, fewer than the "
                 f"{folds} folds.",
                 "Give more data, or set training.folds lower.",
             )
@@ -171,6 +171,6 @@ def _check_classes(baskets: pl.DataFrame, folds: int) -> None:
             )
         if own.filter(pl.col(FOLD) == TEST).is_empty():
             raise InputError(
-                f"The test part holds no basket of class {name}.",
+                f"The test set contains no basket of class {name}.",
                 "Give more data, set split.test_size higher, or choose --split stratified.",
             )

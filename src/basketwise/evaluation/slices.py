@@ -28,7 +28,7 @@ SIZES = {"1": 1, "2–5": 5, "6–10": 10, "11–20": 20, "21–50": 50, "51+": 
 """Basket sizes in lines, each with its largest."""
 
 LEAST_CUSTOMERS = 30
-"""A slice that rests on fewer customers is never called worse: no approximation holds there."""
+"""A slice that rests on fewer customers is never called worse: no approximation is valid there."""
 MOST_ROWS = 60
 """Number of a column's largest slices that are reported."""
 MOST_SENTENCES = 5

@@ -1,6 +1,6 @@
 """The report document: what ``report.json`` contains and ``report.html`` shows.
 
-Every value is JSON-native. Shares, scores and their intervals lie between 0 and 1; ``None`` always
+Every value is JSON-native. Shares, scores and their intervals are between 0 and 1; ``None`` always
 means "not measured". Classes and matrices are in the order Low, Medium, High.
 """
 

@@ -59,7 +59,7 @@ _FINDINGS: Mapping[Standing | None, str] = {
 class Comparison:
     """The winner against one reference, in words: ``start``, the leads, ``conclusion``.
 
-    ``leads`` holds each measured lead with the name of its score; ``standing`` is None where there
+    ``leads`` has each measured lead with the name of its score; ``standing`` is None where there
     is none.
     """
 

@@ -120,7 +120,7 @@ def draw_week(
 
 
 def _draw_sizes(rng: np.random.Generator, baskets: int, products: int) -> npt.NDArray[np.int64]:
-    """Draw each basket's number of lines; it never holds more than half of all products."""
+    """Draw each basket's number of lines; it never has more than half of all products."""
     errand = rng.random(baskets) < 0.5
     small, large = (rng.geometric(chance, baskets) for chance in _GEOMETRIC)
     return np.minimum(np.where(errand, small, large), min(_MAX_LINES, products // 2))

@@ -89,7 +89,7 @@ def generate(
     Raises
     ------
     InputError
-        When an argument is out of its range, or the folder holds transactions files.
+        When an argument is out of its range, or the folder contains transactions files.
     WorkspaceError
         When the folder cannot be written to. Files already finished stay; none is left half
         written.
@@ -130,21 +130,21 @@ def generate(
 
 
 def _prepare(folder: Path, files: tuple[Path, ...], *, overwrite: bool) -> None:
-    """Make the folder, and refuse one that holds what is not ours to replace."""
+    """Make the folder, and refuse one that contains what is not ours to replace."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file.", "Give a folder for the sample.")
     folder.mkdir(parents=True, exist_ok=True)
     found = sorted(folder.glob("transactions_*"))
     if found and not overwrite:
         raise InputError(
-            f"{folder} already holds {found[0].name}"
+            f"{folder} already contains {found[0].name}"
             + (f" and {len(found) - 1} more transactions files." if len(found) > 1 else "."),
             "Give an empty folder, or ask for the files to be overwritten.",
         )
     foreign = [path for path in found if path not in files]
     if foreign:
         raise InputError(
-            f"{folder} holds {foreign[0].name}, which is not one of the files to be written.",
+            f"{folder} contains {foreign[0].name}, which is not one of the files to be written.",
             "Old and new weeks would be mixed. Give an empty folder, or remove the file.",
         )
 

@@ -107,7 +107,7 @@ def predict(
     except OSError as error:
         raise WorkspaceError(
             f"{str(out or gettempdir())!r} cannot be written: {error.strerror or error}.",
-            "Free some space, mend the permissions, or choose another --out.",
+            "Free some space, fix the permissions, or choose another --out.",
         ) from error
     return BatchResult(
         out,
@@ -171,7 +171,7 @@ def _in_order(found: pl.DataFrame, baskets: Sequence[str]) -> pl.DataFrame:
     absent = [basket for basket in baskets if basket not in set(ids)]
     if absent:
         raise InputError(
-            f"The data hold no basket {absent[0]!r} that can be scored.",
+            f"The data contains no basket {absent[0]!r} that can be scored.",
             "Give ids letter by letter as in the data. A basket whose lines were all refused, or "
             "all dropped as outliers, is not scored.",
         )

@@ -27,7 +27,7 @@ class Examples:
     y
         int8, positions in ``CLASSES``.
     fold
-        int8; empty for the test part.
+        int8; empty for the test set.
     columns
         Names of the columns of ``X``.
     """

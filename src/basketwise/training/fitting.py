@@ -37,7 +37,7 @@ PREDICT_ROWS = 50_000
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model fitted on the whole training part."""
+    """A model fitted on the whole training set."""
 
     model: Classifier
     seconds: float

@@ -1,4 +1,4 @@
-"""``training.json``: what training knows before the test part is judged."""
+"""``training.json``: what training knows before the test set is judged."""
 
 from __future__ import annotations
 

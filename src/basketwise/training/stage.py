@@ -36,7 +36,7 @@ from basketwise.training.references import Plan, fit_references, plan_references
 def run_training(
     gold: Path, out: Path, config: TrainingConfig, tick: Tick, checkpoints: Path | None = None
 ) -> TrainingRecord:
-    """Train the candidates, choose the winner, then look at the test part once.
+    """Train the candidates, choose the winner, then look at the test set once.
 
     Parameters
     ----------

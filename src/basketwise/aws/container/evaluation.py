@@ -72,7 +72,7 @@ def evaluation_document(report: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``accuracy`` and ``f1`` (macro) of the winner on the test part, ``approved`` and
+        ``accuracy`` and ``f1`` (macro) of the winner on the test set, ``approved`` and
         ``headline`` of the verdict, and the scores once more as model quality metrics.
     """
     winner, verdict = report["winner"], report["verdict"]

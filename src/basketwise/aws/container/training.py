@@ -191,7 +191,7 @@ def _check_test_size(held: float, config: Config) -> None:
 
 
 def _tell_metrics(trained: Path) -> None:
-    """Print what the winner, as it is shipped, scores on the test part; SageMaker reads the log."""
+    """Print what the winner, as it is shipped, scores on the test set; SageMaker reads the log."""
     import polars as pl
 
     from basketwise.files import TEST_PREDICTIONS_FILE

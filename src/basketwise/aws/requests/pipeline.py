@@ -4,7 +4,7 @@ A definition is what AWS's published JSON schema of pipeline definitions allows.
 older than the service: it knows no joined texts, no property files, and no entry point or
 environment of a training. So whatever differs from run to run is a parameter without a default,
 the condition reads the training's own metrics, which are the scores of the shipped model on the
-test part, and the training is started in script mode. :func:`sent` writes what the service's
+test set, and the training is started in script mode. :func:`sent` writes what the service's
 guide, or the service itself, wants otherwise than the schema.
 """
 

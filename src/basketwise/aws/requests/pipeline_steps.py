@@ -129,7 +129,7 @@ def registration(names: AwsNames, config: Config) -> dict[str, Any]:
 
 def _refuse() -> dict[str, Any]:
     reason = (
-        "The model is not registered: its accuracy or its macro-F1 on the test part is below "
+        "The model is not registered: its accuracy or its macro-F1 on the test set is below "
         "MinAccuracy or MinMacroF1. The training's metrics and the evaluation's report.html say "
         "by how much."
     )

@@ -1,4 +1,4 @@
-"""One pass over the training lines, then an index for the whole training part and for each fold."""
+"""One pass over the training lines, then an index for the whole training set and for each fold."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def gather(
         The training baskets, none in two pieces.
     products : DataFrame
         One row per product that the lines may name: PROD_CODE, hierarchy, ``lines`` (how common it
-        is: the commonest ``max_products`` get a coefficient).
+        is: the most common ``max_products`` get a coefficient).
     config : IndexConfig
         Strengths and limits.
     folds : int
@@ -90,12 +90,12 @@ def gather(
         Decides which short baskets are read where there are more than the limit.
     """
     with_coefficient = min(products.height, config.max_products)
-    commonest = products.sort("lines", PROD_CODE, descending=[True, False])
+    by_lines = products.sort("lines", PROD_CODE, descending=[True, False])
     # Numbered by code, so that sums over products do not depend on how common each one is.
     ordered = pl.concat(
         [
-            commonest[:with_coefficient].sort(PROD_CODE),
-            commonest[with_coefficient:].sort(PROD_CODE),
+            by_lines[:with_coefficient].sort(PROD_CODE),
+            by_lines[with_coefficient:].sort(PROD_CODE),
         ]
     )
     numbers = ordered.select(PROD_CODE, pl.int_range(pl.len(), dtype=pl.Int32).alias("number"))
@@ -136,7 +136,7 @@ def count_short(baskets: pl.DataFrame, config: IndexConfig) -> int:
 
 
 def learn_whole(evidence: Evidence, config: IndexConfig) -> pl.DataFrame:
-    """Learn the index of the whole training part, as :attr:`LearnedIndex.whole`."""
+    """Learn the index of the whole training set, as :attr:`LearnedIndex.whole`."""
     own = evidence.statistics
     scores = ridge_coefficients(own.total_products(), own.total_targets(), config.ridge)
     return _finish(evidence, scores, evidence.short, own.baskets_with.sum(axis=0), config).sort(
@@ -145,7 +145,7 @@ def learn_whole(evidence: Evidence, config: IndexConfig) -> pl.DataFrame:
 
 
 def learn_index(evidence: Evidence, config: IndexConfig) -> LearnedIndex:
-    """Learn the index of the whole training part, and each fold's from the other folds."""
+    """Learn the index of the whole training set, and each fold's from the other folds."""
     own = evidence.statistics
     xtx, seen = own.total_products(), own.baskets_with.sum(axis=0)
 
@@ -160,7 +160,7 @@ def learn_index(evidence: Evidence, config: IndexConfig) -> LearnedIndex:
             evidence, scores, others, seen - own.baskets_with[fold], config
         ).with_columns(pl.lit(fold, pl.Int8).alias(FOLD))
 
-    # The limit holds for the whole process: set by each thread it would end when the first is done.
+    # The limit is the whole process's: set by each thread it would end when the first is done.
     with threadpool_limits(1), worker_pool() as pool:
         whole = pool.submit(learn_whole, evidence, config)
         by_fold = pl.concat(pool.map(learn, range(len(own.xtx))))

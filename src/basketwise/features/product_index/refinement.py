@@ -1,9 +1,9 @@
 """From rough coefficients to a class for every product, by likelihood.
 
 Ridge treats a basket's label as a sum of what its products say. Real labels are decided more like a
-vote, so coefficients of products that often lie beside telling ones are off, and with them the
+vote, so coefficients of products often bought with informative ones are off, and with them the
 class of a few products in a hundred. The refinement asks instead, for every product and every class
-it might have: how likely are the labels of the short baskets it lies in, given the classes of the
+it might have: how likely are the labels of the short baskets it is in, given the classes of the
 *other* products there? How a label follows from a basket's count of each class is itself counted
 from the training baskets, with no rule assumed. Classes and counts are improved in turn until they
 agree, as in classification EM (Celeux and Govaert, 1992).

@@ -1,6 +1,6 @@
 """Ridge coefficients from sufficient statistics, by preconditioned conjugate gradients.
 
-Most of a product's weight in XᵀX lies on the diagonal (few products are bought together often), so
+Most of a product's weight in XᵀX is on the diagonal (few products are bought together often), so
 with the diagonal as preconditioner some ten iterations reach single precision, where a Cholesky
 factorisation costs the cube of the number of products.
 
