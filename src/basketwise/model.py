@@ -27,9 +27,10 @@ from basketwise.files import MODEL
 from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROBABILITIES
 from basketwise.tables import like
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
-from basketwise.training.candidates import Classifier
+from basketwise.training.candidates import Predictor
 from basketwise.training.persistence import load_model
 from basketwise.training.predictions import decide
+from basketwise.training.trees import read_tree
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,15 @@ class Model:
     Attributes
     ----------
     estimator
-        The winning scikit-learn estimator.
+        The winner: the scikit-learn estimator; of a decision tree what predicts like it to the
+        bit, without scikit-learn.
     calibration
         How its probabilities are corrected.
     metadata
         What is known of the data it was trained on.
     """
 
-    estimator: Classifier
+    estimator: Predictor
     calibration: Calibration
     metadata: Metadata
     lookup: IndexLookup | None
@@ -276,4 +278,6 @@ def _from_folder(folder: Path) -> Model:
             "not compute.",
             "Use the version that trained it, or train it again with this one.",
         )
-    return Model(load_model(folder / MODEL), read_calibration(folder), metadata, lookup)
+    path = folder / MODEL
+    tree = read_tree(path.read_bytes(), len(metadata.feature_columns)) if path.is_file() else None
+    return Model(tree or load_model(path), read_calibration(folder), metadata, lookup)

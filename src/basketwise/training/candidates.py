@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from basketwise.training.checkpoints import Checkpoints
 
 
-class Classifier(Protocol):
+class Predictor(Protocol):
+    """What is used of a fitted model."""
+
+    def predict_proba(self, X: Matrix) -> Probabilities:
+        """Return one column of probabilities per class number."""
+        ...
+
+
+class Classifier(Predictor, Protocol):
     """What is used of a scikit-learn classifier."""
 
     def fit(self, X: Matrix, y: Labels) -> Classifier:
         """Learn from rows of features and class numbers."""
-        ...
-
-    def predict_proba(self, X: Matrix) -> Probabilities:
-        """Return one column of probabilities per class number."""
         ...
 
 

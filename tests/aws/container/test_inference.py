@@ -83,7 +83,7 @@ def asked(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, str 
     [
         (200, LINES, "text/csv", "*/*", "1"),
         (415, LINES, "text/plain", "*/*", "'text/plain' is not read"),
-        (400, "{", "application/json", "*/*", "no JSON"),
+        (400, "{", "application/json", "*/*", "not JSON"),
         (400, "BASKET_ID,SPEND\n1,2\n", "text/csv", "*/*", "PROD_CODE"),
         (406, LINES, "text/csv", "text/csv", "cannot be given as 'text/csv'"),
     ],
