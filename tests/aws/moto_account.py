@@ -20,14 +20,12 @@ from moto.sagemaker.models import sagemaker_backends
 
 from basketwise.aws.account import provisioning
 from basketwise.aws.account.provisioning import Provisioned
-from basketwise.aws.account.stacks import Waiting
 from basketwise.aws.images import prebuilt_image
 from basketwise.aws.names import AwsNames
 from tests.aws.calls import ACCOUNT, NAMES
 
 REGION = NAMES.region
 IMAGE = prebuilt_image(REGION)
-AT_ONCE = Waiting(sleep=lambda _: None)
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -54,7 +52,6 @@ class Account:
             agree=lambda _: True,
             tell=lambda _: None,
             schedule=schedule,
-            waiting=AT_ONCE,
         )
         if result.done:
             self.sagemaker.create_model_package_group(

@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from basketwise.aws.account import provisioning, stacks
 from basketwise.errors import ConfigError, DependencyError
 from tests.aws.calls import BUCKET, NAMES, STEM
-from tests.aws.moto_account import AT_ONCE, IMAGE, Account, account
+from tests.aws.moto_account import IMAGE, Account, account
 
 ROLE = f"{STEM}-sagemaker-execution"
 
@@ -16,8 +17,15 @@ def aws() -> Iterator[Account]:
         yield made
 
 
+def preview(cloudformation: Any) -> tuple[stacks.Change, ...]:
+    """Return what would be changed, as somebody who does not agree is shown it."""
+    return provisioning.provision(
+        cloudformation, NAMES, IMAGE, agree=lambda _: False, tell=lambda _: None
+    ).changes
+
+
 def test_a_preview_lists_what_would_be_made_and_makes_nothing(aws: Account) -> None:
-    changes = provisioning.preview(aws.cloudformation, NAMES, IMAGE, waiting=AT_ONCE)
+    changes = preview(aws.cloudformation)
     assert {change.action for change in changes} == {"Add"}
     assert {change.name for change in changes} >= {"Bucket", "ExecutionRole", "ModelPackageGroup"}
     assert str(changes[0]) == "Add     AWS::S3::Bucket                    Bucket"
@@ -43,12 +51,7 @@ def test_nothing_is_changed_unless_somebody_agrees(aws: Account) -> None:
         return False
 
     result = provisioning.provision(
-        aws.cloudformation,
-        NAMES,
-        IMAGE,
-        agree=look,
-        tell=lambda _: None,
-        waiting=AT_ONCE,
+        aws.cloudformation, NAMES, IMAGE, agree=look, tell=lambda _: None
     )
     assert not result.done
     assert tuple(shown) == result.changes != ()
@@ -58,7 +61,7 @@ def test_nothing_is_changed_unless_somebody_agrees(aws: Account) -> None:
 
 def test_a_second_provisioning_finds_nothing_to_change(aws: Account) -> None:
     aws.provision()
-    assert provisioning.preview(aws.cloudformation, NAMES, IMAGE, waiting=AT_ONCE) == ()
+    assert preview(aws.cloudformation) == ()
     assert not aws.provision().done
 
 
@@ -68,7 +71,7 @@ def test_a_changed_template_is_previewed_as_a_change(
     aws.provision()
     changed = provisioning.template().replace("TransitionInDays: 90", "TransitionInDays: 60")
     monkeypatch.setattr(provisioning, "template", lambda: changed)
-    changes = provisioning.preview(aws.cloudformation, NAMES, IMAGE, waiting=AT_ONCE)
+    changes = preview(aws.cloudformation)
     assert [(change.action, change.resource) for change in changes] == [
         ("Modify", "AWS::S3::Bucket")
     ]
@@ -122,4 +125,4 @@ def test_credentials_that_are_missing_are_named() -> None:
         patch.setenv("AWS_CONFIG_FILE", "nowhere")
         client = boto3.Session().client("cloudformation", region_name="eu-west-1")
         with pytest.raises(DependencyError, match="none were found"):
-            provisioning.preview(client, NAMES, IMAGE, waiting=AT_ONCE)
+            preview(client)

@@ -6,7 +6,7 @@ from basketwise.aws.account import removal
 from basketwise.errors import ConfigError
 from tests.aws.calls import BUCKET, NAMES, STEM
 from tests.aws.data import fill
-from tests.aws.moto_account import AT_ONCE, Account, account
+from tests.aws.moto_account import Account, account
 
 
 @pytest.fixture
@@ -16,9 +16,7 @@ def aws() -> Iterator[Account]:
 
 
 def destroy(aws: Account) -> list[str]:
-    return removal.destroy(
-        aws.cloudformation, aws.sagemaker, NAMES, lambda _: None, waiting=AT_ONCE
-    )
+    return removal.destroy(aws.cloudformation, aws.sagemaker, NAMES, lambda _: None)
 
 
 def delete_data(aws: Account, typed: str = BUCKET) -> list[str]:

@@ -30,9 +30,8 @@ class Told:
         )
         self.stub = Stubber(self.client)
         self.pauses = 0
-        self.waiting = stacks.Waiting(sleep=self._pause)
 
-    def _pause(self, _: float) -> None:
+    def pause(self, _: float) -> None:
         self.pauses += 1
 
     def status(self, *statuses: str) -> None:
@@ -76,15 +75,16 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Iterator[Told]:
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
     made = Told()
+    monkeypatch.setattr(stacks, "sleep", made.pause)
     with made.stub:
         yield made
     made.stub.assert_no_pending_responses()
 
 
 def changes(told: Told) -> tuple[stacks.Change, ...]:
-    with stacks.proposed(told.client, STEM, "{}", {}, told.waiting) as found:
+    with stacks.proposed(told.client, STEM, "{}", {}) as found:
         return found.changes
 
 
@@ -162,7 +162,7 @@ def test_a_failed_change_names_the_first_cause_and_no_older_one(told: Told) -> N
         ("Bucket", "CREATE_FAILED", "of another attempt"),
     )
     with pytest.raises(DependencyError) as error:
-        stacks.apply(told.client, CHANGE_SET, lambda _: None, told.waiting)
+        stacks.apply(told.client, CHANGE_SET, lambda _: None)
     assert "DELETE_COMPLETE" in error.value.headline
     assert error.value.hint.splitlines() == [
         "Bucket (AWS::S3::Bucket): shop already exists",
@@ -171,11 +171,11 @@ def test_a_failed_change_names_the_first_cause_and_no_older_one(told: Told) -> N
     assert told.pauses == 2
 
 
-def test_waiting_ends(told: Told) -> None:
-    waiting = stacks.Waiting(poll=stacks.LIMIT_SECONDS / 2, sleep=lambda _: None)
+def test_waiting_ends(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacks, "POLL_SECONDS", stacks.LIMIT_SECONDS / 2)
     told.status("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
     with pytest.raises(DependencyError, match="still at UPDATE_IN_PROGRESS after 30 minutes"):
-        stacks.settled(told.client, STEM, waiting)
+        stacks.settled(told.client, STEM)
 
 
 def test_a_removal_that_fails_says_why(told: Told) -> None:
@@ -184,7 +184,7 @@ def test_a_removal_that_fails_says_why(told: Told) -> None:
     told.status("DELETE_FAILED")
     told.events(("ExecutionRole", "DELETE_FAILED", "still attached"))
     with pytest.raises(DependencyError) as error:
-        stacks.remove(told.client, STEM, told.waiting)
+        stacks.remove(told.client, STEM)
     assert "still attached" in error.value.hint
 
 

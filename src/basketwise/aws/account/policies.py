@@ -12,10 +12,8 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
 
 Task = Literal["provision", "run"]
-TASKS: tuple[Task, ...] = ("provision", "run")
 
-LARGEST = 6144
-"""Characters of a managed policy, white space not counted (Amazon Web Services, IAM quotas)."""
+PASSED_TO = "iam:PassedToService"
 
 
 def policy(task: Task, names: AwsNames) -> dict[str, Any]:
@@ -39,159 +37,146 @@ def policy(task: Task, names: AwsNames) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def actions(text: str) -> list[str]:
+    """Return IAM actions; a service is named before the first of its own.
+
+    Examples
+    --------
+    >>> actions("s3:GetObject PutObject iam:GetRole")
+    ['s3:GetObject', 's3:PutObject', 'iam:GetRole']
+    """
+    service, qualified = "", []
+    for word in text.split():
+        named, _, verb = word.rpartition(":")
+        service = named or service
+        qualified.append(f"{service}:{verb}")
+    return qualified
+
+
 def _running(names: AwsNames) -> list[dict[str, Any]]:
     bucket = names.arn_of("s3", names.bucket)
-    # Jobs, models and endpoint configurations that Basketwise makes begin so.
-    made = "retail-*"
+    pipeline = names.arn(f"pipeline/{pipeline_name(names)}")
+    group, versions = f"model-package-group/{names.group}", f"model-package/{names.group}/*"
+    # Jobs, models and endpoint configurations that Basketwise makes begin with "retail-".
     return [
         _allow(
             "Bucket",
+            "s3:GetBucketLocation GetBucketVersioning ListBucket ListBucketMultipartUploads",
             bucket,
-            "s3:GetBucketLocation s3:GetBucketVersioning s3:ListBucket "
-            "s3:ListBucketMultipartUploads",
         ),
         _allow(
             "Objects",
+            "s3:AbortMultipartUpload DeleteObject GetObject ListMultipartUploadParts PutObject",
             f"{bucket}/*",
-            "s3:AbortMultipartUpload s3:DeleteObject s3:GetObject s3:ListMultipartUploadParts "
-            "s3:PutObject",
         ),
-        _allow(
-            "ProcessingJobs",
-            names.arn(f"processing-job/{made}"),
-            "sagemaker:AddTags sagemaker:CreateProcessingJob sagemaker:DescribeProcessingJob "
-            "sagemaker:StopProcessingJob",
+        *(
+            _allow(
+                f"{kind}Jobs",
+                f"sagemaker:AddTags Create{kind}Job Describe{kind}Job Stop{kind}Job",
+                names.arn(f"{kind.lower()}-job/retail-*"),
+            )
+            for kind in ("Processing", "Training")
         ),
-        _allow(
-            "TrainingJobs",
-            names.arn(f"training-job/{made}"),
-            "sagemaker:AddTags sagemaker:CreateTrainingJob sagemaker:DescribeTrainingJob "
-            "sagemaker:StopTrainingJob",
-        ),
-        _allow(
-            "Logs",
-            names.arn_of("logs", "log-group:/aws/sagemaker/*"),
-            "logs:FilterLogEvents",
-        ),
+        _allow("Logs", "logs:FilterLogEvents", names.arn_of("logs", "log-group:/aws/sagemaker/*")),
         _allow(
             "Versions",
-            [
-                names.arn(f"model-package-group/{names.group}"),
-                names.arn(f"model-package/{names.group}/*"),
-            ],
-            "sagemaker:AddTags sagemaker:CreateModelPackage sagemaker:DescribeModelPackage "
-            "sagemaker:DescribeModelPackageGroup sagemaker:UpdateModelPackage",
+            "sagemaker:AddTags CreateModelPackage DescribeModelPackage DescribeModelPackageGroup "
+            "UpdateModelPackage",
+            [names.arn(group), names.arn(versions)],
         ),
         _allow(
             "Pipeline",
-            names.arn(f"pipeline/{pipeline_name(names)}"),
-            "sagemaker:AddTags sagemaker:CreatePipeline sagemaker:DescribePipeline "
-            "sagemaker:ListPipelineExecutions sagemaker:StartPipelineExecution "
-            "sagemaker:UpdatePipeline",
+            "sagemaker:AddTags CreatePipeline DescribePipeline ListPipelineExecutions "
+            "StartPipelineExecution UpdatePipeline",
+            pipeline,
         ),
         _allow(
             "PipelineExecutions",
-            names.arn(f"pipeline/{pipeline_name(names)}/execution/*"),
-            "sagemaker:DescribePipelineExecution sagemaker:ListPipelineExecutionSteps",
+            "sagemaker:DescribePipelineExecution ListPipelineExecutionSteps",
+            f"{pipeline}/execution/*",
         ),
         _allow(
             "CleanUp",
-            [names.arn(f"model/{made}"), names.arn(f"endpoint-config/{made}")],
-            "sagemaker:DeleteEndpointConfig sagemaker:DeleteModel sagemaker:ListTags",
+            "sagemaker:DeleteEndpointConfig DeleteModel ListTags",
+            [names.arn("model/retail-*"), names.arn("endpoint-config/retail-*")],
         ),
-        # Whatever serves one of our models is to be found, whoever made it.
+        # Whatever serves one of our models is to be seen, whoever made it.
         _allow(
             "Serving",
+            "sagemaker:DescribeEndpoint DescribeEndpointConfig DescribeModel",
             [names.arn(f"{kind}/*") for kind in ("endpoint", "endpoint-config", "model")],
-            "sagemaker:DescribeEndpoint sagemaker:DescribeEndpointConfig sagemaker:DescribeModel",
         ),
         # These know no resources.
         _allow(
             "Lists",
+            "sagemaker:ListEndpointConfigs ListEndpoints ListModelPackages ListModels "
+            "servicequotas:ListServiceQuotas",
             "*",
-            "sagemaker:ListEndpointConfigs sagemaker:ListEndpoints sagemaker:ListModelPackages "
-            "sagemaker:ListModels servicequotas:ListServiceQuotas",
         ),
-        _allow("Role", names.role_arn, "iam:GetRole iam:SimulatePrincipalPolicy"),
-        _allow(
-            "PassRole",
-            names.role_arn,
-            "iam:PassRole",
-            {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-        ),
+        _allow("Role", "iam:GetRole SimulatePrincipalPolicy", names.role_arn),
+        _allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
     ]
 
 
 def _provisioning(names: AwsNames) -> list[dict[str, Any]]:
     stack, bucket = stack_name(names), names.arn_of("s3", names.bucket)
     role = names.arn_of("iam", f"role/{stack}")
-    group = names.arn(f"model-package-group/{names.group}")
+    schedule = names.arn_of("scheduler", f"schedule/default/{stack}-retraining")
     return [
         _allow(
             "Stack",
+            "cloudformation:CreateChangeSet DeleteChangeSet DeleteStack DescribeChangeSet "
+            "DescribeStackEvents DescribeStacks ExecuteChangeSet",
             names.arn_of("cloudformation", f"stack/{stack}/*"),
-            "cloudformation:CreateChangeSet cloudformation:DeleteChangeSet "
-            "cloudformation:DeleteStack cloudformation:DescribeChangeSet "
-            "cloudformation:DescribeStackEvents cloudformation:DescribeStacks "
-            "cloudformation:ExecuteChangeSet",
         ),
         # CloudFormation makes the resources with the rights of whoever calls it.
         _allow(
             "Bucket",
+            "s3:CreateBucket DeleteBucket GetAccelerateConfiguration GetAnalyticsConfiguration "
+            "GetBucketCORS GetBucketLogging GetBucketNotification GetBucketObjectLockConfiguration "
+            "GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock "
+            "GetBucketTagging GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration "
+            "GetIntelligentTieringConfiguration GetInventoryConfiguration "
+            "GetLifecycleConfiguration GetMetricsConfiguration GetReplicationConfiguration "
+            "ListBucket ListBucketVersions PutBucketOwnershipControls PutBucketPolicy "
+            "PutBucketPublicAccessBlock PutBucketTagging PutBucketVersioning "
+            "PutEncryptionConfiguration PutLifecycleConfiguration",
             bucket,
-            "s3:CreateBucket s3:DeleteBucket s3:GetAccelerateConfiguration "
-            "s3:GetAnalyticsConfiguration s3:GetBucketCORS s3:GetBucketLogging "
-            "s3:GetBucketNotification s3:GetBucketObjectLockConfiguration "
-            "s3:GetBucketOwnershipControls s3:GetBucketPolicy s3:GetBucketPublicAccessBlock "
-            "s3:GetBucketTagging s3:GetBucketVersioning s3:GetBucketWebsite "
-            "s3:GetEncryptionConfiguration s3:GetIntelligentTieringConfiguration "
-            "s3:GetInventoryConfiguration s3:GetLifecycleConfiguration "
-            "s3:GetMetricsConfiguration s3:GetReplicationConfiguration s3:ListBucket "
-            "s3:ListBucketVersions s3:PutBucketOwnershipControls s3:PutBucketPolicy "
-            "s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning "
-            "s3:PutEncryptionConfiguration s3:PutLifecycleConfiguration",
         ),
-        _allow("Objects", f"{bucket}/*", "s3:DeleteObjectVersion"),
+        _allow("Objects", "s3:DeleteObjectVersion", f"{bucket}/*"),
         _allow(
             "Roles",
+            "iam:CreateRole DeleteRole DeleteRolePolicy GetRole GetRolePolicy "
+            "ListAttachedRolePolicies ListRolePolicies PutRolePolicy TagRole "
+            "UpdateAssumeRolePolicy UpdateRole",
             [f"{role}-sagemaker-execution", f"{role}-schedule"],
-            "iam:CreateRole iam:DeleteRole iam:DeleteRolePolicy iam:GetRole iam:GetRolePolicy "
-            "iam:ListAttachedRolePolicies iam:ListRolePolicies iam:PutRolePolicy iam:TagRole "
-            "iam:UpdateAssumeRolePolicy iam:UpdateRole",
         ),
         _allow(
-            "PassRole",
-            f"{role}-schedule",
-            "iam:PassRole",
-            {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+            "PassRole", "iam:PassRole", f"{role}-schedule", {PASSED_TO: "scheduler.amazonaws.com"}
         ),
         _allow(
             "Group",
-            group,
-            "sagemaker:AddTags sagemaker:CreateModelPackageGroup "
-            "sagemaker:DeleteModelPackageGroup sagemaker:DescribeModelPackageGroup "
-            "sagemaker:GetModelPackageGroupPolicy sagemaker:ListTags",
+            "sagemaker:AddTags CreateModelPackageGroup DeleteModelPackageGroup "
+            "DescribeModelPackageGroup GetModelPackageGroupPolicy ListTags",
+            names.arn(f"model-package-group/{names.group}"),
         ),
         _allow(
-            "Versions",
-            names.arn(f"model-package/{names.group}/*"),
-            "sagemaker:DeleteModelPackage",
+            "Versions", "sagemaker:DeleteModelPackage", names.arn(f"model-package/{names.group}/*")
         ),
-        _allow("Lists", "*", "sagemaker:ListModelPackages"),
+        _allow("Lists", "sagemaker:ListModelPackages", "*"),
         _allow(
-            "Pipeline", names.arn(f"pipeline/{pipeline_name(names)}"), "sagemaker:DeletePipeline"
+            "Pipeline", "sagemaker:DeletePipeline", names.arn(f"pipeline/{pipeline_name(names)}")
         ),
         _allow(
             "Schedule",
-            names.arn_of("scheduler", f"schedule/default/{stack}-retraining"),
-            "scheduler:CreateSchedule scheduler:DeleteSchedule scheduler:GetSchedule "
-            "scheduler:UpdateSchedule",
+            "scheduler:CreateSchedule DeleteSchedule GetSchedule UpdateSchedule",
+            schedule,
         ),
     ]
 
 
 def _allow(
-    sid: str, resource: str | list[str], actions: str, condition: dict[str, Any] | None = None
+    sid: str, allowed: str, resource: str | list[str], equal: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    statement = {"Sid": sid, "Effect": "Allow", "Action": actions.split(), "Resource": resource}
-    return statement | ({"Condition": condition} if condition else {})
+    statement = {"Sid": sid, "Effect": "Allow", "Action": actions(allowed), "Resource": resource}
+    return statement | ({"Condition": {"StringEquals": equal}} if equal else {})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from basketwise.aws.account.stacks import PATIENT, Change, Waiting, apply, proposed, values
+from basketwise.aws.account.stacks import Change, apply, proposed, values
 from basketwise.aws.names import AwsNames, partition
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.errors import ConfigError
@@ -17,25 +17,17 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 IMAGE = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?P<china>\.cn)?"
-    r"/(?P<repository>[a-z0-9][a-z0-9._/-]*)(?:[:@].+)?"
+    r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9][a-z0-9._/-]*)(?:[:@].+)?"
 )
-NEVER = "off"
-"""What is said instead of a schedule to have none."""
+"""Account, region and repository of an image in ECR."""
 
 
 @dataclass(frozen=True)
 class Provisioned:
-    """What was proposed, and whether it was done.
+    """The changes in CloudFormation's order, and whether they were made.
 
-    Attributes
-    ----------
-    stack
-        Name of the stack.
-    changes
-        In CloudFormation's order; empty if everything is as it should be.
-    done
-        Whether the changes were made; False if there were none, or nobody agreed to them.
+    ``changes`` is empty if everything is as it should be; nothing is ``done`` then, nor if nobody
+    agreed.
     """
 
     stack: str
@@ -44,12 +36,9 @@ class Provisioned:
 
 
 def template() -> str:
-    """Return the CloudFormation template, as text."""
-    return (
-        resources.files("basketwise.aws.account")
-        .joinpath("template.yaml")
-        .read_text(encoding="utf-8")
-    )
+    """Return the CloudFormation template."""
+    file = resources.files("basketwise.aws.account") / "template.yaml"
+    return file.read_text(encoding="utf-8")
 
 
 def stack_name(names: AwsNames) -> str:
@@ -68,63 +57,22 @@ def repository_arn(image_uri: str) -> str:
     Raises
     ------
     ConfigError
-        If it lies elsewhere: SageMaker pulls from ECR only.
+        If it is elsewhere: SageMaker pulls from ECR only.
 
     Examples
     --------
     >>> repository_arn("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/basketwise:1")
     'arn:aws:ecr:eu-west-1:123456789012:repository/shop/basketwise'
     """
-    found = IMAGE.fullmatch(image_uri)
-    if found is None:
+    image = IMAGE.fullmatch(image_uri)
+    if image is None:
         raise ConfigError(
             f"{image_uri!r} is not in an ECR repository.",
             "Push the image to ECR and set aws.image_uri to "
             "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>.",
         )
-    place = f"{found['region']}:{found['account']}"
-    return f"arn:{partition(found['region'])}:ecr:{place}:repository/{found['repository']}"
-
-
-def preview(
-    cloudformation: CloudFormationClient,
-    names: AwsNames,
-    image_uri: str,
-    *,
-    schedule: str | None = None,
-    waiting: Waiting = PATIENT,
-) -> tuple[Change, ...]:
-    """Return what `provision` would change; nothing is changed.
-
-    Parameters
-    ----------
-    cloudformation
-        boto3's client.
-    names : AwsNames
-        What everything is called.
-    image_uri : str
-        Image that jobs run; the role may pull it and no other.
-    schedule : str, optional
-        ``cron(…)`` or ``rate(…)``, UTC; ``off`` for none; None: as it is now.
-    waiting : Waiting
-        How to wait.
-
-    Raises
-    ------
-    ConfigError
-        If the schedule or the image cannot be used.
-    DependencyError
-        If AWS refuses.
-    """
-    return provision(
-        cloudformation,
-        names,
-        image_uri,
-        schedule=schedule,
-        agree=lambda _: False,
-        tell=lambda _: None,
-        waiting=waiting,
-    ).changes
+    account, region, repository = image.groups()
+    return f"arn:{partition(region)}:ecr:{region}:{account}:repository/{repository}"
 
 
 def provision(
@@ -135,18 +83,23 @@ def provision(
     agree: Callable[[tuple[Change, ...]], bool],
     tell: Callable[[str], None],
     schedule: str | None = None,
-    waiting: Waiting = PATIENT,
 ) -> Provisioned:
     """Make or change the stack, exactly as shown, once somebody has agreed.
 
     Parameters
     ----------
-    cloudformation, names, image_uri, schedule, waiting
-        See `preview`.
+    cloudformation
+        boto3's client.
+    names : AwsNames
+        What everything is called.
+    image_uri : str
+        Image that jobs run; the role may pull it and no other.
     agree
         Is shown the changes and says whether to make them; not asked if there are none.
     tell
         Takes lines about what is going on.
+    schedule : str, optional
+        ``cron(…)`` or ``rate(…)``, UTC; ``off`` for none; None: as it is now.
 
     Raises
     ------
@@ -158,17 +111,16 @@ def provision(
     stack = stack_name(names)
     if schedule is None:
         schedule = values(cloudformation, stack).get("Schedule", "")
-    with proposed(
-        cloudformation, stack, template(), _parameters(names, image_uri, schedule), waiting
-    ) as change_set:
-        if not change_set.changes or not agree(change_set.changes):
-            return Provisioned(stack, change_set.changes, done=False)
-        apply(cloudformation, change_set, tell, waiting)
-    return Provisioned(stack, change_set.changes, done=True)
+    parameters = _parameters(names, image_uri, schedule)
+    with proposed(cloudformation, stack, template(), parameters) as change_set:
+        done = bool(change_set.changes) and agree(change_set.changes)
+        if done:
+            apply(cloudformation, change_set, tell)
+    return Provisioned(stack, change_set.changes, done)
 
 
 def _parameters(names: AwsNames, image_uri: str, schedule: str) -> dict[str, str]:
-    when = "" if schedule == NEVER else schedule
+    when = "" if schedule == "off" else schedule
     if when and not re.fullmatch(r"(cron|rate)\(.+\)", when):
         raise ConfigError(
             f"{schedule!r} is not a schedule.",

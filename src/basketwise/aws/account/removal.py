@@ -1,13 +1,13 @@
-"""Takes a project away from AWS; its data only when told so twice."""
+"""Removes a project from AWS; its data only when told so twice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from basketwise.aws.account.provisioning import owner_tag, stack_name
-from basketwise.aws.account.stacks import PATIENT, Waiting, remove
+from basketwise.aws.account.stacks import remove
 from basketwise.aws.errors import ask, code_of, missing
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
@@ -16,7 +16,6 @@ from basketwise.errors import ConfigError, DependencyError
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
     from mypy_boto3_sagemaker import SageMakerClient
 
 
@@ -25,31 +24,8 @@ def destroy(
     sagemaker: SageMakerClient,
     names: AwsNames,
     tell: Callable[[str], None],
-    waiting: Waiting = PATIENT,
 ) -> list[str]:
-    """Remove pipeline, role and schedule; bucket and model versions stay.
-
-    Parameters
-    ----------
-    cloudformation, sagemaker
-        boto3's clients.
-    names : AwsNames
-        What everything is called.
-    tell
-        Takes lines about what is going on.
-    waiting : Waiting
-        How to wait.
-
-    Returns
-    -------
-    list of str
-        What was removed; empty if nothing was there.
-
-    Raises
-    ------
-    DependencyError
-        If AWS refuses.
-    """
+    """Remove pipeline, role and schedule, and say what was removed; bucket and versions stay."""
     removed = []
     pipeline, stack = pipeline_name(names), stack_name(names)
     if _is_done(
@@ -58,7 +34,7 @@ def destroy(
     ):
         removed.append(f"pipeline {pipeline}")
     tell(f"Removing the stack {stack}.")
-    if remove(cloudformation, stack, waiting):
+    if remove(cloudformation, stack):
         removed.append(f"stack {stack}")
     return removed
 
@@ -87,8 +63,8 @@ def require_ours(s3: S3Client, sagemaker: SageMakerClient, names: AwsNames, type
     group_tags = ask(
         f"read the tags of {names.group}", lambda: _tags_of_group(sagemaker, names.group), missing
     )
-    found = {f"s3://{names.bucket}": bucket_tags, f"The group {names.group}": group_tags}
-    for what, tags in found.items():
+    owned = {f"s3://{names.bucket}": bucket_tags, f"The group {names.group}": group_tags}
+    for what, tags in owned.items():
         if tags is not None and tag not in tags:
             raise ConfigError(
                 f"Nothing was deleted: {what} was not made by 'basketwise aws provision'.",
@@ -104,22 +80,6 @@ def delete_data(
     tell: Callable[[str], None],
 ) -> list[str]:
     """Delete all model versions and every version of every object, then group and bucket.
-
-    Parameters
-    ----------
-    s3, sagemaker
-        boto3's clients.
-    names : AwsNames
-        What everything is called.
-    typed : str
-        The bucket's name, as somebody typed it.
-    tell
-        Takes lines about what is going on.
-
-    Returns
-    -------
-    list of str
-        What was deleted.
 
     Raises
     ------
@@ -168,13 +128,8 @@ def _tags_of_group(sagemaker: SageMakerClient, group: str) -> list[dict[str, str
 
 
 def _empty_group(sagemaker: SageMakerClient, group: str) -> int:
-    arns = [
-        one["ModelPackageArn"]
-        for page in sagemaker.get_paginator("list_model_packages").paginate(
-            ModelPackageGroupName=group
-        )
-        for one in page["ModelPackageSummaryList"]
-    ]
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    arns = [item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"]]
     for arn in arns:
         sagemaker.delete_model_package(ModelPackageName=arn)
     return len(arns)
@@ -182,25 +137,20 @@ def _empty_group(sagemaker: SageMakerClient, group: str) -> int:
 
 def _empty_bucket(s3: S3Client, bucket: str) -> int:
     count = 0
-    for page in _pages_of_versions(s3, bucket):
-        failed = s3.delete_objects(Bucket=bucket, Delete={"Objects": page, "Quiet": True}).get(
-            "Errors", []
-        )
-        if failed:
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not entries:
+            continue
+        objects: Any = [{key: entry[key] for key in ("Key", "VersionId")} for entry in entries]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        if failed := answer.get("Errors"):
             raise DependencyError(
                 f"s3://{bucket}/{failed[0]['Key']} could not be deleted "
                 f"({failed[0].get('Code')}), and {len(failed) - 1} more.",
                 "Fix the permission, then start the same command again; it goes on.",
             )
-        count += len(page)
+        count += len(entries)
     return count
-
-
-def _pages_of_versions(s3: S3Client, bucket: str) -> Iterator[list[ObjectIdentifierTypeDef]]:
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        if entries:
-            yield [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in entries]
 
 
 def _is_done(doing: str, call: Callable[[], Any]) -> bool:

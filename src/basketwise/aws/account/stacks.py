@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from time import sleep, time_ns
 from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.errors import ask, missing, translated
@@ -15,36 +15,16 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
-NOT_THERE = "NONE"
+NO_STACK = "NONE"
 """Status of a stack that does not exist."""
 
-NEW = frozenset({NOT_THERE, "REVIEW_IN_PROGRESS"})
-CHANGEABLE = frozenset(
-    {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
-)
+NEW = frozenset({NO_STACK, "REVIEW_IN_PROGRESS"})
+SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+CHANGEABLE = SUCCEEDED | {"UPDATE_ROLLBACK_COMPLETE"}
 """Statuses of a stack that can be changed; a rollback left it as it was."""
 
-SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 UNCHANGED = ("didn't contain changes", "No updates are to be performed")
-LIMIT_SECONDS = 1800.0
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """How to wait: seconds between two questions, and what passes them."""
-
-    poll: float = 5.0
-    sleep: Callable[[float], None] = time.sleep
-
-    def ticks(self) -> Iterator[None]:
-        """Give a turn now and after each pause, until the limit is reached."""
-        for turn in range(int(LIMIT_SECONDS / self.poll)):
-            if turn:
-                self.sleep(self.poll)
-            yield
-
-
-PATIENT = Waiting()
+POLL_SECONDS, LIMIT_SECONDS = 5.0, 1800.0
 
 
 @dataclass(frozen=True)
@@ -54,13 +34,13 @@ class Change:
     Attributes
     ----------
     action
-        ``Add``, ``Modify``, ``Remove`` or ``Import`` (it is there already, and is taken over).
+        ``Add``, ``Modify``, ``Remove`` or ``Import`` (it exists already, and is taken over).
     resource
         Its type, ``AWS::S3::Bucket``.
     name
         What the template calls it; with the real name in brackets once it has one.
     replaced
-        Whether it is, or may be, made anew: what it held is not carried over.
+        Whether it is, or may be, made anew: its content is not carried over.
     """
 
     action: str
@@ -85,23 +65,19 @@ class ChangeSet:
 def status(cloudformation: CloudFormationClient, stack: str) -> str:
     """Return a stack's status, ``NONE`` if there is none of that name or id."""
     described = _described(cloudformation, stack)
-    return described["StackStatus"] if described else NOT_THERE
+    return described["StackStatus"] if described else NO_STACK
 
 
 def values(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
     """Return the parameters that a stack was last given; empty if there is no stack."""
     described = _described(cloudformation, stack)
     parameters = described.get("Parameters", []) if described else []
-    return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
+    return {item["ParameterKey"]: item["ParameterValue"] for item in parameters}
 
 
 @contextmanager
 def proposed(
-    cloudformation: CloudFormationClient,
-    stack: str,
-    template: str,
-    parameters: Mapping[str, str],
-    waiting: Waiting = PATIENT,
+    cloudformation: CloudFormationClient, stack: str, template: str, parameters: Mapping[str, str]
 ) -> Iterator[ChangeSet]:
     """Have CloudFormation work out what a template would change.
 
@@ -115,14 +91,13 @@ def proposed(
     """
     before = status(cloudformation, stack)
     _require_changeable(stack, before)
-    new = before in NEW
     # A first attempt that fails leaves nothing that would be in the way of a second.
-    on_failure: Any = {"OnStackFailure": "DELETE"} if new else {}
+    on_failure: Any = {"OnStackFailure": "DELETE"} if before in NEW else {}
     with translated(f"work out the changes to the stack {stack}"):
-        made = cloudformation.create_change_set(
+        created = cloudformation.create_change_set(
             StackName=stack,
-            ChangeSetName=f"basketwise-{time.time_ns():x}",
-            ChangeSetType="CREATE" if new else "UPDATE",
+            ChangeSetName=f"basketwise-{time_ns():x}",
+            ChangeSetType="CREATE" if before in NEW else "UPDATE",
             TemplateBody=template,
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
@@ -132,19 +107,20 @@ def proposed(
             ImportExistingResources=True,
             **on_failure,
         )
+    arn, stack_id = created["Id"], created["StackId"]
     try:
-        changes = _worked_out(cloudformation, made["Id"], made["StackId"], waiting)
-        yield ChangeSet(made["Id"], made["StackId"], changes)
+        yield ChangeSet(arn, stack_id, _worked_out(cloudformation, arn, stack_id))
     finally:
         with suppress(DependencyError), translated("remove what was worked out"):
-            _discard(cloudformation, made["Id"], made["StackId"])
+            after = status(cloudformation, stack_id)
+            if after == "REVIEW_IN_PROGRESS":
+                cloudformation.delete_stack(StackName=stack_id)
+            elif after in CHANGEABLE:
+                cloudformation.delete_change_set(ChangeSetName=arn, StackName=stack_id)
 
 
 def apply(
-    cloudformation: CloudFormationClient,
-    change_set: ChangeSet,
-    tell: Callable[[str], None],
-    waiting: Waiting = PATIENT,
+    cloudformation: CloudFormationClient, change_set: ChangeSet, tell: Callable[[str], None]
 ) -> None:
     """Make the changes and wait until they are made.
 
@@ -158,7 +134,7 @@ def apply(
             ChangeSetName=change_set.arn, StackName=change_set.stack_id, RetainExceptOnCreate=True
         )
     tell("CloudFormation is at work, and goes on should this command be stopped.")
-    end = settled(cloudformation, change_set.stack_id, waiting)
+    end = settled(cloudformation, change_set.stack_id)
     if end not in SUCCEEDED:
         raise DependencyError(
             f"The stack could not be changed ({end}); what had been changed was undone.",
@@ -167,21 +143,15 @@ def apply(
         )
 
 
-def remove(cloudformation: CloudFormationClient, stack: str, waiting: Waiting = PATIENT) -> bool:
-    """Remove a stack and wait; what its template says to retain stays.
-
-    Returns
-    -------
-    bool
-        False if there was none.
-    """
+def remove(cloudformation: CloudFormationClient, stack: str) -> bool:
+    """Remove a stack and wait; what its template says to retain stays. False if there was none."""
     described = _described(cloudformation, stack)
     if described is None:
         return False
     with translated(f"remove the stack {stack}"):
         cloudformation.delete_stack(StackName=described["StackId"])
-    end = settled(cloudformation, described["StackId"], waiting)
-    if end not in {"DELETE_COMPLETE", NOT_THERE}:
+    end = settled(cloudformation, described["StackId"])
+    if end not in {"DELETE_COMPLETE", NO_STACK}:
         raise DependencyError(
             f"The stack {stack} could not be removed ({end}).",
             "\n".join(failures(cloudformation, described["StackId"])) or "Try again.",
@@ -189,10 +159,10 @@ def remove(cloudformation: CloudFormationClient, stack: str, waiting: Waiting = 
     return True
 
 
-def settled(cloudformation: CloudFormationClient, stack: str, waiting: Waiting) -> str:
+def settled(cloudformation: CloudFormationClient, stack: str) -> str:
     """Wait until a stack is not being changed; return its status then."""
     now = ""
-    for _ in waiting.ticks():
+    for _ in _polls():
         now = status(cloudformation, stack)
         if not now.endswith("_IN_PROGRESS"):
             return now
@@ -204,17 +174,17 @@ def settled(cloudformation: CloudFormationClient, stack: str, waiting: Waiting) 
 
 def failures(cloudformation: CloudFormationClient, stack: str) -> list[str]:
     """Return what failed in the last change of a stack, first cause first."""
-    found: list[str] = []
+    failed: list[str] = []
     with translated(f"read the events of {stack}"):
         pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
         for event in (event for page in pages for event in page["StackEvents"]):
             reason = event.get("ResourceStatusReason", "")
             if str(event["ResourceStatus"]).endswith("_FAILED"):
-                found.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
+                failed.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
             elif reason == "User Initiated" and event["PhysicalResourceId"] == event["StackId"]:
                 # Events come newest first; older ones belong to changes made before.
                 break
-    return found[::-1]
+    return failed[::-1]
 
 
 def _described(cloudformation: CloudFormationClient, stack: str) -> StackTypeDef | None:
@@ -224,6 +194,14 @@ def _described(cloudformation: CloudFormationClient, stack: str) -> StackTypeDef
         missing,
     )
     return answer["Stacks"][0] if answer else None
+
+
+def _polls() -> Iterator[None]:
+    """Give a turn now and after each pause, until the limit is reached."""
+    for turn in range(int(LIMIT_SECONDS / POLL_SECONDS)):
+        if turn:
+            sleep(POLL_SECONDS)
+        yield
 
 
 def _require_changeable(stack: str, now: str) -> None:
@@ -241,19 +219,18 @@ def _require_changeable(stack: str, now: str) -> None:
 
 
 def _worked_out(
-    cloudformation: CloudFormationClient, arn: str, stack_id: str, waiting: Waiting
+    cloudformation: CloudFormationClient, arn: str, stack_id: str
 ) -> tuple[Change, ...]:
-    request: Any = {"ChangeSetName": arn, "StackName": stack_id}
-    for _ in waiting.ticks():
+    paginator = cloudformation.get_paginator("describe_change_set")
+    for _ in _polls():
         with translated("read the changes"):
-            pages = [cloudformation.describe_change_set(**request)]
-            while more := pages[-1].get("NextToken"):
-                pages.append(cloudformation.describe_change_set(**request, NextToken=more))
-        reason = pages[0].get("StatusReason", "")
+            pages = list(paginator.paginate(ChangeSetName=arn, StackName=stack_id))
         if pages[0]["Status"] == "CREATE_COMPLETE":
-            found = (one["ResourceChange"] for page in pages for one in page.get("Changes", []))
-            return tuple(map(_change, found))
+            return tuple(
+                _change(item["ResourceChange"]) for page in pages for item in page["Changes"]
+            )
         if pages[0]["Status"] == "FAILED":
+            reason = pages[0].get("StatusReason", "")
             if any(sign in reason for sign in UNCHANGED):
                 return ()
             raise DependencyError(
@@ -263,19 +240,11 @@ def _worked_out(
     raise DependencyError("CloudFormation did not work out the changes.", "Try again later.")
 
 
-def _change(found: Mapping[str, Any]) -> Change:
-    physical = found.get("PhysicalResourceId")
+def _change(described: Mapping[str, Any]) -> Change:
+    physical = described.get("PhysicalResourceId")
     return Change(
-        action=found["Action"],
-        resource=found["ResourceType"],
-        name=found["LogicalResourceId"] + (f" ({physical})" if physical else ""),
-        replaced=found.get("Replacement") in {"True", "Conditional"},
+        described["Action"],
+        described["ResourceType"],
+        described["LogicalResourceId"] + (f" ({physical})" if physical else ""),
+        replaced=described.get("Replacement") in {"True", "Conditional"},
     )
-
-
-def _discard(cloudformation: CloudFormationClient, arn: str, stack_id: str) -> None:
-    now = status(cloudformation, stack_id)
-    if now == "REVIEW_IN_PROGRESS":
-        cloudformation.delete_stack(StackName=stack_id)
-    elif now in CHANGEABLE:
-        cloudformation.delete_change_set(ChangeSetName=arn, StackName=stack_id)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from basketwise.aws import clients
 from basketwise.aws.checks.account import unknown
@@ -13,132 +12,79 @@ from basketwise.config import AwsConfig, Config
 from basketwise.doctor.check import Check
 from basketwise.errors import BasketwiseError
 
-PAGE = 100
 
-
-@dataclass(frozen=True)
-class Quota:
-    """One of a service's quotas.
+class Use(NamedTuple):
+    """What instances are used for.
 
     Attributes
     ----------
-    code
-        What AWS calls it in requests, ``L-…``; another one for each instance type and use.
-    value
-        Instances that may run at once.
-    """
-
-    code: str
-    value: float
-
-
-@dataclass(frozen=True)
-class Use:
-    """What an instance is used for.
-
-    Attributes
-    ----------
-    name
-        Of the check.
+    check
+        Name of the check.
+    quota
+        Name that the quota has in AWS's list.
     needed
         Whether the next run cannot do without.
     otherwise
         What to do instead of asking for more.
     """
 
-    name: str
-    instance: str
-    kind: str
+    check: str
+    quota: str
     needed: bool
     otherwise: str
 
-    @property
-    def quota(self) -> str:
-        """The name that the quota has in the list."""
-        return f"{self.instance} for {self.kind} usage"
-
 
 def quotas(config: Config, region: str) -> Iterator[Check]:
-    """Look at the quotas of the instance types that jobs use; they are of one region."""
-    wanted = uses(config.aws)
+    """Check the quotas of the instance types that jobs use, which are those of one region."""
+    uses = _uses(config.aws)
     try:
-        client = clients.client("service-quotas", config.aws)
-        found = listed(client, {use.quota for use in wanted})
+        listed = _listed(clients.client("service-quotas", config.aws), {use.quota for use in uses})
     except BasketwiseError as error:
         yield unknown("quotas", error)
         return
-    yield from (judged(use, found, region) for use in wanted)
+    yield from (_judged(use, listed.get(use.quota), region) for use in uses)
 
 
-def uses(aws: AwsConfig) -> list[Use]:
-    """Return what the jobs use instances for."""
-    other = "choose another aws.training_instance"
+def _uses(aws: AwsConfig) -> list[Use]:
+    other = "choose another aws.training_instance, or set aws.spot to"
+    processing = f"{aws.processing_instance} for processing job usage"
+    training = f"{aws.training_instance} for training job usage"
+    spot = f"{aws.training_instance} for spot training job usage"
     return [
-        Use(
-            "processing",
-            aws.processing_instance,
-            "processing job",
-            needed=True,
-            otherwise="choose another aws.processing_instance",
-        ),
-        Use(
-            "training",
-            aws.training_instance,
-            "training job",
-            needed=not aws.spot,
-            otherwise=f"{other}, or set aws.spot to true",
-        ),
-        Use(
-            "spot",
-            aws.training_instance,
-            "spot training job",
-            needed=aws.spot,
-            otherwise=f"{other}, or set aws.spot to false",
-        ),
+        Use("processing", processing, True, "choose another aws.processing_instance"),
+        Use("training", training, not aws.spot, f"{other} true"),
+        Use("spot", spot, aws.spot, f"{other} false"),
     ]
 
 
-def listed(client: Any, names: Iterable[str]) -> dict[str, Quota]:
-    """Find quotas by name; those that AWS does not list are not in the result.
-
-    Raises
-    ------
-    DependencyError
-        If AWS refuses.
-    """
-    missing, found = set(names), {}
+def _listed(client: Any, names: set[str]) -> dict[str, Mapping[str, Any]]:
+    """Return quotas by name as AWS describes them, without those that it does not list."""
+    quotas: dict[str, Mapping[str, Any]] = {}
     with translated("list the quotas of SageMaker"):
         pages = client.get_paginator("list_service_quotas").paginate(
-            ServiceCode="sagemaker", PaginationConfig={"PageSize": PAGE}
+            ServiceCode="sagemaker", PaginationConfig={"PageSize": 100}
         )
         for page in pages:
-            for one in page["Quotas"]:
-                if one.get("QuotaName") in missing:
-                    missing.remove(one["QuotaName"])
-                    found[one["QuotaName"]] = Quota(one["QuotaCode"], one["Value"])
-            if not missing:
+            quotas |= {q["QuotaName"]: q for q in page["Quotas"] if q.get("QuotaName") in names}
+            if len(quotas) == len(names):
                 # There are thousands; the rest is of no interest.
                 break
-    return found
+    return quotas
 
 
-def judged(use: Use, found: Mapping[str, Quota], region: str) -> Check:
+def _judged(use: Use, quota: Mapping[str, Any] | None, region: str) -> Check:
     """Say whether there is room for one job at least."""
-    quota = found.get(use.quota)
     if quota is None:
-        return Check(
-            use.name,
-            "warning",
-            f"AWS lists no quota '{use.quota}' in {region}.",
-            f"Check the name of the instance; or {use.otherwise}.",
-        )
-    text = f"{use.quota}: {quota.value:g} at once"
-    if quota.value >= 1:
-        return Check(use.name, "ok", text)
+        text = f"AWS lists no quota '{use.quota}' in {region}."
+        fix = f"Check the name of the instance; or {use.otherwise}."
+        return Check(use.check, "warning", text, fix)
+    text = f"{use.quota}: {quota['Value']:g} at once"
+    if quota["Value"] >= 1:
+        return Check(use.check, "ok", text)
     fix = (
-        f"Ask for an increase to 1: aws service-quotas request-service-quota-increase "
-        f"--service-code sagemaker --quota-code {quota.code} --desired-value 1 --region {region}"
+        "Ask for an increase to 1: aws service-quotas request-service-quota-increase --service-code"
+        f" sagemaker --quota-code {quota['QuotaCode']} --desired-value 1 --region {region}"
     )
     if use.needed:
-        return Check(use.name, "failed", text, f"{fix}\nOr {use.otherwise}.", exit_code=3)
-    return Check(use.name, "warning", f"{text}; not needed with aws.spot as it is", fix)
+        return Check(use.check, "failed", text, f"{fix}\nOr {use.otherwise}.", exit_code=3)
+    return Check(use.check, "warning", f"{text}; not needed with aws.spot as it is", fix)

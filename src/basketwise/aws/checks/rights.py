@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from basketwise.aws.account.policies import PASSED_TO, actions
 from basketwise.aws.account.provisioning import repository_arn
 from basketwise.aws.errors import translated
 from basketwise.aws.images import image_of
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 FIX = (
-    "'basketwise aws provision' makes a role that may all of it; "
+    "'basketwise aws provision' makes a role that may do all of it; "
     "of a role of your own, allow these actions on these resources."
 )
-
 
 WRITTEN = ("silver", "gold", "artifacts", "checkpoints")
 """Folders of the workspace that jobs write."""
@@ -32,14 +32,13 @@ WRITTEN_BY_PIPELINE = "pipelines"
 LOG_GROUPS = ("/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs")
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(NamedTuple):
     """Actions on one resource that the role must be allowed.
 
     Attributes
     ----------
     actions
-        With blanks between them.
+        As `basketwise.aws.account.policies.actions` takes them.
     context
         Condition keys of such a request.
     by_pipeline
@@ -48,7 +47,7 @@ class Need:
 
     actions: str
     resource: str
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str] = {}
     by_pipeline: bool = False
 
 
@@ -63,48 +62,39 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
         ARN of the image's repository; empty: not known, and left out.
     """
     logs = [names.arn_of("logs", f"log-group:{group}") for group in LOG_GROUPS]
-    metrics = {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}
     bucket = names.arn_of("s3", names.bucket)
-    group = names.arn(f"model-package-group/{names.group}")
-    version = names.arn(f"model-package/{names.group}/1")
-    image = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer"
-    to_sagemaker = {"iam:PassedToService": "sagemaker.amazonaws.com"}
+    image = "ecr:BatchCheckLayerAvailability BatchGetImage GetDownloadUrlForLayer"
+    pipeline = [
+        ("s3:PutObject", f"{bucket}/{names.key(WRITTEN_BY_PIPELINE, 'doctor')}"),
+        *(
+            (
+                f"sagemaker:AddTags Create{kind}Job Describe{kind}Job Stop{kind}Job",
+                names.arn(f"{kind.lower()}-job/pipelines-doctor"),
+            )
+            for kind in ("Processing", "Training")
+        ),
+        (
+            "sagemaker:DescribeModelPackageGroup",
+            names.arn(f"model-package-group/{names.group}"),
+        ),
+        (
+            "sagemaker:AddTags CreateModelPackage DescribeModelPackage",
+            names.arn(f"model-package/{names.group}/1"),
+        ),
+    ]
     return [
         Need("s3:ListBucket", bucket),
         Need("s3:GetObject", f"{bucket}/{names.key('raw', 'doctor')}"),
         *(Need("s3:PutObject", f"{bucket}/{names.key(name, 'doctor')}") for name in WRITTEN),
-        Need(
-            "s3:PutObject",
-            f"{bucket}/{names.key(WRITTEN_BY_PIPELINE, 'doctor')}",
-            by_pipeline=True,
-        ),
-        *(
-            Need("logs:CreateLogGroup logs:CreateLogStream logs:DescribeLogStreams", log)
-            for log in logs
-        ),
+        *(Need("logs:CreateLogGroup CreateLogStream DescribeLogStreams", log) for log in logs),
         *(Need("logs:PutLogEvents", f"{log}:log-stream:doctor/algo-1") for log in logs),
-        Need("cloudwatch:PutMetricData", "*", metrics),
+        Need(
+            "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}
+        ),
         Need("ecr:GetAuthorizationToken", "*"),
         *([Need(image, repository)] if repository else []),
-        Need(
-            "sagemaker:AddTags sagemaker:CreateProcessingJob sagemaker:DescribeProcessingJob "
-            "sagemaker:StopProcessingJob",
-            names.arn("processing-job/pipelines-doctor"),
-            by_pipeline=True,
-        ),
-        Need(
-            "sagemaker:AddTags sagemaker:CreateTrainingJob sagemaker:DescribeTrainingJob "
-            "sagemaker:StopTrainingJob",
-            names.arn("training-job/pipelines-doctor"),
-            by_pipeline=True,
-        ),
-        Need("sagemaker:DescribeModelPackageGroup", group, by_pipeline=True),
-        Need(
-            "sagemaker:AddTags sagemaker:CreateModelPackage sagemaker:DescribeModelPackage",
-            version,
-            by_pipeline=True,
-        ),
-        Need("iam:PassRole", names.role_arn, to_sagemaker, by_pipeline=True),
+        *(Need(actions, resource, by_pipeline=True) for actions, resource in pipeline),
+        Need("iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}, True),
     ]
 
 
@@ -116,11 +106,10 @@ def rights(iam: IAMClient, config: Config, names: AwsNames) -> Check:
     DependencyError
         If IAM refuses to say.
     """
-    try:
+    repository = ""
+    # An image that no job can pull is a check of its own.
+    with suppress(ConfigError):
         repository = repository_arn(image_of(config.aws, names.region))
-    except ConfigError:
-        # A finding of its own.
-        repository = ""
     jobs: list[str] = []
     pipeline: list[str] = []
     abroad: list[str] = []
@@ -133,12 +122,13 @@ def rights(iam: IAMClient, config: Config, names: AwsNames) -> Check:
             told = abroad if own is None else pipeline if need.by_pipeline else jobs
             told.append(f"{result['EvalActionName']} on {need.resource}")
     if jobs:
-        return Check("rights", "failed", _said("The role may not", jobs + pipeline), FIX, 3)
+        text = f"The role may not: {', '.join(jobs + pipeline)}."
+        return Check("rights", "failed", text, FIX, 3)
     if pipeline:
-        text = _said("The role may do what jobs do; what only the pipeline does, not", pipeline)
-        return Check("rights", "warning", text, FIX)
+        text = "The role may do what jobs do; what only the pipeline does, not: "
+        return Check("rights", "warning", f"{text}{', '.join(pipeline)}.", FIX)
     if abroad:
-        text = _said("IAM does not say whether the role may", abroad)
+        text = f"IAM does not say whether the role may: {', '.join(abroad)}."
         hint = "The image belongs to another account, which may allow it. The first job shows it."
         return Check("rights", "warning", text, hint)
     return Check("rights", "ok", "the role may do what jobs and pipeline do")
@@ -153,7 +143,7 @@ def _simulated(iam: IAMClient, role_arn: str, need: Need) -> Sequence[Mapping[st
         # Every action is judged on every resource, so each kind of resource is asked about apart.
         answer = iam.simulate_principal_policy(
             PolicySourceArn=role_arn,
-            ActionNames=need.actions.split(),
+            ActionNames=actions(need.actions),
             ResourceArns=[need.resource],
             ContextEntries=context,
         )
@@ -173,11 +163,7 @@ def own_policies_allow(result: Mapping[str, Any]) -> bool | None:
     True
     """
     told: dict[str, str] = dict(result.get("EvalDecisionDetails") or {})
-    for one in result.get("ResourceSpecificResults") or ():
-        told |= one.get("EvalDecisionDetails") or {}
+    for of_resource in result.get("ResourceSpecificResults") or ():
+        told |= of_resource.get("EvalDecisionDetails") or {}
     own = {decision for source, decision in told.items() if "iam" in source.lower()}
     return own == {"allowed"} if own else None
-
-
-def _said(what: str, refused: list[str]) -> str:
-    return f"{what}: {', '.join(refused)}."

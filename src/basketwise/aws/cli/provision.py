@@ -14,6 +14,7 @@ from basketwise.cli.output import print_json
 from basketwise.errors import InputError
 
 if TYPE_CHECKING:
+    from basketwise.aws.account.policies import Task
     from basketwise.aws.account.stacks import Change
 
 
@@ -125,11 +126,10 @@ def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
     help="Account the policy is for. Default: that of the credentials.",
 )
 @common
-def policy(task: str, account: str, common: Common) -> None:
+def policy(task: Task, account: str, common: Common) -> None:
     """Print the IAM policy a person needs, as JSON."""
     from basketwise.aws.account import policies
 
     config = common.config()
     names = names_of_account(config, common.workspace, account)
-    document = policies.policy("provision" if task == "provision" else "run", names)
-    click.echo(json.dumps(document, indent=2))
+    click.echo(json.dumps(policies.policy(task, names), indent=2))
