@@ -119,5 +119,6 @@ def test_only_the_table_of_plug_ins_names_aws(module: str) -> None:
 def test_every_plug_in_can_be_loaded() -> None:
     tables = [table for name, table in vars(plugins).items() if name.isupper()]
     entries = [entry for table in tables if isinstance(table, dict) for entry in table.values()]
+    entries = [entry[0] if isinstance(entry, tuple) else entry for entry in entries]
     assert entries
     assert all(callable(plugins.load(entry)) for entry in entries)

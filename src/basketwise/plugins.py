@@ -22,21 +22,30 @@ CHECKS = {"s3": "basketwise.aws.checks.examine:examine"}
 """Checks what a run needs, by the scheme of the workspace's address."""
 
 COMMANDS = {
-    "sample": "basketwise.cli.setup:sample",
-    "init": "basketwise.cli.setup:init",
-    "doctor": "basketwise.cli.doctor:doctor",
-    "run": "basketwise.cli.run:run",
-    "etl": "basketwise.cli.stages:etl",
-    "train": "basketwise.cli.stages:train",
-    "evaluate": "basketwise.cli.stages:evaluate",
-    "register": "basketwise.cli.stages:register",
-    "export": "basketwise.cli.stages:export",
-    "models": "basketwise.cli.models:models",
-    "predict": "basketwise.cli.predict:predict",
-    "reproduce": "basketwise.cli.reproduce:reproduce",
-    "aws": "basketwise.aws.cli:aws",
+    "sample": ("basketwise.cli.setup:sample", "Write made-up till lines to try things out on."),
+    "init": ("basketwise.cli.setup:init", "Write a commented basketwise.toml."),
+    "doctor": (
+        "basketwise.cli.doctor:doctor",
+        "Check config, data, workspace, registry, disk, memory, AWS.",
+    ),
+    "run": ("basketwise.cli.run:run", "The main job: raw files to an approved, exported model."),
+    "etl": ("basketwise.cli.stages:etl", "Raw files to silver and gold."),
+    "train": ("basketwise.cli.stages:train", "Gold to trained candidates."),
+    "evaluate": ("basketwise.cli.stages:evaluate", "A training to scores, verdict and report."),
+    "register": (
+        "basketwise.cli.stages:register",
+        "An evaluated run into the registry, and through the gate.",
+    ),
+    "export": ("basketwise.cli.stages:export", "Write a version's deployment configuration."),
+    "models": ("basketwise.cli.models:models", "List, show, approve, reject, roll back versions."),
+    "predict": ("basketwise.cli.predict:predict", "Score the baskets of raw files."),
+    "reproduce": (
+        "basketwise.cli.reproduce:reproduce",
+        "Make a run again from its manifest, and say what differs.",
+    ),
+    "aws": ("basketwise.aws.cli:aws", "Provision, run and clean up on Amazon SageMaker."),
 }
-"""The commands, in the order of a project's life."""
+"""The commands, each with what ``--help`` says of it, in the order of a project's life."""
 
 HANDLERS = "basketwise.aws.container.inference"
 """The module whose functions AWS's scikit-learn image calls to serve a model."""

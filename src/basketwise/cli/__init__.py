@@ -14,22 +14,6 @@ from basketwise import __version__
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
 from basketwise.plugins import COMMANDS, load
 
-HELP = {
-    "sample": "Write made-up till lines to try things out on.",
-    "init": "Write a commented basketwise.toml.",
-    "doctor": "Check config, data, workspace, registry, disk, memory, AWS.",
-    "run": "The main job: raw files to an approved, exported model.",
-    "etl": "Raw files to silver and gold.",
-    "train": "Gold to trained candidates.",
-    "evaluate": "A training to scores, verdict and report.",
-    "register": "An evaluated run into the registry, and through the gate.",
-    "export": "Write a version's deployment configuration.",
-    "models": "List, show, approve, reject, roll back versions.",
-    "predict": "Score the baskets of raw files.",
-    "reproduce": "Make a run again from its manifest, and say what differs.",
-    "aws": "Provision, run and clean up on Amazon SageMaker.",
-}
-
 
 class LazyGroup(click.Group):
     """Imports a command's module when the command is called, not before."""
@@ -42,13 +26,13 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = load(COMMANDS[cmd_name])
+        command: click.Command = load(COMMANDS[cmd_name][0])
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(HELP.items()))
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

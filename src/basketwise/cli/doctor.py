@@ -25,22 +25,16 @@ def doctor(data: str | None, on_aws: bool, common: Common) -> None:
     """Check config, data, workspace, registry, disk and memory; say how to fix what is wrong."""
     from basketwise.doctor.local import examine
 
-    found = []
+    checks = []
     for check in examine(common.workspace, common.config, data, aws=on_aws):
-        found.append(check)
+        checks.append(check)
         if not common.as_json:
             click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")
             for line in check.fix.splitlines():
                 click.echo(f"  {'':<10} {line}")
-    code = max((check.exit_code for check in found if check.state == "failed"), default=0)
+    code = max((check.exit_code for check in checks if check.state == "failed"), default=0)
     if common.as_json:
-        print_json(
-            {
-                "ready": code == 0,
-                "checks": [
-                    {key: getattr(check, key) for key in ("name", "state", "text", "fix")}
-                    for check in found
-                ],
-            }
-        )
+        keys = ("name", "state", "text", "fix")
+        documents = [{key: getattr(check, key) for key in keys} for check in checks]
+        print_json({"ready": code == 0, "checks": documents})
     sys.exit(code)

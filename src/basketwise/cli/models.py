@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from basketwise.cli.options import DEFAULT_WORKSPACE, Common, common, context, user
-from basketwise.cli.output import print_json, shown, shown_score
+from basketwise.cli.output import emit, shown, shown_score
 from basketwise.storage.opening import scheme_of
 
 if TYPE_CHECKING:
@@ -30,21 +30,18 @@ def list_versions(common: Common) -> None:
     """List all versions, newest first."""
     registry, _ = _open(common)
     versions = registry.versions()
-    if common.as_json:
-        print_json({"versions": [_document(version) for version in versions]})
-        return
-    if not versions:
-        click.echo(f"No versions yet. Make one: {making(common.workspace)}")
-        return
-    click.echo(f"{'version':<10}{'state':<24}{'accuracy':>9}{'macro-F1':>10}  registered (UTC)")
+    table = [f"{'version':<10}{'state':<24}{'accuracy':>9}{'macro-F1':>10}  registered (UTC)"]
     for version in versions:
         scores = (version.metrics.get("accuracy"), version.metrics.get("f1_score"))
         accuracy, f1 = ("–" if score is None else shown_score(score) for score in scores)
         champion = "  champion" if version.champion else ""
-        click.echo(
+        table.append(
             f"{version.version:<10}{version.state!s:<24}{accuracy:>9}{f1:>10}  "
             f"{version.created_at:%Y-%m-%d %H:%M}{champion}"
         )
+    if not versions:
+        table = [f"No versions yet. Make one: {making(common.workspace)}"]
+    emit(common, {"versions": [_document(version) for version in versions]}, *table)
 
 
 @models.command()
@@ -54,18 +51,16 @@ def show(version: str, common: Common) -> None:
     """Show one version, or 'champion'."""
     registry, _ = _open(common)
     document = _document(_version(registry, version))
-    if common.as_json:
-        print_json(document)
-        return
+    lines = []
     for name, value in document.items():
         if isinstance(value, dict):
-            click.echo(f"{name}")
+            lines.append(name)
             for key, inner in sorted(value.items()):
-                click.echo(
-                    f"  {key:<32}{inner:.6g}" if isinstance(inner, float) else f"  {key:<32}{inner}"
-                )
+                text = f"{inner:.6g}" if isinstance(inner, float) else inner
+                lines.append(f"  {key:<32}{text}")
         else:
-            click.echo(f"{name:<16}{value}")
+            lines.append(f"{name:<16}{value}")
+    emit(common, document, *lines)
 
 
 @models.command()
@@ -97,14 +92,13 @@ def rollback(why: str, common: Common) -> None:
     with ctx.workspace.storage.exclusive():
         rejected, champion = roll_back(registry, who=user(), why=why or "by hand")
         path = _follow(registry, ctx)
-    if common.as_json:
-        print_json({"rejected": rejected.version, "champion": champion.version, "config": path})
-    else:
-        click.echo(
-            f"Version {rejected.version} is rejected; version {champion.version} is the champion "
-            "again."
-        )
-        _tell_latest(path)
+    emit(
+        common,
+        {"rejected": rejected.version, "champion": champion.version, "config": path},
+        f"Version {rejected.version} is rejected; version {champion.version} is the champion "
+        "again.",
+        _latest(path),
+    )
 
 
 @models.command()
@@ -114,16 +108,15 @@ def history(version: str | None, common: Common) -> None:
     """Show who changed what, when and why; of one version or of all."""
     registry, _ = _open(common)
     changes = registry.history(_version(registry, version).version if version else None)
-    if common.as_json:
-        print_json({"changes": [_change_document(change) for change in changes]})
-        return
+    lines = []
     for change in changes:
         # The gate's first decision often leaves the state as it was.
         old = f"{change.old} → " if change.old not in (None, change.new) else ""
-        click.echo(
+        lines.append(
             f"{change.at:%Y-%m-%d %H:%M:%S}  version {change.version}  {old}{change.new}  "
             f"by {change.who}: {change.why}"
         )
+    emit(common, {"changes": [_change_document(change) for change in changes]}, *lines)
 
 
 def _open(shared: Common) -> tuple[Registry, Context]:
@@ -159,11 +152,8 @@ def _change(version: str, state: str, why: str, shared: Common) -> None:
         number = _version(registry, version).version
         changed = registry.set_state(number, ApprovalState(state), who=user(), why=why)
         path = _follow(registry, ctx)
-    if shared.as_json:
-        print_json(_document(changed))
-        return
-    click.echo(f"Version {changed.version} is {changed.state}.")
-    _tell_latest(path)
+    state = f"Version {changed.version} is {changed.state}."
+    emit(shared, _document(changed), state, _latest(path))
 
 
 def _follow(registry: Registry, ctx: Context) -> str | None:
@@ -176,11 +166,10 @@ def _follow(registry: Registry, ctx: Context) -> str | None:
     return ctx.workspace.address(DEPLOYMENT_CONFIGS, path.name) if path else None
 
 
-def _tell_latest(path: str | None) -> None:
+def _latest(path: str | None) -> str:
     if path is None:
-        click.echo("There is no champion, and so no latest_model_config.json.")
-    else:
-        click.echo(f"latest_model_config.json names the champion, as does {shown(path)}")
+        return "There is no champion, and so no latest_model_config.json."
+    return f"latest_model_config.json names the champion, as does {shown(path)}"
 
 
 def _document(version: ModelVersion) -> dict[str, Any]:

@@ -23,6 +23,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_WORKSPACE = "basketwise-workspace"
 
+DATA_OPTION = click.option(
+    "--data", required=True, metavar="PATH", help="A file, a folder or a quoted glob."
+)
+SPLIT_OPTION = click.option("--split", metavar="NAME", help="time, stratified or customer.")
+MODELS_OPTION = click.option(
+    "--models", metavar="NAMES", help="Candidates to train, separated by commas."
+)
 FORCE_OPTION = click.option(
     "--force", is_flag=True, help="Run every stage, though its outputs may still be valid."
 )
@@ -119,8 +126,7 @@ def program() -> str:
     from shutil import which
 
     called = sys.argv[0]
-    found = which("basketwise")
-    if found or not called.endswith("basketwise"):
+    if which("basketwise") or not called.endswith("basketwise"):
         return "basketwise"
     relative = os.path.relpath(called)
     return called if relative.startswith("..") else relative

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from basketwise.cli.options import program
+from basketwise.cli.options import Common, program
 from basketwise.files import ARCHIVE, REPORT_HTML
 
 if TYPE_CHECKING:
@@ -35,6 +35,15 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
+def emit(common: Common, document: Any, *lines: str) -> None:
+    """Print a result: the document with ``--json``, else the lines."""
+    if common.as_json:
+        print_json(document)
+    else:
+        for line in lines:
+            click.echo(line)
+
+
 def run_document(result: RunResult) -> dict[str, Any]:
     """Return what ``run --json`` prints."""
     report = result.report
@@ -46,7 +55,10 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "state": str(result.version.state),
         "reasons": report["verdict"]["reasons"],
         "warnings": report["verdict"]["warnings"],
-        "stages": {one.stage: {"status": one.status, "why": one.why} for one in result.outcomes},
+        "stages": {
+            outcome.stage: {"status": outcome.status, "why": outcome.why}
+            for outcome in result.outcomes
+        },
         "model_version": result.version.version,
         "best_model": winner["model"],
         "accuracy": winner["accuracy"],
@@ -73,8 +85,8 @@ def print_summary(result: RunResult) -> None:
         f"  lines     {lines.read:,} read = {lines.accepted:,} accepted + "
         f"{lines.rejected:,} rejected"
     )
-    for reason, count in lines.rejected_by_reason.items():
-        click.echo(f"            {count:,} {reason}")
+    for name, count in lines.rejected_by_reason.items():
+        click.echo(f"            {count:,} {name}")
     counts = ", ".join(f"{label} {n:,}" for label, n in metadata.baskets.items())
     click.echo(f"  baskets   {counts}")
     _entry("  split     ", report["data"]["split"]["description"])
@@ -97,8 +109,8 @@ def print_summary(result: RunResult) -> None:
     )
     if result.approved != report["verdict"]["approved"]:
         click.echo("  its state was changed by hand since the gate decided")
-    for reason_found in report["verdict"]["reasons"]:
-        _entry(f"  {'✓' if reason_found['passed'] else '✗'} ", reason_found["text"])
+    for reason in report["verdict"]["reasons"]:
+        _entry(f"  {'✓' if reason['passed'] else '✗'} ", reason["text"])
     for warning in report["verdict"]["warnings"]:
         _entry("  ! ", warning)
     if not report["impact"]["default_assumptions"]:
@@ -138,10 +150,11 @@ def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
             name += f" without group {row['without']}"
         elif row["kind"] == "rung":
             name += " on the index alone"
+        seconds = "–" if row["fit_seconds"] is None else f"{row['fit_seconds']:.1f}"
         table.append(
             f"{('* ' if row['winner'] else '  ') + name:<37}"
             f"{_number(row['cv_f1_mean']):>12}{_number(row['test_accuracy']):>10}"
-            f"{_number(row['test_f1']):>10}{_seconds(row['fit_seconds']):>7}"
+            f"{_number(row['test_f1']):>10}{seconds:>7}"
         )
     return table
 
@@ -168,10 +181,10 @@ def impact_lines(report: Report) -> list[str]:
     """Lay out the money, each figure with what it rests on."""
     impact = report["impact"]
     currency = impact["currency"]
-    assumed = {one["name"]: one["value"] for one in impact["assumptions"]}
+    values = ((item["name"], item["value"]) for item in impact["assumptions"])
     stated = ", ".join(
         f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in assumed.items()
+        for name, value in values
     )
     return [
         f"total per month   {impact['total_monthly_value']:>12,.0f} {currency}  "
@@ -202,7 +215,3 @@ def _entry(name: str, text: str) -> None:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else shown_score(value)
-
-
-def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from basketwise.cli.options import Common, common, context
+from basketwise.cli.options import DATA_OPTION, Common, common, context
 from basketwise.cli.output import WIDTH, print_json, shown
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--data", required=True, metavar="PATH", help="A file, a folder or a quoted glob.")
+@DATA_OPTION
 @click.option(
     "--out", metavar="FILE", help="A .csv or .parquet file; needed unless --basket is given."
 )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from basketwise.cli.options import Common, common, context
-from basketwise.cli.output import print_json
+from basketwise.cli.output import emit
 from basketwise.errors import NOT_REPRODUCED
 
 if TYPE_CHECKING:
-    from basketwise.run.reproduce import Difference, Reproduction
+    from basketwise.run.reproduce import Reproduction
 
 SHOWN = 10
 """So many origins, and scores, that differ are listed."""
@@ -32,28 +33,19 @@ def reproduce(run: str, data: str | None, common: Common) -> None:
     ctx = context(common, common.config())
     name, folder = ctx.workspace.run_folder(run)
     reproduction = reproduce_run(name, folder, data, ctx)
-    if common.as_json:
-        print_json(_document(reproduction))
-    else:
-        _print(reproduction)
+    emit(common, _document(reproduction), *_lines(reproduction))
     if not reproduction.same:
         sys.exit(NOT_REPRODUCED)
 
 
 def _document(reproduction: Reproduction) -> dict[str, Any]:
-    def rows(differences: list[Difference]) -> list[dict[str, Any]]:
-        return [
+    document: dict[str, Any] = {"run_id": reproduction.run_id, "same": reproduction.same}
+    for kind in ("origins", "outputs", "metrics"):
+        document[kind] = [
             {"name": item.name, "before": item.before, "now": item.now, "same": item.same}
-            for item in differences
+            for item in getattr(reproduction, kind)
         ]
-
-    return {
-        "run_id": reproduction.run_id,
-        "same": reproduction.same,
-        "origins": rows(reproduction.origins),
-        "outputs": rows(reproduction.outputs),
-        "metrics": rows(reproduction.metrics),
-    }
+    return document
 
 
 def _text(value: Any) -> str:
@@ -63,25 +55,22 @@ def _text(value: Any) -> str:
     return f"{text[:12]}…" if len(text) == DIGEST else text
 
 
-def _print(reproduction: Reproduction) -> None:
+def _lines(reproduction: Reproduction) -> Iterator[str]:
     others = [item for item in reproduction.origins if not item.same]
     same = "data, code, libraries and machine match the original run"
-    click.echo(f"inputs    {same}" if not others else "inputs    these differ:")
+    yield f"inputs    {same}" if not others else "inputs    these differ:"
     for item in others[:SHOWN]:
-        click.echo(f"          {item.name}: {_text(item.before)} → {_text(item.now)}")
+        yield f"          {item.name}: {_text(item.before)} → {_text(item.now)}"
     if len(others) > SHOWN:
-        click.echo(f"          and {len(others) - SHOWN} more")
-    click.echo("outputs")
+        yield f"          and {len(others) - SHOWN} more"
+    yield "outputs"
     for item in reproduction.outputs:
-        click.echo(f"  {'same   ' if item.same else 'DIFFERS'} {item.name}")
+        yield f"  {'same   ' if item.same else 'DIFFERS'} {item.name}"
     for item in reproduction.metrics[:SHOWN]:
-        click.echo(f"          {item.name}: {item.before} → {item.now}")
+        yield f"          {item.name}: {item.before} → {item.now}"
     if len(reproduction.metrics) > SHOWN:
-        click.echo(f"          and {len(reproduction.metrics) - SHOWN} more scores")
+        yield f"          and {len(reproduction.metrics) - SHOWN} more scores"
     right = sum(item.same for item in reproduction.outputs)
     verdict = "is reproduced" if reproduction.same else "is NOT reproduced"
-    click.secho(
-        f"{reproduction.run_id} {verdict}: "
-        f"{right} of {len(reproduction.outputs)} outputs are the same to the byte.",
-        bold=True,
-    )
+    count = f"{right} of {len(reproduction.outputs)} outputs are the same to the byte."
+    yield click.style(f"{reproduction.run_id} {verdict}: {count}", bold=True)

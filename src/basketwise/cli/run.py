@@ -6,15 +6,22 @@ import sys
 
 import click
 
-from basketwise.cli.options import FORCE_OPTION, Common, common, context
+from basketwise.cli.options import (
+    FORCE_OPTION,
+    MODELS_OPTION,
+    SPLIT_OPTION,
+    Common,
+    common,
+    context,
+)
 from basketwise.errors import GATE_NOT_PASSED
 
 
 @click.command()
 @click.argument("path", required=False)
 @click.option("--data", metavar="PATH", help="The same: a file, a folder or a quoted glob.")
-@click.option("--split", metavar="NAME", help="time, stratified or customer.")
-@click.option("--models", metavar="NAMES", help="Candidates to train, separated by commas.")
+@SPLIT_OPTION
+@MODELS_OPTION
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
 @FORCE_OPTION
 @common

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from basketwise.cli.options import Common, common, reporter
-from basketwise.cli.output import print_json, shown
+from basketwise.cli.output import emit, shown
 from basketwise.errors import InputError, WorkspaceError
 from basketwise.settings import DEFAULT_FILE
 
@@ -49,10 +49,7 @@ def sample(
         log.finish(
             f"{summary.lines:,} lines of {summary.baskets:,} baskets in {len(summary.files)} files"
         )
-    if common.as_json:
-        print_json(asdict(summary))
-    else:
-        click.echo(shown(Path(out)))
+    emit(common, asdict(summary), shown(Path(out)))
 
 
 @click.command()
@@ -75,7 +72,5 @@ def init(out: str, overwrite: bool, common: Common) -> None:
             f"{out!r} cannot be written: {error.strerror or error}.",
             "Give an --out in a folder that exists and that this user may write to.",
         ) from error
-    if common.as_json:
-        print_json({"config": str(path)})
-    else:
-        click.echo(f"{shown(path)}: change what you like, then run 'basketwise doctor'")
+    what_next = f"{shown(path)}: change what you like, then run 'basketwise doctor'"
+    emit(common, {"config": str(path)}, what_next)

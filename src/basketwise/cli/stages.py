@@ -6,8 +6,16 @@ import json
 
 import click
 
-from basketwise.cli.options import FORCE_OPTION, Common, common, context
-from basketwise.cli.output import leaderboard_lines, print_json, shown, split_lines
+from basketwise.cli.options import (
+    DATA_OPTION,
+    FORCE_OPTION,
+    MODELS_OPTION,
+    SPLIT_OPTION,
+    Common,
+    common,
+    context,
+)
+from basketwise.cli.output import emit, leaderboard_lines, shown, split_lines
 from basketwise.cli.run import overrides
 from basketwise.files import REPORT_HTML
 
@@ -15,8 +23,8 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 
 
 @click.command()
-@click.option("--data", required=True, metavar="PATH", help="A file, a folder or a quoted glob.")
-@click.option("--split", metavar="NAME", help="time, stratified or customer.")
+@DATA_OPTION
+@SPLIT_OPTION
 @FORCE_OPTION
 @common
 def etl(data: str, split: str | None, force: bool, common: Common) -> None:
@@ -25,15 +33,12 @@ def etl(data: str, split: str | None, force: bool, common: Common) -> None:
     from basketwise.run.workspace import GOLD
 
     ctx = context(common, common.config(*overrides(split, None)), force=force)
-    made = run_etl(data, ctx)
-    if common.as_json:
-        print_json(made.metadata.model_dump(mode="json"))
-    else:
-        click.echo(f"gold      {shown(ctx.workspace.address(GOLD))}")
+    document = run_etl(data, ctx).metadata.model_dump(mode="json")
+    emit(common, document, f"gold      {shown(ctx.workspace.address(GOLD))}")
 
 
 @click.command()
-@click.option("--models", metavar="NAMES", help="Candidates to train, separated by commas.")
+@MODELS_OPTION
 @FORCE_OPTION
 @common
 def train(models: str | None, force: bool, common: Common) -> None:
@@ -43,11 +48,12 @@ def train(models: str | None, force: bool, common: Common) -> None:
 
     ctx = context(common, common.config(*overrides(None, models)), force=force)
     run_id, trained = run_train(ctx)
-    if common.as_json:
-        print_json({"run_id": run_id, **trained.record.model_dump(mode="json")})
-    else:
-        click.echo(f"run       {run_id}")
-        click.echo(f"artifacts {shown(ctx.workspace.address(ARTIFACTS, run_id))}")
+    emit(
+        common,
+        {"run_id": run_id, **trained.record.model_dump(mode="json")},
+        f"run       {run_id}",
+        f"artifacts {shown(ctx.workspace.address(ARTIFACTS, run_id))}",
+    )
 
 
 @click.command()
@@ -62,13 +68,14 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
 
     ctx = context(common, common.config(), force=force)
     name, report = run_evaluate(run_id, ctx, all_splits=all_splits)
-    if common.as_json:
-        print_json(report)
-        return
-    for line in (*leaderboard_lines(report["leaderboard"]), *split_lines(report["splits"])):
-        click.echo(line)
-    click.echo(report["verdict"]["headline"])
-    click.echo(f"report    {shown(ctx.workspace.address(ARTIFACTS, name))}/{REPORT_HTML}")
+    emit(
+        common,
+        report,
+        *leaderboard_lines(report["leaderboard"]),
+        *split_lines(report["splits"]),
+        report["verdict"]["headline"],
+        f"report    {shown(ctx.workspace.address(ARTIFACTS, name))}/{REPORT_HTML}",
+    )
 
 
 @click.command()
@@ -79,17 +86,13 @@ def register(run_id: str | None, common: Common) -> None:
     from basketwise.run.stages import run_register
 
     version, report = run_register(run_id, context(common, common.config()))
-    if common.as_json:
-        print_json(
-            {
-                "version": version.version,
-                "state": str(version.state),
-                "champion": version.champion,
-                "reasons": report["verdict"]["reasons"],
-            }
-        )
-    else:
-        click.echo(f"version   {version.version}: {version.state}\n{version.description}")
+    document = {
+        "version": version.version,
+        "state": str(version.state),
+        "champion": version.champion,
+        "reasons": report["verdict"]["reasons"],
+    }
+    emit(common, document, f"version   {version.version}: {version.state}", version.description)
 
 
 @click.command()
@@ -102,7 +105,5 @@ def export(version: str | None, common: Common) -> None:
 
     ctx = context(common, common.config())
     path = run_export(version, ctx)
-    if common.as_json:
-        print_json(json.loads(path.read_bytes()))
-    else:
-        click.echo(shown(ctx.workspace.address(DEPLOYMENT_CONFIGS, path.name)))
+    address = ctx.workspace.address(DEPLOYMENT_CONFIGS, path.name)
+    emit(common, json.loads(path.read_bytes()), shown(address))

@@ -70,7 +70,7 @@ def basket_products(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines) -> p
 def contributions(products: pl.DataFrame) -> pl.DataFrame:
     """Split the features of the group ``product`` among a basket's products, exactly.
 
-    Let a product stand on k of a basket's n lines, t of which tell something (their product is
+    Let a product stand on k of a basket's n lines, t of which are informative (their product is
     Low, Medium or High). It adds k · score / n to ``product_score_<label>``; where it is of that
     label, k to ``product_count_<label>`` and k / t (Unclassified: k / n) to
     ``product_share_<label>``; to ``product_balance`` it adds k / t if it is High, -k / t if Low.
@@ -89,10 +89,12 @@ def contributions(products: pl.DataFrame) -> pl.DataFrame:
     lines = pl.col(LINES).cast(pl.Float64)
     here = {label: pl.col(CLASS) == label for label in INDEX_LABELS}
     of_all = lines / lines.sum().over(KEY)
-    # Not a number where nothing tells, but there is then no row to take it.
-    of_telling = lines / (lines * ~here[UNCLASSIFIED]).sum().over(KEY)
+    # Not a number where no product is informative, but there is then no row to take it.
+    of_informative = lines / (lines * ~here[UNCLASSIFIED]).sum().over(KEY)
     share = {
-        label: pl.when(is_it).then(of_all if label == UNCLASSIFIED else of_telling).otherwise(0.0)
+        label: pl.when(is_it)
+        .then(of_all if label == UNCLASSIFIED else of_informative)
+        .otherwise(0.0)
         for label, is_it in here.items()
     }
     low, _, high = CLASSES
