@@ -55,7 +55,7 @@ def test_a_setting_that_does_not_fit_ends_with_two(cloud: Cloud) -> None:
     outcome = doctor("--workspace", cloud.workspace, *image)
 
     assert outcome.code == 2
-    assert "✗ image      'docker.io/shop:1' does not lie in an ECR repository." in outcome.out
+    assert "✗ image      'docker.io/shop:1' is not in an ECR repository." in outcome.out
 
 
 def test_aws_is_looked_at_when_asked_for(cloud: Cloud, tmp_path: Path) -> None:
