@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-import basketwise
 from basketwise import provenance as lineage
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +80,6 @@ def test_the_versions_are_those_installed(monkeypatch: pytest.MonkeyPatch) -> No
         "polars": version("polars"),
         "no-such-library": "absent",
     }
-    assert lineage.code_version() == basketwise.__version__
 
 
 @pytest.mark.parametrize(("platform", "xgboost"), [("linux", "xgboost-cpu"), ("darwin", "xgboost")])

@@ -156,9 +156,8 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_our_own_checks_speak_too() -> None:
-    assert refused("training.models=logistic,logistic").hint == (
-        "training.models: name at least one model, each once."
-    )
+    assert refused("training.models=logistic,logistic").hint == "training.models: name each once."
+    assert refused("training.models=[]").hint == "training.models: name at least one."
 
 
 @pytest.mark.parametrize("flag", ["split", "split.test_size", "=3", "test_size=0.3", "split.=3"])

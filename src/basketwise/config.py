@@ -7,9 +7,9 @@ environment and file are laid over the defaults is in :mod:`basketwise.settings`
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from basketwise.schema import CLASSES, COLUMN_NAMES, DEFAULT_LABELS, GROUP_NAME
 
@@ -24,6 +24,23 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+T = TypeVar("T")
+
+
+def _each_once(names: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("name each once")
+    return names
+
+
+def _not_empty(names: tuple[T, ...]) -> tuple[T, ...]:
+    if not names:
+        raise ValueError("name at least one")
+    return names
+
+
+EachOnce = Annotated[tuple[T, ...], AfterValidator(_each_once)]
+NonEmpty = Annotated[EachOnce[T], AfterValidator(_not_empty)]
 
 
 class Section(BaseModel):
@@ -66,15 +83,8 @@ class EtlConfig(Section):
 class FeaturesConfig(Section):
     """Which groups of features the models see."""
 
-    groups: tuple[GroupName, ...] = ("basket", "product")
+    groups: NonEmpty[GroupName] = ("basket", "product")
     """basket: what was spent, when and where; product: what the products say (the index)."""
-
-    @field_validator("groups")
-    @classmethod
-    def _not_empty(cls, groups: tuple[GroupName, ...]) -> tuple[GroupName, ...]:
-        if not groups or len(set(groups)) != len(groups):
-            raise ValueError("name at least one group, each once")
-        return groups
 
 
 class IndexConfig(Section):
@@ -110,7 +120,7 @@ class SplitConfig(Section):
 class TrainingConfig(Section):
     """Which candidates are trained, and how they are compared."""
 
-    models: tuple[ModelName, ...] = ("logistic", "decision_tree", "random_forest", "xgboost")
+    models: NonEmpty[ModelName] = ("logistic", "decision_tree", "random_forest", "xgboost")
     """Candidates; the best cross-validated macro-F1 wins."""
     folds: Annotated[int, Field(ge=2, le=50)] = 5
     """Folds of the cross-validation, and of the index's out-of-fold scores."""
@@ -128,42 +138,29 @@ class TrainingConfig(Section):
     calibration: Literal["temperature", "isotonic", "none"] = "temperature"
     """How the winner's probabilities are corrected, by what its out-of-fold predictions show:
     temperature: one number, classes stay as they are; isotonic: a step function for each class."""
-    logistic: dict[str, Any] = Field(default_factory=lambda: {"max_iter": 1000})
+    logistic: dict[str, Any] = {"max_iter": 1000}
     """Parameters of scikit-learn's LogisticRegression."""
-    decision_tree: dict[str, Any] = Field(
-        default_factory=lambda: {
-            "max_depth": 10,
-            "min_samples_split": 20,
-            "min_samples_leaf": 10,
-        }
-    )
+    decision_tree: dict[str, Any] = {
+        "max_depth": 10,
+        "min_samples_split": 20,
+        "min_samples_leaf": 10,
+    }
     """Parameters of scikit-learn's DecisionTreeClassifier."""
-    random_forest: dict[str, Any] = Field(
-        default_factory=lambda: {
-            "n_estimators": 100,
-            "max_depth": 15,
-            "min_samples_split": 20,
-            "min_samples_leaf": 5,
-        }
-    )
+    random_forest: dict[str, Any] = {
+        "n_estimators": 100,
+        "max_depth": 15,
+        "min_samples_split": 20,
+        "min_samples_leaf": 5,
+    }
     """Parameters of scikit-learn's RandomForestClassifier."""
-    xgboost: dict[str, Any] = Field(
-        default_factory=lambda: {
-            "n_estimators": 100,
-            "max_depth": 6,
-            "learning_rate": 0.1,
-            "subsample": 0.8,
-            "colsample_bytree": 0.8,
-        }
-    )
+    xgboost: dict[str, Any] = {
+        "n_estimators": 100,
+        "max_depth": 6,
+        "learning_rate": 0.1,
+        "subsample": 0.8,
+        "colsample_bytree": 0.8,
+    }
     """Parameters of XGBClassifier."""
-
-    @field_validator("models")
-    @classmethod
-    def _not_empty(cls, models: tuple[ModelName, ...]) -> tuple[ModelName, ...]:
-        if not models or len(set(models)) != len(models):
-            raise ValueError("name at least one model, each once")
-        return models
 
 
 class EvaluationConfig(Section):
@@ -176,7 +173,7 @@ class EvaluationConfig(Section):
     the baskets of one customer are alike; or single baskets."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence level of every interval."""
-    slices: tuple[SliceColumn, ...] = (
+    slices: EachOnce[SliceColumn] = (
         "store_format",
         "store_region",
         "shop_week",
@@ -188,13 +185,6 @@ class EvaluationConfig(Section):
     """Permutation importance looks at so many test baskets."""
     importance_repeats: Annotated[int, Field(ge=1, le=100)] = 3
     """So often is each feature shuffled."""
-
-    @field_validator("slices")
-    @classmethod
-    def _each_once(cls, slices: tuple[SliceColumn, ...]) -> tuple[SliceColumn, ...]:
-        if len(set(slices)) != len(slices):
-            raise ValueError("name each column once")
-        return slices
 
 
 class GateConfig(Section):

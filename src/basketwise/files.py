@@ -46,17 +46,8 @@ DRAFT = ".tmp"
 def write_whole(path: Path, *parts: bytes) -> None:
     """Write a file; whoever reads it finds all of it, or what was there before.
 
-    Parameters
-    ----------
-    path : Path
-        The file; its folder exists.
-    parts : bytes
-        Its content, one part after the other.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; nothing is left then.
+    ``parts`` are its content, one after the other. Where it cannot be written (OSError), nothing is
+    left.
     """
     draft = _draft(path)
     try:
@@ -76,15 +67,9 @@ def _draft(path: Path) -> Path:
 def move(source: Path, target: Path) -> None:
     """Move a file or a folder; whoever reads ``target`` finds all of it or nothing.
 
-    A rename fails between two file systems, and between two mounts of one, as a job's outputs may
-    be. There the files are copied beside the target first.
-
-    Parameters
-    ----------
-    source : Path
-        A file or a folder; gone afterwards.
-    target : Path
-        Its new path. A file there is replaced; a folder must not be there.
+    A file at ``target`` is replaced; a folder must not be there. A rename fails between two file
+    systems, and between two mounts of one, as a job's outputs may be. There the files are copied
+    beside the target first.
     """
     try:
         source.replace(target)

@@ -6,25 +6,27 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 Tick = Callable[[str, int, int], None]
 """Told (what is being done, units done, units in all)."""
 
 
-class StageLog(Protocol):
-    """What a stage tells while it runs."""
+class StageLog:
+    """What a stage tells while it runs; progress is shown by :class:`_Bar` only."""
+
+    result = ""
 
     def tick(self, what: str, done: int, total: int) -> None:
         """Tell how far a part of the stage is."""
-        ...
 
     def finish(self, result: str) -> None:
         """Tell what the stage made, in a few words; shown with its time."""
-        ...
+        self.result = result
 
 
 class Reporter:
@@ -46,13 +48,11 @@ class Reporter:
     def stage(self, name: str) -> Iterator[StageLog]:
         """Show one stage: its progress while it runs, one line with time and result after it."""
         started = time.perf_counter()
-        log = _Log()
-        if self.quiet:
-            yield log
-        elif self.console.is_terminal:
+        if self.console.is_terminal and not self.quiet:
             with self._bar(name) as log:
                 yield log
         else:
+            log = StageLog()
             yield log
         if not self.quiet:
             self._tell(name, time.perf_counter() - started, log.result)
@@ -73,7 +73,7 @@ class Reporter:
         self.console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     @contextmanager
-    def _bar(self, name: str) -> Iterator[_Log]:
+    def _bar(self, name: str) -> Iterator[StageLog]:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (
@@ -86,29 +86,13 @@ class Reporter:
             yield _Bar(progress.add_task("", total=None, stage=name), progress)
 
 
-class _Log:
-    """Keeps what a stage made; shows nothing on the way."""
-
-    def __init__(self) -> None:
-        self.result = ""
-
-    def tick(self, what: str, done: int, total: int) -> None:
-        """Ignore progress."""
-
-    def finish(self, result: str) -> None:
-        """Keep the result."""
-        self.result = result
-
-
-class _Bar(_Log):
+class _Bar(StageLog):
     """Moves a bar."""
 
-    def __init__(self, task: object, progress: object) -> None:
-        super().__init__()
-        self._task = task
-        self._progress = progress
+    def __init__(self, task: TaskID, progress: Progress) -> None:
+        self._task, self._progress = task, progress
 
     def tick(self, what: str, done: int, total: int) -> None:
         """Move the bar."""
-        update = getattr(self._progress, "update")  # noqa: B009 - rich is imported only when used
-        update(self._task, description=f"{what} {done}/{total}", completed=done, total=total)
+        text = f"{what} {done}/{total}"
+        self._progress.update(self._task, description=text, completed=done, total=total)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from basketwise import __version__
 from basketwise.digests import sha256
 
 XGBOOST = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
@@ -32,11 +31,6 @@ LIBRARIES = (
     XGBOOST,
     "mlflow-skinny",
 )
-
-
-def code_version() -> str:
-    """Return Basketwise's own version."""
-    return __version__
 
 
 SOURCES = frozenset({".py", ".html", ".css"})
@@ -94,13 +88,9 @@ def host() -> Host:
 def git_commit() -> str | None:
     """Return the commit of the repository that the command was started in, or None."""
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() if found.returncode == 0 else None
+    return answer.stdout.strip() if answer.returncode == 0 else None

@@ -118,19 +118,19 @@ def _value(text: str, *, listed: bool) -> Any:
 
 def _explain(error: ValidationError) -> tuple[str, str]:
     problems, hints = [], []
-    for found in error.errors(include_url=False):
-        # A number is a place in a list, which nobody can set by itself.
-        names = [part for part in found["loc"] if isinstance(part, str)]
-        key, listed = ".".join(names), len(names) < len(found["loc"])
-        if found["type"] == "extra_forbidden":
+    for problem in error.errors(include_url=False):
+        # A number is a position in a list, which nobody can set by itself.
+        names = [part for part in problem["loc"] if isinstance(part, str)]
+        key, listed = ".".join(names), len(names) < len(problem["loc"])
+        if problem["type"] == "extra_forbidden":
             problems.append(f"{key} is not a setting")
-            hints.append(_siblings(found["loc"][:-1]))
+            hints.append(_siblings(problem["loc"][:-1]))
             continue
-        problems.append(f"{key} {'contains' if listed else 'is'} {found['input']!r}")
-        if found["type"] == "literal_error":
-            message = f"choose {'from ' if listed else ''}{found['ctx']['expected']}"
+        problems.append(f"{key} {'contains' if listed else 'is'} {problem['input']!r}")
+        if problem["type"] == "literal_error":
+            message = f"choose {'from ' if listed else ''}{problem['ctx']['expected']}"
         else:
-            message = found["msg"].removeprefix("Value error, ")
+            message = problem["msg"].removeprefix("Value error, ")
         hints.append(f"{key}: {message[0].lower()}{message[1:]}.")
     return "; ".join(problems) + ".", "\n".join(dict.fromkeys(hints))
 

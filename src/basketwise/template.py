@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from basketwise.config import Config, Section
 
@@ -13,6 +12,9 @@ HEAD = """\
 # Settings of Basketwise. Every line shows the default; delete what you do not change.
 # Environment variables BASKETWISE_<SECTION>__<KEY> and flags (--set section.key=value) win.
 """
+
+EXAMPLES = {"cost_matrix": "[[10, 0, -2], [0, 10, 0], [-2, 0, 10]]"}
+"""Of settings without a default."""
 
 
 def config_template() -> str:
@@ -33,21 +35,13 @@ def _section(name: str, section: Section) -> str:
         words = " ".join((field.description or "").split())
         comment = "".join(f"# {line}\n" for line in textwrap.wrap(words, 96))
         if value is None:
-            lines.append(f"{comment}# {key} = {_example(key)}\n")
+            lines.append(f"{comment}# {key} = {EXAMPLES[key]}\n")
         elif isinstance(value, Mapping):
-            tables.append(f"\n{comment}[{name}.{key}]\n{_table(value)}")
+            entries = "".join(f"{entry} = {toml_value(item)}\n" for entry, item in value.items())
+            tables.append(f"\n{comment}[{name}.{key}]\n{entries}")
         else:
             lines.append(f"{comment}{key} = {toml_value(value)}\n")
     return "".join(lines + tables)
-
-
-def _example(key: str) -> str:
-    examples = {"cost_matrix": "[[10, 0, -2], [0, 10, 0], [-2, 0, 10]]"}
-    return examples.get(key, '""')
-
-
-def _table(values: Mapping[str, Any]) -> str:
-    return "".join(f"{key} = {toml_value(value)}\n" for key, value in values.items())
 
 
 def toml_value(value: object) -> str:

@@ -12,7 +12,7 @@ from basketwise.cli.output import emit, shown, shown_score
 from basketwise.storage.opening import scheme_of
 
 if TYPE_CHECKING:
-    from basketwise.registry.protocol import Change, ModelVersion, Registry
+    from basketwise.registry.protocol import ModelVersion, Registry
     from basketwise.run.context import Context
 
 WHY = click.option("--why", default="", metavar="TEXT", help="Recorded in the history.")
@@ -116,7 +116,8 @@ def history(version: str | None, common: Common) -> None:
             f"{change.at:%Y-%m-%d %H:%M:%S}  version {change.version}  {old}{change.new}  "
             f"by {change.who}: {change.why}"
         )
-    emit(common, {"changes": [_change_document(change) for change in changes]}, *lines)
+    documents = [{**vars(change), "at": change.at.isoformat()} for change in changes]
+    emit(common, {"changes": documents}, *lines)
 
 
 def _open(shared: Common) -> tuple[Registry, Context]:
@@ -186,15 +187,4 @@ def _document(version: ModelVersion) -> dict[str, Any]:
         "description": version.description,
         "metrics": version.metrics,
         "tags": version.tags,
-    }
-
-
-def _change_document(change: Change) -> dict[str, Any]:
-    return {
-        "at": change.at.isoformat(),
-        "version": change.version,
-        "old": str(change.old) if change.old else None,
-        "new": str(change.new),
-        "who": change.who,
-        "why": change.why,
     }

@@ -39,12 +39,7 @@ if TYPE_CHECKING:
 )
 @common
 def predict(
-    data: str,
-    out: str | None,
-    model: str,
-    explain: bool,
-    baskets: tuple[str, ...],
-    common: Common,
+    data: str, out: str | None, model: str, explain: bool, baskets: tuple[str, ...], common: Common
 ) -> None:
     """Score the baskets of raw files; no label column is needed."""
     from basketwise.explain.sentences import EXPLANATION

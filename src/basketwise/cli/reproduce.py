@@ -41,10 +41,7 @@ def reproduce(run: str, data: str | None, common: Common) -> None:
 def _document(reproduction: Reproduction) -> dict[str, Any]:
     document: dict[str, Any] = {"run_id": reproduction.run_id, "same": reproduction.same}
     for kind in ("origins", "outputs", "metrics"):
-        document[kind] = [
-            {"name": item.name, "before": item.before, "now": item.now, "same": item.same}
-            for item in getattr(reproduction, kind)
-        ]
+        document[kind] = [{**vars(item), "same": item.same} for item in getattr(reproduction, kind)]
     return document
 
 

@@ -22,13 +22,7 @@ from basketwise.settings import DEFAULT_FILE
 @click.option("--overwrite", is_flag=True, help="Replace the files of the same sample.")
 @common
 def sample(
-    out: str,
-    baskets: int,
-    weeks: int,
-    seed: int,
-    compress: bool,
-    overwrite: bool,
-    common: Common,
+    out: str, baskets: int, weeks: int, seed: int, compress: bool, overwrite: bool, common: Common
 ) -> None:
     """Write made-up till lines in the shape of dunnhumby's files, to try things out on.
 

@@ -232,22 +232,10 @@ def clean(
 
 
 def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) -> Cleaned:
-    """Judge lines that are all there are of their baskets, and sort them.
+    """Judge lines that are all there are of their baskets, and sort them (see :func:`in_order`).
 
-    Parameters
-    ----------
-    cleaned : Cleaned
-        From :func:`clean`.
-    rules : Rules
-        How lines are judged.
-    refused : DataFrame, optional
-        Baskets to reject, one row each: BASKET_ID, ``reason``. Default: those that contradict
-        themselves.
-
-    Returns
-    -------
-    Cleaned
-        Lines in canonical order, see :func:`in_order`. What was rejected before comes first.
+    ``refused`` are the baskets to reject, one row each: BASKET_ID, ``reason``; by default those
+    that contradict themselves. What was rejected before comes first.
     """
     lines, rejected = cleaned.lines, cleaned.rejected
     if refused is None:

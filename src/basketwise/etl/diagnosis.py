@@ -22,7 +22,11 @@ def explain(source: Source, header: Header, encoding: str, error: Exception) -> 
     The file is read once more, byte by byte; that is slow, and only happens when it failed.
     """
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return no_room(error)
+        where = f" while writing {error.filename}" if error.filename else ""
+        return WorkspaceError(
+            f"No room left on the disk{where}.",
+            "Free some space or choose another --workspace; earlier outputs are as they were.",
+        )
     broken = _broken_archive(source)
     if broken:
         kind = "gzip" if source.is_gzip else "zip"
@@ -50,15 +54,6 @@ def explain(source: Source, header: Header, encoding: str, error: Exception) -> 
     return InputError(
         f"{source.name!r} cannot be read: {str(error).splitlines()[0]}.",
         "Check the quotes and separators around the place that is named.",
-    )
-
-
-def no_room(error: OSError) -> WorkspaceError:
-    """Return the error for a full disk."""
-    where = f" while writing {error.filename}" if error.filename else ""
-    return WorkspaceError(
-        f"No room left on the disk{where}.",
-        "Free some space or choose another --workspace; earlier outputs are as they were.",
     )
 
 

@@ -77,15 +77,7 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         learned.whole.write_parquet(gold / tables.INDEX_FILE)
     groups = list(dict.fromkeys([*ALWAYS_WRITTEN, *config.features.groups]))
     recipe = Recipe(groups, _encoders(baskets), config.etl.outliers, limit)
-    train, test = tables.write_gold(
-        silver,
-        gold,
-        scratch / "gold",
-        baskets,
-        recipe,
-        index,
-        tick,
-    )
+    train, test = tables.write_gold(silver, gold, scratch / "gold", baskets, recipe, index, tick)
     write_cohorts(baskets, gold)
     metadata = _metadata(intake, survey, baskets, recipe, config, train, test)
     text = metadata.model_dump_json(indent=2)

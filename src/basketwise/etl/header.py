@@ -45,13 +45,8 @@ class Header:
 def standard_names(given: Iterable[str], columns: Mapping[str, str]) -> tuple[str, ...]:
     """Return column names in upper case without blanks; those of a retailer's own as ours.
 
-    Parameters
-    ----------
-    given : iterable of str
-        As delivered.
-    columns : mapping of str to str
-        The retailer's own names by ours, from ``data.columns``. Where such a column is there,
-        another that has our name is not the one, and gets a name that is not known.
+    ``columns`` are the retailer's own names by ours, from ``data.columns``. Where such a column is
+    there, another that has our name is not the one, and gets a name that is not known.
 
     Examples
     --------
@@ -100,12 +95,11 @@ def parse_header(line: str, columns: Mapping[str, str] = MappingProxyType({})) -
     >>> parse_header("basket_id;Prod_Code;SPEND").separator
     ';'
     """
-    headers = [Header(s, standard_names(_fields(line, s), columns)) for s in SEPARATORS]
+    headers = []
+    for separator in SEPARATORS:
+        fields = next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
+        headers.append(Header(separator, standard_names(fields, columns)))
     return max(headers, key=lambda h: (len(_KNOWN.intersection(h.names)), len(h.names)))
-
-
-def _fields(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
 
 
 def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
@@ -118,11 +112,10 @@ def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
     InputError
         Naming what is missing and what was found.
     """
-    found = set(names)
-    if len(COMPLETE_JOURNEY & found) >= 3:
+    if len(COMPLETE_JOURNEY.intersection(names)) >= 3:
         raise InputError(
             f"{source!r} is from dunnhumby's 'The Complete Journey' "
-            f"(columns {', '.join(sorted(COMPLETE_JOURNEY & found))}).",
+            f"(columns {', '.join(sorted(COMPLETE_JOURNEY.intersection(names)))}).",
             f"That set does not carry {LABEL}. Get dunnhumby's \"Let's Get Sort-of-Real\" set "
             "(files transactions_YYYYWW.csv).",
         )
@@ -133,7 +126,7 @@ def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
             "Column names are matched without regard to case; keep one of them.",
         )
     required = [c.name for c in COLUMNS if c.required and (labelled or c.name != LABEL)]
-    missing = [name for name in required if name not in found]
+    missing = [name for name in required if name not in names]
     if missing:
         shown = ", ".join(list(names)[:30]) + (" …" if len(names) > 30 else "")
         raise InputError(

@@ -20,8 +20,6 @@ from basketwise.etl.survey import Survey, merge
 from basketwise.progress import Tick
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 
-"""Told (what is being done, pieces done, pieces in all)."""
-
 
 @dataclass
 class Intake:
@@ -76,18 +74,6 @@ def build_silver(
     InputError
         If a table cannot be read, or no line can be used.
     """
-    read = _read_all(sources, silver, scratch, rules, tick, data)
-    return read, _settle_all(read, silver, rules, tick)
-
-
-def _read_all(
-    sources: list[Source],
-    silver: Path,
-    scratch: Path,
-    rules: Rules,
-    tick: Tick,
-    data: DataConfig | None,
-) -> Intake:
     landing, rejected = scratch / "landing", silver / REJECTED
     landing.mkdir(parents=True)
     rejected.mkdir(parents=True)
@@ -122,8 +108,7 @@ def _read_all(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    _refuse_if_nothing_is_left(read)
-    return read
+    return read, _settle_all(read, silver, rules, tick)
 
 
 def _gather(read: Intake, table: _Table, folder: Path) -> None:
@@ -143,33 +128,22 @@ def _reject(read: Intake, lines: pl.DataFrame, folder: Path) -> None:
     read.rejected.update(dict(lines[REASON].value_counts().iter_rows()))
 
 
-def _refuse_if_nothing_is_left(read: Intake) -> None:
-    if read.parts:
-        return
-    raise none_usable(read.lines, dict(read.rejected.most_common()))
-
-
 def _settle_all(read: Intake, silver: Path, rules: Rules, tick: Tick) -> Survey:
     parts = [part for own in read.parts.values() for part in own]
+    if not parts:
+        raise none_usable(read.lines, dict(read.rejected.most_common()))
     # One text id anywhere makes all ids text: a column has one type.
     integer_ids = all(part.integer_ids for part in parts)
     refused = _contradictions(parts, integer_ids)
     surveys = []
     for done, (_, own) in enumerate(sorted(read.parts.items()), start=1):
-        survey, rejected = settle_week(
-            own,
-            refused,
-            silver,
-            rules=rules,
-            integer_ids=integer_ids,
-        )
+        survey, rejected = settle_week(own, refused, silver, rules=rules, integer_ids=integer_ids)
         _reject(read, rejected, silver / REJECTED)
         if survey is not None:
             surveys.append(survey)
         tick("cleaning", done, len(read.parts))
     if not surveys:
-        read.parts.clear()
-        _refuse_if_nothing_is_left(read)
+        raise none_usable(read.lines, dict(read.rejected.most_common()))
     return merge(surveys)
 
 

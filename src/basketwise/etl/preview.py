@@ -56,30 +56,18 @@ _UNREADABLE = (
 
 
 def check_split(sources: Sequence[Source], strategy: SplitStrategy, data: DataConfig) -> None:
-    """Refuse a split that the raw files cannot allow.
+    """Refuse a split (``split.strategy``) that the raw files cannot allow.
 
-    Nothing is refused here that would be possible after cleaning. The reverse can happen: a week
-    or customer that is seen here may have no line that can be used.
-
-    Parameters
-    ----------
-    sources : sequence of Source
-        Raw tables.
-    strategy : str
-        ``split.strategy``. ``stratified`` needs neither weeks nor customers: nothing is read.
-    data : DataConfig
-        How files are laid out.
+    Nothing is refused here that would be possible after cleaning. The reverse can happen: a week or
+    customer that is seen here may have no line that can be used. ``stratified`` needs neither:
+    nothing is read. A table that cannot be read ends the check without a word: the reader that
+    comes next explains what is wrong with it.
 
     Raises
     ------
     ConfigError
         If all lines are of one week, or of none, and are to be split by time; if no line has a
         customer code, and they are to be split by customer.
-
-    Notes
-    -----
-    A table that cannot be read ends the look without a word: the reader that comes next explains
-    what is wrong with it.
     """
     if strategy == "stratified":
         return

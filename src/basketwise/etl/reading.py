@@ -141,12 +141,7 @@ def _recode(path: Path, target: Path, encoding: str) -> None:
 
 
 def _scan_csv(path: Path, header: Header) -> pl.LazyFrame:
-    lazy = pl.scan_csv(
-        path,
-        separator=header.separator,
-        infer_schema=False,
-        glob=False,
-    )
+    lazy = pl.scan_csv(path, separator=header.separator, infer_schema=False, glob=False)
     names = lazy.collect_schema().names()
     return lazy.select(pl.col(names[i]).alias(name) for name, i in header.positions().items())
 
@@ -165,12 +160,8 @@ def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterat
             yield RawFrame(frame, lines + 1, decimal_comma=False)
             lines += frame.height
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _broken_parquet(source, error) from error
+        raise InputError(
+            f"{source.name!r} cannot be read as Parquet: {error}.", "Write the file again."
+        ) from error
     if lines == 0:
         raise InputError(f"{source.name!r} contains no lines.", "Remove it, or deliver it again.")
-
-
-def _broken_parquet(source: Source, error: Exception) -> InputError:
-    return InputError(
-        f"{source.name!r} cannot be read as Parquet: {error}.", "Write the file again."
-    )

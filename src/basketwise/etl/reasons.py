@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from basketwise.schema import (
-    BASKET_ID,
-    COLUMNS,
-    LABEL,
-    PROD_CODE,
-    QUANTITY,
-    SHOP_WEEK,
-    SPEND,
-    Kind,
-)
+from basketwise.schema import BASKET_ID, COLUMNS, LABEL, PROD_CODE, QUANTITY, SHOP_WEEK, SPEND, Kind
 
 REASON = "reason"
 

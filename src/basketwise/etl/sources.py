@@ -63,17 +63,7 @@ class FileRecord(BaseModel):
 
 
 def discover(data: str) -> list[Source]:
-    """Find the raw tables that a path, folder or glob names.
-
-    Parameters
-    ----------
-    data : str
-        A file, a folder (its files, not its subfolders), or a glob pattern.
-
-    Returns
-    -------
-    list of Source
-        In order of their names, so that the same data always gives the same order.
+    """Find the raw tables of a file, a folder (not of its subfolders) or a glob, sorted by name.
 
     Raises
     ------

@@ -108,10 +108,7 @@ def _stratified(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
     labels = baskets[LABEL].cast(pl.String).to_numpy()[classified]
     try:
         _, tested = train_test_split(
-            classified,
-            test_size=split.test_size,
-            random_state=split.random_state,
-            stratify=labels,
+            classified, test_size=split.test_size, random_state=split.random_state, stratify=labels
         )
     except ValueError as error:
         raise InputError(
@@ -149,10 +146,10 @@ def _check_classes(baskets: pl.DataFrame, folds: int) -> None:
         .len()
         .with_columns(pl.col(LABEL).cast(pl.String))
     )
-    found = [name for name in CLASSES if name in set(counts[LABEL])]
-    if len(found) == 1:
+    present = [name for name in CLASSES if name in set(counts[LABEL])]
+    if len(present) == 1:
         raise InputError(
-            f"All baskets are {found[0]}: there is nothing to tell apart.",
+            f"All baskets are {present[0]}: there is nothing to tell apart.",
             "Give data with all of " + ", ".join(CLASSES) + ", and check data.labels.",
         )
     for name in CLASSES:

@@ -12,16 +12,7 @@ from basketwise.features.groups import GROUPS
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import Recipe, features
 from basketwise.progress import Tick
-from basketwise.schema import (
-    BASKET_ID,
-    FOLD,
-    KEY,
-    LABEL,
-    SHOP_WEEK,
-    TARGET,
-    TEST,
-    UNCLASSIFIED,
-)
+from basketwise.schema import BASKET_ID, FOLD, KEY, LABEL, SHOP_WEEK, TARGET, TEST, UNCLASSIFIED
 
 TRAIN_FILE = "train_features.parquet"
 TEST_FILE = "test_features.parquet"

@@ -59,12 +59,9 @@ def evaluation_results(
     """Build ``evaluation_results.json``; ``rows`` are the leaderboard."""
     record, scores = findings.record, findings.scores
     renamed = {"model": "model_name", "groups": "feature_groups"}
+    left_out = {"winner", "accuracy_lead", "f1_lead"}
     comparison = [
-        {
-            renamed.get(key, key): value
-            for key, value in row.items()
-            if key not in {"winner", "accuracy_lead", "f1_lead"}
-        }
+        {renamed.get(key, key): value for key, value in row.items() if key not in left_out}
         for row in rows
     ]
     return {
@@ -135,7 +132,6 @@ def results(findings: Findings) -> dict[str, Any]:
 
 def metrics(findings: Findings) -> dict[str, Any]:
     """Build ``metrics.json``: every score without any time, to be compared byte for byte."""
-    calibration = findings.calibration
     return {
         "winner": findings.record.winner,
         "models": {
@@ -160,12 +156,8 @@ def metrics(findings: Findings) -> dict[str, Any]:
             for c in findings.record.candidates
         },
         "calibration": {
-            kind: {
-                "log_loss": measured["log_loss"],
-                "brier": measured["brier"],
-                "ece": measured["ece"],
-            }
-            for kind, measured in (("raw", calibration["raw"]), ("shipped", calibration["shipped"]))
+            kind: {name: findings.calibration[kind][name] for name in ("log_loss", "brier", "ece")}
+            for kind in ("raw", "shipped")
         },
     }
 

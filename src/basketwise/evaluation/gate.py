@@ -9,8 +9,6 @@ from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotS
 from basketwise.report.numbers import shown
 from basketwise.report.types import Interval, Reason
 
-BASKETS_RULE, REJECTED_RULE = "min_test_baskets", "max_rejected_share"
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -109,7 +107,7 @@ def _champion_rule(evidence: Evidence, margin: float) -> Reason:
 def _enough(baskets: int, least: int) -> Reason:
     passed = baskets >= least
     return Reason(
-        rule=BASKETS_RULE,
+        rule="min_test_baskets",
         passed=passed,
         value=baskets,
         threshold=least,
@@ -121,7 +119,7 @@ def _few_rejected(rejected: int, read: int, most: float) -> Reason:
     share = rejected / read if read else 0.0
     passed = share <= most
     return Reason(
-        rule=REJECTED_RULE,
+        rule="max_rejected_share",
         passed=passed,
         value=share,
         threshold=most,

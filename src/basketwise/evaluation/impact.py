@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from pydantic import JsonValue
 
-from basketwise.arrays import Floats
 from basketwise.config import BusinessConfig
 from basketwise.evaluation.intervals import Resampled
 from basketwise.report.types import Assumption, Impact
@@ -23,7 +23,10 @@ def business_impact(
     """
     monthly = config.predictions_per_day * config.days_per_month
     savings = monthly * config.cost_saving_per_prediction
-    money = _money(config)
+    # Per basket, true class (row) by predicted class (column).
+    money = np.eye(len(CLASSES)) * config.revenue_per_accurate_prediction
+    if config.cost_matrix is not None:
+        money = np.asarray(config.cost_matrix, dtype=np.float64)
     confusion, revenue = resampled.confusion(model), resampled.mean(model, money)
     always = float(confusion.sum(axis=1) @ money[:, majority] / confusion.sum())
     return Impact(
@@ -41,37 +44,17 @@ def business_impact(
     )
 
 
-def _money(config: BusinessConfig) -> Floats:
-    """Return the money per basket, true class (row) by predicted class (column)."""
-    if config.cost_matrix is not None:
-        return np.asarray(config.cost_matrix, dtype=np.float64)
-    return np.eye(len(CLASSES)) * config.revenue_per_accurate_prediction
-
-
 def _assumptions(config: BusinessConfig) -> list[Assumption]:
-    per_month = [
-        Assumption(name="predictions_per_day", value=config.predictions_per_day, unit="baskets"),
-        Assumption(name="days_per_month", value=config.days_per_month, unit="days"),
-        Assumption(
-            name="cost_saving_per_prediction",
-            value=config.cost_saving_per_prediction,
-            unit=config.currency,
-        ),
+    currency = config.currency
+    rows: list[tuple[str, JsonValue, str]] = [
+        ("predictions_per_day", config.predictions_per_day, "baskets"),
+        ("days_per_month", config.days_per_month, "days"),
+        ("cost_saving_per_prediction", config.cost_saving_per_prediction, currency),
     ]
-    if config.cost_matrix is not None:
-        return [
-            *per_month,
-            Assumption(
-                name="cost_matrix",
-                value=[list(row) for row in config.cost_matrix],
-                unit=f"{config.currency} per basket, true (rows) by predicted (columns)",
-            ),
-        ]
-    return [
-        *per_month,
-        Assumption(
-            name="revenue_per_accurate_prediction",
-            value=config.revenue_per_accurate_prediction,
-            unit=config.currency,
-        ),
-    ]
+    if config.cost_matrix is None:
+        revenue = config.revenue_per_accurate_prediction
+        rows.append(("revenue_per_accurate_prediction", revenue, currency))
+    else:
+        unit = f"{currency} per basket, true (rows) by predicted (columns)"
+        rows.append(("cost_matrix", [list(row) for row in config.cost_matrix], unit))
+    return [Assumption(name=name, value=value, unit=unit) for name, value, unit in rows]

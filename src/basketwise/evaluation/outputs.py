@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from basketwise import files
 from basketwise.artifact.archive import pack, write_manifest
 from basketwise.artifact.bundle import write_code
 from basketwise.digests import sha256
@@ -21,35 +22,13 @@ from basketwise.evaluation.documents import (
 )
 from basketwise.evaluation.findings import Findings
 from basketwise.features.groups import of_index
-from basketwise.files import (
-    ARCHIVE,
-    CALIBRATION_FILE,
-    CODE,
-    COMPARISON,
-    EVALUATION_RESULTS,
-    JOBLIB,
-    MANIFEST,
-    METRICS_FILE,
-    MODEL,
-    MODEL_METADATA,
-    OOF_FILE,
-    RELIABILITY,
-    REPORT_HTML,
-    REPORT_JSON,
-    RESULTS,
-    TEST_PREDICTIONS_FILE,
-)
 from basketwise.provenance import timestamp
 from basketwise.report.types import Report, StartedRun
 from basketwise.schema import CLASSES
 
 
 def write_outputs(
-    trained: Path,
-    gold: Path,
-    report: Report,
-    run: StartedRun,
-    findings: Findings,
+    trained: Path, gold: Path, report: Report, run: StartedRun, findings: Findings
 ) -> None:
     """Write pictures, JSON documents, report and ``model.tar.gz`` beside the trained models.
 
@@ -61,36 +40,39 @@ def write_outputs(
     report["run"] = run.document()
     now = timestamp()
     documents: dict[str, Any] = {
-        EVALUATION_RESULTS: evaluation_results(findings, report["leaderboard"], now),
-        MODEL_METADATA: model_metadata(findings),
-        RESULTS: results(findings),
-        METRICS_FILE: metrics(findings),
+        files.EVALUATION_RESULTS: evaluation_results(findings, report["leaderboard"], now),
+        files.MODEL_METADATA: model_metadata(findings),
+        files.RESULTS: results(findings),
+        files.METRICS_FILE: metrics(findings),
     }
-    for file, document in documents.items():
-        _write_json(trained / file, document)
-    _write_json(trained / REPORT_JSON, report)
-    (trained / REPORT_HTML).write_text(render_html(report), encoding="utf-8")
+    for name, document in documents.items():
+        _write_json(trained / name, document)
+    _write_json(trained / files.REPORT_JSON, report)
+    (trained / files.REPORT_HTML).write_text(render_html(report), encoding="utf-8")
     package = trained / "package"
     package.mkdir()
-    for name in [MODEL, JOBLIB, CALIBRATION_FILE, *documents, *pictures]:
+    for name in [files.MODEL, files.JOBLIB, files.CALIBRATION_FILE, *documents, *pictures]:
         shutil.copyfile(trained / name, package / name)
     carried = [METADATA_FILE, *([INDEX_FILE] if of_index(findings.metadata.groups) else [])]
     for name in carried:
         (package / name).write_bytes((gold / name).read_bytes())
-    (package / CODE).mkdir()
-    write_code(package / CODE)
+    (package / files.CODE).mkdir()
+    write_code(package / files.CODE)
     facts = manifest_facts(report, _digests(trained, gold), now)
     write_manifest(package, facts)
-    pack(package, trained / ARCHIVE)
+    pack(package, trained / files.ARCHIVE)
     # Also beside the archive, so that it can be read without unpacking.
-    (package / MANIFEST).replace(trained / MANIFEST)
+    (package / files.MANIFEST).replace(trained / files.MANIFEST)
     shutil.rmtree(package)
 
 
 def _digests(trained: Path, gold: Path) -> dict[str, str]:
     """Return the sha256 of every output that must be the same when the run is made again."""
     data = [gold / name for name in (TRAIN_FILE, TEST_FILE, COHORTS_FILE, INDEX_FILE)]
-    own = [trained / name for name in (MODEL, OOF_FILE, TEST_PREDICTIONS_FILE, METRICS_FILE)]
+    own = [
+        trained / name
+        for name in (files.MODEL, files.OOF_FILE, files.TEST_PREDICTIONS_FILE, files.METRICS_FILE)
+    ]
     return {path.name: sha256(path) for path in (*data, *own) if path.is_file()}
 
 
@@ -103,15 +85,12 @@ def _write_pictures(trained: Path, report: Report, findings: Findings) -> list[s
         name = candidate.model
         names.append(f"confusion_matrix_{name}.png")
         confusion_matrix_png(
-            findings.scores[name].confusion.tolist(),
-            CLASSES,
-            model=name,
-            path=trained / names[-1],
+            findings.scores[name].confusion.tolist(), CLASSES, model=name, path=trained / names[-1]
         )
-    comparison_png(report["leaderboard"], trained / COMPARISON)
-    winner, path = findings.record.winner, trained / RELIABILITY
+    comparison_png(report["leaderboard"], trained / files.COMPARISON)
+    winner, path = findings.record.winner, trained / files.RELIABILITY
     reliability_png(report["calibration"], model=winner, path=path)
-    return [*names, COMPARISON, RELIABILITY]
+    return [*names, files.COMPARISON, files.RELIABILITY]
 
 
 def _write_json(path: Path, document: Any) -> None:

@@ -72,11 +72,7 @@ def run_evaluation(
 
 
 def _measure(
-    gold: Path,
-    trained: Path,
-    config: Config,
-    champion: Champion,
-    other_splits: OtherSplits | None,
+    gold: Path, trained: Path, config: Config, champion: Champion, other_splits: OtherSplits | None
 ) -> Findings:
     metadata = read_metadata(gold)
     record = read_record(trained)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
+from basketwise import __version__
 from basketwise.config import Config
 from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import leaderboard
 from basketwise.evaluation.findings import CHAMPION, Findings
-from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.slices import weak_slices
-from basketwise.provenance import code_hash, code_version, git_commit, host, library_versions
+from basketwise.provenance import code_hash, git_commit, host, library_versions
 from basketwise.report.types import (
     REPORT_FORMAT,
     Baskets,
@@ -47,7 +45,7 @@ def report_document(run: Run, findings: Findings, config: Config) -> Report:
         data=_data(metadata),
         lineage=Lineage(
             data_hash=metadata.data_hash,
-            code_version=code_version(),
+            code_version=__version__,
             code_hash=code_hash(),
             git_commit=git_commit(),
             seed=config.training.random_state,
@@ -62,16 +60,16 @@ def _verdict(findings: Findings) -> Verdict:
     decision, name = findings.decision, findings.record.winner
     test = findings.scores[name]
     right, total = int(test.confusion.trace()), int(test.support.sum())
-    state = "Approved" if decision.approved else "PendingManualApproval"
+    failure = next((reason["text"] for reason in decision.reasons if not reason["passed"]), "")
     # Counts, since 99.998 % rounded to two places would claim too much.
     headline = (
         f"{name} approved: {right:,} of {total:,} unseen test baskets classified correctly."
         if decision.approved
-        else f"{name} not approved: {_first_failure(decision)}."
+        else f"{name} not approved: {failure[0].lower()}{failure[1:]}."
     )
     return Verdict(
         approved=decision.approved,
-        state=cast("Any", state),
+        state="Approved" if decision.approved else "PendingManualApproval",
         headline=headline,
         description=decision.description,
         reasons=decision.reasons,
@@ -118,11 +116,6 @@ def _champion(findings: Findings) -> Champion | None:
         f1_difference=resampled.f1_difference(name, CHAMPION),
         test_rows=int(findings.scores[name].support.sum()),
     )
-
-
-def _first_failure(decision: Decision) -> str:
-    failed = [reason["text"] for reason in decision.reasons if not reason["passed"]]
-    return failed[0][0].lower() + failed[0][1:]
 
 
 def _data(metadata: Metadata) -> DataSummary:

@@ -12,14 +12,7 @@ import polars as pl
 from basketwise.features.product_index.lookup import NEW
 from basketwise.features.product_index.table import CLASS, SCORES
 from basketwise.features.recipe import Recipe, ScoreLines, treat_outliers
-from basketwise.schema import (
-    BASKET_ID,
-    CLASSES,
-    INDEX_LABELS,
-    KEY,
-    PROD_CODE,
-    UNCLASSIFIED,
-)
+from basketwise.schema import BASKET_ID, CLASSES, INDEX_LABELS, KEY, PROD_CODE, UNCLASSIFIED
 
 PRODUCT = "prod_code"
 LINES = "lines"

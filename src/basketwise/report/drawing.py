@@ -8,13 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from basketwise.report.numbers import measured, position
-from basketwise.report.types import (
-    Calibration,
-    Interval,
-    LeaderboardRow,
-    Reliability,
-    Slice,
-)
+from basketwise.report.types import Calibration, Interval, LeaderboardRow, Reliability, Slice
 
 MOST_BINS = 40
 

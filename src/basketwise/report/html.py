@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
@@ -19,13 +19,7 @@ from markupsafe import Markup
 
 from basketwise.report import drawing, wording
 from basketwise.report.numbers import FILTERS, finish
-from basketwise.report.types import (
-    Assumption,
-    Impact,
-    LeaderboardRow,
-    Report,
-    Verdict,
-)
+from basketwise.report.types import Assumption, Impact, Report
 
 _BASKETS = ("predictions_per_day", "days_per_month")
 _RESTS_ON: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +38,7 @@ def render_html(report: Report) -> str:
     """
     style = resources.files(__package__).joinpath("templates/report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    asked = {reason["rule"]: reason["threshold"] for reason in report["verdict"]["reasons"]}
     return (
         _environment()
         .get_template("report.html")
@@ -51,9 +46,10 @@ def render_html(report: Report) -> str:
             report,
             style=Markup(style),  # noqa: S704 - our own file
             style_digest=digest,
-            baseline=_first(report["leaderboard"], "baseline"),
-            thresholds=_thresholds(report["verdict"]),
-            margin=_margin(report["verdict"]),
+            baseline=next((r for r in report["leaderboard"] if r["kind"] == "baseline"), None),
+            # A rule that the gate did not ask has no threshold.
+            thresholds={name: asked.get(f"min_{name}") for name in ("accuracy", "macro_f1")},
+            margin=asked.get("champion"),
         )
     )
 
@@ -75,22 +71,6 @@ def _environment() -> Environment:
         **{function.__name__: function for function in (*wording.FILTERS, *drawing.FILTERS)},
     }
     return environment
-
-
-def _first(rows: Iterable[LeaderboardRow], kind: str) -> LeaderboardRow | None:
-    return next((row for row in rows if row["kind"] == kind), None)
-
-
-def _thresholds(verdict: Verdict) -> dict[str, float | None]:
-    """Return the gate's minimum of each metric, where a rule names one."""
-    by_rule = {reason["rule"]: reason["threshold"] for reason in verdict["reasons"]}
-    return {metric: by_rule.get(f"min_{metric}") for metric in ("accuracy", "macro_f1")}
-
-
-def _margin(verdict: Verdict) -> float | None:
-    """Return the difference to the champion that the gate asks for at least."""
-    reasons = (r for r in verdict["reasons"] if r["rule"] == "champion")
-    return next((reason["threshold"] for reason in reasons), None)
 
 
 def _assumptions(impact: Impact, figure: str) -> list[Assumption]:

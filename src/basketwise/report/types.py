@@ -10,7 +10,6 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Literal, cast
 
@@ -384,18 +383,8 @@ class Report(TypedDict):
     lineage: Lineage
 
 
-@cache
-def _schema() -> TypeAdapter[Report]:
-    return TypeAdapter(Report)
-
-
 def read_report(path: Path) -> Report:
     """Read and check ``report.json``.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
 
     Raises
     ------
@@ -419,7 +408,7 @@ def read_report(path: Path) -> Report:
             again,
         )
     try:
-        _schema().validate_python(document)
+        TypeAdapter(Report).validate_python(document)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -12,13 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from basketwise.features.groups import GROUPS, of_index
-from basketwise.report.types import (
-    Importance,
-    Interval,
-    LeaderboardRow,
-    Reliability,
-    SliceTable,
-)
+from basketwise.report.types import Importance, Interval, LeaderboardRow, Reliability, SliceTable
 from basketwise.training.candidates import CANDIDATES
 
 Standing = Literal["ahead", "level", "behind", "mixed"]

@@ -15,10 +15,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from basketwise import __version__
 from basketwise.config import Config
 from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.provenance import code_hash, code_version, library_versions
+from basketwise.provenance import code_hash, library_versions
 
 Stage = Literal["silver", "gold", "training", "evaluation"]
 
@@ -100,7 +101,7 @@ def planned(stage: Stage, inputs: Mapping[str, str], config: Config, source: str
         stage=stage,
         inputs=dict(inputs),
         settings=_settings(stage, config),
-        code={"basketwise": code_version(), "code": code_hash(), **library_versions()},
+        code={"basketwise": __version__, "code": code_hash(), **library_versions()},
         source=source,
     )
 

@@ -66,11 +66,11 @@ def make_catalogue(rng: np.random.Generator, products: int) -> Catalogue:
     """
     ranked = (np.arange(products, dtype=np.float64) + _HEAD) ** -_DECAY
     ranked /= ranked.sum()
-    place = rng.permutation(products)
+    position = rng.permutation(products)
     popularity = np.empty(products)
-    popularity[place] = ranked
+    popularity[position] = ranked
     classes = np.empty(products, dtype=np.int64)
-    classes[place] = _assign_classes(rng, ranked)
+    classes[position] = _assign_classes(rng, ranked)
     prices = _MEDIAN_PRICE * rng.lognormal(0.0, _PRICE_SPREAD, products) * _PRICE_FACTORS[classes]
     cumulative = np.cumsum(popularity)
     cumulative[-1] = 1.0

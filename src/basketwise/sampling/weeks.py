@@ -127,10 +127,7 @@ def _draw_sizes(rng: np.random.Generator, baskets: int, products: int) -> npt.ND
 
 
 def _draw_products(
-    rng: np.random.Generator,
-    owner: npt.NDArray[np.int64],
-    baskets: int,
-    catalogue: Catalogue,
+    rng: np.random.Generator, owner: npt.NDArray[np.int64], baskets: int, catalogue: Catalogue
 ) -> npt.NDArray[np.int64]:
     """Draw a product per line, each at most once in a basket.
 

@@ -134,14 +134,14 @@ def _prepare(folder: Path, files: tuple[Path, ...], *, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file.", "Give a folder for the sample.")
     folder.mkdir(parents=True, exist_ok=True)
-    found = sorted(folder.glob("transactions_*"))
-    if found and not overwrite:
+    present = sorted(folder.glob("transactions_*"))
+    if present and not overwrite:
         raise InputError(
-            f"{folder} already contains {found[0].name}"
-            + (f" and {len(found) - 1} more transactions files." if len(found) > 1 else "."),
+            f"{folder} already contains {present[0].name}"
+            + (f" and {len(present) - 1} more transactions files." if len(present) > 1 else "."),
             "Give an empty folder, or ask for the files to be overwritten.",
         )
-    foreign = [path for path in found if path not in files]
+    foreign = [path for path in present if path not in files]
     if foreign:
         raise InputError(
             f"{folder} contains {foreign[0].name}, which is not one of the files to be written.",

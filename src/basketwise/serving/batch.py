@@ -102,7 +102,9 @@ def predict(
             predicted, asked = _score(scorer, folder, tick, explained=explained, baskets=baskets)
             if out is not None:
                 finished = folder / f"{uuid4().hex}{out.suffix}"
-                _write(folder / SCORED, finished)
+                rows = pl.scan_parquet(folder / SCORED / "*.parquet")
+                sink = rows.sink_csv if out.suffix.lower() == ".csv" else rows.sink_parquet
+                sink(finished)
                 finished.replace(out)
     except OSError as error:
         raise WorkspaceError(
@@ -124,12 +126,7 @@ def _take_in(sources: list[Source], folder: Path, config: Config, tick: Tick) ->
     for name in (SILVER, SCRATCH, SCORED):
         (folder / name).mkdir()
     intake, _ = build_silver(
-        sources,
-        folder / SILVER,
-        folder / SCRATCH,
-        rules,
-        tick,
-        data=config.data,
+        sources, folder / SILVER, folder / SCRATCH, rules, tick, data=config.data
     )
     return intake
 
@@ -165,9 +162,9 @@ def _with_products(table: pl.DataFrame, products: pl.DataFrame | None) -> pl.Dat
     return table.join(nested, on=KEY, how="left", maintain_order="left")
 
 
-def _in_order(found: pl.DataFrame, baskets: Sequence[str]) -> pl.DataFrame:
+def _in_order(scored: pl.DataFrame, baskets: Sequence[str]) -> pl.DataFrame:
     """Sort rows as their baskets were asked for; refuse if one is not there."""
-    ids = found[KEY].cast(pl.String)
+    ids = scored[KEY].cast(pl.String)
     absent = [basket for basket in baskets if basket not in set(ids)]
     if absent:
         raise InputError(
@@ -176,12 +173,4 @@ def _in_order(found: pl.DataFrame, baskets: Sequence[str]) -> pl.DataFrame:
             "all dropped as outliers, is not scored.",
         )
     rows = {basket: row for row, basket in enumerate(ids)}
-    return found[[rows[basket] for basket in dict.fromkeys(baskets)]]
-
-
-def _write(scored: Path, out: Path) -> None:
-    lazy = pl.scan_parquet(scored / "*.parquet")
-    if out.suffix.lower() == ".csv":
-        lazy.sink_csv(out)
-    else:
-        lazy.sink_parquet(out)
+    return scored[[rows[basket] for basket in dict.fromkeys(baskets)]]

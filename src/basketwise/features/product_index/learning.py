@@ -93,10 +93,7 @@ def gather(
     by_lines = products.sort("lines", PROD_CODE, descending=[True, False])
     # Numbered by code, so that sums over products do not depend on how common each one is.
     ordered = pl.concat(
-        [
-            by_lines[:with_coefficient].sort(PROD_CODE),
-            by_lines[with_coefficient:].sort(PROD_CODE),
-        ]
+        [by_lines[:with_coefficient].sort(PROD_CODE), by_lines[with_coefficient:].sort(PROD_CODE)]
     )
     numbers = ordered.select(PROD_CODE, pl.int_range(pl.len(), dtype=pl.Int32).alias("number"))
     statistics = FoldStatistics(
