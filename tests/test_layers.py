@@ -30,7 +30,8 @@ LAYERS = (
     ("features",),
     ("artifact", "sampling", "settings", "storage", "template"),
     ("config", "provenance", "tables"),
-    ("arrays", "concurrency", "digests", "errors", "files", "plugins", "progress", "schema"),
+    ("arrays", "candidates", "concurrency", "digests", "errors", "files", "plugins"),
+    ("progress", "schema"),
 )
 """From top to bottom. A room imports from lower layers alone, nothing from its own layer."""
 

@@ -7,15 +7,29 @@ environment and file are laid over the defaults is in :mod:`basketwise.settings`
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
-from basketwise.schema import CLASSES, COLUMN_NAMES, DEFAULT_LABELS, GROUP_NAME
+from basketwise.candidates import CANDIDATES
+from basketwise.schema import CLASSES, COLUMN_NAMES, DEFAULT_LABELS, FEATURE_GROUPS, GROUP_NAME
 
 LabelName = Literal["Low", "Medium", "High", "Unclassified"]
-ModelName = Literal["logistic", "decision_tree", "random_forest", "xgboost"]
-GroupName = Literal["basket", "product"]
+if TYPE_CHECKING:
+    ModelName: TypeAlias = str
+    GroupName: TypeAlias = str
+else:
+    ModelName = Literal[tuple(CANDIDATES)]
+    GroupName = Literal[FEATURE_GROUPS]
 SplitStrategy = Literal["time", "stratified", "customer"]
 SliceColumn = Literal[
     "store_format", "store_region", "shop_week", "shop_weekday", "shop_hour", "basket_size", "card"
@@ -83,7 +97,7 @@ class EtlConfig(Section):
 class FeaturesConfig(Section):
     """Which groups of features the models see."""
 
-    groups: NonEmpty[GroupName] = ("basket", "product")
+    groups: NonEmpty[GroupName] = FEATURE_GROUPS
     """basket: what was spent, when and where; product: what the products say (the index)."""
 
 
@@ -117,10 +131,10 @@ class SplitConfig(Section):
     """Seed of everything that is drawn while splitting the baskets and learning the index."""
 
 
-class TrainingConfig(Section):
+class _Training(Section):
     """Which candidates are trained, and how they are compared."""
 
-    models: NonEmpty[ModelName] = ("logistic", "decision_tree", "random_forest", "xgboost")
+    models: NonEmpty[ModelName] = tuple(CANDIDATES)
     """Candidates; the best cross-validated macro-F1 wins."""
     folds: Annotated[int, Field(ge=2, le=50)] = 5
     """Folds of the cross-validation, and of the index's out-of-fold scores."""
@@ -138,29 +152,34 @@ class TrainingConfig(Section):
     calibration: Literal["temperature", "isotonic", "none"] = "temperature"
     """How the winner's probabilities are corrected, by what its out-of-fold predictions show:
     temperature: one number, classes stay as they are; isotonic: a step function for each class."""
-    logistic: dict[str, Any] = {"max_iter": 1000}
-    """Parameters of scikit-learn's LogisticRegression."""
-    decision_tree: dict[str, Any] = {
-        "max_depth": 10,
-        "min_samples_split": 20,
-        "min_samples_leaf": 10,
-    }
-    """Parameters of scikit-learn's DecisionTreeClassifier."""
-    random_forest: dict[str, Any] = {
-        "n_estimators": 100,
-        "max_depth": 15,
-        "min_samples_split": 20,
-        "min_samples_leaf": 5,
-    }
-    """Parameters of scikit-learn's RandomForestClassifier."""
-    xgboost: dict[str, Any] = {
-        "n_estimators": 100,
-        "max_depth": 6,
-        "learning_rate": 0.1,
-        "subsample": 0.8,
-        "colsample_bytree": 0.8,
-    }
-    """Parameters of XGBClassifier."""
+
+
+if TYPE_CHECKING:
+
+    class TrainingConfig(_Training):
+        """The settings of training, with the parameters of each candidate by its name."""
+
+        def __init__(self, **values: Any) -> None: ...
+        def __getattr__(self, name: str) -> dict[str, Any]: ...
+
+else:
+    # One table of parameters for each candidate.
+    TrainingConfig = create_model(
+        "TrainingConfig",
+        __base__=_Training,
+        __doc__=_Training.__doc__,
+        __module__=__name__,
+        **{
+            name: (
+                dict[str, Any],
+                Field(
+                    default_factory=partial(dict, candidate.parameters),
+                    description=f"Parameters of {candidate.estimator}.",
+                ),
+            )
+            for name, candidate in CANDIDATES.items()
+        },
+    )
 
 
 class EvaluationConfig(Section):

@@ -31,6 +31,10 @@ PROBABILITIES: tuple[str, ...] = tuple(f"p_{name.lower()}" for name in CLASSES)
 INDEX_LABELS: tuple[str, ...] = (*CLASSES, UNCLASSIFIED)
 """The labels the product index is learned from, in the order of its columns."""
 
+FEATURE_GROUPS = ("basket", "product")
+"""The feature groups, in the order in which models see their columns; each is a module of
+:mod:`basketwise.features` of that name."""
+
 GROUP_NAME = "retail-price-sensitivity-models"
 """Name of the registered model, and of SageMaker's model package group."""
 

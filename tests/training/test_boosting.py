@@ -12,10 +12,11 @@ import skops.io
 from numpy.typing import NDArray
 from xgboost import Booster, XGBClassifier
 
+from basketwise.candidates import TRUSTED
 from basketwise.config import TrainingConfig
 from basketwise.training import boosting
 from basketwise.training.boosting import Progress, boost, stored_progress
-from basketwise.training.candidates import TRUSTED, build, fit_candidate
+from basketwise.training.candidates import build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 
 ROUNDS = 11

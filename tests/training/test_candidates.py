@@ -10,9 +10,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
+from basketwise.candidates import CANDIDATES
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import ConfigError
-from basketwise.training.candidates import CANDIDATES, build
+from basketwise.training.candidates import build
 
 ROWS = 300
 NAMES: tuple[ModelName, ...] = get_args(ModelName)

@@ -16,10 +16,11 @@ import pytest
 import skops.io
 
 from basketwise.artifact.archive import pack, unpack, write_manifest
+from basketwise.candidates import TRUSTED
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.files import MODEL
-from basketwise.training.candidates import TRUSTED, Classifier, build
+from basketwise.training.candidates import Classifier, build
 from basketwise.training.persistence import dump_model, load_model, loads_model
 from tests.training.made_up import made_up
 

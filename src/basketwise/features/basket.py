@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
+from basketwise.features.group import Encoders, FeatureGroup
 from basketwise.schema import PROD_CODE, QUANTITY, SHOP_WEEK, SPEND
 
 COLUMNS: tuple[str, ...] = (
@@ -47,7 +48,7 @@ def aggregates() -> list[pl.Expr]:
     ]
 
 
-def derived(encoders: Mapping[str, Sequence[str]]) -> list[pl.Expr]:
+def derived(encoders: Encoders) -> list[pl.Expr]:
     """Divide the sums, and number the store's format and region.
 
     ``spend_std`` is the sample standard deviation, 0 for one line. A category's number is its
@@ -70,3 +71,6 @@ def _code(column: pl.Expr, categories: Sequence[str]) -> pl.Expr:
     return column.replace_strict(
         list(categories), list(range(len(categories))), default=UNSEEN, return_dtype=pl.Int32
     )
+
+
+GROUP = FeatureGroup("basket", COLUMNS, READS, aggregates, derived, always_written=True)

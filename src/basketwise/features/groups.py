@@ -1,60 +1,15 @@
-"""The feature groups: an entry of ``GROUPS`` is all that gold, training and scoring know of one."""
+"""The feature groups: all that gold, training and scoring know of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 
-import polars as pl
-
-from basketwise.config import GroupName
-from basketwise.features import basket, product
-
-Encoders = Mapping[str, Sequence[str]]
-"""``store_format`` and ``store_region``: the categories of the training data, in order."""
-
-
-@dataclass(frozen=True)
-class FeatureGroup:
-    """Features that are switched on and off together.
-
-    ``columns`` are what it adds to a row, in the order that models see them, never null; ``reads``
-    the columns of the typed lines it needs. ``aggregates`` makes one value per basket from its
-    lines, outliers treated, ``derived`` the features that follow from these. ``needs_index``: each
-    line must carry the scores and the class of its product. ``always_written``: gold has its
-    columns though the models do not see them, so that training shows what a model without the other
-    groups could do.
-    """
-
-    name: GroupName
-    columns: tuple[str, ...]
-    reads: tuple[str, ...]
-    aggregates: Callable[[], list[pl.Expr]]
-    derived: Callable[[Encoders], list[pl.Expr]]
-    needs_index: bool = False
-    always_written: bool = False
-
+from basketwise.features.group import FeatureGroup
+from basketwise.schema import FEATURE_GROUPS
 
 GROUPS: Mapping[str, FeatureGroup] = {
-    group.name: group
-    for group in (
-        FeatureGroup(
-            "basket",
-            basket.COLUMNS,
-            basket.READS,
-            basket.aggregates,
-            basket.derived,
-            always_written=True,
-        ),
-        FeatureGroup(
-            "product",
-            product.COLUMNS,
-            product.READS,
-            product.aggregates,
-            product.derived,
-            needs_index=True,
-        ),
-    )
+    name: import_module(f"basketwise.features.{name}").GROUP for name in FEATURE_GROUPS
 }
 """By name, in the order in which models see their columns."""
 

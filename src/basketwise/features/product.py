@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import polars as pl
 
+from basketwise.features.group import Encoders, FeatureGroup
 from basketwise.features.product_index.table import CLASS, SCORES
 from basketwise.schema import CLASSES, INDEX_LABELS, PROD_CODE, UNCLASSIFIED
 
@@ -37,7 +36,7 @@ def aggregates() -> list[pl.Expr]:
     ]
 
 
-def derived(encoders: Mapping[str, Sequence[str]]) -> list[pl.Expr]:
+def derived(encoders: Encoders) -> list[pl.Expr]:
     """Turn counts into shares.
 
     - ``product_share_<label>``: of Low, Medium and High among the lines whose product says
@@ -57,3 +56,6 @@ def derived(encoders: Mapping[str, Sequence[str]]) -> list[pl.Expr]:
         (silent / (informative + silent)).alias(f"product_share_{_SILENT}"),
         (shares["high"] - shares["low"]).alias("product_balance"),
     ]
+
+
+GROUP = FeatureGroup("product", COLUMNS, READS, aggregates, derived, needs_index=True)

@@ -8,7 +8,8 @@ from functools import cached_property
 
 import polars as pl
 
-from basketwise.features.groups import GROUPS, Encoders, FeatureGroup
+from basketwise.features.group import Encoders, FeatureGroup
+from basketwise.features.groups import GROUPS
 from basketwise.schema import BASKET_ID, KEY, SPEND
 
 ScoreLines = Callable[[pl.DataFrame], pl.DataFrame]

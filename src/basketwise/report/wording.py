@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from basketwise.candidates import CANDIDATES
 from basketwise.features.groups import GROUPS, of_index
 from basketwise.report.types import Importance, Interval, LeaderboardRow, Reliability, SliceTable
-from basketwise.training.candidates import CANDIDATES
 
 Standing = Literal["ahead", "level", "behind", "mixed"]
 

@@ -1,4 +1,4 @@
-"""The candidates: one entry of ``CANDIDATES`` is all that training, storing and the report know.
+"""Building and fitting the candidates.
 
 Each works in one thread: several are trained side by side instead, which wastes less time in
 waiting, and boosting adds up its histograms in the same order on any machine.
@@ -7,16 +7,17 @@ waiting, and boosting adds up its histograms in the same order on any machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from basketwise.arrays import Labels, Matrix, Probabilities
+from basketwise.candidates import CANDIDATES
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import ConfigError
 from basketwise.training.boosting import boost
 
 if TYPE_CHECKING:
+    from xgboost import XGBClassifier
+
     from basketwise.training.checkpoints import Checkpoints
 
 
@@ -36,41 +37,6 @@ class Classifier(Predictor, Protocol):
         ...
 
 
-Settings: TypeAlias = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An algorithm that can win.
-
-    Attributes
-    ----------
-    name
-        As in the settings: ``training.<name>`` are the parameters of its estimator.
-    title
-        As the report calls it.
-    build
-        Returns the untrained estimator, from its parameters, the settings of training, and the
-        number of baskets it will be trained on.
-    weight
-        How long a fit takes beside the others; the heaviest are started first, so that no worker
-        is left alone with one at the end.
-    trusted
-        Types beyond skops' own list that the fitted estimator is made of. Constructing one must be
-        harmless, whatever its file contains.
-    fit
-        Fits in place and returns the seconds it took; ``None``: ``estimator.fit(X, y)``.
-        The checkpoints and the name of the piece let an interrupted fit go on.
-    """
-
-    name: ModelName
-    title: str
-    build: Callable[[Settings, TrainingConfig, int], Any]
-    weight: int
-    trusted: tuple[str, ...] = ()
-    fit: Callable[[Any, Matrix, Labels, TrainingConfig, Checkpoints, str], float] | None = None
-
-
 def build(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
     """Build an untrained candidate.
 
@@ -88,8 +54,10 @@ def build(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
     ConfigError
         If the estimator does not know a setting.
     """
+    limit = config.forest_max_baskets
+    parameters = {"random_state": config.random_state, **getattr(config, name)}
     try:
-        model = CANDIDATES[name].build(getattr(config, name), config, baskets)
+        model = CANDIDATES[name].build(parameters, limit if 0 < limit < baskets else None)
     except TypeError as error:
         raise ConfigError(
             f"training.{name} contains a setting that the model does not have: {error}.",
@@ -129,71 +97,10 @@ def fit_candidate(
     float
         Seconds that the fit took, those before an interruption included.
     """
-    fit = CANDIDATES[name].fit
-    if fit is not None:
-        return fit(model, X, y, config, checkpoints, piece)
+    if CANDIDATES[name].boosted:
+        return boost(
+            cast("XGBClassifier", model), X, y, config.checkpoint_rounds, checkpoints, piece
+        )
     started = time.perf_counter()
     model.fit(X, y)
     return time.perf_counter() - started
-
-
-def _logistic(settings: Settings, config: TrainingConfig, baskets: int) -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    # Many rows, few columns: Newton steps on the small Hessian converge in a dozen rounds.
-    options = {"solver": "newton-cholesky", "random_state": config.random_state, **settings}
-    return make_pipeline(StandardScaler(), LogisticRegression(**options))
-
-
-def _decision_tree(settings: Settings, config: TrainingConfig, baskets: int) -> Any:
-    from sklearn.tree import DecisionTreeClassifier
-
-    return DecisionTreeClassifier(**{"random_state": config.random_state, **settings})
-
-
-def _random_forest(settings: Settings, config: TrainingConfig, baskets: int) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-
-    capped = 0 < config.forest_max_baskets < baskets
-    options = {
-        "random_state": config.random_state,
-        "n_jobs": 1,
-        "max_samples": config.forest_max_baskets if capped else None,
-        **settings,
-    }
-    return RandomForestClassifier(**options)
-
-
-def _xgboost(settings: Settings, config: TrainingConfig, baskets: int) -> Any:
-    from xgboost import XGBClassifier
-
-    options = {"random_state": config.random_state, "n_jobs": 1, "tree_method": "hist", **settings}
-    return XGBClassifier(**options)
-
-
-_TREE = "sklearn.tree._tree.Tree"
-
-CANDIDATES: Mapping[ModelName, Candidate] = {
-    candidate.name: candidate
-    for candidate in (
-        Candidate("logistic", "logistic regression", _logistic, 20),
-        Candidate("decision_tree", "decision tree", _decision_tree, 10, (_TREE,)),
-        Candidate("random_forest", "random forest", _random_forest, 40, (_TREE,)),
-        Candidate(
-            "xgboost",
-            "XGBoost",
-            _xgboost,
-            30,
-            ("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier"),
-            lambda model, X, y, config, checkpoints, piece: boost(
-                model, X, y, config.checkpoint_rounds, checkpoints, piece
-            ),
-        ),
-    )
-}
-"""By name, in the order of the settings."""
-
-TRUSTED = tuple(sorted({name for candidate in CANDIDATES.values() for name in candidate.trusted}))
-"""All types beyond skops' own list that a model file may contain."""

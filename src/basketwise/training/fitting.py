@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basketwise.arrays import Labels, Matrix, Probabilities
+from basketwise.candidates import CANDIDATES
 from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.progress import Tick
 from basketwise.schema import CLASSES
 from basketwise.training.boosting import remove_progress
-from basketwise.training.candidates import CANDIDATES, Classifier, build, fit_candidate
+from basketwise.training.candidates import Classifier, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples
 from basketwise.training.persistence import (

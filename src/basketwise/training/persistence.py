@@ -24,9 +24,10 @@ from typing import Any, cast
 import numpy as np
 
 from basketwise.arrays import Probabilities
+from basketwise.candidates import TRUSTED
 from basketwise.errors import InputError
 from basketwise.schema import CLASSES
-from basketwise.training.candidates import TRUSTED, Classifier
+from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints
 
 LOG = logging.getLogger(__name__)

@@ -1,0 +1,132 @@
+"""The candidates: an entry of ``CANDIDATES`` is all that settings, training and report know of one.
+
+Libraries are imported when an estimator is built: the settings read this table at every start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Parameters: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An algorithm that can win.
+
+    Attributes
+    ----------
+    name
+        As in the settings: ``training.<name>`` are the parameters of its estimator.
+    title
+        As the report calls it.
+    build
+        Returns the untrained estimator from its parameters, ``random_state`` among them, and the
+        number of baskets that each of its parts may see (None: all).
+    parameters
+        Their defaults.
+    weight
+        How long a fit takes beside the others; the heaviest are started first, so that no worker
+        is left alone with one at the end.
+    estimator
+        Whose parameters they are, for the settings' documentation.
+    trusted
+        Types beyond skops' own list that the fitted estimator is made of. Constructing one must be
+        harmless, whatever its file contains.
+    boosted
+        Whether it is fitted round by round, so that an interrupted fit goes on where it was.
+    """
+
+    name: str
+    title: str
+    build: Callable[[Parameters, int | None], Any]
+    parameters: Parameters
+    weight: int
+    estimator: str
+    trusted: tuple[str, ...] = ()
+    boosted: bool = False
+
+
+def _logistic(parameters: Parameters, max_samples: int | None) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    # Many rows, few columns: Newton steps on the small Hessian converge in a dozen rounds.
+    options = {"solver": "newton-cholesky", **parameters}
+    return make_pipeline(StandardScaler(), LogisticRegression(**options))
+
+
+def _decision_tree(parameters: Parameters, max_samples: int | None) -> Any:
+    from sklearn.tree import DecisionTreeClassifier
+
+    return DecisionTreeClassifier(**parameters)
+
+
+def _random_forest(parameters: Parameters, max_samples: int | None) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(**{"n_jobs": 1, "max_samples": max_samples, **parameters})
+
+
+def _xgboost(parameters: Parameters, max_samples: int | None) -> Any:
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(**{"n_jobs": 1, "tree_method": "hist", **parameters})
+
+
+_TREE = "sklearn.tree._tree.Tree"
+
+CANDIDATES: Mapping[str, Candidate] = {
+    candidate.name: candidate
+    for candidate in (
+        Candidate(
+            "logistic",
+            "logistic regression",
+            _logistic,
+            {"max_iter": 1000},
+            weight=20,
+            estimator="scikit-learn's LogisticRegression",
+        ),
+        Candidate(
+            "decision_tree",
+            "decision tree",
+            _decision_tree,
+            {"max_depth": 10, "min_samples_split": 20, "min_samples_leaf": 10},
+            weight=10,
+            estimator="scikit-learn's DecisionTreeClassifier",
+            trusted=(_TREE,),
+        ),
+        Candidate(
+            "random_forest",
+            "random forest",
+            _random_forest,
+            {"n_estimators": 100, "max_depth": 15, "min_samples_split": 20, "min_samples_leaf": 5},
+            weight=40,
+            estimator="scikit-learn's RandomForestClassifier",
+            trusted=(_TREE,),
+        ),
+        Candidate(
+            "xgboost",
+            "XGBoost",
+            _xgboost,
+            {
+                "n_estimators": 100,
+                "max_depth": 6,
+                "learning_rate": 0.1,
+                "subsample": 0.8,
+                "colsample_bytree": 0.8,
+            },
+            weight=30,
+            estimator="XGBClassifier",
+            trusted=("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier"),
+            boosted=True,
+        ),
+    )
+}
+"""By name, in the order of the settings."""
+
+TRUSTED = tuple(sorted({name for candidate in CANDIDATES.values() for name in candidate.trusted}))
+"""All types beyond skops' own list that a model file may contain."""
