@@ -1,6 +1,7 @@
 """The columns of a raw till line, and the names and order of the classes.
 
-One raw row is one product of one basket. Column names are matched without regard to case.
+One raw row is one product of one basket. Column names are matched without regard to case. The
+vendor's own labels of the same basket or customer are not among them: never read, never features.
 """
 
 from __future__ import annotations
@@ -95,19 +96,6 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 COLUMN_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
-
-VENDOR_LABELS: frozenset[str] = frozenset(
-    {
-        "BASKET_SIZE",
-        "BASKET_TYPE",
-        "BASKET_DOMINANT_MISSION",
-        "CUST_PRICE_SENSITIVITY",
-        "CUST_LIFESTAGE",
-        "SEG_1",
-        "SEG_2",
-    }
-)
-"""The vendor's own labels of the same basket or customer: never read, never features."""
 
 COMPLETE_JOURNEY: frozenset[str] = frozenset(
     {"HOUSEHOLD_KEY", "DAY", "PRODUCT_ID", "SALES_VALUE", "RETAIL_DISC", "TRANS_TIME"}

@@ -218,7 +218,8 @@ def clean(
     lines = typed(raw, decimal_comma=decimal_comma)
     label = mapped_labels(lines[LABEL], rules.labels) if rules.labelled else None
     reason = first_reason(raw, lines, label)
-    replaced: list[pl.Expr | pl.Series] = [_absent(LABEL) if label is None else label.alias(LABEL)]
+    unlabelled = pl.lit(None, dtype=pl.String).alias(LABEL)
+    replaced: list[pl.Expr | pl.Series] = [unlabelled if label is None else label.alias(LABEL)]
     if SHOP_WEEK not in raw.columns:
         replaced.append(pl.lit(NO_WEEK, dtype=pl.Int32).alias(SHOP_WEEK))
     lines = lines.with_columns(
@@ -228,7 +229,9 @@ def clean(
         pl.int_range(first_row, first_row + raw.height, dtype=pl.UInt32).alias(ROW),
     ).select(LINE_COLUMNS)
     accepted, rejected = _split(lines, reason)
-    return Cleaned(_with_integer_ids(accepted), rejected)
+    if whole_numbers(accepted[BASKET_ID]):
+        accepted = accepted.with_columns(pl.col(BASKET_ID).cast(pl.Int64))
+    return Cleaned(accepted, rejected)
 
 
 def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) -> Cleaned:
@@ -239,7 +242,8 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
     """
     lines, rejected = cleaned.lines, cleaned.rejected
     if refused is None:
-        refused = contradictions(lines) if _may_contradict(lines) else None
+        one_week, no_labels = lines[SHOP_WEEK].n_unique() < 2, lines[LABEL].is_null().all()
+        refused = None if one_week and no_labels else contradictions(lines)
     reason = pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, lines.height)
     if refused is not None and refused.height:
         reason = lines.join(refused, on=BASKET_ID, how="left", maintain_order="left")[REASON]
@@ -311,10 +315,6 @@ def contradictions(baskets: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _may_contradict(lines: pl.DataFrame) -> bool:
-    return lines[SHOP_WEEK].n_unique() > 1 or lines[LABEL].null_count() < lines.height
-
-
 @lru_cache
 def none_rejected() -> pl.DataFrame:
     """Return an empty frame of rejected lines."""
@@ -327,17 +327,6 @@ def whole_numbers(ids: pl.Series) -> bool:
     """Whether text ids can be stored as Int64 and be written out again letter by letter."""
     numbers = ids.cast(pl.Int64, strict=False)
     return numbers.null_count() == ids.null_count() and bool((numbers.cast(pl.String) == ids).all())
-
-
-def _with_integer_ids(lines: pl.DataFrame) -> pl.DataFrame:
-    if not whole_numbers(lines[BASKET_ID]):
-        return lines
-    return lines.with_columns(pl.col(BASKET_ID).cast(pl.Int64))
-
-
-def _absent(name: str) -> pl.Expr:
-    kind = next(column.kind for column in COLUMNS if column.name == name)
-    return pl.lit(None, dtype=DTYPES[kind]).alias(name)
 
 
 def _split(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:

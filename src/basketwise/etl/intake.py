@@ -134,7 +134,9 @@ def _settle_all(read: Intake, silver: Path, rules: Rules, tick: Tick) -> Survey:
         raise none_usable(read.lines, dict(read.rejected.most_common()))
     # One text id anywhere makes all ids text: a column has one type.
     integer_ids = all(part.integer_ids for part in parts)
-    refused = _contradictions(parts, integer_ids)
+    ids = pl.col(BASKET_ID).cast(pl.Int64 if integer_ids else pl.String)
+    surveyed = [part.survey.baskets.select(ids, SHOP_WEEK, LABEL, DISAGREE) for part in parts]
+    refused = contradictions(pl.concat(surveyed))
     surveys = []
     for done, (_, own) in enumerate(sorted(read.parts.items()), start=1):
         survey, rejected = settle_week(own, refused, silver, rules=rules, integer_ids=integer_ids)
@@ -145,13 +147,3 @@ def _settle_all(read: Intake, silver: Path, rules: Rules, tick: Tick) -> Survey:
     if not surveys:
         raise none_usable(read.lines, dict(read.rejected.most_common()))
     return merge(surveys)
-
-
-def _contradictions(parts: list[Part], integer_ids: bool) -> pl.DataFrame:
-    dtype = pl.Int64 if integer_ids else pl.String
-    return contradictions(
-        pl.concat(
-            part.survey.baskets.select(pl.col(BASKET_ID).cast(dtype), SHOP_WEEK, LABEL, DISAGREE)
-            for part in parts
-        )
-    )

@@ -91,7 +91,9 @@ def settle_week(
     target.parent.mkdir(parents=True, exist_ok=True)
     first = parts[0]
     may_repeat = not rules.keep_duplicates and (len(parts) > 1 or first.repeats)
-    suspect = refused_baskets.join(_ids(parts, integer_ids), on=BASKET_ID, how="semi")
+    ids = pl.col(BASKET_ID).cast(pl.Int64 if integer_ids else pl.String)
+    baskets = pl.concat([part.survey.baskets.select(ids) for part in parts])
+    suspect = refused_baskets.join(baskets, on=BASKET_ID, how="semi")
     if (
         len(parts) == 1
         and not may_repeat
@@ -100,7 +102,7 @@ def settle_week(
     ):
         move(first.path, target)
         return first.survey, none_rejected()
-    lines = pl.concat([_read_part(part, integer_ids) for part in parts])
+    lines = pl.concat([pl.read_parquet(part.path).with_columns(ids) for part in parts])
     settled = settle(Cleaned(lines, none_rejected()), rules, suspect)
     for part in parts:
         part.path.unlink()
@@ -109,13 +111,3 @@ def settle_week(
         return None, settled.rejected
     write_lines(settled.lines, target)
     return survey_week(settled.lines), settled.rejected
-
-
-def _ids(parts: list[Part], integer_ids: bool) -> pl.DataFrame:
-    dtype = pl.Int64 if integer_ids else pl.String
-    return pl.concat([part.survey.baskets.select(pl.col(BASKET_ID).cast(dtype)) for part in parts])
-
-
-def _read_part(part: Part, integer_ids: bool) -> pl.DataFrame:
-    lines = pl.read_parquet(part.path)
-    return lines if integer_ids else lines.with_columns(pl.col(BASKET_ID).cast(pl.String))

@@ -108,7 +108,8 @@ def differences(
 
     alike = baskets.astype(np.float64) ** 2 / _sum_by(group, cell_baskets**2)
     together = _sum_by(group, (cell_right - whole * cell_baskets) ** 2)
-    counted = _counted(baskets, rights, _design(baskets, rights, together, alike, whole))
+    design, wrongs = _design(baskets, rights, together, alike, whole), baskets - rights
+    counted = _Counted(rights, wrongs, rights.sum() - rights, wrongs.sum() - wrongs, design)
 
     freedom = np.maximum(alike - 1, 1)
     estimate = accuracy - whole
@@ -143,11 +144,6 @@ def _design(
     # Without an error anywhere nothing is known of it: then a customer's baskets count as one.
     worst = baskets / alike
     return np.maximum(np.divide(together, alone, out=worst, where=alone > 0), 1)
-
-
-def _counted(baskets: Counts, right: Counts, design: Floats) -> _Counted:
-    wrong = baskets - right
-    return _Counted(right, wrong, right.sum() - right, wrong.sum() - wrong, design)
 
 
 def _exact_ends(slices: _Counted, confidence: float) -> tuple[Floats, Floats]:

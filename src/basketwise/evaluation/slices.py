@@ -80,7 +80,8 @@ def slice_tables(
         if len(names) > 1:
             measured = differences(parts, right, customers, confidence)
             f1 = _macro_f1(parts, true, predicted)
-            scored.append(_Column(column, names, measured, f1, _largest(measured.baskets)))
+            largest = np.argsort(-measured.baskets, kind="stable")[:MOST_ROWS]
+            scored.append(_Column(column, names, measured, f1, sorted(largest.tolist())))
     worse = _worse(scored, 1 - confidence)
     return [
         SliceTable(
@@ -131,11 +132,6 @@ def _values(baskets: pl.DataFrame, column: SliceColumn) -> tuple[list[str], Coun
         ranks = rank.fill_null(len(known)).to_numpy()
     occurring, parts = np.unique(ranks, return_inverse=True)
     return [names[k] for k in occurring], parts.astype(np.int64)
-
-
-def _largest(baskets: Counts) -> list[int]:
-    order = np.argsort(-baskets, kind="stable")
-    return sorted(int(row) for row in order[:MOST_ROWS])
 
 
 def _worse(scored: Sequence[_Column], level: float) -> set[tuple[str, int]]:
