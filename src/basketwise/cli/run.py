@@ -1,12 +1,14 @@
-"""``basketwise run``."""
+"""``basketwise run``, and each of its stages: ``etl``, ``train``, ``evaluate`` and so on."""
 
 from __future__ import annotations
 
+import json
 import sys
 
 import click
 
 from basketwise.cli.options import (
+    DATA_OPTION,
     FORCE_OPTION,
     MODELS_OPTION,
     SPLIT_OPTION,
@@ -14,7 +16,20 @@ from basketwise.cli.options import (
     common,
     context,
 )
+from basketwise.cli.output import (
+    emit,
+    leaderboard_lines,
+    print_json,
+    print_next,
+    print_summary,
+    run_document,
+    shown,
+    split_lines,
+)
 from basketwise.errors import GATE_NOT_PASSED
+from basketwise.files import REPORT_HTML
+
+RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the latest run.")
 
 
 @click.command()
@@ -39,7 +54,6 @@ def run(
         raise click.UsageError("Name the raw files once: basketwise run PATH.")
     data = data or path or ""
     config = common.config(*overrides(split, models))
-    from basketwise.cli.output import print_json, print_next, print_summary, run_document
     from basketwise.run.pipeline import run_all
 
     result = run_all(data, context(common, config, force=force))
@@ -61,3 +75,90 @@ def overrides(split: str | None, models: str | None) -> list[str]:
     if models:
         flags.append(f"training.models={models}")
     return flags
+
+
+@click.command()
+@DATA_OPTION
+@SPLIT_OPTION
+@FORCE_OPTION
+@common
+def etl(data: str, split: str | None, force: bool, common: Common) -> None:
+    """Clean raw files into silver, make features in gold."""
+    from basketwise.run.stages import run_etl
+    from basketwise.run.workspace import GOLD
+
+    ctx = context(common, common.config(*overrides(split, None)), force=force)
+    document = run_etl(data, ctx).metadata.model_dump(mode="json")
+    emit(common, document, f"gold      {shown(ctx.workspace.address(GOLD))}")
+
+
+@click.command()
+@MODELS_OPTION
+@FORCE_OPTION
+@common
+def train(models: str | None, force: bool, common: Common) -> None:
+    """Train the candidates on gold, choose the winner, predict the test set."""
+    from basketwise.run.stages import run_train
+    from basketwise.run.workspace import ARTIFACTS
+
+    ctx = context(common, common.config(*overrides(None, models)), force=force)
+    run_id, trained = run_train(ctx)
+    emit(
+        common,
+        {"run_id": run_id, **trained.record.model_dump(mode="json")},
+        f"run       {run_id}",
+        f"artifacts {shown(ctx.workspace.address(ARTIFACTS, run_id))}",
+    )
+
+
+@click.command()
+@RUN_OPTION
+@click.option("--all-splits", is_flag=True, help="Score the winner on all three splits.")
+@FORCE_OPTION
+@common
+def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) -> None:
+    """Evaluate a training on the test set; write report, pictures and model.tar.gz."""
+    from basketwise.run.stages import run_evaluate
+    from basketwise.run.workspace import ARTIFACTS
+
+    ctx = context(common, common.config(), force=force)
+    name, report = run_evaluate(run_id, ctx, all_splits=all_splits)
+    emit(
+        common,
+        report,
+        *leaderboard_lines(report["leaderboard"]),
+        *split_lines(report["splits"]),
+        report["verdict"]["headline"],
+        f"report    {shown(ctx.workspace.address(ARTIFACTS, name))}/{REPORT_HTML}",
+    )
+
+
+@click.command()
+@RUN_OPTION
+@common
+def register(run_id: str | None, common: Common) -> None:
+    """Register an evaluated run's model, approved if the gate said so."""
+    from basketwise.run.stages import run_register
+
+    version, report = run_register(run_id, context(common, common.config()))
+    document = {
+        "version": version.version,
+        "state": str(version.state),
+        "champion": version.champion,
+        "reasons": report["verdict"]["reasons"],
+    }
+    emit(common, document, f"version   {version.version}: {version.state}", version.description)
+
+
+@click.command()
+@click.option("--version", metavar="VERSION", help="Default: the champion.")
+@common
+def export(version: str | None, common: Common) -> None:
+    """Write the deployment configuration of an approved version."""
+    from basketwise.run.stages import run_export
+    from basketwise.run.workspace import DEPLOYMENT_CONFIGS
+
+    ctx = context(common, common.config())
+    path = run_export(version, ctx)
+    address = ctx.workspace.address(DEPLOYMENT_CONFIGS, path.name)
+    emit(common, json.loads(path.read_bytes()), shown(address))
