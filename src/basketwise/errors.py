@@ -13,6 +13,9 @@ Anything else that escapes is our own fault and ends with exit code 4.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 GATE_NOT_PASSED = 1
 """Exit code of a run whose model was not approved, with ``--require-approval`` only."""
 
@@ -70,3 +73,12 @@ class DependencyError(BasketwiseError):
     """Something that Basketwise relies on failed: a registry, S3, SageMaker."""
 
     exit_code = 3
+
+
+@contextmanager
+def writing(failure: str, hint: str) -> Iterator[None]:
+    """Report an error of the system as a WorkspaceError; its headline is the failure and why."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkspaceError(f"{failure}: {error.strerror or error}.", hint) from error

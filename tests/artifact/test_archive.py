@@ -338,7 +338,7 @@ def test_a_second_copy_of_a_file_is_refused(tmp_path: Path) -> None:
     members = [member(name, data) for name, data in FILES.items()]
     again = member("metadata.json", b"another")
     headline = refuse(tar(tmp_path / ARCHIVE, [*members, again, manifest_for(FILES)]), tmp_path)
-    assert "it holds 'metadata.json' twice" in headline
+    assert "it contains 'metadata.json' twice" in headline
 
 
 def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path) -> None:
@@ -366,12 +366,12 @@ def test_one_json_file_is_read_without_extracting(tmp_path: Path) -> None:
 )
 def test_json_that_cannot_be_read_is_refused(tmp_path: Path, name: str, data: bytes) -> None:
     archive = packed(tmp_path, {**FILES, "results.json": data})
-    with pytest.raises(InputError, match=f"holds no readable {name}"):
+    with pytest.raises(InputError, match=f"contains no readable {name}"):
         read_json(archive, name)
 
 
 def test_json_of_a_broken_archive_is_refused(tmp_path: Path) -> None:
     archive = packed(tmp_path)
     archive.write_bytes(archive.read_bytes()[:60])
-    with pytest.raises(InputError, match="holds no readable"):
+    with pytest.raises(InputError, match="contains no readable"):
         read_json(archive, "metadata.json")

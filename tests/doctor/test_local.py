@@ -172,7 +172,7 @@ def test_the_calendar_alone_holds_no_lines(workspace: Workspace, tmp_path: Path)
 
     found = checks(workspace, tmp_path / "time.csv")["data"]
 
-    assert (found.state, found.text) == ("warning", "time.csv holds no till lines")
+    assert (found.state, found.text) == ("warning", "time.csv contains no till lines")
 
 
 def test_a_full_disk_is_a_warning(

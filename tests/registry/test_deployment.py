@@ -254,33 +254,26 @@ def test_results_that_lack_something_are_refused_by_name() -> None:
 
 def test_an_approved_version_becomes_the_latest(tmp_path: Path) -> None:
     folder = tmp_path / "deployment-configs"
-    path = write_deployment_config(folder, document(), approved=True, at=AT)
+    path = write_deployment_config(folder, document(), latest=True, at=AT)
     assert path == folder / "model_deployment_config_20260301_123059.json"
     latest = folder / "latest_model_config.json"
     assert json.loads(path.read_text()) == json.loads(latest.read_text()) == document()
     assert sorted(folder.iterdir()) == sorted([path, latest])
     changed = document() | {"metadata": {"model_version": "4"}}
-    write_deployment_config(folder, changed, approved=True, at=AT)
+    write_deployment_config(folder, changed, latest=True, at=AT)
     assert json.loads(latest.read_text())["metadata"]["model_version"] == "4"
     assert json.loads(path.read_text()) == document()
 
 
 def test_other_versions_leave_the_latest_alone(tmp_path: Path) -> None:
     pending = document(ApprovalState.PENDING)
-    path = write_deployment_config(tmp_path, pending, approved=False, at=AT)
+    path = write_deployment_config(tmp_path, pending, latest=False, at=AT)
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("state", [ApprovalState.PENDING, ApprovalState.REJECTED])
-def test_the_latest_never_names_another_state(tmp_path: Path, state: ApprovalState) -> None:
-    with pytest.raises(InputError, match=f"version 3 is {state}"):
-        write_deployment_config(tmp_path, document(state), approved=True, at=AT)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_of_the_same_second_is_never_overwritten(tmp_path: Path) -> None:
     paths = [
-        write_deployment_config(tmp_path, {**document(), "n": n}, approved=False, at=AT)
+        write_deployment_config(tmp_path, {**document(), "n": n}, latest=False, at=AT)
         for n in range(3)
     ]
     assert [path.name[-11:] for path in paths] == ["123059.json", "123100.json", "123101.json"]
@@ -288,25 +281,25 @@ def test_a_file_of_the_same_second_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_what_is_written_already_is_not_written_again(tmp_path: Path) -> None:
-    path = write_deployment_config(tmp_path, document(), approved=True, at=AT)
+    path = write_deployment_config(tmp_path, document(), latest=True, at=AT)
     written = {file: file.read_bytes() for file in tmp_path.iterdir()}
     later = AT + timedelta(hours=1)
     again = build_deployment_config(version(), RESULTS, DeploymentConfig(), exported_at=later)
-    assert write_deployment_config(tmp_path, again, approved=True, at=later) == path
+    assert write_deployment_config(tmp_path, again, latest=True, at=later) == path
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == written
 
 
 def test_the_latest_goes_back_to_an_earlier_file(tmp_path: Path) -> None:
-    first = write_deployment_config(tmp_path, document(), approved=True, at=AT)
+    first = write_deployment_config(tmp_path, document(), latest=True, at=AT)
     other = {**document(), "metadata": {**document()["metadata"], "model_version": "4"}}
-    write_deployment_config(tmp_path, other, approved=True, at=AT)
-    assert write_deployment_config(tmp_path, document(), approved=True, at=AT) == first
+    write_deployment_config(tmp_path, other, latest=True, at=AT)
+    assert write_deployment_config(tmp_path, document(), latest=True, at=AT) == first
     assert (tmp_path / "latest_model_config.json").read_bytes() == first.read_bytes()
 
 
 def test_the_name_is_in_utc(tmp_path: Path) -> None:
     local = AT.astimezone(timezone(timedelta(hours=5)))
-    path = write_deployment_config(tmp_path, document(), approved=False, at=local)
+    path = write_deployment_config(tmp_path, document(), latest=False, at=local)
     assert path.name == "model_deployment_config_20260301_123059.json"
 
 
@@ -316,5 +309,5 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(WorkspaceError, match="No space left on device"):
-        write_deployment_config(tmp_path, document(), approved=True, at=AT)
+        write_deployment_config(tmp_path, document(), latest=True, at=AT)
     assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 
 from basketwise.registry.mlflow.registry import MlflowRegistry
 from basketwise.run import evaluation, pipeline
+from basketwise.run.workspace import Workspace
 from tests.cli.calling import SMALL, call, called, contents
 
 ALL = ("silver", "gold", "training", "evaluation")
@@ -262,6 +263,18 @@ def kill_while(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
     monkeypatch.setattr(owner, name, killed)
 
 
+def kill_while_publishing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process end when the artifacts are published, after the data."""
+    publish = Workspace.publish
+
+    def killed(workspace: Workspace, folder: Path, key: str) -> Path:
+        if key.startswith("artifacts/"):
+            raise KilledError
+        return publish(workspace, folder, key)
+
+    monkeypatch.setattr(Workspace, "publish", killed)
+
+
 class KilledError(BaseException):
     """Nothing catches it, and nothing is cleaned up on its way."""
 
@@ -276,8 +289,10 @@ def test_a_run_that_was_killed_ends_as_an_uninterrupted_one(
 ) -> None:
     workspace = tmp_path / "w"
     with monkeypatch.context() as during:
-        owner = evaluation if step == "run_evaluation" else pipeline
-        kill_while(during, owner, step)
+        if step == "publish":
+            kill_while_publishing(during)
+        else:
+            kill_while(during, evaluation if step == "run_evaluation" else pipeline, step)
         keep_what_a_killed_process_leaves(during)
         with pytest.raises(KilledError):
             call("run", "--data", sample, "--workspace", workspace, *SMALL)

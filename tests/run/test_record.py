@@ -10,7 +10,7 @@ import pytest
 from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.run import record
-from basketwise.run.cache import look_up
+from basketwise.run.cache import Outcome, look_up
 from basketwise.run.record import (
     Step,
     config_of,
@@ -23,7 +23,7 @@ from basketwise.run.record import (
 
 
 def reasons(plan: Step, folder: Path) -> str:
-    return str(look_up(plan, [folder], force=False))
+    return Outcome(plan.stage, look_up(plan, [folder], force=False)).why
 
 
 INPUTS = {"week.csv": "a" * 64, "champion": "none"}

@@ -106,7 +106,7 @@ def test_the_latest_run_is_the_default(workspace: Workspace) -> None:
 
 
 def test_a_run_that_is_not_there_names_those_that_are(workspace: Workspace) -> None:
-    with pytest.raises(InputError, match="holds no training"):
+    with pytest.raises(InputError, match="contains no training"):
         workspace.run_folder(None)
     artifacts(workspace, "run-20260101-120005")
     for name in ("run-1", "../../etc", "."):

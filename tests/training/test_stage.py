@@ -233,7 +233,7 @@ def test_another_seed_gives_other_models(sample_run: Run, tmp_path: Path) -> Non
 
 def test_folds_other_than_the_indexs_are_refused(sample_run: Run, tmp_path: Path) -> None:
     config = TrainingConfig(models=("decision_tree",), folds=4)
-    with pytest.raises(InputError, match=r"hold 5 folds, training\.folds is 4") as caught:
+    with pytest.raises(InputError, match=r"contain 5 folds, training\.folds is 4") as caught:
         run_training(sample_run.gold, tmp_path, config, quiet)
     assert "set training.folds to 5" in caught.value.hint
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import tarfile
 import zlib
@@ -45,10 +46,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Pack a folder's files, those in its folder ``code`` too.
-
-    The same files give the same bytes.
-    """
+    """Pack a folder's files, those in ``code`` too; the same files give the same bytes."""
     # File names and times in the gzip header would make equal archives differ.
     with (
         archive.open("wb") as raw,
@@ -64,12 +62,7 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> dict[str, Any]:
-    """Extract an archive into an empty folder and check it against its manifest.
-
-    Returns
-    -------
-    dict
-        The manifest.
+    """Extract an archive into an empty folder, check it against its manifest, and return that.
 
     Raises
     ------
@@ -78,7 +71,7 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
         says; the folder must not be used then.
     """
     extract(archive, folder)
-    return _compare(folder, archive.name, code=True)
+    return check(folder, archive.name, code=True)
 
 
 def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
@@ -89,7 +82,7 @@ def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
     archive : Path
         A gzipped tar file.
     folder : Path
-        Where to; gets files, and of folders ``code`` alone.
+        Gets files, and of folders ``code`` alone.
     dotted : bool
         Whether an entry for the folder itself is passed over and names may start with ``./``: so
         SageMaker packs what a training job left.
@@ -97,7 +90,7 @@ def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
     Raises
     ------
     InputError
-        If the archive is broken, too large, or holds anything but plain files of its own folder.
+        If the archive is broken, too large, or contains anything but plain files of its own folder.
     """
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
@@ -109,17 +102,16 @@ def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
                         continue
                 size += member.size
                 if number >= MAX_FILES or size > MAX_BYTES:
-                    raise InputError(
-                        f"{archive.name} holds more than {MAX_FILES} files or {MAX_BYTES:,} bytes.",
-                        "It was not packed by Basketwise; do not use it.",
-                    )
-                if not member.isfile() or not _is_own(member.name):
-                    raise InputError(
-                        f"{archive.name} holds {member.name!r}, which is not a plain file in its "
-                        "own folder.",
-                        "It was not packed by Basketwise; do not use it.",
-                    )
-                _extract(tar, member, folder)
+                    reason = f"more than {MAX_FILES} files or {MAX_BYTES:,} bytes"
+                elif not member.isfile() or not _is_own(member.name):
+                    reason = f"{member.name!r}, which is not a plain file in its own folder"
+                else:
+                    _extract(tar, member, folder)
+                    continue
+                raise InputError(
+                    f"{archive.name} contains {reason}.",
+                    "It was not packed by Basketwise; do not use it.",
+                )
             # gzip compares its checksum at the very end, behind the padding of the last record.
             if len(stream.read(tarfile.RECORDSIZE + 1)) > tarfile.RECORDSIZE:
                 raise tarfile.ReadError("there is more behind its end")
@@ -132,15 +124,7 @@ def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
 
 def _is_own(name: str) -> bool:
     """Whether a name is that of a file in the archive's own folder, or in ``code``."""
-    return name != CODE and _is_plain(name.removeprefix(f"{CODE}/"))
-
-
-def _is_plain(name: str) -> bool:
-    return (
-        bool(name)
-        and not name.startswith(".")
-        and not any(sign in name for sign in ("/", "\\", ":", "\0"))
-    )
+    return name != CODE and re.fullmatch(rf"({CODE}/)?[^./\\:\0][^/\\:\0]*", name) is not None
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
@@ -149,7 +133,7 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
     Python's own extraction filters came with 3.11.4, and Debian's Python is older.
     """
     if (folder / member.name).exists():
-        raise tarfile.ReadError(f"it holds {member.name!r} twice")
+        raise tarfile.ReadError(f"it contains {member.name!r} twice")
     # Links are never written, so this is a folder of our own and leads nowhere else.
     (folder / member.name).parent.mkdir(exist_ok=True)
     stream = tar.extractfile(member)
@@ -159,57 +143,57 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
         shutil.copyfileobj(stream, out, 2**20)
 
 
-def check(folder: Path, name: str) -> dict[str, Any]:
+def check(folder: Path, name: str, *, code: bool = False) -> dict[str, Any]:
     """Compare a folder's files with its manifest, and return the manifest.
 
     Parameters
     ----------
     folder : Path
-        Holds the files; hidden ones are not looked at, nor is ``code``: scoring reads nothing in
-        it, and AWS's image writes there, or takes it away, before the model is loaded.
+        Contains the files; hidden ones are passed over.
     name : str
         What errors call it.
+    code : bool
+        Whether ``code`` is compared too. Scoring reads nothing in it, and AWS's image writes
+        there, or takes it away, before the model is loaded.
 
     Raises
     ------
     InputError
         If there is no manifest, it is of a newer format, or there are other files than it names.
     """
-    return _compare(folder, name, code=False)
-
-
-def _compare(folder: Path, name: str, *, code: bool) -> dict[str, Any]:
-    path = folder / MANIFEST
     try:
-        manifest = cast("dict[str, Any]", json.loads(path.read_bytes()))
+        manifest = cast("dict[str, Any]", json.loads((folder / MANIFEST).read_bytes()))
         files = {str(file): digest for file, digest in dict(manifest["files"]).items()}
         version = int(manifest["format_version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{name} holds no readable {MANIFEST}.", "Give a model that Basketwise packed."
+            f"{name} contains no readable {MANIFEST}.", "Give a model that Basketwise packed."
         ) from error
     if version > FORMAT:
         raise InputError(
             f"{name} has format {version}; this version of Basketwise reads up to {FORMAT}.",
             "Update Basketwise.",
         )
-    if not code:
-        files = {file: sha for file, sha in files.items() if not file.startswith(f"{CODE}/")}
+
+    def compared(file: str) -> bool:
+        return code or not file.startswith(f"{CODE}/")
+
     for file, digest in files.items():
         path = folder / file
+        if not compared(file):
+            continue
         if not _is_own(file) or not path.is_file() or sha256(path) != digest:
             raise InputError(
                 f"{name}: the file {file!r} is not what the manifest says.",
                 "The model was damaged or changed; take it from the registry again.",
             )
-    present = {file for file in _names(folder) if code or not file.startswith(f"{CODE}/")}
-    present = {file for file in present if not Path(file).name.startswith(".")}
-    unnamed = sorted(present - files.keys() - {MANIFEST})
-    if unnamed:
-        raise InputError(
-            f"{name} holds {unnamed[0]!r}, which its manifest does not name.",
-            "The model was changed since it was packed; take it from the registry again.",
-        )
+    for file in _names(folder):
+        hidden = Path(file).name.startswith(".")
+        if compared(file) and not hidden and file not in {*files, MANIFEST}:
+            raise InputError(
+                f"{name} contains {file!r}, which its manifest does not name.",
+                "The model was changed since it was packed; take it from the registry again.",
+            )
     return manifest
 
 
@@ -219,7 +203,7 @@ def read_document(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file holds something else, or too much.
+        If the file contains something else, or too much.
     """
     try:
         with path.open("rb") as stream:
@@ -239,7 +223,7 @@ def read_json(archive: Path, name: str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the archive is broken, or does not hold such a file.
+        If the archive is broken, or does not contain such a file.
     """
     try:
         with tarfile.open(archive, "r:gz") as tar:
@@ -248,5 +232,5 @@ def read_json(archive: Path, name: str) -> dict[str, Any]:
         return cast("dict[str, Any]", dict(json.loads(data)))
     except (*BROKEN, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{str(archive)!r} holds no readable {name}.", "Give a model that Basketwise packed."
+            f"{str(archive)!r} contains no readable {name}.", "Give a model that Basketwise packed."
         ) from error

@@ -56,13 +56,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def write_code(folder: Path) -> None:
-    """Write ``inference.py``, ``requirements.txt`` and the wheel.
-
-    Parameters
-    ----------
-    folder : Path
-        Empty.
-    """
+    """Write ``inference.py``, ``requirements.txt`` and the wheel into an empty folder."""
     (folder / INFERENCE).write_text(SCRIPT, encoding="utf-8")
     (folder / REQUIREMENTS).write_text("".join(f"{pin}\n" for pin in pins()), encoding="utf-8")
     write_wheel(folder)
@@ -70,11 +64,6 @@ def write_code(folder: Path) -> None:
 
 def pins(names: tuple[str, ...] = SERVING) -> list[str]:
     """List the installed versions of some distributions and of all that they need.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Where to start.
 
     Returns
     -------
@@ -87,17 +76,17 @@ def pins(names: tuple[str, ...] = SERVING) -> list[str]:
     ['numpy', 'scipy']
     """
     waiting = deque(names)
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.popleft()).lower()
-        if name in found:
+        if name in versions:
             continue
         try:
             installed = distribution(name)
         except PackageNotFoundError:
             continue
         # A local version label, as in 1.2+cpu, is not known to an index.
-        found[name] = installed.version.partition("+")[0]
+        versions[name] = installed.version.partition("+")[0]
         needs = [need for need in installed.requires or () if "extra ==" not in need]
         waiting += [match.group() for match in map(_NAME.match, needs) if match]
-    return [f"{name}=={version}" for name, version in sorted(found.items())]
+    return [f"{name}=={version}" for name, version in sorted(versions.items())]

@@ -26,19 +26,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_wheel(folder: Path, version: str = __version__) -> Path:
-    """Write the running package as a wheel.
+    """Write the running package as a wheel, which is named after its version.
+
+    The same files give the same bytes, on one machine.
 
     Parameters
     ----------
-    folder : Path
-        Where to; the wheel gets the name that its version gives it.
     version : str
         What the wheel says of itself, to installers alone; the code in it knows its own.
-
-    Returns
-    -------
-    Path
-        The wheel. The same files give the same bytes, on one machine.
     """
     path = folder / f"{NAME}-{version}-{TAG}.whl"
     path.write_bytes(_wheel(version))
@@ -84,10 +79,8 @@ def _documents(version: str) -> dict[str, str]:
 
 
 def _record(files: dict[str, bytes], record: str) -> str:
-    rows = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in files.items()]
+    rows = []
+    for name, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        rows.append(f"{name},sha256={digest},{len(data)}")
     return "\n".join([*rows, f"{record},,", ""])
-
-
-def _digest(content: bytes) -> str:
-    digest = hashlib.sha256(content).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

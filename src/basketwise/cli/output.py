@@ -56,7 +56,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "reasons": report["verdict"]["reasons"],
         "warnings": report["verdict"]["warnings"],
         "stages": {
-            outcome.stage: {"status": outcome.status, "why": outcome.why}
+            outcome.stage: {"status": "ran" if outcome.ran else "cached", "why": outcome.why}
             for outcome in result.outcomes
         },
         "model_version": result.version.version,

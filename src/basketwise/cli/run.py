@@ -84,7 +84,7 @@ def overrides(split: str | None, models: str | None) -> list[str]:
 @common
 def etl(data: str, split: str | None, force: bool, common: Common) -> None:
     """Clean raw files into silver, make features in gold."""
-    from basketwise.run.stages import run_etl
+    from basketwise.run.pipeline import run_etl
     from basketwise.run.workspace import GOLD
 
     ctx = context(common, common.config(*overrides(split, None)), force=force)
@@ -98,7 +98,7 @@ def etl(data: str, split: str | None, force: bool, common: Common) -> None:
 @common
 def train(models: str | None, force: bool, common: Common) -> None:
     """Train the candidates on gold, choose the winner, predict the test set."""
-    from basketwise.run.stages import run_train
+    from basketwise.run.pipeline import run_train
     from basketwise.run.workspace import ARTIFACTS
 
     ctx = context(common, common.config(*overrides(None, models)), force=force)
@@ -118,7 +118,7 @@ def train(models: str | None, force: bool, common: Common) -> None:
 @common
 def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) -> None:
     """Evaluate a training on the test set; write report, pictures and model.tar.gz."""
-    from basketwise.run.stages import run_evaluate
+    from basketwise.run.pipeline import run_evaluate
     from basketwise.run.workspace import ARTIFACTS
 
     ctx = context(common, common.config(), force=force)
@@ -138,7 +138,7 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
 @common
 def register(run_id: str | None, common: Common) -> None:
     """Register an evaluated run's model, approved if the gate said so."""
-    from basketwise.run.stages import run_register
+    from basketwise.run.pipeline import run_register
 
     version, report = run_register(run_id, context(common, common.config()))
     document = {
@@ -155,7 +155,7 @@ def register(run_id: str | None, common: Common) -> None:
 @common
 def export(version: str | None, common: Common) -> None:
     """Write the deployment configuration of an approved version."""
-    from basketwise.run.stages import run_export
+    from basketwise.run.pipeline import run_export
     from basketwise.run.workspace import DEPLOYMENT_CONFIGS
 
     ctx = context(common, common.config())

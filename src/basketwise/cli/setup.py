@@ -9,7 +9,7 @@ import click
 
 from basketwise.cli.options import Common, common, reporter
 from basketwise.cli.output import emit, shown
-from basketwise.errors import InputError, WorkspaceError
+from basketwise.errors import InputError, writing
 from basketwise.settings import DEFAULT_FILE
 
 
@@ -59,12 +59,10 @@ def init(out: str, overwrite: bool, common: Common) -> None:
         raise InputError(
             f"{out!r} is there already.", "Give another --out, or --overwrite to replace it."
         )
-    try:
+    with writing(
+        f"{out!r} cannot be written",
+        "Give an --out in a folder that exists and that this user may write to.",
+    ):
         path.write_text(config_template(), encoding="utf-8")
-    except OSError as error:
-        raise WorkspaceError(
-            f"{out!r} cannot be written: {error.strerror or error}.",
-            "Give an --out in a folder that exists and that this user may write to.",
-        ) from error
     what_next = f"{shown(path)}: change what you like, then run 'basketwise doctor'"
     emit(common, {"config": str(path)}, what_next)

@@ -13,21 +13,15 @@ State = Literal["ok", "warning", "failed"]
 
 @dataclass(frozen=True)
 class Check:
-    """One result.
-
-    Attributes
-    ----------
-    fix
-        What to do about it; empty if nothing need be done.
-    exit_code
-        What a command ends with if this has failed.
-    """
+    """One result."""
 
     name: str
     state: State
     text: str
     fix: str = ""
+    """What to do about it; empty if nothing need be done."""
     exit_code: int = 2
+    """What a command ends with if this has failed."""
 
 
 def failure(name: str, error: BasketwiseError) -> Check:

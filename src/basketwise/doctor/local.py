@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from basketwise.concurrency import cores
 from basketwise.config import Config, without_password
 from basketwise.doctor.check import Check, failure, guarded
 from basketwise.errors import BasketwiseError
@@ -98,7 +99,9 @@ def _data(data: str, config: Config) -> Check:
         raw = next(read_raw(first, Path(scratch), config.data), None)
     check_split(sources, config.split.strategy, config.data)
     if raw is None:
-        return Check("data", "warning", f"{first.name} holds no till lines", "Look at the others.")
+        return Check(
+            "data", "warning", f"{first.name} contains no till lines", "Look at the others."
+        )
     cleaned = clean(
         raw.frame,
         rules_of(config, labelled=True),
@@ -132,7 +135,7 @@ def _memory() -> Check:
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return Check("memory", "ok", "size unknown on this system")
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    text = f"{total / 2**30:.1f} GiB, {os.cpu_count()} cores"
+    text = f"{total / 2**30:.1f} GiB, {cores()} cores"
     if total < MEMORY_FLOOR:
         return Check("memory", "warning", text, "3 GiB are needed for large data.")
     return Check("memory", "ok", text)

@@ -16,29 +16,22 @@ from basketwise.progress import Tick
 
 @dataclass(frozen=True)
 class EtlJob:
-    """Where ETL reads and writes; all folders are empty.
-
-    Attributes
-    ----------
-    clean
-        Whether ``silver`` is to be made; otherwise it is there already.
-    """
+    """Where ETL reads and writes; all folders are empty."""
 
     data: str
     silver: Path
     gold: Path
     scratch: Path
     clean: bool = True
+    """Whether ``silver`` is to be made; otherwise it is there already."""
 
 
 @dataclass(frozen=True)
 class TrainingJob:
     """Where training reads (``gold``) and writes (``out``, empty).
 
-    Attributes
-    ----------
-    checkpoints
-        Folder for finished pieces, which outlives an interrupted training; None: none are kept.
+    ``checkpoints`` is for finished pieces, and outlives an interrupted training; None: none are
+    stored.
     """
 
     gold: Path
@@ -49,12 +42,6 @@ class TrainingJob:
 class Platform(Protocol):
     """A place where stages run.
 
-    Attributes
-    ----------
-    in_place
-        Whether what ETL leaves is in the workspace as soon as it has ended, as of a job that reads
-        and writes there; if not, it is published together with the rest of its run.
-
     Raises
     ------
     BasketwiseError
@@ -64,20 +51,19 @@ class Platform(Protocol):
 
     @property
     def in_place(self) -> bool:
-        """Whether what ETL leaves is in the workspace as soon as it has ended."""
-        ...
+        """Whether what ETL leaves is in the workspace as soon as it has ended.
+
+        If not, it is published together with the rest of its run.
+        """
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
         """Return what names the content of each raw table, by the table's name.
 
         Raises InputError if there are none, or if they do not allow the chosen split.
         """
-        ...
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""
-        ...
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
         """Fill ``out``."""
-        ...

@@ -1,1 +1,1 @@
-"""Where versions of the model are kept, approved, rolled back and exported from."""
+"""Where versions of the model are stored, approved, rolled back and exported from."""

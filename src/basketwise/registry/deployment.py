@@ -16,7 +16,7 @@ from typing import Any
 
 from basketwise.artifact.archive import read_json
 from basketwise.config import DeploymentConfig
-from basketwise.errors import InputError, WorkspaceError
+from basketwise.errors import InputError, writing
 from basketwise.files import EVALUATION_RESULTS, MODEL_METADATA, write_whole
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
 
@@ -29,14 +29,9 @@ NEEDED = (*SCORES, "feature_columns", "target_classes", "training_timestamp")
 def export_version(
     registry: Registry, version: ModelVersion, folder: Path, config: DeploymentConfig
 ) -> Path:
-    """Write a version's deployment configuration, from what its own archive says.
+    """Write a version's deployment configuration, from what its own archive says; return the file.
 
     ``latest_model_config.json`` is written too if the version is the champion.
-
-    Returns
-    -------
-    Path
-        The file with the time in its name.
     """
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         archive = registry.fetch(version.version, Path(scratch))
@@ -47,7 +42,7 @@ def export_version(
     current = registry.get(version.version)
     document = build_deployment_config(current, results, config, exported_at=now)
     leads = current.champion and current.state is ApprovalState.APPROVED
-    return write_deployment_config(folder, document, approved=leads, at=now)
+    return write_deployment_config(folder, document, latest=leads, at=now)
 
 
 def follow_champion(registry: Registry, folder: Path, config: DeploymentConfig) -> Path | None:
@@ -108,22 +103,8 @@ def build_deployment_config(
 ) -> dict[str, Any]:
     """Return the deployment configuration of one version as plain JSON values.
 
-    Parameters
-    ----------
-    version : ModelVersion
-        As the registry knows it now.
-    results : mapping
-        What the evaluation left: ``accuracy, f1_score, precision, recall, cv_accuracy`` (fractions,
-        macro averages), ``feature_columns``, ``target_classes``, ``training_timestamp``.
-    config : DeploymentConfig
-        Instance and scaling.
-    exported_at : datetime
-        Timezone-aware; written in UTC.
-
-    Raises
-    ------
-    InputError
-        If ``results`` lacks one of its keys.
+    The results are what the evaluation left: the scores are fractions, precision, recall and F1
+    macro averages.
     """
     missing = [name for name in NEEDED if name not in results]
     if missing:
@@ -136,7 +117,8 @@ def build_deployment_config(
             "model_package_arn": version.uri,
             "model_data_url": version.model_data_url,
             "image_uri": version.image_uri,
-            "model_name": version.tags.get("model_name", _group_of(version.uri)),
+            # models:/<group>/<version> and a package ARN end alike.
+            "model_name": version.tags.get("model_name", version.uri.split("/")[-2]),
             "approval_status": str(version.state),
             "model_sha256": version.sha256,
         },
@@ -166,57 +148,30 @@ def build_deployment_config(
 
 
 def write_deployment_config(
-    folder: Path, document: dict[str, Any], *, approved: bool, at: datetime
+    folder: Path, document: dict[str, Any], *, latest: bool, at: datetime
 ) -> Path:
-    """Write a deployment configuration, whole or not at all.
+    """Write a deployment configuration, and if it is the ``latest``, the file of that name too.
 
-    Parameters
-    ----------
-    folder : Path
-        ``deployment-configs/`` of the workspace; made if needed.
-    document : dict
-        From :func:`build_deployment_config`.
-    approved : bool
-        Whether ``latest_model_config.json`` is to name this version too.
-    at : datetime
-        Timezone-aware; names the file, in UTC. A file of the same second is never overwritten:
-        the name moves on to the next free second.
-
-    Returns
-    -------
-    Path
-        ``model_deployment_config_<YYYYMMDD_HHMMSS>.json``; an earlier one if it says the same but
-        for the time of the export.
+    Each file is written whole or not at all. It is named after the time, which is timezone-aware,
+    in UTC, to the second; a name that is taken moves on to the next free second. An earlier file
+    that says the same, but for the time of the export, is returned instead.
 
     Raises
     ------
-    InputError
-        If ``approved`` is said of a document whose ``approval_status`` is another; nothing is
-        written then.
     WorkspaceError
         If the folder cannot be written to.
     """
-    status = document["model_info"]["approval_status"]
-    if approved and status != ApprovalState.APPROVED:
-        raise InputError(
-            f"{LATEST} may only name an Approved version; version "
-            f"{document['metadata']['model_version']} is {status}.",
-            "Approve it first, or export it without making it the latest.",
-        )
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    try:
+    with writing(
+        f"The deployment configuration cannot be written to {folder}",
+        "Free some disk space or choose a workspace that this user may write to.",
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         path = _existing(folder, document) or _write_new(folder, text, at.astimezone(UTC))
-        text, latest = path.read_text(encoding="utf-8"), folder / LATEST
-        if approved and not (latest.is_file() and latest.read_text(encoding="utf-8") == text):
-            write_whole(latest, text.encode())
-    except OSError as error:
-        raise WorkspaceError(
-            f"The deployment configuration cannot be written to {folder}: "
-            f"{error.strerror or error}.",
-            "Free some disk space or choose a workspace that this user may write to.",
-        ) from error
-    return path
+        data, copy = path.read_bytes(), folder / LATEST
+        if latest and not (copy.is_file() and copy.read_bytes() == data):
+            write_whole(copy, data)
+        return path
 
 
 def _existing(folder: Path, document: dict[str, Any]) -> Path | None:
@@ -239,8 +194,3 @@ def _write_new(folder: Path, text: str, at: datetime) -> Path:
         at += timedelta(seconds=1)
     write_whole(path, text.encode())
     return path
-
-
-def _group_of(uri: str) -> str:
-    """Return the group in ``models:/<group>/<version>`` or in a package ARN, which ends so too."""
-    return uri.split("/")[-2]

@@ -6,19 +6,13 @@ import tempfile
 from pathlib import Path
 
 from basketwise.digests import sha256
-from basketwise.errors import DependencyError, InputError, WorkspaceError
+from basketwise.errors import DependencyError, InputError, writing
 from basketwise.files import ARCHIVE
 from basketwise.registry.protocol import Submission
 
 
 def check_files(submission: Submission) -> None:
-    """Refuse a submission whose files are missing, damaged or would overwrite each other.
-
-    Raises
-    ------
-    InputError
-        Naming the file.
-    """
+    """Refuse a submission whose files are missing, damaged or would overwrite each other."""
     for path in (submission.model_archive, *submission.attachments):
         if not path.is_file():
             raise InputError(
@@ -47,14 +41,9 @@ def scratch_in(folder: Path) -> tempfile.TemporaryDirectory[str]:
     WorkspaceError
         If nothing can be written there.
     """
-    try:
+    with writing(f"{folder} cannot be written to", "Name a folder that this user may write to."):
         folder.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder)
-    except OSError as error:
-        raise WorkspaceError(
-            f"{folder} cannot be written to: {error.strerror or error}.",
-            "Name a folder that this user may write to.",
-        ) from error
 
 
 def accept(archive: Path, folder: Path, *, version: str, expected: str) -> Path:

@@ -24,16 +24,8 @@ OUTLIERS = ("treatment", "threshold")
 def model_digest(archive: Path) -> str:
     """Return the hex sha256 that two archives share exactly when they are one model.
 
-    Parameters
-    ----------
-    archive : Path
-        A ``model.tar.gz``. The digests of its model and its index are taken from its manifest,
-        which opening it for scoring checks.
-
-    Raises
-    ------
-    InputError
-        If the archive is broken.
+    The digests of its model and its index are taken from its manifest, which opening it for scoring
+    checks.
     """
     files: dict[str, Any] = read_json(archive, MANIFEST).get("files", {})
     metadata = read_json(archive, METADATA_FILE)

@@ -1,6 +1,6 @@
 """The history of a version as text, and what follows from it.
 
-A registry keeps one entry per change and never edits one. State, champion and the sentence under
+A registry stores one entry per change and never edits one. State, champion and the sentence under
 a version's description are all *derived* from the entries, so they cannot contradict each other
 after a crash between two writes.
 """
@@ -40,8 +40,8 @@ def shorten(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     # The marker is at most 26 characters with a count of up to eight digits.
-    kept = max(0, length - 26)
-    return f"{text[:kept]} … [{len(text) - kept} characters cut]"
+    end = max(0, length - 26)
+    return f"{text[:end]} … [{len(text) - end} characters cut]"
 
 
 def storable(text: str) -> str:

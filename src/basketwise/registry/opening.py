@@ -44,11 +44,7 @@ def open_registry(
     aws : AwsConfig, optional
         Region, bucket and image of SageMaker Model Registry.
     workspace : str
-        Where the workspace is; if that is in S3, SageMaker Model Registry keeps its files there.
-
-    Returns
-    -------
-    Registry
+        Where the workspace is; if that is in S3, SageMaker Model Registry stores its files there.
 
     Raises
     ------
@@ -73,11 +69,6 @@ def on_sagemaker(config: RegistryConfig, workspace: str) -> bool:
     return config.uri == SAGEMAKER or (not config.uri and scheme_of(workspace) == "s3")
 
 
-def is_embedded(config: RegistryConfig, workspace: str) -> bool:
-    """Whether the registry is a folder of the workspace, and nowhere else."""
-    return not config.uri and not on_sagemaker(config, workspace)
-
-
 def registry_of(config: Config, storage: Storage) -> Registry:
     """Open a workspace's registry, or the server that the configuration names."""
     folder = storage.scratch / REGISTRY
@@ -92,7 +83,8 @@ def existing_registry(config: Config, storage: Storage) -> Registry:
     InputError
         If the registry would be a folder of a workspace that does not exist.
     """
-    if is_embedded(config.registry, storage.location) and not storage.scratch.is_dir():
+    elsewhere = config.registry.uri or on_sagemaker(config.registry, storage.location)
+    if not elsewhere and not storage.scratch.is_dir():
         raise InputError(
             f"There is no workspace {storage.location!r}.",
             "Give the --workspace of a run, or make one: basketwise run --data PATH",
@@ -159,19 +151,13 @@ def _reach(uri: str, shown: str) -> None:
         # Somebody answers; whom to trust is set in MLflow's variables and judged by MLflow.
         return
     except requests.RequestException as error:
+        reason = type(error).__name__
+        if isinstance(error, requests.Timeout):
+            reason = f"no answer within {REACH_SECONDS:.0f} seconds"
+        elif isinstance(error, requests.ConnectionError):
+            reason = "no connection"
         raise DependencyError(
-            f"The MLflow server at {shown} cannot be reached: {_reason(error)}.",
+            f"The MLflow server at {shown} cannot be reached: {reason}.",
             "Check registry.uri and that the server runs and can be reached from here; or leave "
             "registry.uri empty to use the registry in the workspace.",
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    """Say in a few words why a server did not answer."""
-    import requests
-
-    if isinstance(error, requests.Timeout):
-        return f"no answer within {REACH_SECONDS:.0f} seconds"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return type(error).__name__

@@ -33,78 +33,46 @@ class TrainedCandidate:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a model came from.
-
-    Attributes
-    ----------
-    started_at
-        Timezone-aware.
-    seconds
-        How long the run took.
-    command
-        What repeats the run.
-    data
-        Where the raw files were.
-    data_hash
-        Hex digest of the raw files.
-    lines
-        Accepted lines.
-    git_commit
-        Empty outside a repository.
-    """
+    """What a model came from."""
 
     started_at: datetime
+    """Timezone-aware."""
     seconds: float
     command: str
+    """What repeats the run."""
     data: str
+    """Where the raw files were."""
     data_hash: str
     lines: int
+    """Accepted lines."""
     git_commit: str = ""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A trained model on its way into the registry.
-
-    Attributes
-    ----------
-    run_id
-        The run that trained it.
-    model_archive
-        The local ``model.tar.gz``.
-    sha256
-        Hex digest of that archive.
-    description
-        One line for people, then one for each rule of the gate.
-    metrics
-        Finite numbers by name (``test_accuracy`` …).
-    params
-        Settings by name, as text.
-    tags
-        Anything else worth finding a version by.
-    attachments
-        Local files to store with the version: plots, ``report.html``, ``report.json``.
-    model_digest
-        Identity of the model (:func:`basketwise.registry.identity.model_digest`); empty if unknown.
-    card
-        The model card, in Markdown.
-    candidates
-        All that were trained, the winner among them.
-    origin
-        None where it is not known.
-    """
+    """A trained model on its way into the registry."""
 
     run_id: str
+    """The run that trained it."""
     model_archive: Path
     sha256: str
+    """Hex digest of the archive."""
     description: str
+    """One line for people, then one for each rule of the gate."""
     metrics: dict[str, float]
+    """Finite numbers by name (``test_accuracy`` …)."""
     params: dict[str, str]
+    """Settings by name, as text."""
     tags: dict[str, str] = field(default_factory=dict)
+    """Anything else worth finding a version by."""
     attachments: tuple[Path, ...] = ()
+    """Local files to store with the version: plots, ``report.html``, ``report.json``."""
     model_digest: str = ""
+    """Identity of the model (:func:`basketwise.registry.identity.model_digest`), if known."""
     card: str = ""
+    """The model card, in Markdown."""
     candidates: tuple[TrainedCandidate, ...] = ()
+    """All that were trained, the winner among them."""
     origin: Origin | None = None
 
 
@@ -161,32 +129,24 @@ class Registry(Protocol):
 
     def prepare(self) -> None:
         """Do ahead what a registration needs and what takes seconds; may run in a thread."""
-        ...
 
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
         """Store a new version, in state ``PendingManualApproval``."""
-        ...
 
     def get(self, version: str) -> ModelVersion:
         """Return one version."""
-        ...
 
     def versions(self) -> list[ModelVersion]:
         """Return all versions, newest first; an empty registry is no error."""
-        ...
 
     def champion(self) -> ModelVersion | None:
         """Return the version approved last of those still approved, or ``None``."""
-        ...
 
     def set_state(self, version: str, state: ApprovalState, *, who: str, why: str) -> ModelVersion:
         """Change a version's state; the same state again is stored in the history too."""
-        ...
 
     def history(self, version: str | None = None) -> list[Change]:
         """Return the changes of one version, or of all, oldest first."""
-        ...
 
     def fetch(self, version: str, folder: Path) -> Path:
         """Copy a version's ``model.tar.gz`` into ``folder``; its sha256 has been checked."""
-        ...

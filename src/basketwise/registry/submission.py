@@ -38,19 +38,11 @@ SCORES = (*WINNER.values(), "train_accuracy", "cv_accuracy_std", "cv_f1_mean", "
 
 
 def submission(run_id: str, folder: Path, report: Report) -> Submission:
-    """Put together what the registry stores of a run.
+    """Put together what the registry stores of a run, from its artifacts and its report.
 
-    Parameters
-    ----------
-    run_id : str
-        The run.
-    folder : Path
-        Its artifacts.
-    report : Report
-        What evaluation found; the settings that made the run become parameters
-        ``section.key``.
+    The settings that made the run become parameters ``section.key``.
     """
-    archive = folder / ARCHIVE
+    archive, job = folder / ARCHIVE, folder / JOB_FILE
     rows = [row for row in report["leaderboard"] if row["kind"] == "candidate"]
     best = next(row for row in rows if row["winner"])
     metrics = {
@@ -84,7 +76,8 @@ def submission(run_id: str, folder: Path, report: Report) -> Submission:
         "training_timestamp": str(evaluated["training_timestamp"]),
         "code_version": lineage["code_version"],
         "git_commit": origin.git_commit,
-        "training_job": _job(folder),
+        # Only what was trained elsewhere has one.
+        "training_job": str(read_document(job)["name"]) if job.is_file() else "",
     }
     return Submission(
         run_id=run_id,
@@ -161,10 +154,3 @@ def registered(registry: Registry, submission: Submission) -> ModelVersion | Non
         return version.sha256 == submission.sha256
 
     return next(filter(same, registry.versions()), None)
-
-
-def _job(folder: Path) -> str:
-    """Name the job that trained it; empty if this process did."""
-    if not (folder / JOB_FILE).is_file():
-        return ""
-    return str(read_document(folder / JOB_FILE)["name"])

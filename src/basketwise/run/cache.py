@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from basketwise.progress import StageLog
 from basketwise.run.record import Stage, Step, stale_reasons
 
 FORCED = "--force"
@@ -20,9 +18,6 @@ class Cached:
     """A stage whose outputs of an earlier run are still valid."""
 
     folder: Path
-
-    def __str__(self) -> str:
-        return ""
 
 
 @dataclass(frozen=True)
@@ -49,35 +44,20 @@ class Outcome:
         return isinstance(self.decision, Stale)
 
     @property
-    def status(self) -> Literal["cached", "ran"]:
-        """In one word."""
-        return "ran" if self.ran else "cached"
-
-    @property
     def why(self) -> str:
         """What made it run; empty if it was cached."""
-        return str(self.decision)
+        return str(self.decision) if self.ran else ""
 
     def __str__(self) -> str:
         return f"ran: {self.why}" if self.ran else "cached"
 
 
 def look_up(plan: Step, folders: Iterable[Path], *, force: bool) -> Cached | Stale:
-    """Decide whether a stage has to run.
+    """Decide whether a stage has to run; with ``force`` it has.
 
-    Parameters
-    ----------
-    plan : Step
-        The stage that is about to run.
-    folders : iterable of Path
-        Where its outputs may be, in order of preference; read one by one, as far as is needed.
-    force : bool
-        Whether it has to run anyway.
-
-    Returns
-    -------
-    Cached or Stale
-        The first folder with valid outputs; else what makes those of the first folder invalid.
+    The folders, where its outputs may be, are read one by one in order of preference, as far as is
+    needed. The first with valid outputs is taken; if there is none, the answer says what makes
+    those of the first folder invalid.
     """
     if force:
         return Stale((FORCED,))
@@ -93,14 +73,7 @@ def look_up(plan: Step, folders: Iterable[Path], *, force: bool) -> Cached | Sta
 def settle(decision: Cached | Stale, interrupted: Path, staged: Path) -> Path:
     """Return the folder that has a stage's outputs, or is to get them.
 
-    Parameters
-    ----------
-    decision : Cached or Stale
-        From :func:`look_up`.
-    interrupted : Path
-        What a run that was killed had staged; if that is valid, it is moved to ``staged``.
-    staged : Path
-        An empty folder.
+    What a run that was killed had staged is moved to ``staged``, an empty folder, if it is valid.
     """
     if isinstance(decision, Stale):
         return staged
@@ -109,8 +82,3 @@ def settle(decision: Cached | Stale, interrupted: Path, staged: Path) -> Path:
     staged.rmdir()
     interrupted.rename(staged)
     return staged
-
-
-def report_outcome(log: StageLog, outcome: Outcome, result: str) -> None:
-    """Say what a stage made, and whether it had to run for it."""
-    log.finish(f"{result}; {outcome}")

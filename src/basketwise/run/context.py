@@ -15,29 +15,18 @@ from basketwise.run.workspace import Workspace
 
 @dataclass(frozen=True)
 class Context:
-    """Where, how and by what command a run works; made when the command starts.
-
-    Attributes
-    ----------
-    command
-        The command that repeats the run, for the report.
-    source
-        What documents call the data; empty: by their path.
-    force
-        Whether stages run although their outputs are still valid.
-    started_at
-        When the command started (UTC).
-    clock
-        What ``time.perf_counter()`` was then.
-    """
+    """Where, how and by what command a run works; made when the command starts."""
 
     workspace: Workspace
     config: Config
     platform: Platform
     reporter: Reporter
     command: str
+    """Repeats the run; for the report."""
     force: bool = False
+    """Whether stages run although their outputs are still valid."""
     source: str = ""
+    """What documents call the data; empty: by their path."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.perf_counter)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.platforms.protocol import EtlJob
-from basketwise.run.cache import Cached, Outcome, Stale, look_up, report_outcome, settle
+from basketwise.run.cache import Cached, Outcome, Stale, look_up, settle
 from basketwise.run.context import Context
 from basketwise.run.record import Step, planned, require_step, seal, verified_step
 from basketwise.run.workspace import GOLD, SILVER, Staging
@@ -16,35 +16,19 @@ from basketwise.run.workspace import GOLD, SILVER, Staging
 
 @dataclass(frozen=True)
 class Data:
-    """The folders that contain the data of a run, in the workspace or still in staging.
-
-    Attributes
-    ----------
-    source
-        Where the raw files were, as it was typed; empty where that is not known.
-    outcomes
-        Of silver and gold; none if nobody asked whether they are valid.
-    """
+    """The folders that contain the data of a run, in the workspace or still in staging."""
 
     source: str
+    """Where the raw files were, as it was typed; empty where that is not known."""
     silver: Path
     gold: Path
     metadata: Metadata
     outcomes: tuple[Outcome, ...] = ()
+    """Of silver and gold; none if nobody asked whether they are valid."""
 
 
 def etl(data: str, staging: Staging, context: Context) -> Data:
-    """Make silver and gold, or take those that are still valid.
-
-    Parameters
-    ----------
-    data : str
-        A file, a folder or a glob of raw files; or their address in a bucket.
-    staging : Staging
-        Gets what is made.
-    context : Context
-        The run's surroundings.
-    """
+    """Make silver and gold in staging, or take those that are still valid."""
     config, workspace, force = context.config, context.workspace, context.force
     with context.reporter.stage("ETL") as log:
         inputs, source = context.platform.inputs(data, config), context.source or data
@@ -69,12 +53,10 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
         metadata = read_metadata(gold)
         outcomes = (Outcome("silver", silver_decision), Outcome("gold", gold_decision))
         lines = metadata.lines
-        report_outcome(
-            log,
-            outcomes[0] if clean else outcomes[1],
+        log.finish(
             f"{lines.read:,} lines read, {lines.rejected:,} rejected; "
             f"{metadata.train_samples:,} training and {metadata.test_samples:,} test baskets, "
-            f"{metadata.products:,} products",
+            f"{metadata.products:,} products; {outcomes[0] if clean else outcomes[1]}"
         )
     return Data(source, silver, gold, metadata, outcomes)
 
@@ -84,13 +66,7 @@ def _gold_plan(silver: Path, context: Context) -> Step:
 
 
 def present_data(context: Context) -> Data:
-    """Return the data in the workspace, whatever they were made from.
-
-    Raises
-    ------
-    InputError
-        If there are none, if they were changed since, or if silver and gold are not of one run.
-    """
+    """Return the data in the workspace, if silver and gold are of one run and unchanged since."""
     silver, gold = (context.workspace.folder(name) for name in (SILVER, GOLD))
     metadata = read_metadata(gold)
     made_from = verified_step("gold", gold).inputs["silver"]

@@ -11,7 +11,7 @@ from basketwise.files import REPORT_JSON
 from basketwise.registry.protocol import ModelVersion, Registry
 from basketwise.report.numbers import shown
 from basketwise.report.types import Report, SplitScores, read_report
-from basketwise.run.cache import Cached, Outcome, Stale, look_up, report_outcome
+from basketwise.run.cache import Cached, Outcome, Stale, look_up
 from basketwise.run.context import Context
 from basketwise.run.etl import Data
 from basketwise.run.record import Step, config_of, file_name, planned, read_step, require_step, seal
@@ -19,12 +19,10 @@ from basketwise.run.training import Trained, copy_training
 from basketwise.run.workspace import Staging
 from basketwise.training.record import TrainingRecord
 
-NO_CHAMPION = "none"
-
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation: its folder, and what it found."""
+    """An evaluation."""
 
     folder: Path
     report: Report
@@ -43,20 +41,8 @@ def evaluate(
 ) -> Evaluated:
     """Evaluate a training into staging, or take its earlier evaluation if that is still valid.
 
-    Parameters
-    ----------
-    data, trained : Data, Trained
-        What to evaluate.
-    staging : Staging
-        ``artifacts`` gets the evaluation, and the training beside it if that is elsewhere.
-    run_id : str
-        Name of the run, for the report.
-    registry : Registry or None
-        Has the champion; None: there is none.
-    context : Context
-        The run's surroundings.
-    all_splits : bool
-        Whether the winner's algorithm is also measured on the splits that were not chosen.
+    If the training is not in staging, it is copied there beside its evaluation. With ``all_splits``
+    the winner's algorithm is also measured on the splits that were not chosen.
     """
     with context.reporter.stage("evaluation") as log:
         steps = {
@@ -68,7 +54,7 @@ def evaluate(
         # Asked once: what decides whether to evaluate again is what the winner is compared with.
         version = registry.champion() if registry and context.config.gate.champion else None
         inputs = {name: step.digest for name, step in steps.items()} | {
-            "champion": _champion_name(version),
+            "champion": f"version {version.version} ({version.sha256[:12]})" if version else "none",
             "splits": "all" if all_splits else "the chosen one",
         }
         plan = planned("evaluation", inputs, config)
@@ -103,21 +89,15 @@ def evaluate(
                 context.started_run(run_id, data.source),
                 other_splits if all_splits else None,
             )
-            _seal_evaluation(plan, folder)
+            others = {*require_step("training", folder).outputs, file_name("training")}
+            seal(plan, folder, [path for path in folder.iterdir() if path.name not in others])
         outcome = Outcome("evaluation", decision)
         winner = report["winner"]
-        report_outcome(
-            log,
-            outcome,
+        log.finish(
             f"test accuracy {shown(winner['accuracy']['estimate'])}, "
-            f"macro-F1 {shown(winner['macro_f1']['estimate'])}",
+            f"macro-F1 {shown(winner['macro_f1']['estimate'])}; {outcome}"
         )
     return Evaluated(folder, report, outcome)
-
-
-def _champion_name(champion: ModelVersion | None) -> str:
-    """Name what the challenger is compared with."""
-    return f"version {champion.version} ({champion.sha256[:12]})" if champion else NO_CHAMPION
 
 
 def _with_own_champion(plan: Step, trained: Trained, champion: ModelVersion | None) -> Step:
@@ -127,8 +107,3 @@ def _with_own_champion(plan: Step, trained: Trained, champion: ModelVersion | No
         return plan
     inputs = plan.inputs | {"champion": earlier.inputs.get("champion", "")}
     return plan.model_copy(update={"inputs": inputs})
-
-
-def _seal_evaluation(plan: Step, folder: Path) -> None:
-    others = {*require_step("training", folder).outputs, file_name("training")}
-    seal(plan, folder, [path for path in folder.iterdir() if path.name not in others])

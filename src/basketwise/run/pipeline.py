@@ -1,4 +1,4 @@
-"""The order of the stages, and what each hands to the next."""
+"""The stages in their order, and what each hands to the next; or one stage by itself."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from basketwise.concurrency import abandoning_pool
+from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata
+from basketwise.files import REPORT_JSON
 from basketwise.registry.deployment import export_version
-from basketwise.registry.opening import registry_of
+from basketwise.registry.opening import existing_registry, registry_of
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
 from basketwise.registry.submission import registered, submission
-from basketwise.report.types import Report
+from basketwise.report.types import Report, read_report
 from basketwise.run.cache import Outcome
 from basketwise.run.context import Context
-from basketwise.run.etl import Data, etl
+from basketwise.run.etl import Data, etl, present_data
 from basketwise.run.evaluation import evaluate
 from basketwise.run.record import verified_step
-from basketwise.run.training import train
-from basketwise.run.workspace import (
-    ARTIFACTS,
-    DEPLOYMENT_CONFIGS,
-    GOLD,
-    SILVER,
-    Staging,
-)
+from basketwise.run.training import Trained, present_training, train
+from basketwise.run.workspace import ARTIFACTS, DEPLOYMENT_CONFIGS, GOLD, SILVER, Staging
 from basketwise.training.record import TrainingRecord
 
 GATE = "gate"
@@ -35,14 +31,8 @@ GATE = "gate"
 class RunResult:
     """What a whole run made, or took from earlier runs because it is still valid.
 
-    Attributes
-    ----------
-    folder, deployment_config
-        On this machine; of a workspace in a bucket, copies.
-    address
-        Where the workspace keeps the run's artifacts, as people write it.
-    config_address
-        The same of the deployment configuration; None if the version is not approved.
+    Of a workspace in a bucket, ``folder`` and ``deployment_config`` are copies on this machine. The
+    configuration is None if the version is not approved.
     """
 
     run_id: str
@@ -53,6 +43,7 @@ class RunResult:
     deployment_config: Path | None
     folder: Path
     address: str
+    """Of the run's artifacts in the workspace, as people write it."""
     config_address: str | None
     seconds: float
     outcomes: tuple[Outcome, ...]
@@ -66,6 +57,11 @@ class RunResult:
 def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
     """Run every stage, from raw files to the deployment configuration.
 
+    Outputs appear in the workspace when evaluation has finished, all together; silver and gold of
+    a platform that works in the workspace itself as soon as they are there. A registry that
+    fails after that leaves the run there, to be registered again with ``basketwise register``, or
+    by the same command once more. A run that changes nothing makes no new version.
+
     Parameters
     ----------
     data : str
@@ -74,13 +70,6 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
         Where, how and by what command.
     run_id : str
         Name of the run; empty: after the time.
-
-    Notes
-    -----
-    Outputs appear in the workspace when evaluation has finished, all together; silver and gold of
-    a platform that works in the workspace itself as soon as they are there. A registry that
-    fails after that leaves the run there, to be registered again with ``basketwise register``, or
-    by the same command once more. A run that changes nothing makes no new version.
     """
     workspace = context.workspace
     # A server that cannot be reached says so now, not after the training.
@@ -100,7 +89,7 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
         publish_data(made, staging, context)
         folder = evaluated.folder
         if evaluated.outcome.ran:
-            folder = publish(run_id, staging, context)
+            folder = workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
         version = register(registry, folder, evaluated.report, context)
         document = export(registry, version, context)
     return RunResult(
@@ -119,33 +108,20 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
 
 
 def publish_data(data: Data, staging: Staging, context: Context) -> Data:
-    """Move the data that was made in staging to its places in the workspace, and say where."""
+    """Move the data that was made in staging into the workspace, and return where it is now."""
     workspace, silver, gold = context.workspace, data.silver, data.gold
     if silver == staging.silver:
-        workspace.publish(silver, SILVER)
-        silver = workspace.folder(SILVER)
+        silver = workspace.publish(silver, SILVER)
     if gold == staging.gold:
-        workspace.publish(gold, GOLD)
-        gold = workspace.folder(GOLD)
+        gold = workspace.publish(gold, GOLD)
     return replace(data, silver=silver, gold=gold)
 
 
-def publish(run_id: str, staging: Staging, context: Context) -> Path:
-    """Move a run's artifacts into the workspace."""
-    context.workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
-    return context.workspace.folder(f"{ARTIFACTS}/{run_id}")
-
-
 def register(registry: Registry, folder: Path, report: Report, context: Context) -> ModelVersion:
-    """Register a run's model, approved if the gate said so.
+    """Register the model of a run whose files are unchanged, approved if the gate said so.
 
     A model that is registered already gets no second version, whatever else its archive says. The
     gate revises what it decided of that version itself, and leaves alone what a person decided.
-
-    Raises
-    ------
-    InputError
-        If the run's files are not what its evaluation left.
     """
     with context.reporter.stage("registry") as log:
         verified_step("evaluation", folder)
@@ -154,13 +130,12 @@ def register(registry: Registry, folder: Path, report: Report, context: Context)
         verdict = report["verdict"]
         state = ApprovalState.APPROVED if verdict["approved"] else ApprovalState.PENDING
         *_, last = registry.history(version.version)
-        undecided = last.old is None
-        if undecided or (last.who == GATE and last.new is not state):
+        decides = last.old is None or (last.who == GATE and last.new is not state)
+        if decides:
             why = verdict["description"]
             version = registry.set_state(version.version, state, who=GATE, why=why)
-            log.finish(f"version {version.version} is {version.state}")
-        else:
-            log.finish(f"version {version.version} is {version.state}; cached")
+        cached = "" if decides else "; cached"
+        log.finish(f"version {version.version} is {version.state}{cached}")
     return version
 
 
@@ -168,14 +143,97 @@ def export(registry: Registry, version: ModelVersion, context: Context) -> Path 
     """Write the deployment configuration of an approved version; None if it is not."""
     if version.state is not ApprovalState.APPROVED:
         return None
-    workspace = context.workspace
     with context.reporter.stage("export") as log:
-        name = write_config(registry, version, context)
-        log.finish(name)
-    return workspace.folder(DEPLOYMENT_CONFIGS) / name
+        path = write_config(registry, version, context)
+        log.finish(path.name)
+    return path
 
 
-def write_config(registry: Registry, version: ModelVersion, context: Context) -> str:
-    """Write the deployment configuration of a version; returns the file's name."""
+def write_config(registry: Registry, version: ModelVersion, context: Context) -> Path:
+    """Write the deployment configuration of a version; of a bucket's, return a copy."""
     with context.workspace.storage.edit(DEPLOYMENT_CONFIGS) as folder:
-        return export_version(registry, version, folder, context.config.deployment).name
+        name = export_version(registry, version, folder, context.config.deployment).name
+    return context.workspace.folder(DEPLOYMENT_CONFIGS) / name
+
+
+def run_etl(data: str, context: Context) -> Data:
+    """Clean raw files into silver, make features in gold; both are in the workspace then."""
+    with context.workspace.staged() as staging:
+        return publish_data(etl(data, staging, context), staging, context)
+
+
+def run_train(context: Context) -> tuple[str, Trained]:
+    """Train on the gold files of the workspace; returns the run, which may be an earlier one."""
+    with context.workspace.staged() as staging:
+        run_id = context.new_run()
+        trained = train(present_data(context), staging, run_id, context)
+        if trained.folder != staging.artifacts:
+            return trained.folder.name, trained
+        context.workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
+    return run_id, trained
+
+
+def run_evaluate(
+    run_id: str | None, context: Context, *, all_splits: bool = False
+) -> tuple[str, Report]:
+    """Evaluate a run's training, the latest run's by default; returns the run.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or its training or its data were changed since.
+    """
+    with context.workspace.staged() as staging:
+        name, folder = context.workspace.run_folder(run_id)
+        data = present_data(context)
+        trained = present_training(folder, data, context)
+        registry = registry_of(context.config, context.workspace.storage)
+        evaluated = evaluate(data, trained, staging, name, registry, context, all_splits=all_splits)
+        if evaluated.folder == staging.artifacts:
+            context.workspace.publish(staging.artifacts, f"{ARTIFACTS}/{name}")
+    return name, evaluated.report
+
+
+def run_register(run_id: str | None, context: Context) -> tuple[ModelVersion, Report]:
+    """Register an evaluated run's model, the latest run's by default; returns its report too.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, it has not been evaluated, or its files were changed since.
+    """
+    with context.workspace.storage.exclusive():
+        _, folder = context.workspace.run_folder(run_id)
+        report = read_report(folder / REPORT_JSON)
+        registry = registry_of(context.config, context.workspace.storage)
+        version = register(registry, folder, report, context)
+    return version, report
+
+
+def run_export(version: str | None, context: Context) -> Path:
+    """Write the deployment configuration of an approved version, the champion by default.
+
+    Returns
+    -------
+    Path
+        The file, on this machine; of a workspace in a bucket, a copy.
+
+    Raises
+    ------
+    InputError
+        If there is no such version, or it is not approved.
+    """
+    registry = existing_registry(context.config, context.workspace.storage)
+    chosen = registry.get(version) if version else registry.champion()
+    if chosen is None:
+        raise InputError(
+            "There is no champion to export: no version is approved.",
+            "Approve one: basketwise models approve VERSION",
+        )
+    if chosen.state is not ApprovalState.APPROVED:
+        raise InputError(
+            f"Version {chosen.version} is {chosen.state}: only Approved versions are exported.",
+            f"Approve it: basketwise models approve {chosen.version}",
+        )
+    with context.workspace.storage.exclusive():
+        return write_config(registry, chosen, context)

@@ -57,32 +57,21 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Step(BaseModel):
-    """One stage's record.
-
-    Attributes
-    ----------
-    stage
-        Which.
-    inputs
-        Content digest, or another name of a content, by input.
-    settings
-        Values by section, or by dotted name of a single key.
-    code
-        Versions by name; Basketwise's own source is ``code``.
-    outputs
-        sha256 by file, relative to the folder.
-    source
-        Where the input was, as it was typed; not compared.
-    """
+    """One stage's record."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: Stage
     inputs: dict[str, str]
+    """Content digest, or another name of a content, by input."""
     settings: dict[str, Any]
+    """Values by section, or by dotted name of a single key."""
     code: dict[str, str]
+    """Versions by name; Basketwise's own source is ``code``."""
     outputs: dict[OutputName, Digest] = {}
+    """sha256 by file, relative to the folder."""
     source: str = ""
+    """Where the input was, as it was typed; not compared."""
 
     @property
     def digest(self) -> str:
@@ -97,10 +86,14 @@ def file_name(stage: Stage) -> str:
 
 def planned(stage: Stage, inputs: Mapping[str, str], config: Config, source: str = "") -> Step:
     """Describe a stage that is about to run."""
+    values, settings = config.recorded(), {}
+    for name in SETTINGS[stage]:
+        section, _, key = name.partition(".")
+        settings[name] = values[section][key] if key else values[section]
     return Step(
         stage=stage,
         inputs=dict(inputs),
-        settings=_settings(stage, config),
+        settings=settings,
         code={"basketwise": __version__, "code": code_hash(), **library_versions()},
         source=source,
     )
@@ -109,14 +102,7 @@ def planned(stage: Stage, inputs: Mapping[str, str], config: Config, source: str
 def seal(step: Step, folder: Path, files: Iterable[Path] | None = None) -> Step:
     """Write the record of a stage that has finished: to be called last.
 
-    Parameters
-    ----------
-    step : Step
-        As planned.
-    folder : Path
-        Holds the outputs.
-    files : iterable of Path or None
-        The outputs; None: all files below the folder.
+    Its outputs are the given files; by default, all files below the folder.
     """
     paths = folder.rglob("*") if files is None else files
     outputs = {
@@ -141,13 +127,7 @@ def read_step(stage: Stage, folder: Path) -> Step | None:
 
 
 def require_step(stage: Stage, folder: Path) -> Step:
-    """Read a stage's record.
-
-    Raises
-    ------
-    InputError
-        If there is none, or none that can be read.
-    """
+    """Read a stage's record; an InputError says that there is none, or none that can be read."""
     step = read_step(stage, folder)
     if step is None:
         raise InputError(
@@ -166,10 +146,10 @@ def verified_step(stage: Stage, folder: Path) -> Step:
         If there is no record, or a file was changed, added or removed since.
     """
     step = require_step(stage, folder)
-    touched = _touched(step, folder)
-    if touched:
+    changed = _changed_files(step, folder)
+    if changed:
         raise InputError(
-            f"{str(folder)!r} is not what the stage {stage} wrote: {touched[0]}.",
+            f"{str(folder)!r} is not what the stage {stage} wrote: {changed[0]}.",
             "Run that stage again.",
         )
     return step
@@ -193,7 +173,7 @@ def stale_reasons(plan: Step, folder: Path) -> list[str]:
     earlier = read_step(plan.stage, folder)
     if earlier is None:
         return ["first time"]
-    return differences(plan, earlier) or _touched(earlier, folder)
+    return differences(plan, earlier) or _changed_files(earlier, folder)
 
 
 def differences(plan: Step, earlier: Step) -> list[str]:
@@ -203,15 +183,6 @@ def differences(plan: Step, earlier: Step) -> list[str]:
         *_changes(earlier.inputs, plan.inputs, _input_change),
         *_changes(earlier.code, plan.code, _code_change),
     ]
-
-
-def _settings(stage: Stage, config: Config) -> dict[str, Any]:
-    values = config.recorded()
-    chosen = {}
-    for name in SETTINGS[stage]:
-        section, _, key = name.partition(".")
-        chosen[name] = values[section][key] if key else values[section]
-    return chosen
 
 
 def flatten(value: Any, name: str = "") -> dict[str, Any]:
@@ -255,7 +226,7 @@ def _code_change(name: str, old: Any, new: Any) -> str:
     return "Basketwise's code changed" if name == "code" else f"{name} {old} → {new}"
 
 
-def _touched(earlier: Step, folder: Path) -> list[str]:
+def _changed_files(earlier: Step, folder: Path) -> list[str]:
     """Name the outputs that are no longer what they were, or are gone."""
     changed = []
     for name, digest in earlier.outputs.items():

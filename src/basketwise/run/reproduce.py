@@ -43,22 +43,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of making a run again.
-
-    Attributes
-    ----------
-    origins
-        Data, code, libraries, machine: then and now.
-    outputs
-        sha256 of each output: then and now.
-    metrics
-        Single scores that differ.
-    """
+    """What came of making a run again."""
 
     run_id: str
     origins: list[Difference]
+    """Data, code, libraries, machine: then and now."""
     outputs: list[Difference]
+    """sha256 of each output: then and now."""
     metrics: list[Difference]
+    """Single scores that differ."""
 
     @property
     def same(self) -> bool:
@@ -101,27 +94,22 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
     ):
         again = replace(context, workspace=Workspace(LocalStorage(Path(scratch))), config=config)
         made, metrics, files = _run(source, again)
-    before = _metrics(folder)
-    delivered = _files(read_json(folder / ARCHIVE, METADATA_FILE).get("files", []))
+    raw = _files(read_json(folder / ARCHIVE, METADATA_FILE).get("files", []))
+    inputs = _compare({"raw": raw}, {"raw": files})
+    scores = _compare(_metrics(folder), metrics)
     return Reproduction(
         run_id,
         [
             *_compare({n: manifest.get(n) for n in ORIGINS}, {n: made.get(n) for n in ORIGINS}),
-            *_changed(_compare({"raw": delivered}, {"raw": files})),
+            *(file for file in inputs if not file.same),
         ],
         _compare(manifest.get("outputs", {}), made["outputs"]),
-        _changed(_compare(before, metrics)),
+        [score for score in scores if not score.same],
     )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a run: beside its archive, or inside it.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+    """Read the manifest of a run: beside its archive, or inside it."""
     path = folder / MANIFEST
     if path.is_file():
         return read_document(path)
@@ -167,7 +155,3 @@ def _compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Differen
     then, made = flatten(before), flatten(now)
     names = [*then, *(name for name in made if name not in then)]
     return [Difference(name, then.get(name), made.get(name)) for name in names]
-
-
-def _changed(differences: list[Difference]) -> list[Difference]:
-    return [difference for difference in differences if not difference.same]

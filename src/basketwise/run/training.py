@@ -13,7 +13,7 @@ from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.platforms.protocol import TrainingJob
 from basketwise.report.numbers import shown
-from basketwise.run.cache import Cached, Outcome, Stale, look_up, report_outcome
+from basketwise.run.cache import Cached, Outcome, Stale, look_up
 from basketwise.run.context import Context
 from basketwise.run.etl import Data
 from basketwise.run.record import (
@@ -40,19 +40,7 @@ class Trained:
 
 
 def train(data: Data, staging: Staging, run_id: str, context: Context) -> Trained:
-    """Train into staging, or take an earlier training of the same data and settings.
-
-    Parameters
-    ----------
-    data : Data
-        What to train on.
-    staging : Staging
-        ``artifacts`` gets the training if there is none to take.
-    run_id : str
-        Name of the run, for its checkpoints.
-    context : Context
-        The run's surroundings.
-    """
+    """Train into staging, or take an earlier training of the same data and settings."""
     with context.reporter.stage("training") as log:
         plan = planned("training", _inputs(data.gold, data.metadata), context.config)
         interrupted = staging.left / ARTIFACTS
@@ -72,11 +60,9 @@ def train(data: Data, staging: Staging, run_id: str, context: Context) -> Traine
         record = read_record(folder)
         best = next(c for c in record.candidates if c.model == record.winner)
         outcome = Outcome("training", decision)
-        report_outcome(
-            log,
-            outcome,
+        log.finish(
             f"{len(record.candidates)} candidates; best cross-validated macro-F1: "
-            f"{record.winner} {shown(best.cv_f1_mean or 0)}",
+            f"{record.winner} {shown(best.cv_f1_mean or 0)}; {outcome}"
         )
     return Trained(folder, record, outcome)
 
@@ -110,13 +96,7 @@ def copy_training(trained: Path, folder: Path) -> None:
 
 
 def present_training(folder: Path, data: Data, context: Context) -> Trained:
-    """Return a run's training, to evaluate it on the gold files that it was trained on.
-
-    Raises
-    ------
-    InputError
-        If it has not finished, was changed since, or was trained on other gold files.
-    """
+    """Return a run's unchanged training, to evaluate it on the gold files it was trained on."""
     record = read_record(folder)
     plan = planned("training", _inputs(data.gold, data.metadata), context.config)
     if verified_step("training", folder).inputs != plan.inputs:

@@ -31,30 +31,19 @@ RUN_FORMAT = "run-%Y%m%d-%H%M%S"
 
 @dataclass(frozen=True)
 class Staging:
-    """Empty folders of one run, to be filled by its stages.
-
-    Attributes
-    ----------
-    left
-        What a run that was killed had staged; holds folders of the same names, or is absent.
-    """
+    """Empty folders of one run, to be filled by its stages."""
 
     silver: Path
     gold: Path
     artifacts: Path
     scratch: Path
     left: Path
+    """What a run that was killed had staged: folders of the same names; or it is absent."""
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A workspace.
-
-    Attributes
-    ----------
-    storage
-        Where its files are stored.
-    """
+    """The runs and the data in a storage."""
 
     storage: Storage
 
@@ -80,9 +69,10 @@ class Workspace:
                 shutil.rmtree(root, ignore_errors=True)
                 shutil.rmtree(left, ignore_errors=True)
 
-    def publish(self, folder: Path, key: str) -> None:
-        """Move a finished folder into the workspace."""
+    def publish(self, folder: Path, key: str) -> Path:
+        """Move a finished folder into the workspace, and return where it is now."""
         self.storage.replace(folder, key)
+        return self.folder(key)
 
     @contextmanager
     def checkpoints(self, run: str) -> Iterator[Path]:
@@ -119,7 +109,7 @@ class Workspace:
         return sorted(name for name in names if name.startswith("run-"))
 
     def run_folder(self, run: str | None) -> tuple[str, Path]:
-        """Find a run's artifacts, the latest run's by default.
+        """Return a run's name and artifacts, the latest run's by default.
 
         Raises
         ------
@@ -129,7 +119,7 @@ class Workspace:
         runs = self.runs()
         if not runs:
             raise InputError(
-                f"The workspace {self.storage.location!r} holds no training.",
+                f"The workspace {self.storage.location!r} contains no training.",
                 "Run 'basketwise run --data PATH', or 'basketwise train' after 'basketwise etl'.",
             )
         name = run or runs[-1]
@@ -147,22 +137,5 @@ class Workspace:
 
 
 def open_workspace(location: str, config: AwsConfig | None = None) -> Workspace:
-    """Open the workspace at a path or an ``s3://bucket/prefix``.
-
-    Parameters
-    ----------
-    location : str
-        Path of a local folder, or address of a prefix of a bucket.
-    config : AwsConfig, optional
-        Region and address of the services; used for a bucket only.
-
-    Raises
-    ------
-    ConfigError
-        For a location of a kind that is not supported.
-    InputError
-        If there is something else than a folder.
-    DependencyError
-        If boto3 is needed and not installed.
-    """
+    """Open a workspace by its location, as :func:`basketwise.storage.opening.open_storage` does."""
     return Workspace(open_storage(location, config or AwsConfig()))

@@ -11,7 +11,7 @@ from typing import IO, cast
 import numpy as np
 import polars as pl
 
-from basketwise.errors import InputError, WorkspaceError
+from basketwise.errors import InputError, writing
 from basketwise.sampling.drawing import NOISE, WEEKS, begin_sample
 from basketwise.sampling.labels import LABELS
 from basketwise.sampling.weeks import fiscal_week
@@ -97,7 +97,11 @@ def generate(
     sample = begin_sample(baskets=baskets, seed=seed, weeks=weeks, products=products, noise=noise)
     ending = "csv.gz" if compress else "csv"
     files = tuple(folder / f"transactions_{fiscal_week(n)}.{ending}" for n in range(weeks))
-    try:
+    with writing(
+        f"The sample could not be written to {folder}",
+        "Give a folder that you may write to, on a disk with room "
+        "(about 1 KB per basket, a tenth of that when compressed).",
+    ):
         _prepare(folder, files, overwrite=overwrite)
         labels = np.zeros(len(LABELS), dtype=np.int64)
         lines = 0
@@ -108,12 +112,6 @@ def generate(
             if progress is not None:
                 progress(number + 1, weeks)
         size_bytes = sum(file.stat().st_size for file in files)
-    except OSError as error:
-        raise WorkspaceError(
-            f"The sample could not be written to {folder}: {error.strerror or error}",
-            "Give a folder that you may write to, on a disk with room "
-            "(about 1 KB per basket, a tenth of that when compressed).",
-        ) from error
     return SampleSummary(
         folder=folder,
         files=files,

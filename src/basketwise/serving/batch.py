@@ -11,7 +11,7 @@ from uuid import uuid4
 import polars as pl
 
 from basketwise.config import Config
-from basketwise.errors import ConfigError, InputError, WorkspaceError
+from basketwise.errors import ConfigError, InputError, writing
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cleaning import rules_of
 from basketwise.etl.intake import Intake, build_silver
@@ -93,7 +93,10 @@ def predict(
     sources = discover(data)
     # What is finished beside the output can be moved to its name whole.
     beside = None if out is None else out.parent
-    try:
+    with writing(
+        f"{str(out or gettempdir())!r} cannot be written",
+        "Free some space, fix the permissions, or choose another --out.",
+    ):
         if beside is not None:
             beside.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".basketwise-", dir=beside) as name:
@@ -106,11 +109,6 @@ def predict(
                 sink = rows.sink_csv if out.suffix.lower() == ".csv" else rows.sink_parquet
                 sink(finished)
                 finished.replace(out)
-    except OSError as error:
-        raise WorkspaceError(
-            f"{str(out or gettempdir())!r} cannot be written: {error.strerror or error}.",
-            "Free some space, fix the permissions, or choose another --out.",
-        ) from error
     return BatchResult(
         out,
         sum(predicted.values()),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from basketwise.errors import InputError, WorkspaceError
+from basketwise.errors import InputError, WorkspaceError, writing
 from basketwise.files import move, write_whole
 
 OLD = ".basketwise-old-"
@@ -15,13 +15,7 @@ OLD = ".basketwise-old-"
 
 
 class LocalStorage:
-    """A workspace in a local folder.
-
-    Parameters
-    ----------
-    root : Path
-        The folder; made when first written to.
-    """
+    """A workspace in a local folder, which is made when it is first written to."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -46,14 +40,13 @@ class LocalStorage:
     def write(self, key: str, data: bytes) -> None:
         """Write a key, replacing what was there."""
         path = self._path(key)
-        with _writable(self.root):
+        with self._writing():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, data)
 
     def exists(self, key: str) -> bool:
         """Whether a key, or any key below it, exists."""
-        path = self._path(key)
-        return path.is_file() or bool(self.keys(key))
+        return self._path(key).is_file() or bool(self.keys(key))
 
     def keys(self, prefix: str) -> list[str]:
         """List all keys below a prefix, sorted."""
@@ -64,7 +57,7 @@ class LocalStorage:
     def delete(self, prefix: str) -> None:
         """Delete a key and all below it."""
         path = self._path(prefix)
-        with _writable(self.root):
+        with self._writing():
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -78,7 +71,7 @@ class LocalStorage:
         """
         target = self._path(prefix)
         aside = target.with_name(f"{OLD}{target.name}")
-        with _writable(self.root):
+        with self._writing():
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():
                 target.rename(aside)
@@ -109,7 +102,7 @@ class LocalStorage:
         """Hold the workspace's lock; the system frees it when the process ends, however it ends."""
         from filelock import FileLock, Timeout
 
-        with _writable(self.root):
+        with self._writing():
             self.root.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / ".lock", timeout=0)
             try:
@@ -125,6 +118,12 @@ class LocalStorage:
         finally:
             lock.release()
 
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(
+            f"The workspace {str(self.root)!r} cannot be written to",
+            "Free some space, fix the permissions, or choose another --workspace.",
+        )
+
     def _path(self, key: str) -> Path:
         parts = key.split("/")
         if key.startswith("/") or ".." in parts or "\\" in key or not all(parts):
@@ -132,14 +131,3 @@ class LocalStorage:
                 f"{key!r} is not a key of a workspace.", "Give relative names with '/'."
             )
         return self.root.joinpath(*parts)
-
-
-@contextmanager
-def _writable(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise WorkspaceError(
-            f"The workspace {str(root)!r} cannot be written to: {error.strerror or error}.",
-            "Free some space, fix the permissions, or choose another --workspace.",
-        ) from error

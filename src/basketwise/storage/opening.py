@@ -28,8 +28,6 @@ def open_storage(location: str, config: AwsConfig) -> Storage:
 
     Parameters
     ----------
-    location : str
-        Path of a local folder, or address of a prefix of a bucket.
     config : AwsConfig
         Region and endpoint of the services; used for a bucket only.
 
@@ -44,7 +42,12 @@ def open_storage(location: str, config: AwsConfig) -> Storage:
     """
     scheme = scheme_of(location)
     if not scheme:
-        return _in_folder(location)
+        root = Path(location).expanduser()
+        if root.exists() and not root.is_dir():
+            raise InputError(
+                f"{location!r} is a file, not a folder.", "Give a folder as --workspace."
+            )
+        return LocalStorage(root)
     if scheme not in STORAGES:
         raise ConfigError(
             f"The workspace {location!r} is of a kind that is not supported.",
@@ -62,8 +65,6 @@ def local_copy(data: str, config: AwsConfig) -> str:
     data : str
         A path, which is returned as it is; or ``s3://bucket/key`` of a file, a folder, or files by
         a pattern in its last part.
-    config : AwsConfig
-        Region and endpoint of S3.
 
     Returns
     -------
@@ -79,10 +80,3 @@ def local_copy(data: str, config: AwsConfig) -> str:
     """
     scheme = scheme_of(data)
     return str(load(DOWNLOADS[scheme])(data, config)) if scheme in DOWNLOADS else data
-
-
-def _in_folder(location: str) -> LocalStorage:
-    root = Path(location).expanduser()
-    if root.exists() and not root.is_dir():
-        raise InputError(f"{location!r} is a file, not a folder.", "Give a folder as --workspace.")
-    return LocalStorage(root)

@@ -26,45 +26,34 @@ class Storage(Protocol):
     @property
     def location(self) -> str:
         """Its path or address, as users write it."""
-        ...
 
     @property
     def scratch(self) -> Path:
         """Return a local folder for unfinished files, from which :meth:`replace` is fast."""
-        ...
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a key; InputError if there is no such key."""
-        ...
 
     def write(self, key: str, data: bytes) -> None:
         """Write a key, replacing what was there."""
-        ...
 
     def exists(self, key: str) -> bool:
         """Whether a key, or any key below it, exists."""
-        ...
 
     def keys(self, prefix: str) -> list[str]:
         """List all keys below a prefix, sorted; none is no error."""
-        ...
 
     def delete(self, prefix: str) -> None:
         """Delete a key and all below it; none is no error."""
-        ...
 
     def replace(self, folder: Path, prefix: str) -> None:
         """Replace everything below a prefix by a local folder's files, and remove the folder."""
-        ...
 
     def local(self, prefix: str) -> Path:
         """Return a local path with the current files below a prefix; read only."""
-        ...
 
     def edit(self, prefix: str) -> AbstractContextManager[Path]:
         """Yield a local folder with a prefix's files; changes are stored at the end."""
-        ...
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Return a context manager that holds the workspace's lock."""
-        ...

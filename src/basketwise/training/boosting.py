@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import struct
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,50 +26,24 @@ LOG = logging.getLogger(__name__)
 PROGRESS = struct.Struct("<dQ")
 
 
-@dataclass(frozen=True)
-class Progress:
-    """A boosted model before its last round.
-
-    Attributes
-    ----------
-    seconds
-        Time that its rounds took.
-    rounds
-        How many there were.
-    booster
-        XGBoost's UBJSON.
-    """
+class Progress(NamedTuple):
+    """A boosted model before its last round."""
 
     seconds: float
     rounds: int
     booster: bytes
+    """XGBoost's UBJSON; empty before the first round."""
 
 
 def boost(
-    model: XGBClassifier, X: Matrix, y: Labels, at_once: int, checkpoints: Checkpoints, piece: str
+    model: XGBClassifier, X: Matrix, y: Labels, stretch: int, checkpoints: Checkpoints, piece: str
 ) -> float:
-    """Fit an XGBoost classifier in place, some rounds at a time.
+    """Fit an XGBoost classifier in place, some rounds at a time; return the seconds it took.
 
-    With no more rounds in all than ``at_once`` this is what ``model.fit(X, y)`` does.
-
-    Parameters
-    ----------
-    model : XGBClassifier
-        With all its settings; ``n_estimators`` is the number of rounds in all, ``random_state``
-        the seed of the first stretch, and each later one's is higher by one.
-    X, y : array
-        Rows of features, and their class numbers.
-    at_once : int
-        Rounds of a stretch.
-    checkpoints : Checkpoints
-        Where all stretches but the last are stored, each in place of the one before.
-    piece : str
-        What they are stored for.
-
-    Returns
-    -------
-    float
-        Seconds that it took, those before an interruption included.
+    With no more rounds in all than ``stretch`` this is what ``model.fit(X, y)`` does. The seed of
+    the first stretch is the model's ``random_state``, and each later one's is higher by one. All
+    stretches but the last are stored in the checkpoints under the name of the piece, each in place
+    of the one before; the seconds before an interruption count too.
     """
     import xgboost
 
@@ -81,26 +54,25 @@ def boost(
     _adopt(model, None, X[examples], y[examples])
     settings = _settings(model)
     seed = settings.pop("random_state") or 0
-    before = stored_progress(checkpoints, piece) or Progress(0.0, 0, b"")
-    done, raw = before.rounds, before.booster
+    earlier, done, raw = stored_progress(checkpoints, piece) or Progress(0.0, 0, b"")
     booster = None
     with xgboost.config_context(verbosity=model.verbosity):
         matrix = _matrix(model, X, y)
         while booster is None or done < total:
             booster = xgboost.train(
-                settings | {"random_state": seed + done // at_once},
+                settings | {"random_state": seed + done // stretch},
                 matrix,
-                min(at_once, total - done),
+                min(stretch, total - done),
                 early_stopping_rounds=model.early_stopping_rounds,
                 xgb_model=bytearray(raw) if raw else None,
             )
-            done += at_once
+            done += stretch
             if done < total:
                 raw = bytes(booster.save_raw("ubj"))
-                seconds = before.seconds + time.perf_counter() - started
+                seconds = earlier + time.perf_counter() - started
                 store_progress(checkpoints, piece, Progress(seconds, done, raw))
     _adopt(model, booster, X[examples], y[examples])
-    return before.seconds + time.perf_counter() - started
+    return earlier + time.perf_counter() - started
 
 
 def _adopt(model: XGBClassifier, booster: Booster | None, X: Matrix, y: Labels) -> None:
@@ -142,9 +114,8 @@ def _matrix(model: XGBClassifier, X: Matrix, y: Labels) -> DMatrix:
 
 def store_progress(checkpoints: Checkpoints, piece: str, progress: Progress) -> None:
     """Store a model that is not boosted to its end."""
-    checkpoints.store(
-        _unfinished(piece), PROGRESS.pack(progress.seconds, progress.rounds) + progress.booster
-    )
+    *numbers, booster = progress
+    checkpoints.store(_unfinished(piece), PROGRESS.pack(*numbers) + booster)
 
 
 def stored_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:

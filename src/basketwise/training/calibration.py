@@ -1,7 +1,7 @@
 """Corrects the winner's probabilities by what its out-of-fold predictions show.
 
 The model stays as it is; the correction is a JSON document beside it, which scoring applies. First
-the probabilities are rounded to single precision: as such they are kept and judged.
+the probabilities are rounded to single precision: as such they are stored and judged.
 """
 
 from __future__ import annotations
@@ -37,44 +37,36 @@ Curve: TypeAlias = tuple[Points, Points]
 
 
 class Calibration(BaseModel):
-    """What is done to the probabilities.
-
-    Attributes
-    ----------
-    temperature
-        Of temperature scaling; above 1 it makes probabilities less confident, 1 changes nothing.
-    thresholds
-        Of isotonic regression: one curve per class, in the order Low, Medium, High.
-    description
-        For people: what was fitted on how many predictions, and what it came to.
-    """
+    """What is done to the probabilities."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Method
     temperature: Annotated[float, Field(ge=LOWEST, le=HIGHEST, allow_inf_nan=False)] | None = None
+    """Above 1 it makes probabilities less confident, 1 changes nothing."""
     thresholds: tuple[Curve, Curve, Curve] | None = None
+    """Of isotonic regression: one curve per class, in the order Low, Medium, High."""
     description: Annotated[str, Field(max_length=1000)]
+    """For people: what was fitted on how many predictions, and what it came to."""
 
     @model_validator(mode="after")
     def _check(self) -> Calibration:
         given = (self.temperature is not None, self.thresholds is not None)
         if given != (self.method == "temperature", self.method == "isotonic"):
             raise ValueError(f"method {self.method!r} does not suit what is given for it")
-        for label, (x, y) in zip(CLASSES, self.thresholds or (), strict=False):
-            _check_curve(label, np.asarray(x), np.asarray(y))
+        for label, curve in zip(CLASSES, self.thresholds or (), strict=False):
+            x, y = map(np.asarray, curve)
+            # All comparisons are false for NaN, so it is refused too.
+            inside = ((x >= 0) & (x <= 1)).all() and ((y >= 0) & (y <= 1)).all()
+            if x.size != y.size or not inside or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any():
+                raise ValueError(
+                    f"the thresholds of {label} are not those of a growing function on 0..1"
+                )
         return self
 
 
-def _check_curve(label: str, x: Probabilities, y: Probabilities) -> None:
-    # All comparisons are false for NaN, so it is refused too.
-    inside = ((x >= 0) & (x <= 1)).all() and ((y >= 0) & (y <= 1)).all()
-    if x.size != y.size or not inside or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any():
-        raise ValueError(f"the thresholds of {label} are not those of a growing function on 0..1")
-
-
 def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> Calibration:
-    """Learn how far the probabilities can be taken at their word.
+    """Learn from out-of-fold predictions how far the probabilities can be taken at their word.
 
     ``temperature`` is temperature scaling: the softmax of the logarithms, divided by the one
     number that minimises the log loss (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern
@@ -82,20 +74,8 @@ def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> 
     then normalised (Zadrozny and Elkan, Transforming Classifier Scores into Accurate Multiclass
     Probability Estimates, 2002).
 
-    Parameters
-    ----------
-    method : str
-        ``temperature``, ``isotonic`` or ``none``.
-    probabilities : array of float64, shape (baskets, classes)
-        Out of fold: each row from a model that has not seen the basket. At least one row.
-    y : array of int8, shape (baskets,)
-        The true classes.
-
-    Returns
-    -------
-    Calibration
-        One that changes nothing where no row is wrong: without any error there is nothing to learn
-        from, and every method would only claim certainty.
+    Where no row is wrong there is nothing to learn from, and every method would only claim
+    certainty: then nothing is changed.
     """
     judged = _judged(probabilities)
     seen = f"{y.size:,} out-of-fold predictions of the training set"
@@ -110,7 +90,8 @@ def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> 
         temperature = _fit_temperature(judged, y)
         description = f"Temperature {temperature:g}, fitted on {seen}: {_effect(temperature)}."
         return Calibration(method=method, temperature=temperature, description=description)
-    curves = (_fit_curve(judged, y, 0), _fit_curve(judged, y, 1), _fit_curve(judged, y, 2))
+    low, medium, high = (_fit_curve(judged, y, label) for label in range(len(CLASSES)))
+    curves = (low, medium, high)
     changed = int((decide(_stepped(judged, curves)) != decide(judged)).sum())
     description = (
         f"A step function for each class (isotonic regression), fitted on {seen}: "
@@ -120,22 +101,10 @@ def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> 
 
 
 def calibrate(probabilities: Probabilities, calibration: Calibration) -> Probabilities:
-    """Correct probabilities.
+    """Correct probabilities; where nothing is corrected, they stay as they were given.
 
     A temperature never changes the decided class, that is the likeliest in float32, of equals the
     first. Isotonic regression may: it corrects each class by itself.
-
-    Parameters
-    ----------
-    probabilities : array of float64, shape (baskets, classes)
-        As the model gives them; rows sum to 1.
-    calibration : Calibration
-        The correction.
-
-    Returns
-    -------
-    array of float64, shape (baskets, classes)
-        Rows sum to 1. Where nothing is corrected, the values as they were given.
 
     Examples
     --------
@@ -254,5 +223,5 @@ def _stepped(judged: Probabilities, curves: tuple[Curve, Curve, Curve]) -> Proba
     stepped = np.stack([np.interp(judged[:, k], *curve) for k, curve in enumerate(curves)], axis=1)
     # Where every class is denied there is nothing to normalise.
     denied = (stepped == 0).all(axis=1, keepdims=True)
-    kept = np.where(denied, judged, stepped)
-    return np.asarray(kept / kept.sum(axis=1, keepdims=True), dtype=np.float64)
+    weights = np.where(denied, judged, stepped)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)

@@ -26,7 +26,6 @@ class Predictor(Protocol):
 
     def predict_proba(self, X: Matrix) -> Probabilities:
         """Return one column of probabilities per class number."""
-        ...
 
 
 class Classifier(Predictor, Protocol):
@@ -34,26 +33,10 @@ class Classifier(Predictor, Protocol):
 
     def fit(self, X: Matrix, y: Labels) -> Classifier:
         """Learn from rows of features and class numbers."""
-        ...
 
 
 def build(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
-    """Build an untrained candidate.
-
-    Parameters
-    ----------
-    name : str
-        A key of ``CANDIDATES``.
-    config : TrainingConfig
-        Its section of the same name goes to the estimator as it is.
-    baskets : int
-        Rows it will be trained on.
-
-    Raises
-    ------
-    ConfigError
-        If the estimator does not know a setting.
-    """
+    """Build an untrained candidate, to be trained on a number of baskets."""
     limit = config.forest_max_baskets
     parameters = {"random_state": config.random_state, **getattr(config, name)}
     try:
@@ -75,27 +58,10 @@ def fit_candidate(
     checkpoints: Checkpoints,
     piece: str,
 ) -> float:
-    """Fit an untrained candidate in place.
+    """Fit an untrained candidate in place; return the seconds it took.
 
-    Parameters
-    ----------
-    name : str
-        Which candidate it is.
-    model : Classifier
-        From :func:`build`.
-    X, y : array
-        Rows of features, and their class numbers.
-    config : TrainingConfig
-        Settings.
-    checkpoints : Checkpoints
-        Where a fit that can be interrupted stores its progress.
-    piece : str
-        What the progress is stored for.
-
-    Returns
-    -------
-    float
-        Seconds that the fit took, those before an interruption included.
+    Those before an interruption are included. A fit that can be interrupted stores its progress in
+    the checkpoints under the name of the piece.
     """
     if CANDIDATES[name].boosted:
         return boost(

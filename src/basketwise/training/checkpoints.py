@@ -2,8 +2,8 @@
 
 A process may be killed at any time, so a piece is stored as soon as it is finished. A file that is
 damaged, incomplete or of another training counts as absent: it costs time, and never changes a
-result. The digest finds damage, not malice; whoever reads a payload must be safe from
-what it holds (see :mod:`basketwise.training.persistence`).
+result. The digest detects damage, not malice; whoever reads a payload must be safe from
+what it contains (see :mod:`basketwise.training.persistence`).
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from basketwise.config import TrainingConfig
 from basketwise.digests import sha256
-from basketwise.errors import WorkspaceError
+from basketwise.errors import writing
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.files import DRAFT, write_whole
@@ -38,15 +37,8 @@ MAX_BYTES = 4 * 2**30
 class Checkpoints:
     """A folder of finished pieces.
 
-    A file is a header line, which says what it holds and the sha256 of the payload, and the
+    A file is a header line, which says what it is and the sha256 of the payload, and the
     payload. Several threads may store pieces at the same time.
-
-    Attributes
-    ----------
-    folder
-        Where the files are. None: nothing is stored, and nothing is there to load.
-    key
-        Digest of everything that the pieces depend on, see :func:`training_key`.
 
     Examples
     --------
@@ -60,27 +52,26 @@ class Checkpoints:
     """
 
     folder: Path | None = None
+    """Where the files are. None: nothing is stored, and nothing is there to load."""
     key: str = ""
+    """Digest of everything that the pieces depend on, see :func:`training_key`."""
 
     def prepare(self) -> None:
         """Make the folder, and remove what no piece of this training can come from.
 
         Files that are not checkpoints stay.
-
-        Raises
-        ------
-        WorkspaceError
-            If the folder cannot be written to.
         """
         if self.folder is None:
             return
-        with _writable(self.folder):
+        with self._writing():
             self.folder.mkdir(parents=True, exist_ok=True)
             for path in self.folder.glob(f".*{DRAFT}"):
                 path.unlink(missing_ok=True)
             for path in self.folder.glob(f"*{SUFFIX}"):
                 name = path.name.removesuffix(SUFFIX)
-                if not _first_line(path).startswith(self._origin(name)):
+                with path.open("rb") as stream:
+                    header = stream.readline(MAX_HEADER)
+                if not header.startswith(self._origin(name)):
                     path.unlink(missing_ok=True)
 
     def load(self, name: str) -> bytes | None:
@@ -99,31 +90,25 @@ class Checkpoints:
     def store(self, name: str, payload: bytes) -> None:
         """Write a piece, whole or not at all, replacing an earlier one of its name.
 
-        A training that cannot write here could go on, but its results come to the same disk; it is
-        better to hear of it now.
-
-        Parameters
-        ----------
-        name : str
-            The piece; lower-case letters, digits, ``-`` and ``_``.
-        payload : bytes
-            At most ``MAX_BYTES``; what is larger is not stored.
-
-        Raises
-        ------
-        WorkspaceError
-            If the folder is full, absent or not writable.
+        What is larger than ``MAX_BYTES`` is not stored. A training that cannot write here could go
+        on, but its results come to the same disk; it is better to hear of it now.
         """
         if self.folder is None or len(payload) > MAX_BYTES:
             return
-        with _writable(self.folder):
+        with self._writing():
             write_whole(self._path(name), self._header(name, payload), payload)
 
     def remove(self, name: str) -> None:
         """Remove a piece that a later one has made needless; it need not be there."""
         if self.folder is not None:
-            with _writable(self.folder):
+            with self._writing():
                 self._path(name).unlink(missing_ok=True)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(
+            f"Checkpoints cannot be stored in {str(self.folder)!r}",
+            "Free some space, or fix the permissions; what is stored already will be used again.",
+        )
 
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name) or self.folder is None:
@@ -146,15 +131,8 @@ NOWHERE = Checkpoints()
 def training_key(gold: Path, config: TrainingConfig) -> str:
     """Return the sha256 of everything that a training's pieces depend on.
 
-    That is the gold files that training reads, which of their columns are features, the training
-    settings, Basketwise's code, and the versions of the libraries.
-
-    Parameters
-    ----------
-    gold : Path
-        A gold folder; a Parquet file that is absent counts as such.
-    config : TrainingConfig
-        Settings.
+    That is the gold files that training reads (absent ones too), which of their columns are
+    features, the training settings, Basketwise's code, and the versions of the libraries.
     """
     metadata = Metadata.model_validate_json((gold / METADATA_FILE).read_bytes())
     files = (gold / name for name in (TRAIN_FILE, TEST_FILE))
@@ -166,19 +144,3 @@ def training_key(gold: Path, config: TrainingConfig) -> str:
         "libraries": library_versions(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _first_line(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.readline(MAX_HEADER)
-
-
-@contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise WorkspaceError(
-            f"Checkpoints cannot be stored in {str(folder)!r}: {error.strerror or error}.",
-            "Free some space, or fix the permissions; what is stored already will be used again.",
-        ) from error

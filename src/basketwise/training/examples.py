@@ -10,42 +10,32 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from basketwise.arrays import Labels, Matrix
 from basketwise.errors import InputError
 from basketwise.schema import CLASSES, FOLD, KEY, TARGET
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled baskets.
-
-    Attributes
-    ----------
-    ids
-        BASKET_ID, Int64 or String.
-    X
-        float32, one row per basket, one column per feature.
-    y
-        int8, positions in ``CLASSES``.
-    fold
-        int8; empty for the test set.
-    columns
-        Names of the columns of ``X``.
-    """
+    """Labelled baskets."""
 
     ids: pl.Series
-    X: NDArray[np.float32]
-    y: NDArray[np.int8]
+    """BASKET_ID, Int64 or String."""
+    X: Matrix
+    y: Labels
     fold: NDArray[np.int8]
+    """Empty for the test set."""
     columns: tuple[str, ...]
+    """Names of the columns of ``X``."""
 
     def only(self, columns: Sequence[str]) -> Examples:
-        """Keep some of the columns."""
-        places = [self.columns.index(column) for column in columns]
-        chosen = np.ascontiguousarray(self.X[:, places])
-        return Examples(self.ids, chosen, self.y, self.fold, tuple(columns))
+        """Select some of the columns."""
+        positions = [self.columns.index(column) for column in columns]
+        selected = np.ascontiguousarray(self.X[:, positions])
+        return Examples(self.ids, selected, self.y, self.fold, tuple(columns))
 
 
-def class_numbers(labels: pl.Series) -> NDArray[np.int8]:
+def class_numbers(labels: pl.Series) -> Labels:
     """Return the positions of labels in ``CLASSES``; every label must be one of them."""
     return labels.replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8).to_numpy()
 
@@ -70,11 +60,5 @@ def read_examples(path: Path, columns: Sequence[str]) -> Examples:
             "It was made with other feature groups; run 'basketwise etl' again.",
         )
     fold = frame[FOLD].to_numpy() if FOLD in frame.columns else np.empty(0, dtype=np.int8)
-    features = frame.select(pl.col(*columns).cast(pl.Float32))
-    return Examples(
-        frame[KEY],
-        np.ascontiguousarray(features.to_numpy()),
-        class_numbers(frame[TARGET]),
-        fold,
-        tuple(columns),
-    )
+    X = np.ascontiguousarray(frame.select(pl.col(*columns).cast(pl.Float32)).to_numpy())
+    return Examples(frame[KEY], X, class_numbers(frame[TARGET]), fold, tuple(columns))

@@ -58,20 +58,9 @@ def fit(
     checkpoints: Checkpoints = NOWHERE,
     piece: str = "",
 ) -> Fitted:
-    """Fit a candidate on the whole training set, or take the stored fit.
+    """Fit a candidate on the whole training set, or take the fit that is stored.
 
-    Parameters
-    ----------
-    name : str
-        The candidate.
-    train : Examples
-        The training set.
-    config : TrainingConfig
-        Settings.
-    checkpoints : Checkpoints
-        Where the fit, and the progress to it, is stored.
-    piece : str
-        Name it is stored under; the candidate's name by default.
+    It is stored under the name of the ``piece``; by default, the candidate's.
     """
     piece = piece or name
     recalled = _stored_fit(checkpoints, piece)
@@ -90,42 +79,22 @@ def fit_fold(
     train: Examples,
     config: TrainingConfig,
     checkpoints: Checkpoints = NOWHERE,
-    piece: str = "",
 ) -> Probabilities:
-    """Fit a candidate on the other folds and score one.
+    """Fit a candidate on the other folds and score one, which is stored.
 
-    Parameters
-    ----------
-    name : str
-        The candidate.
-    fold : int
-        The fold to score.
-    train : Examples
-        The whole training set.
-    config : TrainingConfig
-        Settings; at most ``cv_max_baskets`` baskets are fitted (0: all), every basket of the fold
-        is scored.
-    checkpoints : Checkpoints
-        Where the progress to the fitted model is stored; the probabilities are not.
-    piece : str
-        Name it is stored under.
-
-    Returns
-    -------
-    array of float64, shape (baskets in the fold, classes)
+    At most ``cv_max_baskets`` baskets are fitted (0: all), every basket of the fold is scored.
     """
-    rows = _fitted_rows(train.fold, fold, config.cv_max_baskets, config.random_state)
+    piece, most = _of_fold(name, fold), config.cv_max_baskets
+    rows = np.flatnonzero(train.fold != fold)
+    if 0 < most < rows.size:
+        draw = np.random.default_rng([config.random_state, fold])
+        rows = np.sort(draw.choice(rows, most, replace=False))
     model = build(name, config, rows.size)
     fit_candidate(name, model, train.X[rows], train.y[rows], config, checkpoints, piece)
-    return model.predict_proba(train.X[train.fold == fold])
-
-
-def _fitted_rows(folds: NDArray[np.int8], fold: int, most: int, seed: int) -> NDArray[np.intp]:
-    rows = np.flatnonzero(folds != fold)
-    if not most or rows.size <= most:
-        return rows
-    chosen = np.random.default_rng([seed, fold]).choice(rows, most, replace=False)
-    return np.sort(chosen)
+    probabilities = model.predict_proba(train.X[train.fold == fold])
+    store_probabilities(checkpoints, piece, probabilities)
+    remove_progress(checkpoints, piece)
+    return probabilities
 
 
 def fold_accuracies(train: Examples, predicted: Labels) -> NDArray[np.float64]:
@@ -139,24 +108,9 @@ def train_all(
 ) -> tuple[dict[ModelName, Probabilities], dict[ModelName, Fitted]]:
     """Cross-validate and fit every candidate, but for the pieces that are stored already.
 
-    Parameters
-    ----------
-    train : Examples
-        The training set.
-    config : TrainingConfig
-        Settings.
-    tick : callable
-        Told of progress; pieces that are stored already count as done at once.
-    checkpoints : Checkpoints
-        Where finished pieces are stored; those of other trainings are removed.
-
-    Returns
-    -------
-    out_of_fold : dict
-        Per candidate, one row of class probabilities per training basket, from a model that has
-        not seen the basket's fold.
-    fitted : dict
-        Per candidate, the model of the whole training set.
+    Per candidate, the first result has one row of class probabilities per training basket, from a
+    model that has not seen the basket's fold; the second, the model of the whole training set.
+    Checkpoints of other trainings are removed.
     """
     order = sorted(config.models, key=lambda name: -CANDIDATES[name].weight)
     for name in order:
@@ -177,7 +131,7 @@ def train_all(
             if stored is None
         }
         scores = {
-            (name, fold): pool.submit(_score_fold, name, fold, train, config, checkpoints)
+            (name, fold): pool.submit(fit_fold, name, fold, train, config, checkpoints)
             for (name, fold), stored in scored.items()
             if stored is None
         }
@@ -201,16 +155,6 @@ def train_all(
 def _stored_fit(checkpoints: Checkpoints, piece: str) -> Fitted | None:
     recalled = stored_model(checkpoints, piece)
     return Fitted(*recalled) if recalled else None
-
-
-def _score_fold(
-    name: ModelName, fold: int, train: Examples, config: TrainingConfig, checkpoints: Checkpoints
-) -> Probabilities:
-    piece = _of_fold(name, fold)
-    probabilities = fit_fold(name, fold, train, config, checkpoints, piece)
-    store_probabilities(checkpoints, piece, probabilities)
-    remove_progress(checkpoints, piece)
-    return probabilities
 
 
 def _of_fold(name: ModelName, fold: int) -> str:

@@ -13,19 +13,7 @@ from basketwise.schema import CLASSES
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of one set of predictions.
-
-    Attributes
-    ----------
-    accuracy, precision, recall, f1
-        The latter three are macro averages: the plain mean over Low, Medium and High.
-    per_class_precision, per_class_recall, per_class_f1
-        One entry per class.
-    support
-        Baskets of each class.
-    confusion
-        Rows: true class, columns: predicted class.
-    """
+    """Scores of one set of predictions; the macro averages are plain means over the classes."""
 
     accuracy: float
     precision: float
@@ -35,7 +23,9 @@ class Scores:
     per_class_recall: Floats
     per_class_f1: Floats
     support: Counts
+    """Baskets of each class."""
     confusion: Counts
+    """Rows: true class, columns: predicted class."""
 
 
 def confusion_matrix(true: NDArray[np.int8], predicted: NDArray[np.int8]) -> Counts:
@@ -70,10 +60,8 @@ def scores(confusion: Counts) -> Scores:
 
 def class_f1(confusions: NDArray[np.int64]) -> Floats:
     """Return each class's F1 of many matrices at once, shape (many, classes)."""
-    right = np.diagonal(confusions, axis1=-2, axis2=-1)
-    both = confusions.sum(axis=-1) + confusions.sum(axis=-2)
-    per_class: Floats = np.divide(2 * right, both, out=np.zeros(right.shape), where=both > 0)
-    return per_class
+    right = np.diagonal(confusions, axis1=-2, axis2=-1).astype(np.float64)
+    return _share(2 * right, confusions.sum(axis=-1) + confusions.sum(axis=-2))
 
 
 def macro_f1(confusions: NDArray[np.int64]) -> Floats:

@@ -88,20 +88,7 @@ def load_model(path: Path) -> Classifier:
 
 
 def loads_model(data: bytes, name: str) -> Classifier:
-    """Load a model from bytes, after an audit of all types in it.
-
-    Parameters
-    ----------
-    data : bytes
-        A skops file, from anywhere.
-    name : str
-        What errors call it.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or contains a type that no candidate of Basketwise is made of.
-    """
+    """Load a model from bytes that may come from anywhere, after an audit of all types in it."""
     import skops.io
 
     try:
@@ -181,10 +168,9 @@ def stored_probabilities(
     except (ValueError, EOFError) as error:
         _unusable(piece, error)
         return None
-    fits = isinstance(probabilities, np.ndarray) and probabilities.shape == (baskets, len(CLASSES))
-    return (
-        cast("Probabilities", probabilities) if fits and probabilities.dtype.kind == "f" else None
-    )
+    if not isinstance(probabilities, np.ndarray) or probabilities.dtype.kind != "f":
+        return None
+    return probabilities if probabilities.shape == (baskets, len(CLASSES)) else None
 
 
 def store_model(checkpoints: Checkpoints, piece: str, model: Classifier, seconds: float) -> None:

@@ -30,28 +30,19 @@ def decide(probabilities: Probabilities) -> Labels:
 def write_predictions(
     path: Path, examples: Examples, predictions: Mapping[Any, Probabilities]
 ) -> None:
-    """Write a prediction file.
+    """Write a prediction file: one row per basket.
 
-    Parameters
-    ----------
-    path : Path
-        The file: ``basket_id``, ``price_sensitivity``, per model ``<model>_p_low``,
-        ``<model>_p_medium``, ``<model>_p_high`` (Float32), and ``fold`` where there are folds.
-    examples : Examples
-        The baskets.
-    predictions : mapping
-        Per model, one row of probabilities per basket.
+    Its columns are ``basket_id``, ``price_sensitivity``, per model ``<model>_p_low``,
+    ``<model>_p_medium``, ``<model>_p_high`` (Float32), and ``fold`` where there are folds.
     """
     columns = {
         column: probabilities[:, k].astype(np.float32)
         for name, probabilities in predictions.items()
         for k, column in enumerate(probability_columns(name))
     }
-    labels = np.asarray(CLASSES)[examples.y]
+    labels = pl.Series(np.asarray(CLASSES)[examples.y], dtype=pl.String)
     folds = {FOLD: pl.Series(examples.fold)} if examples.fold.size else {}
-    pl.DataFrame(
-        {KEY: examples.ids, TARGET: pl.Series(labels, dtype=pl.String), **columns, **folds}
-    ).write_parquet(path)
+    pl.DataFrame({KEY: examples.ids, TARGET: labels, **columns, **folds}).write_parquet(path)
 
 
 def predicted_class(predictions: pl.DataFrame, model: str) -> Labels:

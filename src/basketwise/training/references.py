@@ -17,8 +17,6 @@ from basketwise.training.checkpoints import Checkpoints
 from basketwise.training.examples import Examples
 from basketwise.training.fitting import Fitted, fit
 
-INDEX_ONLY = "index_only"
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -53,26 +51,14 @@ def plan_references(winner: ModelName, groups: Sequence[str]) -> list[Plan]:
         if group not in others:
             plans.append(Plan(f"without_{group}", "ablation", winner, others, group))
     if of_index(groups):
-        plans.append(Plan(INDEX_ONLY, "rung", "logistic", of_index(groups)))
+        plans.append(Plan("index_only", "rung", "logistic", of_index(groups)))
     return plans
 
 
 def fit_references(
     plans: Sequence[Plan], train: Examples, config: TrainingConfig, checkpoints: Checkpoints
 ) -> dict[str, Fitted]:
-    """Fit every reference on the whole training set.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-        What to fit.
-    train : Examples
-        With the columns of every plan.
-    config : TrainingConfig
-        Settings.
-    checkpoints : Checkpoints
-        Where finished fits are stored.
-    """
+    """Fit every reference on the whole training set, which has the columns of all of them."""
     with abandoning_pool() as pool:
         work = {
             plan.name: pool.submit(

@@ -30,7 +30,7 @@ from basketwise.training.metrics import Scores, confusion_matrix, scores
 from basketwise.training.persistence import dump_model
 from basketwise.training.predictions import CALIBRATED, decide, write_predictions
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
-from basketwise.training.references import Plan, fit_references, plan_references
+from basketwise.training.references import fit_references, plan_references
 
 
 def run_training(
@@ -53,7 +53,7 @@ def run_training(
         Told of progress.
     checkpoints : Path or None
         Folder for finished pieces; a training that finds pieces of its own there goes on from them
-        and ends with the same result. None: none are kept.
+        and ends with the same result. None: none are stored.
 
     Raises
     ------
@@ -64,16 +64,24 @@ def run_training(
     train = _read(gold / TRAIN_FILE, metadata)
     _check_folds(train, config)
     seen = train.only(metadata.feature_columns)
-    kept = Checkpoints(checkpoints, training_key(gold, config))
+    pieces = Checkpoints(checkpoints, training_key(gold, config))
     # One BLAS thread: what a matrix product adds up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
-        out_of_fold, fitted = train_all(seen, config, tick, kept)
-        winner = _winner(train, out_of_fold, config)
+        out_of_fold, fitted = train_all(seen, config, tick, pieces)
+        # Of equals, the one that is named first.
+        winner = max(config.models, key=lambda name: _scored(train, out_of_fold[name]).f1)
         plans = plan_references(winner, metadata.groups)
-        references = fit_references(plans, train, config, kept)
+        references = fit_references(plans, train, config, pieces)
         calibration = fit_calibration(config.calibration, out_of_fold[winner], train.y)
         test = _read(gold / TEST_FILE, metadata)
-        of_train, of_test = _predict(fitted, references, plans, train, test, metadata)
+        models: dict[str, tuple[Fitted, list[str]]] = {
+            name: (model, metadata.feature_columns) for name, model in fitted.items()
+        }
+        models |= {plan.name: (references[plan.name], plan.columns) for plan in plans}
+        of_train, of_test = (
+            {name: model.predict(rows.only(columns).X) for name, (model, columns) in models.items()}
+            for rows in (train, test)
+        )
     of_test[CALIBRATED] = calibrate(of_test[winner], calibration)
     record = TrainingRecord(
         winner=winner,
@@ -82,7 +90,15 @@ def run_training(
             for name in config.models
         ],
         references=[
-            _reference(plan, references[plan.name], _scored(train, of_train[plan.name]))
+            ReferenceRecord(
+                model=plan.name,
+                algorithm=plan.algorithm,
+                groups=list(plan.groups),
+                train_accuracy=_scored(train, of_train[plan.name]).accuracy,
+                fit_seconds=references[plan.name].seconds,
+                kind=plan.kind,
+                without=plan.without,
+            )
             for plan in plans
         ],
         groups=metadata.groups,
@@ -101,40 +117,13 @@ def _read(path: Path, metadata: Metadata) -> Examples:
 
 
 def _check_folds(train: Examples, config: TrainingConfig) -> None:
-    held = int(train.fold.max()) + 1
-    if held != config.folds:
+    folds = int(train.fold.max()) + 1
+    if folds != config.folds:
         raise InputError(
-            f"The gold files hold {held} folds, training.folds is {config.folds}.",
+            f"The gold files contain {folds} folds, training.folds is {config.folds}.",
             "Folds are set when the index is learned: run 'basketwise etl' again, or set "
-            f"training.folds to {held}.",
+            f"training.folds to {folds}.",
         )
-
-
-def _winner(
-    train: Examples, out_of_fold: dict[ModelName, Probabilities], config: TrainingConfig
-) -> ModelName:
-    """Choose the best cross-validated macro-F1; of equals, the one named first."""
-    return max(config.models, key=lambda name: _scored(train, out_of_fold[name]).f1)
-
-
-def _predict(
-    fitted: dict[ModelName, Fitted],
-    references: dict[str, Fitted],
-    plans: list[Plan],
-    train: Examples,
-    test: Examples,
-    metadata: Metadata,
-) -> tuple[dict[str, Probabilities], dict[str, Probabilities]]:
-    """Score both parts with every model, each on the columns it knows."""
-    models: dict[str, tuple[Fitted, list[str]]] = {
-        name: (model, metadata.feature_columns) for name, model in fitted.items()
-    }
-    models |= {plan.name: (references[plan.name], plan.columns) for plan in plans}
-    of_train, of_test = (
-        {name: model.predict(part.only(columns).X) for name, (model, columns) in models.items()}
-        for part in (train, test)
-    )
-    return of_train, of_test
 
 
 def _scored(examples: Examples, probabilities: Probabilities) -> Scores:
@@ -159,18 +148,6 @@ def _candidate(
         cv_accuracy_std=float(per_fold.std()),
         cv_f1_mean=_scored(train, out_of_fold).f1,
         fit_seconds=fitted.seconds,
-    )
-
-
-def _reference(plan: Plan, fitted: Fitted, train_scores: Scores) -> ReferenceRecord:
-    return ReferenceRecord(
-        model=plan.name,
-        algorithm=plan.algorithm,
-        groups=list(plan.groups),
-        train_accuracy=train_scores.accuracy,
-        fit_seconds=fitted.seconds,
-        kind=plan.kind,
-        without=plan.without,
     )
 
 

@@ -29,23 +29,16 @@ MAX_BYTES = 2**28
 
 @dataclass(frozen=True)
 class DecisionTree:
-    """What of a fitted tree is needed to predict.
-
-    Attributes
-    ----------
-    left, right
-        Shape (nodes,): numbers of the children, -1 for a leaf; a child comes after its parent.
-    feature, threshold
-        Shape (nodes,): a row goes left where its feature is at most the threshold.
-    values
-        Shape (nodes, classes): class shares.
-    """
+    """What of a fitted tree is needed to predict: one entry per node."""
 
     left: NDArray[np.int64]
     right: NDArray[np.int64]
+    """Numbers of the children, -1 for a leaf; a child comes after its parent."""
     feature: NDArray[np.int64]
     threshold: NDArray[np.float64]
+    """A row goes left where its feature is at most the threshold."""
     values: Probabilities
+    """Class shares."""
 
     def predict_proba(self, X: Matrix) -> Probabilities:
         """Return the class shares of each row's leaf."""
@@ -60,20 +53,10 @@ class DecisionTree:
 
 
 def read_tree(data: bytes, features: int) -> DecisionTree | None:
-    """Read a decision tree from the content of ``model.skops``.
+    """Read a decision tree from the content of ``model.skops``, which may come from anywhere.
 
-    Parameters
-    ----------
-    data : bytes
-        A skops file, from anywhere.
-    features : int
-        How many features a row has.
-
-    Returns
-    -------
-    DecisionTree or None
-        None if it is no decision tree over so many features and our classes, or not as expected:
-        then scikit-learn's own loader has to judge it.
+    None if it is no decision tree over so many features and our classes, or not as expected: then
+    scikit-learn's own loader has to judge it.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

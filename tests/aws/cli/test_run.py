@@ -336,7 +336,7 @@ def test_an_archive_that_reaches_outside_is_not_used(
     monkeypatch.setattr(Job, "_take_outputs", replaced)
     refused = call(*command(cloud, raw, "evil"))
     assert refused.code == 3
-    assert f"holds {name!r}, which is not a plain file" in refused.err
+    assert f"contains {name!r}, which is not a plain file" in refused.err
     assert "Somebody else writes there" in refused.err
     assert not cloud.keys("artifacts/run-evil")
     assert not list(tmp_path.rglob("evil"))

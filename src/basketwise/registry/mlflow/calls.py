@@ -45,14 +45,7 @@ LOGIN = (
     "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, and "
     "what that user may do there."
 )
-DAMAGED = "The file is damaged: restore a copy of it, or move it away and start anew."
-UNREACHABLE = "Check that the MLflow server runs and can be reached from here."
-GONE = "The file is gone from the registry: use another version, or train and register again."
 DISK = "Free some disk space, then try again."
-BUSY = "Another process keeps writing to the registry: wait for it, then try again."
-NEWER = "A newer MLflow wrote this database: install that one or a later one."
-LIBRARY = "The server stores its files where this library is needed: install it."
-OTHERWISE = "Try again; if it fails again, check the registry and its log."
 
 LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -68,18 +61,12 @@ OLDER = "out-of-date database schema"
 
 @dataclass(frozen=True)
 class Address:
-    """Where a registry is.
-
-    Attributes
-    ----------
-    uri
-        As a person may see it: without a password.
-    folder
-        Of the embedded registry; None for a server.
-    """
+    """Where a registry is."""
 
     uri: str
+    """As a person may see it: without a password."""
     folder: Path | None = None
+    """Of the embedded registry; None for a server."""
 
 
 def connect(uri: str) -> MlflowClient:
@@ -103,14 +90,8 @@ def connect(uri: str) -> MlflowClient:
 def translated(address: Address, doing: str, call: Callable[[], T]) -> T:
     """Return what ``call`` returns, or raise our error for a failure of the registry.
 
-    Parameters
-    ----------
-    address : Address
-        The registry.
-    doing : str
-        What ``call`` is for, ``"reading the versions"``.
-    call : callable
-        Uses MLflow. Is repeated while SQLite says that it is locked: MLflow has rolled back then.
+    It is repeated while SQLite says that it is locked: MLflow has rolled back then. ``doing`` says
+    what it is for: ``"reading the versions"``.
 
     Raises
     ------
@@ -201,24 +182,27 @@ def _advice(error: Exception, address: Address, *, full: bool) -> str:
     if full:
         return DISK
     if codes & LOCKED:
-        return BUSY
+        return "Another process keeps writing to the registry: wait for it, then try again."
     if codes & BROKEN:
-        return DAMAGED
+        return "The file is damaged: restore a copy of it, or move it away and start anew."
     if any(isinstance(cause, ResolutionError) for cause in causes):
-        return NEWER
+        return "A newer MLflow wrote this database: install that one or a later one."
     if isinstance(error, ImportError):
-        return LIBRARY
+        return "The server stores its files where this library is needed: install it."
     for cause in causes:
         response = getattr(cause, "response", None)
         status = getattr(response, "status_code", None)
         if status in (401, 403) or getattr(cause, "error_code", None) in REFUSED:
             return LOGIN
         if status == 404 or isinstance(cause, FileNotFoundError):
-            return GONE
+            return (
+                "The file is gone from the registry: use another version, or train and register "
+                "again."
+            )
         if isinstance(cause, requests.ConnectionError | requests.Timeout):
-            return UNREACHABLE
+            return "Check that the MLflow server runs and can be reached from here."
         if isinstance(cause, PermissionError):
             return f"Give this user the right to read and write {cause.filename!r}."
     if OLDER in str(error):
         return f"Copy the database, then run: mlflow db upgrade '{address.uri}'"
-    return OTHERWISE
+    return "Try again; if it fails again, check the registry and its log."

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from basketwise.errors import WorkspaceError
+from basketwise.errors import writing
 
 DATABASE = "registry.db"
 
@@ -57,11 +57,6 @@ def create(database: Path) -> None:
 
     MLflow builds the tables in some fifty steps of seconds in all. Two processes that do so in one
     file break it, and so does a Ctrl-C between two steps.
-
-    Raises
-    ------
-    WorkspaceError
-        If its folder cannot be created.
     """
     if database.exists():
         return
@@ -69,13 +64,11 @@ def create(database: Path) -> None:
 
     from basketwise.registry.mlflow.calls import connect
 
-    try:
+    with writing(
+        f"The registry folder {database.parent} cannot be created",
+        "Choose a workspace that this user may write to.",
+    ):
         database.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WorkspaceError(
-            f"The registry folder {database.parent} cannot be created: {error.strerror or error}.",
-            "Choose a workspace that this user may write to.",
-        ) from error
     with FileLock(database.with_suffix(".lock"), timeout=CREATE_SECONDS):
         if database.exists():
             return
@@ -88,24 +81,9 @@ def create(database: Path) -> None:
 
 
 def read_records(database: Path, group: str) -> list[Record] | None:
-    """Read a group's versions, in no order.
+    """Read a group's versions from an existing SQLite file, in no order.
 
-    Parameters
-    ----------
-    database : Path
-        An existing SQLite file.
-    group : str
-        Name of the registered model.
-
-    Returns
-    -------
-    list of Record or None
-        None if the layout is not known, and MLflow must be asked.
-
-    Raises
-    ------
-    sqlite3.Error
-        If the file is damaged, locked or not readable.
+    None if the layout is not known, and MLflow must be asked.
     """
     with _opened(database) as connection:
         tables = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master")}

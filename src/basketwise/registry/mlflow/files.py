@@ -51,13 +51,7 @@ def safe_key(name: str) -> str:
 
 
 def store(client: MlflowClient, root: Path | None, run_id: str, submission: Submission) -> None:
-    """Store the model and the attachments with an MLflow run.
-
-    Parameters
-    ----------
-    root : Path or None
-        The artifact folder of the embedded registry; ``None`` sends the files to the server.
-    """
+    """Store the model and the attachments with an MLflow run; without a ``root``, on the server."""
     from basketwise.registry.mlflow.pyfunc import write_model
 
     with tempfile.TemporaryDirectory(prefix="basketwise-") as scratch:

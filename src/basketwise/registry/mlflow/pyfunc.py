@@ -82,15 +82,7 @@ def _load_pyfunc(path: str) -> Scoring:
 
 
 def write_model(folder: Path, archive: Path) -> None:
-    """Write an MLflow model around an archive.
-
-    Parameters
-    ----------
-    folder : Path
-        Created.
-    archive : Path
-        The ``model.tar.gz``; copied under that name.
-    """
+    """Write an MLflow model around a ``model.tar.gz`` to a new folder."""
     import yaml  # type: ignore[import-untyped]
     from mlflow import __version__ as mlflow_version
 

@@ -44,15 +44,8 @@ ARTIFACTS = "artifacts"
 class MlflowRegistry:
     """Stores versions in MLflow; reads the embedded registry's without it.
 
-    Parameters
-    ----------
-    address : Address
-        Where the registry is.
-    group : str
-        Name of the registered model and of the experiment.
-    connect : callable
-        Returns a client of the SQLite file, which it creates if needed, or of the server. Is only
-        called when MLflow is needed.
+    ``group`` is the name of the registered model and of the experiment. ``connect`` is only called
+    when MLflow is needed; it creates the SQLite file if need be.
     """
 
     def __init__(

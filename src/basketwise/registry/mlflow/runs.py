@@ -39,13 +39,7 @@ BATCH = 100
 
 
 def check_names(submission: Submission) -> None:
-    """Refuse what the registry could not give back as it was.
-
-    Raises
-    ------
-    InputError
-        For a metric that is not finite, or a tag that only the registry itself may set.
-    """
+    """Refuse what the registry could not give back as it was."""
     for name, value in submission.metrics.items():
         if not math.isfinite(value):
             raise InputError(
@@ -63,10 +57,7 @@ def check_names(submission: Submission) -> None:
 def ensure_group(client: MlflowClient, group: str, root: Path | None) -> str:
     """Return the id of the group's experiment; make it and the registered model if needed.
 
-    Raises
-    ------
-    DependencyError
-        If the experiment was deleted: MLflow keeps its name taken until it is restored.
+    A deleted experiment is refused: MLflow keeps its name taken until it is restored.
     """
     experiment = client.get_experiment_by_name(group)
     if experiment is None:
