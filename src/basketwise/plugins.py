@@ -15,7 +15,7 @@ STORAGES = {"s3": "basketwise.aws.storage.opening:open_storage"}
 DOWNLOADS = {"s3": "basketwise.aws.storage.opening:local_copy"}
 """Copies raw files to this machine, by the scheme of their address."""
 
-REGISTRIES = {"sagemaker": "basketwise.aws.registry.opening:open_registry"}
+REGISTRIES = {"sagemaker": "basketwise.aws.registry.registry:open_registry"}
 """Opens a registry, by ``registry.uri``."""
 
 CHECKS = {"s3": "basketwise.aws.checks.examine:examine"}

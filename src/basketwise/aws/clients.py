@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any
 
 from basketwise.aws.errors import translated
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, DependencyError
 
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_iam import IAMClient
-    from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_service_quotas import ServiceQuotasClient
-    from mypy_boto3_sts import STSClient
-
 INSTALL = "pip install boto3"
 
 
-@overload
-def client(service: Literal["cloudformation"], config: AwsConfig) -> CloudFormationClient: ...
-@overload
-def client(service: Literal["iam"], config: AwsConfig) -> IAMClient: ...
-@overload
-def client(service: Literal["logs"], config: AwsConfig) -> CloudWatchLogsClient: ...
-@overload
-def client(service: Literal["s3"], config: AwsConfig) -> S3Client: ...
-@overload
-def client(service: Literal["sagemaker"], config: AwsConfig) -> SageMakerClient: ...
-@overload
-def client(service: Literal["service-quotas"], config: AwsConfig) -> ServiceQuotasClient: ...
-@overload
-def client(service: Literal["sts"], config: AwsConfig) -> STSClient: ...
-def client(service: Any, config: AwsConfig) -> Any:
-    """Return a boto3 client of a service.
+def client(service: str, config: AwsConfig) -> Any:
+    """Return a boto3 client of a service; the functions that it is given to name its type.
 
     Parameters
     ----------
@@ -56,13 +33,11 @@ def client(service: Any, config: AwsConfig) -> Any:
         from botocore.config import Config as BotoConfig
     except ImportError as error:
         raise DependencyError("AWS needs the package boto3.", f"Install it: {INSTALL}") from error
-    # The region too is read from the profile, which may not exist.
-    with translated(f"open {service}"):
-        session = boto3.Session(region_name=config.region or None)
-        region = session.region_name
-    if not region:
-        raise ConfigError("No AWS region is known.", "Set aws.region, or AWS_DEFAULT_REGION.")
     # Adaptive: a throttled client slows down by itself instead of failing.
     options = BotoConfig(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10)
+    # The region too is read from the profile, which may not exist.
     with translated(f"open {service}"):
+        session: Any = boto3.Session(region_name=config.region or None)
+        if not session.region_name:
+            raise ConfigError("No AWS region is known.", "Set aws.region, or AWS_DEFAULT_REGION.")
         return session.client(service, endpoint_url=config.endpoint_url or None, config=options)

@@ -231,14 +231,14 @@ def test_a_status_set_in_sagemaker_meanwhile_is_not_overwritten(
 ) -> None:
     registry = place.open()
     registry.register(place.submission, who="ann")
-    keep = SageMakerRegistry._keep
+    keep = SageMakerRegistry._store
 
     def keep_then_console(self: SageMakerRegistry, *given: Any) -> None:
         keep(self, *given)
         place.console("1", "Rejected", "no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(SageMakerRegistry, "_keep", keep_then_console)
+        patch.setattr(SageMakerRegistry, "_store", keep_then_console)
         after = registry.set_state("1", APPROVED, who="ann", why="good")
     assert after.state is REJECTED
     assert [change.new for change in registry.history("1")] == [PENDING, APPROVED, REJECTED]
@@ -249,14 +249,14 @@ def test_of_two_changes_at_once_the_last_kept_counts_and_is_shown(
 ) -> None:
     ann, ben = place.open(), place.open()
     ann.register(place.submission, who="ann")
-    keep = SageMakerRegistry._keep
+    keep = SageMakerRegistry._store
 
     def keep_between(self: SageMakerRegistry, *given: Any) -> None:
-        monkeypatch.setattr(SageMakerRegistry, "_keep", keep)
+        monkeypatch.setattr(SageMakerRegistry, "_store", keep)
         keep(self, *given)
         ben.set_state("1", REJECTED, who="ben", why="bad")
 
-    monkeypatch.setattr(SageMakerRegistry, "_keep", keep_between)
+    monkeypatch.setattr(SageMakerRegistry, "_store", keep_between)
     ann.set_state("1", APPROVED, who="ann", why="good")
     told = [(change.new, change.who) for change in ann.history("1")]
     assert told == [(PENDING, "ann"), (APPROVED, "ann"), (REJECTED, "ben")]

@@ -18,12 +18,9 @@ PAGE = 100
 
 def group_is_there(sagemaker: SageMakerClient, group: str) -> bool:
     """Whether there is a model package group of that name."""
-    answer = ask(
-        f"look at the model package group {group}",
-        lambda: sagemaker.describe_model_package_group(ModelPackageGroupName=group),
-        missing,
-    )
-    return answer is not None
+    describe_group = sagemaker.describe_model_package_group
+    doing = f"look at the model package group {group}"
+    return ask(doing, lambda: describe_group(ModelPackageGroupName=group), missing) is not None
 
 
 def make_group(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> None:
@@ -84,21 +81,14 @@ def shown(package: Mapping[str, Any]) -> Shown:
     )
 
 
-def model_data_url(package: Mapping[str, Any]) -> str:
-    """Return where a described version's archive lies; empty if SageMaker does not say."""
-    containers = package.get("InferenceSpecification", {}).get("Containers") or [{}]
-    source = containers[0].get("ModelDataSource", {}).get("S3DataSource", {})
-    return str(containers[0].get("ModelDataUrl") or source.get("S3Uri", ""))
-
-
-def image_uri(package: Mapping[str, Any]) -> str | None:
-    """Return the image that serves a described version; None if SageMaker does not say."""
-    containers = package.get("InferenceSpecification", {}).get("Containers") or [{}]
-    found: str | None = containers[0].get("Image")
-    return found
+def served(package: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return where a described version's archive is ("" if unknown), and its image's URI."""
+    container = (package.get("InferenceSpecification", {}).get("Containers") or [{}])[0]
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    return str(container.get("ModelDataUrl") or source.get("S3Uri", "")), container.get("Image")
 
 
 def metrics_url(package: Mapping[str, Any]) -> str:
-    """Return where a described version's metrics lie; empty if it has none."""
+    """Return where a described version's metrics are stored; empty if it has none."""
     statistics = package.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
     return str(statistics.get("S3Uri", ""))

@@ -1,8 +1,8 @@
 """The document of a version: its metrics as SageMaker shows them, and what it has no field for.
 
 A model package takes 50 short properties and a description without line breaks. So everything that
-a submission says stands, unchanged, in the JSON file that the package names as its metrics. It is
-written before the package is made: a version never lacks it.
+a submission says is stored, unchanged, in the JSON file that the package names as its metrics. It
+is written before the package is made: a version never lacks it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from basketwise.registry.protocol import Submission
 OURS = "basketwise"
 QUALITY = "multiclass_classification_metrics"
 """The group of metrics that SageMaker's console draws for a classifier of several classes."""
-
-SHOWN = ("accuracy", "f1_score", "precision", "recall")
 
 METADATA = {
     "model_algorithm": "model_name",
@@ -65,7 +63,7 @@ def document_bytes(submission: Submission, *, at: datetime, who: str) -> bytes:
     quality = {
         # SageMaker's schema asks for a deviation, and for this word where there is none.
         name: {"value": metrics[name], "standard_deviation": "NaN"}
-        for name in SHOWN
+        for name in ("accuracy", "f1_score", "precision", "recall")
         if name in metrics
     }
     ours = {
@@ -89,8 +87,8 @@ def package_facts(submission: Submission, *, model_data_url: str, metrics_uri: s
     say where it comes from.
     """
     tags = submission.tags
-    known = {name: tags.get(tag, "") for name, tag in METADATA.items()}
-    own = {"model_version": submission.run_id, "model_sha256": submission.sha256}
+    metadata = {name: tags.get(tag, "") for name, tag in METADATA.items()}
+    metadata |= {"model_version": submission.run_id, "model_sha256": submission.sha256}
     # SageMaker takes no line breaks, nor anything else that is not seen.
     seen = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in submission.description)
     return PackageFacts(
@@ -99,31 +97,21 @@ def package_facts(submission: Submission, *, model_data_url: str, metrics_uri: s
         description=shorten(" ".join(seen.split()), DESCRIPTION_LENGTH),
         training_job=tags.get("training_job", ""),
         commit=tags.get("git_commit", ""),
-        metadata=known | own,
+        metadata=metadata,
     )
 
 
-def read_document(data: bytes, place: str) -> Document:
+def read_document(data: bytes, uri: str) -> Document:
     """Read a document; one that others wrote has the metrics at most.
 
-    Parameters
-    ----------
-    data : bytes
-        The JSON file.
-    place : str
-        Where it lies, for the error.
-
-    Raises
-    ------
-    DependencyError
-        If it is damaged.
+    Raises DependencyError, with the document's URI, if it is damaged.
     """
     try:
-        found: dict[str, Any] = json.loads(data)
-        if OURS not in found:
-            quality = found.get(QUALITY, {})
-            return Document(metrics={name: float(one["value"]) for name, one in quality.items()})
-        ours = found[OURS]
+        document: dict[str, Any] = json.loads(data)
+        if OURS not in document:
+            quality = document.get(QUALITY, {})
+            return Document(metrics={name: float(item["value"]) for name, item in quality.items()})
+        ours = document[OURS]
         return Document(
             run_id=str(ours["run_id"]),
             sha256=str(ours["sha256"]),
@@ -137,6 +125,6 @@ def read_document(data: bytes, place: str) -> Document:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DependencyError(
-            f"The registry's document {place} cannot be read: {type(error).__name__}: {error}.",
-            "It was damaged or replaced: put an earlier version of the object back.",
+            f"The registry's document {uri} cannot be read: {type(error).__name__}: {error}.",
+            "It was damaged or replaced: restore an earlier version of the object.",
         ) from error

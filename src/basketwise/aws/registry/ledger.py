@@ -1,8 +1,8 @@
 """The history of a version whose approval status SageMaker shows, and others may change there.
 
-SageMaker keeps one status and one comment, the last. The history is a row of entries in the
+SageMaker stores one status and one comment, the last. The history is a row of entries in the
 bucket, one object a change, and an entry is written *before* SageMaker's status is set. Each
-entry remembers the status and comment that stood in SageMaker before it, and the comment that goes
+entry records the status and comment that SageMaker had before it, and the comment that goes
 with a status names its entry. So whoever reads can tell apart, without any clock,
 
 - a status that was not set yet, as somebody is just doing it or was cut off: the entry counts;
@@ -30,15 +30,7 @@ COMMENT_LENGTH = 512
 
 @dataclass(frozen=True)
 class Shown:
-    """What SageMaker shows of a version.
-
-    Attributes
-    ----------
-    at
-        When it was changed last (UTC).
-    who
-        By whom, as far as SageMaker says; may be empty.
-    """
+    """What SageMaker shows of a version: changed last ``at`` (UTC) by ``who`` ("" if unknown)."""
 
     status: ApprovalState
     comment: str
@@ -48,15 +40,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class Entry:
-    """One change and what SageMaker showed before it.
-
-    Attributes
-    ----------
-    name
-        Sorts by time; empty for the registration, which no comment can name.
-    """
+    """One change, and the status and comment that SageMaker showed before it."""
 
     name: str
+    """Sorts by time; empty for the registration, which no comment can name."""
     change: Change
     status: ApprovalState
     comment: str
@@ -81,19 +68,13 @@ def entry_of(change: Change, shown: Shown) -> Entry:
 
 
 def entry_bytes(entry: Entry) -> bytes:
-    """Return an entry as it is kept."""
+    """Return an entry as it is stored."""
     seen = {"status": str(entry.status), "comment": entry.comment}
     return json.dumps(json.loads(ledger.entry_text(entry.change)) | {"seen": seen}).encode()
 
 
 def read_entry(version: str, name: str, data: bytes) -> Entry:
-    """Return a kept entry.
-
-    Raises
-    ------
-    DependencyError
-        If it is none.
-    """
+    """Return a stored entry; raises DependencyError if it is none."""
     try:
         text = data.decode()
         (change,) = ledger.read_entries(version, {ledger.ENTRY: text})
@@ -118,15 +99,13 @@ def found_outside(entries: Sequence[Entry], shown: Shown) -> Change | None:
     last = entries[-1]
     state = last.change.new
     untouched = (shown.status, shown.comment) == (last.status, last.comment)
+    named = [entry for entry in entries if entry.name and f"[{entry.name}]" in shown.comment]
     ours = any(
-        entry.name
-        and shown.comment.endswith(f"[{entry.name}]")
-        and shown.status == entry.change.new
-        for entry in entries
+        shown.comment.endswith(f"[{entry.name}]") and shown.status == entry.change.new
+        for entry in named
     )
     if shown.status == state or untouched or ours:
         return None
-    named = any(entry.name and f"[{entry.name}]" in shown.comment for entry in entries)
     # The console may leave our comment beside a status that it does not explain.
     said = "" if named else shown.comment
     by = f" by {shown.who}" if shown.who else ""

@@ -1,7 +1,7 @@
-"""What the registry on SageMaker keeps in the bucket: archives, documents, changes.
+"""What the registry on SageMaker stores in the bucket: archives, documents, changes.
 
 Nothing that is there is ever written again: every PUT says ``If-None-Match: *``, so a key means
-the same bytes for good, and what was read once may be kept in memory.
+the same bytes for good, and what was read once may be cached in memory.
 """
 
 from __future__ import annotations
@@ -22,23 +22,12 @@ if TYPE_CHECKING:
 REGISTERED = "registered-"
 """What the folders below ``artifacts/`` begin with that hold the archives of a run's versions."""
 
-JSON = "application/json"
-ATTACHED = "application/octet-stream"
-
 DOCUMENT_BYTES = 4_000_000
 """A document that is longer is not one of ours."""
 
 
 class Documents:
-    """The registry's files in a bucket, by their whole keys.
-
-    Parameters
-    ----------
-    s3 : boto3 client
-        Of S3.
-    names : AwsNames
-        Bucket and prefix.
-    """
+    """The registry's files in a bucket, by their whole keys."""
 
     def __init__(self, s3: S3Client, names: AwsNames) -> None:
         self.bucket = Bucket(s3, names.bucket)
@@ -52,13 +41,7 @@ class Documents:
         return address.key if is_ours and address.key else None
 
     def read(self, key: str) -> bytes:
-        """Return the bytes of a document.
-
-        Raises
-        ------
-        DependencyError
-            If it cannot be read, or is longer than ``DOCUMENT_BYTES``.
-        """
+        """Return the bytes of a document of at most ``DOCUMENT_BYTES``."""
         if key not in self._read:
             data = self.bucket.get(key, DOCUMENT_BYTES + 1)
             if data is None:
@@ -76,7 +59,8 @@ class Documents:
 
     def write(self, key: str, data: bytes | Path) -> None:
         """Write a document or a file; if the key exists it stays as it is."""
-        self.bucket.put(key, data, JSON if isinstance(data, bytes) else ATTACHED, new=True)
+        kind = "application/json" if isinstance(data, bytes) else "application/octet-stream"
+        self.bucket.put(key, data, kind, new=True)
 
     def store_archive(self, path: Path, run_id: str, digest: str) -> str:
         """Store a model archive, and return its key: ``artifacts/registered-<run>/<digest>/…``.
@@ -95,13 +79,7 @@ class Documents:
         return key
 
     def fetch(self, key: str, path: Path) -> Path:
-        """Copy an object to a local file, unchecked.
-
-        Raises
-        ------
-        DependencyError
-            If it is gone, or S3 refuses.
-        """
+        """Copy an object to a local file, unchecked."""
         try:
             self.bucket.fetch(self.bucket.listed(key)[key], path)
         except (KeyError, ChangedError) as error:
@@ -113,6 +91,6 @@ def gone(uri: str) -> DependencyError:
     """Return the error for an archive that is no longer there."""
     return DependencyError(
         f"{uri} is gone.",
-        "'basketwise aws clean' removes archives of rejected versions; a versioned bucket keeps "
-        "them for a time, to be brought back. Else train again.",
+        "'basketwise aws clean' removes archives of rejected versions; from a versioned bucket "
+        "they can be restored for a time. Else train again.",
     )

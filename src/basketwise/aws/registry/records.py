@@ -15,7 +15,7 @@ from basketwise.registry.protocol import Change, ModelVersion
 
 @dataclass(frozen=True)
 class Record:
-    """A version: what SageMaker says and what the bucket holds."""
+    """A version: what SageMaker says and what the bucket contains."""
 
     version: str
     arn: str
@@ -29,15 +29,15 @@ class Record:
     entries: tuple[Entry, ...]
 
     @property
-    def found(self) -> Change | None:
-        """The change that was made in SageMaker and is not kept yet."""
+    def unrecorded(self) -> Change | None:
+        """The change that was made in SageMaker and is not stored yet."""
         return sagemaker_ledger.found_outside(self.entries, self.shown)
 
     @property
     def history(self) -> list[Change]:
         """All changes, oldest first."""
-        kept = [entry.change for entry in self.entries]
-        return [*kept, self.found] if self.found else kept
+        stored = [entry.change for entry in self.entries]
+        return [*stored, self.unrecorded] if self.unrecorded else stored
 
 
 def changes_of(records: Iterable[Record]) -> list[Change]:
@@ -45,14 +45,8 @@ def changes_of(records: Iterable[Record]) -> list[Change]:
     return [change for record in records for change in record.history]
 
 
-def one_of(records: list[Record], version: str, group: str) -> Record:
-    """Return one version.
-
-    Raises
-    ------
-    InputError
-        If there is none of that number.
-    """
+def record_of(records: list[Record], version: str, group: str) -> Record:
+    """Return the record of a version; raises InputError if there is none of that number."""
     for record in records:
         if record.version == version:
             return record
@@ -64,8 +58,8 @@ def one_of(records: list[Record], version: str, group: str) -> Record:
 
 
 def version_of(records: list[Record], version: str, group: str) -> ModelVersion:
-    """Return one of ``records``, which are all that the registry holds, as everybody sees it."""
-    record = one_of(records, version, group)
+    """Return one of ``records``, which are all that the registry contains, as everybody sees it."""
+    record = record_of(records, version, group)
     history, document = record.history, record.document
     said = record.description if document.description is None else document.description
     return ModelVersion(
@@ -81,5 +75,5 @@ def version_of(records: list[Record], version: str, group: str) -> ModelVersion:
         metrics=dict(document.metrics),
         tags=dict(document.tags),
         image_uri=record.image_uri,
-        champion=version == ledger.leading({one.version: one.history for one in records}),
+        champion=version == ledger.leading({other.version: other.history for other in records}),
     )

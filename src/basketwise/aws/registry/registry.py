@@ -1,6 +1,6 @@
 """The registry on SageMaker Model Registry: a model package group, one package a version.
 
-What a version is stands in its document, and each change of its state is one more object in the
+A version is described by its document, and each change of its state is one more object in the
 bucket::
 
     model-registry/<group>/submissions/<id>/metrics.json         the document, then the attachments
@@ -16,22 +16,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from basketwise.aws.names import AwsNames
+from basketwise.aws import clients
+from basketwise.aws.errors import translated
+from basketwise.aws.names import AwsNames, names_of
 from basketwise.aws.registry import calls as sagemaker_calls
 from basketwise.aws.registry import ledger as sagemaker_ledger
-from basketwise.aws.registry.document import (
-    Document,
-    document_bytes,
-    package_facts,
-    read_document,
-)
+from basketwise.aws.registry.document import Document, document_bytes, package_facts, read_document
 from basketwise.aws.registry.ledger import Entry
 from basketwise.aws.registry.objects import Documents, gone
-from basketwise.aws.registry.records import Record, changes_of, one_of, version_of
+from basketwise.aws.registry.records import Record, changes_of, record_of, version_of
 from basketwise.aws.requests.model_package import package, package_group
 from basketwise.config import Config
 from basketwise.errors import DependencyError
@@ -52,17 +50,7 @@ AT_ONCE = 8
 
 
 class SageMakerRegistry:
-    """Keeps versions in SageMaker Model Registry and in the workspace's bucket.
-
-    Parameters
-    ----------
-    sagemaker, s3 : boto3 clients
-        Of one region.
-    names : AwsNames
-        Names the group and the place in the bucket.
-    config : Config
-        Section ``aws`` says which container serves the models.
-    """
+    """Stores versions in SageMaker Model Registry and in the workspace's bucket."""
 
     def __init__(
         self, sagemaker: SageMakerClient, s3: S3Client, *, names: AwsNames, config: Config
@@ -77,22 +65,22 @@ class SageMakerRegistry:
         """Nothing takes long ahead of a registration here."""
 
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
-        """Keep a new version; it exists only once all its files are kept."""
+        """Store a new version; it exists only once all its files are stored."""
         check_files(submission)
         if not sagemaker_calls.group_is_there(self._sagemaker, self._names.group):
             sagemaker_calls.make_group(self._sagemaker, package_group(self._names))
         at = ledger.next_moment(changes_of(self._records()))
-        documents, place = self._documents, f"{self._folder}/submissions/{uuid4().hex}"
+        documents, folder = self._documents, f"{self._folder}/submissions/{uuid4().hex}"
         archive = documents.store_archive(
             submission.model_archive, submission.run_id, submission.sha256
         )
         for path in submission.attachments:
-            documents.write(f"{place}/attachments/{path.name}", path)
-        documents.write(f"{place}/{METRICS_FILE}", document_bytes(submission, at=at, who=who))
+            documents.write(f"{folder}/attachments/{path.name}", path)
+        documents.write(f"{folder}/{METRICS_FILE}", document_bytes(submission, at=at, who=who))
         facts = package_facts(
             submission,
             model_data_url=documents.bucket.uri(archive),
-            metrics_uri=documents.bucket.uri(f"{place}/{METRICS_FILE}"),
+            metrics_uri=documents.bucket.uri(f"{folder}/{METRICS_FILE}"),
         )
         request = package(self._names, self._config, facts)
         arn = sagemaker_calls.make_package(self._sagemaker, request)
@@ -115,17 +103,17 @@ class SageMakerRegistry:
     def set_state(self, version: str, state: ApprovalState, *, who: str, why: str) -> ModelVersion:
         """Add a change to a version's history, then set what SageMaker shows.
 
-        Changes found in SageMaker are kept first, and statuses that somebody was cut off from
+        Changes made in SageMaker are stored first, and statuses that somebody was cut off from
         setting are set too.
         """
         records = self._records()
-        record = one_of(records, version, self._names.group)
+        record = record_of(records, version, self._names.group)
         key = self._documents.key_of(record.model_data_url)
         if state is ApprovalState.APPROVED and key and self._documents.bucket.digest(key) is None:
             raise gone(record.model_data_url)
         for other in records:
-            if other.found:
-                self._keep(other, sagemaker_ledger.entry_of(other.found, other.shown))
+            if other.unrecorded:
+                self._store(other, sagemaker_ledger.entry_of(other.unrecorded, other.shown))
         change = Change(
             at=ledger.next_moment(changes_of(records)),
             version=version,
@@ -134,22 +122,26 @@ class SageMakerRegistry:
             who=who,
             why=why,
         )
-        self._keep(record, sagemaker_ledger.entry_of(change, record.shown))
+        self._store(record, sagemaker_ledger.entry_of(change, record.shown))
         records = self._records()
         for other in records:
-            self._show(other, always=other.version == version)
+            last = other.entries[-1]
+            is_shown = other.version != version and other.shown.status == last.change.new
+            if not (is_shown or other.unrecorded) and last.name:
+                comment = sagemaker_ledger.comment_of(last)
+                sagemaker_calls.show(self._sagemaker, other.arn, last.change.new, comment)
         return version_of(records, version, self._names.group)
 
     def history(self, version: str | None = None) -> list[Change]:
         """Return the changes of one version, or of all, oldest first."""
         records = self._records()
         if version is not None:
-            return one_of(records, version, self._names.group).history
+            return record_of(records, version, self._names.group).history
         return sorted(changes_of(records), key=lambda change: (change.at, int(change.version)))
 
     def fetch(self, version: str, folder: Path) -> Path:
-        """Bring a version's ``model.tar.gz`` into ``folder``, checked against its digest."""
-        record = one_of(self._records(), version, self._names.group)
+        """Fetch a version's ``model.tar.gz`` into ``folder``, checked against its digest."""
+        record = record_of(self._records(), version, self._names.group)
         key = self._documents.key_of(record.model_data_url)
         if not record.document.sha256 or key is None:
             raise DependencyError(
@@ -161,36 +153,27 @@ class SageMakerRegistry:
             archive = self._documents.fetch(key, Path(scratch) / ARCHIVE)
             return accept(archive, folder, version=version, expected=record.document.sha256)
 
-    def _keep(self, record: Record, entry: Entry) -> None:
+    def _store(self, record: Record, entry: Entry) -> None:
         key = f"{record.changes}{entry.name}.json"
         self._documents.write(key, sagemaker_ledger.entry_bytes(entry))
 
-    def _show(self, record: Record, *, always: bool) -> None:
-        last = record.entries[-1]
-        if record.found or not last.name:
-            return
-        if always or record.shown.status != last.change.new:
-            comment = sagemaker_ledger.comment_of(last)
-            sagemaker_calls.show(self._sagemaker, record.arn, last.change.new, comment)
-
     def _records(self, *made: str) -> list[Record]:
         """Return all versions, newest first; ``made`` names some that exist for certain."""
-        records = self._look(*made)
-        # Somebody who made two changes while we looked would seem to have made none.
-        return self._look(*made) if any(record.found for record in records) else records
+        records = self._read(*made)
+        # Somebody who made two changes while we read would seem to have made none.
+        return self._read(*made) if any(record.unrecorded for record in records) else records
 
-    def _look(self, *made: str) -> list[Record]:
+    def _read(self, *made: str) -> list[Record]:
         listed = sagemaker_calls.package_arns(self._sagemaker, self._names.group)
         arns = sorted({*listed, *made}, key=lambda arn: int(arn.rpartition("/")[2]), reverse=True)
         if not arns:
             return []
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            packages = list(
-                pool.map(lambda arn: sagemaker_calls.describe(self._sagemaker, arn), arns)
-            )
+            describe = partial(sagemaker_calls.describe, self._sagemaker)
+            packages = list(pool.map(describe, arns))
             # Asked for after SageMaker's statuses: every status then finds the entry it names.
             keys = sorted(self._documents.bucket.listed(f"{self._folder}/changes/"))
-            return list(pool.map(lambda one: self._record(one, keys), packages))
+            return list(pool.map(lambda package: self._record(package, keys), packages))
 
     def _record(self, described: Mapping[str, Any], keys: list[str]) -> Record:
         arn: str = described["ModelPackageArn"]
@@ -205,11 +188,12 @@ class SageMakerRegistry:
         first = sagemaker_ledger.registration(
             version, document.at or made, document.who or sagemaker_ledger.SAGEMAKER
         )
+        model_data_url, image_uri = sagemaker_calls.served(described)
         return Record(
             version=version,
             arn=arn,
-            model_data_url=sagemaker_calls.model_data_url(described),
-            image_uri=sagemaker_calls.image_uri(described),
+            model_data_url=model_data_url,
+            image_uri=image_uri,
             description=described.get("ModelPackageDescription", ""),
             shown=sagemaker_calls.shown(described),
             document=document,
@@ -220,3 +204,16 @@ class SageMakerRegistry:
     def _entry(self, version: str, key: str) -> Entry:
         name = key.rpartition("/")[2].removesuffix(".json")
         return sagemaker_ledger.read_entry(version, name, self._documents.read(key))
+
+
+def open_registry(config: Config, workspace: str) -> SageMakerRegistry:
+    """Open the registry of the account whose credentials are used; its files are in a bucket.
+
+    Raises DependencyError if boto3 is not installed, or AWS refuses.
+    """
+    sagemaker, s3 = clients.client("sagemaker", config.aws), clients.client("s3", config.aws)
+    with translated("find out whose account this is"):
+        account = clients.client("sts", config.aws).get_caller_identity()["Account"]
+    region = sagemaker.meta.region_name
+    names = names_of(config, account_id=account, region=region, workspace=workspace)
+    return SageMakerRegistry(sagemaker, s3, names=names, config=config)
