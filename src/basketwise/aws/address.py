@@ -48,13 +48,7 @@ def is_address(text: str) -> bool:
 
 
 def workspace_address(location: str) -> Address:
-    """Take the address of a workspace apart.
-
-    Raises
-    ------
-    ConfigError
-        If no bucket can have this name, or no workspace this prefix.
-    """
+    """Take a workspace's address apart; raises ConfigError if it can be none."""
     address = Address.parse(location)
     parts = address.key.split("/") if address.key else []
     if not BUCKET.fullmatch(address.bucket) or {"", ".", "..", OWN} & set(parts):

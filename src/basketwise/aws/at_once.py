@@ -25,17 +25,10 @@ class GivenUpError(Exception):
 
 
 def each(do: Callable[[Thing], None], things: Iterable[Thing]) -> None:
-    """Do something with each thing, several at a time; the first error ends it.
+    """Call a function with each thing, in several threads at a time; the first error ends it.
 
     It returns, or raises, when no task is running any more. A task that takes long calls
     :func:`go_on` between its steps, so that an error elsewhere, or Ctrl-C, is not kept waiting.
-
-    Parameters
-    ----------
-    do : callable
-        Called in other threads.
-    things : iterable
-        What it is called with.
     """
     from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
@@ -62,12 +55,6 @@ def is_ending() -> bool:
 
 
 def go_on() -> None:
-    """Return, unless this task is no longer wanted.
-
-    Raises
-    ------
-    GivenUpError
-        If it is not.
-    """
+    """Return, unless this task is no longer wanted: then raise GivenUpError."""
     if is_ending():
         raise GivenUpError

@@ -19,21 +19,13 @@ DENIED = frozenset(
 )
 NO_BUCKET = frozenset({"NoSuchBucket"})
 NO_OBJECT = frozenset({"NoSuchKey", "NotFound", "404"})
-MISSING = NO_BUCKET | {
-    "NoSuchEntity",
-    "ResourceNotFound",
-    "ResourceNotFoundException",
-}
-EXISTS = frozenset({"ResourceInUse"})
+MISSING = NO_BUCKET | {"NoSuchEntity", "ResourceNotFound", "ResourceNotFoundException"}
 CONFLICT = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 """Somebody else has written the object, or it is there already."""
 
 INVALID = frozenset({"ValidationException", "ValidationError"})
 """SageMaker and CloudFormation have no code of their own for what does not exist or exists already:
 they refuse the request, and only the message tells these from one that is malformed."""
-
-MISSING_TEXTS = ("does not exist", "could not find", "cannot find", "not found")
-EXISTS_TEXTS = ("already exists",)
 
 LOGGED_OUT = frozenset(
     {
@@ -102,8 +94,8 @@ def hint_for(code: str) -> str:
 
 def code_of(error: BaseException | None) -> str:
     """Return AWS's code of a refusal, or of the refusal that caused an error of ours; else ''."""
-    for one in (error, getattr(error, "__cause__", None)):
-        if answer := getattr(one, "response", None):
+    for refusal in (error, getattr(error, "__cause__", None)):
+        if answer := getattr(refusal, "response", None):
             return str(answer.get("Error", {}).get("Code", ""))
     return ""
 
@@ -113,19 +105,15 @@ def no_object(error: ClientError) -> bool:
     return code_of(error) in NO_OBJECT
 
 
-def no_upload(error: ClientError) -> bool:
-    """Whether there is no such upload in parts, or no more."""
-    return no_object(error) or code_of(error) == "NoSuchUpload"
-
-
 def missing(error: ClientError) -> bool:
     """Whether what a request is about does not exist."""
-    return code_of(error) in MISSING or _invalid(error, MISSING_TEXTS)
+    texts = ("does not exist", "could not find", "cannot find", "not found")
+    return code_of(error) in MISSING or _invalid(error, *texts)
 
 
 def exists(error: ClientError) -> bool:
     """Whether what a request is to create exists already."""
-    return code_of(error) in EXISTS or _invalid(error, EXISTS_TEXTS)
+    return code_of(error) == "ResourceInUse" or _invalid(error, "already exists")
 
 
 def conflict(error: ClientError) -> bool:
@@ -138,7 +126,7 @@ def changed(error: ClientError) -> bool:
     return no_object(error) or conflict(error)
 
 
-def _invalid(error: ClientError, texts: tuple[str, ...]) -> bool:
+def _invalid(error: ClientError, *texts: str) -> bool:
     message = str(error.response.get("Error", {}).get("Message", "")).lower()
     return code_of(error) in INVALID and any(text in message for text in texts)
 
@@ -187,16 +175,11 @@ def ask(
     Parameters
     ----------
     doing : str
-        What is tried, see :func:`translated`.
+        What is tried, see :func:`translated`; any other refusal is raised as it says.
     request : callable
         Makes the request.
     unless : callable
         Whether a refusal is the expected one: :func:`missing`, :func:`exists` …
-
-    Raises
-    ------
-    DependencyError
-        For any other refusal.
     """
     from botocore.exceptions import ClientError
 

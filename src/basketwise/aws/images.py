@@ -49,12 +49,7 @@ SageMaker Python SDK, image_uri_config/sklearn.json, 2025). It is the same for e
 
 
 def prebuilt_image(region: str) -> str:
-    """Return the URI of AWS's scikit-learn image in a region.
-
-    Raises
-    ------
-    ConfigError
-        If AWS has published none there, as far as is known here.
+    """Return the URI of AWS's scikit-learn image in a region; raises ConfigError if unknown.
 
     Examples
     --------

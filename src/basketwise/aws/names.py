@@ -18,14 +18,8 @@ PROJECT = "RetailPredictionMLOps"
 class AwsNames:
     """Names of one project in one account and region.
 
-    Attributes
-    ----------
-    account_id
-        Twelve digits.
-    prefix
-        Of the workspace in the bucket; empty, or without slashes at its ends.
-    group
-        The model package group.
+    ``prefix`` is the workspace's in the bucket: empty, or without slashes at its ends; ``group``
+    is the model package group.
 
     Examples
     --------
@@ -130,14 +124,6 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
 
 
 def tags(names: AwsNames, **more: str) -> list[dict[str, str]]:
-    """Return the tags of a resource, as boto3 takes them.
-
-    Parameters
-    ----------
-    names : AwsNames
-        Names of everything.
-    **more : str
-        Further tags.
-    """
+    """Return the tags of a resource, with ``more`` of its own, as boto3 takes them."""
     values = {"Project": PROJECT, "Environment": names.environment, **more}
     return [{"Key": key, "Value": value} for key, value in values.items()]

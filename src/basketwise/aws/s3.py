@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
@@ -44,24 +43,13 @@ class BrokenOffError(DependencyError):
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object as it was listed.
-
-    Attributes
-    ----------
-    key
-        Of its bytes.
-    size
-        Bytes.
-    etag
-        Changes with the bytes.
-    modified
-        When it was written (UTC); None if that is not known.
-    """
+    """An object as it was listed: ``size`` in bytes, an ``etag`` that changes with the bytes."""
 
     key: str
     size: int
     etag: str
     modified: datetime | None = field(default=None, compare=False)
+    """When it was written (UTC); None if that is not known."""
 
 
 class Bucket:
@@ -76,10 +64,7 @@ class Bucket:
     prefix : str
         Without slashes at its ends; empty for the whole bucket.
 
-    Raises
-    ------
-    DependencyError
-        From any method, if S3 refuses or cannot be reached.
+    Raises DependencyError from any method, if S3 refuses or cannot be reached.
     """
 
     def __init__(self, client: S3Client, name: str, prefix: str = "") -> None:
@@ -100,13 +85,11 @@ class Bucket:
 
     def get(self, key: str, limit: int | None = None) -> bytes | None:
         """Return an object's bytes, the first ``limit`` of them; None if there is none."""
-        return ask(
-            f"read {self.uri(key)}",
-            lambda: self.client.get_object(Bucket=self.name, Key=self.full(key))["Body"].read(
-                limit
-            ),
-            no_object,
-        )
+
+        def read() -> bytes:
+            return self.client.get_object(Bucket=self.name, Key=self.full(key))["Body"].read(limit)
+
+        return ask(f"read {self.uri(key)}", read, no_object)
 
     def fetch(self, listed: S3Object, path: Path) -> None:
         """Write an object's bytes to a new file, trying again; ChangedError if it is another now.
@@ -129,12 +112,9 @@ class Bucket:
         from urllib3.exceptions import HTTPError
 
         # Bytes of another version than was listed would not be of one moment.
+        uri, key, get = self.uri(listed.key), self.full(listed.key), self.client.get_object
         answer = ask(
-            f"read {self.uri(listed.key)}",
-            lambda: self.client.get_object(
-                Bucket=self.name, Key=self.full(listed.key), IfMatch=listed.etag
-            ),
-            changed,
+            f"read {uri}", lambda: get(Bucket=self.name, Key=key, IfMatch=listed.etag), changed
         )
         if answer is None:
             raise ChangedError
@@ -143,30 +123,16 @@ class Bucket:
         except (BotoCoreError, HTTPError, ConnectionError, TimeoutError) as error:
             # The client repeats a request by itself, but not for the bytes after the answer.
             raise BrokenOffError(
-                f"Reading {self.uri(listed.key)} broke off: {error}.",
+                f"Reading {uri} broke off: {error}.",
                 "Check the network, then start the same command again.",
             ) from error
 
     def put(
         self, key: str, data: bytes | Path, kind: str = "binary/octet-stream", *, new: bool = False
     ) -> bool:
-        """Write an object in one request, with its sha256.
+        """Write an object of a media type in one request, with its sha256; say if it was written.
 
-        Parameters
-        ----------
-        key : str
-            Its key.
-        data : bytes or Path
-            All of it, or the file that holds it.
-        kind : str
-            Its media type.
-        new : bool
-            Whether an object that exists stays as it is.
-
-        Returns
-        -------
-        bool
-            Whether it was written.
+        It is written unless it is to be ``new`` and there is one of that key.
         """
         condition: Any = {"IfNoneMatch": "*"} if new else {}
         with data.open("rb") if isinstance(data, Path) else BytesIO(data) as stream:
@@ -190,11 +156,10 @@ class Bucket:
 
     def digest(self, key: str) -> str | None:
         """Return the sha256 of an object, "" if S3 does not know it, None without the object."""
+        name, full, head = self.name, self.full(key), self.client.head_object
         answer = ask(
             f"look at {self.uri(key)}",
-            lambda: self.client.head_object(
-                Bucket=self.name, Key=self.full(key), ChecksumMode="ENABLED"
-            ),
+            lambda: head(Bucket=name, Key=full, ChecksumMode="ENABLED"),
             no_object,
         )
         if answer is None:
@@ -207,7 +172,7 @@ class Bucket:
 
     def send(self, path: Path, key: str) -> None:
         """Write a file's bytes; nothing is left of an upload that fails."""
-        with self._asking("write", key):
+        with translated(f"write {self.uri(key)}"):
             self._transfer("upload", PART, str(path), self.name, self.full(key), {})
 
     def copy(self, source: str, key: str, etag: str = "") -> None:
@@ -270,26 +235,23 @@ class Bucket:
             PaginationConfig={"MaxItems": most} if most else {},
         )
         skip = len(self.full("x")) - 1
-        with self._asking("list", start):
+        with translated(f"list {self.uri(start)}"):
             objects = [
-                S3Object(one["Key"][skip:], one["Size"], one["ETag"], one["LastModified"])
+                S3Object(item["Key"][skip:], item["Size"], item["ETag"], item["LastModified"])
                 for page in pages
-                for one in page.get("Contents", [])
+                for item in page.get("Contents", [])
             ]
-        return {one.key: one for one in objects}
+        return {listed.key: listed for listed in objects}
 
     def abort_parts(self, root: str) -> None:
         """Give up uploads below a key that were begun and not completed."""
         pages = self.client.get_paginator("list_multipart_uploads")
-        with self._asking("list", root):
+        with translated(f"list {self.uri(root)}"):
             for page in pages.paginate(Bucket=self.name, Prefix=f"{self.full(root)}/"):
                 for upload in page.get("Uploads", []):
                     self.client.abort_multipart_upload(
                         Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"]
                     )
-
-    def _asking(self, verb: str, key: str) -> AbstractContextManager[None]:
-        return translated(f"{verb} {self.uri(key)}")
 
 
 class _Interrupter:

@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 
 from basketwise.aws.clients import client
 from basketwise.aws.requests.entry import RUN, RUN_SCRIPT
-from basketwise.aws.running.executions import execution_arn, find_execution, follow, look
+from basketwise.aws.running.executions import describe, execution_arn, find_execution, follow
 from basketwise.aws.running.pipelines import start, upsert
 from basketwise.config import Config
 from basketwise.errors import DependencyError, InputError
@@ -96,7 +96,7 @@ def test_steps_come_with_their_time_and_what_they_made(stubbed: tuple[Any, Stubb
         step("Train", "Executing", Metadata={"TrainingJob": {"Arn": JOB}}),
         {"StepName": "Evaluate", "StepStatus": "Starting"},
     )
-    found = look(sagemaker, ARN)
+    found = describe(sagemaker, ARN)
     assert (found.name, found.status, found.reason) == ("run-1", "Executing", "")
     assert found.started == "2026-02-03T12:00:05+00:00"
     etl, train, evaluate = found.steps
@@ -180,8 +180,8 @@ def test_executions_are_found_by_name_id_or_as_the_latest(cloud: Cloud, sagemake
         execution_arn(sagemaker, cloud.names, "run-9")
     assert caught.value.hint == "The latest: run-6, run-5, run-4, run-3, run-2."
     with pytest.raises(InputError, match="no execution arn"):
-        look(sagemaker, f"{arns[0]}x")
-    wait_for(lambda: look(sagemaker, arns[-1]).status == "Failed")
+        describe(sagemaker, f"{arns[0]}x")
+    wait_for(lambda: describe(sagemaker, arns[-1]).status == "Failed")
 
 
 def test_without_a_pipeline_it_says_what_to_do(sagemaker: Any, cloud: Cloud) -> None:

@@ -110,7 +110,7 @@ def status(execution: str, common: Common) -> None:
     config = common.config()
     names = names_of_account(config, common.workspace)
     sagemaker = client("sagemaker", config.aws)
-    found = executions.look(sagemaker, executions.execution_arn(sagemaker, names, execution))
+    found = executions.describe(sagemaker, executions.execution_arn(sagemaker, names, execution))
     if common.as_json:
         print_json(_document(found))
     else:

@@ -18,7 +18,6 @@ from basketwise.errors import DependencyError
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
-USEFUL = frozenset({"Completed", "InProgress"})
 ATTEMPTS = 50
 """So many jobs of a run and a stage at most."""
 
@@ -40,21 +39,9 @@ def marked(request: dict[str, Any], digest: str) -> dict[str, Any]:
 
 
 def attempts(sagemaker: SageMakerClient, kind: Kind, first: str) -> Iterator[JobState]:
-    """Give all jobs of a run and a stage, oldest first.
+    """Give all jobs of a run and a stage, oldest first, by the name of the first.
 
-    Parameters
-    ----------
-    sagemaker : boto3 client
-        Of SageMaker.
-    kind
-        ``Processing`` or ``Training``.
-    first : str
-        Name of the first; further ones have a number behind it.
-
-    Raises
-    ------
-    DependencyError
-        If there are too many.
+    Raises DependencyError if there are too many.
     """
     for number in range(1, ATTEMPTS + 1):
         state = describe(sagemaker, kind, name_of(first, number))
@@ -86,10 +73,8 @@ def choose(
 
     Parameters
     ----------
-    sagemaker : boto3 client
-        Of SageMaker.
-    kind
-        ``Processing`` or ``Training``.
+    sagemaker, kind
+        Whom to ask about jobs of which kind.
     request : dict
         Of the first attempt, marked.
     workspace : str
@@ -103,14 +88,14 @@ def choose(
         If there are too many attempts; or if one still works in this workspace on something else.
     """
     first, digest = request[f"{kind}JobName"], request["Environment"][DIGEST_VARIABLE]
-    there, latest = list(attempts(sagemaker, kind, first)), ""
-    for state in there:
+    started, latest = list(attempts(sagemaker, kind, first)), ""
+    for state in started:
         if state.digest == digest:
-            is_useful = state.status in USEFUL and state.name not in unusable
+            is_useful = state.status in ("Completed", "InProgress") and state.name not in unusable
             latest = state.name if is_useful else ""
         elif state.status not in ENDED and state.place.startswith(workspace):
             raise DependencyError(
                 f"The job {state.name} still works in {workspace}, on other data or settings.",
                 "Wait for its end, or stop it in SageMaker; then start this command again.",
             )
-    return latest or name_of(first, len(there) + 1)
+    return latest or name_of(first, len(started) + 1)

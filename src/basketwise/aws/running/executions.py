@@ -1,4 +1,4 @@
-"""Executions of the SageMaker Pipeline: found, looked at, followed to their end."""
+"""Executions of the SageMaker Pipeline: found by name, described, followed to their end."""
 
 from __future__ import annotations
 
@@ -43,8 +43,6 @@ class Step:
         Of work, up to now if it has not ended; None if it has not begun.
     cached
         Whether an earlier execution's outputs were taken.
-    reason
-        Why it failed.
     made
         ARN of the job or the version that it made; empty for other kinds.
     log_group
@@ -66,12 +64,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution of the pipeline, with the steps that have begun, in their order.
+    """One execution of the pipeline, named after its run, with the steps that have begun, in order.
 
     Attributes
     ----------
-    name
-        Of the run.
     status
         ``Executing``, ``Stopping``, ``Stopped``, ``Failed`` or ``Succeeded``.
     reason
@@ -108,53 +104,42 @@ def execution_arn(sagemaker: SageMakerClient, names: AwsNames, wanted: str) -> s
     """
     if wanted.startswith("arn:"):
         return wanted
-    if wanted:
-        found = find_execution(sagemaker, names, wanted)
-    else:
-        found = next((arn for _, arn in _executions(sagemaker, names, 1)), None)
-    if found is not None:
-        return found
-    latest = [name for name, _ in _executions(sagemaker, names, SHOWN)]
+    if wanted and (arn := find_execution(sagemaker, names, wanted)):
+        return arn
+    latest = _executions(sagemaker, names, SHOWN)
     name = pipeline_name(names)
     if not latest:
         raise InputError(
             f"The pipeline {name} has never been started.",
             "Start it: basketwise aws pipeline start",
         )
-    raise InputError(
-        f"The pipeline {name} has no execution {wanted!r}.", f"The latest: {', '.join(latest)}."
-    )
+    if not wanted:
+        return latest[0][1]
+    shown = ", ".join(name for name, _ in latest)
+    raise InputError(f"The pipeline {name} has no execution {wanted!r}.", f"The latest: {shown}.")
 
 
-def look(sagemaker: SageMakerClient, arn: str) -> Execution:
-    """Return what is known of an execution.
-
-    Raises
-    ------
-    InputError
-        If there is none of that ARN.
-    DependencyError
-        If SageMaker refuses.
-    """
-    found = ask(
+def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
+    """Return what is known of an execution; raises InputError if there is none of that ARN."""
+    execution = ask(
         f"look at {arn}",
         lambda: sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn),
         missing,
     )
-    if found is None:
+    if execution is None:
         raise InputError(f"There is no execution {arn}.", "Omit it to see the latest.")
     with translated(f"look at {arn}"):
         pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=arn, SortOrder="Ascending"
         )
-        steps = tuple(_step(one) for page in pages for one in page["PipelineExecutionSteps"])
+        steps = tuple(_step(step) for page in pages for step in page["PipelineExecutionSteps"])
     reasons = [f"{step.name}: {step.reason}" for step in steps if step.reason]
     return Execution(
-        name=found.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2],
+        name=execution.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2],
         arn=arn,
-        status=found["PipelineExecutionStatus"],
-        reason="; ".join(reasons) or found.get("FailureReason", ""),
-        started=found["CreationTime"].astimezone(UTC).isoformat(timespec="seconds"),
+        status=execution["PipelineExecutionStatus"],
+        reason="; ".join(reasons) or execution.get("FailureReason", ""),
+        started=execution["CreationTime"].astimezone(UTC).isoformat(timespec="seconds"),
         steps=steps,
     )
 
@@ -168,48 +153,35 @@ def follow(
     poll: float = POLL_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Execution:
-    """Wait for an execution's end; tells each step's states as they come.
-
-    Parameters
-    ----------
-    sagemaker, logs : boto3 client
-        Of the two services.
-    arn : str
-        Of the execution.
-    tell : callable
-        Told a line at a time.
-    poll : float
-        Seconds between two looks.
-    sleep : callable
-        Waits so many seconds.
+    """Wait for an execution's end, ``poll`` seconds at a time; tells each step's states in lines.
 
     Raises
     ------
     DependencyError
         If it failed or was stopped, with the reason and the end of the failed job's log.
     """
-    said: dict[str, str] = {}
+    told: dict[str, str] = {}
     while True:
-        found = look(sagemaker, arn)
-        for step in found.steps:
-            if said.get(step.name) != str(step):
-                said[step.name] = str(step)
+        execution = describe(sagemaker, arn)
+        for step in execution.steps:
+            if told.get(step.name) != str(step):
+                told[step.name] = str(step)
                 tell(str(step))
-        if found.status in ENDED:
+        if execution.status in ENDED:
             break
         sleep(poll)
-    if found.status != "Succeeded":
-        reason = found.reason or "no reason was given"
+    if execution.status != "Succeeded":
+        reason = execution.reason or "no reason was given"
         raise DependencyError(
-            f"The execution {found.name} {ENDS.get(found.status, 'has failed')}. {reason}",
-            _advice(logs, found),
+            f"The execution {execution.name} {ENDS.get(execution.status, 'has failed')}. {reason}",
+            _end_of_log(logs, execution),
         )
-    return found
+    return execution
 
 
-def _advice(logs: CloudWatchLogsClient, found: Execution) -> str:
+def _end_of_log(logs: CloudWatchLogsClient, execution: Execution) -> str:
     """Show the end of the log of the job that failed."""
-    failed = next((step for step in found.steps if step.reason and step.log_group), None)
+    failed = next((step for step in execution.steps if step.reason and step.log_group), None)
     if failed is None:
         return ""
     job = failed.made.rpartition("/")[2]
@@ -230,38 +202,38 @@ def _executions(
     """List name and ARN of the executions, the latest first; at most so many."""
     name = pipeline_name(names)
 
-    def read() -> list[tuple[str, str]]:
-        pages = sagemaker.get_paginator("list_pipeline_executions").paginate(
-            PipelineName=name,
-            SortBy="CreationTime",
-            SortOrder="Descending",
-            PaginationConfig={"PageSize": PAGE, **({"MaxItems": most} if most else {})},
-        )
-        arns = (
-            (one.get("PipelineExecutionDisplayName", ""), one["PipelineExecutionArn"])
-            for page in pages
-            for one in page["PipelineExecutionSummaries"]
-        )
-        return [(shown or arn.rpartition("/")[2], arn) for shown, arn in arns]
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(
+        PipelineName=name,
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        PaginationConfig={"PageSize": PAGE, **({"MaxItems": most} if most else {})},
+    )
+
+    def read() -> list[Any]:
+        return [summary for page in pages for summary in page["PipelineExecutionSummaries"]]
 
     executions = ask(f"list the executions of {name}", read, missing)
     if executions is None:
         raise InputError(f"There is no pipeline {name}.", UPSERT)
-    return executions
+    return [
+        (execution.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2], arn)
+        for execution in executions
+        for arn in [execution["PipelineExecutionArn"]]
+    ]
 
 
-def _step(found: Mapping[str, Any]) -> Step:
-    started: datetime | None = found.get("StartTime")
-    ended: datetime = found.get("EndTime") or datetime.now(UTC)
-    metadata: Mapping[str, Any] = found.get("Metadata", {})
+def _step(step: Mapping[str, Any]) -> Step:
+    started: datetime | None = step.get("StartTime")
+    ended: datetime = step.get("EndTime") or datetime.now(UTC)
+    metadata: Mapping[str, Any] = step.get("Metadata", {})
     refusal = metadata.get("Fail", {}).get("ErrorMessage", "")
-    kind = next((kind for kind, one in metadata.items() if "Arn" in one), "")
+    kind = next((kind for kind, details in metadata.items() if "Arn" in details), "")
     return Step(
-        name=found["StepName"],
-        status=found["StepStatus"],
+        name=step["StepName"],
+        status=step["StepStatus"],
         seconds=max((ended - started).total_seconds(), 0.0) if started else None,
-        cached="CacheHitResult" in found,
-        reason=refusal or found.get("FailureReason", ""),
+        cached="CacheHitResult" in step,
+        reason=refusal or step.get("FailureReason", ""),
         made=metadata[kind]["Arn"] if kind else "",
         log_group=LOG_GROUPS.get(kind, ""),
     )

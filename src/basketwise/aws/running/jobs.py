@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,7 +39,7 @@ LATE_SECONDS = 5.0
 """After a job's end its log is read once more, so much later."""
 
 LATE_MILLISECONDS = 60_000
-"""So much later than its time may a line be found in a log."""
+"""So much later than its time may a line appear in a log."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,6 @@ class JobState:
         ``InProgress``, ``Completed``, ``Failed``, ``Stopping`` or ``Stopped``.
     phase
         What it is doing, in SageMaker's words; empty for processing jobs.
-    reason
-        Why it failed.
     seconds, billable_seconds
         Of work, and of those that are paid for (less on spot capacity); None until it has ended.
     digest
@@ -77,13 +75,7 @@ class JobEndedError(DependencyError):
 
 
 def start_once(sagemaker: SageMakerClient, kind: Kind, request: dict[str, Any]) -> bool:
-    """Start a job, unless there is one of its name.
-
-    Returns
-    -------
-    bool
-        Whether it was started now: the same run started twice does not run twice.
-    """
+    """Start a job, and say so; one of its name is not started twice."""
     name = request[f"{kind}JobName"]
     if describe(sagemaker, kind, name) is not None:
         return False
@@ -95,31 +87,27 @@ def start_once(sagemaker: SageMakerClient, kind: Kind, request: dict[str, Any]) 
 def describe(sagemaker: SageMakerClient, kind: Kind, name: str) -> JobState | None:
     """Return what is known of a job; None if there is none of that name."""
     request = getattr(sagemaker, f"describe_{kind.lower()}_job")
-    found: dict[str, Any] | None = ask(
+    job: dict[str, Any] | None = ask(
         f"look at {name}", lambda: request(**{f"{kind}JobName": name}), missing
     )
-    if found is None:
+    if job is None:
         return None
-    started: datetime | None = found.get(f"{kind}StartTime")
-    ended: datetime | None = found.get(f"{kind}EndTime")
+    started: datetime | None = job.get(f"{kind}StartTime")
+    ended: datetime | None = job.get(f"{kind}EndTime")
     seconds = (ended - started).total_seconds() if started and ended else None
+    outputs = job.get("ProcessingOutputConfig", {}).get("Outputs") or [{}]
+    processed = outputs[0].get("S3Output", {}).get("S3Uri", "")
     return JobState(
         name=name,
-        status=found[f"{kind}JobStatus"],
-        phase=found.get("SecondaryStatus", ""),
-        # A processing job's own words stand apart from SageMaker's.
-        reason=found.get("ExitMessage") or found.get("FailureReason", ""),
-        seconds=found.get("TrainingTimeInSeconds", seconds),
-        billable_seconds=found.get("BillableTimeInSeconds", seconds),
-        digest=found.get("Environment", {}).get(DIGEST_VARIABLE, ""),
-        place=_place(found),
+        status=job[f"{kind}JobStatus"],
+        phase=job.get("SecondaryStatus", ""),
+        # A processing job's own words are apart from SageMaker's.
+        reason=job.get("ExitMessage") or job.get("FailureReason", ""),
+        seconds=job.get("TrainingTimeInSeconds", seconds),
+        billable_seconds=job.get("BillableTimeInSeconds", seconds),
+        digest=job.get("Environment", {}).get(DIGEST_VARIABLE, ""),
+        place=job.get("OutputDataConfig", {}).get("S3OutputPath", processed),
     )
-
-
-def _place(found: Mapping[str, Any]) -> str:
-    outputs = found.get("ProcessingOutputConfig", {}).get("Outputs") or [{}]
-    processed = outputs[0].get("S3Output", {}).get("S3Uri", "")
-    return str(found.get("OutputDataConfig", {}).get("S3OutputPath", processed))
 
 
 def follow(
@@ -141,15 +129,15 @@ def follow(
     DependencyError
         If AWS refuses to tell.
     """
-    said, lines = "", LogTail(logs, f"/aws/sagemaker/{kind}Jobs", name)
+    told, lines = "", LogTail(logs, f"/aws/sagemaker/{kind}Jobs", name)
     while True:
         state = describe(sagemaker, kind, name)
         if state is None:
             raise DependencyError(f"The job {name} is gone.", "Start the run again.")
         now = state.phase or state.status
-        if now != said:
+        if now != told:
             tell(f"{name}: {now}")
-            said = now
+            told = now
         for line in lines.new():
             tell(line)
         if state.status in ENDED:
@@ -161,16 +149,13 @@ def follow(
         tell(line)
     if state.status != "Completed":
         last = "\n".join(lines.last)
-        log = f"Its log ends with:\n{last}" if last else "It left no log."
+        hints = [advice for start, advice in ADVICE.items() if state.reason.startswith(start)]
+        hints.append(f"Its log ends with:\n{last}" if last else "It left no log.")
         raise JobEndedError(
             f"The job {name} {ENDS[state.status]}: {state.reason or 'no reason was given'}",
-            "\n".join(part for part in (_advice(state.reason), log) if part),
+            "\n".join(hints),
         )
     return state
-
-
-def _advice(reason: str) -> str:
-    return next((advice for start, advice in ADVICE.items() if reason.startswith(start)), "")
 
 
 def stop(sagemaker: SageMakerClient, kind: Kind, name: str) -> None:
@@ -184,12 +169,7 @@ def stop(sagemaker: SageMakerClient, kind: Kind, name: str) -> None:
 class LogTail:
     """The lines of a job's log that have not been read yet.
 
-    Attributes
-    ----------
-    last
-        The last lines read.
-    trouble
-        Why the log could not be read; empty if it could.
+    ``last`` has the last lines read, ``trouble`` why the log could not be read; empty if it could.
     """
 
     def __init__(self, logs: CloudWatchLogsClient, group: str, job: str) -> None:
@@ -202,7 +182,7 @@ class LogTail:
     def new(self) -> Iterator[str]:
         """Give the lines that came since the last call; none while there is no log yet.
 
-        A log that cannot be read is no reason to leave its job: that is said once, as a line.
+        A log that cannot be read is no reason to leave its job: that is told once, as a line.
         """
         try:
             events = self._events()
@@ -222,12 +202,13 @@ class LogTail:
     def _events(self) -> list[Any]:
         # A stream is made by the first line. Lines of several streams come in no strict order, so
         # some time before the last one is asked for again.
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=self._group,
+            logStreamNamePrefix=f"{self._job}/",
+            startTime=max(self._since - LATE_MILLISECONDS, 0),
+        )
+
         def read() -> list[Any]:
-            pages = self._logs.get_paginator("filter_log_events").paginate(
-                logGroupName=self._group,
-                logStreamNamePrefix=f"{self._job}/",
-                startTime=max(self._since - LATE_MILLISECONDS, 0),
-            )
             return [event for page in pages for event in page["events"]]
 
         return ask(f"read the log of {self._job}", read, missing) or []

@@ -1,4 +1,4 @@
-"""What a job has left, checked against what it says of it before anybody relies on it."""
+"""What a job has left, checked against its record before anybody relies on it."""
 
 from __future__ import annotations
 
@@ -21,23 +21,11 @@ class SpoiltError(Exception):
 
 
 def take_stage(stage: Stage, left: Path, folder: Path, inputs: Mapping[str, str]) -> None:
-    """Copy a stage's outputs; files that were there before the job are not in its record.
+    """Copy a stage's outputs from where the job left them, with its record, to a folder.
 
-    Parameters
-    ----------
-    stage
-        ``silver`` or ``gold``.
-    left : Path
-        Where the job has left them, with its record.
-    folder : Path
-        Where to.
-    inputs : mapping
-        What the job had to read, by name; what is no sha256 is not compared. Empty: not compared.
-
-    Raises
-    ------
-    SpoiltError
-        If there is no record, a file differs from it, or other inputs were read.
+    Files that were there before the job are not in its record. ``inputs`` is what the job had to
+    read, by name; what is no sha256 is not compared. Raises SpoiltError if there is no record, a
+    file differs from it, or other inputs were read.
     """
     step = read_step(stage, left)
     if step is None:
@@ -55,38 +43,27 @@ def take_stage(stage: Stage, left: Path, folder: Path, inputs: Mapping[str, str]
 
 
 def take_training(left: Path, folder: Path, gold: Mapping[str, str]) -> None:
-    """Unpack what a training job has left.
+    """Unpack the ``model.tar.gz`` that a training job has left into an empty folder.
 
-    Parameters
-    ----------
-    left : Path
-        Holds the ``model.tar.gz`` that SageMaker packed.
-    folder : Path
-        Where to, empty.
-    gold : mapping
-        sha256 of each gold file that it had to read, by name.
-
-    Raises
-    ------
-    SpoiltError
-        If there is no archive, it cannot be used, or was trained on other gold files.
+    ``gold`` is the sha256 of each gold file that it had to read, by name. Raises SpoiltError if
+    there is no archive, it cannot be used, or was trained on other gold files.
     """
     if not (left / ARCHIVE).is_file():
         raise SpoiltError(f"there is no {ARCHIVE}")
     try:
         extract(left / ARCHIVE, folder, dotted=True)
-        said = json.loads((folder / GOLD_READ).read_bytes())
+        read = json.loads((folder / GOLD_READ).read_bytes())
     except InputError as error:
         raise SpoiltError(error.headline) from error
     except (OSError, ValueError) as error:
         raise SpoiltError(f"{GOLD_READ} cannot be read") from error
-    if not isinstance(said, dict) or any(gold.get(name) != sha for name, sha in said.items()):
+    if not isinstance(read, dict) or any(gold.get(name) != sha for name, sha in read.items()):
         raise SpoiltError("it was trained on other gold files")
 
 
-def spoilt(place: str, error: SpoiltError) -> DependencyError:
+def spoilt(uri: str, error: SpoiltError) -> DependencyError:
     """Return the error for outputs that cannot be used, although they were just made."""
     return DependencyError(
-        f"What a job has just left at {place} cannot be used: {error}.",
+        f"What a job has just left at {uri} cannot be used: {error}.",
         "Somebody else writes there: find out who, then start this command again.",
     )

@@ -37,23 +37,9 @@ def lock_for_jobs() -> str:
 
 
 def send_code(s3: S3Client, names: AwsNames, tick: Tick) -> None:
-    """Bring the running code to ``code/``; what is there with the same content stays.
+    """Upload the running code to ``code/``; what is there with the same content stays.
 
     Wheels of Basketwise under any other name go first: a job installs whatever wheel is there.
-
-    Parameters
-    ----------
-    s3 : boto3 client
-        Of S3.
-    names : AwsNames
-        Bucket and prefix.
-    tick : callable
-        Told (what, done, in all).
-
-    Raises
-    ------
-    DependencyError
-        If S3 refuses, or cannot be reached.
     """
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         folder = Path(scratch)

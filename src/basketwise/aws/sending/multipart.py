@@ -1,8 +1,8 @@
 """A large file in parts, each checksummed; an upload that was cut off goes on where it was.
 
-S3 keeps the parts of an upload that was not completed, under an id that only its beginner knows. So
-the id is kept on this machine, beside the digest of the file that it belongs to: parts of another
-content are never put together.
+S3 stores the parts of an upload that was not completed, under an id that only its beginner knows.
+So the id is stored on this machine, beside the digest of the file that it belongs to: parts of
+another content are never put together.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basketwise.aws.at_once import go_on
-from basketwise.aws.errors import ask, no_upload, translated
+from basketwise.aws.errors import ask, code_of, no_object, translated
 from basketwise.aws.s3 import DIGEST, Bucket
 from basketwise.aws.storage.mirror import cache_folder
 from basketwise.errors import InputError
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
 
@@ -34,51 +34,26 @@ MOST_PARTS = 9_000
 """S3 takes 10,000 at most: the parts of a very large file are larger."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """A piece of a file; ``number`` counts from 1, ``size`` is in bytes."""
-
-    number: int
-    size: int
-
-
-def parts_of(size: int, part: int) -> Iterator[Part]:
-    """Cut a file of a size into parts.
+def part_sizes(size: int, part: int) -> list[int]:
+    """Cut a file of so many bytes into parts.
 
     Examples
     --------
-    >>> list(parts_of(5, part=4))
-    [Part(number=1, size=4), Part(number=2, size=1)]
+    >>> part_sizes(5, part=4)
+    [4, 1]
     """
     step = max(part, -(-size // MOST_PARTS))
-    for number, offset in enumerate(range(0, size, step), start=1):
-        yield Part(number, min(step, size - offset))
+    return [min(step, size - offset) for offset in range(0, size, step)]
 
 
 def send_in_parts(
     bucket: Bucket, key: str, path: Path, digest: str, sent: Callable[[int], None]
 ) -> None:
-    """Send a file in parts; those that are there already are not sent again.
+    """Send a file of a sha256 in parts; those that are there already are not sent again.
 
-    Between two parts it ends early if nobody wants it any more; what was sent is kept.
-
-    Parameters
-    ----------
-    bucket, key : Bucket, str
-        Where the object is stored.
-    path : Path
-        The file.
-    digest : str
-        sha256 of the file; stored with the object.
-    sent : callable
-        Told the bytes of each part that is there.
-
-    Raises
-    ------
-    InputError
-        If the file is not the one of this digest any more, or cannot be read.
-    DependencyError
-        If S3 refuses.
+    Between two parts it ends early if nobody wants it any more; what was sent stays. ``sent`` is
+    told the bytes of each part that is there. Raises InputError if the file is not the one of this
+    digest any more, or cannot be read.
     """
     with translated(f"write {bucket.uri(key)}"):
         _send_in_parts(bucket.client, bucket.name, bucket.full(key), path, digest, sent)
@@ -99,11 +74,11 @@ def _send_in_parts(
             note.write_text(json.dumps(upload))
     done: list[CompletedPartTypeDef] = []
     whole = hashlib.sha256()
-    for part, body in _bodies(path):
+    for number, body in enumerate(_bodies(path), start=1):
         go_on()
         whole.update(body)
         checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        known = there.get(part.number)
+        known = there.get(number)
         # Some servers list parts without their checksums; the upload as a whole has one too.
         if known is not None and known.get("ChecksumSHA256", checksum) == checksum:
             etag = known["ETag"]
@@ -112,12 +87,12 @@ def _send_in_parts(
                 Bucket=bucket,
                 Key=key,
                 UploadId=upload,
-                PartNumber=part.number,
+                PartNumber=number,
                 Body=body,
                 ChecksumSHA256=checksum,
             )["ETag"]
-        done.append({"PartNumber": part.number, "ETag": etag, "ChecksumSHA256": checksum})
-        sent(part.size)
+        done.append({"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum})
+        sent(len(body))
     if whole.hexdigest() != digest:
         note.unlink(missing_ok=True)
         s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
@@ -133,13 +108,7 @@ def _send_in_parts(
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Tell what is wrong with a local file from what is wrong with AWS.
-
-    Raises
-    ------
-    InputError
-        If the file is gone or cannot be read.
-    """
+    """Raise InputError if a local file is gone or cannot be read: that is no fault of AWS."""
     try:
         yield
     except OSError as error:
@@ -149,16 +118,16 @@ def reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _bodies(path: Path) -> Iterator[tuple[Part, bytes]]:
+def _bodies(path: Path) -> Iterator[bytes]:
     with reading(path):
         stream = path.open("rb")
     with stream:
-        for part in parts_of(os.fstat(stream.fileno()).st_size, PART):
+        for size in part_sizes(os.fstat(stream.fileno()).st_size, PART):
             with reading(path):
-                body = stream.read(part.size)
+                body = stream.read(size)
             if not body:
                 return
-            yield part, body
+            yield body
 
 
 def _note(bucket: str, key: str, digest: str) -> Path:
@@ -178,6 +147,9 @@ def _begun(s3: S3Client, bucket: str, key: str, note: Path) -> tuple[str, dict[i
         pages = s3.get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=upload)
         return [part for page in pages for part in page.get("Parts", [])]
 
+    def is_gone(error: ClientError) -> bool:
+        return no_object(error) or code_of(error) == "NoSuchUpload"
+
     # The bucket's rules remove what was not completed for a week.
-    present = ask(f"list the parts of {key}", parts, no_upload)
+    present = ask(f"list the parts of {key}", parts, is_gone)
     return ("", {}) if present is None else (upload, {part["PartNumber"]: part for part in present})

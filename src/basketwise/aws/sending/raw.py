@@ -22,29 +22,17 @@ SHOWN = 3
 
 
 def inputs_in_bucket(s3: S3Client, names: AwsNames, data: str) -> dict[str, str]:
-    """Return what names the content of each raw file below an address.
+    """Return what names the content of each raw file right below an address, by file name.
 
-    Parameters
-    ----------
-    s3 : boto3 client
-        Of S3.
-    names : AwsNames
-        Names the bucket; jobs may read no other.
-    data : str
-        ``s3://bucket/folder``; its files count, not those of folders in it.
-
-    Returns
-    -------
-    dict of str to str
-        By file name: the sha256 that it was uploaded with; where Basketwise did not upload it, the
-        ETag, which changes with the content too.
+    That is the sha256 that it was uploaded with; where Basketwise did not upload it, the ETag,
+    which changes with the content too.
 
     Raises
     ------
     InputError
-        If it is another bucket.
+        If it is another bucket than the workspace's: jobs may read no other.
     DependencyError
-        If it holds no raw files, or S3 refuses.
+        If it contains no raw files, or S3 refuses.
     """
     address = Address.parse(data)
     if address.bucket != names.bucket:
@@ -64,16 +52,7 @@ def inputs_in_bucket(s3: S3Client, names: AwsNames, data: str) -> dict[str, str]
 
 
 def send_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
-    """Bring local raw files to ``raw/`` of the workspace.
-
-    Parameters
-    ----------
-    s3, names
-        The client of S3; bucket and prefix.
-    data : str
-        A file, a folder or a glob; an address in the bucket is left as it is.
-    tick : callable
-        Told of progress.
+    """Upload local raw files to ``raw/`` of the workspace; data in the bucket are left as they are.
 
     Returns
     -------
@@ -83,15 +62,14 @@ def send_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
     Raises
     ------
     InputError
-        If two files have one name, or ``raw/`` holds other files that would be read with them.
-        What a job does not read, like ``_SUCCESS`` or ``README``, may lie there.
+        If two files have one name, or ``raw/`` contains other files that would be read with them.
+        What a job does not read, like ``_SUCCESS`` or ``README``, may be there.
     """
     if is_address(data):
         uri = f"{data.rstrip('/')}/"
         return "" if uri == names.uri(RAW) else uri
-    paths = list(dict.fromkeys(source.path for source in discover(data)))
     files: dict[str, Path] = {}
-    for path in paths:
+    for path in dict.fromkeys(source.path for source in discover(data)):
         if path.name in files:
             raise InputError(
                 f"Two of the raw files are called {path.name!r}.", "Give each a name of its own."
@@ -111,15 +89,10 @@ def send_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
 
 
 def require_bucket(s3: S3Client, names: AwsNames) -> None:
-    """Refuse a bucket that jobs cannot read from; a server that names no region is accepted.
+    """Raise DependencyError for a bucket that jobs cannot read from.
 
     boto3 finds a bucket in any region, and SageMaker refuses another region only when a job is
-    started.
-
-    Raises
-    ------
-    DependencyError
-        If the bucket does not exist, is in another region, or may not be read.
+    started. A server that names no region is accepted.
     """
     answer = ask(
         f"look at s3://{names.bucket}", lambda: s3.head_bucket(Bucket=names.bucket), no_object
@@ -136,12 +109,13 @@ def require_bucket(s3: S3Client, names: AwsNames) -> None:
 
 
 def _files(bucket: Bucket, prefix: str) -> dict[str, str]:
-    """Return the ETags of the raw files right below a prefix, by name."""
-    objects = bucket.listed(prefix).values()
-    etags = {one.key.removeprefix(prefix): one.etag.strip('"') for one in objects}
-    return {name: etag for name, etag in etags.items() if _is_raw(name)}
+    """Return the ETags of the files right below a prefix that a job would read, by name.
 
-
-def _is_raw(name: str) -> bool:
-    """Whether a job would read it; see :func:`basketwise.etl.sources.discover`."""
-    return name.lower().endswith(SUFFIXES) and "/" not in name and not name.startswith(".")
+    Those are the ones that :func:`basketwise.etl.sources.discover` finds.
+    """
+    etags = {key.removeprefix(prefix): raw.etag for key, raw in bucket.listed(prefix).items()}
+    return {
+        name: etag.strip('"')
+        for name, etag in etags.items()
+        if name.lower().endswith(SUFFIXES) and "/" not in name and not name.startswith(".")
+    }

@@ -25,7 +25,6 @@ from basketwise.errors import BasketwiseError, WorkspaceError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 LEASE = 60.0
 """Seconds until the lock of a killed run may be taken."""
@@ -36,15 +35,7 @@ TRIES = 5
 
 @dataclass
 class Lease:
-    """A lock that this process holds.
-
-    Attributes
-    ----------
-    location
-        The workspace, for messages.
-    seconds
-        How long it lasts after it was last written.
-    """
+    """A lock that this process holds on the workspace at ``location``, for ``seconds`` a write."""
 
     client: S3Client
     bucket: str
@@ -61,13 +52,7 @@ class Lease:
     _writing: Lock = field(default_factory=Lock)
 
     def check(self) -> None:
-        """Refuse to go on once somebody else may hold the lock.
-
-        Raises
-        ------
-        WorkspaceError
-            If it was taken, or could not be renewed in time.
-        """
+        """Raise WorkspaceError once somebody else may hold the lock, as it was not renewed."""
         if self.taken or _now() - self.written > self.seconds:
             raise WorkspaceError(
                 f"The lock of the workspace {self.location!r} was lost while it was in use.",
@@ -76,42 +61,29 @@ class Lease:
             )
 
     def acquire(self) -> None:
-        """Make the lock, or take one whose lease has ended.
-
-        Raises
-        ------
-        WorkspaceError
-            If another run holds it.
-        """
+        """Make the lock, or take one that has ended; WorkspaceError if another run holds it."""
         for _ in range(TRIES):
             if self._put(IfNoneMatch="*"):
                 return
-            found = self._found()
-            if found is None:
+            stored = self._stored()
+            if stored is None:
                 continue
-            if found["token"] == self.token:
+            if stored["token"] == self.token:
                 # Our own request, answered twice because the first answer was lost.
-                self._is_ours(found)
-                return
-            if found["age"] <= found["lease"] or not self._put(IfMatch=found["etag"]):
-                raise self._busy(found)
+                self._is_ours(stored)
+            elif stored["age"] <= stored["lease"] or not self._put(IfMatch=stored["etag"]):
+                raise self._busy(stored)
             return
         raise self._busy({})
 
     def renew(self) -> None:
-        """Write the lock again; note when it is no longer ours.
-
-        Raises
-        ------
-        DependencyError
-            If S3 refuses or cannot be reached: nobody knows then whose it is.
-        """
+        """Write the lock again, or note that it is taken; raises DependencyError if S3 refuses."""
         with self._writing:
             if self._put(IfMatch=self.etag):
                 return
-            found = self._found()
-            if found is not None and found["token"] == self.token:
-                self._is_ours(found)
+            stored = self._stored()
+            if stored is not None and stored["token"] == self.token:
+                self._is_ours(stored)
             else:
                 self.taken = True
 
@@ -123,7 +95,7 @@ class Lease:
         with suppress(BotoCoreError, ClientError):
             self.client.delete_object(Bucket=self.bucket, Key=self.key, IfMatch=self.etag)
 
-    def keep(self, done: Event) -> None:
+    def renew_until(self, done: Event) -> None:
         """Renew until told that it is done; what fails on the way is tried again."""
         while not done.wait(self.seconds / 3) and not self.taken:
             with suppress(BasketwiseError):
@@ -148,42 +120,34 @@ class Lease:
             "ChecksumAlgorithm": "SHA256",
             **condition,
         }
-        answer = ask(
-            f"lock the workspace {self.location}",
-            lambda: self.client.put_object(**request),
-            changed,
-        )
+        put = self.client.put_object
+        answer = ask(f"lock the workspace {self.location}", lambda: put(**request), changed)
         if answer is None:
             return False
         # Counted from before the request, so that we give up before anybody else may take over.
         self.etag, self.written = answer["ETag"], self._tried
         return True
 
-    def _found(self) -> dict[str, Any] | None:
-        def read() -> tuple[GetObjectOutputTypeDef, bytes]:
+    def _stored(self) -> dict[str, Any] | None:
+        def read() -> dict[str, Any]:
             answer = self.client.get_object(Bucket=self.bucket, Key=self.key)
-            return answer, answer["Body"].read(10_000)
+            now = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+            clock = parsedate_to_datetime(now) if now else datetime.now(UTC)
+            # Times have whole seconds: one more, so that a live owner is never thought dead.
+            age = (clock - answer["LastModified"]).total_seconds() - 1
+            return {**_parsed(answer["Body"].read(10_000)), "etag": answer["ETag"], "age": age}
 
-        present = ask(f"read the lock of {self.location}", read, no_object)
-        if present is None:
-            return None
-        answer, data = present
-        said = _parsed(data)
-        now = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        clock = parsedate_to_datetime(now) if now else datetime.now(UTC)
-        # Times have whole seconds: one more, so that a live owner is never thought dead.
-        age = (clock - answer["LastModified"]).total_seconds() - 1
-        return {**said, "etag": answer["ETag"], "age": age}
+        return ask(f"read the lock of {self.location}", read, no_object)
 
-    def _is_ours(self, found: dict[str, Any]) -> None:
-        self.etag, self.written = found["etag"], self._tried
+    def _is_ours(self, stored: dict[str, Any]) -> None:
+        self.etag, self.written = stored["etag"], self._tried
 
-    def _busy(self, found: dict[str, Any]) -> WorkspaceError:
-        owner = f" ({found['host']}, process {found['process']}, since {found['since']})"
+    def _busy(self, stored: dict[str, Any]) -> WorkspaceError:
+        owner = f" ({stored['host']}, process {stored['process']}, since {stored['since']})"
         return WorkspaceError(
-            f"Another run is using the workspace {self.location!r}{owner if found else ''}.",
+            f"Another run is using the workspace {self.location!r}{owner if stored else ''}.",
             "Wait until it has finished, or choose another --workspace. If it was killed, its lock "
-            f"ends by itself within {found.get('lease', self.seconds):.0f} seconds.",
+            f"ends by itself within {stored.get('lease', self.seconds):.0f} seconds.",
         )
 
 
@@ -192,13 +156,13 @@ def leased(lease: Lease) -> Iterator[Lease]:
     """Hold a lock while the block lasts, and renew it in the background."""
     lease.acquire()
     done = Event()
-    keeper = Thread(target=lease.keep, args=(done,), name="workspace-lock", daemon=True)
-    keeper.start()
+    renewing = Thread(target=lease.renew_until, args=(done,), name="workspace-lock", daemon=True)
+    renewing.start()
     try:
         yield lease
     finally:
         done.set()
-        keeper.join(lease.seconds)
+        renewing.join(lease.seconds)
         lease.release()
 
 
@@ -211,13 +175,11 @@ def _now() -> float:
 
 def _parsed(data: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(data)
+        body = json.loads(data)
         return {
-            "token": str(said["token"]),
-            "host": str(said["host"]),
-            "process": int(said["process"]),
-            "since": str(said["since"]),
-            "lease": min(max(float(said["lease"]), 0.0), LONGEST),
+            **{name: str(body[name]) for name in ("token", "host", "since")},
+            "process": int(body["process"]),
+            "lease": min(max(float(body["lease"]), 0.0), LONGEST),
         }
     except (ValueError, TypeError, KeyError):
         # Not one of ours; it ends like any other.

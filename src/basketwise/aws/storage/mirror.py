@@ -21,13 +21,7 @@ Fetch = Callable[[S3Object, Path], None]
 
 
 class Mirror:
-    """Files of one workspace in a folder of this machine.
-
-    Parameters
-    ----------
-    root : Path
-        The folder; made when first needed. Processes may share it.
-    """
+    """Files of one workspace in a folder, made when first needed; processes may share it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -36,19 +30,9 @@ class Mirror:
     def fetch(self, prefix: str, wanted: Mapping[str, S3Object], fetch: Fetch) -> Path:
         """Make the files below a prefix those that are wanted, and return their folder.
 
-        With no files there is no folder, as in a local workspace.
-
-        Everything new is fetched before the first file is replaced; a fetch that fails leaves the
-        mirror as it was.
-
-        Parameters
-        ----------
-        prefix : str
-            A key; what is below it and is not wanted is removed.
-        wanted : Mapping[str, S3Object]
-            By key.
-        fetch : Fetch
-            Called from several threads.
+        With no files there is no folder, as in a local workspace. Everything new is fetched, in
+        several threads, before the first file is replaced or removed; a fetch that fails leaves
+        the mirror as it was.
 
         Raises
         ------
@@ -57,61 +41,67 @@ class Mirror:
         WorkspaceError
             If the folder is full or not writable.
         """
-        place = self.files.local(prefix)
-        found = {self.files.local(key): one for key, one in wanted.items()}
+        folder = self.files.local(prefix)
+        objects = {self.files.local(key): listed for key, listed in wanted.items()}
         try:
             try:
-                self._fetch_alone(place, found, fetch)
+                self._fetch_alone(folder, objects, fetch)
             except FileNotFoundError:
                 # Somebody deleted the cache while it was filled.
-                self._fetch_alone(place, found, fetch)
+                self._fetch_alone(folder, objects, fetch)
         except OSError as error:
             raise WorkspaceError(
                 f"The cache {str(self.root)!r} cannot be written to: {error.strerror or error}.",
                 "Free some space, or set XDG_CACHE_HOME to another folder.",
             ) from error
-        return place
+        return folder
 
     def same(self, files: Mapping[str, Path], there: Mapping[str, S3Object]) -> set[str]:
         """Return the keys whose objects have the bytes of these files, as far as is known here.
 
         Known is what was fetched and is still what the bucket holds; nothing is fetched for this.
         """
-        known, found = self._known(), set()
+        known, same = self._known(), set()
         for key, file in files.items():
             path = self.files.local(key)
             if key not in there or known.get(str(path)) != _mark(path, there[key]):
                 continue
-            # Another process that shares the cache may remove it while we look.
+            # Another process that shares the cache may remove it while we read.
             with suppress(FileNotFoundError):
                 if filecmp.cmp(path, file, shallow=False):
-                    found.add(key)
-        return found
+                    same.add(key)
+        return same
 
-    def _fetch_alone(self, place: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
+    def _fetch_alone(self, folder: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
         from filelock import FileLock
 
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / ".lock"):
-            self._fetch(place, wanted, fetch)
+            self._fetch(folder, wanted, fetch)
 
-    def _fetch(self, place: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
+    def _fetch(self, folder: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
         known = self._known()
-        changed = {p: found for p, found in wanted.items() if known.get(str(p)) != _mark(p, found)}
+        changed = {
+            p: listed for p, listed in wanted.items() if known.get(str(p)) != _mark(p, listed)
+        }
         fresh = self.root / f".fetched-{uuid4().hex}"
         fresh.mkdir()
         try:
             parts = {path: fresh / str(number) for number, path in enumerate(changed)}
             each(lambda path: fetch(changed[path], parts[path]), changed)
-            for path in _files(place) - set(wanted):
-                path.unlink()
-                known.pop(str(path), None)
-            _remove_empty(place)
+            for path in [folder, *folder.rglob("*")]:
+                if (path.is_file() or path.is_symlink()) and path not in wanted:
+                    path.unlink()
+                    known.pop(str(path), None)
+            _remove_empty(folder)
             for path, part in parts.items():
                 self._make_room(path)
                 part.replace(path)
                 known[str(path)] = _mark(path, changed[path])
-            self._remember(known)
+            # A name of its own: where the folder was deleted, so was the lock of whoever writes.
+            scratch = self.root / f"index-{uuid4().hex}.tmp"
+            scratch.write_text(json.dumps(known))
+            scratch.replace(self.root / "index.json")
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
@@ -131,35 +121,23 @@ class Mirror:
             return {}
         return known if isinstance(known, dict) else {}
 
-    def _remember(self, known: Mapping[str, list[object]]) -> None:
-        # A name of its own: where the folder was deleted, so was the lock of whoever writes now.
-        scratch = self.root / f"index-{uuid4().hex}.tmp"
-        scratch.write_text(json.dumps(known))
-        scratch.replace(self.root / "index.json")
-
 
 def cache_folder() -> Path:
     """Return the folder that the user's caches are in."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "basketwise"
 
 
-def _mark(path: Path, found: S3Object) -> list[object]:
+def _mark(path: Path, listed: S3Object) -> list[object]:
     # The times tell a file that somebody has changed here from the one that was fetched; tools may
     # set the first of them back, but not the second.
     try:
         now = path.stat()
     except OSError:
-        return [found.etag, found.size, -1]
-    return [found.etag, found.size, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
+        return [listed.etag, listed.size, -1]
+    return [listed.etag, listed.size, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
 
 
-def _files(place: Path) -> set[Path]:
-    found = [place, *place.rglob("*")]
-    return {path for path in found if path.is_file() or path.is_symlink()}
-
-
-def _remove_empty(place: Path) -> None:
-    folders = [path for path in [place, *place.rglob("*")] if path.is_dir()]
-    for folder in sorted(folders, reverse=True):
-        if not any(folder.iterdir()):
+def _remove_empty(root: Path) -> None:
+    for folder in sorted([root, *root.rglob("*")], reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

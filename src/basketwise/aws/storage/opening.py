@@ -32,15 +32,12 @@ def local_copy(data: str, config: AwsConfig) -> str:
         raise InputError(
             f"{data!r} names no files.", "Give s3://bucket/folder, with the raw files below it."
         )
-    source, mirror = (
-        Bucket(clients.client("s3", config), bucket, ""),
-        Mirror(_cache(config, bucket)),
-    )
+    source, mirror = Bucket(clients.client("s3", config), bucket), Mirror(_cache(config, bucket))
 
     def files() -> dict[str, S3Object]:
         # Only what is below the folder is listed: more may not be allowed.
-        found = source.listed(f"{key}/") or source.below(key)
-        return {name: one for name, one in found.items() if not is_folder(name)}
+        listed = source.listed(f"{key}/") or source.below(key)
+        return {name: item for name, item in listed.items() if not is_folder(name)}
 
     path = unchanged(data, lambda: mirror.fetch(key, files(), source.fetch))
     if not path.exists():

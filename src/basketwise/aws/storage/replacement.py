@@ -33,24 +33,14 @@ INCOMING, REPLACING = f"{OWN}/incoming", f"{OWN}/adopting"
 
 @dataclass(frozen=True)
 class Replacement:
-    """A replacement that is decided, but not finished.
-
-    Attributes
-    ----------
-    id
-        Of its own.
-    prefix
-        Key whose files it replaces.
-    files
-        How many files were sent.
-    """
+    """A replacement that is decided, but not finished: of a prefix, by so many sent files."""
 
     id: str
     prefix: str
     files: int
 
     def sent(self, key: str) -> str:
-        """Say where a file that will be ``key`` lies until then."""
+        """Return where a file that will be ``key`` is stored until then."""
         return f"{INCOMING}/{self.id}{key.removeprefix(self.prefix)}"
 
     def touches(self, key: str) -> bool:
@@ -60,10 +50,8 @@ class Replacement:
 
 def pending(bucket: Bucket) -> list[Replacement]:
     """List the replacements that are decided; there is seldom one."""
-    found = [(name, bucket.get(name)) for name in sorted(bucket.below(REPLACING))]
-    return [
-        _parsed(bucket, name.rpartition("/")[2], data) for name, data in found if data is not None
-    ]
+    decisions = [(key, bucket.get(key)) for key in sorted(bucket.below(REPLACING))]
+    return [_parsed(bucket, key, data) for key, data in decisions if data is not None]
 
 
 def begin(
@@ -77,21 +65,19 @@ def begin(
 
     Parameters
     ----------
-    bucket : Bucket
-        Of the workspace.
-    prefix : str
-        Key whose files are replaced.
+    bucket, prefix : Bucket, str
+        Key in the workspace whose files are replaced.
     files : mapping of Path to str
         The key of each file.
     here : mapping of str to S3Object
-        Those keys that hold these bytes already, and what was found there.
+        Those keys that contain these bytes already, as they were listed.
     check : Callable[[], None]
         Raises if this process may not write any more.
 
     Raises
     ------
     ChangedError
-        If somebody wrote one of ``here`` since it was found; nothing has changed by us.
+        If somebody wrote one of ``here`` since it was listed; nothing has changed by us.
     DependencyError
         If S3 refuses. Unless it is the very last request whose answer is lost, nothing has changed.
     """
@@ -111,18 +97,15 @@ def begin(
         with suppress(DependencyError):
             bucket.remove(bucket.below(f"{INCOMING}/{replacement.id}"))
         raise
-    said = {"prefix": prefix, "files": len(files)}
-    bucket.put(f"{REPLACING}/{replacement.id}", json.dumps(said).encode())
+    decision = {"prefix": prefix, "files": len(files)}
+    bucket.put(f"{REPLACING}/{replacement.id}", json.dumps(decision).encode())
     return replacement
 
 
 def finish(bucket: Bucket, replacement: Replacement, check: Callable[[], None]) -> None:
-    """Bring the sent files to their keys; may be done again, or by several at once.
+    """Copy the sent files to their keys; may be done again, or by several at once.
 
-    Raises
-    ------
-    WorkspaceError
-        If sent files are gone, or from ``check``.
+    Raises WorkspaceError if sent files are gone, or from ``check``.
     """
     check()
     sent, old = all_sent(bucket, replacement), bucket.below(replacement.prefix)
@@ -140,7 +123,7 @@ def finish(bucket: Bucket, replacement: Replacement, check: Callable[[], None]) 
     check()
     bucket.remove(key for key in old if key not in sent)
     bucket.remove([f"{REPLACING}/{replacement.id}"])
-    bucket.remove(found.key for found in sent.values())
+    bucket.remove(listed.key for listed in sent.values())
 
 
 def recover(bucket: Bucket, check: Callable[[], None]) -> None:
@@ -158,31 +141,30 @@ def all_sent(bucket: Bucket, replacement: Replacement) -> dict[str, S3Object]:
     """Find the files that were sent, by the key that each will have."""
     root = f"{INCOMING}/{replacement.id}"
     below = bucket.below(root)
-    return {replacement.prefix + key.removeprefix(root): found for key, found in below.items()}
+    return {replacement.prefix + key.removeprefix(root): listed for key, listed in below.items()}
 
 
 def current(bucket: Bucket, prefix: str) -> tuple[list[Replacement], dict[str, S3Object]]:
-    """Find a key and all below it, with the files of replacements in place of what they replace."""
-    decided, found = pending(bucket), bucket.below(prefix)
+    """List a key and all below it, with the files of replacements in place of what they replace."""
+    decided, files = pending(bucket), bucket.below(prefix)
     for replacement in decided:
         if replacement.touches(prefix):
-            found = {
-                key: one for key, one in found.items() if not is_below(key, replacement.prefix)
-            }
-            found |= all_sent(bucket, replacement)
+            for key in [key for key in files if is_below(key, replacement.prefix)]:
+                del files[key]
+            files |= all_sent(bucket, replacement)
     # Programs make empty objects that end with a slash, to be shown as folders.
-    return decided, {
-        key: one for key, one in found.items() if is_below(key, prefix) and not is_folder(key)
-    }
+    for key in [key for key in files if is_folder(key) or not is_below(key, prefix)]:
+        del files[key]
+    return decided, files
 
 
-def _parsed(bucket: Bucket, name: str, data: bytes) -> Replacement:
+def _parsed(bucket: Bucket, key: str, data: bytes) -> Replacement:
     try:
-        said = json.loads(data)
-        prefix, files = str(said["prefix"]), int(said["files"])
+        decision = json.loads(data)
+        prefix, files = str(decision["prefix"]), int(decision["files"])
     except (ValueError, TypeError, KeyError) as error:
         raise WorkspaceError(
-            f"{REPLACING}/{name} in {bucket.location!r} cannot be read.",
+            f"{key} in {bucket.location!r} cannot be read.",
             "It was not written by Basketwise: delete it.",
         ) from error
-    return Replacement(name, prefix, files)
+    return Replacement(key.rpartition("/")[2], prefix, files)

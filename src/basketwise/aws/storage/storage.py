@@ -37,21 +37,12 @@ class S3Storage:
 
     Parameters
     ----------
-    s3
-        A boto3 client of S3.
-    bucket : str
-        Has to exist.
-    prefix : str
-        Without slashes at its ends; empty for the whole bucket.
+    s3, bucket, prefix
+        As of a :class:`basketwise.aws.s3.Bucket`.
     cache : Path
         Folder of this machine for :meth:`local`.
     lease : float
         Seconds after which the lock of a killed run may be taken.
-
-    Raises
-    ------
-    DependencyError
-        From any method, if S3 refuses or cannot be reached.
     """
 
     def __init__(
@@ -76,39 +67,35 @@ class S3Storage:
         self._check(key)
 
         def once() -> bytes:
-            decided = pending(self.bucket)
-            sources = [one.sent(key) for one in decided if is_below(key, one.prefix)]
-            data = self.bucket.get(sources[-1] if sources else key)
-            if data is None and pending(self.bucket) != decided:
+            decided, source = pending(self.bucket), key
+            for replacement in decided:
+                if is_below(key, replacement.prefix):
+                    source = replacement.sent(key)
+            data = self.bucket.get(source)
+            if data is not None:
+                return data
+            if pending(self.bucket) != decided:
                 raise ChangedError
-            if data is None:
-                raise InputError(
-                    f"There is no {key} in {self.location!r}.", "Run the stage before."
-                )
-            return data
+            raise InputError(f"There is no {key} in {self.location!r}.", "Run the stage before.")
 
         return unchanged(self.location, once)
 
     def write(self, key: str, data: bytes) -> None:
         """Write a key, replacing what was there."""
-        self._check(key)
         self._settle(key)
         self._still_held()
         self.bucket.put(key, data)
 
     def exists(self, key: str) -> bool:
         """Whether a key, or any key below it, exists."""
-        self._check(key)
         return bool(self._files(key))
 
     def keys(self, prefix: str) -> list[str]:
         """List all keys below a prefix, sorted."""
-        self._check(prefix)
         return sorted(key for key in self._files(prefix) if key != prefix)
 
     def delete(self, prefix: str) -> None:
         """Delete a key and all below it."""
-        self._check(prefix)
         self._settle(prefix)
         self._still_held()
         self.bucket.remove(self.bucket.below(prefix))
@@ -119,7 +106,6 @@ class S3Storage:
         If it fails before the last file has been sent, or if somebody else writes there meanwhile
         or has taken the lock (WorkspaceError), the old files stay and so does the folder.
         """
-        self._check(prefix)
         if not folder.is_dir():
             raise WorkspaceError(f"There is no folder {str(folder)!r} to publish.")
         self._settle(prefix)
@@ -133,10 +119,8 @@ class S3Storage:
         old = self.bucket.below(prefix)
         # A job's outputs are in the bucket before they are taken over: those are not sent again.
         same = self._mirror.same({key: path for path, key in files.items()}, old)
-        here, new = (
-            {key: old[key] for key in same},
-            [p for p, key in files.items() if key not in same],
-        )
+        here = {key: old[key] for key in same}
+        new = [path for path, key in files.items() if key not in same]
         try:
             if len(new) <= 1 and not old.keys() - set(files.values()):
                 # One object is replaced whole by itself.
@@ -156,11 +140,11 @@ class S3Storage:
 
     def local(self, prefix: str) -> Path:
         """Return a local copy of the current files; only what has changed is fetched."""
-        self._check(prefix)
-        return unchanged(
-            self.location,
-            lambda: self._mirror.fetch(prefix, self._files(prefix), self.bucket.fetch),
-        )
+
+        def once() -> Path:
+            return self._mirror.fetch(prefix, self._files(prefix), self.bucket.fetch)
+
+        return unchanged(self.location, once)
 
     @contextmanager
     def edit(self, prefix: str) -> Iterator[Path]:
@@ -225,12 +209,13 @@ class S3Storage:
         self._still_held()
 
     def _files(self, prefix: str) -> dict[str, S3Object]:
-        """Find a key and all below it, all of one moment."""
+        """List a key and all below it, all of one moment."""
+        self._check(prefix)
 
         def once() -> dict[str, S3Object]:
             before = current(self.bucket, prefix)
-            # A replacement may have begun and ended between two requests of one look: only two
-            # looks that agree show a moment that was.
+            # A replacement may have begun and ended between two requests of one listing: only two
+            # listings that agree show a moment that was.
             if current(self.bucket, prefix) != before:
                 raise ChangedError
             return before[1]
@@ -238,6 +223,7 @@ class S3Storage:
         return unchanged(self.location, once)
 
     def _settle(self, key: str) -> None:
+        self._check(key)
         for replacement in pending(self.bucket):
             if replacement.touches(key):
                 finish(self.bucket, replacement, self._still_held)
