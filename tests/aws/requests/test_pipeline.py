@@ -14,7 +14,6 @@ from basketwise.aws.requests.model_package import PackageFacts, package
 from basketwise.aws.requests.pipeline import (
     PER_RUN,
     definition,
-    parameters,
     pipeline,
     sent,
     start_parameters,
@@ -188,7 +187,8 @@ def test_a_version_is_registered_only_above_both_minima() -> None:
         )
         for metric, minimum in (("accuracy", "MinAccuracy"), ("f1", "MinMacroF1"))
     ]
-    defaults = {one["Name"]: one.get("DefaultValue") for one in parameters(NAMES, OWN)}
+    parameters = definition(NAMES, OWN)["Parameters"]
+    defaults = {one["Name"]: one.get("DefaultValue") for one in parameters}
     assert (defaults["MinAccuracy"], defaults["MinMacroF1"]) == (0.9, 0.7)
     (register,) = decide["Arguments"]["IfSteps"]
     assert register["Name"] == "Register"
@@ -197,7 +197,8 @@ def test_a_version_is_registered_only_above_both_minima() -> None:
 
 
 def test_a_start_gives_what_has_no_default() -> None:
-    needed = {one["Name"] for one in parameters(NAMES, CONFIG) if "DefaultValue" not in one}
+    parameters = definition(NAMES, CONFIG)["Parameters"]
+    needed = {one["Name"] for one in parameters if "DefaultValue" not in one}
     given = start_parameters(NAMES, RUN, "ab12")
     assert {one["Name"] for one in given} == needed == set(PER_RUN)
     request = {"PipelineName": "x", "PipelineParameters": given}

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from basketwise.aws import at_once
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.sending import multipart
 from basketwise.aws.sending import upload as uploads
@@ -160,11 +161,10 @@ def test_a_file_that_goes_after_it_was_counted_is_named(
     place: Place, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = place.file("going", bytes(size))
-    each = uploads.each
 
     def removed_first(send: Callable[[str], None], keys: Iterable[str]) -> None:
         path.unlink()
-        each(send, keys)
+        at_once.each(send, keys)
 
     monkeypatch.setattr(uploads, "each", removed_first)
     with pytest.raises(InputError, match=r"going' cannot be read: No such file"):

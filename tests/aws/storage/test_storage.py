@@ -205,7 +205,7 @@ def test_sent_files_that_were_deleted_do_not_empty_the_place(
     sent = storage.bucket.below(".basketwise/incoming")
     storage.bucket.remove(list(sent)[:1])
 
-    with pytest.raises(WorkspaceError, match=r"gold is to be replaced by are gone"):
+    with pytest.raises(WorkspaceError, match=r"New files for gold are gone"):
         storage.write("gold/c", b"")
 
     assert storage.bucket.get("gold/old") == b"old"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from basketwise.config import AwsConfig, Config
 from basketwise.errors import ConfigError
 from basketwise.settings import PREFIX, SEPARATOR
@@ -25,7 +23,7 @@ SECTIONS = (
     "gate",
     "business",
 )
-"""What a stage may need to know; where versions are kept, and with which password, it need not."""
+"""What a stage may need to know; where versions are stored, with which password, it need not."""
 
 MAX_VALUE = 256
 """Characters of a processing job's environment variable."""
@@ -56,18 +54,8 @@ exec {" ".join(MODULE)} "$@"
 def entrypoint(config: AwsConfig, code: str) -> list[str]:
     """Return what a container runs; the command and its options follow as arguments.
 
-    Parameters
-    ----------
-    config : AwsConfig
-        Which image it is.
-    code : str
-        Where ``code/`` is mounted in the container.
-
-    Returns
-    -------
-    list of str
-        For AWS's image, a script that installs Basketwise first: SageMaker takes no more than 256
-        characters here.
+    In AWS's image that is a script below ``code``, where ``code/`` is mounted, which installs
+    Basketwise first: SageMaker takes no more than 256 characters here.
 
     Examples
     --------
@@ -90,15 +78,8 @@ def train_script(code: str) -> str:
 def environment(config: Config) -> dict[str, str]:
     """Return the settings that differ from the defaults, as environment variables.
 
-    Returns
-    -------
-    dict of str to str
-        By ``BASKETWISE_<SECTION>__<KEY>``, values in TOML; of a table only what differs.
-
-    Raises
-    ------
-    ConfigError
-        If a value is too long for SageMaker.
+    They are called ``BASKETWISE_<SECTION>__<KEY>``, values in TOML; of a table only what differs.
+    Raises ConfigError if a value is too long for SageMaker.
 
     Examples
     --------
@@ -107,23 +88,19 @@ def environment(config: Config) -> dict[str, str]:
     {'BASKETWISE_TRAINING__FOLDS': '3'}
     """
     default, values = Config().model_dump(mode="json"), config.model_dump(mode="json")
-    found = {}
+    variables = {}
     for section in SECTIONS:
         for key, value in values[section].items():
-            if value != default[section][key]:
-                name = f"{PREFIX}{section}{SEPARATOR}{key}".upper()
-                found[name] = toml_value(_changed(value, default[section][key]))
-    for name, text in found.items():
-        if len(text) > MAX_VALUE:
-            raise ConfigError(
-                f"{name} is {len(text)} characters long.",
-                f"SageMaker takes at most {MAX_VALUE}; set fewer entries.",
-            )
-    return found
-
-
-def _changed(value: Any, default: Any) -> Any:
-    """Return a value; of a table, the entries that differ from the default."""
-    if not isinstance(value, dict) or not isinstance(default, dict):
-        return value
-    return {key: item for key, item in value.items() if default.get(key) != item}
+            usual = default[section][key]
+            if value == usual:
+                continue
+            if isinstance(value, dict) and isinstance(usual, dict):
+                value = {name: item for name, item in value.items() if usual.get(name) != item}
+            name, text = f"{PREFIX}{section}{SEPARATOR}{key}".upper(), toml_value(value)
+            if len(text) > MAX_VALUE:
+                raise ConfigError(
+                    f"{name} is {len(text)} characters long.",
+                    f"SageMaker takes at most {MAX_VALUE}; set fewer entries.",
+                )
+            variables[name] = text
+    return variables

@@ -35,16 +35,12 @@ class PackageFacts:
 
     Attributes
     ----------
-    model_data_url
-        S3 URI of the ``model.tar.gz`` that can be deployed.
-    metrics_uri
-        S3 URI of ``evaluation.json``.
+    model_data_url, metrics_uri
+        S3 URIs of the ``model.tar.gz`` that can be deployed, and of ``evaluation.json``.
     description
-        For people; lines are joined, the first 1,024 characters are kept.
-    training_job
-        Name or ARN of the job that trained it; empty where none did.
-    commit
-        Git commit of the code; empty where it is not known.
+        For people; lines are joined, and cut to 1,024 characters.
+    training_job, commit
+        Name or ARN of the job that trained it, git commit of the code; empty if not known.
     metadata
         ``model_algorithm, dataset_size, feature_count, training_timestamp, model_version,
         data_source``, and whatever else a reader needs. See :func:`metadata_value`.
@@ -95,10 +91,8 @@ def package(names: AwsNames, config: Config, facts: PackageFacts) -> dict[str, A
 
 def container(names: AwsNames, config: Config, model_data_url: str) -> dict[str, Any]:
     """Say how a version is served: AWS's image is told where in the archive our code is."""
-    served: dict[str, Any] = {
-        "Image": image_of(config.aws, names.region),
-        "ModelDataUrl": model_data_url,
-    }
+    image = image_of(config.aws, names.region)
+    served: dict[str, Any] = {"Image": image, "ModelDataUrl": model_data_url}
     if config.aws.image == "prebuilt":
         served["Environment"] = {
             "SAGEMAKER_PROGRAM": INFERENCE,
@@ -119,14 +113,14 @@ def _one_line(text: str) -> str:
 
 
 def metadata_value(text: str) -> str:
-    """Keep what SageMaker takes: 256 letters, digits, spaces and ``_.:/=+-@``.
+    """Retain what SageMaker takes: 256 letters, digits, spaces and ``_.:/=+-@``.
 
     Examples
     --------
     >>> metadata_value("0.93 (95 %), by customers")
     '0.93 95 by customers'
     """
-    kept = "".join(
+    taken = "".join(
         c if unicodedata.category(c)[0] in "LNZ" or c in "_.:/=+-@" else " " for c in text
     )
-    return re.sub(r"\s+", " ", kept).strip()[:MAX_VALUE].strip()
+    return re.sub(r"\s+", " ", taken).strip()[:MAX_VALUE].strip()

@@ -46,17 +46,17 @@ def definition(names: AwsNames, config: Config) -> dict[str, Any]:
     """Describe the pipeline: ETL, training, evaluation, and a version if it is good enough.
 
     The version waits for approval, as everywhere. Only the two minima of the gate are asked here,
-    of the estimates; the rest of the gate looks at the registered version.
-
-    Returns
-    -------
-    dict
-        As AWS's schema has it (``2020-12-01``).
+    of the estimates; the rest of the gate judges the registered version.
     """
     return {
         "Version": VERSION,
         "Metadata": {"Project": names.project, "Environment": names.environment},
-        "Parameters": parameters(names, config),
+        "Parameters": [
+            *({"Name": key, "Type": "String", "Description": PER_RUN[key]} for key in PER_RUN),
+            {"Name": "RawUri", "Type": "String", "DefaultValue": names.uri("raw")},
+            {"Name": "MinAccuracy", "Type": "Float", "DefaultValue": config.gate.min_accuracy},
+            {"Name": "MinMacroF1", "Type": "Float", "DefaultValue": config.gate.min_macro_f1},
+        ],
         "Steps": [
             etl_step(names, config),
             train_step(names, config),
@@ -66,29 +66,11 @@ def definition(names: AwsNames, config: Config) -> dict[str, Any]:
     }
 
 
-def parameters(names: AwsNames, config: Config) -> list[dict[str, Any]]:
-    """List the parameters: those of each run, and those that have a default."""
-    per_run = [{"Name": key, "Type": "String", "Description": PER_RUN[key]} for key in PER_RUN]
-    return [
-        *per_run,
-        {"Name": "RawUri", "Type": "String", "DefaultValue": names.uri("raw")},
-        {"Name": "MinAccuracy", "Type": "Float", "DefaultValue": config.gate.min_accuracy},
-        {"Name": "MinMacroF1", "Type": "Float", "DefaultValue": config.gate.min_macro_f1},
-    ]
-
-
 def start_parameters(names: AwsNames, run_id: str, data_version: str) -> list[dict[str, str]]:
     """Return ``PipelineParameters`` of ``start_pipeline_execution``.
 
-    Parameters
-    ----------
-    names : AwsNames
-        Names of everything.
-    run_id : str
-        Names the folder below ``artifacts/``.
-    data_version : str
-        Letters, digits and hyphens; the same for the same raw data and settings. Steps are cached
-        by their arguments alone, and these do not show that a file below ``raw/`` has changed.
+    ``data_version`` is the same for the same raw data and settings: steps are cached by their
+    arguments alone, and these do not show that a file below ``raw/`` has changed.
     """
     folder = names.uri("artifacts", run_id)
     values = {

@@ -23,7 +23,7 @@ CODE_MOUNT = f"{INSIDE}/code"
 def etl_job(
     names: AwsNames, config: Config, run_id: str, *, raw: str = "", clean: bool = True
 ) -> dict[str, Any]:
-    """Ask for the job that turns ``raw/`` into ``silver/`` and ``gold/``.
+    """Return the ``create_processing_job`` request that turns ``raw/`` into ``silver/``, ``gold/``.
 
     Parameters
     ----------
@@ -33,11 +33,6 @@ def etl_job(
         S3 URI of the raw files; empty: ``raw/`` of the workspace.
     clean : bool
         Whether ``silver/`` is to be made; otherwise it is there already, and is read.
-
-    Returns
-    -------
-    dict
-        Parameters of ``create_processing_job``.
     """
     source = raw or names.uri("raw")
     arguments = ["processing", "--input-path", INPUT, "--output-path", OUTPUT]
@@ -48,43 +43,26 @@ def etl_job(
     if not clean:
         arguments += ["--silver-path", SILVER]
         inputs, parts = {"silver": (names.uri("silver"), SILVER)}, ["gold"]
-    return _job(
-        names,
-        config,
-        name=names.processing_job(run_id),
-        arguments=arguments,
-        inputs=inputs,
-        outputs={part: (f"{OUTPUT}/{part}", names.uri(part)) for part in parts},
-    )
+    outputs = {part: (f"{OUTPUT}/{part}", names.uri(part)) for part in parts}
+    return _job(names, config, names.processing_job(run_id), arguments, inputs, outputs)
 
 
 def evaluation_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]:
-    """Ask for the job that judges a run's training and packs the model that can be deployed.
+    """Return the ``create_processing_job`` request that judges a training and packs its model.
 
     It reads ``artifacts/<training job>/output/model.tar.gz`` and writes ``artifacts/<run>/``.
-
-    Returns
-    -------
-    dict
-        Parameters of ``create_processing_job``.
     """
     arguments = ["evaluate", "--gold-path", GOLD, "--model-path", MODEL, "--output-path", OUTPUT]
     arguments += ["--run-id", run_id, "--data", names.uri("raw")]
     trained = f"{names.uri('artifacts', names.training_job(run_id), 'output')}{ARCHIVE}"
-    return _job(
-        names,
-        config,
-        name=names.evaluation_job(run_id),
-        arguments=arguments,
-        inputs={"gold": (names.uri("gold"), GOLD), "model": (trained, MODEL)},
-        outputs={"evaluation": (OUTPUT, names.uri("artifacts", run_id))},
-    )
+    inputs = {"gold": (names.uri("gold"), GOLD), "model": (trained, MODEL)}
+    outputs = {"evaluation": (OUTPUT, names.uri("artifacts", run_id))}
+    return _job(names, config, names.evaluation_job(run_id), arguments, inputs, outputs)
 
 
 def _job(
     names: AwsNames,
     config: Config,
-    *,
     name: str,
     arguments: list[str],
     inputs: dict[str, tuple[str, str]],
@@ -102,9 +80,9 @@ def _job(
             "ContainerEntrypoint": entrypoint(aws, CODE_MOUNT),
             "ContainerArguments": arguments,
         },
-        "ProcessingInputs": [_input(part, *places) for part, places in inputs.items()],
+        "ProcessingInputs": [_input(part, *ends) for part, ends in inputs.items()],
         "ProcessingOutputConfig": {
-            "Outputs": [_output(part, *places) for part, places in outputs.items()]
+            "Outputs": [_output(part, *ends) for part, ends in outputs.items()]
         },
         "ProcessingResources": {
             "ClusterConfig": {

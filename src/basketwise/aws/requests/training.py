@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, get_args
 
 from basketwise.aws.container.training import ALL, METRICS
@@ -18,20 +19,12 @@ CODE_MOUNT = f"/opt/ml/input/data/{CODE}"
 
 
 def training_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]:
-    """Ask for the job that trains on ``gold/``.
+    """Return the ``create_training_job`` request that trains on ``gold/``.
 
     It leaves ``artifacts/<job>/output/model.tar.gz``. On spot capacity an interrupted job is
     started again by SageMaker, with ``checkpoints/<run>/`` as it was left.
 
-    Returns
-    -------
-    dict
-        Parameters of ``create_training_job``.
-
-    Raises
-    ------
-    ConfigError
-        If some, not one or all, of the models are to be trained.
+    Raises ConfigError if some, not one or all, of the models are to be trained.
     """
     aws = config.aws
     channels = [_channel(name, names.uri("gold"), CONTENT_TYPE) for name in CHANNELS]
@@ -61,10 +54,7 @@ def training_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]
         },
         "StoppingCondition": stopping,
         "EnableManagedSpotTraining": aws.spot,
-        "CheckpointConfig": {
-            "S3Uri": names.uri("checkpoints", run_id),
-            "LocalPath": CHECKPOINTS,
-        },
+        "CheckpointConfig": {"S3Uri": names.uri("checkpoints", run_id), "LocalPath": CHECKPOINTS},
         "Tags": tags(names),
     }
     settings = environment(config)
@@ -94,14 +84,13 @@ def in_script_mode(request: dict[str, Any]) -> dict[str, Any]:
     :func:`basketwise.aws.requests.entry.train_script` makes, from the channel ``code``; an image
     of one's own runs ``train`` by itself.
     """
-    known = ("ContainerEntrypoint", "ContainerArguments")
-    algorithm = {k: v for k, v in request["AlgorithmSpecification"].items() if k not in known}
-    more = dict(request.get("Environment", {}))
+    changed = deepcopy(request)
+    changed["HyperParameters"] |= changed.pop("Environment", {})
     if any(channel["ChannelName"] == CODE for channel in request["InputDataConfig"]):
-        more |= {"sagemaker_program": TRAIN_SCRIPT, "sagemaker_submit_directory": CODE_MOUNT}
-    changed = {key: value for key, value in request.items() if key != "Environment"}
-    changed["AlgorithmSpecification"] = algorithm
-    changed["HyperParameters"] = {**request["HyperParameters"], **more}
+        changed["HyperParameters"]["sagemaker_program"] = TRAIN_SCRIPT
+        changed["HyperParameters"]["sagemaker_submit_directory"] = CODE_MOUNT
+    for name in ("ContainerEntrypoint", "ContainerArguments"):
+        del changed["AlgorithmSpecification"][name]
     return changed
 
 
@@ -117,11 +106,7 @@ def _model_type(models: tuple[str, ...]) -> str:
 
 
 def _channel(name: str, uri: str, content_type: str) -> dict[str, Any]:
-    source = {
-        "S3DataType": "S3Prefix",
-        "S3Uri": uri,
-        "S3DataDistributionType": "FullyReplicated",
-    }
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
     return {
         "ChannelName": name,
         "DataSource": {"S3DataSource": source},

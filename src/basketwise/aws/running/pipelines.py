@@ -1,4 +1,4 @@
-"""The SageMaker Pipeline: made or changed, and started."""
+"""The SageMaker Pipeline: created or updated, and started."""
 
 from __future__ import annotations
 
@@ -45,12 +45,10 @@ class Upserted:
 
 @dataclass(frozen=True)
 class Started:
-    """An execution of the pipeline.
+    """An execution of the pipeline; ``run_id`` names it and its folder below ``artifacts/``.
 
     Attributes
     ----------
-    run_id
-        Its name, and that of its folder below ``artifacts/``.
     started
         Whether it was started now; False: one of that name was there.
     data_version
@@ -67,25 +65,20 @@ class Started:
 
 
 def upsert(sagemaker: SageMakerClient, names: AwsNames, config: Config) -> Upserted:
-    """Make the pipeline, or change it to what the settings say; the same again changes nothing.
-
-    Raises
-    ------
-    DependencyError
-        If SageMaker refuses.
-    """
+    """Create the pipeline, or update it to what the settings say; if it is so, change nothing."""
     request = pipeline(names, config)
-    name, there = request["PipelineName"], _described(sagemaker, request["PipelineName"])
-    if there is None:
-        with translated(f"make the pipeline {name}"):
-            made = sagemaker.create_pipeline(**request)
-        return Upserted(name, made["PipelineArn"], "created")
-    if _same(there, request):
-        return Upserted(name, there["PipelineArn"], "unchanged")
+    name = request["PipelineName"]
+    existing = _described(sagemaker, name)
+    if existing is None:
+        with translated(f"create the pipeline {name}"):
+            created = sagemaker.create_pipeline(**request)
+        return Upserted(name, created["PipelineArn"], "created")
+    if _same(existing, request):
+        return Upserted(name, existing["PipelineArn"], "unchanged")
     changes = {key: value for key, value in request.items() if key != "Tags"}
-    with translated(f"change the pipeline {name}"):
-        made = sagemaker.update_pipeline(**changes)
-    return Upserted(name, made["PipelineArn"], "updated")
+    with translated(f"update the pipeline {name}"):
+        updated = sagemaker.update_pipeline(**changes)
+    return Upserted(name, updated["PipelineArn"], "updated")
 
 
 def start(
@@ -93,16 +86,7 @@ def start(
 ) -> Started:
     """Start the pipeline on what is below ``raw/``, unless an execution of that name is there.
 
-    Parameters
-    ----------
-    sagemaker, s3 : boto3 client
-        Of the two services.
-    names : AwsNames
-        Names of everything.
-    config : Config
-        Held against the settings that the pipeline was made with; those are the ones that count.
-    run_id : str
-        Letters, digits and hyphens, at most 82 characters as SageMaker allows them.
+    The settings that the pipeline was made with count; the given ones are compared with them.
 
     Raises
     ------
@@ -117,41 +101,36 @@ def start(
             "Take letters, digits and hyphens, at most 82, a letter or digit at both ends.",
         )
     name = pipeline_name(names)
-    there = _described(sagemaker, name)
-    if there is None:
+    existing = _described(sagemaker, name)
+    if existing is None:
         raise InputError(f"There is no pipeline {name}.", UPSERT)
-    other = not _same(there, pipeline(names, config))
+    other = not _same(existing, pipeline(names, config))
     known = find_execution(sagemaker, names, run_id)
     if known is not None:
         return Started(run_id, known, False, "", other)
-    _must_be_free(s3, names, run_id)
-    version = data_version(s3, names, config, json.loads(there["PipelineDefinition"]))
+    # Whatever kind of run left something there.
+    if _objects(s3, names, f"{ARTIFACTS}/{run_id}"):
+        raise InputError(
+            f"{names.uri(ARTIFACTS, run_id)} contains another run.", "Choose another --name."
+        )
+    version = data_version(s3, names, config, json.loads(existing["PipelineDefinition"]))
     raw_uri = {"Name": "RawUri", "Value": names.uri(RAW)}
     parameters: Any = [*start_parameters(names, run_id, version), raw_uri]
     with translated(f"start the pipeline {name}"):
-        made = sagemaker.start_pipeline_execution(
+        execution = sagemaker.start_pipeline_execution(
             PipelineName=name,
             PipelineExecutionDisplayName=run_id,
             PipelineParameters=parameters,
             # Two that start the same name at the same moment start it once.
-            ClientRequestToken=_token(there["PipelineArn"], run_id),
+            ClientRequestToken=_sha256(f"{existing['PipelineArn']}/{run_id}"),
         )
-    return Started(run_id, made["PipelineExecutionArn"], True, version, other)
+    return Started(run_id, execution["PipelineExecutionArn"], True, version, other)
 
 
 def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict[str, Any]) -> str:
     """Return a digest of all that ETL and training rest on: data, code, and their own arguments.
 
-    Parameters
-    ----------
-    s3 : boto3 client
-        Of S3.
-    names : AwsNames
-        Names of everything.
-    config : Config
-        Which image it is: AWS's is given the code below ``code/``, one of yours brings its own.
-    definition : dict
-        As the pipeline holds it.
+    AWS's image is given the code below ``code/``, an image of one's own has it.
 
     Returns
     -------
@@ -169,7 +148,7 @@ def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict
     if not raw:
         raise DependencyError(
             f"There is nothing below {names.uri(RAW)}.",
-            f"Bring the till lines there first: aws s3 cp --recursive DIR {names.uri(RAW)}",
+            f"Upload the till lines there first: aws s3 cp --recursive DIR {names.uri(RAW)}",
         )
     code = _objects(s3, names, CODE) if config.aws.image == "prebuilt" else []
     if config.aws.image == "prebuilt" and not code:
@@ -180,7 +159,7 @@ def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict
         if step["Name"] in (ETL, TRAIN)
     }
     text = json.dumps({"raw": raw, "code": code, "steps": steps}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:VERSION_LENGTH]
+    return _sha256(text)[:VERSION_LENGTH]
 
 
 def _described(sagemaker: SageMakerClient, name: str) -> Mapping[str, Any] | None:
@@ -191,29 +170,21 @@ def _described(sagemaker: SageMakerClient, name: str) -> Mapping[str, Any] | Non
     )
 
 
-def _same(there: Mapping[str, Any], request: dict[str, Any]) -> bool:
-    if json.loads(there["PipelineDefinition"]) != json.loads(request["PipelineDefinition"]):
+def _same(existing: Mapping[str, Any], request: dict[str, Any]) -> bool:
+    if json.loads(existing["PipelineDefinition"]) != json.loads(request["PipelineDefinition"]):
         return False
-    return all(there.get(key) == request[key] for key in ("RoleArn", "PipelineDescription"))
+    return all(existing.get(key) == request[key] for key in ("RoleArn", "PipelineDescription"))
 
 
 def _objects(s3: S3Client, names: AwsNames, folder: str) -> list[tuple[str, str, int]]:
     """List what is below a folder: key from there, ETag, bytes."""
-    objects = Bucket(s3, names.bucket, names.prefix).listed(f"{folder}/").values()
+    objects = Bucket(s3, names.bucket, names.prefix).listed(f"{folder}/")
     return [
-        (one.key.removeprefix(f"{folder}/"), one.etag, one.size)
-        for one in objects
-        if not is_folder(one.key)
+        (key.removeprefix(f"{folder}/"), listed.etag, listed.size)
+        for key, listed in objects.items()
+        if not is_folder(key)
     ]
 
 
-def _must_be_free(s3: S3Client, names: AwsNames, run_id: str) -> None:
-    """Refuse the name of a run that left something, of whatever kind it was."""
-    if _objects(s3, names, f"{ARTIFACTS}/{run_id}"):
-        raise InputError(
-            f"{names.uri(ARTIFACTS, run_id)} contains another run.", "Choose another --name."
-        )
-
-
-def _token(arn: str, run_id: str) -> str:
-    return hashlib.sha256(f"{arn}/{run_id}".encode()).hexdigest()
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

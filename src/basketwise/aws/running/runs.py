@@ -1,4 +1,4 @@
-"""What was asked of a run on AWS, kept in the workspace: so that it can be picked up again."""
+"""What was asked of a run on AWS, stored in the workspace so that it can be picked up again."""
 
 from __future__ import annotations
 
@@ -22,14 +22,10 @@ class RunRecord(BaseModel):
 
     Attributes
     ----------
-    run_id
-        Its name.
-    data
-        Raw files, as they were typed.
-    path
-        The same, found from any folder.
+    data, path
+        Raw files, as they were typed, and as they can be opened from any folder.
     inputs
-        Digest of what the raw files hold; empty before they were looked at.
+        Digest of what the raw files contain; empty before they were read.
     started_at
         ISO 8601, UTC; of the first start.
     code
@@ -53,36 +49,27 @@ class RunRecord(BaseModel):
 
 
 def name_of_run(name: str) -> str:
-    """Make a run's name of what somebody typed.
-
-    Raises
-    ------
-    ConfigError
-        If jobs cannot be called after it.
+    """Make a run's name of what somebody typed; raises ConfigError if jobs cannot have it.
 
     Examples
     --------
     >>> name_of_run("week-7"), name_of_run("run-week-7")
     ('run-week-7', 'run-week-7')
     """
-    found = name if name.startswith("run-") else f"run-{name}"
-    if not NAME.fullmatch(found):
+    run_id = name if name.startswith("run-") else f"run-{name}"
+    if not NAME.fullmatch(run_id):
         raise ConfigError(
             f"{name!r} cannot be the name of a run.",
             "Give at most 26 letters, digits and single hyphens, for example week-7.",
         )
-    return found
+    return run_id
 
 
 def begin(storage: Storage, record: RunRecord) -> None:
-    """Keep what is asked of a run, once its data were found, and before anything is sent.
+    """Store what is asked of a run, once its data were read, and before anything is sent.
 
-    To be called by whoever holds the workspace.
-
-    Raises
-    ------
-    ConfigError
-        If a run of that name was started on other data, with other settings, or by another version.
+    To be called by whoever holds the workspace. Raises ConfigError if a run of that name was
+    started on other data, with other settings, or by another version.
     """
     earlier = read(storage, record.run_id)
     if earlier is None:
@@ -131,21 +118,16 @@ def latest(storage: Storage) -> RunRecord | None:
 def settings_of(record: RunRecord, present: Config) -> Config:
     """Return a run's settings; how AWS and the registry are reached is taken from the present ones.
 
-    Raises
-    ------
-    ConfigError
-        If they, or the code, are not those of this version.
+    Raises ConfigError if they, or the code, are not those of this version.
     """
-    here = present.model_dump()
+    here = present.model_dump(include={"aws", "registry"})
     if record.code != code_hash():
         raise ConfigError(
             f"{record.run_id} was started by another version of Basketwise.",
             "Its jobs ran other code: start a new run.",
         )
     try:
-        return Config.model_validate(
-            {**record.config, "aws": here["aws"], "registry": here["registry"]}
-        )
+        return Config.model_validate(record.config | here)
     except ValidationError as error:
         raise ConfigError(
             f"The settings of {record.run_id} are not those of this version of Basketwise.",
