@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 PROGRESS = re.compile(r"(?P<what>[^0-9]+) (?P<done>[1-9][0-9]*)/(?P<total>[1-9][0-9]*)")
-"""Progress in a container's log, see :func:`basketwise.aws.container.layout.teller`."""
+"""Progress in a container's log, see :func:`basketwise.aws.container.layout.ticker`."""
 
 PHASES = {"Starting": 1, "Downloading": 2, "Training": 3, "Uploading": 4, "Completed": 5}
 """The states of a job in their order; a processing job shows only the first and the last."""

@@ -57,7 +57,7 @@ def test_a_reason_that_cannot_be_kept_is_told_all_the_same(
 ) -> None:
     (base / "output").write_text("in the way")
     layout.report_failure("the reason")
-    assert capsys.readouterr().err.startswith("the reason\nThe reason cannot be kept")
+    assert capsys.readouterr().err.startswith("the reason\nThe reason cannot be stored")
 
 
 def test_progress_is_told_now_and_then(
@@ -65,7 +65,7 @@ def test_progress_is_told_now_and_then(
 ) -> None:
     times = iter([100.0, 101.0, 102.0, 111.0, 112.0])
     monkeypatch.setattr("basketwise.aws.container.layout.time.monotonic", lambda: next(times))
-    tick = layout.teller()
+    tick = layout.ticker()
     for what, done in (("a", 1), ("a", 2), ("b", 1), ("a", 3), ("a", 4)):
         tick(what, done, 4)
     assert capsys.readouterr().err.splitlines() == ["a 1/4", "b 1/4", "a 3/4", "a 4/4"]

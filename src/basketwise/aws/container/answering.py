@@ -39,21 +39,13 @@ _FORM = (
 
 @dataclass(frozen=True)
 class Request:
-    """Some baskets' lines.
-
-    Attributes
-    ----------
-    lines
-        One row per line, every value as text; as yet neither typed nor judged.
-    baskets
-        Their ids as they were sent, in that order; None where the lines came as CSV.
-    decimal_comma
-        Whether numbers may be written ``0,93``.
-    """
+    """Some baskets' lines: one row per line, every value as text, neither typed nor judged yet."""
 
     lines: pl.DataFrame
     baskets: tuple[str | int, ...] | None
+    """Their ids as they were sent, in that order; None where the lines came as CSV."""
     decimal_comma: bool = False
+    """Whether numbers may be written ``0,93``."""
 
 
 def media_type(content_type: str) -> str | None:
@@ -100,16 +92,7 @@ def read_request(body: bytes, content_type: str) -> Request:
 
 
 def answer(request: Request, model: Model, config: Config) -> dict[str, Any]:
-    """Score the baskets of a request.
-
-    Parameters
-    ----------
-    request : Request
-        From :func:`read_request`.
-    model : Model
-        The model.
-    config : Config
-        Section ``etl`` says what happens to lines given twice, as in a batch.
+    """Score the baskets of a request; as in a batch, section ``etl`` of the settings counts.
 
     Returns
     -------
@@ -131,16 +114,11 @@ def answer(request: Request, model: Model, config: Config) -> dict[str, Any]:
         raise none_usable(cleaned.rejected.height, cleaned.reasons)
     table = model.score(cleaned.lines)
     rows = {str(row[KEY]): row for row in table.select(KEY, PREDICTED, *PROBABILITIES).to_dicts()}
-    document: dict[str, Any] = {
-        "predictions": [],
-        "rejected": cleaned.reasons,
-    }
-    if request.baskets is None:
-        document["predictions"] = [row | {KEY: basket} for basket, row in rows.items()]
-        return document
-    scored = [basket for basket in request.baskets if str(basket) in rows]
-    document["predictions"] = [rows[str(basket)] | {KEY: basket} for basket in scored]
-    document["unscored"] = [basket for basket in request.baskets if str(basket) not in rows]
+    asked = tuple(rows) if request.baskets is None else request.baskets
+    scored = [rows[str(basket)] | {KEY: basket} for basket in asked if str(basket) in rows]
+    document: dict[str, Any] = {"predictions": scored, "rejected": cleaned.reasons}
+    if request.baskets is not None:
+        document["unscored"] = [basket for basket in asked if str(basket) not in rows]
     return document
 
 
@@ -198,8 +176,8 @@ def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict
     lines = basket.get("lines")
     if not isinstance(lines, list) or not lines:
         raise InputError(f"Basket {number} ({key!r}) has no list of 'lines'.", _FORM)
-    for place, line in enumerate(lines, start=1):
-        where = f"Line {place} of basket {number} ({key!r})"
+    for position, line in enumerate(lines, start=1):
+        where = f"Line {position} of basket {number} ({key!r})"
         if not isinstance(line, dict):
             raise InputError(f"{where} is no object.", _FORM)
         row: dict[str, str | None] = {}

@@ -30,6 +30,13 @@ MAX_LINGER = 64 * 2**20
 """Seconds and bytes for which a refused body is still taken in, see :meth:`Connection._linger`."""
 
 
+NO_SUCH_PATH = "There is only /ping and /invocations."
+
+
+class RefusedError(Exception):
+    """Why a body is not read: HTTP status, headline, hint."""
+
+
 class Served(Protocol):
     """What answers."""
 
@@ -55,8 +62,8 @@ class Connection(BaseHTTPRequestHandler):
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
             # A body that nobody reads would be taken for the next request.
             self.close_connection = True
-        if self._path() != "/ping":
-            self._refuse(HTTPStatus.NOT_FOUND, "There is only /ping and /invocations.")
+        if self.path.partition("?")[0] != "/ping":
+            self._refuse(HTTPStatus.NOT_FOUND, NO_SUCH_PATH)
         elif self.server.is_healthy():
             self._send(HTTPStatus.OK, b"{}\n")
         else:
@@ -64,26 +71,12 @@ class Connection(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer ``/invocations``."""
-        if self._path() != "/invocations":
-            self._refuse(HTTPStatus.NOT_FOUND, "There is only /ping and /invocations.")
-            return
         content_type = self.headers.get("Content-Type", "")
-        coding = self.headers.get("Content-Encoding", "identity")
-        unread = ""
-        if media_type(content_type) is None:
-            unread = f"The content type {content_type!r} is not read."
-        elif coding.lower() != "identity":
-            unread = f"The content encoding {coding!r} is not read."
-        if unread:
-            hint = f"Send {' or '.join(CONTENT_TYPES)}, in UTF-8, not compressed."
-            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, unread, hint)
+        try:
+            body = self._body(self._length(content_type))
+        except RefusedError as error:
+            self._refuse(*error.args)
             return
-        length = self._length()
-        body = None if length is None else self._body(length)
-        if body is not None:
-            self._score(body, content_type)
-
-    def _score(self, body: bytes, content_type: str) -> None:
         try:
             text = write_answer(self.server.answer(body, content_type))
         except InputError as error:
@@ -96,45 +89,47 @@ class Connection(BaseHTTPRequestHandler):
         else:
             self._send(HTTPStatus.OK, text.encode())
 
-    def _path(self) -> str:
-        return self.path.partition("?")[0]
-
-    def _length(self) -> int | None:
-        """Return the body's length if it is known and allowed; else refuse it unread."""
-        given = set(self.headers.get_all("Content-Length", []))
-        if "Transfer-Encoding" in self.headers or not given:
-            self._refuse(
+    def _length(self, content_type: str) -> int:
+        """Return the length of a body that may be sent; else refuse it unread."""
+        if self.path.partition("?")[0] != "/invocations":
+            raise RefusedError(HTTPStatus.NOT_FOUND, NO_SUCH_PATH)
+        hint = f"Send {' or '.join(CONTENT_TYPES)}, in UTF-8, not compressed."
+        if media_type(content_type) is None:
+            headline = f"The content type {content_type!r} is not read."
+            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, headline, hint)
+        coding = self.headers.get("Content-Encoding", "identity")
+        if coding.lower() != "identity":
+            headline = f"The content encoding {coding!r} is not read."
+            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, headline, hint)
+        lengths = set(self.headers.get_all("Content-Length", []))
+        if "Transfer-Encoding" in self.headers or not lengths:
+            raise RefusedError(
                 HTTPStatus.LENGTH_REQUIRED,
                 "The request does not say how long it is.",
                 "Send a Content-Length, and the body in one piece.",
             )
-            return None
-        text = given.pop()
-        if given or not text.isdecimal():
-            self._refuse(HTTPStatus.BAD_REQUEST, "The Content-Length is no whole number.")
-            return None
+        text = lengths.pop()
+        if lengths or not text.isdecimal():
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "The Content-Length is no whole number.")
         if len(text) > 18 or int(text) > self.server.limit:
-            self._refuse(
+            raise RefusedError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"The body has {text[:18]} bytes.",
                 f"Send at most {self.server.limit:,} bytes at a time.",
             )
-            return None
         return int(text)
 
-    def _body(self, length: int) -> bytes | None:
+    def _body(self, length: int) -> bytes:
         if self.headers.get("Expect", "").lower() == "100-continue":
             super().handle_expect_100()
         body, until = bytearray(), time.monotonic() + self.timeout
         while len(body) < length:
             piece = self.rfile.read1(min(length - len(body), PIECE))
             if not piece:
-                self._refuse(HTTPStatus.BAD_REQUEST, "The body ends too early.")
-                return None
+                raise RefusedError(HTTPStatus.BAD_REQUEST, "The body ends too early.")
             body += piece
             if time.monotonic() > until:
-                self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The body takes too long.")
-                return None
+                raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, "The body takes too long.")
         return bytes(body)
 
     def handle_expect_100(self) -> bool:
@@ -172,10 +167,10 @@ class Connection(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(1.0)
             while left > 0 and time.monotonic() < until:
-                got = len(self.connection.recv(PIECE))
-                if not got:
+                received = len(self.connection.recv(PIECE))
+                if not received:
                     return
-                left -= got
+                left -= received
         except OSError:
             return
 

@@ -27,32 +27,29 @@ REGISTRAR = "SageMaker"
 def main(arguments: Sequence[str]) -> None:
     """Judge what a training job left.
 
-    Parameters
-    ----------
-    arguments : sequence of str
-        ``--gold-path`` holds the gold files, ``--model-path`` the ``model.tar.gz`` that SageMaker
-        packed of the training's model folder, or its files. ``--output-path`` gets what a local
-        run leaves under ``artifacts``: the training's files, the report, the deployable
-        ``model.tar.gz``; and ``evaluation.json``. ``--run-id --command --data`` are for the report.
-
-    Raises
-    ------
-    BasketwiseError
-        If gold, training or settings cannot be used.
+    ``--gold-path`` contains the gold files, ``--model-path`` the ``model.tar.gz`` that SageMaker
+    packed of the training's model folder, or its files. ``--output-path`` gets what a local run
+    leaves under ``artifacts``: the training's files, the report, the deployable ``model.tar.gz``;
+    and ``evaluation.json``. ``--run-id --command --data`` are for the report.
     """
     options = _parser().parse_args(arguments)
+    from basketwise.aws.registry.document import OURS, document_bytes
     from basketwise.evaluation.champion import NotSeen
     from basketwise.evaluation.stage import run_evaluation
+    from basketwise.registry.submission import submission
     from basketwise.report.types import StartedRun
 
     config = load_config(None, os.environ)
     run = StartedRun(options.run_id, options.command, options.data)
     options.output_path.mkdir(parents=True, exist_ok=True)
-    _bring(options.model_path, options.output_path)
+    _copy_training(options.model_path, options.output_path)
     report = run_evaluation(options.gold_path, options.output_path, config, NotSeen(), run)
     document = evaluation_document(report)
     if options.run_id:
-        document |= _for_registry(options.run_id, options.output_path, report)
+        # What the registry reads of a version that a pipeline registers with this document.
+        submitted = submission(options.run_id, options.output_path, report)
+        registered = json.loads(document_bytes(submitted, at=datetime.now(UTC), who=REGISTRAR))
+        document[OURS] = registered[OURS]
     text = json.dumps(document, indent=2, allow_nan=False)
     (options.output_path / EVALUATION_FILE).write_text(text, encoding="utf-8")
     click.echo(
@@ -62,18 +59,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def evaluation_document(report: Any) -> dict[str, Any]:
-    """Return what a pipeline's condition and SageMaker's registry read of a report.
+    """Return what a pipeline's condition and SageMaker's registry read of a finished report.
 
-    Parameters
-    ----------
-    report : Report
-        A finished report.
-
-    Returns
-    -------
-    dict
-        ``accuracy`` and ``f1`` (macro) of the winner on the test set, ``approved`` and
-        ``headline`` of the verdict, and the scores once more as model quality metrics.
+    That is ``accuracy`` and ``f1`` (macro) of the winner on the test set, ``approved`` and
+    ``headline`` of the verdict, and the scores once more as model quality metrics.
     """
     winner, verdict = report["winner"], report["verdict"]
     accuracy, f1 = winner["accuracy"]["estimate"], winner["macro_f1"]["estimate"]
@@ -89,15 +78,6 @@ def evaluation_document(report: Any) -> dict[str, Any]:
     }
 
 
-def _for_registry(run_id: str, folder: Path, report: Any) -> dict[str, Any]:
-    """Return what the registry reads of a version that a pipeline registers with this document."""
-    from basketwise.aws.registry.document import OURS, document_bytes
-    from basketwise.registry.submission import submission
-
-    whole = document_bytes(submission(run_id, folder, report), at=datetime.now(UTC), who=REGISTRAR)
-    return {OURS: json.loads(whole)[OURS]}
-
-
 def _parser() -> layout.Parser:
     inside = layout.base() / "processing"
     parser = layout.Parser("evaluate", description=__doc__, allow_abbrev=False)
@@ -109,8 +89,8 @@ def _parser() -> layout.Parser:
     return parser
 
 
-def _bring(trained: Path, folder: Path) -> None:
-    """Put a training's files where it is judged."""
+def _copy_training(trained: Path, folder: Path) -> None:
+    """Copy a training's files to where it is judged."""
     if (trained / ARCHIVE).is_file():
         extract(trained / ARCHIVE, folder, dotted=True)
         return

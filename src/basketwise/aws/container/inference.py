@@ -49,12 +49,9 @@ class Refused:
 
 
 def model_fn(model_dir: str) -> Model:
-    """Load the model from a folder that holds the files of a ``model.tar.gz``.
+    """Load the model from a folder that contains the files of a ``model.tar.gz``.
 
-    Raises
-    ------
-    InputError
-        If it is not a model that Basketwise packed, or was changed since.
+    Raises InputError if it is not a model that Basketwise packed, or was changed since.
     """
     return load_model_archive(Path(model_dir))
 
@@ -62,11 +59,11 @@ def model_fn(model_dir: str) -> Model:
 def input_fn(request_body: bytes | str, request_content_type: str) -> Request | Refused:
     """Read a request, see :func:`basketwise.aws.container.answering.read_request`."""
     body = request_body.encode() if isinstance(request_body, str) else bytes(request_body)
-    known = media_type(request_content_type) is not None
     try:
         return read_request(body, request_content_type)
     except InputError as error:
-        status = HTTPStatus.BAD_REQUEST if known else HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        unknown = media_type(request_content_type) is None
+        status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE if unknown else HTTPStatus.BAD_REQUEST
         return Refused(status, error.headline, error.hint)
 
 
@@ -84,13 +81,7 @@ def predict_fn(input_data: Request | Refused, model: Model) -> dict[str, Any] | 
 def output_fn(
     prediction: dict[str, Any] | Refused, accept: str | None
 ) -> tuple[str, str] | Refused:
-    """Write the answer.
-
-    Returns
-    -------
-    body, content_type : str
-        JSON; or the refusal, where there is one or another type is asked for.
-    """
+    """Return the answer and its content type, JSON, or the refusal: another type is refused."""
     if isinstance(prediction, Refused):
         return prediction
     kinds = {kind.partition(";")[0].strip().lower() for kind in (accept or "").split(",")}

@@ -61,11 +61,11 @@ def report_failure(reason: str) -> None:
             (folder / name).write_text(reason[:MAX_REASON], encoding="utf-8")
     except OSError as error:
         # The job failed for the reason above; this one must not hide it.
-        click.echo(f"The reason cannot be kept: {error}.", err=True)
+        click.echo(f"The reason cannot be stored: {error}.", err=True)
 
 
-def teller() -> Tick:
-    """Return a callable that tells of progress on stderr, in plain lines, not too often."""
+def ticker() -> Tick:
+    """Return a callable that reports progress on stderr, in plain lines, not too often."""
     told: dict[str, float] = {}
 
     def tick(what: str, done: int, total: int) -> None:

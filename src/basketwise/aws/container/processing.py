@@ -17,18 +17,10 @@ from basketwise.settings import load_config
 def main(arguments: Sequence[str]) -> None:
     """Clean the raw files of one folder, and make features in another.
 
-    Parameters
-    ----------
-    arguments : sequence of str
-        ``--input-path`` holds the raw files; below ``--output-path`` come ``silver`` and ``gold``;
-        ``--bucket-name`` is where SageMaker takes them to. ``--silver-path`` holds clean lines
-        that are there already: then only ``gold`` is made. ``--source`` says where the raw files
-        lay, for the record. Settings come from the environment.
-
-    Raises
-    ------
-    BasketwiseError
-        If data or settings cannot be used.
+    ``--input-path`` contains the raw files; below ``--output-path`` come ``silver`` and ``gold``;
+    ``--bucket-name`` is where SageMaker takes them to. ``--silver-path`` contains clean lines that
+    are there already: then only ``gold`` is made. ``--source`` says where the raw files were, for
+    the record. Settings come from the environment.
     """
     options = _parser().parse_args(arguments)
     from basketwise.etl.preview import check_split
@@ -48,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
         plan = planned("silver", digests(sources), config, source=options.source)
     # Within an output: the root disk of a job is small, and each output may be a mount of its own.
     with TemporaryDirectory(prefix=".scratch-", dir=silver if clean else gold) as scratch:
-        metadata = run_etl(data, silver, gold, Path(scratch), config, layout.teller(), clean=clean)
+        metadata = run_etl(data, silver, gold, Path(scratch), config, layout.ticker(), clean=clean)
     # The records tell what this job left from what was there before it.
     if clean:
         seal(plan, silver)

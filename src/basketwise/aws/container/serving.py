@@ -37,34 +37,15 @@ QUEUE = 30.0
 FRESH = 60.0
 """Seconds for which a model that has scored is healthy without another trial."""
 
-EXAMPLE = json.dumps(
-    {
-        "baskets": [
-            {
-                "basket_id": "example",
-                "lines": [{"PROD_CODE": "EXAMPLE", "SPEND": 0.5, "QUANTITY": 1}],
-            }
-        ]
-    }
-).encode()
+_LINE = {"PROD_CODE": "EXAMPLE", "SPEND": 0.5, "QUANTITY": 1}
+EXAMPLE = json.dumps({"baskets": [{"basket_id": "example", "lines": [_LINE]}]}).encode()
 """What a model must be able to score before it is called healthy."""
 
 
 class Endpoint(ThreadingHTTPServer):
     """Serves one model; without one it answers, and says that it is not healthy.
 
-    Parameters
-    ----------
-    address : tuple of str and int
-        Host and port; port 0 takes a free one.
-    scorer : Model or None
-        The model.
-    config : Config
-        How lines are cleaned.
-    limit : int
-        Bytes of a body.
-    queue : float
-        Seconds that a request may wait for its turn.
+    Bodies have at most ``limit`` bytes; a request waits at most ``queue`` seconds for its turn.
     """
 
     daemon_threads = True
@@ -80,23 +61,19 @@ class Endpoint(ThreadingHTTPServer):
     ) -> None:
         super().__init__(address, Connection)
         self.scorer, self.config, self.limit, self.queue = scorer, config, limit, queue
-        self._places = BoundedSemaphore(AT_A_TIME)
+        self._turns = BoundedSemaphore(AT_A_TIME)
         self._scored = -math.inf
 
     def answer(self, body: bytes, content_type: str) -> dict[str, Any]:
         """Score a request's baskets.
 
-        Raises
-        ------
-        InputError
-            If the body is malformed, or none of its lines can be used.
-        DependencyError
-            If there is no model, or too many requests are before this one.
+        Raises InputError if the body is malformed, or none of its lines can be used, and
+        DependencyError if there is no model, or too many requests are before this one.
         """
         if self.scorer is None:
             raise DependencyError("No model is loaded.", "The log says why.")
         request = read_request(body, content_type)
-        if not self._places.acquire(timeout=self.queue):
+        if not self._turns.acquire(timeout=self.queue):
             raise DependencyError("Too many requests are waiting.", "Send it again later.")
         try:
             document = answer(request, self.scorer, self.config)
@@ -107,7 +84,7 @@ class Endpoint(ThreadingHTTPServer):
             self._scored = -math.inf
             raise
         finally:
-            self._places.release()
+            self._turns.release()
         self._scored = time.monotonic()
         return document
 
@@ -122,13 +99,14 @@ class Endpoint(ThreadingHTTPServer):
         if time.monotonic() - self._scored < FRESH:
             return True
         try:
-            found = answer(read_request(EXAMPLE, JSON), self.scorer, self.config)
+            document = answer(read_request(EXAMPLE, JSON), self.scorer, self.config)
         except Exception:
             click.echo(traceback.format_exc(), err=True)
             return False
-        if len(found["predictions"]) == 1:
+        scores = len(document["predictions"]) == 1
+        if scores:
             self._scored = time.monotonic()
-        return len(found["predictions"]) == 1
+        return scores
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Tell of what went wrong with a connection; one that was just closed is no news."""
@@ -139,16 +117,8 @@ class Endpoint(ThreadingHTTPServer):
 def main(arguments: Sequence[str]) -> None:
     """Serve until the process is ended.
 
-    Parameters
-    ----------
-    arguments : sequence of str
-        ``--model`` is a model's folder or ``model.tar.gz``; by default where SageMaker puts it.
-        ``--host`` is the address to listen on; by default all, as SageMaker calls from outside.
-
-    Raises
-    ------
-    ConfigError
-        If settings, port or limit in the environment cannot be used.
+    ``--model`` is a model's folder or ``model.tar.gz``; by default where SageMaker puts it.
+    ``--host`` is the address to listen on; by default all, as SageMaker calls from outside.
     """
     parser = layout.Parser("serve", description=__doc__, allow_abbrev=False)
     parser.add_argument("--model", type=Path, default=layout.model_dir())

@@ -33,29 +33,22 @@ METRICS = {name: rf"metric: {name}=([0-9.]+);" for name in ("accuracy", "f1")}
 def main(arguments: Sequence[str]) -> None:
     """Train on two channels, and leave everything that a training leaves in the model folder.
 
-    Parameters
-    ----------
-    arguments : sequence of str
-        ``--model-dir --train --test`` for the folders that ``SM_MODEL_DIR``, ``SM_CHANNEL_TRAIN``
-        and ``SM_CHANNEL_TEST`` name, and ``--model-type --random-state --cv-folds --test-size``,
-        which win over the hyperparameters that SageMaker has left in a file. Everything else is
-        set by the environment, or, where a job can be given none, by hyperparameters of the same
-        names (``BASKETWISE_<SECTION>__<KEY>``, values in TOML), which win over it.
-
-    Raises
-    ------
-    BasketwiseError
-        If data or settings cannot be used.
+    ``--model-dir --train --test`` are the folders that ``SM_MODEL_DIR``, ``SM_CHANNEL_TRAIN`` and
+    ``SM_CHANNEL_TEST`` name; ``--model-type --random-state --cv-folds --test-size`` win over the
+    hyperparameters that SageMaker has left in a file. Everything else is set by the environment,
+    or, where a job can be given none, by hyperparameters of the same names
+    (``BASKETWISE_<SECTION>__<KEY>``, values in TOML), which win over it.
     """
     options = _parser().parse_args(arguments)
     from basketwise.etl.metadata import read_metadata
     from basketwise.files import GOLD_READ, RECORD_FILE
     from basketwise.training.stage import run_training
 
-    given = {name: getattr(options, name.replace("-", "_")) for name in ("model-type", *OPTIONS)}
-    given = {name: value for name, value in given.items() if value is not None}
     hyperparameters, settings = _hyperparameters()
-    hyperparameters |= given
+    for name in ("model-type", *OPTIONS):
+        value = getattr(options, name.replace("-", "_"))
+        if value is not None:
+            hyperparameters[name] = value
     config = _config(hyperparameters, settings)
     options.model_dir.mkdir(parents=True, exist_ok=True)
     checkpoints = layout.base() / "checkpoints"
@@ -69,12 +62,12 @@ def main(arguments: Sequence[str]) -> None:
             gold,
             options.model_dir,
             config.training,
-            layout.teller(),
+            layout.ticker(),
             checkpoints if checkpoints.is_dir() else None,
         )
     # Whoever takes the model can see which features it was trained on.
     (options.model_dir / GOLD_READ).write_text(json.dumps(read, indent=2), encoding="utf-8")
-    _tell_metrics(options.model_dir)
+    _print_metrics(options.model_dir)
     output = layout.output_data_dir()
     output.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(options.model_dir / RECORD_FILE, output / RECORD_FILE)
@@ -92,13 +85,9 @@ def _parser() -> layout.Parser:
 
 
 def _hyperparameters() -> tuple[dict[str, str], dict[str, str]]:
-    """Read what SageMaker has left; its own and AWS's toolkit's are none of ours.
+    """Read hyperparameters with a name of their own, and those named like environment variables.
 
-    Returns
-    -------
-    tuple of dict
-        The hyperparameters that have a name of their own, and those that are settings by the names
-        of environment variables.
+    Those of SageMaker's own and of AWS's toolkit are none of ours.
     """
     path = layout.base() / "input" / "config" / "hyperparameters.json"
     if not path.is_file():
@@ -108,24 +97,24 @@ def _hyperparameters() -> tuple[dict[str, str], dict[str, str]]:
     except (ValueError, TypeError) as error:
         raise ConfigError(f"The hyperparameters cannot be read: {error}.") from error
     # As it stands: in TOML, quotes are what tells a text from a number.
-    settings = {name: str(value) for name, value in values.items() if _is_setting(name)}
-    found = {
+    settings = {
+        name: str(value)
+        for name, value in values.items()
+        if name.startswith(PREFIX) and SEPARATOR in name
+    }
+    named = {
         name.replace("_", "-"): _plain(value)
         for name, value in values.items()
         if name not in settings and not name.startswith(("sagemaker_", "_"))
     }
-    unknown = sorted(found.keys() - {"model-type", *OPTIONS})
+    unknown = sorted(named.keys() - {"model-type", *OPTIONS})
     if unknown:
         raise ConfigError(
             f"{unknown[0]!r} is not a hyperparameter.",
             f"There are: model-type, {', '.join(OPTIONS)}. Other settings are hyperparameters or "
             f"environment variables of the name {PREFIX}<SECTION>{SEPARATOR}<KEY>.",
         )
-    return found, settings
-
-
-def _is_setting(name: str) -> bool:
-    return name.startswith(PREFIX) and SEPARATOR in name
+    return named, settings
 
 
 def _plain(value: Any) -> str:
@@ -135,30 +124,18 @@ def _plain(value: Any) -> str:
 
 
 def _config(hyperparameters: Mapping[str, str], settings: Mapping[str, str]) -> Config:
-    flags = [
-        f"{setting}={hyperparameters[name]}"
-        for name, setting in OPTIONS.items()
-        if name in hyperparameters
-    ]
-    wanted = hyperparameters.get("model-type")
+    given = OPTIONS.keys() & hyperparameters.keys()
+    flags = [f"{OPTIONS[name]}={hyperparameters[name]}" for name in sorted(given)]
+    wanted, models = hyperparameters.get("model-type"), get_args(ModelName)
+    if wanted is not None and wanted not in (ALL, *models):
+        raise ConfigError(f"model-type is {wanted!r}.", f"Choose from {', '.join((*models, ALL))}.")
     if wanted is not None:
-        models = get_args(ModelName)
-        if wanted not in (ALL, *models):
-            raise ConfigError(
-                f"model-type is {wanted!r}.", f"Choose from {', '.join((*models, ALL))}."
-            )
         flags.append(f"training.models={','.join(models) if wanted == ALL else wanted}")
     return load_config(None, {**os.environ, **settings}, flags)
 
 
 def _join(train: Path, test: Path, gold: Path) -> None:
-    """Make one gold folder of two channels, each of which holds gold files.
-
-    Raises
-    ------
-    InputError
-        If a channel is absent, or the two are of different runs.
-    """
+    """Make one gold folder of two channels, each of which contains gold files of one run."""
     from basketwise.etl.tables import METADATA_FILE, TEST_FILE
 
     for name, folder in (("train", train), ("test", test)):
@@ -180,17 +157,17 @@ def _join(train: Path, test: Path, gold: Path) -> None:
         )
 
 
-def _check_test_size(held: float, config: Config) -> None:
-    if held != config.split.test_size:
+def _check_test_size(used: float, config: Config) -> None:
+    if used != config.split.test_size:
         raise InputError(
-            f"The gold files were parted with test-size {held:g}, the hyperparameter says "
+            f"The gold files were split with test-size {used:g}, the hyperparameter says "
             f"{config.split.test_size:g}.",
-            "Baskets are parted when features are made: set split.test_size for the processing "
-            f"job, or test-size to {held:g}.",
+            "Baskets are split when features are made: set split.test_size for the processing "
+            f"job, or test-size to {used:g}.",
         )
 
 
-def _tell_metrics(trained: Path) -> None:
+def _print_metrics(trained: Path) -> None:
     """Print what the winner, as it is shipped, scores on the test set; SageMaker reads the log."""
     import polars as pl
 
@@ -201,8 +178,7 @@ def _tell_metrics(trained: Path) -> None:
     from basketwise.training.predictions import CALIBRATED, predicted_class
 
     table = pl.read_parquet(trained / TEST_PREDICTIONS_FILE)
-    found = scores(
-        confusion_matrix(class_numbers(table[TARGET]), predicted_class(table, CALIBRATED))
-    )
+    matrix = confusion_matrix(class_numbers(table[TARGET]), predicted_class(table, CALIBRATED))
+    winner = scores(matrix)
     for name in METRICS:
-        click.echo(f"metric: {name}={getattr(found, name):.6f};")
+        click.echo(f"metric: {name}={getattr(winner, name):.6f};")
