@@ -16,22 +16,10 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import environment
 from basketwise.aws.requests.processing import etl_job
 from basketwise.aws.requests.training import training_job
+from basketwise.aws.running import jobs
 from basketwise.aws.running.attempts import attempts, choose, digest_of, marked
-from basketwise.aws.running.jobs import (
-    POLL_SECONDS,
-    JobEndedError,
-    JobState,
-    Kind,
-    follow,
-    start_once,
-    stop,
-)
-from basketwise.aws.running.outputs import (
-    SpoiltError,
-    spoilt,
-    take_stage,
-    take_training,
-)
+from basketwise.aws.running.jobs import POLL_SECONDS, JobEndedError, JobState, Kind
+from basketwise.aws.running.outputs import SpoiltError, spoilt, take_stage, take_training
 from basketwise.aws.sending.code import send_code
 from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
 from basketwise.config import Config
@@ -65,14 +53,8 @@ class SageMakerPlatform:
 
     Attributes
     ----------
-    sagemaker, logs, s3
-        boto3's clients.
-    names
-        What everything is called; the workspace's bucket and prefix.
     storage
-        The same workspace.
-    run_id
-        The run.
+        The workspace that ``names`` names.
     tell
         Takes the states of the jobs and the lines of their logs.
     poll
@@ -80,11 +62,11 @@ class SageMakerPlatform:
     nonce
         Sets jobs apart from all earlier ones that did the same; empty: those are as good.
     begin
-        Told what the data hold, before anything is sent; may refuse.
+        Told what the data contain, before anything is sent; may refuse.
     has_begun
         Whether the run can be picked up again.
-    looked_at
-        What data hold that were looked at and not used yet.
+    planned
+        What the data contained when the run was planned, by their path, until ETL has used it.
     current
         The job that is being followed, and has not ended as far as is known.
     """
@@ -100,46 +82,46 @@ class SageMakerPlatform:
     nonce: str = ""
     begin: Callable[[dict[str, str]], None] = lambda _: None
     has_begun: bool = False
-    looked_at: dict[str, dict[str, str]] = field(default_factory=dict)
+    planned: dict[str, dict[str, str]] = field(default_factory=dict)
     current: tuple[Kind, str] | None = None
     in_place: bool = True
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
-        """Return what names the content of each raw table, local or in the bucket."""
-        found = self._inputs(data, config)
-        # Settings that no job takes are refused before anything is sent.
+        """Begin the run on raw tables, local or in the bucket; return what names their content.
+
+        Data and settings that no job takes are refused before anything is sent.
+        """
+        inputs = self._inputs(data, config)
         etl_job(self.names, config, self.run_id)
         training_job(self.names, config, self.run_id)
-        self.begin(found)
+        self.begin(inputs)
         self.has_begun = True
-        self.looked_at[data] = found
-        return found
+        self.planned[data] = inputs
+        return inputs
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
-        """Fill ``silver`` and ``gold`` of the workspace, and bring both here."""
+        """Fill ``silver`` and ``gold`` of the workspace, and copy both here."""
         if job.clean:
             # What the run was planned on: a file that has changed since is not taken for it.
-            inputs = self.looked_at.pop(job.data, None) or self._inputs(job.data, config)
+            work = self.planned.pop(job.data, None) or self._inputs(job.data, config)
             raw = send_raw(self.s3, self.names, job.data, tick)
-            work = inputs
         else:
-            inputs, raw = {}, ""
-            work = self._settle(job.silver, SILVER)
+            work, raw = self._publish(job.silver, SILVER), ""
         request = etl_job(self.names, config, self.run_id, raw=raw, clean=job.clean)
 
         def take(_: JobState) -> None:
             if job.clean:
-                take_stage("silver", self.storage.local(SILVER), job.silver, inputs)
+                take_stage("silver", self.storage.local(SILVER), job.silver, work)
             take_stage("gold", self.storage.local(GOLD), job.gold, {})
 
         self._run("Processing", request, config, work, tick, take)
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
-        """Train on ``gold`` of the workspace, and bring what the job left here."""
+        """Train on ``gold`` of the workspace, and copy what the job left here."""
         from basketwise.etl.metadata import read_metadata
 
         read_metadata(job.gold)
-        gold = self._settle(job.gold, GOLD)
+        gold = self._publish(job.gold, GOLD)
 
         def take(state: JobState) -> None:
             shutil.rmtree(job.out)
@@ -154,13 +136,13 @@ class SageMakerPlatform:
 
     def all_jobs(self) -> list[tuple[Kind, JobState]]:
         """Return every job of the run, whoever started it and however it ended."""
-        firsts: list[tuple[Kind, str]] = [
-            ("Processing", self.names.processing_job(self.run_id)),
-            ("Training", self.names.training_job(self.run_id)),
-        ]
+        firsts: dict[Kind, str] = {
+            "Processing": self.names.processing_job(self.run_id),
+            "Training": self.names.training_job(self.run_id),
+        }
         return [
             (kind, state)
-            for kind, first in firsts
+            for kind, first in firsts.items()
             for state in attempts(self.sagemaker, kind, first)
             if state.place.startswith(self.names.uri())
         ]
@@ -168,7 +150,7 @@ class SageMakerPlatform:
     def stop(self) -> None:
         """Ask the job that is being followed to stop; none is no error."""
         if self.current is not None:
-            stop(self.sagemaker, *self.current)
+            jobs.stop(self.sagemaker, *self.current)
 
     def _inputs(self, data: str, config: Config) -> dict[str, str]:
         if is_address(data):
@@ -184,7 +166,7 @@ class SageMakerPlatform:
         tick: Tick,
         take: Callable[[JobState], None],
     ) -> None:
-        """Have a job done, or find it done, and take what it left."""
+        """Have a job done, unless it is done already, and take what it left."""
         digest = digest_of(
             kind=kind,
             workspace=self.names.uri(),
@@ -212,11 +194,11 @@ class SageMakerPlatform:
     def _follow(
         self, kind: Kind, request: dict[str, Any], unusable: list[str], tick: Tick
     ) -> tuple[JobState, bool]:
-        """Start a job, or find it, and wait for its end; says whether it was started now."""
+        """Start a job, unless it is there, and wait for its end; say whether it was started now."""
 
         def tell(line: str) -> None:
-            if found := PROGRESS.fullmatch(line):
-                tick(found["what"], int(found["done"]), int(found["total"]))
+            if progress := PROGRESS.fullmatch(line):
+                tick(progress["what"], int(progress["done"]), int(progress["total"]))
                 return
             phase = line.removeprefix(f"{name}: ")
             if phase != line:
@@ -226,23 +208,21 @@ class SageMakerPlatform:
         name = choose(self.sagemaker, kind, request, self.names.uri(), unusable)
         self.current = (kind, name)
         try:
-            is_new = start_once(self.sagemaker, kind, {**request, f"{kind}JobName": name})
-            state = follow(self.sagemaker, self.logs, kind, name, tell, poll=self.poll)
+            is_new = jobs.start_once(self.sagemaker, kind, {**request, f"{kind}JobName": name})
+            state = jobs.follow(self.sagemaker, self.logs, kind, name, tell, poll=self.poll)
         except JobEndedError:
             self.current = None
             raise
         self.current = None
         return state, is_new
 
-    def _settle(self, folder: Path, key: str) -> dict[str, str]:
-        """Make the workspace hold the files that a job is to read; returns what they hold."""
+    def _publish(self, folder: Path, key: str) -> dict[str, str]:
+        """Store the files that a job is to read in the workspace; returns their digests."""
         wanted = content(folder)
-        if wanted == content(self.storage.local(key)):
-            return wanted
-        place = self.storage.scratch
-        place.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".settle-", dir=place) as scratch:
-            copy = Path(scratch) / key
-            shutil.copytree(folder, copy)
-            self.storage.replace(copy, key)
+        if wanted != content(self.storage.local(key)):
+            self.storage.scratch.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".publish-", dir=self.storage.scratch) as scratch:
+                copy = Path(scratch) / key
+                shutil.copytree(folder, copy)
+                self.storage.replace(copy, key)
         return wanted
