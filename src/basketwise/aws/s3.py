@@ -112,10 +112,9 @@ class Bucket:
         from urllib3.exceptions import HTTPError
 
         # Bytes of another version than was listed would not be of one moment.
-        uri, key, get = self.uri(listed.key), self.full(listed.key), self.client.get_object
-        answer = ask(
-            f"read {uri}", lambda: get(Bucket=self.name, Key=key, IfMatch=listed.etag), changed
-        )
+        uri, version = self.uri(listed.key), {"Key": self.full(listed.key), "IfMatch": listed.etag}
+        get: Any = self.client.get_object
+        answer = ask(f"read {uri}", lambda: get(Bucket=self.name, **version), changed)
         if answer is None:
             raise ChangedError
         try:
@@ -130,9 +129,9 @@ class Bucket:
     def put(
         self, key: str, data: bytes | Path, kind: str = "binary/octet-stream", *, new: bool = False
     ) -> bool:
-        """Write an object of a media type in one request, with its sha256; say if it was written.
+        """Write an object of a media type in one request, with its sha256.
 
-        It is written unless it is to be ``new`` and there is one of that key.
+        Returns whether it was written: not if it is to be ``new`` and there is one of that key.
         """
         condition: Any = {"IfNoneMatch": "*"} if new else {}
         with data.open("rb") if isinstance(data, Path) else BytesIO(data) as stream:
@@ -156,12 +155,9 @@ class Bucket:
 
     def digest(self, key: str) -> str | None:
         """Return the sha256 of an object, "" if S3 does not know it, None without the object."""
-        name, full, head = self.name, self.full(key), self.client.head_object
-        answer = ask(
-            f"look at {self.uri(key)}",
-            lambda: head(Bucket=name, Key=full, ChecksumMode="ENABLED"),
-            no_object,
-        )
+        request: Any = {"Bucket": self.name, "Key": self.full(key), "ChecksumMode": "ENABLED"}
+        head = self.client.head_object
+        answer = ask(f"look at {self.uri(key)}", lambda: head(**request), no_object)
         if answer is None:
             return None
         checksum = answer.get("ChecksumSHA256", "")
@@ -225,7 +221,7 @@ class Bucket:
 
     def below(self, key: str) -> dict[str, S3Object]:
         """List an object and all below it, by key."""
-        return {name: found for name, found in self.listed(key).items() if is_below(name, key)}
+        return {name: item for name, item in self.listed(key).items() if is_below(name, key)}
 
     def listed(self, start: str, most: int | None = None) -> dict[str, S3Object]:
         """List the objects whose keys start so, by key; at most so many."""

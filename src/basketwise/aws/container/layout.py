@@ -17,7 +17,7 @@ MAX_REASON = 1024
 """Characters of a failure that SageMaker shows."""
 
 INTERVAL = 10.0
-"""Seconds between two lines about the same piece of work: each is kept in CloudWatch."""
+"""Seconds between two lines about the same piece of work: each is stored in CloudWatch."""
 
 
 class Parser(argparse.ArgumentParser):

@@ -59,7 +59,7 @@ def registration(version: str, at: datetime, who: str) -> Entry:
 def entry_of(change: Change, shown: Shown) -> Entry:
     """Return a new entry for a change that is made while SageMaker shows ``shown``.
 
-    A change that was found in SageMaker gets the same name from everybody who finds it.
+    A change that was made in SageMaker gets the same name from everybody who sees it.
     """
     name = ledger.entry_key(change).removeprefix(ledger.ENTRY)
     if change.who == SAGEMAKER:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 REGISTERED = "registered-"
-"""What the folders below ``artifacts/`` begin with that hold the archives of a run's versions."""
+"""What the folders below ``artifacts/`` that contain a run's registered archives begin with."""
 
 DOCUMENT_BYTES = 4_000_000
 """A document that is longer is not one of ours."""

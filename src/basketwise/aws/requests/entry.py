@@ -8,7 +8,7 @@ from basketwise.settings import PREFIX, SEPARATOR
 from basketwise.template import toml_value
 
 CODE = "code"
-"""Prefix of the workspace, input and channel that hold ``requirements.txt`` and the wheel."""
+"""Prefix of the workspace, input and channel that contain ``requirements.txt`` and the wheel."""
 
 MODULE = ("python", "-m", "basketwise.aws.container")
 

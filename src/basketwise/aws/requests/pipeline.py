@@ -38,7 +38,7 @@ PER_RUN = {
 """Parameters that a start must give: with a default, one run would overwrite another's files."""
 
 FOLDER = "pipelines"
-"""Holds silver and gold of each data version: a step found in the cache must find its own files,
+"""Contains silver and gold of each data version: a step found in the cache must find its own files,
 whatever has been made since."""
 
 

@@ -78,7 +78,7 @@ def evaluation_step(names: AwsNames, config: Config) -> dict[str, Any]:
     given[given.index("--run-id") + 1] = _parameter("RunId")
     given[given.index("--data") + 1] = _parameter("RawUri")
     arguments["Environment"] = _versioned(arguments)
-    # Not cached: another run's report would not lie where this run's is looked for.
+    # Not cached: another run's report would not be where this run's is expected.
     return _step(EVALUATE, "Processing", arguments, cached=False)
 
 
@@ -93,24 +93,25 @@ def condition_step(names: AwsNames, config: Config) -> dict[str, Any]:
         }
         for metric, minimum in minima.items()
     ]
+    reason = (
+        "The model is not registered: its accuracy or its macro-F1 on the test set is below "
+        "MinAccuracy or MinMacroF1. The training's metrics and the evaluation's report.html say "
+        "by how much."
+    )
+    whole = registration(names, config)
+    arguments = {key: whole[key] for key in REGISTERED}
+    (served,) = arguments["InferenceSpecification"]["Containers"]
+    served.pop("Environment", None)
     return {
         "Name": DECIDE,
         "Type": "Condition",
         "DependsOn": [EVALUATE],
         "Arguments": {
             "Conditions": conditions,
-            "IfSteps": [_register(names, config)],
-            "ElseSteps": [_refuse()],
+            "IfSteps": [_step(REGISTER, "RegisterModel", arguments, cached=False)],
+            "ElseSteps": [{"Name": REFUSE, "Type": "Fail", "Arguments": {"ErrorMessage": reason}}],
         },
     }
-
-
-def _register(names: AwsNames, config: Config) -> dict[str, Any]:
-    whole = registration(names, config)
-    arguments = {key: whole[key] for key in REGISTERED}
-    (served,) = arguments["InferenceSpecification"]["Containers"]
-    served.pop("Environment", None)
-    return _step(REGISTER, "RegisterModel", arguments, cached=False)
 
 
 def registration(names: AwsNames, config: Config) -> dict[str, Any]:
@@ -125,15 +126,6 @@ def registration(names: AwsNames, config: Config) -> dict[str, Any]:
     metadata = arguments["CustomerMetadataProperties"]
     metadata |= {"model_version": _parameter("RunId"), "data_source": _parameter("RawUri")}
     return arguments
-
-
-def _refuse() -> dict[str, Any]:
-    reason = (
-        "The model is not registered: its accuracy or its macro-F1 on the test set is below "
-        "MinAccuracy or MinMacroF1. The training's metrics and the evaluation's report.html say "
-        "by how much."
-    )
-    return {"Name": REFUSE, "Type": "Fail", "Arguments": {"ErrorMessage": reason}}
 
 
 def _step(
@@ -169,10 +161,11 @@ def _versioned(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _source(arguments: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the S3 source of one input, to be changed."""
-    inputs: list[dict[str, Any]] = arguments["ProcessingInputs"]
-    found: dict[str, Any] = next(one for one in inputs if one["InputName"] == name)["S3Input"]
-    return found
+    """Return the S3 source of an input, to be changed."""
+    sources: dict[str, dict[str, Any]] = {
+        item["InputName"]: item["S3Input"] for item in arguments["ProcessingInputs"]
+    }
+    return sources[name]
 
 
 def _without(request: dict[str, Any], name: str) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class JobEndedError(DependencyError):
 
 
 def start_once(sagemaker: SageMakerClient, kind: Kind, request: dict[str, Any]) -> bool:
-    """Start a job, and say so; one of its name is not started twice."""
+    """Start a job and return True, unless there is one of its name."""
     name = request[f"{kind}JobName"]
     if describe(sagemaker, kind, name) is not None:
         return False

@@ -65,7 +65,7 @@ class Started:
 
 
 def upsert(sagemaker: SageMakerClient, names: AwsNames, config: Config) -> Upserted:
-    """Create the pipeline, or update it to what the settings say; if it is so, change nothing."""
+    """Create the pipeline, or update it if it is not what the settings say."""
     request = pipeline(names, config)
     name = request["PipelineName"]
     existing = _described(sagemaker, name)
@@ -130,7 +130,7 @@ def start(
 def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict[str, Any]) -> str:
     """Return a digest of all that ETL and training rest on: data, code, and their own arguments.
 
-    AWS's image is given the code below ``code/``, an image of one's own has it.
+    AWS's image is given the code below ``code/``, an own image contains it.
 
     Returns
     -------

@@ -17,7 +17,7 @@ BLOCK = 1 << 20
 
 
 def upload(bucket: Bucket, files: Mapping[str, Path], tick: Tick) -> set[str]:
-    """Send files to their keys, and return those that were sent: the same content is not again.
+    """Send files to their keys, unless their content is there already; return the keys sent.
 
     An upload that was cut off goes on with the first file, and of a large file with the first part,
     that is not there. Ctrl-C ends it when the parts that are under way have been sent. Raises

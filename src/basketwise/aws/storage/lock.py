@@ -35,7 +35,7 @@ TRIES = 5
 
 @dataclass
 class Lease:
-    """A lock that this process holds on the workspace at ``location``, for ``seconds`` a write."""
+    """A lock on the workspace at ``location``, valid for ``seconds`` after it was last written."""
 
     client: S3Client
     bucket: str
@@ -52,7 +52,7 @@ class Lease:
     _writing: Lock = field(default_factory=Lock)
 
     def check(self) -> None:
-        """Raise WorkspaceError once somebody else may hold the lock, as it was not renewed."""
+        """Raise WorkspaceError if the lock was taken, or could not be renewed in time."""
         if self.taken or _now() - self.written > self.seconds:
             raise WorkspaceError(
                 f"The lock of the workspace {self.location!r} was lost while it was in use.",
@@ -61,7 +61,7 @@ class Lease:
             )
 
     def acquire(self) -> None:
-        """Make the lock, or take one that has ended; WorkspaceError if another run holds it."""
+        """Make the lock, or take an expired one; WorkspaceError if another run holds it."""
         for _ in range(TRIES):
             if self._put(IfNoneMatch="*"):
                 return

@@ -59,7 +59,7 @@ class Mirror:
     def same(self, files: Mapping[str, Path], there: Mapping[str, S3Object]) -> set[str]:
         """Return the keys whose objects have the bytes of these files, as far as is known here.
 
-        Known is what was fetched and is still what the bucket holds; nothing is fetched for this.
+        Known is what was fetched and is still what the bucket contains; nothing is fetched for it.
         """
         known, same = self._known(), set()
         for key, file in files.items():

@@ -33,7 +33,7 @@ INCOMING, REPLACING = f"{OWN}/incoming", f"{OWN}/adopting"
 
 @dataclass(frozen=True)
 class Replacement:
-    """A replacement that is decided, but not finished: of a prefix, by so many sent files."""
+    """A replacement of a prefix, by so many sent files, that is decided but not finished."""
 
     id: str
     prefix: str
