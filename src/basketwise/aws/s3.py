@@ -111,10 +111,10 @@ class Bucket:
         from botocore.exceptions import BotoCoreError
         from urllib3.exceptions import HTTPError
 
+        uri = self.uri(listed.key)
         # Bytes of another version than was listed would not be of one moment.
-        uri, version = self.uri(listed.key), {"Key": self.full(listed.key), "IfMatch": listed.etag}
-        get: Any = self.client.get_object
-        answer = ask(f"read {uri}", lambda: get(Bucket=self.name, **version), changed)
+        request: Any = {"Bucket": self.name, "Key": self.full(listed.key), "IfMatch": listed.etag}
+        answer = ask(f"read {uri}", lambda: self.client.get_object(**request), changed)
         if answer is None:
             raise ChangedError
         try:
@@ -156,8 +156,8 @@ class Bucket:
     def digest(self, key: str) -> str | None:
         """Return the sha256 of an object, "" if S3 does not know it, None without the object."""
         request: Any = {"Bucket": self.name, "Key": self.full(key), "ChecksumMode": "ENABLED"}
-        head = self.client.head_object
-        answer = ask(f"look at {self.uri(key)}", lambda: head(**request), no_object)
+        doing = f"look at {self.uri(key)}"
+        answer = ask(doing, lambda: self.client.head_object(**request), no_object)
         if answer is None:
             return None
         checksum = answer.get("ChecksumSHA256", "")
