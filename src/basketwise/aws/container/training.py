@@ -124,8 +124,11 @@ def _plain(value: Any) -> str:
 
 
 def _config(hyperparameters: Mapping[str, str], settings: Mapping[str, str]) -> Config:
-    given = OPTIONS.keys() & hyperparameters.keys()
-    flags = [f"{OPTIONS[name]}={hyperparameters[name]}" for name in sorted(given)]
+    flags = [
+        f"{setting}={hyperparameters[name]}"
+        for name, setting in OPTIONS.items()
+        if name in hyperparameters
+    ]
     wanted, models = hyperparameters.get("model-type"), get_args(ModelName)
     if wanted is not None and wanted not in (ALL, *models):
         raise ConfigError(f"model-type is {wanted!r}.", f"Choose from {', '.join((*models, ALL))}.")
