@@ -213,5 +213,5 @@ def test_what_aws_refuses_exits_with_3(cloud: Cloud, no_code: mock.Mock) -> None
     cloud.service.denied = {"CreatePipeline"}
     outcome = pipeline(cloud, "upsert")
     assert outcome.code == 3
-    assert "AWS refused to make the pipeline" in outcome.err
+    assert "AWS refused to create the pipeline" in outcome.err
     assert "aws policy run" in outcome.err

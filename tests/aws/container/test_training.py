@@ -144,7 +144,7 @@ def test_broken_hyperparameters_are_refused(channels: Path, text: str) -> None:
 
 
 def test_what_the_gold_files_decide_cannot_be_asked_otherwise(channels: Path) -> None:
-    with pytest.raises(InputError, match=r"parted with test-size 0\.2, .* says 0\.3"):
+    with pytest.raises(InputError, match=r"split with test-size 0\.2, .* says 0\.3"):
         main(["--test-size", "0.3"])
     with pytest.raises(InputError, match="contain 5 folds"):
         main(["--cv-folds", "4"])
