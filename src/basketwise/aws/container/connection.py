@@ -29,7 +29,6 @@ LINGER = 5.0
 MAX_LINGER = 64 * 2**20
 """Seconds and bytes for which a refused body is still taken in, see :meth:`Connection._linger`."""
 
-
 NO_SUCH_PATH = "There is only /ping and /invocations."
 
 
