@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws.cleaning.findings import ANY, Folder, Found, Resource, Serving
+from basketwise.aws.cleaning.findings import ANY, Folder, Inventory, Resource, Serving
 from basketwise.aws.cleaning.leftovers import Leftover, leftovers
 from basketwise.registry.protocol import ApprovalState, ModelVersion
 from tests.aws.calls import BUCKET, NAMES
@@ -50,7 +50,7 @@ def version(
 
 
 def plan(*folders: Folder, older_than: timedelta = MONTH, **more: Any) -> list[Leftover]:
-    return leftovers(Found(folders=folders, **more), NAMES, NOW, older_than)
+    return leftovers(Inventory(folders=folders, **more), NAMES, NOW, older_than)
 
 
 def going(*folders: Folder, **more: Any) -> list[str]:

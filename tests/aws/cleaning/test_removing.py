@@ -15,7 +15,7 @@ import pytest
 from basketwise.aws.account import policies, provisioning
 from basketwise.aws.cleaning import removing as cleaning
 from basketwise.aws.cleaning.leftovers import Leftover
-from basketwise.aws.cleaning.removing import Cleaned, Place, clean, look, open_place
+from basketwise.aws.cleaning.removing import Cleaned, Target, clean, open_target, removable
 from basketwise.aws.registry.registry import FOLDER
 from basketwise.config import AwsConfig, Config
 from basketwise.digests import sha256
@@ -42,8 +42,8 @@ def scene(s3_server: S3Server, tmp_path: Path) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def place(scene: Scene) -> Place:
-    return open_place(scene.cloud.names, Config())
+def target(scene: Scene) -> Target:
+    return open_target(scene.cloud.names, Config())
 
 
 def later(days: float = 40) -> datetime:
@@ -51,17 +51,17 @@ def later(days: float = 40) -> datetime:
     return datetime.now(UTC) + timedelta(days=days)
 
 
-def found(place: Place, days: float = 40) -> list[str]:
-    return [one.name for one in look(place, later(days), MONTH)]
+def found(target: Target, days: float = 40) -> list[str]:
+    return [one.name for one in removable(target, later(days), MONTH)]
 
 
-def cleaned(place: Place, agreed: list[Leftover] | None = None) -> Cleaned:
+def cleaned(target: Target, agreed: list[Leftover] | None = None) -> Cleaned:
     now = later()
-    agreed = look(place, now, MONTH) if agreed is None else agreed
-    return clean(place, agreed, now, MONTH, lambda _: None)
+    agreed = removable(target, now, MONTH) if agreed is None else agreed
+    return clean(target, agreed, now, MONTH, lambda _: None)
 
 
-def test_what_may_go_goes_and_the_rest_stays(scene: Scene, place: Place) -> None:
+def test_what_may_go_goes_and_the_rest_stays(scene: Scene, target: Target) -> None:
     for run in (GOOD, BAD, NEW, FORGOTTEN):
         scene.run(run)
     for run, state in ((GOOD, APPROVED), (BAD, REJECTED), (NEW, PENDING)):
@@ -69,7 +69,7 @@ def test_what_may_go_goes_and_the_rest_stays(scene: Scene, place: Place) -> None
     scene.put("raw/w.csv", "silver/x", "gold/x", "code/x", "deployment-configs/x", "registry/x")
     scene.put("artifacts/notes.txt", "artifacts/theirs/model.tar.gz", f"checkpointsx/{BAD}/x")
     before = set(scene.cloud.keys())
-    result = cleaned(place)
+    result = cleaned(target)
     gone = {
         *(f"artifacts/{run}/{name}" for run in (BAD, FORGOTTEN) for name in ("manifest.json",)),
         *(f"artifacts/{run}/report.html" for run in (BAD, FORGOTTEN)),
@@ -83,24 +83,24 @@ def test_what_may_go_goes_and_the_rest_stays(scene: Scene, place: Place) -> None
     assert before - set(scene.cloud.keys()) == gone
     assert result.spared == ()
     assert sum(one.size for one in result.removed) == 10 * (len(gone) - 1) + len(b"a model")
-    assert found(place) == []
+    assert found(target) == []
 
 
-def test_nothing_is_old_yet(scene: Scene, place: Place) -> None:
+def test_nothing_is_old_yet(scene: Scene, target: Target) -> None:
     scene.run(FORGOTTEN)
     scene.model("retail-a")
-    assert found(place, days=29) == []
-    assert len(found(place, days=31)) == 4
+    assert found(target, days=29) == []
+    assert len(found(target, days=31)) == 4
 
 
 def test_history_stays_readable_without_the_artifacts(
-    scene: Scene, place: Place, tmp_path: Path
+    scene: Scene, target: Target, tmp_path: Path
 ) -> None:
     scene.run(BAD)
     version = scene.register(BAD, REJECTED)
     before = scene.registry.history(), scene.registry.versions()
-    assert found(place)
-    cleaned(place)
+    assert found(target)
+    cleaned(target)
     assert (scene.registry.history(), scene.registry.versions()) == before
     assert scene.registry.get(version).state is REJECTED
     with pytest.raises(DependencyError, match=rf"{re.escape(ARCHIVE)} is gone"):
@@ -108,7 +108,7 @@ def test_history_stays_readable_without_the_artifacts(
 
 
 def test_a_version_that_a_pipeline_registered_stays_readable_too(
-    scene: Scene, place: Place
+    scene: Scene, target: Target
 ) -> None:
     scene.register(GOOD, APPROVED)
     for run, state in (("scheduled-0a1b", REJECTED), ("scheduled-2c3d", APPROVED)):
@@ -116,7 +116,7 @@ def test_a_version_that_a_pipeline_registered_stays_readable_too(
         scene.register_by_pipeline(run, state)
     before = scene.registry.versions()
     assert [one.run_id for one in before] == ["", "", GOOD]
-    cleaned(place)
+    cleaned(target)
     assert scene.cloud.keys("artifacts/scheduled-") == [
         "artifacts/scheduled-0a1b/evaluation.json",
         "artifacts/scheduled-2c3d/evaluation.json",
@@ -124,20 +124,20 @@ def test_a_version_that_a_pipeline_registered_stays_readable_too(
         "artifacts/scheduled-2c3d/model.tar.gz",
     ]
     assert scene.registry.versions() == before
-    assert found(place) == []
+    assert found(target) == []
 
 
 @pytest.mark.parametrize("state", [APPROVED, PENDING])
 def test_a_version_that_was_changed_meanwhile_survives(
-    scene: Scene, place: Place, state: ApprovalState
+    scene: Scene, target: Target, state: ApprovalState
 ) -> None:
     scene.run(BAD)
     scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
     version = scene.register(BAD, REJECTED)
-    listed = look(place, later(), MONTH)
+    listed = removable(target, later(), MONTH)
     scene.registry.set_state(version, state, who="ann", why="a second look")
     kept = scene.cloud.keys(f"artifacts/{BAD}")
-    result = cleaned(place, listed)
+    result = cleaned(target, listed)
     assert sorted(one.name for one in result.spared) == [
         f"artifacts/registered-{BAD}",
         f"artifacts/retail-prediction-training-{BAD}",
@@ -148,19 +148,19 @@ def test_a_version_that_was_changed_meanwhile_survives(
     scene.registry.fetch(version, scene.folder / "fetched")
 
 
-def test_what_was_not_agreed_to_stays(scene: Scene, place: Place) -> None:
+def test_what_was_not_agreed_to_stays(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{BAD}/manifest.json")
-    listed = look(place, later(), MONTH)
+    listed = removable(target, later(), MONTH)
     scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
-    cleaned(place, listed)
+    cleaned(target, listed)
     assert scene.cloud.keys("artifacts") == [f"artifacts/{FORGOTTEN}/manifest.json"]
 
 
-def test_no_run_is_disturbed(scene: Scene, place: Place) -> None:
+def test_no_run_is_disturbed(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
-    listed = look(place, later(), MONTH)
-    with place.storage.exclusive(), pytest.raises(WorkspaceError, match="Another run"):
-        cleaned(open_place(scene.cloud.names, Config()), listed)
+    listed = removable(target, later(), MONTH)
+    with target.storage.exclusive(), pytest.raises(WorkspaceError, match="Another run"):
+        cleaned(open_target(scene.cloud.names, Config()), listed)
     assert scene.cloud.keys("artifacts") != []
 
 
@@ -169,25 +169,25 @@ def test_no_run_is_disturbed(scene: Scene, place: Place) -> None:
     [("InProgress", False), ("Stopping", False), ("Failed", True), ("Stopped", True)],
 )
 def test_a_job_that_works_keeps_its_runs_files(
-    scene: Scene, place: Place, status: str, goes: bool
+    scene: Scene, target: Target, status: str, goes: bool
 ) -> None:
     scene.run(FORGOTTEN)
     scene.put(f"checkpoints/{NEW}/fold-1.json")
     for run in (FORGOTTEN, NEW):
         scene.job(run, status)
-    assert bool(found(place)) is goes
-    assert (f"checkpoints/{NEW}" in found(place)) is goes
+    assert bool(found(target)) is goes
+    assert (f"checkpoints/{NEW}" in found(target)) is goes
 
 
-def test_a_second_attempt_that_works_keeps_them_too(scene: Scene, place: Place) -> None:
+def test_a_second_attempt_that_works_keeps_them_too(scene: Scene, target: Target) -> None:
     scene.run(FORGOTTEN)
     scene.job(FORGOTTEN, "Failed")
-    assert found(place)
+    assert found(target)
     scene.job(f"{FORGOTTEN}-2", "InProgress")
-    assert found(place) == []
+    assert found(target) == []
 
 
-def test_models_and_configurations_go_unless_they_are_served(scene: Scene, place: Place) -> None:
+def test_models_and_configurations_go_unless_they_are_served(scene: Scene, target: Target) -> None:
     for name in ("a", "b", "c"):
         scene.model(f"retail-{name}")
     scene.model("retail-not-ours", tagged=False)
@@ -196,7 +196,7 @@ def test_models_and_configurations_go_unless_they_are_served(scene: Scene, place
     scene.config("retail-live", "retail-b")
     scene.config("others", "retail-c", tagged=False)
     scene.endpoint("shop", "retail-live")
-    result = cleaned(place)
+    result = cleaned(target)
     assert [(one.kind, one.name) for one in result.removed] == [
         ("endpoint config", "retail-old"),
         ("model", "retail-a"),
@@ -206,49 +206,49 @@ def test_models_and_configurations_go_unless_they_are_served(scene: Scene, place
 
 
 def test_a_configuration_that_an_endpoint_took_meanwhile_survives(
-    scene: Scene, place: Place
+    scene: Scene, target: Target
 ) -> None:
     scene.model("retail-a")
     scene.config("retail-c", "retail-a")
-    listed = look(place, later(), MONTH)
+    listed = removable(target, later(), MONTH)
     scene.endpoint("shop", "retail-c")
-    assert cleaned(place, listed).removed == ()
+    assert cleaned(target, listed).removed == ()
     assert scene.resources.names("EndpointConfig") == ["retail-c"]
 
 
 def test_an_archive_that_is_still_served_stays_though_it_is_rejected(
-    scene: Scene, place: Place
+    scene: Scene, target: Target
 ) -> None:
     scene.put(f"artifacts/{BAD}/manifest.json")
     scene.register(BAD, REJECTED)
     scene.model("theirs", BAD, tagged=False)
-    assert found(place) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
+    assert found(target) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
     scene.config("theirs", "theirs", tagged=False)
     scene.endpoint("theirs", "theirs")
-    assert found(place) == []
+    assert found(target) == []
 
 
-def test_what_the_latest_deployment_configuration_names_stays(scene: Scene, place: Place) -> None:
+def test_what_the_latest_deployment_configuration_names_stays(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{BAD}/manifest.json")
     version = scene.register(BAD, APPROVED)
     url = scene.registry.get(version).model_data_url
     document = json.dumps({"model_info": {"model_data_url": url}}).encode()
     scene.cloud.registry.set_in_console(scene.cloud.names.group, version, "Rejected", "no")
-    assert found(place) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
+    assert found(target) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
     scene.put("deployment-configs/latest_model_config.json", body=document)
-    assert found(place) == []
+    assert found(target) == []
     scene.put("deployment-configs/latest_model_config.json", body=b"{}")
     with pytest.raises(DependencyError, match=r"latest_model_config\.json cannot be read"):
-        found(place)
+        found(target)
 
 
-def test_runs_of_another_group_stay(scene: Scene, place: Place) -> None:
+def test_runs_of_another_group_stay(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{BAD}/manifest.json")
     scene.register(BAD, REJECTED)
     other = Config(registry=Config().registry.model_copy(update={"group": "others"}))
     names = replace(scene.cloud.names, group="others")
-    assert found(open_place(names, other)) == []
-    assert found(place) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
+    assert found(open_target(names, other)) == []
+    assert found(target) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
 
 
 def test_a_run_that_is_registered_with_a_teams_server_stays(
@@ -267,15 +267,15 @@ def test_a_run_that_is_registered_with_a_teams_server_stays(
         lambda config, *more: server if config.uri == "http://team" else opened(config, *more),
     )
     settings = Config().registry.model_copy(update={"uri": "http://team"})
-    place = open_place(scene.cloud.names, Config(registry=settings))
-    assert f"artifacts/{BAD}" in found(place)
-    assert f"artifacts/{GOOD}" not in found(place)
+    target = open_target(scene.cloud.names, Config(registry=settings))
+    assert f"artifacts/{BAD}" in found(target)
+    assert f"artifacts/{GOOD}" not in found(target)
     # What a pipeline registered is in SageMaker all the same.
     scene.registry.set_state(version, APPROVED, who="ann", why="good")
-    assert f"artifacts/{BAD}" not in found(place)
+    assert f"artifacts/{BAD}" not in found(target)
 
 
-def test_old_data_of_pipelines_go_with_their_checkpoints(scene: Scene, place: Place) -> None:
+def test_old_data_of_pipelines_go_with_their_checkpoints(scene: Scene, target: Target) -> None:
     for data in ("a", "b", "c"):
         scene.put(
             f"pipelines/{data}/silver/shop_week=200601/0.parquet",
@@ -283,7 +283,7 @@ def test_old_data_of_pipelines_go_with_their_checkpoints(scene: Scene, place: Pl
             f"pipelines/{data}/notes.txt",
             f"checkpoints/{data}/fold-1.json",
         )
-    cleaned(place)
+    cleaned(target)
     assert {key.split("/")[1] for key in scene.cloud.keys("checkpoints")} == {"b", "c"}
     assert scene.cloud.keys("pipelines/a") == ["pipelines/a/notes.txt"]
     assert len(scene.cloud.keys("pipelines")) == 7
@@ -293,47 +293,47 @@ def test_old_data_of_pipelines_go_with_their_checkpoints(scene: Scene, place: Pl
     "operation",
     ["ListModelPackages", "DescribeModelPackage", "DescribeTrainingJob", "DescribeEndpoint"],
 )
-def test_what_cannot_be_read_stays(scene: Scene, place: Place, operation: str) -> None:
+def test_what_cannot_be_read_stays(scene: Scene, target: Target, operation: str) -> None:
     scene.run(BAD)
     scene.register(BAD, REJECTED)
     scene.model("retail-a")
     scene.config("retail-c", "retail-a")
     scene.endpoint("shop", "retail-c")
-    listed = look(place, later(), MONTH)
+    listed = removable(target, later(), MONTH)
     before = scene.cloud.keys("artifacts")
     scene.cloud.service.denied.add(operation)
     with pytest.raises(DependencyError, match="not authorized"):
-        cleaned(place, listed)
+        cleaned(target, listed)
     assert scene.cloud.keys("artifacts") == before
 
 
-def test_a_damaged_change_of_a_version_stops_everything(scene: Scene, place: Place) -> None:
+def test_a_damaged_change_of_a_version_stops_everything(scene: Scene, target: Target) -> None:
     scene.run(BAD)
     scene.register(BAD, REJECTED)
     (change,) = scene.cloud.keys(f"{FOLDER}/{scene.cloud.names.group}/changes")
     scene.put(change, body=b"{}")
     with pytest.raises(DependencyError, match="cannot be read"):
-        found(place)
+        found(target)
 
 
-def test_long_names_of_runs_are_no_names_of_jobs(scene: Scene, place: Place) -> None:
+def test_long_names_of_runs_are_no_names_of_jobs(scene: Scene, target: Target) -> None:
     run = f"scheduled-{'0a1b2c3d-' * 4}ffff"
     scene.put(f"artifacts/{run}/manifest.json", f"checkpoints/{run}/fold-1.json")
-    assert found(place) == [f"artifacts/{run}", f"checkpoints/{run}"]
+    assert found(target) == [f"artifacts/{run}", f"checkpoints/{run}"]
 
 
-def test_a_cleaning_that_was_cut_off_goes_on(scene: Scene, place: Place) -> None:
+def test_a_cleaning_that_was_cut_off_goes_on(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
     scene.model("retail-a")
     told: list[Leftover] = []
     now = later()
-    listed = look(place, now, MONTH)
+    listed = removable(target, now, MONTH)
     scene.cloud.service.denied.add("DeleteModel")
     with pytest.raises(DependencyError, match="remove the model retail-a"):
-        clean(place, listed, now, MONTH, told.append)
+        clean(target, listed, now, MONTH, told.append)
     assert [one.name for one in told] == [f"artifacts/{FORGOTTEN}"]
     scene.cloud.service.denied.clear()
-    assert [one.name for one in cleaned(place).removed] == ["retail-a"]
+    assert [one.name for one in cleaned(target).removed] == ["retail-a"]
 
 
 def test_whoever_runs_may_clean(scene: Scene) -> None:
@@ -347,7 +347,7 @@ def test_whoever_runs_may_clean(scene: Scene) -> None:
     scene.endpoint("shop", "retail-b")
     recorder = Recorder("run", names)
     with recorder.everywhere():
-        cleaned(open_place(names, Config(aws=AwsConfig())))
+        cleaned(open_target(names, Config(aws=AwsConfig())))
     made = {call.action for call in recorder.calls}
     assert {"s3:DeleteObject", "sagemaker:DeleteModel", "sagemaker:ListTags"} < made
     policy = policies.policy("run", names)

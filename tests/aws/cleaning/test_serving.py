@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from basketwise.aws.cleaning.findings import ANY
-from basketwise.aws.cleaning.serving import look_at_serving, remove_config, remove_model
+from basketwise.aws.cleaning.serving import remove_config, remove_model, serving_of
 from basketwise.errors import DependencyError
 from tests.aws.left_behind import Scene, running_scene
 from tests.seaweed import S3Server
@@ -29,7 +29,7 @@ def test_names_tags_and_uses_are_told(scene: Scene) -> None:
     scene.config("other", "retail-b", "theirs-retail-c", tagged=False)
     scene.config("spare", "unused", tagged=False)
     scene.endpoint("shop", "other")
-    found = look_at_serving(scene.sagemaker, scene.cloud.names)
+    found = serving_of(scene.sagemaker, scene.cloud.names)
     assert {one.name: (one.ours, set(one.uses)) for one in found.configs} == {
         "retail-config": (True, {"retail-a"}),
         "other": (False, {"retail-b", "theirs-retail-c"}),
@@ -51,9 +51,7 @@ def test_others_environments_are_not_ours(scene: Scene) -> None:
     tag = {"Key": "Environment", "Value": "prod"}
     arn = scene.resources.found["Model"]["retail-a"]["ModelArn"]
     scene.sagemaker.add_tags(ResourceArn=arn, Tags=[tag])
-    assert [one.ours for one in look_at_serving(scene.sagemaker, scene.cloud.names).models] == [
-        False
-    ]
+    assert [one.ours for one in serving_of(scene.sagemaker, scene.cloud.names).models] == [False]
 
 
 def test_an_endpoint_that_is_being_changed_uses_both_configurations(scene: Scene) -> None:
@@ -63,7 +61,7 @@ def test_an_endpoint_that_is_being_changed_uses_both_configurations(scene: Scene
     scene.endpoint("shop", "retail-old")
     changing = {"EndpointConfigName": "retail-new"}
     scene.resources.found["Endpoint"]["shop"]["PendingDeploymentSummary"] = changing
-    found = look_at_serving(scene.sagemaker, scene.cloud.names)
+    found = serving_of(scene.sagemaker, scene.cloud.names)
     assert found.in_use == {"retail-old", "retail-new"}
 
 
@@ -80,7 +78,7 @@ def test_all_ways_to_name_a_model_and_an_archive_count(scene: Scene) -> None:
         {"ModelDataSource": {"S3DataSource": {"S3Uri": "s3://b/x/"}}},
         {"AdditionalModelDataSources": [{"S3DataSource": {"S3Uri": "s3://b/y/"}}]},
     ]
-    found = look_at_serving(scene.sagemaker, scene.cloud.names)
+    found = serving_of(scene.sagemaker, scene.cloud.names)
     assert found.configs[0].uses == {"retail-a", "retail-b", ANY}
     assert found.models[0].uses == {"arn:1", "s3://b/x/", "s3://b/y/"}
 
@@ -88,7 +86,7 @@ def test_all_ways_to_name_a_model_and_an_archive_count(scene: Scene) -> None:
 def test_other_peoples_configurations_are_left_alone_while_we_have_no_model(scene: Scene) -> None:
     scene.model("theirs")
     scene.config("spare", "theirs")
-    assert look_at_serving(scene.sagemaker, scene.cloud.names).configs == ()
+    assert serving_of(scene.sagemaker, scene.cloud.names).configs == ()
     assert scene.cloud.service.called("DescribeEndpointConfig") == []
 
 
@@ -99,7 +97,7 @@ def test_what_is_gone_meanwhile_is_no_error(scene: Scene, monkeypatch: pytest.Mo
     remove_model(scene.sagemaker, "retail-a")
     remove_config(scene.sagemaker, "retail-c")
     monkeypatch.setattr(scene.resources, "ListModels", lambda _: listed)
-    assert look_at_serving(scene.sagemaker, scene.cloud.names).models == ()
+    assert serving_of(scene.sagemaker, scene.cloud.names).models == ()
 
 
 @pytest.mark.parametrize("operation", ["ListEndpoints", "DescribeModel", "ListTags"])
@@ -107,4 +105,4 @@ def test_what_may_not_be_asked_is_no_empty_answer(scene: Scene, operation: str) 
     scene.model("retail-a")
     scene.cloud.service.denied.add(operation)
     with pytest.raises(DependencyError, match="not authorized"):
-        look_at_serving(scene.sagemaker, scene.cloud.names)
+        serving_of(scene.sagemaker, scene.cloud.names)

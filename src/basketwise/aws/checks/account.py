@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from basketwise.aws import clients
 from basketwise.aws.account.provisioning import repository_arn
-from basketwise.aws.address import is_address
 from basketwise.aws.clients import INSTALL
 from basketwise.aws.errors import DENIED, LOGGED_OUT, NO_BUCKET, code_of, translated
 from basketwise.aws.images import image_of
 from basketwise.aws.names import PREFIXES, AwsNames, names_of
 from basketwise.aws.s3 import Bucket
-from basketwise.config import AwsConfig, Config
+from basketwise.config import Config
 from basketwise.doctor.check import Check, guarded
 from basketwise.errors import BasketwiseError, ConfigError
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 PERMIT = "Attach the policy that 'basketwise aws policy run' prints to this user or role."
 LOG_IN = "Log in again (aws sso login, or new keys), or choose another AWS_PROFILE."
-OLD_NAMES = {"": "us-east-1", "EU": "eu-west-1"}
-"""Regions that were there before S3 called them by their names."""
 
 MOST_RAW = 10_000
 """Raw files are counted up to so many."""
@@ -52,78 +49,70 @@ def region(config: Config) -> Generator[Check, None, str]:
     """Find the region of the jobs; empty if there is none, or nothing to ask AWS with."""
     if find_spec("boto3") is None:
         yield Check("boto3", "failed", "AWS needs the package boto3.", f"Install it: {INSTALL}", 3)
-        yield _skipped("what lies on AWS", "boto3")
+        yield _skipped("the checks of AWS", "boto3")
         return ""
     try:
         with translated("find the region"):
-            found = str(clients.client("sts", config.aws).meta.region_name)
+            name = str(clients.client("sts", config.aws).meta.region_name)
     except BasketwiseError as error:
         yield failure("region", error)
-        yield _skipped("what lies on AWS", "a region")
+        yield _skipped("the checks of AWS", "a region")
         return ""
-    yield Check("region", "ok", found)
-    return found
+    yield Check("region", "ok", name)
+    return name
 
 
 def account(config: Config, region: str, location: str) -> Generator[Check, None, AwsNames | None]:
     """Find whose credentials these are, and so what everything is called; None without any."""
     try:
         with translated("find out whose credentials these are"):
-            found = clients.client("sts", config.aws).get_caller_identity()
+            identity = clients.client("sts", config.aws).get_caller_identity()
     except BasketwiseError as error:
         yield failure("account", error)
         yield _skipped("bucket, workspace, registry, role, group, quotas", "credentials")
         return None
-    yield Check("account", "ok", f"{found['Account']}, as {found['Arn']}")
-    bucket = location if is_address(location) else ""
-    return names_of(config, account_id=found["Account"], region=region, workspace=bucket)
+    yield Check("account", "ok", f"{identity['Account']}, as {identity['Arn']}")
+    return names_of(config, account_id=identity["Account"], region=region, workspace=location)
 
 
 def bucket(config: Config, names: AwsNames) -> Generator[Check, None, bool]:
-    """Look at the bucket itself; returns whether there is one to look into."""
+    """Check the bucket itself; returns whether there is one to look into."""
     try:
         s3 = clients.client("s3", config.aws)
         with translated(f"look at the bucket {names.bucket}"):
-            found = s3.get_bucket_location(Bucket=names.bucket)
+            constraint = s3.get_bucket_location(Bucket=names.bucket).get("LocationConstraint")
     except BasketwiseError as error:
-        if code_of(error) in NO_BUCKET:
-            yield Check(
-                "bucket",
-                "failed",
-                f"There is no bucket {names.bucket}.",
-                "'basketwise aws provision' makes it; or correct --workspace or aws.bucket.",
-                error.exit_code,
-            )
-            yield _skipped("workspace, versioning, raw, silver, gold, artifacts", "a bucket")
-            return False
-        yield unknown("bucket", error)
-        return code_of(error) in DENIED
-    lies_in = region_of(found.get("LocationConstraint"))
-    if lies_in == names.region:
-        yield Check("bucket", "ok", f"{names.bucket}, in {lies_in}")
+        if code_of(error) not in NO_BUCKET:
+            yield unknown("bucket", error)
+            return code_of(error) in DENIED
+        text = f"There is no bucket {names.bucket}."
+        fix = "'basketwise aws provision' makes it; or correct --workspace or aws.bucket."
+        yield Check("bucket", "failed", text, fix, error.exit_code)
+        yield _skipped("workspace, versioning, raw, silver, gold, artifacts", "a bucket")
+        return False
+    region = region_of(constraint)
+    if region == names.region:
+        yield Check("bucket", "ok", f"{names.bucket}, in {region}")
     else:
-        yield Check(
-            "bucket",
-            "failed",
-            f"{names.bucket} is in {lies_in}, the jobs would run in {names.region}.",
-            f"Set aws.region to {lies_in}, or choose a bucket in {names.region}.",
-        )
+        text = f"{names.bucket} is in {region}, the jobs would run in {names.region}."
+        fix = f"Set aws.region to {region}, or choose a bucket in {names.region}."
+        yield Check("bucket", "failed", text, fix)
     return True
 
 
 def region_of(constraint: str | None) -> str:
-    """Return the region that S3 means by a bucket's location.
+    """Return the region that S3 means by a bucket's location; the oldest ones have other names.
 
     Examples
     --------
     >>> region_of(None), region_of("EU"), region_of("eu-central-1")
     ('us-east-1', 'eu-west-1', 'eu-central-1')
     """
-    return OLD_NAMES.get(constraint or "", constraint or "")
+    return {"": "us-east-1", "EU": "eu-west-1"}.get(constraint or "", constraint or "")
 
 
 def contents(config: Config, names: AwsNames) -> Iterator[Check]:
-    """Look at what the bucket keeps: old versions, raw files, outputs of earlier runs."""
+    """Check what the bucket keeps: old versions, raw files, outputs of earlier runs."""
     s3 = clients.client("s3", config.aws)
     yield guarded("versioning", lambda: _versioning(s3, names), unknown)
     for prefix in PREFIXES:
@@ -146,30 +135,25 @@ def _versioning(s3: S3Client, names: AwsNames) -> Check:
 
 
 def _prefix(s3: S3Client, names: AwsNames, prefix: str) -> Check:
-    uri = names.uri(prefix)
-    most = MOST_RAW if prefix == "raw" else 1
+    uri, raw = names.uri(prefix), prefix == "raw"
+    most = MOST_RAW if raw else 1
     objects = Bucket(s3, names.bucket, names.prefix).listed(f"{prefix}/", most)
-    files, size = len(objects), sum(one.size for one in objects.values())
-    if not files and prefix == "raw":
-        return Check(
-            prefix,
-            "warning",
-            f"{uri} contains no files.",
-            "Upload them: 'basketwise aws run --data PATH' does so before it starts the jobs.",
-        )
-    if not files:
-        return Check(prefix, "ok", f"{uri} is empty; the first run fills it")
-    if prefix == "raw":
-        more = "at least " if files == most else ""
-        return Check(prefix, "ok", f"{uri} contains {more}{files:,} files, {size / 1e6:,.1f} MB")
-    return Check(prefix, "ok", f"{uri} is there")
+    if raw and not objects:
+        fix = "Upload them: 'basketwise aws run --data PATH' does so before it starts the jobs."
+        return Check(prefix, "warning", f"{uri} contains no files.", fix)
+    if raw:
+        count, size = len(objects), sum(listed.size for listed in objects.values())
+        text = f"{'at least ' if count == most else ''}{count:,} files, {size / 1e6:,.1f} MB"
+        return Check(prefix, "ok", f"{uri} contains {text}")
+    state = "is there" if objects else "is empty; the first run fills it"
+    return Check(prefix, "ok", f"{uri} {state}")
 
 
 def group(config: Config, names: AwsNames) -> Check:
-    """Look at the model package group."""
+    """Check the model package group."""
     from basketwise.aws.registry.calls import group_is_there
 
-    def look() -> Check:
+    def check() -> Check:
         if group_is_there(clients.client("sagemaker", config.aws), names.group):
             return Check("group", "ok", f"{names.group} is there")
         return Check(
@@ -180,23 +164,23 @@ def group(config: Config, names: AwsNames) -> Check:
             "sagemaker:CreateModelPackageGroup.",
         )
 
-    return guarded("group", look, unknown)
+    return guarded("group", check, unknown)
 
 
 def image(config: Config, region: str) -> Check:
-    """Look at the address of the image that jobs run in."""
-    return guarded("image", lambda: _image(config.aws, region), failure)
+    """Check the address of the image that jobs run in."""
 
-
-def _image(aws: AwsConfig, region: str) -> Check:
-    uri = image_of(aws, region)
-    lies_in = repository_arn(uri).split(":")[3]
-    if lies_in != region:
+    def check() -> Check:
+        uri = image_of(config.aws, region)
+        location = repository_arn(uri).split(":")[3]
+        if location == region:
+            return Check("image", "ok", uri)
         raise ConfigError(
-            f"{uri} is in {lies_in}, the jobs would run in {region}.",
+            f"{uri} is in {location}, the jobs would run in {region}.",
             f"Push the image to a repository in {region} and set aws.image_uri to it.",
         )
-    return Check("image", "ok", uri)
+
+    return guarded("image", check, failure)
 
 
 def _skipped(what: str, needed: str) -> Check:

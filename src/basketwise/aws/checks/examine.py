@@ -17,25 +17,16 @@ from basketwise.run.workspace import open_workspace
 
 
 def examine(location: str, config: Config, data: str | None) -> Iterator[Check]:
-    """Check the account, the workspace, the machine and what jobs need.
+    """Check the account, the workspace, the machine, what jobs need, and ``data`` if given.
 
-    Parameters
-    ----------
-    location : str
-        The workspace; a path is replaced by the project's bucket.
-    config : Config
-        All settings.
-    data : str or None
-        Raw files; None leaves them out.
+    A path as the workspace's location is replaced by the project's bucket.
     """
     region = yield from cloud.region(config)
-    if not region:
-        yield from local.machine(None, config, data)
-        return
-    names = yield from cloud.account(config, region, location)
+    names = (yield from cloud.account(config, region, location)) if region else None
     if names is None:
         yield from local.machine(None, config, data)
-        yield cloud.image(config, region)
+        if region:
+            yield cloud.image(config, region)
         return
     if not is_address(location):
         location = names.uri().rstrip("/")

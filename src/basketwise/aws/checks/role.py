@@ -24,11 +24,11 @@ FIX = (
     "'basketwise aws provision' makes a role that does."
 )
 
-Holds = Literal["yes", "no", "unclear"]
+Met = Literal["yes", "no", "unclear"]
 
 
 def role(config: Config, names: AwsNames) -> Iterator[Check]:
-    """Look at the role, and at what it may do."""
+    """Check the role, and what it may do."""
     iam = clients.client("iam", config.aws)
     # A path may stand before the name.
     name = names.role_arn.rpartition("/")[2]
@@ -43,37 +43,22 @@ def role(config: Config, names: AwsNames) -> Iterator[Check]:
             text = f"There is no role {names.role_arn}."
             yield Check("role", "failed", text, MAKE, exit_code=3)
             return
-        found: Any = answer["Role"]
-        if found["Arn"] != names.role_arn:
+        described: Any = answer["Role"]
+        if described["Arn"] != names.role_arn:
             # Of another account, or of another path.
-            text = f"There is no role {names.role_arn} here, but {found['Arn']}."
+            text = f"There is no role {names.role_arn} here, but {described['Arn']}."
             yield Check("role", "failed", text, "Set aws.role_arn to a role of this account.")
             return
-        yield _trusted(found["AssumeRolePolicyDocument"], names)
+        state, text = trust(described["AssumeRolePolicyDocument"], names.account_id)
+        fix = "" if state == "ok" else FIX
+        yield Check("role", state, f"{names.role_arn}: {text}", fix, exit_code=3)
     yield guarded("rights", lambda: rights(iam, config, names), unknown)
 
 
-def _trusted(policy: Mapping[str, Any], names: AwsNames) -> Check:
-    state, text = trust(policy, names.account_id)
-    fix = "" if state == "ok" else FIX
-    return Check("role", state, f"{names.role_arn}: {text}", fix, exit_code=3)
-
-
 def trust(policy: Mapping[str, Any], account_id: str) -> tuple[State, str]:
-    """Judge whether SageMaker may assume a role.
+    """Judge by its trust policy whether SageMaker may assume a role for an account.
 
-    Parameters
-    ----------
-    policy : mapping
-        The role's trust policy.
-    account_id : str
-        Of the account that SageMaker acts for.
-
-    Returns
-    -------
-    tuple
-        ``ok``, ``failed``, or ``warning`` where it rests on conditions that are not judged here;
-        and that in words.
+    It is ``warning`` where that rests on conditions that are not judged here.
 
     Examples
     --------
@@ -81,12 +66,12 @@ def trust(policy: Mapping[str, Any], account_id: str) -> tuple[State, str]:
     ...                      "Action": "sts:AssumeRole"}}, "123456789012")
     ('ok', 'SageMaker may assume it')
     """
-    found: dict[str, set[Holds]] = {"Allow": set(), "Deny": set()}
+    effects: dict[str, set[Met]] = {"Allow": set(), "Deny": set()}
     for statement in _several(policy.get("Statement", [])):
-        if _speaks_of_sagemaker(statement):
-            holds = _holds(statement.get("Condition", {}), account_id)
-            found[str(statement.get("Effect"))].add(holds)
-    allowed, denied = found["Allow"], found["Deny"]
+        if _covers_sagemaker(statement):
+            met = _met(statement.get("Condition", {}), account_id)
+            effects[str(statement.get("Effect"))].add(met)
+    allowed, denied = effects["Allow"], effects["Deny"]
     if "yes" in denied:
         return "failed", "SageMaker is denied to assume it"
     if "unclear" in denied or ("unclear" in allowed and "yes" not in allowed):
@@ -98,7 +83,7 @@ def trust(policy: Mapping[str, Any], account_id: str) -> tuple[State, str]:
     return "failed", "SageMaker may not assume it"
 
 
-def _speaks_of_sagemaker(statement: Mapping[str, Any]) -> bool:
+def _covers_sagemaker(statement: Mapping[str, Any]) -> bool:
     principal = statement.get("Principal", {})
     services = _several(principal.get("Service", [])) if isinstance(principal, Mapping) else []
     actions = _several(statement.get("Action", []))
@@ -107,14 +92,14 @@ def _speaks_of_sagemaker(statement: Mapping[str, Any]) -> bool:
     )
 
 
-def _holds(conditions: Mapping[str, Mapping[str, Any]], account_id: str) -> Holds:
+def _met(conditions: Mapping[str, Mapping[str, Any]], account_id: str) -> Met:
     """Judge conditions on the account; SageMaker's own requests decide all others."""
-    judged: Holds = "yes"
+    judged: Met = "yes"
     for operator, keys in conditions.items():
         for key, expected in keys.items():
             if key.lower() != "aws:sourceaccount" or operator not in {"StringEquals", "StringLike"}:
                 judged = "unclear"
-            elif not any(fnmatchcase(account_id, str(one)) for one in _several(expected)):
+            elif not any(fnmatchcase(account_id, str(item)) for item in _several(expected)):
                 return "no"
     return judged
 

@@ -1,4 +1,4 @@
-"""What a look for left-overs finds: folders, versions, jobs, what SageMaker serves."""
+"""What leftovers are looked for in: folders, versions, jobs, what SageMaker serves."""
 
 from __future__ import annotations
 
@@ -76,13 +76,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Serving:
-    """What can be served, and what is.
-
-    Attributes
-    ----------
-    in_use
-        Names of the configurations that endpoints have, or are about to have.
-    """
+    """What can be served; ``in_use`` are the configurations that endpoints have, or will have."""
 
     configs: tuple[Resource, ...] = ()
     models: tuple[Resource, ...] = ()
@@ -90,8 +84,8 @@ class Serving:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a look has found.
+class Inventory:
+    """All that the rules ask for.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What runs left behind and may go: the rules, over what a look has found.
+"""What runs left behind and may go: the rules, over what is there.
 
 Whatever no rule names stays, and so does whatever is in doubt.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from basketwise.aws.cleaning.findings import ANY, RUN, Folder, Found, Resource, runs_at, runs_of
+from basketwise.aws.cleaning.findings import ANY, RUN, Folder, Inventory, Resource, runs_at, runs_of
 from basketwise.aws.container.evaluation import EVALUATION_FILE
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
@@ -21,6 +21,9 @@ from basketwise.run.workspace import ARTIFACTS, CHECKPOINTS, GOLD, SILVER
 
 MARK = re.compile(rf"{re.escape(MANIFEST)}|step-[a-z]+\.json")
 """Files that only Basketwise leaves in a run's folder."""
+
+DATA = re.compile(rf"{GOLD}/{re.escape(METADATA_FILE)}$|{SILVER}/shop_week=")
+"""Files that only Basketwise leaves in a folder of a pipeline's data."""
 
 NEWEST_DATA = 2
 """So many data versions always stay: the one in use, and the one before it."""
@@ -44,8 +47,6 @@ class Leftover:
         When its newest object was written, or when it was made.
     size
         Bytes; 0 of a resource.
-    why
-        Why it may go.
     keys
         What is deleted in the workspace, each with all below it.
     """
@@ -59,39 +60,27 @@ class Leftover:
 
 
 def leftovers(
-    found: Found, names: AwsNames, now: datetime, older_than: timedelta
+    inventory: Inventory, names: AwsNames, now: datetime, older_than: timedelta
 ) -> list[Leftover]:
-    """Say what may go, in the order in which it is removed.
-
-    Parameters
-    ----------
-    found : Found
-        All that the rules ask for.
-    names : AwsNames
-        Where the workspace lies, and what jobs are called.
-    now : datetime
-        Timezone-aware.
-    older_than : timedelta
-        What has changed since stays.
-    """
-    before = now - older_than
-    serving = found.serving
+    """Say what may go, in the order in which it is removed; what has changed since stays."""
+    before, folders, serving = now - older_than, inventory.folders, inventory.serving
     configs = [
-        one
-        for one in serving.configs
-        if one.ours and one.created < before and one.name not in serving.in_use
+        config
+        for config in serving.configs
+        if config.ours and config.created < before and config.name not in serving.in_use
     ]
     needed = _used_by(serving.configs, configs)
     models = [
-        one
-        for one in serving.models
-        if one.ours and one.created < before and not needed & {one.name, ANY}
+        model
+        for model in serving.models
+        if model.ours and model.created < before and not needed & {model.name, ANY}
     ]
-    kept, rejected = _runs(found, names, served=_used_by(serving.models, models))
-    data = _data(found.folders, kept, min(before, now - LEAST_DATA))
+    kept, rejected = _runs(inventory, names, served=_used_by(serving.models, models))
+    data = list(_data(folders, kept, min(before, now - LEAST_DATA)))
+    old_data = {left.name.partition("/")[2] for left in data}
     return [
-        *_artifacts(found.folders, names, kept, rejected, before),
-        *_checkpoints(found, names, {one.name.partition("/")[2] for one in data}, before),
+        *_artifacts(folders, names, kept, rejected, before),
+        *_checkpoints(inventory, names, old_data, before),
         *data,
         *(Leftover("endpoint config", c.name, c.created, "no endpoint uses it") for c in configs),
         *(Leftover("model", m.name, m.created, "no config that stays uses it") for m in models),
@@ -99,14 +88,14 @@ def leftovers(
 
 
 def _runs(
-    found: Found, names: AwsNames, served: frozenset[str]
+    inventory: Inventory, names: AwsNames, served: frozenset[str]
 ) -> tuple[set[str], dict[str, list[str]]]:
     """Tell the runs that stay, and the versions of those whose versions are all rejected."""
-    kept = {*found.pinned, *found.busy}
+    kept = {*inventory.pinned, *inventory.busy}
     kept |= {run for uri in served for run in runs_at(uri, names)}
     rejected: dict[str, list[str]] = {}
-    for version in found.versions:
-        # A version that a pipeline has registered knows its run by its archive's place only.
+    for version in inventory.versions:
+        # A version that a pipeline has registered knows its run by its archive's address only.
         runs = {version.run_id, *runs_at(version.model_data_url, names)} - {""}
         if version.state is not ApprovalState.REJECTED or version.uri in served:
             kept |= runs
@@ -124,7 +113,7 @@ def _artifacts(
 ) -> Iterator[Leftover]:
     below = [folder for folder in folders if folder.root == ARTIFACTS]
     # A run that was judged again needs its training, however old that is.
-    recent = {run for one in below if one.newest >= before for run in runs_of(one.name, names)}
+    recent = {run for f in below if f.newest >= before for run in runs_of(f.name, names)}
     for folder in below:
         runs = runs_of(folder.name, names)
         versions = [version for run in sorted(runs) for version in rejected.get(run, ())]
@@ -133,45 +122,40 @@ def _artifacts(
         if runs & (kept | recent):
             continue
         if versions and (is_ours or is_marked):
+            numbers = sorted(set(versions), key=int)
+            why = f"version{'s' * (len(numbers) > 1)} {', '.join(numbers)} rejected"
             # Where a pipeline has registered the version, its metrics are read from this file.
-            yield from _going("artifacts", folder, _rejected(versions), but=EVALUATION_FILE)
+            yield from _going("artifacts", folder, why, but=EVALUATION_FILE)
         elif is_ours and is_marked:
             yield from _going("artifacts", folder, "its run never became a version")
 
 
 def _checkpoints(
-    found: Found, names: AwsNames, old_data: set[str], before: datetime
+    inventory: Inventory, names: AwsNames, old_data: set[str], before: datetime
 ) -> Iterator[Leftover]:
-    below = (folder for folder in found.folders if folder.root == ARTIFACTS)
+    below = (folder for folder in inventory.folders if folder.root == ARTIFACTS)
     left = {run for folder in below for run in runs_of(folder.name, names)}
-    for folder in found.folders:
+    for folder in inventory.folders:
         run = folder.name
-        if folder.root != CHECKPOINTS or folder.newest >= before or run in found.busy:
+        if folder.root != CHECKPOINTS or folder.newest >= before or run in inventory.busy:
             continue
-        if RUN.fullmatch(run) and run in found.ended | left:
+        if RUN.fullmatch(run) and run in inventory.ended | left:
             yield from _going("checkpoints", folder, "its training has ended")
         elif run in old_data:
             yield from _going("checkpoints", folder, "its data is old")
 
 
-def _data(folders: Iterable[Folder], kept: set[str], before: datetime) -> list[Leftover]:
+def _data(folders: Iterable[Folder], kept: set[str], before: datetime) -> Iterator[Leftover]:
     ours = [
         folder
         for folder in folders
-        if folder.root == PIPELINES
-        and any(
-            name == f"{GOLD}/{METADATA_FILE}" or name.startswith(f"{SILVER}/shop_week=")
-            for name in folder.files
-        )
+        if folder.root == PIPELINES and any(DATA.match(name) for name in folder.files)
     ]
-    ours.sort(key=lambda folder: (folder.newest, folder.key), reverse=True)
-    why = f"the newest {NEWEST_DATA} stay"
-    return [
-        left
-        for folder in reversed(ours[NEWEST_DATA:])
-        if folder.newest < before and folder.name not in kept
-        for left in _going("data", folder, why, only=(SILVER, GOLD))
-    ]
+    ours.sort(key=lambda folder: (folder.newest, folder.key))
+    for folder in ours[:-NEWEST_DATA]:
+        if folder.newest < before and folder.name not in kept:
+            why = f"the newest {NEWEST_DATA} stay"
+            yield from _going("data", folder, why, only=(SILVER, GOLD))
 
 
 def _going(
@@ -186,11 +170,6 @@ def _going(
         yield Leftover(kind, folder.key, folder.newest, why, size, tuple(keys))
 
 
-def _used_by(all_of_them: Iterable[Resource], going: list[Resource]) -> frozenset[str]:
+def _used_by(resources: Iterable[Resource], going: list[Resource]) -> frozenset[str]:
     """Return what those that stay use."""
-    return frozenset(used for one in all_of_them if one not in going for used in one.uses)
-
-
-def _rejected(versions: list[str]) -> str:
-    numbers = sorted(set(versions), key=int)
-    return f"version{'s' * (len(numbers) > 1)} {', '.join(numbers)} rejected"
+    return frozenset(used for r in resources if r not in going for used in r.uses)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from basketwise.aws import clients
-from basketwise.aws.cleaning.findings import ROOTS, Folder, Found, runs_at, runs_of
+from basketwise.aws.at_once import AT_ONCE
+from basketwise.aws.cleaning.findings import ROOTS, Folder, Inventory, runs_at, runs_of
 from basketwise.aws.cleaning.leftovers import Leftover, leftovers
-from basketwise.aws.cleaning.serving import AT_ONCE, look_at_serving, remove_config, remove_model
+from basketwise.aws.cleaning.serving import remove_config, remove_model, serving_of
 from basketwise.aws.names import AwsNames
 from basketwise.aws.registry.document import read_document
 from basketwise.aws.registry.registry import FOLDER
@@ -43,14 +45,8 @@ JOB_NAME = re.compile(r"(?=.{1,63}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A workspace in a bucket, with what it takes to clean it.
-
-    Attributes
-    ----------
-    registries
-        All that anybody may have registered this workspace's runs in.
-    """
+class Target:
+    """A workspace in a bucket, and all registries that its runs may be registered in."""
 
     names: AwsNames
     storage: Storage
@@ -59,23 +55,14 @@ class Place:
     sagemaker: SageMakerClient
 
 
-@dataclass(frozen=True)
-class Cleaned:
-    """What a cleaning did.
+class Cleaned(NamedTuple):
+    """What was removed, and what was to go but had changed meanwhile."""
 
-    Attributes
-    ----------
-    removed
-        What went.
-    spared
-        What was to go, and had changed meanwhile.
-    """
-
-    removed: tuple[Leftover, ...]
-    spared: tuple[Leftover, ...]
+    removed: tuple[Leftover, ...] = ()
+    spared: tuple[Leftover, ...] = ()
 
 
-def open_place(names: AwsNames, config: Config) -> Place:
+def open_target(names: AwsNames, config: Config) -> Target:
     """Open the workspace that the names lead to, and the registries of its runs.
 
     Raises
@@ -84,23 +71,19 @@ def open_place(names: AwsNames, config: Config) -> Place:
         If a registry cannot be reached.
     """
     storage = open_storage(names.uri().rstrip("/"), config.aws)
-    kept_in = [config.registry]
+    used = [config.registry]
     if config.registry.uri not in ("", SAGEMAKER):
         # Pipelines register in SageMaker, whatever registry the other commands use.
-        kept_in.append(config.registry.model_copy(update={"uri": SAGEMAKER}))
-    return Place(
-        names=names,
-        storage=storage,
-        registries=tuple(
-            open_registry(one, storage.scratch / REGISTRY, config.aws, storage.location)
-            for one in kept_in
-        ),
-        s3=clients.client("s3", config.aws),
-        sagemaker=clients.client("sagemaker", config.aws),
+        used.append(config.registry.model_copy(update={"uri": SAGEMAKER}))
+    registries = tuple(
+        open_registry(registry, storage.scratch / REGISTRY, config.aws, storage.location)
+        for registry in used
     )
+    s3, sagemaker = clients.client("s3", config.aws), clients.client("sagemaker", config.aws)
+    return Target(names, storage, registries, s3, sagemaker)
 
 
-def look(place: Place, now: datetime, older_than: timedelta) -> list[Leftover]:
+def removable(target: Target, now: datetime, older_than: timedelta) -> list[Leftover]:
     """List what may go; see :func:`basketwise.aws.cleaning.leftovers.leftovers`.
 
     Raises
@@ -108,44 +91,33 @@ def look(place: Place, now: datetime, older_than: timedelta) -> list[Leftover]:
     DependencyError
         If AWS refuses, or anything that a decision rests on cannot be read.
     """
-    names = place.names
-    folders = tuple(_folders(place))
-    serving = look_at_serving(place.sagemaker, names)
-    old = [one for one in folders if one.newest < now - older_than and one.root != PIPELINES]
-    busy, ended = _jobs(place, {run for one in old for run in runs_of(one.name, names)})
-    found = Found(
+    names = target.names
+    folders = tuple(_folders(target))
+    serving = serving_of(target.sagemaker, names)
+    old = (f for f in folders if f.newest < now - older_than and f.root != PIPELINES)
+    busy, ended = _jobs(target, {run for folder in old for run in runs_of(folder.name, names)})
+    inventory = Inventory(
         folders=folders,
         busy=busy,
         ended=ended,
-        pinned=frozenset(_pinned(place)),
+        pinned=frozenset(_pinned(target)),
         serving=serving,
         # Last, so that a decision about a version is as fresh as can be.
-        versions=tuple(one for registry in place.registries for one in registry.versions()),
+        versions=tuple(v for registry in target.registries for v in registry.versions()),
     )
-    return leftovers(found, names, now, older_than)
+    return leftovers(inventory, names, now, older_than)
 
 
 def clean(
-    place: Place,
+    target: Target,
     agreed: Iterable[Leftover],
     now: datetime,
     older_than: timedelta,
     tell: Callable[[Leftover], None],
 ) -> Cleaned:
-    """Remove what was agreed to, as far as it still may go.
+    """Remove what was agreed to, as far as it still may go, and tell what has been removed.
 
-    The workspace's lock is held, and everything is looked at once more.
-
-    Parameters
-    ----------
-    place : Place
-        Of the look.
-    agreed : iterable of Leftover
-        From the look; nothing else is removed.
-    now, older_than
-        As in the look.
-    tell : callable
-        Told what has been removed.
+    Everything is listed once more, as of the same ``now``, while the workspace's lock is held.
 
     Raises
     ------
@@ -155,86 +127,79 @@ def clean(
         If AWS refuses; what was told is gone, and the same command goes on.
     """
     removed, spared = [], []
-    with place.storage.exclusive():
-        still = {(one.kind, one.name): one for one in look(place, now, older_than)}
-        for one in agreed:
-            current = still.get((one.kind, one.name))
+    with target.storage.exclusive():
+        still = {(left.kind, left.name): left for left in removable(target, now, older_than)}
+        for left in agreed:
+            current = still.get((left.kind, left.name))
             if current is None:
-                spared.append(one)
+                spared.append(left)
                 continue
-            _remove(place, current)
+            for key in current.keys:
+                target.storage.delete(key)
+            if current.kind == "endpoint config":
+                remove_config(target.sagemaker, current.name)
+            elif current.kind == "model":
+                remove_model(target.sagemaker, current.name)
             removed.append(current)
             tell(current)
     return Cleaned(tuple(removed), tuple(spared))
 
 
-def _remove(place: Place, one: Leftover) -> None:
-    for key in one.keys:
-        place.storage.delete(key)
-    if one.kind == "endpoint config":
-        remove_config(place.sagemaker, one.name)
-    elif one.kind == "model":
-        remove_model(place.sagemaker, one.name)
-
-
-def _folders(place: Place) -> Iterator[Folder]:
-    """Give the folders below ``ROOTS``; objects that lie there by themselves are of none."""
+def _folders(target: Target) -> Iterator[Folder]:
+    """Give the folders below ``ROOTS``; objects directly below a root are in none."""
+    workspace = Bucket(target.s3, target.names.bucket, target.names.prefix)
     for root in ROOTS:
-        found: dict[str, dict[str, int]] = {}
+        files: defaultdict[str, dict[str, int]] = defaultdict(dict)
         newest: dict[str, datetime] = {}
-        workspace = Bucket(place.s3, place.names.bucket, place.names.prefix)
         for key, listed in workspace.listed(f"{root}/").items():
             name, slash, rest = key.removeprefix(f"{root}/").partition("/")
             if slash and name and listed.modified:
-                found.setdefault(name, {})[rest] = listed.size
+                files[name][rest] = listed.size
                 newest[name] = max(newest.get(name, listed.modified), listed.modified)
-        yield from (Folder(f"{root}/{name}", found[name], newest[name]) for name in found)
+        yield from (Folder(f"{root}/{name}", files[name], newest[name]) for name in files)
 
 
-def _jobs(place: Place, runs: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+def _jobs(target: Target, runs: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
     """Tell the runs with a job that works, and those whose training jobs have all ended."""
 
     def states(run: str) -> tuple[str, set[str], set[str]]:
-        training = set(_states(place, "Training", place.names.training_job(run)))
-        return run, training, set(_states(place, "Processing", place.names.evaluation_job(run)))
+        training = set(_states(target, "Training", target.names.training_job(run)))
+        return run, training, set(_states(target, "Processing", target.names.evaluation_job(run)))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(states, sorted(runs)))
-    busy = frozenset(run for run, one, other in found if (one | other) - jobs.ENDED)
-    return busy, frozenset(run for run, training, _ in found if training and run not in busy)
+        by_run = list(pool.map(states, sorted(runs)))
+    busy = frozenset(run for run, training, other in by_run if (training | other) - jobs.ENDED)
+    return busy, frozenset(run for run, training, _ in by_run if training and run not in busy)
 
 
-def _states(place: Place, kind: jobs.Kind, name: str) -> Iterator[str]:
-    """Give the status of each attempt of a job; there is no attempt after one that is not there."""
+def _states(target: Target, kind: jobs.Kind, name: str) -> Iterator[str]:
+    """Give the status of each attempt of a job; after one that does not exist there is none."""
     for number in count(1):
         attempt = name if number == 1 else f"{name}-{number}"
-        if not JOB_NAME.fullmatch(attempt):
-            return
-        state = jobs.describe(place.sagemaker, kind, attempt)
+        state = None
+        if JOB_NAME.fullmatch(attempt):
+            state = jobs.describe(target.sagemaker, kind, attempt)
         if state is None:
             return
         yield state.status
 
 
-def _pinned(place: Place) -> Iterator[str]:
+def _pinned(target: Target) -> Iterator[str]:
     """Give the runs that something names which the registry's versions do not show."""
-    storage, names = place.storage, place.names
+    storage, names = target.storage, target.names
     latest = f"{DEPLOYMENT_CONFIGS}/{LATEST}"
     if storage.exists(latest):
         # It may name a version that was rejected in SageMaker's console a moment ago.
-        yield from runs_at(_url_in(storage.read(latest), f"{storage.location}/{latest}"), names)
+        try:
+            url = json.loads(storage.read(latest))["model_info"]["model_data_url"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DependencyError(
+                f"{storage.location}/{latest} cannot be read: {type(error).__name__}: {error}.",
+                "Export the champion again: basketwise export.",
+            ) from error
+        yield from runs_at(str(url), names)
     for key in storage.keys(FOLDER):
         group, _, rest = key.removeprefix(f"{FOLDER}/").partition("/")
         if group != names.group and rest.startswith("submissions/") and rest.endswith(METRICS_FILE):
             # Of another group in the same workspace: nobody here knows the version's state.
             yield read_document(storage.read(key), f"{storage.location}/{key}").run_id
-
-
-def _url_in(document: bytes, place: str) -> str:
-    try:
-        return str(json.loads(document)["model_info"]["model_data_url"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DependencyError(
-            f"{place} cannot be read: {type(error).__name__}: {error}.",
-            "Export the champion again: basketwise export.",
-        ) from error

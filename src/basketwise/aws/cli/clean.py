@@ -12,7 +12,7 @@ from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from basketwise.aws.cleaning.leftovers import Leftover
 
@@ -36,36 +36,45 @@ def clean(older_than: int, dry_run: bool, yes: bool, common: Common) -> None:
     if not (yes or dry_run):
         require_terminal("--yes, or --dry-run to see only what would go")
     config, now, age = common.config(), moment(), timedelta(days=older_than)
-    place = cleaning.open_place(names(config, common.workspace), config)
-    found = cleaning.look(place, now, age)
+    target = cleaning.open_target(names(config, common.workspace), config)
+    leftovers = cleaning.removable(target, now, age)
     if not common.as_json:
-        _show(found, now, older_than, err=False)
+        _show(leftovers, now, older_than, err=False)
     elif not (yes or dry_run):
-        _show(found, now, older_than, err=True)
-    done = cleaning.Cleaned((), ())
-    if found and not dry_run and (yes or asked("Remove them?")):
+        _show(leftovers, now, older_than, err=True)
+    done = cleaning.Cleaned()
+    if leftovers and not dry_run and (yes or asked("Remove them?")):
 
-        def report(one: Leftover) -> None:
-            (tell if common.as_json else click.echo)(f"removed   {_named(one)}")
+        def report(left: Leftover) -> None:
+            (tell if common.as_json else click.echo)(f"removed   {_named(left)}")
 
-        done = cleaning.clean(place, found, now, age, report)
+        done = cleaning.clean(target, leftovers, now, age, report)
     if common.as_json:
         print_json(
             {
                 "older_than_days": older_than,
-                "left_over": [_document(one, now) for one in found],
-                "removed": [one.name for one in done.removed],
-                "spared": [one.name for one in done.spared],
-                "bytes_removed": sum(one.size for one in done.removed),
+                "left_over": [
+                    {
+                        "kind": left.kind,
+                        "name": left.name,
+                        "age_days": (now - left.since).days,
+                        "bytes": left.size,
+                        "why": left.why,
+                    }
+                    for left in leftovers
+                ],
+                "removed": [left.name for left in done.removed],
+                "spared": [left.name for left in done.spared],
+                "bytes_removed": sum(left.size for left in done.removed),
                 "restorable_days": cleaning.RESTORABLE_DAYS,
             }
         )
         return
-    for one in done.spared:
-        click.echo(f"kept      {_named(one)}: it is needed again")
+    for left in done.spared:
+        click.echo(f"kept      {_named(left)}: it is needed again")
     if done.removed:
         click.echo(f"Removed {_sum(done.removed)}.")
-    elif found:
+    elif leftovers:
         click.echo("Nothing was removed.")
 
 
@@ -74,19 +83,19 @@ def moment() -> datetime:
     return datetime.now(UTC)
 
 
-def _show(found: list[Leftover], now: datetime, older_than: int, *, err: bool) -> None:
+def _show(leftovers: list[Leftover], now: datetime, older_than: int, *, err: bool) -> None:
     from basketwise.aws.cleaning.removing import RESTORABLE_DAYS
 
-    if not found:
+    if not leftovers:
         click.echo(f"Nothing that is older than {older_than} days may go.", err=err)
         return
-    width = max(len(_shown(one)) for one in found)
+    width = max(len(_shown(left)) for left in leftovers)
     click.echo(f"{'kind':<17}{'name':<{width}}{'days':>6}{'size':>9}  why it may go", err=err)
-    for one in found:
-        size = _size(one.size) if one.keys else "–"
-        days = (now - one.since).days
-        click.echo(f"{one.kind:<17}{_shown(one):<{width}}{days:>6}{size:>9}  {one.why}", err=err)
-    click.echo(f"{_sum(found)}, older than {older_than} days.", err=err)
+    for left in leftovers:
+        size = _size(left.size) if left.keys else "–"
+        row = f"{left.kind:<17}{_shown(left):<{width}}{(now - left.since).days:>6}{size:>9}"
+        click.echo(f"{row}  {left.why}", err=err)
+    click.echo(f"{_sum(leftovers)}, older than {older_than} days.", err=err)
     click.echo(
         f"The bucket of 'basketwise aws provision' keeps deleted objects for {RESTORABLE_DAYS} "
         "days; until then\nthey can be brought back, and are paid for. Models and endpoint "
@@ -95,33 +104,21 @@ def _show(found: list[Leftover], now: datetime, older_than: int, *, err: bool) -
     )
 
 
-def _shown(one: Leftover) -> str:
-    return f"{one.name}/" if one.keys else one.name
+def _shown(left: Leftover) -> str:
+    return f"{left.name}/" if left.keys else left.name
 
 
-def _named(one: Leftover) -> str:
-    return f"{_shown(one)}  {_size(one.size)}" if one.keys else f"{one.kind} {one.name}"
+def _named(left: Leftover) -> str:
+    return f"{_shown(left)}  {_size(left.size)}" if left.keys else f"{left.kind} {left.name}"
 
 
-def _sum(found: Iterable[Leftover]) -> str:
-    folders = [one for one in found if one.keys]
-    size = sum(one.size for one in folders)
-    count = sum(1 for _ in found)
-    things = f"{count} {'thing' if count == 1 else 'things'}"
-    return f"{things}, {_size(size)} ({size:,} bytes)"
+def _sum(leftovers: Sequence[Leftover]) -> str:
+    # The size of a resource is 0.
+    size, count = sum(left.size for left in leftovers), len(leftovers)
+    return f"{count} {'thing' if count == 1 else 'things'}, {_size(size)} ({size:,} bytes)"
 
 
 def _size(number: int) -> str:
     from basketwise.report.numbers import size
 
     return size(number)
-
-
-def _document(one: Leftover, now: datetime) -> dict[str, str | int]:
-    return {
-        "kind": one.kind,
-        "name": one.name,
-        "age_days": (now - one.since).days,
-        "bytes": one.size,
-        "why": one.why,
-    }

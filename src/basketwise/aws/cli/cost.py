@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -13,24 +12,11 @@ if TYPE_CHECKING:
     from basketwise.config import Config
 
 CENT = 0.01
-HOUR = 3600.0
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Seconds and money of a run's jobs.
+class Cost(NamedTuple):
+    """Seconds that are paid for, share of the training's that spot saved, and about how much."""
 
-    Attributes
-    ----------
-    seconds, billable_seconds
-        Of work, and of those that are paid for.
-    spot_saving
-        Share of the training's seconds that spot capacity saved.
-    usd
-        Billable hours times the assumed price of an instance hour.
-    """
-
-    seconds: float
     billable_seconds: float
     spot_saving: float
     usd: float
@@ -44,20 +30,15 @@ def cost_of(jobs: Sequence[tuple[Kind, JobState]], usd_per_hour: float) -> Cost:
     >>> from basketwise.aws.running.jobs import JobState
     >>> etl = JobState("etl", "Completed", seconds=100.0, billable_seconds=100.0)
     >>> spot = JobState("training", "Completed", seconds=300.0, billable_seconds=90.0)
-    >>> found = cost_of([("Processing", etl), ("Training", spot)], 0.12)
-    >>> found.billable_seconds, round(found.spot_saving, 2), round(found.usd, 4)
+    >>> cost = cost_of([("Processing", etl), ("Training", spot)], 0.12)
+    >>> cost.billable_seconds, round(cost.spot_saving, 2), round(cost.usd, 4)
     (190.0, 0.7, 0.0063)
     """
     billable = sum(job.billable_seconds or 0 for _, job in jobs)
     trained = [job for kind, job in jobs if kind == "Training"]
     worked = sum(job.seconds or 0 for job in trained)
     paid = sum(job.billable_seconds or 0 for job in trained)
-    return Cost(
-        seconds=sum(job.seconds or 0 for _, job in jobs),
-        billable_seconds=billable,
-        spot_saving=1 - paid / worked if worked else 0.0,
-        usd=billable / HOUR * usd_per_hour,
-    )
+    return Cost(billable, 1 - paid / worked if worked else 0.0, billable / 3600 * usd_per_hour)
 
 
 def cost_document(jobs: Sequence[tuple[Kind, JobState]], config: Config) -> dict[str, Any]:
@@ -75,7 +56,7 @@ def print_cost(jobs: Sequence[tuple[Kind, JobState]], config: Config) -> None:
     """Print all jobs of a run, failed ones too, and what they cost together."""
     click.secho("\nAmazon SageMaker", bold=True)
     if not jobs:
-        click.echo("  no job was needed: what earlier ones left still holds")
+        click.echo("  no job was needed: the outputs of earlier ones are up to date")
         return
     for _, state in jobs:
         ended = "" if state.status == "Completed" else f", {state.status.lower()}"
