@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws.cleaning.findings import ANY, Folder, Inventory, Resource, Serving
-from basketwise.aws.cleaning.leftovers import Leftover, leftovers
+from basketwise.aws.cleaning.leftovers import Folder, Inventory, Leftover, leftovers
+from basketwise.aws.cleaning.serving import ANY, Resource, Serving
 from basketwise.registry.protocol import ApprovalState, ModelVersion
 from tests.aws.calls import BUCKET, NAMES
 

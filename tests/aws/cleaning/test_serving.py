@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.aws.cleaning.findings import ANY
-from basketwise.aws.cleaning.serving import remove_config, remove_model, serving_of
+from basketwise.aws.cleaning.serving import ANY, remove_config, remove_model, serving_of
 from basketwise.errors import DependencyError
 from tests.aws.left_behind import Scene, running_scene
 from tests.seaweed import S3Server

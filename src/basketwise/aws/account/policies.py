@@ -17,14 +17,9 @@ PASSED_TO = "iam:PassedToService"
 
 
 def policy(task: Task, names: AwsNames) -> dict[str, Any]:
-    """Return the policy a person needs for a task, as an IAM document.
+    """Return the policy a person needs for a task, as an IAM document, limited to these names.
 
-    Parameters
-    ----------
-    task : {"provision", "run"}
-        ``provision``: `aws provision` and `aws destroy`; ``run``: every other command.
-    names : AwsNames
-        What everything is called; each statement is limited to these names.
+    ``provision`` is for `aws provision` and `aws destroy`, ``run`` for every other command.
 
     Examples
     --------

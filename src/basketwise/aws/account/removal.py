@@ -42,12 +42,7 @@ def destroy(
 def require_ours(s3: S3Client, sagemaker: SageMakerClient, names: AwsNames, typed: str) -> None:
     """Refuse to delete data unless its bucket's name was typed and Basketwise made all of it.
 
-    Raises
-    ------
-    ConfigError
-        If another name was typed, or bucket or group lack the stack's tag.
-    DependencyError
-        If AWS refuses.
+    That is shown by the stack's tag, which bucket and group have.
     """
     if typed != names.bucket:
         raise ConfigError(

@@ -83,11 +83,6 @@ def proposed(
 
     Nothing is changed. What was worked out, and the empty stack that CloudFormation makes for the
     purpose, is removed at the end unless it was made so by `apply`.
-
-    Raises
-    ------
-    DependencyError
-        If the stack cannot be changed now, or CloudFormation refuses the template.
     """
     before = status(cloudformation, stack)
     _require_changeable(stack, before)
@@ -122,13 +117,7 @@ def proposed(
 def apply(
     cloudformation: CloudFormationClient, change_set: ChangeSet, tell: Callable[[str], None]
 ) -> None:
-    """Make the changes and wait until they are made.
-
-    Raises
-    ------
-    DependencyError
-        If one of them failed; CloudFormation has then undone the others.
-    """
+    """Make the changes and wait; if one of them fails, CloudFormation undoes the others."""
     with translated("change the stack"):
         cloudformation.execute_change_set(
             ChangeSetName=change_set.arn, StackName=change_set.stack_id, RetainExceptOnCreate=True

@@ -14,18 +14,10 @@ from basketwise.errors import BasketwiseError
 
 
 class Use(NamedTuple):
-    """What instances are used for.
+    """What instances are used for: a check, and the name of its quota in AWS's list.
 
-    Attributes
-    ----------
-    check
-        Name of the check.
-    quota
-        Name that the quota has in AWS's list.
-    needed
-        Whether the next run cannot do without.
-    otherwise
-        What to do instead of asking for more.
+    ``needed`` says whether the next run needs it, ``otherwise`` what to do instead of asking for
+    more.
     """
 
     check: str

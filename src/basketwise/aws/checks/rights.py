@@ -33,16 +33,9 @@ LOG_GROUPS = ("/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs")
 
 
 class Need(NamedTuple):
-    """Actions on one resource that the role must be allowed.
+    """Actions that the role must be allowed: on a resource, in a request with condition keys.
 
-    Attributes
-    ----------
-    actions
-        As `basketwise.aws.account.policies.actions` takes them.
-    context
-        Condition keys of such a request.
-    by_pipeline
-        Whether only the pipeline does it; jobs run without.
+    ``by_pipeline``: only the pipeline does it; jobs run without.
     """
 
     actions: str
@@ -54,12 +47,7 @@ class Need(NamedTuple):
 def needs(names: AwsNames, repository: str) -> list[Need]:
     """Return what is done under the execution role: all that the template's role is allowed.
 
-    Parameters
-    ----------
-    names : AwsNames
-        What everything is called.
-    repository : str
-        ARN of the image's repository; empty: not known, and left out.
+    The ``repository`` of the image is given by its ARN; empty, it is left out.
     """
     logs = [names.arn_of("logs", f"log-group:{group}") for group in LOG_GROUPS]
     bucket = names.arn_of("s3", names.bucket)
@@ -99,13 +87,7 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
 
 
 def rights(iam: IAMClient, config: Config, names: AwsNames) -> Check:
-    """Have IAM work out what the role may not do.
-
-    Raises
-    ------
-    DependencyError
-        If IAM refuses to say.
-    """
+    """Have IAM work out what the role may not do."""
     repository = ""
     # An image that no job can pull is a check of its own.
     with suppress(ConfigError):

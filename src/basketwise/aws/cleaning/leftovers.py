@@ -1,4 +1,4 @@
-"""What runs left behind and may go: the rules, over what is there.
+"""What runs left behind and may go: the rules, over all that is there.
 
 Whatever no rule names stays, and so does whatever is in doubt.
 """
@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from basketwise.aws.cleaning.findings import ANY, RUN, Folder, Inventory, Resource, runs_at, runs_of
+from basketwise.aws.cleaning.serving import ANY, Resource, Serving
 from basketwise.aws.container.evaluation import EVALUATION_FILE
 from basketwise.aws.names import AwsNames
+from basketwise.aws.registry.objects import REGISTERED
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.files import MANIFEST
-from basketwise.registry.protocol import ApprovalState
+from basketwise.registry.protocol import ApprovalState, ModelVersion
 from basketwise.run.workspace import ARTIFACTS, CHECKPOINTS, GOLD, SILVER
+
+ROOTS = (ARTIFACTS, CHECKPOINTS, PIPELINES)
+"""Folders of the workspace that something may go from."""
+
+RUN = re.compile(r"(run|scheduled)-[A-Za-z0-9-]+")
+"""What Basketwise calls a run, and the clock one of its own."""
+
+ATTEMPT = re.compile(r"-[0-9]{1,2}$")
+"""What a job's name ends with from the second attempt on."""
 
 MARK = re.compile(rf"{re.escape(MANIFEST)}|step-[a-z]+\.json")
 """Files that only Basketwise leaves in a run's folder."""
@@ -34,6 +44,41 @@ cache, and may work for days on what they left."""
 
 
 @dataclass(frozen=True)
+class Folder:
+    """A folder right below one of ``ROOTS``: key in the workspace, bytes by file, newest write."""
+
+    key: str
+    files: Mapping[str, int]
+    newest: datetime
+
+    @property
+    def root(self) -> str:
+        """The folder that it is in."""
+        return self.key.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.key.partition("/")[2]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All that the rules ask for.
+
+    Runs are ``busy`` while a job of theirs works, ``ended`` once their training jobs have ended,
+    and ``pinned`` if they stay for another reason.
+    """
+
+    folders: tuple[Folder, ...] = ()
+    versions: tuple[ModelVersion, ...] = ()
+    busy: frozenset[str] = frozenset()
+    ended: frozenset[str] = frozenset()
+    pinned: frozenset[str] = frozenset()
+    serving: Serving = field(default_factory=Serving)
+
+
+@dataclass(frozen=True)
 class Leftover:
     """Something that may go.
 
@@ -45,10 +90,8 @@ class Leftover:
         Key of the folder in the workspace, or name of the resource.
     since
         When its newest object was written, or when it was made.
-    size
-        Bytes; 0 of a resource.
     keys
-        What is deleted in the workspace, each with all below it.
+        What is deleted in the workspace, each with all below it; of a resource, none.
     """
 
     kind: str
@@ -85,6 +128,35 @@ def leftovers(
         *(Leftover("endpoint config", c.name, c.created, "no endpoint uses it") for c in configs),
         *(Leftover("model", m.name, m.created, "no config that stays uses it") for m in models),
     ]
+
+
+def runs_of(name: str, names: AwsNames) -> frozenset[str]:
+    """Return the runs that a folder below ``artifacts/`` may belong to.
+
+    A training job's second attempt is called as the first one of a run with that number would be.
+
+    Examples
+    --------
+    >>> names = AwsNames("shop", "dev", "123456789012", "eu-west-1", "shop-dev-123456789012",
+    ...                  "arn:aws:iam::123456789012:role/x", "models")
+    >>> sorted(runs_of("retail-prediction-training-run-20260203-120005-2", names))
+    ['run-20260203-120005', 'run-20260203-120005-2']
+    >>> sorted(runs_of("run-20260203-120005-2", names))
+    ['run-20260203-120005-2']
+    >>> sorted(runs_of("registered-run-20260203-120005", names))
+    ['run-20260203-120005']
+    """
+    if name.startswith(REGISTERED):
+        return frozenset((name.removeprefix(REGISTERED),))
+    run = name.removeprefix(names.training_job(""))
+    return frozenset((run,) if run == name else (run, ATTEMPT.sub("", run)))
+
+
+def runs_at(uri: str, names: AwsNames) -> frozenset[str]:
+    """Return the runs whose artifacts an S3 URI may lead to; none if it leads elsewhere."""
+    root = names.uri(ARTIFACTS)
+    name = uri.removeprefix(root).partition("/")[0] if uri.startswith(root) else ""
+    return runs_of(name, names) if name else frozenset()
 
 
 def _runs(

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from basketwise.aws import clients
 from basketwise.aws.at_once import AT_ONCE
-from basketwise.aws.cleaning.findings import ROOTS, Folder, Inventory, runs_at, runs_of
-from basketwise.aws.cleaning.leftovers import Leftover, leftovers
+from basketwise.aws.cleaning.leftovers import (
+    ROOTS,
+    Folder,
+    Inventory,
+    Leftover,
+    leftovers,
+    runs_at,
+    runs_of,
+)
 from basketwise.aws.cleaning.serving import remove_config, remove_model, serving_of
 from basketwise.aws.names import AwsNames
 from basketwise.aws.registry.document import read_document
@@ -63,13 +70,7 @@ class Cleaned(NamedTuple):
 
 
 def open_target(names: AwsNames, config: Config) -> Target:
-    """Open the workspace that the names lead to, and the registries of its runs.
-
-    Raises
-    ------
-    DependencyError
-        If a registry cannot be reached.
-    """
+    """Open the workspace that the names lead to, and the registries of its runs."""
     storage = open_storage(names.uri().rstrip("/"), config.aws)
     used = [config.registry]
     if config.registry.uri not in ("", SAGEMAKER):
@@ -84,13 +85,7 @@ def open_target(names: AwsNames, config: Config) -> Target:
 
 
 def removable(target: Target, now: datetime, older_than: timedelta) -> list[Leftover]:
-    """List what may go; see :func:`basketwise.aws.cleaning.leftovers.leftovers`.
-
-    Raises
-    ------
-    DependencyError
-        If AWS refuses, or anything that a decision rests on cannot be read.
-    """
+    """List what may go; DependencyError if anything that a decision rests on cannot be read."""
     names = target.names
     folders = tuple(_folders(target))
     serving = serving_of(target.sagemaker, names)

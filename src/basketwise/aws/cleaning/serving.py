@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.at_once import AT_ONCE
-from basketwise.aws.cleaning.findings import ANY, Resource, Serving
 from basketwise.aws.errors import ask, missing, translated
 from basketwise.aws.names import AwsNames, tags
 
@@ -18,6 +19,33 @@ Describe = Callable[[str], Mapping[str, Any]]
 
 MADE = "retail-"
 """What models and configurations of Basketwise begin with."""
+
+
+ANY = ""
+"""Stands for the models that an endpoint serves without its configuration naming them."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A model or an endpoint configuration in SageMaker.
+
+    ``ours``: it has a name as Basketwise gives, and the project's tags. A configuration uses names
+    of models, or ``ANY``; a model uses S3 URIs of archives and ARNs of versions.
+    """
+
+    name: str
+    created: datetime
+    ours: bool
+    uses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What can be served; ``in_use`` are the configurations that endpoints have, or will have."""
+
+    configs: tuple[Resource, ...] = ()
+    models: tuple[Resource, ...] = ()
+    in_use: frozenset[str] = frozenset()
 
 
 def serving_of(sagemaker: SageMakerClient, names: AwsNames) -> Serving:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,16 +18,15 @@ if TYPE_CHECKING:
 YES = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
-def names(config: Config, workspace: str, account: str = "") -> AwsNames:
-    """Name everything in the account of the credentials, or in the one given.
+tell = partial(click.echo, err=True)
+"""Says what is going on, on stderr."""
 
-    Raises
-    ------
-    ConfigError
-        If the workspace is a folder or not a valid address, or the account id is invalid.
-    DependencyError
-        If AWS refuses.
-    """
+asked = partial(click.confirm, err=True)
+"""Asks whoever sits at the terminal."""
+
+
+def names(config: Config, workspace: str, account: str = "") -> AwsNames:
+    """Name everything in the account of the credentials, or in the one given."""
     from basketwise.aws.address import is_address, workspace_address
     from basketwise.aws.clients import client
     from basketwise.aws.errors import translated
@@ -41,34 +41,15 @@ def names(config: Config, workspace: str, account: str = "") -> AwsNames:
         )
     if account and not (account.isdigit() and len(account) == 12):
         raise ConfigError(f"{account!r} is not an account id.", "It has twelve digits.")
-    sts: Any = client("sts", config.aws)
+    sts = client("sts", config.aws)
     if not account:
         with translated("find out whose credentials these are"):
             account = sts.get_caller_identity()["Account"]
-    return names_of(
-        config,
-        account_id=account,
-        region=sts.meta.region_name,
-        workspace=workspace,
-    )
-
-
-def project_workspace(called: AwsNames) -> str:
-    """Return the workspace of the commands on AWS: what was given, else the project's bucket."""
-    return called.uri().rstrip("/")
+    region = sts.meta.region_name
+    return names_of(config, account_id=account, region=region, workspace=workspace)
 
 
 def require_terminal(instead: str) -> None:
     """Refuse to ask where nobody sits; says what to give instead."""
     if not sys.stdin.isatty():
         raise InputError("Nobody can be asked: this is no terminal.", f"Give {instead}.")
-
-
-def asked(question: str) -> bool:
-    """Ask whoever sits there."""
-    return click.confirm(question, err=True)
-
-
-def tell(line: str) -> None:
-    """Say what is going on, on stderr."""
-    click.echo(line, err=True)

@@ -16,7 +16,7 @@ from basketwise.cli.options import Common, common, program, reporter
 from basketwise.cli.output import print_json
 
 if TYPE_CHECKING:
-    from basketwise.aws.running.executions import Execution, Step
+    from basketwise.aws.running.executions import Execution
 
 
 @click.group()
@@ -83,8 +83,7 @@ def start(name: str, wait: bool, common: Common) -> None:
         click.echo(f"  arn     {started.arn}")
         click.echo(f"  files   {names.uri('artifacts', started.run_id)}")
     if wait:
-        logs = client("logs", config.aws)
-        poll = config.aws.poll_seconds
+        logs, poll = client("logs", config.aws), config.aws.poll_seconds
         try:
             ended = executions.follow(sagemaker, logs, started.arn, tell, poll=poll)
         except KeyboardInterrupt:
@@ -110,15 +109,16 @@ def status(execution: str, common: Common) -> None:
     config = common.config()
     names = names_of_account(config, common.workspace)
     sagemaker = client("sagemaker", config.aws)
-    found = executions.describe(sagemaker, executions.execution_arn(sagemaker, names, execution))
+    arn = executions.execution_arn(sagemaker, names, execution)
+    shown = executions.describe(sagemaker, arn)
     if common.as_json:
-        print_json(_document(found))
+        print_json(_document(shown))
     else:
-        _print(found)
+        _print(shown)
 
 
-def _document(found: Execution) -> dict[str, Any]:
-    document = dataclasses.asdict(found)
+def _document(execution: Execution) -> dict[str, Any]:
+    document = dataclasses.asdict(execution)
     for step in document["steps"]:
         del step["log_group"]
         if step["seconds"] is not None:
@@ -126,17 +126,13 @@ def _document(found: Execution) -> dict[str, Any]:
     return document
 
 
-def _print(found: Execution) -> None:
-    click.echo(f"{found.name}  {found.status}  started {found.started}")
-    for step in found.steps:
-        click.echo(f"  {step.name:<10}{step.status:<11}{_took(step):>9}  {step.made}".rstrip())
+def _print(execution: Execution) -> None:
+    click.echo(f"{execution.name}  {execution.status}  started {execution.started}")
+    for step in execution.steps:
+        took = "" if step.seconds is None else f"{step.seconds:,.0f} s"
+        took = "cached" if step.cached else took
+        click.echo(f"  {step.name:<10}{step.status:<11}{took:>9}  {step.made}".rstrip())
         if step.reason:
             click.echo(f"    {step.reason}")
-    if found.reason and not any(step.reason for step in found.steps):
-        click.echo(f"  {found.reason}")
-
-
-def _took(step: Step) -> str:
-    if step.cached:
-        return "cached"
-    return "" if step.seconds is None else f"{step.seconds:,.0f} s"
+    if execution.reason and not any(step.reason for step in execution.steps):
+        click.echo(f"  {execution.reason}")

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import click
 
-from basketwise.aws.cli.asking import asked, names, project_workspace, tell
+from basketwise.aws.cli.asking import asked, names, tell
 from basketwise.aws.cli.cost import cost_document, print_cost
 from basketwise.cli.options import FORCE_OPTION, Common, common, program, reporter, typed_command
 from basketwise.cli.output import print_json, print_next, print_summary, run_document
@@ -62,7 +62,7 @@ def run(
     config = common.config(*overrides(split, models))
     called = names(config, common.workspace)
     require_bucket(client("s3", config.aws), called)
-    workspace = open_workspace(project_workspace(called), config.aws)
+    workspace = open_workspace(called.uri().rstrip("/"), config.aws)
     if resume:
         if data or split or models or force:
             raise InputError(
@@ -77,7 +77,7 @@ def run(
     shown.say(f"{record.run_id} in {workspace.storage.location}")
     anew = bool(record.nonce) and record.run_id not in workspace.runs()
     context = Context(workspace, config, platform, shown, typed_command(), anew)
-    with _picked_up_again(platform, workspace):
+    with _resumable(platform, workspace):
         result = run_all(record.path if resume else record.data, context, record.run_id)
     jobs = platform.all_jobs()
     if common.as_json:
@@ -139,10 +139,6 @@ def _platform(
     from basketwise.aws.running.attempts import digest_of
     from basketwise.aws.running.runs import begin
 
-    def started(inputs: dict[str, str]) -> None:
-        seen = record.model_copy(update={"inputs": digest_of(inputs=inputs)})
-        begin(workspace.storage, seen)
-
     return SageMakerPlatform(
         sagemaker=client("sagemaker", config.aws),
         logs=client("logs", config.aws),
@@ -153,13 +149,15 @@ def _platform(
         tell=say,
         poll=config.aws.poll_seconds,
         nonce=record.nonce,
-        begin=started,
+        begin=lambda inputs: begin(
+            workspace.storage, record.model_copy(update={"inputs": digest_of(inputs=inputs)})
+        ),
     )
 
 
 @contextmanager
-def _picked_up_again(platform: SageMakerPlatform, workspace: Workspace) -> Iterator[None]:
-    """Say how a run that ends before its end goes on; ask what is to become of its job."""
+def _resumable(platform: SageMakerPlatform, workspace: Workspace) -> Iterator[None]:
+    """Say how to resume a run that is cut off; ask what is to become of its job."""
     again = (
         f"{program()} aws run --resume --name {platform.run_id} "
         f"--workspace {workspace.storage.location}"
