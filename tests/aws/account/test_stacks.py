@@ -15,7 +15,6 @@ from tests.aws.calls import PLACE, STEM
 ID = f"arn:aws:cloudformation:{PLACE}:stack/{STEM}/1"
 SET = f"arn:aws:cloudformation:{PLACE}:changeSet/x/1"
 NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
-CHANGE_SET = stacks.ChangeSet(SET, ID, ())
 
 
 class Told:
@@ -84,8 +83,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
 
 
 def changes(told: Told) -> tuple[stacks.Change, ...]:
-    with stacks.proposed(told.client, STEM, "{}", {}) as found:
-        return found.changes
+    return stacks.change(told.client, STEM, "{}", {}, lambda _: False, lambda _: None)[0]
 
 
 def resource(name: str, **more: Any) -> dict[str, Any]:
@@ -153,6 +151,9 @@ def test_a_stack_that_cannot_be_changed_is_left_alone(
 
 
 def test_a_failed_change_names_the_first_cause_and_no_older_one(told: Told) -> None:
+    told.no_stack()
+    told.created()
+    told.change_set("CREATE_COMPLETE", Changes=[resource("Bucket")])
     told.stub.add_response("execute_change_set", {})
     told.status("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_COMPLETE")
     told.events(
@@ -161,8 +162,9 @@ def test_a_failed_change_names_the_first_cause_and_no_older_one(told: Told) -> N
         (STEM, "CREATE_IN_PROGRESS", "User Initiated"),
         ("Bucket", "CREATE_FAILED", "of another attempt"),
     )
+    told.status("DELETE_COMPLETE")
     with pytest.raises(DependencyError) as error:
-        stacks.apply(told.client, CHANGE_SET, lambda _: None)
+        stacks.change(told.client, STEM, "{}", {}, lambda _: True, lambda _: None)
     assert "DELETE_COMPLETE" in error.value.headline
     assert error.value.hint.splitlines() == [
         "Bucket (AWS::S3::Bucket): shop already exists",

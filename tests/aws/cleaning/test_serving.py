@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.aws.cleaning.serving import ANY, remove_config, remove_model, serving_of
+from basketwise.aws.cleaning.serving import ANY, remove, serving_of
 from basketwise.errors import DependencyError
 from tests.aws.left_behind import Scene, running_scene
 from tests.seaweed import S3Server
@@ -92,9 +92,9 @@ def test_other_peoples_configurations_are_left_alone_while_we_have_no_model(scen
 def test_what_is_gone_meanwhile_is_no_error(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.model("retail-a")
     listed = scene.resources.ListModels({})
-    remove_model(scene.sagemaker, "retail-a")
-    remove_model(scene.sagemaker, "retail-a")
-    remove_config(scene.sagemaker, "retail-c")
+    remove(scene.sagemaker, "model", "retail-a")
+    remove(scene.sagemaker, "model", "retail-a")
+    remove(scene.sagemaker, "endpoint config", "retail-c")
     monkeypatch.setattr(scene.resources, "ListModels", lambda _: listed)
     assert serving_of(scene.sagemaker, scene.cloud.names).models == ()
 

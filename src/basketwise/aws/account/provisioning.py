@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from basketwise.aws.account.stacks import Change, apply, proposed, values
+from basketwise.aws.account.stacks import Change, change, values
 from basketwise.aws.names import AwsNames, partition
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.errors import ConfigError
@@ -86,20 +86,9 @@ def provision(
 ) -> Provisioned:
     """Make or change the stack, exactly as shown, once somebody has agreed.
 
-    Parameters
-    ----------
-    cloudformation
-        boto3's client.
-    names : AwsNames
-        What everything is called.
-    image_uri : str
-        Image that jobs run; the role may pull it and no other.
-    agree
-        Is shown the changes and says whether to make them; not asked if there are none.
-    tell
-        Takes lines about what is going on.
-    schedule : str, optional
-        ``cron(…)`` or ``rate(…)``, UTC; ``off`` for none; None: as it is now.
+    ``agree`` is shown the changes and not asked if there are none. The role may pull the image of
+    ``image_uri`` and no other. ``schedule`` is ``cron(…)`` or ``rate(…)``, UTC; ``off`` for none;
+    None: as it is now.
 
     Raises
     ------
@@ -112,11 +101,8 @@ def provision(
     if schedule is None:
         schedule = values(cloudformation, stack).get("Schedule", "")
     parameters = _parameters(names, image_uri, schedule)
-    with proposed(cloudformation, stack, template(), parameters) as change_set:
-        done = bool(change_set.changes) and agree(change_set.changes)
-        if done:
-            apply(cloudformation, change_set, tell)
-    return Provisioned(stack, change_set.changes, done)
+    changes, done = change(cloudformation, stack, template(), parameters, agree, tell)
+    return Provisioned(stack, changes, done)
 
 
 def _parameters(names: AwsNames, image_uri: str, schedule: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -76,12 +76,7 @@ def delete_data(
 ) -> list[str]:
     """Delete all model versions and every version of every object, then group and bucket.
 
-    Raises
-    ------
-    ConfigError
-        See `require_ours`.
-    DependencyError
-        If AWS refuses; what was deleted before stays deleted, and the same call goes on.
+    If AWS refuses, what was deleted before stays deleted, and the same call goes on.
     """
     require_ours(s3, sagemaker, names, typed)
     deleted = []
@@ -104,22 +99,20 @@ def delete_data(
     return deleted
 
 
-def _tags_of_bucket(s3: S3Client, bucket: str) -> list[dict[str, str]]:
+def _tags_of_bucket(s3: S3Client, bucket: str) -> Sequence[Mapping[str, Any]]:
     from botocore.exceptions import ClientError
 
     try:
-        tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+        return s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
     except ClientError as error:
         if code_of(error) != "NoSuchTagSet":
             raise
         return []
-    return [{"Key": tag["Key"], "Value": tag["Value"]} for tag in tags]
 
 
-def _tags_of_group(sagemaker: SageMakerClient, group: str) -> list[dict[str, str]]:
+def _tags_of_group(sagemaker: SageMakerClient, group: str) -> Sequence[Mapping[str, Any]]:
     described = sagemaker.describe_model_package_group(ModelPackageGroupName=group)
-    tags = sagemaker.list_tags(ResourceArn=described["ModelPackageGroupArn"])["Tags"]
-    return [{"Key": tag["Key"], "Value": tag["Value"]} for tag in tags]
+    return sagemaker.list_tags(ResourceArn=described["ModelPackageGroupArn"])["Tags"]
 
 
 def _empty_group(sagemaker: SageMakerClient, group: str) -> int:

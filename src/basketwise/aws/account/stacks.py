@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from time import sleep, time_ns
 from typing import TYPE_CHECKING, Any
@@ -31,16 +31,9 @@ POLL_SECONDS, LIMIT_SECONDS = 5.0, 1800.0
 class Change:
     """One line of a preview.
 
-    Attributes
-    ----------
-    action
-        ``Add``, ``Modify``, ``Remove`` or ``Import`` (it exists already, and is taken over).
-    resource
-        Its type, ``AWS::S3::Bucket``.
-    name
-        What the template calls it; with the real name in brackets once it has one.
-    replaced
-        Whether it is, or may be, made anew: its content is not carried over.
+    The action is ``Add``, ``Modify``, ``Remove`` or ``Import`` (it exists already, and is taken
+    over); the resource is its type, ``AWS::S3::Bucket``; the name is the template's, with the real
+    one in brackets once it has one. What is replaced is, or may be, made anew, without its content.
     """
 
     action: str
@@ -51,15 +44,6 @@ class Change:
     def __str__(self) -> str:
         again = "  (may be made anew)" if self.replaced else ""
         return f"{self.action:<8}{self.resource:<35}{self.name}{again}"
-
-
-@dataclass(frozen=True)
-class ChangeSet:
-    """Changes that CloudFormation has worked out and not yet made."""
-
-    arn: str
-    stack_id: str
-    changes: tuple[Change, ...]
 
 
 def status(cloudformation: CloudFormationClient, stack: str) -> str:
@@ -75,14 +59,19 @@ def values(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
     return {item["ParameterKey"]: item["ParameterValue"] for item in parameters}
 
 
-@contextmanager
-def proposed(
-    cloudformation: CloudFormationClient, stack: str, template: str, parameters: Mapping[str, str]
-) -> Iterator[ChangeSet]:
-    """Have CloudFormation work out what a template would change.
+def change(
+    cloudformation: CloudFormationClient,
+    stack: str,
+    template: str,
+    parameters: Mapping[str, str],
+    agree: Callable[[tuple[Change, ...]], bool],
+    tell: Callable[[str], None],
+) -> tuple[tuple[Change, ...], bool]:
+    """Show what a template would change, and make the changes if somebody agrees.
 
-    Nothing is changed. What was worked out, and the empty stack that CloudFormation makes for the
-    purpose, is removed at the end unless it was made so by `apply`.
+    Returns the changes and whether they were made. If one of them fails, CloudFormation undoes the
+    others. What was worked out and not made is removed at the end, and so is the empty stack that
+    CloudFormation makes for the purpose.
     """
     before = status(cloudformation, stack)
     _require_changeable(stack, before)
@@ -104,7 +93,11 @@ def proposed(
         )
     arn, stack_id = created["Id"], created["StackId"]
     try:
-        yield ChangeSet(arn, stack_id, _worked_out(cloudformation, arn, stack_id))
+        changes = _worked_out(cloudformation, arn, stack_id)
+        agreed = bool(changes) and agree(changes)
+        if agreed:
+            _apply(cloudformation, arn, stack_id, tell)
+        return changes, agreed
     finally:
         with suppress(DependencyError), translated("remove what was worked out"):
             after = status(cloudformation, stack_id)
@@ -112,24 +105,6 @@ def proposed(
                 cloudformation.delete_stack(StackName=stack_id)
             elif after in CHANGEABLE:
                 cloudformation.delete_change_set(ChangeSetName=arn, StackName=stack_id)
-
-
-def apply(
-    cloudformation: CloudFormationClient, change_set: ChangeSet, tell: Callable[[str], None]
-) -> None:
-    """Make the changes and wait; if one of them fails, CloudFormation undoes the others."""
-    with translated("change the stack"):
-        cloudformation.execute_change_set(
-            ChangeSetName=change_set.arn, StackName=change_set.stack_id, RetainExceptOnCreate=True
-        )
-    tell("CloudFormation is at work, and goes on should this command be stopped.")
-    end = settled(cloudformation, change_set.stack_id)
-    if end not in SUCCEEDED:
-        raise DependencyError(
-            f"The stack could not be changed ({end}); what had been changed was undone.",
-            "\n".join(failures(cloudformation, change_set.stack_id))
-            or "CloudFormation gives no reason; its console shows the stack's events.",
-        )
 
 
 def remove(cloudformation: CloudFormationClient, stack: str) -> bool:
@@ -191,6 +166,23 @@ def _polls() -> Iterator[None]:
         if turn:
             sleep(POLL_SECONDS)
         yield
+
+
+def _apply(
+    cloudformation: CloudFormationClient, arn: str, stack_id: str, tell: Callable[[str], None]
+) -> None:
+    with translated("change the stack"):
+        cloudformation.execute_change_set(
+            ChangeSetName=arn, StackName=stack_id, RetainExceptOnCreate=True
+        )
+    tell("CloudFormation is at work, and goes on should this command be stopped.")
+    end = settled(cloudformation, stack_id)
+    if end not in SUCCEEDED:
+        raise DependencyError(
+            f"The stack could not be changed ({end}); what had been changed was undone.",
+            "\n".join(failures(cloudformation, stack_id))
+            or "CloudFormation gives no reason; its console shows the stack's events.",
+        )
 
 
 def _require_changeable(stack: str, now: str) -> None:

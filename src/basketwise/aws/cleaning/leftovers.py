@@ -80,18 +80,11 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something that may go.
+    """Something that may go: a folder of the workspace by its key, or a resource by its name.
 
-    Attributes
-    ----------
-    kind
-        ``artifacts``, ``checkpoints``, ``data``, ``endpoint config`` or ``model``.
-    name
-        Key of the folder in the workspace, or name of the resource.
-    since
-        When its newest object was written, or when it was made.
-    keys
-        What is deleted in the workspace, each with all below it; of a resource, none.
+    Its kind is ``artifacts``, ``checkpoints``, ``data``, ``endpoint config`` or ``model``. It has
+    been there, or unchanged, ``since`` then. What is deleted of a folder are ``keys``, each with
+    all below it; a resource has none.
     """
 
     kind: str

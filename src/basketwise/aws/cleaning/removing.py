@@ -23,7 +23,7 @@ from basketwise.aws.cleaning.leftovers import (
     runs_at,
     runs_of,
 )
-from basketwise.aws.cleaning.serving import remove_config, remove_model, serving_of
+from basketwise.aws.cleaning.serving import remove, serving_of
 from basketwise.aws.names import AwsNames
 from basketwise.aws.registry.document import read_document
 from basketwise.aws.registry.registry import FOLDER
@@ -112,14 +112,8 @@ def clean(
 ) -> Cleaned:
     """Remove what was agreed to, as far as it still may go, and tell what has been removed.
 
-    Everything is listed once more, as of the same ``now``, while the workspace's lock is held.
-
-    Raises
-    ------
-    WorkspaceError
-        If another run uses the workspace, or the lock was lost.
-    DependencyError
-        If AWS refuses; what was told is gone, and the same command goes on.
+    Everything is listed once more, as of the same ``now``, while the workspace's lock is held. If
+    AWS refuses, what was told is gone, and the same command goes on.
     """
     removed, spared = [], []
     with target.storage.exclusive():
@@ -131,10 +125,8 @@ def clean(
                 continue
             for key in current.keys:
                 target.storage.delete(key)
-            if current.kind == "endpoint config":
-                remove_config(target.sagemaker, current.name)
-            elif current.kind == "model":
-                remove_model(target.sagemaker, current.name)
+            if not current.keys:
+                remove(target.sagemaker, current.kind, current.name)
             removed.append(current)
             tell(current)
     return Cleaned(tuple(removed), tuple(spared))

@@ -102,18 +102,13 @@ def serving_of(sagemaker: SageMakerClient, names: AwsNames) -> Serving:
     return Serving(configs, models, in_use)
 
 
-def remove_config(sagemaker: SageMakerClient, name: str) -> None:
-    """Remove an endpoint configuration; one that is gone is no error."""
-    ask(
-        f"remove the endpoint configuration {name}",
-        lambda: sagemaker.delete_endpoint_config(EndpointConfigName=name),
-        missing,
-    )
-
-
-def remove_model(sagemaker: SageMakerClient, name: str) -> None:
-    """Remove a model from SageMaker, not its archive; one that is gone is no error."""
-    ask(f"remove the model {name}", lambda: sagemaker.delete_model(ModelName=name), missing)
+def remove(sagemaker: SageMakerClient, kind: str, name: str) -> None:
+    """Remove a model, not its archive, or an endpoint config; one that is gone is no error."""
+    calls: Mapping[str, Callable[[], Any]] = {
+        "endpoint config": lambda: sagemaker.delete_endpoint_config(EndpointConfigName=name),
+        "model": lambda: sagemaker.delete_model(ModelName=name),
+    }
+    ask(f"remove the {kind} {name}", calls[kind], missing)
 
 
 def _configs_in_use(sagemaker: SageMakerClient) -> Iterator[str]:
