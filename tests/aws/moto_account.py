@@ -19,7 +19,7 @@ from moto import mock_aws
 from moto.sagemaker.models import sagemaker_backends
 
 from basketwise.aws.account import provisioning
-from basketwise.aws.account.provisioning import Provisioned
+from basketwise.aws.account.stacks import Changed
 from basketwise.aws.images import prebuilt_image
 from basketwise.aws.names import AwsNames
 from tests.aws.calls import ACCOUNT, NAMES
@@ -43,7 +43,7 @@ class Account:
     s3: Any
     sagemaker: Any
 
-    def provision(self, schedule: str | None = None, names: AwsNames = NAMES) -> Provisioned:
+    def provision(self, schedule: str | None = None, names: AwsNames = NAMES) -> Changed:
         """Make the stack, and what moto does not make with it."""
         result = provisioning.provision(
             self.cloudformation,

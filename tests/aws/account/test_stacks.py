@@ -83,7 +83,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
 
 
 def changes(told: Told) -> tuple[stacks.Change, ...]:
-    return stacks.change(told.client, STEM, "{}", {}, lambda _: False, lambda _: None)[0]
+    return stacks.change(told.client, STEM, "{}", {}, lambda _: False, lambda _: None).changes
 
 
 def resource(name: str, **more: Any) -> dict[str, Any]:

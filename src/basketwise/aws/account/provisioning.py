@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from basketwise.aws.account.stacks import Change, change, values
+from basketwise.aws.account.stacks import Change, Changed, change, values
 from basketwise.aws.names import AwsNames, partition
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.errors import ConfigError
@@ -20,19 +19,6 @@ IMAGE = re.compile(
     r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9][a-z0-9._/-]*)(?:[:@].+)?"
 )
 """Account, region and repository of an image in ECR."""
-
-
-@dataclass(frozen=True)
-class Provisioned:
-    """The changes in CloudFormation's order, and whether they were made.
-
-    ``changes`` is empty if everything is as it should be; nothing is ``done`` then, nor if nobody
-    agreed.
-    """
-
-    stack: str
-    changes: tuple[Change, ...]
-    done: bool
 
 
 def template() -> str:
@@ -83,7 +69,7 @@ def provision(
     agree: Callable[[tuple[Change, ...]], bool],
     tell: Callable[[str], None],
     schedule: str | None = None,
-) -> Provisioned:
+) -> Changed:
     """Make or change the stack, exactly as shown, once somebody has agreed.
 
     ``agree`` is shown the changes and not asked if there are none. The role may pull the image of
@@ -101,8 +87,7 @@ def provision(
     if schedule is None:
         schedule = values(cloudformation, stack).get("Schedule", "")
     parameters = _parameters(names, image_uri, schedule)
-    changes, done = change(cloudformation, stack, template(), parameters, agree, tell)
-    return Provisioned(stack, changes, done)
+    return change(cloudformation, stack, template(), parameters, agree, tell)
 
 
 def _parameters(names: AwsNames, image_uri: str, schedule: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import sleep, time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from basketwise.aws.errors import ask, missing, translated
 from basketwise.errors import DependencyError
@@ -46,6 +46,13 @@ class Change:
         return f"{self.action:<8}{self.resource:<35}{self.name}{again}"
 
 
+class Changed(NamedTuple):
+    """Changes to a stack, in CloudFormation's order, and whether they were made."""
+
+    changes: tuple[Change, ...]
+    done: bool
+
+
 def status(cloudformation: CloudFormationClient, stack: str) -> str:
     """Return a stack's status, ``NONE`` if there is none of that name or id."""
     described = _described(cloudformation, stack)
@@ -66,12 +73,11 @@ def change(
     parameters: Mapping[str, str],
     agree: Callable[[tuple[Change, ...]], bool],
     tell: Callable[[str], None],
-) -> tuple[tuple[Change, ...], bool]:
+) -> Changed:
     """Show what a template would change, and make the changes if somebody agrees.
 
-    Returns the changes and whether they were made. If one of them fails, CloudFormation undoes the
-    others. What was worked out and not made is removed at the end, and so is the empty stack that
-    CloudFormation makes for the purpose.
+    If one of them fails, CloudFormation undoes the others. What was worked out and not made is
+    removed at the end, and so is the empty stack that CloudFormation makes for the purpose.
     """
     before = status(cloudformation, stack)
     _require_changeable(stack, before)
@@ -97,7 +103,7 @@ def change(
         agreed = bool(changes) and agree(changes)
         if agreed:
             _apply(cloudformation, arn, stack_id, tell)
-        return changes, agreed
+        return Changed(changes, agreed)
     finally:
         with suppress(DependencyError), translated("remove what was worked out"):
             after = status(cloudformation, stack_id)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
 
 import click
 
-from basketwise.cli.options import DEFAULT_WORKSPACE
+from basketwise.aws.address import is_address, workspace_address
+from basketwise.aws.clients import client
+from basketwise.aws.errors import translated
+from basketwise.aws.names import AwsNames, names_of
+from basketwise.cli.options import DEFAULT_WORKSPACE, Common
+from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
-
-if TYPE_CHECKING:
-    from basketwise.aws.names import AwsNames
-    from basketwise.config import Config
 
 YES = click.option("--yes", is_flag=True, help="Do it without asking.")
 
@@ -25,13 +25,9 @@ asked = partial(click.confirm, err=True)
 """Asks whoever sits at the terminal."""
 
 
-def names(config: Config, workspace: str, account: str = "") -> AwsNames:
-    """Name everything in the account of the credentials, or in the one given."""
-    from basketwise.aws.address import is_address, workspace_address
-    from basketwise.aws.clients import client
-    from basketwise.aws.errors import translated
-    from basketwise.aws.names import names_of
-
+def settings(common: Common, *flags: str, account: str = "") -> tuple[Config, AwsNames]:
+    """Load the configuration and name everything in the credentials' account, or the given one."""
+    config, workspace = common.config(*flags), common.workspace
     if is_address(workspace):
         workspace_address(workspace)
     elif workspace != DEFAULT_WORKSPACE:
@@ -46,7 +42,7 @@ def names(config: Config, workspace: str, account: str = "") -> AwsNames:
         with translated("find out whose credentials these are"):
             account = sts.get_caller_identity()["Account"]
     region = sts.meta.region_name
-    return names_of(config, account_id=account, region=region, workspace=workspace)
+    return config, names_of(config, account_id=account, region=region, workspace=workspace)
 
 
 def require_terminal(instead: str) -> None:

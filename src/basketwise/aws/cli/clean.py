@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from basketwise.aws.cli.asking import YES, asked, names, require_terminal, tell
+from basketwise.aws.cli.asking import YES, asked, require_terminal, settings, tell
 from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
 
@@ -35,8 +35,9 @@ def clean(older_than: int, dry_run: bool, yes: bool, common: Common) -> None:
 
     if not (yes or dry_run):
         require_terminal("--yes, or --dry-run to see only what would go")
-    config, now, age = common.config(), moment(), timedelta(days=older_than)
-    target = cleaning.open_target(names(config, common.workspace), config)
+    now, age = moment(), timedelta(days=older_than)
+    config, names = settings(common)
+    target = cleaning.open_target(names, config)
     leftovers = cleaning.removable(target, now, age)
     if not common.as_json:
         _show(leftovers, now, older_than, err=False)

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import click
 
-from basketwise.aws.cli.asking import names as names_of_account
-from basketwise.aws.cli.asking import tell
+from basketwise.aws.cli.asking import settings, tell
+from basketwise.aws.clients import client
 from basketwise.cli.options import Common, common, program, reporter
 from basketwise.cli.output import print_json
 
@@ -29,12 +29,10 @@ def pipeline() -> None:
 @common
 def upsert(dry_run: bool, common: Common) -> None:
     """Make the pipeline, or change it to what the settings say."""
-    from basketwise.aws.clients import client
     from basketwise.aws.requests.pipeline import sent
     from basketwise.aws.running import pipelines
 
-    config = common.config()
-    names = names_of_account(config, common.workspace)
+    config, names = settings(common)
     if dry_run:
         print_json(json.loads(sent(names, config)))
         return
@@ -61,12 +59,10 @@ def upsert(dry_run: bool, common: Common) -> None:
 @common
 def start(name: str, wait: bool, common: Common) -> None:
     """Start the pipeline on what is below raw/."""
-    from basketwise.aws.clients import client
     from basketwise.aws.running import executions, pipelines
     from basketwise.run.workspace import RUN_FORMAT
 
-    config = common.config()
-    names = names_of_account(config, common.workspace)
+    config, names = settings(common)
     sagemaker, s3 = client("sagemaker", config.aws), client("s3", config.aws)
     # Two people may start in the same second.
     run_id = name or f"{datetime.now(UTC).strftime(RUN_FORMAT)}-{uuid4().hex[:4]}"
@@ -103,11 +99,9 @@ def start(name: str, wait: bool, common: Common) -> None:
 @common
 def status(execution: str, common: Common) -> None:
     """Show the steps of EXECUTION, by default the latest."""
-    from basketwise.aws.clients import client
     from basketwise.aws.running import executions
 
-    config = common.config()
-    names = names_of_account(config, common.workspace)
+    config, names = settings(common)
     sagemaker = client("sagemaker", config.aws)
     arn = executions.execution_arn(sagemaker, names, execution)
     shown = executions.describe(sagemaker, arn)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from basketwise.aws.cli.asking import YES, asked, require_terminal, tell
-from basketwise.aws.cli.asking import names as names_of_account
+from basketwise.aws.cli.asking import YES, asked, require_terminal, settings, tell
+from basketwise.aws.clients import client
 from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
 from basketwise.errors import InputError
@@ -30,11 +30,9 @@ if TYPE_CHECKING:
 def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) -> None:
     """Make or change bucket, role, model package group and schedule."""
     from basketwise.aws.account import provisioning
-    from basketwise.aws.clients import client
     from basketwise.aws.images import image_of
 
-    config = common.config()
-    names = names_of_account(config, common.workspace)
+    config, names = settings(common)
     agreed = yes or dry_run
 
     def agree(changes: tuple[Change, ...]) -> bool:
@@ -45,6 +43,7 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
 
     if not agreed:
         require_terminal("--yes, or --dry-run to see them only")
+    stack = provisioning.stack_name(names)
     result = provisioning.provision(
         client("cloudformation", config.aws),
         names,
@@ -56,7 +55,7 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
     if common.as_json:
         print_json(
             {
-                "stack": result.stack,
+                "stack": stack,
                 "changes": [vars(change) for change in result.changes],
                 "done": result.done,
                 "bucket": names.bucket,
@@ -64,14 +63,14 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
             }
         )
     elif result.done:
-        click.echo(f"The stack {result.stack} is ready.")
+        click.echo(f"The stack {stack} is ready.")
         click.echo(f"  workspace   s3://{names.bucket}")
         click.echo(f"  role        {names.role_arn}")
         click.echo(f"  group       {names.group}")
     elif result.changes:
         click.echo("Nothing was changed.")
     else:
-        click.echo(f"The stack {result.stack} is as it should be.")
+        click.echo(f"The stack {stack} is as it should be.")
 
 
 @click.command()
@@ -84,10 +83,8 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
 def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
     """Remove pipeline, role and schedule; data only with --delete-data."""
     from basketwise.aws.account import removal
-    from basketwise.aws.clients import client
 
-    config = common.config()
-    names = names_of_account(config, common.workspace)
+    config, names = settings(common)
     if confirm and not delete_data:
         raise InputError("--confirm is for --delete-data.", "Give both to delete all data.")
     if not yes:
@@ -111,8 +108,8 @@ def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
     if common.as_json:
         print_json({"removed": removed, "data_deleted": delete_data})
         return
-    for one in removed or ["nothing: none of it was there"]:
-        click.echo(f"removed   {one}")
+    for name in removed or ["nothing: none of it was there"]:
+        click.echo(f"removed   {name}")
     if not delete_data:
         click.echo(f"kept      s3://{names.bucket}, {names.group}, if they were there")
 
@@ -130,6 +127,5 @@ def policy(task: Task, account: str, common: Common) -> None:
     """Print the IAM policy a person needs, as JSON."""
     from basketwise.aws.account import policies
 
-    config = common.config()
-    names = names_of_account(config, common.workspace, account)
+    _, names = settings(common, account=account)
     click.echo(json.dumps(policies.policy(task, names), indent=2))

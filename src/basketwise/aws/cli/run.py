@@ -12,8 +12,9 @@ from uuid import uuid4
 
 import click
 
-from basketwise.aws.cli.asking import asked, names, tell
+from basketwise.aws.cli.asking import asked, settings, tell
 from basketwise.aws.cli.cost import cost_document, print_cost
+from basketwise.aws.clients import client
 from basketwise.cli.options import FORCE_OPTION, Common, common, program, reporter, typed_command
 from basketwise.cli.output import print_json, print_next, print_summary, run_document
 from basketwise.cli.run import overrides
@@ -53,16 +54,14 @@ def run(
     common: Common,
 ) -> None:
     """Run the main job on SageMaker: upload, jobs, evaluation, registry, export."""
-    from basketwise.aws.clients import client
     from basketwise.aws.sending.raw import require_bucket
     from basketwise.run.context import Context
     from basketwise.run.pipeline import run_all
     from basketwise.run.workspace import open_workspace
 
-    config = common.config(*overrides(split, models))
-    called = names(config, common.workspace)
-    require_bucket(client("s3", config.aws), called)
-    workspace = open_workspace(called.uri().rstrip("/"), config.aws)
+    config, names = settings(common, *overrides(split, models))
+    require_bucket(client("s3", config.aws), names)
+    workspace = open_workspace(names.uri().rstrip("/"), config.aws)
     if resume:
         if data or split or models or force:
             raise InputError(
@@ -73,7 +72,7 @@ def run(
     else:
         record = _new(workspace, name, data, config, force=force)
     shown = reporter()
-    platform = _platform(called, workspace, record, config, shown.say)
+    platform = _platform(names, workspace, record, config, shown.say)
     shown.say(f"{record.run_id} in {workspace.storage.location}")
     anew = bool(record.nonce) and record.run_id not in workspace.runs()
     context = Context(workspace, config, platform, shown, typed_command(), anew)
@@ -128,13 +127,12 @@ def _earlier(workspace: Workspace, name: str | None, config: Config) -> tuple[Ru
 
 
 def _platform(
-    called: AwsNames,
+    names: AwsNames,
     workspace: Workspace,
     record: RunRecord,
     config: Config,
     say: Callable[[str], None],
 ) -> SageMakerPlatform:
-    from basketwise.aws.clients import client
     from basketwise.aws.platform import SageMakerPlatform
     from basketwise.aws.running.attempts import digest_of
     from basketwise.aws.running.runs import begin
@@ -143,7 +141,7 @@ def _platform(
         sagemaker=client("sagemaker", config.aws),
         logs=client("logs", config.aws),
         s3=client("s3", config.aws),
-        names=called,
+        names=names,
         storage=workspace.storage,
         run_id=record.run_id,
         tell=say,
