@@ -12,7 +12,8 @@ from typing import Any, get_args
 import pytest
 
 from basketwise.aws.account import policies, provisioning, removal, stacks
-from basketwise.aws.checks.rights import WRITTEN, WRITTEN_BY_PIPELINE
+from basketwise.aws.checks.rights import WRITTEN
+from basketwise.aws.requests.pipeline import FOLDER
 from tests.aws.calls import (
     ACCOUNT,
     BUCKET,
@@ -137,7 +138,7 @@ def test_under_a_prefix_the_role_writes_there_alone() -> None:
     with account() as aws:
         aws.provision(names=names)
         role = aws.role_policy(f"{STEM}-sagemaker-execution")
-    for folder in (*WRITTEN, WRITTEN_BY_PIPELINE):
+    for folder in (*WRITTEN, FOLDER):
         assert allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/team/a/{folder}/x")
         assert not allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{folder}/x")
     assert not allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/team/a/code/train.sh")

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 PERMIT = "Attach the policy that 'basketwise aws policy run' prints to this user or role."
 LOG_IN = "Log in again (aws sso login, or new keys), or choose another AWS_PROFILE."
 
-MOST_RAW = 10_000
-"""Raw files are counted up to so many."""
-
 
 def failure(name: str, error: BasketwiseError) -> Check:
     """Return an error as a finding that says how to fix it on AWS."""
@@ -136,7 +133,7 @@ def _versioning(s3: S3Client, names: AwsNames) -> Check:
 
 def _prefix(s3: S3Client, names: AwsNames, prefix: str) -> Check:
     uri, raw = names.uri(prefix), prefix == "raw"
-    most = MOST_RAW if raw else 1
+    most = 10_000 if raw else 1
     objects = Bucket(s3, names.bucket, names.prefix).listed(f"{prefix}/", most)
     if raw and not objects:
         fix = "Upload them: 'basketwise aws run --data PATH' does so before it starts the jobs."

@@ -11,6 +11,7 @@ from basketwise.aws.account.provisioning import repository_arn
 from basketwise.aws.errors import translated
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.pipeline import FOLDER
 from basketwise.config import Config
 from basketwise.doctor.check import Check
 from basketwise.errors import ConfigError
@@ -27,9 +28,7 @@ FIX = (
 WRITTEN = ("silver", "gold", "artifacts", "checkpoints")
 """Folders of the workspace that jobs write."""
 
-WRITTEN_BY_PIPELINE = "pipelines"
-
-LOG_GROUPS = ("/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs")
+KINDS = ("Processing", "Training")
 
 
 class Need(NamedTuple):
@@ -49,26 +48,22 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
 
     The ``repository`` of the image is given by its ARN; empty, it is left out.
     """
-    logs = [names.arn_of("logs", f"log-group:{group}") for group in LOG_GROUPS]
+    logs = [names.arn_of("logs", f"log-group:/aws/sagemaker/{kind}Jobs") for kind in KINDS]
     bucket = names.arn_of("s3", names.bucket)
+    group = names.arn(f"model-package-group/{names.group}")
+    version = names.arn(f"model-package/{names.group}/1")
     image = "ecr:BatchCheckLayerAvailability BatchGetImage GetDownloadUrlForLayer"
     pipeline = [
-        ("s3:PutObject", f"{bucket}/{names.key(WRITTEN_BY_PIPELINE, 'doctor')}"),
+        ("s3:PutObject", f"{bucket}/{names.key(FOLDER, 'doctor')}"),
         *(
             (
                 f"sagemaker:AddTags Create{kind}Job Describe{kind}Job Stop{kind}Job",
                 names.arn(f"{kind.lower()}-job/pipelines-doctor"),
             )
-            for kind in ("Processing", "Training")
+            for kind in KINDS
         ),
-        (
-            "sagemaker:DescribeModelPackageGroup",
-            names.arn(f"model-package-group/{names.group}"),
-        ),
-        (
-            "sagemaker:AddTags CreateModelPackage DescribeModelPackage",
-            names.arn(f"model-package/{names.group}/1"),
-        ),
+        ("sagemaker:DescribeModelPackageGroup", group),
+        ("sagemaker:AddTags CreateModelPackage DescribeModelPackage", version),
     ]
     return [
         Need("s3:ListBucket", bucket),

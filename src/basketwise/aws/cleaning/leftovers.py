@@ -26,9 +26,6 @@ ROOTS = (ARTIFACTS, CHECKPOINTS, PIPELINES)
 RUN = re.compile(r"(run|scheduled)-[A-Za-z0-9-]+")
 """What Basketwise calls a run, and the clock one of its own."""
 
-ATTEMPT = re.compile(r"-[0-9]{1,2}$")
-"""What a job's name ends with from the second attempt on."""
-
 MARK = re.compile(rf"{re.escape(MANIFEST)}|step-[a-z]+\.json")
 """Files that only Basketwise leaves in a run's folder."""
 
@@ -142,7 +139,7 @@ def runs_of(name: str, names: AwsNames) -> frozenset[str]:
     if name.startswith(REGISTERED):
         return frozenset((name.removeprefix(REGISTERED),))
     run = name.removeprefix(names.training_job(""))
-    return frozenset((run,) if run == name else (run, ATTEMPT.sub("", run)))
+    return frozenset((run,) if run == name else (run, re.sub(r"-[0-9]{1,2}$", "", run)))
 
 
 def runs_at(uri: str, names: AwsNames) -> frozenset[str]:

@@ -10,6 +10,7 @@ import click
 from basketwise.aws.cli.asking import YES, asked, require_terminal, settings, tell
 from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
+from basketwise.report.numbers import size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +94,8 @@ def _show(leftovers: list[Leftover], now: datetime, older_than: int, *, err: boo
     width = max(len(_shown(left)) for left in leftovers)
     click.echo(f"{'kind':<17}{'name':<{width}}{'days':>6}{'size':>9}  why it may go", err=err)
     for left in leftovers:
-        size = _size(left.size) if left.keys else "–"
-        row = f"{left.kind:<17}{_shown(left):<{width}}{(now - left.since).days:>6}{size:>9}"
+        taken = size(left.size) if left.keys else "–"
+        row = f"{left.kind:<17}{_shown(left):<{width}}{(now - left.since).days:>6}{taken:>9}"
         click.echo(f"{row}  {left.why}", err=err)
     click.echo(f"{_sum(leftovers)}, older than {older_than} days.", err=err)
     click.echo(
@@ -110,16 +111,10 @@ def _shown(left: Leftover) -> str:
 
 
 def _named(left: Leftover) -> str:
-    return f"{_shown(left)}  {_size(left.size)}" if left.keys else f"{left.kind} {left.name}"
+    return f"{_shown(left)}  {size(left.size)}" if left.keys else f"{left.kind} {left.name}"
 
 
 def _sum(leftovers: Sequence[Leftover]) -> str:
     # The size of a resource is 0.
-    size, count = sum(left.size for left in leftovers), len(leftovers)
-    return f"{count} {'thing' if count == 1 else 'things'}, {_size(size)} ({size:,} bytes)"
-
-
-def _size(number: int) -> str:
-    from basketwise.report.numbers import size
-
-    return size(number)
+    total, count = sum(left.size for left in leftovers), len(leftovers)
+    return f"{count} {'thing' if count == 1 else 'things'}, {size(total)} ({total:,} bytes)"

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from basketwise.aws.running.jobs import JobState, Kind
     from basketwise.config import Config
 
-CENT = 0.01
-
 
 class Cost(NamedTuple):
     """Seconds that are paid for, share of the training's that spot saved, and about how much."""
@@ -64,7 +62,7 @@ def print_cost(jobs: Sequence[tuple[Kind, JobState]], config: Config) -> None:
     cost = cost_of(jobs, config.aws.usd_per_hour)
     saved = f", {cost.spot_saving:.0%} of the training saved by spot" if config.aws.spot else ""
     click.echo(f"  billable  {cost.billable_seconds:,.0f} s{saved}")
-    usd = f"{cost.usd:.2f}" if cost.usd >= CENT else f"less than {CENT}"
+    usd = f"{cost.usd:.2f}" if cost.usd >= 0.01 else "less than 0.01"
     click.echo(
         f"  cost      about {usd} USD, at {config.aws.usd_per_hour:g} USD an hour "
         "(aws.usd_per_hour); storage not counted"
