@@ -167,7 +167,7 @@ def _described(cloudformation: CloudFormationClient, stack: str) -> StackTypeDef
 
 
 def _polls() -> Iterator[None]:
-    """Give a turn now and after each pause, until the limit is reached."""
+    """Yield now and after each pause, until the limit is reached."""
     for turn in range(int(LIMIT_SECONDS / POLL_SECONDS)):
         if turn:
             sleep(POLL_SECONDS)

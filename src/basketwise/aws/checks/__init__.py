@@ -1,1 +1,1 @@
-"""What is looked at before a run, each finding with how to fix it."""
+"""What is checked before a run, each finding with how to fix it."""

@@ -109,7 +109,7 @@ def region_of(constraint: str | None) -> str:
 
 
 def contents(config: Config, names: AwsNames) -> Iterator[Check]:
-    """Check what the bucket keeps: old versions, raw files, outputs of earlier runs."""
+    """Check what the bucket contains: old versions, raw files, outputs of earlier runs."""
     s3 = clients.client("s3", config.aws)
     yield guarded("versioning", lambda: _versioning(s3, names), unknown)
     for prefix in PREFIXES:

@@ -1,1 +1,1 @@
-"""What runs left behind: found, judged by rules, removed."""
+"""What runs left behind: listed, judged by rules, removed."""

@@ -33,7 +33,7 @@ DATA = re.compile(rf"{GOLD}/{re.escape(METADATA_FILE)}$|{SILVER}/shop_week=")
 """Files that only Basketwise leaves in a folder of a pipeline's data."""
 
 NEWEST_DATA = 2
-"""So many data versions always stay: the one in use, and the one before it."""
+"""Data versions that always stay: the one in use, and the one before it."""
 
 LEAST_DATA = timedelta(days=14)
 """Data younger than that always stays: a pipeline takes steps of the last seven days from its
@@ -63,7 +63,7 @@ class Folder:
 class Inventory:
     """All that the rules ask for.
 
-    Runs are ``busy`` while a job of theirs works, ``ended`` once their training jobs have ended,
+    Runs are ``busy`` while a job of theirs runs, ``ended`` once their training jobs have ended,
     and ``pinned`` if they stay for another reason.
     """
 

@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 RESTORABLE_DAYS = 90
-"""So long does a bucket that `aws provision` made keep what was deleted."""
+"""How long a bucket made by `aws provision` retains deleted objects."""
 
 JOB_NAME = re.compile(r"(?=.{1,63}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
-"""What SageMaker takes as a job's name; there is no job of any other."""
+"""What SageMaker accepts as a job's name; no job has any other."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def clean(
 
 
 def _folders(target: Target) -> Iterator[Folder]:
-    """Give the folders below ``ROOTS``; objects directly below a root are in none."""
+    """Yield the folders below ``ROOTS``; objects directly below a root are in none."""
     workspace = Bucket(target.s3, target.names.bucket, target.names.prefix)
     for root in ROOTS:
         files: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -147,7 +147,7 @@ def _folders(target: Target) -> Iterator[Folder]:
 
 
 def _jobs(target: Target, runs: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Tell the runs with a job that works, and those whose training jobs have all ended."""
+    """Return the runs with a running job, and those whose training jobs have all ended."""
 
     def states(run: str) -> tuple[str, set[str], set[str]]:
         training = set(_states(target, "Training", target.names.training_job(run)))
@@ -160,7 +160,7 @@ def _jobs(target: Target, runs: Iterable[str]) -> tuple[frozenset[str], frozense
 
 
 def _states(target: Target, kind: jobs.Kind, name: str) -> Iterator[str]:
-    """Give the status of each attempt of a job; after one that does not exist there is none."""
+    """Yield the status of each attempt of a job, up to the first that does not exist."""
     for number in count(1):
         attempt = name if number == 1 else f"{name}-{number}"
         state = None
@@ -172,7 +172,7 @@ def _states(target: Target, kind: jobs.Kind, name: str) -> Iterator[str]:
 
 
 def _pinned(target: Target) -> Iterator[str]:
-    """Give the runs that something names which the registry's versions do not show."""
+    """Yield the runs that something names which the registry's versions do not show."""
     storage, names = target.storage, target.names
     latest = f"{DEPLOYMENT_CONFIGS}/{LATEST}"
     if storage.exists(latest):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def pipeline() -> None:
-    """Make, start and look at the SageMaker Pipeline."""
+    """Make, start and inspect the SageMaker Pipeline."""
 
 
 @pipeline.command()

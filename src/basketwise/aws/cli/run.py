@@ -178,7 +178,7 @@ def _resumable(platform: SageMakerPlatform, workspace: Workspace) -> Iterator[No
 
 
 def _asked_to_stop(platform: SageMakerPlatform) -> str:
-    """Ask whether the job that works is to be stopped; returns what became of it."""
+    """Ask whether the running job is to be stopped; return what became of it."""
     if platform.current is None:
         return ""
     _, job = platform.current
