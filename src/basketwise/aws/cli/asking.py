@@ -7,8 +7,8 @@ from functools import partial
 
 import click
 
+from basketwise.aws import clients
 from basketwise.aws.address import is_address, workspace_address
-from basketwise.aws.clients import client
 from basketwise.aws.errors import translated
 from basketwise.aws.names import AwsNames, names_of
 from basketwise.cli.options import DEFAULT_WORKSPACE, Common
@@ -37,7 +37,7 @@ def settings(common: Common, *flags: str, account: str = "") -> tuple[Config, Aw
         )
     if account and not (account.isdigit() and len(account) == 12):
         raise ConfigError(f"{account!r} is not an account id.", "It has twelve digits.")
-    sts = client("sts", config.aws)
+    sts = clients.client("sts", config.aws)
     if not account:
         with translated("find out whose credentials these are"):
             account = sts.get_caller_identity()["Account"]

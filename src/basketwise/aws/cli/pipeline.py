@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import click
 
+from basketwise.aws import clients
 from basketwise.aws.cli.asking import settings, tell
-from basketwise.aws.clients import client
 from basketwise.cli.options import Common, common, program, reporter
 from basketwise.cli.output import print_json
 
@@ -41,9 +41,9 @@ def upsert(dry_run: bool, common: Common) -> None:
         from basketwise.aws.sending.code import send_code
 
         with reporter().stage("code") as log:
-            send_code(client("s3", config.aws), names, log.tick)
+            send_code(clients.client("s3", config.aws), names, log.tick)
             log.finish(names.uri(CODE))
-    made = pipelines.upsert(client("sagemaker", config.aws), names, config)
+    made = pipelines.upsert(clients.client("sagemaker", config.aws), names, config)
     if common.as_json:
         print_json({"pipeline": made.name, "arn": made.arn, "action": made.action})
         return
@@ -63,7 +63,7 @@ def start(name: str, wait: bool, common: Common) -> None:
     from basketwise.run.workspace import RUN_FORMAT
 
     config, names = settings(common)
-    sagemaker, s3 = client("sagemaker", config.aws), client("s3", config.aws)
+    sagemaker, s3 = clients.client("sagemaker", config.aws), clients.client("s3", config.aws)
     # Two people may start in the same second.
     run_id = name or f"{datetime.now(UTC).strftime(RUN_FORMAT)}-{uuid4().hex[:4]}"
     started = pipelines.start(sagemaker, s3, names, config, run_id)
@@ -79,7 +79,7 @@ def start(name: str, wait: bool, common: Common) -> None:
         click.echo(f"  arn     {started.arn}")
         click.echo(f"  files   {names.uri('artifacts', started.run_id)}")
     if wait:
-        logs, poll = client("logs", config.aws), config.aws.poll_seconds
+        logs, poll = clients.client("logs", config.aws), config.aws.poll_seconds
         try:
             ended = executions.follow(sagemaker, logs, started.arn, tell, poll=poll)
         except KeyboardInterrupt:
@@ -102,7 +102,7 @@ def status(execution: str, common: Common) -> None:
     from basketwise.aws.running import executions
 
     config, names = settings(common)
-    sagemaker = client("sagemaker", config.aws)
+    sagemaker = clients.client("sagemaker", config.aws)
     arn = executions.execution_arn(sagemaker, names, execution)
     shown = executions.describe(sagemaker, arn)
     if common.as_json:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from basketwise.aws import clients
 from basketwise.aws.cli.asking import YES, asked, require_terminal, settings, tell
-from basketwise.aws.clients import client
 from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
 from basketwise.errors import InputError
@@ -45,7 +45,7 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
         require_terminal("--yes, or --dry-run to see them only")
     stack = provisioning.stack_name(names)
     result = provisioning.provision(
-        client("cloudformation", config.aws),
+        clients.client("cloudformation", config.aws),
         names,
         image_of(config.aws, names.region),
         agree=agree,
@@ -95,14 +95,14 @@ def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
             f"All data in s3://{names.bucket} and all versions of {names.group} go.", err=True
         )
         confirm = click.prompt("Type the bucket's name to delete them", err=True)
-    s3, sagemaker = client("s3", config.aws), client("sagemaker", config.aws)
+    s3, sagemaker = clients.client("s3", config.aws), clients.client("sagemaker", config.aws)
     if delete_data:
         # Before anything goes: a wrong name must leave everything as it is.
         removal.require_ours(s3, sagemaker, names, confirm)
     if not (yes or asked(f"Remove the stack {names.project}-{names.environment}?")):
         click.echo("Nothing was removed.", err=True)
         return
-    removed = removal.destroy(client("cloudformation", config.aws), sagemaker, names, tell)
+    removed = removal.destroy(clients.client("cloudformation", config.aws), sagemaker, names, tell)
     if delete_data:
         removed += removal.delete_data(s3, sagemaker, names, confirm, tell)
     if common.as_json:

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import click
 
+from basketwise.aws import clients
 from basketwise.aws.cli.asking import asked, settings, tell
 from basketwise.aws.cli.cost import cost_document, print_cost
-from basketwise.aws.clients import client
 from basketwise.cli.options import FORCE_OPTION, Common, common, program, reporter, typed_command
 from basketwise.cli.output import print_json, print_next, print_summary, run_document
 from basketwise.cli.run import overrides
@@ -60,7 +60,7 @@ def run(
     from basketwise.run.workspace import open_workspace
 
     config, names = settings(common, *overrides(split, models))
-    require_bucket(client("s3", config.aws), names)
+    require_bucket(clients.client("s3", config.aws), names)
     workspace = open_workspace(names.uri().rstrip("/"), config.aws)
     if resume:
         if data or split or models or force:
@@ -138,9 +138,9 @@ def _platform(
     from basketwise.aws.running.runs import begin
 
     return SageMakerPlatform(
-        sagemaker=client("sagemaker", config.aws),
-        logs=client("logs", config.aws),
-        s3=client("s3", config.aws),
+        sagemaker=clients.client("sagemaker", config.aws),
+        logs=clients.client("logs", config.aws),
+        s3=clients.client("s3", config.aws),
         names=names,
         storage=workspace.storage,
         run_id=record.run_id,
