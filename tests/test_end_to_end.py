@@ -16,6 +16,8 @@ from basketwise import __version__
 from basketwise.schema import CLASSES
 from tests.cli.calling import SMALL, Outcome, call, called, contents, spawn
 
+OTHER = ("--set", "training.decision_tree.max_depth=9")
+"""Another model than the first run's."""
 IMPOSSIBLE = ("--set", "gate.min_accuracy=1", "--set", "gate.min_macro_f1=1")
 BASKET_FEATURES = [
     *("total_spend", "avg_spend", "spend_std", "basket_size", "total_quantity", "avg_quantity"),
@@ -67,7 +69,7 @@ def second(ran: Outcome, workspace: Path, sample: Path, tmp_path_factory: Any) -
     copy = tmp_path_factory.mktemp("second") / "w"
     shutil.copytree(workspace, copy)
     outcome = called(
-        *("run", "--data", sample, "--workspace", copy, *SMALL), "--force", "--require-approval"
+        *("run", "--data", sample, "--workspace", copy, *SMALL, *OTHER), "--require-approval"
     )
     return copy, outcome.out
 
@@ -275,7 +277,7 @@ def test_impossible_thresholds_leave_the_version_pending(
     before = latest(copy)
 
     outcome = call(
-        *("run", "--data", sample, "--workspace", copy, *SMALL, *IMPOSSIBLE),
+        *("run", "--data", sample, "--workspace", copy, *SMALL, *OTHER, *IMPOSSIBLE),
         *("--require-approval", "--json"),
     )
 

@@ -134,10 +134,15 @@ def test_what_only_the_report_shows_makes_no_new_version(
     assert [version["champion"] for version in versions] == [True]
 
 
-def test_the_gate_revises_its_own_decision_and_no_persons(own: Path, sample: Path) -> None:
+def test_the_gate_takes_nothing_out_of_production_and_revises_no_person(
+    own: Path, sample: Path
+) -> None:
     strict = ("--set", "gate.min_accuracy=1.0", "--set", "gate.min_macro_f1=1.0")
+    configs = contents(own / "deployment-configs")
     refused = run(sample, own, *strict)
     assert (refused["model_version"], refused["approved"]) == ("1", False)
+    assert (refused["state"], refused["deployment_config"]) == ("Approved", None)
+    assert contents(own / "deployment-configs") == configs
     assert run(sample, own)["approved"]
     called("models", "reject", "1", "--workspace", own)
     assert not run(sample, own, "--set", "gate.min_accuracy=0.5")["approved"]

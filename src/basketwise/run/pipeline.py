@@ -40,6 +40,8 @@ class RunResult:
     record: TrainingRecord
     report: Report
     version: ModelVersion
+    approved: bool
+    """Whether the version is approved, by a person or by what the gate found in this run."""
     deployment_config: Path | None
     folder: Path
     address: str
@@ -47,11 +49,6 @@ class RunResult:
     config_address: str | None
     seconds: float
     outcomes: tuple[Outcome, ...]
-
-    @property
-    def approved(self) -> bool:
-        """Whether the version is approved now."""
-        return self.version.state is ApprovalState.APPROVED
 
 
 def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
@@ -91,13 +88,18 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
         if evaluated.outcome.ran:
             folder = workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
         version = register(registry, folder, evaluated.report, context)
-        document = export(registry, version, context)
+        *_, last = registry.history(version.version)
+        # A version that stays in production though the gate would not approve it now.
+        passed = evaluated.report["verdict"]["approved"] or last.who != GATE
+        approved = passed and version.state is ApprovalState.APPROVED
+        document = export(registry, version, context) if approved else None
     return RunResult(
         run_id=folder.name,
         metadata=made.metadata,
         record=trained.record,
         report=evaluated.report,
         version=version,
+        approved=approved,
         deployment_config=document,
         folder=folder,
         address=workspace.address(ARTIFACTS, folder.name),
@@ -121,7 +123,8 @@ def register(registry: Registry, folder: Path, report: Report, context: Context)
     """Register the model of a run whose files are unchanged, approved if the gate said so.
 
     A model that is registered already gets no second version, whatever else its archive says. The
-    gate revises what it decided of that version itself, and leaves alone what a person decided.
+    gate may approve such a version later, if it was the gate that left it pending; it never takes
+    one out of production, and leaves alone what a person decided.
     """
     with context.reporter.stage("registry") as log:
         verified_step("evaluation", folder)
@@ -130,7 +133,8 @@ def register(registry: Registry, folder: Path, report: Report, context: Context)
         verdict = report["verdict"]
         state = ApprovalState.APPROVED if verdict["approved"] else ApprovalState.PENDING
         *_, last = registry.history(version.version)
-        decides = last.old is None or (last.who == GATE and last.new is not state)
+        pending = last.who == GATE and last.new is ApprovalState.PENDING
+        decides = last.old is None or (pending and verdict["approved"])
         if decides:
             why = verdict["description"]
             version = registry.set_state(version.version, state, who=GATE, why=why)
