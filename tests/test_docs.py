@@ -391,7 +391,7 @@ def rejection_reasons() -> set[str]:
     ("name", "heading"),
     [
         ("docs/reference/errors.md", "## Rejection reasons"),
-        ("docs/howto/mend.md", "## Lines were rejected"),
+        ("docs/howto/troubleshooting.md", "## Lines were rejected"),
     ],
 )
 def test_rejection_reasons_are_documented(name: str, heading: str) -> None:

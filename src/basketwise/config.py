@@ -109,14 +109,14 @@ class IndexConfig(Section):
     size_power: Annotated[float, Field(ge=0, le=4)] = 0.5
     """A basket of n lines weighs n ** -size_power: short baskets say more about each product."""
     max_products: Annotated[int, Field(ge=10, le=40_000)] = 8_000
-    """So many of the most common products get a ridge coefficient of their own (memory: its
+    """Number of products, most common first, with a ridge coefficient of their own (memory: its
     square); the others start from their hierarchy."""
     refine_rounds: Annotated[int, Field(ge=0, le=50)] = 8
-    """At most so many rounds of likelihood refinement of the products' classes."""
+    """Maximum number of rounds of likelihood refinement of the products' classes."""
     refine_basket_lines: Annotated[int, Field(ge=1, le=12)] = 8
-    """Refinement reads the baskets of at most so many lines."""
+    """Maximum lines of a basket that refinement reads."""
     refine_max_lines: Count = 4_000_000
-    """Refinement reads at most so many lines."""
+    """Maximum number of lines that refinement reads."""
 
 
 class SplitConfig(Section):
@@ -141,14 +141,13 @@ class _Training(Section):
     random_state: Seed = 42
     """Seed of the candidates and of the resampling in the evaluation."""
     cv_max_baskets: Annotated[int, Field(ge=0)] = 40_000
-    """Cross-validation fits each fold's model on at most so many baskets (0: all of them); every
-    training basket is scored out of fold all the same."""
+    """Maximum number of baskets that each fold's model is fitted on (0: all); every training
+    basket is still scored out of fold."""
     forest_max_baskets: Annotated[int, Field(ge=0)] = 100_000
-    """Each tree of the random forest is grown on at most so many baskets, drawn with replacement
-    (0: as many as there are, scikit-learn's default)."""
+    """Maximum number of baskets that each tree of the random forest is grown on, drawn with
+    replacement (0: as many as there are, scikit-learn's default)."""
     checkpoint_rounds: Count = 50
-    """Boosting is kept so often, so that an interrupted training loses little; a different number
-    gives a slightly different model."""
+    """Checkpoint boosting every so many rounds. Changing the number changes the model slightly."""
     calibration: Literal["temperature", "isotonic", "none"] = "temperature"
     """How the winner's probabilities are corrected, by what its out-of-fold predictions show:
     temperature: one number, classes stay as they are; isotonic: a step function for each class."""
@@ -199,56 +198,56 @@ class EvaluationConfig(Section):
         "basket_size",
         "card",
     )
-    """Slices of the test set that are judged by themselves."""
+    """Columns whose slices of the test set are scored separately."""
     importance_baskets: Count = 10_000
-    """Permutation importance looks at so many test baskets."""
+    """Number of test baskets for permutation importance."""
     importance_repeats: Annotated[int, Field(ge=1, le=100)] = 3
-    """So often is each feature shuffled."""
+    """Number of shuffles per feature."""
 
 
 class GateConfig(Section):
     """When a version is approved without a person."""
 
     min_accuracy: Share = 0.80
-    """Accuracy on the test set that approval needs."""
+    """Minimum accuracy on the test set."""
     min_macro_f1: Share = 0.70
-    """Macro-F1 on the test set that approval needs."""
+    """Minimum macro-F1 on the test set."""
     thresholds_on: Literal["estimate", "lower"] = "estimate"
-    """What must reach the two minima: the estimate, or the lower end of its interval."""
+    """What must reach the two minima: the estimate, or the lower bound of its interval."""
     champion: bool = True
     """Whether the challenger must not be worse than the champion on the same test baskets."""
     champion_margin: Share = 0.01
-    """So much lower than the champion's may the challenger's accuracy be, where it is lower at all:
-    the lower end of the paired difference's interval must not be below minus the margin."""
+    """Non-inferiority margin: the challenger passes if the lower bound of the paired accuracy
+    difference is at least minus the margin."""
     min_test_baskets: Annotated[int, Field(ge=0)] = 100
-    """Test baskets that approval needs: fewer say too little."""
+    """Minimum number of test baskets."""
     max_rejected_share: Share = 0.1
-    """Of the lines read, so many may have been refused."""
+    """Maximum share of rejected lines."""
 
 
 class RegistryConfig(Section):
-    """Where versions are kept."""
+    """Where versions are stored."""
 
     uri: str = ""
     """Empty: MLflow on SQLite in the workspace; of an s3:// workspace, SageMaker Model Registry,
     which sagemaker names for any. Else the URI of an MLflow server."""
     group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")] = GROUP_NAME
-    """Name of the model whose versions are kept: letters, digits and hyphens."""
+    """Name of the registered model: letters, digits and hyphens."""
 
 
 class BusinessConfig(Section):
     """The assumptions behind the business impact; each is printed beside what rests on it."""
 
     predictions_per_day: Positive = 1000
-    """Baskets that are scored each day."""
+    """Baskets scored per day."""
     days_per_month: Positive = 30
-    """Days that make up a month."""
+    """Days per month."""
     revenue_per_accurate_prediction: float = 10.0
-    """Money that each right prediction brings."""
+    """Revenue per correct prediction."""
     cost_saving_per_prediction: float = 2.0
-    """Money that each prediction saves, right or wrong."""
+    """Savings per prediction, correct or not."""
     currency: str = "USD"
-    """Of all money; printed beside it, never converted."""
+    """Currency of all amounts; printed beside them, never converted."""
     cost_matrix: list[list[float]] | None = None
     """Money per basket, true class (row) by predicted class (column), order Low, Medium, High.
     Replaces the revenue per accurate prediction."""
@@ -266,17 +265,17 @@ class DeploymentConfig(Section):
     """What the exported deployment configuration asks for."""
 
     instance_type: str = "ml.t2.medium"
-    """Machine that serves the model."""
+    """Instance type that serves the model."""
     initial_instance_count: Count = 1
-    """Machines at the start."""
+    """Number of instances at the start."""
     max_instance_count: Count = 10
-    """Machines at most."""
+    """Maximum number of instances."""
     min_capacity: Count = 1
-    """Machines that scaling always leaves running."""
+    """Minimum number of instances when scaling."""
     max_capacity: Count = 10
-    """Machines that scaling never goes beyond."""
+    """Maximum number of instances when scaling."""
     target_cpu_utilization: Annotated[int, Field(ge=1, le=100)] = 70
-    """Per cent that scaling aims at."""
+    """Target CPU utilisation in per cent."""
 
     @model_validator(mode="after")
     def _ordered(self) -> DeploymentConfig:
@@ -289,7 +288,7 @@ class AwsConfig(Section):
     """Where and how jobs run on Amazon SageMaker."""
 
     region: Annotated[str, Field(pattern=r"^$|^[a-z]{2}(-[a-z]+)+-[0-9]$")] = ""
-    """Region of bucket and jobs. Empty: that of the AWS profile or environment."""
+    """Region of the bucket and the jobs. Empty: that of the AWS profile or environment."""
     project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,30}$")] = "mlops-retail-prediction"
     """First part of every resource's name."""
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,9}$")] = "dev"
@@ -302,25 +301,25 @@ class AwsConfig(Section):
     """prebuilt: AWS's scikit-learn image, onto which each job installs Basketwise; own: image_uri,
     built from the Dockerfile."""
     image_uri: str = ""
-    """Container image in a registry of yours; needed where the choice is own."""
+    """Container image in your own registry; required with own."""
     processing_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
-    """Machine that runs ETL and evaluation."""
+    """Instance type for ETL and evaluation."""
     training_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
-    """Machine that trains."""
+    """Instance type for training."""
     volume_gb: Annotated[int, Field(ge=1, le=16_384)] = 30
-    """Disk of each machine, GB."""
+    """Disk size of each instance, in GB."""
     max_run: Annotated[int, Field(ge=60, le=432_000)] = 3600
-    """A job is stopped after so many seconds of work."""
+    """Maximum run time of a job, in seconds."""
     max_wait: Annotated[int, Field(ge=60, le=864_000)] = 7200
-    """A spot training is given up after so many seconds, waiting included."""
+    """Maximum time of a spot training in seconds, waiting included."""
     spot: bool = True
     """Whether training runs on spot capacity: cheaper, and continued when it is interrupted."""
     poll_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
-    """Seconds between two looks at a job that runs."""
+    """Seconds between two polls of a running job."""
     usd_per_hour: Positive = 0.115
-    """Assumed price of an instance hour, in USD; what the estimated cost rests on."""
+    """Assumed price of an instance hour in USD, for the estimated cost."""
     endpoint_url: str = ""
-    """Another address of the services, for servers that speak their language. Empty: AWS."""
+    """Endpoint of S3-compatible or other stand-in services. Empty: AWS."""
 
     @model_validator(mode="after")
     def _consistent(self) -> AwsConfig:

@@ -82,7 +82,7 @@ def _read_file(path: str | None) -> dict[str, Any]:
             "Write one with 'basketwise init'.",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The config {str(file)!r} is no valid TOML: {error}.") from error
+        raise ConfigError(f"The config {str(file)!r} is not valid TOML: {error}.") from error
 
 
 def _laid_over(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def test_one_basket_can_be_read_on_the_terminal(
     assert title == "17"
     assert max(map(len, text)) <= 78
     whole = " ".join(text)
-    assert "Of 3 telling lines, " in whole
+    assert "Of 3 informative lines, " in whole
     assert "Balance High minus Low: (2 - 1) / 3 = +0.33. 1 line says nothing." in whole
     names = {code for code in sample_run.index["PROD_CODE"] if code in whole}
     assert len(names) == 3

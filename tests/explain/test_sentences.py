@@ -51,42 +51,43 @@ def told(predicted: str, *given: Product, p: float = 0.98) -> str:
     [
         (
             [("A", 2, "High"), ("B", 1, "High"), ("C", 1, "Low"), ("D", 1, "Medium")],
-            "Of 5 telling lines, 3 point to High (A twice, B), 1 to Low (C), 1 to Medium (D). "
+            "Of 5 informative lines, 3 point to High (A twice, B), 1 to Low (C), 1 to Medium (D). "
             "Balance High minus Low: (3 - 1) / 5 = +0.40.",
         ),
         (
             [("A", 3, "Low"), ("B", 1, "High"), ("X", 2, "Unclassified")],
-            "Of 4 telling lines, 1 points to High (B), 3 to Low (A 3 times). "
+            "Of 4 informative lines, 1 points to High (B), 3 to Low (A 3 times). "
             "Balance High minus Low: (1 - 3) / 4 = -0.50. 2 lines say nothing.",
         ),
         (
             [("A", 3, "Low"), ("B", 2, "Medium")],
-            "Of 5 telling lines, 3 point to Low (A 3 times), 2 to Medium (B twice), none to High. "
+            "Of 5 informative lines, 3 point to Low (A 3 times), 2 to Medium (B twice), "
+            "none to High. "
             "Balance High minus Low: (0 - 3) / 5 = -0.60.",
         ),
         (
             [("A", 1, "High"), ("X", 1, "Unclassified")],
-            "The one telling line points to High (A). "
+            "The one informative line points to High (A). "
             "Balance High minus Low: (1 - 0) / 1 = +1.00. 1 line says nothing.",
         ),
         (
             [("A", 1, "Low")],
-            "The one telling line points to Low (A), not to High. "
+            "The one informative line points to Low (A), not to High. "
             "Balance High minus Low: (0 - 1) / 1 = -1.00.",
         ),
         (
             [("A", 2, "High")],
-            "Both telling lines point to High (A twice). "
+            "Both informative lines point to High (A twice). "
             "Balance High minus Low: (2 - 0) / 2 = +1.00.",
         ),
         (
             [("A", 2, "Medium"), ("B", 1, "Medium")],
-            "All 3 telling lines point to Medium (A twice, B), none to High. "
+            "All 3 informative lines point to Medium (A twice, B), none to High. "
             "Balance High minus Low: (0 - 0) / 3 = 0.00.",
         ),
         (
             [("A", 1, "High"), ("B", 1, "Low")],
-            "Of 2 telling lines, 1 points to High (A), 1 to Low (B). "
+            "Of 2 informative lines, 1 points to High (A), 1 to Low (B). "
             "Balance High minus Low: (1 - 1) / 2 = 0.00.",
         ),
         ([("X", 1, "Unclassified")], "Its only line says nothing."),
@@ -198,7 +199,7 @@ def lines(sample_run: Run) -> pl.DataFrame:
 
 def lines_to(label: str, text: str) -> int:
     """Read how many lines point to a class."""
-    found = re.search(rf"(\d+|Both|one)( telling lines?)?( points?)? to {label} \(", text)
+    found = re.search(rf"(\d+|Both|one)( informative lines?)?( points?)? to {label} \(", text)
     words = {"Both": 2, "one": 1}
     return (words.get(found[1]) or int(found[1])) if found else 0
 
@@ -258,7 +259,7 @@ def test_a_line_of_another_basket_says_nothing_of_this(scorer: Model, lines: pl.
         )
         alone, among = (grouping.score_and_explain(some)[0] for some in (new.head(1), new))
         assert among.head(1).equals(alone)
-        assert f"The one telling line points to {label} (NEW*)" in among[EXPLANATION][1]
+        assert f"The one informative line points to {label} (NEW*)" in among[EXPLANATION][1]
 
 
 def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Model, lines: pl.DataFrame) -> None:

@@ -125,12 +125,12 @@ def _directions(predicted: str, lines: Counter[str], named: dict[str, list[str]]
     first, *others = sorted(sides, key=lambda label: (label != predicted, -lines[label], label))
     informative = lines.total()
     if informative == 1:
-        start = "The one telling line points"
+        start = "The one informative line points"
     elif others:
         point = "points" if lines[first] == 1 else "point"
-        start = f"Of {informative} telling lines, {lines[first]} {point}"
+        start = f"Of {informative} informative lines, {lines[first]} {point}"
     else:
-        start = f"{'Both' if informative == 2 else f'All {informative}'} telling lines point"
+        start = f"{'Both' if informative == 2 else f'All {informative}'} informative lines point"
     text = f"{start} {sides[first]}" + "".join(f", {lines[k]} {sides[k]}" for k in others)
     if predicted not in sides:
         text += f", {'not' if informative == 1 else 'none'} to {predicted}"

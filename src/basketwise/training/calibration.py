@@ -66,7 +66,7 @@ class Calibration(BaseModel):
 
 
 def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> Calibration:
-    """Learn from out-of-fold predictions how far the probabilities can be taken at their word.
+    """Learn from out-of-fold predictions how reliable the probabilities are.
 
     ``temperature`` is temperature scaling: the softmax of the logarithms, divided by the one
     number that minimises the log loss (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern

@@ -118,7 +118,7 @@ GOOD = {"basket_id": "1", "lines": [LINE]}
         (body(GOOD, {"basket_id": 1, "lines": [LINE]}), "same id as an earlier one: 1"),
         (body({"basket_id": "1"}), "no list of 'lines'"),
         (body({"basket_id": "1", "lines": []}), "no list of 'lines'"),
-        (body({"basket_id": "1", "lines": [LINE, 4]}), "Line 2 of basket 1 ('1') is no object"),
+        (body({"basket_id": "1", "lines": [LINE, 4]}), "Line 2 of basket 1 ('1') is not an object"),
         (
             body({"basket_id": "1", "lines": [LINE | {"SPEND": [1]}]}),
             "SPEND is neither a text nor a number",

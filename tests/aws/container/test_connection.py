@@ -58,7 +58,7 @@ def test_a_body_of_unknown_length_is_411(port: int) -> None:
 def test_a_length_that_is_none_is_400(port: int, lines: list[str]) -> None:
     found = talk(port, head(*(f"Content-Length: {line}" for line in lines)), b"12345", end=True)
     assert found.startswith(b"HTTP/1.1 400 ")
-    assert b"is no whole number" in found
+    assert b"is not a whole number" in found
 
 
 def test_a_body_that_ends_too_early_is_400(port: int) -> None:

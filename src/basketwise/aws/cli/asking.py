@@ -48,4 +48,4 @@ def settings(common: Common, *flags: str, account: str = "") -> tuple[Config, Aw
 def require_terminal(instead: str) -> None:
     """Refuse to ask where nobody sits; says what to give instead."""
     if not sys.stdin.isatty():
-        raise InputError("Nobody can be asked: this is no terminal.", f"Give {instead}.")
+        raise InputError("Nobody can be asked: this is not a terminal.", f"Give {instead}.")

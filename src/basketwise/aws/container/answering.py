@@ -139,7 +139,7 @@ def _from_json(body: bytes) -> Request:
         raise InputError(f"The body is not JSON: {error}.", _FORM) from error
     given = document.get("baskets") if isinstance(document, dict) else None
     if not isinstance(given, list) or not given:
-        raise InputError("The body is no object with a list of 'baskets'.", _FORM)
+        raise InputError("The body is not an object with a list of 'baskets'.", _FORM)
     rows: list[dict[str, str | None]] = []
     baskets: dict[str, str | int] = {}
     for number, basket in enumerate(given, start=1):
@@ -179,7 +179,7 @@ def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict
     for position, line in enumerate(lines, start=1):
         where = f"Line {position} of basket {number} ({key!r})"
         if not isinstance(line, dict):
-            raise InputError(f"{where} is no object.", _FORM)
+            raise InputError(f"{where} is not an object.", _FORM)
         row: dict[str, str | None] = {}
         for column, value in line.items():
             name = column.strip().upper()

@@ -109,7 +109,7 @@ class Connection(BaseHTTPRequestHandler):
             )
         text = lengths.pop()
         if lengths or not text.isdecimal():
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "The Content-Length is no whole number.")
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "The Content-Length is not a whole number.")
         if len(text) > 18 or int(text) > self.server.limit:
             raise RefusedError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -1,0 +1,67 @@
+"""Scoring in process and in batch: one basket, and many.
+
+``python -m benchmarks.scoring --model model.tar.gz`` scores made-up lines with a trained model. One
+basket is a list of dictionaries that goes in raw and comes out as probabilities; many are a data
+frame in process, and a file through the weekly partitions of the batch path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.measuring import CommandFailedError, machine, table
+
+_CALLS = 300
+
+
+def compare(model_path: Path, *, baskets: int) -> str:
+    """Measure and return the Markdown table."""
+    import basketwise as bw
+    from basketwise.config import Config
+    from basketwise.serving.batch import predict
+
+    model = bw.load(model_path)
+    lines = bw.sample(baskets=baskets, seed=11)
+    first = lines.filter(lines["BASKET_ID"] == lines["BASKET_ID"][0]).to_dicts()
+    seconds = []
+    for _ in range(_CALLS):
+        started = time.perf_counter()
+        model.predict_proba(first)
+        seconds.append(time.perf_counter() - started)
+    started = time.perf_counter()
+    scores = model.predict(lines)
+    in_process = time.perf_counter() - started
+    with TemporaryDirectory() as folder:
+        data, out = Path(folder) / "lines.parquet", Path(folder) / "scores.parquet"
+        lines.write_parquet(data)
+        started = time.perf_counter()
+        predict(str(data), out, model, Config(), lambda *_: None)
+        in_batch = time.perf_counter() - started
+    rows = [
+        (f"one basket of {len(first)} lines, median", f"{statistics.median(seconds) * 1e3:.1f} ms"),
+        ("the same, 99 % of calls", f"{sorted(seconds)[int(_CALLS * 0.99)] * 1e3:.1f} ms"),
+        (f"{scores.height:,} baskets, a frame in process", f"{in_process:.2f} s"),
+        ("the same, a file in batch", f"{in_batch:.2f} s"),
+        ("frame : batch", f"{in_process / in_batch:.2f}"),
+    ]
+    return table(("scoring", "time"), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="a model.tar.gz")
+    parser.add_argument("--baskets", type=int, default=100_000)
+    given = parser.parse_args()
+    print(compare(given.model, baskets=given.baskets))
+    print(f"\n{machine()}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CommandFailedError as error:
+        raise SystemExit(str(error)) from None
