@@ -41,14 +41,23 @@ class TrainingRun:
     approved
         Whether the gate approved it, so that it is the champion.
     leaderboard
-        One row per model, best first: ``model``, ``kind`` (``candidate``, ``ablation``, ``simpler``
-        or ``baseline``), ``winner``, ``accuracy`` and ``macro_f1`` on the test set with their
-        intervals (``…_low``, ``…_high``), ``cv_macro_f1`` (cross-validated, null for the baseline),
-        ``fit_seconds``.
+        One row per model, best first: ``model``, ``kind`` (``candidate``, ``ablation``, ``rung``: a
+        simpler model, or ``baseline``), ``winner``, ``accuracy`` and ``macro_f1`` on the test set
+        with their intervals (``…_low``, ``…_high``), ``cv_macro_f1`` (cross-validated, null for
+        the baseline), ``fit_seconds``.
     report
         The content of ``report.json``.
     folder
         The run's artifacts: ``report.html``, ``model.tar.gz`` and what else it left.
+
+    Examples
+    --------
+    >>> import basketwise as bw
+    >>> run = bw.train(bw.sample(baskets=3_000), workspace="ws", split="customer")
+    >>> run.leaderboard["kind"].unique().sort().to_list()
+    ['ablation', 'baseline', 'candidate', 'rung']
+    >>> run.model.predict(bw.sample(baskets=100, seed=7)).height
+    100
     """
 
     run_id: str

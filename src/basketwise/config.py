@@ -331,7 +331,15 @@ class AwsConfig(Section):
 
 
 class Config(Section):
-    """All sections."""
+    """All settings, one attribute a section; every one has a default.
+
+    Examples
+    --------
+    >>> import basketwise as bw
+    >>> config = bw.Config.model_validate({"split": {"strategy": "customer"}})
+    >>> config.split.strategy, config.split.test_size
+    ('customer', 0.2)
+    """
 
     data: DataConfig = DataConfig()
     etl: EtlConfig = EtlConfig()

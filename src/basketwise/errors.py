@@ -38,6 +38,13 @@ class BasketwiseError(Exception):
         What was found and where (file, row, column or config key).
     hint : str
         What is allowed and what to do next. May be empty.
+
+    Examples
+    --------
+    >>> import basketwise as bw
+    >>> print(bw.BasketwiseError("The file is empty.", "Deliver it again."))
+    The file is empty.
+    Deliver it again.
     """
 
     exit_code = OUR_FAULT
@@ -52,25 +59,59 @@ class BasketwiseError(Exception):
 
 
 class InputError(BasketwiseError):
-    """The user's data cannot be used."""
+    """The user's data cannot be used.
+
+    Examples
+    --------
+    >>> import basketwise as bw
+    >>> try:
+    ...     bw.clean({"BASKET_ID": [1]})
+    ... except bw.InputError as error:
+    ...     error.headline.partition(".")[0]
+    "'table' lacks the required columns PROD_CODE, SPEND, QUANTITY"
+    """
 
     exit_code = 2
 
 
 class ConfigError(BasketwiseError):
-    """A setting is unknown or out of its range."""
+    """A setting is unknown or out of its range.
+
+    Examples
+    --------
+    >>> import basketwise as bw
+    >>> try:
+    ...     bw.train("raw", split="temporal")
+    ... except bw.ConfigError as error:
+    ...     error.exit_code
+    2
+    """
 
     exit_code = 2
 
 
 class WorkspaceError(BasketwiseError):
-    """The workspace is in use by another run, full, or not writable."""
+    """The workspace is in use by another run, full, or not writable.
+
+    Examples
+    --------
+    >>> import basketwise as bw
+    >>> issubclass(bw.WorkspaceError, bw.BasketwiseError)
+    True
+    """
 
     exit_code = 2
 
 
 class DependencyError(BasketwiseError):
-    """Something that Basketwise relies on failed: a registry, S3, SageMaker."""
+    """Something that Basketwise relies on failed: a registry, S3, SageMaker.
+
+    Examples
+    --------
+    >>> import basketwise as bw
+    >>> bw.DependencyError("The registry does not answer.", "Try again.").exit_code
+    3
+    """
 
     exit_code = 3
 

@@ -52,6 +52,16 @@ class Model:
         How its probabilities are corrected.
     metadata
         What is known of the data it was trained on.
+
+    Examples
+    --------
+    >>> import basketwise as bw
+    >>> model = bw.load("ws")
+    >>> line = {"BASKET_ID": 1, "PROD_CODE": "PRD0900001", "SPEND": 1.5, "QUANTITY": 1}
+    >>> model.predict([line])["predicted_sensitivity"][0] in ("Low", "Medium", "High")
+    True
+    >>> model.index.columns[0]
+    'PROD_CODE'
     """
 
     estimator: Predictor

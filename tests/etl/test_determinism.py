@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from basketwise import concurrency
@@ -38,6 +39,17 @@ def same(one: Path, other: Path) -> None:
 
 def test_again(sample: Path, sample_run: Run, tmp_path: Path) -> None:
     same(run(sample, tmp_path).gold, sample_run.gold)
+
+
+def test_rows_in_any_order(sample: Path, sample_run: Run, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for number, file in enumerate(sorted(sample.iterdir())):
+        lines = pl.read_csv(file, infer_schema=False)
+        lines.sample(fraction=1, shuffle=True, seed=number).write_csv(raw / f"{number}.csv")
+    shuffled = run(raw, tmp_path / "out")
+    for name in (TRAIN_FILE, TEST_FILE, INDEX_FILE):
+        assert (shuffled.gold / name).read_bytes() == (sample_run.gold / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("threads", [1, 3])

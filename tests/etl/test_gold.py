@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from sklearn.model_selection import train_test_split
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
@@ -203,3 +204,29 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", [one | {LABEL: "LA"} for one in small()])
     with pytest.raises(InputError, match="All baskets are High"):
         run(tmp_path / "a.csv", tmp_path / "out", TWO_FOLDS)
+
+
+def test_a_stratified_split_is_scikit_learns_over_the_baskets_of_gold(
+    sample: Path, tmp_path: Path
+) -> None:
+    """Baskets that vanish with their outliers are not split: neither side would have a row."""
+    config = Config.model_validate(
+        {"etl": {"outliers": "drop", "outlier_quantile": 0.5}, "split": {"strategy": "stratified"}}
+    )
+    made = run(sample, tmp_path, config)
+    both = pl.concat(
+        [
+            made.train.select("basket_id", "price_sensitivity"),
+            made.test.select("basket_id", "price_sensitivity"),
+        ]
+    ).sort("basket_id")
+    assert both.height < sum(
+        n for label, n in made.metadata.baskets.items() if label != "Unclassified"
+    )
+    _, expected = train_test_split(
+        both["basket_id"].to_numpy(),
+        test_size=config.split.test_size,
+        random_state=config.split.random_state,
+        stratify=both["price_sensitivity"].to_numpy(),
+    )
+    assert made.test["basket_id"].to_list() == sorted(expected.tolist())

@@ -128,7 +128,7 @@ def _metadata(
 ) -> Metadata:
     classified = baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
     in_test = pl.col(FOLD) == TEST
-    labels = baskets[LABEL].cast(pl.String).value_counts()
+    labels = survey.baskets[LABEL].cast(pl.String).value_counts()
     above = survey.spends.filter(pl.col(SPEND) > recipe.limit)["count"].sum()
     names = [f"{file.name}:{file.sha256}" for file in intake.files]
     return Metadata(
