@@ -185,8 +185,7 @@ class Model:
             As :meth:`predict`. With outliers dropped, a basket of outliers alone has no row.
         """
         table = features(lines, self.recipe, self.lookup.score if self.lookup else None)
-        columns = (pl.col(name).cast(pl.Float32) for name in self.metadata.feature_columns)
-        probabilities = self._probabilities(table.select(columns).to_numpy())
+        probabilities = self._probabilities(table.select(self._inputs).to_numpy())
         # In single precision, as evaluation stores and judges them: else a tie could be decided
         # one way there and another way here.
         predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
@@ -235,6 +234,10 @@ class Model:
     def rules(self) -> Rules:
         """How the lines to be scored are judged."""
         return Rules(columns=self.metadata.columns)
+
+    @cached_property
+    def _inputs(self) -> list[pl.Expr]:
+        return [pl.col(name).cast(pl.Float32) for name in self.metadata.feature_columns]
 
     @cached_property
     def recipe(self) -> Recipe:

@@ -41,7 +41,6 @@ DISAGREE = "disagree"
 NO_WEEK = 0
 """SHOP_WEEK of lines whose table has no such column."""
 
-LINE_COLUMNS = [*COLUMN_NAMES, SOURCE, ROW]
 REJECTED_COLUMNS = [SOURCE, ROW, REASON, *COLUMN_NAMES]
 
 
@@ -227,7 +226,7 @@ def clean(
         # As a category, which costs next to nothing to sort or write.
         pl.lit(source).cast(pl.Categorical).alias(SOURCE),
         pl.int_range(first_row, first_row + raw.height, dtype=pl.UInt32).alias(ROW),
-    ).select(LINE_COLUMNS)
+    )
     accepted, rejected = _split(lines, reason)
     if whole_numbers(accepted[BASKET_ID]):
         accepted = accepted.with_columns(pl.col(BASKET_ID).cast(pl.Int64))
