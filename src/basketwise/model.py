@@ -189,7 +189,7 @@ class Model:
         # In single precision, as evaluation stores and judges them: else a tie could be decided
         # one way there and another way here.
         predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
-        return table.select(KEY).hstack(
+        return table[[KEY]].hstack(
             [
                 pl.Series(PREDICTED, predicted, dtype=pl.String),
                 *(pl.Series(n, p) for n, p in zip(PROBABILITIES, probabilities.T, strict=True)),

@@ -217,20 +217,24 @@ def clean(
     lines = typed(raw, decimal_comma=decimal_comma)
     label = mapped_labels(lines[LABEL], rules.labels) if rules.labelled else None
     reason = first_reason(raw, lines, label)
-    unlabelled = pl.lit(None, dtype=pl.String).alias(LABEL)
-    replaced: list[pl.Expr | pl.Series] = [unlabelled if label is None else label.alias(LABEL)]
+    height = raw.height
+    unlabelled = pl.Series(LABEL, [None], dtype=pl.String).new_from_index(0, height)
+    _replace(lines, unlabelled if label is None else label.alias(LABEL))
     if SHOP_WEEK not in raw.columns:
-        replaced.append(pl.lit(NO_WEEK, dtype=pl.Int32).alias(SHOP_WEEK))
-    lines = lines.with_columns(
-        *replaced,
-        # As a category, which costs next to nothing to sort or write.
-        pl.lit(source).cast(pl.Categorical).alias(SOURCE),
-        pl.int_range(first_row, first_row + raw.height, dtype=pl.UInt32).alias(ROW),
-    )
-    accepted, rejected = _split(lines, reason)
+        no_week = pl.Series(SHOP_WEEK, [NO_WEEK], dtype=pl.Int32)
+        _replace(lines, no_week.new_from_index(0, height))
+    # As a category, which costs next to nothing to sort or write.
+    named = pl.Series(SOURCE, [source], dtype=pl.Categorical).new_from_index(0, height)
+    rows = pl.int_range(first_row, first_row + height, dtype=pl.UInt32, eager=True).alias(ROW)
+    accepted, rejected = _split(lines.hstack([named, rows]), reason)
     if whole_numbers(accepted[BASKET_ID]):
-        accepted = accepted.with_columns(pl.col(BASKET_ID).cast(pl.Int64))
+        _replace(accepted, accepted[BASKET_ID].cast(pl.Int64))
     return Cleaned(accepted, rejected)
+
+
+def _replace(frame: pl.DataFrame, column: pl.Series) -> None:
+    """Put another column in the place of the one of its name, in a frame that is ours alone."""
+    frame.replace_column(frame.get_column_index(column.name), column)
 
 
 def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) -> Cleaned:

@@ -41,11 +41,11 @@ def standard(
     """
     names = standard_names(frame.columns, columns)
     check_columns(source, names, labelled=labelled)
-    raw = frame.select(
-        pl.col(given).alias(name)
-        for given, name in zip(frame.columns, names, strict=True)
-        if name in _KNOWN
-    )
+    known = {given: n for given, n in zip(frame.columns, names, strict=True) if n in _KNOWN}
+    # For a single basket each query costs more than its work, so here and below columns are put
+    # together without one.
+    raw = frame[list(known)]
+    raw.columns = list(known.values())
     for name, dtype in raw.schema.items():
         if dtype.is_nested() or dtype in (pl.Object, pl.Binary):
             raise InputError(

@@ -46,8 +46,7 @@ def basket_products(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines) -> p
         for label, score in zip(INDEX_LABELS, SCORES, strict=True)
     )
     return (
-        index(treat_outliers(lines, recipe.outliers, recipe.limit))
-        .lazy()
+        treat_outliers(index(lines).lazy(), recipe.outliers, recipe.limit)
         .group_by(BASKET_ID, PROD_CODE, CLASS, NEW, *SCORES)
         .agg(pl.len().cast(pl.Int64).alias(LINES))
         .sort(BASKET_ID, LINES, strength, PROD_CODE, descending=[False, True, True, False])

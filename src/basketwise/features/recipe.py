@@ -75,13 +75,11 @@ def features(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None = Non
         One row per basket, sorted by ``basket_id``: the key, then the columns of the groups. No
         nulls. A basket whose lines are all dropped as outliers has no row.
     """
-    treated = treat_outliers(lines, recipe.outliers, recipe.limit)
-    if index is not None and recipe.needs_index:
-        treated = index(treated)
+    scored = index(lines) if index is not None and recipe.needs_index else lines
     # The streaming engine adds up in the order in which its threads arrive; the in-memory one in
     # the order of the rows, so that the last bits are the same on any machine.
     return (
-        treated.lazy()
+        treat_outliers(scored.lazy(), recipe.outliers, recipe.limit)
         .group_by(BASKET_ID)
         .agg(recipe.aggregates)
         .with_columns(recipe.derived)
@@ -91,7 +89,7 @@ def features(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None = Non
     )
 
 
-def treat_outliers(lines: pl.DataFrame, how: str, limit: float) -> pl.DataFrame:
+def treat_outliers(lines: pl.LazyFrame, how: str, limit: float) -> pl.LazyFrame:
     """Drop, clip or keep the lines with SPEND above the limit (GBP)."""
     if how == "drop":
         return lines.filter(pl.col(SPEND) <= limit)
