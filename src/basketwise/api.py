@@ -14,6 +14,7 @@ import polars as pl
 
 from basketwise.config import Config, SplitStrategy
 from basketwise.errors import ConfigError, InputError
+from basketwise.files import ARCHIVE, DEFAULT_WORKSPACE, MANIFEST, REPORT_HTML
 from basketwise.settings import checked, load_config
 from basketwise.tables import read_table
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from basketwise.model import Model
     from basketwise.report.types import LeaderboardRow, Report
     from basketwise.run.context import Context
-
-WORKSPACE = "basketwise-workspace"
-"""The workspace that is used where none is named; the command line's too."""
 
 PathLike = str | os.PathLike[str]
 
@@ -72,7 +70,7 @@ class TrainingRun:
         """The winning model."""
         from basketwise.model import load_model_archive
 
-        return load_model_archive(self.folder / "model.tar.gz")
+        return load_model_archive(self.folder / ARCHIVE)
 
     def __repr__(self) -> str:
         winner = self.report["winner"]
@@ -86,7 +84,7 @@ class TrainingRun:
         """Show the report in a notebook, in a frame of its own."""
         from html import escape
 
-        page = (self.folder / "report.html").read_text(encoding="utf-8")
+        page = (self.folder / REPORT_HTML).read_text(encoding="utf-8")
         return (
             f'<iframe title="Report of {escape(self.run_id)}" srcdoc="{escape(page)}" '
             'style="width: 100%; height: 40em; border: 1px solid #ccc"></iframe>'
@@ -96,7 +94,7 @@ class TrainingRun:
 def train(
     data: Any,
     *,
-    workspace: PathLike = WORKSPACE,
+    workspace: PathLike = DEFAULT_WORKSPACE,
     split: SplitStrategy | None = None,
     columns: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
@@ -166,7 +164,7 @@ def train(
     )
 
 
-def load(source: PathLike = WORKSPACE, *, version: str | int | None = None) -> Model:
+def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = None) -> Model:
     """Load a model to score baskets with.
 
     Parameters
@@ -191,7 +189,6 @@ def load(source: PathLike = WORKSPACE, *, version: str | int | None = None) -> M
     >>> scores.columns
     ['basket_id', 'predicted_sensitivity', 'p_low', 'p_medium', 'p_high']
     """
-    from basketwise.files import MANIFEST
     from basketwise.model import load_model_archive
     from basketwise.serving.versions import load_version
 

@@ -12,6 +12,9 @@ import shutil
 from pathlib import Path
 from uuid import uuid4
 
+DEFAULT_WORKSPACE = "basketwise-workspace"
+"""The workspace that is used where none is named."""
+
 ARCHIVE = "model.tar.gz"
 """What is registered and shipped."""
 MANIFEST = "manifest.json"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from basketwise.cli.models import making
-from basketwise.cli.options import DEFAULT_WORKSPACE
 from basketwise.config import RegistryConfig
 from basketwise.digests import sha256
+from basketwise.files import DEFAULT_WORKSPACE
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState, Submission
 from tests.cli.calling import call, called

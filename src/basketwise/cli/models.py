@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from basketwise.cli.options import DEFAULT_WORKSPACE, Common, common, context, user
+from basketwise.cli.options import Common, common, context, user
 from basketwise.cli.output import emit, shown, shown_score
+from basketwise.files import DEFAULT_WORKSPACE
 from basketwise.storage.opening import scheme_of
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from basketwise.config import Config, without_password
+from basketwise.files import DEFAULT_WORKSPACE
 from basketwise.settings import DEFAULT_FILE, load_config
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-DEFAULT_WORKSPACE = "basketwise-workspace"
 
 DATA_OPTION = click.option(
     "--data", required=True, metavar="PATH", help="A file, a folder or a quoted glob."

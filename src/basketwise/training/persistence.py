@@ -29,12 +29,12 @@ from basketwise.errors import InputError
 from basketwise.schema import CLASSES
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints
+from basketwise.training.trees import SCHEMA
 
 LOG = logging.getLogger(__name__)
 
 SECONDS = struct.Struct("<d")
 
-SCHEMA = "schema.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can hold."""
 

@@ -11,9 +11,10 @@ from basketwise.aws import clients
 from basketwise.aws.address import is_address, workspace_address
 from basketwise.aws.errors import translated
 from basketwise.aws.names import AwsNames, names_of
-from basketwise.cli.options import DEFAULT_WORKSPACE, Common
+from basketwise.cli.options import Common
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
+from basketwise.files import DEFAULT_WORKSPACE
 
 YES = click.option("--yes", is_flag=True, help="Do it without asking.")
 
