@@ -232,8 +232,9 @@ class Model:
 
     @property
     def rules(self) -> Rules:
-        """How the lines to be scored are judged."""
-        return Rules(columns=self.metadata.columns)
+        """How the lines to be scored are judged: as those of the training were."""
+        metadata = self.metadata
+        return Rules(keep_duplicates=metadata.duplicates == "keep", columns=metadata.columns)
 
     @cached_property
     def _inputs(self) -> list[pl.Expr]:

@@ -24,8 +24,8 @@ from sklearn.preprocessing import StandardScaler
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
-from basketwise.estimators import labels
-from basketwise.estimators.labels import read_lines
+from basketwise.estimators import lines as estimator_lines
+from basketwise.estimators.lines import read_lines
 from basketwise.estimators.product_index import ProductIndex
 from basketwise.features.groups import columns_of
 from basketwise.sampling import draw_lines
@@ -467,7 +467,7 @@ def test_clones_read_the_lines_once(
         read.append(table)
         return read_lines(table, *rest)
 
-    monkeypatch.setattr(labels, "read_lines", spy)
+    monkeypatch.setattr(estimator_lines, "read_lines", spy)
     other = lines.clone()
     index = ProductIndex(lines=lines)
     for copied in (clone(index), clone(index)):

@@ -186,10 +186,28 @@ def test_refused_lines_are_counted_by_reason(raw: Path, tmp_path: Path, scorer: 
     assert [row["basket_id"] for row in rows(out)] == ["1"]
 
 
-def test_duplicates_can_be_kept(raw: Path, tmp_path: Path, scorer: Model) -> None:
+def test_repeated_lines_are_treated_as_in_training(
+    raw: Path, tmp_path: Path, scorer: Model
+) -> None:
     write_csv(raw / "a.csv", [unlabelled(), unlabelled()])
-    config = Config.model_validate({"etl": {"duplicates": "keep"}})
-    assert predict(str(raw), tmp_path / "a.csv", scorer, config, quiet).rejected == {}
+    keeping = replace(scorer, metadata=scorer.metadata.model_copy(update={"duplicates": "keep"}))
+    assert score(raw, tmp_path / "a.csv", scorer).rejected == {"duplicate_line": 1}
+    assert score(raw, tmp_path / "b.csv", keeping).rejected == {}
+    in_process = keeping.predict_proba(pl.read_csv(raw / "a.csv", infer_schema=False))
+    assert in_process.row(0)[1:] == tuple(
+        float(rows(tmp_path / "b.csv")[0][name]) for name in PROBABILITIES
+    )
+
+
+def test_a_retailers_own_names_are_known_from_the_model(
+    raw: Path, tmp_path: Path, scorer: Model
+) -> None:
+    named = replace(
+        scorer, metadata=scorer.metadata.model_copy(update={"columns": {"BASKET_ID": "RECEIPT"}})
+    )
+    line = unlabelled()
+    write_csv(raw / "a.csv", [{"receipt": line.pop("BASKET_ID")} | line])
+    assert score(raw, tmp_path / "a.csv", named).baskets == 1
 
 
 @pytest.mark.parametrize("name", ["scored", "scored.json", "scored.csv.gz", ".csv"])

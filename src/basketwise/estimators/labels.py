@@ -1,13 +1,11 @@
-"""What the index is learned from, in memory: typed lines, and one label per basket.
+"""One label per basket, however it is given: per row of X, by basket id, or with the lines.
 
-Labels are given with the lines, aligned with the rows of a table, or by basket id; all of them end
-as a frame of one row per basket.
+All of them end as a frame of one row per labelled basket.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2.dependencies as libraries
@@ -15,127 +13,11 @@ import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import ROW, Rules, accepted_lines
+from basketwise.estimators.lines import as_ids, column_named, read_keys
+from basketwise.etl.cleaning import ROW
 from basketwise.etl.dtypes import mapped_labels
-from basketwise.etl.header import standard_names
-from basketwise.schema import BASKET_ID, LABEL, QUANTITY, SPEND
+from basketwise.schema import BASKET_ID, LABEL
 from basketwise.tables import read_table
-
-
-def read_lines(table: Any, rules: Rules, key: str) -> pl.DataFrame:
-    """Type the lines of a table.
-
-    Parameters
-    ----------
-    table : any table
-        One row per till line. SPEND and QUANTITY may be absent: the index does not read them.
-    rules : Rules
-        How lines are judged. Without SPEND or QUANTITY equal lines are accepted, since a product
-        scanned twice cannot be told from a line delivered twice.
-    key : str
-        Column of the basket ids where there is no BASKET_ID; any case.
-
-    Returns
-    -------
-    DataFrame
-        Accepted lines, as from :func:`basketwise.etl.cleaning.clean_table`.
-    """
-    raw = read_table(table)
-    if BASKET_ID not in standard_names(raw.columns, rules.columns):
-        rules = replace(rules, columns={**rules.columns, BASKET_ID: key})
-    known = standard_names(raw.columns, rules.columns)
-    absent = [
-        pl.lit(value).alias(name)
-        for name, value in ((SPEND, 0.0), (QUANTITY, 1))
-        if name not in known
-    ]
-    if absent:
-        raw, rules = raw.with_columns(absent), replace(rules, keep_duplicates=True)
-    return accepted_lines(raw, rules, source="lines")
-
-
-class AuxiliaryLines:
-    """Typed lines of an auxiliary table, which is read once for an estimator and its clones."""
-
-    def __init__(self) -> None:
-        self._last: tuple[Any, Rules, str, pl.DataFrame] | None = None
-
-    def read(self, table: Any, rules: Rules, key: str) -> pl.DataFrame:
-        """Type the lines of a table, see :func:`read_lines`, unless that was the last one read."""
-        last = self._last
-        if last is not None and last[0] is table and last[1:3] == (rules, key):
-            return last[3]
-        lines = read_lines(table, rules, key)
-        self._last = (table, rules, key, lines)
-        return lines
-
-
-def column_named(table: pl.DataFrame, name: str, what: str) -> str:
-    """Find a column by its name, the exact one or else one that differs in case alone.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Any columns.
-    name : str
-        What it is called.
-    what : str
-        What the error calls the table.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    if name in table.columns:
-        return name
-    for column in table.columns:
-        if column.strip().upper() == name.upper():
-            return column
-    raise InputError(
-        f"{what} has no column {name!r}; it has {', '.join(table.columns) or 'no columns'}.",
-        "ProductIndex(key=...) names the column of the basket ids.",
-    )
-
-
-def read_keys(table: pl.DataFrame, name: str, what: str) -> pl.Series:
-    """Return the basket id of each row of a table, as text.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per basket.
-    name : str
-        Column of the ids.
-    what : str
-        What the error calls the table.
-
-    Raises
-    ------
-    InputError
-        If the column is absent or of floats, or a row has no id.
-    """
-    ids = table[column_named(table, name, what)]
-    if ids.dtype.is_float():
-        raise InputError(
-            f"{what} has {ids.name} as {ids.dtype}: floats cannot carry 15 digits.",
-            "Write basket ids as 64-bit integers or as text, without empty ones.",
-        )
-    if ids.null_count():
-        raise InputError(
-            f"{what} has no {ids.name} in {ids.null_count():,} of {len(ids):,} rows.",
-            "Each row is one basket and needs its id.",
-        )
-    return ids.cast(pl.String).alias(BASKET_ID)
-
-
-def as_ids(text: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Turn ids as text into the type that the lines' ids have; null where that changes an id."""
-    if dtype == pl.String:
-        return text
-    numbers = text.cast(pl.Int64, strict=False)
-    same = (numbers.cast(pl.String) == text).fill_null(False)
-    return numbers.zip_with(same, pl.Series([None], dtype=pl.Int64).new_from_index(0, len(text)))
 
 
 def label_baskets(

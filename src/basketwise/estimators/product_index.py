@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-import narwhals.stable.v2.dependencies as libraries
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -19,39 +17,22 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from basketwise.config import DataConfig, EtlConfig, IndexConfig, Section
-from basketwise.errors import ConfigError, InputError
-from basketwise.estimators.labels import (
+from basketwise.errors import ConfigError
+from basketwise.estimators.labels import label_baskets
+from basketwise.estimators.lines import (
     AuxiliaryLines,
-    as_ids,
-    label_baskets,
-    read_keys,
-    read_lines,
+    Baskets,
+    baskets_of_lines,
+    baskets_with_lines,
 )
-from basketwise.etl.cleaning import ROW, Rules
-from basketwise.etl.split import draw_folds
-from basketwise.etl.survey import merge, survey_week
+from basketwise.estimators.output import as_configured, in_order_of
+from basketwise.estimators.training import Training, gather_training
+from basketwise.etl.cleaning import Rules
 from basketwise.features.groups import columns_of
-from basketwise.features.product_index.learning import (
-    Evidence,
-    LabelledLines,
-    count_short,
-    gather,
-    learn_index,
-    learn_whole,
-)
+from basketwise.features.product_index.learning import learn_index, learn_whole
 from basketwise.features.product_index.lookup import IndexLookup, score_by_fold
 from basketwise.features.recipe import Recipe, features
-from basketwise.schema import (
-    BASKET_ID,
-    DEFAULT_LABELS,
-    FOLD,
-    INDEX_LABELS,
-    KEY,
-    LABEL,
-    PROD_CODE,
-    SHOP_WEEK,
-)
-from basketwise.tables import like, read_table
+from basketwise.schema import BASKET_ID, DEFAULT_LABELS, FOLD, INDEX_LABELS, KEY, LABEL
 
 _RECIPE = Recipe(groups=("product",), encoders={}, outliers="keep", limit=np.inf)
 _FEATURES = columns_of(_RECIPE.groups)
@@ -59,48 +40,6 @@ _LABELS = {**DEFAULT_LABELS, **dict(zip(INDEX_LABELS, INDEX_LABELS, strict=True)
 _FOLDS = (2, 50)
 
 _Section = TypeVar("_Section", bound=Section)
-
-
-class _Read(NamedTuple):
-    """What was read of X.
-
-    Attributes
-    ----------
-    table
-        X itself.
-    lines
-        The typed lines of its baskets.
-    rows
-        BASKET_ID and ``row``, 1-based: the row of X that a line or a basket came from.
-    ids
-        The basket of each row of X, null where there are no lines of it; None where X has lines.
-    """
-
-    table: pl.DataFrame
-    lines: pl.DataFrame
-    rows: pl.DataFrame
-    ids: pl.Series | None
-
-
-class _Training(NamedTuple):
-    """What ``fit`` learns from.
-
-    Attributes
-    ----------
-    lines
-        All typed lines, labelled or not.
-    baskets
-        One row per labelled basket, with ``fold``.
-    evidence
-        What one pass over the lines of labelled baskets gathers.
-    ids
-        The basket of each row of X; None where X has lines.
-    """
-
-    lines: pl.DataFrame
-    baskets: pl.DataFrame
-    evidence: Evidence
-    ids: pl.Series | None
 
 
 class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -263,7 +202,7 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> index.classes_.tolist()
         ['Low', 'Medium', 'High', 'Unclassified']
         """
-        training = self._gather(X, y)
+        _, training = self._gather(X, y)
         self.index_ = learn_whole(training.evidence, self._index_config())
         return self
 
@@ -274,10 +213,6 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         downstream predictors. It is the recommended method for encoding training data: each
         basket is encoded by an index learned from the baskets of the other folds, so that its own
         label had no part in it. A basket without a label is encoded by the index of all.
-
-        .. note::
-            ``fit(X, y).transform(X)`` does not equal ``fit_transform(X, y)`` because a cross
-            fitting scheme is used in ``fit_transform`` for encoding.
 
         Parameters
         ----------
@@ -300,24 +235,20 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> out_of_fold.equals(index.transform(lines))
         False
         """
-        training = self._gather(X, y)
+        read, training = self._gather(X, y)
         learned = learn_index(training.evidence, self._index_config())
         self.index_ = learned.whole
-        own = training.lines.join(
+        own = read.lines.join(
             training.baskets.select(BASKET_ID, FOLD), on=BASKET_ID, maintain_order="left"
         )
-        others = training.lines.join(training.baskets, on=BASKET_ID, how="anti")
+        others = read.lines.join(training.baskets, on=BASKET_ID, how="anti")
         encoded = features(own, _RECIPE, partial(score_by_fold, learned.by_fold))
         if others.height:
             encoded = pl.concat([encoded, features(others, _RECIPE, self._lookup().score)])
-        return self._deliver(encoded.sort(KEY), X, training.ids)
+        return self._deliver(encoded.sort(KEY), X, read.ids)
 
     def transform(self, X: Any) -> Any:
         """Encode baskets by the index of all labelled baskets.
-
-        .. note::
-            ``fit(X, y).transform(X)`` does not equal ``fit_transform(X, y)`` because a cross
-            fitting scheme is used in ``fit_transform`` for encoding.
 
         Parameters
         ----------
@@ -384,100 +315,36 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         key = [KEY] if self.lines is None else []
         return np.asarray([*key, *_FEATURES], dtype=object)
 
-    def _gather(self, X: Any, y: Any) -> _Training:
+    def _gather(self, X: Any, y: Any) -> tuple[Baskets, Training]:
         """Read lines and labels, and gather what the index is learned from."""
         config, seed = self._index_config(), self._seed()
-        table, lines, rows, ids = self._read(X, labelled=y is None)
+        baskets = self._read(X, labelled=y is None)
+        table, lines, rows, _ = baskets
         if y is None:
             labels = lines.select(BASKET_ID, LABEL).unique()
         else:
-            labels = label_baskets(
-                y, rows, table.height, self._rules(labelled=True).labels, self.key
-            )
-        own = (
-            lines.drop(LABEL)
-            .join(labels, on=BASKET_ID, maintain_order="left")
-            .sort(SHOP_WEEK, maintain_order=True)
-        )
-        classes = [label for label in INDEX_LABELS if label in set(own[LABEL])]
-        if len(classes) < 2:
-            raise InputError(
-                f"All labelled baskets with lines are {classes[0]}: there is nothing to learn."
-                if classes
-                else "No basket with lines has a label.",
-                "Give baskets of at least two labels.",
-            )
-        survey = merge([survey_week(week) for week in own.partition_by(SHOP_WEEK)])
-        if survey.baskets.height < self.n_folds:
-            raise InputError(
-                f"{survey.baskets.height:,} labelled baskets are fewer than {self.n_folds} folds.",
-                "Give more baskets, or set ProductIndex(n_folds=...) lower.",
-            )
-        fold = draw_folds(survey.baskets.height, self.n_folds, seed)
-        baskets = survey.baskets.with_columns(pl.Series(FOLD, fold))
-        evidence = gather(
-            [LabelledLines(own, baskets.sort(SHOP_WEEK, BASKET_ID))],
-            survey.products,
-            config,
-            folds=self.n_folds,
-            short_lines=count_short(baskets, config),
-            seed=seed,
-        )
-        self.classes_ = np.asarray(classes, dtype=object)
+            meanings = self._rules(labelled=True).labels
+            labels = label_baskets(y, rows, table.height, meanings, self.key)
+        training = gather_training(lines, labels, config, n_folds=self.n_folds, seed=seed)
+        self.classes_ = np.asarray(training.classes, dtype=object)
         self.n_features_in_ = table.width
         self.feature_names_in_ = np.asarray(table.columns, dtype=object)
-        return _Training(lines, baskets, evidence, ids)
+        return baskets, training
 
-    def _read(self, X: Any, *, labelled: bool) -> _Read:
-        """Type the lines of the baskets in X, and say which row of X each basket is."""
+    def _read(self, X: Any, *, labelled: bool) -> Baskets:
         rules = self._rules(labelled=labelled)
-        table = read_table(X)
         if self.lines is None:
-            lines = read_lines(table, rules, self.key)
-            return _Read(table, lines, lines.select(BASKET_ID, ROW), None)
-        text = read_keys(table, self.key, "X")
+            return baskets_of_lines(X, rules, self.key)
         lines = self._auxiliary().read(self.lines, rules, self.key)
-        ids = as_ids(text, lines.schema[BASKET_ID])
-        rows = pl.DataFrame([ids, pl.Series(ROW, np.arange(1, ids.len() + 1), pl.UInt32)])
-        own = lines.join(rows, on=BASKET_ID, how="semi", maintain_order="left")
-        without = text.filter(~ids.is_in(own[BASKET_ID].unique().implode()).fill_null(False))
-        if len(without):
-            told = f"{len(without):,} of the {table.height:,} baskets in X have no lines"
-            hint = f"The first is {without[0]!r}."
-            if own.is_empty():
-                raise InputError(f"{told}.", f"{hint} Check that X and lines write ids alike.")
-            warnings.warn(f"{told}: they are encoded as average ones. {hint}", stacklevel=4)
-        return _Read(table, own, rows, ids)
+        return baskets_with_lines(X, lines, self.key)
 
     def _deliver(self, encoded: pl.DataFrame, X: Any, ids: pl.Series | None) -> Any:
-        """Bring one row per basket into the order of X, and into the kind of frame asked for."""
         if ids is not None:
-            average = self._lookup().score(
-                pl.DataFrame({PROD_CODE: [None]}, {PROD_CODE: pl.String})
-            )
-            encoded = (
-                ids.alias(KEY)
-                .to_frame()
-                .join(encoded, on=KEY, how="left", maintain_order="left")
-                .select(
-                    pl.col(name).fill_null(
-                        average[name.removeprefix("product_")][0] if "_score_" in name else 0
-                    )
-                    for name in _FEATURES
-                )
-            )
-        kind = getattr(self, "_sklearn_output_config", {}).get(
+            encoded = in_order_of(ids, encoded, self._lookup())
+        config = getattr(self, "_sklearn_output_config", {}).get(
             "transform", get_config()["transform_output"]
         )
-        if kind == "polars":
-            return encoded
-        of_pandas = libraries.is_pandas_dataframe(X)
-        if kind == "pandas" and not of_pandas:
-            import pandas as pd
-
-            return like(encoded, pd.DataFrame())
-        frame = like(encoded, X)
-        return frame.set_axis(X.index) if of_pandas and ids is not None else frame
+        return as_configured(encoded, X, config, keep_index=ids is not None)
 
     def _auxiliary(self) -> AuxiliaryLines:
         if not hasattr(self, "_auxiliary_lines"):

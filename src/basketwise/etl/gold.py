@@ -163,5 +163,6 @@ def _metadata(
         files=intake.files,
         data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
         columns=config.data.columns,
+        duplicates=config.etl.duplicates,
         warnings=intake.warnings,
     )

@@ -79,6 +79,8 @@ class Metadata(Record):
     """sha256 over the files' names and digests."""
     columns: dict[str, str] = {}
     """A retailer's own column names by ours, from ``data.columns``."""
+    duplicates: Literal["reject", "keep"] = "reject"
+    """What happened to repeated lines, from ``etl.duplicates``; scoring does the same."""
     warnings: list[str] = []
 
 

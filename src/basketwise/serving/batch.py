@@ -13,7 +13,6 @@ import polars as pl
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, writing
 from basketwise.etl.chunks import read_chunks, weeks
-from basketwise.etl.cleaning import rules_of
 from basketwise.etl.intake import Intake, build_silver
 from basketwise.etl.sources import Source, discover
 from basketwise.explain.contributions import contributions
@@ -67,7 +66,7 @@ def predict(
     scorer : Model
         The model.
     config : Config
-        How files are read.
+        How files are read; without ``data.columns``, names are those of the training data.
     tick : callable
         Told of progress.
     explained : bool
@@ -101,7 +100,7 @@ def predict(
             beside.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".basketwise-", dir=beside) as name:
             folder = Path(name)
-            intake = _take_in(sources, folder, config, tick)
+            intake = _take_in(sources, folder, scorer, config, tick)
             predicted, asked = _score(scorer, folder, tick, explained=explained, baskets=baskets)
             if out is not None:
                 finished = folder / f"{uuid4().hex}{out.suffix}"
@@ -119,12 +118,16 @@ def predict(
     )
 
 
-def _take_in(sources: list[Source], folder: Path, config: Config, tick: Tick) -> Intake:
-    rules = rules_of(config, labelled=False)
+def _take_in(
+    sources: list[Source], folder: Path, scorer: Model, config: Config, tick: Tick
+) -> Intake:
+    data = config.data
+    if not data.columns:
+        data = data.model_copy(update={"columns": scorer.metadata.columns})
     for name in (SILVER, SCRATCH, SCORED):
         (folder / name).mkdir()
     intake, _ = build_silver(
-        sources, folder / SILVER, folder / SCRATCH, rules, tick, data=config.data
+        sources, folder / SILVER, folder / SCRATCH, scorer.rules, tick, data=data
     )
     return intake
 

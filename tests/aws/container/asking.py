@@ -12,7 +12,6 @@ from threading import Thread
 from typing import Any
 
 from basketwise.aws.container.serving import Endpoint
-from basketwise.config import Config
 from basketwise.model import Model
 
 LIMIT = 20_000
@@ -21,7 +20,7 @@ Answer = tuple[int, dict[str, Any]]
 
 @contextmanager
 def served(scorer: Model | None, queue: float = 30.0) -> Iterator[int]:
-    with Endpoint(("127.0.0.1", 0), scorer, Config(), LIMIT, queue) as endpoint:
+    with Endpoint(("127.0.0.1", 0), scorer, LIMIT, queue) as endpoint:
         thread = Thread(target=endpoint.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

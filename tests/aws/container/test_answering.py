@@ -46,7 +46,7 @@ def body(*baskets: Any) -> bytes:
 
 
 def answered(sent: bytes, scorer: Model, kind: str = JSON) -> Document:
-    return answer(read_request(sent, kind), scorer, Config())
+    return answer(read_request(sent, kind), scorer)
 
 
 @pytest.mark.parametrize("kind", [JSON, CSV])

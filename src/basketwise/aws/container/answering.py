@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,9 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import clean, none_usable, rules_of, settle
+from basketwise.etl.cleaning import clean, none_usable, settle
 from basketwise.etl.reading import read_raw
 from basketwise.etl.sources import discover
 from basketwise.model import Model
@@ -91,8 +90,8 @@ def read_request(body: bytes, content_type: str) -> Request:
     return _from_csv(body) if kind == CSV else _from_json(body)
 
 
-def answer(request: Request, model: Model, config: Config) -> dict[str, Any]:
-    """Score the baskets of a request; as in a batch, section ``etl`` of the settings counts.
+def answer(request: Request, model: Model) -> dict[str, Any]:
+    """Score the baskets of a request.
 
     Returns
     -------
@@ -107,9 +106,8 @@ def answer(request: Request, model: Model, config: Config) -> dict[str, Any]:
     InputError
         If a required column is absent, or no line can be used.
     """
-    rules = replace(rules_of(config, labelled=False), columns=model.metadata.columns)
-    judged = clean(request.lines, rules, source=BODY, decimal_comma=request.decimal_comma)
-    cleaned = settle(judged, rules)
+    judged = clean(request.lines, model.rules, source=BODY, decimal_comma=request.decimal_comma)
+    cleaned = settle(judged, model.rules)
     if cleaned.lines.is_empty():
         raise none_usable(cleaned.rejected.height, cleaned.reasons)
     table = model.score(cleaned.lines)

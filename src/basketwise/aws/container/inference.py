@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,7 +19,6 @@ from basketwise.aws.container.answering import (
 )
 from basketwise.errors import InputError
 from basketwise.model import Model, load_model_archive
-from basketwise.settings import load_config
 
 ANYTHING = ("", "*/*", "application/*")
 
@@ -71,9 +69,8 @@ def predict_fn(input_data: Request | Refused, model: Model) -> dict[str, Any] | 
     """Score a request, see :func:`basketwise.aws.container.answering.answer`."""
     if isinstance(input_data, Refused):
         return input_data
-    config = load_config(None, os.environ)
     try:
-        return answer(input_data, model, config)
+        return answer(input_data, model)
     except InputError as error:
         return Refused(HTTPStatus.BAD_REQUEST, error.headline, error.hint)
 

@@ -19,10 +19,8 @@ import click
 from basketwise.aws.container import layout
 from basketwise.aws.container.answering import JSON, answer, read_request
 from basketwise.aws.container.connection import Connection
-from basketwise.config import Config
 from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
 from basketwise.model import Model, load_model_archive
-from basketwise.settings import load_config
 
 MEBIBYTE = 2**20
 MAX_BODY = 25 * MEBIBYTE
@@ -55,12 +53,11 @@ class Endpoint(ThreadingHTTPServer):
         self,
         address: tuple[str, int],
         scorer: Model | None,
-        config: Config,
         limit: int = MAX_BODY,
         queue: float = QUEUE,
     ) -> None:
         super().__init__(address, Connection)
-        self.scorer, self.config, self.limit, self.queue = scorer, config, limit, queue
+        self.scorer, self.limit, self.queue = scorer, limit, queue
         self._turns = BoundedSemaphore(AT_A_TIME)
         self._scored = -math.inf
 
@@ -76,7 +73,7 @@ class Endpoint(ThreadingHTTPServer):
         if not self._turns.acquire(timeout=self.queue):
             raise DependencyError("Too many requests are waiting.", "Send it again later.")
         try:
-            document = answer(request, self.scorer, self.config)
+            document = answer(request, self.scorer)
         except InputError:
             raise
         except BaseException:
@@ -99,7 +96,7 @@ class Endpoint(ThreadingHTTPServer):
         if time.monotonic() - self._scored < FRESH:
             return True
         try:
-            document = answer(read_request(EXAMPLE, JSON), self.scorer, self.config)
+            document = answer(read_request(EXAMPLE, JSON), self.scorer)
         except Exception:
             click.echo(traceback.format_exc(), err=True)
             return False
@@ -124,7 +121,6 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--model", type=Path, default=layout.model_dir())
     parser.add_argument("--host", default="0.0.0.0")  # noqa: S104
     options = parser.parse_args(arguments)
-    config = load_config(None, os.environ)
     port = _number("SAGEMAKER_BIND_TO_PORT", 8080)
     limit = _number("SAGEMAKER_MAX_PAYLOAD_IN_MB", MAX_BODY // MEBIBYTE) * MEBIBYTE
     scorer = None
@@ -133,7 +129,7 @@ def main(arguments: Sequence[str]) -> None:
     except BasketwiseError as error:
         # /ping says so too; without an answer from it nobody would know what is wrong.
         layout.report_failure(str(error))
-    with Endpoint((options.host, port), scorer, config, limit) as endpoint:
+    with Endpoint((options.host, port), scorer, limit) as endpoint:
         # The first time takes longest; nobody waits for it yet.
         endpoint.is_healthy()
         click.echo(f"listening on port {port}", err=True)
