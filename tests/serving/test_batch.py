@@ -246,6 +246,7 @@ class BreaksOnTheSecond:
 
     def __init__(self, scorer: Model) -> None:
         self.scorer, self.calls = scorer, 0
+        self.metadata, self.rules = scorer.metadata, scorer.rules
 
     def score(self, lines: pl.DataFrame) -> pl.DataFrame:
         self.calls += 1
