@@ -15,15 +15,17 @@ from basketwise.config import ModelName
 from basketwise.errors import InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.features.product_index.lookup import IndexLookup
-from basketwise.files import CALIBRATION_FILE
+from basketwise.files import CALIBRATION_FILE, MODEL
 from basketwise.model import Model, load_model_archive
 from basketwise.schema import BASKET_ID, CLASSES, LABEL, PREDICTED, PROBABILITIES, PROD_CODE
 from basketwise.training.calibration import Calibration, calibrate
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
+from basketwise.training.persistence import dump_model
 from basketwise.training.predictions import CALIBRATED, predicted_class, probability_columns
 from tests.etl.running import Run
 from tests.evaluation.running import CONFIG, Evaluated
+from tests.training.made_up import made_up
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +241,24 @@ def test_the_calibration_of_the_archive_is_applied(
     given, shipped = (one.select(PROBABILITIES).to_numpy() for one in (plain, scored))
     np.testing.assert_array_equal(shipped, calibrate(given, softer))
     assert (shipped.max(axis=1) < given.max(axis=1)).all()
+
+
+def test_what_is_loaded_is_what_was_read_once(
+    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, train, read_bytes = opened(evaluated, tmp_path), made_up(300), Path.read_bytes
+    # No tree, so it is scikit-learn's own loader that has to take it.
+    model = build("logistic", CONFIG.training, train.y.size).fit(train.X, train.y)
+    (folder / MODEL).write_bytes(dump_model(model))
+    archive, names = repacked(folder), []
+
+    def noted(path: Path) -> bytes:
+        names.append(path.name)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    load_model_archive(archive)
+    assert names.count(MODEL) == 1
 
 
 def test_a_model_with_untrusted_types_is_refused_at_the_door(

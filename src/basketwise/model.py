@@ -28,7 +28,7 @@ from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROBABILITIES
 from basketwise.tables import like
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
 from basketwise.training.candidates import Predictor
-from basketwise.training.persistence import load_model
+from basketwise.training.persistence import loads_model, read_model
 from basketwise.training.predictions import decide
 from basketwise.training.trees import read_tree
 
@@ -292,6 +292,6 @@ def _from_folder(folder: Path) -> Model:
             "not compute.",
             "Use the version that trained it, or train it again with this one.",
         )
-    path = folder / MODEL
-    tree = read_tree(path.read_bytes(), len(metadata.feature_columns)) if path.is_file() else None
-    return Model(tree or load_model(path), read_calibration(folder), metadata, lookup)
+    data = read_model(folder / MODEL)
+    estimator = read_tree(data, len(metadata.feature_columns)) or loads_model(data, MODEL)
+    return Model(estimator, read_calibration(folder), metadata, lookup)

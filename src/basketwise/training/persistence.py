@@ -71,24 +71,28 @@ def dump_model(model: Classifier) -> bytes:
 
 
 def load_model(path: Path) -> Classifier:
-    """Load ``model.skops``.
+    """Load ``model.skops``; see :func:`loads_model`."""
+    return loads_model(read_model(path), path.name)
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, or contains a type that no candidate of Basketwise is made of.
-    """
+
+def read_model(path: Path) -> bytes:
+    """Read ``model.skops``; an InputError says that it cannot be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             f"{path.name} cannot be read: {error}.", "Train the model again."
         ) from error
-    return loads_model(data, path.name)
 
 
 def loads_model(data: bytes, name: str) -> Classifier:
-    """Load a model from bytes that may come from anywhere, after an audit of all types in it."""
+    """Load a model from bytes that may come from anywhere, after an audit of all types in it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be loaded, or contains a type that no candidate of Basketwise is made of.
+    """
     import skops.io
 
     try:
