@@ -141,3 +141,19 @@ def _siblings(location: tuple[int | str, ...]) -> str:
         fields = fields[part].annotation.model_fields
     where = f"Settings of {location[0]}" if location else "Sections"
     return f"{where}: {', '.join(fields)}."
+
+
+def flatten(value: Any, name: str = "") -> dict[str, Any]:
+    """List nested settings by dotted names; an empty table counts as a value.
+
+    Examples
+    --------
+    >>> flatten({"split": {"strategy": "time"}, "data": {"columns": {}}})
+    {'split.strategy': 'time', 'data.columns': {}}
+    """
+    if not isinstance(value, dict) or (name and not value):
+        return {name: value}
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat |= flatten(inner, f"{name}.{key}" if name else key)
+    return flat

@@ -50,8 +50,10 @@ def list_versions(common: Common) -> None:
 @common
 def show(version: str, common: Common) -> None:
     """Show one version, or 'champion'."""
+    from basketwise.registry.protocol import find_version
+
     registry, _ = _open(common)
-    document = _document(_version(registry, version))
+    document = _document(find_version(registry, version))
     lines = []
     for name, value in document.items():
         if isinstance(value, dict):
@@ -107,8 +109,10 @@ def rollback(why: str, common: Common) -> None:
 @common
 def history(version: str | None, common: Common) -> None:
     """Show who changed what, when and why; of one version or of all."""
+    from basketwise.registry.protocol import find_version
+
     registry, _ = _open(common)
-    changes = registry.history(_version(registry, version).version if version else None)
+    changes = registry.history(find_version(registry, version).version if version else None)
     lines = []
     for change in changes:
         # The gate's first decision often leaves the state as it was.
@@ -135,23 +139,12 @@ def making(workspace: str) -> str:
     return f"{command} --data PATH{where}"
 
 
-def _version(registry: Registry, version: str) -> ModelVersion:
-    from basketwise.errors import InputError
-
-    if version != "champion":
-        return registry.get(version)
-    champion = registry.champion()
-    if champion is None:
-        raise InputError("There is no champion: no version is approved.", "Approve one first.")
-    return champion
-
-
 def _change(version: str, state: str, why: str, shared: Common) -> None:
-    from basketwise.registry.protocol import ApprovalState
+    from basketwise.registry.protocol import ApprovalState, find_version
 
     registry, ctx = _open(shared)
     with ctx.workspace.storage.exclusive():
-        number = _version(registry, version).version
+        number = find_version(registry, version).version
         changed = registry.set_state(number, ApprovalState(state), who=user(), why=why)
         path = _follow(registry, ctx)
     state = f"Version {changed.version} is {changed.state}."

@@ -93,7 +93,8 @@ def _document(result: BatchResult) -> dict[str, Any]:
 
 def _model(model: str, ctx: Context) -> Model:
     from basketwise.model import load_model_archive
-    from basketwise.serving.versions import CHAMPION, load_version
+    from basketwise.registry.protocol import CHAMPION
+    from basketwise.serving.versions import load_version
 
     if model != CHAMPION and not model.isdigit():
         return load_model_archive(Path(model).expanduser())

@@ -13,6 +13,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from basketwise.errors import InputError
+
+CHAMPION = "champion"
+"""Names the version that leads, wherever a version is asked for."""
+
 
 class ApprovalState(StrEnum):
     """The states a version can be in, spelled as SageMaker Model Registry spells them."""
@@ -150,3 +155,20 @@ class Registry(Protocol):
 
     def fetch(self, version: str, folder: Path) -> Path:
         """Copy a version's ``model.tar.gz`` into ``folder``; its sha256 has been checked."""
+
+
+def find_version(registry: Registry, version: str) -> ModelVersion:
+    """Return a version by its number, or the champion.
+
+    Raises
+    ------
+    InputError
+        If there is no such version, or none is approved.
+    """
+    chosen = registry.champion() if version == CHAMPION else registry.get(version)
+    if chosen is None:
+        raise InputError(
+            "There is no champion: no version is approved.",
+            "Approve one with 'basketwise models approve VERSION', or name a version.",
+        )
+    return chosen

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import cast
-
-from pydantic import JsonValue
+from typing import Any, cast
 
 from basketwise.artifact.archive import read_document
 from basketwise.digests import sha256
@@ -23,6 +21,7 @@ from basketwise.registry.protocol import (
     TrainedCandidate,
 )
 from basketwise.report.types import LeaderboardRow, Report
+from basketwise.settings import flatten
 
 WINNER = {
     "accuracy": "test_accuracy",
@@ -52,7 +51,8 @@ def submission(run_id: str, folder: Path, report: Report) -> Submission:
     }
     winner = _scores(best, WINNER.values())
     metrics |= {name: winner[key] for name, key in WINNER.items() if key in winner}
-    params = dict(_leaves(report["lineage"]["config"]))
+    settings = flatten(report["lineage"]["config"])
+    params = {name: _plain(value) for name, value in settings.items() if value != {}}
     evaluated = json.loads((folder / EVALUATION_RESULTS).read_bytes())
     documents = [folder / REPORT_HTML, folder / REPORT_JSON, folder / EVALUATION_RESULTS]
     data, lineage = report["data"], report["lineage"]
@@ -134,15 +134,11 @@ def _card(title: str, rules: str, winner: Mapping[str, float], report: Report) -
     )
 
 
-def _leaves(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield nested settings as ``section.key`` and plain text."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
-        elif isinstance(value, list):
-            yield f"{prefix}{name}", ", ".join(map(str, value))
-        else:
-            yield f"{prefix}{name}", "" if value is None else str(value)
+def _plain(value: Any) -> str:
+    """Return a setting as plain text."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def registered(registry: Registry, submission: Submission) -> ModelVersion | None:

@@ -15,6 +15,8 @@ from typing import Any, TypeGuard
 from markupsafe import Markup, escape
 from pydantic import JsonValue
 
+from basketwise.settings import flatten
+
 TEXT_LIMIT = 160
 """Longest piece of data shown, in characters."""
 
@@ -179,15 +181,9 @@ def capped(items: Collection[Any], limit: int, total: int = 0) -> Capped:
     return Capped(shown, max(total, len(items)) - len(shown))
 
 
-def flat(config: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, str]]:
+def flat(config: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
     """List nested settings as dotted names with their JSON."""
-    pairs: list[tuple[str, str]] = []
-    for key, value in config.items():
-        if isinstance(value, dict) and value:
-            pairs += flat(value, f"{prefix}{key}.")
-        else:
-            pairs.append((prefix + key, json.dumps(value, ensure_ascii=False)))
-    return pairs
+    return [(name, json.dumps(v, ensure_ascii=False)) for name, v in flatten(config).items()]
 
 
 def prose(text: str, limit: int = PROSE_LIMIT) -> Markup:

@@ -89,7 +89,7 @@ def evaluate(
                 context.started_run(run_id, data.source),
                 other_splits if all_splits else None,
             )
-            others = {*require_step("training", folder).outputs, file_name("training")}
+            others = {*steps["training"].outputs, file_name("training")}
             seal(plan, folder, [path for path in folder.iterdir() if path.name not in others])
         outcome = Outcome("evaluation", decision)
         winner = report["winner"]

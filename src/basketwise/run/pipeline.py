@@ -11,7 +11,13 @@ from basketwise.etl.metadata import Metadata
 from basketwise.files import REPORT_JSON
 from basketwise.registry.deployment import export_version
 from basketwise.registry.opening import existing_registry, registry_of
-from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
+from basketwise.registry.protocol import (
+    CHAMPION,
+    ApprovalState,
+    ModelVersion,
+    Registry,
+    find_version,
+)
 from basketwise.registry.submission import registered, submission
 from basketwise.report.types import Report, read_report
 from basketwise.run.cache import Outcome
@@ -87,12 +93,12 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
         folder = evaluated.folder
         if evaluated.outcome.ran:
             folder = workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
-        version = register(registry, folder, evaluated.report, context)
-        *_, last = registry.history(version.version)
-        # A version that stays in production though the gate would not approve it now.
-        passed = evaluated.report["verdict"]["approved"] or last.who != GATE
-        approved = passed and version.state is ApprovalState.APPROVED
-        document = export(registry, version, context) if approved else None
+        version, approved = register(registry, folder, evaluated.report, context)
+        document = None
+        if approved:
+            with context.reporter.stage("export") as log:
+                document = write_config(registry, version, context)
+                log.finish(document.name)
     return RunResult(
         run_id=folder.name,
         metadata=made.metadata,
@@ -119,38 +125,37 @@ def publish_data(data: Data, staging: Staging, context: Context) -> Data:
     return replace(data, silver=silver, gold=gold)
 
 
-def register(registry: Registry, folder: Path, report: Report, context: Context) -> ModelVersion:
+def register(
+    registry: Registry, folder: Path, report: Report, context: Context
+) -> tuple[ModelVersion, bool]:
     """Register the model of a run whose files are unchanged, approved if the gate said so.
 
     A model that is registered already gets no second version, whatever else its archive says. The
     gate may approve such a version later, if it was the gate that left it pending; it never takes
     one out of production, and leaves alone what a person decided.
+
+    Returns
+    -------
+    version : ModelVersion
+        The model's version.
+    approved : bool
+        Whether it is approved, by a person or by what the gate found in this run: a version may
+        stay in production though the gate would not approve it now.
     """
     with context.reporter.stage("registry") as log:
         verified_step("evaluation", folder)
         submitted = submission(folder.name, folder, report)
         version = registered(registry, submitted) or registry.register(submitted, who=GATE)
-        verdict = report["verdict"]
-        state = ApprovalState.APPROVED if verdict["approved"] else ApprovalState.PENDING
+        passed, why = report["verdict"]["approved"], report["verdict"]["description"]
+        state = ApprovalState.APPROVED if passed else ApprovalState.PENDING
         *_, last = registry.history(version.version)
-        pending = last.who == GATE and last.new is ApprovalState.PENDING
-        decides = last.old is None or (pending and verdict["approved"])
+        by_gate = last.who == GATE
+        decides = last.old is None or (passed and by_gate and last.new is ApprovalState.PENDING)
         if decides:
-            why = verdict["description"]
             version = registry.set_state(version.version, state, who=GATE, why=why)
         cached = "" if decides else "; cached"
         log.finish(f"version {version.version} is {version.state}{cached}")
-    return version
-
-
-def export(registry: Registry, version: ModelVersion, context: Context) -> Path | None:
-    """Write the deployment configuration of an approved version; None if it is not."""
-    if version.state is not ApprovalState.APPROVED:
-        return None
-    with context.reporter.stage("export") as log:
-        path = write_config(registry, version, context)
-        log.finish(path.name)
-    return path
+    return version, version.state is ApprovalState.APPROVED and (passed or not by_gate)
 
 
 def write_config(registry: Registry, version: ModelVersion, context: Context) -> Path:
@@ -210,7 +215,7 @@ def run_register(run_id: str | None, context: Context) -> tuple[ModelVersion, Re
         _, folder = context.workspace.run_folder(run_id)
         report = read_report(folder / REPORT_JSON)
         registry = registry_of(context.config, context.workspace.storage)
-        version = register(registry, folder, report, context)
+        version, _ = register(registry, folder, report, context)
     return version, report
 
 
@@ -228,12 +233,7 @@ def run_export(version: str | None, context: Context) -> Path:
         If there is no such version, or it is not approved.
     """
     registry = existing_registry(context.config, context.workspace.storage)
-    chosen = registry.get(version) if version else registry.champion()
-    if chosen is None:
-        raise InputError(
-            "There is no champion to export: no version is approved.",
-            "Approve one: basketwise models approve VERSION",
-        )
+    chosen = find_version(registry, version or CHAMPION)
     if chosen.state is not ApprovalState.APPROVED:
         raise InputError(
             f"Version {chosen.version} is {chosen.state}: only Approved versions are exported.",

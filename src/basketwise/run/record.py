@@ -20,6 +20,7 @@ from basketwise.config import Config
 from basketwise.digests import sha256
 from basketwise.errors import InputError
 from basketwise.provenance import code_hash, library_versions
+from basketwise.settings import flatten
 
 Stage = Literal["silver", "gold", "training", "evaluation"]
 
@@ -183,16 +184,6 @@ def differences(plan: Step, earlier: Step) -> list[str]:
         *_changes(earlier.inputs, plan.inputs, _input_change),
         *_changes(earlier.code, plan.code, _code_change),
     ]
-
-
-def flatten(value: Any, name: str = "") -> dict[str, Any]:
-    """List nested values by dotted names; an empty table counts as a value."""
-    if not isinstance(value, dict) or (name and not value):
-        return {name: value}
-    flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        flat |= flatten(inner, f"{name}.{key}" if name else key)
-    return flat
 
 
 _ABSENT = "unset"

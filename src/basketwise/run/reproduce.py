@@ -18,9 +18,9 @@ from basketwise.files import ARCHIVE, MANIFEST, METRICS_FILE
 from basketwise.run.context import Context
 from basketwise.run.etl import etl
 from basketwise.run.evaluation import evaluate
-from basketwise.run.record import flatten
 from basketwise.run.training import train
 from basketwise.run.workspace import REPRODUCTION, Workspace
+from basketwise.settings import flatten
 from basketwise.storage.local import LocalStorage
 
 ORIGINS = ("data_hash", "code_version", "code_hash", "git_commit", "versions", "host")

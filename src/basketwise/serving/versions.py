@@ -6,12 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from basketwise.config import Config
-from basketwise.errors import InputError
 from basketwise.model import Model, load_model_archive
 from basketwise.registry.opening import existing_registry
+from basketwise.registry.protocol import find_version
 from basketwise.storage.protocol import Storage
-
-CHAMPION = "champion"
 
 
 def load_version(config: Config, storage: Storage, version: str) -> Model:
@@ -23,11 +21,6 @@ def load_version(config: Config, storage: Storage, version: str) -> Model:
         If there is no such version, or none is approved.
     """
     registry = existing_registry(config, storage)
-    chosen = registry.champion() if version == CHAMPION else registry.get(version)
-    if chosen is None:
-        raise InputError(
-            "There is no champion: no version is approved.",
-            "Approve one with 'basketwise models approve VERSION', or name a version.",
-        )
+    number = find_version(registry, version).version
     with TemporaryDirectory(prefix="basketwise-") as scratch:
-        return load_model_archive(registry.fetch(chosen.version, Path(scratch)))
+        return load_model_archive(registry.fetch(number, Path(scratch)))
