@@ -8,23 +8,32 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 import yaml  # type: ignore[import-untyped]
+from mlflow.exceptions import MlflowException
+from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import Array
 
+from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import RegistryConfig
+from basketwise.errors import InputError
+from basketwise.files import ARCHIVE
 from basketwise.model import load_model_archive
-from basketwise.registry.mlflow.pyfunc import LINES, write_model
+from basketwise.registry.mlflow.pyfunc import LINES, Scoring, write_model
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState
 from basketwise.registry.submission import submission
+from basketwise.schema import COLUMN_NAMES, LABEL
 from tests.evaluation.running import Evaluated
 from tests.mlflow_server import free_port, running_server
 
@@ -32,10 +41,13 @@ with warnings.catch_warnings():
     # MLflow warns of type hints of its own.
     warnings.simplefilter("ignore")
     import mlflow.pyfunc
+    from mlflow.pyfunc.scoring_server import invocations
 
 GROUP = RegistryConfig().group
 CHAMPION = f"models:/{GROUP}@champion"
 COLUMNS = ["basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high"]
+OWN = {"BASKET_ID": "TransactionID", "PROD_CODE": "Sku", "SPEND": "Amount", "SHOP_HOUR": "Hour"}
+"""A retailer's own names of columns, by ours."""
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +55,21 @@ def model(evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("flavour") / "model"
     write_model(folder, evaluated.archive)
     return folder
+
+
+@pytest.fixture(scope="module")
+def own_model(evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that was trained on columns with names of their own."""
+    root = tmp_path_factory.mktemp("own")
+    folder = root / "files"
+    folder.mkdir()
+    unpack(evaluated.archive, folder)
+    metadata = json.loads((folder / "metadata.json").read_bytes()) | {"columns": OWN}
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    write_manifest(folder, {})
+    pack(folder, root / ARCHIVE)
+    write_model(root / "model", root / ARCHIVE)
+    return root / "model"
 
 
 @pytest.fixture
@@ -69,11 +96,106 @@ def test_signature_and_example_are_mlflows(model: Path) -> None:
     assert loaded.signature is not None
     names = loaded.signature.inputs.input_names()
     assert names[:4] == ["BASKET_ID", "PROD_CODE", "SPEND", "QUANTITY"]
-    assert loaded.signature.inputs.required_input_names() == names[:4]
+    assert loaded.signature.inputs.required_input_names() == []
     assert loaded.signature.outputs.input_names() == COLUMNS
     example = loaded.load_input_example(str(model))
     assert example is not None
     assert list(example) == list(LINES)
+
+
+def test_signature_and_example_have_the_retailers_own_names(own_model: Path) -> None:
+    loaded = mlflow.models.Model.load(str(own_model))
+    assert loaded.signature is not None
+    names = loaded.signature.inputs.input_names()
+    assert names[:4] == ["TransactionID", "Sku", "Amount", "QUANTITY"]
+    example = loaded.load_input_example(str(own_model))
+    assert example is not None
+    assert list(example) == [OWN.get(name, name) for name in LINES]
+    assert list(mlflow.pyfunc.load_model(str(own_model)).predict(example)) == COLUMNS
+
+
+@pytest.mark.parametrize("rename", [str, str.lower, str.upper])
+@pytest.mark.parametrize("own", [OWN, {}])
+def test_no_column_is_lost_however_its_name_is_written(
+    own_model: Path,
+    own: dict[str, str],
+    rename: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Scoring, "predict", lambda _, lines, params=None: lines)
+    names = [rename(own.get(name, name)) for name in COLUMN_NAMES if name != LABEL]
+    given = pd.DataFrame([["1"] * len(names)], columns=names)
+    received = mlflow.pyfunc.load_model(str(own_model)).predict(given)
+    assert set(received) == set(given)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"SPEND": ["1.25", "3.1", "2.5"], "QUANTITY": ["1", "2", "2"]},
+        {"SPEND": [1.25, "3.1", 2]},
+        {"SPEND": [1, 3, 2], "QUANTITY": [1, 2, 2]},
+        {"BASKET_ID": [994100100000001, 994100100000001, 994100100000002]},
+        {"BASKET_ID": ["007", "007", "0008"], "PROD_CODE": ["01", "02", "01"]},
+        {"PROD_CODE": [900001, 900002, 900001], "STORE_REGION": [1, 2, 3]},
+        {"SHOP_WEEK": [200607.0, 200607.0, None], "STORE_FORMAT": [None, None, None]},
+        {"SHOP_HOUR": pd.array([10, 10, None], dtype="Int64")},
+        {"STORE_FORMAT": pd.Categorical(["LS", "LS", "MS"])},
+    ],
+)
+def test_mlflow_takes_what_basketwise_takes(
+    model: Path, lines: pd.DataFrame, change: dict[str, Any]
+) -> None:
+    given = lines.assign(**change)
+    scored = mlflow.pyfunc.load_model(str(model)).predict(given)
+    expected = load_model_archive(model / ARCHIVE).predict(given)
+    pd.testing.assert_frame_equal(scored, expected)
+
+
+def test_what_is_missing_is_said_by_basketwise(model: Path, lines: pd.DataFrame) -> None:
+    loaded = mlflow.pyfunc.load_model(str(model))
+    with pytest.raises(InputError, match="lacks the required column SPEND"):
+        loaded.predict(lines.drop(columns="SPEND"))
+
+
+def as_split(lines: pd.DataFrame) -> tuple[str, str]:
+    return json.dumps({"dataframe_split": lines.to_dict(orient="split")}), "application/json"
+
+
+def as_records(lines: pd.DataFrame) -> tuple[str, str]:
+    return json.dumps({"dataframe_records": lines.to_dict(orient="records")}), "application/json"
+
+
+def as_csv(lines: pd.DataFrame) -> tuple[str, str]:
+    return lines.to_csv(index=False), "text/csv"
+
+
+@pytest.mark.parametrize("own", [OWN, {}])
+@pytest.mark.parametrize("body", [as_split, as_records, as_csv])
+def test_mlflows_scoring_server_answers_each_format(
+    own_model: Path,
+    lines: pd.DataFrame,
+    own: dict[str, str],
+    body: Callable[[pd.DataFrame], tuple[str, str]],
+) -> None:
+    # Read as numbers, the ids would lose their zeros.
+    given = lines.assign(BASKET_ID=["007", "007", "0008"]).rename(columns=own)
+    loaded = mlflow.pyfunc.load_model(str(own_model))
+    data, kind = body(given)
+    answer = invocations(data, kind, loaded, loaded.metadata.get_input_schema())
+    assert answer.status == 200
+    scored = pd.DataFrame(json.loads(answer.response)["predictions"])
+    assert scored["basket_id"].tolist() == ["0008", "007"]
+    expected = load_model_archive(own_model / ARCHIVE).predict(given)
+    pd.testing.assert_frame_equal(scored, expected)
+
+
+def test_a_csv_for_another_model_is_read_as_before(model: Path) -> None:
+    mlflow.pyfunc.load_model(str(model))
+    schema = Schema([ColSpec("double", "x"), ColSpec("string", "y")])
+    assert schema.pandas_types() == [np.dtype("float64"), object]
+    with pytest.raises(MlflowException, match="not DataType"):
+        Schema([ColSpec(Array("double"), "x")]).pandas_types()
 
 
 def test_nothing_in_it_is_unpickled(model: Path) -> None:
@@ -123,7 +245,8 @@ def test_an_embedded_registry_needs_no_server(
     pd.testing.assert_frame_equal(scores, load_model_archive(evaluated.archive).predict(lines))
 
 
-def test_mlflow_serves_it(model: Path, tmp_path: Path) -> None:
+def test_mlflow_serves_it(own_model: Path, tmp_path: Path) -> None:
+    model = own_model
     port, log = free_port(), tmp_path / "serve.log"
     command = [
         *(sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"),
@@ -137,23 +260,28 @@ def test_mlflow_serves_it(model: Path, tmp_path: Path) -> None:
         )
     try:
         body = (model / "serving_input_example.json").read_bytes()
-        answer = _answer(process, f"http://127.0.0.1:{port}", body, log)
+        table = pd.DataFrame(LINES).rename(columns=OWN).to_csv(index=False).encode()
+        uri = f"http://127.0.0.1:{port}"
+        answers = [
+            _answer(process, uri, body, "application/json", log),
+            _answer(process, uri, table, "text/csv", log),
+        ]
     finally:
         process.terminate()
         process.wait(20)
-    assert [list(row) for row in answer["predictions"]] == [COLUMNS, COLUMNS]
+    assert answers[0] == answers[1]
+    assert [list(row) for row in answers[0]["predictions"]] == [COLUMNS, COLUMNS]
 
 
 def _answer(
-    process: subprocess.Popen[bytes], uri: str, body: bytes, log: Path
+    process: subprocess.Popen[bytes], uri: str, body: bytes, kind: str, log: Path
 ) -> dict[str, list[dict[str, object]]]:
     end = time.monotonic() + 120
     while time.monotonic() < end and process.poll() is None:
         with suppress(URLError, OSError), urlopen(f"{uri}/ping", timeout=2):  # noqa: S310
             break
         time.sleep(0.2)
-    headers = {"Content-Type": "application/json"}
-    request = Request(f"{uri}/invocations", body, headers)  # noqa: S310
+    request = Request(f"{uri}/invocations", body, {"Content-Type": kind})  # noqa: S310
     try:
         with urlopen(request, timeout=60) as answer:  # noqa: S310
             found: dict[str, list[dict[str, object]]] = json.load(answer)

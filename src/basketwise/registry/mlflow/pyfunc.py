@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,35 +20,20 @@ from basketwise.artifact.bundle import pins
 from basketwise.errors import InputError
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.files import ARCHIVE
-from basketwise.schema import BASKET_ID, KEY, PREDICTED, PROBABILITIES
+from basketwise.schema import BASKET_ID, COLUMN_NAMES, KEY, LABEL, PREDICTED, PROBABILITIES
 
 if TYPE_CHECKING:
     from basketwise.model import Model
 
+CASES = (str.upper, str.lower)
 MLMODEL = "MLmodel"
 EXAMPLE = "input_example.json"
 SERVED_EXAMPLE = "serving_input_example.json"
 REQUIREMENTS = "requirements.txt"
 ENVIRONMENT = "python_env.yaml"
 
-INPUTS = {
-    BASKET_ID: ("any", True),
-    "PROD_CODE": ("any", True),
-    "SPEND": ("any", True),
-    "QUANTITY": ("any", True),
-    **{f"PROD_CODE_{level}": ("any", False) for level in (10, 20, 30, 40)},
-    **{f"SHOP_{name}": ("any", False) for name in ("WEEK", "DATE", "WEEKDAY", "HOUR")},
-    **{f"STORE_{name}": ("any", False) for name in ("FORMAT", "REGION", "CODE")},
-    "CUST_CODE": ("any", False),
-}
-"""MLflow's type of each column of raw lines, and whether it must be there. Whole numbers, fractions
-and text are all taken, as everywhere; MLflow's ``double`` would refuse whole numbers."""
-
-OUTPUTS = {
-    KEY: ("any", True),
-    PREDICTED: ("string", True),
-    **dict.fromkeys(PROBABILITIES, ("double", True)),
-}
+OUTPUTS = {KEY: "any", PREDICTED: "string", **dict.fromkeys(PROBABILITIES, "double")}
+"""MLflow's type of each column of an answer."""
 
 LINES: dict[str, list[Any]] = {
     BASKET_ID: ["994100100000001", "994100100000001", "994100100000002"],
@@ -78,11 +64,35 @@ def _load_pyfunc(path: str) -> Scoring:
     """Load the archive at ``path``; MLflow finds this function by its name."""
     from basketwise.model import load_model_archive
 
+    _read_csv_as_text()
     return Scoring(load_model_archive(Path(path)))
 
 
-def write_model(folder: Path, archive: Path) -> None:
-    """Write an MLflow model around a ``model.tar.gz`` to a new folder."""
+def _read_csv_as_text() -> None:
+    """Let MLflow's scoring server read what may be of any type from a CSV: as text.
+
+    It asks the signature for a pandas type of each column, and its own type ``any`` has none: every
+    CSV would be refused. Text is what Basketwise reads from a CSV too, so codes keep their zeros.
+    """
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType
+
+    original = Schema.pandas_types
+
+    def pandas_types(schema: Schema) -> list[Any]:
+        text = DataType.string
+        columns = [ColSpec(text, c.name) if isinstance(c.type, AnyType) else c for c in schema]
+        return original(Schema(columns))
+
+    if original.__module__ != __name__:
+        Schema.pandas_types = pandas_types
+
+
+def write_model(folder: Path, archive: Path, model_id: str | None = None) -> None:
+    """Write an MLflow model around a ``model.tar.gz`` to a new folder.
+
+    ``model_id`` is that of MLflow's logged model, if it is one.
+    """
     import yaml  # type: ignore[import-untyped]
     from mlflow import __version__ as mlflow_version
 
@@ -91,7 +101,6 @@ def write_model(folder: Path, archive: Path) -> None:
     own = _own_names(archive)
     rows = [list(row) for row in zip(*LINES.values(), strict=True)]
     example = {"columns": [own.get(name, name) for name in LINES], "data": rows}
-    inputs = {own.get(name, name): column for name, column in INPUTS.items()}
     python, requirements = platform.python_version(), pins()
     documents: dict[str, Any] = {
         MLMODEL: {
@@ -105,8 +114,13 @@ def write_model(folder: Path, archive: Path) -> None:
             },
             "mlflow_version": mlflow_version,
             "model_uuid": uuid4().hex,
+            "model_id": model_id,
             "utc_time_created": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}",
-            "signature": {"inputs": _schema(inputs), "outputs": _schema(OUTPUTS), "params": None},
+            "signature": {
+                "inputs": _schema(dict.fromkeys(_accepted_names(own), "any"), required=False),
+                "outputs": _schema(OUTPUTS, required=True),
+                "params": None,
+            },
             "saved_input_example_info": {
                 "artifact_path": EXAMPLE,
                 "pandas_orient": "split",
@@ -138,11 +152,19 @@ def _own_names(archive: Path) -> dict[str, str]:
     return columns
 
 
-def _schema(columns: dict[str, tuple[str, bool]]) -> str:
-    """Return columns as the JSON of one of MLflow's schemas."""
+def _accepted_names(own: Mapping[str, str]) -> list[str]:
+    """List how the columns of raw lines may be named, the retailer's own names first.
+
+    MLflow matches names letter by letter, and drops columns that it does not find in the signature.
+    So it lists each in upper and lower case, and none as required: that, Basketwise itself checks.
+    """
+    names = [name for name in COLUMN_NAMES if name != LABEL]
+    first = [own.get(name, name) for name in names]
+    return list(dict.fromkeys([*first, *(f(n) for f in CASES for n in [*first, *names])]))
+
+
+def _schema(columns: Mapping[str, str], *, required: bool) -> str:
+    """Return columns and their types as the JSON of one of MLflow's schemas."""
     return json.dumps(
-        [
-            {"type": kind, "name": name, "required": required}
-            for name, (kind, required) in columns.items()
-        ]
+        [{"type": kind, "name": name, "required": required} for name, kind in columns.items()]
     )
