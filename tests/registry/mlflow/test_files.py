@@ -30,6 +30,9 @@ def test_names_that_differ_stay_apart() -> None:
 
 def test_a_version_of_the_embedded_registry_lies_in_its_present_folder(tmp_path: Path) -> None:
     source = "mlflow-artifacts:/r1/artifacts/model.tar.gz"
-    assert location(tmp_path, "r1", source) == str(tmp_path / "r1" / "artifacts" / "model.tar.gz")
-    assert location(None, "r1", source) == source
-    assert location(tmp_path, "r1", "s3://bucket/model.tar.gz") == "s3://bucket/model.tar.gz"
+    assert location(tmp_path, source) == str(tmp_path / "r1" / "artifacts" / "model.tar.gz")
+    assert location(tmp_path, "mlflow-artifacts:/models/m-1/artifacts") == str(
+        tmp_path / "models" / "m-1" / "artifacts" / "model.tar.gz"
+    )
+    assert location(None, source) == source
+    assert location(tmp_path, "s3://bucket/model.tar.gz") == "s3://bucket/model.tar.gz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -103,9 +104,20 @@ def test_mlflow_shows_run_files_state_alias_and_description(
     assert run.data.params["long"].endswith("characters cut]")
     assert client.get_experiment(run.info.experiment_id).name == config.group
     files = folder / "artifacts" / shown.run_id / "artifacts"
-    assert (files / "model" / "model.tar.gz").read_bytes() == b"a model"
     assert (files / "attachments" / "report.html").read_text() == "a report"
-    assert registry.get("2").model_data_url == str(files / "model" / "model.tar.gz")
+
+    (output,) = run.outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    assert (str(model.status), model.source_run_id) == ("READY", shown.run_id)
+    assert {metric.key: metric.value for metric in model.metrics} == run.data.metrics
+    assert model.params == run.data.params
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [
+        {"name": config.group, "version": "2"}
+    ]
+    assert model.artifact_location == shown.source
+    archive = folder / "artifacts" / "models" / output.model_id / "artifacts" / "model.tar.gz"
+    assert archive.read_bytes() == b"a model"
+    assert registry.get("2").model_data_url == str(archive)
 
     registry.set_state("2", REJECTED, who="ben", why="sales fell")
     assert str(client.get_model_version_by_alias(config.group, "champion").version) == "1"
@@ -132,6 +144,8 @@ def test_a_registration_that_fails_leaves_no_version(
     assert registry.versions() == []
     (run,) = client.search_runs([experiment_id(client, config.group)])
     assert run.info.status == "FAILED"
+    (model,) = client.search_logged_models([run.info.experiment_id])
+    assert str(model.status) == "FAILED"
     assert registry.register(submission, who="ann").version == "1"
 
 

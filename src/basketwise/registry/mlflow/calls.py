@@ -194,6 +194,8 @@ def _advice(error: Exception, address: Address, *, full: bool) -> str:
         status = getattr(response, "status_code", None)
         if status in (401, 403) or getattr(cause, "error_code", None) in REFUSED:
             return LOGIN
+        if getattr(cause, "error_code", None) == "ENDPOINT_NOT_FOUND":
+            return "The server is older than MLflow 3.0: update it."
         if status == 404 or isinstance(cause, FileNotFoundError):
             return (
                 "The file is gone from the registry: use another version, or train and register "

@@ -1,21 +1,25 @@
-"""The embedded registry's database: made whole or not at all, read without MLflow.
+"""The embedded registry's database: made whole or not at all; states and reads without MLflow.
 
-``import mlflow`` takes seconds, and a list of versions is two queries. So versions are read with
-the standard library wherever the database has a layout that is known to be the one read here; of
-any other, MLflow itself is asked. Only MLflow writes.
+``import mlflow`` takes seconds, a list of versions is two queries, and an approval four rows. So
+both go through the standard library wherever the database has a layout that is known to be the one
+used here; any other is left to MLflow itself, as is everything else that is written.
 """
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from basketwise.errors import writing
+from basketwise.registry.ledger import read_entries
+from basketwise.registry.protocol import Change
 
 DATABASE = "registry.db"
 
@@ -50,6 +54,11 @@ class Record:
     created: int
     description: str
     tags: Mapping[str, str]
+
+    @cached_property
+    def history(self) -> list[Change]:
+        """Its changes, oldest first."""
+        return read_entries(self.version, self.tags)
 
 
 def create(database: Path) -> None:
@@ -86,11 +95,7 @@ def read_records(database: Path, group: str) -> list[Record] | None:
     None if the layout is not known, and MLflow must be asked.
     """
     with _opened(database) as connection:
-        tables = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master")}
-        if "alembic_version" not in tables:
-            return None
-        revisions = {row[0] for row in connection.execute("SELECT * FROM alembic_version")}
-        if not revisions or not revisions <= KNOWN:
+        if not _is_known(connection):
             return None
         versions = _rows(connection, "SELECT * FROM model_versions WHERE name = ?", group)
         tags = _rows(connection, "SELECT * FROM model_version_tags WHERE name = ?", group)
@@ -111,16 +116,77 @@ def read_records(database: Path, group: str) -> list[Record] | None:
     ]
 
 
+class StateWriter:
+    """Writes the state of versions as MLflow's client does, by methods of the same names."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    @staticmethod
+    def suits(database: Path) -> bool:
+        """Whether an existing database has a layout that can be written to here."""
+        with _opened(database) as connection:
+            columns = connection.execute("PRAGMA table_info(model_versions)").fetchall()
+            return _is_known(connection) and "workspace" in {row["name"] for row in columns}
+
+    def set_model_version_tag(self, name: str, version: str, key: str, value: str) -> None:
+        """Add or replace a tag."""
+        self._write(
+            "REPLACE INTO model_version_tags (value, workspace, name, version, key) "
+            "VALUES (?, ?, ?, ?, ?)",
+            *(value, DEFAULT_SPACE, name, int(version), key),
+        )
+
+    def update_model_version(self, name: str, version: str, description: str) -> None:
+        """Replace a version's description."""
+        self._write(
+            "UPDATE model_versions SET description = ?, last_updated_time = ? "
+            "WHERE workspace = ? AND name = ? AND version = ?",
+            *(description, int(time.time() * 1000), DEFAULT_SPACE, name, int(version)),
+        )
+
+    def set_registered_model_alias(self, name: str, alias: str, version: str) -> None:
+        """Let an alias name a version."""
+        self._write(
+            "REPLACE INTO registered_model_aliases (version, workspace, name, alias) "
+            "VALUES (?, ?, ?, ?)",
+            *(int(version), DEFAULT_SPACE, name, alias),
+        )
+
+    def delete_registered_model_alias(self, name: str, alias: str) -> None:
+        """Remove an alias, if it is there."""
+        self._write(
+            "DELETE FROM registered_model_aliases WHERE workspace = ? AND name = ? AND alias = ?",
+            *(DEFAULT_SPACE, name, alias),
+        )
+
+    def _write(self, statement: str, *values: str | int) -> None:
+        with _opened(self._database, write=True) as connection:
+            connection.execute(statement, values)
+
+
 @contextmanager
-def _opened(database: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database for one consistent look at it; the file is never created."""
+def _opened(database: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open a database for one transaction; the file is never created."""
     # Not mode=ro: a journal that a killed process left could not be rolled back.
     uri = f"{database.resolve().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, uri=True)) as connection:
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("BEGIN")
+        # As MLflow does.
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
+        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         yield connection
+        connection.execute("COMMIT")
+
+
+def _is_known(connection: sqlite3.Connection) -> bool:
+    """Whether the layout is one that is read here."""
+    tables = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if "alembic_version" not in tables:
+        return False
+    revisions = {row[0] for row in connection.execute("SELECT * FROM alembic_version")}
+    return bool(revisions) and revisions <= KNOWN
 
 
 def _rows(connection: sqlite3.Connection, query: str, group: str) -> list[sqlite3.Row]:

@@ -1,7 +1,8 @@
 """Where the files of a version are stored, and how they get there and back.
 
-The embedded registry records ``mlflow-artifacts:/<run>/artifacts``, never an absolute path, and
-finds the files below its own folder: so a workspace may be moved, and
+The model is stored as MLflow's logged model, what belongs to it as artifacts of its run. The
+embedded registry records ``mlflow-artifacts:/…``, never an absolute path, and finds the files below
+its own folder: so a workspace may be moved, and
 ``mlflow server --backend-store-uri sqlite:///registry.db --artifacts-destination artifacts`` shows
 the same files. With a server everything goes through the server.
 """
@@ -21,6 +22,7 @@ from basketwise.registry.protocol import Submission
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
 
 MODEL = "model"
 ATTACHMENTS = "attachments"
@@ -50,41 +52,49 @@ def safe_key(name: str) -> str:
     return f"{key.replace('/', '_').strip('. ')[: KEY_LENGTH - 9]}-{mark}"
 
 
-def store(client: MlflowClient, root: Path | None, run_id: str, submission: Submission) -> None:
-    """Store the model and the attachments with an MLflow run; without a ``root``, on the server."""
+def store(
+    client: MlflowClient, root: Path | None, model: LoggedModel, submission: Submission
+) -> None:
+    """Store a logged model's files, and the attachments with its run.
+
+    Without a ``root``, on the server.
+    """
     from basketwise.registry.mlflow.pyfunc import write_model
 
+    run: str = model.source_run_id
     with tempfile.TemporaryDirectory(prefix="basketwise-") as scratch:
-        artifacts = Path(scratch) if root is None else root / run_id / "artifacts"
-        write_model(artifacts / MODEL, submission.model_archive)
-        (artifacts / ATTACHMENTS).mkdir()
+        folder, attachments = Path(scratch) / MODEL, Path(scratch) / ATTACHMENTS
+        if root is not None:
+            folder = _below(root, model.artifact_location)
+            attachments = root / run / "artifacts" / ATTACHMENTS
+        write_model(folder, submission.model_archive, model.model_id)
+        attachments.mkdir(parents=True)
         for path in submission.attachments:
-            shutil.copy2(path, artifacts / ATTACHMENTS / path.name)
+            shutil.copy2(path, attachments / path.name)
         if root is None:
-            client.log_artifacts(run_id, scratch)
+            client.log_model_artifacts(model.model_id, str(folder))
+            client.log_artifacts(run, str(attachments), ATTACHMENTS)
 
 
-def location(root: Path | None, run_id: str, source: str) -> str:
-    """Return where the archive of a version is: a local path, or what the server calls it."""
-    if root is None or not run_id or not source.startswith(EMBEDDED_ROOT):
-        return f"{source.removesuffix(f'/{ARCHIVE}')}/{ARCHIVE}"
-    return str(root / run_id / "artifacts" / _archive(source))
+def location(root: Path | None, source: str) -> str:
+    """Return where the archive of a version is: a local path, or what the server calls it.
 
-
-def download(client: MlflowClient, run_id: str, source: str, folder: Path) -> Path:
-    """Download a run's archive from a server into ``folder``, unchecked; return its path there."""
-    return Path(client.download_artifacts(run_id, _archive(source), str(folder)))
-
-
-def copy(root: Path, run_id: str, source: str, folder: Path) -> Path:
-    """Copy a run's archive from the embedded registry into ``folder``; return its path there."""
-    archive = root / run_id / "artifacts" / _archive(source)
-    return Path(shutil.copy2(archive, folder / ARCHIVE))
-
-
-def _archive(source: str) -> str:
-    """Return the archive's path among a run's files.
-
-    The versions of Basketwise 0.1 are no MLflow models: their source is the archive itself.
+    Of a version of Basketwise 0.1, which is no MLflow model, the source is the archive itself.
     """
-    return ARCHIVE if source.endswith(f"/{ARCHIVE}") else f"{MODEL}/{ARCHIVE}"
+    archive = f"{source.removesuffix(f'/{ARCHIVE}')}/{ARCHIVE}"
+    if root is None or not source.startswith(EMBEDDED_ROOT):
+        return archive
+    return str(_below(root, archive))
+
+
+def download(client: MlflowClient, source: str, folder: Path) -> Path:
+    """Download a version's archive from a server into ``folder``; return its path there."""
+    from mlflow.artifacts import download_artifacts
+
+    archive, uri = location(None, source), client.tracking_uri
+    return Path(download_artifacts(archive, dst_path=str(folder), tracking_uri=uri))
+
+
+def _below(root: Path, address: str) -> Path:
+    """Return where the embedded registry has the files of an address of its own."""
+    return root / address.removeprefix(EMBEDDED_ROOT)

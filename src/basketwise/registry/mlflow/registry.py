@@ -9,33 +9,41 @@ looks with MLflow's own tools; Basketwise itself does not read them.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from basketwise.errors import BasketwiseError, DependencyError, InputError
+from basketwise.files import ARCHIVE
 from basketwise.registry import ledger
 from basketwise.registry.files import accept, check_files, scratch_in
 from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.mlflow import runs as mlflow_runs
 from basketwise.registry.mlflow.calls import Address, translated
-from basketwise.registry.mlflow.database import DATABASE, Record, read_records
+from basketwise.registry.mlflow.database import DATABASE, Record, StateWriter, read_records
 from basketwise.registry.mlflow.runs import MODEL, OURS, RUN, SHA256
-from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Submission
+from basketwise.registry.protocol import (
+    CHAMPION,
+    ApprovalState,
+    Change,
+    ModelVersion,
+    Submission,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 METRICS = f"{OURS}metrics"
 DESCRIPTION = f"{OURS}description"
 STATE = f"{OURS}state"
-CHAMPION = "champion"
 
 ARTIFACTS = "artifacts"
 """Below the embedded registry's folder."""
@@ -55,6 +63,7 @@ class MlflowRegistry:
         self._group = group
         self._connect = connect
         self._root = address.folder / ARTIFACTS if address.folder else None
+        self._database = address.folder / DATABASE if address.folder else None
 
     @cached_property
     def _client(self) -> MlflowClient:
@@ -68,31 +77,24 @@ class MlflowRegistry:
         """Store a new version; it exists for others only once all its files are stored."""
         check_files(submission)
         mlflow_runs.check_names(submission)
-        experiment = self._call(
-            "preparing the group",
-            lambda: mlflow_runs.ensure_group(self._client, self._group, self._root),
+        experiment = self._ask(
+            "preparing the group", mlflow_runs.ensure_group, self._group, self._root
         )
-        run = self._call(
-            "starting a run", lambda: mlflow_runs.start(self._client, experiment, submission)
-        )
+        run = self._ask("starting a run", mlflow_runs.start, experiment, submission)
         run_id: str = run.info.run_id
         try:
-            self._call(
-                "storing the results", lambda: mlflow_runs.log(self._client, run, submission)
-            )
-            self._call(
-                "storing the files",
-                lambda: mlflow_files.store(self._client, self._root, run_id, submission),
-            )
-            self._call(
-                "closing a run", lambda: mlflow_runs.finish(self._client, run_id, submission)
-            )
-            version = self._create_version(run, submission, who=who)
+            model = self._ask("logging the model", mlflow_runs.log_model, run, submission)
+            model_id = model.model_id
+            self._ask("storing the results", mlflow_runs.log, run, model_id, submission)
+            self._ask("storing the files", mlflow_files.store, self._root, model, submission)
+            self._ask("closing a run", mlflow_runs.finish, run_id, submission, model_id)
+            version = self._create_version(model, submission, who=who)
         except BaseException:
             # The first error is the one to report, whatever becomes of the half-made run.
             with suppress(BasketwiseError):
-                self._call("closing a run", lambda: self._client.set_terminated(run_id, "FAILED"))
+                self._ask("closing a run", mlflow_runs.fail, run_id)
             raise
+        self._ask("showing the version", mlflow_runs.show_version, model_id, self._group, version)
         return self.get(version)
 
     def get(self, version: str) -> ModelVersion:
@@ -116,25 +118,26 @@ class MlflowRegistry:
         change = Change(
             at=ledger.next_moment(_changes(records)),
             version=version,
-            old=ledger.state_after(_history(record)),
+            old=ledger.state_after(record.history),
             new=state,
             who=who,
             why=why,
         )
         key, text = ledger.entry_key(change), ledger.entry_text(change)
+        writer = self._call("opening it", self._state_writer)
         self._call(
             "storing a change",
-            lambda: self._client.set_model_version_tag(self._group, version, key, text),
+            lambda: writer.set_model_version_tag(self._group, version, key, text),
         )
         after = self.get(version)
-        self._call("showing a change", lambda: self._show(after))
+        self._call("showing a change", lambda: self._show(writer, after))
         return after
 
     def history(self, version: str | None = None) -> list[Change]:
         """Return the changes of one version, or of all, oldest first."""
         records = self._records()
         if version is not None:
-            return _history(self._record(records, version))
+            return self._record(records, version).history
         return sorted(_changes(records), key=lambda change: (change.at, int(change.version)))
 
     def fetch(self, version: str, folder: Path) -> Path:
@@ -155,13 +158,22 @@ class MlflowRegistry:
 
     def _download(self, record: Record, folder: Path) -> Path:
         if self._root is None:
-            return mlflow_files.download(self._client, record.run_id, record.source, folder)
-        return mlflow_files.copy(self._root, record.run_id, record.source, folder)
+            return mlflow_files.download(self._client, record.source, folder)
+        return Path(shutil.copy2(self._location(record), folder / ARCHIVE))
 
     def _call(self, doing: str, call: Callable[[], T]) -> T:
         return translated(self._address, doing, call)
 
-    def _create_version(self, run: Run, submission: Submission, *, who: str) -> str:
+    def _ask(
+        self,
+        doing: str,
+        function: Callable[Concatenate[MlflowClient, P], T],
+        *arguments: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        return self._call(doing, lambda: function(self._client, *arguments, **options))
+
+    def _create_version(self, model: LoggedModel, submission: Submission, *, who: str) -> str:
         first = Change(
             at=ledger.next_moment(_changes(self._records())),
             version="",
@@ -183,24 +195,30 @@ class MlflowRegistry:
             "creating the version",
             lambda: self._client.create_model_version(
                 self._group,
-                f"{run.info.artifact_uri}/{mlflow_files.MODEL}",
-                run_id=run.info.run_id,
+                model.artifact_location,
+                run_id=model.source_run_id,
                 tags={name: value for name, value in tags.items() if value},
                 description=tags[DESCRIPTION],
                 await_creation_for=0,
+                model_id=model.model_id,
             ),
         )
         return str(created.version)
 
-    def _show(self, version: ModelVersion) -> None:
+    def _state_writer(self) -> StateWriter | MlflowClient:
+        if self._database is not None and StateWriter.suits(self._database):
+            return StateWriter(self._database)
+        return self._client
+
+    def _show(self, writer: StateWriter | MlflowClient, version: ModelVersion) -> None:
         number = version.version
-        self._client.set_model_version_tag(self._group, number, STATE, str(version.state))
-        self._client.update_model_version(self._group, number, version.description)
+        writer.set_model_version_tag(self._group, number, STATE, str(version.state))
+        writer.update_model_version(self._group, number, version.description)
         champion = self.champion()
         if champion is None:
-            self._client.delete_registered_model_alias(self._group, CHAMPION)
+            writer.delete_registered_model_alias(self._group, CHAMPION)
         else:
-            self._client.set_registered_model_alias(self._group, CHAMPION, champion.version)
+            writer.set_registered_model_alias(self._group, CHAMPION, champion.version)
 
     def _records(self) -> list[Record]:
         """Return all versions of the group, newest first."""
@@ -208,11 +226,10 @@ class MlflowRegistry:
         return sorted(records, key=lambda record: int(record.version), reverse=True)
 
     def _read(self) -> list[Record]:
-        if self._address.folder is not None:
-            database = self._address.folder / DATABASE
-            if not database.exists():
+        if self._database is not None:
+            if not self._database.exists():
                 return []
-            records = read_records(database, self._group)
+            records = read_records(self._database, self._group)
             if records is not None:
                 return records
         return mlflow_runs.search_records(self._client, self._group)
@@ -232,12 +249,12 @@ class MlflowRegistry:
         if SHA256 not in record.tags:
             # Of another tool: whatever it registered.
             return record.source
-        return mlflow_files.location(self._root, record.run_id, record.source)
+        return mlflow_files.location(self._root, record.source)
 
     def _version(self, records: list[Record], record: Record) -> ModelVersion:
         """Return one of ``records``, which are all of the group, as everybody sees it."""
-        tags, history = record.tags, _history(record)
-        champion = ledger.leading({other.version: _history(other) for other in records})
+        tags, history = record.tags, record.history
+        champion = ledger.leading({other.version: other.history for other in records})
         created = datetime.fromtimestamp(record.created / 1000, UTC)
         return ModelVersion(
             version=record.version,
@@ -255,10 +272,6 @@ class MlflowRegistry:
         )
 
 
-def _history(record: Record) -> list[Change]:
-    return ledger.read_entries(record.version, record.tags)
-
-
 def _changes(records: Iterable[Record]) -> list[Change]:
     """Return the changes of all versions, in no order."""
-    return [change for record in records for change in _history(record)]
+    return [change for record in records for change in record.history]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from basketwise.errors import DependencyError, InputError
 from basketwise.registry.ledger import shorten, storable
+from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.mlflow.calls import unless_there
 from basketwise.registry.mlflow.database import Record
-from basketwise.registry.mlflow.files import EMBEDDED_ROOT, safe_key
 from basketwise.registry.protocol import Origin, Submission
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Run
 
 OURS = "basketwise."
 """What the name of every tag starts with that only the registry itself may set."""
@@ -34,6 +35,9 @@ PARAM_LENGTH = 6000
 TAG_LENGTH = 5000
 DIGEST_LENGTH = 36
 DATASET_NAME_LENGTH = 500
+UNNAMEABLE = r"[/:.%\"']"
+"""Characters that MLflow refuses in the name of a logged model."""
+
 BATCH = 100
 """Parameters or metrics that MLflow takes in one request."""
 
@@ -61,7 +65,7 @@ def ensure_group(client: MlflowClient, group: str, root: Path | None) -> str:
     """
     experiment = client.get_experiment_by_name(group)
     if experiment is None:
-        location = None if root is None else EMBEDDED_ROOT
+        location = None if root is None else mlflow_files.EMBEDDED_ROOT
         unless_there(lambda: client.create_experiment(group, location, KIND))
         experiment = client.get_experiment_by_name(group)
     if experiment is None or experiment.lifecycle_stage != "active":
@@ -94,10 +98,28 @@ def start(client: MlflowClient, experiment: str, submission: Submission) -> Run:
     )
 
 
-def log(client: MlflowClient, run: Run, submission: Submission) -> None:
-    """Log metrics, parameters and the data; each candidate becomes a run below this one."""
+def log_model(client: MlflowClient, run: Run, submission: Submission) -> LoggedModel:
+    """Return a new logged model, the output of a run; its files are still to be stored."""
+    from mlflow.entities import LoggedModelOutput
+
+    name = submission.tags.get("model_name", mlflow_files.MODEL)
+    model = client.create_logged_model(
+        run.info.experiment_id,
+        name=re.sub(UNNAMEABLE, "_", name),
+        source_run_id=run.info.run_id,
+        params=_params(submission.params),
+    )
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, 0)])
+    return model
+
+
+def log(client: MlflowClient, run: Run, model_id: str, submission: Submission) -> None:
+    """Log metrics, parameters and the data; each candidate becomes a run below this one.
+
+    The metrics are the logged model's too.
+    """
     run_id: str = run.info.run_id
-    _log_batches(client, run_id, submission.metrics, submission.params)
+    _log_batches(client, run_id, submission.metrics, submission.params, model_id)
     if submission.origin is not None:
         _log_data(client, run_id, submission.origin)
     for candidate in submission.candidates:
@@ -111,25 +133,54 @@ def log(client: MlflowClient, run: Run, submission: Submission) -> None:
         finish(client, child.info.run_id, submission)
 
 
-def finish(client: MlflowClient, run_id: str, submission: Submission) -> None:
-    """Close a run: it ended when the training run did, not when it was registered."""
+def finish(
+    client: MlflowClient, run_id: str, submission: Submission, model_id: str | None = None
+) -> None:
+    """Close a run and its model: it ended when the training did, not when it was registered."""
+    if model_id is not None:
+        client.finalize_logged_model(model_id, "READY")
     origin = submission.origin
     end = origin.started_at + timedelta(seconds=origin.seconds) if origin else datetime.now(UTC)
     client.set_terminated(run_id, "FINISHED", _milliseconds(end))
 
 
+def show_version(client: MlflowClient, model_id: str, group: str, version: str) -> None:
+    """Let the page of a logged model name its version."""
+    versions = json.dumps([{"name": group, "version": version}])
+    client.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})
+
+
+def fail(client: MlflowClient, run_id: str) -> None:
+    """Close a run that could not be registered, and its model."""
+    client.set_terminated(run_id, "FAILED")
+    for model in client.get_run(run_id).outputs.model_outputs:
+        client.finalize_logged_model(model.model_id, "FAILED")
+
+
+def _params(params: Mapping[str, str]) -> dict[str, str]:
+    """Return parameters as MLflow takes them; long values are cut, and say so."""
+    return {
+        mlflow_files.safe_key(name): shorten(storable(value), PARAM_LENGTH)
+        for name, value in params.items()
+    }
+
+
 def _log_batches(
-    client: MlflowClient, run_id: str, metrics: Mapping[str, float], params: Mapping[str, str]
+    client: MlflowClient,
+    run_id: str,
+    metrics: Mapping[str, float],
+    params: Mapping[str, str],
+    model_id: str | None = None,
 ) -> None:
-    """Log metrics and parameters; long values are cut, and say so."""
+    """Log metrics, a logged model's too, and parameters."""
     from mlflow.entities import Metric, Param
 
     now = _milliseconds(datetime.now(UTC))
-    points = [Metric(safe_key(name), float(value), now, 0) for name, value in metrics.items()]
-    settings = [
-        Param(safe_key(name), shorten(storable(value), PARAM_LENGTH))
-        for name, value in params.items()
+    points = [
+        Metric(mlflow_files.safe_key(name), float(value), now, 0, model_id=model_id)
+        for name, value in metrics.items()
     ]
+    settings = [Param(*param) for param in _params(params).items()]
     for begin in range(0, max(len(points), len(settings)), BATCH):
         part = slice(begin, begin + BATCH)
         client.log_batch(run_id, metrics=points[part], params=settings[part])
@@ -186,6 +237,6 @@ def search_records(client: MlflowClient, group: str) -> list[Record]:
 def version_tags(submission: Submission) -> dict[str, str]:
     """Return the submission's own tags as MLflow takes them."""
     return {
-        safe_key(name): shorten(storable(value), TAG_LENGTH)
+        mlflow_files.safe_key(name): shorten(storable(value), TAG_LENGTH)
         for name, value in submission.tags.items()
     }
