@@ -138,7 +138,7 @@ def test_no_column_is_lost_however_its_name_is_written(
         {"BASKET_ID": [994100100000001, 994100100000001, 994100100000002]},
         {"BASKET_ID": ["007", "007", "0008"], "PROD_CODE": ["01", "02", "01"]},
         {"PROD_CODE": [900001, 900002, 900001], "STORE_REGION": [1, 2, 3]},
-        {"SHOP_WEEK": [200607.0, 200607.0, None], "STORE_FORMAT": [None, None, None]},
+        {"SHOP_WEEKDAY": [2.0, 2.0, None], "STORE_FORMAT": [None, None, None]},
         {"SHOP_HOUR": pd.array([10, 10, None], dtype="Int64")},
         {"STORE_FORMAT": pd.Categorical(["LS", "LS", "MS"])},
     ],
@@ -182,7 +182,8 @@ def test_mlflows_scoring_server_answers_each_format(
     given = lines.assign(BASKET_ID=["007", "007", "0008"]).rename(columns=own)
     loaded = mlflow.pyfunc.load_model(str(own_model))
     data, kind = body(given)
-    answer = invocations(data, kind, loaded, loaded.metadata.get_input_schema())
+    schema = loaded.metadata.get_input_schema()
+    answer = invocations(data, kind, loaded, schema)  # type: ignore[no-untyped-call]
     assert answer.status == 200
     scored = pd.DataFrame(json.loads(answer.response)["predictions"])
     assert scored["basket_id"].tolist() == ["0008", "007"]

@@ -106,10 +106,11 @@ def test_mlflow_shows_run_files_state_alias_and_description(
     files = folder / "artifacts" / shown.run_id / "artifacts"
     assert (files / "attachments" / "report.html").read_text() == "a report"
 
+    assert run.outputs is not None
     (output,) = run.outputs.model_outputs
     model = client.get_logged_model(output.model_id)
     assert (str(model.status), model.source_run_id) == ("READY", shown.run_id)
-    assert {metric.key: metric.value for metric in model.metrics} == run.data.metrics
+    assert {metric.key: metric.value for metric in model.metrics or ()} == run.data.metrics
     assert model.params == run.data.params
     assert json.loads(model.tags["mlflow.modelVersions"]) == [
         {"name": config.group, "version": "2"}

@@ -61,7 +61,7 @@ def store(
     """
     from basketwise.registry.mlflow.pyfunc import write_model
 
-    run: str = model.source_run_id
+    run = str(model.source_run_id)
     with tempfile.TemporaryDirectory(prefix="basketwise-") as scratch:
         folder, attachments = Path(scratch) / MODEL, Path(scratch) / ATTACHMENTS
         if root is not None:

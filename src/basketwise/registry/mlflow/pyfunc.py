@@ -85,7 +85,7 @@ def _read_csv_as_text() -> None:
         return original(Schema(columns))
 
     if original.__module__ != __name__:
-        Schema.pandas_types = pandas_types
+        Schema.pandas_types = pandas_types  # type: ignore[assignment, method-assign]
 
 
 def write_model(folder: Path, archive: Path, model_id: str | None = None) -> None:

@@ -153,7 +153,8 @@ def show_version(client: MlflowClient, model_id: str, group: str, version: str) 
 def fail(client: MlflowClient, run_id: str) -> None:
     """Close a run that could not be registered, and its model."""
     client.set_terminated(run_id, "FAILED")
-    for model in client.get_run(run_id).outputs.model_outputs:
+    outputs = client.get_run(run_id).outputs
+    for model in outputs.model_outputs if outputs else []:
         client.finalize_logged_model(model.model_id, "FAILED")
 
 
