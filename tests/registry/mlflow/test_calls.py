@@ -12,6 +12,7 @@ from alembic.util.exc import CommandError
 from botocore.exceptions import NoCredentialsError
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
+    ENDPOINT_NOT_FOUND,
     INVALID_PARAMETER_VALUE,
     PERMISSION_DENIED,
     RESOURCE_ALREADY_EXISTS,
@@ -72,6 +73,7 @@ def newer_revision() -> CommandError:
         (EMBEDDED, FileNotFoundError(2, "No such file or directory", "model.tar.gz"), "gone"),
         (SERVER, MlflowException("no", error_code=PERMISSION_DENIED), "MLFLOW_TRACKING_TOKEN"),
         (SERVER, MlflowException("no", error_code=UNAUTHENTICATED), "MLFLOW_TRACKING_TOKEN"),
+        (SERVER, MlflowException("no", error_code=ENDPOINT_NOT_FOUND), "version 3.0 or later"),
         (SERVER, http(401, "401 Client Error"), "MLFLOW_TRACKING_USERNAME"),
         (SERVER, http(404, "404 Client Error: NOT FOUND"), "gone from the registry"),
         (SERVER, requests.ConnectionError("Max retries exceeded with url"), "can be reached"),

@@ -26,7 +26,7 @@ SQLITE = "sqlite:///"
 def open_artifacts(
     artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
 ) -> ArtifactRepository:
-    """Return where the files of ``mlflow-artifacts:/<run>/artifacts/…`` are; MLflow calls this."""
+    """Return where the files of ``mlflow-artifacts:/…`` are; MLflow calls this."""
     store = tracking_uri or get_tracking_uri()
     if not store.startswith(SQLITE):
         return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)

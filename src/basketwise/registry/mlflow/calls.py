@@ -195,7 +195,7 @@ def _advice(error: Exception, address: Address, *, full: bool) -> str:
         if status in (401, 403) or getattr(cause, "error_code", None) in REFUSED:
             return LOGIN
         if getattr(cause, "error_code", None) == "ENDPOINT_NOT_FOUND":
-            return "The server is older than MLflow 3.0: update it."
+            return "An MLflow server of version 3.0 or later is needed: check registry.uri."
         if status == 404 or isinstance(cause, FileNotFoundError):
             return (
                 "The file is gone from the registry: use another version, or train and register "
