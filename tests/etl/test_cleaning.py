@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import NO_WEEK, ROW, SOURCE, Rules, clean, settle, whole_numbers
-from basketwise.etl.reasons import REASON
+from basketwise.etl.cleaning import NO_WEEK, SOURCE, Rules, clean, settle, whole_numbers
+from basketwise.etl.reasons import REASON, ROW
 from basketwise.schema import COLUMNS
 from tests.raw_lines import LABEL, Line, line
 

@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from basketwise.concurrency import cores
 from basketwise.config import Config, without_password
@@ -95,8 +94,7 @@ def _data(data: str, config: Config) -> Check:
 
     sources = discover(data)
     first = sources[0]
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        raw = next(read_raw(first, Path(scratch), config.data), None)
+    raw = next(read_raw(first, config.data), None)
     check_split(sources, config.split.strategy, config.data)
     if raw is None:
         return Check(
@@ -106,9 +104,11 @@ def _data(data: str, config: Config) -> Check:
         raw.frame,
         rules_of(config, labelled=True),
         source=first.name,
+        rows=raw.rows,
+        malformed=raw.malformed,
         decimal_comma=raw.decimal_comma,
     )
-    lines, refused = raw.frame.height, cleaned.rejected.height
+    lines, refused = raw.records, cleaned.rejected.height
     text = f"{len(sources)} files; {first.name}: {lines:,} lines, {refused:,} unusable"
     if refused == lines:
         reasons = ", ".join(cleaned.reasons)

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import ROW, Rules, accepted_lines
+from basketwise.etl.cleaning import Rules, accepted_lines
 from basketwise.etl.header import standard_names
+from basketwise.etl.reasons import ROW
 from basketwise.schema import BASKET_ID, QUANTITY, SPEND
 from basketwise.tables import read_table
 

@@ -19,7 +19,7 @@ import polars as pl
 from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.dtypes import DTYPES, mapped_labels, refuse_damaged_ids, standard, typed
-from basketwise.etl.reasons import REASON, first_reason
+from basketwise.etl.reasons import REASON, ROW, first_reason, row_numbers
 from basketwise.schema import (
     BASKET_ID,
     COLUMN_NAMES,
@@ -32,9 +32,6 @@ from basketwise.schema import (
 from basketwise.tables import read_table
 
 SOURCE = "source"
-ROW = "row"
-"""1-based number of a line within its table, the header not counted."""
-
 DISAGREE = "disagree"
 """Whether a basket's lines carry two labels, where one row stands for several lines."""
 
@@ -182,7 +179,8 @@ def clean(
     rules: Rules,
     *,
     source: str,
-    first_row: int = 1,
+    rows: pl.Series | None = None,
+    malformed: pl.DataFrame | None = None,
     decimal_comma: bool = False,
 ) -> Cleaned:
     """Judge each line by itself.
@@ -195,8 +193,10 @@ def clean(
         How lines are judged.
     source : str
         Name of the table.
-    first_row : int
-        Number of the frame's first line within the table.
+    rows : Series, optional
+        Number of each line within the table (UInt32). Default: 1, 2, 3, …
+    malformed : DataFrame, optional
+        ``row`` and ``reason`` of the records of the table that could not be parsed.
     decimal_comma : bool
         Whether numbers may be written ``0,93``.
 
@@ -213,7 +213,8 @@ def clean(
         several baskets may share one id by now.
     """
     raw = standard(frame, source, rules.columns, labelled=rules.labelled)
-    refuse_damaged_ids(raw[BASKET_ID], source, first_row)
+    rows = row_numbers(raw.height) if rows is None else rows
+    refuse_damaged_ids(raw[BASKET_ID], source, rows)
     lines = typed(raw, decimal_comma=decimal_comma)
     label = mapped_labels(lines[LABEL], rules.labels) if rules.labelled else None
     reason = first_reason(raw, lines, label)
@@ -225,8 +226,9 @@ def clean(
         _replace(lines, no_week.new_from_index(0, height))
     # As a category, which costs next to nothing to sort or write.
     named = pl.Series(SOURCE, [source], dtype=pl.Categorical).new_from_index(0, height)
-    rows = pl.int_range(first_row, first_row + height, dtype=pl.UInt32, eager=True).alias(ROW)
-    accepted, rejected = _split(lines.hstack([named, rows]), reason)
+    accepted, rejected = _split(lines.hstack([named, rows.alias(ROW)]), reason)
+    if malformed is not None and malformed.height:
+        rejected = pl.concat([rejected, _unparsed(malformed, source)])
     if whole_numbers(accepted[BASKET_ID]):
         _replace(accepted, accepted[BASKET_ID].cast(pl.Int64))
     return Cleaned(accepted, rejected)
@@ -330,6 +332,17 @@ def whole_numbers(ids: pl.Series) -> bool:
     """Whether text ids can be stored as Int64 and be written out again letter by letter."""
     numbers = ids.cast(pl.Int64, strict=False)
     return numbers.null_count() == ids.null_count() and bool((numbers.cast(pl.String) == ids).all())
+
+
+def _unparsed(malformed: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Reject records of which nothing could be read."""
+    empty = none_rejected().schema
+    return malformed.select(
+        {SOURCE: pl.lit(source), ROW: pl.col(ROW), REASON: pl.col(REASON)}.get(name, pl.lit(None))
+        .cast(dtype)
+        .alias(name)
+        for name, dtype in empty.items()
+    )
 
 
 def _split(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:

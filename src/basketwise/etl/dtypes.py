@@ -62,10 +62,10 @@ def standard(
     return raw.with_columns(pl.col(categories).cast(pl.String)) if categories else raw
 
 
-def refuse_damaged_ids(ids: pl.Series, source: str, first_row: int) -> None:
+def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
     """Refuse a table whose basket ids went through a spreadsheet or were written as floats.
 
-    ``first_row`` is the number of the first line within the table.
+    ``rows`` are the numbers of the lines within the table.
     """
     # Damaged ids are no integers, so where every id is one there is nothing to search for.
     if ids.dtype != pl.String or ids.cast(pl.Int64, strict=False).null_count() == ids.null_count():
@@ -75,7 +75,7 @@ def refuse_damaged_ids(ids: pl.Series, source: str, first_row: int) -> None:
         if len(hits):
             raise InputError(
                 f"{source!r} has the {BASKET_ID} {ids[hits[0]]!r} in line "
-                f"{hits[0] + first_row + 1:,}: {damage}, digits may be lost ({len(hits):,} lines).",
+                f"{rows[hits[0]] + 1:,}: {damage}, digits may be lost ({len(hits):,} lines).",
                 "Export the file again without opening it in a spreadsheet, ids as whole numbers "
                 "or text.",
             )

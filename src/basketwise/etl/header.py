@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import csv
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from zipfile import BadZipFile
 
-from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.sources import Source, open_bytes
+from basketwise.etl.text import Block, check_utf8
 from basketwise.schema import COLUMNS, COMPLETE_JOURNEY, LABEL
 
 SEPARATORS = (",", ";", "\t", "|")
-MAX_HEADER_BYTES = 65_536
+_LINES_BEFORE = 20
 CALENDAR = frozenset({"SHOP_WEEK", "DATE_FROM", "DATE_TO"})
 """The columns of ``time.csv``, which dunnhumby ships beside the till lines."""
 
@@ -59,30 +56,47 @@ def standard_names(given: Iterable[str], columns: Mapping[str, str]) -> tuple[st
     return tuple(ours.get(n, f"{n} (not mapped)" if n in mapped else n) for n in names)
 
 
-def read_csv_header(source: Source, data: DataConfig) -> Header:
-    """Read a CSV's header line; an InputError if there is none, or it is no text."""
-    try:
-        with open_bytes(source) as stream:
-            first = stream.readline(MAX_HEADER_BYTES)
-    except (OSError, EOFError, zlib.error, BadZipFile) as error:
-        kind = "gzip" if source.is_gzip else "zip" if source.member else "file"
-        raise InputError(
-            f"{source.name!r} is a broken {kind}: {error}.", "Fetch or pack the file again."
-        ) from error
-    if not first.strip():
-        raise InputError(
-            f"{source.name!r} is empty.",
-            "Remove it, or deliver it again with its header and lines.",
-        )
-    try:
-        text = first.decode("utf-8-sig" if data.encoding == "utf-8" else data.encoding)
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"The header of {source.name!r} is not {data.encoding}: byte {error.start} is "
-            f"0x{first[error.start]:02x}.",
-            "Set data.encoding to 'latin-1' or 'cp1252' if the file is written so.",
-        ) from error
-    return parse_header(text, data.columns)
+def read_header(
+    block: Block, source: str, columns: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Header, int, int]:
+    """Read the header line of a CSV.
+
+    Parameters
+    ----------
+    block : Block
+        The beginning of its text.
+    source : str
+        What errors call it.
+    columns : mapping of str to str
+        A retailer's own column names by ours.
+
+    Returns
+    -------
+    header : Header
+    end : int
+        Where it ends in the text, in bytes.
+    line : int
+        The number of its line, from 1: blank lines before it are skipped, and so is the line
+        ``sep=;`` that spreadsheets write.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is not UTF-8.
+    """
+    end, text = 0, block.text
+    for line in range(block.line, block.line + _LINES_BEFORE):
+        start, end = end, text.find(b"\n", end) + 1 or len(text)
+        first = text[start:end]
+        if first.strip() and not first.lower().startswith(b"sep="):
+            check_utf8(first, source, line)
+            return parse_header(first.decode(), columns), end, line
+    raise InputError(
+        f"{source!r} is empty."
+        if not block.text.strip()
+        else f"{source!r} has no header in its first {_LINES_BEFORE} lines.",
+        "Remove it, or deliver it again with its header and lines.",
+    )
 
 
 def parse_header(line: str, columns: Mapping[str, str] = MappingProxyType({})) -> Header:

@@ -80,18 +80,19 @@ def build_silver(
 
     def read_table(number: int, source: Source) -> _Table:
         parts, rejected, lines = [], [], 0
-        frames = read_raw(source, scratch, data, labelled=rules.labelled)
+        frames = read_raw(source, data, labelled=rules.labelled)
         for piece, raw in enumerate(frames):
             cleaned = clean(
                 raw.frame,
                 rules,
                 source=source.name,
-                first_row=raw.first_row,
+                rows=raw.rows,
+                malformed=raw.malformed,
                 decimal_comma=raw.decimal_comma,
             )
             parts += land(cleaned, landing, number=number, piece=piece)
             rejected.append(cleaned.rejected)
-            lines += raw.frame.height
+            lines += raw.records
         record = FileRecord(
             name=source.name, sha256=sha256(source.path), bytes=source.size, lines=lines
         )

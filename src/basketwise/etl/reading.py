@@ -6,60 +6,85 @@ file's values keep their types. Large files come in several frames, so that memo
 
 from __future__ import annotations
 
-import shutil
-import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from lzma import LZMAError
+from typing import IO
+from zipfile import BadZipFile
 
 import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.diagnosis import explain
-from basketwise.etl.header import Header, check_columns, read_csv_header, standard_names
-from basketwise.etl.sources import Source
+from basketwise.etl.header import Header, check_columns, read_header, standard_names
+from basketwise.etl.reasons import REASON, ROW, row_numbers
+from basketwise.etl.records import Malformed, Records, split_records
+from basketwise.etl.sources import Source, open_bytes
+from basketwise.etl.text import blocks, check_utf8
 
 BATCH_ROWS = 1_000_000
-WHOLE_BELOW = 64 * 2**20
-"""Tables of fewer bytes are read in one piece (gzip counts eightfold)."""
+WHOLE_BELOW = 16 * 2**20
+"""Parquet files of fewer bytes are read in one piece."""
+
+BROKEN = (OSError, EOFError, zlib.error, LZMAError, BadZipFile)
+"""What reading a file raises that is damaged or cut off."""
+
+_MALFORMED = {ROW: pl.UInt32, REASON: pl.String}
 
 
 @dataclass(frozen=True)
 class RawFrame:
-    """Some lines of one table: the known columns that are present.
+    """Some records of one table: the known columns that are present.
 
-    ``first_row`` is the number of the frame's first line within the table, from 1, the header not
-    counted. ``decimal_comma``: whether numbers may be written ``0,93`` (in files separated by
-    ``;``).
+    Attributes
+    ----------
+    frame
+        One row per record that can be parsed.
+    rows
+        Of each of them, the number of its line within the table (UInt32): from 1, the header not
+        counted.
+    malformed
+        One row per record that cannot be parsed: ``row``, ``reason``.
+    decimal_comma
+        Whether numbers may be written ``0,93`` (in files separated by ``;``).
     """
 
     frame: pl.DataFrame
-    first_row: int
-    decimal_comma: bool
+    rows: pl.Series
+    malformed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_MALFORMED))
+    decimal_comma: bool = False
+
+    @property
+    def records(self) -> int:
+        """How many records there are, malformed ones included."""
+        return self.frame.height + self.malformed.height
 
 
 def read_raw(
-    source: Source, scratch: Path, data: DataConfig | None = None, *, labelled: bool = True
+    source: Source,
+    data: DataConfig | None = None,
+    *,
+    labelled: bool = True,
+    block: int | None = None,
 ) -> Iterator[RawFrame]:
-    """Read one table in frames of at most a million lines.
+    """Read one table in frames of bounded size.
 
     Parameters
     ----------
     source : Source
         What to read.
-    scratch : Path
-        Folder for unpacked or recoded copies; they are removed again.
     data : DataConfig, optional
         How files are laid out: encoding and column names.
     labelled : bool
         Whether the label column is required.
+    block : int, optional
+        About how many bytes of a text are read at once.
 
     Yields
     ------
     RawFrame
-        In file order. dunnhumby's calendar file yields nothing.
+        In file order, at least one. dunnhumby's calendar file yields nothing.
 
     Raises
     ------
@@ -70,80 +95,110 @@ def read_raw(
     if source.is_parquet:
         yield from _read_parquet(source, data, labelled=labelled)
         return
-    header = read_csv_header(source, data)
-    if header.is_calendar:
-        return
-    check_columns(source.name, header.names, labelled=labelled)
-    with_text = scratch / f"{abs(hash((source.path, source.member))):x}.csv"
     try:
-        path = _as_utf8_file(source, with_text, data.encoding)
-        whole = source.size * (8 if source.is_gzip else 1) < WHOLE_BELOW
-        lines = 0
-        for frame in _frames(_scan_csv(path, header), whole=whole):
-            yield RawFrame(frame, lines + 1, decimal_comma=header.separator == ";")
-            lines += frame.height
-    except (
-        pl.exceptions.PolarsError,
-        OSError,
-        EOFError,
-        UnicodeError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
-        raise explain(source, header, data.encoding, error) from error
-    finally:
-        with_text.unlink(missing_ok=True)
-    if lines == 0:
+        with open_bytes(source) as stream:
+            yield from read_csv(stream, source.name, data, labelled=labelled, block=block)
+    except BROKEN as error:
+        kind = "gzip" if source.is_gzip else "zip" if source.member else "file"
         raise InputError(
-            f"{source.name!r} has a header but no lines.", "Remove it, or deliver it again."
-        )
+            f"{source.name!r} is a broken {kind}: {error}.",
+            "Fetch or pack the file again; nothing of it was used.",
+        ) from error
 
 
-def _frames(lazy: pl.LazyFrame, *, whole: bool) -> Iterator[pl.DataFrame]:
-    if whole:
-        yield lazy.collect()
-    else:
-        yield from lazy.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
-
-
-def _as_utf8_file(source: Source, target: Path, encoding: str) -> Path:
-    """Give a file that Polars can read: the source itself wherever that is possible."""
-    if source.member is not None:
-        with (
-            zipfile.ZipFile(source.path) as archive,
-            archive.open(source.member) as packed,
-            target.open("wb") as out,
-        ):
-            shutil.copyfileobj(packed, out, 2**20)
-        if encoding == "utf-8":
-            return target
-        packed_copy = target.rename(target.with_suffix(".packed"))
+def read_csv(
+    stream: IO[bytes],
+    name: str,
+    data: DataConfig,
+    *,
+    labelled: bool = True,
+    block: int | None = None,
+) -> Iterator[RawFrame]:
+    """Read a CSV from a stream of its uncompressed bytes; see :func:`read_raw`."""
+    header: Header | None = None
+    pending, accepted, first_refused = b"", 0, None
+    for part in blocks(stream, name, data.encoding, block):
+        text, line = part.text, part.line
+        if header is None:
+            header, end, header_line = read_header(part, name, data.columns)
+            if header.is_calendar:
+                return
+            check_columns(name, header.names, labelled=labelled)
+            text, line = text[end:], header_line + 1
+        if pending:
+            line -= pending.count(b"\n")
+            text = pending + text
+        records = split_records(text, header.separator, len(header.names), final=part.final)
+        pending = records.pending
+        if not records.height:
+            continue
+        if records.malformed and first_refused is None:
+            first_refused = records.malformed[0]._replace(line=records.malformed[0].line + line)
+        accepted += records.count
         try:
-            _recode(packed_copy, target, encoding)
-        finally:
-            packed_copy.unlink()
-        return target
-    if encoding == "utf-8":
-        return source.path
-    _recode(source.path, target, encoding)
-    return target
+            frame = _parse(records, header)
+        except pl.exceptions.PolarsError as error:
+            check_utf8(text, name, line)
+            raise InputError(f"{name!r} cannot be read: {error}.", "Save it again.") from error
+        if frame.height != records.count:
+            raise InputError(
+                f"{name!r} cannot be read between lines {line:,} and {line + records.height:,}: "
+                f"{records.count:,} records are there, and not as many were parsed.",
+                "Save the file again as UTF-8 with one record per line.",
+            )
+        yield _raw_frame(records, frame, line - header_line, header.separator == ";")
+    if header is None or accepted:
+        return
+    if first_refused is not None:
+        raise _refused(name, first_refused, header)
+    yield RawFrame(_parse(Records(b"", None, 0), header), row_numbers(0))
 
 
-def _recode(path: Path, target: Path, encoding: str) -> None:
-    import gzip
+def _parse(records: Records, header: Header) -> pl.DataFrame:
+    positions = header.positions()
+    if not records.count:
+        return pl.DataFrame(schema=dict.fromkeys(positions, pl.String))
+    frame = pl.read_csv(
+        records.text,
+        has_header=False,
+        separator=header.separator,
+        quote_char='"' if b'"' in records.text else None,
+        schema={str(number): pl.String for number in range(len(header.names))},
+        columns=list(positions.values()),
+    )
+    return frame.select(pl.col(str(i)).alias(name) for name, i in positions.items())
 
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    with (
-        opener(path, "rt", encoding=encoding, newline="") as read,
-        target.open("w", encoding="utf-8", newline="") as write,
-    ):
-        shutil.copyfileobj(read, write, 2**20)
+
+def _raw_frame(
+    records: Records, frame: pl.DataFrame, first_row: int, decimal_comma: bool
+) -> RawFrame:
+    if records.lines is None:
+        rows = row_numbers(frame.height, first_row)
+    else:
+        rows = pl.Series(ROW, records.lines + first_row, dtype=pl.UInt32)
+    malformed = pl.DataFrame(
+        {
+            ROW: [record.line + first_row for record in records.malformed],
+            REASON: [record.reason for record in records.malformed],
+        },
+        schema=_MALFORMED,
+    )
+    return RawFrame(frame, rows, malformed, decimal_comma)
 
 
-def _scan_csv(path: Path, header: Header) -> pl.LazyFrame:
-    lazy = pl.scan_csv(path, separator=header.separator, infer_schema=False, glob=False)
-    names = lazy.collect_schema().names()
-    return lazy.select(pl.col(names[i]).alias(name) for name, i in header.positions().items())
+def _refused(name: str, record: Malformed, header: Header) -> InputError:
+    """Say why a table is refused of which every record is malformed."""
+    if record.fields:
+        return InputError(
+            f"{name!r} has {record.fields} fields in line {record.line:,} where its header has "
+            f"{len(header.names)}, and no other line fits either.",
+            f"Quote values that contain {header.separator!r}.",
+        )
+    return InputError(
+        f"{name!r} has no line that can be read; line {record.line:,}: "
+        f"{record.reason.replace('_', ' ')}.",
+        "Check the quotes; a quote within a quoted value is written twice.",
+    )
 
 
 def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterator[RawFrame]:
@@ -156,12 +211,14 @@ def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterat
             return
         check_columns(source.name, header.names, labelled=labelled)
         known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
-        for frame in _frames(known, whole=source.size * 4 < WHOLE_BELOW):
-            yield RawFrame(frame, lines + 1, decimal_comma=False)
+        if source.size * 4 < WHOLE_BELOW:
+            frames: Iterator[pl.DataFrame] = iter([known.collect()])
+        else:
+            frames = known.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
+        for frame in frames:
+            yield RawFrame(frame, row_numbers(frame.height, lines + 1))
             lines += frame.height
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(
             f"{source.name!r} cannot be read as Parquet: {error}.", "Write the file again."
         ) from error
-    if lines == 0:
-        raise InputError(f"{source.name!r} contains no lines.", "Remove it, or deliver it again.")

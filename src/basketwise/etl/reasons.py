@@ -8,6 +8,9 @@ from basketwise.schema import BASKET_ID, COLUMNS, LABEL, PROD_CODE, QUANTITY, SH
 
 REASON = "reason"
 
+ROW = "row"
+"""Number of a line within its table, from 1, the header not counted."""
+
 _WEEKS = (1900_01, 2999_54)
 _REQUIRED = {
     # By column: the reason where nothing is given, the reason where it cannot be read.
@@ -57,6 +60,11 @@ def first_reason(raw: pl.DataFrame, typed: pl.DataFrame, label: pl.Series | None
             applies = applies.fill_null(False)
             first = pl.Series(REASON, [text]).new_from_index(0, raw.height).zip_with(applies, first)
     return first
+
+
+def row_numbers(height: int, first: int = 1) -> pl.Series:
+    """Return the numbers of the lines of a table, or of a part that starts with ``first``."""
+    return pl.int_range(first, first + height, dtype=pl.UInt32, eager=True).alias(ROW)
 
 
 def _given(column: pl.Series) -> pl.Series:

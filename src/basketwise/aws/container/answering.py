@@ -9,16 +9,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from io import BytesIO
 from typing import Any
 
 import polars as pl
 
+from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import clean, none_usable, settle
-from basketwise.etl.reading import read_raw
-from basketwise.etl.sources import discover
+from basketwise.etl.reading import read_csv
 from basketwise.model import Model
 from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL, PREDICTED, PROBABILITIES
 from basketwise.tables import read_table
@@ -45,6 +44,9 @@ class Request:
     """Their ids as they were sent, in that order; None where the lines came as CSV."""
     decimal_comma: bool = False
     """Whether numbers may be written ``0,93``."""
+    rows: pl.Series | None = None
+    malformed: pl.DataFrame | None = None
+    """Records that could not be parsed, as :class:`basketwise.etl.reading.RawFrame` has them."""
 
 
 def media_type(content_type: str) -> str | None:
@@ -106,7 +108,14 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
     InputError
         If a required column is absent, or no line can be used.
     """
-    judged = clean(request.lines, model.rules, source=BODY, decimal_comma=request.decimal_comma)
+    judged = clean(
+        request.lines,
+        model.rules,
+        source=BODY,
+        rows=request.rows,
+        malformed=request.malformed,
+        decimal_comma=request.decimal_comma,
+    )
     cleaned = settle(judged, model.rules)
     if cleaned.lines.is_empty():
         raise none_usable(cleaned.rejected.height, cleaned.reasons)
@@ -153,14 +162,16 @@ def _from_json(body: bytes) -> Request:
 
 
 def _from_csv(body: bytes) -> Request:
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        path = Path(scratch) / BODY
-        path.write_bytes(body)
-        frames = list(read_raw(discover(str(path))[0], Path(scratch), labelled=False))
+    frames = list(read_csv(BytesIO(body), BODY, DataConfig(), labelled=False))
     if not frames:
         raise InputError("The body contains no till lines.", _FORM)
-    lines = pl.concat([raw.frame for raw in frames])
-    return Request(lines, None, frames[0].decimal_comma)
+    return Request(
+        pl.concat([raw.frame for raw in frames]),
+        None,
+        frames[0].decimal_comma,
+        pl.concat([raw.rows for raw in frames]),
+        pl.concat([raw.malformed for raw in frames]),
+    )
 
 
 def _id(basket: Any, number: int) -> str | int:
