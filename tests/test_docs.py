@@ -19,6 +19,7 @@ import basketwise
 from basketwise.cli import cli
 from basketwise.config import Config, Section
 from basketwise.etl.metadata import Metadata
+from basketwise.etl.records import MALFORMED
 from basketwise.features.groups import columns_of
 from basketwise.features.product_index.table import COLUMNS as INDEX_COLUMNS
 from basketwise.plugins import COMMANDS
@@ -384,7 +385,7 @@ def rejection_reasons() -> set[str]:
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found |= {node.value} if REASON_NAME.fullmatch(node.value) else set()
-    return found
+    return found | set(MALFORMED)
 
 
 @pytest.mark.parametrize(
