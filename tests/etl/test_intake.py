@@ -220,3 +220,15 @@ def test_a_retailers_own_column_names(tmp_path: Path, suffix: str) -> None:
     write_csv(tmp_path / "ours" / "a.csv", ONE)
     expected = take_in(tmp_path / "ours", tmp_path / "expected")
     assert taken.accepted.drop("source").equals(expected.accepted.drop("source"))
+
+
+def test_a_table_without_lines_is_named_among_others_and_refused_alone(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    write_csv(raw / "a.csv", [line()])
+    header = (raw / "a.csv").read_text().splitlines()[0]
+    (raw / "b.csv").write_text(header)
+    intake = take_in(raw, tmp_path / "out").intake
+    assert intake.warnings() == ["b.csv: no lines"]
+    (raw / "a.csv").unlink()
+    with pytest.raises(InputError, match=r"There are no lines in 'b\.csv'"):
+        take_in(raw, tmp_path / "other")

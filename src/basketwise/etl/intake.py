@@ -11,6 +11,7 @@ import polars as pl
 from basketwise.concurrency import worker_pool
 from basketwise.config import DataConfig
 from basketwise.digests import sha256
+from basketwise.errors import InputError
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Rules, clean, contradictions, none_usable
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
 from basketwise.etl.reading import read_raw
@@ -34,6 +35,8 @@ class Intake:
     rejected: Counter[str] = field(default_factory=Counter)
     parts: dict[int, list[Part]] = field(default_factory=dict)
     rejected_files: int = 0
+    empty: list[str] = field(default_factory=list)
+    """Tables without lines, as Spark writes for empty partitions."""
 
     def warnings(self) -> list[str]:
         """Say what is odd about the files, though they could be used."""
@@ -44,6 +47,9 @@ class Intake:
             first = seen.setdefault(file.sha256, file.name)
             if file.name.partition("/")[0] != first.partition("/")[0]:
                 warnings.append(f"{file.name} has the same content as {first}")
+        if self.empty:
+            more = f" and {len(self.empty) - 1} more" if len(self.empty) > 1 else ""
+            warnings.append(f"{self.empty[0]}{more}: no lines")
         if NO_WEEK in self.parts:
             warnings.append(f"some files have no column {SHOP_WEEK}: their lines share a partition")
         return warnings
@@ -54,6 +60,7 @@ class _Table:
     """What was read of one raw table: its parts by week, and its rejected lines by frame."""
 
     record: FileRecord
+    empty: bool
     parts: list[Part]
     rejected: list[pl.DataFrame]
 
@@ -79,7 +86,7 @@ def build_silver(
     rejected.mkdir(parents=True)
 
     def read_table(number: int, source: Source) -> _Table:
-        parts, rejected, lines = [], [], 0
+        parts, rejected, lines, empty = [], [], 0, False
         frames = read_raw(source, data, labelled=rules.labelled)
         for piece, raw in enumerate(frames):
             cleaned = clean(
@@ -93,10 +100,11 @@ def build_silver(
             parts += land(cleaned, landing, number=number, piece=piece)
             rejected.append(cleaned.rejected)
             lines += raw.records
+            empty = not lines
         record = FileRecord(
             name=source.name, sha256=sha256(source.path), bytes=source.size, lines=lines
         )
-        return _Table(record, parts, rejected)
+        return _Table(record, empty, parts, rejected)
 
     read = Intake()
     # Each file that is being read brings one partition into memory.
@@ -115,6 +123,8 @@ def build_silver(
 def _gather(read: Intake, table: _Table, folder: Path) -> None:
     read.files.append(table.record)
     read.lines += table.record.lines
+    if table.empty:
+        read.empty.append(table.record.name)
     for part in table.parts:
         read.parts.setdefault(part.week, []).append(part)
     for rejected in table.rejected:
@@ -131,6 +141,11 @@ def _reject(read: Intake, lines: pl.DataFrame, folder: Path) -> None:
 
 def _settle_all(read: Intake, silver: Path, rules: Rules, tick: Tick) -> Survey:
     parts = [part for own in read.parts.values() for part in own]
+    if read.empty and not read.lines:
+        raise InputError(
+            f"There are no lines in {', '.join(map(repr, read.empty[:3]))}.",
+            "Deliver the data again.",
+        )
     if not parts:
         raise none_usable(read.lines, dict(read.rejected.most_common()))
     # One text id anywhere makes all ids text: a column has one type.
