@@ -144,7 +144,7 @@ def test_malformed_json_is_refused_with_the_reason(scorer: Model, sent: bytes, s
         (b"", "is empty"),
         (b"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n", "no lines"),
         (b"BASKET_ID,PROD_CODE,SPEND\n1,P,2\n", "QUANTITY"),
-        (b"\xff\xfe,\n", "not utf-8"),
+        (b"\xe9,\n", "not UTF-8"),
         (b"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,P,2,1,7,8\n", "body.csv"),
     ],
 )
