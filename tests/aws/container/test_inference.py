@@ -34,16 +34,6 @@ def test_the_four_functions_serve_a_model_folder(
     assert json.loads(text)["rejected"] == {"duplicate_line": 1}
 
 
-def test_settings_come_from_the_environment(
-    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unpack(evaluated.archive, tmp_path)
-    monkeypatch.setenv("BASKETWISE_ETL__DUPLICATES", "keep")
-    found = predict_fn(input_fn(LINES, "text/csv"), model_fn(str(tmp_path)))
-    assert not isinstance(found, Refused)
-    assert found["rejected"] == {}
-
-
 def test_a_changed_model_is_not_loaded(evaluated: Evaluated, tmp_path: Path) -> None:
     unpack(evaluated.archive, tmp_path)
     (tmp_path / "metadata.json").write_text("{}")
