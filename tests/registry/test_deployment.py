@@ -271,6 +271,17 @@ def test_other_versions_leave_the_latest_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("state", [ApprovalState.PENDING, ApprovalState.REJECTED])
+def test_only_an_approved_version_becomes_the_latest(tmp_path: Path, state: ApprovalState) -> None:
+    write_deployment_config(tmp_path, document(), latest=True, at=AT)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+
+    with pytest.raises(InputError, match=f"only name an Approved version; version 3 is {state}"):
+        write_deployment_config(tmp_path, document(state), latest=True, at=AT)
+
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 def test_a_file_of_the_same_second_is_never_overwritten(tmp_path: Path) -> None:
     paths = [
         write_deployment_config(tmp_path, {**document(), "n": n}, latest=False, at=AT)

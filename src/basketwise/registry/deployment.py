@@ -158,9 +158,18 @@ def write_deployment_config(
 
     Raises
     ------
+    InputError
+        If the ``latest`` is not of an Approved version; nothing is written then.
     WorkspaceError
         If the folder cannot be written to.
     """
+    status = document["model_info"]["approval_status"]
+    if latest and status != ApprovalState.APPROVED:
+        raise InputError(
+            f"{LATEST} may only name an Approved version; version "
+            f"{document['metadata']['model_version']} is {status}.",
+            "Approve the version first, or export it without making it the latest.",
+        )
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with writing(
         f"The deployment configuration cannot be written to {folder}",
