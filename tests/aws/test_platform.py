@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -47,11 +47,11 @@ def platform(cloud: Cloud) -> SageMakerPlatform:
     )
 
 
-def etl_job(data: str, folder: Path) -> EtlJob:
+def etl_job(data: str, folder: Path, inputs: Mapping[str, str] | None = None) -> EtlJob:
     silver, gold, scratch = (folder / name for name in ("silver", "gold", "scratch"))
     for place in (silver, gold, scratch):
         place.mkdir(parents=True)
-    return EtlJob(data, silver, gold, scratch)
+    return EtlJob(data, silver, gold, scratch, inputs=inputs or {})
 
 
 def test_weeks_that_lay_there_before_are_not_taken_for_the_jobs(
@@ -100,11 +100,11 @@ def test_a_file_that_changed_since_it_was_looked_at_is_not_taken_for_it(
     platform: SageMakerPlatform, tmp_path: Path
 ) -> None:
     raw = delivered(tmp_path / "raw", delivery(180))
-    platform.inputs(str(raw), CONFIG)
+    planned = platform.inputs(str(raw), CONFIG)
     delivered(tmp_path / "raw", delivery(90))
 
     with pytest.raises(DependencyError, match="silver was made from other files"):
-        platform.etl(etl_job(str(raw), tmp_path / "out"), CONFIG, lambda *_: None)
+        platform.etl(etl_job(str(raw), tmp_path / "out", planned), CONFIG, lambda *_: None)
 
 
 def test_a_training_on_other_features_is_not_taken(
@@ -128,14 +128,14 @@ def test_a_training_on_other_features_is_not_taken(
 
 
 def test_settings_that_no_job_takes_are_refused_before_anything_is_sent(
-    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+    cloud: Cloud, platform: SageMakerPlatform
 ) -> None:
-    raw = delivered(tmp_path / "raw", delivery())
     two = Config.model_validate({"training": {"models": ["logistic", "xgboost"]}})
 
     with pytest.raises(ConfigError, match="a training job takes one model, or all"):
-        platform.inputs(str(raw), two)
+        platform.start({"till.csv": "9f86"}, two)
 
+    assert not platform.started
     assert cloud.keys("") == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,10 @@ class Subject:
     """How many pieces of a training it has kept; the job's folder for them is given."""
     refuses: type[BasketwiseError] = InputError
     """What a stage's complaint about the data arrives as."""
+    starts: list[Mapping[str, str]] | None = None
+    """Runs that were started, by their inputs; None where a start needs no record."""
+    written: Callable[[], list[str]] = list
+    """Files that are stored outside of the jobs' folders."""
 
 
 def local(_: pytest.FixtureRequest, __: Path) -> Iterator[Subject]:
@@ -44,7 +48,7 @@ def local(_: pytest.FixtureRequest, __: Path) -> Iterator[Subject]:
 
 def sagemaker(request: pytest.FixtureRequest, folder: Path) -> Iterator[Subject]:
     with running_cloud(request.getfixturevalue("s3_server"), folder / "cloud") as cloud:
-        config = AwsConfig(region=REGION)
+        config, starts = AwsConfig(region=REGION), list[Mapping[str, str]]()
         platform = SageMakerPlatform(
             sagemaker=client("sagemaker", config),
             logs=client("logs", config),
@@ -54,9 +58,14 @@ def sagemaker(request: pytest.FixtureRequest, folder: Path) -> Iterator[Subject]
             run_id="run-contract",
             tell=lambda _: None,
             poll=0.1,
+            on_start=starts.append,
         )
         yield Subject(
-            platform, lambda _: len(cloud.keys("checkpoints", "run-contract")), DependencyError
+            platform,
+            lambda _: len(cloud.keys("checkpoints", "run-contract")),
+            DependencyError,
+            starts,
+            lambda: [*cloud.keys(""), *cloud.jobs.jobs],
         )
 
 
@@ -90,6 +99,19 @@ def test_the_raw_tables_are_named_by_their_content(platform: Platform, tmp_path:
     raw = delivered(tmp_path / "raw", delivery())
 
     assert platform.inputs(str(raw), CONFIG) == {"till.csv": sha256(raw / "till.csv")}
+
+
+def test_only_start_starts_a_run(subject: Subject, tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    inputs = subject.platform.inputs(str(raw), CONFIG)
+
+    assert subject.platform.inputs(str(raw), CONFIG) == inputs
+    assert not subject.starts
+
+    subject.platform.start(inputs, CONFIG)
+
+    assert subject.starts in (None, [inputs])
+    assert subject.written() == []
 
 
 def test_data_that_do_not_allow_the_split_are_refused(platform: Platform, tmp_path: Path) -> None:

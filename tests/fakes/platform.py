@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +20,15 @@ class RecordedPlatform:
     gold: Path
     trained: Path
     jobs: list[EtlJob | TrainingJob] = field(default_factory=list)
+    starts: list[Mapping[str, str]] = field(default_factory=list)
     fails: Exception | None = None
     in_place: bool = False
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
         return digests(discover(data))
+
+    def start(self, inputs: Mapping[str, str], config: Config) -> None:
+        self.starts.append(inputs)
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         self._start(job)

@@ -90,6 +90,7 @@ def test_a_run_hands_staged_folders_from_stage_to_stage(
     assert isinstance(etl, EtlJob)
     assert isinstance(train, TrainingJob)
     assert etl.data == raw
+    assert platform.starts == [etl.inputs] == [digests(discover(raw))]
     assert etl.clean
     assert train.gold == etl.gold
     assert not etl.gold.exists()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -61,12 +61,10 @@ class SageMakerPlatform:
         Seconds between two questions about a job.
     nonce
         Sets jobs apart from all earlier ones that did the same; empty: those are as good.
-    begin
-        Told what the data contain, before anything is sent; may refuse.
-    has_begun
-        Whether the run can be picked up again.
-    planned
-        What the data contained when the run was planned, by their path, until ETL has used it.
+    on_start
+        Called with the digests of the raw files before anything is uploaded; may refuse them.
+    started
+        Whether the run can be resumed.
     current
         The job that is being followed, and has not ended as far as is known.
     """
@@ -80,30 +78,29 @@ class SageMakerPlatform:
     tell: Callable[[str], None]
     poll: float = POLL_SECONDS
     nonce: str = ""
-    begin: Callable[[dict[str, str]], None] = lambda _: None
-    has_begun: bool = False
-    planned: dict[str, dict[str, str]] = field(default_factory=dict)
+    on_start: Callable[[Mapping[str, str]], None] = lambda _: None
+    started: bool = False
     current: tuple[Kind, str] | None = None
     in_place: bool = True
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
-        """Begin the run on raw tables, local or in the bucket; return what names their content.
+        """Return the digest of each raw table, local or in the bucket."""
+        if is_address(data):
+            return inputs_in_bucket(self.s3, self.names, data)
+        return LocalPlatform().inputs(data, config)
 
-        Data and settings that no job takes are refused before anything is sent.
-        """
-        inputs = self._inputs(data, config)
+    def start(self, inputs: Mapping[str, str], config: Config) -> None:
+        """Record the run, unless its jobs cannot take the settings."""
         etl_job(self.names, config, self.run_id)
         training_job(self.names, config, self.run_id)
-        self.begin(inputs)
-        self.has_begun = True
-        self.planned[data] = inputs
-        return inputs
+        self.on_start(inputs)
+        self.started = True
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold`` of the workspace, and copy both here."""
         if job.clean:
-            # What the run was planned on: a file that has changed since is not taken for it.
-            work = self.planned.pop(job.data, None) or self._inputs(job.data, config)
+            # Of the planned run, so that a file which has changed since is not mistaken for it.
+            work = job.inputs or self.inputs(job.data, config)
             raw = send_raw(self.s3, self.names, job.data, tick)
         else:
             work, raw = self._publish(job.silver, SILVER), ""
@@ -152,17 +149,12 @@ class SageMakerPlatform:
         if self.current is not None:
             jobs.stop(self.sagemaker, *self.current)
 
-    def _inputs(self, data: str, config: Config) -> dict[str, str]:
-        if is_address(data):
-            return inputs_in_bucket(self.s3, self.names, data)
-        return LocalPlatform().inputs(data, config)
-
     def _run(
         self,
         kind: Kind,
         request: dict[str, Any],
         config: Config,
-        work: dict[str, str],
+        work: Mapping[str, str],
         tick: Tick,
         take: Callable[[JobState], None],
     ) -> None:
@@ -173,7 +165,7 @@ class SageMakerPlatform:
             settings=environment(config),
             code=code_hash(),
             nonce=self.nonce,
-            work=work,
+            work=dict(work),
         )
         request = marked(request, digest)
         send_code(self.s3, self.names, tick)

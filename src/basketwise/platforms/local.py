@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from basketwise.config import Config
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
@@ -21,6 +23,9 @@ class LocalPlatform:
         sources = discover(local_copy(data, config.aws))
         check_split(sources, config.split.strategy, config.data)
         return digests(sources)
+
+    def start(self, inputs: Mapping[str, str], config: Config) -> None:
+        """Do nothing: the stages start when they are called."""
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""

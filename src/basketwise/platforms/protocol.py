@@ -6,7 +6,8 @@ files it leaves, never from a return value, so that a stage can as well run in a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,8 @@ class EtlJob:
     scratch: Path
     clean: bool = True
     """Whether ``silver`` is to be made; otherwise it is there already."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """What :meth:`Platform.inputs` returned when the run was planned."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,16 @@ class Platform(Protocol):
         """
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
-        """Return what names the content of each raw table, by the table's name.
+        """Return what names the content of each raw table, by the table's name; changes nothing.
 
         Raises InputError if there are none, or if they do not allow the chosen split.
+        """
+
+    def start(self, inputs: Mapping[str, str], config: Config) -> None:
+        """Start a run on raw tables of this content, before its first job.
+
+        Raises ConfigError if a job cannot take the settings, or if a run of the same name was
+        started with others.
         """
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:

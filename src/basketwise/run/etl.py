@@ -32,6 +32,7 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
     config, workspace, force = context.config, context.workspace, context.force
     with context.reporter.stage("ETL") as log:
         inputs, source = context.platform.inputs(data, config), context.source or data
+        context.platform.start(inputs, config)
         silver_plan = planned("silver", inputs, config, source=source)
         interrupted = staging.left / SILVER
         silver_decision = look_up(silver_plan, [workspace.folder(SILVER), interrupted], force=force)
@@ -45,7 +46,7 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
             gold_decision = look_up(gold_plan, [workspace.folder(GOLD), interrupted], force=force)
             gold = settle(gold_decision, interrupted, staging.gold)
         if isinstance(gold_decision, Stale):
-            job = EtlJob(data, silver, gold, staging.scratch, clean=clean)
+            job = EtlJob(data, silver, gold, staging.scratch, clean, inputs)
             context.platform.etl(job, config, log.tick)
             if clean:
                 seal(silver_plan, silver)

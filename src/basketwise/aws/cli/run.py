@@ -147,8 +147,8 @@ def _platform(
         tell=say,
         poll=config.aws.poll_seconds,
         nonce=record.nonce,
-        begin=lambda inputs: begin(
-            workspace.storage, record.model_copy(update={"inputs": digest_of(inputs=inputs)})
+        on_start=lambda inputs: begin(
+            workspace.storage, record.model_copy(update={"inputs": digest_of(inputs=dict(inputs))})
         ),
     )
 
@@ -163,13 +163,13 @@ def _resumable(platform: SageMakerPlatform, workspace: Workspace) -> Iterator[No
     try:
         yield
     except KeyboardInterrupt as error:
-        if not platform.has_begun:
+        if not platform.started:
             raise
         raise KeyboardInterrupt(
             f"{_asked_to_stop(platform)}Pick the run up with:\n  {again}"
         ) from error
     except DependencyError as error:
-        if not platform.has_begun:
+        if not platform.started:
             raise
         _, job = platform.current or ("", "")
         goes_on = f"The job {job} may go on by itself. " if job else ""
