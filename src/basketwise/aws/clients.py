@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from basketwise.aws.errors import translated
-from basketwise.config import AwsConfig
+from basketwise.config import AwsConfig, without_password
 from basketwise.errors import ConfigError, DependencyError
 
 INSTALL = "pip install boto3"
@@ -26,7 +26,7 @@ def client(service: str, config: AwsConfig) -> Any:
     DependencyError
         If boto3 is not installed.
     ConfigError
-        If no region is known.
+        If no region is known, or the endpoint is not a URL.
     """
     try:
         import boto3
@@ -35,9 +35,18 @@ def client(service: str, config: AwsConfig) -> Any:
         raise DependencyError("AWS needs the package boto3.", f"Install it: {INSTALL}") from error
     # Adaptive: a throttled client slows down by itself instead of failing.
     options = BotoConfig(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10)
-    # The region too is read from the profile, which may not exist.
-    with translated(f"open {service}"):
-        session: Any = boto3.Session(region_name=config.region or None)
-        if not session.region_name:
-            raise ConfigError("No AWS region is known.", "Set aws.region, or AWS_DEFAULT_REGION.")
-        return session.client(service, endpoint_url=config.endpoint_url or None, config=options)
+    endpoint = config.endpoint_url or None
+    try:
+        # The region too is read from the profile, which may not exist.
+        with translated(f"open {service}"):
+            session: Any = boto3.Session(region_name=config.region or None)
+            if not session.region_name:
+                raise ConfigError(
+                    "No AWS region is known.", "Set aws.region, or AWS_DEFAULT_REGION."
+                )
+            return session.client(service, endpoint_url=endpoint, config=options)
+    except ValueError as error:
+        raise ConfigError(
+            f"aws.endpoint_url is not a valid endpoint: {without_password(str(error))}.",
+            "Give http(s)://host[:port]; leave it empty for AWS.",
+        ) from error

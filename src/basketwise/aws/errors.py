@@ -1,192 +1,233 @@
-"""What AWS's errors mean: one table of their codes, and what to do about each."""
+"""What AWS's refusals mean: one table of codes and texts, with what to do about each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from enum import Enum, auto
+from typing import NamedTuple, TypeVar
 
 from basketwise.errors import DependencyError
 
-if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
-
 Answer = TypeVar("Answer")
 
-DENIED = frozenset(
-    # An answer without a body, as to HeadObject, has its HTTP status as its code.
-    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"}
-)
-NO_BUCKET = frozenset({"NoSuchBucket"})
-NO_OBJECT = frozenset({"NoSuchKey", "NotFound", "404"})
-MISSING = NO_BUCKET | {"NoSuchEntity", "ResourceNotFound", "ResourceNotFoundException"}
-CONFLICT = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
-"""Somebody else has written the object, or it is there already."""
 
-INVALID = frozenset({"ValidationException", "ValidationError"})
-"""SageMaker and CloudFormation have no code of their own for what does not exist or exists already:
-they refuse the request, and only the message tells these from one that is malformed."""
+class Meaning(Enum):
+    """What a refusal means to the code that made the request."""
 
-LOGGED_OUT = frozenset(
-    {
-        "CredentialRetrievalError",
-        "LoginRefreshRequired",
-        "PartialCredentialsError",
-        "ProfileNotFound",
-        "SSOTokenLoadError",
-        "TokenRetrievalError",
-        "UnauthorizedSSOTokenError",
-    }
-)
-"""botocore's error classes that a new log-in helps against; not every version has all of them."""
+    DENIED = auto()
+    """The user or role lacks the permission."""
+    NO_BUCKET = auto()
+    NO_KEY = auto()
+    """The bucket has no such object, upload or set of tags."""
+    MISSING = auto()
+    """There is no resource of that name."""
+    EXISTS = auto()
+    """A resource of that name exists already."""
+    CONFLICT = auto()
+    """Somebody else has written the object, or it exists already."""
+    NO_CHANGES = auto()
+    """A stack is as its template says."""
+    OTHER = auto()
 
-HINTS: Mapping[frozenset[str], str] = {
-    frozenset(
-        {
-            "RequestLimitExceeded",
-            "SlowDown",
-            "Throttling",
-            "ThrottlingException",
-            "TooManyRequestsException",
-        }
-    ): "AWS is throttling requests; wait a minute, then run the same command again.",
-    DENIED: "Give the user or role the permission: attach what 'basketwise aws policy run' "
-    "(or provision) prints.",
-    frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"}): "The credentials have "
-    "expired; log in again (aws sso login, or new keys).",
-    frozenset(
-        {
-            "InvalidAccessKeyId",
-            "InvalidClientTokenId",
-            "InvalidToken",
-            "UnrecognizedClientException",
-        }
-    ): "AWS does not know these credentials; check AWS_PROFILE or AWS_ACCESS_KEY_ID, "
-    "and AWS_SESSION_TOKEN if there is one.",
-    frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"}): "The secret key does not "
-    "belong to the access key; check AWS_SECRET_ACCESS_KEY, or the profile.",
-    frozenset({"RequestTimeTooSkewed"}): "This machine's clock is off by minutes; set it, then run "
-    "the command again.",
-    INVALID: "AWS does not accept the request. Usually the role does not exist or SageMaker may\n"
+
+CHANGED = (Meaning.NO_KEY, Meaning.CONFLICT)
+"""An object was overwritten or deleted since it was listed."""
+
+
+class Refusal(NamedTuple):
+    """A row of the table: some codes, and of their messages only those with one of ``texts``.
+
+    Codes are those of AWS's answers, names of botocore's errors, the status of a change set, and
+    what the failure reason of a job begins with.
+    """
+
+    codes: str
+    """Separated by spaces."""
+    meaning: Meaning = Meaning.OTHER
+    hint: str = "Look the code up in the service's documentation; --debug shows the whole answer."
+    texts: tuple[str, ...] = ()
+    """In lower case; empty: any message."""
+
+
+UNKNOWN = Refusal("")
+
+# SageMaker and CloudFormation have no code of their own for a resource that does not exist or
+# exists already: they refuse the request, and only the message says which it is.
+_INVALID = "ValidationException ValidationError"
+_INVALID_HINT = (
+    "AWS does not accept the request. Usually the role does not exist or SageMaker may\n"
     "not assume it, the bucket is in another region, or the image does not exist. "
-    "Check with 'basketwise doctor --aws'.",
-    NO_BUCKET: "Create it with 'basketwise aws provision', or check --workspace and aws.bucket.",
-    frozenset({"ResourceLimitExceeded"}): "A quota of the account is used up; 'basketwise doctor "
-    "--aws' shows how to raise it.",
-    frozenset({"301", "AuthorizationHeaderMalformed", "PermanentRedirect"}): "The bucket is in "
-    "another region; set aws.region to the bucket's.",
-}
+    "Check with 'basketwise doctor --aws'."
+)
+
+REFUSALS = (
+    Refusal(
+        # An answer without a body, as to HeadObject, has its HTTP status as its code.
+        "AccessDenied AccessDeniedException UnauthorizedOperation Forbidden 403",
+        Meaning.DENIED,
+        "Attach the policy that 'basketwise aws policy run' (or provision) prints to this user or "
+        "role.",
+    ),
+    Refusal(
+        "NoSuchBucket",
+        Meaning.NO_BUCKET,
+        "Create it with 'basketwise aws provision', or check --workspace and aws.bucket.",
+    ),
+    Refusal("NoSuchKey NoSuchTagSet NoSuchUpload NotFound 404", Meaning.NO_KEY),
+    Refusal("NoSuchEntity ResourceNotFound ResourceNotFoundException", Meaning.MISSING),
+    Refusal("ResourceInUse", Meaning.EXISTS),
+    Refusal("PreconditionFailed 412 ConditionalRequestConflict 409", Meaning.CONFLICT),
+    Refusal("S3CopyFailedError", Meaning.CONFLICT, texts=("did not match expected etag",)),
+    Refusal(
+        _INVALID,
+        Meaning.MISSING,
+        _INVALID_HINT,
+        ("does not exist", "could not find", "cannot find", "not found"),
+    ),
+    Refusal(_INVALID, Meaning.EXISTS, _INVALID_HINT, ("already exists",)),
+    Refusal(_INVALID, hint=_INVALID_HINT),
+    Refusal(
+        "FAILED",
+        Meaning.NO_CHANGES,
+        texts=("didn't contain changes", "no updates are to be performed"),
+    ),
+    Refusal(
+        "RequestLimitExceeded SlowDown Throttling ThrottlingException TooManyRequestsException",
+        hint="AWS is throttling requests; wait a minute, then run the same command again.",
+    ),
+    Refusal(
+        "ExpiredToken ExpiredTokenException RequestExpired CredentialRetrievalError "
+        "LoginRefreshRequired PartialCredentialsError ProfileNotFound SSOTokenLoadError "
+        "TokenRetrievalError UnauthorizedSSOTokenError",
+        hint="Log in again (aws sso login, or new keys), or choose another AWS_PROFILE.",
+    ),
+    Refusal(
+        "InvalidAccessKeyId InvalidClientTokenId InvalidToken UnrecognizedClientException",
+        hint="AWS does not know these credentials; check AWS_PROFILE or AWS_ACCESS_KEY_ID, and "
+        "AWS_SESSION_TOKEN if there is one.",
+    ),
+    Refusal(
+        "InvalidSignatureException SignatureDoesNotMatch",
+        hint="The secret key does not belong to the access key; check AWS_SECRET_ACCESS_KEY, or "
+        "the profile.",
+    ),
+    Refusal(
+        "RequestTimeTooSkewed",
+        hint="This machine's clock is off by minutes; set it, then run the command again.",
+    ),
+    Refusal(
+        "ResourceLimitExceeded",
+        hint="A quota of the account is used up; 'basketwise doctor --aws' shows how to raise it.",
+    ),
+    Refusal(
+        "301 AuthorizationHeaderMalformed PermanentRedirect",
+        hint="The bucket is in another region; set aws.region to the bucket's.",
+    ),
+    Refusal("ParamValidationError", hint="Correct the setting that the message names."),
+    Refusal(
+        "CapacityError",
+        hint="AWS has no instance of this type available: try again later, choose another instance "
+        "type, or set aws.spot to false.",
+    ),
+    Refusal(
+        "InternalServerError InternalError InternalFailure",
+        hint="AWS failed internally: try again.",
+    ),
+    Refusal(
+        "ClientError",
+        hint="Check aws.image, aws.image_uri and the region. The role may pull only from the "
+        "repository that 'basketwise aws provision' was run for.",
+        texts=("cannot pull",),
+    ),
+)
 
 
-def hint_for(code: str) -> str:
-    """Say what to do about an error code of AWS.
+def refusal(code: str, message: str = "", default: Refusal = UNKNOWN) -> Refusal:
+    """Return the row of the table for a code and its message, or the default.
 
     Examples
     --------
-    >>> hint_for("ThrottlingException")
+    >>> refusal("ValidationException", "Pipeline x does not exist.").meaning.name
+    'MISSING'
+    >>> refusal("ThrottlingException").hint
     'AWS is throttling requests; wait a minute, then run the same command again.'
     """
-    return next(
-        (hint for codes, hint in HINTS.items() if code in codes),
-        "Look the code up in the service's documentation; --debug shows the whole answer.",
-    )
+    text = message.lower()
+    for row in REFUSALS:
+        if code in row.codes.split() and (not row.texts or any(part in text for part in row.texts)):
+            return row
+    return default
 
 
-def code_of(error: BaseException | None) -> str:
-    """Return AWS's code of a refusal, or of the refusal that caused an error of ours; else ''."""
-    for refusal in (error, getattr(error, "__cause__", None)):
-        if answer := getattr(refusal, "response", None):
-            return str(answer.get("Error", {}).get("Code", ""))
-    return ""
+def meaning_of(error: BaseException) -> Meaning:
+    """Return what a failure of AWS means, or the one that caused an error."""
+    meanings = [refusal(*_code_and_message(source)).meaning for source in (error, error.__cause__)]
+    return next((meaning for meaning in meanings if meaning is not Meaning.OTHER), Meaning.OTHER)
 
 
-def no_object(error: ClientError) -> bool:
-    """Whether there is no such object, in a bucket that exists."""
-    return code_of(error) in NO_OBJECT
-
-
-def missing(error: ClientError) -> bool:
-    """Whether what a request is about does not exist."""
-    texts = ("does not exist", "could not find", "cannot find", "not found")
-    return code_of(error) in MISSING or _invalid(error, *texts)
-
-
-def exists(error: ClientError) -> bool:
-    """Whether what a request is to create exists already."""
-    return code_of(error) == "ResourceInUse" or _invalid(error, "already exists")
-
-
-def conflict(error: ClientError) -> bool:
-    """Whether an object is not, or no longer, what a request takes it for."""
-    return code_of(error) in CONFLICT
-
-
-def changed(error: ClientError) -> bool:
-    """Whether an object was overwritten or deleted since it was listed."""
-    return no_object(error) or conflict(error)
-
-
-def _invalid(error: ClientError, *texts: str) -> bool:
-    message = str(error.response.get("Error", {}).get("Message", "")).lower()
-    return code_of(error) in INVALID and any(text in message for text in texts)
+def _code_and_message(error: BaseException | None) -> tuple[str, str]:
+    details = getattr(error, "response", {}).get("Error", {})
+    return str(details.get("Code") or type(error).__name__), str(details.get("Message") or error)
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn botocore's errors into ours; others are not AWS's.
+def translated(action: str) -> Iterator[None]:
+    """Turn every failure of AWS, known or not, into a DependencyError with AWS's own message.
 
     Parameters
     ----------
-    doing : str
-        What was tried, for the headline: ``read s3://bucket/key``.
+    action : str
+        What is attempted, for the headline: ``read s3://bucket/key``.
 
     Raises
     ------
     DependencyError
-        For whatever AWS or the way to it refuses.
+        If AWS refuses, or cannot be reached.
     """
     from botocore import exceptions as boto
+    from s3transfer.exceptions import S3CopyFailedError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
     except boto.NoCredentialsError as error:
         raise DependencyError(
-            f"AWS credentials are needed to {doing}; none were found.",
+            f"AWS credentials are needed to {action}; none were found.",
             "Run 'aws configure' or 'aws sso login', or set AWS_PROFILE.",
         ) from error
     except boto.ClientError as error:
-        code = code_of(error) or "unknown"
-        message = error.response.get("Error", {}).get("Message") or code
-        raise DependencyError(
-            f"AWS refused to {doing}: {message} ({code}).", hint_for(code)
-        ) from error
-    except (boto.BotoCoreError, ConnectionError, TimeoutError) as error:
-        raise DependencyError(
-            f"AWS could not be asked to {doing}: {error}.",
-            "Check the network, the region and aws.endpoint_url.",
-        ) from error
+        code, message = _code_and_message(error)
+        hint = refusal(code, message).hint
+        raise DependencyError(f"AWS refused to {action}: {message} ({code}).", hint) from error
+    except (
+        boto.BotoCoreError,
+        S3CopyFailedError,
+        HTTPError,
+        ConnectionError,
+        TimeoutError,
+    ) as error:
+        network = UNKNOWN._replace(hint="Check the network, the region and aws.endpoint_url.")
+        hint = refusal(*_code_and_message(error), network).hint
+        raise DependencyError(f"Failed to {action}: {error}.", hint) from error
 
 
-def ask(
-    doing: str, request: Callable[[], Answer], unless: Callable[[ClientError], bool]
-) -> Answer | None:
-    """Return the answer to a request; None if AWS refuses it for a reason that is expected.
+def call(action: str, request: Callable[[], Answer], *expected: Meaning) -> Answer | None:
+    """Make a request; return its answer, or None if AWS refuses it for an expected reason.
 
     Parameters
     ----------
-    doing : str
-        What is tried, see :func:`translated`; any other refusal is raised as it says.
+    action : str
+        What is attempted; any other failure is raised as :func:`translated` says.
     request : callable
         Makes the request.
-    unless : callable
-        Whether a refusal is the expected one: :func:`missing`, :func:`exists` …
+    *expected : Meaning
+        The refusals that the caller expects.
     """
-    from botocore.exceptions import ClientError
-
-    with translated(doing):
+    with translated(action):
         try:
             return request()
-        except ClientError as error:
-            if not unless(error):
+        except Exception as error:
+            if meaning_of(error) not in expected:
                 raise
     return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.address import Address
 from basketwise.aws.at_once import GivenUpError, go_on, is_ending
-from basketwise.aws.errors import ask, changed, conflict, hint_for, no_object, translated
+from basketwise.aws.errors import CHANGED, Meaning, call, refusal, translated
 from basketwise.errors import DependencyError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Bucket:
         def read() -> bytes:
             return self.client.get_object(Bucket=self.name, Key=self.full(key))["Body"].read(limit)
 
-        return ask(f"read {self.uri(key)}", read, no_object)
+        return call(f"read {self.uri(key)}", read, Meaning.NO_KEY)
 
     def fetch(self, listed: S3Object, path: Path) -> None:
         """Write an object's bytes to a new file, trying again; ChangedError if it is another now.
@@ -114,7 +114,7 @@ class Bucket:
         uri = self.uri(listed.key)
         # Bytes of another version than was listed would not be of one moment.
         request: Any = {"Bucket": self.name, "Key": self.full(listed.key), "IfMatch": listed.etag}
-        answer = ask(f"read {uri}", lambda: self.client.get_object(**request), changed)
+        answer = call(f"read {uri}", lambda: self.client.get_object(**request), *CHANGED)
         if answer is None:
             raise ChangedError
         try:
@@ -137,7 +137,7 @@ class Bucket:
         with data.open("rb") if isinstance(data, Path) else BytesIO(data) as stream:
             digest = hashlib.file_digest(stream, "sha256")
             stream.seek(0)
-            answer = ask(
+            answer = call(
                 f"write {self.uri(key)}",
                 lambda: self.client.put_object(
                     Bucket=self.name,
@@ -149,15 +149,16 @@ class Bucket:
                     **condition,
                 ),
                 # Also the answer to a request that was repeated as the first answer got lost.
-                lambda error: new and conflict(error),
+                *([Meaning.CONFLICT] if new else []),
             )
         return answer is not None
 
     def digest(self, key: str) -> str | None:
         """Return the sha256 of an object, "" if S3 does not know it, None without the object."""
         request: Any = {"Bucket": self.name, "Key": self.full(key), "ChecksumMode": "ENABLED"}
-        doing = f"look at {self.uri(key)}"
-        answer = ask(doing, lambda: self.client.head_object(**request), no_object)
+        answer = call(
+            f"read {self.uri(key)}", lambda: self.client.head_object(**request), Meaning.NO_KEY
+        )
         if answer is None:
             return None
         checksum = answer.get("ChecksumSHA256", "")
@@ -180,7 +181,7 @@ class Bucket:
             self._transfer("copy", COPY_IN_PARTS, origin, self.name, self.full(key), extra)
             return True
 
-        if not ask(f"copy {self.uri(key)}", copy, changed):
+        if not call(f"copy {self.uri(key)}", copy, *CHANGED):
             raise ChangedError
 
     def _transfer(
@@ -213,10 +214,11 @@ class Bucket:
                     Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
                 )
             for error in answer.get("Errors", []):
+                code, message = str(error.get("Code")), str(error.get("Message"))
                 raise DependencyError(
                     f"AWS refused to delete {Address(self.name, error.get('Key', ''))}: "
-                    f"{error.get('Message')} ({error.get('Code')}).",
-                    hint_for(str(error.get("Code"))),
+                    f"{message} ({code}).",
+                    refusal(code, message).hint,
                 )
 
     def below(self, key: str) -> dict[str, S3Object]:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from basketwise.aws.account import policies
-from basketwise.aws.checks.account import LOG_IN, PERMIT, group, image, region_of
+from basketwise.aws.checks.account import group, image, region_of
+from basketwise.aws.errors import refusal
 from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.doctor.check import Check
 from basketwise.doctor.local import examine
@@ -24,6 +25,7 @@ from tests.seaweed import S3Server
 REGION = "us-east-1"
 """SeaweedFS names no region, which is how S3 names this one."""
 
+PERMIT = refusal("AccessDenied").hint
 USES = ("processing job", "training job", "spot training job")
 ORDER = [
     *("config", "region", "account", "bucket", "workspace", "versioning"),
@@ -142,7 +144,7 @@ def test_expired_credentials(cloud: Cloud) -> None:
     account = one("account", cloud.workspace)
 
     assert (account.state, account.exit_code) == ("failed", 3)
-    assert "log in again" in account.fix
+    assert "Log in again" in account.fix
 
 
 @pytest.mark.parametrize("region", ["", REGION])
@@ -156,7 +158,7 @@ def test_a_profile_that_is_not_there(
 
     assert checks["region"].state == "failed"
     assert "(nobody) could not be found" in checks["region"].text
-    assert checks["region"].fix == LOG_IN
+    assert checks["region"].fix == refusal("ProfileNotFound").hint
 
 
 def test_no_region(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

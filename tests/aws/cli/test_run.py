@@ -372,7 +372,7 @@ def test_throttled_calls_are_made_again_and_a_silent_log_is_no_reason_to_leave_a
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        ("expired", "have expired; log in again"),
+        ("expired", "Log in again"),
         ("denied", "'basketwise aws policy run'"),
         ("none", "credentials are needed"),
         ("bucket", "There is no bucket nobody-has-this."),

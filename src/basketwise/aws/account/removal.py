@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from basketwise.aws.account.provisioning import owner_tag, stack_name
 from basketwise.aws.account.stacks import remove
-from basketwise.aws.errors import ask, code_of, missing
+from basketwise.aws.errors import Meaning, call, meaning_of
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.errors import ConfigError, DependencyError
@@ -28,7 +28,7 @@ def destroy(
     """Remove pipeline, role and schedule, and say what was removed; bucket and versions stay."""
     removed = []
     pipeline, stack = pipeline_name(names), stack_name(names)
-    if _is_done(
+    if _removed(
         f"remove the pipeline {pipeline}",
         lambda: sagemaker.delete_pipeline(PipelineName=pipeline, ClientRequestToken=uuid4().hex),
     ):
@@ -50,13 +50,15 @@ def require_ours(s3: S3Client, sagemaker: SageMakerClient, names: AwsNames, type
             f"To delete all data, repeat the name: --delete-data --confirm {names.bucket}",
         )
     tag = owner_tag(names)
-    bucket_tags = ask(
+    bucket_tags = call(
         f"read the tags of s3://{names.bucket}",
         lambda: _tags_of_bucket(s3, names.bucket),
-        missing,
+        Meaning.NO_BUCKET,
     )
-    group_tags = ask(
-        f"read the tags of {names.group}", lambda: _tags_of_group(sagemaker, names.group), missing
+    group_tags = call(
+        f"read the tags of {names.group}",
+        lambda: _tags_of_group(sagemaker, names.group),
+        Meaning.MISSING,
     )
     owned = {f"s3://{names.bucket}": bucket_tags, f"The group {names.group}": group_tags}
     for what, tags in owned.items():
@@ -80,19 +82,21 @@ def delete_data(
     """
     require_ours(s3, sagemaker, names, typed)
     deleted = []
-    versions = ask(
+    versions = call(
         f"delete the versions of {names.group}",
         lambda: _empty_group(sagemaker, names.group),
-        missing,
+        Meaning.MISSING,
     )
-    if versions is not None and _is_done(
+    if versions is not None and _removed(
         f"delete the group {names.group}",
         lambda: sagemaker.delete_model_package_group(ModelPackageGroupName=names.group),
     ):
         deleted.append(f"model package group {names.group} ({versions} versions)")
     tell(f"Emptying s3://{names.bucket}.")
-    objects = ask(f"empty s3://{names.bucket}", lambda: _empty_bucket(s3, names.bucket), missing)
-    if objects is not None and _is_done(
+    objects = call(
+        f"empty s3://{names.bucket}", lambda: _empty_bucket(s3, names.bucket), Meaning.NO_BUCKET
+    )
+    if objects is not None and _removed(
         f"delete s3://{names.bucket}", lambda: s3.delete_bucket(Bucket=names.bucket)
     ):
         deleted.append(f"bucket {names.bucket} ({objects} object versions)")
@@ -105,7 +109,7 @@ def _tags_of_bucket(s3: S3Client, bucket: str) -> Sequence[Mapping[str, Any]]:
     try:
         return s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
     except ClientError as error:
-        if code_of(error) != "NoSuchTagSet":
+        if meaning_of(error) is not Meaning.NO_KEY:
             raise
         return []
 
@@ -141,6 +145,6 @@ def _empty_bucket(s3: S3Client, bucket: str) -> int:
     return count
 
 
-def _is_done(doing: str, call: Callable[[], Any]) -> bool:
-    """Make a call; False if what it is about was gone already."""
-    return ask(doing, call, missing) is not None
+def _removed(action: str, request: Callable[[], Any]) -> bool:
+    """Make a request that removes something; return False if it did not exist."""
+    return call(action, request, Meaning.MISSING, Meaning.NO_BUCKET) is not None

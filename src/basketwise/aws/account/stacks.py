@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import sleep, time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from basketwise.aws.errors import ask, missing, translated
+from basketwise.aws.errors import Meaning, call, refusal, translated
 from basketwise.errors import DependencyError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 CHANGEABLE = SUCCEEDED | {"UPDATE_ROLLBACK_COMPLETE"}
 """Statuses of a stack that can be changed; a rollback left it as it was."""
 
-UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 POLL_SECONDS, LIMIT_SECONDS = 5.0, 1800.0
 
 
@@ -83,7 +82,7 @@ def change(
     _require_changeable(stack, before)
     # A first attempt that fails leaves nothing that would be in the way of a second.
     on_failure: Any = {"OnStackFailure": "DELETE"} if before in NEW else {}
-    with translated(f"work out the changes to the stack {stack}"):
+    with translated(f"preview the changes to the stack {stack}"):
         created = cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=f"basketwise-{time_ns():x}",
@@ -105,7 +104,7 @@ def change(
             _apply(cloudformation, arn, stack_id, tell)
         return Changed(changes, agreed)
     finally:
-        with suppress(DependencyError), translated("remove what was worked out"):
+        with suppress(DependencyError), translated("remove the preview"):
             after = status(cloudformation, stack_id)
             if after == "REVIEW_IN_PROGRESS":
                 cloudformation.delete_stack(StackName=stack_id)
@@ -158,10 +157,10 @@ def failures(cloudformation: CloudFormationClient, stack: str) -> list[str]:
 
 
 def _described(cloudformation: CloudFormationClient, stack: str) -> StackTypeDef | None:
-    answer = ask(
-        f"look at the stack {stack}",
+    answer = call(
+        f"describe the stack {stack}",
         lambda: cloudformation.describe_stacks(StackName=stack),
-        missing,
+        Meaning.MISSING,
     )
     return answer["Stacks"][0] if answer else None
 
@@ -218,7 +217,7 @@ def _worked_out(
             )
         if pages[0]["Status"] == "FAILED":
             reason = pages[0].get("StatusReason", "")
-            if any(sign in reason for sign in UNCHANGED):
+            if refusal("FAILED", reason).meaning is Meaning.NO_CHANGES:
                 return ()
             raise DependencyError(
                 f"CloudFormation cannot make these changes: {reason}",

@@ -10,35 +10,22 @@ from typing import TYPE_CHECKING
 from basketwise.aws import clients
 from basketwise.aws.account.provisioning import repository_arn
 from basketwise.aws.clients import INSTALL
-from basketwise.aws.errors import DENIED, LOGGED_OUT, NO_BUCKET, code_of, translated
+from basketwise.aws.errors import Meaning, meaning_of, translated
 from basketwise.aws.images import image_of
 from basketwise.aws.names import PREFIXES, AwsNames, names_of
 from basketwise.aws.s3 import Bucket
 from basketwise.config import Config
-from basketwise.doctor.check import Check, guarded
+from basketwise.doctor.check import Check, failure, guarded
 from basketwise.errors import BasketwiseError, ConfigError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PERMIT = "Attach the policy that 'basketwise aws policy run' prints to this user or role."
-LOG_IN = "Log in again (aws sso login, or new keys), or choose another AWS_PROFILE."
-
-
-def failure(name: str, error: BasketwiseError) -> Check:
-    """Return an error as a finding that says how to fix it on AWS."""
-    fix = error.hint
-    if code_of(error) in DENIED:
-        fix = PERMIT
-    elif type(error.__cause__).__name__ in LOGGED_OUT:
-        fix = LOG_IN
-    return Check(name, "failed", error.headline, fix, error.exit_code)
-
 
 def unknown(name: str, error: BasketwiseError) -> Check:
-    """Return what became of a question that runs do not ask: a warning, if that is forbidden."""
-    if code_of(error) in DENIED:
-        return Check(name, "warning", f"Not known: {error.headline}", PERMIT)
+    """Return a failed check that no run depends on: a warning, if permission is missing."""
+    if meaning_of(error) is Meaning.DENIED:
+        return Check(name, "warning", f"Not known: {error.headline}", error.hint)
     return failure(name, error)
 
 
@@ -49,8 +36,7 @@ def region(config: Config) -> Generator[Check, None, str]:
         yield _skipped("the checks of AWS", "boto3")
         return ""
     try:
-        with translated("find the region"):
-            name = str(clients.client("sts", config.aws).meta.region_name)
+        name = str(clients.client("sts", config.aws).meta.region_name)
     except BasketwiseError as error:
         yield failure("region", error)
         yield _skipped("the checks of AWS", "a region")
@@ -62,7 +48,7 @@ def region(config: Config) -> Generator[Check, None, str]:
 def account(config: Config, region: str, location: str) -> Generator[Check, None, AwsNames | None]:
     """Find whose credentials these are, and so what everything is called; None without any."""
     try:
-        with translated("find out whose credentials these are"):
+        with translated("identify the account"):
             identity = clients.client("sts", config.aws).get_caller_identity()
     except BasketwiseError as error:
         yield failure("account", error)
@@ -76,12 +62,12 @@ def bucket(config: Config, names: AwsNames) -> Generator[Check, None, bool]:
     """Check the bucket itself; returns whether there is one to look into."""
     try:
         s3 = clients.client("s3", config.aws)
-        with translated(f"look at the bucket {names.bucket}"):
+        with translated(f"read the region of the bucket {names.bucket}"):
             constraint = s3.get_bucket_location(Bucket=names.bucket).get("LocationConstraint")
     except BasketwiseError as error:
-        if code_of(error) not in NO_BUCKET:
+        if meaning_of(error) is not Meaning.NO_BUCKET:
             yield unknown("bucket", error)
-            return code_of(error) in DENIED
+            return meaning_of(error) is Meaning.DENIED
         text = f"There is no bucket {names.bucket}."
         fix = "'basketwise aws provision' makes it; or correct --workspace or aws.bucket."
         yield Check("bucket", "failed", text, fix, error.exit_code)
@@ -117,7 +103,7 @@ def contents(config: Config, names: AwsNames) -> Iterator[Check]:
 
 
 def _versioning(s3: S3Client, names: AwsNames) -> Check:
-    with translated(f"ask whether {names.bucket} keeps old versions"):
+    with translated(f"read the versioning of {names.bucket}"):
         status = s3.get_bucket_versioning(Bucket=names.bucket).get("Status")
     if status == "Enabled":
         return Check("versioning", "ok", "overwritten and deleted objects can be brought back")

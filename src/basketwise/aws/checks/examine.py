@@ -35,15 +35,14 @@ def examine(location: str, config: Config, data: str | None) -> Iterator[Check]:
         # Nothing is asked of AWS yet: this finds an invalid address.
         workspace = open_workspace(location, config.aws)
     except BasketwiseError as error:
-        yield cloud.failure("workspace", error)
+        yield failure("workspace", error)
     if workspace and (yield from cloud.bucket(config, names)):
-        yield guarded("workspace", lambda: local.writable(workspace), cloud.failure)
+        yield guarded("workspace", lambda: local.writable(workspace))
         yield from cloud.contents(config, names)
     yield from local.machine(workspace, config, data)
     in_cloud = on_sagemaker(config.registry, location)
     if workspace or config.registry.uri:
-        told = cloud.failure if in_cloud else failure
-        yield guarded("registry", lambda: local.registry(workspace, config, location), told)
+        yield guarded("registry", lambda: local.registry(workspace, config, location))
     if in_cloud:
         yield cloud.group(config, names)
     yield from role(config, names)

@@ -116,7 +116,7 @@ def _simulated(iam: IAMClient, role_arn: str, need: Need) -> Sequence[Mapping[st
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
         for key, value in need.context.items()
     ]
-    with translated(f"work out what {role_arn} may do"):
+    with translated(f"simulate the policies of {role_arn}"):
         # Every action is judged on every resource, so each kind of resource is asked about apart.
         answer = iam.simulate_principal_policy(
             PolicySourceArn=role_arn,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from basketwise.aws import clients
 from basketwise.aws.checks.account import unknown
 from basketwise.aws.checks.rights import rights
-from basketwise.aws.errors import ask, missing
+from basketwise.aws.errors import Meaning, call
 from basketwise.aws.names import AwsNames
 from basketwise.config import Config
 from basketwise.doctor.check import Check, State, guarded
@@ -33,8 +33,10 @@ def role(config: Config, names: AwsNames) -> Iterator[Check]:
     # A path may stand before the name.
     name = names.role_arn.rpartition("/")[2]
     try:
-        answer = ask(
-            f"look at the role {names.role_arn}", lambda: iam.get_role(RoleName=name), missing
+        answer = call(
+            f"read the role {names.role_arn}",
+            lambda: iam.get_role(RoleName=name),
+            Meaning.MISSING,
         )
     except BasketwiseError as error:
         yield unknown("role", error)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.at_once import AT_ONCE
-from basketwise.aws.errors import ask, missing, translated
+from basketwise.aws.errors import Meaning, call, translated
 from basketwise.aws.names import AwsNames, tags
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def remove(sagemaker: SageMakerClient, kind: str, name: str) -> None:
         "endpoint config": lambda: sagemaker.delete_endpoint_config(EndpointConfigName=name),
         "model": lambda: sagemaker.delete_model(ModelName=name),
     }
-    ask(f"remove the {kind} {name}", calls[kind], missing)
+    call(f"remove the {kind} {name}", calls[kind], Meaning.MISSING)
 
 
 def _configs_in_use(sagemaker: SageMakerClient) -> Iterator[str]:
@@ -149,8 +149,10 @@ def _is_ours(
     if not name.startswith(MADE):
         return False
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-    present = ask(
-        f"read the tags of {name}", lambda: [tag for page in pages for tag in page["Tags"]], missing
+    present = call(
+        f"read the tags of {name}",
+        lambda: [tag for page in pages for tag in page["Tags"]],
+        Meaning.MISSING,
     )
     return all(tag in (present or ()) for tag in tags(names))
 
@@ -168,6 +170,7 @@ def _described(names: Iterable[str], describe: Describe) -> list[Mapping[str, An
     """Describe several at a time; what is gone meanwhile is left out."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = pool.map(
-            lambda name: ask(f"look at {name}", lambda: describe(name), missing), sorted(names)
+            lambda name: call(f"describe {name}", lambda: describe(name), Meaning.MISSING),
+            sorted(names),
         )
         return [answer for answer in answers if answer is not None]

@@ -40,7 +40,7 @@ def settings(common: Common, *flags: str, account: str = "") -> tuple[Config, Aw
         raise ConfigError(f"{account!r} is not an account id.", "It has twelve digits.")
     sts = clients.client("sts", config.aws)
     if not account:
-        with translated("find out whose credentials these are"):
+        with translated("identify the account"):
             account = sts.get_caller_identity()["Account"]
     region = sts.meta.region_name
     return config, names_of(config, account_id=account, region=region, workspace=workspace)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from basketwise.aws.errors import ask, exists, missing, translated
+from basketwise.aws.errors import Meaning, call, translated
 from basketwise.aws.registry.ledger import Shown
 from basketwise.registry.protocol import ApprovalState
 
@@ -19,16 +19,20 @@ PAGE = 100
 def group_is_there(sagemaker: SageMakerClient, group: str) -> bool:
     """Whether there is a model package group of that name."""
     describe_group = sagemaker.describe_model_package_group
-    doing = f"look at the model package group {group}"
-    return ask(doing, lambda: describe_group(ModelPackageGroupName=group), missing) is not None
+    answer = call(
+        f"describe the model package group {group}",
+        lambda: describe_group(ModelPackageGroupName=group),
+        Meaning.MISSING,
+    )
+    return answer is not None
 
 
 def make_group(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> None:
     """Make a model package group, unless somebody else made it meanwhile."""
-    ask(
+    call(
         f"create the model package group {request['ModelPackageGroupName']}",
         lambda: sagemaker.create_model_package_group(**request),
-        exists,
+        Meaning.EXISTS,
     )
 
 
@@ -52,12 +56,12 @@ def package_arns(sagemaker: SageMakerClient, group: str) -> list[str]:
             if package["ModelPackageStatus"] != "Deleting"
         ]
 
-    return ask(f"list the versions of {group}", read, missing) or []
+    return call(f"list the versions of {group}", read, Meaning.MISSING) or []
 
 
 def describe(sagemaker: SageMakerClient, arn: str) -> Mapping[str, Any]:
     """Return all that SageMaker knows of a version."""
-    with translated(f"look at {arn}"):
+    with translated(f"describe {arn}"):
         return sagemaker.describe_model_package(ModelPackageName=arn)
 
 

@@ -212,7 +212,7 @@ def open_registry(config: Config, workspace: str) -> SageMakerRegistry:
     Raises DependencyError if boto3 is not installed, or AWS refuses.
     """
     sagemaker, s3 = clients.client("sagemaker", config.aws), clients.client("s3", config.aws)
-    with translated("find out whose account this is"):
+    with translated("identify the account"):
         account = clients.client("sts", config.aws).get_caller_identity()["Account"]
     region = sagemaker.meta.region_name
     names = names_of(config, account_id=account, region=region, workspace=workspace)

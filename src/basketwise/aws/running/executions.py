@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from basketwise.aws.errors import ask, missing, translated
+from basketwise.aws.errors import Meaning, call, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.aws.running.jobs import ENDS, POLL_SECONDS, LogTail
@@ -121,14 +121,14 @@ def execution_arn(sagemaker: SageMakerClient, names: AwsNames, wanted: str) -> s
 
 def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
     """Return what is known of an execution; raises InputError if there is none of that ARN."""
-    execution = ask(
-        f"look at {arn}",
+    execution = call(
+        f"describe {arn}",
         lambda: sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn),
-        missing,
+        Meaning.MISSING,
     )
     if execution is None:
         raise InputError(f"There is no execution {arn}.", "Omit it to see the latest.")
-    with translated(f"look at {arn}"):
+    with translated(f"list the steps of {arn}"):
         pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=arn, SortOrder="Ascending"
         )
@@ -212,7 +212,7 @@ def _executions(
     def read() -> list[Any]:
         return [summary for page in pages for summary in page["PipelineExecutionSummaries"]]
 
-    executions = ask(f"list the executions of {name}", read, missing)
+    executions = call(f"list the executions of {name}", read, Meaning.MISSING)
     if executions is None:
         raise InputError(f"There is no pipeline {name}.", UPSERT)
     return [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from basketwise.aws.errors import ask, exists, missing, translated
+from basketwise.aws.errors import Meaning, Refusal, call, refusal, translated
 from basketwise.errors import DependencyError
 
 if TYPE_CHECKING:
@@ -19,14 +19,7 @@ Kind = Literal["Processing", "Training"]
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
 ENDS = {"Failed": "has failed", "Stopped": "was stopped"}
-ADVICE = {
-    "CapacityError": "AWS has no such machine free now: try again later, or choose another instance"
-    " type, or set aws.spot to false.",
-    "InternalServerError": "It is a fault of AWS: try again.",
-    "ClientError: Cannot pull": "Check aws.image, aws.image_uri and the region. The role may pull"
-    " from that repository only that 'basketwise aws provision' was run for.",
-}
-"""What to do about a failure, by how its reason begins."""
+NO_ADVICE = Refusal("", hint="")
 
 LAST_LINES = 20
 """So many lines of a failed job's log are shown."""
@@ -81,14 +74,14 @@ def start_once(sagemaker: SageMakerClient, kind: Kind, request: dict[str, Any]) 
         return False
     create = getattr(sagemaker, f"create_{kind.lower()}_job")
     # Somebody may have started it between the two calls.
-    return ask(f"start {name}", lambda: create(**request), exists) is not None
+    return call(f"start {name}", lambda: create(**request), Meaning.EXISTS) is not None
 
 
 def describe(sagemaker: SageMakerClient, kind: Kind, name: str) -> JobState | None:
     """Return what is known of a job; None if there is none of that name."""
     request = getattr(sagemaker, f"describe_{kind.lower()}_job")
-    job: dict[str, Any] | None = ask(
-        f"look at {name}", lambda: request(**{f"{kind}JobName": name}), missing
+    job: dict[str, Any] | None = call(
+        f"describe the job {name}", lambda: request(**{f"{kind}JobName": name}), Meaning.MISSING
     )
     if job is None:
         return None
@@ -149,11 +142,12 @@ def follow(
         tell(line)
     if state.status != "Completed":
         last = "\n".join(lines.last)
-        hints = [advice for start, advice in ADVICE.items() if state.reason.startswith(start)]
-        hints.append(f"Its log ends with:\n{last}" if last else "It left no log.")
+        code, _, message = state.reason.partition(": ")
+        log = f"The log of the job ends with:\n{last}" if last else "The job has no log."
+        advice = refusal(code, message, NO_ADVICE).hint
         raise JobEndedError(
             f"The job {name} {ENDS[state.status]}: {state.reason or 'no reason was given'}",
-            "\n".join(hints),
+            f"{advice}\n{log}".lstrip(),
         )
     return state
 
@@ -211,4 +205,4 @@ class LogTail:
         def read() -> list[Any]:
             return [event for page in pages for event in page["events"]]
 
-        return ask(f"read the log of {self._job}", read, missing) or []
+        return call(f"read the log of {self._job}", read, Meaning.MISSING) or []

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from basketwise.aws.errors import ask, missing, translated
+from basketwise.aws.errors import Meaning, call, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import CODE
 from basketwise.aws.requests.pipeline import pipeline, pipeline_name, start_parameters
@@ -163,10 +163,10 @@ def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict
 
 
 def _described(sagemaker: SageMakerClient, name: str) -> Mapping[str, Any] | None:
-    return ask(
-        f"look at the pipeline {name}",
+    return call(
+        f"describe the pipeline {name}",
         lambda: sagemaker.describe_pipeline(PipelineName=name),
-        missing,
+        Meaning.MISSING,
     )
 
 

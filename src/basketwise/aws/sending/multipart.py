@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basketwise.aws.at_once import go_on
-from basketwise.aws.errors import ask, code_of, no_object, translated
+from basketwise.aws.errors import Meaning, call, translated
 from basketwise.aws.s3 import DIGEST, Bucket
 from basketwise.aws.storage.mirror import cache_folder
 from basketwise.errors import InputError
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
 
@@ -147,9 +146,6 @@ def _begun(s3: S3Client, bucket: str, key: str, note: Path) -> tuple[str, dict[i
         pages = s3.get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=upload)
         return [part for page in pages for part in page.get("Parts", [])]
 
-    def is_gone(error: ClientError) -> bool:
-        return no_object(error) or code_of(error) == "NoSuchUpload"
-
     # The bucket's rules remove what was not completed for a week.
-    present = ask(f"list the parts of {key}", parts, is_gone)
+    present = call(f"list the parts of {key}", parts, Meaning.NO_KEY)
     return ("", {}) if present is None else (upload, {part["PartNumber"]: part for part in present})

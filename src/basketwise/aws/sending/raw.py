@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basketwise.aws.address import Address, is_address
-from basketwise.aws.errors import HINTS, NO_BUCKET, ask, no_object
+from basketwise.aws.errors import Meaning, call, refusal
 from basketwise.aws.names import AwsNames
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.sending.upload import upload
@@ -94,12 +94,12 @@ def require_bucket(s3: S3Client, names: AwsNames) -> None:
     boto3 finds a bucket in any region, and SageMaker refuses another region only when a job is
     started. A server that names no region is accepted.
     """
-    answer = ask(
-        f"look at s3://{names.bucket}", lambda: s3.head_bucket(Bucket=names.bucket), no_object
+    answer = call(
+        f"read s3://{names.bucket}", lambda: s3.head_bucket(Bucket=names.bucket), Meaning.NO_KEY
     )
     if answer is None:
         # An answer without a body: S3 says no more than 404.
-        raise DependencyError(f"There is no bucket {names.bucket}.", HINTS[NO_BUCKET])
+        raise DependencyError(f"There is no bucket {names.bucket}.", refusal("NoSuchBucket").hint)
     region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", "")
     if region and region != names.region:
         raise DependencyError(

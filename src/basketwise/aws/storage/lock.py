@@ -20,7 +20,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from basketwise.aws.errors import ask, changed, no_object
+from basketwise.aws.errors import CHANGED, Meaning, call
 from basketwise.errors import BasketwiseError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Lease:
             **condition,
         }
         put = self.client.put_object
-        answer = ask(f"lock the workspace {self.location}", lambda: put(**request), changed)
+        answer = call(f"lock the workspace {self.location}", lambda: put(**request), *CHANGED)
         if answer is None:
             return False
         # Counted from before the request, so that we give up before anybody else may take over.
@@ -137,7 +137,7 @@ class Lease:
             age = (clock - answer["LastModified"]).total_seconds() - 1
             return {**_parsed(answer["Body"].read(10_000)), "etag": answer["ETag"], "age": age}
 
-        return ask(f"read the lock of {self.location}", read, no_object)
+        return call(f"read the lock of {self.location}", read, Meaning.NO_KEY)
 
     def _is_ours(self, stored: dict[str, Any]) -> None:
         self.etag, self.written = stored["etag"], self._tried
