@@ -12,7 +12,7 @@ from tests.aws.recording import PASSED, Call
 ACCOUNT = "123456789012"
 STEM = "mlops-retail-prediction-dev"
 BUCKET = f"{STEM}-{ACCOUNT}"
-PLACE = f"eu-west-1:{ACCOUNT}"
+SCOPE = f"eu-west-1:{ACCOUNT}"
 GROUP = "retail-price-sensitivity-models"
 NAMES = AwsNames(
     project="mlops-retail-prediction",
@@ -48,14 +48,14 @@ def _calls(
     return [Call(who, action, resource, origin, context or {}) for action in actions.split()]
 
 
-STACK = f"arn:aws:cloudformation:{PLACE}:stack/{STEM}/1"
+STACK = f"arn:aws:cloudformation:{SCOPE}:stack/{STEM}/1"
 S3 = f"arn:aws:s3:::{BUCKET}"
 PACKAGES = NAMES.arn(f"model-package-group/{GROUP}")
 PACKAGE = NAMES.arn(f"model-package/{GROUP}/1")
 PIPE = NAMES.arn(f"pipeline/{STEM}-pipeline")
 SCHEDULE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/{STEM}-schedule"
-LOGS = f"arn:aws:logs:{PLACE}:log-group:/aws/sagemaker/TrainingJobs"
-PROCESSING_LOGS = f"arn:aws:logs:{PLACE}:log-group:/aws/sagemaker/ProcessingJobs"
+LOGS = f"arn:aws:logs:{SCOPE}:log-group:/aws/sagemaker/TrainingJobs"
+PROCESSING_LOGS = f"arn:aws:logs:{SCOPE}:log-group:/aws/sagemaker/ProcessingJobs"
 RUN = "run-20260203-120005"
 
 CALLS: list[Call] = [
@@ -122,7 +122,7 @@ CALLS: list[Call] = [
     *_calls(
         "provision",
         CLOUDFORMATION,
-        f"arn:aws:scheduler:{PLACE}:schedule/default/{STEM}-retraining",
+        f"arn:aws:scheduler:{SCOPE}:schedule/default/{STEM}-retraining",
         "scheduler:CreateSchedule scheduler:GetSchedule scheduler:UpdateSchedule "
         "scheduler:DeleteSchedule",
     ),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from basketwise.aws.storage.storage import S3Storage
-from tests.aws.storage.given import Open
+from tests.aws.storage.access import Open
 from tests.seaweed import S3Server
 
 
@@ -16,13 +16,13 @@ def opened(s3_server: S3Server, tmp_path: Path) -> Open:
     """Open the same workspace again and again, each time with a cache of its own."""
     prefix = s3_server.new_prefix()
 
-    def one(lease: float = 60.0) -> S3Storage:
+    def item(lease: float = 60.0) -> S3Storage:
         number = len(list(tmp_path.glob("cache-*")))
         cache = tmp_path / f"cache-{number}"
         cache.mkdir()
         return S3Storage(s3_server.client(), s3_server.bucket, prefix, cache=cache, lease=lease)
 
-    return one
+    return item
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def applies(
     return (
         any(matches(pattern.lower(), action.lower()) for pattern in several(statement["Action"]))
         and any(matches(pattern, resource) for pattern in several(statement["Resource"]))
-        and all(_holds(*one, context) for one in _conditions(statement))
+        and all(_holds(*item, context) for item in _conditions(statement))
     )
 
 
@@ -62,4 +62,4 @@ def _holds(operator: str, key: str, expected: list[str], context: Mapping[str, s
         "Bool": lambda pattern, value: pattern.lower() == value.lower(),
     }
     # A key that a request lacks makes the condition false.
-    return key in context and any(compare[operator](one, context[key]) for one in expected)
+    return key in context and any(compare[operator](item, context[key]) for item in expected)

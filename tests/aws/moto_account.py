@@ -49,11 +49,11 @@ class Account:
             self.cloudformation,
             names,
             IMAGE,
-            agree=lambda _: True,
-            tell=lambda _: None,
+            confirm=lambda _: True,
+            report=lambda _: None,
             schedule=schedule,
         )
-        if result.done:
+        if result.applied:
             self.sagemaker.create_model_package_group(
                 ModelPackageGroupName=names.group, Tags=[provisioning.owner_tag(names)]
             )
@@ -63,17 +63,17 @@ class Account:
         return result
 
     def buckets(self) -> list[str]:
-        return [one["Name"] for one in self.s3.list_buckets()["Buckets"]]
+        return [item["Name"] for item in self.s3.list_buckets()["Buckets"]]
 
     def roles(self) -> list[str]:
-        return sorted(one["RoleName"] for one in self.iam.list_roles()["Roles"])
+        return sorted(item["RoleName"] for item in self.iam.list_roles()["Roles"])
 
     def role_policy(self, role: str) -> dict[str, Any]:
         """Return all inline policies of a role as one, all references resolved."""
         statements = []
         for name in self.iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            found = self.iam.get_role_policy(RoleName=role, PolicyName=name)
-            document = found["PolicyDocument"]
+            result = self.iam.get_role_policy(RoleName=role, PolicyName=name)
+            document = result["PolicyDocument"]
             # AWS sends JSON, which botocore reads; moto sends what Python shows of a dict.
             if isinstance(document, str):
                 document = ast.literal_eval(document)
@@ -93,8 +93,8 @@ def account() -> Iterator[Account]:
 @cache
 def client_of(service: str) -> Any:
     """Return the client of a service: made once, since that takes longer than a test."""
-    made: Any = boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
-    return complete(made) if service == "sagemaker" else made
+    boto_client: Any = boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
+    return complete(boto_client) if service == "sagemaker" else boto_client
 
 
 def complete(sagemaker: Any) -> Any:
@@ -113,7 +113,9 @@ def _delete_package(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict
 def _delete_group(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
     name = json.loads(params["body"])["ModelPackageGroupName"]
     backend = sagemaker_backends[ACCOUNT][REGION]
-    assert not any(one.model_package_group_name == name for one in backend.model_packages.values())
+    assert not any(
+        item.model_package_group_name == name for item in backend.model_packages.values()
+    )
     return _answer(backend.model_package_groups.pop(name, None))
 
 

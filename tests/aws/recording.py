@@ -112,10 +112,10 @@ class Recorder:
         opened = clients.client
         with (
             ExitStack() as watched,
-            mock.patch.object(clients, "client", lambda *asked: one(opened(*asked))),
+            mock.patch.object(clients, "client", lambda *arguments: recorded(opened(*arguments))),
         ):
 
-            def one(client: Any) -> Any:
+            def recorded(client: Any) -> Any:
                 watched.enter_context(self.watching(client))
                 return client
 
@@ -168,8 +168,8 @@ def _s3(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     bucket = f"arn:aws:s3:::{params['Bucket']}"
     action = S3_ACTIONS.get(operation, operation)
     if operation == "DeleteObjects":
-        for one in params["Delete"]["Objects"]:
-            yield _versioned(action, one), f"{bucket}/{one['Key']}"
+        for item in params["Delete"]["Objects"]:
+            yield _versioned(action, item), f"{bucket}/{item['Key']}"
     elif operation == "CopyObject":
         source = params["CopySource"]
         from_where = source if isinstance(source, str) else f"{source['Bucket']}/{source['Key']}"
@@ -185,19 +185,19 @@ def _versioned(action: str, params: Mapping[str, Any]) -> str:
 
 
 def _resource(service: str, params: Mapping[str, Any], names: AwsNames) -> str:
-    place = f"{names.region}:{names.account_id}"
+    scope = f"{names.region}:{names.account_id}"
     for key in ("ResourceArn", "PipelineExecutionArn", "ModelPackageArn", "PolicySourceArn"):
         if key in params:
             return str(params[key])
     if service == "cloudformation":
         stack = str(params["StackName"])
         return (
-            stack if stack.startswith("arn:") else f"arn:aws:cloudformation:{place}:stack/{stack}/1"
+            stack if stack.startswith("arn:") else f"arn:aws:cloudformation:{scope}:stack/{stack}/1"
         )
     if service == "logs":
         stream = params.get("logStreamName", "")
         group = params.get("logGroupName", params.get("logGroupNamePrefix"))
-        return f"arn:aws:logs:{place}:log-group:{group}:log-stream:{stream}"
+        return f"arn:aws:logs:{scope}:log-group:{group}:log-stream:{stream}"
     if service == "iam":
         return f"arn:aws:iam::{names.account_id}:role/{params['RoleName']}"
     if service == "sagemaker":

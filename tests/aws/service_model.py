@@ -154,7 +154,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     pattern = re.sub(r"\$\{\d+,\d+\}", "", pattern)
     # Surrogate halves, which no Python text of ours holds.
     pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", "")
-    return re.compile(re.sub(r"\\p\{(\w+)\}", lambda found: _members(found[1]), pattern))
+    return re.compile(re.sub(r"\\p\{(\w+)\}", lambda match: _members(match[1]), pattern))
 
 
 @cache
@@ -220,9 +220,9 @@ def _processing(params: Mapping[str, Any]) -> Iterator[str]:
     outputs = list((params.get("ProcessingOutputConfig") or {}).get("Outputs") or ())
     yield from _unique(inputs, "InputName", "ProcessingInputs")
     yield from _unique(outputs, "OutputName", "Outputs")
-    places = [one.get("S3Input") or {} for one in inputs]
-    places += [one.get("S3Output") or {} for one in outputs]
-    paths = [str(place.get("LocalPath", "")) for place in places]
+    mounts = [item.get("S3Input") or {} for item in inputs]
+    mounts += [item.get("S3Output") or {} for item in outputs]
+    paths = [str(mount.get("LocalPath", "")) for mount in mounts]
     for path in paths:
         if not path.startswith("/opt/ml/processing/"):
             yield f"LocalPath: {path!r} is not below /opt/ml/processing/"

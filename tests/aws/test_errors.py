@@ -106,7 +106,7 @@ def test_an_expected_refusal_is_no_error() -> None:
         call("describe x", request, Meaning.EXISTS)
 
 
-def test_an_unknown_refusal_is_told_in_awss_own_words() -> None:
+def test_an_unknown_refusal_has_awss_own_message() -> None:
     def request() -> None:
         raise refused("ValidationException", "The role is not valid.")
 

@@ -45,10 +45,10 @@ def test_a_denial_wins() -> None:
 def test_every_condition_must_hold(
     condition: dict[str, Any], context: dict[str, str], expected: bool
 ) -> None:
-    found = allows(
+    result = allows(
         policy({**READ, "Condition": condition}), "s3:GetObject", READ["Resource"], context
     )
-    assert found is expected
+    assert result is expected
 
 
 def test_what_is_not_understood_is_not_passed_over() -> None:

@@ -7,7 +7,7 @@ from basketwise.errors import ConfigError
 
 
 @pytest.mark.parametrize("region", ACCOUNTS)
-def test_each_image_lies_in_an_account_of_aws_in_that_region(region: str) -> None:
+def test_each_image_is_in_an_account_of_aws_in_that_region(region: str) -> None:
     session = botocore.session.get_session()
     partition = session.get_partition_for_region(region)
     host, _, name = prebuilt_image(region).partition("/")

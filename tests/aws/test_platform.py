@@ -42,19 +42,19 @@ def platform(cloud: Cloud) -> SageMakerPlatform:
         names=cloud.names,
         storage=open_storage(cloud.workspace, config),
         run_id=RUN,
-        tell=lambda _: None,
+        report=lambda _: None,
         poll=0.1,
     )
 
 
 def etl_job(data: str, folder: Path, inputs: Mapping[str, str] | None = None) -> EtlJob:
     silver, gold, scratch = (folder / name for name in ("silver", "gold", "scratch"))
-    for place in (silver, gold, scratch):
-        place.mkdir(parents=True)
+    for folder in (silver, gold, scratch):
+        folder.mkdir(parents=True)
     return EtlJob(data, silver, gold, scratch, inputs=inputs or {})
 
 
-def test_weeks_that_lay_there_before_are_not_taken_for_the_jobs(
+def test_older_weeks_are_not_mistaken_for_the_jobs_output(
     cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
 ) -> None:
     stray = "silver/shop_week=199901/part-0.parquet"
@@ -71,7 +71,7 @@ def test_weeks_that_lay_there_before_are_not_taken_for_the_jobs(
     assert stray not in cloud.keys("silver")
 
 
-def test_what_was_touched_since_is_made_again(
+def test_outputs_changed_since_are_made_again(
     cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
 ) -> None:
     raw = delivered(tmp_path / "raw", delivery())
@@ -96,7 +96,7 @@ def test_other_data_are_other_work(
     assert len(cloud.jobs.jobs) == 2
 
 
-def test_a_file_that_changed_since_it_was_looked_at_is_not_taken_for_it(
+def test_a_file_that_changed_after_planning_is_detected(
     platform: SageMakerPlatform, tmp_path: Path
 ) -> None:
     raw = delivered(tmp_path / "raw", delivery(180))
@@ -107,16 +107,16 @@ def test_a_file_that_changed_since_it_was_looked_at_is_not_taken_for_it(
         platform.etl(etl_job(str(raw), tmp_path / "out", planned), CONFIG, lambda *_: None)
 
 
-def test_a_training_on_other_features_is_not_taken(
+def test_a_training_on_other_features_is_not_reused(
     cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
 ) -> None:
     config = Config.model_validate(
         CONFIG.model_dump() | {"training": {"models": ["decision_tree"], "folds": 2}}
     )
     for number, baskets in enumerate((180, 90), start=1):
-        place, out = tmp_path / str(number), tmp_path / f"out-{number}"
+        folder, out = tmp_path / str(number), tmp_path / f"out-{number}"
         raw = delivered(tmp_path / "raw", delivery(baskets))
-        job = etl_job(str(raw), place)
+        job = etl_job(str(raw), folder)
         platform.etl(job, config, lambda *_: None)
         out.mkdir()
         platform.train(TrainingJob(job.gold, out), config, lambda *_: None)
@@ -127,7 +127,7 @@ def test_a_training_on_other_features_is_not_taken(
     assert trained == [f"retail-prediction-training-{RUN}", f"retail-prediction-training-{RUN}-2"]
 
 
-def test_settings_that_no_job_takes_are_refused_before_anything_is_sent(
+def test_settings_that_no_job_accepts_are_refused_before_any_upload(
     cloud: Cloud, platform: SageMakerPlatform
 ) -> None:
     two = Config.model_validate({"training": {"models": ["logistic", "xgboost"]}})

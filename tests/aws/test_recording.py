@@ -60,18 +60,18 @@ OBJECT = f"arn:aws:s3:::{BUCKET}/raw/w.csv"
 def test_a_call_is_what_aws_checks(
     service: str, operation: str, params: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
-    found = list(actions(service, operation, params, NAMES))
-    assert [(action, resource) for action, resource, _ in found] == expected
-    passed = [context for action, _, context in found if action == "iam:PassRole"]
+    result = list(actions(service, operation, params, NAMES))
+    assert [(action, resource) for action, resource, _ in result] == expected
+    passed = [context for action, _, context in result if action == "iam:PassRole"]
     assert passed in ([], [{PASSED: "sagemaker.amazonaws.com"}])
 
 
-def test_a_call_of_an_unknown_shape_is_no_silent_pass() -> None:
+def test_a_call_of_an_unknown_shape_fails() -> None:
     with pytest.raises(AssertionError, match="teach"):
         list(actions("sagemaker", "DescribeDomain", {"DomainId": "d"}, NAMES))
 
 
-def test_clients_that_the_product_opens_are_watched_for_as_long_as_asked() -> None:
+def test_opened_clients_are_recorded_while_requested() -> None:
     recorder = Recorder("run", NAMES)
     with account():
         with recorder.everywhere():
@@ -101,7 +101,7 @@ def test_a_request_that_aws_would_refuse_fails_where_it_is_made() -> None:
     assert recorder.calls == []
 
 
-def test_what_boto3_takes_for_convenience_is_no_mistake() -> None:
+def test_conveniences_of_boto3_are_accepted() -> None:
     copied = {"Bucket": BUCKET, "Key": "b", "CopySource": {"Bucket": BUCKET, "Key": "a"}}
     assert list(mistakes("s3", "CopyObject", copied))
     assert not list(mistakes("s3", "CopyObject", as_sent(copied)))

@@ -12,7 +12,7 @@ from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseS
 from urllib3.exceptions import ProtocolError, SSLError
 
 from basketwise.aws import s3 as s3_objects
-from basketwise.aws.at_once import GivenUpError, each
+from basketwise.aws.parallel import CancelledTaskError, for_each
 from basketwise.aws.s3 import ChangedError, S3Object
 from basketwise.aws.storage.storage import S3Storage
 from basketwise.errors import DependencyError
@@ -43,15 +43,15 @@ class Broken:
 
 def break_off(storage: S3Storage, error: Exception, times: int) -> list[str]:
     """Let the next bodies break off; return the list of all that is asked from now on."""
-    asked: list[str] = []
+    requests: list[str] = []
 
     def replace(parsed: dict[str, Any], **_: object) -> None:
-        asked.append("GetObject")
-        if len(asked) <= times:
+        requests.append("GetObject")
+        if len(requests) <= times:
             parsed["Body"] = Broken(error)
 
     storage.bucket.client.meta.events.register("after-call.s3.GetObject", replace)
-    return asked
+    return requests
 
 
 @pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
@@ -59,40 +59,40 @@ def test_a_body_that_breaks_off_is_read_again(
     storage: S3Storage, tmp_path: Path, error: Exception
 ) -> None:
     storage.bucket.put("a", b"too short")
-    found = storage.bucket.below("a")["a"]
-    asked = break_off(storage, error, 2)
+    listed = storage.bucket.below("a")["a"]
+    requests = break_off(storage, error, 2)
 
-    storage.bucket.fetch(found, tmp_path / "a")
+    storage.bucket.fetch(listed, tmp_path / "a")
 
     assert (tmp_path / "a").read_bytes() == b"too short"
-    assert len(asked) == 3
+    assert len(requests) == 3
 
 
 @pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
-def test_a_body_that_keeps_breaking_off_is_an_error_of_the_service(
+def test_a_body_that_always_breaks_off_is_a_dependency_error(
     storage: S3Storage, error: Exception
 ) -> None:
     storage.write("gold/a", b"too short")
-    asked = break_off(storage, error, 100)
+    requests = break_off(storage, error, 100)
 
     with pytest.raises(DependencyError, match=r"Reading s3://.*/gold/a broke off: "):
         storage.local("gold")
 
-    assert len(asked) == 3
+    assert len(requests) == 3
 
 
-def test_a_local_file_that_cannot_be_written_is_no_error_of_the_service(
+def test_an_unwritable_local_file_is_not_a_dependency_error(
     storage: S3Storage, tmp_path: Path
 ) -> None:
     storage.bucket.put("a", b"1")
-    found = storage.bucket.below("a")["a"]
+    listed = storage.bucket.below("a")["a"]
 
     with pytest.raises(FileNotFoundError):
-        storage.bucket.fetch(found, tmp_path / "nowhere" / "a")
+        storage.bucket.fetch(listed, tmp_path / "nowhere" / "a")
 
 
 @pytest.mark.parametrize("whole", [4 << 30, 1])
-def test_a_copy_holds_to_what_was_found(
+def test_a_copy_requires_the_listed_version(
     storage: S3Storage, monkeypatch: pytest.MonkeyPatch, whole: int
 ) -> None:
     monkeypatch.setattr(s3_objects, "COPY_IN_PARTS", whole)
@@ -129,15 +129,15 @@ def test_ctrl_c_ends_an_upload_after_the_part_under_way(
             sending.wait()
             raise KeyboardInterrupt
         try:
-            storage.bucket.send(tmp_path / name, name)
+            storage.bucket.upload(tmp_path / name, name)
         except BaseException as error:
             outcome.append(type(error))
             raise
 
     with pytest.raises(KeyboardInterrupt):
-        each(work, ["large", "interrupted"])
+        for_each(work, ["large", "interrupted"])
 
-    assert outcome == [GivenUpError]
+    assert outcome == [CancelledTaskError]
     assert len(parts) <= 2
     assert storage.bucket.below("large") == {}
     begun = storage.bucket.client.list_multipart_uploads(
@@ -146,11 +146,9 @@ def test_ctrl_c_ends_an_upload_after_the_part_under_way(
     assert begun.get("Uploads", []) == []
 
 
-def test_a_fetch_that_nobody_wants_ends_between_two_pieces(
-    storage: S3Storage, tmp_path: Path
-) -> None:
+def test_a_cancelled_fetch_ends_between_two_chunks(storage: S3Storage, tmp_path: Path) -> None:
     storage.bucket.put("large", bytes(8 << 20))
-    found, read, goes_on = storage.bucket.below("large")["large"], list[int](), threading.Event()
+    listed, read, goes_on = storage.bucket.below("large")["large"], list[int](), threading.Event()
     fails = threading.Event()
 
     class Slow:
@@ -169,12 +167,12 @@ def test_a_fetch_that_nobody_wants_ends_between_two_pieces(
 
     storage.bucket.client.meta.events.register("after-call.s3.GetObject", replace)
 
-    def work(one: S3Object | None) -> None:
-        if one is None:
+    def work(item: S3Object | None) -> None:
+        if item is None:
             fails.wait()
             raise KeyboardInterrupt
-        storage.bucket.fetch(one, tmp_path / "large")
+        storage.bucket.fetch(item, tmp_path / "large")
 
     with pytest.raises(KeyboardInterrupt):
-        each(work, [found, None])
+        for_each(work, [listed, None])
     assert len(read) < 8

@@ -152,24 +152,24 @@ def test_what_is_right_passes(operation: str) -> None:
     check("sagemaker", operation, GOOD[operation], bucket=BUCKET)
 
 
-@pytest.mark.parametrize(("operation", "where", "value", "said"), WRONG)
-def test_each_mistake_is_named(operation: str, where: str, value: Any, said: str) -> None:
+@pytest.mark.parametrize(("operation", "where", "value", "expected"), WRONG)
+def test_each_mistake_is_named(operation: str, where: str, value: Any, expected: str) -> None:
     params = deepcopy(GOOD[operation])
     *way, last = where.split(".")
-    place: Any = params
+    target: Any = params
     for name in way:
-        place = place[int(name)] if isinstance(place, list) else place[name]
+        target = target[int(name)] if isinstance(target, list) else target[name]
     if value is GONE:
-        del place[last]
+        del target[last]
     else:
-        place[last] = value
-    found = [
-        f"{operation}.{one}" for one in mistakes("sagemaker", operation, params, bucket=BUCKET)
+        target[last] = value
+    problems = [
+        f"{operation}.{item}" for item in mistakes("sagemaker", operation, params, bucket=BUCKET)
     ]
-    assert any(said in one for one in found), found
+    assert any(expected in item for item in problems), problems
     with pytest.raises(AssertionError) as caught:
         check("sagemaker", operation, params, bucket=BUCKET)
-    assert str(caught.value) == found[0]
+    assert str(caught.value) == problems[0]
 
 
 def test_other_services_are_known_too() -> None:
@@ -182,8 +182,8 @@ def test_other_services_are_known_too() -> None:
         check("s3", "PutObject", {"Bucket": BUCKET})
 
 
-def test_what_botocore_fills_in_need_not_be_given() -> None:
-    given = {"PipelineName": "a"}
-    check("sagemaker", "StartPipelineExecution", given)
+def test_fields_that_botocore_fills_in_are_optional() -> None:
+    request = {"PipelineName": "a"}
+    check("sagemaker", "StartPipelineExecution", request)
     with pytest.raises(AssertionError, match="ClientRequestToken: length 3 is below"):
-        check("sagemaker", "StartPipelineExecution", {**given, "ClientRequestToken": "abc"})
+        check("sagemaker", "StartPipelineExecution", {**request, "ClientRequestToken": "abc"})

@@ -56,7 +56,7 @@ def sagemaker(request: pytest.FixtureRequest, folder: Path) -> Iterator[Subject]
             names=cloud.names,
             storage=open_storage(cloud.workspace, config),
             run_id="run-contract",
-            tell=lambda _: None,
+            report=lambda _: None,
             poll=0.1,
             on_start=starts.append,
         )
@@ -76,7 +76,7 @@ CONFIG = Config.model_validate(
 
 
 @dataclass
-class Told:
+class Progress:
     """Everything that a stage told of its progress."""
 
     ticks: list[tuple[str, int, int]] = field(default_factory=list)
@@ -129,9 +129,9 @@ def etl_job(data: Path, root: Path) -> EtlJob:
 
 
 def test_etl_fills_silver_and_gold(platform: Platform, tmp_path: Path) -> None:
-    job, told = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path), Told()
+    job, progress = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path), Progress()
 
-    platform.etl(job, CONFIG, told)
+    platform.etl(job, CONFIG, progress)
 
     assert {path.name for path in job.gold.iterdir()} == {
         TRAIN_FILE,
@@ -142,17 +142,17 @@ def test_etl_fills_silver_and_gold(platform: Platform, tmp_path: Path) -> None:
     }
     lines = pl.read_parquet(job.silver / "shop_week=*" / "*.parquet", hive_partitioning=False)
     assert lines.height == read_metadata(job.gold).lines.accepted == 360
-    assert told.ticks
-    assert all(what and 0 < done <= total for what, done, total in told.ticks)
+    assert progress.ticks
+    assert all(what and 0 < done <= total for what, done, total in progress.ticks)
 
 
 def test_silver_that_is_ready_is_not_made_again(platform: Platform, tmp_path: Path) -> None:
     job = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path)
-    platform.etl(job, CONFIG, Told())
+    platform.etl(job, CONFIG, Progress())
     again = etl_job(tmp_path / "nothing", tmp_path / "again")
     ready = EtlJob(again.data, job.silver, again.gold, again.scratch, clean=False)
 
-    platform.etl(ready, CONFIG, Told())
+    platform.etl(ready, CONFIG, Progress())
 
     for name in (TRAIN_FILE, TEST_FILE, INDEX_FILE, COHORTS_FILE):
         assert (again.gold / name).read_bytes() == (job.gold / name).read_bytes()
@@ -161,47 +161,47 @@ def test_silver_that_is_ready_is_not_made_again(platform: Platform, tmp_path: Pa
 def test_a_training_keeps_its_pieces(subject: Subject, tmp_path: Path) -> None:
     platform = subject.platform
     job = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path)
-    platform.etl(job, CONFIG, Told())
+    platform.etl(job, CONFIG, Progress())
     for name in ("out", "kept"):
         (tmp_path / name).mkdir()
 
-    platform.train(TrainingJob(job.gold, tmp_path / "out", tmp_path / "kept"), CONFIG, Told())
+    platform.train(TrainingJob(job.gold, tmp_path / "out", tmp_path / "kept"), CONFIG, Progress())
 
     # A fold each, the model itself, and the references.
     assert subject.pieces(tmp_path / "kept") >= CONFIG.training.folds + 1
 
 
 def test_training_fills_out_and_leaves_gold_alone(platform: Platform, tmp_path: Path) -> None:
-    job, told = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path), Told()
-    platform.etl(job, CONFIG, Told())
+    job, progress = etl_job(delivered(tmp_path / "raw", delivery()), tmp_path), Progress()
+    platform.etl(job, CONFIG, Progress())
     before = {path.name: path.read_bytes() for path in job.gold.iterdir()}
     out = tmp_path / "out"
     out.mkdir()
 
-    platform.train(TrainingJob(job.gold, out), CONFIG, told)
+    platform.train(TrainingJob(job.gold, out), CONFIG, progress)
 
     record = TrainingRecord.model_validate_json((out / RECORD_FILE).read_bytes())
     assert record.winner == "decision_tree"
     assert (out / "model.skops").is_file()
     assert {path.name: path.read_bytes() for path in job.gold.iterdir()} == before
-    assert told.ticks
+    assert progress.ticks
 
 
 def test_what_is_wrong_with_the_data_is_said(subject: Subject, tmp_path: Path) -> None:
     raw = delivered(tmp_path / "raw", without(delivery(), "SPEND"))
 
     with pytest.raises(subject.refuses) as caught:
-        subject.platform.etl(etl_job(raw, tmp_path), CONFIG, Told())
+        subject.platform.etl(etl_job(raw, tmp_path), CONFIG, Progress())
 
-    said = str(caught.value)
-    assert "'till.csv' lacks the required column SPEND." in said
-    assert "Needed are " in said
+    message = str(caught.value)
+    assert "'till.csv' lacks the required column SPEND." in message
+    assert "Needed are " in message
 
 
 def test_a_training_without_gold_arrives_unchanged(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
 
     with pytest.raises(InputError, match="There is no gold data") as caught:
-        platform.train(TrainingJob(tmp_path / "none", tmp_path / "out"), CONFIG, Told())
+        platform.train(TrainingJob(tmp_path / "none", tmp_path / "out"), CONFIG, Progress())
 
     assert caught.value.hint == "Run 'basketwise etl' first."

@@ -22,7 +22,7 @@ from basketwise.run.context import Context
 from basketwise.run.record import planned, require_step, seal
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, STAGING, open_workspace
 from tests.cli.till import delivered, delivery
-from tests.contracts.test_platform import Told, etl_job
+from tests.contracts.test_platform import Progress, etl_job
 from tests.fakes.platform import RecordedPlatform
 from tests.fakes.registry import MemoryRegistry
 from tests.raw_lines import LABEL
@@ -44,8 +44,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> RecordedPlatform:
     odd = [one | {LABEL: "MM"} if one["BASKET_ID"].endswith("3") else one for one in delivery(360)]
     job = etl_job(delivered(root / "raw", odd), root)
     (root / "trained").mkdir()
-    LocalPlatform().etl(job, CONFIG, Told())
-    LocalPlatform().train(TrainingJob(job.gold, root / "trained"), CONFIG, Told())
+    LocalPlatform().etl(job, CONFIG, Progress())
+    LocalPlatform().train(TrainingJob(job.gold, root / "trained"), CONFIG, Progress())
     return RecordedPlatform(job.silver, job.gold, root / "trained")
 
 
@@ -235,7 +235,7 @@ def test_a_run_that_was_killed_goes_on_from_what_it_had_finished(
     left = context.workspace.folder(STAGING)
     for name in ("silver", "gold"):
         (left / name).mkdir(parents=True)
-    platform.etl(EtlJob(raw, left / "silver", left / "gold", left), CONFIG, Told())
+    platform.etl(EtlJob(raw, left / "silver", left / "gold", left), CONFIG, Progress())
     seal(planned("silver", digests(discover(raw)), CONFIG), left / "silver")
     platform.jobs.clear()
 

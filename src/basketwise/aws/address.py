@@ -1,4 +1,4 @@
-"""Addresses in S3, ``s3://bucket/key``, taken apart."""
+"""Parsing of S3 addresses, ``s3://bucket/key``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from basketwise.errors import ConfigError
 
 SCHEME = "s3://"
 OWN = ".basketwise"
-"""Below a workspace: what Basketwise itself stores there; part of no other address."""
+"""Prefix of Basketwise's own objects in a workspace; not allowed in an address."""
 
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -34,7 +34,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Take an address apart; whether its bucket is valid is not looked at."""
+        """Parse an address; whether its bucket is valid is not checked."""
         bucket, _, key = text.removeprefix(SCHEME).partition("/")
         return cls(bucket, key.strip("/"))
 
@@ -48,7 +48,7 @@ def is_address(text: str) -> bool:
 
 
 def workspace_address(location: str) -> Address:
-    """Take a workspace's address apart; raises ConfigError if it can be none."""
+    """Parse a workspace's address; raises ConfigError if it is not valid."""
     address = Address.parse(location)
     parts = address.key.split("/") if address.key else []
     if not BUCKET.fullmatch(address.bucket) or {"", ".", "..", OWN} & set(parts):

@@ -12,7 +12,7 @@ INSTALL = "pip install boto3"
 
 
 def client(service: str, config: AwsConfig) -> Any:
-    """Return a boto3 client of a service; the functions that it is given to name its type.
+    """Return a boto3 client of a service; the functions that take it declare its type.
 
     Parameters
     ----------
@@ -37,16 +37,12 @@ def client(service: str, config: AwsConfig) -> Any:
     options = BotoConfig(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10)
     endpoint = config.endpoint_url or None
     try:
-        # The region too is read from the profile, which may not exist.
+        # The region is also read from the profile, which may not exist.
         with translated(f"open {service}"):
             session: Any = boto3.Session(region_name=config.region or None)
-            if not session.region_name:
-                raise ConfigError(
-                    "No AWS region is known.", "Set aws.region, or AWS_DEFAULT_REGION."
-                )
-            return session.client(service, endpoint_url=endpoint, config=options)
+            if session.region_name:
+                return session.client(service, endpoint_url=endpoint, config=options)
     except ValueError as error:
-        raise ConfigError(
-            f"aws.endpoint_url is not a valid endpoint: {without_password(str(error))}.",
-            "Give http(s)://host[:port]; leave it empty for AWS.",
-        ) from error
+        headline = f"aws.endpoint_url is not a valid endpoint: {without_password(str(error))}."
+        raise ConfigError(headline, "Give http(s)://host[:port], or leave it empty.") from error
+    raise ConfigError("No AWS region is known.", "Set aws.region, or AWS_DEFAULT_REGION.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum, auto
+from enum import Enum
 from typing import NamedTuple, TypeVar
 
 from basketwise.errors import DependencyError
@@ -13,22 +13,13 @@ Answer = TypeVar("Answer")
 
 
 class Meaning(Enum):
-    """What a refusal means to the code that made the request."""
+    """What a refusal means to the code that made the request.
 
-    DENIED = auto()
-    """The user or role lacks the permission."""
-    NO_BUCKET = auto()
-    NO_KEY = auto()
-    """The bucket has no such object, upload or set of tags."""
-    MISSING = auto()
-    """There is no resource of that name."""
-    EXISTS = auto()
-    """A resource of that name exists already."""
-    CONFLICT = auto()
-    """Somebody else has written the object, or it exists already."""
-    NO_CHANGES = auto()
-    """A stack is as its template says."""
-    OTHER = auto()
+    ``NO_KEY`` is about an object, an upload or tags in a bucket, ``CONFLICT`` about an object that
+    somebody else has written, ``MISSING`` and ``EXISTS`` about all other resources.
+    """
+
+    DENIED, NO_BUCKET, NO_KEY, MISSING, EXISTS, CONFLICT, NO_CHANGES, OTHER = range(8)
 
 
 CHANGED = (Meaning.NO_KEY, Meaning.CONFLICT)
@@ -179,11 +170,6 @@ def translated(action: str) -> Iterator[None]:
     ----------
     action : str
         What is attempted, for the headline: ``read s3://bucket/key``.
-
-    Raises
-    ------
-    DependencyError
-        If AWS refuses, or cannot be reached.
     """
     from botocore import exceptions as boto
     from s3transfer.exceptions import S3CopyFailedError

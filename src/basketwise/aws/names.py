@@ -1,4 +1,4 @@
-"""What everything on AWS is called: bucket, prefixes, role, group, jobs."""
+"""The names of everything on AWS: bucket, prefixes, role, group, jobs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from basketwise.aws.address import Address, is_address
 from basketwise.config import Config
 
 PREFIXES = ("raw", "silver", "gold", "artifacts")
-"""The four that a pipeline needs; others appear when something is written there."""
+"""The prefixes that a run needs; others are created when something is written there."""
 
 PROJECT = "RetailPredictionMLOps"
-"""What a bill can be grouped by, whatever the resources are called."""
+"""Value of the tag that costs can be grouped by, whatever the names of the resources."""
 
 
 @dataclass(frozen=True)
@@ -73,22 +73,22 @@ class AwsNames:
         >>> names.arn_of("s3", "b"), names.arn_of("iam", "role/x")
         ('arn:aws-cn:s3:::b', 'arn:aws-cn:iam::123456789012:role/x')
         """
-        # Buckets are in no account and no region, roles in no region.
+        # ARNs of buckets have no account and no region, those of roles no region.
         region = "" if service in ("iam", "s3") else self.region
         account = "" if service == "s3" else self.account_id
         return f"arn:{partition(self.region)}:{service}:{region}:{account}:{resource}"
 
 
 def partition(region: str) -> str:
-    """Return which of AWS's separate worlds a region is in, as ARNs call it.
+    """Return the partition of a region, as in its ARNs.
 
     Examples
     --------
     >>> [partition(region) for region in ("eu-west-1", "cn-north-1", "us-gov-west-1")]
     ['aws', 'aws-cn', 'aws-us-gov']
     """
-    worlds = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-    return next((name for start, name in worlds.items() if region.startswith(start)), "aws")
+    partitions = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+    return next((name for start, name in partitions.items() if region.startswith(start)), "aws")
 
 
 def names_of(config: Config, *, account_id: str, region: str, workspace: str = "") -> AwsNames:
@@ -101,7 +101,7 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
     account_id, region : str
         Of the credentials in use.
     workspace : str
-        ``s3://bucket/prefix``; its bucket wins over the configured one. Any other, or none: the
+        ``s3://bucket/prefix``; its bucket overrides the configured one. Anything else: the
         configured bucket, without a prefix.
     """
     aws = config.aws

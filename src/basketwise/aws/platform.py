@@ -17,11 +17,16 @@ from basketwise.aws.requests.entry import environment
 from basketwise.aws.requests.processing import etl_job
 from basketwise.aws.requests.training import training_job
 from basketwise.aws.running import jobs
-from basketwise.aws.running.attempts import attempts, choose, digest_of, marked
-from basketwise.aws.running.jobs import POLL_SECONDS, JobEndedError, JobState, Kind
-from basketwise.aws.running.outputs import SpoiltError, spoilt, take_stage, take_training
-from basketwise.aws.sending.code import send_code
-from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
+from basketwise.aws.running.attempts import attempts, digest_of, select_job, with_digest
+from basketwise.aws.running.jobs import POLL_SECONDS, JobFailedError, JobState, Kind
+from basketwise.aws.running.outputs import (
+    InvalidOutputError,
+    copy_stage,
+    extract_training,
+    invalid_output,
+)
+from basketwise.aws.uploads.code import upload_code
+from basketwise.aws.uploads.raw import inputs_in_bucket, upload_raw
 from basketwise.config import Config
 from basketwise.digests import content
 from basketwise.files import JOB_FILE
@@ -48,25 +53,25 @@ PHASES = {"Starting": 1, "Downloading": 2, "Training": 3, "Uploading": 4, "Compl
 class SageMakerPlatform:
     """Runs the jobs of one run.
 
-    A job that was started for the same work before is followed to its end, not started again; see
+    A job that was already started for the same work is followed, not started again; see
     :mod:`basketwise.aws.running.attempts`.
 
     Attributes
     ----------
     storage
-        The workspace that ``names`` names.
-    tell
-        Takes the states of the jobs and the lines of their logs.
+        The workspace of ``names``.
+    report
+        Called with the states of the jobs and the lines of their logs.
     poll
-        Seconds between two questions about a job.
+        Seconds between two polls of a job.
     nonce
-        Sets jobs apart from all earlier ones that did the same; empty: those are as good.
+        Makes jobs differ from all earlier ones with the same work; empty: those are reused.
     on_start
         Called with the digests of the raw files before anything is uploaded; may refuse them.
     started
         Whether the run can be resumed.
-    current
-        The job that is being followed, and has not ended as far as is known.
+    current_job
+        The job that is being followed; None once it is known to have ended.
     """
 
     sagemaker: SageMakerClient
@@ -75,12 +80,12 @@ class SageMakerPlatform:
     names: AwsNames
     storage: Storage
     run_id: str
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     poll: float = POLL_SECONDS
     nonce: str = ""
     on_start: Callable[[Mapping[str, str]], None] = lambda _: None
     started: bool = False
-    current: tuple[Kind, str] | None = None
+    current_job: tuple[Kind, str] | None = None
     in_place: bool = True
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
@@ -97,39 +102,39 @@ class SageMakerPlatform:
         self.started = True
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
-        """Fill ``silver`` and ``gold`` of the workspace, and copy both here."""
+        """Fill ``silver`` and ``gold`` of the workspace, and download both."""
         if job.clean:
             # Of the planned run, so that a file which has changed since is not mistaken for it.
             work = job.inputs or self.inputs(job.data, config)
-            raw = send_raw(self.s3, self.names, job.data, tick)
+            raw = upload_raw(self.s3, self.names, job.data, tick)
         else:
             work, raw = self._publish(job.silver, SILVER), ""
         request = etl_job(self.names, config, self.run_id, raw=raw, clean=job.clean)
 
-        def take(_: JobState) -> None:
+        def collect(_: JobState) -> None:
             if job.clean:
-                take_stage("silver", self.storage.local(SILVER), job.silver, work)
-            take_stage("gold", self.storage.local(GOLD), job.gold, {})
+                copy_stage("silver", self.storage.local(SILVER), job.silver, work)
+            copy_stage("gold", self.storage.local(GOLD), job.gold, {})
 
-        self._run("Processing", request, config, work, tick, take)
+        self._run("Processing", request, config, work, tick, collect)
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
-        """Train on ``gold`` of the workspace, and copy what the job left here."""
+        """Train on ``gold`` of the workspace, and download the job's output."""
         from basketwise.etl.metadata import read_metadata
 
         read_metadata(job.gold)
         gold = self._publish(job.gold, GOLD)
 
-        def take(state: JobState) -> None:
+        def collect(state: JobState) -> None:
             shutil.rmtree(job.out)
             job.out.mkdir()
-            left = self.storage.local(f"{ARTIFACTS}/{state.name}/output")
-            take_training(left, job.out, gold)
+            output = self.storage.local(f"{ARTIFACTS}/{state.name}/output")
+            extract_training(output, job.out, gold)
             text = json.dumps(asdict(state), indent=2)
             (job.out / JOB_FILE).write_text(text, encoding="utf-8")
 
         request = training_job(self.names, config, self.run_id)
-        self._run("Training", request, config, gold, tick, take)
+        self._run("Training", request, config, gold, tick, collect)
 
     def all_jobs(self) -> list[tuple[Kind, JobState]]:
         """Return every job of the run, whoever started it and however it ended."""
@@ -141,13 +146,13 @@ class SageMakerPlatform:
             (kind, state)
             for kind, first in firsts.items()
             for state in attempts(self.sagemaker, kind, first)
-            if state.place.startswith(self.names.uri())
+            if state.output_uri.startswith(self.names.uri())
         ]
 
     def stop(self) -> None:
-        """Ask the job that is being followed to stop; none is no error."""
-        if self.current is not None:
-            jobs.stop(self.sagemaker, *self.current)
+        """Stop the job that is being followed, if there is one."""
+        if self.current_job is not None:
+            jobs.stop(self.sagemaker, *self.current_job)
 
     def _run(
         self,
@@ -156,9 +161,9 @@ class SageMakerPlatform:
         config: Config,
         work: Mapping[str, str],
         tick: Tick,
-        take: Callable[[JobState], None],
+        collect: Callable[[JobState], None],
     ) -> None:
-        """Have a job done, unless it is done already, and take what it left."""
+        """Run a job, unless it has run already, and collect its output."""
         digest = digest_of(
             kind=kind,
             workspace=self.names.uri(),
@@ -167,54 +172,54 @@ class SageMakerPlatform:
             nonce=self.nonce,
             work=dict(work),
         )
-        request = marked(request, digest)
-        send_code(self.s3, self.names, tick)
-        unusable: list[str] = []
+        request = with_digest(request, digest)
+        upload_code(self.s3, self.names, tick)
+        invalid_jobs: list[str] = []
         while True:
-            state, is_new = self._follow(kind, request, unusable, tick)
+            state, is_started = self._follow(kind, request, invalid_jobs, tick)
             try:
-                take(state)
-            except SpoiltError as error:
-                if is_new:
-                    raise spoilt(self.names.uri(), error) from error
-                # Of an earlier start, and touched since: it is done once more.
-                self.tell(f"{state.name} has ended before, but cannot be used: {error}")
-                unusable.append(state.name)
+                collect(state)
+            except InvalidOutputError as error:
+                if is_started:
+                    raise invalid_output(self.names.uri(), error) from error
+                # The output of an earlier job was changed since: run it again.
+                self.report(f"The output of {state.name} cannot be used, so it runs again: {error}")
+                invalid_jobs.append(state.name)
             else:
                 return
 
     def _follow(
-        self, kind: Kind, request: dict[str, Any], unusable: list[str], tick: Tick
+        self, kind: Kind, request: dict[str, Any], invalid_jobs: list[str], tick: Tick
     ) -> tuple[JobState, bool]:
-        """Start a job, unless it is there, and wait for its end; say whether it was started now."""
+        """Start a job, unless it exists, and wait for its end; return whether it was started."""
 
-        def tell(line: str) -> None:
+        def report(line: str) -> None:
             if progress := PROGRESS.fullmatch(line):
                 tick(progress["what"], int(progress["done"]), int(progress["total"]))
                 return
             phase = line.removeprefix(f"{name}: ")
             if phase != line:
                 tick(f"job: {phase}", PHASES.get(phase, 1), len(PHASES))
-            self.tell(line)
+            self.report(line)
 
-        name = choose(self.sagemaker, kind, request, self.names.uri(), unusable)
-        self.current = (kind, name)
+        name = select_job(self.sagemaker, kind, request, self.names.uri(), invalid_jobs)
+        self.current_job = (kind, name)
         try:
-            is_new = jobs.start_once(self.sagemaker, kind, {**request, f"{kind}JobName": name})
-            state = jobs.follow(self.sagemaker, self.logs, kind, name, tell, poll=self.poll)
-        except JobEndedError:
-            self.current = None
+            is_started = jobs.start_once(self.sagemaker, kind, {**request, f"{kind}JobName": name})
+            state = jobs.follow(self.sagemaker, self.logs, kind, name, report, poll=self.poll)
+        except JobFailedError:
+            self.current_job = None
             raise
-        self.current = None
-        return state, is_new
+        self.current_job = None
+        return state, is_started
 
     def _publish(self, folder: Path, key: str) -> dict[str, str]:
         """Store the files that a job is to read in the workspace; returns their digests."""
-        wanted = content(folder)
-        if wanted != content(self.storage.local(key)):
+        digests = content(folder)
+        if digests != content(self.storage.local(key)):
             self.storage.scratch.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=".publish-", dir=self.storage.scratch) as scratch:
                 copy = Path(scratch) / key
                 shutil.copytree(folder, copy)
                 self.storage.replace(copy, key)
-        return wanted
+        return digests

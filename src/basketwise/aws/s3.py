@@ -1,4 +1,4 @@
-"""The requests to a bucket; each does its work whole or not at all."""
+"""Requests to a bucket; each succeeds completely or changes nothing."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.address import Address
-from basketwise.aws.at_once import GivenUpError, go_on, is_ending
 from basketwise.aws.errors import CHANGED, Meaning, call, refusal, translated
+from basketwise.aws.parallel import CancelledTaskError, check_cancelled, is_cancelled
 from basketwise.errors import DependencyError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PART = 64 << 20
-"""Bytes; a larger file is sent in parts of this size, and exists when the last has arrived."""
+"""Bytes; a larger file is uploaded in parts of this size, and exists once all are complete."""
 
 COPY_IN_PARTS = 4 << 30
 """Bytes; S3 copies no more than 5 GiB in one request."""
 
-TRIES = 3
-"""Of reading an object whose bytes break off on the way."""
+OCTETS = "binary/octet-stream"
+ATTEMPTS = 3
+"""To download an object whose bytes break off."""
 
 DIGEST = "basketwise-sha256"
-"""The object's metadata that holds the sha256 of the whole file: S3's own checksum of a large
-object is one of its parts' checksums."""
+"""Metadata key of the sha256 of the whole file: S3's own checksum of a large object is computed
+from the checksums of its parts."""
 
 
 class ChangedError(Exception):
     """Somebody wrote an object since it was listed."""
 
 
-class BrokenOffError(DependencyError):
+class TruncatedError(DependencyError):
     """The bytes of an object ended too early."""
 
 
@@ -53,7 +54,7 @@ class S3Object:
 
 
 class Bucket:
-    """A prefix of a bucket and the verbs on its objects; keys are relative to the prefix.
+    """A prefix of a bucket and the operations on its objects; keys are relative to the prefix.
 
     Parameters
     ----------
@@ -72,11 +73,11 @@ class Bucket:
 
     @property
     def location(self) -> str:
-        """Its address."""
+        """The address of the prefix."""
         return str(Address(self.name, self.prefix))
 
     def full(self, key: str) -> str:
-        """Return a key as the bucket knows it."""
+        """Return a key with the prefix."""
         return f"{self.prefix}/{key}" if self.prefix else key
 
     def uri(self, key: str) -> str:
@@ -92,19 +93,19 @@ class Bucket:
         return call(f"read {self.uri(key)}", read, Meaning.NO_KEY)
 
     def fetch(self, listed: S3Object, path: Path) -> None:
-        """Write an object's bytes to a new file, trying again; ChangedError if it is another now.
+        """Download an object to a new file, with retries; ChangedError if it has changed.
 
-        OSError is the local file's.
+        An OSError concerns the local file.
         """
-        for left in reversed(range(TRIES)):
+        for remaining in reversed(range(ATTEMPTS)):
             try:
                 with path.open("wb") as stream:
                     for chunk in self._chunks(listed):
                         stream.write(chunk)
-                        go_on()
+                        check_cancelled()
                 return
-            except BrokenOffError:
-                if not left:
+            except TruncatedError:
+                if not remaining:
                     raise
 
     def _chunks(self, listed: S3Object) -> Iterator[bytes]:
@@ -112,7 +113,7 @@ class Bucket:
         from urllib3.exceptions import HTTPError
 
         uri = self.uri(listed.key)
-        # Bytes of another version than was listed would not be of one moment.
+        # Only the listed version: files of different moments would not be consistent.
         request: Any = {"Bucket": self.name, "Key": self.full(listed.key), "IfMatch": listed.etag}
         answer = call(f"read {uri}", lambda: self.client.get_object(**request), *CHANGED)
         if answer is None:
@@ -120,18 +121,18 @@ class Bucket:
         try:
             yield from answer["Body"].iter_chunks(1 << 20)
         except (BotoCoreError, HTTPError, ConnectionError, TimeoutError) as error:
-            # The client repeats a request by itself, but not for the bytes after the answer.
-            raise BrokenOffError(
+            # The client retries requests by itself, but not the download of a body.
+            raise TruncatedError(
                 f"Reading {uri} broke off: {error}.",
-                "Check the network, then start the same command again.",
+                "Check the network, then run the same command again.",
             ) from error
 
     def put(
-        self, key: str, data: bytes | Path, kind: str = "binary/octet-stream", *, new: bool = False
+        self, key: str, data: bytes | Path, media_type: str = OCTETS, *, new: bool = False
     ) -> bool:
         """Write an object of a media type in one request, with its sha256.
 
-        Returns whether it was written: not if it is to be ``new`` and there is one of that key.
+        Returns whether it was written: with ``new``, an existing object is left alone.
         """
         condition: Any = {"IfNoneMatch": "*"} if new else {}
         with data.open("rb") if isinstance(data, Path) else BytesIO(data) as stream:
@@ -143,18 +144,18 @@ class Bucket:
                     Bucket=self.name,
                     Key=self.full(key),
                     Body=stream,
-                    ContentType=kind,
+                    ContentType=media_type,
                     ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
                     Metadata={DIGEST: digest.hexdigest()},
                     **condition,
                 ),
-                # Also the answer to a request that was repeated as the first answer got lost.
+                # Also the response to a retry, when the first response was lost.
                 *([Meaning.CONFLICT] if new else []),
             )
         return answer is not None
 
     def digest(self, key: str) -> str | None:
-        """Return the sha256 of an object, "" if S3 does not know it, None without the object."""
+        """Return the sha256 of an object, "" if S3 does not have it, None without the object."""
         request: Any = {"Bucket": self.name, "Key": self.full(key), "ChecksumMode": "ENABLED"}
         answer = call(
             f"read {self.uri(key)}", lambda: self.client.head_object(**request), Meaning.NO_KEY
@@ -167,8 +168,8 @@ class Bucket:
             return base64.b64decode(checksum).hex()
         return answer.get("Metadata", {}).get(DIGEST, "")
 
-    def send(self, path: Path, key: str) -> None:
-        """Write a file's bytes; nothing is left of an upload that fails."""
+    def upload(self, path: Path, key: str) -> None:
+        """Upload a file; a failed upload leaves nothing behind."""
         with translated(f"write {self.uri(key)}"):
             self._transfer("upload", PART, str(path), self.name, self.full(key), {})
 
@@ -185,33 +186,36 @@ class Bucket:
             raise ChangedError
 
     def _transfer(
-        self, verb: str, whole: int, source: object, name: str, key: str, extra: dict[str, str]
+        self, verb: str, threshold: int, source: object, name: str, key: str, extra: dict[str, str]
     ) -> None:
-        """Let boto3 do it in this thread, in parts above ``whole`` bytes."""
+        """Transfer with boto3 in this thread, in parts above ``threshold`` bytes."""
         from concurrent.futures import CancelledError
 
         from boto3.s3.transfer import TransferConfig, create_transfer_manager
 
         config = TransferConfig(
-            whole, multipart_chunksize=PART, use_threads=False, preferred_transfer_client="classic"
+            threshold,
+            multipart_chunksize=PART,
+            use_threads=False,
+            preferred_transfer_client="classic",
         )
         extra = {"ChecksumAlgorithm": "SHA256", **extra}
         with create_transfer_manager(self.client, config) as manager:
-            options = {"extra_args": extra, "subscribers": [_Interrupter()]}
+            options = {"extra_args": extra, "subscribers": [_Canceller()]}
             try:
                 getattr(manager, verb)(source, name, key, **options).result()
             except CancelledError:
-                raise GivenUpError from None
+                raise CancelledTaskError from None
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Delete objects; none is no error."""
+        """Delete objects; missing ones are ignored."""
         all_keys = [self.full(key) for key in keys]
         for start in range(0, len(all_keys), 1000):
-            some = all_keys[start : start + 1000]
-            with translated(f"delete {Address(self.name, some[0])}"):
+            batch = all_keys[start : start + 1000]
+            with translated(f"delete {Address(self.name, batch[0])}"):
                 answer = self.client.delete_objects(
                     Bucket=self.name,
-                    Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
+                    Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
                 )
             for error in answer.get("Errors", []):
                 code, message = str(error.get("Code")), str(error.get("Message"))
@@ -225,12 +229,12 @@ class Bucket:
         """List an object and all below it, by key."""
         return {name: item for name, item in self.listed(key).items() if is_below(name, key)}
 
-    def listed(self, start: str, most: int | None = None) -> dict[str, S3Object]:
-        """List the objects whose keys start so, by key; at most so many."""
+    def listed(self, start: str, limit: int | None = None) -> dict[str, S3Object]:
+        """List the objects whose keys begin with ``start``, by key; at most ``limit``."""
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.name,
             Prefix=self.full(start),
-            PaginationConfig={"MaxItems": most} if most else {},
+            PaginationConfig={"MaxItems": limit} if limit else {},
         )
         skip = len(self.full("x")) - 1
         with translated(f"list {self.uri(start)}"):
@@ -242,7 +246,7 @@ class Bucket:
         return {listed.key: listed for listed in objects}
 
     def abort_parts(self, root: str) -> None:
-        """Give up uploads below a key that were begun and not completed."""
+        """Abort incomplete uploads below a key."""
         pages = self.client.get_paginator("list_multipart_uploads")
         with translated(f"list {self.uri(root)}"):
             for page in pages.paginate(Bucket=self.name, Prefix=f"{self.full(root)}/"):
@@ -252,17 +256,17 @@ class Bucket:
                     )
 
 
-class _Interrupter:
-    """Ends a transfer after the part that is under way, if nobody wants it any more."""
+class _Canceller:
+    """Cancels a transfer after its current part, if its task is cancelled."""
 
     def on_progress(self, future: Any, **_: object) -> None:
-        """Be told that some bytes have gone; boto3 cleans up after it."""
-        if is_ending():
+        """Cancel the transfer if its task is cancelled; boto3 cleans up."""
+        if is_cancelled():
             future.cancel()
 
 
 def is_below(key: str, prefix: str) -> bool:
-    """Whether a key is a prefix, or is below it.
+    """Whether a key equals a prefix or is below it.
 
     Examples
     --------
@@ -273,5 +277,5 @@ def is_below(key: str, prefix: str) -> bool:
 
 
 def is_folder(key: str) -> bool:
-    """Whether a key is that of an empty object by which consoles show a folder."""
+    """Whether a key is that of an empty object with which consoles mark a folder."""
     return key.endswith("/")

@@ -56,13 +56,13 @@ each_policy = pytest.mark.parametrize("who", ["provision", "run", "role", "sched
 
 @each_policy
 def test_every_call_is_allowed(shipped: Policies, who: str) -> None:
-    made = [call for call in CALLS if call.who == who]
+    calls = [call for call in CALLS if call.who == who]
     refused = [
         str(call)
-        for call in made
+        for call in calls
         if not allows(shipped[who], call.action, call.resource, call.context)
     ]
-    assert made
+    assert calls
     assert not refused
 
 
@@ -70,16 +70,16 @@ def test_every_call_is_allowed(shipped: Policies, who: str) -> None:
 def test_no_policy_allows_an_action_that_is_never_called(shipped: Policies, who: str) -> None:
     spare: list[str] = []
     for statement in shipped[who]["Statement"]:
-        made = [
+        calls = [
             call
             for call in CALLS
             if call.who == who and applies(statement, call.action, call.resource, call.context)
         ]
-        spare += set(several(statement["Action"])) - {call.action for call in made}
+        spare += set(several(statement["Action"])) - {call.action for call in calls}
         spare += [
             pattern
             for pattern in several(statement["Resource"])
-            if not any(matches(pattern, call.resource) for call in made)
+            if not any(matches(pattern, call.resource) for call in calls)
         ]
     assert not spare
 
@@ -169,8 +169,8 @@ def recorded() -> list[Call]:
                 aws.cloudformation,
                 NAMES,
                 IMAGE,
-                agree=lambda _: True,
-                tell=lambda _: None,
+                confirm=lambda _: True,
+                report=lambda _: None,
             )
     return recorder.calls
 
@@ -184,7 +184,7 @@ def test_what_is_recorded_is_allowed(shipped: Policies, recorded: list[Call]) ->
     assert not refused
 
 
-def test_the_list_holds_what_is_recorded_and_no_more(recorded: list[Call]) -> None:
+def test_the_list_is_exactly_what_is_recorded(recorded: list[Call]) -> None:
     listed = {call.action for call in CALLS if call.origin == PROVISIONING}
     assert {call.action for call in recorded} == listed
 

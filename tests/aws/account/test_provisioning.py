@@ -13,14 +13,14 @@ ROLE = f"{STEM}-sagemaker-execution"
 
 @pytest.fixture
 def aws() -> Iterator[Account]:
-    with account() as made:
-        yield made
+    with account() as running:
+        yield running
 
 
 def preview(cloudformation: Any) -> tuple[stacks.Change, ...]:
     """Return what would be changed, as somebody who does not agree is shown it."""
     return provisioning.provision(
-        cloudformation, NAMES, IMAGE, agree=lambda _: False, tell=lambda _: None
+        cloudformation, NAMES, IMAGE, confirm=lambda _: False, report=lambda _: None
     ).changes
 
 
@@ -35,7 +35,7 @@ def test_a_preview_lists_what_would_be_made_and_makes_nothing(aws: Account) -> N
 
 def test_the_stack_makes_bucket_and_role(aws: Account) -> None:
     result = aws.provision()
-    assert result.done
+    assert result.applied
     assert aws.buckets() == [BUCKET]
     assert aws.roles() == [ROLE]
     tags = aws.s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"]
@@ -43,17 +43,17 @@ def test_the_stack_makes_bucket_and_role(aws: Account) -> None:
     assert {"Key": "Environment", "Value": "dev"} in tags
 
 
-def test_nothing_is_changed_unless_somebody_agrees(aws: Account) -> None:
+def test_nothing_is_changed_without_confirmation(aws: Account) -> None:
     shown: list[stacks.Change] = []
 
-    def look(changes: tuple[stacks.Change, ...]) -> bool:
+    def decline(changes: tuple[stacks.Change, ...]) -> bool:
         shown.extend(changes)
         return False
 
     result = provisioning.provision(
-        aws.cloudformation, NAMES, IMAGE, agree=look, tell=lambda _: None
+        aws.cloudformation, NAMES, IMAGE, confirm=decline, report=lambda _: None
     )
-    assert not result.done
+    assert not result.applied
     assert tuple(shown) == result.changes != ()
     assert aws.buckets() == []
     assert aws.cloudformation.describe_stacks()["Stacks"] == []
@@ -62,7 +62,7 @@ def test_nothing_is_changed_unless_somebody_agrees(aws: Account) -> None:
 def test_a_second_provisioning_finds_nothing_to_change(aws: Account) -> None:
     aws.provision()
     assert preview(aws.cloudformation) == ()
-    assert not aws.provision().done
+    assert not aws.provision().applied
 
 
 def test_a_changed_template_is_previewed_as_a_change(
@@ -79,11 +79,11 @@ def test_a_changed_template_is_previewed_as_a_change(
     assert stacks.status(aws.cloudformation, STEM) == "CREATE_COMPLETE"
 
 
-def test_a_schedule_brings_its_role_and_stays_until_it_is_switched_off(aws: Account) -> None:
+def test_a_schedule_has_its_role_and_remains_until_switched_off(aws: Account) -> None:
     aws.provision(schedule="cron(0 4 ? * MON *)")
     assert aws.roles() == [ROLE, f"{STEM}-schedule"]
-    assert stacks.values(aws.cloudformation, STEM)["Schedule"] == "cron(0 4 ? * MON *)"
-    assert not aws.provision().done
+    assert stacks.parameters_of(aws.cloudformation, STEM)["Schedule"] == "cron(0 4 ? * MON *)"
+    assert not aws.provision().applied
 
 
 @pytest.mark.parametrize("schedule", ["daily", "cron()", "rate(1 day"])

@@ -13,8 +13,8 @@ from basketwise.aws import clients
 from basketwise.aws.account.policies import policy
 from basketwise.aws.running.jobs import stop
 from basketwise.aws.s3 import Bucket
-from basketwise.aws.sending import multipart, upload
 from basketwise.aws.storage.replacement import INCOMING
+from basketwise.aws.uploads import multipart, upload
 from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError
 from basketwise.sampling import generate
@@ -23,7 +23,7 @@ from tests.aws.double.cloud import Cloud
 from tests.aws.double.job import Job
 from tests.aws.double.pipelines import Pipelines
 from tests.aws.iam_rules import allows
-from tests.aws.left_behind import Scene, running_scene
+from tests.aws.leftover_scene import Scene, running_scene
 from tests.aws.recording import Call, Recorder
 from tests.cli.calling import call, called
 from tests.fakes.model_registry import REGION
@@ -73,11 +73,11 @@ def _leave_things(scene: Scene) -> None:
 
 
 def _run_and_approve(cloud: Cloud, folder: Path) -> None:
-    place = ("--workspace", cloud.workspace)
+    workspace = ("--workspace", cloud.workspace)
     # The server tells no region; the doctor would name that and end with 2.
-    assert "✗ bucket" in call("doctor", *place).out
-    called("aws", "run", "--data", folder / "raw", *place, *QUICK)
-    called("models", "reject", "1", *place)
+    assert "✗ bucket" in call("doctor", *workspace).out
+    called("aws", "run", "--data", folder / "raw", *workspace, *QUICK)
+    called("models", "reject", "1", *workspace)
     for kind, name in (
         ("Processing", "retail-etl-processing-run-x"),
         ("Training", "retail-prediction-training-run-x"),
@@ -90,16 +90,16 @@ def _run_and_approve(cloud: Cloud, folder: Path) -> None:
 
 
 def _pipeline(cloud: Cloud) -> None:
-    place = ("--workspace", cloud.workspace)
-    called("aws", "pipeline", "upsert", *place, *QUICK)
-    called("aws", "pipeline", "upsert", *place, *QUICK, "--set", "gate.min_accuracy=0.5")
-    called("aws", "pipeline", "start", "--name", "run-p", "--wait", *place, *QUICK)
-    called("aws", "pipeline", "status", *place)
+    workspace = ("--workspace", cloud.workspace)
+    called("aws", "pipeline", "upsert", *workspace, *QUICK)
+    called("aws", "pipeline", "upsert", *workspace, *QUICK, "--set", "gate.min_accuracy=0.5")
+    called("aws", "pipeline", "start", "--name", "run-p", "--wait", *workspace, *QUICK)
+    called("aws", "pipeline", "status", *workspace)
 
 
 def _clean(cloud: Cloud) -> None:
     later = datetime.now(UTC) + timedelta(days=40)
-    with mock.patch("basketwise.aws.cli.clean.moment", return_value=later):
+    with mock.patch("basketwise.aws.cli.clean.current_time", return_value=later):
         cleaned = called("aws", "clean", "--yes", "--workspace", cloud.workspace).out
     assert "removed   model retail-old" in cleaned
     assert "removed   endpoint config retail-old" in cleaned
@@ -131,7 +131,7 @@ def test_what_is_recorded_is_allowed(recorded: tuple[Cloud, list[Call]]) -> None
     assert not refused
 
 
-def test_the_list_holds_what_is_recorded_and_no_more(recorded: tuple[Cloud, list[Call]]) -> None:
+def test_the_list_is_exactly_what_is_recorded(recorded: tuple[Cloud, list[Call]]) -> None:
     _, calls = recorded
     listed = {call.action for call in CALLS if call.who == "run"}
     assert {call.action for call in calls} == listed

@@ -11,8 +11,8 @@ from tests.aws.moto_account import Account, account
 
 @pytest.fixture
 def aws() -> Iterator[Account]:
-    with account() as made:
-        yield made
+    with account() as running:
+        yield running
 
 
 def destroy(aws: Account) -> list[str]:
@@ -37,12 +37,12 @@ def test_destroy_removes_role_and_pipeline_and_keeps_data(aws: Account) -> None:
     assert groups(aws) == 1
 
 
-def test_destroy_of_what_is_not_there_is_no_error(aws: Account) -> None:
+def test_destroying_nothing_is_no_error(aws: Account) -> None:
     assert destroy(aws) == []
     assert delete_data(aws) == []
 
 
-def test_data_goes_with_every_version_once_the_name_is_typed(aws: Account) -> None:
+def test_data_are_deleted_once_the_name_is_confirmed(aws: Account) -> None:
     aws.provision()
     fill(aws)
     destroy(aws)
@@ -65,19 +65,19 @@ def test_another_name_deletes_nothing(aws: Account, typed: str) -> None:
 
 
 @pytest.mark.parametrize("tags", [[], [{"Key": "ManagedBy", "Value": "basketwise/other-dev"}]])
-def test_a_bucket_that_is_not_ours_is_not_touched(aws: Account, tags: list[dict[str, str]]) -> None:
+def test_a_foreign_bucket_is_refused(aws: Account, tags: list[dict[str, str]]) -> None:
     aws.s3.create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": NAMES.region}
     )
     if tags:
         aws.s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": tags})
     aws.s3.put_object(Bucket=BUCKET, Key="theirs", Body=b"")
-    with pytest.raises(ConfigError, match="was not made by 'basketwise aws provision'"):
+    with pytest.raises(ConfigError, match="was not created by 'basketwise aws provision'"):
         delete_data(aws)
     assert aws.s3.head_object(Bucket=BUCKET, Key="theirs")
 
 
-def test_a_group_that_is_not_ours_is_not_touched(aws: Account) -> None:
+def test_a_foreign_group_is_refused(aws: Account) -> None:
     aws.sagemaker.create_model_package_group(ModelPackageGroupName=NAMES.group)
     with pytest.raises(ConfigError, match="The group"):
         delete_data(aws)

@@ -10,14 +10,14 @@ from botocore.stub import Stubber
 
 from basketwise.aws.account import stacks
 from basketwise.errors import DependencyError
-from tests.aws.calls import PLACE, STEM
+from tests.aws.calls import SCOPE, STEM
 
-ID = f"arn:aws:cloudformation:{PLACE}:stack/{STEM}/1"
-SET = f"arn:aws:cloudformation:{PLACE}:changeSet/x/1"
+ID = f"arn:aws:cloudformation:{SCOPE}:stack/{STEM}/1"
+SET = f"arn:aws:cloudformation:{SCOPE}:changeSet/x/1"
 NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
 
 
-class Told:
+class StubbedClient:
     """A client that answers what it was told to, in order; counts the pauses."""
 
     def __init__(self) -> None:
@@ -74,16 +74,16 @@ class Told:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
-    made = Told()
-    monkeypatch.setattr(stacks, "sleep", made.pause)
-    with made.stub:
-        yield made
-    made.stub.assert_no_pending_responses()
+def stubbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedClient]:
+    stubbed = StubbedClient()
+    monkeypatch.setattr(stacks, "sleep", stubbed.pause)
+    with stubbed.stub:
+        yield stubbed
+    stubbed.stub.assert_no_pending_responses()
 
 
-def changes(told: Told) -> tuple[stacks.Change, ...]:
-    return stacks.change(told.client, STEM, "{}", {}, lambda _: False, lambda _: None).changes
+def changes(stubbed: StubbedClient) -> tuple[stacks.Change, ...]:
+    return stacks.change(stubbed.client, STEM, "{}", {}, lambda _: False, lambda _: None).changes
 
 
 def resource(name: str, **more: Any) -> dict[str, Any]:
@@ -98,40 +98,42 @@ def resource(name: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_changes_are_waited_for_and_read_page_by_page(told: Told) -> None:
-    told.status("UPDATE_COMPLETE")
-    told.created()
-    told.change_set("CREATE_IN_PROGRESS")
-    told.change_set("CREATE_COMPLETE", Changes=[resource("A")], NextToken="more")
-    told.change_set(
+def test_changes_are_waited_for_and_read_page_by_page(stubbed: StubbedClient) -> None:
+    stubbed.status("UPDATE_COMPLETE")
+    stubbed.created()
+    stubbed.change_set("CREATE_IN_PROGRESS")
+    stubbed.change_set("CREATE_COMPLETE", Changes=[resource("A")], NextToken="more")
+    stubbed.change_set(
         "CREATE_COMPLETE",
         Changes=[resource("B", PhysicalResourceId="shop", Replacement="True")],
     )
-    told.status("UPDATE_COMPLETE")
-    told.stub.add_response("delete_change_set", {})
-    found = changes(told)
-    assert [one.name for one in found] == ["A", "B (shop)"]
-    assert str(found[1]).endswith("(may be made anew)")
-    assert told.pauses == 1
+    stubbed.status("UPDATE_COMPLETE")
+    stubbed.stub.add_response("delete_change_set", {})
+    preview = changes(stubbed)
+    assert [item.name for item in preview] == ["A", "B (shop)"]
+    assert str(preview[1]).endswith("(may be recreated)")
+    assert stubbed.pauses == 1
 
 
-def test_what_cloudformation_refuses_is_shown_and_leaves_no_empty_stack(told: Told) -> None:
-    told.no_stack()
-    told.created()
-    told.change_set("FAILED", "Bucket is owned by another account")
-    told.status("REVIEW_IN_PROGRESS")
-    told.stub.add_response("delete_stack", {}, {"StackName": ID})
+def test_a_refusal_of_cloudformation_is_shown_and_leaves_no_stack(
+    stubbed: StubbedClient,
+) -> None:
+    stubbed.no_stack()
+    stubbed.created()
+    stubbed.change_set("FAILED", "Bucket is owned by another account")
+    stubbed.status("REVIEW_IN_PROGRESS")
+    stubbed.stub.add_response("delete_stack", {}, {"StackName": ID})
     with pytest.raises(DependencyError, match="owned by another account"):
-        changes(told)
+        changes(stubbed)
 
 
-def test_no_changes_are_no_error(told: Told) -> None:
-    told.status("CREATE_COMPLETE")
-    told.created()
-    told.change_set("FAILED", "The submitted information didn't contain changes.")
-    told.status("CREATE_COMPLETE")
-    told.stub.add_response("delete_change_set", {})
-    assert changes(told) == ()
+def test_no_changes_are_no_error(stubbed: StubbedClient) -> None:
+    stubbed.status("CREATE_COMPLETE")
+    stubbed.created()
+    stubbed.change_set("FAILED", "The submitted information didn't contain changes.")
+    stubbed.status("CREATE_COMPLETE")
+    stubbed.stub.add_response("delete_change_set", {})
+    assert changes(stubbed) == ()
 
 
 @pytest.mark.parametrize(
@@ -142,55 +144,57 @@ def test_no_changes_are_no_error(told: Told) -> None:
         ("DELETE_FAILED", "basketwise aws destroy"),
     ],
 )
-def test_a_stack_that_cannot_be_changed_is_left_alone(
-    told: Told, status: str, message: str
+def test_a_stack_that_cannot_be_changed_is_refused(
+    stubbed: StubbedClient, status: str, message: str
 ) -> None:
-    told.status(status)
+    stubbed.status(status)
     with pytest.raises(DependencyError, match=message):
-        changes(told)
+        changes(stubbed)
 
 
-def test_a_failed_change_names_the_first_cause_and_no_older_one(told: Told) -> None:
-    told.no_stack()
-    told.created()
-    told.change_set("CREATE_COMPLETE", Changes=[resource("Bucket")])
-    told.stub.add_response("execute_change_set", {})
-    told.status("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_COMPLETE")
-    told.events(
+def test_a_failed_change_names_the_first_cause_and_no_older_one(stubbed: StubbedClient) -> None:
+    stubbed.no_stack()
+    stubbed.created()
+    stubbed.change_set("CREATE_COMPLETE", Changes=[resource("Bucket")])
+    stubbed.stub.add_response("execute_change_set", {})
+    stubbed.status("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_COMPLETE")
+    stubbed.events(
         ("ExecutionRole", "CREATE_FAILED", "Resource creation cancelled"),
         ("Bucket", "CREATE_FAILED", "shop already exists"),
         (STEM, "CREATE_IN_PROGRESS", "User Initiated"),
         ("Bucket", "CREATE_FAILED", "of another attempt"),
     )
-    told.status("DELETE_COMPLETE")
+    stubbed.status("DELETE_COMPLETE")
     with pytest.raises(DependencyError) as error:
-        stacks.change(told.client, STEM, "{}", {}, lambda _: True, lambda _: None)
+        stacks.change(stubbed.client, STEM, "{}", {}, lambda _: True, lambda _: None)
     assert "DELETE_COMPLETE" in error.value.headline
     assert error.value.hint.splitlines() == [
         "Bucket (AWS::S3::Bucket): shop already exists",
         "ExecutionRole (AWS::S3::Bucket): Resource creation cancelled",
     ]
-    assert told.pauses == 2
+    assert stubbed.pauses == 2
 
 
-def test_waiting_ends(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_ends(stubbed: StubbedClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "POLL_SECONDS", stacks.LIMIT_SECONDS / 2)
-    told.status("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
-    with pytest.raises(DependencyError, match="still at UPDATE_IN_PROGRESS after 30 minutes"):
-        stacks.settled(told.client, STEM)
+    stubbed.status("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+    with pytest.raises(
+        DependencyError, match="still in status UPDATE_IN_PROGRESS after 30 minutes"
+    ):
+        stacks.wait_for_stack(stubbed.client, STEM)
 
 
-def test_a_removal_that_fails_says_why(told: Told) -> None:
-    told.status("CREATE_COMPLETE")
-    told.stub.add_response("delete_stack", {}, {"StackName": ID})
-    told.status("DELETE_FAILED")
-    told.events(("ExecutionRole", "DELETE_FAILED", "still attached"))
+def test_a_removal_that_fails_says_why(stubbed: StubbedClient) -> None:
+    stubbed.status("CREATE_COMPLETE")
+    stubbed.stub.add_response("delete_stack", {}, {"StackName": ID})
+    stubbed.status("DELETE_FAILED")
+    stubbed.events(("ExecutionRole", "DELETE_FAILED", "still attached"))
     with pytest.raises(DependencyError) as error:
-        stacks.remove(told.client, STEM)
+        stacks.remove(stubbed.client, STEM)
     assert "still attached" in error.value.hint
 
 
-def test_refused_permission_says_so(told: Told) -> None:
-    told.stub.add_client_error("describe_stacks", "AccessDenied", "not authorized")
+def test_refused_permission_says_so(stubbed: StubbedClient) -> None:
+    stubbed.stub.add_client_error("describe_stacks", "AccessDenied", "not authorized")
     with pytest.raises(DependencyError, match="not authorized"):
-        stacks.status(told.client, STEM)
+        stacks.status(stubbed.client, STEM)

@@ -24,9 +24,9 @@ EXECUTION = "<aws.scheduler.execution-id>"
 
 def resource(name: str) -> dict[str, Any]:
     template, _ = decode(str(PATH))
-    found = template["Resources"][name]
-    assert isinstance(found, dict)
-    return found
+    definition = template["Resources"][name]
+    assert isinstance(definition, dict)
+    return definition
 
 
 def test_cfn_lint_has_nothing_to_say() -> None:
@@ -42,8 +42,8 @@ def test_the_template_can_be_sent_as_it_is() -> None:
 
 @pytest.mark.parametrize("name", ["Bucket", "BucketPolicy", "ModelPackageGroup"])
 def test_data_outlives_the_stack(name: str) -> None:
-    found = resource(name)
-    assert found["DeletionPolicy"] == found["UpdateReplacePolicy"] == "Retain"
+    definition = resource(name)
+    assert definition["DeletionPolicy"] == definition["UpdateReplacePolicy"] == "Retain"
 
 
 def test_the_bucket_is_versioned_encrypted_and_private() -> None:
@@ -56,12 +56,12 @@ def test_the_bucket_is_versioned_encrypted_and_private() -> None:
 
 def test_no_rule_deletes_current_artifacts() -> None:
     rules = {
-        one["Id"]: one
-        for one in resource("Bucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+        item["Id"]: item
+        for item in resource("Bucket")["Properties"]["LifecycleConfiguration"]["Rules"]
     }
     assert "ExpirationInDays" not in rules["old-artifacts"]
-    deleting = [one for one in rules.values() if "ExpirationInDays" in one]
-    assert [one["Prefix"] for one in deleting] == ["checkpoints/"]
+    deleting = [item for item in rules.values() if "ExpirationInDays" in item]
+    assert [item["Prefix"] for item in deleting] == ["checkpoints/"]
     assert "AbortIncompleteMultipartUpload" in rules["incomplete-uploads"]
 
 
@@ -69,18 +69,20 @@ def test_the_bucket_is_reached_by_tls_only() -> None:
     document = resource("BucketPolicy")["Properties"]["PolicyDocument"]
     (deny,) = document["Statement"]
     deny["Resource"] = [
-        one["Fn::Sub"].replace("${AWS::Partition}", "aws").replace("${BucketName}", BUCKET)
-        for one in deny["Resource"]
+        item["Fn::Sub"].replace("${AWS::Partition}", "aws").replace("${BucketName}", BUCKET)
+        for item in deny["Resource"]
     ]
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     both = {"Statement": [deny, everything]}
-    for place in (f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/raw/w.csv"):
-        assert not allows(both, "s3:GetObject", place, {"aws:SecureTransport": "false"})
-        assert allows(both, "s3:GetObject", place, {"aws:SecureTransport": "true"})
+    for arn in (f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/raw/w.csv"):
+        assert not allows(both, "s3:GetObject", arn, {"aws:SecureTransport": "false"})
+        assert allows(both, "s3:GetObject", arn, {"aws:SecureTransport": "true"})
 
 
 def test_the_group_has_its_tags() -> None:
-    tags = {one["Key"]: one["Value"] for one in resource("ModelPackageGroup")["Properties"]["Tags"]}
+    tags = {
+        item["Key"]: item["Value"] for item in resource("ModelPackageGroup")["Properties"]["Tags"]
+    }
     assert (
         tags.items()
         >= {
@@ -108,7 +110,7 @@ def test_no_role_takes_a_managed_policy() -> None:
 def test_the_schedule_starts_the_pipeline_as_the_command_does() -> None:
     values = {"PipelineName": f"{STEM}-pipeline", "WorkspaceUri": NAMES.uri().rstrip("/")}
     text = resource("RetrainingSchedule")["Properties"]["Target"]["Input"]["Fn::Sub"]
-    sent = json.loads(re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text))
+    sent = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], text))
     run = f"scheduled-{EXECUTION}"
     assert sent["PipelineName"] == f"{STEM}-pipeline"
     assert sent["PipelineParameters"] == start_parameters(NAMES, run, run)

@@ -46,26 +46,26 @@ def versioned(s3_server: S3Server) -> str:
 
 @pytest.fixture
 def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
-    with running_cloud(s3_server, tmp_path) as made:
-        made.registry.groups["retail-price-sensitivity-models"] = {}
-        made.registry.packages["retail-price-sensitivity-models"] = []
-        made.account.quotas |= {f"ml.m5.large for {use} usage": 2.0 for use in USES}
-        yield made
+    with running_cloud(s3_server, tmp_path) as running:
+        running.registry.groups["retail-price-sensitivity-models"] = {}
+        running.registry.packages["retail-price-sensitivity-models"] = []
+        running.account.quotas |= {f"ml.m5.large for {use} usage": 2.0 for use in USES}
+        yield running
 
 
 def config(**aws: Any) -> Config:
     return Config(aws=AwsConfig(**{"region": REGION, **aws}))
 
 
-def found(location: str, settings: Config | None = None) -> dict[str, Check]:
-    looked = examine(location, lambda: settings or config(), None)
-    return {check.name: check for check in looked}
+def checks_by_name(location: str, settings: Config | None = None) -> dict[str, Check]:
+    checks = examine(location, lambda: settings or config(), None)
+    return {check.name: check for check in checks}
 
 
-def one(name: str, location: str, settings: Config | None = None, **more: Any) -> Check:
+def check_named(name: str, location: str, settings: Config | None = None, **more: Any) -> Check:
     """Look until a check was made: those after it take time too."""
-    looked = examine(location, lambda: settings or config(), None, **more)
-    return next(check for check in looked if check.name == name)
+    checks = examine(location, lambda: settings or config(), None, **more)
+    return next(check for check in checks if check.name == name)
 
 
 def states(checks: dict[str, Check]) -> dict[str, str]:
@@ -77,22 +77,22 @@ def test_all_is_well(cloud: Cloud, versioned: str) -> None:
     cloud.s3.put_object(Bucket=versioned, Key="w/raw/b.csv", Body=b"x" * 500_000)
     cloud.s3.put_object(Bucket=versioned, Key="w/gold/metadata.json", Body=b"{}")
 
-    checks = found(f"s3://{versioned}/w")
+    checks = checks_by_name(f"s3://{versioned}/w")
 
     assert list(checks) == ORDER
-    assert states({name: one for name, one in checks.items() if name != "memory"}) == {}
+    assert states({name: check for name, check in checks.items() if name != "memory"}) == {}
     assert checks["account"].text == f"{ACCOUNT}, as arn:aws:iam::{ACCOUNT}:user/ann"
     assert checks["bucket"].text == f"{versioned}, in us-east-1"
     assert checks["raw"].text == f"s3://{versioned}/w/raw/ contains 2 files, 2.5 MB"
-    assert checks["gold"].text == f"s3://{versioned}/w/gold/ is there"
+    assert checks["gold"].text == f"s3://{versioned}/w/gold/ contains files"
     assert checks["artifacts"].text.endswith("/artifacts/ is empty; the first run fills it")
     assert checks["registry"].text == "sagemaker: 0 versions, champion: none"
     assert checks["spot"].text == "ml.m5.large for spot training job usage: 2 at once"
     assert checks["image"].text.startswith("683313688378.dkr.ecr.us-east-1.amazonaws.com/")
 
 
-def test_a_first_look_at_a_new_workspace(cloud: Cloud) -> None:
-    checks = found(cloud.workspace)
+def test_a_new_workspace(cloud: Cloud) -> None:
+    checks = checks_by_name(cloud.workspace)
 
     assert set(states(checks)) - {"memory"} == {"versioning", "raw"}
     assert set(states(checks).values()) == {"warning"}
@@ -104,7 +104,7 @@ def test_a_first_look_at_a_new_workspace(cloud: Cloud) -> None:
 def test_what_is_called_is_what_the_policy_allows(cloud: Cloud) -> None:
     recorder = Recorder("run", cloud.names)
     with recorder.everywhere():
-        found(cloud.workspace)
+        checks_by_name(cloud.workspace)
 
     policy = policies.policy("run", cloud.names)
     refused = [
@@ -122,13 +122,13 @@ def test_what_is_called_is_what_the_policy_allows(cloud: Cloud) -> None:
     }
 
 
-def test_without_credentials_the_rest_is_looked_at(
+def test_without_credentials_the_other_checks_run(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
-    checks = found(cloud.workspace)
+    checks = checks_by_name(cloud.workspace)
 
     assert list(checks) == ["config", "region", "account", "skipped", "memory", "image"]
     assert (checks["account"].state, checks["account"].exit_code) == ("failed", 3)
@@ -141,20 +141,18 @@ def test_without_credentials_the_rest_is_looked_at(
 def test_expired_credentials(cloud: Cloud) -> None:
     cloud.service.expired = True
 
-    account = one("account", cloud.workspace)
+    account = check_named("account", cloud.workspace)
 
     assert (account.state, account.exit_code) == ("failed", 3)
     assert "Log in again" in account.fix
 
 
 @pytest.mark.parametrize("region", ["", REGION])
-def test_a_profile_that_is_not_there(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, region: str
-) -> None:
+def test_a_missing_profile(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, region: str) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
-    checks = found(cloud.workspace, config(region=region))
+    checks = checks_by_name(cloud.workspace, config(region=region))
 
     assert checks["region"].state == "failed"
     assert "(nobody) could not be found" in checks["region"].text
@@ -164,7 +162,7 @@ def test_a_profile_that_is_not_there(
 def test_no_region(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
-    checks = found(cloud.workspace, config(region=""))
+    checks = checks_by_name(cloud.workspace, config(region=""))
 
     assert list(checks) == ["config", "region", "skipped", "memory"]
     assert (checks["region"].text, checks["region"].exit_code) == ("No AWS region is known.", 2)
@@ -174,14 +172,14 @@ def test_no_region(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_boto3(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
 
-    checks = found(cloud.workspace)
+    checks = checks_by_name(cloud.workspace)
 
     assert list(checks) == ["config", "boto3", "skipped", "memory"]
     assert checks["boto3"].fix == "Install it: pip install boto3"
 
 
 def test_no_bucket_hides_nothing_else(cloud: Cloud) -> None:
-    checks = found("s3://nobody-has-this-bucket/w")
+    checks = checks_by_name("s3://nobody-has-this-bucket/w")
 
     assert (checks["bucket"].state, checks["bucket"].exit_code) == ("failed", 3)
     assert checks["bucket"].text == "There is no bucket nobody-has-this-bucket."
@@ -192,7 +190,7 @@ def test_no_bucket_hides_nothing_else(cloud: Cloud) -> None:
 
 
 def test_an_address_that_cannot_be(cloud: Cloud) -> None:
-    checks = found("s3://UPPER/w")
+    checks = checks_by_name("s3://UPPER/w")
 
     assert (checks["workspace"].state, checks["workspace"].exit_code) == ("failed", 2)
     assert "is not a valid S3 address" in checks["workspace"].text
@@ -200,15 +198,15 @@ def test_an_address_that_cannot_be(cloud: Cloud) -> None:
     assert checks["role"].state == "ok"
 
 
-def test_a_bucket_elsewhere(cloud: Cloud) -> None:
+def test_a_bucket_in_another_region(cloud: Cloud) -> None:
     settings = config(region="eu-west-1")
 
-    bucket = one("bucket", cloud.workspace, settings)
+    bucket = check_named("bucket", cloud.workspace, settings)
 
     assert (bucket.state, bucket.exit_code) == ("failed", 2)
     assert "is in us-east-1, the jobs would run in eu-west-1" in bucket.text
     assert "Set aws.region to us-east-1" in bucket.fix
-    assert one("workspace", cloud.workspace, settings).state == "ok"
+    assert check_named("workspace", cloud.workspace, settings).state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -227,7 +225,7 @@ def test_regions_of_buckets(constraint: str | None, region: str) -> None:
 
 def test_a_workspace_in_use(cloud: Cloud) -> None:
     with open_storage(cloud.workspace, config().aws).exclusive():
-        workspace = one("workspace", cloud.workspace)
+        workspace = check_named("workspace", cloud.workspace)
 
     assert (workspace.state, workspace.exit_code) == ("failed", 2)
     assert "Another run is using" in workspace.text
@@ -236,7 +234,7 @@ def test_a_workspace_in_use(cloud: Cloud) -> None:
 def test_keys_that_s3_does_not_know(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody-else")
 
-    bucket = one("bucket", cloud.workspace)
+    bucket = check_named("bucket", cloud.workspace)
 
     assert (bucket.state, bucket.exit_code) == ("failed", 3)
     assert "check AWS_PROFILE" in bucket.fix
@@ -245,28 +243,28 @@ def test_keys_that_s3_does_not_know(cloud: Cloud, monkeypatch: pytest.MonkeyPatc
 def test_no_group_yet(cloud: Cloud) -> None:
     cloud.registry.groups.clear()
 
-    found = group(config(), cloud.names)
+    check = group(config(), cloud.names)
 
-    assert found.state == "warning"
-    assert "There is no model package group" in found.text
-    assert "the first run" in found.fix
+    assert check.state == "warning"
+    assert "There is no model package group" in check.text
+    assert "the first run" in check.fix
 
 
-def test_a_registry_elsewhere_needs_no_group(cloud: Cloud) -> None:
+def test_another_registry_needs_no_group(cloud: Cloud) -> None:
     settings = Config(aws=config().aws, registry=RegistryConfig(uri="ftp://host"))
 
-    checks = found(cloud.workspace, settings)
+    checks = checks_by_name(cloud.workspace, settings)
 
     assert "group" not in checks
     assert (checks["registry"].state, checks["registry"].exit_code) == ("failed", 2)
 
 
-def test_who_may_not_ask_is_told_so(cloud: Cloud) -> None:
+def test_denied_checks_are_warnings(cloud: Cloud) -> None:
     cloud.service.denied = {
         *("GetRole", "SimulatePrincipalPolicy", "DescribeModelPackageGroup", "ListServiceQuotas")
     }
 
-    checks = found(cloud.workspace)
+    checks = checks_by_name(cloud.workspace)
 
     unknown = {name for name, check in checks.items() if check.text.startswith("Not known: ")}
     assert unknown == {"group", "role", "rights", "quotas"}
@@ -275,21 +273,21 @@ def test_who_may_not_ask_is_told_so(cloud: Cloud) -> None:
     assert "failed" not in states(checks).values()
 
 
-def test_what_every_run_needs_is_no_mere_question(cloud: Cloud) -> None:
+def test_a_denied_check_that_every_run_needs_fails(cloud: Cloud) -> None:
     cloud.service.denied = {"ListModelPackages"}
 
-    registry = one("registry", cloud.workspace)
+    registry = check_named("registry", cloud.workspace)
 
     assert (registry.state, registry.fix, registry.exit_code) == ("failed", PERMIT, 3)
 
 
-def test_versions_in_sagemaker_of_a_workspace_that_is_none(cloud: Cloud, tmp_path: Path) -> None:
+def test_versions_in_sagemaker_of_a_missing_workspace(cloud: Cloud, tmp_path: Path) -> None:
     settings = Config(aws=config().aws, registry=RegistryConfig(uri="sagemaker"))
     location = str(tmp_path / "w")
 
-    reached = one("registry", location, settings)
+    reached = check_named("registry", location, settings)
     cloud.service.expired = True
-    refused = one("registry", location, settings)
+    refused = check_named("registry", location, settings)
 
     assert reached.text == "sagemaker: 0 versions, champion: none"
     assert (refused.state, refused.exit_code) == ("failed", 3)
@@ -298,8 +296,8 @@ def test_versions_in_sagemaker_of_a_workspace_that_is_none(cloud: Cloud, tmp_pat
 def test_the_projects_bucket_is_the_workspace(cloud: Cloud, tmp_path: Path) -> None:
     local = str(tmp_path / "w")
 
-    named = one("bucket", local, aws=True)
-    chosen = one("workspace", local, config(bucket=cloud.names.bucket), aws=True)
+    named = check_named("bucket", local, aws=True)
+    chosen = check_named("workspace", local, config(bucket=cloud.names.bucket), aws=True)
 
     assert named.text == f"There is no bucket mlops-retail-prediction-dev-{ACCOUNT}."
     assert chosen.text == f"s3://{cloud.names.bucket} is writable and not in use"
@@ -307,17 +305,17 @@ def test_the_projects_bucket_is_the_workspace(cloud: Cloud, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "expected"),
     [
         ("docker.io/shop/basketwise:1", "is not in an ECR repository"),
         (f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop:1", "is in eu-west-1"),
     ],
 )
-def test_an_image_that_cannot_be_pulled(uri: str, told: str) -> None:
+def test_an_image_that_cannot_be_pulled(uri: str, expected: str) -> None:
     check = image(config(image="own", image_uri=uri), REGION)
 
     assert (check.state, check.exit_code) == ("failed", 2)
-    assert told in check.text
+    assert expected in check.text
     assert "aws.image_uri" in check.fix
 
 

@@ -20,9 +20,9 @@ USES = ("processing job", "training job", "spot training job")
 
 @pytest.fixture
 def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
-    with running_cloud(s3_server, tmp_path) as made:
-        made.account.quotas |= {f"ml.m5.large for {use} usage": 2.0 for use in USES}
-        yield made
+    with running_cloud(s3_server, tmp_path) as running:
+        running.account.quotas |= {f"ml.m5.large for {use} usage": 2.0 for use in USES}
+        yield running
 
 
 def states(checks: dict[str, Check]) -> dict[str, str]:
@@ -36,7 +36,7 @@ def judged(**aws: Any) -> dict[str, Check]:
     }
 
 
-def test_a_quota_of_none_fails_what_needs_it(cloud: Cloud) -> None:
+def test_a_quota_of_zero_fails_if_needed(cloud: Cloud) -> None:
     cloud.account.quotas = dict.fromkeys(cloud.account.quotas, 0.0)
 
     spot, on_demand = judged(spot=True), judged(spot=False)
@@ -57,7 +57,7 @@ def test_a_quota_that_is_not_listed(cloud: Cloud) -> None:
     assert "no quota 'ml.m9.huge for training job usage'" in checks["training"].text
 
 
-def test_quotas_are_read_page_by_page_until_all_are_found(cloud: Cloud) -> None:
+def test_quotas_are_read_page_by_page_until_complete(cloud: Cloud) -> None:
     others = {f"ml.x{number}.large for endpoint usage": 1.0 for number in range(6)}
     cloud.account.quotas = {**others, **cloud.account.quotas, **{f"more {n}": 1.0 for n in "abcd"}}
 

@@ -1,4 +1,4 @@
-"""The role of the jobs: whether it is there, who may assume it, what it may do."""
+"""The role of the jobs: whether it exists, who may assume it, what it may do."""
 
 from __future__ import annotations
 
@@ -36,44 +36,44 @@ def shipped() -> Mapping[str, Any]:
 
 @pytest.fixture
 def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
-    with running_cloud(s3_server, tmp_path) as made:
-        yield made
+    with running_cloud(s3_server, tmp_path) as running:
+        yield running
 
 
-def found(names: AwsNames = NAMES) -> dict[str, Check]:
+def checks_by_name(names: AwsNames = NAMES) -> dict[str, Check]:
     return {check.name: check for check in role(CONFIG, names)}
 
 
-def judged(config: Config = CONFIG) -> Check:
+def rights_check(config: Config = CONFIG) -> Check:
     return rights(clients.client("iam", config.aws), config, NAMES)
 
 
 def test_the_templates_role_may_all_of_it(cloud: Cloud, shipped: Mapping[str, Any]) -> None:
     cloud.account.policy = shipped
 
-    checks = found()
+    checks = checks_by_name()
 
     assert list(checks) == ["role", "rights"]
     assert {check.state for check in checks.values()} == {"ok"}
     assert checks["role"].text == f"{NAMES.role_arn}: SageMaker may assume it"
 
 
-def test_what_is_asked_is_what_the_template_allows(shipped: Mapping[str, Any]) -> None:
-    asked = [
+def test_the_needs_are_what_the_template_allows(shipped: Mapping[str, Any]) -> None:
+    needed = [
         (action, need)
         for need in needs(NAMES, IMAGE_REPOSITORY)
         for action in actions(need.actions)
     ]
     refused = [
         (action, need.resource)
-        for action, need in asked
+        for action, need in needed
         if not allows(shipped, action, need.resource, need.context)
     ]
     assert not refused
     for statement in shipped["Statement"]:
         reached = {
             action
-            for action, need in asked
+            for action, need in needed
             if applies(statement, action, need.resource, need.context)
         }
         assert set(several(statement["Action"])) == reached, statement["Sid"]
@@ -82,7 +82,7 @@ def test_what_is_asked_is_what_the_template_allows(shipped: Mapping[str, Any]) -
 def test_no_role(cloud: Cloud) -> None:
     cloud.account.roles.clear()
 
-    checks = found()
+    checks = checks_by_name()
 
     assert list(checks) == ["role"]
     assert (checks["role"].state, checks["role"].exit_code) == ("failed", 3)
@@ -93,10 +93,10 @@ def test_no_role(cloud: Cloud) -> None:
 def test_a_role_of_another_account(cloud: Cloud) -> None:
     other = AwsNames(**{**vars(NAMES), "role_arn": f"arn:aws:iam::210987654321:role/{ROLE}"})
 
-    check = found(other)["role"]
+    check = checks_by_name(other)["role"]
 
     assert (check.state, check.exit_code) == ("failed", 2)
-    assert f"but arn:aws:iam::{ACCOUNT}:role/{ROLE}" in check.text
+    assert f"only arn:aws:iam::{ACCOUNT}:role/{ROLE}" in check.text
 
 
 def test_a_role_that_sagemaker_may_not_assume(cloud: Cloud) -> None:
@@ -110,7 +110,7 @@ def test_a_role_that_sagemaker_may_not_assume(cloud: Cloud) -> None:
         ]
     }
 
-    checks = found()
+    checks = checks_by_name()
 
     assert (checks["role"].state, checks["role"].exit_code) == ("failed", 3)
     assert "SageMaker may not assume it" in checks["role"].text
@@ -121,7 +121,7 @@ def test_a_role_that_sagemaker_may_not_assume(cloud: Cloud) -> None:
 def test_what_jobs_may_not_do_is_named(cloud: Cloud) -> None:
     cloud.account.refused = {"s3:PutObject", "logs:PutLogEvents", "iam:PassRole"}
 
-    check = judged()
+    check = rights_check()
 
     assert (check.state, check.exit_code) == ("failed", 3)
     for folder in ("silver", "gold", "artifacts", "checkpoints", "pipelines"):
@@ -135,26 +135,26 @@ def test_what_jobs_may_not_do_is_named(cloud: Cloud) -> None:
 def test_what_only_the_pipeline_does_is_a_warning(cloud: Cloud) -> None:
     cloud.account.refused = {"sagemaker:CreateTrainingJob"}
 
-    check = judged()
+    check = rights_check()
 
     assert check.state == "warning"
     assert "only the pipeline" in check.text
     assert "sagemaker:CreateTrainingJob on " in check.text
 
 
-def test_an_image_of_ours_must_be_allowed(cloud: Cloud) -> None:
+def test_an_image_in_this_account_must_be_allowed(cloud: Cloud) -> None:
     cloud.account.refused = {"ecr:BatchGetImage"}
     own = Config(aws=AwsConfig(region=NAMES.region, image="own", image_uri=OWN_IMAGE))
 
-    assert judged(own).state == "failed"
-    assert judged().state == "warning"
-    assert "belongs to another account" in judged().fix
+    assert rights_check(own).state == "failed"
+    assert rights_check().state == "warning"
+    assert "belongs to another account" in rights_check().fix
 
 
 def test_an_image_that_cannot_be_is_left_out(cloud: Cloud) -> None:
     config = Config(aws=AwsConfig(region=NAMES.region, image="own", image_uri="docker.io/x"))
 
-    assert judged(config).state == "ok"
+    assert rights_check(config).state == "ok"
     assert not [need for need in needs(NAMES, "") if "BatchGetImage" in need.actions]
 
 
@@ -168,11 +168,13 @@ def test_an_image_that_cannot_be_is_left_out(cloud: Cloud) -> None:
     ],
 )
 @pytest.mark.parametrize("whole", [True, False])
-def test_another_accounts_policies_are_told_apart(
+def test_policies_of_another_account_are_distinguished(
     details: dict[str, str], expected: bool | None, whole: bool
 ) -> None:
-    told = {"EvalDecisionDetails": details}
-    assert own_policies_allow(told if whole else {"ResourceSpecificResults": [told]}) is expected
+    result = {"EvalDecisionDetails": details}
+    assert (
+        own_policies_allow(result if whole else {"ResourceSpecificResults": [result]}) is expected
+    )
 
 
 def allow(**more: Any) -> dict[str, Any]:
@@ -207,9 +209,9 @@ ACCOUNT_KEY = "aws:SourceAccount"
     ],
 )
 def test_trust_policies(statements: Any, state: str) -> None:
-    judged, text = trust({"Version": "2012-10-17", "Statement": statements}, ACCOUNT)
+    rights_check, text = trust({"Version": "2012-10-17", "Statement": statements}, ACCOUNT)
 
-    assert judged == state
+    assert rights_check == state
     assert "SageMaker" in text
 
 

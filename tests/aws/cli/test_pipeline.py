@@ -9,9 +9,9 @@ from unittest import mock
 
 import pytest
 
-from basketwise.aws.requests.pipeline import sent
+from basketwise.aws.requests.pipeline import definition_text
 from basketwise.aws.s3 import Bucket
-from basketwise.aws.sending.upload import upload
+from basketwise.aws.uploads.upload import upload
 from basketwise.config import Config
 from basketwise.sampling import generate
 from tests.aws.double.cloud import Cloud, running_cloud
@@ -33,10 +33,12 @@ SMALL = (
 
 @pytest.fixture
 def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
-    with running_cloud(s3_server, tmp_path) as made:
-        made.service.parts.append(Pipelines(made.jobs, made.registry, made.names.bucket))
-        made.registry.CreateModelPackageGroup({"ModelPackageGroupName": made.names.group})
-        yield made
+    with running_cloud(s3_server, tmp_path) as running:
+        running.service.parts.append(
+            Pipelines(running.jobs, running.registry, running.names.bucket)
+        )
+        running.registry.CreateModelPackageGroup({"ModelPackageGroupName": running.names.group})
+        yield running
 
 
 def pipeline(cloud: Cloud, command: str, *arguments: str) -> Outcome:
@@ -51,9 +53,10 @@ def put(cloud: Cloud, *keys: str) -> None:
 
 @pytest.fixture
 def no_code(cloud: Cloud) -> Iterator[mock.Mock]:
-    """What would bring the code brings a file that is none."""
+    """Upload a placeholder instead of the code."""
     with mock.patch(
-        "basketwise.aws.sending.code.send_code", side_effect=lambda *_: put(cloud, "code/none.whl")
+        "basketwise.aws.uploads.code.upload_code",
+        side_effect=lambda *_: put(cloud, "code/none.whl"),
     ) as send:
         yield send
 
@@ -63,8 +66,8 @@ def test_raw_lines_become_a_version_that_waits_for_approval(cloud: Cloud, tmp_pa
     files = {cloud.names.key("raw", path.name): path for path in (tmp_path / "raw").iterdir()}
     upload(Bucket(cloud.s3, cloud.names.bucket), files, lambda *_: None)
 
-    made = pipeline(cloud, "upsert", *SMALL, "--json")
-    assert made.json["action"] == "created", made
+    created = pipeline(cloud, "upsert", *SMALL, "--json")
+    assert created.json["action"] == "created", created
     first = pipeline(cloud, "start", *SMALL, "--name", "run-1", "--wait", "--json")
     assert first.code == 0, first
     assert first.err.splitlines() == [
@@ -84,8 +87,8 @@ def test_raw_lines_become_a_version_that_waits_for_approval(cloud: Cloud, tmp_pa
     metrics = version["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
     assert served["ModelDataUrl"] == f"{cloud.workspace}/artifacts/run-1/model.tar.gz"
     assert metrics == f"{cloud.workspace}/artifacts/run-1/evaluation.json"
-    left = {"model.tar.gz", "evaluation.json", "report.html"}
-    assert {f"artifacts/run-1/{name}" for name in left} <= set(cloud.keys("artifacts", "run-1"))
+    names = {"model.tar.gz", "evaluation.json", "report.html"}
+    assert {f"artifacts/run-1/{name}" for name in names} <= set(cloud.keys("artifacts", "run-1"))
     assert json.loads(cloud.read("artifacts", "run-1", "evaluation.json"))["accuracy"] > 0.8
 
     # The version is one like any other: it can be approved, and scores baskets.
@@ -103,7 +106,7 @@ def test_raw_lines_become_a_version_that_waits_for_approval(cloud: Cloud, tmp_pa
     assert again.json["data_version"] == first.json["data_version"]
     steps = {step["name"]: step for step in again.json["execution"]["steps"]}
     assert {name for name, step in steps.items() if step["cached"]} == {"Etl", "Train"}
-    assert "Train: Succeeded, as in an earlier execution" in again.err
+    assert "Train: Succeeded, reused from an earlier execution" in again.err
     assert len(cloud.jobs.jobs) == 4
     assert len(cloud.registry.packages[cloud.names.group]) == 2
     shown = pipeline(cloud, "status").out
@@ -115,7 +118,7 @@ def test_raw_lines_become_a_version_that_waits_for_approval(cloud: Cloud, tmp_pa
     assert pipeline(cloud, "upsert", *strict, "--json").json["action"] == "updated"
     refused = pipeline(cloud, "start", *strict, "--name", "run-3", "--wait")
     assert refused.code == 3, refused
-    assert "Train: Succeeded, as in an earlier execution" in refused.err
+    assert "Train: Succeeded, reused from an earlier execution" in refused.err
     assert "Refuse: Failed: The model is not registered" in refused.err
     assert "The execution run-3 has failed. Refuse: The model is not registered" in refused.err
     assert len(cloud.registry.packages[cloud.names.group]) == 2
@@ -126,19 +129,19 @@ def test_a_dry_run_prints_the_definition_and_makes_nothing(cloud: Cloud) -> None
     outcome = pipeline(cloud, "upsert", "--dry-run", "--set", "gate.min_accuracy=0.9")
     assert outcome.code == 0
     config = Config.model_validate({"gate": {"min_accuracy": 0.9}})
-    assert outcome.json == json.loads(sent(cloud.names, config))
+    assert outcome.json == json.loads(definition_text(cloud.names, config))
     assert {name for _, name, _ in cloud.service.calls} == {"GetCallerIdentity"}
     assert cloud.keys() == []
 
 
-def test_upsert_brings_the_code_and_says_what_was_made(cloud: Cloud, no_code: mock.Mock) -> None:
-    said = [
+def test_upsert_uploads_the_code_and_reports_the_pipeline(cloud: Cloud, no_code: mock.Mock) -> None:
+    reasons = [
         pipeline(cloud, "upsert", *flags).out.splitlines()[0]
         for flags in ((), (), ("--set", "gate.min_accuracy=0.9"))
     ]
-    assert said == [
+    assert reasons == [
         f"The pipeline {NAME} is created.",
-        f"The pipeline {NAME} is as it should be.",
+        f"The pipeline {NAME} is up to date.",
         f"The pipeline {NAME} is updated.",
     ]
     assert no_code.call_count == 3
@@ -149,7 +152,7 @@ def test_upsert_brings_the_code_and_says_what_was_made(cloud: Cloud, no_code: mo
 
 def test_an_image_of_ones_own_needs_no_code(cloud: Cloud) -> None:
     own = ("--set", "aws.image=own", "--set", "aws.image_uri=shop:1", "--json")
-    with mock.patch.dict("sys.modules", {"basketwise.aws.sending.code": None}):
+    with mock.patch.dict("sys.modules", {"basketwise.aws.uploads.code": None}):
         assert pipeline(cloud, "upsert", *own).json["action"] == "created"
 
 
@@ -163,8 +166,8 @@ def test_a_start_says_what_was_started(cloud: Cloud, no_code: mock.Mock) -> None
     assert f"{cloud.workspace}/artifacts/run-1/" in first.out
     assert "aws pipeline status run-1" in first.out
     again = pipeline(cloud, "start", "--name", "run-1", "--set", "gate.min_accuracy=0.9")
-    assert "was started before; nothing was started now" in again.out
-    assert "made with other settings" in again.err
+    assert "exists already; nothing was started" in again.out
+    assert "created with other settings" in again.err
     named = [pipeline(cloud, "start", "--json").json["run_id"] for _ in range(2)]
     assert named[0] != named[1]
     assert all(name.startswith("run-20") for name in named)
@@ -189,14 +192,14 @@ def test_a_failed_execution_exits_with_3_and_its_reason(cloud: Cloud, no_code: m
     assert step.keys() == {"name", "status", "seconds", "cached", "reason", "made"}
 
 
-def test_whoever_stops_waiting_is_told_that_it_goes_on(cloud: Cloud, no_code: mock.Mock) -> None:
+def test_ctrl_c_says_that_the_execution_continues(cloud: Cloud, no_code: mock.Mock) -> None:
     cloud.jobs.images = set()
     put(cloud, "raw/a.csv")
     pipeline(cloud, "upsert")
     with mock.patch("basketwise.aws.running.executions.follow", side_effect=KeyboardInterrupt):
         outcome = pipeline(cloud, "start", "--name", "run-1", "--wait")
     assert outcome.code == 130
-    assert "It goes on by itself." in outcome.err
+    assert "It continues." in outcome.err
 
 
 def test_what_is_missing_is_named(cloud: Cloud, no_code: mock.Mock) -> None:
@@ -205,7 +208,7 @@ def test_what_is_missing_is_named(cloud: Cloud, no_code: mock.Mock) -> None:
         assert outcome.code == 2
         assert "basketwise aws pipeline upsert" in outcome.err
     pipeline(cloud, "upsert")
-    assert f"nothing below {cloud.workspace}/raw/" in pipeline(cloud, "start").err
+    assert f"no files below {cloud.workspace}/raw/" in pipeline(cloud, "start").err
     assert "has never been started" in pipeline(cloud, "status").err
 
 

@@ -18,10 +18,10 @@ from tests.cli.calling import Outcome, call, called
 @pytest.fixture
 def aws() -> Iterator[Account]:
     with (
-        account() as made,
+        account() as running,
         mock.patch.object(clients, "client", lambda service, _: client_of(service)),
     ):
-        yield made
+        yield running
 
 
 def typed(text: str, *arguments: str) -> Outcome:
@@ -34,14 +34,14 @@ def typed(text: str, *arguments: str) -> Outcome:
         return call(*arguments)
 
 
-def test_a_dry_run_shows_the_changes_and_makes_none(aws: Account) -> None:
+def test_a_dry_run_previews_without_changes(aws: Account) -> None:
     outcome = called("aws", "provision", "--dry-run")
     assert outcome.out.splitlines()[0] == "Add     AWS::S3::Bucket                    Bucket"
     assert outcome.out.splitlines()[-1] == "Nothing was changed."
     assert aws.buckets() == []
 
 
-def test_provisioning_asks_first_and_says_what_is_there_then(aws: Account) -> None:
+def test_provisioning_asks_first_and_lists_the_resources(aws: Account) -> None:
     refused = typed("n\n", "aws", "provision")
     assert (refused.code, aws.buckets()) == (0, [])
     outcome = typed("y\n", "aws", "provision")
@@ -49,7 +49,7 @@ def test_provisioning_asks_first_and_says_what_is_there_then(aws: Account) -> No
     assert f"s3://{BUCKET}" in outcome.out
     assert f"role/{STEM}-sagemaker-execution" in outcome.out
     assert "Make these changes?" in outcome.err
-    assert called("aws", "provision", "--yes").out == f"The stack {STEM} is as it should be.\n"
+    assert called("aws", "provision", "--yes").out == f"The stack {STEM} is up to date.\n"
 
 
 def test_json_is_one_object(aws: Account) -> None:
@@ -60,7 +60,7 @@ def test_json_is_one_object(aws: Account) -> None:
 
 
 @pytest.mark.parametrize("command", ["provision", "destroy"])
-def test_nobody_is_asked_where_nobody_is(aws: Account, command: str) -> None:
+def test_without_a_terminal_it_refuses_to_ask(aws: Account, command: str) -> None:
     outcome = call("aws", command)
     assert outcome.code == 2
     assert "--yes" in outcome.err
@@ -77,12 +77,12 @@ def test_destroy_keeps_data(aws: Account) -> None:
     assert aws.roles() == []
 
 
-def test_data_goes_when_told_so_twice(aws: Account) -> None:
+def test_data_are_deleted_after_two_confirmations(aws: Account) -> None:
     aws.provision()
     fill(aws)
     outcome = typed(f"{BUCKET}\ny\n", "aws", "destroy", "--delete-data")
     assert outcome.code == 0
-    assert f"All data in s3://{BUCKET} and all versions of {GROUP} go." in outcome.err
+    assert f"All data in s3://{BUCKET} and all versions of {GROUP} will be deleted." in outcome.err
     assert aws.buckets() == []
 
 
@@ -109,7 +109,7 @@ def test_a_policy_is_printed_without_asking_aws(aws: Account) -> None:
     other = "210987654321"
     document = called("aws", "policy", "run", "--account", other).json
     assert document["Version"] == "2012-10-17"
-    assert f"arn:aws:s3:::{STEM}-{other}" in [one["Resource"] for one in document["Statement"]]
+    assert f"arn:aws:s3:::{STEM}-{other}" in [item["Resource"] for item in document["Statement"]]
     assert call("aws", "policy", "run", "--account", "1").code == 2
 
 

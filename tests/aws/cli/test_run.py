@@ -54,9 +54,9 @@ def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
 
 
 def command(cloud: Cloud, raw: Path | str, name: str, *more: str) -> list[str]:
-    given = more or TREE
-    place = ("--workspace", cloud.workspace)
-    return ["aws", "run", "--data", str(raw), "--name", name, *QUICK, *given, *place]
+    settings = more or TREE
+    workspace = ("--workspace", cloud.workspace)
+    return ["aws", "run", "--data", str(raw), "--name", name, *QUICK, *settings, *workspace]
 
 
 def predictions(cloud: Cloud, run: str) -> pl.DataFrame:
@@ -78,7 +78,7 @@ def test_a_run_starts_each_job_once_and_ends_approved(finished: tuple[Cloud, Out
     assert outcome.json["report"] == f"{cloud.workspace}/artifacts/run-first/report.html"
 
 
-def test_the_cost_is_what_the_jobs_took(finished: tuple[Cloud, Outcome]) -> None:
+def test_the_cost_is_that_of_the_jobs(finished: tuple[Cloud, Outcome]) -> None:
     cloud, outcome = finished
     etl, training = cloud.jobs.jobs.values()
     paid = (etl.ended or 0) - (etl.started or 0) + max(int(training.worked * 0.3), 1)
@@ -87,7 +87,7 @@ def test_the_cost_is_what_the_jobs_took(finished: tuple[Cloud, Outcome]) -> None
     assert 0 <= outcome.json["aws"]["spot_saving"] < 1
 
 
-def test_the_workspace_holds_what_a_local_one_does(finished: tuple[Cloud, Outcome]) -> None:
+def test_the_workspace_has_the_same_files_as_a_local_one(finished: tuple[Cloud, Outcome]) -> None:
     cloud, _ = finished
     assert {key.split("/")[0] for key in cloud.keys("")} == {
         ".basketwise",
@@ -117,8 +117,8 @@ def test_the_version_can_be_deployed_as_it_is(finished: tuple[Cloud, Outcome]) -
     cloud, _ = finished
     (package,) = cloud.registry.packages[GROUP]
     (container,) = package["InferenceSpecification"]["Containers"]
-    place = f"{cloud.workspace}/artifacts/registered-run-first/"
-    assert container["ModelDataUrl"].startswith(place)
+    workspace = f"{cloud.workspace}/artifacts/registered-run-first/"
+    assert container["ModelDataUrl"].startswith(workspace)
     assert container["Image"].endswith("sagemaker-scikit-learn:1.9-0-cpu-py3")
     assert package["MetadataProperties"]["GeneratedBy"] == "retail-prediction-training-run-first"
     assert package["CustomerMetadataProperties"].keys() >= {
@@ -141,10 +141,10 @@ def test_the_other_commands_work_on_the_bucket(
     finished: tuple[Cloud, Outcome], raw: Path, tmp_path: Path
 ) -> None:
     cloud, _ = finished
-    place = ("--workspace", cloud.workspace)
-    assert "Approved" in called("models", "list", *place).out
+    workspace = ("--workspace", cloud.workspace)
+    assert "Approved" in called("models", "list", *workspace).out
     scores = tmp_path / "scores.csv"
-    called("predict", "--data", f"{cloud.workspace}/raw/", "--out", str(scores), *place)
+    called("predict", "--data", f"{cloud.workspace}/raw/", "--out", str(scores), *workspace)
     assert pl.read_csv(scores).height == 1500
 
 
@@ -159,14 +159,14 @@ def test_the_same_run_again_starts_nothing(finished: tuple[Cloud, Outcome], raw:
     assert len(cloud.jobs.jobs) == 2
 
 
-def test_a_name_that_is_taken_is_not_used_for_something_else(
+def test_a_name_in_use_is_not_reused_for_other_work(
     finished: tuple[Cloud, Outcome], raw: Path
 ) -> None:
     cloud, _ = finished
     refused = call(*command(cloud, raw, "first", "--models", "logistic"))
     assert refused.code == 2
     assert "The run run-first was started on" in refused.err
-    assert "with something else: training." in refused.err
+    assert "with different inputs: training." in refused.err
 
 
 def test_files_that_would_be_read_too_are_named(
@@ -211,7 +211,7 @@ def test_a_lost_terminal_is_picked_up(cloud: Cloud, raw: Path) -> None:
     process.communicate()
     busy = call("aws", "run", "--resume", "--workspace", cloud.workspace, *QUICK)
     assert busy.code == 2
-    assert "If it was killed, its lock ends by itself" in busy.err
+    assert "If it was killed, its lock expires" in busy.err
     cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=cloud.names.key(".basketwise/lock"))
     resumed = called("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *QUICK)
     assert resumed.json["run_id"] == "run-lost"
@@ -223,12 +223,12 @@ def test_a_lost_terminal_is_picked_up(cloud: Cloud, raw: Path) -> None:
     assert resumed.json["state"] == "Approved"
 
 
-def test_a_run_that_failed_goes_on_where_it_failed(cloud: Cloud, raw: Path) -> None:
+def test_a_failed_run_continues_where_it_failed(cloud: Cloud, raw: Path) -> None:
     cloud.jobs.capacity = False
     failed = call(*command(cloud, raw, "tight"))
     assert failed.code == 3
     assert "has failed: CapacityError: Unable to provision" in failed.err
-    assert "try again later, or choose another instance type" in failed.err
+    assert "try again later, choose another instance type" in failed.err
     assert not cloud.keys("artifacts/run-tight")
     assert not cloud.registry.packages.get(GROUP)
     cloud.jobs.capacity = True
@@ -249,7 +249,7 @@ def test_files_that_changed_since_are_another_run(cloud: Cloud, tmp_path: Path) 
     generate(folder, baskets=500, seed=7, weeks=4, overwrite=True)
     refused = call("aws", "run", "--resume", "--workspace", cloud.workspace, *QUICK)
     assert refused.code == 2
-    assert "with something else: the raw files." in refused.err
+    assert "with different inputs: the raw files." in refused.err
     # A run of another name takes them, though jobs of other data have left their outputs there.
     second = called(*command(cloud, folder, "second"), "--json")
     assert second.json["stages"]["silver"]["status"] == "ran"
@@ -277,11 +277,11 @@ def test_a_run_that_was_overtaken_does_not_take_the_others_data(
 
 
 def test_judging_a_run_again_leaves_its_registered_model_alone(cloud: Cloud, raw: Path) -> None:
-    place = ("--workspace", cloud.workspace)
+    workspace = ("--workspace", cloud.workspace)
     called(*command(cloud, raw, "first"))
-    called("evaluate", "--all-splits", "--force", *place, *QUICK)
-    called("export", *place)
-    scored = called("predict", "--data", raw, "--out", raw.parent / "scores.csv", *place)
+    called("evaluate", "--all-splits", "--force", *workspace, *QUICK)
+    called("export", *workspace)
+    scored = called("predict", "--data", raw, "--out", raw.parent / "scores.csv", *workspace)
     assert scored.out.strip().endswith("scores.csv")
 
 
@@ -289,7 +289,7 @@ def test_force_is_for_a_new_name_and_is_kept(cloud: Cloud, raw: Path) -> None:
     called(*command(cloud, raw, "first"))
     refused = call(*command(cloud, raw, "first"), "--force")
     assert refused.code == 2
-    assert "with something else: --force." in refused.err
+    assert "with different inputs: --force." in refused.err
     cloud.jobs.capacity = False
     assert call(*command(cloud, raw, "again"), "--force").code == 3
     cloud.jobs.capacity = True
@@ -315,7 +315,7 @@ def test_bad_data_fail_the_job_and_leave_nothing(cloud: Cloud, tmp_path: Path) -
     assert failed.code == 3
     assert "The job retail-etl-processing-run-bad has failed: " in failed.err
     assert "lacks the required column SPEND" in failed.err
-    assert "Its log ends with:" in failed.err
+    assert "The log of the job ends with:" in failed.err
     assert not cloud.keys("silver") + cloud.keys("gold") + cloud.keys("artifacts")
 
 
@@ -323,7 +323,7 @@ def test_an_archive_that_reaches_outside_is_not_used(
     cloud: Cloud, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "../../evil"
-    archive, take = tmp_path / "model.tar.gz", Job._take_outputs
+    archive, take = tmp_path / "model.tar.gz", Job._upload_outputs
     with tarfile.open(archive, "w:gz") as tar:
         tar.addfile(tarfile.TarInfo(name), io.BytesIO())
 
@@ -333,20 +333,20 @@ def test_an_archive_that_reaches_outside_is_not_used(
             key = cloud.names.key("artifacts", job.name, "output", archive.name)
             cloud.s3.upload_file(str(archive), cloud.names.bucket, key)
 
-    monkeypatch.setattr(Job, "_take_outputs", replaced)
+    monkeypatch.setattr(Job, "_upload_outputs", replaced)
     refused = call(*command(cloud, raw, "evil"))
     assert refused.code == 3
     assert f"contains {name!r}, which is not a plain file" in refused.err
-    assert "Somebody else writes there" in refused.err
+    assert "Another process writes there" in refused.err
     assert not cloud.keys("artifacts/run-evil")
     assert not list(tmp_path.rglob("evil"))
 
 
-def test_every_state_of_a_slow_job_is_told(cloud: Cloud, raw: Path) -> None:
+def test_every_state_of_a_slow_job_is_reported(cloud: Cloud, raw: Path) -> None:
     cloud.jobs.pause = 0.25
-    told = called(*command(cloud, raw, "slow")).err.splitlines()
+    stderr = called(*command(cloud, raw, "slow")).err.splitlines()
     name = "retail-prediction-training-run-slow"
-    states = [line.removeprefix(f"{name}: ") for line in told if line.startswith(f"{name}: ")]
+    states = [line.removeprefix(f"{name}: ") for line in stderr if line.startswith(f"{name}: ")]
     assert states == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
 
 
@@ -359,18 +359,18 @@ def test_an_image_that_cannot_be_pulled(cloud: Cloud, raw: Path) -> None:
     assert "aws run --resume --name run-image" in failed.err
 
 
-def test_throttled_calls_are_made_again_and_a_silent_log_is_no_reason_to_leave_a_job(
+def test_throttled_calls_are_retried_and_an_unreadable_log_does_not_end_the_wait(
     cloud: Cloud, raw: Path
 ) -> None:
     cloud.service.throttle = 3
     cloud.service.denied = {"FilterLogEvents"}
-    told = called(*command(cloud, raw, "slow")).err
+    stderr = called(*command(cloud, raw, "slow")).err
     assert len(cloud.jobs.jobs) == 2
-    assert told.count("AWS refused to read the log of retail-etl-processing-run-slow") == 1
+    assert stderr.count("AWS refused to read the log of retail-etl-processing-run-slow") == 1
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "expected"),
     [
         ("expired", "Log in again"),
         ("denied", "'basketwise aws policy run'"),
@@ -380,8 +380,8 @@ def test_throttled_calls_are_made_again_and_a_silent_log_is_no_reason_to_leave_a
         ("reader", "Access Denied"),
     ],
 )
-def test_what_aws_refuses_is_said_with_what_to_do(
-    cloud: Cloud, raw: Path, monkeypatch: pytest.MonkeyPatch, spoil: str, said: str
+def test_a_refusal_of_aws_says_what_to_do(
+    cloud: Cloud, raw: Path, monkeypatch: pytest.MonkeyPatch, spoil: str, expected: str
 ) -> None:
     arguments = command(cloud, raw, "refused")
     if spoil == "expired":
@@ -400,7 +400,7 @@ def test_what_aws_refuses_is_said_with_what_to_do(
         arguments[-1] = "s3://nobody-has-this/x"
     refused = call(*arguments)
     assert refused.code == 3
-    assert said in refused.err
+    assert expected in refused.err
     assert not cloud.jobs.jobs
     assert not cloud.keys("silver")
 
@@ -409,9 +409,7 @@ def test_what_aws_refuses_is_said_with_what_to_do(
 
 
 @pytest.mark.parametrize(("answer", "ends"), [("y\n", "Stopped"), ("n\n", "Completed")])
-def test_ctrl_c_asks_what_is_to_become_of_the_job(
-    cloud: Cloud, raw: Path, answer: str, ends: str
-) -> None:
+def test_ctrl_c_offers_to_stop_the_job(cloud: Cloud, raw: Path, answer: str, ends: str) -> None:
     keyboard, terminal = os.openpty()
     forest = ("--models", "random_forest", "--set", "training.random_forest.n_estimators=150")
     process = started(command(cloud, raw, "keys", *forest), stdin=terminal)
@@ -422,14 +420,14 @@ def test_ctrl_c_asks_what_is_to_become_of_the_job(
     os.close(keyboard)
     os.close(terminal)
     assert process.returncode == 130
-    assert "The job retail-prediction-training-run-keys goes on by itself. Stop it?" in err
+    assert "The job retail-prediction-training-run-keys continues by itself. Stop it?" in err
     assert "aws run --resume --name run-keys" in err
     assert "Interrupted." in err
     wait_for(lambda: job.ended)
     assert job.status == ends
     if ends == "Completed":
         return
-    # The lock was given back: the run can be picked up at once.
+    # The lock was released: the run can be resumed at once.
     resumed = called("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *QUICK)
     assert resumed.json["state"] == "Approved"
     assert list(cloud.jobs.jobs) == [
@@ -445,7 +443,7 @@ def test_without_a_terminal_ctrl_c_leaves_the_job_alone(cloud: Cloud, raw: Path)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "retail-etl-processing-run-pipe goes on. Pick the run up with:" in err
+    assert "retail-etl-processing-run-pipe continues. Resume the run with:" in err
     assert "aws run --resume --name run-pipe" in err
     wait_for(lambda: job.ended)
     assert job.status == "Completed"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from basketwise.model import Model, load_model_archive
-from tests.aws.container.asking import served
+from tests.aws.container.client import served
 from tests.evaluation.running import Evaluated
 
 

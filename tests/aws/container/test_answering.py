@@ -67,26 +67,26 @@ def test_an_endpoint_answers_what_a_batch_does(
 
 def test_answers_come_in_the_order_and_with_the_ids_that_were_sent(scorer: Model) -> None:
     ids = [994100100000002, "000017", "A-3", 5]
-    found = answered(body(*({"basket_id": key, "lines": [LINE]} for key in ids)), scorer)
-    assert [one["basket_id"] for one in found["predictions"]] == ids
-    for one in found["predictions"]:
-        assert one["predicted_sensitivity"] in ("Low", "Medium", "High")
-        assert one["p_low"] + one["p_medium"] + one["p_high"] == pytest.approx(1)
-    assert found["unscored"] == []
-    assert found["rejected"] == {}
+    result = answered(body(*({"basket_id": key, "lines": [LINE]} for key in ids)), scorer)
+    assert [item["basket_id"] for item in result["predictions"]] == ids
+    for item in result["predictions"]:
+        assert item["predicted_sensitivity"] in ("Low", "Medium", "High")
+        assert item["p_low"] + item["p_medium"] + item["p_high"] == pytest.approx(1)
+    assert result["unscored"] == []
+    assert result["rejected"] == {}
 
 
 def test_refused_lines_are_counted_and_their_baskets_named(scorer: Model) -> None:
-    found = answered(
+    result = answered(
         body(
             {"basket_id": "1", "lines": [LINE, LINE, LINE | {"PROD_CODE": "PRD2"}]},
             {"basket_id": "2", "lines": [LINE | {"SPEND": "free"}]},
         ),
         scorer,
     )
-    assert [one["basket_id"] for one in found["predictions"]] == ["1"]
-    assert found["unscored"] == ["2"]
-    assert found["rejected"] == {"duplicate_line": 1, "spend_not_a_number": 1}
+    assert [item["basket_id"] for item in result["predictions"]] == ["1"]
+    assert result["unscored"] == ["2"]
+    assert result["rejected"] == {"duplicate_line": 1, "spend_not_a_number": 1}
 
 
 def test_columns_are_matched_without_regard_to_case_and_others_ignored(scorer: Model) -> None:
@@ -100,7 +100,7 @@ GOOD = {"basket_id": "1", "lines": [LINE]}
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("sent", "expected"),
     [
         (b"", "is not JSON"),
         (b"{", "is not JSON"),
@@ -131,15 +131,17 @@ GOOD = {"basket_id": "1", "lines": [LINE]}
         (body({"basket_id": "\ud800", "lines": [LINE]}), "not Unicode"),
     ],
 )
-def test_malformed_json_is_refused_with_the_reason(scorer: Model, sent: bytes, said: str) -> None:
+def test_malformed_json_is_refused_with_the_reason(
+    scorer: Model, sent: bytes, expected: str
+) -> None:
     with pytest.raises(InputError) as caught:
         answered(sent, scorer)
-    assert said in caught.value.headline
+    assert expected in caught.value.headline
     assert caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("sent", "expected"),
     [
         (b"", "is empty"),
         (b"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n", "no lines"),
@@ -148,21 +150,23 @@ def test_malformed_json_is_refused_with_the_reason(scorer: Model, sent: bytes, s
         (b"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,P,2,1,7,8\n", "body.csv"),
     ],
 )
-def test_malformed_csv_is_refused_with_the_reason(scorer: Model, sent: bytes, said: str) -> None:
+def test_malformed_csv_is_refused_with_the_reason(
+    scorer: Model, sent: bytes, expected: str
+) -> None:
     with pytest.raises(InputError) as caught:
         answered(sent, scorer, CSV)
-    assert said in caught.value.headline
+    assert expected in caught.value.headline
 
 
 @pytest.mark.parametrize(
     "kind", ["", "text/plain", "application/x-parquet", "application/jsonlines", "csv"]
 )
 def test_other_types_are_refused(kind: str) -> None:
-    with pytest.raises(InputError, match="is not read"):
+    with pytest.raises(InputError, match="is not supported"):
         read_request(b"x", kind)
 
 
 def test_text_survives_quotes_separators_and_line_breaks(scorer: Model) -> None:
     odd = 'a;"b",\n c\td'
-    found = answered(body({"basket_id": odd, "lines": [LINE | {"PROD_CODE": odd}]}), scorer)
-    assert [one["basket_id"] for one in found["predictions"]] == [odd]
+    result = answered(body({"basket_id": odd, "lines": [LINE | {"PROD_CODE": odd}]}), scorer)
+    assert [item["basket_id"] for item in result["predictions"]] == [odd]

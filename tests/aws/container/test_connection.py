@@ -7,39 +7,39 @@ import pytest
 
 from basketwise.aws.container.connection import Connection
 from basketwise.aws.container.serving import EXAMPLE
-from tests.aws.container.asking import LIMIT, ask, head, invoke, talk
+from tests.aws.container.client import LIMIT, head, invoke, send_request, talk
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-parquet", "text/csv; charset=x"])
 def test_other_types_are_415(port: int, kind: str) -> None:
-    status, said = invoke(port, EXAMPLE, kind)
+    status, answer = invoke(port, EXAMPLE, kind)
     assert status == 415
-    assert "application/json or text/csv" in said["hint"]
+    assert "application/json or text/csv" in answer["hint"]
 
 
 def test_a_compressed_body_is_415(port: int) -> None:
     headers = {"Content_Type": "text/csv", "Content_Encoding": "gzip"}
-    status, said = ask(port, "POST", "/invocations", b"x", **headers)
+    status, answer = send_request(port, "POST", "/invocations", b"x", **headers)
     assert status == 415
-    assert "'gzip'" in said["error"]
+    assert "'gzip'" in answer["error"]
 
 
 def test_a_malformed_body_is_400_with_the_reason(port: int) -> None:
     assert invoke(port, b"{")[0] == 400
-    status, said = invoke(port, b"BASKET_ID,SPEND\n1,2\n", "text/csv")
+    status, answer = invoke(port, b"BASKET_ID,SPEND\n1,2\n", "text/csv")
     assert status == 400
-    assert "PROD_CODE" in said["error"]
+    assert "PROD_CODE" in answer["error"]
 
 
 def test_a_large_body_is_413_however_large_it_says_it_is(port: int) -> None:
     at_limit = EXAMPLE + b" " * (LIMIT - len(EXAMPLE))
     assert invoke(port, at_limit)[0] == 200
-    status, said = invoke(port, at_limit + b" ")
+    status, answer = invoke(port, at_limit + b" ")
     assert status == 413
-    assert f"{LIMIT:,} bytes" in said["hint"]
+    assert f"{LIMIT:,} bytes" in answer["hint"]
     for length in ("9" * 15, "9" * 4000):
         headers = {"Content_Type": "text/csv", "Content_Length": length}
-        assert ask(port, "POST", "/invocations", None, **headers)[0] == 413
+        assert send_request(port, "POST", "/invocations", None, **headers)[0] == 413
 
 
 def test_a_large_body_that_is_sent_all_the_same_does_not_hide_the_answer(port: int) -> None:
@@ -48,65 +48,65 @@ def test_a_large_body_that_is_sent_all_the_same_does_not_hide_the_answer(port: i
 
 def test_a_body_of_unknown_length_is_411(port: int) -> None:
     headers = {"Content_Type": "text/csv", "Transfer_Encoding": "chunked"}
-    assert ask(port, "POST", "/invocations", b"0\r\n\r\n", **headers)[0] == 411
+    assert send_request(port, "POST", "/invocations", b"0\r\n\r\n", **headers)[0] == 411
     # Both lengths: which of them is meant, two servers may see differently.
     headers["Content_Length"] = "5"
-    assert ask(port, "POST", "/invocations", b"0\r\n\r\n", **headers)[0] == 411
+    assert send_request(port, "POST", "/invocations", b"0\r\n\r\n", **headers)[0] == 411
 
 
 @pytest.mark.parametrize("lines", [["-1"], ["+5"], ["x"], ["5", "6"]])
-def test_a_length_that_is_none_is_400(port: int, lines: list[str]) -> None:
-    found = talk(port, head(*(f"Content-Length: {line}" for line in lines)), b"12345", end=True)
-    assert found.startswith(b"HTTP/1.1 400 ")
-    assert b"is not a whole number" in found
+def test_an_invalid_length_is_400(port: int, lines: list[str]) -> None:
+    result = talk(port, head(*(f"Content-Length: {line}" for line in lines)), b"12345", end=True)
+    assert result.startswith(b"HTTP/1.1 400 ")
+    assert b"is not a whole number" in result
 
 
 def test_a_body_that_ends_too_early_is_400(port: int) -> None:
-    found = talk(port, head("Content-Length: 50"), b"{", end=True)
-    assert found.startswith(b"HTTP/1.1 400 ")
-    assert b"ends too early" in found
+    result = talk(port, head("Content-Length: 50"), b"{", end=True)
+    assert result.startswith(b"HTTP/1.1 400 ")
+    assert b"ends too early" in result
 
 
 def test_a_body_that_trickles_is_408(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Connection, "timeout", 1.0)
-    found = talk(port, head("Content-Length: 50"), *[b" "] * 30, pause=0.05, end=True)
-    assert found.startswith(b"HTTP/1.1 408 ")
+    result = talk(port, head("Content-Length: 50"), *[b" "] * 30, pause=0.05, end=True)
+    assert result.startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_client_that_asks_first_is_not_made_to_send_what_is_refused(port: int) -> None:
+def test_a_client_that_expects_100_sends_no_refused_body(port: int) -> None:
     expect = "Expect: 100-continue"
     large = talk(port, head(f"Content-Length: {LIMIT + 1}", expect), end=True)
     assert large.startswith(b"HTTP/1.1 413 ")
     wanted = head(f"Content-Length: {len(EXAMPLE)}", expect, "Connection: close")
-    found = talk(port, wanted, EXAMPLE)
-    assert found.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+    result = talk(port, wanted, EXAMPLE)
+    assert result.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
 
 
-def test_a_body_that_nobody_reads_is_not_taken_for_a_request(port: int) -> None:
+def test_an_unread_body_is_not_parsed_as_a_request(port: int) -> None:
     inner = b"GET / HTTP/1.1\r\n\r\n"
     sent = f"GET /ping HTTP/1.1\r\nContent-Length: {len(inner)}\r\n\r\n".encode()
-    found = talk(port, sent, inner, end=True)
-    assert found.startswith(b"HTTP/1.1 200 ")
-    assert found.count(b"HTTP/1.1") == 1
+    result = talk(port, sent, inner, end=True)
+    assert result.startswith(b"HTTP/1.1 200 ")
+    assert result.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize(
     ("sent", "status"),
     [(b"P\x1b[2J /ping HTTP/1.1\r\n\r\n", b"501"), (b'GET " } HTTP/1.1\r\n\r\n', b"400")],
 )
-def test_what_is_no_known_request_is_refused_in_json_too(
+def test_unknown_requests_are_refused_in_json_too(
     port: int, sent: bytes, status: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = talk(port, sent, end=True)
-    assert status in found.partition(b"\r\n")[0]
-    assert b"application/json" in found
-    assert json.loads(found.partition(b"\r\n\r\n")[2])["error"]
+    result = talk(port, sent, end=True)
+    assert status in result.partition(b"\r\n")[0]
+    assert b"application/json" in result
+    assert json.loads(result.partition(b"\r\n\r\n")[2])["error"]
     assert "\x1b" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/ping"), ("GET", "/ping/x")])
 def test_other_paths_are_404(port: int, method: str, path: str) -> None:
-    assert ask(port, method, path, b"" if method == "POST" else None)[0] == 404
+    assert send_request(port, method, path, b"" if method == "POST" else None)[0] == 404
 
 
 def test_one_connection_can_ask_again_and_again(port: int) -> None:

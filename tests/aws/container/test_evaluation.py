@@ -34,7 +34,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("packed", [True, False])
-def test_the_job_judges_what_a_training_job_left(
+def test_the_job_evaluates_the_output_of_a_training_job(
     evaluated: Evaluated,
     sample_run: Run,
     base: Path,
@@ -65,7 +65,7 @@ def test_the_job_judges_what_a_training_job_left(
     assert document["f1"] == winner["macro_f1"]["estimate"]
     assert document["approved"] == report["verdict"]["approved"]
     # A container sees no registry: whether there is a champion is not known there.
-    (reason,) = [one for one in report["verdict"]["reasons"] if one["rule"] == "champion"]
+    (reason,) = [item for item in report["verdict"]["reasons"] if item["rule"] == "champion"]
     assert (reason["passed"], document["approved"]) == (False, False)
     assert "no access to the registry" in reason["text"]
     assert "no access to the registry" in document["basketwise"]["description"]

@@ -26,11 +26,11 @@ def test_the_four_functions_serve_a_model_folder(
     (tmp_path / "code" / "setup.py").write_text("")
     (tmp_path / "code" / "__pycache__").mkdir()
     model = model_fn(str(tmp_path))
-    found = output_fn(predict_fn(input_fn(body, "text/csv"), model), "application/json")
-    assert isinstance(found, tuple)
-    text, kind = found
+    actual = output_fn(predict_fn(input_fn(body, "text/csv"), model), "application/json")
+    assert isinstance(actual, tuple)
+    text, kind = actual
     assert kind == "application/json"
-    assert [one["basket_id"] for one in json.loads(text)["predictions"]] == ["1"]
+    assert [item["basket_id"] for item in json.loads(text)["predictions"]] == ["1"]
     assert json.loads(text)["rejected"] == {"duplicate_line": 1}
 
 
@@ -42,11 +42,11 @@ def test_a_changed_model_is_not_loaded(evaluated: Evaluated, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("accept", [None, "", "*/*", "application/json", "text/csv, */*;q=0.1"])
-def test_json_is_given_to_whoever_takes_it(accept: str | None) -> None:
+def test_json_is_returned_if_accepted(accept: str | None) -> None:
     assert output_fn({"predictions": []}, accept) == ('{"predictions": []}', "application/json")
 
 
-def asked(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, str | None, Any]:
+def respond(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, str | None, Any]:
     """Ask a Flask application that calls the functions as AWS's scikit-learn image does.
 
     A pair becomes body and type of an answer; whatever else ``output_fn`` gives, Flask gets.
@@ -69,28 +69,28 @@ def asked(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, str 
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "accept", "said"),
+    ("status", "body", "kind", "accept", "expected"),
     [
         (200, LINES, "text/csv", "*/*", "1"),
-        (415, LINES, "text/plain", "*/*", "'text/plain' is not read"),
+        (415, LINES, "text/plain", "*/*", "'text/plain' is not supported"),
         (400, "{", "application/json", "*/*", "not JSON"),
         (400, "BASKET_ID,SPEND\n1,2\n", "text/csv", "*/*", "PROD_CODE"),
         (406, LINES, "text/csv", "text/csv", "cannot be given as 'text/csv'"),
     ],
 )
 def test_awss_image_answers_with_the_status_that_the_request_deserves(
-    scorer: Model, status: int, body: str, kind: str, accept: str, said: str
+    scorer: Model, status: int, body: str, kind: str, accept: str, expected: str
 ) -> None:
-    found, mimetype, document = asked(scorer, body.encode(), kind, accept)
-    assert (found, mimetype) == (status, "application/json")
+    actual, mimetype, document = respond(scorer, body.encode(), kind, accept)
+    assert (actual, mimetype) == (status, "application/json")
     if status == 200:
-        assert document["predictions"][0]["basket_id"] == said
+        assert document["predictions"][0]["basket_id"] == expected
     else:
-        assert said in document["error"]
+        assert expected in document["error"]
         assert document["hint"]
 
 
-def test_a_refusal_goes_through_every_function(scorer: Model) -> None:
+def test_a_refusal_passes_through_every_function(scorer: Model) -> None:
     refused = input_fn("{", "application/json")
     assert isinstance(refused, Refused)
     assert refused.status == HTTPStatus.BAD_REQUEST

@@ -72,14 +72,14 @@ def run(installed: Path, base: Path, *arguments: str) -> subprocess.CompletedPro
 
 
 def test_what_pip_has_installed_is_what_runs(installed: Path, base: Path) -> None:
-    asked = "import basketwise; print(basketwise.__file__)"
-    found = run(installed, base, "-c", asked).stdout.strip()
-    assert found == str(installed / "basketwise" / "__init__.py")
+    script = "import basketwise; print(basketwise.__file__)"
+    result = run(installed, base, "-c", script).stdout.strip()
+    assert result == str(installed / "basketwise" / "__init__.py")
     refused = run(installed, base, "-c", "import pytest")
     assert "pytest is not in the lock" in refused.stderr
 
 
-def test_the_stages_need_no_library_that_the_lock_does_not_hold(
+def test_the_stages_need_only_libraries_in_the_lock(
     installed: Path, base: Path, sample: Path, sample_run: Run
 ) -> None:
     container = ("-m", "basketwise.aws.container")
@@ -98,7 +98,7 @@ def test_the_stages_need_no_library_that_the_lock_does_not_hold(
     assert done.returncode == 0, done.stderr
 
 
-def test_a_job_without_a_command_is_told_what_there_is(installed: Path, base: Path) -> None:
+def test_a_missing_command_lists_the_commands(installed: Path, base: Path) -> None:
     done = run(installed, base, "-m", "basketwise.aws.container")
     assert done.returncode == 2
     assert "Choose from processing, train, evaluate, serve" in done.stderr

@@ -19,7 +19,7 @@ def reasons(base: Path) -> list[str]:
     return [(base / "output" / name).read_text() for name in ("failure", "message")]
 
 
-def test_the_users_fault_is_left_where_sagemaker_looks(
+def test_an_input_error_is_written_where_sagemaker_reads_it(
     base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "processing") == 2
@@ -29,17 +29,17 @@ def test_the_users_fault_is_left_where_sagemaker_looks(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [((), "'' is not a command"), (("fly",), "'fly' is not a command"), (("train", "--x"), "--x")],
 )
 def test_wrong_arguments_are_the_users_fault(
-    base: Path, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str], said: str
+    base: Path, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str], expected: str
 ) -> None:
     assert run(monkeypatch, *arguments) == 2
-    assert said in reasons(base)[0]
+    assert expected in reasons(base)[0]
 
 
-def test_our_own_fault_is_told_with_a_traceback_in_the_log(
+def test_an_unexpected_error_has_its_traceback_in_the_log(
     base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(arguments: Sequence[str]) -> None:
@@ -52,7 +52,7 @@ def test_our_own_fault_is_told_with_a_traceback_in_the_log(
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_reason_that_cannot_be_kept_is_told_all_the_same(
+def test_a_reason_that_cannot_be_stored_is_still_printed(
     base: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (base / "output").write_text("in the way")
@@ -60,7 +60,7 @@ def test_a_reason_that_cannot_be_kept_is_told_all_the_same(
     assert capsys.readouterr().err.startswith("the reason\nThe reason cannot be stored")
 
 
-def test_progress_is_told_now_and_then(
+def test_progress_is_printed_at_intervals(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     times = iter([100.0, 101.0, 102.0, 111.0, 112.0])

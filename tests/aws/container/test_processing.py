@@ -28,10 +28,10 @@ def test_the_job_leaves_what_the_stage_does(
             pl.read_parquet(sample_run.gold / name)
         )
     assert len(weeks(output / "silver")) == 6
-    said = capsys.readouterr()
-    assert f"{sample_run.metadata.lines.read:,} lines read" in said.out
-    assert "s3://a-bucket" in said.out
-    assert "reading 6/6" in said.err
+    printed = capsys.readouterr()
+    assert f"{sample_run.metadata.lines.read:,} lines read" in printed.out
+    assert "s3://a-bucket" in printed.out
+    assert "reading 6/6" in printed.err
 
 
 def test_settings_come_from_the_environment(

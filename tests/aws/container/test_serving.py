@@ -20,20 +20,20 @@ from basketwise.artifact.archive import unpack
 from basketwise.aws.container.serving import EXAMPLE, main
 from basketwise.errors import ConfigError
 from basketwise.model import Model
-from tests.aws.container.asking import Answer, ask, invoke, served
+from tests.aws.container.client import Answer, invoke, send_request, served
 from tests.evaluation.running import Evaluated
 
 
 def test_a_model_that_scores_is_healthy(port: int) -> None:
-    assert ask(port, "GET", "/ping")[0] == 200
+    assert send_request(port, "GET", "/ping")[0] == 200
 
 
 def test_without_a_model_nothing_is_healthy_or_scored() -> None:
     with served(None) as port:
-        assert ask(port, "GET", "/ping")[0] == 503
-        status, said = invoke(port, EXAMPLE)
+        assert send_request(port, "GET", "/ping")[0] == 503
+        status, answer = invoke(port, EXAMPLE)
     assert status == 503
-    assert "No model is loaded" in said["error"]
+    assert "No model is loaded" in answer["error"]
 
 
 class Broken:
@@ -48,10 +48,10 @@ class Broken:
 def test_a_model_that_cannot_score_is_not_healthy(scorer: Model) -> None:
     model: Any = Broken()
     with served(replace(scorer, estimator=model)) as port:
-        assert ask(port, "GET", "/ping")[0] == 503
-        status, said = invoke(port, EXAMPLE)
+        assert send_request(port, "GET", "/ping")[0] == 503
+        status, answer = invoke(port, EXAMPLE)
     assert status == 500
-    assert "broken" not in json.dumps(said)
+    assert "broken" not in json.dumps(answer)
 
 
 class Delayed:
@@ -72,7 +72,7 @@ class Delayed:
         return self.model.predict_proba(X)
 
 
-def test_a_busy_model_is_healthy_and_whoever_waits_too_long_is_told(scorer: Model) -> None:
+def test_a_busy_model_is_healthy_and_requests_time_out(scorer: Model) -> None:
     model: Any = Delayed(scorer.estimator)
     with served(replace(scorer, estimator=model), queue=0.1) as port, ThreadPoolExecutor(4) as pool:
         assert invoke(port, EXAMPLE)[0] == 200
@@ -81,24 +81,24 @@ def test_a_busy_model_is_healthy_and_whoever_waits_too_long_is_told(scorer: Mode
         first = [pool.submit(invoke, port, EXAMPLE) for _ in range(4)]
         for _ in first:
             assert model.waiting.acquire(timeout=20)
-        assert ask(port, "GET", "/ping")[0] == 200
-        status, said = invoke(port, EXAMPLE)
+        assert send_request(port, "GET", "/ping")[0] == 200
+        status, answer = invoke(port, EXAMPLE)
         model.let.set()
-        assert (status, said["error"]) == (503, "Too many requests are waiting.")
-        assert [one.result()[0] for one in first] == [200] * 4
+        assert (status, answer["error"]) == (503, "Too many requests are waiting.")
+        assert [item.result()[0] for item in first] == [200] * 4
 
 
-def test_a_model_that_no_longer_scores_is_no_longer_healthy(scorer: Model) -> None:
+def test_a_model_that_fails_to_score_is_unhealthy(scorer: Model) -> None:
     model: Any = Delayed(scorer.estimator)
     with served(replace(scorer, estimator=model)) as port:
-        assert ask(port, "GET", "/ping")[0] == 200
+        assert send_request(port, "GET", "/ping")[0] == 200
         model.broken = True
         assert invoke(port, b"{")[0] == 400
-        assert ask(port, "GET", "/ping")[0] == 200
+        assert send_request(port, "GET", "/ping")[0] == 200
         assert invoke(port, EXAMPLE)[0] == 500
-        assert ask(port, "GET", "/ping")[0] == 503
+        assert send_request(port, "GET", "/ping")[0] == 503
         model.broken = False
-        assert ask(port, "GET", "/ping")[0] == 200
+        assert send_request(port, "GET", "/ping")[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_a_model_that_no_longer_scores_is_no_longer_healthy(scorer: Model) -> No
     ],
 )
 def test_both_types_are_answered_alike(port: int, body: bytes, kind: str) -> None:
-    status, said = invoke(port, body, kind)
+    status, answer = invoke(port, body, kind)
     assert status == 200
-    (prediction,) = said["predictions"]
+    (prediction,) = answer["predictions"]
     assert prediction.keys() == {
         *("basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high")
     }
@@ -120,19 +120,19 @@ def test_both_types_are_answered_alike(port: int, body: bytes, kind: str) -> Non
 
 
 def test_requests_at_the_same_time_get_their_own_answers(port: int) -> None:
-    def one(number: int) -> Answer:
+    def item(number: int) -> Answer:
         return invoke(port, EXAMPLE.replace(b"example", f"b{number}".encode()))
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(one, range(24)))
-    assert [said["predictions"][0]["basket_id"] for _, said in answers] == [
+        answers = list(pool.map(item, range(24)))
+    assert [answer["predictions"][0]["basket_id"] for _, answer in answers] == [
         f"b{number}" for number in range(24)
     ]
 
 
 @pytest.mark.parametrize("name", ["SAGEMAKER_BIND_TO_PORT", "SAGEMAKER_MAX_PAYLOAD_IN_MB"])
 @pytest.mark.parametrize("value", ["0", "-1", "http", "70000"])
-def test_a_setting_of_sagemakers_that_is_no_number_is_refused(
+def test_a_non_numeric_setting_of_sagemaker_is_refused(
     base: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -141,9 +141,9 @@ def test_a_setting_of_sagemakers_that_is_no_number_is_refused(
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as result:
+        result.bind(("127.0.0.1", 0))
+        return int(result.getsockname()[1])
 
 
 def test_the_container_serves_the_model_that_sagemaker_unpacked(
@@ -161,7 +161,7 @@ def test_the_container_serves_the_model_that_sagemaker_unpacked(
     try:
         assert process.stderr is not None
         assert process.stderr.readline() == f"listening on port {port}\n"
-        assert ask(port, "GET", "/ping")[0] == 200
+        assert send_request(port, "GET", "/ping")[0] == 200
         assert invoke(port, EXAMPLE)[0] == 200
         told = time.monotonic()
         process.send_signal(signal.SIGTERM)

@@ -21,7 +21,7 @@ from basketwise.errors import ConfigError, InputError
 from basketwise.files import CALIBRATION_FILE, MODEL, OOF_FILE, RECORD_FILE, TEST_PREDICTIONS_FILE
 from basketwise.training.persistence import load_model
 from basketwise.training.record import read_record
-from tests.aws.requests.given import NAMES
+from tests.aws.requests.examples import NAMES
 from tests.etl.running import Run
 
 FEW_TREES = "{n_estimators = 30, max_depth = 4}"
@@ -54,7 +54,7 @@ def hyperparameters(base: Path, **values: str) -> None:
 def metrics(log: str) -> dict[str, float]:
     """Find metrics in a log as SageMaker does."""
     return {
-        name: float(found[-1]) for name, by in METRICS.items() if (found := re.findall(by, log))
+        name: float(result[-1]) for name, by in METRICS.items() if (result := re.findall(by, log))
     }
 
 
@@ -63,17 +63,17 @@ def test_a_job_leaves_everything_of_a_training_in_the_model_folder(
 ) -> None:
     hyperparameters(channels, model_type="decision_tree", random_state="7", cv_folds="5")
     main([])
-    left = {path.name for path in (channels / "model").iterdir()}
-    assert left == {
+    outputs = {path.name for path in (channels / "model").iterdir()}
+    assert outputs == {
         *("model.skops", "model.joblib", "calibration.json", "training.json", "gold.json"),
         *("oof_predictions.parquet", "test_predictions.parquet"),
     }
     assert read_record(channels / "model").winner == "decision_tree"
-    kept = channels / "output" / "data" / RECORD_FILE
-    assert kept.read_bytes() == (channels / "model" / RECORD_FILE).read_bytes()
-    found = metrics(capsys.readouterr().out)
-    assert found.keys() == {"accuracy", "f1"}
-    assert all(0.3 < value <= 1 for value in found.values())
+    stored = channels / "output" / "data" / RECORD_FILE
+    assert stored.read_bytes() == (channels / "model" / RECORD_FILE).read_bytes()
+    result = metrics(capsys.readouterr().out)
+    assert result.keys() == {"accuracy", "f1"}
+    assert all(0.3 < value <= 1 for value in result.values())
     assert not (channels / "checkpoints").exists()
 
 
@@ -115,7 +115,7 @@ def test_sagemakers_variables_are_obeyed(
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("parameters", "expected"),
     [
         ({"model_type": "forest"}, "model-type is 'forest'"),
         ({"depth": "3"}, "'depth' is not a hyperparameter"),
@@ -127,12 +127,12 @@ def test_sagemakers_variables_are_obeyed(
     ],
 )
 def test_wrong_hyperparameters_are_refused(
-    channels: Path, given: dict[str, str], said: str
+    channels: Path, parameters: dict[str, str], expected: str
 ) -> None:
-    hyperparameters(channels, **given)
+    hyperparameters(channels, **parameters)
     with pytest.raises(ConfigError) as caught:
         main([])
-    assert said in caught.value.headline
+    assert expected in caught.value.headline
     assert caught.value.hint
 
 
@@ -143,7 +143,7 @@ def test_broken_hyperparameters_are_refused(channels: Path, text: str) -> None:
         main([])
 
 
-def test_what_the_gold_files_decide_cannot_be_asked_otherwise(channels: Path) -> None:
+def test_settings_decided_by_the_gold_files_cannot_be_overridden(channels: Path) -> None:
     with pytest.raises(InputError, match=r"split with test-size 0\.2, .* says 0\.3"):
         main(["--test-size", "0.3"])
     with pytest.raises(InputError, match="contain 5 folds"):
@@ -156,7 +156,7 @@ def test_channels_that_do_not_fit_are_refused(channels: Path) -> None:
     with pytest.raises(InputError, match=r"differ in metadata\.json"):
         main([])
     shutil.rmtree(metadata.parent)
-    with pytest.raises(InputError, match="channel 'test' is not at"):
+    with pytest.raises(InputError, match="channel 'test' is missing at"):
         main([])
 
 
@@ -173,8 +173,8 @@ def test_settings_may_be_hyperparameters_and_win_over_the_environment(
         model_type="decision_tree",
     )
     main([])
-    kept = json.loads((channels / "model" / CALIBRATION_FILE).read_text())
-    assert kept["method"] == "isotonic"
+    stored = json.loads((channels / "model" / CALIBRATION_FILE).read_text())
+    assert stored["method"] == "isotonic"
     model = load_model(channels / "model" / MODEL)
     assert model.max_depth == 3  # type: ignore[attr-defined]
     assert model.min_samples_leaf == 10  # type: ignore[attr-defined]
@@ -191,10 +191,10 @@ def environment(base: Path) -> dict[str, str]:
     }
 
 
-def toolkit(base: Path, given: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def toolkit(base: Path, parameters: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run AWS's `train` on hyperparameters that stand in SageMaker's file as they are given."""
     config = base / "input" / "config"
-    (config / "hyperparameters.json").write_text(json.dumps(given))
+    (config / "hyperparameters.json").write_text(json.dumps(parameters))
     data = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
     names = [channel.name for channel in (base / "input" / "data").iterdir()]
     (config / "inputdataconfig.json").write_text(json.dumps(dict.fromkeys(names, data)))
@@ -244,14 +244,14 @@ def test_awss_toolkit_runs_the_script_that_a_pipelines_training_names(channels: 
     )
     request = in_script_mode(training_job(NAMES, config, "run"))
     # The toolkit leaves /opt/ml for wherever SAGEMAKER_BASE_DIR leads.
-    given = {
+    parameters = {
         name: text.replace(CODE_MOUNT, str(code))
         for name, text in (request["HyperParameters"].items())
     }
-    log = trained(channels, toolkit(channels, given))
+    log = trained(channels, toolkit(channels, parameters))
     assert f"installs install -q --no-deps --require-hashes -r {code}/requirements.txt" in log
-    kept = json.loads((channels / "model" / CALIBRATION_FILE).read_text())
-    assert kept["method"] == "isotonic"
+    stored = json.loads((channels / "model" / CALIBRATION_FILE).read_text())
+    assert stored["method"] == "isotonic"
     assert load_model(channels / "model" / MODEL).max_depth == 3  # type: ignore[attr-defined]
 
 
@@ -265,8 +265,8 @@ def start(base: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_a_stopped_spot_job_goes_on_to_the_same_model(channels: Path) -> None:
-    folder, left = channels / "checkpoints", []
+def test_an_interrupted_spot_job_ends_with_the_same_model(channels: Path) -> None:
+    folder, outputs = channels / "checkpoints", []
     for stops in (0, 1):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(channels / "model", ignore_errors=True)
@@ -288,5 +288,5 @@ def test_a_stopped_spot_job_goes_on_to_the_same_model(channels: Path) -> None:
         assert metrics(out).keys() == {"accuracy", "f1"}
         model = channels / "model"
         results = (MODEL, OOF_FILE, TEST_PREDICTIONS_FILE, CALIBRATION_FILE)
-        left.append([(model / name).read_bytes() for name in results])
-    assert left[0] == left[1]
+        outputs.append([(model / name).read_bytes() for name in results])
+    assert outputs[0] == outputs[1]

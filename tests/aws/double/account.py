@@ -86,7 +86,7 @@ class Account:
         """Give two at a time: AWS has more than fit into one answer."""
         assert sent["ServiceCode"] == "sagemaker"
         start, names = int(sent.get("NextToken", 0)), list(self.quotas)
-        found = [
+        page = [
             {
                 "ServiceCode": "sagemaker",
                 "QuotaCode": f"L-{zlib.crc32(name.encode()):08X}",
@@ -96,7 +96,7 @@ class Account:
             for name in names[start : start + 2]
         ]
         more = {"NextToken": str(start + 2)} if start + 2 < len(names) else {}
-        return {"Quotas": found} | more
+        return {"Quotas": page} | more
 
     def _may(self, action: str, resource: str, context: Mapping[str, str]) -> bool:
         if action in self.refused:
@@ -106,7 +106,7 @@ class Account:
 
 def _context(sent: Mapping[str, str]) -> dict[str, str]:
     entries = "ContextEntries.member"
-    found: dict[str, str] = {}
-    while name := sent.get(f"{entries}.{len(found) + 1}.ContextKeyName"):
-        found[name] = sent[f"{entries}.{len(found) + 1}.ContextKeyValues.member.1"]
-    return found
+    page: dict[str, str] = {}
+    while name := sent.get(f"{entries}.{len(page) + 1}.ContextKeyName"):
+        page[name] = sent[f"{entries}.{len(page) + 1}.ContextKeyValues.member.1"]
+    return page

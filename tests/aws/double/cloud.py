@@ -47,13 +47,13 @@ class Cloud:
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.names.bucket, Prefix=prefix
         )
-        found = [one["Key"] for page in pages for one in page.get("Contents", [])]
-        return [key.removeprefix(f"{self.names.prefix}/") for key in found]
+        result = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [key.removeprefix(f"{self.names.prefix}/") for key in result]
 
     def read(self, *parts: str) -> bytes:
         """Return an object of the workspace."""
-        found = self.s3.get_object(Bucket=self.names.bucket, Key=self.names.key(*parts))
-        data: bytes = found["Body"].read()
+        result = self.s3.get_object(Bucket=self.names.bucket, Key=self.names.key(*parts))
+        data: bytes = result["Body"].read()
         return data
 
 

@@ -65,7 +65,7 @@ class Execution:
     status: str = "Executing"
     reason: str = ""
     steps: list[dict[str, Any]] = field(default_factory=list)
-    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+    jobs_by_step: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the API would describe of each step's job, by the step's name."""
 
     def resolved(self, value: Any) -> Any:
@@ -80,10 +80,10 @@ class Execution:
         kind, name, *_ = expression.split(".")
         if kind == "Parameters":
             return self.parameters[name]
-        found: Any = self.made[name]
+        value: Any = self.jobs_by_step[name]
         for key, item in GET.findall(expression.removeprefix(f"Steps.{name}")):
-            found = next(one for one in found if item in one.values()) if item else found[key]
-        return found
+            value = next(entry for entry in value if item in entry.values()) if item else value[key]
+        return value
 
 
 class Runner:
@@ -111,54 +111,62 @@ class Runner:
         for step in steps:
             if self.closed:
                 raise StepError("closed")
-            told = {"StepName": step["Name"], "StepStatus": "Executing", "StartTime": time.time()}
-            execution.steps.append(told)
+            state = {
+                "StepName": step["Name"],
+                "StepStatus": "Executing",
+                "StartTime": time.time(),
+            }
+            execution.steps.append(state)
             branch: list[dict[str, Any]] = []
             try:
-                branch = getattr(self, f"_{step['Type']}")(execution, step, told)
-                told |= {"EndTime": time.time(), "StepStatus": "Succeeded"}
+                branch = getattr(self, f"_{step['Type']}")(execution, step, state)
+                state |= {"EndTime": time.time(), "StepStatus": "Succeeded"}
             except (StepError, AssertionError, RefusedError, KeyError, StopIteration) as error:
                 reason = f"ClientError: {error}"
-                told |= {"EndTime": time.time(), "StepStatus": "Failed", "FailureReason": reason}
+                state |= {
+                    "EndTime": time.time(),
+                    "StepStatus": "Failed",
+                    "FailureReason": reason,
+                }
                 raise StepError from error
             self._steps(execution, branch)
 
-    def _Processing(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
-        return self._job(execution, step, told)
+    def _Processing(self, execution: Execution, step: Any, state: Any) -> list[Any]:  # noqa: N802
+        return self._job(execution, step, state)
 
-    def _Training(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
-        return self._job(execution, step, told)
+    def _Training(self, execution: Execution, step: Any, state: Any) -> list[Any]:  # noqa: N802
+        return self._job(execution, step, state)
 
-    def _Condition(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
+    def _Condition(self, execution: Execution, step: Any, state: Any) -> list[Any]:  # noqa: N802
         arguments = step["Arguments"]
-        holds = True
-        for one in arguments["Conditions"]:
-            assert one["Type"] == "GreaterThanOrEqualTo"
-            left, right = (execution.resolved(one[side]) for side in ("LeftValue", "RightValue"))
-            holds = holds and float(left) >= float(right)
-        told["Metadata"] = {"Condition": {"Outcome": str(holds)}}
-        branch: list[Any] = arguments["IfSteps" if holds else "ElseSteps"]
+        passed = True
+        for item in arguments["Conditions"]:
+            assert item["Type"] == "GreaterThanOrEqualTo"
+            left, right = (execution.resolved(item[side]) for side in ("LeftValue", "RightValue"))
+            passed = passed and float(left) >= float(right)
+        state["Metadata"] = {"Condition": {"Outcome": str(passed)}}
+        branch: list[Any] = arguments["IfSteps" if passed else "ElseSteps"]
         return branch
 
-    def _RegisterModel(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
+    def _RegisterModel(self, execution: Execution, step: Any, state: Any) -> list[Any]:  # noqa: N802
         request = execution.resolved(step["Arguments"])
         check("sagemaker", "CreateModelPackage", request, bucket=self.bucket)
-        made = self.registry.CreateModelPackage(request)
-        told["Metadata"] = {"RegisterModel": {"Arn": made["ModelPackageArn"]}}
+        package = self.registry.CreateModelPackage(request)
+        state["Metadata"] = {"RegisterModel": {"Arn": package["ModelPackageArn"]}}
         return []
 
-    def _Fail(self, execution: Execution, step: Any, told: Any) -> list[Any]:  # noqa: N802
-        said = execution.resolved(step["Arguments"]["ErrorMessage"])
-        told["Metadata"] = {"Fail": {"ErrorMessage": said}}
-        raise StepError(said)
+    def _Fail(self, execution: Execution, step: Any, state: Any) -> list[Any]:  # noqa: N802
+        message = execution.resolved(step["Arguments"]["ErrorMessage"])
+        state["Metadata"] = {"Fail": {"ErrorMessage": message}}
+        raise StepError(message)
 
-    def _job(self, execution: Execution, step: dict[str, Any], told: dict[str, Any]) -> list[Any]:
+    def _job(self, execution: Execution, step: dict[str, Any], state: dict[str, Any]) -> list[Any]:
         kind, request = step["Type"], execution.resolved(step["Arguments"])
         parts = {name: request.get(name) for name in CACHE_KEYS[kind]}
         key = json.dumps([step["Name"], parts], sort_keys=True)
         if step.get("CacheConfig", {}).get("Enabled") and key in self._cache:
             job, source = self._cache[key]
-            told["CacheHitResult"] = {"SourcePipelineExecutionArn": source}
+            state["CacheHitResult"] = {"SourcePipelineExecutionArn": source}
         else:
             run = execution.arn.rpartition("/")[2]
             name = f"pipelines-{run}-{step['Name']}-{uuid4().hex[:10]}"
@@ -167,24 +175,26 @@ class Runner:
             if kind == "Training":
                 start = [sys.executable, "-c", IMAGE, BASE]
                 request["AlgorithmSpecification"].setdefault("ContainerEntrypoint", start)
-            made = getattr(self.jobs, f"Create{kind}Job")(request)
-            told["Metadata"] = {f"{kind}Job": {"Arn": made[f"{kind}JobArn"]}}
+            created = getattr(self.jobs, f"Create{kind}Job")(request)
+            state["Metadata"] = {f"{kind}Job": {"Arn": created[f"{kind}JobArn"]}}
             job = self.jobs.jobs[name]
             while job.status not in ENDED:
                 time.sleep(0.02)
             if job.status != "Completed":
                 raise StepError(job.reason)
             self._cache[key] = job, execution.arn
-        execution.made[step["Name"]] = self._described(job)
-        told["Metadata"] = {f"{kind}Job": {"Arn": execution.made[step["Name"]][f"{kind}JobArn"]}}
+        execution.jobs_by_step[step["Name"]] = self._described(job)
+        state["Metadata"] = {
+            f"{kind}Job": {"Arn": execution.jobs_by_step[step["Name"]][f"{kind}JobArn"]}
+        }
         return []
 
     def _described(self, job: Job) -> dict[str, Any]:
         describe = getattr(self.jobs, f"Describe{job.kind}Job")
-        found: dict[str, Any] = describe({f"{job.kind}JobName": job.name})
+        value: dict[str, Any] = describe({f"{job.kind}JobName": job.name})
         log = job.log.read_text(errors="replace")
         metrics = []
-        for one in job.request.get("AlgorithmSpecification", {}).get("MetricDefinitions", []):
-            if values := re.findall(one["Regex"], log):
-                metrics.append({"MetricName": one["Name"], "Value": float(values[-1])})
-        return found | {"FinalMetricDataList": metrics}
+        for item in job.request.get("AlgorithmSpecification", {}).get("MetricDefinitions", []):
+            if values := re.findall(item["Regex"], log):
+                metrics.append({"MetricName": item["Name"], "Value": float(values[-1])})
+        return value | {"FinalMetricDataList": metrics}

@@ -38,7 +38,7 @@ else:
 """
 
 
-def lay_out(root: Path) -> Path:
+def install_shims(root: Path) -> Path:
     """Write the commands that differ from this environment's; returns their folder."""
     folder = root.with_suffix(".bin")
     folder.mkdir(exist_ok=True)

@@ -80,8 +80,8 @@ class Job:
 
     @property
     def model_data_url(self) -> str:
-        place = self.request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
-        return f"{place}/{self.name}/output/model.tar.gz"
+        path = self.request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+        return f"{path}/{self.name}/output/model.tar.gz"
 
     def run(self) -> None:
         """Work until the job has ended, through every interruption."""
@@ -125,7 +125,7 @@ class Job:
         shutil.rmtree(self.root, ignore_errors=True)
         self.root.mkdir(parents=True)
         self._enter("Downloading")
-        missing = self._bring_inputs()
+        missing = self._download_inputs()
         if missing:
             return self.end("Failed", f"ClientError: No S3 objects found under {missing}")
         self._enter("Training" if self.kind == "Training" else "Processing")
@@ -136,22 +136,22 @@ class Job:
             return self.end("Stopped")
         self._enter("Uploading")
         if code:
-            said = self._said()
-            self.message = said if self.kind == "Processing" else ""
-            shown = said if self.kind == "Training" else ""
+            message = self._failure_message()
+            self.message = message if self.kind == "Processing" else ""
+            shown = message if self.kind == "Training" else ""
             return self.end("Failed", f"AlgorithmError: {shown}, exit code: {code}")
-        self._take_outputs()
+        self._upload_outputs()
         return self.end("Completed")
 
     def _enter(self, phase: str) -> None:
         self.phases.append(phase)
         time.sleep(self.pause)
 
-    def _bring_inputs(self) -> str:
+    def _download_inputs(self) -> str:
         """Lay out the inputs; returns the prefix that holds nothing, if one does."""
-        for uri, place in self._inputs():
-            place.mkdir(parents=True, exist_ok=True)
-            if download(self.s3, uri, place) == 0:
+        for uri, path in self._inputs():
+            path.mkdir(parents=True, exist_ok=True)
+            if download(self.s3, uri, path) == 0:
                 return uri
         for folder in ("model", "output/data", "output", "input/config", "input/data"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
@@ -164,9 +164,9 @@ class Job:
             )
             checkpoint = self.request.get("CheckpointConfig")
             if checkpoint:
-                place = self._local(checkpoint.get("LocalPath", f"{BASE}/checkpoints"))
-                place.mkdir(parents=True, exist_ok=True)
-                download(self.s3, checkpoint["S3Uri"], place)
+                path = self._local(checkpoint.get("LocalPath", f"{BASE}/checkpoints"))
+                path.mkdir(parents=True, exist_ok=True)
+                download(self.s3, checkpoint["S3Uri"], path)
         for output in self._processing_outputs():
             self._local(output["LocalPath"]).mkdir(parents=True, exist_ok=True)
         return ""
@@ -174,8 +174,8 @@ class Job:
     def _inputs(self) -> list[tuple[str, Path]]:
         if self.kind == "Processing":
             return [
-                (one["S3Input"]["S3Uri"], self._local(one["S3Input"]["LocalPath"]))
-                for one in self.request.get("ProcessingInputs", [])
+                (item["S3Input"]["S3Uri"], self._local(item["S3Input"]["LocalPath"]))
+                for item in self.request.get("ProcessingInputs", [])
             ]
         return [
             (
@@ -225,8 +225,8 @@ class Job:
         return code
 
     def _environment(self) -> dict[str, str]:
-        given = {name: str(value) for name, value in self.request.get("Environment", {}).items()}
-        shims = image.lay_out(self.root)
+        settings = {name: str(value) for name, value in self.request.get("Environment", {}).items()}
+        shims = image.install_shims(self.root)
         arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{self.kind.lower()}-job/{self.name}"
         own = {"PROCESSING_JOB_ARN": arn}
         if self.kind == "Training":
@@ -239,7 +239,7 @@ class Job:
             "SAGEMAKER_BASE_DIR": str(self.root),
             "AWS_REGION": REGION,
             **own,
-            **given,
+            **settings,
         }
 
     def _sync(self, stop: threading.Event) -> None:
@@ -247,16 +247,16 @@ class Job:
         sent: dict[Path, float] = {}
         while checkpoint:
             ended = stop.wait(SYNC_SECONDS)
-            place = self._local(checkpoint.get("LocalPath", f"{BASE}/checkpoints"))
+            path = self._local(checkpoint.get("LocalPath", f"{BASE}/checkpoints"))
             try:
-                upload(self.s3, place, checkpoint["S3Uri"], sent)
+                upload(self.s3, path, checkpoint["S3Uri"], sent)
             except OSError:
                 # A file went between the listing and the reading; the next round has the rest.
                 continue
             if ended:
                 break
 
-    def _take_outputs(self) -> None:
+    def _upload_outputs(self) -> None:
         for output in self._processing_outputs():
             upload(self.s3, self._local(output["LocalPath"]), output["S3Uri"])
         if self.kind == "Training":
@@ -266,6 +266,6 @@ class Job:
                 tar.add(self.root / "model", arcname=".")
             upload(self.s3, packed.parent, self.model_data_url.rpartition("/")[0])
 
-    def _said(self) -> str:
+    def _failure_message(self) -> str:
         path = self.root / "output" / ("failure" if self.kind == "Training" else "message")
         return path.read_text()[:MAX_REASON].strip() if path.is_file() else ""

@@ -47,15 +47,15 @@ class Jobs:
 
     def DescribeTrainingJob(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         job = self._job("Training", sent)
-        found = self._described(job) | {
+        result = self._described(job) | {
             "SecondaryStatus": job.phases[-1],
             "ModelArtifacts": {"S3ModelArtifacts": job.model_data_url},
         }
         if job.ended:
-            found["TrainingTimeInSeconds"] = max(int(job.worked), 1)
+            result["TrainingTimeInSeconds"] = max(int(job.worked), 1)
             spot = job.request.get("EnableManagedSpotTraining")
-            found["BillableTimeInSeconds"] = max(int(job.worked * (0.3 if spot else 1)), 1)
-        return found
+            result["BillableTimeInSeconds"] = max(int(job.worked * (0.3 if spot else 1)), 1)
+        return result
 
     def StopProcessingJob(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         return self._stop("Processing", sent)
@@ -110,15 +110,15 @@ class Jobs:
         return {f"{kind}JobArn": _arn(job)}
 
     def _described(self, job: Job) -> dict[str, Any]:
-        found: dict[str, Any] = {
+        result: dict[str, Any] = {
             **job.request,
             f"{job.kind}JobArn": _arn(job),
             f"{job.kind}JobStatus": job.status,
             "CreationTime": job.created,
         }
         times = {f"{job.kind}StartTime": job.started, f"{job.kind}EndTime": job.ended}
-        found |= {key: value for key, value in times.items() if value}
-        return found | ({"FailureReason": job.reason} if job.reason else {})
+        result |= {key: value for key, value in times.items() if value}
+        return result | ({"FailureReason": job.reason} if job.reason else {})
 
     def _stop(self, kind: str, sent: dict[str, Any]) -> dict[str, Any]:
         job = self._job(kind, sent)
@@ -131,8 +131,10 @@ class Jobs:
         job = self.jobs.get(sent[f"{kind}JobName"])
         if job is None or job.kind != kind:
             # SageMaker says it so for trainings, and otherwise for processing jobs.
-            said = "Requested resource not found." if kind == "Training" else "Could not find job."
-            raise RefusedError("ValidationException", said)
+            message = (
+                "Requested resource not found." if kind == "Training" else "Could not find job."
+            )
+            raise RefusedError("ValidationException", message)
         return job
 
 

@@ -17,7 +17,7 @@ def parts(uri: str) -> tuple[str, str]:
 def download(s3: Any, uri: str, folder: Path) -> int:
     """Bring all objects below a prefix into a folder; returns how many there were."""
     bucket, prefix = parts(uri)
-    found = 0
+    result = 0
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", []):
             rest = entry["Key"][len(prefix) :]
@@ -26,8 +26,8 @@ def download(s3: Any, uri: str, folder: Path) -> int:
             target = folder / (rest.strip("/") or Path(entry["Key"]).name)
             target.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, entry["Key"], str(target))
-            found += 1
-    return found
+            result += 1
+    return result
 
 
 def upload(s3: Any, folder: Path, uri: str, sent: dict[Path, float] | None = None) -> None:

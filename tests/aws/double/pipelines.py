@@ -32,17 +32,17 @@ class Pipelines:
     def CreatePipeline(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         name = sent["PipelineName"]
         if name in self.pipelines:
-            said = f"Pipeline names must be unique: {name} already exists."
-            raise RefusedError("ValidationException", said)
+            message = f"Pipeline names must be unique: {name} already exists."
+            raise RefusedError("ValidationException", message)
         return self._keep(sent)
 
     def UpdatePipeline(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         return self._keep(self._pipeline(sent) | sent)
 
     def DescribePipeline(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        found = dict(self._pipeline(sent))
-        found.pop("ClientRequestToken", None)
-        return found | {"PipelineArn": _arn(sent["PipelineName"]), "PipelineStatus": "Active"}
+        result = dict(self._pipeline(sent))
+        result.pop("ClientRequestToken", None)
+        return result | {"PipelineArn": _arn(sent["PipelineName"]), "PipelineStatus": "Active"}
 
     def StartPipelineExecution(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         definition = json.loads(self._pipeline(sent)["PipelineDefinition"])
@@ -59,26 +59,26 @@ class Pipelines:
         return {"PipelineExecutionArn": known.arn}
 
     def DescribePipelineExecution(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        found = self._execution(sent)
+        result = self._execution(sent)
         described = {
-            "PipelineExecutionArn": found.arn,
-            "PipelineExecutionDisplayName": found.name,
-            "PipelineExecutionStatus": found.status,
-            "CreationTime": found.created,
+            "PipelineExecutionArn": result.arn,
+            "PipelineExecutionDisplayName": result.name,
+            "PipelineExecutionStatus": result.status,
+            "CreationTime": result.created,
         }
-        return described | ({"FailureReason": found.reason} if found.reason else {})
+        return described | ({"FailureReason": result.reason} if result.reason else {})
 
     def ListPipelineExecutions(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         self._pipeline(sent)
         assert sent["SortBy"] == "CreationTime"
         listed = [
             {
-                "PipelineExecutionArn": one.arn,
-                "PipelineExecutionDisplayName": one.name,
-                "PipelineExecutionStatus": one.status,
-                "StartTime": one.created,
+                "PipelineExecutionArn": item.arn,
+                "PipelineExecutionDisplayName": item.name,
+                "PipelineExecutionStatus": item.status,
+                "StartTime": item.created,
             }
-            for one in self.executions
+            for item in self.executions
         ]
         if sent["SortOrder"] == "Descending":
             listed.reverse()
@@ -105,9 +105,9 @@ class Pipelines:
         return self.pipelines[name]
 
     def _execution(self, sent: dict[str, Any]) -> Execution:
-        for one in self.executions:
-            if one.arn == sent["PipelineExecutionArn"]:
-                return one
+        for item in self.executions:
+            if item.arn == sent["PipelineExecutionArn"]:
+                return item
         raise RefusedError("ResourceNotFound", "Pipeline execution does not exist.")
 
     def _listed(self, key: str, all_of_them: list[Any], sent: dict[str, Any]) -> dict[str, Any]:
@@ -117,15 +117,15 @@ class Pipelines:
         return {key: all_of_them[begin:end]} | more
 
 
-def _parameters(definition: dict[str, Any], given: list[dict[str, str]]) -> dict[str, Any]:
+def _parameters(definition: dict[str, Any], sent: list[dict[str, str]]) -> dict[str, Any]:
     """Lay what a start gives over the defaults, as strictly as AWS does."""
-    known = {one["Name"]: one for one in definition["Parameters"]}
-    values = {name: one["DefaultValue"] for name, one in known.items() if "DefaultValue" in one}
-    for one in given:
-        if one["Name"] not in known:
-            raise RefusedError("ValidationException", f"Unknown parameter: {one['Name']}")
-        number = known[one["Name"]]["Type"] in ("Float", "Integer")
-        values[one["Name"]] = float(one["Value"]) if number else one["Value"]
+    known = {item["Name"]: item for item in definition["Parameters"]}
+    values = {name: item["DefaultValue"] for name, item in known.items() if "DefaultValue" in item}
+    for item in sent:
+        if item["Name"] not in known:
+            raise RefusedError("ValidationException", f"Unknown parameter: {item['Name']}")
+        number = known[item["Name"]]["Type"] in ("Float", "Integer")
+        values[item["Name"]] = float(item["Value"]) if number else item["Value"]
     if missing := sorted(known.keys() - values.keys()):
         raise RefusedError("ValidationException", f"Parameters without a value: {missing}")
     return values

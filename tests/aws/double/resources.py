@@ -19,19 +19,19 @@ class Resources:
 
     Attributes
     ----------
-    found
+    page
         As they were made; a test may change them.
     page
         How many one list holds at most.
     """
 
     def __init__(self) -> None:
-        self.found: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
+        self.by_kind: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
         self.tags: dict[str, list[dict[str, str]]] = {}
         self.page = 2
 
     def names(self, kind: str) -> list[str]:
-        return sorted(self.found[kind])
+        return sorted(self.by_kind[kind])
 
     def CreateModel(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         return self._create("Model", sent)
@@ -73,37 +73,39 @@ class Resources:
         return self._list("Endpoint", sent)
 
     def AddTags(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        kept = {one["Key"]: one for one in [*self.tags.get(sent["ResourceArn"], []), *sent["Tags"]]}
-        self.tags[sent["ResourceArn"]] = list(kept.values())
-        return {"Tags": list(kept.values())}
+        stored = {
+            item["Key"]: item for item in [*self.tags.get(sent["ResourceArn"], []), *sent["Tags"]]
+        }
+        self.tags[sent["ResourceArn"]] = list(stored.values())
+        return {"Tags": list(stored.values())}
 
     def ListTags(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        found = self.tags.get(sent["ResourceArn"], [])
+        page = self.tags.get(sent["ResourceArn"], [])
         begin = int(sent.get("NextToken", "0"))
-        more = {"NextToken": str(begin + 1)} if begin + 1 < len(found) else {}
-        return {"Tags": found[begin : begin + 1]} | more
+        more = {"NextToken": str(begin + 1)} if begin + 1 < len(page) else {}
+        return {"Tags": page[begin : begin + 1]} | more
 
     def _create(self, kind: str, sent: dict[str, Any]) -> dict[str, Any]:
         name = sent[f"{kind}Name"]
         arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{KINDS[kind]}/{name}"
-        if name in self.found[kind]:
-            said = f'Cannot create already existing {CALLED[kind]} "{arn}".'
-            raise RefusedError("ValidationException", said)
-        kept = {key: value for key, value in sent.items() if key != "Tags"}
-        self.found[kind][name] = kept | {f"{kind}Arn": arn, "CreationTime": datetime.now(UTC)}
+        if name in self.by_kind[kind]:
+            message = f'Cannot create already existing {CALLED[kind]} "{arn}".'
+            raise RefusedError("ValidationException", message)
+        stored = {key: value for key, value in sent.items() if key != "Tags"}
+        self.by_kind[kind][name] = stored | {f"{kind}Arn": arn, "CreationTime": datetime.now(UTC)}
         self.tags[arn] = list(sent.get("Tags", []))
         return {f"{kind}Arn": arn}
 
     def _get(self, kind: str, sent: dict[str, Any]) -> dict[str, Any]:
         name = sent[f"{kind}Name"]
-        if name not in self.found[kind]:
+        if name not in self.by_kind[kind]:
             arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{KINDS[kind]}/{name}"
             raise RefusedError("ValidationException", f'Could not find {CALLED[kind]} "{arn}".')
-        return self.found[kind][name]
+        return self.by_kind[kind][name]
 
     def _delete(self, kind: str, sent: dict[str, Any]) -> dict[str, Any]:
         self.tags.pop(self._get(kind, sent)[f"{kind}Arn"])
-        del self.found[kind][sent[f"{kind}Name"]]
+        del self.by_kind[kind][sent[f"{kind}Name"]]
         return {}
 
     def _list(self, kind: str, sent: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +115,6 @@ class Resources:
         keys = [f"{kind}Name", f"{kind}Arn", "CreationTime"]
         if kind == "Endpoint":
             keys += ["EndpointStatus", "LastModifiedTime"]
-        found = [{key: self.found[kind][name][key] for key in keys} for name in names[begin:end]]
+        page = [{key: self.by_kind[kind][name][key] for key in keys} for name in names[begin:end]]
         more = {"NextToken": str(end)} if end < len(names) else {}
-        return {f"{kind}s": found} | more
+        return {f"{kind}s": page} | more

@@ -73,8 +73,8 @@ class Service:
         for part in self.parts:
             method = getattr(part, operation, None)
             if method is not None:
-                found: dict[str, Any] = method(params)
-                return found
+                result: dict[str, Any] = method(params)
+                return result
         raise RefusedError("UnknownOperationException", f"{service} {operation}")
 
 
@@ -99,13 +99,13 @@ def served(service: Service) -> Iterator[Service]:
             try:
                 if target:
                     sent = json.loads(body or b"{}")
-                    found = service.answer(TARGETS[target], operation, sent)
-                    self._send(200, json.dumps(found, default=_plain))
+                    result = service.answer(TARGETS[target], operation, sent)
+                    self._send(200, json.dumps(result, default=_plain))
                 else:
                     sent = dict(parse_qsl(body.decode()))
                     operation = sent.pop("Action")
-                    found = service.answer(VERSIONS[sent.pop("Version")], operation, sent)
-                    self._send(200, _xml(operation, found))
+                    result = service.answer(VERSIONS[sent.pop("Version")], operation, sent)
+                    self._send(200, _xml(operation, result))
             except RefusedError as error:
                 self._refuse(target, *error.args)
             except AssertionError as error:
@@ -118,8 +118,8 @@ def served(service: Service) -> Iterator[Service]:
             if target:
                 self._send(400, json.dumps({"__type": code, "message": message}))
             else:
-                said = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
-                self._send(400, f"<ErrorResponse><Error>{said}</Error></ErrorResponse>")
+                message = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+                self._send(400, f"<ErrorResponse><Error>{message}</Error></ErrorResponse>")
 
         def _send(self, status: int, text: str) -> None:
             data = text.encode()
@@ -159,8 +159,10 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 def flat(sent: dict[str, str], name: str) -> list[str]:
     """Return a list out of a query's parameters: ``Name.member.1``, ``Name.member.2``, …"""
     pattern = re.compile(rf"{re.escape(name)}\.member\.(\d+)")
-    found = [(int(match[1]), value) for key, value in sent.items() if (match := pattern.match(key))]
-    return [value for _, value in sorted(found)]
+    result = [
+        (int(match[1]), value) for key, value in sent.items() if (match := pattern.match(key))
+    ]
+    return [value for _, value in sorted(result)]
 
 
 def _plain(value: object) -> object:
@@ -169,9 +171,9 @@ def _plain(value: object) -> object:
     raise TypeError(f"{value!r} is no JSON")
 
 
-def _xml(operation: str, found: dict[str, Any]) -> str:
-    result = f"<{operation}Result>{_elements(found)}</{operation}Result>"
-    return f"<{operation}Response>{result}</{operation}Response>"
+def _xml(operation: str, result: dict[str, Any]) -> str:
+    body = f"<{operation}Result>{_elements(result)}</{operation}Result>"
+    return f"<{operation}Response>{body}</{operation}Response>"
 
 
 def _elements(value: Any) -> str:

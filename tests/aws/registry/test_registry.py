@@ -24,7 +24,7 @@ PENDING, APPROVED, REJECTED = ApprovalState.PENDING, ApprovalState.APPROVED, App
 
 
 @dataclass
-class Place:
+class Setup:
     """A registry, and both places where it keeps things."""
 
     double: ModelRegistryDouble
@@ -42,9 +42,9 @@ class Place:
     def console(self, version: str, status: str, comment: str | None = None) -> None:
         self.double.set_in_console(self.names.group, version, status, comment)
 
-    def kept(self) -> list[str]:
-        found = self.s3.list_objects_v2(Bucket=self.names.bucket, Prefix=self.names.prefix)
-        return [one["Key"].removeprefix(f"{self.names.prefix}/") for one in found["Contents"]]
+    def stored(self) -> list[str]:
+        result = self.s3.list_objects_v2(Bucket=self.names.bucket, Prefix=self.names.prefix)
+        return [item["Key"].removeprefix(f"{self.names.prefix}/") for item in result["Contents"]]
 
     def calls(self, operation: str) -> list[dict[str, Any]]:
         return [sent for name, sent in self.double.calls if name == operation]
@@ -61,7 +61,7 @@ def s3(s3_server: S3Server) -> Any:
 
 
 @pytest.fixture
-def place(s3: Any, bucket: str, tmp_path: Path) -> Place:
+def setup(s3: Any, bucket: str, tmp_path: Path) -> Setup:
     archive, plot = tmp_path / "model.tar.gz", tmp_path / "plot.png"
     archive.write_bytes(b"a model")
     plot.write_bytes(b"a plot")
@@ -77,13 +77,13 @@ def place(s3: Any, bucket: str, tmp_path: Path) -> Place:
     )
     workspace = f"s3://{bucket}/{uuid4().hex}"
     names = names_of(Config(), account_id=ACCOUNT, region=REGION, workspace=workspace)
-    return Place(ModelRegistryDouble(), s3, names, submission)
+    return Setup(ModelRegistryDouble(), s3, names, submission)
 
 
-def test_a_package_can_be_deployed_and_says_what_it_is(place: Place) -> None:
-    registry = place.open()
-    found = registry.register(place.submission, who="ann")
-    package = place.package("1")
+def test_a_package_can_be_deployed_and_says_what_it_is(setup: Setup) -> None:
+    registry = setup.open()
+    result = registry.register(setup.submission, who="ann")
+    package = setup.package("1")
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
     assert package["ModelPackageDescription"] == (
         "xgboost, trained on 1,000 lines accuracy 0.91 ≥ 0.80"
@@ -93,80 +93,80 @@ def test_a_package_can_be_deployed_and_says_what_it_is(place: Place) -> None:
     assert properties["model_algorithm"] == "xgboost"
     assert properties["dataset_size"] == "1000"
     assert properties["model_version"] == "run-7"
-    assert found.uri == package["ModelPackageArn"]
-    folder = place.names.uri("artifacts", "registered-run-7", found.sha256[:12])
-    assert found.model_data_url == f"{folder}model.tar.gz"
-    assert found.description == place.submission.description
+    assert result.uri == package["ModelPackageArn"]
+    folder = setup.names.uri("artifacts", "registered-run-7", result.sha256[:12])
+    assert result.model_data_url == f"{folder}model.tar.gz"
+    assert result.description == setup.submission.description
 
 
-def test_the_metrics_are_json_in_the_bucket_beside_the_attachments(place: Place) -> None:
-    place.open().register(place.submission, who="ann")
-    uri = place.package("1")["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
-    key = uri.removeprefix(f"s3://{place.names.bucket}/")
-    document = json.loads(place.s3.get_object(Bucket=place.names.bucket, Key=key)["Body"].read())
+def test_the_metrics_are_json_in_the_bucket_beside_the_attachments(setup: Setup) -> None:
+    setup.open().register(setup.submission, who="ann")
+    uri = setup.package("1")["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    key = uri.removeprefix(f"s3://{setup.names.bucket}/")
+    document = json.loads(setup.s3.get_object(Bucket=setup.names.bucket, Key=key)["Body"].read())
     assert document["multiclass_classification_metrics"] == {
         "accuracy": {"value": 0.91, "standard_deviation": "NaN"},
         "f1_score": {"value": 0.9, "standard_deviation": "NaN"},
     }
     assert document["basketwise"]["params"] == {"training.seed": "7"}
     plot = key.replace("metrics.json", "attachments/plot.png")
-    found = place.s3.get_object(Bucket=place.names.bucket, Key=plot)["Body"].read()
-    assert found == b"a plot"
+    result = setup.s3.get_object(Bucket=setup.names.bucket, Key=plot)["Body"].read()
+    assert result == b"a plot"
 
 
-def test_the_group_is_made_once(place: Place) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
-    registry.register(place.submission, who="ann")
-    (made,) = place.calls("CreateModelPackageGroup")
-    assert {"Key": "ModelType", "Value": "Classification"} in made["Tags"]
+def test_the_group_is_made_once(setup: Setup) -> None:
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
+    registry.register(setup.submission, who="ann")
+    (created,) = setup.calls("CreateModelPackageGroup")
+    assert {"Key": "ModelType", "Value": "Classification"} in created["Tags"]
 
 
-def test_all_pages_are_read(place: Place) -> None:
-    place.double.page = 2
-    registry = place.open()
+def test_all_pages_are_read(setup: Setup) -> None:
+    setup.double.page = 2
+    registry = setup.open()
     for _ in range(5):
-        registry.register(place.submission, who="ann")
-    assert [found.version for found in registry.versions()] == ["5", "4", "3", "2", "1"]
-    assert any("NextToken" in sent for sent in place.calls("ListModelPackages"))
+        registry.register(setup.submission, who="ann")
+    assert [result.version for result in registry.versions()] == ["5", "4", "3", "2", "1"]
+    assert any("NextToken" in sent for sent in setup.calls("ListModelPackages"))
 
 
-def test_sagemaker_shows_the_state_who_and_why_on_one_line(place: Place) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
+def test_sagemaker_shows_the_state_who_and_why_on_one_line(setup: Setup) -> None:
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
     registry.set_state("1", APPROVED, who="ben", why="good\nin\u2028all")
-    package = place.package("1")
+    package = setup.package("1")
     assert package["ModelApprovalStatus"] == "Approved"
     assert package["ApprovalDescription"].startswith("ben: good in all [")
     assert registry.history("1")[-1].why == "good\nin\u2028all"
     registry.set_state("1", REJECTED, who="ben", why="x" * 9_000)
-    assert len(place.package("1")["ApprovalDescription"]) <= 512
+    assert len(setup.package("1")["ApprovalDescription"]) <= 512
 
 
-def test_a_change_cut_off_before_sagemaker_shows_it_counts(place: Place) -> None:
-    registry = place.open()
+def test_a_change_cut_off_before_sagemaker_shows_it_counts(setup: Setup) -> None:
+    registry = setup.open()
     for _ in range(2):
-        registry.register(place.submission, who="ann")
-    place.double.refusals["UpdateModelPackage"] = ("ConflictException", "Somebody else is at it.")
+        registry.register(setup.submission, who="ann")
+    setup.double.refusals["UpdateModelPackage"] = ("ConflictException", "Somebody else is at it.")
     with pytest.raises(DependencyError, match="Somebody else"):
         registry.set_state("1", APPROVED, who="ann", why="good")
-    assert place.package("1")["ModelApprovalStatus"] == "PendingManualApproval"
-    again = place.open()
+    assert setup.package("1")["ModelApprovalStatus"] == "PendingManualApproval"
+    again = setup.open()
     assert again.get("1").champion
     told = [(change.new, change.who) for change in again.history("1")]
     assert told == [(PENDING, "ann"), (APPROVED, "ann")]
 
-    place.double.refusals.clear()
+    setup.double.refusals.clear()
     again.set_state("2", REJECTED, who="ann", why="bad")
-    assert place.package("1")["ModelApprovalStatus"] == "Approved"
+    assert setup.package("1")["ModelApprovalStatus"] == "Approved"
     assert len(again.history("1")) == 2
 
 
-def test_a_change_cut_off_before_it_was_kept_has_no_effect(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_a_change_interrupted_before_it_is_stored_has_no_effect(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
 
     def refuse(*_: object) -> None:
         raise DependencyError("no")
@@ -175,47 +175,47 @@ def test_a_change_cut_off_before_it_was_kept_has_no_effect(
         patch.setattr("basketwise.aws.registry.objects.Documents.write", refuse)
         with pytest.raises(DependencyError):
             registry.set_state("1", APPROVED, who="ann", why="good")
-    assert place.package("1")["ModelApprovalStatus"] == "PendingManualApproval"
-    assert [change.new for change in place.open().history()] == [PENDING]
+    assert setup.package("1")["ModelApprovalStatus"] == "PendingManualApproval"
+    assert [change.new for change in setup.open().history()] == [PENDING]
 
 
-def test_a_registration_cut_off_leaves_no_version(place: Place) -> None:
-    registry = place.open()
-    place.double.refusals["CreateModelPackage"] = ("ResourceLimitExceeded", "Too many.")
+def test_an_interrupted_registration_creates_no_version(setup: Setup) -> None:
+    registry = setup.open()
+    setup.double.refusals["CreateModelPackage"] = ("ResourceLimitExceeded", "Too many.")
     with pytest.raises(DependencyError, match=r"Too many\. \(ResourceLimitExceeded\)"):
-        registry.register(place.submission, who="ann")
+        registry.register(setup.submission, who="ann")
     assert registry.versions() == []
-    place.double.refusals.clear()
-    assert registry.register(place.submission, who="ann").version == "1"
+    setup.double.refusals.clear()
+    assert registry.register(setup.submission, who="ann").version == "1"
 
 
 @pytest.mark.parametrize("comment", ["looks fine", None])
 def test_a_status_set_in_sagemaker_is_a_change_by_sagemaker(
-    place: Place, comment: str | None
+    setup: Setup, comment: str | None
 ) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
     registry.set_state("1", REJECTED, who="ann", why="bad")
-    place.console("1", "Approved", comment)
+    setup.console("1", "Approved", comment)
     assert registry.get("1").champion
     last = registry.history("1")[-1]
     assert (last.old, last.new, last.who) == (REJECTED, APPROVED, "SageMaker")
-    said = f": {comment}" if comment else ""
-    assert last.why == f"changed outside Basketwise by zoe{said}"
-    assert place.open().history() == registry.history()
+    suffix = f": {comment}" if comment else ""
+    assert last.why == f"changed outside Basketwise by zoe{suffix}"
+    assert setup.open().history() == registry.history()
 
 
-def test_what_was_set_in_sagemaker_stays_in_the_history(place: Place) -> None:
-    registry = place.open()
+def test_changes_made_in_sagemaker_remain_in_the_history(setup: Setup) -> None:
+    registry = setup.open()
     for _ in range(2):
-        registry.register(place.submission, who="ann")
-    place.console("1", "Approved", "looks fine")
+        registry.register(setup.submission, who="ann")
+    setup.console("1", "Approved", "looks fine")
     before = registry.history("1")
     registry.set_state("2", APPROVED, who="ann", why="better")
     assert registry.history("1") == before
     assert registry.get("2").champion
     registry.set_state("1", REJECTED, who="ben", why="old")
-    place.console("1", "Approved", None)
+    setup.console("1", "Approved", None)
     told = [(change.old, change.new, change.who) for change in registry.history("1")]
     assert told == [
         (None, PENDING, "ann"),
@@ -227,15 +227,15 @@ def test_what_was_set_in_sagemaker_stays_in_the_history(place: Place) -> None:
 
 
 def test_a_status_set_in_sagemaker_meanwhile_is_not_overwritten(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
     keep = SageMakerRegistry._store
 
-    def keep_then_console(self: SageMakerRegistry, *given: Any) -> None:
-        keep(self, *given)
-        place.console("1", "Rejected", "no")
+    def keep_then_console(self: SageMakerRegistry, *arguments: Any) -> None:
+        keep(self, *arguments)
+        setup.console("1", "Rejected", "no")
 
     with monkeypatch.context() as patch:
         patch.setattr(SageMakerRegistry, "_store", keep_then_console)
@@ -244,58 +244,58 @@ def test_a_status_set_in_sagemaker_meanwhile_is_not_overwritten(
     assert [change.new for change in registry.history("1")] == [PENDING, APPROVED, REJECTED]
 
 
-def test_of_two_changes_at_once_the_last_kept_counts_and_is_shown(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_of_two_simultaneous_changes_the_last_stored_counts(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann, ben = place.open(), place.open()
-    ann.register(place.submission, who="ann")
+    ann, ben = setup.open(), setup.open()
+    ann.register(setup.submission, who="ann")
     keep = SageMakerRegistry._store
 
-    def keep_between(self: SageMakerRegistry, *given: Any) -> None:
+    def keep_between(self: SageMakerRegistry, *arguments: Any) -> None:
         monkeypatch.setattr(SageMakerRegistry, "_store", keep)
-        keep(self, *given)
+        keep(self, *arguments)
         ben.set_state("1", REJECTED, who="ben", why="bad")
 
     monkeypatch.setattr(SageMakerRegistry, "_store", keep_between)
     ann.set_state("1", APPROVED, who="ann", why="good")
     told = [(change.new, change.who) for change in ann.history("1")]
     assert told == [(PENDING, "ann"), (APPROVED, "ann"), (REJECTED, "ben")]
-    assert place.package("1")["ModelApprovalStatus"] == "Rejected"
+    assert setup.package("1")["ModelApprovalStatus"] == "Rejected"
 
 
-def test_one_object_is_kept_for_each_change(place: Place) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
+def test_one_object_is_stored_for_each_change(setup: Setup) -> None:
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
     registry.set_state("1", APPROVED, who="ann", why="good")
     registry.set_state("1", APPROVED, who="ann", why="still good")
-    changes = [key.split("/") for key in place.kept() if "/changes/" in key]
+    changes = [key.split("/") for key in setup.stored() if "/changes/" in key]
     assert len(changes) == 2
     for parts in changes:
-        assert parts[:3] == ["model-registry", place.names.group, "changes"]
+        assert parts[:3] == ["model-registry", setup.names.group, "changes"]
         assert parts[3].startswith("1-")
 
 
-def test_a_group_made_again_does_not_inherit_changes(place: Place) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
+def test_a_group_made_again_does_not_inherit_changes(setup: Setup) -> None:
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
     registry.set_state("1", APPROVED, who="ann", why="good")
-    made = place.package("1")["CreationTime"]
-    place.double.packages[place.names.group].clear()
-    registry.register(place.submission, who="ann")
-    package = place.package("1")
-    package["CreationTime"] = made.replace(year=made.year + 1)
+    created = setup.package("1")["CreationTime"]
+    setup.double.packages[setup.names.group].clear()
+    registry.register(setup.submission, who="ann")
+    package = setup.package("1")
+    package["CreationTime"] = created.replace(year=created.year + 1)
     assert registry.get("1").state is PENDING
 
 
 def test_another_model_of_the_same_run_does_not_replace_the_first(
-    place: Place, tmp_path: Path
+    setup: Setup, tmp_path: Path
 ) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
-    registry.register(place.submission, who="ann")
-    place.submission.model_archive.write_bytes(b"another")
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
+    registry.register(setup.submission, who="ann")
+    setup.submission.model_archive.write_bytes(b"another")
     digest = hashlib.sha256(b"another").hexdigest()
-    registry.register(replace(place.submission, sha256=digest), who="ann")
+    registry.register(replace(setup.submission, sha256=digest), who="ann")
     assert registry.get("1").model_data_url == registry.get("2").model_data_url
     assert registry.get("3").model_data_url.endswith(f"run-7/{digest[:12]}/model.tar.gz")
     assert registry.fetch("1", tmp_path / "one").read_bytes() == b"a model"
@@ -303,53 +303,53 @@ def test_another_model_of_the_same_run_does_not_replace_the_first(
 
 
 def test_a_version_registered_by_others_is_listed_but_not_fetched(
-    place: Place, tmp_path: Path
+    setup: Setup, tmp_path: Path
 ) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
-    package = place.package("1")
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
+    package = setup.package("1")
     del package["ModelMetrics"]
     package["ModelApprovalStatus"] = "Approved"
     package["CreatedBy"] = {}
-    found = registry.get("1")
-    assert (found.sha256, found.metrics, found.champion) == ("", {}, True)
+    result = registry.get("1")
+    assert (result.sha256, result.metrics, result.champion) == ("", {}, True)
     assert [change.who for change in registry.history()] == ["SageMaker", "SageMaker"]
-    with pytest.raises(DependencyError, match="not from Basketwise"):
+    with pytest.raises(DependencyError, match="not registered by Basketwise"):
         registry.fetch("1", tmp_path / "out")
 
 
-def test_metrics_in_another_bucket_are_not_read(place: Place) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
-    statistics = place.package("1")["ModelMetrics"]["ModelQuality"]["Statistics"]
+def test_metrics_in_another_bucket_are_not_read(setup: Setup) -> None:
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
+    statistics = setup.package("1")["ModelMetrics"]["ModelQuality"]["Statistics"]
     statistics["S3Uri"] = "s3://somebody-elses/metrics.json"
     assert registry.get("1").metrics == {}
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"[]", b"{}", b'{"at": "never"}'])
-def test_a_damaged_change_is_named(place: Place, text: bytes) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
+def test_a_damaged_change_is_named(setup: Setup, text: bytes) -> None:
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
     registry.set_state("1", APPROVED, who="ann", why="good")
-    (key,) = (key for key in place.kept() if "/changes/" in key)
-    place.s3.put_object(Bucket=place.names.bucket, Key=f"{place.names.prefix}/{key}", Body=text)
+    (key,) = (key for key in setup.stored() if "/changes/" in key)
+    setup.s3.put_object(Bucket=setup.names.bucket, Key=f"{setup.names.prefix}/{key}", Body=text)
     name = key.rpartition("/")[2].removesuffix(".json")
     with pytest.raises(DependencyError, match=name):
-        place.open().versions()
+        setup.open().versions()
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"[]", b'{"basketwise": {}}', b"x" * 4_000_001])
-def test_a_damaged_document_is_named(place: Place, text: bytes) -> None:
-    place.open().register(place.submission, who="ann")
-    (key,) = (key for key in place.kept() if key.endswith("metrics.json"))
-    place.s3.put_object(Bucket=place.names.bucket, Key=f"{place.names.prefix}/{key}", Body=text)
+def test_a_damaged_document_is_named(setup: Setup, text: bytes) -> None:
+    setup.open().register(setup.submission, who="ann")
+    (key,) = (key for key in setup.stored() if key.endswith("metrics.json"))
+    setup.s3.put_object(Bucket=setup.names.bucket, Key=f"{setup.names.prefix}/{key}", Body=text)
     with pytest.raises(DependencyError, match=r"metrics\.json"):
-        place.open().versions()
+        setup.open().versions()
 
 
 @pytest.mark.parametrize(
     ("code", "hint"),
-    [("AccessDeniedException", "aws policy run"), ("ExpiredTokenException", "expired")],
+    [("AccessDeniedException", "aws policy run"), ("ExpiredTokenException", "Log in again")],
 )
 @pytest.mark.parametrize(
     ("operation", "call"),
@@ -360,21 +360,23 @@ def test_a_damaged_document_is_named(place: Place, text: bytes) -> None:
     ],
 )
 def test_a_refusal_says_what_to_do(
-    place: Place,
+    setup: Setup,
     operation: str,
     call: Callable[[SageMakerRegistry, Submission], object],
     code: str,
     hint: str,
 ) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
-    place.double.refusals[operation] = (code, "No.")
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
+    setup.double.refusals[operation] = (code, "No.")
     with pytest.raises(DependencyError, match=code) as caught:
-        call(registry, place.submission)
+        call(registry, setup.submission)
     assert hint in caught.value.hint
 
 
-def test_a_missing_bucket_is_named_and_makes_no_version(place: Place, s3_server: S3Server) -> None:
+def test_a_missing_bucket_is_named_and_no_version_is_created(
+    setup: Setup, s3_server: S3Server
+) -> None:
     def missing(**_: object) -> tuple[Any, dict[str, Any]]:
         error = {"Code": "NoSuchBucket", "Message": "The specified bucket does not exist"}
         return SimpleNamespace(status_code=404), {"Error": error}
@@ -382,37 +384,37 @@ def test_a_missing_bucket_is_named_and_makes_no_version(place: Place, s3_server:
     # The server makes a bucket for whoever writes into one that is not there; S3 does not.
     s3 = s3_server.client()
     s3.meta.events.register("before-call.s3.PutObject", missing)
-    with pytest.raises(DependencyError, match=rf"s3://{place.names.bucket}/.*NoSuchBucket"):
-        replace(place, s3=s3).open().register(place.submission, who="ann")
-    assert place.open().versions() == []
+    with pytest.raises(DependencyError, match=rf"s3://{setup.names.bucket}/.*NoSuchBucket"):
+        replace(setup, s3=s3).open().register(setup.submission, who="ann")
+    assert setup.open().versions() == []
 
 
-def test_an_unknown_version_is_answered_with_those_there_are(place: Place) -> None:
-    registry = place.open()
-    registry.register(place.submission, who="ann")
+def test_an_unknown_version_lists_the_known_ones(setup: Setup) -> None:
+    registry = setup.open()
+    registry.register(setup.submission, who="ann")
     with pytest.raises(InputError, match="no version '2' of retail") as caught:
         registry.get("2")
     assert "newest first: 1." in caught.value.hint
 
 
 def test_the_configuration_opens_it(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Sts:
         def get_caller_identity(self) -> dict[str, str]:
             return {"Account": ACCOUNT}
 
-    clients = {"sagemaker": place.double.client(), "s3": place.s3, "sts": Sts()}
+    clients = {"sagemaker": setup.double.client(), "s3": setup.s3, "sts": Sts()}
     monkeypatch.setattr("basketwise.aws.clients.client", lambda name, _: clients[name])
     registry = opening.open_registry(
         RegistryConfig(uri="sagemaker"),
         tmp_path / "registry",
         AwsConfig(region=REGION),
-        place.names.uri(),
+        setup.names.uri(),
     )
-    found = registry.register(place.submission, who="ann")
-    folder = place.names.uri("artifacts", "registered-run-7", found.sha256[:12])
-    assert found.model_data_url == f"{folder}model.tar.gz"
+    result = registry.register(setup.submission, who="ann")
+    folder = setup.names.uri("artifacts", "registered-run-7", result.sha256[:12])
+    assert result.model_data_url == f"{folder}model.tar.gz"
     assert not (tmp_path / "registry").exists()
 
 

@@ -108,17 +108,17 @@ def test_settings_arrive_as_they_were_set() -> None:
         evaluation=EvaluationConfig(slices=()),
         business=BusinessConfig(currency="€", cost_matrix=[[1.0, 0, 0], [0, 2, 0], [0, 0, 3]]),
     )
-    given = environment(config)
-    assert given["BASKETWISE_TRAINING__XGBOOST"] == '{"max_depth" = 3, "booster" = "dart"}'
-    assert given["BASKETWISE_ETL__OUTLIERS"] == '"drop"'
-    assert load_config("/dev/null", given) == config
+    variables = environment(config)
+    assert variables["BASKETWISE_TRAINING__XGBOOST"] == '{"max_depth" = 3, "booster" = "dart"}'
+    assert variables["BASKETWISE_ETL__OUTLIERS"] == '"drop"'
+    assert load_config("/dev/null", variables) == config
 
 
-def test_jobs_are_not_told_where_versions_are_kept() -> None:
+def test_jobs_do_not_receive_the_registry() -> None:
     config = Config(registry=RegistryConfig(uri="https://ann:secret@models.example"))
     assert environment(config) == {}
-    kept = {"aws", "registry", "deployment"}
-    assert set(SECTIONS) == set(Config.model_fields) - kept
+    local = {"aws", "registry", "deployment"}
+    assert set(SECTIONS) == set(Config.model_fields) - local
 
 
 def test_a_value_too_long_is_refused_before_the_job_is() -> None:

@@ -7,7 +7,7 @@ from basketwise.aws.requests.model_package import (
     package_group,
 )
 from basketwise.config import Config
-from tests.aws.requests.given import BUCKET, CONFIG, IMAGE, NAMES, OWN, RUN, TAGS
+from tests.aws.requests.examples import BUCKET, CONFIG, IMAGE, NAMES, OWN, RUN, TAGS
 from tests.aws.service_model import check
 
 FACTS = PackageFacts(
@@ -30,7 +30,7 @@ FACTS = PackageFacts(
 
 @pytest.mark.parametrize("config", [CONFIG, OWN])
 @pytest.mark.parametrize("facts", [FACTS, PackageFacts(FACTS.model_data_url, FACTS.metrics_uri)])
-def test_aws_takes_it(config: Config, facts: PackageFacts) -> None:
+def test_aws_accepts_it(config: Config, facts: PackageFacts) -> None:
     check("sagemaker", "CreateModelPackage", package(NAMES, config, facts), bucket=BUCKET)
     check("sagemaker", "CreateModelPackageGroup", package_group(NAMES))
 
@@ -87,7 +87,7 @@ def test_a_version_says_how_it_is_served_and_where_it_comes_from() -> None:
     assert request["CustomerMetadataProperties"]["target_variable"] == "BASKET_PRICE_SENSITIVITY"
 
 
-def test_own_image_serves_without_being_told_how() -> None:
+def test_own_image_serves_without_environment() -> None:
     (served,) = package(NAMES, OWN, FACTS)["InferenceSpecification"]["Containers"]
     assert served == {"Image": OWN.aws.image_uri, "ModelDataUrl": FACTS.model_data_url}
 

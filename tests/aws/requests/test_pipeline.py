@@ -14,14 +14,14 @@ from basketwise.aws.requests.model_package import PackageFacts, package
 from basketwise.aws.requests.pipeline import (
     PER_RUN,
     definition,
+    definition_text,
     pipeline,
-    sent,
     start_parameters,
 )
 from basketwise.aws.requests.processing import etl_job, evaluation_job
 from basketwise.aws.requests.training import in_script_mode, training_job
 from basketwise.config import Config, GateConfig, TrainingConfig
-from tests.aws.requests.given import BUCKET, CONFIG, NAMES, OWN, RUN
+from tests.aws.requests.examples import BUCKET, CONFIG, NAMES, OWN, RUN
 from tests.aws.service_model import check
 
 SCHEMA = Path(
@@ -100,20 +100,20 @@ def test_steps_and_their_order(config: Config) -> None:
     # Whatever a step looks up has been made by a step before it.
     made: set[str] = set()
     for step in document["Steps"]:
-        needed = {found.split(".")[1] for found in gets(step) if found.startswith("Steps.")}
+        needed = {result.split(".")[1] for result in gets(step) if result.startswith("Steps.")}
         assert needed | set(step.get("DependsOn", ())) <= made
         made.add(step["Name"])
 
 
 @both
-def test_whatever_is_looked_up_exists(config: Config) -> None:
-    document = json.loads(sent(NAMES, config))
-    known = {one["Name"] for one in document["Parameters"]}
-    found = set(gets(document))
+def test_every_reference_exists(config: Config) -> None:
+    document = json.loads(definition_text(NAMES, config))
+    known = {item["Name"] for item in document["Parameters"]}
+    result = set(gets(document))
     model = botocore.session.get_session().get_service_model("sagemaker")
-    for one in found:
-        parts = GET.fullmatch(one)
-        assert parts, one
+    for item in result:
+        parts = GET.fullmatch(item)
+        assert parts, item
         kind, name, way = parts.groups()
         if kind == "Parameters":
             assert name in known
@@ -121,18 +121,18 @@ def test_whatever_is_looked_up_exists(config: Config) -> None:
         shape: Any = model.shape_for(DESCRIBED[steps(document)[name]["Type"]])
         for step in re.findall(r"\.(\w+)|\['", way):
             shape = shape.members[step] if step else shape.member
-    used = {one.removeprefix("Parameters.") for one in found if one.startswith("Parameters.")}
+    used = {item.removeprefix("Parameters.") for item in result if item.startswith("Parameters.")}
     assert used == known
     outputs = steps(document)["Etl"]["Arguments"]["ProcessingOutputConfig"]["Outputs"]
-    assert "gold" in {one["OutputName"] for one in outputs}
+    assert "gold" in {item["OutputName"] for item in outputs}
     metrics = steps(document)["Train"]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]
-    looked_up = set(re.findall(r"FinalMetricDataList\['(\w+)'\]", " ".join(found)))
-    assert looked_up == {"accuracy", "f1"} <= {one["Name"] for one in metrics}
+    looked_up = set(re.findall(r"FinalMetricDataList\['(\w+)'\]", " ".join(result)))
+    assert looked_up == {"accuracy", "f1"} <= {item["Name"] for item in metrics}
 
 
 @both
-def test_every_step_would_be_taken_by_the_service(config: Config) -> None:
-    found = steps(json.loads(sent(NAMES, config)))
+def test_every_step_would_be_accepted_by_the_service(config: Config) -> None:
+    result = steps(json.loads(definition_text(NAMES, config)))
     for name, operation in {
         "Etl": "CreateProcessingJob",
         "Train": "CreateTrainingJob",
@@ -141,13 +141,13 @@ def test_every_step_would_be_taken_by_the_service(config: Config) -> None:
     }.items():
         kind = operation.removeprefix("Create")
         job = {f"{kind}Name": "a-job"} if kind.endswith("Job") else {}
-        request = {**filled(found[name]["Arguments"]), **job}
+        request = {**filled(result[name]["Arguments"]), **job}
         check("sagemaker", operation, request, bucket=BUCKET)
 
 
 @both
 def test_steps_are_the_requests_of_single_jobs_but_for_what_is_looked_up(config: Config) -> None:
-    found = steps(definition(NAMES, config))
+    result = steps(definition(NAMES, config))
     facts = PackageFacts("s3://x", "s3://x")
     pairs = {
         "Etl": etl_job(NAMES, config, RUN),
@@ -170,15 +170,15 @@ def test_steps_are_the_requests_of_single_jobs_but_for_what_is_looked_up(config:
             assert mine == theirs, where
 
     for name, request in pairs.items():
-        same(found[name]["Arguments"], request, name)
+        same(result[name]["Arguments"], request, name)
 
 
 def test_a_version_is_registered_only_above_both_minima() -> None:
     decide = steps(definition(NAMES, OWN))["Decide"]
     assert decide["DependsOn"] == ["Evaluate"]
     assert [
-        (one["Type"], one["LeftValue"]["Get"], one["RightValue"]["Get"])
-        for one in decide["Arguments"]["Conditions"]
+        (item["Type"], item["LeftValue"]["Get"], item["RightValue"]["Get"])
+        for item in decide["Arguments"]["Conditions"]
     ] == [
         (
             "GreaterThanOrEqualTo",
@@ -188,7 +188,7 @@ def test_a_version_is_registered_only_above_both_minima() -> None:
         for metric, minimum in (("accuracy", "MinAccuracy"), ("f1", "MinMacroF1"))
     ]
     parameters = definition(NAMES, OWN)["Parameters"]
-    defaults = {one["Name"]: one.get("DefaultValue") for one in parameters}
+    defaults = {item["Name"]: item.get("DefaultValue") for item in parameters}
     assert (defaults["MinAccuracy"], defaults["MinMacroF1"]) == (0.9, 0.7)
     (register,) = decide["Arguments"]["IfSteps"]
     assert register["Name"] == "Register"
@@ -196,34 +196,34 @@ def test_a_version_is_registered_only_above_both_minima() -> None:
     assert "MinAccuracy" in refuse["Arguments"]["ErrorMessage"]
 
 
-def test_a_start_gives_what_has_no_default() -> None:
+def test_a_start_sets_every_parameter_without_a_default() -> None:
     parameters = definition(NAMES, CONFIG)["Parameters"]
-    needed = {one["Name"] for one in parameters if "DefaultValue" not in one}
-    given = start_parameters(NAMES, RUN, "ab12")
-    assert {one["Name"] for one in given} == needed == set(PER_RUN)
-    request = {"PipelineName": "x", "PipelineParameters": given}
+    needed = {item["Name"] for item in parameters if "DefaultValue" not in item}
+    parameters = start_parameters(NAMES, RUN, "ab12")
+    assert {item["Name"] for item in parameters} == needed == set(PER_RUN)
+    request = {"PipelineName": "x", "PipelineParameters": parameters}
     check("sagemaker", "StartPipelineExecution", request, bucket=BUCKET)
-    values = {one["Name"]: one["Value"] for one in given}
+    values = {item["Name"]: item["Value"] for item in parameters}
     assert values["ModelDataUrl"] == f"{values['EvaluationUri']}model.tar.gz"
 
 
 def test_the_cache_never_answers_with_files_of_other_data() -> None:
-    found = steps(definition(NAMES, CONFIG))
-    cached = {name for name, step in found.items() if "CacheConfig" in step}
+    result = steps(definition(NAMES, CONFIG))
+    cached = {name for name, step in result.items() if "CacheConfig" in step}
     assert cached == {"Etl", "Train"}
     # The arguments that count tell data versions apart ...
-    assert found["Etl"]["Arguments"]["Environment"]["DATA_VERSION"]["Get"].endswith("DataVersion")
-    assert found["Train"]["Arguments"]["CheckpointConfig"]["S3Uri"] == {
+    assert result["Etl"]["Arguments"]["Environment"]["DATA_VERSION"]["Get"].endswith("DataVersion")
+    assert result["Train"]["Arguments"]["CheckpointConfig"]["S3Uri"] == {
         "Get": "Parameters.CheckpointUri"
     }
     # ... and so do the folders that a cached step's files are in, but runs of the same data share.
-    one, again, other = (
+    first, again, other = (
         {item["Name"]: item["Value"] for item in start_parameters(NAMES, run, version)}
         for run, version in (("run-1", "ab12"), ("run-2", "ab12"), ("run-3", "cd34"))
     )
     for name in ("SilverUri", "GoldUri", "CheckpointUri"):
-        assert one[name] == again[name] != other[name]
-    assert one["EvaluationUri"] != again["EvaluationUri"]
+        assert first[name] == again[name] != other[name]
+    assert first["EvaluationUri"] != again["EvaluationUri"]
 
 
 def test_how_results_are_judged_does_not_cost_a_new_training() -> None:
@@ -240,17 +240,20 @@ def test_how_results_are_judged_does_not_cost_a_new_training() -> None:
 
 
 def test_retries() -> None:
-    found = steps(definition(NAMES, CONFIG))
+    result = steps(definition(NAMES, CONFIG))
     for name in ("Etl", "Train", "Evaluate"):
-        kinds = {policy["ExceptionType"] for policy in found[name]["RetryPolicies"]}
+        kinds = {policy["ExceptionType"] for policy in result[name]["RetryPolicies"]}
         assert {"SageMaker.CAPACITY_ERROR", "Step.THROTTLING"} <= kinds
-    kinds = {policy["ExceptionType"] for policy in found["Register"]["RetryPolicies"]}
+    kinds = {policy["ExceptionType"] for policy in result["Register"]["RetryPolicies"]}
     assert kinds == {"Step.SERVICE_FAULT", "Step.THROTTLING"}
 
 
 @both
 def test_what_is_sent_differs_in_two_places_only(config: Config) -> None:
-    expected, document = deepcopy(definition(NAMES, config)), json.loads(sent(NAMES, config))
+    expected, document = (
+        deepcopy(definition(NAMES, config)),
+        json.loads(definition_text(NAMES, config)),
+    )
     for step in steps(document).values():
         for policy in step.get("RetryPolicies", ()):
             (policy["ExceptionType"],) = policy["ExceptionType"]
@@ -268,7 +271,7 @@ def test_what_is_sent_differs_in_two_places_only(config: Config) -> None:
 
 
 @both
-def test_aws_takes_the_pipeline(config: Config) -> None:
+def test_aws_accepts_the_pipeline(config: Config) -> None:
     request = pipeline(NAMES, config)
     check("sagemaker", "CreatePipeline", request)
     assert request["PipelineName"] == "mlops-retail-prediction-dev-pipeline"

@@ -3,26 +3,26 @@ from typing import Any
 import pytest
 
 from basketwise.aws.requests.processing import etl_job, evaluation_job
-from tests.aws.requests.given import BUCKET, CONFIG, IMAGE, NAMES, OWN, RUN, TAGS
+from tests.aws.requests.examples import BUCKET, CONFIG, IMAGE, NAMES, OWN, RUN, TAGS
 from tests.aws.service_model import check
 
 
 def places(request: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """From where to where: inputs and outputs by name."""
     inputs = {
-        one["InputName"]: (one["S3Input"]["S3Uri"], one["S3Input"]["LocalPath"])
-        for one in request["ProcessingInputs"]
+        item["InputName"]: (item["S3Input"]["S3Uri"], item["S3Input"]["LocalPath"])
+        for item in request["ProcessingInputs"]
     }
     outputs = {
-        one["OutputName"]: (one["S3Output"]["LocalPath"], one["S3Output"]["S3Uri"])
-        for one in request["ProcessingOutputConfig"]["Outputs"]
+        item["OutputName"]: (item["S3Output"]["LocalPath"], item["S3Output"]["S3Uri"])
+        for item in request["ProcessingOutputConfig"]["Outputs"]
     }
     return inputs, outputs
 
 
 @pytest.mark.parametrize("build", [etl_job, evaluation_job])
 @pytest.mark.parametrize("config", [CONFIG, OWN])
-def test_aws_takes_it(build: Any, config: Any) -> None:
+def test_aws_accepts_it(build: Any, config: Any) -> None:
     check("sagemaker", "CreateProcessingJob", build(NAMES, config, RUN), bucket=BUCKET)
 
 
@@ -60,7 +60,7 @@ def test_etl_reads_raw_and_writes_silver_and_gold() -> None:
     assert "Environment" not in request
 
 
-def test_evaluation_reads_what_training_left_and_writes_the_runs_artifacts() -> None:
+def test_evaluation_reads_the_training_and_writes_the_runs_artifacts() -> None:
     request = evaluation_job(NAMES, CONFIG, RUN)
     trained = f"artifacts/retail-prediction-training-{RUN}/output/model.tar.gz"
     inputs, outputs = places(request)
@@ -77,7 +77,7 @@ def test_evaluation_reads_what_training_left_and_writes_the_runs_artifacts() -> 
     assert arguments[arguments.index("--run-id") + 1] == RUN
 
 
-def test_own_image_needs_no_code_and_hears_the_settings() -> None:
+def test_own_image_needs_no_code_and_gets_the_settings() -> None:
     request = etl_job(NAMES, OWN, RUN)
     assert list(places(request)[0]) == ["raw"]
     assert request["AppSpecification"]["ImageUri"] == OWN.aws.image_uri

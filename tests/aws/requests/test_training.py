@@ -5,12 +5,12 @@ import pytest
 from basketwise.aws.requests.training import hyperparameters, in_script_mode, training_job
 from basketwise.config import AwsConfig, Config, TrainingConfig
 from basketwise.errors import ConfigError
-from tests.aws.requests.given import BUCKET, CONFIG, IMAGE, NAMES, OWN, RUN, TAGS
+from tests.aws.requests.examples import BUCKET, CONFIG, IMAGE, NAMES, OWN, RUN, TAGS
 from tests.aws.service_model import check
 
 
 @pytest.mark.parametrize("config", [CONFIG, OWN])
-def test_aws_takes_it(config: Config) -> None:
+def test_aws_accepts_it(config: Config) -> None:
     request = training_job(NAMES, config, RUN)
     check("sagemaker", "CreateTrainingJob", request, bucket=BUCKET)
     check("sagemaker", "CreateTrainingJob", in_script_mode(request), bucket=BUCKET)
@@ -28,7 +28,7 @@ def test_everything_a_training_needs() -> None:
         "cv-folds": "5",
         "test-size": "0.2",
     }
-    channels = {one["ChannelName"]: one for one in request["InputDataConfig"]}
+    channels = {item["ChannelName"]: item for item in request["InputDataConfig"]}
     assert list(channels) == ["train", "test", "code"]
     for name in ("train", "test"):
         assert channels[name]["ContentType"] == "application/x-parquet"
@@ -63,13 +63,13 @@ def test_without_spot_there_is_no_waiting() -> None:
 def test_the_metrics_are_found_in_the_log(metric: str, value: str) -> None:
     metrics = training_job(NAMES, CONFIG, RUN)["AlgorithmSpecification"]["MetricDefinitions"]
     log = f"10:00 fold 1\nmetric: {metric}={value};\nmetric: other=0.5;\n"
-    found = {one["Name"]: re.findall(one["Regex"], log) for one in metrics}
-    assert found == {"accuracy": [], "f1": [], metric: [value]}
+    result = {item["Name"]: re.findall(item["Regex"], log) for item in metrics}
+    assert result == {"accuracy": [], "f1": [], metric: [value]}
 
 
 def test_own_image_runs_by_itself() -> None:
     request = training_job(NAMES, OWN, RUN)
-    assert [one["ChannelName"] for one in request["InputDataConfig"]] == ["train", "test"]
+    assert [item["ChannelName"] for item in request["InputDataConfig"]] == ["train", "test"]
     entry = request["AlgorithmSpecification"]["ContainerEntrypoint"]
     assert entry == ["python", "-m", "basketwise.aws.container"]
     assert request["HyperParameters"]["model-type"] == "xgboost"

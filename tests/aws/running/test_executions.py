@@ -35,16 +35,18 @@ NO_LOGS: Any = None
 @pytest.fixture
 def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
     """An account with a pipeline, some data, and code that cannot be installed."""
-    with running_cloud(s3_server, tmp_path) as made:
-        made.service.parts.append(Pipelines(made.jobs, made.registry, made.names.bucket))
+    with running_cloud(s3_server, tmp_path) as running:
+        running.service.parts.append(
+            Pipelines(running.jobs, running.registry, running.names.bucket)
+        )
         files = dict.fromkeys(("raw/a.csv", "code/basketwise.whl"), "")
         files |= {"code/requirements.txt": "not-pinned==1\n", f"code/{RUN_SCRIPT}": RUN}
         for key, text in files.items():
-            made.s3.put_object(
-                Bucket=made.names.bucket, Key=made.names.key(key), Body=text.encode()
+            running.s3.put_object(
+                Bucket=running.names.bucket, Key=running.names.key(key), Body=text.encode()
             )
-        upsert(client("sagemaker", CONFIG.aws), made.names, CONFIG)
-        yield made
+        upsert(client("sagemaker", CONFIG.aws), running.names, CONFIG)
+        yield running
 
 
 @pytest.fixture
@@ -54,11 +56,11 @@ def sagemaker(cloud: Cloud) -> Any:
 
 @pytest.fixture
 def stubbed() -> Iterator[tuple[Any, Stubber]]:
-    made = boto3.client(
+    running = boto3.client(
         "sagemaker", region_name="eu-west-1", aws_access_key_id="id", aws_secret_access_key="key"
     )
-    with Stubber(made) as stubber:
-        yield made, stubber
+    with Stubber(running) as stubber:
+        yield running, stubber
         stubber.assert_no_pending_responses()
 
 
@@ -96,14 +98,14 @@ def test_steps_come_with_their_time_and_what_they_made(stubbed: tuple[Any, Stubb
         step("Train", "Executing", Metadata={"TrainingJob": {"Arn": JOB}}),
         {"StepName": "Evaluate", "StepStatus": "Starting"},
     )
-    found = describe(sagemaker, ARN)
-    assert (found.name, found.status, found.reason) == ("run-1", "Executing", "")
-    assert found.started == "2026-02-03T12:00:05+00:00"
-    etl, train, evaluate = found.steps
-    assert (etl.seconds, etl.cached, etl.made) == (0.5, True, "")
+    execution = describe(sagemaker, ARN)
+    assert (execution.name, execution.status, execution.reason) == ("run-1", "Executing", "")
+    assert execution.started == "2026-02-03T12:00:05+00:00"
+    etl, train, evaluate = execution.steps
+    assert (etl.seconds, etl.cached, etl.arn) == (0.5, True, "")
     assert train.seconds is not None
     assert train.seconds > 1e6
-    assert (train.cached, train.made, train.log_group) == (
+    assert (train.cached, train.arn, train.log_group) == (
         False,
         JOB,
         "/aws/sagemaker/TrainingJobs",
@@ -111,7 +113,9 @@ def test_steps_come_with_their_time_and_what_they_made(stubbed: tuple[Any, Stubb
     assert evaluate.seconds is None
 
 
-def test_states_are_told_once_and_a_refusal_with_its_reason(stubbed: tuple[Any, Stubber]) -> None:
+def test_states_are_reported_once_and_a_refusal_with_its_reason(
+    stubbed: tuple[Any, Stubber],
+) -> None:
     sagemaker, answers = stubbed
     trained = step("Train", "Succeeded", 3, CacheHitResult={"SourcePipelineExecutionArn": ARN})
     decided = step("Decide", "Succeeded", 4, Metadata={"Condition": {"Outcome": "False"}})
@@ -126,13 +130,13 @@ def test_states_are_told_once_and_a_refusal_with_its_reason(stubbed: tuple[Any, 
     answer(answers, "Executing", trained)
     failed = {"FailureReason": "Step failure: One or multiple steps failed."}
     answer(answers, "Failed", trained, decided, refused, **failed)
-    told: list[str] = []
+    reported: list[str] = []
     waits: list[float] = []
     with pytest.raises(DependencyError) as caught:
-        follow(sagemaker, NO_LOGS, ARN, told.append, poll=7, sleep=waits.append)
-    assert told == [
+        follow(sagemaker, NO_LOGS, ARN, reported.append, poll=7, sleep=waits.append)
+    assert reported == [
         "Train: Executing",
-        "Train: Succeeded, as in an earlier execution",
+        "Train: Succeeded, reused from an earlier execution",
         "Decide: Succeeded",
         "Refuse: Failed: The model is not registered.",
     ]
@@ -165,7 +169,9 @@ def test_a_failed_job_shows_the_end_of_its_log(cloud: Cloud, sagemaker: Any) -> 
     assert "could not be read" in caught.value.hint
 
 
-def test_executions_are_found_by_name_id_or_as_the_latest(cloud: Cloud, sagemaker: Any) -> None:
+def test_executions_are_looked_up_by_name_or_id_or_as_the_latest(
+    cloud: Cloud, sagemaker: Any
+) -> None:
     with pytest.raises(InputError, match="has never been started") as none_yet:
         execution_arn(sagemaker, cloud.names, "")
     assert "pipeline start" in none_yet.value.hint
@@ -178,7 +184,7 @@ def test_executions_are_found_by_name_id_or_as_the_latest(cloud: Cloud, sagemake
     assert find_execution(sagemaker, cloud.names, "run") is None
     with pytest.raises(InputError, match="no execution 'run-9'") as caught:
         execution_arn(sagemaker, cloud.names, "run-9")
-    assert caught.value.hint == "The latest: run-6, run-5, run-4, run-3, run-2."
+    assert caught.value.hint == "Latest: run-6, run-5, run-4, run-3, run-2."
     with pytest.raises(InputError, match="no execution arn"):
         describe(sagemaker, f"{arns[0]}x")
     wait_for(lambda: describe(sagemaker, arns[-1]).status == "Failed")

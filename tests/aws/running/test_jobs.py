@@ -78,7 +78,7 @@ def line(number: int, text: str) -> dict[str, Any]:
     return {"eventId": str(number), "timestamp": number, "message": f"{text}\n"}
 
 
-def test_a_job_that_is_not_there_is_started(sagemaker: Any, answers: Stubber) -> None:
+def test_a_missing_job_is_started(sagemaker: Any, answers: Stubber) -> None:
     absent(answers)
     answers.add_response("create_training_job", {"TrainingJobArn": "arn:aws:x"}, REQUEST)
 
@@ -121,13 +121,13 @@ def test_times_are_those_that_are_paid_for(sagemaker: Any, answers: Stubber) -> 
         ),
     )
 
-    found = describe(sagemaker, "Training", NAME)
+    job = describe(sagemaker, "Training", NAME)
 
-    assert found is not None
-    assert (found.seconds, found.billable_seconds) == (200, 60)
+    assert job is not None
+    assert (job.seconds, job.billable_seconds) == (200, 60)
 
 
-def test_states_and_lines_are_told_as_they_come(
+def test_states_and_lines_are_reported_as_they_arrive(
     sagemaker: Any, answers: Stubber, logs: Any, written: Stubber
 ) -> None:
     for phase in ("Starting", "Training", "Training"):
@@ -137,12 +137,12 @@ def test_states_and_lines_are_told_as_they_come(
     last = [line(2, "two")]
     for events in ([line(1, "one")], [line(1, "one"), line(2, "two")], last, last):
         written.add_response("filter_log_events", {"events": events})
-    told: list[str] = []
+    reported: list[str] = []
     waits: list[float] = []
 
-    follow(sagemaker, logs, "Training", NAME, told.append, poll=5, sleep=waits.append)
+    follow(sagemaker, logs, "Training", NAME, reported.append, poll=5, sleep=waits.append)
 
-    assert told == [
+    assert reported == [
         f"{NAME}: Starting",
         f"{NAME}: Training",
         "one",

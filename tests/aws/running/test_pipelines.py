@@ -15,7 +15,7 @@ import pytest
 
 from basketwise.aws.account.policies import policy
 from basketwise.aws.clients import client
-from basketwise.aws.requests.pipeline import definition, sent
+from basketwise.aws.requests.pipeline import definition, definition_text
 from basketwise.aws.running import executions, pipelines
 from basketwise.aws.running.pipelines import data_version, start, upsert
 from basketwise.config import AwsConfig, Config, EtlConfig, GateConfig, SplitConfig
@@ -35,10 +35,12 @@ STRICT = Config(gate=GateConfig(min_accuracy=0.99))
 @pytest.fixture
 def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
     """An account in which no image can be pulled: what is started fails at once."""
-    with running_cloud(s3_server, tmp_path) as made:
-        made.jobs.images = set()
-        made.service.parts.append(Pipelines(made.jobs, made.registry, made.names.bucket))
-        yield made
+    with running_cloud(s3_server, tmp_path) as running:
+        running.jobs.images = set()
+        running.service.parts.append(
+            Pipelines(running.jobs, running.registry, running.names.bucket)
+        )
+        yield running
 
 
 @pytest.fixture
@@ -57,18 +59,20 @@ def ready(cloud: Cloud, sagemaker: Any) -> None:
 
 
 def version(cloud: Cloud, config: Config = CONFIG) -> str:
-    document = json.loads(sent(cloud.names, config))
+    document = json.loads(definition_text(cloud.names, config))
     return data_version(cloud.s3, cloud.names, config, document)
 
 
-def test_it_is_made_then_left_then_changed(cloud: Cloud, sagemaker: Any) -> None:
+def test_it_is_created_then_unchanged_then_updated(cloud: Cloud, sagemaker: Any) -> None:
     done = [upsert(sagemaker, cloud.names, config) for config in (CONFIG, CONFIG, STRICT, STRICT)]
-    assert [one.action for one in done] == ["created", "unchanged", "updated", "unchanged"]
-    assert {one.name for one in done} == {"mlops-retail-prediction-dev-pipeline"}
-    assert {one.arn.rpartition(":")[2] for one in done} == {f"pipeline/{done[0].name}"}
+    assert [item.action for item in done] == ["created", "unchanged", "updated", "unchanged"]
+    assert {item.name for item in done} == {"mlops-retail-prediction-dev-pipeline"}
+    assert {item.arn.rpartition(":")[2] for item in done} == {f"pipeline/{done[0].name}"}
     assert len(cloud.service.called("CreatePipeline")) == 1
     (changed,) = cloud.service.called("UpdatePipeline")
-    assert json.loads(changed["PipelineDefinition"]) == json.loads(sent(cloud.names, STRICT))
+    assert json.loads(changed["PipelineDefinition"]) == json.loads(
+        definition_text(cloud.names, STRICT)
+    )
 
 
 def test_another_role_is_a_change(cloud: Cloud, sagemaker: Any) -> None:
@@ -82,16 +86,16 @@ def test_what_is_sent_is_what_awss_schema_allows_but_for_two_places(
     cloud: Cloud, sagemaker: Any
 ) -> None:
     upsert(sagemaker, cloud.names, STRICT)
-    (made,) = cloud.service.called("CreatePipeline")
-    document, schema = json.loads(made["PipelineDefinition"]), json.loads(SCHEMA.read_bytes())
-    found = steps(document)
-    for step in found.values():
+    (running,) = cloud.service.called("CreatePipeline")
+    document, schema = json.loads(running["PipelineDefinition"]), json.loads(SCHEMA.read_bytes())
+    result = steps(document)
+    for step in result.values():
         for retried in step.get("RetryPolicies", ()):
             (retried["ExceptionType"],) = retried["ExceptionType"]
     known = steps(definition(cloud.names, STRICT))["Register"]["Arguments"]
-    for key in found["Register"]["Arguments"].keys() - known.keys():
-        del found["Register"]["Arguments"][key]
-    (served,) = found["Register"]["Arguments"]["InferenceSpecification"]["Containers"]
+    for key in result["Register"]["Arguments"].keys() - known.keys():
+        del result["Register"]["Arguments"][key]
+    (served,) = result["Register"]["Arguments"]["InferenceSpecification"]["Containers"]
     served.pop("Environment")
     jsonschema.Draft7Validator(schema).validate(document)
     wrong = deepcopy(document)
@@ -105,9 +109,9 @@ def test_a_start_gives_everything_that_belongs_to_the_run(cloud: Cloud, sagemake
     started = start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
     assert started.started
     assert not started.other_settings
-    (asked,) = cloud.service.called("StartPipelineExecution")
-    assert asked["PipelineExecutionDisplayName"] == "run-1"
-    values = {one["Name"]: one["Value"] for one in asked["PipelineParameters"]}
+    (request,) = cloud.service.called("StartPipelineExecution")
+    assert request["PipelineExecutionDisplayName"] == "run-1"
+    values = {item["Name"]: item["Value"] for item in request["PipelineParameters"]}
     assert values["RunId"] == "run-1"
     assert values["DataVersion"] == started.data_version == version(cloud)
     assert values["GoldUri"] == cloud.names.uri("pipelines", started.data_version, "gold")
@@ -116,15 +120,15 @@ def test_a_start_gives_everything_that_belongs_to_the_run(cloud: Cloud, sagemake
 
 def test_the_same_name_is_started_once(cloud: Cloud, sagemaker: Any) -> None:
     ready(cloud, sagemaker)
-    one, again = (start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1") for _ in range(2))
-    assert (one.started, again.started, again.arn) == (True, False, one.arn)
+    item, again = (start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1") for _ in range(2))
+    assert (item.started, again.started, again.arn) == (True, False, item.arn)
     # Somebody who asked before the first one was listed asks with the same token.
     with mock.patch.object(pipelines, "find_execution", return_value=None):
-        at_once = start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
-    assert at_once.arn == one.arn
+        simultaneous = start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
+    assert simultaneous.arn == item.arn
     other = start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-2")
-    assert other.arn != one.arn
-    assert other.data_version == one.data_version
+    assert other.arn != item.arn
+    assert other.data_version == item.data_version
 
 
 def test_the_settings_that_count_are_the_pipelines(cloud: Cloud, sagemaker: Any) -> None:
@@ -139,12 +143,12 @@ def test_data_code_and_settings_make_the_data_version(cloud: Cloud) -> None:
     put(cloud, "code/basketwise.whl", "code")
     put(cloud, "raw/", "")
     put(cloud, "raw/a.csv", "one")
-    found = [version(cloud)]
-    assert version(cloud) == found[0]
+    result = [version(cloud)]
+    assert version(cloud) == result[0]
     # The same bytes brought again are the same data.
     put(cloud, "raw/a.csv", "one")
     put(cloud, "gold/x.parquet", "gold")
-    assert version(cloud) == version(cloud, STRICT) == found[0]
+    assert version(cloud) == version(cloud, STRICT) == result[0]
     for key, text in (
         ("raw/b.csv", "two"),
         ("raw/b.csv", "TWO"),
@@ -152,15 +156,15 @@ def test_data_code_and_settings_make_the_data_version(cloud: Cloud) -> None:
         ("code/basketwise.whl", "newer"),
     ):
         put(cloud, key, text)
-        found.append(version(cloud))
+        result.append(version(cloud))
     for config in (
         Config(etl=EtlConfig(outliers="keep")),
         Config(split=SplitConfig(test_size=0.3)),
         Config(aws=AwsConfig(image="own", image_uri="shop:1")),
     ):
-        found.append(version(cloud, config))
-    assert len(set(found)) == len(found)
-    assert all(len(one) == 16 for one in found)
+        result.append(version(cloud, config))
+    assert len(set(result)) == len(result)
+    assert all(len(item) == 16 for item in result)
 
 
 def test_without_a_pipeline_data_or_code_it_says_what_to_do(cloud: Cloud, sagemaker: Any) -> None:
@@ -174,7 +178,7 @@ def test_without_a_pipeline_data_or_code_it_says_what_to_do(cloud: Cloud, sagema
     assert "basketwise aws pipeline upsert" in no_pipeline.hint
     upsert(sagemaker, cloud.names, CONFIG)
     empty = refused(DependencyError)
-    assert empty.headline == f"There is nothing below {cloud.names.uri('raw')}."
+    assert empty.headline == f"There are no files below {cloud.names.uri('raw')}."
     assert cloud.names.uri("raw") in empty.hint
     put(cloud, "raw/a.csv", "one")
     no_code = refused(DependencyError)
@@ -185,7 +189,7 @@ def test_without_a_pipeline_data_or_code_it_says_what_to_do(cloud: Cloud, sagema
 
 @pytest.mark.parametrize("name", ["", "run_1", "-run", "run-", "a/b", "x" * 83])
 def test_names_that_sagemaker_would_refuse(cloud: Cloud, sagemaker: Any, name: str) -> None:
-    with pytest.raises(InputError, match="cannot be the name"):
+    with pytest.raises(InputError, match="is not a valid name"):
         start(sagemaker, cloud.s3, cloud.names, CONFIG, name)
 
 
@@ -198,19 +202,19 @@ def test_another_runs_files_are_not_overwritten(cloud: Cloud, sagemaker: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("operation", "said"),
+    ("operation", "expected"),
     [
-        ("DescribePipeline", "look at the pipeline"),
+        ("DescribePipeline", "describe the pipeline"),
         ("ListPipelineExecutions", "list the executions"),
         ("StartPipelineExecution", "start the pipeline"),
     ],
 )
 def test_what_is_refused_comes_with_what_to_do(
-    cloud: Cloud, sagemaker: Any, operation: str, said: str
+    cloud: Cloud, sagemaker: Any, operation: str, expected: str
 ) -> None:
     ready(cloud, sagemaker)
     cloud.service.denied = {operation}
-    with pytest.raises(DependencyError, match=said) as caught:
+    with pytest.raises(DependencyError, match=expected) as caught:
         start(sagemaker, cloud.s3, cloud.names, CONFIG, "run-1")
     assert "basketwise aws policy run" in caught.value.hint
 
@@ -227,10 +231,10 @@ def test_who_runs_may_call_all_that_is_called(cloud: Cloud, sagemaker: Any) -> N
     with recorder.watching(sagemaker, s3, logs):
         upsert(sagemaker, cloud.names, STRICT)
         started = start(sagemaker, s3, cloud.names, STRICT, "run-1")
-        found = executions.execution_arn(sagemaker, cloud.names, "")
+        result = executions.execution_arn(sagemaker, cloud.names, "")
         with pytest.raises(DependencyError):
-            executions.follow(sagemaker, logs, found, lambda _: None, poll=0.01)
-    assert found == started.arn
+            executions.follow(sagemaker, logs, result, lambda _: None, poll=0.01)
+    assert result == started.arn
     may = policy("run", cloud.names)
     assert not [
         str(call)

@@ -9,10 +9,10 @@ import pytest
 
 from basketwise.aws.running.runs import (
     RunRecord,
-    begin,
     latest,
-    name_of_run,
     read,
+    record_start,
+    run_name,
     settings_of,
 )
 from basketwise.config import Config
@@ -39,13 +39,13 @@ def record(run_id: str = "run-7", **changes: Any) -> RunRecord:
     return RunRecord.model_validate(values | changes)
 
 
-def test_a_run_is_kept_once_and_found_again(storage: LocalStorage) -> None:
+def test_a_run_is_recorded_once_and_read_back(storage: LocalStorage) -> None:
     assert read(storage, "run-7") is None
     assert latest(storage) is None
-    begin(storage, record())
-    begin(storage, record(started_at="2026-02-04T00:00:00+00:00"))
+    record_start(storage, record())
+    record_start(storage, record(started_at="2026-02-04T00:00:00+00:00"))
     assert read(storage, "run-7") == record()
-    begin(storage, record("run-8", started_at="2026-02-03T12:00:06+00:00"))
+    record_start(storage, record("run-8", started_at="2026-02-03T12:00:06+00:00"))
     assert latest(storage) == record("run-8", started_at="2026-02-03T12:00:06+00:00")
 
 
@@ -61,16 +61,16 @@ def test_a_run_is_kept_once_and_found_again(storage: LocalStorage) -> None:
 def test_something_else_under_the_same_name_is_refused(
     storage: LocalStorage, changes: dict[str, Any], named: str
 ) -> None:
-    begin(storage, record())
-    with pytest.raises(ConfigError, match=f"with something else: {named}"):
-        begin(storage, record(**changes))
+    record_start(storage, record())
+    with pytest.raises(ConfigError, match=f"with different inputs: {named}"):
+        record_start(storage, record(**changes))
     assert read(storage, "run-7") == record()
 
 
 def test_where_and_how_it_runs_may_change(storage: LocalStorage) -> None:
-    begin(storage, record())
+    record_start(storage, record())
     present = Config.model_validate({"aws": {"spot": False}, "training": {"folds": 3}})
-    begin(storage, record(config=Config().recorded() | {"aws": present.recorded()["aws"]}))
+    record_start(storage, record(config=Config().recorded() | {"aws": present.recorded()["aws"]}))
     settings = settings_of(record(), present)
     assert (settings.aws.spot, settings.training.folds) == (False, 5)
 
@@ -88,5 +88,5 @@ def test_a_damaged_record_is_named(storage: LocalStorage) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "ü", "-a", "a-", "a--b", "a" * 27, "a/b", "a\n"])
 def test_names_that_no_job_can_have_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="cannot be the name of a run"):
-        name_of_run(name)
+    with pytest.raises(ConfigError, match="is not a valid name of a run"):
+        run_name(name)

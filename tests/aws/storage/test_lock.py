@@ -13,7 +13,7 @@ import pytest
 
 from basketwise.aws.storage.storage import LOCK, S3Storage
 from basketwise.errors import DependencyError, WorkspaceError
-from tests.aws.storage.given import Open, folder_of, objects
+from tests.aws.storage.access import Open, folder_of, objects
 
 
 def test_of_many_threads_one_gets_the_lock(opened: Open) -> None:
@@ -48,10 +48,10 @@ def test_the_owner_is_named(opened: Open) -> None:
         opened().exclusive(),
     ):
         pass
-    assert "ends by itself within 60 seconds" in raised.value.hint
+    assert "expires within 60 seconds" in raised.value.hint
 
 
-def test_a_lock_is_kept_for_longer_than_its_lease(opened: Open) -> None:
+def test_a_lock_is_renewed_beyond_its_lease(opened: Open) -> None:
     rival = opened(lease=1.0)
     with opened(lease=1.0).exclusive():
         time.sleep(3.5)
@@ -65,9 +65,9 @@ def test_who_lost_the_lock_publishes_nothing(opened: Open, tmp_path: Path) -> No
     new = folder_of(tmp_path / "new", a=b"new")
 
     with storage.exclusive():
-        assert storage._held is not None
+        assert storage._active_lease is not None
         storage.bucket.put(LOCK, json.dumps({"token": "of another"}).encode())
-        storage._held.renew()
+        storage._active_lease.renew()
         attempts: list[Callable[[], None]] = [
             lambda: storage.replace(new, "gold"),
             lambda: storage.write("gold/a", b"new"),
@@ -101,9 +101,7 @@ def test_a_lock_that_could_not_be_renewed_in_time_is_lost(
 
 
 @pytest.mark.parametrize("names", ["a", "ab"])
-def test_a_lock_that_was_taken_unheard_of_is_found_out_before_publishing(
-    opened: Open, tmp_path: Path, names: str
-) -> None:
+def test_a_lost_lock_is_noticed_before_publishing(opened: Open, tmp_path: Path, names: str) -> None:
     storage = opened()
     storage.write("gold/a", b"old")
     new = folder_of(tmp_path / "new", **dict.fromkeys(names, b"new"))
@@ -118,7 +116,7 @@ def test_a_lock_that_was_taken_unheard_of_is_found_out_before_publishing(
 
 
 @pytest.mark.parametrize("names", ["a", "ab"])
-def test_nothing_is_published_when_nobody_can_say_whose_the_lock_is(
+def test_nothing_is_published_when_the_lock_cannot_be_verified(
     opened: Open, tmp_path: Path, names: str
 ) -> None:
     storage = opened()
@@ -149,7 +147,7 @@ def test_two_threads_renew_one_after_the_other(opened: Open) -> None:
         under_way.pop()
 
     with storage.exclusive():
-        held = storage._held
+        held = storage._active_lease
         assert held is not None
         storage.bucket.client.meta.events.register("before-call.s3.PutObject", begin)
         storage.bucket.client.meta.events.register("after-call.s3.PutObject", end)
@@ -166,7 +164,7 @@ def test_two_threads_renew_one_after_the_other(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("lost_answer", ["acquire", "renew"])
-def test_a_request_whose_answer_was_lost_is_ours(opened: Open, lost_answer: str) -> None:
+def test_a_lock_whose_response_was_lost_is_ours(opened: Open, lost_answer: str) -> None:
     storage, sent = opened(), threading.Event()
 
     def twice(params: dict[str, Any], **_: object) -> None:
@@ -178,17 +176,17 @@ def test_a_request_whose_answer_was_lost_is_ours(opened: Open, lost_answer: str)
     if lost_answer == "acquire":
         events.register("before-call.s3.PutObject", twice)
     with storage.exclusive():
-        assert storage._held is not None
+        assert storage._active_lease is not None
         if lost_answer == "renew":
             events.register("before-call.s3.PutObject", twice)
-            storage._held.renew()
+            storage._active_lease.renew()
         assert sent.is_set()
         storage.write("a", b"")
 
     assert objects(storage) == ["a"]
 
 
-def test_a_lock_that_is_none_of_ours_is_respected(storage: S3Storage) -> None:
+def test_a_foreign_lock_is_respected(storage: S3Storage) -> None:
     storage.bucket.put(LOCK, b"\xff not json")
 
     with pytest.raises(WorkspaceError, match="unknown, process 0"), storage.exclusive():

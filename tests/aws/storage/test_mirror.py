@@ -49,10 +49,10 @@ class Source:
         """What a bucket would list."""
         return {key: S3Object(key, len(text), f'"{text}"') for key, text in self.data.items()}
 
-    def fetch(self, found: S3Object, path: Path) -> None:
+    def fetch(self, result: S3Object, path: Path) -> None:
         """Write an object's text."""
-        self.fetched.append(found.key)
-        path.write_text(self.data[found.key])
+        self.fetched.append(result.key)
+        path.write_text(self.data[result.key])
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def mirror(tmp_path: Path) -> Mirror:
     return Mirror(tmp_path / "cache")
 
 
-def bring(mirror: Mirror, source: Source, prefix: str = "gold") -> dict[str, str]:
+def fetch_all(mirror: Mirror, source: Source, prefix: str = "gold") -> dict[str, str]:
     source.fetched.clear()
     folder = mirror.fetch(prefix, source.wanted, source.fetch)
     files = [folder, *folder.rglob("*")]
@@ -84,27 +84,27 @@ def test_two_processes_share_a_cache(tmp_path: Path, prefixes: tuple[str, str]) 
         for prefix in prefixes
         for n in range(9)
     }
-    assert mirror.same({key: mirror.files.local(key) for key in last}, last) == set(last)
+    assert mirror.unchanged({key: mirror.files.local(key) for key in last}, last) == set(last)
     names = {path.name for path in mirror.root.iterdir()}
     assert names == {".lock", "files", "index.json"}
 
 
 def test_a_cache_that_was_deleted_is_filled_again(mirror: Mirror) -> None:
     source = Source(gold__a="1", gold__b="2")
-    bring(mirror, source)
+    fetch_all(mirror, source)
     shutil.rmtree(mirror.root)
 
-    assert bring(mirror, source) == {"gold/a": "1", "gold/b": "2"}
+    assert fetch_all(mirror, source) == {"gold/a": "1", "gold/b": "2"}
 
 
 def test_files_that_were_deleted_from_the_cache_are_fetched_again(mirror: Mirror) -> None:
     source = Source(gold__a="1", gold__b="2")
-    bring(mirror, source)
+    fetch_all(mirror, source)
     shutil.rmtree(mirror.root / "files")
-    bring(mirror, source)
+    fetch_all(mirror, source)
     (mirror.root / "files" / "gold" / "b").unlink()
 
-    assert bring(mirror, source) == {"gold/a": "1", "gold/b": "2"}
+    assert fetch_all(mirror, source) == {"gold/a": "1", "gold/b": "2"}
     assert source.fetched == ["gold/b"]
 
 
@@ -112,25 +112,25 @@ def test_a_cache_that_is_deleted_while_it_is_filled_is_filled_again(mirror: Mirr
     source, gone = Source(gold__a="1", gold__b="2"), threading.Event()
     fetch = source.fetch
 
-    def once_deleted(found: S3Object, path: Path) -> None:
-        if found.key == "gold/b" and not gone.is_set():
+    def once_deleted(result: S3Object, path: Path) -> None:
+        if result.key == "gold/b" and not gone.is_set():
             gone.set()
             shutil.rmtree(mirror.root, ignore_errors=True)
-        fetch(found, path)
+        fetch(result, path)
 
     mirror.fetch("gold", source.wanted, once_deleted)
 
-    assert bring(mirror, source) == {"gold/a": "1", "gold/b": "2"}
+    assert fetch_all(mirror, source) == {"gold/a": "1", "gold/b": "2"}
     assert source.fetched == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"x": 1}', "\udcff"])
 def test_an_index_that_cannot_be_read_costs_a_fetch(mirror: Mirror, text: str) -> None:
     source = Source(gold__a="1")
-    bring(mirror, source)
+    fetch_all(mirror, source)
     (mirror.root / "index.json").write_bytes(text.encode(errors="surrogateescape"))
 
-    assert bring(mirror, source) == {"gold/a": "1"}
+    assert fetch_all(mirror, source) == {"gold/a": "1"}
     assert source.fetched == ["gold/a"]
 
 
@@ -143,20 +143,20 @@ def test_a_file_changed_by_hand_is_fetched_again_whatever_its_time_says(mirror: 
 
     # It is also not taken for what the bucket holds.
     files = {"gold/a": path, "gold/b": path.with_name("b")}
-    assert mirror.same(files, source.wanted) == {"gold/b"}
-    assert bring(mirror, source) == {"gold/a": "1", "gold/b": "2"}
+    assert mirror.unchanged(files, source.wanted) == {"gold/b"}
+    assert fetch_all(mirror, source) == {"gold/a": "1", "gold/b": "2"}
     assert source.fetched == ["gold/a"]
 
 
 def test_a_folder_can_take_the_place_of_a_file_and_the_reverse(mirror: Mirror) -> None:
-    bring(mirror, Source(gold__a="1"), "gold/a")
+    fetch_all(mirror, Source(gold__a="1"), "gold/a")
 
-    assert bring(mirror, Source(gold__a__b="2"), "gold/a/b") == {"gold/a/b": "2"}
-    assert bring(mirror, Source(gold__a="3"), "gold/a") == {"gold/a": "3"}
+    assert fetch_all(mirror, Source(gold__a__b="2"), "gold/a/b") == {"gold/a/b": "2"}
+    assert fetch_all(mirror, Source(gold__a="3"), "gold/a") == {"gold/a": "3"}
 
 
 def test_what_vanishes_while_it_is_compared_is_not_the_same(mirror: Mirror, tmp_path: Path) -> None:
     source = Source(gold__a="1")
-    bring(mirror, source)
+    fetch_all(mirror, source)
 
-    assert mirror.same({"gold/a": tmp_path / "gone"}, source.wanted) == set()
+    assert mirror.unchanged({"gold/a": tmp_path / "gone"}, source.wanted) == set()

@@ -15,7 +15,7 @@ from basketwise.storage.opening import local_copy
 from tests.seaweed import S3Server
 
 
-class Place:
+class Source:
     """A folder of the bucket, and a client that may list and read there only."""
 
     def __init__(self, server: S3Server) -> None:
@@ -49,45 +49,45 @@ class Place:
 
 
 @pytest.fixture
-def place(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def source(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    place = Place(s3_server)
-    monkeypatch.setattr(clients, "client", lambda *_: place.s3)
-    return place
+    source = Source(s3_server)
+    monkeypatch.setattr(clients, "client", lambda *_: source.s3)
+    return source
 
 
-def test_nothing_beside_the_data_is_asked_for(place: Place) -> None:
+def test_only_the_data_are_requested(source: Source) -> None:
     for name in ("a.csv", "b.csv", "deep/c.csv", "mark/"):
-        place.put(name, name)
-    place.guard()
+        source.put(name, name)
+    source.guard()
 
-    folder = Path(local_copy(place.address + "/", AwsConfig()))
+    folder = Path(local_copy(source.address + "/", AwsConfig()))
 
     assert (folder / "a.csv").read_text() == "a.csv"
-    found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    assert found == ["a.csv", "b.csv", "deep/c.csv"]
-    assert set(place.listed) == {f"{place.folder}/"}
+    result = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    assert result == ["a.csv", "b.csv", "deep/c.csv"]
+    assert set(source.listed) == {f"{source.folder}/"}
 
-    place.fetched.clear()
-    assert local_copy(place.address, AwsConfig()) == str(folder)
-    assert place.fetched == []
+    source.fetched.clear()
+    assert local_copy(source.address, AwsConfig()) == str(folder)
+    assert source.fetched == []
 
 
-def test_one_file_or_a_pattern(place: Place) -> None:
-    place.put("a.csv", "1")
-    place.put("b.csv.gz", "2")
-    place.guard()
+def test_one_file_or_a_pattern(source: Source) -> None:
+    source.put("a.csv", "1")
+    source.put("b.csv.gz", "2")
+    source.guard()
 
-    assert Path(local_copy(f"{place.address}/a.csv", AwsConfig())).read_text() == "1"
-    pattern = Path(local_copy(f"{place.address}/*.csv", AwsConfig()))
+    assert Path(local_copy(f"{source.address}/a.csv", AwsConfig())).read_text() == "1"
+    pattern = Path(local_copy(f"{source.address}/*.csv", AwsConfig()))
     assert [path.name for path in pattern.parent.glob(pattern.name)] == ["a.csv"]
 
 
-def test_a_folder_whose_name_goes_on_is_another(place: Place) -> None:
-    place.s3.put_object(Bucket=place.bucket, Key=f"{place.folder}-old/a.csv", Body=b"1")
+def test_a_folder_with_a_longer_name_is_another(source: Source) -> None:
+    source.s3.put_object(Bucket=source.bucket, Key=f"{source.folder}-old/a.csv", Body=b"1")
 
     with pytest.raises(DependencyError, match="No raw files found"):
-        local_copy(place.address, AwsConfig())
+        local_copy(source.address, AwsConfig())
 
 
 @pytest.mark.parametrize("data", ["s3://", "s3:///raw", "s3://bucket", "s3://bucket/*.csv"])
@@ -96,5 +96,5 @@ def test_other_addresses_are_refused(data: str) -> None:
         local_copy(data, AwsConfig())
 
 
-def test_local_data_stay_where_they_are() -> None:
+def test_local_data_are_not_copied() -> None:
     assert local_copy("data/*.csv", AwsConfig()) == "data/*.csv"

@@ -11,13 +11,13 @@ from basketwise.aws.s3 import S3Object
 from basketwise.aws.storage.mirror import Mirror
 from basketwise.aws.storage.storage import S3Storage
 from basketwise.errors import WorkspaceError
-from tests.aws.storage.given import Open, objects
+from tests.aws.storage.access import Open, objects
 
 REFUSED = r"Somebody else wrote below gold in 's3://"
 
 
 @pytest.mark.parametrize("others", ["r", "rs"])
-def test_bytes_that_somebody_wrote_meanwhile_are_not_published_unseen(
+def test_bytes_written_meanwhile_are_not_published(
     opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str
 ) -> None:
     storage, rival = opened(), opened()
@@ -27,14 +27,14 @@ def test_bytes_that_somebody_wrote_meanwhile_are_not_published_unseen(
     shutil.copytree(storage.local("gold"), new)
     for name in others:
         (new / name).write_bytes(b"new")
-    same = Mirror.same
+    same = Mirror.unchanged
 
     def then_write(self: Mirror, files: dict[str, Path], there: dict[str, S3Object]) -> set[str]:
-        found = same(self, files, there)
+        result = same(self, files, there)
         rival.bucket.put("gold/b", b"foreign")
-        return found
+        return result
 
-    monkeypatch.setattr(Mirror, "same", then_write)
+    monkeypatch.setattr(Mirror, "unchanged", then_write)
     with pytest.raises(WorkspaceError, match=REFUSED):
         storage.replace(new, "gold")
 
@@ -43,7 +43,7 @@ def test_bytes_that_somebody_wrote_meanwhile_are_not_published_unseen(
     assert (new / "a").exists()
 
 
-def test_a_file_that_somebody_deleted_meanwhile_is_missed(
+def test_a_file_deleted_meanwhile_is_detected(
     storage: S3Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "ab":
@@ -52,14 +52,14 @@ def test_a_file_that_somebody_deleted_meanwhile_is_missed(
     shutil.copytree(storage.local("gold"), new)
     (new / "r").write_bytes(b"new")
     (new / "s").write_bytes(b"new")
-    same = Mirror.same
+    same = Mirror.unchanged
 
     def then_delete(self: Mirror, files: dict[str, Path], there: dict[str, S3Object]) -> set[str]:
-        found = same(self, files, there)
+        result = same(self, files, there)
         storage.bucket.remove(["gold/b"])
-        return found
+        return result
 
-    monkeypatch.setattr(Mirror, "same", then_delete)
+    monkeypatch.setattr(Mirror, "unchanged", then_delete)
     with pytest.raises(WorkspaceError, match=REFUSED):
         storage.replace(new, "gold")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws import at_once
+from basketwise.aws import parallel
 from basketwise.aws import s3 as s3_objects
 from basketwise.aws.s3 import Bucket, S3Object
 from basketwise.aws.storage.mirror import Mirror
@@ -20,14 +20,14 @@ from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, DependencyError, InputError, WorkspaceError
 from basketwise.storage.local import LocalStorage
 from basketwise.storage.opening import open_storage
-from tests.aws.storage.given import Open, folder_of, objects
+from tests.aws.storage.access import Open, folder_of, objects
 from tests.seaweed import S3Server
 
 
 def unfinished_uploads(storage: S3Storage) -> list[str]:
     bucket = storage.bucket
     listed = bucket.client.list_multipart_uploads(Bucket=bucket.name, Prefix=f"{bucket.prefix}/")
-    return [each["Key"] for each in listed.get("Uploads", [])]
+    return [item["Key"] for item in listed.get("Uploads", [])]
 
 
 def cut_off_copying(storage: S3Storage, patch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -43,12 +43,12 @@ def cut_off_copying(storage: S3Storage, patch: pytest.MonkeyPatch, folder: Path)
 
     with patch.context() as patched:
         patched.setattr(Bucket, "copy", one_only)
-        patched.setattr(at_once, "AT_ONCE", 1)
+        patched.setattr(parallel, "WORKERS", 1)
         with pytest.raises(KeyboardInterrupt):
             storage.replace(folder, "gold")
 
 
-def asked(storage: S3Storage) -> list[str]:
+def recorded_calls(storage: S3Storage) -> list[str]:
     """Return the list that the names of all writing calls are put into from now on."""
     calls: list[str] = []
 
@@ -67,7 +67,7 @@ def test_files_that_the_bucket_has_already_are_not_sent_again(
         storage.write(f"gold/{name}", name.encode())
     shutil.copytree(storage.local("gold"), tmp_path / "new", ignore=lambda *_: {"stray"})
     (tmp_path / "new" / "record").write_bytes(b"new")
-    calls = asked(storage)
+    calls = recorded_calls(storage)
 
     storage.replace(tmp_path / "new", "gold")
 
@@ -83,7 +83,7 @@ def test_one_new_file_beside_others_is_one_request(storage: S3Storage, tmp_path:
         storage.write(f"gold/{name}", name.encode())
     shutil.copytree(storage.local("gold"), tmp_path / "new")
     (tmp_path / "new" / "record").write_bytes(b"new")
-    calls = asked(storage)
+    calls = recorded_calls(storage)
 
     storage.replace(tmp_path / "new", "gold")
 
@@ -91,7 +91,7 @@ def test_one_new_file_beside_others_is_one_request(storage: S3Storage, tmp_path:
     assert storage.keys("gold") == ["gold/a", "gold/b", "gold/record"]
 
 
-def test_a_file_that_was_changed_here_or_there_is_sent(
+def test_a_file_changed_locally_or_in_the_bucket_is_uploaded(
     opened: Open, storage: S3Storage, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
@@ -205,7 +205,7 @@ def test_sent_files_that_were_deleted_do_not_empty_the_place(
     sent = storage.bucket.below(".basketwise/incoming")
     storage.bucket.remove(list(sent)[:1])
 
-    with pytest.raises(WorkspaceError, match=r"New files for gold are gone"):
+    with pytest.raises(WorkspaceError, match=r"New files for gold are missing"):
         storage.write("gold/c", b"")
 
     assert storage.bucket.get("gold/old") == b"old"
@@ -232,7 +232,7 @@ def test_a_reader_gets_the_old_files_or_the_new_ones(opened: Open, tmp_path: Pat
     thread.join()
 
     assert len(seen) > 1
-    assert [len(found) for found in seen] == [1] * len(seen)
+    assert [len(result) for result in seen] == [1] * len(seen)
     assert (reader.local("gold") / "part-5").read_bytes() == b"\x07"
 
 
@@ -244,13 +244,13 @@ def test_files_replaced_between_two_fetches_are_fetched_again(
     new = folder_of(tmp_path / "new", a=b"new", b=b"new")
     fetch = Bucket.fetch
 
-    def then_replace(self: Bucket, found: S3Object, path: Path) -> None:
-        fetch(self, found, path)
+    def then_replace(self: Bucket, result: S3Object, path: Path) -> None:
+        fetch(self, result, path)
         if new.exists():
             writer.replace(new, "gold")
 
     monkeypatch.setattr(Bucket, "fetch", then_replace)
-    monkeypatch.setattr(at_once, "AT_ONCE", 1)
+    monkeypatch.setattr(parallel, "WORKERS", 1)
 
     assert [path.read_bytes() for path in reader.local("gold").iterdir()] == [b"new", b"new"]
 
@@ -292,11 +292,11 @@ def test_only_what_has_changed_is_fetched(storage: S3Storage) -> None:
     storage.local("gold")
 
     assert sorted(fetched) == ["changed", "tampered"]
-    found = {path.name: path.read_bytes() for path in (folder / "deep").iterdir()}
-    assert found == {"same": b"1", "changed": b"2", "tampered": b"1"}
+    result = {path.name: path.read_bytes() for path in (folder / "deep").iterdir()}
+    assert result == {"same": b"1", "changed": b"2", "tampered": b"1"}
 
 
-def test_a_key_can_be_brought_and_its_folder_goes_with_the_last(storage: S3Storage) -> None:
+def test_a_single_key_is_fetched_and_empty_folders_are_removed(storage: S3Storage) -> None:
     storage.write("gold/a", b"1")
     assert storage.local("gold/a").read_bytes() == b"1"
 
@@ -305,14 +305,14 @@ def test_a_key_can_be_brought_and_its_folder_goes_with_the_last(storage: S3Stora
     assert not storage.local("gold").exists()
 
 
-def test_marks_of_folders_are_no_keys(storage: S3Storage) -> None:
+def test_folder_markers_are_not_keys(storage: S3Storage) -> None:
     storage.bucket.put("gold/", b"")
 
     assert not storage.exists("gold")
     assert storage.keys("gold") == []
 
 
-def test_objects_whose_names_lead_outside_are_not_brought(tmp_path: Path) -> None:
+def test_objects_with_names_outside_the_folder_are_not_fetched(tmp_path: Path) -> None:
     # The server makes no such object; S3 itself would.
     evil = S3Object("gold/../../../evil", 4, "1")
     mirror = Mirror(tmp_path / "cache")
@@ -338,7 +338,7 @@ def test_an_edit_that_fails_changes_nothing(storage: S3Storage) -> None:
     assert storage.read("configs/a") == b"old"
 
 
-def test_editing_holds_the_workspace(opened: Open) -> None:
+def test_editing_locks_the_workspace(opened: Open) -> None:
     with (
         opened().edit("configs"),
         pytest.raises(WorkspaceError, match="Another run is using"),

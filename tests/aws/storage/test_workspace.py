@@ -39,9 +39,9 @@ def test_a_run_leaves_everything_in_the_bucket(cloud: Cloud, finished: Outcome) 
     assert not cloud.jobs.jobs
 
 
-def test_what_holds_is_not_made_again(cloud: Cloud, finished: Outcome, sample: Path) -> None:
+def test_valid_outputs_are_not_made_again(cloud: Cloud, finished: Outcome, sample: Path) -> None:
     again = called("run", "--data", sample, "--workspace", cloud.workspace, *SMALL, "--json")
-    assert {one["status"] for one in again.json["stages"].values()} == {"cached"}
+    assert {item["status"] for item in again.json["stages"].values()} == {"cached"}
     assert again.json["run_id"] == finished.json["run_id"]
 
 
@@ -81,5 +81,5 @@ def test_data_in_a_bucket_are_read_from_there(
 
 def test_a_run_is_reproduced(cloud: Cloud, finished: Outcome, sample: Path) -> None:
     run = finished.json["run_id"]
-    found = called("reproduce", run, "--data", sample, "--workspace", cloud.workspace, "--json")
-    assert found.json["same"]
+    result = called("reproduce", run, "--data", sample, "--workspace", cloud.workspace, "--json")
+    assert result.json["same"]

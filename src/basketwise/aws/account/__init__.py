@@ -1,1 +1,1 @@
-"""What a project needs in an account: made, changed, taken away, and who may do so."""
+"""The resources of a project in an account, and the policies to manage and use them."""

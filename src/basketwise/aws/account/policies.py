@@ -1,6 +1,6 @@
-"""IAM policies for people: who provisions a project, and who runs it.
+"""IAM policies for the people who provision and who run a project.
 
-What the jobs themselves may do is in the template, as the execution role.
+The permissions of the jobs are in the template, as the execution role.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def policy(task: Task, names: AwsNames) -> dict[str, Any]:
 
 
 def actions(text: str) -> list[str]:
-    """Return IAM actions; a service is named before the first of its own.
+    """Return IAM actions; a service is named once, with its first action.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
     bucket = names.arn_of("s3", names.bucket)
     pipeline = names.arn(f"pipeline/{pipeline_name(names)}")
     group, versions = f"model-package-group/{names.group}", f"model-package/{names.group}/*"
-    # Jobs, models and endpoint configurations that Basketwise makes begin with "retail-".
+    # Jobs, models and endpoint configurations that Basketwise creates begin with "retail-".
     return [
         _allow(
             "Bucket",
@@ -95,13 +95,13 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
             "sagemaker:DeleteEndpointConfig DeleteModel ListTags",
             [names.arn("model/retail-*"), names.arn("endpoint-config/retail-*")],
         ),
-        # Whatever serves one of our models is to be seen, whoever made it.
+        # Everything that may serve one of Basketwise's models, whoever created it.
         _allow(
             "Serving",
             "sagemaker:DescribeEndpoint DescribeEndpointConfig DescribeModel",
             [names.arn(f"{kind}/*") for kind in ("endpoint", "endpoint-config", "model")],
         ),
-        # These know no resources.
+        # These actions have no resources.
         _allow(
             "Lists",
             "sagemaker:ListEndpointConfigs ListEndpoints ListModelPackages ListModels "
@@ -124,7 +124,7 @@ def _provisioning(names: AwsNames) -> list[dict[str, Any]]:
             "DescribeStackEvents DescribeStacks ExecuteChangeSet",
             names.arn_of("cloudformation", f"stack/{stack}/*"),
         ),
-        # CloudFormation makes the resources with the rights of whoever calls it.
+        # CloudFormation creates the resources with the permissions of its caller.
         _allow(
             "Bucket",
             "s3:CreateBucket DeleteBucket GetAccelerateConfiguration GetAnalyticsConfiguration "

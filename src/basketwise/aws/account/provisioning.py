@@ -1,4 +1,4 @@
-"""What a project needs on AWS, made and changed by one CloudFormation stack."""
+"""A project's resources on AWS, created and changed by one CloudFormation stack."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from basketwise.aws.account.stacks import Change, Changed, change, values
+from basketwise.aws.account.stacks import Change, Changed, change, parameters_of
 from basketwise.aws.names import AwsNames, partition
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.errors import ConfigError
@@ -33,17 +33,14 @@ def stack_name(names: AwsNames) -> str:
 
 
 def owner_tag(names: AwsNames) -> dict[str, str]:
-    """Return the tag that bucket and model package group carry, once the stack has made them."""
+    """Return the tag that the stack gives to the bucket and the model package group."""
     return {"Key": "ManagedBy", "Value": f"basketwise/{stack_name(names)}"}
 
 
 def repository_arn(image_uri: str) -> str:
     """Return the ARN of the ECR repository that an image is in.
 
-    Raises
-    ------
-    ConfigError
-        If it is elsewhere: SageMaker pulls from ECR only.
+    Raises ConfigError if it is elsewhere: SageMaker pulls from ECR only.
 
     Examples
     --------
@@ -66,33 +63,29 @@ def provision(
     names: AwsNames,
     image_uri: str,
     *,
-    agree: Callable[[tuple[Change, ...]], bool],
-    tell: Callable[[str], None],
+    confirm: Callable[[tuple[Change, ...]], bool],
+    report: Callable[[str], None],
     schedule: str | None = None,
 ) -> Changed:
-    """Make or change the stack, exactly as shown, once somebody has agreed.
+    """Create or change the stack, exactly as previewed, after confirmation.
 
-    ``agree`` is shown the changes and not asked if there are none. The role may pull the image of
+    ``confirm`` is called with the changes, if there are any. The role may pull the image of
     ``image_uri`` and no other. ``schedule`` is ``cron(…)`` or ``rate(…)``, UTC; ``off`` for none;
-    None: as it is now.
+    None: unchanged.
 
-    Raises
-    ------
-    ConfigError
-        If the schedule or the image cannot be used.
-    DependencyError
-        If AWS refuses, or a change failed and all were undone.
+    Raises ConfigError if the schedule or the image cannot be used, DependencyError if AWS refuses
+    or a change failed and all were rolled back.
     """
     stack = stack_name(names)
     if schedule is None:
-        schedule = values(cloudformation, stack).get("Schedule", "")
+        schedule = parameters_of(cloudformation, stack).get("Schedule", "")
     parameters = _parameters(names, image_uri, schedule)
-    return change(cloudformation, stack, template(), parameters, agree, tell)
+    return change(cloudformation, stack, template(), parameters, confirm, report)
 
 
 def _parameters(names: AwsNames, image_uri: str, schedule: str) -> dict[str, str]:
-    when = "" if schedule == "off" else schedule
-    if when and not re.fullmatch(r"(cron|rate)\(.+\)", when):
+    expression = "" if schedule == "off" else schedule
+    if expression and not re.fullmatch(r"(cron|rate)\(.+\)", expression):
         raise ConfigError(
             f"{schedule!r} is not a schedule.",
             "Give cron(0 4 ? * MON *), rate(7 days) or 'off'; times are UTC.",
@@ -106,5 +99,5 @@ def _parameters(names: AwsNames, image_uri: str, schedule: str) -> dict[str, str
         "ModelPackageGroupName": names.group,
         "ImageRepositoryArn": repository_arn(image_uri),
         "PipelineName": pipeline_name(names),
-        "Schedule": when,
+        "Schedule": expression,
     }

@@ -1,8 +1,9 @@
-"""Removes a project from AWS; its data only when told so twice."""
+"""Removal of a project from AWS; of its data only after a second confirmation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -23,9 +24,9 @@ def destroy(
     cloudformation: CloudFormationClient,
     sagemaker: SageMakerClient,
     names: AwsNames,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> list[str]:
-    """Remove pipeline, role and schedule, and say what was removed; bucket and versions stay."""
+    """Remove pipeline, role and schedule; return what was removed. Bucket and versions are kept."""
     removed = []
     pipeline, stack = pipeline_name(names), stack_name(names)
     if _removed(
@@ -33,38 +34,34 @@ def destroy(
         lambda: sagemaker.delete_pipeline(PipelineName=pipeline, ClientRequestToken=uuid4().hex),
     ):
         removed.append(f"pipeline {pipeline}")
-    tell(f"Removing the stack {stack}.")
+    report(f"Removing the stack {stack}.")
     if remove(cloudformation, stack):
         removed.append(f"stack {stack}")
     return removed
 
 
-def require_ours(s3: S3Client, sagemaker: SageMakerClient, names: AwsNames, typed: str) -> None:
-    """Refuse to delete data unless its bucket's name was typed and Basketwise made all of it.
+def require_ownership(
+    s3: S3Client, sagemaker: SageMakerClient, names: AwsNames, confirmed: str
+) -> None:
+    """Refuse to delete data unless the bucket's name is confirmed and Basketwise created all of it.
 
-    That is shown by the stack's tag, which bucket and group have.
+    The stack's tag on bucket and group shows that.
     """
-    if typed != names.bucket:
+    if confirmed != names.bucket:
         raise ConfigError(
-            f"Nothing was deleted: {typed!r} is not the bucket's name.",
+            f"Nothing was deleted: {confirmed!r} is not the bucket's name.",
             f"To delete all data, repeat the name: --delete-data --confirm {names.bucket}",
         )
     tag = owner_tag(names)
-    bucket_tags = call(
-        f"read the tags of s3://{names.bucket}",
-        lambda: _tags_of_bucket(s3, names.bucket),
-        Meaning.NO_BUCKET,
-    )
-    group_tags = call(
-        f"read the tags of {names.group}",
-        lambda: _tags_of_group(sagemaker, names.group),
-        Meaning.MISSING,
-    )
-    owned = {f"s3://{names.bucket}": bucket_tags, f"The group {names.group}": group_tags}
-    for what, tags in owned.items():
+    read_tags = partial(_tags_of_bucket, s3, names.bucket)
+    bucket_tags = call(f"read the tags of s3://{names.bucket}", read_tags, Meaning.NO_BUCKET)
+    read_group_tags = partial(_tags_of_group, sagemaker, names.group)
+    group_tags = call(f"read the tags of {names.group}", read_group_tags, Meaning.MISSING)
+    tags_by_name = {f"s3://{names.bucket}": bucket_tags, f"The group {names.group}": group_tags}
+    for what, tags in tags_by_name.items():
         if tags is not None and tag not in tags:
             raise ConfigError(
-                f"Nothing was deleted: {what} was not made by 'basketwise aws provision'.",
+                f"Nothing was deleted: {what} was not created by 'basketwise aws provision'.",
                 f"It lacks the tag {tag['Key']}={tag['Value']}; delete it by hand if it is yours.",
             )
 
@@ -73,26 +70,23 @@ def delete_data(
     s3: S3Client,
     sagemaker: SageMakerClient,
     names: AwsNames,
-    typed: str,
-    tell: Callable[[str], None],
+    confirmed: str,
+    report: Callable[[str], None],
 ) -> list[str]:
     """Delete all model versions and every version of every object, then group and bucket.
 
-    If AWS refuses, what was deleted before stays deleted, and the same call goes on.
+    If AWS refuses, the same call continues with what is left.
     """
-    require_ours(s3, sagemaker, names, typed)
+    require_ownership(s3, sagemaker, names, confirmed)
     deleted = []
-    versions = call(
-        f"delete the versions of {names.group}",
-        lambda: _empty_group(sagemaker, names.group),
-        Meaning.MISSING,
-    )
+    empty = partial(_empty_group, sagemaker, names.group)
+    versions = call(f"delete the versions of {names.group}", empty, Meaning.MISSING)
     if versions is not None and _removed(
         f"delete the group {names.group}",
         lambda: sagemaker.delete_model_package_group(ModelPackageGroupName=names.group),
     ):
         deleted.append(f"model package group {names.group} ({versions} versions)")
-    tell(f"Emptying s3://{names.bucket}.")
+    report(f"Emptying s3://{names.bucket}.")
     objects = call(
         f"empty s3://{names.bucket}", lambda: _empty_bucket(s3, names.bucket), Meaning.NO_BUCKET
     )
@@ -139,7 +133,7 @@ def _empty_bucket(s3: S3Client, bucket: str) -> int:
             raise DependencyError(
                 f"s3://{bucket}/{failed[0]['Key']} could not be deleted "
                 f"({failed[0].get('Code')}), and {len(failed) - 1} more.",
-                "Fix the permission, then start the same command again; it goes on.",
+                "Fix the permission, then run the same command again; it continues.",
             )
         count += len(entries)
     return count

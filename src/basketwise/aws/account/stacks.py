@@ -1,10 +1,11 @@
-"""CloudFormation stacks: changes shown before they are made, and followed to their end."""
+"""CloudFormation stacks: previewing changes, making them, and waiting for their end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import sleep, time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,9 +31,10 @@ POLL_SECONDS, LIMIT_SECONDS = 5.0, 1800.0
 class Change:
     """One line of a preview.
 
-    The action is ``Add``, ``Modify``, ``Remove`` or ``Import`` (it exists already, and is taken
-    over); the resource is its type, ``AWS::S3::Bucket``; the name is the template's, with the real
-    one in brackets once it has one. What is replaced is, or may be, made anew, without its content.
+    The action is ``Add``, ``Modify``, ``Remove`` or ``Import`` (it exists already and is
+    adopted); the resource is its type, ``AWS::S3::Bucket``; the name is the template's, followed by
+    the physical name in brackets, if any. ``replaced``: it is, or may be, recreated, without its
+    content.
     """
 
     action: str
@@ -41,15 +43,15 @@ class Change:
     replaced: bool = False
 
     def __str__(self) -> str:
-        again = "  (may be made anew)" if self.replaced else ""
-        return f"{self.action:<8}{self.resource:<35}{self.name}{again}"
+        note = "  (may be recreated)" if self.replaced else ""
+        return f"{self.action:<8}{self.resource:<35}{self.name}{note}"
 
 
 class Changed(NamedTuple):
     """Changes to a stack, in CloudFormation's order, and whether they were made."""
 
     changes: tuple[Change, ...]
-    done: bool
+    applied: bool
 
 
 def status(cloudformation: CloudFormationClient, stack: str) -> str:
@@ -58,7 +60,7 @@ def status(cloudformation: CloudFormationClient, stack: str) -> str:
     return described["StackStatus"] if described else NO_STACK
 
 
-def values(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
+def parameters_of(cloudformation: CloudFormationClient, stack: str) -> dict[str, str]:
     """Return the parameters that a stack was last given; empty if there is no stack."""
     described = _described(cloudformation, stack)
     parameters = described.get("Parameters", []) if described else []
@@ -70,17 +72,17 @@ def change(
     stack: str,
     template: str,
     parameters: Mapping[str, str],
-    agree: Callable[[tuple[Change, ...]], bool],
-    tell: Callable[[str], None],
+    confirm: Callable[[tuple[Change, ...]], bool],
+    report: Callable[[str], None],
 ) -> Changed:
-    """Show what a template would change, and make the changes if somebody agrees.
+    """Preview what a template would change, and make the changes if ``confirm`` agrees.
 
-    If one of them fails, CloudFormation undoes the others. What was worked out and not made is
-    removed at the end, and so is the empty stack that CloudFormation makes for the purpose.
+    If one of them fails, CloudFormation rolls back the others. An unused preview is removed at the
+    end, and so is the empty stack that CloudFormation creates for it.
     """
     before = status(cloudformation, stack)
     _require_changeable(stack, before)
-    # A first attempt that fails leaves nothing that would be in the way of a second.
+    # A creation that fails leaves nothing that would block the next one.
     on_failure: Any = {"OnStackFailure": "DELETE"} if before in NEW else {}
     with translated(f"preview the changes to the stack {stack}"):
         created = cloudformation.create_change_set(
@@ -92,17 +94,17 @@ def change(
                 {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
             ],
             Capabilities=["CAPABILITY_NAMED_IAM"],
-            # What an earlier stack left behind on purpose is taken over, not an obstacle.
+            # Resources that an earlier stack retained are adopted.
             ImportExistingResources=True,
             **on_failure,
         )
     arn, stack_id = created["Id"], created["StackId"]
     try:
-        changes = _worked_out(cloudformation, arn, stack_id)
-        agreed = bool(changes) and agree(changes)
-        if agreed:
-            _apply(cloudformation, arn, stack_id, tell)
-        return Changed(changes, agreed)
+        changes = _preview(cloudformation, arn, stack_id)
+        confirmed = bool(changes) and confirm(changes)
+        if confirmed:
+            _apply(cloudformation, arn, stack_id, report)
+        return Changed(changes, confirmed)
     finally:
         with suppress(DependencyError), translated("remove the preview"):
             after = status(cloudformation, stack_id)
@@ -113,13 +115,13 @@ def change(
 
 
 def remove(cloudformation: CloudFormationClient, stack: str) -> bool:
-    """Remove a stack and wait; what its template says to retain stays. False if there was none."""
+    """Remove a stack and wait; retained resources are kept. False if there was none."""
     described = _described(cloudformation, stack)
     if described is None:
         return False
     with translated(f"remove the stack {stack}"):
         cloudformation.delete_stack(StackName=described["StackId"])
-    end = settled(cloudformation, described["StackId"])
+    end = wait_for_stack(cloudformation, described["StackId"])
     if end not in {"DELETE_COMPLETE", NO_STACK}:
         raise DependencyError(
             f"The stack {stack} could not be removed ({end}).",
@@ -128,16 +130,16 @@ def remove(cloudformation: CloudFormationClient, stack: str) -> bool:
     return True
 
 
-def settled(cloudformation: CloudFormationClient, stack: str) -> str:
-    """Wait until a stack is not being changed; return its status then."""
+def wait_for_stack(cloudformation: CloudFormationClient, stack: str) -> str:
+    """Wait until a stack is no longer being changed; return its status."""
     now = ""
     for _ in _polls():
         now = status(cloudformation, stack)
         if not now.endswith("_IN_PROGRESS"):
             return now
     raise DependencyError(
-        f"The stack is still at {now} after {LIMIT_SECONDS / 60:.0f} minutes.",
-        "CloudFormation goes on by itself; look at the stack's events in its console.",
+        f"The stack is still in status {now} after {LIMIT_SECONDS / 60:.0f} minutes.",
+        "CloudFormation continues by itself; its console shows the stack's events.",
     )
 
 
@@ -157,11 +159,8 @@ def failures(cloudformation: CloudFormationClient, stack: str) -> list[str]:
 
 
 def _described(cloudformation: CloudFormationClient, stack: str) -> StackTypeDef | None:
-    answer = call(
-        f"describe the stack {stack}",
-        lambda: cloudformation.describe_stacks(StackName=stack),
-        Meaning.MISSING,
-    )
+    describe = partial(cloudformation.describe_stacks, StackName=stack)
+    answer = call(f"describe the stack {stack}", describe, Meaning.MISSING)
     return answer["Stacks"][0] if answer else None
 
 
@@ -174,17 +173,17 @@ def _polls() -> Iterator[None]:
 
 
 def _apply(
-    cloudformation: CloudFormationClient, arn: str, stack_id: str, tell: Callable[[str], None]
+    cloudformation: CloudFormationClient, arn: str, stack_id: str, report: Callable[[str], None]
 ) -> None:
     with translated("change the stack"):
         cloudformation.execute_change_set(
             ChangeSetName=arn, StackName=stack_id, RetainExceptOnCreate=True
         )
-    tell("CloudFormation is at work, and goes on should this command be stopped.")
-    end = settled(cloudformation, stack_id)
+    report("CloudFormation is making the changes, and continues if this command is stopped.")
+    end = wait_for_stack(cloudformation, stack_id)
     if end not in SUCCEEDED:
         raise DependencyError(
-            f"The stack could not be changed ({end}); what had been changed was undone.",
+            f"The stack could not be changed ({end}); all changes were rolled back.",
             "\n".join(failures(cloudformation, stack_id))
             or "CloudFormation gives no reason; its console shows the stack's events.",
         )
@@ -196,17 +195,15 @@ def _require_changeable(stack: str, now: str) -> None:
     if now.endswith("_IN_PROGRESS"):
         raise DependencyError(
             f"The stack {stack} is being changed already ({now}).",
-            "Wait until that has ended, then start the same command again.",
+            "Wait until the change has ended, then run the same command again.",
         )
     raise DependencyError(
-        f"The stack {stack} cannot be changed: it is at {now}.",
-        "Remove it with 'basketwise aws destroy' (data stays), then provision again.",
+        f"The stack {stack} cannot be changed: its status is {now}.",
+        "Remove it with 'basketwise aws destroy' (data are kept), then provision again.",
     )
 
 
-def _worked_out(
-    cloudformation: CloudFormationClient, arn: str, stack_id: str
-) -> tuple[Change, ...]:
+def _preview(cloudformation: CloudFormationClient, arn: str, stack_id: str) -> tuple[Change, ...]:
     paginator = cloudformation.get_paginator("describe_change_set")
     for _ in _polls():
         with translated("read the changes"):
@@ -221,9 +218,11 @@ def _worked_out(
                 return ()
             raise DependencyError(
                 f"CloudFormation cannot make these changes: {reason}",
-                "Fix what it names, then start the same command again.",
+                "Fix the cause, then run the same command again.",
             )
-    raise DependencyError("CloudFormation did not work out the changes.", "Try again later.")
+    raise DependencyError(
+        "CloudFormation did not finish the preview of the changes in time.", "Try again later."
+    )
 
 
 def _change(described: Mapping[str, Any]) -> Change:

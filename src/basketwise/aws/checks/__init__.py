@@ -1,1 +1,1 @@
-"""What is checked before a run, each finding with how to fix it."""
+"""Checks before a run, each result with how to fix it."""

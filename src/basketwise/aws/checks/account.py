@@ -30,7 +30,7 @@ def unknown(name: str, error: BasketwiseError) -> Check:
 
 
 def region(config: Config) -> Generator[Check, None, str]:
-    """Find the region of the jobs; empty if there is none, or nothing to ask AWS with."""
+    """Find the region of the jobs; empty if there is none, or boto3 is not installed."""
     if find_spec("boto3") is None:
         yield Check("boto3", "failed", "AWS needs the package boto3.", f"Install it: {INSTALL}", 3)
         yield _skipped("the checks of AWS", "boto3")
@@ -46,7 +46,7 @@ def region(config: Config) -> Generator[Check, None, str]:
 
 
 def account(config: Config, region: str, location: str) -> Generator[Check, None, AwsNames | None]:
-    """Find whose credentials these are, and so what everything is called; None without any."""
+    """Identify the account of the credentials; return its names, None without credentials."""
     try:
         with translated("identify the account"):
             identity = clients.client("sts", config.aws).get_caller_identity()
@@ -59,7 +59,7 @@ def account(config: Config, region: str, location: str) -> Generator[Check, None
 
 
 def bucket(config: Config, names: AwsNames) -> Generator[Check, None, bool]:
-    """Check the bucket itself; returns whether there is one to look into."""
+    """Check the bucket itself; returns whether its contents can be checked."""
     try:
         s3 = clients.client("s3", config.aws)
         with translated(f"read the region of the bucket {names.bucket}"):
@@ -69,7 +69,7 @@ def bucket(config: Config, names: AwsNames) -> Generator[Check, None, bool]:
             yield unknown("bucket", error)
             return meaning_of(error) is Meaning.DENIED
         text = f"There is no bucket {names.bucket}."
-        fix = "'basketwise aws provision' makes it; or correct --workspace or aws.bucket."
+        fix = "'basketwise aws provision' creates it; or correct --workspace or aws.bucket."
         yield Check("bucket", "failed", text, fix, error.exit_code)
         yield _skipped("workspace, versioning, raw, silver, gold, artifacts", "a bucket")
         return False
@@ -84,7 +84,7 @@ def bucket(config: Config, names: AwsNames) -> Generator[Check, None, bool]:
 
 
 def region_of(constraint: str | None) -> str:
-    """Return the region that S3 means by a bucket's location; the oldest ones have other names.
+    """Return the region of a bucket's location; the oldest ones have other names.
 
     Examples
     --------
@@ -106,11 +106,11 @@ def _versioning(s3: S3Client, names: AwsNames) -> Check:
     with translated(f"read the versioning of {names.bucket}"):
         status = s3.get_bucket_versioning(Bucket=names.bucket).get("Status")
     if status == "Enabled":
-        return Check("versioning", "ok", "overwritten and deleted objects can be brought back")
+        return Check("versioning", "ok", "overwritten and deleted objects can be restored")
     return Check(
         "versioning",
         "warning",
-        f"{names.bucket} keeps no old versions: what is overwritten is gone.",
+        f"{names.bucket} keeps no old versions: overwritten objects are lost.",
         "'basketwise aws provision' turns versioning on for a bucket of its own; for another: aws "
         f"s3api put-bucket-versioning --bucket {names.bucket} --versioning-configuration "
         "Status=Enabled",
@@ -128,22 +128,22 @@ def _prefix(s3: S3Client, names: AwsNames, prefix: str) -> Check:
         count, size = len(objects), sum(listed.size for listed in objects.values())
         text = f"{'at least ' if count == most else ''}{count:,} files, {size / 1e6:,.1f} MB"
         return Check(prefix, "ok", f"{uri} contains {text}")
-    state = "is there" if objects else "is empty; the first run fills it"
+    state = "contains files" if objects else "is empty; the first run fills it"
     return Check(prefix, "ok", f"{uri} {state}")
 
 
 def group(config: Config, names: AwsNames) -> Check:
     """Check the model package group."""
-    from basketwise.aws.registry.calls import group_is_there
+    from basketwise.aws.registry.calls import group_exists
 
     def check() -> Check:
-        if group_is_there(clients.client("sagemaker", config.aws), names.group):
-            return Check("group", "ok", f"{names.group} is there")
+        if group_exists(clients.client("sagemaker", config.aws), names.group):
+            return Check("group", "ok", f"{names.group} exists")
         return Check(
             "group",
             "warning",
             f"There is no model package group {names.group} yet.",
-            "'basketwise aws provision' makes it. So does the first run, of a user that may "
+            "'basketwise aws provision' creates it. So does the first run, if its user may call "
             "sagemaker:CreateModelPackageGroup.",
         )
 

@@ -32,7 +32,7 @@ def examine(location: str, config: Config, data: str | None) -> Iterator[Check]:
         location = names.uri().rstrip("/")
     workspace = None
     try:
-        # Nothing is asked of AWS yet: this finds an invalid address.
+        # No request is made yet: this finds an invalid address.
         workspace = open_workspace(location, config.aws)
     except BasketwiseError as error:
         yield failure("workspace", error)

@@ -1,4 +1,4 @@
-"""How many machines an account may use at once: none at all in many a new account."""
+"""Quotas of instances: many new accounts may use none at all."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from basketwise.errors import BasketwiseError
 
 
 class Use(NamedTuple):
-    """What instances are used for: a check, and the name of its quota in AWS's list.
+    """A use of instances: its check, and the name of its quota in AWS's list.
 
-    ``needed`` says whether the next run needs it, ``otherwise`` what to do instead of asking for
-    more.
+    ``needed`` says whether the next run needs it, ``alternative`` what to do instead of requesting
+    an increase.
     """
 
     check: str
     quota: str
     needed: bool
-    otherwise: str
+    alternative: str
 
 
 def quotas(config: Config, region: str) -> Iterator[Check]:
@@ -34,7 +34,7 @@ def quotas(config: Config, region: str) -> Iterator[Check]:
     except BasketwiseError as error:
         yield unknown("quotas", error)
         return
-    yield from (_judged(use, listed.get(use.quota), region) for use in uses)
+    yield from (_quota_check(use, listed.get(use.quota), region) for use in uses)
 
 
 def _uses(aws: AwsConfig) -> list[Use]:
@@ -59,24 +59,24 @@ def _listed(client: Any, names: set[str]) -> dict[str, Mapping[str, Any]]:
         for page in pages:
             quotas |= {q["QuotaName"]: q for q in page["Quotas"] if q.get("QuotaName") in names}
             if len(quotas) == len(names):
-                # There are thousands; the rest is of no interest.
+                # There are thousands of others.
                 break
     return quotas
 
 
-def _judged(use: Use, quota: Mapping[str, Any] | None, region: str) -> Check:
-    """Say whether there is room for one job at least."""
+def _quota_check(use: Use, quota: Mapping[str, Any] | None, region: str) -> Check:
+    """Check that a quota allows at least one job."""
     if quota is None:
         text = f"AWS lists no quota '{use.quota}' in {region}."
-        fix = f"Check the name of the instance; or {use.otherwise}."
+        fix = f"Check the name of the instance type; or {use.alternative}."
         return Check(use.check, "warning", text, fix)
     text = f"{use.quota}: {quota['Value']:g} at once"
     if quota["Value"] >= 1:
         return Check(use.check, "ok", text)
     fix = (
-        "Ask for an increase to 1: aws service-quotas request-service-quota-increase --service-code"
+        "Request an increase to 1: aws service-quotas request-service-quota-increase --service-code"
         f" sagemaker --quota-code {quota['QuotaCode']} --desired-value 1 --region {region}"
     )
     if use.needed:
-        return Check(use.check, "failed", text, f"{fix}\nOr {use.otherwise}.", exit_code=3)
+        return Check(use.check, "failed", text, f"{fix}\nOr {use.alternative}.", exit_code=3)
     return Check(use.check, "warning", f"{text}; not needed with aws.spot as it is", fix)

@@ -1,4 +1,4 @@
-"""What the role of the jobs must be allowed, and whether it is: IAM's simulator says so."""
+"""The permissions that the role of the jobs needs, checked with IAM's simulator."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 FIX = (
-    "'basketwise aws provision' makes a role that may do all of it; "
-    "of a role of your own, allow these actions on these resources."
+    "'basketwise aws provision' creates a role with all of them; "
+    "for a role of your own, allow these actions on these resources."
 )
 
 WRITTEN = ("silver", "gold", "artifacts", "checkpoints")
@@ -44,7 +44,7 @@ class Need(NamedTuple):
 
 
 def needs(names: AwsNames, repository: str) -> list[Need]:
-    """Return what is done under the execution role: all that the template's role is allowed.
+    """Return the permissions of the execution role, which are those of the template's role.
 
     The ``repository`` of the image is given by its ARN; empty, it is left out.
     """
@@ -82,33 +82,33 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
 
 
 def rights(iam: IAMClient, config: Config, names: AwsNames) -> Check:
-    """Have IAM work out what the role may not do."""
+    """Check with IAM which permissions the role lacks."""
     repository = ""
-    # An image that no job can pull is a check of its own.
+    # An image that no job can pull has a check of its own.
     with suppress(ConfigError):
         repository = repository_arn(image_of(config.aws, names.region))
     jobs: list[str] = []
     pipeline: list[str] = []
-    abroad: list[str] = []
+    unknown: list[str] = []
     for need in needs(names, repository):
-        foreign = need.resource == repository and names.account_id not in repository
+        is_foreign = need.resource == repository and names.account_id not in repository
         for result in _simulated(iam, names.role_arn, need):
-            own = own_policies_allow(result) if foreign else False
-            if result["EvalDecision"] == "allowed" or own:
+            own_allows = own_policies_allow(result) if is_foreign else False
+            if result["EvalDecision"] == "allowed" or own_allows:
                 continue
-            told = abroad if own is None else pipeline if need.by_pipeline else jobs
-            told.append(f"{result['EvalActionName']} on {need.resource}")
+            lacking = unknown if own_allows is None else pipeline if need.by_pipeline else jobs
+            lacking.append(f"{result['EvalActionName']} on {need.resource}")
     if jobs:
-        text = f"The role may not: {', '.join(jobs + pipeline)}."
+        text = f"The role lacks permissions: {', '.join(jobs + pipeline)}."
         return Check("rights", "failed", text, FIX, 3)
     if pipeline:
-        text = "The role may do what jobs do; what only the pipeline does, not: "
+        text = "The role lacks permissions that only the pipeline needs: "
         return Check("rights", "warning", f"{text}{', '.join(pipeline)}.", FIX)
-    if abroad:
-        text = f"IAM does not say whether the role may: {', '.join(abroad)}."
-        hint = "The image belongs to another account, which may allow it. The first job shows it."
+    if unknown:
+        text = f"IAM cannot tell whether the role has these permissions: {', '.join(unknown)}."
+        hint = "The image belongs to another account, which may allow it. The first job will show."
         return Check("rights", "warning", text, hint)
-    return Check("rights", "ok", "the role may do what jobs and pipeline do")
+    return Check("rights", "ok", "the role has the permissions of jobs and pipeline")
 
 
 def _simulated(iam: IAMClient, role_arn: str, need: Need) -> Sequence[Mapping[str, Any]]:
@@ -117,7 +117,7 @@ def _simulated(iam: IAMClient, role_arn: str, need: Need) -> Sequence[Mapping[st
         for key, value in need.context.items()
     ]
     with translated(f"simulate the policies of {role_arn}"):
-        # Every action is judged on every resource, so each kind of resource is asked about apart.
+        # Every action is checked on every resource, so each kind of resource needs a request.
         answer = iam.simulate_principal_policy(
             PolicySourceArn=role_arn,
             ActionNames=actions(need.actions),
@@ -128,10 +128,10 @@ def _simulated(iam: IAMClient, role_arn: str, need: Need) -> Sequence[Mapping[st
 
 
 def own_policies_allow(result: Mapping[str, Any]) -> bool | None:
-    """Whether the role's own policies allow something in another account; None: not told.
+    """Whether the role's own policies allow something in another account; None: unknown.
 
     The simulator does not know the policies of another account's resources, and counts that as
-    a refusal. Its details tell the two apart.
+    a denial. Its details distinguish the two.
 
     Examples
     --------
@@ -139,8 +139,8 @@ def own_policies_allow(result: Mapping[str, Any]) -> bool | None:
     ...                                             "Resource Policy": "implicitDeny"}})
     True
     """
-    told: dict[str, str] = dict(result.get("EvalDecisionDetails") or {})
+    decisions: dict[str, str] = dict(result.get("EvalDecisionDetails") or {})
     for of_resource in result.get("ResourceSpecificResults") or ():
-        told |= of_resource.get("EvalDecisionDetails") or {}
-    own = {decision for source, decision in told.items() if "iam" in source.lower()}
-    return own == {"allowed"} if own else None
+        decisions |= of_resource.get("EvalDecisionDetails") or {}
+    own_allows = {decision for source, decision in decisions.items() if "iam" in source.lower()}
+    return own_allows == {"allowed"} if own_allows else None

@@ -1,9 +1,10 @@
-"""The role that jobs run under: whether it is there, and whether SageMaker may assume it."""
+"""The role of the jobs: whether it exists, and whether SageMaker may assume it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Literal
 
 from basketwise.aws import clients
@@ -18,37 +19,34 @@ from basketwise.errors import BasketwiseError
 SERVICE = "sagemaker.amazonaws.com"
 ASSUME = "sts:AssumeRole"
 
-MAKE = "'basketwise aws provision' makes such a role; or set aws.role_arn to another one."
+ROLE_HINT = "'basketwise aws provision' creates such a role; or set aws.role_arn to another one."
 FIX = (
     f"Let its trust policy allow {ASSUME} to the service {SERVICE}; "
-    "'basketwise aws provision' makes a role that does."
+    "'basketwise aws provision' creates a role that does."
 )
 
-Met = Literal["yes", "no", "unclear"]
+Holds = Literal["yes", "no", "unclear"]
 
 
 def role(config: Config, names: AwsNames) -> Iterator[Check]:
-    """Check the role, and what it may do."""
+    """Check the role and its permissions."""
     iam = clients.client("iam", config.aws)
-    # A path may stand before the name.
+    # A path may precede the name.
     name = names.role_arn.rpartition("/")[2]
     try:
-        answer = call(
-            f"read the role {names.role_arn}",
-            lambda: iam.get_role(RoleName=name),
-            Meaning.MISSING,
-        )
+        read = partial(iam.get_role, RoleName=name)
+        answer = call(f"read the role {names.role_arn}", read, Meaning.MISSING)
     except BasketwiseError as error:
         yield unknown("role", error)
     else:
         if answer is None:
             text = f"There is no role {names.role_arn}."
-            yield Check("role", "failed", text, MAKE, exit_code=3)
+            yield Check("role", "failed", text, ROLE_HINT, exit_code=3)
             return
         described: Any = answer["Role"]
         if described["Arn"] != names.role_arn:
             # Of another account, or of another path.
-            text = f"There is no role {names.role_arn} here, but {described['Arn']}."
+            text = f"There is no role {names.role_arn} in this account, only {described['Arn']}."
             yield Check("role", "failed", text, "Set aws.role_arn to a role of this account.")
             return
         state, text = trust(described["AssumeRolePolicyDocument"], names.account_id)
@@ -58,9 +56,9 @@ def role(config: Config, names: AwsNames) -> Iterator[Check]:
 
 
 def trust(policy: Mapping[str, Any], account_id: str) -> tuple[State, str]:
-    """Judge by its trust policy whether SageMaker may assume a role for an account.
+    """Check by its trust policy whether SageMaker may assume a role for an account.
 
-    It is ``warning`` where that rests on conditions that are not judged here.
+    The state is ``warning`` if that depends on conditions that are not evaluated here.
 
     Examples
     --------
@@ -68,16 +66,16 @@ def trust(policy: Mapping[str, Any], account_id: str) -> tuple[State, str]:
     ...                      "Action": "sts:AssumeRole"}}, "123456789012")
     ('ok', 'SageMaker may assume it')
     """
-    effects: dict[str, set[Met]] = {"Allow": set(), "Deny": set()}
-    for statement in _several(policy.get("Statement", [])):
+    effects: dict[str, set[Holds]] = {"Allow": set(), "Deny": set()}
+    for statement in _as_list(policy.get("Statement", [])):
         if _covers_sagemaker(statement):
-            met = _met(statement.get("Condition", {}), account_id)
-            effects[str(statement.get("Effect"))].add(met)
+            holds = _holds(statement.get("Condition", {}), account_id)
+            effects[str(statement.get("Effect"))].add(holds)
     allowed, denied = effects["Allow"], effects["Deny"]
     if "yes" in denied:
-        return "failed", "SageMaker is denied to assume it"
+        return "failed", "SageMaker is denied permission to assume it"
     if "unclear" in denied or ("unclear" in allowed and "yes" not in allowed):
-        return "warning", "SageMaker may assume it on conditions that are not judged here"
+        return "warning", "SageMaker may assume it under conditions that are not evaluated here"
     if "yes" in allowed:
         return "ok", "SageMaker may assume it"
     if "no" in allowed:
@@ -87,25 +85,25 @@ def trust(policy: Mapping[str, Any], account_id: str) -> tuple[State, str]:
 
 def _covers_sagemaker(statement: Mapping[str, Any]) -> bool:
     principal = statement.get("Principal", {})
-    services = _several(principal.get("Service", [])) if isinstance(principal, Mapping) else []
-    actions = _several(statement.get("Action", []))
+    services = _as_list(principal.get("Service", [])) if isinstance(principal, Mapping) else []
+    actions = _as_list(statement.get("Action", []))
     return SERVICE in services and any(
         fnmatchcase(ASSUME.lower(), str(action).lower()) for action in actions
     )
 
 
-def _met(conditions: Mapping[str, Mapping[str, Any]], account_id: str) -> Met:
-    """Judge conditions on the account; SageMaker's own requests decide all others."""
-    judged: Met = "yes"
+def _holds(conditions: Mapping[str, Mapping[str, Any]], account_id: str) -> Holds:
+    """Evaluate conditions on the account; all others depend on SageMaker's own requests."""
+    result: Holds = "yes"
     for operator, keys in conditions.items():
         for key, expected in keys.items():
             if key.lower() != "aws:sourceaccount" or operator not in {"StringEquals", "StringLike"}:
-                judged = "unclear"
-            elif not any(fnmatchcase(account_id, str(item)) for item in _several(expected)):
+                result = "unclear"
+            elif not any(fnmatchcase(account_id, str(item)) for item in _as_list(expected)):
                 return "no"
-    return judged
+    return result
 
 
-def _several(value: Any) -> list[Any]:
-    """Return a list, whether one or several were written."""
+def _as_list(value: Any) -> list[Any]:
+    """Return a list; a policy may have a single value instead of one."""
     return value if isinstance(value, list) else [value]

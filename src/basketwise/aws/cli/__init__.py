@@ -1,4 +1,4 @@
-"""``basketwise aws …``: the same job on Amazon SageMaker."""
+"""``basketwise aws …``: runs on Amazon SageMaker."""
 
 from __future__ import annotations
 

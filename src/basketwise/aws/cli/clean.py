@@ -1,4 +1,4 @@
-"""``basketwise aws clean``: what runs left behind, listed, then removed."""
+"""``basketwise aws clean``: listing and removing leftovers of runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from basketwise.aws.cli.asking import YES, asked, require_terminal, settings, tell
+from basketwise.aws.cli.session import YES, confirmed, require_terminal, settings, to_stderr
 from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
 from basketwise.report.numbers import size
@@ -15,7 +15,7 @@ from basketwise.report.numbers import size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from basketwise.aws.cleaning.leftovers import Leftover
+    from basketwise.aws.cleanup.leftovers import Leftover
 
 
 @click.command()
@@ -25,96 +25,98 @@ if TYPE_CHECKING:
     default=30,
     show_default=True,
     metavar="DAYS",
-    help="Leave what has changed within so many days.",
+    help="Keep what has changed within this many days.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @YES
 @common
 def clean(older_than: int, dry_run: bool, yes: bool, common: Common) -> None:
-    """Remove what runs left behind; never what an approved or pending version needs."""
-    from basketwise.aws.cleaning import removing as cleaning
+    """Remove leftovers of runs; never what an approved or pending version needs."""
+    from basketwise.aws.cleanup import removal
 
     if not (yes or dry_run):
-        require_terminal("--yes, or --dry-run to see only what would go")
-    now, age = moment(), timedelta(days=older_than)
+        require_terminal("--yes, or --dry-run to see only what would be removed")
+    now, age = current_time(), timedelta(days=older_than)
     config, names = settings(common)
-    target = cleaning.open_target(names, config)
-    leftovers = cleaning.removable(target, now, age)
+    target = removal.open_target(names, config)
+    leftovers = removal.removable(target, now, age)
     if not common.as_json:
         _show(leftovers, now, older_than, err=False)
     elif not (yes or dry_run):
         _show(leftovers, now, older_than, err=True)
-    done = cleaning.Cleaned()
-    if leftovers and not dry_run and (yes or asked("Remove them?")):
+    result = removal.Cleaned()
+    if leftovers and not dry_run and (yes or confirmed("Remove them?")):
 
-        def report(left: Leftover) -> None:
-            (tell if common.as_json else click.echo)(f"removed   {_named(left)}")
+        def report(leftover: Leftover) -> None:
+            (to_stderr if common.as_json else click.echo)(f"removed   {_label(leftover)}")
 
-        done = cleaning.clean(target, leftovers, now, age, report)
+        result = removal.clean(target, leftovers, now, age, report)
     if common.as_json:
         print_json(
             {
                 "older_than_days": older_than,
                 "left_over": [
                     {
-                        "kind": left.kind,
-                        "name": left.name,
-                        "age_days": (now - left.since).days,
-                        "bytes": left.size,
-                        "why": left.why,
+                        "kind": leftover.kind,
+                        "name": leftover.name,
+                        "age_days": (now - leftover.since).days,
+                        "bytes": leftover.size,
+                        "why": leftover.why,
                     }
-                    for left in leftovers
+                    for leftover in leftovers
                 ],
-                "removed": [left.name for left in done.removed],
-                "spared": [left.name for left in done.spared],
-                "bytes_removed": sum(left.size for left in done.removed),
-                "restorable_days": cleaning.RESTORABLE_DAYS,
+                "removed": [leftover.name for leftover in result.removed],
+                "spared": [leftover.name for leftover in result.skipped],
+                "bytes_removed": sum(leftover.size for leftover in result.removed),
+                "restorable_days": removal.RESTORABLE_DAYS,
             }
         )
         return
-    for left in done.spared:
-        click.echo(f"kept      {_named(left)}: it is needed again")
-    if done.removed:
-        click.echo(f"Removed {_sum(done.removed)}.")
+    for leftover in result.skipped:
+        click.echo(f"kept      {_label(leftover)}: it is needed again")
+    if result.removed:
+        click.echo(f"Removed {_total(result.removed)}.")
     elif leftovers:
         click.echo("Nothing was removed.")
 
 
-def moment() -> datetime:
-    """Return the time that ages are counted from."""
+def current_time() -> datetime:
+    """Return the time from which ages are counted."""
     return datetime.now(UTC)
 
 
 def _show(leftovers: list[Leftover], now: datetime, older_than: int, *, err: bool) -> None:
-    from basketwise.aws.cleaning.removing import RESTORABLE_DAYS
+    from basketwise.aws.cleanup.removal import RESTORABLE_DAYS
 
     if not leftovers:
-        click.echo(f"Nothing that is older than {older_than} days may go.", err=err)
+        click.echo(f"There are no leftovers older than {older_than} days.", err=err)
         return
-    width = max(len(_shown(left)) for left in leftovers)
-    click.echo(f"{'kind':<17}{'name':<{width}}{'days':>6}{'size':>9}  why it may go", err=err)
-    for left in leftovers:
-        taken = size(left.size) if left.keys else "–"
-        row = f"{left.kind:<17}{_shown(left):<{width}}{(now - left.since).days:>6}{taken:>9}"
-        click.echo(f"{row}  {left.why}", err=err)
-    click.echo(f"{_sum(leftovers)}, older than {older_than} days.", err=err)
+    width = max(len(_display_name(leftover)) for leftover in leftovers)
+    click.echo(f"{'kind':<17}{'name':<{width}}{'days':>6}{'size':>9}  reason", err=err)
+    for leftover in leftovers:
+        name, days = _display_name(leftover), (now - leftover.since).days
+        taken = size(leftover.size) if leftover.keys else "–"
+        row = f"{leftover.kind:<17}{name:<{width}}{days:>6}{taken:>9}  {leftover.why}"
+        click.echo(row, err=err)
+    click.echo(f"{_total(leftovers)}, older than {older_than} days.", err=err)
     click.echo(
-        f"The bucket of 'basketwise aws provision' keeps deleted objects for {RESTORABLE_DAYS} "
-        "days; until then\nthey can be brought back, and are paid for. Models and endpoint "
-        "configs cannot.",
+        f"A bucket of 'basketwise aws provision' keeps deleted objects for {RESTORABLE_DAYS} days; "
+        "until then\nthey can be restored, and are billed. Models and endpoint configs cannot be "
+        "restored.",
         err=err,
     )
 
 
-def _shown(left: Leftover) -> str:
-    return f"{left.name}/" if left.keys else left.name
+def _display_name(leftover: Leftover) -> str:
+    return f"{leftover.name}/" if leftover.keys else leftover.name
 
 
-def _named(left: Leftover) -> str:
-    return f"{_shown(left)}  {size(left.size)}" if left.keys else f"{left.kind} {left.name}"
+def _label(leftover: Leftover) -> str:
+    name = _display_name(leftover)
+    return f"{name}  {size(leftover.size)}" if leftover.keys else f"{leftover.kind} {name}"
 
 
-def _sum(leftovers: Sequence[Leftover]) -> str:
+def _total(leftovers: Sequence[Leftover]) -> str:
     # The size of a resource is 0.
-    total, count = sum(left.size for left in leftovers), len(leftovers)
-    return f"{count} {'thing' if count == 1 else 'things'}, {size(total)} ({total:,} bytes)"
+    total, count = sum(leftover.size for leftover in leftovers), len(leftovers)
+    return f"{count} {'item' if count == 1 else 'items'}, {size(total)} ({total:,} bytes)"

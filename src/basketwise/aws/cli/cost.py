@@ -1,4 +1,4 @@
-"""What a run's jobs took and cost, for people and as JSON."""
+"""Run time and cost of a run's jobs, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Cost(NamedTuple):
-    """Seconds that are paid for, share of the training's that spot saved, and about how much."""
+    """Billed seconds, share of the training's that spot saved, and estimated cost in USD."""
 
     billable_seconds: float
     spot_saving: float
@@ -21,7 +21,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(jobs: Sequence[tuple[Kind, JobState]], usd_per_hour: float) -> Cost:
-    """Add up the jobs of a run; what a job does not tell counts as 0.
+    """Add up the jobs of a run; missing values count as 0.
 
     Examples
     --------
@@ -33,17 +33,17 @@ def cost_of(jobs: Sequence[tuple[Kind, JobState]], usd_per_hour: float) -> Cost:
     (190.0, 0.7, 0.0063)
     """
     billable = sum(job.billable_seconds or 0 for _, job in jobs)
-    trained = [job for kind, job in jobs if kind == "Training"]
-    worked = sum(job.seconds or 0 for job in trained)
-    paid = sum(job.billable_seconds or 0 for job in trained)
-    return Cost(billable, 1 - paid / worked if worked else 0.0, billable / 3600 * usd_per_hour)
+    training = [job for kind, job in jobs if kind == "Training"]
+    seconds = sum(job.seconds or 0 for job in training)
+    billed = sum(job.billable_seconds or 0 for job in training)
+    return Cost(billable, 1 - billed / seconds if seconds else 0.0, billable / 3600 * usd_per_hour)
 
 
 def cost_document(jobs: Sequence[tuple[Kind, JobState]], config: Config) -> dict[str, Any]:
     """Return all jobs of a run, and what they cost together."""
     cost = cost_of(jobs, config.aws.usd_per_hour)
     return {
-        "jobs": [{"kind": kind, **vars(state)} for kind, state in jobs],
+        "jobs": [{"kind": kind, **vars(state), "place": state.output_uri} for kind, state in jobs],
         "billable_seconds": cost.billable_seconds,
         "spot_saving": round(cost.spot_saving, 4),
         "estimated_usd": round(cost.usd, 4),

@@ -1,4 +1,4 @@
-"""``basketwise aws pipeline …``: the same job as a SageMaker Pipeline."""
+"""``basketwise aws pipeline …``: runs as a SageMaker Pipeline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import uuid4
 import click
 
 from basketwise.aws import clients
-from basketwise.aws.cli.asking import settings, tell
+from basketwise.aws.cli.session import settings, to_stderr
 from basketwise.cli.options import Common, common, program, reporter
 from basketwise.cli.output import print_json
 
@@ -21,44 +21,44 @@ if TYPE_CHECKING:
 
 @click.group()
 def pipeline() -> None:
-    """Make, start and inspect the SageMaker Pipeline."""
+    """Create, start and inspect the SageMaker Pipeline."""
 
 
 @pipeline.command()
 @click.option("--dry-run", is_flag=True, help="Print the definition, and change nothing.")
 @common
 def upsert(dry_run: bool, common: Common) -> None:
-    """Make the pipeline, or change it to what the settings say."""
-    from basketwise.aws.requests.pipeline import sent
+    """Create the pipeline, or update it to match the settings."""
+    from basketwise.aws.requests.pipeline import definition_text
     from basketwise.aws.running import pipelines
 
     config, names = settings(common)
     if dry_run:
-        print_json(json.loads(sent(names, config)))
+        print_json(json.loads(definition_text(names, config)))
         return
     if config.aws.image == "prebuilt":
         from basketwise.aws.requests.entry import CODE
-        from basketwise.aws.sending.code import send_code
+        from basketwise.aws.uploads.code import upload_code
 
         with reporter().stage("code") as log:
-            send_code(clients.client("s3", config.aws), names, log.tick)
+            upload_code(clients.client("s3", config.aws), names, log.tick)
             log.finish(names.uri(CODE))
-    made = pipelines.upsert(clients.client("sagemaker", config.aws), names, config)
+    result = pipelines.upsert(clients.client("sagemaker", config.aws), names, config)
     if common.as_json:
-        print_json({"pipeline": made.name, "arn": made.arn, "action": made.action})
+        print_json({"pipeline": result.name, "arn": result.arn, "action": result.action})
         return
-    done = "is as it should be" if made.action == "unchanged" else f"is {made.action}"
-    click.echo(f"The pipeline {made.name} {done}.")
-    click.echo(f"  arn     {made.arn}")
+    outcome = "is up to date" if result.action == "unchanged" else f"is {result.action}"
+    click.echo(f"The pipeline {result.name} {outcome}.")
+    click.echo(f"  arn     {result.arn}")
     click.echo(f"  next    {program()} aws pipeline start --wait")
 
 
 @pipeline.command()
-@click.option("--name", default="", metavar="RUN", help="Name of the run. Default: by the time.")
+@click.option("--name", default="", metavar="RUN", help="Name of the run. Default: after the time.")
 @click.option("--wait", is_flag=True, help="Follow the steps to the end; exit with 3 if it fails.")
 @common
 def start(name: str, wait: bool, common: Common) -> None:
-    """Start the pipeline on what is below raw/."""
+    """Start the pipeline on the files below raw/."""
     from basketwise.aws.running import executions, pipelines
     from basketwise.run.workspace import RUN_FORMAT
 
@@ -68,22 +68,22 @@ def start(name: str, wait: bool, common: Common) -> None:
     run_id = name or f"{datetime.now(UTC).strftime(RUN_FORMAT)}-{uuid4().hex[:4]}"
     started = pipelines.start(sagemaker, s3, names, config, run_id)
     if started.other_settings:
-        tell(
-            "The pipeline was made with other settings, and runs with those. To bring these: "
+        to_stderr(
+            "The pipeline was created with other settings, and runs with those. To update it: "
             f"{program()} aws pipeline upsert"
         )
     document: dict[str, Any] = dataclasses.asdict(started)
     if not common.as_json:
-        done = "is started" if started.started else "was started before; nothing was started now"
-        click.echo(f"The execution {started.run_id} {done}.")
+        outcome = "is started" if started.started else "exists already; nothing was started"
+        click.echo(f"The execution {started.run_id} {outcome}.")
         click.echo(f"  arn     {started.arn}")
         click.echo(f"  files   {names.uri('artifacts', started.run_id)}")
     if wait:
         logs, poll = clients.client("logs", config.aws), config.aws.poll_seconds
         try:
-            ended = executions.follow(sagemaker, logs, started.arn, tell, poll=poll)
+            ended = executions.follow(sagemaker, logs, started.arn, to_stderr, poll=poll)
         except KeyboardInterrupt:
-            tell(f"It goes on by itself. See {program()} aws pipeline status {started.run_id}")
+            to_stderr(f"It continues. See {program()} aws pipeline status {started.run_id}")
             raise
         document["execution"] = _document(ended)
         if not common.as_json:
@@ -115,6 +115,7 @@ def _document(execution: Execution) -> dict[str, Any]:
     document = dataclasses.asdict(execution)
     for step in document["steps"]:
         del step["log_group"]
+        step["made"] = step.pop("arn")
         if step["seconds"] is not None:
             step["seconds"] = round(step["seconds"], 1)
     return document
@@ -123,9 +124,9 @@ def _document(execution: Execution) -> dict[str, Any]:
 def _print(execution: Execution) -> None:
     click.echo(f"{execution.name}  {execution.status}  started {execution.started}")
     for step in execution.steps:
-        took = "" if step.seconds is None else f"{step.seconds:,.0f} s"
-        took = "cached" if step.cached else took
-        click.echo(f"  {step.name:<10}{step.status:<11}{took:>9}  {step.made}".rstrip())
+        duration = "" if step.seconds is None else f"{step.seconds:,.0f} s"
+        duration = "cached" if step.cached else duration
+        click.echo(f"  {step.name:<10}{step.status:<11}{duration:>9}  {step.arn}".rstrip())
         if step.reason:
             click.echo(f"    {step.reason}")
     if execution.reason and not any(step.reason for step in execution.steps):

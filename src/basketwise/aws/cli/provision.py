@@ -1,4 +1,4 @@
-"""``basketwise aws provision``, ``destroy``, ``policy``: what a project needs, made and removed."""
+"""``basketwise aws provision``, ``destroy``, ``policy``: the resources of a project."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from basketwise.aws import clients
-from basketwise.aws.cli.asking import YES, asked, require_terminal, settings, tell
+from basketwise.aws.cli.session import YES, confirmed, require_terminal, settings, to_stderr
 from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
 from basketwise.errors import InputError
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
 @click.option(
     "--schedule",
     metavar="WHEN",
-    help="Start the pipeline at cron(…) or rate(…), UTC; 'off' for never. Default: as it is now.",
+    help="Start the pipeline at cron(…) or rate(…), UTC; 'off' for never. Default: unchanged.",
 )
 @YES
 @common
 def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) -> None:
-    """Make or change bucket, role, model package group and schedule."""
+    """Create or change bucket, role, model package group and schedule."""
     from basketwise.aws.account import provisioning
     from basketwise.aws.images import image_of
 
     config, names = settings(common)
-    agreed = yes or dry_run
+    skip_prompt = yes or dry_run
 
-    def agree(changes: tuple[Change, ...]) -> bool:
+    def confirm_changes(changes: tuple[Change, ...]) -> bool:
         if not common.as_json:
             for change in changes:
                 click.echo(str(change))
-        return not dry_run and (agreed or asked("Make these changes?"))
+        return not dry_run and (skip_prompt or confirmed("Make these changes?"))
 
-    if not agreed:
-        require_terminal("--yes, or --dry-run to see them only")
+    if not skip_prompt:
+        require_terminal("--yes, or --dry-run to see the changes only")
     stack = provisioning.stack_name(names)
     result = provisioning.provision(
         clients.client("cloudformation", config.aws),
         names,
         image_of(config.aws, names.region),
-        agree=agree,
-        tell=tell,
+        confirm=confirm_changes,
+        report=to_stderr,
         schedule=schedule,
     )
     if common.as_json:
@@ -57,12 +57,12 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
             {
                 "stack": stack,
                 "changes": [vars(change) for change in result.changes],
-                "done": result.done,
+                "done": result.applied,
                 "bucket": names.bucket,
                 "group": names.group,
             }
         )
-    elif result.done:
+    elif result.applied:
         click.echo(f"The stack {stack} is ready.")
         click.echo(f"  workspace   s3://{names.bucket}")
         click.echo(f"  role        {names.role_arn}")
@@ -70,7 +70,7 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
     elif result.changes:
         click.echo("Nothing was changed.")
     else:
-        click.echo(f"The stack {stack} is as it should be.")
+        click.echo(f"The stack {stack} is up to date.")
 
 
 @click.command()
@@ -92,26 +92,29 @@ def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
     if delete_data and not confirm:
         require_terminal(f"--confirm {names.bucket}")
         click.echo(
-            f"All data in s3://{names.bucket} and all versions of {names.group} go.", err=True
+            f"All data in s3://{names.bucket} and all versions of {names.group} will be deleted.",
+            err=True,
         )
         confirm = click.prompt("Type the bucket's name to delete them", err=True)
     s3, sagemaker = clients.client("s3", config.aws), clients.client("sagemaker", config.aws)
     if delete_data:
-        # Before anything goes: a wrong name must leave everything as it is.
-        removal.require_ours(s3, sagemaker, names, confirm)
-    if not (yes or asked(f"Remove the stack {names.project}-{names.environment}?")):
+        # Before anything is removed: a wrong name must leave everything as it is.
+        removal.require_ownership(s3, sagemaker, names, confirm)
+    if not (yes or confirmed(f"Remove the stack {names.project}-{names.environment}?")):
         click.echo("Nothing was removed.", err=True)
         return
-    removed = removal.destroy(clients.client("cloudformation", config.aws), sagemaker, names, tell)
+    removed = removal.destroy(
+        clients.client("cloudformation", config.aws), sagemaker, names, to_stderr
+    )
     if delete_data:
-        removed += removal.delete_data(s3, sagemaker, names, confirm, tell)
+        removed += removal.delete_data(s3, sagemaker, names, confirm, to_stderr)
     if common.as_json:
         print_json({"removed": removed, "data_deleted": delete_data})
         return
-    for name in removed or ["nothing: none of it was there"]:
+    for name in removed or ["nothing: none of it exists"]:
         click.echo(f"removed   {name}")
     if not delete_data:
-        click.echo(f"kept      s3://{names.bucket}, {names.group}, if they were there")
+        click.echo(f"kept      s3://{names.bucket}, {names.group}, if they exist")
 
 
 @click.command()

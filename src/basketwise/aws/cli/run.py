@@ -13,8 +13,8 @@ from uuid import uuid4
 import click
 
 from basketwise.aws import clients
-from basketwise.aws.cli.asking import asked, settings, tell
 from basketwise.aws.cli.cost import cost_document, print_cost
+from basketwise.aws.cli.session import confirmed, settings, to_stderr
 from basketwise.cli.options import FORCE_OPTION, Common, common, program, reporter, typed_command
 from basketwise.cli.output import print_json, print_next, print_summary, run_document
 from basketwise.cli.run import overrides
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     metavar="PATH|s3://…",
-    help="Raw files: they are uploaded, unless they are in the bucket. Needed, but with --resume.",
+    help="Raw files; uploaded unless they are in the bucket. Required without --resume.",
 )
 @click.option("--name", metavar="RUN", help="Name of the run. Default: after the time.")
-@click.option("--resume", is_flag=True, help="Pick up the latest run, or the one of --name.")
+@click.option("--resume", is_flag=True, help="Resume the latest run, or the one of --name.")
 @click.option("--split", metavar="NAME", help="time, stratified or customer.")
 @click.option("--models", metavar="NAME", help="One candidate to train, instead of all.")
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
@@ -53,8 +53,8 @@ def run(
     force: bool,
     common: Common,
 ) -> None:
-    """Run the main job on SageMaker: upload, jobs, evaluation, registry, export."""
-    from basketwise.aws.sending.raw import require_bucket
+    """Run all stages on SageMaker: upload, jobs, evaluation, registry, export."""
+    from basketwise.aws.uploads.raw import require_bucket
     from basketwise.run.context import Context
     from basketwise.run.pipeline import run_all
     from basketwise.run.workspace import open_workspace
@@ -65,17 +65,17 @@ def run(
     if resume:
         if data or split or models or force:
             raise InputError(
-                "A run that is picked up keeps its data and settings.",
+                "A resumed run keeps its data and settings.",
                 "Omit --data, --split, --models and --force, or start a new run.",
             )
-        record, config = _earlier(workspace, name, config)
+        record, config = _resumed(workspace, name, config)
     else:
         record = _new(workspace, name, data, config, force=force)
-    shown = reporter()
-    platform = _platform(names, workspace, record, config, shown.say)
-    shown.say(f"{record.run_id} in {workspace.storage.location}")
-    anew = bool(record.nonce) and record.run_id not in workspace.runs()
-    context = Context(workspace, config, platform, shown, typed_command(), anew)
+    progress = reporter()
+    platform = _platform(names, workspace, record, config, progress.say)
+    progress.say(f"{record.run_id} in {workspace.storage.location}")
+    force_stages = bool(record.nonce) and record.run_id not in workspace.runs()
+    context = Context(workspace, config, platform, progress, typed_command(), force_stages)
     with _resumable(platform, workspace):
         result = run_all(record.path if resume else record.data, context, record.run_id)
     jobs = platform.all_jobs()
@@ -92,35 +92,35 @@ def run(
 def _new(
     workspace: Workspace, name: str | None, data: str | None, config: Config, *, force: bool
 ) -> RunRecord:
-    from basketwise.aws.running.runs import RunRecord, name_of_run, read
+    from basketwise.aws.running.runs import RunRecord, read, run_name
     from basketwise.provenance import code_hash
 
     if not data:
         raise InputError("No data are given.", "Give --data PATH, or --resume for a started run.")
     now = datetime.now(UTC)
-    run_id = name_of_run(name) if name else workspace.new_run(now)
+    run_id = run_name(name) if name else workspace.new_run(now)
     earlier = read(workspace.storage, run_id)
-    anew = uuid4().hex if force else ""
+    nonce = uuid4().hex if force else ""
     return RunRecord(
         run_id=run_id,
         data=data,
         path=data if "://" in data else str(Path(data).expanduser().absolute()),
         started_at=now.isoformat(timespec="seconds"),
         code=code_hash(),
-        # The same run, started twice, is one run.
-        nonce=earlier.nonce if earlier and not force else anew,
+        # The same run started twice is one run.
+        nonce=earlier.nonce if earlier and not force else nonce,
         config=config.recorded(),
     )
 
 
-def _earlier(workspace: Workspace, name: str | None, config: Config) -> tuple[RunRecord, Config]:
+def _resumed(workspace: Workspace, name: str | None, config: Config) -> tuple[RunRecord, Config]:
     from basketwise.aws.running import runs
 
     storage = workspace.storage
-    record = runs.read(storage, runs.name_of_run(name)) if name else runs.latest(storage)
+    record = runs.read(storage, runs.run_name(name)) if name else runs.latest(storage)
     if record is None:
         raise InputError(
-            f"There is no run {name!r} to pick up." if name else "There is no run to pick up.",
+            f"There is no run {name!r} to resume." if name else "There is no run to resume.",
             f"Start one: {program()} aws run --data PATH",
         )
     return record, runs.settings_of(record, config)
@@ -131,11 +131,11 @@ def _platform(
     workspace: Workspace,
     record: RunRecord,
     config: Config,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> SageMakerPlatform:
     from basketwise.aws.platform import SageMakerPlatform
     from basketwise.aws.running.attempts import digest_of
-    from basketwise.aws.running.runs import begin
+    from basketwise.aws.running.runs import record_start
 
     return SageMakerPlatform(
         sagemaker=clients.client("sagemaker", config.aws),
@@ -144,10 +144,10 @@ def _platform(
         names=names,
         storage=workspace.storage,
         run_id=record.run_id,
-        tell=say,
+        report=report,
         poll=config.aws.poll_seconds,
         nonce=record.nonce,
-        on_start=lambda inputs: begin(
+        on_start=lambda inputs: record_start(
             workspace.storage, record.model_copy(update={"inputs": digest_of(inputs=dict(inputs))})
         ),
     )
@@ -155,8 +155,8 @@ def _platform(
 
 @contextmanager
 def _resumable(platform: SageMakerPlatform, workspace: Workspace) -> Iterator[None]:
-    """Say how to resume a run that is cut off; ask what is to become of its job."""
-    again = (
+    """Say how to resume an interrupted run; offer to stop its job."""
+    command = (
         f"{program()} aws run --resume --name {platform.run_id} "
         f"--workspace {workspace.storage.location}"
     )
@@ -166,29 +166,29 @@ def _resumable(platform: SageMakerPlatform, workspace: Workspace) -> Iterator[No
         if not platform.started:
             raise
         raise KeyboardInterrupt(
-            f"{_asked_to_stop(platform)}Pick the run up with:\n  {again}"
+            f"{_offer_to_stop(platform)}Resume the run with:\n  {command}"
         ) from error
     except DependencyError as error:
         if not platform.started:
             raise
-        _, job = platform.current or ("", "")
-        goes_on = f"The job {job} may go on by itself. " if job else ""
-        hint = f"{error.hint}\n{goes_on}Then pick the run up with:\n  {again}".lstrip("\n")
+        _, job = platform.current_job or ("", "")
+        still_running = f"The job {job} may continue by itself. " if job else ""
+        hint = f"{error.hint}\n{still_running}Then resume the run with:\n  {command}".lstrip("\n")
         raise DependencyError(error.headline, hint) from error
 
 
-def _asked_to_stop(platform: SageMakerPlatform) -> str:
-    """Ask whether the running job is to be stopped; return what became of it."""
-    if platform.current is None:
+def _offer_to_stop(platform: SageMakerPlatform) -> str:
+    """Ask whether to stop the running job; return what happens to it."""
+    if platform.current_job is None:
         return ""
-    _, job = platform.current
+    _, job = platform.current_job
     if sys.stdin.isatty():
         try:
-            if asked(f"\nThe job {job} goes on by itself. Stop it?"):
+            if confirmed(f"\nThe job {job} continues by itself. Stop it?"):
                 platform.stop()
-                return f"{job} is asked to stop; what it has finished is kept. "
+                return f"{job} was asked to stop; its checkpoints are kept. "
         except click.Abort:
-            tell("")
+            to_stderr("")
         except BasketwiseError as error:
-            tell(str(error))
-    return f"{job} goes on. "
+            to_stderr(str(error))
+    return f"{job} continues. "

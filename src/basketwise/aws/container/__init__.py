@@ -1,1 +1,1 @@
-"""What runs in a container on SageMaker: the stages behind its contract of folders and names."""
+"""The stages in a container on SageMaker, behind its contract of folders and names."""

@@ -22,7 +22,7 @@ STOPPED = 128 + signal.SIGTERM
 
 
 def main() -> int:
-    """Run one command; what goes wrong is left where SageMaker looks for it.
+    """Run one command; report a failure where SageMaker looks for it.
 
     Returns
     -------
@@ -47,12 +47,12 @@ def main() -> int:
     return 0
 
 
-def leave_when_told() -> None:
-    """Let SIGTERM end the process at once, whatever it is doing.
+def exit_on_sigterm() -> None:
+    """End the process at once on SIGTERM, whatever it is doing.
 
-    The first process of a container is not ended by signals that it does not handle, and Python
-    handles them between two steps of the main thread only, which may be minutes apart in a library.
-    So a thread waits for it. Checkpoints are whole at any time; there is nothing to say goodbye to.
+    The first process of a container ignores signals that it does not handle, and Python handles
+    them only between two steps of the main thread, which may be minutes apart in a library. So a
+    thread waits for it. Checkpoints are complete at any time; there is nothing to clean up.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
@@ -64,6 +64,6 @@ def leave_when_told() -> None:
 
 
 if __name__ == "__main__":
-    # Before anything is imported that starts threads: they inherit what is blocked.
-    leave_when_told()
+    # Before anything is imported that starts threads: they inherit the blocked signals.
+    exit_on_sigterm()
     sys.exit(main())

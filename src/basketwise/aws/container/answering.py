@@ -1,6 +1,6 @@
 """One request to an endpoint: baskets in, their classes and probabilities out.
 
-A request's lines go the way that a batch's files go: through the same cleaning, to the same scorer.
+The lines of a request take the same path as the files of a batch: the same cleaning and scoring.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL, PREDICTED, PROBABI
 from basketwise.tables import read_table
 
 BODY = "body.csv"
-"""What messages call a request's lines."""
+"""Name of a request's lines in messages."""
 
 JSON, CSV = "application/json", "text/csv"
 CONTENT_TYPES = (JSON, CSV)
@@ -37,7 +37,7 @@ _FORM = (
 
 @dataclass(frozen=True)
 class Request:
-    """Some baskets' lines: one row per line, every value as text, neither typed nor judged yet."""
+    """Some baskets' lines: one row per line, every value as text, neither typed nor checked yet."""
 
     lines: pl.DataFrame
     baskets: tuple[str | int, ...] | None
@@ -74,7 +74,7 @@ def read_request(body: bytes, content_type: str) -> Request:
     body : bytes
         ``application/json``: ``{"baskets": [{"basket_id": …, "lines": [{column: value, …}]}]}``;
         ``text/csv``: raw lines with a header. The columns are those of raw till lines, in any case;
-        the label is not needed, and not looked at.
+        the label is not needed, and ignored.
     content_type : str
         As in the header.
 
@@ -86,7 +86,7 @@ def read_request(body: bytes, content_type: str) -> Request:
     kind = media_type(content_type)
     if kind is None:
         raise InputError(
-            f"The content type {content_type!r} is not read.",
+            f"The content type {content_type!r} is not supported.",
             f"Send {' or '.join(CONTENT_TYPES)}, in UTF-8.",
         )
     return _from_csv(body) if kind == CSV else _from_json(body)
@@ -99,7 +99,7 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
     -------
     dict
         ``predictions``: one object per basket, ``basket_id, predicted_sensitivity, p_low,
-        p_medium, p_high``; as they were asked for, of CSV in the order of weeks and ids.
+        p_medium, p_high``; in the order of the request, for CSV in the order of weeks and ids.
         ``rejected``: refused lines by reason. ``unscored``, for JSON: ids of baskets without any
         line that can be used.
 
@@ -108,7 +108,7 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
     InputError
         If a required column is absent, or no line can be used.
     """
-    judged = clean(
+    checked = clean(
         request.lines,
         model.rules,
         source=BODY,
@@ -116,16 +116,16 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
         malformed=request.malformed,
         decimal_comma=request.decimal_comma,
     )
-    cleaned = settle(judged, model.rules)
+    cleaned = settle(checked, model.rules)
     if cleaned.lines.is_empty():
         raise none_usable(cleaned.rejected.height, cleaned.reasons)
     table = model.score(cleaned.lines)
     rows = {str(row[KEY]): row for row in table.select(KEY, PREDICTED, *PROBABILITIES).to_dicts()}
-    asked = tuple(rows) if request.baskets is None else request.baskets
-    scored = [rows[str(basket)] | {KEY: basket} for basket in asked if str(basket) in rows]
+    ids = tuple(rows) if request.baskets is None else request.baskets
+    scored = [rows[str(basket)] | {KEY: basket} for basket in ids if str(basket) in rows]
     document: dict[str, Any] = {"predictions": scored, "rejected": cleaned.reasons}
     if request.baskets is not None:
-        document["unscored"] = [basket for basket in asked if str(basket) not in rows]
+        document["unscored"] = [basket for basket in ids if str(basket) not in rows]
     return document
 
 
@@ -144,12 +144,12 @@ def _from_json(body: bytes) -> Request:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InputError(f"The body is not JSON: {error}.", _FORM) from error
-    given = document.get("baskets") if isinstance(document, dict) else None
-    if not isinstance(given, list) or not given:
+    entries = document.get("baskets") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or not entries:
         raise InputError("The body is not an object with a list of 'baskets'.", _FORM)
     rows: list[dict[str, str | None]] = []
     baskets: dict[str, str | int] = {}
-    for number, basket in enumerate(given, start=1):
+    for number, basket in enumerate(entries, start=1):
         key = _id(basket, number)
         if str(key) in baskets:
             raise InputError(f"Basket {number} has the same id as an earlier one: {key!r}.", _FORM)
@@ -204,7 +204,7 @@ def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict
 
 
 def _text(value: Any, where: str) -> str | None:
-    """Write a value as it would stand in a raw file."""
+    """Return a value as it would be written in a raw file."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):

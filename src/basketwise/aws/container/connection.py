@@ -1,4 +1,4 @@
-"""One connection to an endpoint: what is asked over HTTP, and what is refused."""
+"""One HTTP connection to an endpoint: reading its requests, refusing invalid ones."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from basketwise.aws.container.answering import (
 )
 from basketwise.errors import DependencyError, InputError
 
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 """Seconds that a connection may be silent, and that a body may take."""
 
-PIECE = 65_536
+CHUNK = 65_536
 LINGER = 5.0
 MAX_LINGER = 64 * 2**20
-"""Seconds and bytes for which a refused body is still taken in, see :meth:`Connection._linger`."""
+"""Seconds and bytes for which a refused body is still read, see :meth:`Connection._linger`."""
 
-NO_SUCH_PATH = "There is only /ping and /invocations."
+NO_SUCH_PATH = "The only paths are /ping and /invocations."
 
 
 class RefusedError(Exception):
@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 
 class Served(Protocol):
-    """What answers."""
+    """The server of a connection."""
 
     limit: int
 
@@ -53,20 +53,20 @@ class Connection(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "Basketwise", ""
-    timeout = PATIENCE
+    timeout = TIMEOUT_SECONDS
     server: Served  # type: ignore[assignment]
 
     def do_GET(self) -> None:
         """Answer ``/ping``."""
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            # A body that nobody reads would be taken for the next request.
+            # An unread body would be parsed as the next request.
             self.close_connection = True
         if self.path.partition("?")[0] != "/ping":
             self._refuse(HTTPStatus.NOT_FOUND, NO_SUCH_PATH)
         elif self.server.is_healthy():
             self._send(HTTPStatus.OK, b"{}\n")
         else:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded that scores.")
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "No working model is loaded.")
 
     def do_POST(self) -> None:
         """Answer ``/invocations``."""
@@ -94,17 +94,17 @@ class Connection(BaseHTTPRequestHandler):
             raise RefusedError(HTTPStatus.NOT_FOUND, NO_SUCH_PATH)
         hint = f"Send {' or '.join(CONTENT_TYPES)}, in UTF-8, not compressed."
         if media_type(content_type) is None:
-            headline = f"The content type {content_type!r} is not read."
+            headline = f"The content type {content_type!r} is not supported."
             raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, headline, hint)
         coding = self.headers.get("Content-Encoding", "identity")
         if coding.lower() != "identity":
-            headline = f"The content encoding {coding!r} is not read."
+            headline = f"The content encoding {coding!r} is not supported."
             raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, headline, hint)
         lengths = set(self.headers.get_all("Content-Length", []))
         if "Transfer-Encoding" in self.headers or not lengths:
             raise RefusedError(
                 HTTPStatus.LENGTH_REQUIRED,
-                "The request does not say how long it is.",
+                "The request does not state its length.",
                 "Send a Content-Length, and the body in one piece.",
             )
         text = lengths.pop()
@@ -121,26 +121,26 @@ class Connection(BaseHTTPRequestHandler):
     def _body(self, length: int) -> bytes:
         if self.headers.get("Expect", "").lower() == "100-continue":
             super().handle_expect_100()
-        body, until = bytearray(), time.monotonic() + self.timeout
+        body, deadline = bytearray(), time.monotonic() + self.timeout
         while len(body) < length:
-            piece = self.rfile.read1(min(length - len(body), PIECE))
-            if not piece:
+            chunk = self.rfile.read1(min(length - len(body), CHUNK))
+            if not chunk:
                 raise RefusedError(HTTPStatus.BAD_REQUEST, "The body ends too early.")
-            body += piece
-            if time.monotonic() > until:
+            body += chunk
+            if time.monotonic() > deadline:
                 raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, "The body takes too long.")
         return bytes(body)
 
     def handle_expect_100(self) -> bool:
-        """Let the client wait until it is known whether its body is wanted."""
+        """Let the client wait until its headers are checked."""
         return True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what is no request that is known here."""
+        """Refuse a malformed or unknown request."""
         self._refuse(HTTPStatus(code), message or HTTPStatus(code).phrase)
 
     def _refuse(self, status: HTTPStatus, headline: str, hint: str = "") -> None:
-        # What is left of a body that was not read would be taken for the next request.
+        # The rest of an unread body would be parsed as the next request.
         self.close_connection = True
         self._send(status, refusal(headline, hint))
 
@@ -156,25 +156,25 @@ class Connection(BaseHTTPRequestHandler):
             self._linger()
 
     def _linger(self) -> None:
-        """Take in what still comes, for a moment.
+        """Read what still arrives, for a moment.
 
-        Closed with unread bytes, a connection is reset, and the answer may never be seen.
+        A connection that is closed with unread bytes is reset, and the response may be lost.
         """
-        left, until = MAX_LINGER, time.monotonic() + LINGER
+        remaining, deadline = MAX_LINGER, time.monotonic() + LINGER
         try:
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(1.0)
-            while left > 0 and time.monotonic() < until:
-                received = len(self.connection.recv(PIECE))
+            while remaining > 0 and time.monotonic() < deadline:
+                received = len(self.connection.recv(CHUNK))
                 if not received:
                     return
-                left -= received
+                remaining -= received
         except OSError:
             return
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Tell of requests on stderr, but not of the pings that come every few seconds."""
+        """Log requests to stderr, except for the pings that come every few seconds."""
         if not getattr(self, "path", "").startswith("/ping"):
             text = "".join(sign if sign.isprintable() else "?" for sign in format % args)
             click.echo(text, err=True)

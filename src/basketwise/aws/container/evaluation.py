@@ -25,15 +25,15 @@ REGISTRAR = "SageMaker"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Judge what a training job left.
+    """Evaluate the model of a training job.
 
     ``--gold-path`` contains the gold files, ``--model-path`` the ``model.tar.gz`` that SageMaker
-    packed of the training's model folder, or its files. ``--output-path`` gets what a local run
-    leaves under ``artifacts``: the training's files, the report, the deployable ``model.tar.gz``;
+    made of the training's model folder, or its files. ``--output-path`` gets what a local run
+    writes to ``artifacts``: the training's files, the report, the deployable ``model.tar.gz``;
     and ``evaluation.json``. ``--run-id --command --data`` are for the report.
     """
     options = _parser().parse_args(arguments)
-    from basketwise.aws.registry.document import OURS, document_bytes
+    from basketwise.aws.registry.document import SUBMISSION, document_bytes
     from basketwise.evaluation.champion import NotSeen
     from basketwise.evaluation.stage import run_evaluation
     from basketwise.registry.submission import submission
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
         # What the registry reads of a version that a pipeline registers with this document.
         submitted = submission(options.run_id, options.output_path, report)
         registered = json.loads(document_bytes(submitted, at=datetime.now(UTC), who=REGISTRAR))
-        document[OURS] = registered[OURS]
+        document[SUBMISSION] = registered[SUBMISSION]
     text = json.dumps(document, indent=2, allow_nan=False)
     (options.output_path / EVALUATION_FILE).write_text(text, encoding="utf-8")
     click.echo(
@@ -79,18 +79,18 @@ def evaluation_document(report: Any) -> dict[str, Any]:
 
 
 def _parser() -> layout.Parser:
-    inside = layout.base() / "processing"
+    mount = layout.base() / "processing"
     parser = layout.Parser("evaluate", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--gold-path", type=Path, default=inside / "gold")
-    parser.add_argument("--model-path", type=Path, default=inside / "model")
-    parser.add_argument("--output-path", type=Path, default=inside / "output")
+    parser.add_argument("--gold-path", type=Path, default=mount / "gold")
+    parser.add_argument("--model-path", type=Path, default=mount / "model")
+    parser.add_argument("--output-path", type=Path, default=mount / "output")
     for name in ("run-id", "command", "data"):
         parser.add_argument(f"--{name}", default="")
     return parser
 
 
 def _copy_training(trained: Path, folder: Path) -> None:
-    """Copy a training's files to where it is judged."""
+    """Copy a training's files to where it is evaluated."""
     if (trained / ARCHIVE).is_file():
         extract(trained / ARCHIVE, folder, dotted=True)
         return

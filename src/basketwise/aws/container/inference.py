@@ -25,11 +25,11 @@ ANYTHING = ("", "*/*", "application/*")
 
 @dataclass(frozen=True)
 class Refused:
-    """Why a request is refused; handed from function to function, for the last one to give.
+    """Why a request is refused; passed from function to function, and returned by the last one.
 
-    Whatever a function raises, AWS's scikit-learn image makes a 500 of it, and says nothing of the
-    reason. What the last one gives, unless it is a pair, goes on to Flask as it is; and Flask
-    answers with any WSGI application (PEP 3333). This is one.
+    AWS's scikit-learn image turns every exception into a 500 without the reason. It passes what the
+    last function returns, unless that is a pair, to Flask, and Flask answers with any WSGI
+    application (PEP 3333). This is one.
     """
 
     status: HTTPStatus

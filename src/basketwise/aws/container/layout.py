@@ -1,4 +1,4 @@
-"""Where SageMaker puts things into a container, and where it looks for them afterwards."""
+"""Folders of a container on SageMaker: where inputs are, and where it expects outputs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MAX_REASON = 1024
 """Characters of a failure that SageMaker shows."""
 
 INTERVAL = 10.0
-"""Seconds between two lines about the same piece of work: each is stored in CloudWatch."""
+"""Seconds between two lines about the same task: each is stored in CloudWatch."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads a job's arguments; a wrong one is an error like any other."""
+    """Reads a job's arguments; a wrong one is a ConfigError."""
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments."""
@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def base() -> Path:
-    """Return the folder that all others are in; AWS's toolkit lets it be moved for trials."""
+    """Return the root of all folders; AWS's toolkit allows another one for tests."""
     return Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
 
 
@@ -39,19 +39,19 @@ def channel(name: str) -> Path:
 
 
 def model_dir() -> Path:
-    """Return where a training leaves its model, and where an endpoint finds it."""
+    """Return where a training writes its model, and where an endpoint reads it."""
     return Path(os.environ.get("SM_MODEL_DIR") or base() / "model")
 
 
 def output_data_dir() -> Path:
-    """Return where a training leaves what is not the model."""
+    """Return where a training writes its other files."""
     return Path(os.environ.get("SM_OUTPUT_DATA_DIR") or base() / "output" / "data")
 
 
 def report_failure(reason: str) -> None:
-    """Leave a reason where SageMaker takes the job's from, and on stderr.
+    """Write a reason to where SageMaker reads that of a job, and to stderr.
 
-    A training job's is taken from ``output/failure``, a processing job's from ``output/message``.
+    A training job's is read from ``output/failure``, a processing job's from ``output/message``.
     """
     click.echo(reason, err=True)
     try:
@@ -66,12 +66,12 @@ def report_failure(reason: str) -> None:
 
 def ticker() -> Tick:
     """Return a callable that reports progress on stderr, in plain lines, not too often."""
-    told: dict[str, float] = {}
+    last_reported: dict[str, float] = {}
 
     def tick(what: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if done == total or now - told.get(what, -INTERVAL) >= INTERVAL:
-            told[what] = now
+        if done == total or now - last_reported.get(what, -INTERVAL) >= INTERVAL:
+            last_reported[what] = now
             click.echo(f"{what} {done}/{total}", err=True)
 
     return tick

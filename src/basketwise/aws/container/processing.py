@@ -17,10 +17,10 @@ from basketwise.settings import load_config
 def main(arguments: Sequence[str]) -> None:
     """Clean the raw files of one folder, and make features in another.
 
-    ``--input-path`` contains the raw files; below ``--output-path`` come ``silver`` and ``gold``;
-    ``--bucket-name`` is where SageMaker takes them to. ``--silver-path`` contains clean lines that
-    are there already: then only ``gold`` is made. ``--source`` says where the raw files were, for
-    the record. Settings come from the environment.
+    ``--input-path`` contains the raw files; ``silver`` and ``gold`` are written below
+    ``--output-path``; ``--bucket-name`` is where SageMaker uploads them. ``--silver-path`` contains
+    lines that are clean already: then only ``gold`` is made. ``--source`` is where the raw files
+    were, for the record. Settings come from the environment.
     """
     options = _parser().parse_args(arguments)
     from basketwise.etl.preview import check_split
@@ -41,11 +41,11 @@ def main(arguments: Sequence[str]) -> None:
     # Within an output: the root disk of a job is small, and each output may be a mount of its own.
     with TemporaryDirectory(prefix=".scratch-", dir=silver if clean else gold) as scratch:
         metadata = run_etl(data, silver, gold, Path(scratch), config, layout.ticker(), clean=clean)
-    # The records tell what this job left from what was there before it.
+    # The records distinguish this job's outputs from older files.
     if clean:
         seal(plan, silver)
-    made = read_step("silver", silver)
-    seal(planned("gold", {"silver": made.digest if made else ""}, config), gold)
+    silver_step = read_step("silver", silver)
+    seal(planned("gold", {"silver": silver_step.digest if silver_step else ""}, config), gold)
     lines = metadata.lines
     click.echo(
         f"{lines.read:,} lines read, {lines.rejected:,} rejected; {metadata.train_samples:,} "
@@ -55,10 +55,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> layout.Parser:
-    inside = layout.base() / "processing"
+    mount = layout.base() / "processing"
     parser = layout.Parser("processing", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--input-path", type=Path, default=inside / "input")
-    parser.add_argument("--output-path", type=Path, default=inside / "output")
+    parser.add_argument("--input-path", type=Path, default=mount / "input")
+    parser.add_argument("--output-path", type=Path, default=mount / "output")
     parser.add_argument("--silver-path", type=Path)
     parser.add_argument("--bucket-name", default="")
     parser.add_argument("--source", default="")

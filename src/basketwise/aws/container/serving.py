@@ -24,24 +24,24 @@ from basketwise.model import Model, load_model_archive
 
 MEBIBYTE = 2**20
 MAX_BODY = 25 * MEBIBYTE
-"""Bytes of a request, where SageMaker names no other limit: what it lets through to an endpoint."""
+"""Bytes of a request, unless SageMaker sets another limit: its own limit for endpoints."""
 
-AT_A_TIME = 4
+CONCURRENT_REQUESTS = 4
 """Requests that are scored at a time; the others wait."""
 
 QUEUE = 30.0
 """Seconds that a request waits for its turn: after 60 in all, SageMaker has given up on it."""
 
-FRESH = 60.0
-"""Seconds for which a model that has scored is healthy without another trial."""
+HEALTHY_SECONDS = 60.0
+"""Seconds for which a model that has scored is healthy without another check."""
 
 _LINE = {"PROD_CODE": "EXAMPLE", "SPEND": 0.5, "QUANTITY": 1}
 EXAMPLE = json.dumps({"baskets": [{"basket_id": "example", "lines": [_LINE]}]}).encode()
-"""What a model must be able to score before it is called healthy."""
+"""What a model must be able to score to be healthy."""
 
 
 class Endpoint(ThreadingHTTPServer):
-    """Serves one model; without one it answers, and says that it is not healthy.
+    """Serves one model; without one it answers that it is not healthy.
 
     Bodies have at most ``limit`` bytes; a request waits at most ``queue`` seconds for its turn.
     """
@@ -58,7 +58,7 @@ class Endpoint(ThreadingHTTPServer):
     ) -> None:
         super().__init__(address, Connection)
         self.scorer, self.limit, self.queue = scorer, limit, queue
-        self._turns = BoundedSemaphore(AT_A_TIME)
+        self._turns = BoundedSemaphore(CONCURRENT_REQUESTS)
         self._scored = -math.inf
 
     def answer(self, body: bytes, content_type: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Endpoint(ThreadingHTTPServer):
         except InputError:
             raise
         except BaseException:
-            # The next /ping shall not take the model's word, but try it.
+            # The next /ping must check the model again.
             self._scored = -math.inf
             raise
         finally:
@@ -88,25 +88,25 @@ class Endpoint(ThreadingHTTPServer):
     def is_healthy(self) -> bool:
         """Whether a model is loaded and scores: it has just done so, or scores the example now.
 
-        SageMaker waits two seconds for this, and a busy model must not be taken for one that is
-        ill. So the example is scored past the queue, and only when nothing else was lately.
+        SageMaker waits two seconds for this, and a busy model must not look unhealthy. So the
+        example bypasses the queue, and is scored only if nothing else was recently.
         """
         if self.scorer is None:
             return False
-        if time.monotonic() - self._scored < FRESH:
+        if time.monotonic() - self._scored < HEALTHY_SECONDS:
             return True
         try:
             document = answer(read_request(EXAMPLE, JSON), self.scorer)
         except Exception:
             click.echo(traceback.format_exc(), err=True)
             return False
-        scores = len(document["predictions"]) == 1
-        if scores:
+        is_scored = len(document["predictions"]) == 1
+        if is_scored:
             self._scored = time.monotonic()
-        return scores
+        return is_scored
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tell of what went wrong with a connection; one that was just closed is no news."""
+        """Log an error of a connection, unless the client has just closed it."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -127,10 +127,10 @@ def main(arguments: Sequence[str]) -> None:
     try:
         scorer = load_model_archive(options.model)
     except BasketwiseError as error:
-        # /ping says so too; without an answer from it nobody would know what is wrong.
+        # /ping reports it too; without its response the cause would stay unknown.
         layout.report_failure(str(error))
     with Endpoint((options.host, port), scorer, limit) as endpoint:
-        # The first time takes longest; nobody waits for it yet.
+        # The first prediction takes longest; nobody waits for it yet.
         endpoint.is_healthy()
         click.echo(f"listening on port {port}", err=True)
         endpoint.serve_forever()

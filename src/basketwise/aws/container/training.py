@@ -31,13 +31,13 @@ METRICS = {name: rf"metric: {name}=([0-9.]+);" for name in ("accuracy", "f1")}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Train on two channels, and leave everything that a training leaves in the model folder.
+    """Train on two channels, and write everything to the model folder.
 
     ``--model-dir --train --test`` are the folders that ``SM_MODEL_DIR``, ``SM_CHANNEL_TRAIN`` and
-    ``SM_CHANNEL_TEST`` name; ``--model-type --random-state --cv-folds --test-size`` win over the
-    hyperparameters that SageMaker has left in a file. Everything else is set by the environment,
+    ``SM_CHANNEL_TEST`` name; ``--model-type --random-state --cv-folds --test-size`` override the
+    hyperparameters in SageMaker's file. Everything else is set by the environment,
     or, where a job can be given none, by hyperparameters of the same names
-    (``BASKETWISE_<SECTION>__<KEY>``, values in TOML), which win over it.
+    (``BASKETWISE_<SECTION>__<KEY>``, values in TOML), which override it.
     """
     options = _parser().parse_args(arguments)
     from basketwise.etl.metadata import read_metadata
@@ -54,10 +54,10 @@ def main(arguments: Sequence[str]) -> None:
     checkpoints = layout.base() / "checkpoints"
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         gold = Path(scratch)
-        _join(options.train, options.test, gold)
+        _link_gold(options.train, options.test, gold)
         if "test-size" in hyperparameters:
             _check_test_size(read_metadata(gold).split.test_size, config)
-        read = content(gold)
+        gold_digests = content(gold)
         run_training(
             gold,
             options.model_dir,
@@ -65,8 +65,8 @@ def main(arguments: Sequence[str]) -> None:
             layout.ticker(),
             checkpoints if checkpoints.is_dir() else None,
         )
-    # Whoever takes the model can see which features it was trained on.
-    (options.model_dir / GOLD_READ).write_text(json.dumps(read, indent=2), encoding="utf-8")
+    # Shows which features the model was trained on.
+    (options.model_dir / GOLD_READ).write_text(json.dumps(gold_digests, indent=2), encoding="utf-8")
     _print_metrics(options.model_dir)
     output = layout.output_data_dir()
     output.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def _parser() -> layout.Parser:
 def _hyperparameters() -> tuple[dict[str, str], dict[str, str]]:
     """Read hyperparameters with a name of their own, and those named like environment variables.
 
-    Those of SageMaker's own and of AWS's toolkit are none of ours.
+    Hyperparameters of SageMaker and of AWS's toolkit are ignored.
     """
     path = layout.base() / "input" / "config" / "hyperparameters.json"
     if not path.is_file():
@@ -96,7 +96,7 @@ def _hyperparameters() -> tuple[dict[str, str], dict[str, str]]:
         values: dict[str, Any] = dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise ConfigError(f"The hyperparameters cannot be read: {error}.") from error
-    # As it stands: in TOML, quotes are what tells a text from a number.
+    # Unchanged: in TOML, quotes distinguish a text from a number.
     settings = {
         name: str(value)
         for name, value in values.items()
@@ -118,7 +118,7 @@ def _hyperparameters() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _plain(value: Any) -> str:
-    """Take the quotes off that script mode writes around every text."""
+    """Remove the quotes that script mode writes around every text."""
     text = str(value)
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
@@ -129,22 +129,23 @@ def _config(hyperparameters: Mapping[str, str], settings: Mapping[str, str]) -> 
         for name, setting in OPTIONS.items()
         if name in hyperparameters
     ]
-    wanted, models = hyperparameters.get("model-type"), get_args(ModelName)
-    if wanted is not None and wanted not in (ALL, *models):
-        raise ConfigError(f"model-type is {wanted!r}.", f"Choose from {', '.join((*models, ALL))}.")
-    if wanted is not None:
-        flags.append(f"training.models={','.join(models) if wanted == ALL else wanted}")
+    model_type, models = hyperparameters.get("model-type"), get_args(ModelName)
+    if model_type is not None and model_type not in (ALL, *models):
+        choices = ", ".join((*models, ALL))
+        raise ConfigError(f"model-type is {model_type!r}.", f"Choose from {choices}.")
+    if model_type is not None:
+        flags.append(f"training.models={','.join(models) if model_type == ALL else model_type}")
     return load_config(None, {**os.environ, **settings}, flags)
 
 
-def _join(train: Path, test: Path, gold: Path) -> None:
+def _link_gold(train: Path, test: Path, gold: Path) -> None:
     """Make one gold folder of two channels, each of which contains gold files of one run."""
     from basketwise.etl.tables import METADATA_FILE, TEST_FILE
 
     for name, folder in (("train", train), ("test", test)):
         if not folder.is_dir():
             raise InputError(
-                f"The channel {name!r} is not at {str(folder)!r}.",
+                f"The channel {name!r} is missing at {str(folder)!r}.",
                 "Give the job the channels train and test, both of the gold files.",
             )
     for file in train.iterdir():
@@ -156,17 +157,17 @@ def _join(train: Path, test: Path, gold: Path) -> None:
     if len({path.read_bytes() for path in pair if path.is_file()}) > 1:
         raise InputError(
             f"The channels train and test differ in {METADATA_FILE}: they are of different runs.",
-            "Take both from one gold folder.",
+            "Use one gold folder for both.",
         )
 
 
-def _check_test_size(used: float, config: Config) -> None:
-    if used != config.split.test_size:
+def _check_test_size(actual: float, config: Config) -> None:
+    if actual != config.split.test_size:
         raise InputError(
-            f"The gold files were split with test-size {used:g}, the hyperparameter says "
+            f"The gold files were split with test-size {actual:g}, the hyperparameter says "
             f"{config.split.test_size:g}.",
             "Baskets are split when features are made: set split.test_size for the processing "
-            f"job, or test-size to {used:g}.",
+            f"job, or test-size to {actual:g}.",
         )
 
 

@@ -1,13 +1,14 @@
-"""The calls to SageMaker Model Registry, with our errors."""
+"""Calls to SageMaker Model Registry, with Basketwise's errors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.errors import Meaning, call, translated
-from basketwise.aws.registry.ledger import Shown
+from basketwise.aws.registry.ledger import Approval
 from basketwise.registry.protocol import ApprovalState
 
 if TYPE_CHECKING:
@@ -16,19 +17,14 @@ if TYPE_CHECKING:
 PAGE = 100
 
 
-def group_is_there(sagemaker: SageMakerClient, group: str) -> bool:
-    """Whether there is a model package group of that name."""
-    describe_group = sagemaker.describe_model_package_group
-    answer = call(
-        f"describe the model package group {group}",
-        lambda: describe_group(ModelPackageGroupName=group),
-        Meaning.MISSING,
-    )
-    return answer is not None
+def group_exists(sagemaker: SageMakerClient, group: str) -> bool:
+    """Whether a model package group of that name exists."""
+    describe_group = partial(sagemaker.describe_model_package_group, ModelPackageGroupName=group)
+    return call(f"describe the group {group}", describe_group, Meaning.MISSING) is not None
 
 
-def make_group(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> None:
-    """Make a model package group, unless somebody else made it meanwhile."""
+def create_group(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> None:
+    """Create a model package group, unless somebody else has created it meanwhile."""
     call(
         f"create the model package group {request['ModelPackageGroupName']}",
         lambda: sagemaker.create_model_package_group(**request),
@@ -36,14 +32,14 @@ def make_group(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> None:
     )
 
 
-def make_package(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> str:
-    """Make a version and return its ARN."""
+def create_package(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> str:
+    """Create a version and return its ARN."""
     with translated(f"register a version of {request['ModelPackageGroupName']}"):
         return str(sagemaker.create_model_package(**request)["ModelPackageArn"])
 
 
 def package_arns(sagemaker: SageMakerClient, group: str) -> list[str]:
-    """List the ARNs of a group's versions; a group that is not there has none."""
+    """List the ARNs of a group's versions; a group that does not exist has none."""
 
     def read() -> list[str]:
         pages = sagemaker.get_paginator("list_model_packages").paginate(
@@ -60,12 +56,12 @@ def package_arns(sagemaker: SageMakerClient, group: str) -> list[str]:
 
 
 def describe(sagemaker: SageMakerClient, arn: str) -> Mapping[str, Any]:
-    """Return all that SageMaker knows of a version."""
+    """Return SageMaker's description of a version."""
     with translated(f"describe {arn}"):
         return sagemaker.describe_model_package(ModelPackageName=arn)
 
 
-def show(sagemaker: SageMakerClient, arn: str, state: ApprovalState, comment: str) -> None:
+def set_status(sagemaker: SageMakerClient, arn: str, state: ApprovalState, comment: str) -> None:
     """Set the status and the comment that SageMaker shows."""
     with translated(f"set {arn} to {state}"):
         sagemaker.update_model_package(
@@ -73,11 +69,11 @@ def show(sagemaker: SageMakerClient, arn: str, state: ApprovalState, comment: st
         )
 
 
-def shown(package: Mapping[str, Any]) -> Shown:
-    """Return what SageMaker shows of a described version's approval."""
+def approval_of(package: Mapping[str, Any]) -> Approval:
+    """Return the approval of a described version, as SageMaker shows it."""
     by: Mapping[str, Any] = package.get("LastModifiedBy") or {}
     changed: datetime = package.get("LastModifiedTime") or package["CreationTime"]
-    return Shown(
+    return Approval(
         status=ApprovalState(package.get("ModelApprovalStatus", ApprovalState.PENDING)),
         comment=package.get("ApprovalDescription", ""),
         at=changed.astimezone(UTC),
@@ -85,14 +81,14 @@ def shown(package: Mapping[str, Any]) -> Shown:
     )
 
 
-def served(package: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return where a described version's archive is ("" if unknown), and its image's URI."""
+def archive_and_image(package: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the URIs of a described version's archive ("" if unknown) and image."""
     container = (package.get("InferenceSpecification", {}).get("Containers") or [{}])[0]
     source = container.get("ModelDataSource", {}).get("S3DataSource", {})
     return str(container.get("ModelDataUrl") or source.get("S3Uri", "")), container.get("Image")
 
 
 def metrics_url(package: Mapping[str, Any]) -> str:
-    """Return where a described version's metrics are stored; empty if it has none."""
+    """Return the URI of a described version's metrics; empty if it has none."""
     statistics = package.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
     return str(statistics.get("S3Uri", ""))

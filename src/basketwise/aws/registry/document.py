@@ -1,8 +1,8 @@
 """The document of a version: its metrics as SageMaker shows them, and what it has no field for.
 
-A model package takes 50 short properties and a description without line breaks. So everything that
-a submission says is stored, unchanged, in the JSON file that the package names as its metrics. It
-is written before the package is made: a version never lacks it.
+A model package takes 50 short properties and a description without line breaks. So the whole
+submission is stored, unchanged, in the JSON file that the package names as its metrics. It is
+written before the package is created, so that every version has it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from basketwise.errors import DependencyError
 from basketwise.registry.ledger import shorten, storable
 from basketwise.registry.protocol import Submission
 
-OURS = "basketwise"
+SUBMISSION = "basketwise"
 QUALITY = "multiclass_classification_metrics"
 """The group of metrics that SageMaker's console draws for a classifier of several classes."""
 
@@ -39,7 +39,7 @@ DESCRIPTION_LENGTH = 512
 
 @dataclass(frozen=True)
 class Document:
-    """What a version was registered with.
+    """The submission that a version was registered with.
 
     Attributes
     ----------
@@ -61,12 +61,12 @@ def document_bytes(submission: Submission, *, at: datetime, who: str) -> bytes:
     """Return the document of a submission that is registered at ``at`` (UTC) by ``who``."""
     metrics = {name: float(value) for name, value in submission.metrics.items()}
     quality = {
-        # SageMaker's schema asks for a deviation, and for this word where there is none.
+        # SageMaker's schema requires a deviation, and this word where there is none.
         name: {"value": metrics[name], "standard_deviation": "NaN"}
         for name in ("accuracy", "f1_score", "precision", "recall")
         if name in metrics
     }
-    ours = {
+    submitted = {
         "run_id": submission.run_id,
         "sha256": submission.sha256,
         "model_digest": submission.model_digest,
@@ -77,11 +77,11 @@ def document_bytes(submission: Submission, *, at: datetime, who: str) -> bytes:
         "at": at.isoformat(timespec="microseconds"),
         "who": storable(who),
     }
-    return json.dumps({QUALITY: quality, OURS: ours}, allow_nan=False, indent=1).encode()
+    return json.dumps({QUALITY: quality, SUBMISSION: submitted}, allow_nan=False, indent=1).encode()
 
 
 def package_facts(submission: Submission, *, model_data_url: str, metrics_uri: str) -> PackageFacts:
-    """Return what the model package itself says of a submission, for whoever looks in SageMaker.
+    """Return what the model package shows of a submission in SageMaker.
 
     Tags of the names in ``METADATA`` become its properties; ``training_job`` and ``git_commit``
     say where it comes from.
@@ -89,12 +89,12 @@ def package_facts(submission: Submission, *, model_data_url: str, metrics_uri: s
     tags = submission.tags
     metadata = {name: tags.get(tag, "") for name, tag in METADATA.items()}
     metadata |= {"model_version": submission.run_id, "model_sha256": submission.sha256}
-    # SageMaker takes no line breaks, nor anything else that is not seen.
-    seen = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in submission.description)
+    # SageMaker accepts no line breaks and no other control characters.
+    text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in submission.description)
     return PackageFacts(
         model_data_url=model_data_url,
         metrics_uri=metrics_uri,
-        description=shorten(" ".join(seen.split()), DESCRIPTION_LENGTH),
+        description=shorten(" ".join(text.split()), DESCRIPTION_LENGTH),
         training_job=tags.get("training_job", ""),
         commit=tags.get("git_commit", ""),
         metadata=metadata,
@@ -102,26 +102,26 @@ def package_facts(submission: Submission, *, model_data_url: str, metrics_uri: s
 
 
 def read_document(data: bytes, uri: str) -> Document:
-    """Read a document; one that others wrote has the metrics at most.
+    """Read a document; one that Basketwise did not write has the metrics at most.
 
     Raises DependencyError, with the document's URI, if it is damaged.
     """
     try:
         document: dict[str, Any] = json.loads(data)
-        if OURS not in document:
+        if SUBMISSION not in document:
             quality = document.get(QUALITY, {})
             return Document(metrics={name: float(item["value"]) for name, item in quality.items()})
-        ours = document[OURS]
+        submitted = document[SUBMISSION]
         return Document(
-            run_id=str(ours["run_id"]),
-            sha256=str(ours["sha256"]),
+            run_id=str(submitted["run_id"]),
+            sha256=str(submitted["sha256"]),
             # Documents of Basketwise 0.1 lack it.
-            model_digest=str(ours.get("model_digest", "")),
-            description=str(ours["description"]),
-            metrics={str(name): float(value) for name, value in ours["metrics"].items()},
-            tags={str(name): str(value) for name, value in ours["tags"].items()},
-            at=datetime.fromisoformat(ours["at"]),
-            who=str(ours["who"]),
+            model_digest=str(submitted.get("model_digest", "")),
+            description=str(submitted["description"]),
+            metrics={str(name): float(value) for name, value in submitted["metrics"].items()},
+            tags={str(name): str(value) for name, value in submitted["tags"].items()},
+            at=datetime.fromisoformat(submitted["at"]),
+            who=str(submitted["who"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DependencyError(

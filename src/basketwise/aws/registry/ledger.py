@@ -1,13 +1,13 @@
 """The history of a version whose approval status SageMaker shows, and others may change there.
 
-SageMaker stores one status and one comment, the last. The history is a row of entries in the
-bucket, one object a change, and an entry is written *before* SageMaker's status is set. Each
-entry records the status and comment that SageMaker had before it, and the comment that goes
-with a status names its entry. So whoever reads can tell apart, without any clock,
+SageMaker stores only the last status and comment. The history is a sequence of entries in the
+bucket, one object per change, and an entry is written *before* SageMaker's status is set. Each
+entry records the status and comment that SageMaker had before it, and the comment of a status
+names its entry. So a reader can distinguish, without any clock,
 
-- a status that was not set yet, as somebody is just doing it or was cut off: the entry counts;
-- a status that belongs to an earlier entry, as two people wrote at once: the last entry counts;
-- a status that somebody set in SageMaker itself: that is one more change, by ``SageMaker``.
+- a status that is not set yet, because a writer is at work or was interrupted: the entry counts;
+- a status of an earlier entry, because two people wrote at the same time: the last entry counts;
+- a status that was set in SageMaker itself: that is one more change, by ``SageMaker``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COMMENT_LENGTH = 512
 
 
 @dataclass(frozen=True)
-class Shown:
+class Approval:
     """What SageMaker shows of a version: changed last ``at`` (UTC) by ``who`` ("" if unknown)."""
 
     status: ApprovalState
@@ -56,30 +56,30 @@ def registration(version: str, at: datetime, who: str) -> Entry:
     return Entry("", change, pending, "")
 
 
-def entry_of(change: Change, shown: Shown) -> Entry:
-    """Return a new entry for a change that is made while SageMaker shows ``shown``.
+def entry_of(change: Change, approval: Approval) -> Entry:
+    """Return a new entry for a change that is made while SageMaker shows ``approval``.
 
-    A change that was made in SageMaker gets the same name from everybody who sees it.
+    A change that was made in SageMaker gets the same name from every reader.
     """
     name = ledger.entry_key(change).removeprefix(ledger.ENTRY)
     if change.who == SAGEMAKER:
         name = f"{name.partition('-')[0]}-sagemaker"
-    return Entry(name, change, shown.status, shown.comment)
+    return Entry(name, change, approval.status, approval.comment)
 
 
 def entry_bytes(entry: Entry) -> bytes:
     """Return an entry as it is stored."""
-    seen = {"status": str(entry.status), "comment": entry.comment}
-    return json.dumps(json.loads(ledger.entry_text(entry.change)) | {"seen": seen}).encode()
+    before = {"status": str(entry.status), "comment": entry.comment}
+    return json.dumps(json.loads(ledger.entry_text(entry.change)) | {"seen": before}).encode()
 
 
 def read_entry(version: str, name: str, data: bytes) -> Entry:
-    """Return a stored entry; raises DependencyError if it is none."""
+    """Return a stored entry; raises DependencyError if it is not valid."""
     try:
         text = data.decode()
         (change,) = ledger.read_entries(version, {ledger.ENTRY: text})
-        seen = json.loads(text)["seen"]
-        return Entry(name, change, ApprovalState(seen["status"]), str(seen["comment"]))
+        before = json.loads(text)["seen"]
+        return Entry(name, change, ApprovalState(before["status"]), str(before["comment"]))
     except (ValueError, KeyError, TypeError) as error:
         raise DependencyError(
             f"The change {name} of version {version} in the registry cannot be read: {error}.",
@@ -89,31 +89,31 @@ def read_entry(version: str, name: str, data: bytes) -> Entry:
 
 def comment_of(entry: Entry) -> str:
     """Return the comment that SageMaker shows with an entry's status: one line, with its name."""
-    said = " ".join(f"{entry.change.who}: {entry.change.why}".split())
+    text = " ".join(f"{entry.change.who}: {entry.change.why}".split())
     mark = f" [{entry.name}]"
-    return ledger.shorten(ledger.storable(said), COMMENT_LENGTH - len(mark)) + mark
+    return ledger.shorten(ledger.storable(text), COMMENT_LENGTH - len(mark)) + mark
 
 
-def found_outside(entries: Sequence[Entry], shown: Shown) -> Change | None:
+def outside_change(entries: Sequence[Entry], approval: Approval) -> Change | None:
     """Return the change that somebody made in SageMaker after the last entry, if there is one."""
     last = entries[-1]
     state = last.change.new
-    untouched = (shown.status, shown.comment) == (last.status, last.comment)
-    named = [entry for entry in entries if entry.name and f"[{entry.name}]" in shown.comment]
-    ours = any(
-        shown.comment.endswith(f"[{entry.name}]") and shown.status == entry.change.new
+    untouched = (approval.status, approval.comment) == (last.status, last.comment)
+    named = [entry for entry in entries if entry.name and f"[{entry.name}]" in approval.comment]
+    is_ours = any(
+        approval.comment.endswith(f"[{entry.name}]") and approval.status == entry.change.new
         for entry in named
     )
-    if shown.status == state or untouched or ours:
+    if approval.status == state or untouched or is_ours:
         return None
     # The console may leave our comment beside a status that it does not explain.
-    said = "" if named else shown.comment
-    by = f" by {shown.who}" if shown.who else ""
+    text = "" if named else approval.comment
+    by = f" by {approval.who}" if approval.who else ""
     return Change(
-        at=max(shown.at, last.change.at + timedelta(microseconds=1)),
+        at=max(approval.at, last.change.at + timedelta(microseconds=1)),
         version=last.change.version,
         old=state,
-        new=shown.status,
+        new=approval.status,
         who=SAGEMAKER,
-        why=f"changed outside Basketwise{by}{f': {said}' if said else ''}",
+        why=f"changed outside Basketwise{by}{f': {text}' if text else ''}",
     )

@@ -1,7 +1,7 @@
-"""What the registry on SageMaker stores in the bucket: archives, documents, changes.
+"""The SageMaker registry's objects in the bucket: archives, documents, changes.
 
-Nothing that is there is ever written again: every PUT says ``If-None-Match: *``, so a key means
-the same bytes for good, and what was read once may be cached in memory.
+They never change: every PUT has ``If-None-Match: *``, so a key always means the same bytes, and an
+object that was read once may be cached in memory.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 REGISTERED = "registered-"
-"""What the folders below ``artifacts/`` that contain a run's registered archives begin with."""
+"""Prefix of the folders below ``artifacts/`` that contain the registered archives of a run."""
 
 DOCUMENT_BYTES = 4_000_000
-"""A document that is longer is not one of ours."""
+"""A longer document was not written by Basketwise."""
 
 
 class Documents:
@@ -35,7 +35,7 @@ class Documents:
         self._read: dict[str, bytes] = {}
 
     def key_of(self, uri: str) -> str | None:
-        """Return the key of an S3 URI, None if it leads to another bucket."""
+        """Return the key of an S3 URI, None if it is in another bucket."""
         address = Address.parse(uri)
         is_ours = is_address(uri) and address.bucket == self.bucket.name
         return address.key if is_ours and address.key else None
@@ -65,32 +65,32 @@ class Documents:
     def store_archive(self, path: Path, run_id: str, digest: str) -> str:
         """Store a model archive, and return its key: ``artifacts/registered-<run>/<digest>/…``.
 
-        Not among the run's own artifacts: those are replaced when the run is judged again, and a
-        version stands for its archive for good.
+        Not among the run's own artifacts: those are replaced when the run is evaluated again,
+        while the archive of a version never changes.
         """
         key = self._names.key(ARTIFACTS, f"{REGISTERED}{run_id}", digest[:12], ARCHIVE)
         if self.bucket.digest(key) is None:
             self.bucket.put(key, path, "application/gzip", new=True)
         if self.bucket.digest(key) != digest:
             raise DependencyError(
-                f"{self.bucket.uri(key)} is another model than its name says.",
+                f"{self.bucket.uri(key)} does not match the digest in its name.",
                 "It was replaced by hand: delete it and register again.",
             )
         return key
 
     def fetch(self, key: str, path: Path) -> Path:
-        """Copy an object to a local file, unchecked."""
+        """Download an object to a local file, without verifying it."""
         try:
             self.bucket.fetch(self.bucket.listed(key)[key], path)
         except (KeyError, ChangedError) as error:
-            raise gone(self.bucket.uri(key)) from error
+            raise archive_removed(self.bucket.uri(key)) from error
         return path
 
 
-def gone(uri: str) -> DependencyError:
-    """Return the error for an archive that is no longer there."""
+def archive_removed(uri: str) -> DependencyError:
+    """Return the error for an archive that no longer exists."""
     return DependencyError(
-        f"{uri} is gone.",
-        "'basketwise aws clean' removes archives of rejected versions; from a versioned bucket "
-        "they can be restored for a time. Else train again.",
+        f"{uri} no longer exists.",
+        "'basketwise aws clean' removes archives of rejected versions; in a versioned bucket "
+        "they can be restored for a time. Otherwise train again.",
     )

@@ -1,4 +1,4 @@
-"""Versions in SageMaker Model Registry as they are now, and what follows from that."""
+"""Records of the versions in SageMaker Model Registry, and what follows from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from basketwise.aws.registry import ledger as sagemaker_ledger
 from basketwise.aws.registry.document import Document
-from basketwise.aws.registry.ledger import Entry, Shown
+from basketwise.aws.registry.ledger import Approval, Entry
 from basketwise.errors import InputError
 from basketwise.registry import ledger
 from basketwise.registry.protocol import Change, ModelVersion
@@ -22,7 +22,7 @@ class Record:
     model_data_url: str
     image_uri: str | None
     description: str
-    shown: Shown
+    approval: Approval
     document: Document
     changes: str
     """Prefix of the keys of its changes."""
@@ -31,7 +31,7 @@ class Record:
     @property
     def unrecorded(self) -> Change | None:
         """The change that was made in SageMaker and is not stored yet."""
-        return sagemaker_ledger.found_outside(self.entries, self.shown)
+        return sagemaker_ledger.outside_change(self.entries, self.approval)
 
     @property
     def history(self) -> list[Change]:
@@ -41,7 +41,7 @@ class Record:
 
 
 def changes_of(records: Iterable[Record]) -> list[Change]:
-    """Return the changes of all versions, in no order."""
+    """Return the changes of all versions, unordered."""
     return [change for record in records for change in record.history]
 
 
@@ -58,10 +58,10 @@ def record_of(records: list[Record], version: str, group: str) -> Record:
 
 
 def version_of(records: list[Record], version: str, group: str) -> ModelVersion:
-    """Return one of ``records``, which are all that the registry contains, as everybody sees it."""
+    """Return one version; ``records`` are all that the registry contains."""
     record = record_of(records, version, group)
     history, document = record.history, record.document
-    said = record.description if document.description is None else document.description
+    description = record.description if document.description is None else document.description
     return ModelVersion(
         version=version,
         run_id=document.run_id,
@@ -71,7 +71,7 @@ def version_of(records: list[Record], version: str, group: str) -> ModelVersion:
         model_digest=document.model_digest,
         uri=record.arn,
         model_data_url=record.model_data_url,
-        description=ledger.describe(said, history),
+        description=ledger.describe(description, history),
         metrics=dict(document.metrics),
         tags=dict(document.tags),
         image_uri=record.image_uri,

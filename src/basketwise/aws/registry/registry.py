@@ -1,14 +1,14 @@
-"""The registry on SageMaker Model Registry: a model package group, one package a version.
+"""The registry on SageMaker Model Registry: a model package group, one package per version.
 
 A version is described by its document, and each change of its state is one more object in the
 bucket::
 
     model-registry/<group>/submissions/<id>/metrics.json         the document, then the attachments
-    model-registry/<group>/changes/<version>-<made>/<time>-<id>.json
+    model-registry/<group>/changes/<version>-<created>/<time>-<id>.json
 
-Making the package is what makes a version: files that belong to none are left-overs. The package's
-approval status repeats what follows from the changes, for whoever deploys by it; when it was set
-by others, that counts as a change (:mod:`basketwise.aws.registry.ledger`).
+A version exists once its package is created; files without a package are left over from failed
+registrations. The package's approval status follows from the changes, for tools that deploy by
+it; a status that was set by others counts as a change (:mod:`basketwise.aws.registry.ledger`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from basketwise.aws.registry import calls as sagemaker_calls
 from basketwise.aws.registry import ledger as sagemaker_ledger
 from basketwise.aws.registry.document import Document, document_bytes, package_facts, read_document
 from basketwise.aws.registry.ledger import Entry
-from basketwise.aws.registry.objects import Documents, gone
+from basketwise.aws.registry.objects import Documents, archive_removed
 from basketwise.aws.registry.records import Record, changes_of, record_of, version_of
 from basketwise.aws.requests.model_package import package, package_group
 from basketwise.config import Config
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-# Not registry/: a workspace's embedded registry is there, and is replaced as a whole.
+# Not registry/: that is a workspace's embedded registry, and is replaced as a whole.
 FOLDER = "model-registry"
-MADE = "%Y%m%dT%H%M%S"
-AT_ONCE = 8
-"""Versions that are looked at side by side; SageMaker throttles whoever asks for much more."""
+CREATED_FORMAT = "%Y%m%dT%H%M%S"
+WORKERS = 8
+"""Versions described at the same time; SageMaker throttles many more requests."""
 
 
 class SageMakerRegistry:
@@ -62,13 +62,13 @@ class SageMakerRegistry:
         self._folder = names.key(FOLDER, names.group)
 
     def prepare(self) -> None:
-        """Nothing takes long ahead of a registration here."""
+        """Do nothing: registering needs no preparation here."""
 
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
         """Store a new version; it exists only once all its files are stored."""
         check_files(submission)
-        if not sagemaker_calls.group_is_there(self._sagemaker, self._names.group):
-            sagemaker_calls.make_group(self._sagemaker, package_group(self._names))
+        if not sagemaker_calls.group_exists(self._sagemaker, self._names.group):
+            sagemaker_calls.create_group(self._sagemaker, package_group(self._names))
         at = ledger.next_moment(changes_of(self._records()))
         documents, folder = self._documents, f"{self._folder}/submissions/{uuid4().hex}"
         archive = documents.store_archive(
@@ -83,8 +83,8 @@ class SageMakerRegistry:
             metrics_uri=documents.bucket.uri(f"{folder}/{METRICS_FILE}"),
         )
         request = package(self._names, self._config, facts)
-        arn = sagemaker_calls.make_package(self._sagemaker, request)
-        # The list of versions may take a moment to name the new one.
+        arn = sagemaker_calls.create_package(self._sagemaker, request)
+        # It may take a moment until SageMaker lists the new version.
         return version_of(self._records(arn), arn.rpartition("/")[2], self._names.group)
 
     def get(self, version: str) -> ModelVersion:
@@ -97,23 +97,23 @@ class SageMakerRegistry:
         return [version_of(records, record.version, self._names.group) for record in records]
 
     def champion(self) -> ModelVersion | None:
-        """Return the version that leads, or ``None``."""
+        """Return the champion, or ``None``."""
         return next((version for version in self.versions() if version.champion), None)
 
     def set_state(self, version: str, state: ApprovalState, *, who: str, why: str) -> ModelVersion:
         """Add a change to a version's history, then set what SageMaker shows.
 
-        Changes made in SageMaker are stored first, and statuses that somebody was cut off from
-        setting are set too.
+        Changes made in SageMaker are stored first, and statuses that an interrupted process did
+        not set are set too.
         """
         records = self._records()
         record = record_of(records, version, self._names.group)
         key = self._documents.key_of(record.model_data_url)
         if state is ApprovalState.APPROVED and key and self._documents.bucket.digest(key) is None:
-            raise gone(record.model_data_url)
+            raise archive_removed(record.model_data_url)
         for other in records:
             if other.unrecorded:
-                self._store(other, sagemaker_ledger.entry_of(other.unrecorded, other.shown))
+                self._store(other, sagemaker_ledger.entry_of(other.unrecorded, other.approval))
         change = Change(
             at=ledger.next_moment(changes_of(records)),
             version=version,
@@ -122,14 +122,14 @@ class SageMakerRegistry:
             who=who,
             why=why,
         )
-        self._store(record, sagemaker_ledger.entry_of(change, record.shown))
+        self._store(record, sagemaker_ledger.entry_of(change, record.approval))
         records = self._records()
         for other in records:
             last = other.entries[-1]
-            is_shown = other.version != version and other.shown.status == last.change.new
+            is_shown = other.version != version and other.approval.status == last.change.new
             if not (is_shown or other.unrecorded) and last.name:
                 comment = sagemaker_ledger.comment_of(last)
-                sagemaker_calls.show(self._sagemaker, other.arn, last.change.new, comment)
+                sagemaker_calls.set_status(self._sagemaker, other.arn, last.change.new, comment)
         return version_of(records, version, self._names.group)
 
     def history(self, version: str | None = None) -> list[Change]:
@@ -146,7 +146,7 @@ class SageMakerRegistry:
         if not record.document.sha256 or key is None:
             raise DependencyError(
                 f"Version {version} of {self._names.group} has no sha256, or no archive in "
-                f"{self._names.bucket}: it is not from Basketwise.",
+                f"{self._names.bucket}: it was not registered by Basketwise.",
                 "Use another version, or register the model with Basketwise.",
             )
         with scratch_in(folder) as scratch:
@@ -157,48 +157,48 @@ class SageMakerRegistry:
         key = f"{record.changes}{entry.name}.json"
         self._documents.write(key, sagemaker_ledger.entry_bytes(entry))
 
-    def _records(self, *made: str) -> list[Record]:
-        """Return all versions, newest first; ``made`` names some that exist for certain."""
-        records = self._read(*made)
-        # Somebody who made two changes while we read would seem to have made none.
-        return self._read(*made) if any(record.unrecorded for record in records) else records
+    def _records(self, *known: str) -> list[Record]:
+        """Return all versions, newest first; ``known`` are ARNs that may not be listed yet."""
+        records = self._read(*known)
+        # A change that was stored during the read can look as if it was made in SageMaker.
+        return self._read(*known) if any(record.unrecorded for record in records) else records
 
-    def _read(self, *made: str) -> list[Record]:
+    def _read(self, *known: str) -> list[Record]:
         listed = sagemaker_calls.package_arns(self._sagemaker, self._names.group)
-        arns = sorted({*listed, *made}, key=lambda arn: int(arn.rpartition("/")[2]), reverse=True)
+        arns = sorted({*listed, *known}, key=lambda arn: int(arn.rpartition("/")[2]), reverse=True)
         if not arns:
             return []
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(WORKERS) as pool:
             describe = partial(sagemaker_calls.describe, self._sagemaker)
             packages = list(pool.map(describe, arns))
-            # Asked for after SageMaker's statuses: every status then finds the entry it names.
+            # Listed after the statuses were read, so that each finds the entry that it names.
             keys = sorted(self._documents.bucket.listed(f"{self._folder}/changes/"))
             return list(pool.map(lambda package: self._record(package, keys), packages))
 
     def _record(self, described: Mapping[str, Any], keys: list[str]) -> Record:
         arn: str = described["ModelPackageArn"]
         version = arn.rpartition("/")[2]
-        made = described["CreationTime"].astimezone(UTC)
-        # A group that was removed and made again counts from 1 again.
-        prefix = f"{self._folder}/changes/{version}-{made:{MADE}}/"
+        created = described["CreationTime"].astimezone(UTC)
+        # A group that was removed and created again numbers its versions from 1 again.
+        prefix = f"{self._folder}/changes/{version}-{created:{CREATED_FORMAT}}/"
         key = self._documents.key_of(sagemaker_calls.metrics_url(described))
         document = Document()
         if key is not None:
             document = read_document(self._documents.read(key), self._documents.bucket.uri(key))
         first = sagemaker_ledger.registration(
-            version, document.at or made, document.who or sagemaker_ledger.SAGEMAKER
+            version, document.at or created, document.who or sagemaker_ledger.SAGEMAKER
         )
-        model_data_url, image_uri = sagemaker_calls.served(described)
+        model_data_url, image_uri = sagemaker_calls.archive_and_image(described)
         return Record(
             version=version,
             arn=arn,
             model_data_url=model_data_url,
             image_uri=image_uri,
             description=described.get("ModelPackageDescription", ""),
-            shown=sagemaker_calls.shown(described),
+            approval=sagemaker_calls.approval_of(described),
             document=document,
             changes=prefix,
-            entries=(first, *(self._entry(version, k) for k in keys if k.startswith(prefix))),
+            entries=(first, *(self._entry(version, key) for key in keys if key.startswith(prefix))),
         )
 
     def _entry(self, version: str, key: str) -> Entry:

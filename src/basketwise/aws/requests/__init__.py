@@ -1,1 +1,1 @@
-"""What AWS is asked for: pure functions from names and settings to boto3 requests."""
+"""Requests to AWS: pure functions from names and settings to the parameters of boto3."""

@@ -1,4 +1,4 @@
-"""How a job's container is started, and how it learns the settings."""
+"""How a job's container is started, and how it gets the settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECTIONS = (
     "gate",
     "business",
 )
-"""What a stage may need to know; where versions are stored, with which password, it need not."""
+"""Sections that jobs receive; not where versions are stored, with which password."""
 
 MAX_VALUE = 256
 """Characters of a processing job's environment variable."""
@@ -55,7 +55,7 @@ def entrypoint(config: AwsConfig, code: str) -> list[str]:
     """Return what a container runs; the command and its options follow as arguments.
 
     In AWS's image that is a script below ``code``, where ``code/`` is mounted, which installs
-    Basketwise first: SageMaker takes no more than 256 characters here.
+    Basketwise first: SageMaker allows at most 256 characters here.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def entrypoint(config: AwsConfig, code: str) -> list[str]:
 def train_script(code: str) -> str:
     """Return the script that trains where a job cannot name its own entry point.
 
-    Hyperparameters are not handed on: the container reads them from SageMaker's file.
+    Hyperparameters are not passed on: the container reads them from SageMaker's file.
     """
     return f"#!/bin/sh\nexec /bin/sh {code}/{RUN_SCRIPT} train\n"
 
@@ -91,11 +91,11 @@ def environment(config: Config) -> dict[str, str]:
     variables = {}
     for section in SECTIONS:
         for key, value in values[section].items():
-            usual = default[section][key]
-            if value == usual:
+            preset = default[section][key]
+            if value == preset:
                 continue
-            if isinstance(value, dict) and isinstance(usual, dict):
-                value = {name: item for name, item in value.items() if usual.get(name) != item}
+            if isinstance(value, dict) and isinstance(preset, dict):
+                value = {name: item for name, item in value.items() if preset.get(name) != item}
             name, text = f"{PREFIX}{section}{SEPARATOR}{key}".upper(), toml_value(value)
             if len(text) > MAX_VALUE:
                 raise ConfigError(

@@ -26,7 +26,7 @@ USE = {
     "business_kpi": "accuracy of price sensitivity per basket",
     "use_case": "price sensitivity of supermarket baskets",
 }
-"""What is true of every version."""
+"""Metadata of every version."""
 
 
 @dataclass(frozen=True)
@@ -90,37 +90,37 @@ def package(names: AwsNames, config: Config, facts: PackageFacts) -> dict[str, A
 
 
 def container(names: AwsNames, config: Config, model_data_url: str) -> dict[str, Any]:
-    """Say how a version is served: AWS's image is told where in the archive our code is."""
+    """Return how a version is served: AWS's image needs the location of the code in the archive."""
     image = image_of(config.aws, names.region)
-    served: dict[str, Any] = {"Image": image, "ModelDataUrl": model_data_url}
+    definition: dict[str, Any] = {"Image": image, "ModelDataUrl": model_data_url}
     if config.aws.image == "prebuilt":
-        served["Environment"] = {
+        definition["Environment"] = {
             "SAGEMAKER_PROGRAM": INFERENCE,
             "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
         }
-    return served
+    return definition
 
 
 def customer_metadata(facts: Mapping[str, str]) -> dict[str, str]:
-    """Return what is true of every version and what is known of this one, empty values left out."""
+    """Return the metadata of every version and of this one, without empty values."""
     values = {key: metadata_value(value) for key, value in {**USE, **facts}.items()}
     return {key: value for key, value in values.items() if value}
 
 
 def _one_line(text: str) -> str:
-    # SageMaker takes no line breaks.
+    # SageMaker accepts no line breaks.
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())[:MAX_DESCRIPTION]
 
 
 def metadata_value(text: str) -> str:
-    """Retain what SageMaker takes: 256 letters, digits, spaces and ``_.:/=+-@``.
+    """Keep what SageMaker accepts: 256 letters, digits, spaces and ``_.:/=+-@``.
 
     Examples
     --------
     >>> metadata_value("0.93 (95 %), by customers")
     '0.93 95 by customers'
     """
-    taken = "".join(
+    allowed = "".join(
         c if unicodedata.category(c)[0] in "LNZ" or c in "_.:/=+-@" else " " for c in text
     )
-    return re.sub(r"\s+", " ", taken).strip()[:MAX_VALUE].strip()
+    return re.sub(r"\s+", " ", allowed).strip()[:MAX_VALUE].strip()

@@ -1,11 +1,11 @@
 """The same run as a SageMaker Pipeline, from the same requests.
 
-A definition is what AWS's published JSON schema of pipeline definitions allows. That schema is
-older than the service: it knows no joined texts, no property files, and no entry point or
-environment of a training. So whatever differs from run to run is a parameter without a default,
-the condition reads the training's own metrics, which are the scores of the shipped model on the
-test set, and the training is started in script mode. :func:`sent` writes what the service's
-guide, or the service itself, wants otherwise than the schema.
+A definition follows AWS's published JSON schema of pipeline definitions. That schema is older
+than the service: it has no joined texts, no property files, and no entry point or environment of a
+training job. So everything that differs between runs is a parameter without a default, the
+condition reads the metrics of the training job, which are the scores of the shipped model on the
+test set, and the training job runs in script mode. :func:`definition_text` adds what the service
+requires beyond the schema.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ VERSION = "2020-12-01"
 PER_RUN = {
     "RunId": "Name of the run.",
     "DataVersion": "Digest of raw data and settings: a step is run again when it changes.",
-    "SilverUri": "Where ETL leaves the lines; of the data version.",
-    "GoldUri": "Where ETL leaves the features; of the data version.",
-    "CheckpointUri": "Where the training keeps finished pieces; of the data version.",
-    "EvaluationUri": "Where evaluation leaves report and model; of the run.",
-    "ModelDataUrl": "The model.tar.gz that evaluation leaves there.",
-    "MetricsUri": "The evaluation.json that evaluation leaves there.",
+    "SilverUri": "Where ETL writes the lines; of the data version.",
+    "GoldUri": "Where ETL writes the features; of the data version.",
+    "CheckpointUri": "Where the training stores its checkpoints; of the data version.",
+    "EvaluationUri": "Where evaluation writes report and model; of the run.",
+    "ModelDataUrl": "The model.tar.gz that evaluation writes there.",
+    "MetricsUri": "The evaluation.json that evaluation writes there.",
 }
 """Parameters that a start must give: with a default, one run would overwrite another's files."""
 
 FOLDER = "pipelines"
-"""Contains silver and gold of each data version: a step found in the cache must find its own files,
-whatever has been made since."""
+"""Contains silver and gold of each data version: a step taken from the cache must find its own
+files, whatever has run since."""
 
 
 def definition(names: AwsNames, config: Config) -> dict[str, Any]:
-    """Describe the pipeline: ETL, training, evaluation, and a version if it is good enough.
+    """Return the definition: ETL, training, evaluation, and a version if it is good enough.
 
-    The version waits for approval, as everywhere. Only the two minima of the gate are asked here,
-    of the estimates; the rest of the gate judges the registered version.
+    The version waits for approval, as everywhere. Only the two minima of the gate are checked here,
+    for the estimates; the rest of the gate applies to the registered version.
     """
     return {
         "Version": VERSION,
@@ -86,12 +86,12 @@ def start_parameters(names: AwsNames, run_id: str, data_version: str) -> list[di
     return [{"Name": key, "Value": value} for key, value in values.items()]
 
 
-def sent(names: AwsNames, config: Config) -> str:
-    """Return the definition as text, as the service's guide wants it sent.
+def definition_text(names: AwsNames, config: Config) -> str:
+    """Return the definition as text, in the form that the service expects.
 
     It differs from :func:`definition` in two places. Exceptions to retry on are a list. And a
     version is registered with its state, its metadata and its container's environment, as by
-    ``create_model_package``: the schema knows none of the three, but a version must not be
+    ``create_model_package``: the schema has none of the three, but a version must not be
     approved by default, and without the environment AWS's image does not find the code in it.
     """
     described = definition(names, config)
@@ -108,7 +108,7 @@ def pipeline(names: AwsNames, config: Config) -> dict[str, Any]:
     return {
         "PipelineName": pipeline_name(names),
         "PipelineDescription": "Raw till lines to a registered model of price sensitivity.",
-        "PipelineDefinition": sent(names, config),
+        "PipelineDefinition": definition_text(names, config),
         "RoleArn": names.role_arn,
         "Tags": tags(names),
     }

@@ -1,6 +1,6 @@
-"""The steps of the SageMaker Pipeline, each made of a single job's request.
+"""The steps of the SageMaker Pipeline, each derived from a single job's request.
 
-What is known only when the pipeline runs is looked up then: ``{"Get": …}``.
+Values that are known only when the pipeline runs are references: ``{"Get": …}``.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ REGISTERED = (
     "InferenceSpecification",
     "ModelMetrics",
 )
-"""What the schema knows of a registration."""
+"""Fields of a registration that the schema allows."""
 
 CACHE = {"Enabled": True, "ExpireAfter": "P7D"}
-"""Seven days: a start after a failure finds what was done before it."""
+"""Seven days: a start after a failure reuses the finished steps."""
 
 RETRIES = {
     "Step.SERVICE_FAULT": (10, 2.0, 3),
@@ -38,27 +38,27 @@ RETRIES = {
     "SageMaker.CAPACITY_ERROR": (300, 2.0, 4),
     "SageMaker.RESOURCE_LIMIT": (300, 1.5, 4),
 }
-"""By exception: seconds before the first retry, by what they grow, how many there are."""
+"""By exception: seconds before the first retry, backoff rate, number of retries."""
 
 ONLY_JOBS = "SageMaker."
-"""Start of the exceptions that only a step with a job can meet."""
+"""Prefix of the exceptions that only a step with a job can raise."""
 
 
 def etl_step(names: AwsNames, config: Config) -> dict[str, Any]:
-    """Return the ETL: as the single job, but to folders of the data version."""
-    request = etl_job(names, _not_judged(config), "run")
+    """Return the ETL step: the single job, but with folders of the data version."""
+    request = etl_job(names, _without_judging(config), "run")
     arguments = _without(request, "ProcessingJobName")
     _source(arguments, "raw")["S3Uri"] = _parameter("RawUri")
     for output in arguments["ProcessingOutputConfig"]["Outputs"]:
         output["S3Output"]["S3Uri"] = _parameter(f"{output['OutputName'].title()}Uri")
-    # The environment counts when the cache is asked, the raw files do not.
+    # The key of the cache includes the environment, but not the raw files.
     arguments["Environment"] = _versioned(arguments)
     return _step(ETL, "Processing", arguments)
 
 
 def train_step(names: AwsNames, config: Config) -> dict[str, Any]:
-    """Return the training: on what the ETL made, with the data version's checkpoints."""
-    request = in_script_mode(training_job(names, _not_judged(config), "run"))
+    """Return the training step: on the ETL's output, with the data version's checkpoints."""
+    request = in_script_mode(training_job(names, _without_judging(config), "run"))
     arguments = _without(request, "TrainingJobName")
     for channel in arguments["InputDataConfig"]:
         if channel["ChannelName"] in ("train", "test"):
@@ -68,15 +68,15 @@ def train_step(names: AwsNames, config: Config) -> dict[str, Any]:
 
 
 def evaluation_step(names: AwsNames, config: Config) -> dict[str, Any]:
-    """Return the evaluation of what the training left, into a folder of the run."""
+    """Return the evaluation step: of the training's output, into a folder of the run."""
     arguments = _without(evaluation_job(names, config, "run"), "ProcessingJobName")
     _source(arguments, "gold")["S3Uri"] = GOLD
     _source(arguments, "model")["S3Uri"] = TRAINED
     (output,) = arguments["ProcessingOutputConfig"]["Outputs"]
     output["S3Output"]["S3Uri"] = _parameter("EvaluationUri")
-    given = arguments["AppSpecification"]["ContainerArguments"]
-    given[given.index("--run-id") + 1] = _parameter("RunId")
-    given[given.index("--data") + 1] = _parameter("RawUri")
+    options = arguments["AppSpecification"]["ContainerArguments"]
+    options[options.index("--run-id") + 1] = _parameter("RunId")
+    options[options.index("--data") + 1] = _parameter("RawUri")
     arguments["Environment"] = _versioned(arguments)
     # Not cached: another run's report would not be where this run's is expected.
     return _step(EVALUATE, "Processing", arguments, cached=False)
@@ -100,8 +100,8 @@ def condition_step(names: AwsNames, config: Config) -> dict[str, Any]:
     )
     whole = registration(names, config)
     arguments = {key: whole[key] for key in REGISTERED}
-    (served,) = arguments["InferenceSpecification"]["Containers"]
-    served.pop("Environment", None)
+    (container,) = arguments["InferenceSpecification"]["Containers"]
+    container.pop("Environment", None)
     return {
         "Name": DECIDE,
         "Type": "Condition",
@@ -115,10 +115,10 @@ def condition_step(names: AwsNames, config: Config) -> dict[str, Any]:
 
 
 def registration(names: AwsNames, config: Config) -> dict[str, Any]:
-    """Return parameters of ``create_model_package`` with what is known only when it runs."""
+    """Return parameters of ``create_model_package`` with references to values of the run."""
     arguments = package(names, config, PackageFacts(model_data_url="", metrics_uri=""))
-    (served,) = arguments["InferenceSpecification"]["Containers"]
-    served["ModelDataUrl"] = _parameter("ModelDataUrl")
+    (container,) = arguments["InferenceSpecification"]["Containers"]
+    container["ModelDataUrl"] = _parameter("ModelDataUrl")
     statistics = arguments["ModelMetrics"]["ModelQuality"]["Statistics"]
     statistics["S3Uri"] = _parameter("MetricsUri")
     arguments["ModelPackageDescription"] = _parameter("RunId")
@@ -146,8 +146,8 @@ def _step(
     return {**step, "CacheConfig": dict(CACHE)} if cached else step
 
 
-def _not_judged(config: Config) -> Config:
-    """Take out how results are judged: a change there must not cost a new training."""
+def _without_judging(config: Config) -> Config:
+    """Reset the settings of the evaluation: a change there must not cause a new training."""
     judging = {"evaluation": EvaluationConfig(), "gate": GateConfig(), "business": BusinessConfig()}
     return config.model_copy(update=judging)
 
@@ -169,5 +169,5 @@ def _source(arguments: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _without(request: dict[str, Any], name: str) -> dict[str, Any]:
-    """Take a job's name away: each execution makes its own."""
+    """Remove a job's name: each execution creates its own."""
     return deepcopy({key: value for key, value in request.items() if key != name})

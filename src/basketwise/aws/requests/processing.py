@@ -28,11 +28,11 @@ def etl_job(
     Parameters
     ----------
     names, config, run_id
-        What everything is called, all settings, the run.
+        Names on AWS, all settings, the run.
     raw : str
         S3 URI of the raw files; empty: ``raw/`` of the workspace.
     clean : bool
-        Whether ``silver/`` is to be made; otherwise it is there already, and is read.
+        Whether ``silver/`` is to be made; otherwise it exists already, and is read.
     """
     source = raw or names.uri("raw")
     arguments = ["processing", "--input-path", INPUT, "--output-path", OUTPUT]
@@ -48,7 +48,7 @@ def etl_job(
 
 
 def evaluation_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]:
-    """Return the ``create_processing_job`` request that judges a training and packs its model.
+    """Return the ``create_processing_job`` request that evaluates a training and packs its model.
 
     It reads ``artifacts/<training job>/output/model.tar.gz`` and writes ``artifacts/<run>/``.
     """
@@ -80,9 +80,9 @@ def _job(
             "ContainerEntrypoint": entrypoint(aws, CODE_MOUNT),
             "ContainerArguments": arguments,
         },
-        "ProcessingInputs": [_input(part, *ends) for part, ends in inputs.items()],
+        "ProcessingInputs": [_input(part, *locations) for part, locations in inputs.items()],
         "ProcessingOutputConfig": {
-            "Outputs": [_output(part, *ends) for part, ends in outputs.items()]
+            "Outputs": [_output(part, *locations) for part, locations in outputs.items()]
         },
         "ProcessingResources": {
             "ClusterConfig": {

@@ -21,10 +21,10 @@ CODE_MOUNT = f"/opt/ml/input/data/{CODE}"
 def training_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]:
     """Return the ``create_training_job`` request that trains on ``gold/``.
 
-    It leaves ``artifacts/<job>/output/model.tar.gz``. On spot capacity an interrupted job is
-    started again by SageMaker, with ``checkpoints/<run>/`` as it was left.
+    It writes ``artifacts/<job>/output/model.tar.gz``. On spot capacity SageMaker restarts an
+    interrupted job with the contents of ``checkpoints/<run>/``.
 
-    Raises ConfigError if some, not one or all, of the models are to be trained.
+    Raises ConfigError unless one model or all models are to be trained.
     """
     aws = config.aws
     channels = [_channel(name, names.uri("gold"), CONTENT_TYPE) for name in CHANNELS]
@@ -78,7 +78,7 @@ def hyperparameters(config: Config) -> dict[str, str]:
 
 
 def in_script_mode(request: dict[str, Any]) -> dict[str, Any]:
-    """Let AWS's training toolkit start a job, for where no entry point can be given.
+    """Let AWS's training toolkit start a job where no entry point can be given.
 
     Settings become hyperparameters of the same names. AWS's image is told to run the script that
     :func:`basketwise.aws.requests.entry.train_script` makes, from the channel ``code``; an image

@@ -1,1 +1,1 @@
-"""Jobs and pipelines: started once, followed to their end, paid for."""
+"""Starting jobs and pipelines once, and following them to their end."""

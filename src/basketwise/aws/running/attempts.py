@@ -1,8 +1,8 @@
-"""Which job of a run and a stage is followed: the latest that does the same work, or a new one.
+"""Selection of the job to follow: the latest with the same work, or a new one.
 
-A job is named after its run, so names alone cannot tell what it was started for: data or code may
-have changed since, or a run of the same name may be in another workspace. So each job carries a
-digest of all that it is to do, and only a job of the same digest is taken for one's own.
+A job is named after its run, so its name does not show what it was started for: data or code may
+have changed since, or a run of the same name may exist in another workspace. So each job carries a
+digest of its work, and only a job with the same digest is reused.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from basketwise.errors import DependencyError
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
-ATTEMPTS = 50
-"""So many jobs of a run and a stage at most."""
+MAX_ATTEMPTS = 50
+"""Of a run and a stage."""
 
 
 def digest_of(**work: Any) -> str:
-    """Return the digest of all that a job is to do.
+    """Return the digest of a job's work.
 
     Examples
     --------
@@ -33,25 +33,25 @@ def digest_of(**work: Any) -> str:
     return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def marked(request: dict[str, Any], digest: str) -> dict[str, Any]:
+def with_digest(request: dict[str, Any], digest: str) -> dict[str, Any]:
     """Return a job's request with its digest."""
     return {**request, "Environment": {**request.get("Environment", {}), DIGEST_VARIABLE: digest}}
 
 
 def attempts(sagemaker: SageMakerClient, kind: Kind, first: str) -> Iterator[JobState]:
-    """Give all jobs of a run and a stage, oldest first, by the name of the first.
+    """Yield all jobs of a run and a stage, oldest first, given the name of the first.
 
     Raises DependencyError if there are too many.
     """
-    for number in range(1, ATTEMPTS + 1):
-        state = describe(sagemaker, kind, name_of(first, number))
+    for number in range(1, MAX_ATTEMPTS + 1):
+        state = describe(sagemaker, kind, attempt_name(first, number))
         if state is None:
             return
         yield state
-    raise DependencyError(f"There are {ATTEMPTS} jobs {first}.", "Start a run of another name.")
+    raise DependencyError(f"There are {MAX_ATTEMPTS} jobs {first}.", "Use another name.")
 
 
-def name_of(first: str, number: int) -> str:
+def attempt_name(first: str, number: int) -> str:
     """Name an attempt.
 
     Examples
@@ -62,40 +62,40 @@ def name_of(first: str, number: int) -> str:
     return first if number == 1 else f"{first}-{number}"
 
 
-def choose(
+def select_job(
     sagemaker: SageMakerClient,
     kind: Kind,
     request: dict[str, Any],
     workspace: str,
     unusable: Collection[str] = (),
 ) -> str:
-    """Name the job to follow; to be started if there is none of that name.
+    """Return the name of the job to follow, or to start if it does not exist.
 
     Parameters
     ----------
     sagemaker, kind
-        Whom to ask about jobs of which kind.
+        The client, and the kind of the job.
     request : dict
-        Of the first attempt, marked.
+        Request of the first attempt, with its digest.
     workspace : str
         S3 URI that the job writes below.
     unusable : collection of str
-        Names of jobs whose outputs cannot be used any more.
+        Names of jobs whose outputs cannot be used.
 
     Raises
     ------
     DependencyError
-        If there are too many attempts; or if one still works in this workspace on something else.
+        If there are too many attempts; or if one with other work still runs in this workspace.
     """
     first, digest = request[f"{kind}JobName"], request["Environment"][DIGEST_VARIABLE]
     started, latest = list(attempts(sagemaker, kind, first)), ""
     for state in started:
         if state.digest == digest:
-            is_useful = state.status in ("Completed", "InProgress") and state.name not in unusable
-            latest = state.name if is_useful else ""
-        elif state.status not in ENDED and state.place.startswith(workspace):
+            is_usable = state.status in ("Completed", "InProgress") and state.name not in unusable
+            latest = state.name if is_usable else ""
+        elif state.status not in ENDED and state.output_uri.startswith(workspace):
             raise DependencyError(
-                f"The job {state.name} still works in {workspace}, on other data or settings.",
-                "Wait for its end, or stop it in SageMaker; then start this command again.",
+                f"The job {state.name} is still running in {workspace}, on other data or settings.",
+                "Wait until it ends, or stop it in SageMaker; then run this command again.",
             )
-    return latest or name_of(first, len(started) + 1)
+    return latest or attempt_name(first, len(started) + 1)

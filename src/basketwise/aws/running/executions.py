@@ -1,4 +1,4 @@
-"""Executions of the SageMaker Pipeline: found by name, described, followed to their end."""
+"""Executions of the SageMaker Pipeline: looked up by name, described, followed to their end."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.errors import Meaning, call, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
-from basketwise.aws.running.jobs import ENDS, POLL_SECONDS, LogTail
+from basketwise.aws.running.jobs import OUTCOMES, POLL_SECONDS, LogTail
 from basketwise.errors import DependencyError, InputError
 
 if TYPE_CHECKING:
@@ -19,16 +20,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 ENDED = frozenset({"Succeeded", "Failed", "Stopped", "CompletedWithFailures"})
-PAGE = 100
-SHOWN = 5
-"""So many executions are named when the one that was asked for is not among them."""
+PAGE_SIZE = 100
+MAX_SHOWN = 5
+"""Executions that are listed when the requested one does not exist."""
 
-UPSERT = "Make it first: basketwise aws pipeline upsert"
+UPSERT_HINT = "Create it first: basketwise aws pipeline upsert"
 
-LOG_GROUPS = {
-    "TrainingJob": "/aws/sagemaker/TrainingJobs",
-    "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
-}
+JOBS = ("TrainingJob", "ProcessingJob")
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,13 @@ class Step:
     status
         ``Starting``, ``Executing``, ``Stopping``, ``Stopped``, ``Failed`` or ``Succeeded``.
     seconds
-        Of work, up to now if it has not ended; None if it has not begun.
+        Run time, up to now if it has not ended; None if it has not started.
     cached
-        Whether an earlier execution's outputs were taken.
-    made
-        ARN of the job or the version that it made; empty for other kinds.
+        Whether an earlier execution's outputs are reused.
+    arn
+        ARN of the job or version that it created; empty for other kinds.
     log_group
-        Where the job's log is; empty if it has none.
+        Log group of the job; empty if it has none.
     """
 
     name: str
@@ -54,24 +52,24 @@ class Step:
     seconds: float | None
     cached: bool
     reason: str
-    made: str
+    arn: str
     log_group: str
 
     def __str__(self) -> str:
-        cached = ", as in an earlier execution" if self.cached else ""
+        cached = ", reused from an earlier execution" if self.cached else ""
         return f"{self.name}: {self.status}{cached}{f': {self.reason}' if self.reason else ''}"
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution of the pipeline, named after its run, with the steps that have begun, in order.
+    """One execution of the pipeline, named after its run, with its started steps in order.
 
     Attributes
     ----------
     status
         ``Executing``, ``Stopping``, ``Stopped``, ``Failed`` or ``Succeeded``.
     reason
-        Why it failed: what the failed steps say, else what the execution says.
+        Why it failed: the reasons of the failed steps, else that of the execution.
     started
         ISO 8601, UTC.
     """
@@ -84,48 +82,40 @@ class Execution:
     steps: tuple[Step, ...]
 
 
-def find_execution(sagemaker: SageMakerClient, names: AwsNames, wanted: str) -> str | None:
-    """Return the ARN of the execution of a name or an id; None if there is none."""
+def find_execution(sagemaker: SageMakerClient, names: AwsNames, reference: str) -> str | None:
+    """Return the ARN of the execution with a name or id; None if there is none."""
     for name, arn in _executions(sagemaker, names):
-        if wanted in (name, arn.rpartition("/")[2]):
+        if reference in (name, arn.rpartition("/")[2]):
             return arn
     return None
 
 
-def execution_arn(sagemaker: SageMakerClient, names: AwsNames, wanted: str) -> str:
-    """Return the ARN of an execution: of a name, an id, an ARN, or the latest.
+def execution_arn(sagemaker: SageMakerClient, names: AwsNames, reference: str) -> str:
+    """Return the ARN of the execution with a name, id or ARN; without any, of the latest.
 
-    Raises
-    ------
-    InputError
-        If there is none.
-    DependencyError
-        If SageMaker refuses.
+    Raises InputError if there is none, DependencyError if SageMaker refuses.
     """
-    if wanted.startswith("arn:"):
-        return wanted
-    if wanted and (arn := find_execution(sagemaker, names, wanted)):
+    if reference.startswith("arn:"):
+        return reference
+    if reference and (arn := find_execution(sagemaker, names, reference)):
         return arn
-    latest = _executions(sagemaker, names, SHOWN)
+    latest = _executions(sagemaker, names, MAX_SHOWN)
     name = pipeline_name(names)
     if not latest:
         raise InputError(
             f"The pipeline {name} has never been started.",
             "Start it: basketwise aws pipeline start",
         )
-    if not wanted:
+    if not reference:
         return latest[0][1]
     shown = ", ".join(name for name, _ in latest)
-    raise InputError(f"The pipeline {name} has no execution {wanted!r}.", f"The latest: {shown}.")
+    raise InputError(f"The pipeline {name} has no execution {reference!r}.", f"Latest: {shown}.")
 
 
 def describe(sagemaker: SageMakerClient, arn: str) -> Execution:
-    """Return what is known of an execution; raises InputError if there is none of that ARN."""
-    execution = call(
-        f"describe {arn}",
-        lambda: sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn),
-        Meaning.MISSING,
-    )
+    """Describe an execution; raises InputError if there is none with that ARN."""
+    read = partial(sagemaker.describe_pipeline_execution, PipelineExecutionArn=arn)
+    execution = call(f"describe {arn}", read, Meaning.MISSING)
     if execution is None:
         raise InputError(f"There is no execution {arn}.", "Omit it to see the latest.")
     with translated(f"list the steps of {arn}"):
@@ -148,65 +138,63 @@ def follow(
     sagemaker: SageMakerClient,
     logs: CloudWatchLogsClient,
     arn: str,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     poll: float = POLL_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Execution:
-    """Wait for an execution's end, ``poll`` seconds at a time; tells each step's states in lines.
+    """Wait for an execution's end, ``poll`` seconds at a time; reports the states of its steps.
 
-    Raises
-    ------
-    DependencyError
-        If it failed or was stopped, with the reason and the end of the failed job's log.
+    Raises DependencyError if it failed or was stopped, with the reason and the end of the log.
     """
-    told: dict[str, str] = {}
+    reported: dict[str, str] = {}
     while True:
         execution = describe(sagemaker, arn)
         for step in execution.steps:
-            if told.get(step.name) != str(step):
-                told[step.name] = str(step)
-                tell(str(step))
+            if reported.get(step.name) != str(step):
+                reported[step.name] = str(step)
+                report(str(step))
         if execution.status in ENDED:
             break
         sleep(poll)
     if execution.status != "Succeeded":
         reason = execution.reason or "no reason was given"
+        outcome = OUTCOMES.get(execution.status, "has failed")
         raise DependencyError(
-            f"The execution {execution.name} {ENDS.get(execution.status, 'has failed')}. {reason}",
-            _end_of_log(logs, execution),
+            f"The execution {execution.name} {outcome}. {reason}",
+            _log_excerpt(logs, execution),
         )
     return execution
 
 
-def _end_of_log(logs: CloudWatchLogsClient, execution: Execution) -> str:
-    """Show the end of the log of the job that failed."""
+def _log_excerpt(logs: CloudWatchLogsClient, execution: Execution) -> str:
+    """Return the last lines of the failed job's log."""
     failed = next((step for step in execution.steps if step.reason and step.log_group), None)
     if failed is None:
         return ""
-    job = failed.made.rpartition("/")[2]
+    job = failed.arn.rpartition("/")[2]
     tail = LogTail(logs, failed.log_group, job)
-    for _ in tail.new():
+    for _ in tail.read_new():
         pass
-    if tail.trouble:
+    if tail.error_headline:
         # The execution failed for the reason above; this one must not hide it.
-        return f"The log of {job} could not be read: {tail.trouble}"
+        return f"The log of {job} could not be read: {tail.error_headline}"
     if not tail.last:
-        return f"The job {job} left no log."
+        return f"The job {job} has no log."
     return "\n".join((f"The log of {job} ends with:", *tail.last))
 
 
 def _executions(
-    sagemaker: SageMakerClient, names: AwsNames, most: int | None = None
+    sagemaker: SageMakerClient, names: AwsNames, limit: int | None = None
 ) -> list[tuple[str, str]]:
-    """List name and ARN of the executions, the latest first; at most so many."""
+    """List name and ARN of the executions, the latest first; at most ``limit``."""
     name = pipeline_name(names)
 
     pages = sagemaker.get_paginator("list_pipeline_executions").paginate(
         PipelineName=name,
         SortBy="CreationTime",
         SortOrder="Descending",
-        PaginationConfig={"PageSize": PAGE, **({"MaxItems": most} if most else {})},
+        PaginationConfig={"PageSize": PAGE_SIZE, **({"MaxItems": limit} if limit else {})},
     )
 
     def read() -> list[Any]:
@@ -214,7 +202,7 @@ def _executions(
 
     executions = call(f"list the executions of {name}", read, Meaning.MISSING)
     if executions is None:
-        raise InputError(f"There is no pipeline {name}.", UPSERT)
+        raise InputError(f"There is no pipeline {name}.", UPSERT_HINT)
     return [
         (execution.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2], arn)
         for execution in executions
@@ -226,14 +214,14 @@ def _step(step: Mapping[str, Any]) -> Step:
     started: datetime | None = step.get("StartTime")
     ended: datetime = step.get("EndTime") or datetime.now(UTC)
     metadata: Mapping[str, Any] = step.get("Metadata", {})
-    refusal = metadata.get("Fail", {}).get("ErrorMessage", "")
+    message = metadata.get("Fail", {}).get("ErrorMessage", "")
     kind = next((kind for kind, details in metadata.items() if "Arn" in details), "")
     return Step(
         name=step["StepName"],
         status=step["StepStatus"],
         seconds=max((ended - started).total_seconds(), 0.0) if started else None,
         cached="CacheHitResult" in step,
-        reason=refusal or step.get("FailureReason", ""),
-        made=metadata[kind]["Arn"] if kind else "",
-        log_group=LOG_GROUPS.get(kind, ""),
+        reason=message or step.get("FailureReason", ""),
+        arn=metadata[kind]["Arn"] if kind else "",
+        log_group=f"/aws/sagemaker/{kind}s" if kind in JOBS else "",
     )

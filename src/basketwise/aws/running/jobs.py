@@ -1,4 +1,4 @@
-"""SageMaker jobs: started once, followed to their end, stopped when asked."""
+"""SageMaker jobs: starting them once, following them to their end, stopping them."""
 
 from __future__ import annotations
 
@@ -18,38 +18,36 @@ if TYPE_CHECKING:
 Kind = Literal["Processing", "Training"]
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
-ENDS = {"Failed": "has failed", "Stopped": "was stopped"}
-NO_ADVICE = Refusal("", hint="")
-
-LAST_LINES = 20
-"""So many lines of a failed job's log are shown."""
+OUTCOMES = {"Failed": "has failed", "Stopped": "was stopped"}
+LOG_EXCERPT_LINES = 20
+"""Shown of a failed job's log."""
 
 DIGEST_VARIABLE = "BASKETWISE_DIGEST"
-"""Of a job's environment: the digest of its work; no setting is called so."""
+"""Environment variable with the digest of a job's work; no setting has this name."""
 
 POLL_SECONDS = 15.0
-LATE_SECONDS = 5.0
-"""After a job's end its log is read once more, so much later."""
+LOG_DELAY_SECONDS = 5.0
+"""After a job's end, before its log is read once more."""
 
-LATE_MILLISECONDS = 60_000
-"""So much later than its time may a line appear in a log."""
+LOG_OVERLAP_MILLISECONDS = 60_000
+"""A line may appear in a log this much later than its time."""
 
 
 @dataclass(frozen=True)
 class JobState:
-    """What is known of a job.
+    """The state of a job.
 
     Attributes
     ----------
     status
         ``InProgress``, ``Completed``, ``Failed``, ``Stopping`` or ``Stopped``.
     phase
-        What it is doing, in SageMaker's words; empty for processing jobs.
+        SageMaker's secondary status; empty for processing jobs.
     seconds, billable_seconds
-        Of work, and of those that are paid for (less on spot capacity); None until it has ended.
+        Run time and billed time (less on spot capacity); None until it has ended.
     digest
-        Of the work that it was started for, see :mod:`basketwise.aws.running.attempts`.
-    place
+        Digest of the work that it was started for, see :mod:`basketwise.aws.running.attempts`.
+    output_uri
         S3 URI that it writes to.
     """
 
@@ -60,15 +58,15 @@ class JobState:
     seconds: float | None = None
     billable_seconds: float | None = None
     digest: str = ""
-    place: str = ""
+    output_uri: str = ""
 
 
-class JobEndedError(DependencyError):
-    """A job has failed, or was stopped: it does not go on by itself."""
+class JobFailedError(DependencyError):
+    """A job has failed or was stopped: it does not continue by itself."""
 
 
 def start_once(sagemaker: SageMakerClient, kind: Kind, request: dict[str, Any]) -> bool:
-    """Start a job and return True, unless there is one of its name."""
+    """Start a job, unless one of its name exists; return whether it was started."""
     name = request[f"{kind}JobName"]
     if describe(sagemaker, kind, name) is not None:
         return False
@@ -78,7 +76,7 @@ def start_once(sagemaker: SageMakerClient, kind: Kind, request: dict[str, Any]) 
 
 
 def describe(sagemaker: SageMakerClient, kind: Kind, name: str) -> JobState | None:
-    """Return what is known of a job; None if there is none of that name."""
+    """Return the state of a job; None if there is none of that name."""
     request = getattr(sagemaker, f"describe_{kind.lower()}_job")
     job: dict[str, Any] | None = call(
         f"describe the job {name}", lambda: request(**{f"{kind}JobName": name}), Meaning.MISSING
@@ -89,17 +87,17 @@ def describe(sagemaker: SageMakerClient, kind: Kind, name: str) -> JobState | No
     ended: datetime | None = job.get(f"{kind}EndTime")
     seconds = (ended - started).total_seconds() if started and ended else None
     outputs = job.get("ProcessingOutputConfig", {}).get("Outputs") or [{}]
-    processed = outputs[0].get("S3Output", {}).get("S3Uri", "")
+    processing_uri = outputs[0].get("S3Output", {}).get("S3Uri", "")
     return JobState(
         name=name,
         status=job[f"{kind}JobStatus"],
         phase=job.get("SecondaryStatus", ""),
-        # A processing job's own words are apart from SageMaker's.
+        # A processing job's own message is separate from SageMaker's.
         reason=job.get("ExitMessage") or job.get("FailureReason", ""),
         seconds=job.get("TrainingTimeInSeconds", seconds),
         billable_seconds=job.get("BillableTimeInSeconds", seconds),
         digest=job.get("Environment", {}).get(DIGEST_VARIABLE, ""),
-        place=job.get("OutputDataConfig", {}).get("S3OutputPath", processed),
+        output_uri=job.get("OutputDataConfig", {}).get("S3OutputPath", processing_uri),
     )
 
 
@@ -108,52 +106,48 @@ def follow(
     logs: CloudWatchLogsClient,
     kind: Kind,
     name: str,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     poll: float = POLL_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> JobState:
-    """Wait for a job's end; tells its states and the lines of its log as they come.
+    """Wait for a job's end; reports its states and the lines of its log.
 
-    Raises
-    ------
-    JobEndedError
-        If it failed or was stopped, with the reason and the last lines of its log.
-    DependencyError
-        If AWS refuses to tell.
+    Raises JobFailedError if it failed or was stopped, with the reason and the last lines of its
+    log, DependencyError if AWS refuses or the job no longer exists.
     """
-    told, lines = "", LogTail(logs, f"/aws/sagemaker/{kind}Jobs", name)
+    last_phase, tail = "", LogTail(logs, f"/aws/sagemaker/{kind}Jobs", name)
     while True:
         state = describe(sagemaker, kind, name)
         if state is None:
-            raise DependencyError(f"The job {name} is gone.", "Start the run again.")
-        now = state.phase or state.status
-        if now != told:
-            tell(f"{name}: {now}")
-            told = now
-        for line in lines.new():
-            tell(line)
+            raise DependencyError(f"The job {name} no longer exists.", "Start the run again.")
+        phase = state.phase or state.status
+        if phase != last_phase:
+            report(f"{name}: {phase}")
+            last_phase = phase
+        for line in tail.read_new():
+            report(line)
         if state.status in ENDED:
             break
         sleep(poll)
-    # The last lines may come after the end.
-    sleep(min(poll, LATE_SECONDS))
-    for line in lines.new():
-        tell(line)
+    # The last lines may arrive after the end.
+    sleep(min(poll, LOG_DELAY_SECONDS))
+    for line in tail.read_new():
+        report(line)
     if state.status != "Completed":
-        last = "\n".join(lines.last)
+        last = "\n".join(tail.last)
         code, _, message = state.reason.partition(": ")
         log = f"The log of the job ends with:\n{last}" if last else "The job has no log."
-        advice = refusal(code, message, NO_ADVICE).hint
-        raise JobEndedError(
-            f"The job {name} {ENDS[state.status]}: {state.reason or 'no reason was given'}",
+        advice = refusal(code, message, Refusal("", hint="")).hint
+        raise JobFailedError(
+            f"The job {name} {OUTCOMES[state.status]}: {state.reason or 'no reason was given'}",
             f"{advice}\n{log}".lstrip(),
         )
     return state
 
 
 def stop(sagemaker: SageMakerClient, kind: Kind, name: str) -> None:
-    """Ask a job to stop; one that has ended is no error."""
+    """Request that a job stops, unless it has ended."""
     state = describe(sagemaker, kind, name)
     if state is not None and state.status == "InProgress":
         with translated(f"stop {name}"):
@@ -161,45 +155,45 @@ def stop(sagemaker: SageMakerClient, kind: Kind, name: str) -> None:
 
 
 class LogTail:
-    """The lines of a job's log that have not been read yet.
+    """The unread lines of a job's log.
 
-    ``last`` has the last lines read, ``trouble`` why the log could not be read; empty if it could.
+    ``last`` contains the last lines read, ``error_headline`` why the log cannot be read, if so.
     """
 
     def __init__(self, logs: CloudWatchLogsClient, group: str, job: str) -> None:
         self._logs, self._group, self._job = logs, group, job
-        self._seen: set[str] = set()
+        self._event_ids: set[str] = set()
         self._since = 0
-        self.trouble = ""
+        self.error_headline = ""
         self.last: list[str] = []
 
-    def new(self) -> Iterator[str]:
-        """Give the lines that came since the last call; none while there is no log yet.
+    def read_new(self) -> Iterator[str]:
+        """Yield the lines since the last call; none while there is no log yet.
 
-        A log that cannot be read is no reason to leave its job: that is told once, as a line.
+        A log that cannot be read does not end the wait for its job: the error is a line, once.
         """
         try:
             events = self._events()
         except DependencyError as error:
-            if error.headline != self.trouble:
-                self.trouble = error.headline
+            if error.headline != self.error_headline:
+                self.error_headline = error.headline
                 yield error.headline
             return
         for event in events:
-            if event["eventId"] not in self._seen:
-                self._seen.add(event["eventId"])
+            if event["eventId"] not in self._event_ids:
+                self._event_ids.add(event["eventId"])
                 self._since = max(self._since, event["timestamp"])
                 line = event["message"].rstrip()
-                self.last = [*self.last, line][-LAST_LINES:]
+                self.last = [*self.last, line][-LOG_EXCERPT_LINES:]
                 yield line
 
     def _events(self) -> list[Any]:
-        # A stream is made by the first line. Lines of several streams come in no strict order, so
-        # some time before the last one is asked for again.
+        # The first line creates a stream. Lines of several streams are not strictly ordered, so
+        # some time before the last one is read again.
         pages = self._logs.get_paginator("filter_log_events").paginate(
             logGroupName=self._group,
             logStreamNamePrefix=f"{self._job}/",
-            startTime=max(self._since - LATE_MILLISECONDS, 0),
+            startTime=max(self._since - LOG_OVERLAP_MILLISECONDS, 0),
         )
 
         def read() -> list[Any]:

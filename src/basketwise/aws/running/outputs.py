@@ -1,4 +1,4 @@
-"""What a job has left, checked against its record before anybody relies on it."""
+"""Outputs of jobs, checked against their records before they are used."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ from basketwise.run.record import Stage, read_step
 SHA256 = 64
 
 
-class SpoiltError(Exception):
-    """What is there is not what the job left, or was made of something else."""
+class InvalidOutputError(Exception):
+    """Outputs are missing, were changed, or were made from other inputs."""
 
 
-def take_stage(stage: Stage, left: Path, folder: Path, inputs: Mapping[str, str]) -> None:
-    """Copy a stage's outputs from where the job left them, with its record, to a folder.
+def copy_stage(stage: Stage, source: Path, folder: Path, inputs: Mapping[str, str]) -> None:
+    """Copy a stage's outputs, which its record lists, to a folder.
 
-    Files that were there before the job are not in its record. ``inputs`` is what the job had to
-    read, by name; what is no sha256 is not compared. Raises SpoiltError if there is no record, a
-    file differs from it, or other inputs were read.
+    Older files beside them are not in the record. ``inputs`` are the digests of the job's input
+    files, by name; those that are not a sha256 are not compared. Raises InvalidOutputError if
+    there is no record, a file differs from it, or other inputs were read.
     """
-    step = read_step(stage, left)
+    step = read_step(stage, source)
     if step is None:
-        raise SpoiltError(f"{stage} has no record")
+        raise InvalidOutputError(f"{stage} has no record")
     expected = {digest for digest in inputs.values() if len(digest) == SHA256}
     if not expected <= set(step.inputs.values()):
-        raise SpoiltError(f"{stage} was made from other files")
-    present = content(left)
+        raise InvalidOutputError(f"{stage} was made from other files")
+    present = content(source)
     for name, digest in step.outputs.items():
         if present.get(name) != digest:
-            raise SpoiltError(f"{stage}/{name} is not what the job left")
+            raise InvalidOutputError(f"{stage}/{name} was changed after the job")
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(left / name, target)
+        shutil.copyfile(source / name, target)
 
 
-def take_training(left: Path, folder: Path, gold: Mapping[str, str]) -> None:
-    """Unpack the ``model.tar.gz`` that a training job has left into an empty folder.
+def extract_training(source: Path, folder: Path, gold: Mapping[str, str]) -> None:
+    """Extract the ``model.tar.gz`` of a training job into an empty folder.
 
-    ``gold`` is the sha256 of each gold file that it had to read, by name. Raises SpoiltError if
-    there is no archive, it cannot be used, or was trained on other gold files.
+    ``gold`` contains the sha256 of each gold file, by name. Raises InvalidOutputError if there is
+    no archive, it cannot be used, or the model was trained on other gold files.
     """
-    if not (left / ARCHIVE).is_file():
-        raise SpoiltError(f"there is no {ARCHIVE}")
+    if not (source / ARCHIVE).is_file():
+        raise InvalidOutputError(f"there is no {ARCHIVE}")
     try:
-        extract(left / ARCHIVE, folder, dotted=True)
+        extract(source / ARCHIVE, folder, dotted=True)
         read = json.loads((folder / GOLD_READ).read_bytes())
     except InputError as error:
-        raise SpoiltError(error.headline) from error
+        raise InvalidOutputError(error.headline) from error
     except (OSError, ValueError) as error:
-        raise SpoiltError(f"{GOLD_READ} cannot be read") from error
+        raise InvalidOutputError(f"{GOLD_READ} cannot be read") from error
     if not isinstance(read, dict) or any(gold.get(name) != sha for name, sha in read.items()):
-        raise SpoiltError("it was trained on other gold files")
+        raise InvalidOutputError("it was trained on other gold files")
 
 
-def spoilt(uri: str, error: SpoiltError) -> DependencyError:
-    """Return the error for outputs that cannot be used, although they were just made."""
+def invalid_output(uri: str, error: InvalidOutputError) -> DependencyError:
+    """Return the error for outputs that cannot be used, although the job has just ended."""
     return DependencyError(
-        f"What a job has just left at {uri} cannot be used: {error}.",
-        "Somebody else writes there: find out who, then start this command again.",
+        f"The output that a job has just written to {uri} cannot be used: {error}.",
+        "Another process writes there: find out which, then run this command again.",
     )

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from basketwise.aws.errors import Meaning, call, translated
@@ -14,9 +15,9 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import CODE
 from basketwise.aws.requests.pipeline import pipeline, pipeline_name, start_parameters
 from basketwise.aws.requests.pipeline_steps import ETL, TRAIN
-from basketwise.aws.running.executions import UPSERT, find_execution
+from basketwise.aws.running.executions import UPSERT_HINT, find_execution
 from basketwise.aws.s3 import Bucket, is_folder
-from basketwise.aws.sending.raw import RAW
+from basketwise.aws.uploads.raw import RAW
 from basketwise.config import Config
 from basketwise.errors import DependencyError, InputError
 from basketwise.run.workspace import ARTIFACTS
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 Action = Literal["created", "updated", "unchanged"]
 
 RUN_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}")
-"""What an execution may be called, and what a folder below ``artifacts/`` may be called too."""
+"""Valid names of an execution, and of its folder below ``artifacts/``."""
 
 VERSION_LENGTH = 16
 """Hexadecimal digits of a data version."""
@@ -36,7 +37,7 @@ VERSION_LENGTH = 16
 
 @dataclass(frozen=True)
 class Upserted:
-    """What was done to the pipeline."""
+    """The pipeline, and what was done to it."""
 
     name: str
     arn: str
@@ -50,11 +51,11 @@ class Started:
     Attributes
     ----------
     started
-        Whether it was started now; False: one of that name was there.
+        Whether it was started now; False: one of that name exists.
     data_version
-        Digest that tells the steps' cache of changed data; empty if it was not started now.
+        Digest that invalidates cached steps when data change; empty if it was not started now.
     other_settings
-        Whether the pipeline was made with other settings than those given.
+        Whether the pipeline was created with other settings than those given.
     """
 
     run_id: str
@@ -65,15 +66,15 @@ class Started:
 
 
 def upsert(sagemaker: SageMakerClient, names: AwsNames, config: Config) -> Upserted:
-    """Create the pipeline, or update it if it is not what the settings say."""
+    """Create the pipeline, or update it if it does not match the settings."""
     request = pipeline(names, config)
     name = request["PipelineName"]
-    existing = _described(sagemaker, name)
+    existing = _describe(sagemaker, name)
     if existing is None:
         with translated(f"create the pipeline {name}"):
             created = sagemaker.create_pipeline(**request)
         return Upserted(name, created["PipelineArn"], "created")
-    if _same(existing, request):
+    if _matches(existing, request):
         return Upserted(name, existing["PipelineArn"], "unchanged")
     changes = {key: value for key, value in request.items() if key != "Tags"}
     with translated(f"update the pipeline {name}"):
@@ -84,31 +85,27 @@ def upsert(sagemaker: SageMakerClient, names: AwsNames, config: Config) -> Upser
 def start(
     sagemaker: SageMakerClient, s3: S3Client, names: AwsNames, config: Config, run_id: str
 ) -> Started:
-    """Start the pipeline on what is below ``raw/``, unless an execution of that name is there.
+    """Start the pipeline on the files below ``raw/``, unless an execution of that name exists.
 
-    The settings that the pipeline was made with count; the given ones are compared with them.
+    It runs with the settings that it was created with; the given ones are compared with them.
 
-    Raises
-    ------
-    InputError
-        If there is no pipeline, or the name cannot be used.
-    DependencyError
-        If nothing is below ``raw/``, or SageMaker or S3 refuses.
+    Raises InputError if there is no pipeline or the name is not valid, DependencyError if there are
+    no files below ``raw/`` or AWS refuses.
     """
     if not RUN_NAME.fullmatch(run_id):
         raise InputError(
-            f"{run_id!r} cannot be the name of an execution.",
-            "Take letters, digits and hyphens, at most 82, a letter or digit at both ends.",
+            f"{run_id!r} is not a valid name of an execution.",
+            "Use at most 82 letters, digits and hyphens, with a letter or digit at both ends.",
         )
     name = pipeline_name(names)
-    existing = _described(sagemaker, name)
+    existing = _describe(sagemaker, name)
     if existing is None:
-        raise InputError(f"There is no pipeline {name}.", UPSERT)
-    other = not _same(existing, pipeline(names, config))
-    known = find_execution(sagemaker, names, run_id)
-    if known is not None:
-        return Started(run_id, known, False, "", other)
-    # Whatever kind of run left something there.
+        raise InputError(f"There is no pipeline {name}.", UPSERT_HINT)
+    differs = not _matches(existing, pipeline(names, config))
+    existing_arn = find_execution(sagemaker, names, run_id)
+    if existing_arn is not None:
+        return Started(run_id, existing_arn, False, "", differs)
+    # Of any kind of run.
     if _objects(s3, names, f"{ARTIFACTS}/{run_id}"):
         raise InputError(
             f"{names.uri(ARTIFACTS, run_id)} contains another run.", "Choose another --name."
@@ -121,38 +118,38 @@ def start(
             PipelineName=name,
             PipelineExecutionDisplayName=run_id,
             PipelineParameters=parameters,
-            # Two that start the same name at the same moment start it once.
+            # Two simultaneous starts of the same name start it once.
             ClientRequestToken=_sha256(f"{existing['PipelineArn']}/{run_id}"),
         )
-    return Started(run_id, execution["PipelineExecutionArn"], True, version, other)
+    return Started(run_id, execution["PipelineExecutionArn"], True, version, differs)
 
 
 def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict[str, Any]) -> str:
-    """Return a digest of all that ETL and training rest on: data, code, and their own arguments.
+    """Return a digest of all inputs of ETL and training: data, code and arguments.
 
-    AWS's image is given the code below ``code/``, an own image contains it.
+    With AWS's image the code is below ``code/``; an image of your own contains it.
 
     Returns
     -------
     str
         Hexadecimal digits. It changes when a file below ``raw/`` or ``code/`` is added, removed,
-        renamed or has another content, or when a setting of ETL or training changes; not with how
-        results are judged.
+        renamed or has another content, or when a setting of ETL or training changes; not when one
+        of the evaluation does.
 
     Raises
     ------
     DependencyError
-        If nothing is below ``raw/``, or no code where some is needed; or S3 refuses.
+        If there are no files below ``raw/``, or the code is missing; or S3 refuses.
     """
     raw = _objects(s3, names, RAW)
     if not raw:
         raise DependencyError(
-            f"There is nothing below {names.uri(RAW)}.",
+            f"There are no files below {names.uri(RAW)}.",
             f"Upload the till lines there first: aws s3 cp --recursive DIR {names.uri(RAW)}",
         )
     code = _objects(s3, names, CODE) if config.aws.image == "prebuilt" else []
     if config.aws.image == "prebuilt" and not code:
-        raise DependencyError(f"There is no code below {names.uri(CODE)}.", UPSERT)
+        raise DependencyError(f"There is no code below {names.uri(CODE)}.", UPSERT_HINT)
     steps = {
         step["Name"]: step["Arguments"]
         for step in definition["Steps"]
@@ -162,15 +159,12 @@ def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict
     return _sha256(text)[:VERSION_LENGTH]
 
 
-def _described(sagemaker: SageMakerClient, name: str) -> Mapping[str, Any] | None:
-    return call(
-        f"describe the pipeline {name}",
-        lambda: sagemaker.describe_pipeline(PipelineName=name),
-        Meaning.MISSING,
-    )
+def _describe(sagemaker: SageMakerClient, name: str) -> Mapping[str, Any] | None:
+    describe = partial(sagemaker.describe_pipeline, PipelineName=name)
+    return call(f"describe the pipeline {name}", describe, Meaning.MISSING)
 
 
-def _same(existing: Mapping[str, Any], request: dict[str, Any]) -> bool:
+def _matches(existing: Mapping[str, Any], request: dict[str, Any]) -> bool:
     if json.loads(existing["PipelineDefinition"]) != json.loads(request["PipelineDefinition"]):
         return False
     return all(existing.get(key) == request[key] for key in ("RoleArn", "PipelineDescription"))

@@ -1,4 +1,4 @@
-"""What was asked of a run on AWS, stored in the workspace so that it can be picked up again."""
+"""Records of runs on AWS, stored in the workspace so that the runs can be resumed."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from basketwise.storage.protocol import Storage
 
 FOLDER = ".basketwise/runs"
 NAME = re.compile(r"(?=.{1,30}$)run-[a-zA-Z0-9](-?[a-zA-Z0-9])*")
-"""What jobs may be called after, with room for their own part and the number of an attempt."""
+"""Valid names of runs, with room for the rest of a job's name and an attempt's number."""
 
 
 class RunRecord(BaseModel):
-    """One run, as it was asked for.
+    """One run, as it was requested.
 
     Attributes
     ----------
     data, path
         Raw files, as they were typed, and as they can be opened from any folder.
     inputs
-        Digest of what the raw files contain; empty before they were read.
+        Digest of the content of the raw files; empty before they were read.
     started_at
         ISO 8601, UTC; of the first start.
     code
-        sha256 over Basketwise's source: what jobs of the run have left was made by it.
+        sha256 of Basketwise's source, which the jobs of the run execute.
     nonce
-        Of a run that was to do everything anew: sets its jobs apart from earlier ones. Else empty.
+        With ``--force``: makes the jobs of the run differ from earlier ones. Else empty.
     config
         All settings, without any password.
     """
@@ -48,8 +48,8 @@ class RunRecord(BaseModel):
     config: dict[str, Any]
 
 
-def name_of_run(name: str) -> str:
-    """Make a run's name of what somebody typed; raises ConfigError if jobs cannot have it.
+def run_name(name: str) -> str:
+    """Return the name of a run that was typed; raises ConfigError if it is not valid for jobs.
 
     Examples
     --------
@@ -59,16 +59,16 @@ def name_of_run(name: str) -> str:
     run_id = name if name.startswith("run-") else f"run-{name}"
     if not NAME.fullmatch(run_id):
         raise ConfigError(
-            f"{name!r} cannot be the name of a run.",
+            f"{name!r} is not a valid name of a run.",
             "Give at most 26 letters, digits and single hyphens, for example week-7.",
         )
     return run_id
 
 
-def begin(storage: Storage, record: RunRecord) -> None:
-    """Store what is asked of a run, once its data were read, and before anything is sent.
+def record_start(storage: Storage, record: RunRecord) -> None:
+    """Store the record of a run after its data were read, before anything is uploaded.
 
-    To be called by whoever holds the workspace. Raises ConfigError if a run of that name was
+    The caller holds the workspace's lock. Raises ConfigError if a run of that name was
     started on other data, with other settings, or by another version.
     """
     earlier = read(storage, record.run_id)
@@ -78,7 +78,7 @@ def begin(storage: Storage, record: RunRecord) -> None:
     changed = [
         section
         for section, values in record.config.items()
-        # Where and how it runs may change; what comes of it may not.
+        # Where and how it runs may change, its result may not.
         if section not in ("aws", "registry") and earlier.config.get(section) != values
     ]
     if earlier.inputs != record.inputs:
@@ -89,14 +89,14 @@ def begin(storage: Storage, record: RunRecord) -> None:
         changed.append("--force")
     if changed:
         raise ConfigError(
-            f"The run {record.run_id} was started on {earlier.started_at} with something else: "
+            f"The run {record.run_id} was started on {earlier.started_at} with different inputs: "
             f"{', '.join(changed)}.",
-            "Start a run of another --name.",
+            "Start a run with another --name.",
         )
 
 
 def read(storage: Storage, run_id: str) -> RunRecord | None:
-    """Return what was asked of a run; None if there is none of that name."""
+    """Return the record of a run; None if there is none of that name."""
     if not storage.exists(_key(run_id)):
         return None
     try:
@@ -115,22 +115,22 @@ def latest(storage: Storage) -> RunRecord | None:
     return max(records, key=lambda record: record.started_at, default=None)
 
 
-def settings_of(record: RunRecord, present: Config) -> Config:
-    """Return a run's settings; how AWS and the registry are reached is taken from the present ones.
+def settings_of(record: RunRecord, current: Config) -> Config:
+    """Return a run's settings, with the current sections ``aws`` and ``registry``.
 
-    Raises ConfigError if they, or the code, are not those of this version.
+    Raises ConfigError if the run was started by another version of Basketwise.
     """
-    here = present.model_dump(include={"aws", "registry"})
+    access = current.model_dump(include={"aws", "registry"})
     if record.code != code_hash():
         raise ConfigError(
             f"{record.run_id} was started by another version of Basketwise.",
             "Its jobs ran other code: start a new run.",
         )
     try:
-        return Config.model_validate(record.config | here)
+        return Config.model_validate(record.config | access)
     except ValidationError as error:
         raise ConfigError(
-            f"The settings of {record.run_id} are not those of this version of Basketwise.",
+            f"The settings of {record.run_id} are not valid in this version of Basketwise.",
             "Start a new run.",
         ) from error
 

@@ -1,8 +1,8 @@
-"""One run at a time in a bucket: an object that only one writer can make, with a lease.
+"""The lock of a workspace in a bucket: an object that only one writer can create, with a lease.
 
-S3 frees nothing when a process ends, so the lock is held on a lease: its owner writes it again
-three times a lease, and who finds it older than that may take it. Age is told by the server's clock
-alone (``Date`` less ``Last-Modified``), so machines need not agree on the time.
+S3 releases nothing when a process ends, so the lock expires: its owner renews it three times per
+lease, and anyone may take a lock that is older than its lease. The age is measured with the
+server's clock alone (``Date`` minus ``Last-Modified``), so the clocks of machines need not agree.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 LEASE = 60.0
 """Seconds until the lock of a killed run may be taken."""
 
-LONGEST = 3600.0
-TRIES = 5
+MAX_LEASE = 3600.0
+ATTEMPTS = 5
 
 
 @dataclass
@@ -45,59 +45,59 @@ class Lease:
     token: str = field(default_factory=lambda: uuid4().hex)
     since: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
     etag: str = ""
-    written: float = 0.0
-    taken: bool = False
+    renewed_at: float = 0.0
+    lost: bool = False
     _count: int = 0
-    _tried: float = 0.0
+    _attempted_at: float = 0.0
     _writing: Lock = field(default_factory=Lock)
 
     def check(self) -> None:
         """Raise WorkspaceError if the lock was taken, or could not be renewed in time."""
-        if self.taken or _now() - self.written > self.seconds:
+        if self.lost or _now() - self.renewed_at > self.seconds:
             raise WorkspaceError(
                 f"The lock of the workspace {self.location!r} was lost while it was in use.",
-                "The machine slept or was cut off for too long; nothing was published. "
-                "Start the command again.",
+                "The machine slept or was offline for too long; nothing was published. "
+                "Run the command again.",
             )
 
     def acquire(self) -> None:
-        """Make the lock, or take an expired one; WorkspaceError if another run holds it."""
-        for _ in range(TRIES):
+        """Create the lock, or take an expired one; WorkspaceError if another run holds it."""
+        for _ in range(ATTEMPTS):
             if self._put(IfNoneMatch="*"):
                 return
             stored = self._stored()
             if stored is None:
                 continue
             if stored["token"] == self.token:
-                # Our own request, answered twice because the first answer was lost.
-                self._is_ours(stored)
+                # Created by this process: a retry followed a lost response.
+                self._confirm(stored)
             elif stored["age"] <= stored["lease"] or not self._put(IfMatch=stored["etag"]):
-                raise self._busy(stored)
+                raise self._in_use(stored)
             return
-        raise self._busy({})
+        raise self._in_use({})
 
     def renew(self) -> None:
-        """Write the lock again, or note that it is taken; raises DependencyError if S3 refuses."""
+        """Renew the lock, or record that it is lost; raises DependencyError if S3 refuses."""
         with self._writing:
             if self._put(IfMatch=self.etag):
                 return
             stored = self._stored()
             if stored is not None and stored["token"] == self.token:
-                self._is_ours(stored)
+                self._confirm(stored)
             else:
-                self.taken = True
+                self.lost = True
 
     def release(self) -> None:
         """Remove the lock, if it is still ours."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        # What cannot be removed ends with its lease; the run's own outcome matters more.
+        # A lock that is not removed expires; the outcome of the run matters more.
         with suppress(BotoCoreError, ClientError):
             self.client.delete_object(Bucket=self.bucket, Key=self.key, IfMatch=self.etag)
 
     def renew_until(self, done: Event) -> None:
-        """Renew until told that it is done; what fails on the way is tried again."""
-        while not done.wait(self.seconds / 3) and not self.taken:
+        """Renew until ``done`` is set; a renewal that fails is tried again."""
+        while not done.wait(self.seconds / 3) and not self.lost:
             with suppress(BasketwiseError):
                 self.renew()
 
@@ -111,7 +111,7 @@ class Lease:
             "lease": self.seconds,
             "renewed": self._count,
         }
-        self._tried = _now()
+        self._attempted_at = _now()
         request: Any = {
             "Bucket": self.bucket,
             "Key": self.key,
@@ -125,7 +125,7 @@ class Lease:
         if answer is None:
             return False
         # Counted from before the request, so that we give up before anybody else may take over.
-        self.etag, self.written = answer["ETag"], self._tried
+        self.etag, self.renewed_at = answer["ETag"], self._attempted_at
         return True
 
     def _stored(self) -> dict[str, Any] | None:
@@ -133,21 +133,21 @@ class Lease:
             answer = self.client.get_object(Bucket=self.bucket, Key=self.key)
             now = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
             clock = parsedate_to_datetime(now) if now else datetime.now(UTC)
-            # Times have whole seconds: one more, so that a live owner is never thought dead.
+            # Times are whole seconds; one second of tolerance protects a live owner.
             age = (clock - answer["LastModified"]).total_seconds() - 1
             return {**_parsed(answer["Body"].read(10_000)), "etag": answer["ETag"], "age": age}
 
         return call(f"read the lock of {self.location}", read, Meaning.NO_KEY)
 
-    def _is_ours(self, stored: dict[str, Any]) -> None:
-        self.etag, self.written = stored["etag"], self._tried
+    def _confirm(self, stored: dict[str, Any]) -> None:
+        self.etag, self.renewed_at = stored["etag"], self._attempted_at
 
-    def _busy(self, stored: dict[str, Any]) -> WorkspaceError:
+    def _in_use(self, stored: dict[str, Any]) -> WorkspaceError:
         owner = f" ({stored['host']}, process {stored['process']}, since {stored['since']})"
         return WorkspaceError(
             f"Another run is using the workspace {self.location!r}{owner if stored else ''}.",
             "Wait until it has finished, or choose another --workspace. If it was killed, its lock "
-            f"ends by itself within {stored.get('lease', self.seconds):.0f} seconds.",
+            f"expires within {stored.get('lease', self.seconds):.0f} seconds.",
         )
 
 
@@ -167,7 +167,7 @@ def leased(lease: Lease) -> Iterator[Lease]:
 
 
 def _now() -> float:
-    """Return seconds on a clock that goes on while the machine sleeps."""
+    """Return seconds of a clock that also runs while the machine sleeps."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.time()
@@ -179,8 +179,8 @@ def _parsed(data: bytes) -> dict[str, Any]:
         return {
             **{name: str(body[name]) for name in ("token", "host", "since")},
             "process": int(body["process"]),
-            "lease": min(max(float(body["lease"]), 0.0), LONGEST),
+            "lease": min(max(float(body["lease"]), 0.0), MAX_LEASE),
         }
     except (ValueError, TypeError, KeyError):
-        # Not one of ours; it ends like any other.
+        # Not written by Basketwise; it expires like any other lock.
         return {"token": "", "host": "unknown", "process": 0, "since": "unknown", "lease": LEASE}

@@ -1,4 +1,4 @@
-"""A local copy of what is in a bucket: only what has changed is fetched."""
+"""A local copy of objects in a bucket: only those that have changed are downloaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from basketwise.aws.at_once import each
+from basketwise.aws.parallel import for_each
 from basketwise.aws.s3 import S3Object
 from basketwise.errors import WorkspaceError
 from basketwise.storage.local import LocalStorage
@@ -21,34 +21,30 @@ Fetch = Callable[[S3Object, Path], None]
 
 
 class Mirror:
-    """Files of one workspace in a folder, made when first needed; processes may share it."""
+    """Files of one workspace in a folder, created when first needed; processes may share it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files = LocalStorage(root / "files")
 
-    def fetch(self, prefix: str, wanted: Mapping[str, S3Object], fetch: Fetch) -> Path:
-        """Make the files below a prefix those that are wanted, and return their folder.
+    def fetch(self, prefix: str, objects: Mapping[str, S3Object], fetch: Fetch) -> Path:
+        """Make the files below a prefix match the objects, and return their folder.
 
-        With no files there is no folder, as in a local workspace. Everything new is fetched, in
-        several threads, before the first file is replaced or removed; a fetch that fails leaves
+        Without objects there is no folder, as in a local workspace. Everything new is downloaded,
+        in several threads, before the first file is replaced or removed; a failed download leaves
         the mirror as it was.
 
-        Raises
-        ------
-        InputError
-            If a key leads outside.
-        WorkspaceError
-            If the folder is full or not writable.
+        Raises InputError if a key leads outside, WorkspaceError if the folder is full or not
+        writable.
         """
         folder = self.files.local(prefix)
-        objects = {self.files.local(key): listed for key, listed in wanted.items()}
+        targets = {self.files.local(key): listed for key, listed in objects.items()}
         try:
             try:
-                self._fetch_alone(folder, objects, fetch)
+                self._fetch_locked(folder, targets, fetch)
             except FileNotFoundError:
                 # Somebody deleted the cache while it was filled.
-                self._fetch_alone(folder, objects, fetch)
+                self._fetch_locked(folder, targets, fetch)
         except OSError as error:
             raise WorkspaceError(
                 f"The cache {str(self.root)!r} cannot be written to: {error.strerror or error}.",
@@ -56,70 +52,72 @@ class Mirror:
             ) from error
         return folder
 
-    def same(self, files: Mapping[str, Path], there: Mapping[str, S3Object]) -> set[str]:
-        """Return the keys whose objects have the bytes of these files, as far as is known here.
+    def unchanged(self, files: Mapping[str, Path], listed: Mapping[str, S3Object]) -> set[str]:
+        """Return the keys whose objects are known to have the same bytes as these files.
 
-        Known is what was fetched and is still what the bucket contains; nothing is fetched for it.
+        Known are objects that were downloaded and have not changed since; nothing is downloaded.
         """
-        known, same = self._known(), set()
+        index, unchanged = self._read_index(), set()
         for key, file in files.items():
             path = self.files.local(key)
-            if key not in there or known.get(str(path)) != _mark(path, there[key]):
+            if key not in listed or index.get(str(path)) != _fingerprint(path, listed[key]):
                 continue
             # Another process that shares the cache may remove it while we read.
             with suppress(FileNotFoundError):
                 if filecmp.cmp(path, file, shallow=False):
-                    same.add(key)
-        return same
+                    unchanged.add(key)
+        return unchanged
 
-    def _fetch_alone(self, folder: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
+    def _fetch_locked(self, folder: Path, objects: Mapping[Path, S3Object], fetch: Fetch) -> None:
         from filelock import FileLock
 
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / ".lock"):
-            self._fetch(folder, wanted, fetch)
+            self._fetch(folder, objects, fetch)
 
-    def _fetch(self, folder: Path, wanted: Mapping[Path, S3Object], fetch: Fetch) -> None:
-        known = self._known()
+    def _fetch(self, folder: Path, objects: Mapping[Path, S3Object], fetch: Fetch) -> None:
+        index = self._read_index()
         changed = {
-            p: listed for p, listed in wanted.items() if known.get(str(p)) != _mark(p, listed)
+            path: listed
+            for path, listed in objects.items()
+            if index.get(str(path)) != _fingerprint(path, listed)
         }
-        fresh = self.root / f".fetched-{uuid4().hex}"
-        fresh.mkdir()
+        downloads = self.root / f".fetched-{uuid4().hex}"
+        downloads.mkdir()
         try:
-            parts = {path: fresh / str(number) for number, path in enumerate(changed)}
-            each(lambda path: fetch(changed[path], parts[path]), changed)
+            parts = {path: downloads / str(number) for number, path in enumerate(changed)}
+            for_each(lambda path: fetch(changed[path], parts[path]), changed)
             for path in [folder, *folder.rglob("*")]:
-                if (path.is_file() or path.is_symlink()) and path not in wanted:
+                if (path.is_file() or path.is_symlink()) and path not in objects:
                     path.unlink()
-                    known.pop(str(path), None)
+                    index.pop(str(path), None)
             _remove_empty(folder)
             for path, part in parts.items():
-                self._make_room(path)
+                self._make_parent(path)
                 part.replace(path)
-                known[str(path)] = _mark(path, changed[path])
-            # A name of its own: where the folder was deleted, so was the lock of whoever writes.
+                index[str(path)] = _fingerprint(path, changed[path])
+            # A unique name: if the folder was deleted, so was another writer's lock file.
             scratch = self.root / f"index-{uuid4().hex}.tmp"
-            scratch.write_text(json.dumps(known))
+            scratch.write_text(json.dumps(index))
             scratch.replace(self.root / "index.json")
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(downloads, ignore_errors=True)
 
-    def _make_room(self, path: Path) -> None:
-        """Make a file's folder, also where a file was until now; the reverse is done before."""
-        for above in path.parents:
-            if above == self.files.root:
+    def _make_parent(self, path: Path) -> None:
+        """Create the folder of a file, in place of a file of that name; the reverse is done."""
+        for parent in path.parents:
+            if parent == self.files.root:
                 break
-            if above.is_symlink() or above.is_file():
-                above.unlink()
+            if parent.is_symlink() or parent.is_file():
+                parent.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
 
-    def _known(self) -> dict[str, list[object]]:
+    def _read_index(self) -> dict[str, list[object]]:
         try:
-            known = json.loads((self.root / "index.json").read_text())
+            index = json.loads((self.root / "index.json").read_text())
         except (OSError, ValueError):
             return {}
-        return known if isinstance(known, dict) else {}
+        return index if isinstance(index, dict) else {}
 
 
 def cache_folder() -> Path:
@@ -127,9 +125,9 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "basketwise"
 
 
-def _mark(path: Path, listed: S3Object) -> list[object]:
-    # The times tell a file that somebody has changed here from the one that was fetched; tools may
-    # set the first of them back, but not the second.
+def _fingerprint(path: Path, listed: S3Object) -> list[object]:
+    # The times show whether a file was changed since its download; tools may set the first of them
+    # back, but not the second.
     try:
         now = path.stat()
     except OSError:

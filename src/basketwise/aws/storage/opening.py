@@ -1,4 +1,4 @@
-"""Opening a workspace in a bucket, and copying raw files from one."""
+"""Opening a workspace in a bucket, and downloading raw files from one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from basketwise.aws import clients
 from basketwise.aws.address import Address, workspace_address
 from basketwise.aws.s3 import Bucket, S3Object, is_folder
 from basketwise.aws.storage.mirror import Mirror, cache_folder
-from basketwise.aws.storage.storage import S3Storage, unchanged
+from basketwise.aws.storage.storage import S3Storage, retry_if_changed
 from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError, InputError
 
@@ -23,7 +23,7 @@ def open_storage(location: str, config: AwsConfig) -> S3Storage:
 
 
 def local_copy(data: str, config: AwsConfig) -> str:
-    """Copy raw files to this machine; see :func:`basketwise.storage.opening.local_copy`."""
+    """Download raw files; see :func:`basketwise.storage.opening.local_copy`."""
     address, pattern = Address.parse(data), ""
     bucket, key = address.bucket, address.key
     if glob.has_magic(key):
@@ -35,11 +35,11 @@ def local_copy(data: str, config: AwsConfig) -> str:
     source, mirror = Bucket(clients.client("s3", config), bucket), Mirror(_cache(config, bucket))
 
     def files() -> dict[str, S3Object]:
-        # Only what is below the folder is listed: more may not be allowed.
+        # List only below the folder: the permission may be limited to it.
         listed = source.listed(f"{key}/") or source.below(key)
         return {name: item for name, item in listed.items() if not is_folder(name)}
 
-    path = unchanged(data, lambda: mirror.fetch(key, files(), source.fetch))
+    path = retry_if_changed(data, lambda: mirror.fetch(key, files(), source.fetch))
     if not path.exists():
         raise DependencyError(
             f"No raw files found: {data!r} contains none.",

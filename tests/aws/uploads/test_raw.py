@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from basketwise.aws.names import AwsNames
-from basketwise.aws.sending.raw import inputs_in_bucket, send_raw
+from basketwise.aws.uploads.raw import inputs_in_bucket, upload_raw
 from basketwise.errors import DependencyError, InputError
-from tests.aws.requests.given import NAMES
+from tests.aws.requests.examples import NAMES
 from tests.etl.running import quiet
 from tests.seaweed import S3Server
 
 UNREAD = ("_SUCCESS", "README", "README.md", ".hidden.csv", "deep/a.csv", "")
 
 
-class Place:
+class Target:
     """A fresh workspace in the bucket, and a folder of one raw file."""
 
     def __init__(self, server: S3Server, folder: Path) -> None:
@@ -34,37 +34,37 @@ class Place:
 
     def send(self) -> str:
         """Send the folder."""
-        return send_raw(self.s3, self.names, str(self.data), quiet)
+        return upload_raw(self.s3, self.names, str(self.data), quiet)
 
 
 @pytest.fixture
-def place(s3_server: S3Server, tmp_path: Path) -> Place:
-    return Place(s3_server, tmp_path)
+def target(s3_server: S3Server, tmp_path: Path) -> Target:
+    return Target(s3_server, tmp_path)
 
 
-def test_files_that_no_job_reads_may_lie_beside(place: Place) -> None:
+def test_files_that_no_job_reads_are_allowed(target: Target) -> None:
     for name in UNREAD:
-        place.put(name)
+        target.put(name)
 
-    assert place.send() == ""
+    assert target.send() == ""
 
-    found = inputs_in_bucket(place.s3, place.names, place.names.uri("raw"))
-    assert list(found) == ["a.csv"]
+    result = inputs_in_bucket(target.s3, target.names, target.names.uri("raw"))
+    assert list(result) == ["a.csv"]
 
 
 @pytest.mark.parametrize("name", ["b.csv", "b.CSV.gz", "b.zip", "b.parquet"])
-def test_files_that_would_be_read_too_are_refused(place: Place, name: str) -> None:
-    place.put("_SUCCESS")
-    place.put(name)
+def test_files_that_would_be_read_too_are_refused(target: Target, name: str) -> None:
+    target.put("_SUCCESS")
+    target.put(name)
 
     with pytest.raises(InputError, match="contains 1 files that are not in ") as raised:
-        place.send()
+        target.send()
     assert raised.value.headline.endswith(f": {name}")
 
 
-def test_a_folder_of_files_that_no_job_reads_holds_none(place: Place) -> None:
+def test_a_folder_without_raw_files_is_refused(target: Target) -> None:
     for name in UNREAD:
-        place.put(name)
+        target.put(name)
 
     with pytest.raises(DependencyError, match="No raw files found"):
-        inputs_in_bucket(place.s3, place.names, place.names.uri("raw"))
+        inputs_in_bucket(target.s3, target.names, target.names.uri("raw"))

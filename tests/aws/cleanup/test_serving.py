@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.aws.cleaning.serving import ANY, remove, serving_of
+from basketwise.aws.cleanup.serving import ANY, remove, serving_of
 from basketwise.errors import DependencyError
-from tests.aws.left_behind import Scene, running_scene
+from tests.aws.leftover_scene import Scene, running_scene
 from tests.seaweed import S3Server
 
 
 @pytest.fixture
 def scene(s3_server: S3Server, tmp_path: Path) -> Iterator[Scene]:
-    with running_scene(s3_server, tmp_path) as made:
-        yield made
+    with running_scene(s3_server, tmp_path) as running:
+        yield running
 
 
-def test_names_tags_and_uses_are_told(scene: Scene) -> None:
+def test_names_tags_and_uses_are_listed(scene: Scene) -> None:
     scene.model("retail-a", "run-a")
     scene.model("retail-b", "run-b", tagged=False)
     scene.model("theirs-retail-c", "run-c")
@@ -28,29 +28,29 @@ def test_names_tags_and_uses_are_told(scene: Scene) -> None:
     scene.config("other", "retail-b", "theirs-retail-c", tagged=False)
     scene.config("spare", "unused", tagged=False)
     scene.endpoint("shop", "other")
-    found = serving_of(scene.sagemaker, scene.cloud.names)
-    assert {one.name: (one.ours, set(one.uses)) for one in found.configs} == {
+    result = serving_of(scene.sagemaker, scene.cloud.names)
+    assert {item.name: (item.owned, set(item.uses)) for item in result.configs} == {
         "retail-config": (True, {"retail-a"}),
         "other": (False, {"retail-b", "theirs-retail-c"}),
         "spare": (False, {"unused"}),
     }
-    assert {one.name: one.ours for one in found.models} == {
+    assert {item.name: item.owned for item in result.models} == {
         "retail-a": True,
         "retail-b": False,
         # Not ours, but served: its archive may be one of ours.
         "theirs-retail-c": False,
     }
     archive = f"{scene.cloud.names.uri('artifacts', 'run-c')}model.tar.gz"
-    assert [one.uses for one in found.models if one.name == "theirs-retail-c"] == [{archive}]
-    assert found.in_use == {"other"}
+    assert [item.uses for item in result.models if item.name == "theirs-retail-c"] == [{archive}]
+    assert result.in_use == {"other"}
 
 
-def test_others_environments_are_not_ours(scene: Scene) -> None:
+def test_other_environments_are_not_owned(scene: Scene) -> None:
     scene.model("retail-a")
     tag = {"Key": "Environment", "Value": "prod"}
-    arn = scene.resources.found["Model"]["retail-a"]["ModelArn"]
+    arn = scene.resources.by_kind["Model"]["retail-a"]["ModelArn"]
     scene.sagemaker.add_tags(ResourceArn=arn, Tags=[tag])
-    assert [one.ours for one in serving_of(scene.sagemaker, scene.cloud.names).models] == [False]
+    assert [item.owned for item in serving_of(scene.sagemaker, scene.cloud.names).models] == [False]
 
 
 def test_an_endpoint_that_is_being_changed_uses_both_configurations(scene: Scene) -> None:
@@ -59,37 +59,39 @@ def test_an_endpoint_that_is_being_changed_uses_both_configurations(scene: Scene
         scene.config(name, "retail-a")
     scene.endpoint("shop", "retail-old")
     changing = {"EndpointConfigName": "retail-new"}
-    scene.resources.found["Endpoint"]["shop"]["PendingDeploymentSummary"] = changing
-    found = serving_of(scene.sagemaker, scene.cloud.names)
-    assert found.in_use == {"retail-old", "retail-new"}
+    scene.resources.by_kind["Endpoint"]["shop"]["PendingDeploymentSummary"] = changing
+    result = serving_of(scene.sagemaker, scene.cloud.names)
+    assert result.in_use == {"retail-old", "retail-new"}
 
 
 def test_all_ways_to_name_a_model_and_an_archive_count(scene: Scene) -> None:
     scene.model("retail-a")
     scene.config("retail-config", "retail-a")
-    config = scene.resources.found["EndpointConfig"]["retail-config"]
+    config = scene.resources.by_kind["EndpointConfig"]["retail-config"]
     config["ShadowProductionVariants"] = [{"VariantName": "s", "ModelName": "retail-b"}]
     config["ProductionVariants"].append({"VariantName": "components"})
-    model = scene.resources.found["Model"]["retail-a"]
+    model = scene.resources.by_kind["Model"]["retail-a"]
     del model["PrimaryContainer"]
     model["Containers"] = [
         {"ModelPackageName": "arn:1"},
         {"ModelDataSource": {"S3DataSource": {"S3Uri": "s3://b/x/"}}},
         {"AdditionalModelDataSources": [{"S3DataSource": {"S3Uri": "s3://b/y/"}}]},
     ]
-    found = serving_of(scene.sagemaker, scene.cloud.names)
-    assert found.configs[0].uses == {"retail-a", "retail-b", ANY}
-    assert found.models[0].uses == {"arn:1", "s3://b/x/", "s3://b/y/"}
+    result = serving_of(scene.sagemaker, scene.cloud.names)
+    assert result.configs[0].uses == {"retail-a", "retail-b", ANY}
+    assert result.models[0].uses == {"arn:1", "s3://b/x/", "s3://b/y/"}
 
 
-def test_other_peoples_configurations_are_left_alone_while_we_have_no_model(scene: Scene) -> None:
+def test_foreign_configurations_are_ignored_without_a_model(scene: Scene) -> None:
     scene.model("theirs")
     scene.config("spare", "theirs")
     assert serving_of(scene.sagemaker, scene.cloud.names).configs == ()
     assert scene.cloud.service.called("DescribeEndpointConfig") == []
 
 
-def test_what_is_gone_meanwhile_is_no_error(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resources_deleted_meanwhile_are_ignored(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene.model("retail-a")
     listed = scene.resources.ListModels({})
     remove(scene.sagemaker, "model", "retail-a")
@@ -100,7 +102,7 @@ def test_what_is_gone_meanwhile_is_no_error(scene: Scene, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("operation", ["ListEndpoints", "DescribeModel", "ListTags"])
-def test_what_may_not_be_asked_is_no_empty_answer(scene: Scene, operation: str) -> None:
+def test_a_denied_listing_is_not_empty(scene: Scene, operation: str) -> None:
     scene.model("retail-a")
     scene.cloud.service.denied.add(operation)
     with pytest.raises(DependencyError, match="not authorized"):

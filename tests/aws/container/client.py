@@ -30,7 +30,9 @@ def served(scorer: Model | None, queue: float = 30.0) -> Iterator[int]:
             thread.join()
 
 
-def ask(port: int, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+def send_request(
+    port: int, method: str, path: str, body: bytes | None = None, **headers: str
+) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -43,7 +45,7 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, **headers:
 
 
 def invoke(port: int, body: bytes, kind: str = "application/json") -> Answer:
-    return ask(port, "POST", "/invocations", body, Content_Type=kind)
+    return send_request(port, "POST", "/invocations", body, Content_Type=kind)
 
 
 def talk(port: int, *parts: bytes, pause: float = 0.0, end: bool = False) -> bytes:
@@ -54,10 +56,10 @@ def talk(port: int, *parts: bytes, pause: float = 0.0, end: bool = False) -> byt
             time.sleep(pause)
         if end:
             connection.shutdown(socket.SHUT_WR)
-        found = b""
+        result = b""
         while got := connection.recv(65_536):
-            found += got
-    return found
+            result += got
+    return result
 
 
 def head(*lines: str) -> bytes:

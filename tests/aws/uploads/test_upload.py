@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws import at_once
+from basketwise.aws import parallel
 from basketwise.aws.s3 import Bucket
-from basketwise.aws.sending import multipart
-from basketwise.aws.sending import upload as uploads
-from basketwise.aws.sending.upload import upload
+from basketwise.aws.uploads import multipart
+from basketwise.aws.uploads import upload as uploads
+from basketwise.aws.uploads.upload import upload
 from basketwise.errors import DependencyError, InputError
 from tests.seaweed import S3Server
 
@@ -25,7 +25,7 @@ PART = 5 << 20
 """Bytes; S3 takes no smaller part."""
 
 
-class Place:
+class Target:
     """Where a folder's files are sent, and the parts that were."""
 
     def __init__(self, server: S3Server, folder: Path) -> None:
@@ -53,64 +53,68 @@ class Place:
         files = {self.key(name): self.folder / name for name in names}
         return upload(Bucket(self.s3, self.bucket), files, lambda *_: None)
 
-    def kept(self) -> dict[str, int]:
+    def stored(self) -> dict[str, int]:
         """Return the sizes of what is there."""
-        found = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix)
-        return {one["Key"].rpartition("/")[2]: one["Size"] for one in found.get("Contents", [])}
+        result = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix)
+        return {item["Key"].rpartition("/")[2]: item["Size"] for item in result.get("Contents", [])}
 
     def unfinished(self) -> int:
         """Count the uploads that were begun and are neither completed nor given up."""
-        found = self.s3.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
-        return len(found.get("Uploads", []))
+        result = self.s3.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix)
+        return len(result.get("Uploads", []))
 
 
 @pytest.fixture
-def place(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def target(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(multipart, "PART", PART)
     monkeypatch.setattr(uploads, "PART", PART)
-    return Place(s3_server, tmp_path)
+    return Target(s3_server, tmp_path)
 
 
-def test_a_small_file_goes_with_the_checksum_of_its_digest(place: Place) -> None:
-    place.file("small", b"bytes")
-    place.send("small")
+def test_a_small_file_is_uploaded_with_its_checksum(target: Target) -> None:
+    target.file("small", b"bytes")
+    target.send("small")
 
-    head = place.s3.head_object(Bucket=place.bucket, Key=place.key("small"), ChecksumMode="ENABLED")
+    head = target.s3.head_object(
+        Bucket=target.bucket, Key=target.key("small"), ChecksumMode="ENABLED"
+    )
     digest = hashlib.sha256(b"bytes")
     assert head["ChecksumSHA256"] == base64.b64encode(digest.digest()).decode()
-    assert Bucket(place.s3, place.bucket).digest(place.key("small")) == digest.hexdigest()
+    assert Bucket(target.s3, target.bucket).digest(target.key("small")) == digest.hexdigest()
 
 
-def test_a_small_file_that_changes_while_it_is_sent_keeps_its_true_digest(place: Place) -> None:
-    path = place.file("small", b"old")
+def test_a_small_file_that_changes_during_the_upload_has_the_digest_of_its_bytes(
+    target: Target,
+) -> None:
+    path = target.file("small", b"old")
 
     def change(**_: object) -> None:
         path.write_bytes(b"newer")
 
-    place.s3.meta.events.register("before-call.s3.HeadObject", change)
-    place.send("small")
+    target.s3.meta.events.register("before-call.s3.HeadObject", change)
+    target.send("small")
 
-    kept = place.s3.get_object(Bucket=place.bucket, Key=place.key("small"))["Body"].read()
-    digest = Bucket(place.s3, place.bucket).digest(place.key("small"))
-    assert digest == hashlib.sha256(kept).hexdigest()
+    stored = target.s3.get_object(Bucket=target.bucket, Key=target.key("small"))["Body"].read()
+    digest = Bucket(target.s3, target.bucket).digest(target.key("small"))
+    assert digest == hashlib.sha256(stored).hexdigest()
 
 
-def test_bytes_that_are_damaged_on_the_way_are_refused(place: Place) -> None:
-    place.file("small", b"bytes")
+def test_bytes_that_are_damaged_on_the_way_are_refused(target: Target) -> None:
+    target.file("small", b"bytes")
 
     def damage(params: dict[str, Any], **_: object) -> None:
         params["Body"] = b"other"
 
-    place.s3.meta.events.register("provide-client-params.s3.PutObject", damage)
+    target.s3.meta.events.register("provide-client-params.s3.PutObject", damage)
     with pytest.raises(DependencyError, match="BadDigest"):
-        place.send("small")
-    assert place.kept() == {}
+        target.send("small")
+    assert target.stored() == {}
 
 
 @pytest.mark.parametrize("change", ["grown", "cut", "other bytes"])
-def test_a_large_file_that_changes_while_it_is_sent_is_refused(place: Place, change: str) -> None:
-    path = place.file("large", bytes(3 * PART))
+def test_a_large_file_that_changes_while_it_is_sent_is_refused(target: Target, change: str) -> None:
+    path = target.file("large", bytes(3 * PART))
 
     def write(size: int, data: bytes) -> None:
         with path.open("r+b") as stream:
@@ -122,58 +126,58 @@ def test_a_large_file_that_changes_while_it_is_sent_is_refused(place: Place, cha
         write(3 * PART + 1, b"")
 
     # One grows between its digest and the first part, the others change between two parts.
-    events = place.s3.meta.events
+    events = target.s3.meta.events
     if change == "grown":
         events.register("before-call.s3.CreateMultipartUpload", grow)
     elif change == "cut":
-        place.on_part = lambda _: write(2 * PART, b"")
+        target.on_part = lambda _: write(2 * PART, b"")
     else:
-        place.on_part = lambda _: write(3 * PART, b"x")
-    with pytest.raises(InputError, match=r"'large' was changed while it was sent\.") as raised:
-        place.send("large")
+        target.on_part = lambda _: write(3 * PART, b"x")
+    with pytest.raises(InputError, match=r"'large' was changed during the upload\.") as raised:
+        target.send("large")
 
-    assert "Start the same command again" in raised.value.hint
-    assert place.kept() == {}
-    assert place.unfinished() == 0
+    assert "Run the same command again" in raised.value.hint
+    assert target.stored() == {}
+    assert target.unfinished() == 0
     events.unregister("before-call.s3.CreateMultipartUpload", grow)
-    place.on_part = lambda _: None
-    assert place.send("large") == {place.key("large")}
+    target.on_part = lambda _: None
+    assert target.send("large") == {target.key("large")}
 
 
 @pytest.mark.parametrize("size", [5, 2 * PART])
-def test_a_file_that_is_gone_is_named(place: Place, size: int) -> None:
-    path = place.file("going", bytes(size))
+def test_a_file_that_is_gone_is_named(target: Target, size: int) -> None:
+    path = target.file("going", bytes(size))
 
     def remove(**_: object) -> None:
         path.unlink()
 
     if size > PART:
-        place.s3.meta.events.register("before-call.s3.CreateMultipartUpload", remove)
+        target.s3.meta.events.register("before-call.s3.CreateMultipartUpload", remove)
     else:
         path.unlink()
     with pytest.raises(InputError, match=r"going' cannot be read: No such file"):
-        place.send("going")
-    assert place.kept() == {}
+        target.send("going")
+    assert target.stored() == {}
 
 
 @pytest.mark.parametrize("size", [5, 2 * PART])
-def test_a_file_that_goes_after_it_was_counted_is_named(
-    place: Place, size: int, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_disappears_after_listing_is_named(
+    target: Target, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = place.file("going", bytes(size))
+    path = target.file("going", bytes(size))
 
     def removed_first(send: Callable[[str], None], keys: Iterable[str]) -> None:
         path.unlink()
-        at_once.each(send, keys)
+        parallel.for_each(send, keys)
 
-    monkeypatch.setattr(uploads, "each", removed_first)
+    monkeypatch.setattr(uploads, "for_each", removed_first)
     with pytest.raises(InputError, match=r"going' cannot be read: No such file"):
-        place.send("going")
+        target.send("going")
     assert not path.exists()
 
 
-def test_ctrl_c_is_heard_between_two_parts_and_what_was_sent_is_kept(place: Place) -> None:
-    place.file("large", bytes(range(256)) * (8 * PART // 256))
+def test_ctrl_c_stops_between_two_parts_and_keeps_them(target: Target) -> None:
+    target.file("large", bytes(range(256)) * (8 * PART // 256))
     main = threading.main_thread().ident
     assert main is not None
 
@@ -182,22 +186,22 @@ def test_ctrl_c_is_heard_between_two_parts_and_what_was_sent_is_kept(place: Plac
             signal.pthread_kill(main, signal.SIGINT)
         time.sleep(0.5)
 
-    place.on_part = interrupt
+    target.on_part = interrupt
     with pytest.raises(KeyboardInterrupt):
-        place.send("large")
+        target.send("large")
 
-    sent = len(place.parts)
+    sent = len(target.parts)
     assert sent <= 3
-    assert place.kept() == {}
-    place.parts.clear()
-    place.on_part = lambda _: None
-    assert place.send("large") == {place.key("large")}
-    assert len(place.parts) == 8 - sent
+    assert target.stored() == {}
+    target.parts.clear()
+    target.on_part = lambda _: None
+    assert target.send("large") == {target.key("large")}
+    assert len(target.parts) == 8 - sent
 
 
-def test_an_error_of_one_file_ends_the_others(place: Place) -> None:
-    place.file("a-large", bytes(8 * PART))
-    place.file("refused", b"bytes")
+def test_an_error_of_one_file_ends_the_others(target: Target) -> None:
+    target.file("a-large", bytes(8 * PART))
+    target.file("refused", b"bytes")
     begun = threading.Event()
 
     def slowly(_: int) -> None:
@@ -208,8 +212,8 @@ def test_an_error_of_one_file_ends_the_others(place: Place) -> None:
         begun.wait()
         raise ConnectionError("the line is cut")
 
-    place.on_part = slowly
-    place.s3.meta.events.register("before-call.s3.PutObject", refuse)
+    target.on_part = slowly
+    target.s3.meta.events.register("before-call.s3.PutObject", refuse)
     with pytest.raises(DependencyError, match="the line is cut"):
-        place.send("a-large", "refused")
-    assert len(place.parts) <= 2
+        target.send("a-large", "refused")
+    assert len(target.parts) <= 2

@@ -15,14 +15,12 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=[one[0] for one in COMMANDS])
-@pytest.mark.parametrize("place", ["s3://", "s3:///x", "s3://Shop_Data/x", "s3://shop-data/a//b"])
-def test_what_is_no_address_of_a_bucket_is_a_wrong_argument(
-    command: tuple[str, ...], place: str
-) -> None:
-    outcome = call("aws", *command, "--workspace", place)
+@pytest.mark.parametrize("command", COMMANDS, ids=[item[0] for item in COMMANDS])
+@pytest.mark.parametrize("address", ["s3://", "s3:///x", "s3://Shop_Data/x", "s3://shop-data/a//b"])
+def test_an_invalid_address_is_a_wrong_argument(command: tuple[str, ...], address: str) -> None:
+    outcome = call("aws", *command, "--workspace", address)
     assert outcome.code == 2
-    assert f"The workspace '{place}' is not a valid S3 address." in outcome.err
+    assert f"The workspace '{address}' is not a valid S3 address." in outcome.err
     assert "s3://bucket/prefix" in outcome.err
 
 

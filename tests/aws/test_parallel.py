@@ -9,25 +9,25 @@ import time
 
 import pytest
 
-from basketwise.aws.at_once import GivenUpError, each, go_on
+from basketwise.aws.parallel import CancelledTaskError, check_cancelled, for_each
 
 INTERRUPTED = """
 import signal, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import polars
-from basketwise.aws.at_once import each, go_on
+from basketwise.aws.parallel import check_cancelled, for_each
 
 def work(number):
     time.sleep(0.5)  # So that the main thread waits.
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
     end = time.monotonic() + 20
     while time.monotonic() < end:
-        go_on()
+        check_cancelled()
         time.sleep(0.01)
 
 begun = time.monotonic()
 try:
-    each(work, [1])
+    for_each(work, [1])
 except KeyboardInterrupt:
     print("heard" if time.monotonic() - begun < 10 else "late")
 """
@@ -35,13 +35,13 @@ except KeyboardInterrupt:
 
 def test_everything_is_done() -> None:
     seen: list[int] = []
-    each(seen.append, range(50))
+    for_each(seen.append, range(50))
     assert sorted(seen) == list(range(50))
-    each(seen.append, [])
+    for_each(seen.append, [])
 
 
-def test_outside_of_tasks_there_is_nothing_to_give_up() -> None:
-    go_on()
+def test_outside_of_tasks_nothing_is_cancelled() -> None:
+    check_cancelled()
 
 
 def test_an_error_ends_the_others_between_two_steps() -> None:
@@ -53,20 +53,20 @@ def test_an_error_ends_the_others_between_two_steps() -> None:
             raise ValueError(name)
         try:
             for _ in range(1000):
-                go_on()
+                check_cancelled()
                 time.sleep(0.01)
-        except GivenUpError:
+        except CancelledTaskError:
             ended.set()
             raise
 
     # The one that fails comes last, and is heard first.
     with pytest.raises(ValueError, match="fails"):
-        each(work, ["works", "fails"])
+        for_each(work, ["works", "fails"])
     assert ended.is_set()
 
 
 def test_what_has_not_begun_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("basketwise.aws.at_once.AT_ONCE", 1)
+    monkeypatch.setattr("basketwise.aws.parallel.WORKERS", 1)
     begun: list[int] = []
 
     def work(number: int) -> None:
@@ -75,10 +75,10 @@ def test_what_has_not_begun_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        each(work, range(10))
+        for_each(work, range(10))
     assert len(begun) <= 2
 
 
-def test_ctrl_c_is_heard_beside_libraries_that_take_signals() -> None:
+def test_ctrl_c_works_with_libraries_that_handle_signals() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
     assert subprocess.run(command, capture_output=True, check=True).stdout == b"heard\n"

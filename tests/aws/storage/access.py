@@ -20,4 +20,4 @@ def folder_of(root: Path, **files: bytes) -> Path:
 def objects(storage: S3Storage) -> list[str]:
     bucket = storage.bucket
     listed = bucket.client.list_objects_v2(Bucket=bucket.name, Prefix=f"{bucket.prefix}/")
-    return sorted(each["Key"].removeprefix(f"{bucket.prefix}/") for each in listed["Contents"])
+    return sorted(item["Key"].removeprefix(f"{bucket.prefix}/") for item in listed["Contents"])

@@ -1,4 +1,4 @@
-"""Whose account it is, and who is asked: what the commands on AWS share."""
+"""Settings, account and prompts of the commands on AWS."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
 from basketwise.files import DEFAULT_WORKSPACE
 
-YES = click.option("--yes", is_flag=True, help="Do it without asking.")
+YES = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
-tell = partial(click.echo, err=True)
-"""Says what is going on, on stderr."""
+to_stderr = partial(click.echo, err=True)
+"""Prints progress and notes."""
 
-asked = partial(click.confirm, err=True)
-"""Asks whoever sits at the terminal."""
+confirmed = partial(click.confirm, err=True)
+"""Asks for confirmation at the terminal."""
 
 
 def settings(common: Common, *flags: str, account: str = "") -> tuple[Config, AwsNames]:
-    """Load the configuration and name everything in the credentials' account, or the given one."""
+    """Load the configuration; return it with the names in the credentials' or a given account."""
     config, workspace = common.config(*flags), common.workspace
     if is_address(workspace):
         workspace_address(workspace)
@@ -37,7 +37,7 @@ def settings(common: Common, *flags: str, account: str = "") -> tuple[Config, Aw
             "Omit --workspace to use the project's bucket, or give s3://bucket/prefix.",
         )
     if account and not (account.isdigit() and len(account) == 12):
-        raise ConfigError(f"{account!r} is not an account id.", "It has twelve digits.")
+        raise ConfigError(f"{account!r} is not an account id.", "An account id has twelve digits.")
     sts = clients.client("sts", config.aws)
     if not account:
         with translated("identify the account"):
@@ -47,6 +47,6 @@ def settings(common: Common, *flags: str, account: str = "") -> tuple[Config, Aw
 
 
 def require_terminal(instead: str) -> None:
-    """Refuse to ask where nobody sits; says what to give instead."""
+    """Raise InputError without a terminal to ask at; ``instead`` names the option to give."""
     if not sys.stdin.isatty():
-        raise InputError("Nobody can be asked: this is not a terminal.", f"Give {instead}.")
+        raise InputError("Cannot ask for confirmation: this is not a terminal.", f"Give {instead}.")

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from basketwise.aws.account import policies, provisioning
-from basketwise.aws.cleaning import removing as cleaning
-from basketwise.aws.cleaning.leftovers import Leftover
-from basketwise.aws.cleaning.removing import Cleaned, Target, clean, open_target, removable
+from basketwise.aws.cleanup import removal
+from basketwise.aws.cleanup.leftovers import Leftover
+from basketwise.aws.cleanup.removal import Cleaned, Target, clean, open_target, removable
 from basketwise.aws.registry.registry import FOLDER
 from basketwise.config import AwsConfig, Config
 from basketwise.digests import sha256
@@ -24,7 +24,7 @@ from basketwise.registry import opening
 from basketwise.registry.protocol import ApprovalState, Submission
 from tests.aws.calls import CALLS, RUNNING
 from tests.aws.iam_rules import allows
-from tests.aws.left_behind import MODEL, Scene, running_scene
+from tests.aws.leftover_scene import MODEL, Scene, running_scene
 from tests.aws.recording import Recorder
 from tests.fakes.registry import MemoryRegistry
 from tests.seaweed import S3Server
@@ -37,8 +37,8 @@ ARCHIVE = f"artifacts/registered-{BAD}/{hashlib.sha256(MODEL).hexdigest()[:12]}/
 
 @pytest.fixture
 def scene(s3_server: S3Server, tmp_path: Path) -> Iterator[Scene]:
-    with running_scene(s3_server, tmp_path) as made:
-        yield made
+    with running_scene(s3_server, tmp_path) as running:
+        yield running
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def later(days: float = 40) -> datetime:
     return datetime.now(UTC) + timedelta(days=days)
 
 
-def found(target: Target, days: float = 40) -> list[str]:
-    return [one.name for one in removable(target, later(days), MONTH)]
+def removable_names(target: Target, days: float = 40) -> list[str]:
+    return [item.name for item in removable(target, later(days), MONTH)]
 
 
 def cleaned(target: Target, agreed: list[Leftover] | None = None) -> Cleaned:
@@ -61,7 +61,7 @@ def cleaned(target: Target, agreed: list[Leftover] | None = None) -> Cleaned:
     return clean(target, agreed, now, MONTH, lambda _: None)
 
 
-def test_what_may_go_goes_and_the_rest_stays(scene: Scene, target: Target) -> None:
+def test_leftovers_are_removed_and_the_rest_is_kept(scene: Scene, target: Target) -> None:
     for run in (GOOD, BAD, NEW, FORGOTTEN):
         scene.run(run)
     for run, state in ((GOOD, APPROVED), (BAD, REJECTED), (NEW, PENDING)):
@@ -81,41 +81,39 @@ def test_what_may_go_goes_and_the_rest_stays(scene: Scene, target: Target) -> No
         *(f"checkpoints/{run}/fold-1.json" for run in (GOOD, BAD, NEW, FORGOTTEN)),
     }
     assert before - set(scene.cloud.keys()) == gone
-    assert result.spared == ()
-    assert sum(one.size for one in result.removed) == 10 * (len(gone) - 1) + len(b"a model")
-    assert found(target) == []
+    assert result.skipped == ()
+    assert sum(item.size for item in result.removed) == 10 * (len(gone) - 1) + len(b"a model")
+    assert removable_names(target) == []
 
 
 def test_nothing_is_old_yet(scene: Scene, target: Target) -> None:
     scene.run(FORGOTTEN)
     scene.model("retail-a")
-    assert found(target, days=29) == []
-    assert len(found(target, days=31)) == 4
+    assert removable_names(target, days=29) == []
+    assert len(removable_names(target, days=31)) == 4
 
 
-def test_history_stays_readable_without_the_artifacts(
+def test_history_remains_readable_without_the_artifacts(
     scene: Scene, target: Target, tmp_path: Path
 ) -> None:
     scene.run(BAD)
     version = scene.register(BAD, REJECTED)
     before = scene.registry.history(), scene.registry.versions()
-    assert found(target)
+    assert removable_names(target)
     cleaned(target)
     assert (scene.registry.history(), scene.registry.versions()) == before
     assert scene.registry.get(version).state is REJECTED
-    with pytest.raises(DependencyError, match=rf"{re.escape(ARCHIVE)} is gone"):
+    with pytest.raises(DependencyError, match=rf"{re.escape(ARCHIVE)} no longer exists"):
         scene.registry.fetch(version, tmp_path / "fetched")
 
 
-def test_a_version_that_a_pipeline_registered_stays_readable_too(
-    scene: Scene, target: Target
-) -> None:
+def test_a_version_registered_by_a_pipeline_remains_readable(scene: Scene, target: Target) -> None:
     scene.register(GOOD, APPROVED)
     for run, state in (("scheduled-0a1b", REJECTED), ("scheduled-2c3d", APPROVED)):
         scene.put(f"artifacts/{run}/manifest.json")
         scene.register_by_pipeline(run, state)
     before = scene.registry.versions()
-    assert [one.run_id for one in before] == ["", "", GOOD]
+    assert [item.run_id for item in before] == ["", "", GOOD]
     cleaned(target)
     assert scene.cloud.keys("artifacts/scheduled-") == [
         "artifacts/scheduled-0a1b/evaluation.json",
@@ -124,11 +122,11 @@ def test_a_version_that_a_pipeline_registered_stays_readable_too(
         "artifacts/scheduled-2c3d/model.tar.gz",
     ]
     assert scene.registry.versions() == before
-    assert found(target) == []
+    assert removable_names(target) == []
 
 
 @pytest.mark.parametrize("state", [APPROVED, PENDING])
-def test_a_version_that_was_changed_meanwhile_survives(
+def test_a_version_that_was_changed_meanwhile_is_kept(
     scene: Scene, target: Target, state: ApprovalState
 ) -> None:
     scene.run(BAD)
@@ -136,19 +134,19 @@ def test_a_version_that_was_changed_meanwhile_survives(
     version = scene.register(BAD, REJECTED)
     listed = removable(target, later(), MONTH)
     scene.registry.set_state(version, state, who="ann", why="a second look")
-    kept = scene.cloud.keys(f"artifacts/{BAD}")
+    keys = scene.cloud.keys(f"artifacts/{BAD}")
     result = cleaned(target, listed)
-    assert sorted(one.name for one in result.spared) == [
+    assert sorted(item.name for item in result.skipped) == [
         f"artifacts/registered-{BAD}",
         f"artifacts/retail-prediction-training-{BAD}",
         f"artifacts/{BAD}",
     ]
-    assert scene.cloud.keys(f"artifacts/{BAD}") == kept
+    assert scene.cloud.keys(f"artifacts/{BAD}") == keys
     assert scene.cloud.keys(f"artifacts/{FORGOTTEN}") == []
     scene.registry.fetch(version, scene.folder / "fetched")
 
 
-def test_what_was_not_agreed_to_stays(scene: Scene, target: Target) -> None:
+def test_what_was_not_agreed_to_is_kept(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{BAD}/manifest.json")
     listed = removable(target, later(), MONTH)
     scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
@@ -156,7 +154,7 @@ def test_what_was_not_agreed_to_stays(scene: Scene, target: Target) -> None:
     assert scene.cloud.keys("artifacts") == [f"artifacts/{FORGOTTEN}/manifest.json"]
 
 
-def test_no_run_is_disturbed(scene: Scene, target: Target) -> None:
+def test_a_running_run_is_refused(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
     listed = removable(target, later(), MONTH)
     with target.storage.exclusive(), pytest.raises(WorkspaceError, match="Another run"):
@@ -165,29 +163,29 @@ def test_no_run_is_disturbed(scene: Scene, target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "goes"),
+    ("status", "expected"),
     [("InProgress", False), ("Stopping", False), ("Failed", True), ("Stopped", True)],
 )
-def test_a_job_that_works_keeps_its_runs_files(
-    scene: Scene, target: Target, status: str, goes: bool
+def test_files_of_a_running_job_are_kept(
+    scene: Scene, target: Target, status: str, expected: bool
 ) -> None:
     scene.run(FORGOTTEN)
     scene.put(f"checkpoints/{NEW}/fold-1.json")
     for run in (FORGOTTEN, NEW):
         scene.job(run, status)
-    assert bool(found(target)) is goes
-    assert (f"checkpoints/{NEW}" in found(target)) is goes
+    assert bool(removable_names(target)) is expected
+    assert (f"checkpoints/{NEW}" in removable_names(target)) is expected
 
 
-def test_a_second_attempt_that_works_keeps_them_too(scene: Scene, target: Target) -> None:
+def test_a_running_second_attempt_keeps_them_too(scene: Scene, target: Target) -> None:
     scene.run(FORGOTTEN)
     scene.job(FORGOTTEN, "Failed")
-    assert found(target)
+    assert removable_names(target)
     scene.job(f"{FORGOTTEN}-2", "InProgress")
-    assert found(target) == []
+    assert removable_names(target) == []
 
 
-def test_models_and_configurations_go_unless_they_are_served(scene: Scene, target: Target) -> None:
+def test_models_and_configurations_are_removed_unless_served(scene: Scene, target: Target) -> None:
     for name in ("a", "b", "c"):
         scene.model(f"retail-{name}")
     scene.model("retail-not-ours", tagged=False)
@@ -197,7 +195,7 @@ def test_models_and_configurations_go_unless_they_are_served(scene: Scene, targe
     scene.config("others", "retail-c", tagged=False)
     scene.endpoint("shop", "retail-live")
     result = cleaned(target)
-    assert [(one.kind, one.name) for one in result.removed] == [
+    assert [(item.kind, item.name) for item in result.removed] == [
         ("endpoint config", "retail-old"),
         ("model", "retail-a"),
     ]
@@ -205,7 +203,7 @@ def test_models_and_configurations_go_unless_they_are_served(scene: Scene, targe
     assert scene.resources.names("EndpointConfig") == ["others", "retail-live"]
 
 
-def test_a_configuration_that_an_endpoint_took_meanwhile_survives(
+def test_a_configuration_that_an_endpoint_uses_meanwhile_is_kept(
     scene: Scene, target: Target
 ) -> None:
     scene.model("retail-a")
@@ -216,42 +214,42 @@ def test_a_configuration_that_an_endpoint_took_meanwhile_survives(
     assert scene.resources.names("EndpointConfig") == ["retail-c"]
 
 
-def test_an_archive_that_is_still_served_stays_though_it_is_rejected(
-    scene: Scene, target: Target
-) -> None:
+def test_a_rejected_archive_that_is_still_served_is_kept(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{BAD}/manifest.json")
     scene.register(BAD, REJECTED)
     scene.model("theirs", BAD, tagged=False)
-    assert found(target) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
+    assert removable_names(target) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
     scene.config("theirs", "theirs", tagged=False)
     scene.endpoint("theirs", "theirs")
-    assert found(target) == []
+    assert removable_names(target) == []
 
 
-def test_what_the_latest_deployment_configuration_names_stays(scene: Scene, target: Target) -> None:
+def test_what_the_latest_deployment_configuration_names_is_kept(
+    scene: Scene, target: Target
+) -> None:
     scene.put(f"artifacts/{BAD}/manifest.json")
     version = scene.register(BAD, APPROVED)
     url = scene.registry.get(version).model_data_url
     document = json.dumps({"model_info": {"model_data_url": url}}).encode()
     scene.cloud.registry.set_in_console(scene.cloud.names.group, version, "Rejected", "no")
-    assert found(target) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
+    assert removable_names(target) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
     scene.put("deployment-configs/latest_model_config.json", body=document)
-    assert found(target) == []
+    assert removable_names(target) == []
     scene.put("deployment-configs/latest_model_config.json", body=b"{}")
     with pytest.raises(DependencyError, match=r"latest_model_config\.json cannot be read"):
-        found(target)
+        removable_names(target)
 
 
-def test_runs_of_another_group_stay(scene: Scene, target: Target) -> None:
+def test_runs_of_another_group_are_kept(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{BAD}/manifest.json")
     scene.register(BAD, REJECTED)
     other = Config(registry=Config().registry.model_copy(update={"group": "others"}))
     names = replace(scene.cloud.names, group="others")
-    assert found(open_target(names, other)) == []
-    assert found(target) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
+    assert removable_names(open_target(names, other)) == []
+    assert removable_names(target) == [f"artifacts/registered-{BAD}", f"artifacts/{BAD}"]
 
 
-def test_a_run_that_is_registered_with_a_teams_server_stays(
+def test_a_run_registered_on_an_mlflow_server_is_kept(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.run(GOOD)
@@ -262,20 +260,22 @@ def test_a_run_that_is_registered_with_a_teams_server_stays(
     server.register(Submission(GOOD, archive, sha256(archive), "", {}, {}), who="ann")
     opened = opening.open_registry
     monkeypatch.setattr(
-        cleaning,
+        removal,
         "open_registry",
         lambda config, *more: server if config.uri == "http://team" else opened(config, *more),
     )
     settings = Config().registry.model_copy(update={"uri": "http://team"})
     target = open_target(scene.cloud.names, Config(registry=settings))
-    assert f"artifacts/{BAD}" in found(target)
-    assert f"artifacts/{GOOD}" not in found(target)
+    assert f"artifacts/{BAD}" in removable_names(target)
+    assert f"artifacts/{GOOD}" not in removable_names(target)
     # What a pipeline registered is in SageMaker all the same.
     scene.registry.set_state(version, APPROVED, who="ann", why="good")
-    assert f"artifacts/{BAD}" not in found(target)
+    assert f"artifacts/{BAD}" not in removable_names(target)
 
 
-def test_old_data_of_pipelines_go_with_their_checkpoints(scene: Scene, target: Target) -> None:
+def test_old_data_of_pipelines_are_removed_with_their_checkpoints(
+    scene: Scene, target: Target
+) -> None:
     for data in ("a", "b", "c"):
         scene.put(
             f"pipelines/{data}/silver/shop_week=200601/0.parquet",
@@ -293,7 +293,7 @@ def test_old_data_of_pipelines_go_with_their_checkpoints(scene: Scene, target: T
     "operation",
     ["ListModelPackages", "DescribeModelPackage", "DescribeTrainingJob", "DescribeEndpoint"],
 )
-def test_what_cannot_be_read_stays(scene: Scene, target: Target, operation: str) -> None:
+def test_unreadable_items_are_kept(scene: Scene, target: Target, operation: str) -> None:
     scene.run(BAD)
     scene.register(BAD, REJECTED)
     scene.model("retail-a")
@@ -313,16 +313,16 @@ def test_a_damaged_change_of_a_version_stops_everything(scene: Scene, target: Ta
     (change,) = scene.cloud.keys(f"{FOLDER}/{scene.cloud.names.group}/changes")
     scene.put(change, body=b"{}")
     with pytest.raises(DependencyError, match="cannot be read"):
-        found(target)
+        removable_names(target)
 
 
-def test_long_names_of_runs_are_no_names_of_jobs(scene: Scene, target: Target) -> None:
+def test_names_too_long_for_jobs_are_not_described(scene: Scene, target: Target) -> None:
     run = f"scheduled-{'0a1b2c3d-' * 4}ffff"
     scene.put(f"artifacts/{run}/manifest.json", f"checkpoints/{run}/fold-1.json")
-    assert found(target) == [f"artifacts/{run}", f"checkpoints/{run}"]
+    assert removable_names(target) == [f"artifacts/{run}", f"checkpoints/{run}"]
 
 
-def test_a_cleaning_that_was_cut_off_goes_on(scene: Scene, target: Target) -> None:
+def test_an_interrupted_cleanup_continues(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{FORGOTTEN}/manifest.json")
     scene.model("retail-a")
     told: list[Leftover] = []
@@ -331,12 +331,12 @@ def test_a_cleaning_that_was_cut_off_goes_on(scene: Scene, target: Target) -> No
     scene.cloud.service.denied.add("DeleteModel")
     with pytest.raises(DependencyError, match="remove the model retail-a"):
         clean(target, listed, now, MONTH, told.append)
-    assert [one.name for one in told] == [f"artifacts/{FORGOTTEN}"]
+    assert [item.name for item in told] == [f"artifacts/{FORGOTTEN}"]
     scene.cloud.service.denied.clear()
-    assert [one.name for one in cleaned(target).removed] == ["retail-a"]
+    assert [item.name for item in cleaned(target).removed] == ["retail-a"]
 
 
-def test_whoever_runs_may_clean(scene: Scene) -> None:
+def test_the_run_policy_allows_cleaning(scene: Scene) -> None:
     names = scene.cloud.names
     scene.run(BAD)
     scene.register(BAD, REJECTED)
@@ -348,8 +348,8 @@ def test_whoever_runs_may_clean(scene: Scene) -> None:
     recorder = Recorder("run", names)
     with recorder.everywhere():
         cleaned(open_target(names, Config(aws=AwsConfig())))
-    made = {call.action for call in recorder.calls}
-    assert {"s3:DeleteObject", "sagemaker:DeleteModel", "sagemaker:ListTags"} < made
+    running = {call.action for call in recorder.calls}
+    assert {"s3:DeleteObject", "sagemaker:DeleteModel", "sagemaker:ListTags"} < running
     policy = policies.policy("run", names)
     refused = [
         str(call)
@@ -357,11 +357,11 @@ def test_whoever_runs_may_clean(scene: Scene) -> None:
         if not allows(policy, call.action, call.resource, call.context)
     ]
     assert not refused
-    assert made <= {call.action for call in CALLS if call.origin == RUNNING}
+    assert running <= {call.action for call in CALLS if call.origin == RUNNING}
 
 
-def test_deleted_objects_are_kept_as_long_as_we_say() -> None:
+def test_deleted_objects_are_kept_as_long_as_documented() -> None:
     template = provisioning.template()
     declared = template.partition("  OldVersionDays:")[2].partition("\nConditions:")[0]
-    assert f"Default: {cleaning.RESTORABLE_DAYS}\n" in declared
+    assert f"Default: {removal.RESTORABLE_DAYS}\n" in declared
     assert "NoncurrentDays: !Ref OldVersionDays" in template

@@ -1,4 +1,4 @@
-"""Models, endpoint configurations and endpoints in SageMaker, and which of them use which."""
+"""Models, endpoint configurations and endpoints in SageMaker, and what uses what."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from basketwise.aws.at_once import AT_ONCE
 from basketwise.aws.errors import Meaning, call, translated
 from basketwise.aws.names import AwsNames, tags
+from basketwise.aws.parallel import WORKERS
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 Describe = Callable[[str], Mapping[str, Any]]
 
-MADE = "retail-"
-"""What models and configurations of Basketwise begin with."""
-
+NAME_PREFIX = "retail-"
+"""Of the names of Basketwise's models and configurations."""
 
 ANY = ""
 """Stands for the models that an endpoint serves without its configuration naming them."""
@@ -29,13 +28,13 @@ ANY = ""
 class Resource:
     """A model or an endpoint configuration in SageMaker.
 
-    ``ours``: it has a name as Basketwise gives, and the project's tags. A configuration uses names
+    ``owned``: it has Basketwise's name prefix and the project's tags. A configuration uses names
     of models, or ``ANY``; a model uses S3 URIs of archives and ARNs of versions.
     """
 
     name: str
     created: datetime
-    ours: bool
+    owned: bool
     uses: frozenset[str] = frozenset()
 
 
@@ -49,42 +48,37 @@ class Serving:
 
 
 def serving_of(sagemaker: SageMakerClient, names: AwsNames) -> Serving:
-    """Return our models and configurations, and whatever may use them.
+    """Return Basketwise's models and configurations, and everything that may use them.
 
-    These are all models of our name and those that endpoints serve; and all configurations, as
-    long as we have a model that one may use.
-
-    Raises
-    ------
-    DependencyError
-        If AWS refuses.
+    These are all models with its name prefix and those that endpoints serve, and all
+    configurations, as long as a model may use them. Raises DependencyError if AWS refuses.
     """
 
     def resources(
-        kind: str, wanted: Iterable[str], describe: Describe, uses: Callable[[Any], set[str]]
+        kind: str, listed: Iterable[str], describe: Describe, uses: Callable[[Any], set[str]]
     ) -> tuple[Resource, ...]:
         return tuple(
             Resource(
                 name=item[f"{kind}Name"],
                 created=item["CreationTime"],
-                ours=_is_ours(sagemaker, names, item, kind),
+                owned=_is_owned(sagemaker, names, item, kind),
                 uses=frozenset(uses(item)),
             )
-            for item in _described(wanted, describe)
+            for item in _described(listed, describe)
         )
 
     in_use = frozenset(_configs_in_use(sagemaker))
     listed = _listed(sagemaker, "list_endpoint_configs", "EndpointConfigs")
-    ours = {
+    owned = {
         item["ModelName"]
-        for item in _listed(sagemaker, "list_models", "Models", NameContains=MADE)
-        if item["ModelName"].startswith(MADE)
+        for item in _listed(sagemaker, "list_models", "Models", NameContains=NAME_PREFIX)
+        if item["ModelName"].startswith(NAME_PREFIX)
     }
-    # Only a model of ours makes other people's configurations our business.
+    # Other configurations matter only if there is a model that they may use.
     relevant = {
         item["EndpointConfigName"]
         for item in listed
-        if ours or item["EndpointConfigName"].startswith(MADE)
+        if owned or item["EndpointConfigName"].startswith(NAME_PREFIX)
     }
     configs = resources(
         "EndpointConfig",
@@ -95,7 +89,7 @@ def serving_of(sagemaker: SageMakerClient, names: AwsNames) -> Serving:
     served = {model for config in configs if config.name in in_use for model in config.uses}
     models = resources(
         "Model",
-        (ours | served) - {ANY},
+        (owned | served) - {ANY},
         lambda name: sagemaker.describe_model(ModelName=name),
         _sources_of,
     )
@@ -103,7 +97,7 @@ def serving_of(sagemaker: SageMakerClient, names: AwsNames) -> Serving:
 
 
 def remove(sagemaker: SageMakerClient, kind: str, name: str) -> None:
-    """Remove a model, not its archive, or an endpoint config; one that is gone is no error."""
+    """Remove a model, not its archive, or an endpoint config, if it still exists."""
     calls: Mapping[str, Callable[[], Any]] = {
         "endpoint config": lambda: sagemaker.delete_endpoint_config(EndpointConfigName=name),
         "model": lambda: sagemaker.delete_model(ModelName=name),
@@ -114,7 +108,7 @@ def remove(sagemaker: SageMakerClient, kind: str, name: str) -> None:
 def _configs_in_use(sagemaker: SageMakerClient) -> Iterator[str]:
     names = [item["EndpointName"] for item in _listed(sagemaker, "list_endpoints", "Endpoints")]
     for endpoint in _described(names, lambda name: sagemaker.describe_endpoint(EndpointName=name)):
-        # While an endpoint is made or changed, only this names its new configuration.
+        # While an endpoint is created or updated, only this names its new configuration.
         pending = endpoint.get("PendingDeploymentSummary") or {}
         for described in (endpoint, pending):
             if "EndpointConfigName" in described:
@@ -141,20 +135,20 @@ def _sources_of(model: Mapping[str, Any]) -> set[str]:
     return {uri for uri in uris if uri}
 
 
-def _is_ours(
+def _is_owned(
     sagemaker: SageMakerClient, names: AwsNames, described: Mapping[str, Any], kind: str
 ) -> bool:
-    """Whether something has both our name and our tags; AWS is asked for the tags last."""
+    """Whether a resource has Basketwise's name prefix and the project's tags."""
     name, arn = described[f"{kind}Name"], described[f"{kind}Arn"]
-    if not name.startswith(MADE):
+    if not name.startswith(NAME_PREFIX):
         return False
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-    present = call(
-        f"read the tags of {name}",
-        lambda: [tag for page in pages for tag in page["Tags"]],
-        Meaning.MISSING,
-    )
-    return all(tag in (present or ()) for tag in tags(names))
+
+    def read() -> list[Any]:
+        return [tag for page in pages for tag in page["Tags"]]
+
+    present = call(f"read the tags of {name}", read, Meaning.MISSING) or ()
+    return all(tag in present for tag in tags(names))
 
 
 def _listed(
@@ -167,8 +161,8 @@ def _listed(
 
 
 def _described(names: Iterable[str], describe: Describe) -> list[Mapping[str, Any]]:
-    """Describe several at a time; what is gone meanwhile is left out."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    """Describe several at a time, without those that no longer exist."""
+    with ThreadPoolExecutor(WORKERS) as pool:
         answers = pool.map(
             lambda name: call(f"describe {name}", lambda: describe(name), Meaning.MISSING),
             sorted(names),

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws.sending.raw import require_bucket
+from basketwise.aws.uploads.raw import require_bucket
 from basketwise.errors import DependencyError
 from tests.aws.calls import NAMES
 from tests.seaweed import READER_KEY, S3Server
 
 
-def told(region: str) -> Any:
+def region_header(region: str) -> Any:
     """Let S3 say in its answer where the bucket lies, as AWS does."""
 
     def tell(parsed: dict[str, Any], **_: Any) -> None:
@@ -26,25 +26,25 @@ def told(region: str) -> Any:
 def test_a_bucket_in_the_region_of_the_jobs_will_do(s3_server: S3Server, region: str) -> None:
     s3 = s3_server.client()
     if region:
-        s3.meta.events.register("after-call.s3.HeadBucket", told(region))
+        s3.meta.events.register("after-call.s3.HeadBucket", region_header(region))
     require_bucket(s3, replace(NAMES, bucket=s3_server.bucket))
 
 
 def test_a_bucket_in_another_region_is_refused(s3_server: S3Server) -> None:
     s3 = s3_server.client()
-    s3.meta.events.register("after-call.s3.HeadBucket", told("us-west-2"))
+    s3.meta.events.register("after-call.s3.HeadBucket", region_header("us-west-2"))
     with pytest.raises(DependencyError, match="is in us-west-2, the jobs would run in") as caught:
         require_bucket(s3, replace(NAMES, bucket=s3_server.bucket))
     assert "Set aws.region to us-west-2" in caught.value.hint
 
 
-def test_a_bucket_that_is_not_there_is_named(s3_server: S3Server) -> None:
+def test_a_missing_bucket_is_named(s3_server: S3Server) -> None:
     with pytest.raises(DependencyError, match="There is no bucket nobody-has-this") as caught:
         require_bucket(s3_server.client(), replace(NAMES, bucket="nobody-has-this"))
     assert "basketwise aws provision" in caught.value.hint
 
 
-def test_who_may_only_read_may_look(s3_server: S3Server) -> None:
+def test_read_permission_is_enough_to_list(s3_server: S3Server) -> None:
     import boto3
 
     session = boto3.Session(READER_KEY, s3_server.secret_key, region_name=NAMES.region)

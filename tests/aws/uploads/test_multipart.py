@@ -11,9 +11,9 @@ from unittest import mock
 import pytest
 
 from basketwise.aws.s3 import Bucket
-from basketwise.aws.sending import multipart
-from basketwise.aws.sending import upload as uploads
-from basketwise.aws.sending.upload import upload
+from basketwise.aws.uploads import multipart
+from basketwise.aws.uploads import upload as uploads
+from basketwise.aws.uploads.upload import upload
 from basketwise.errors import DependencyError
 from tests.seaweed import S3Server
 
@@ -41,7 +41,7 @@ class Watched:
         files = {self.key: self.path}
         return upload(Bucket(self.s3, self.bucket), files, lambda _, *done: self.ticks.append(done))
 
-    def kept(self) -> bytes:
+    def stored(self) -> bytes:
         data: bytes = self.s3.get_object(Bucket=self.bucket, Key=self.key)["Body"].read()
         return data
 
@@ -75,7 +75,7 @@ def watched(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_large_file_arrives_whole(watched: Watched) -> None:
     assert watched.upload() == {watched.key}
-    assert watched.kept() == watched.path.read_bytes()
+    assert watched.stored() == watched.path.read_bytes()
     assert watched.calls.count("UploadPart") == 4
     digest = hashlib.sha256(watched.path.read_bytes()).hexdigest()
     assert Bucket(watched.s3, watched.bucket).digest(watched.key) == digest
@@ -84,13 +84,13 @@ def test_a_large_file_arrives_whole(watched: Watched) -> None:
     assert watched.calls == ["HeadObject"]
 
 
-def test_an_upload_that_was_cut_off_goes_on_with_the_next_part(watched: Watched) -> None:
+def test_an_interrupted_upload_continues_with_the_next_part(watched: Watched) -> None:
     with watched.refuse_part(3), pytest.raises(DependencyError, match="the line is cut"):
         watched.upload()
     assert watched.upload() == {watched.key}
     assert watched.calls.count("UploadPart") == 2
     assert "CreateMultipartUpload" not in watched.calls
-    assert watched.kept() == watched.path.read_bytes()
+    assert watched.stored() == watched.path.read_bytes()
 
 
 def test_parts_of_another_content_are_not_put_together(watched: Watched) -> None:
@@ -99,27 +99,27 @@ def test_parts_of_another_content_are_not_put_together(watched: Watched) -> None
     watched.path.write_bytes(bytes(16 << 20))
     watched.upload()
     assert watched.calls.count("UploadPart") == 4
-    assert watched.kept() == bytes(16 << 20)
+    assert watched.stored() == bytes(16 << 20)
 
 
-def test_an_upload_that_s3_gave_up_begins_anew(watched: Watched) -> None:
+def test_an_upload_that_s3_aborted_starts_again(watched: Watched) -> None:
     with watched.refuse_part(3), pytest.raises(DependencyError):
         watched.upload()
     for begun in uploads_of(watched):
-        place = {"Bucket": watched.bucket, "Key": watched.key}
-        watched.s3.abort_multipart_upload(**place, UploadId=begun)
+        target = {"Bucket": watched.bucket, "Key": watched.key}
+        watched.s3.abort_multipart_upload(**target, UploadId=begun)
     assert watched.upload() == {watched.key}
-    assert watched.kept() == watched.path.read_bytes()
+    assert watched.stored() == watched.path.read_bytes()
 
 
 def uploads_of(watched: Watched) -> Iterator[str]:
-    found = watched.s3.list_multipart_uploads(Bucket=watched.bucket, Prefix=watched.key)
-    for one in found["Uploads"]:
-        yield one["UploadId"]
+    result = watched.s3.list_multipart_uploads(Bucket=watched.bucket, Prefix=watched.key)
+    for item in result["Uploads"]:
+        yield item["UploadId"]
 
 
 @pytest.mark.parametrize(("size", "number"), [(1, 1), (PART, 1), (PART + 1, 2), (1 << 40, 9000)])
-def test_a_file_is_cut_into_no_more_parts_than_s3_takes(size: int, number: int) -> None:
+def test_a_file_is_split_into_no_more_parts_than_s3_allows(size: int, number: int) -> None:
     sizes = multipart.part_sizes(size, PART)
     assert len(sizes) == number
     assert sum(sizes) == size

@@ -1,4 +1,4 @@
-"""Raw files in the bucket of the jobs: where a run finds them, and what names their content."""
+"""Raw files in the bucket of the jobs: their digests, and uploading them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from basketwise.aws.address import Address, is_address
 from basketwise.aws.errors import Meaning, call, refusal
 from basketwise.aws.names import AwsNames
 from basketwise.aws.s3 import Bucket
-from basketwise.aws.sending.upload import upload
+from basketwise.aws.uploads.upload import upload
 from basketwise.errors import DependencyError, InputError
 from basketwise.etl.sources import SUFFIXES, discover
 from basketwise.progress import Tick
@@ -18,27 +18,23 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 RAW = "raw"
-SHOWN = 3
+MAX_SHOWN = 3
 
 
 def inputs_in_bucket(s3: S3Client, names: AwsNames, data: str) -> dict[str, str]:
-    """Return what names the content of each raw file right below an address, by file name.
+    """Return the digest of each raw file directly below an address, by file name.
 
-    That is the sha256 that it was uploaded with; where Basketwise did not upload it, the ETag,
-    which changes with the content too.
+    That is its sha256 or, if Basketwise did not upload it, its ETag, which changes with the
+    content too.
 
-    Raises
-    ------
-    InputError
-        If it is another bucket than the workspace's: jobs may read no other.
-    DependencyError
-        If it contains no raw files, or S3 refuses.
+    Raises InputError if it is another bucket than the workspace's, which jobs may not read,
+    DependencyError if it contains no raw files, or S3 refuses.
     """
     address = Address.parse(data)
     if address.bucket != names.bucket:
         raise InputError(
             f"{data!r} is in another bucket than the workspace, which jobs may not read.",
-            f"Copy the files to {names.uri(RAW)}, or give them from this machine.",
+            f"Copy the files to {names.uri(RAW)}, or give --data a local path.",
         )
     prefix = f"{address.key}/" if address.key else ""
     bucket = Bucket(s3, names.bucket)
@@ -51,19 +47,19 @@ def inputs_in_bucket(s3: S3Client, names: AwsNames, data: str) -> dict[str, str]
     return {name: bucket.digest(prefix + name) or etag for name, etag in files.items()}
 
 
-def send_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
+def upload_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
     """Upload local raw files to ``raw/`` of the workspace; data in the bucket are left as they are.
 
     Returns
     -------
     str
-        S3 URI that a job is to read, with a slash at its end; empty for ``raw/``.
+        S3 URI for the job, with a slash at its end; empty for ``raw/``.
 
     Raises
     ------
     InputError
         If two files have one name, or ``raw/`` contains other files that would be read with them.
-        What a job does not read, like ``_SUCCESS`` or ``README``, may be there.
+        Files that a job does not read, like ``_SUCCESS`` or ``README``, are allowed.
     """
     if is_address(data):
         uri = f"{data.rstrip('/')}/"
@@ -72,15 +68,15 @@ def send_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
     for path in dict.fromkeys(source.path for source in discover(data)):
         if path.name in files:
             raise InputError(
-                f"Two of the raw files are called {path.name!r}.", "Give each a name of its own."
+                f"Two of the raw files are named {path.name!r}.", "Give each a name of its own."
             )
         files[path.name] = path
     workspace = Bucket(s3, names.bucket, names.prefix)
-    others = sorted(_files(workspace, f"{RAW}/").keys() - files.keys())
-    if others:
-        shown = ", ".join(others[:SHOWN]) + (", …" if len(others) > SHOWN else "")
+    unexpected = sorted(_files(workspace, f"{RAW}/").keys() - files.keys())
+    if unexpected:
+        shown = ", ".join(unexpected[:MAX_SHOWN]) + (", …" if len(unexpected) > MAX_SHOWN else "")
         raise InputError(
-            f"{names.uri(RAW)} contains {len(others)} files that are not in {data!r}: {shown}",
+            f"{names.uri(RAW)} contains {len(unexpected)} files that are not in {data!r}: {shown}",
             "A job reads every file there. Remove them, choose another --workspace, or use all of "
             f"them: --data {names.uri(RAW)}",
         )
@@ -109,7 +105,7 @@ def require_bucket(s3: S3Client, names: AwsNames) -> None:
 
 
 def _files(bucket: Bucket, prefix: str) -> dict[str, str]:
-    """Return the ETags of the files right below a prefix that a job would read, by name.
+    """Return the ETags of the files directly below a prefix that a job would read, by name.
 
     Those are the ones that :func:`basketwise.etl.sources.discover` finds.
     """

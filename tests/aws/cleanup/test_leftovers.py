@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws.cleaning.leftovers import Folder, Inventory, Leftover, leftovers
-from basketwise.aws.cleaning.serving import ANY, Resource, Serving
+from basketwise.aws.cleanup.leftovers import Folder, Inventory, Leftover, leftovers
+from basketwise.aws.cleanup.serving import ANY, Resource, Serving
 from basketwise.registry.protocol import ApprovalState, ModelVersion
 from tests.aws.calls import BUCKET, NAMES
 
@@ -53,8 +53,8 @@ def plan(*folders: Folder, older_than: timedelta = MONTH, **more: Any) -> list[L
     return leftovers(Inventory(folders=folders, **more), NAMES, NOW, older_than)
 
 
-def going(*folders: Folder, **more: Any) -> list[str]:
-    return [one.name for one in plan(*folders, **more)]
+def removable(*folders: Folder, **more: Any) -> list[str]:
+    return [item.name for item in plan(*folders, **more)]
 
 
 ARTIFACTS = folder(f"artifacts/{RUN}", EVALUATED)
@@ -77,12 +77,12 @@ CHECKPOINTS = folder(f"checkpoints/{RUN}", PIECES)
         ([PENDING, REJECTED], None),
     ],
 )
-def test_artifacts_go_when_no_version_stands_for_them(
+def test_artifacts_without_a_live_version_are_removed(
     states: list[ApprovalState], why: str | None
 ) -> None:
     versions = tuple(version(number, state) for number, state in enumerate(states, start=1))
-    found = plan(ARTIFACTS, TRAINING, versions=versions)
-    assert [(one.name, one.size, one.why) for one in found] == (
+    result = plan(ARTIFACTS, TRAINING, versions=versions)
+    assert [(item.name, item.size, item.why) for item in result] == (
         [(ARTIFACTS.key, 1110, why), (TRAINING.key, 700, why)] if why else []
     )
 
@@ -96,25 +96,27 @@ def test_artifacts_go_when_no_version_stands_for_them(
         f"s3://{BUCKET}/artifacts/{TRAINED}/output/model.tar.gz",
     ],
 )
-def test_a_version_that_does_not_know_its_run_keeps_what_its_archive_lies_in(
+def test_a_version_without_a_run_keeps_the_folder_of_its_archive(
     url: str, state: ApprovalState
 ) -> None:
-    assert going(ARTIFACTS, TRAINING, versions=(version(1, state, run="", url=url),)) == []
-    assert going(ARTIFACTS, TRAINING, versions=(version(1, REJECTED, run="", url=url),)) != []
+    assert removable(ARTIFACTS, TRAINING, versions=(version(1, state, run="", url=url),)) == []
+    assert removable(ARTIFACTS, TRAINING, versions=(version(1, REJECTED, run="", url=url),)) != []
 
 
-def test_a_version_elsewhere_is_no_version_of_these_artifacts() -> None:
+def test_a_version_in_another_bucket_does_not_protect_artifacts() -> None:
     url = f"s3://{BUCKET}-other/artifacts/{RUN}/model.tar.gz"
-    assert going(ARTIFACTS, versions=(version(1, APPROVED, run=OTHER, url=url),)) == [ARTIFACTS.key]
+    assert removable(ARTIFACTS, versions=(version(1, APPROVED, run=OTHER, url=url),)) == [
+        ARTIFACTS.key
+    ]
 
 
-@pytest.mark.parametrize(("age", "goes"), [(29.9, False), (30, False), (30.1, True)])
-def test_age_is_that_of_the_newest_object(age: float, goes: bool) -> None:
-    assert bool(going(folder(f"artifacts/{RUN}", EVALUATED, age))) is goes
+@pytest.mark.parametrize(("age", "expected"), [(29.9, False), (30, False), (30.1, True)])
+def test_age_is_that_of_the_newest_object(age: float, expected: bool) -> None:
+    assert bool(removable(folder(f"artifacts/{RUN}", EVALUATED, age))) is expected
 
 
-def test_a_run_that_was_judged_again_keeps_its_training() -> None:
-    assert going(folder(f"artifacts/{RUN}", EVALUATED, age=1), TRAINING) == []
+def test_a_run_that_was_evaluated_again_keeps_its_training() -> None:
+    assert removable(folder(f"artifacts/{RUN}", EVALUATED, age=1), TRAINING) == []
 
 
 @pytest.mark.parametrize(
@@ -128,55 +130,55 @@ def test_a_run_that_was_judged_again_keeps_its_training() -> None:
         ("retail-prediction-training-by-hand", PACKED),
     ],
 )
-def test_what_is_not_known_to_be_ours_stays(name: str, files: dict[str, int]) -> None:
-    assert going(folder(f"artifacts/{name}", files)) == []
+def test_files_not_known_to_be_ours_are_kept(name: str, files: dict[str, int]) -> None:
+    assert removable(folder(f"artifacts/{name}", files)) == []
 
 
-def test_a_model_that_others_registered_stays_though_it_is_rejected() -> None:
+def test_a_rejected_model_registered_by_others_is_kept() -> None:
     url = f"s3://{BUCKET}/artifacts/theirs/model.tar.gz"
     theirs = folder("artifacts/theirs", {"model.tar.gz": 1})
-    assert going(theirs, versions=(version(1, REJECTED, run="", url=url),)) == []
+    assert removable(theirs, versions=(version(1, REJECTED, run="", url=url),)) == []
 
 
-def test_a_run_of_any_name_goes_with_its_rejected_version_if_it_is_marked() -> None:
+def test_a_marked_run_of_any_name_is_removed_with_its_rejected_version() -> None:
     named = folder("artifacts/week-7", EVALUATED)
-    assert going(named) == []
-    assert going(named, versions=(version(1, REJECTED, run="week-7"),)) == [named.key]
+    assert removable(named) == []
+    assert removable(named, versions=(version(1, REJECTED, run="week-7"),)) == [named.key]
 
 
-def test_the_metrics_that_the_registry_reads_stay() -> None:
+def test_the_metrics_that_the_registry_reads_are_kept() -> None:
     files = {**EVALUATED, "evaluation.json": 3, "plots/a.png": 7, "plots/b.png": 7}
-    (found,) = plan(folder(f"artifacts/{RUN}", files), versions=(version(1, REJECTED),))
-    assert found.size == sum(files.values()) - 3
-    assert found.keys == tuple(
+    (result,) = plan(folder(f"artifacts/{RUN}", files), versions=(version(1, REJECTED),))
+    assert result.size == sum(files.values()) - 3
+    assert result.keys == tuple(
         f"artifacts/{RUN}/{name}"
         for name in ("manifest.json", "model.tar.gz", "plots", "report.html")
     )
     only = folder(f"artifacts/{RUN}", {"evaluation.json": 3})
-    assert going(only, versions=(version(1, REJECTED),)) == []
+    assert removable(only, versions=(version(1, REJECTED),)) == []
 
 
 @pytest.mark.parametrize("reason", ["busy", "pinned"])
-def test_a_run_with_a_job_and_one_that_something_names_stay(reason: str) -> None:
-    assert going(ARTIFACTS, TRAINING, **{reason: frozenset({RUN})}) == []
+def test_busy_and_pinned_runs_are_kept(reason: str) -> None:
+    assert removable(ARTIFACTS, TRAINING, **{reason: frozenset({RUN})}) == []
 
 
 def test_a_second_attempt_is_of_its_run() -> None:
     again = folder(f"artifacts/{TRAINED}-2", PACKED)
-    assert going(again) == [again.key]
-    assert going(again, versions=(version(1, APPROVED),)) == []
-    assert going(again, versions=(version(1, APPROVED, run=f"{RUN}-2"),)) == []
-    assert going(again, busy=frozenset({RUN})) == []
+    assert removable(again) == [again.key]
+    assert removable(again, versions=(version(1, APPROVED),)) == []
+    assert removable(again, versions=(version(1, APPROVED, run=f"{RUN}-2"),)) == []
+    assert removable(again, busy=frozenset({RUN})) == []
     # It is the job's name that has a number there, not the run's.
     second = folder(f"artifacts/{RUN}-2", EVALUATED)
-    assert going(second, versions=(version(1, APPROVED),)) == [second.key]
+    assert removable(second, versions=(version(1, APPROVED),)) == [second.key]
 
 
 # --- checkpoints ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("beside", "state", "goes"),
+    ("folders", "state", "expected"),
     [
         ((), {}, False),
         ((), {"ended": frozenset({RUN})}, True),
@@ -185,99 +187,99 @@ def test_a_second_attempt_is_of_its_run() -> None:
         ((folder(f"artifacts/{RUN}", EVALUATED, age=1),), {"busy": frozenset({RUN})}, False),
     ],
 )
-def test_checkpoints_go_when_the_training_has_ended(
-    beside: tuple[Folder, ...], state: dict[str, Any], goes: bool
+def test_checkpoints_are_removed_when_the_training_has_ended(
+    folders: tuple[Folder, ...], state: dict[str, Any], expected: bool
 ) -> None:
-    assert going(CHECKPOINTS, *beside, **state) == ([CHECKPOINTS.key] if goes else [])
+    assert removable(CHECKPOINTS, *folders, **state) == ([CHECKPOINTS.key] if expected else [])
 
 
-def test_checkpoints_of_an_approved_version_go_too() -> None:
+def test_checkpoints_of_an_approved_version_are_removed_too() -> None:
     approved = (version(1, APPROVED),)
-    assert going(ARTIFACTS, CHECKPOINTS, versions=approved) == [CHECKPOINTS.key]
+    assert removable(ARTIFACTS, CHECKPOINTS, versions=approved) == [CHECKPOINTS.key]
 
 
-def test_young_checkpoints_stay() -> None:
+def test_young_checkpoints_are_kept() -> None:
     young = folder(f"checkpoints/{RUN}", PIECES, age=1)
-    assert going(young, ended=frozenset({RUN})) == []
+    assert removable(young, ended=frozenset({RUN})) == []
 
 
 # --- data of pipelines ---------------------------------------------------------------------------
 
 
-def test_the_newest_data_stay_whatever_their_age() -> None:
+def test_the_newest_data_are_kept_whatever_their_age() -> None:
     data = [folder(f"pipelines/{n}", ETL, age=40 + n) for n in range(4)]
     pieces = [folder(f"checkpoints/{n}", PIECES, age=40) for n in range(4)]
-    found = plan(*data, *pieces)
-    assert [(one.kind, one.name) for one in found] == [
+    result = plan(*data, *pieces)
+    assert [(item.kind, item.name) for item in result] == [
         ("checkpoints", "checkpoints/2"),
         ("checkpoints", "checkpoints/3"),
         ("data", "pipelines/3"),
         ("data", "pipelines/2"),
     ]
-    assert found[-1].size == 55
+    assert result[-1].size == 55
 
 
-def test_data_that_a_cached_step_may_name_stay() -> None:
+def test_data_that_a_cached_step_may_use_are_kept() -> None:
     data = [folder(f"pipelines/{n}", ETL, age=age) for n, age in enumerate((1, 2, 10, 20))]
-    assert going(*data, older_than=timedelta(days=1)) == ["pipelines/3"]
+    assert removable(*data, older_than=timedelta(days=1)) == ["pipelines/3"]
 
 
-def test_only_silver_and_gold_go_and_only_where_a_job_left_them() -> None:
+def test_only_silver_and_gold_of_a_job_are_removed() -> None:
     data = [folder(f"pipelines/{n}", ETL) for n in ("y", "z")]
     mixed = folder("pipelines/a", {**ETL, "notes/x": 9}, age=50)
     others = folder("pipelines/b", {"silver/theirs": 1, "gold/theirs": 1}, age=50)
-    (found,) = plan(*data, mixed, others)
-    assert found.keys == ("pipelines/a/gold", "pipelines/a/silver")
-    assert found.size == 55
+    (result,) = plan(*data, mixed, others)
+    assert result.keys == ("pipelines/a/gold", "pipelines/a/silver")
+    assert result.size == 55
 
 
-def test_data_of_the_clocks_run_stay_with_its_version() -> None:
+def test_data_of_a_scheduled_run_are_kept_with_its_version() -> None:
     run = "scheduled-0a1b"
     data = [folder(f"pipelines/{n}", ETL) for n in ("y", "z")]
     old = folder(f"pipelines/{run}", ETL, age=50)
-    assert going(*data, old, versions=(version(1, APPROVED, run=run),)) == []
-    assert going(*data, old, versions=(version(1, REJECTED, run=run),)) == [old.key]
+    assert removable(*data, old, versions=(version(1, APPROVED, run=run),)) == []
+    assert removable(*data, old, versions=(version(1, REJECTED, run=run),)) == [old.key]
 
 
 @pytest.mark.parametrize(
     "root", ["raw", "silver", "gold", "code", "deployment-configs", "registry"]
 )
-def test_other_folders_are_nobodys_left_over(root: str) -> None:
-    assert going(folder(f"{root}/{RUN}", {**EVALUATED, **ETL})) == []
+def test_other_folders_are_not_leftovers(root: str) -> None:
+    assert removable(folder(f"{root}/{RUN}", {**EVALUATED, **ETL})) == []
 
 
 # --- models and endpoint configurations ----------------------------------------------------------
 
 
-def resource(name: str, *uses: str, age: float = 40, ours: bool = True) -> Resource:
-    return Resource(name, days(age), ours, frozenset(uses))
+def resource(name: str, *uses: str, age: float = 40, owned: bool = True) -> Resource:
+    return Resource(name, days(age), owned, frozenset(uses))
 
 
 @pytest.mark.parametrize(
-    ("configs", "models", "in_use", "goes"),
+    ("configs", "models", "in_use", "expected"),
     [
         ([resource("retail-c", "retail-m")], [resource("retail-m")], [], ["retail-c", "retail-m"]),
         ([resource("retail-c", "retail-m")], [resource("retail-m")], ["retail-c"], []),
         ([resource("retail-c", "retail-m", age=1)], [resource("retail-m")], [], []),
         ([resource("retail-c", "retail-m")], [resource("retail-m", age=1)], [], ["retail-c"]),
-        ([resource("theirs", "retail-m", ours=False)], [resource("retail-m")], [], []),
-        ([resource("theirs", ANY, ours=False)], [resource("retail-m")], [], []),
-        ([resource("theirs", "other", ours=False)], [resource("retail-m")], [], ["retail-m"]),
-        ([], [resource("retail-m", ours=False)], [], []),
+        ([resource("theirs", "retail-m", owned=False)], [resource("retail-m")], [], []),
+        ([resource("theirs", ANY, owned=False)], [resource("retail-m")], [], []),
+        ([resource("theirs", "other", owned=False)], [resource("retail-m")], [], ["retail-m"]),
+        ([], [resource("retail-m", owned=False)], [], []),
     ],
 )
-def test_what_serves_goes_when_nothing_that_stays_needs_it(
-    configs: list[Resource], models: list[Resource], in_use: list[str], goes: list[str]
+def test_resources_are_removed_when_nothing_that_is_kept_uses_them(
+    configs: list[Resource], models: list[Resource], in_use: list[str], expected: list[str]
 ) -> None:
     serving = Serving(tuple(configs), tuple(models), frozenset(in_use))
-    assert going(serving=serving) == goes
+    assert removable(serving=serving) == expected
 
 
 @pytest.mark.parametrize("source", [f"s3://{BUCKET}/artifacts/{RUN}/model.tar.gz", "arn:1"])
-@pytest.mark.parametrize(("age", "goes"), [(1, False), (40, True)])
-def test_a_model_that_stays_keeps_its_archive_though_that_is_rejected(
-    source: str, age: float, goes: bool
+@pytest.mark.parametrize(("age", "expected"), [(1, False), (40, True)])
+def test_the_rejected_archive_of_a_kept_model_is_kept(
+    source: str, age: float, expected: bool
 ) -> None:
     serving = Serving(models=(resource("retail-m", source, age=age),))
-    found = going(ARTIFACTS, versions=(version(1, REJECTED),), serving=serving)
-    assert found == ([ARTIFACTS.key, "retail-m"] if goes else [])
+    result = removable(ARTIFACTS, versions=(version(1, REJECTED),), serving=serving)
+    assert result == ([ARTIFACTS.key, "retail-m"] if expected else [])

@@ -15,9 +15,9 @@ from packaging.requirements import Requirement
 from basketwise.artifact.wheel import write_wheel
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.training import CODE_MOUNT
-from basketwise.aws.sending.code import lock_for_jobs, send_code
+from basketwise.aws.uploads.code import lock_for_jobs, upload_code
 from basketwise.errors import DependencyError
-from tests.aws.requests.given import NAMES
+from tests.aws.requests.examples import NAMES
 from tests.etl.running import quiet
 from tests.seaweed import S3Server
 
@@ -28,7 +28,7 @@ PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)==(\S+)(?: ; .*)? \\$", re.M)
 LINUX = {"sys_platform": "linux"}
 
 
-class Place:
+class Target:
     """A fresh workspace in the bucket, and what is done there."""
 
     def __init__(self, server: S3Server) -> None:
@@ -39,7 +39,7 @@ class Place:
         self.ticks: list[tuple[str, int, int]] = []
 
     def send(self) -> None:
-        send_code(self.s3, self.names, lambda *tick: self.ticks.append(tick))
+        upload_code(self.s3, self.names, lambda *tick: self.ticks.append(tick))
 
     def put(self, name: str, body: bytes = b"old") -> None:
         key = self.names.key("code", name)
@@ -47,14 +47,14 @@ class Place:
 
     def get(self, name: str) -> bytes:
         key = self.names.key("code", name)
-        found = self.s3.get_object(Bucket=self.names.bucket, Key=key)["Body"].read()
-        assert isinstance(found, bytes)
-        return found
+        result = self.s3.get_object(Bucket=self.names.bucket, Key=key)["Body"].read()
+        assert isinstance(result, bytes)
+        return result
 
     def files(self) -> list[str]:
         prefix = self.names.key("code", "")
-        found = self.s3.list_objects_v2(Bucket=self.names.bucket, Prefix=prefix)
-        return sorted(one["Key"].removeprefix(f"{prefix}/") for one in found.get("Contents", []))
+        result = self.s3.list_objects_v2(Bucket=self.names.bucket, Prefix=prefix)
+        return sorted(item["Key"].removeprefix(f"{prefix}/") for item in result.get("Contents", []))
 
     def watch(self) -> None:
         """Write down what is sent, and which wheels a job would find after each change."""
@@ -71,72 +71,72 @@ class Place:
 
 
 @pytest.fixture
-def place(s3_server: S3Server) -> Place:
-    return Place(s3_server)
+def target(s3_server: S3Server) -> Target:
+    return Target(s3_server)
 
 
-def test_a_job_finds_the_lock_one_wheel_and_the_script(place: Place, tmp_path: Path) -> None:
-    place.send()
-    assert place.files() == [WHEEL, "requirements.txt", "run.sh", "train.sh"]
-    assert place.get("requirements.txt").decode() == lock_for_jobs()
-    assert place.get(WHEEL) == write_wheel(tmp_path, "0").read_bytes()
+def test_a_job_finds_the_lock_one_wheel_and_the_script(target: Target, tmp_path: Path) -> None:
+    target.send()
+    assert target.files() == [WHEEL, "requirements.txt", "run.sh", "train.sh"]
+    assert target.get("requirements.txt").decode() == lock_for_jobs()
+    assert target.get(WHEEL) == write_wheel(tmp_path, "0").read_bytes()
     for name in ("run.sh", "train.sh"):
-        script = place.get(name).decode()
+        script = target.get(name).decode()
         assert script.startswith("#!/bin/sh\n")
         subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
     assert f"{CODE_MOUNT}/run.sh train" in script
-    _, done, total = place.ticks[-1]
+    _, done, total = target.ticks[-1]
     assert done == total
 
 
-def test_what_is_sent_is_checksummed(place: Place) -> None:
-    place.send()
-    found = place.s3.head_object(
-        Bucket=place.names.bucket, Key=place.names.key("code", WHEEL), ChecksumMode="ENABLED"
+def test_what_is_sent_is_checksummed(target: Target) -> None:
+    target.send()
+    result = target.s3.head_object(
+        Bucket=target.names.bucket, Key=target.names.key("code", WHEEL), ChecksumMode="ENABLED"
     )
-    digest = hashlib.sha256(place.get(WHEEL))
-    assert found["Metadata"] == {"basketwise-sha256": digest.hexdigest()}
+    digest = hashlib.sha256(target.get(WHEEL))
+    assert result["Metadata"] == {"basketwise-sha256": digest.hexdigest()}
     # Not every server keeps S3's own checksum.
-    assert found.get("ChecksumSHA256") in (None, base64.b64encode(digest.digest()).decode())
+    assert result.get("ChecksumSHA256") in (None, base64.b64encode(digest.digest()).decode())
 
 
-def test_only_what_has_changed_is_sent_again(place: Place) -> None:
-    place.send()
-    place.put("train.sh")
-    place.watch()
-    place.send()
-    assert place.sent == ["train.sh"]
-    assert place.get("train.sh").startswith(b"#!/bin/sh\n")
+def test_only_what_has_changed_is_sent_again(target: Target) -> None:
+    target.send()
+    target.put("train.sh")
+    target.watch()
+    target.send()
+    assert target.sent == ["train.sh"]
+    assert target.get("train.sh").startswith(b"#!/bin/sh\n")
 
 
-def test_other_wheels_of_basketwise_go_and_nothing_else(place: Place) -> None:
-    kept = ["basketwise-notes.txt", "more-1.0-py3-none-any.whl"]
-    for name in (OLD, "basketwise-9.9-py3-none-any.whl", *kept):
-        place.put(name)
-    place.send()
-    assert place.files() == sorted([WHEEL, "requirements.txt", "run.sh", "train.sh", *kept])
+def test_only_other_wheels_of_basketwise_are_removed(target: Target) -> None:
+    stored = ["basketwise-notes.txt", "more-1.0-py3-none-any.whl"]
+    for name in (OLD, "basketwise-9.9-py3-none-any.whl", *stored):
+        target.put(name)
+    target.send()
+    assert target.files() == sorted([WHEEL, "requirements.txt", "run.sh", "train.sh", *stored])
 
 
-def test_newer_code_replaces_older_without_a_moment_of_two_wheels_or_none(place: Place) -> None:
-    place.put(WHEEL)
-    place.watch()
-    place.send()
-    assert place.wheels == [[WHEEL]] * 4
+def test_newer_code_replaces_older_without_two_wheels_or_none(target: Target) -> None:
+    target.put(WHEEL)
+    target.watch()
+    target.send()
+    assert target.wheels == [[WHEEL]] * 4
     # What new code needs is there before it.
-    assert sorted(place.sent[:3]) == ["requirements.txt", "run.sh", "train.sh"]
-    assert place.sent[3:] == [WHEEL]
+    assert sorted(target.sent[:3]) == ["requirements.txt", "run.sh", "train.sh"]
+    assert target.sent[3:] == [WHEEL]
 
 
-def test_a_wheel_of_another_name_never_lies_beside_it(place: Place) -> None:
-    place.put(OLD)
-    place.watch()
-    place.send()
-    assert all(len(found) < 2 for found in place.wheels)
+def test_there_is_never_a_second_wheel(target: Target) -> None:
+    target.put(OLD)
+    target.watch()
+    target.send()
+    assert all(len(result) < 2 for result in target.wheels)
 
 
-def test_a_bucket_that_is_not_there_is_told(place: Place) -> None:
+def test_a_missing_bucket_is_reported(target: Target) -> None:
     with pytest.raises(DependencyError, match="NoSuchBucket"):
-        send_code(place.s3, replace(place.names, bucket="no-such-bucket"), quiet)
+        upload_code(target.s3, replace(target.names, bucket="no-such-bucket"), quiet)
 
 
 def test_every_requirement_of_a_job_is_held_to_hashes() -> None:

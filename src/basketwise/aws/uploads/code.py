@@ -1,7 +1,7 @@
 """The code that a job in AWS's image installs first: the lock, Basketwise, and two scripts.
 
-They have fixed keys below ``code/``. S3 replaces an object whole, so a job that starts while newer
-code is sent finds each of them old or new, never in pieces and never twice.
+They have fixed keys below ``code/``. S3 replaces an object atomically, so a job that starts during
+an upload finds each of them either old or new, never partial and never twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import CODE, RUN, RUN_SCRIPT, TRAIN_SCRIPT, train_script
 from basketwise.aws.requests.training import CODE_MOUNT
 from basketwise.aws.s3 import Bucket
-from basketwise.aws.sending.upload import upload
+from basketwise.aws.uploads.upload import upload
 from basketwise.progress import Tick
 
 if TYPE_CHECKING:
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
 LOCK = "requirements.lock"
 """File of the package ``basketwise.aws.container``: for the Python of AWS's image, with hashes."""
 
-ALWAYS = "0"
-"""The version that the wheel gives itself here, whatever Basketwise's is: so its name stays. Under
+WHEEL_VERSION = "0"
+"""In the name of the wheel, whatever Basketwise's version is, so that the name never changes. With
 another name there would be, for a moment, two wheels or none, and a job that starts then fails."""
 
 
 def lock_for_jobs() -> str:
-    """Return the requirements of a job, every line held to hashes."""
+    """Return the requirements of a job, every line with hashes."""
     return (files("basketwise.aws.container") / LOCK).read_text(encoding="utf-8")
 
 
-def send_code(s3: S3Client, names: AwsNames, tick: Tick) -> None:
-    """Upload the running code to ``code/``; what is there with the same content stays.
+def upload_code(s3: S3Client, names: AwsNames, tick: Tick) -> None:
+    """Upload the running code to ``code/``; files with the same content are skipped.
 
-    Wheels of Basketwise under any other name go first: a job installs whatever wheel is there.
+    Wheels of Basketwise with other names are removed first: a job installs every wheel there.
     """
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         folder = Path(scratch)
         (folder / REQUIREMENTS).write_text(lock_for_jobs(), encoding="utf-8")
         (folder / RUN_SCRIPT).write_text(RUN, encoding="utf-8")
         (folder / TRAIN_SCRIPT).write_text(train_script(CODE_MOUNT), encoding="utf-8")
-        wheel = write_wheel(folder, ALWAYS)
+        wheel = write_wheel(folder, WHEEL_VERSION)
         bucket = Bucket(s3, names.bucket, names.prefix)
         wheels = [key for key in bucket.listed(f"{CODE}/{NAME}-") if key.endswith(".whl")]
         bucket.remove(key for key in wheels if key != f"{CODE}/{wheel.name}")
-        # The wheel last: new libraries rarely disturb old code, new code may need new libraries.
-        before = [folder / name for name in (REQUIREMENTS, RUN_SCRIPT, TRAIN_SCRIPT)]
-        for paths in (before, [wheel]):
+        # The wheel last: old code rarely breaks with new libraries, new code may need them.
+        dependencies = [folder / name for name in (REQUIREMENTS, RUN_SCRIPT, TRAIN_SCRIPT)]
+        for paths in (dependencies, [wheel]):
             upload(bucket, {f"{CODE}/{path.name}": path for path in paths}, tick)

@@ -1,4 +1,4 @@
-"""Looks for what runs left behind, and removes what still may go when nobody else works."""
+"""Listing the leftovers of runs, and removing them under the workspace's lock."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from basketwise.aws import clients
-from basketwise.aws.at_once import AT_ONCE
-from basketwise.aws.cleaning.leftovers import (
+from basketwise.aws.cleanup.leftovers import (
     ROOTS,
     Folder,
     Inventory,
@@ -23,8 +22,9 @@ from basketwise.aws.cleaning.leftovers import (
     runs_at,
     runs_of,
 )
-from basketwise.aws.cleaning.serving import remove, serving_of
+from basketwise.aws.cleanup.serving import remove, serving_of
 from basketwise.aws.names import AwsNames
+from basketwise.aws.parallel import WORKERS
 from basketwise.aws.registry.document import read_document
 from basketwise.aws.registry.registry import FOLDER
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
@@ -48,7 +48,7 @@ RESTORABLE_DAYS = 90
 """How long a bucket made by `aws provision` retains deleted objects."""
 
 JOB_NAME = re.compile(r"(?=.{1,63}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
-"""What SageMaker accepts as a job's name; no job has any other."""
+"""Names that SageMaker accepts for jobs."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class Target:
 
 
 class Cleaned(NamedTuple):
-    """What was removed, and what was to go but had changed meanwhile."""
+    """What was removed, and what was kept because it had changed meanwhile."""
 
     removed: tuple[Leftover, ...] = ()
-    spared: tuple[Leftover, ...] = ()
+    skipped: tuple[Leftover, ...] = ()
 
 
 def open_target(names: AwsNames, config: Config) -> Target:
-    """Open the workspace that the names lead to, and the registries of its runs."""
+    """Open the workspace of the names, and the registries of its runs."""
     storage = open_storage(names.uri().rstrip("/"), config.aws)
     used = [config.registry]
     if config.registry.uri not in ("", SAGEMAKER):
@@ -85,7 +85,7 @@ def open_target(names: AwsNames, config: Config) -> Target:
 
 
 def removable(target: Target, now: datetime, older_than: timedelta) -> list[Leftover]:
-    """List what may go; DependencyError if anything that a decision rests on cannot be read."""
+    """List what may be removed; DependencyError if anything that this depends on is unreadable."""
     names = target.names
     folders = tuple(_folders(target))
     serving = serving_of(target.sagemaker, names)
@@ -97,7 +97,7 @@ def removable(target: Target, now: datetime, older_than: timedelta) -> list[Left
         ended=ended,
         pinned=frozenset(_pinned(target)),
         serving=serving,
-        # Last, so that a decision about a version is as fresh as can be.
+        # Last, so that the states of versions are as recent as possible.
         versions=tuple(v for registry in target.registries for v in registry.versions()),
     )
     return leftovers(inventory, names, now, older_than)
@@ -108,28 +108,28 @@ def clean(
     agreed: Iterable[Leftover],
     now: datetime,
     older_than: timedelta,
-    tell: Callable[[Leftover], None],
+    report: Callable[[Leftover], None],
 ) -> Cleaned:
-    """Remove what was agreed to, as far as it still may go, and tell what has been removed.
+    """Remove what was agreed to, if it still may be removed, and report each removal.
 
-    Everything is listed once more, as of the same ``now``, while the workspace's lock is held. If
-    AWS refuses, what was told is gone, and the same command goes on.
+    Everything is listed again, as of the same ``now``, while the workspace's lock is held. If AWS
+    refuses, what was reported is removed, and the same command continues with the rest.
     """
-    removed, spared = [], []
+    removed, skipped = [], []
     with target.storage.exclusive():
-        still = {(left.kind, left.name): left for left in removable(target, now, older_than)}
-        for left in agreed:
-            current = still.get((left.kind, left.name))
+        candidates = {(c.kind, c.name): c for c in removable(target, now, older_than)}
+        for leftover in agreed:
+            current = candidates.get((leftover.kind, leftover.name))
             if current is None:
-                spared.append(left)
+                skipped.append(leftover)
                 continue
             for key in current.keys:
                 target.storage.delete(key)
             if not current.keys:
                 remove(target.sagemaker, current.kind, current.name)
             removed.append(current)
-            tell(current)
-    return Cleaned(tuple(removed), tuple(spared))
+            report(current)
+    return Cleaned(tuple(removed), tuple(skipped))
 
 
 def _folders(target: Target) -> Iterator[Folder]:
@@ -153,7 +153,7 @@ def _jobs(target: Target, runs: Iterable[str]) -> tuple[frozenset[str], frozense
         training = set(_states(target, "Training", target.names.training_job(run)))
         return run, training, set(_states(target, "Processing", target.names.evaluation_job(run)))
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         by_run = list(pool.map(states, sorted(runs)))
     busy = frozenset(run for run, training, other in by_run if (training | other) - jobs.ENDED)
     return busy, frozenset(run for run, training, _ in by_run if training and run not in busy)
@@ -172,7 +172,7 @@ def _states(target: Target, kind: jobs.Kind, name: str) -> Iterator[str]:
 
 
 def _pinned(target: Target) -> Iterator[str]:
-    """Yield the runs that something names which the registry's versions do not show."""
+    """Yield the runs that files name which the registry's versions do not show."""
     storage, names = target.storage, target.names
     latest = f"{DEPLOYMENT_CONFIGS}/{LATEST}"
     if storage.exists(latest):
@@ -188,5 +188,5 @@ def _pinned(target: Target) -> Iterator[str]:
     for key in storage.keys(FOLDER):
         group, _, rest = key.removeprefix(f"{FOLDER}/").partition("/")
         if group != names.group and rest.startswith("submissions/") and rest.endswith(METRICS_FILE):
-            # Of another group in the same workspace: nobody here knows the version's state.
+            # Of another group in the same workspace: the version's state is not known here.
             yield read_document(storage.read(key), f"{storage.location}/{key}").run_id

@@ -1,1 +1,0 @@
-"""What runs left behind: listed, judged by rules, removed."""

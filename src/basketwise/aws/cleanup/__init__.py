@@ -1,0 +1,1 @@
+"""Leftovers of runs: selecting them by rules, and removing them."""

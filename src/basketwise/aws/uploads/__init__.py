@@ -1,0 +1,1 @@
+"""Uploads to the bucket: raw files, and the code of the jobs."""
