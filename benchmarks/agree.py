@@ -27,28 +27,28 @@ _TOLERANCE = 1e-6
 _FLOAT32_TOLERANCE = 1e-5
 
 
-def disagreements(one: pl.DataFrame, other: pl.DataFrame) -> list[str]:
+def disagreements(first: pl.DataFrame, other: pl.DataFrame) -> list[str]:
     """Say in what two results differ; an empty list means they agree."""
-    one, other = (
-        frame.filter(pl.col("price_sensitivity") != "Unclassified") for frame in (one, other)
+    first, other = (
+        frame.filter(pl.col("price_sensitivity") != "Unclassified") for frame in (first, other)
     )
-    both = one.join(other, on="basket_id", suffix="_other")
-    if not one.height == other.height == both.height:
-        return [f"{one.height} and {other.height} baskets, {both.height} of them the same"]
-    found = []
+    both = first.join(other, on="basket_id", suffix="_other")
+    if not first.height == other.height == both.height:
+        return [f"{first.height} and {other.height} baskets, {both.height} of them the same"]
+    results = []
     for name in (*_EXACT, *_EXACT_TOO):
         left, right = both[name], both[f"{name}_other"]
         if wrong := int((left != right).fill_null(True).sum()):
-            found.append(f"{name} differs in {wrong} baskets")
+            results.append(f"{name} differs in {wrong} baskets")
     for name in _CLOSE:
         left, right = both[name], both[f"{name}_other"]
         single = pl.Float32 in (left.dtype, right.dtype)
         allowed = _FLOAT32_TOLERANCE if single else _TOLERANCE
         gap = (left.cast(pl.Float64) - right.cast(pl.Float64)).abs()
-        apart = gap > allowed * right.cast(pl.Float64).abs().clip(lower_bound=1.0)
-        if wrong := int(apart.fill_null(True).sum()):
-            found.append(f"{name} differs in {wrong} baskets, by up to {gap.max()!r}")
-    return found
+        differs = gap > allowed * right.cast(pl.Float64).abs().clip(lower_bound=1.0)
+        if wrong := int(differs.fill_null(True).sum()):
+            results.append(f"{name} differs in {wrong} baskets, by up to {gap.max()!r}")
+    return results
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -64,11 +64,11 @@ def _read(path: Path) -> pl.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("one", type=Path, help="a Parquet file, or a gold folder")
+    parser.add_argument("first", type=Path, help="a Parquet file, or a gold folder")
     parser.add_argument("other", type=Path, help="a Parquet file, or a gold folder")
     given = parser.parse_args()
-    if found := disagreements(_read(given.one), _read(given.other)):
-        raise SystemExit(f"{given.one} and {given.other} disagree: " + "; ".join(found))
+    if result := disagreements(_read(given.first), _read(given.other)):
+        raise SystemExit(f"{given.first} and {given.other} disagree: " + "; ".join(result))
 
 
 if __name__ == "__main__":

@@ -39,9 +39,9 @@ def sample(folder: Path, *, baskets: int, weeks: int, seed: int, compress: bool)
                 *options,
             )
         )
-    found = json.loads(done.read_text())
-    return {"weeks": len(found["files"])} | {
-        name: found[name] for name in ("baskets", "lines", "size_bytes")
+    document = json.loads(done.read_text())
+    return {"weeks": len(document["files"])} | {
+        name: document[name] for name in ("baskets", "lines", "size_bytes")
     }
 
 

@@ -1,10 +1,10 @@
-"""Raw lines to features: pandas against Basketwise, and the floor below both.
+"""Raw lines to features: Basketwise, pandas and a lower bound.
 
 ``python -m benchmarks.etl [--data DIR]`` measures, each as a process of its own,
 
 - the fourteen ``basket`` features in pandas with one Python function per column,
 - the same with pandas' built-in aggregations,
-- the same in Polars by hand, trusting its input: the floor,
+- the same in hand-written Polars that trusts its input: the lower bound,
 - ``basketwise etl``, which does more: it checks every line, keeps a silver layer, learns the
   product index out of fold, parts training from test and writes all features.
 
@@ -31,7 +31,7 @@ from benchmarks.measuring import (
 _SCRIPTS = {
     "pandas, a Python function per column": "benchmarks.naive",
     "pandas, built-in aggregations": "benchmarks.builtin",
-    "Polars by hand (the floor)": "benchmarks.floor",
+    "hand-written Polars (lower bound)": "benchmarks.floor",
 }
 _OURS = "`basketwise etl`"
 
@@ -58,13 +58,13 @@ def compare(data: Path, *, settings: list[str], repeats: int) -> str:
         [
             (
                 name,
-                f"{one.wall:.1f}",
-                f"{one.cpu:.1f}",
-                f"{one.peak_mb:.0f}",
-                f"{one.wall / ours.wall:.2f}",
-                f"{one.peak_mb / ours.peak_mb:.2f}",
+                f"{run.wall:.1f}",
+                f"{run.cpu:.1f}",
+                f"{run.peak_mb:.0f}",
+                f"{run.wall / ours.wall:.2f}",
+                f"{run.peak_mb / ours.peak_mb:.2f}",
             )
-            for name, one in measured.items()
+            for name, run in measured.items()
         ],
     )
 

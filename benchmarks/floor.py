@@ -1,4 +1,4 @@
-"""The fourteen features in Polars by hand, as fast as we can: the floor of what they must cost.
+"""The fourteen features in hand-written Polars: a lower bound of their cost.
 
 It trusts its input (no line is refused, no basket lies in two files), keeps no silver layer, learns
 no index, parts nothing. So it is not what Basketwise does, but what nothing that computes these

@@ -28,19 +28,19 @@ def compare(*, resamples: int, repeats: int) -> str:
     """Measure all cases and return the Markdown table."""
     rows = []
     for case, name in _CASES.items():
-        one = measure(
+        run = measure(
             python("benchmarks.intervals", "--case", case, "--resamples", str(resamples)),
             repeats=repeats,
         )
-        found = json.loads(one.stdout)
+        document = json.loads(run.stdout)
         rows.append(
             (
                 name,
-                f"{found['baskets']:,}",
-                f"{found['units']:,}",
-                f"{found['resample']:.2f}",
-                f"{found['intervals']:.2f}",
-                f"{one.peak_mb:.0f}",
+                f"{document['baskets']:,}",
+                f"{document['units']:,}",
+                f"{document['resample']:.2f}",
+                f"{document['intervals']:.2f}",
+                f"{run.peak_mb:.0f}",
             )
         )
     drawn = f"{resamples:,} resamples, {_MODELS} models"

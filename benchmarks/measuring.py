@@ -64,7 +64,7 @@ def measure(command: Sequence[str], *, repeats: int = 1, fresh: Path | None = No
         if fresh is not None:
             shutil.rmtree(fresh, ignore_errors=True)
         runs.append(_measure_once(command))
-    return min(runs, key=lambda one: one.wall)
+    return min(runs, key=lambda run: run.wall)
 
 
 def _measure_once(command: Sequence[str]) -> Measured:

@@ -26,12 +26,12 @@ def whole_run(data: Path, *, settings: list[str], repeats: int) -> str:
         command = basketwise(
             "run", "--data", data, "--workspace", workspace, "--json", settings=settings
         )
-        one = measure(command, repeats=repeats, fresh=workspace)
+        run = measure(command, repeats=repeats, fresh=workspace)
     cost = table(
         ("raw lines to the export", "wall s", "CPU s", "peak MB"),
-        [("`basketwise run`", f"{one.wall:.1f}", f"{one.cpu:.1f}", f"{one.peak_mb:.0f}")],
+        [("`basketwise run`", f"{run.wall:.1f}", f"{run.cpu:.1f}", f"{run.peak_mb:.0f}")],
     )
-    facts = [(f"`{name}`", value) for name, value in _facts(one.stdout)]
+    facts = [(f"`{name}`", value) for name, value in _facts(run.stdout)]
     return f"{cost}\n\n{table(('it reports', ''), facts)}" if facts else cost
 
 

@@ -47,15 +47,15 @@ def main() -> None:
     weeks = (given.weeks, given.large_weeks or given.weeks)
     for lines, count in zip((given.lines, given.lines * _FACTOR), weeks, strict=True):
         data, made = _sample(given, lines, count)
-        one = _etl(data, given.settings, given.repeats)
-        measured.append(one)
-        rows.append(_row("`basketwise etl`", made, one))
+        run = _etl(data, given.settings, given.repeats)
+        measured.append(run)
+        rows.append(_row("`basketwise etl`", made, run))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "floor.parquet"
         floor = measure(
             python("benchmarks.floor", "--data", data, "--out", out), repeats=given.repeats
         )
-    rows.append(_row("Polars by hand (the floor)", made, floor))
+    rows.append(_row("hand-written Polars (lower bound)", made, floor))
 
     header = ("", "lines", "weeks", "CSV MB", "wall s", "CPU s", "lines/s", "peak MB")
     print(table(header, rows))
@@ -63,7 +63,7 @@ def main() -> None:
     print(
         f"\nTen times the lines: {large.wall / small.wall:.1f} times the time, "
         f"{large.peak_mb / small.peak_mb:.1f} times the memory; "
-        f"{large.wall / floor.wall:.1f} times the floor.\n\n{machine()}"
+        f"{large.wall / floor.wall:.1f} times the lower bound.\n\n{machine()}"
     )
 
 
@@ -89,16 +89,16 @@ def _etl(data: Path, settings: list[str], repeats: int) -> Measured:
         return measure(command, repeats=repeats, fresh=workspace)
 
 
-def _row(name: str, made: dict[str, int], one: Measured) -> tuple[object, ...]:
+def _row(name: str, made: dict[str, int], run: Measured) -> tuple[object, ...]:
     return (
         name,
         f"{made['lines']:,}",
         made["weeks"],
         f"{made['size_bytes'] / 1e6:,.0f}",
-        f"{one.wall:.1f}",
-        f"{one.cpu:.1f}",
-        f"{made['lines'] / one.wall:,.0f}",
-        f"{one.peak_mb:,.0f}",
+        f"{run.wall:.1f}",
+        f"{run.cpu:.1f}",
+        f"{made['lines'] / run.wall:,.0f}",
+        f"{run.peak_mb:,.0f}",
     )
 
 

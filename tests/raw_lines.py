@@ -130,7 +130,7 @@ def _baskets(draw: st.DrawFn, basket_id: str) -> list[Line]:
         "STORE_REGION": draw(st.sampled_from(["", "E01", "W02"])),
     }
     spellings = [*LABEL_SPELLINGS[meaning], *LABEL_SPELLINGS[meaning]]
-    odd = draw(st.sampled_from(["", "", "", "ZZ", " ", "LA"]))
+    bad_label = draw(st.sampled_from(["", "", "", "ZZ", " ", "LA"]))
     lines = []
     for _ in range(draw(st.integers(1, 6))):
         bad = draw(st.sampled_from(["", "", "", "", "", "SPEND", "QUANTITY", "PROD_CODE", LABEL]))
@@ -141,7 +141,7 @@ def _baskets(draw: st.DrawFn, basket_id: str) -> list[Line]:
                     "PROD_CODE": draw(_PRODUCTS) if bad != "PROD_CODE" else " ",
                     "SPEND": draw(_SPENDS if bad != "SPEND" else _BAD_SPENDS),
                     "QUANTITY": draw(_QUANTITIES if bad != "QUANTITY" else _BAD_QUANTITIES),
-                    LABEL: draw(st.sampled_from(spellings)) if bad != LABEL else odd,
+                    LABEL: draw(st.sampled_from(spellings)) if bad != LABEL else bad_label,
                 },
             )
         )

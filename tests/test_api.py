@@ -49,7 +49,7 @@ def test_importing_the_package_imports_no_library() -> None:
     assert done.stdout == "set()\n"
 
 
-def test_a_run_tells_what_it_made(trained: tuple[bw.TrainingRun, Path]) -> None:
+def test_a_run_returns_what_it_made(trained: tuple[bw.TrainingRun, Path]) -> None:
     run, folder = trained
     board = run.leaderboard
     assert board["winner"].to_list().count(True) == 1
@@ -85,7 +85,7 @@ def test_a_table_teaches_what_its_files_do(
     again = bw.train(data(folder), workspace=tmp_path / "ws", split="customer", config=QUICK)
     for name in ("train_features", "test_features", "product_index"):
         made, expected = (
-            (place / "ws" / "gold" / f"{name}.parquet").read_bytes() for place in (tmp_path, folder)
+            (root / "ws" / "gold" / f"{name}.parquet").read_bytes() for root in (tmp_path, folder)
         )
         assert made == expected, name
     assert again.leaderboard.drop("fit_seconds").equals(run.leaderboard.drop("fit_seconds"))

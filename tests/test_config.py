@@ -49,7 +49,7 @@ def test_values_out_of_range_are_refused(section: str, key: str, value: Any) -> 
     with pytest.raises(ValidationError) as caught:
         Config.model_validate({section: {key: value}})
 
-    assert {found["loc"][:2] for found in caught.value.errors()} == {(section, key)}
+    assert {error["loc"][:2] for error in caught.value.errors()} == {(section, key)}
 
 
 def test_capacities_must_be_in_order() -> None:

@@ -56,13 +56,13 @@ def without_code(text: str) -> str:
 
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, made as GitHub makes them."""
-    found: set[str] = set()
+    result: set[str] = set()
     for heading in HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
         anchor = re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-")
-        repeats = sum(other == anchor or other.startswith(f"{anchor}-") for other in found)
-        found.add(f"{anchor}-{repeats}" if anchor in found else anchor)
-    return found
+        repeats = sum(other == anchor or other.startswith(f"{anchor}-") for other in result)
+        result.add(f"{anchor}-{repeats}" if anchor in result else anchor)
+    return result
 
 
 def links(page: Path) -> Iterator[tuple[str, Path, str]]:
@@ -75,8 +75,8 @@ def links(page: Path) -> Iterator[tuple[str, Path, str]]:
 
 def section(name: str, heading: str) -> str:
     """Return what stands below a heading, up to the next one of any level."""
-    _, found, after = read(name).partition(f"\n{heading}\n")
-    assert found, f"{name} lacks {heading!r}"
+    _, separator, after = read(name).partition(f"\n{heading}\n")
+    assert separator, f"{name} lacks {heading!r}"
     return re.split(r"^#", after, maxsplit=1, flags=re.MULTILINE)[0]
 
 
@@ -204,8 +204,8 @@ def calls(text: str) -> Iterator[list[str]]:
     blocks = [body for language, body in FENCE.findall(text) if language not in ("python", "pycon")]
     inline = INLINE.findall(FENCE.sub("", text))
     for code in (*blocks, *inline):
-        for found in CALL.findall(re.sub(r"\\\n\s*", " ", code)):
-            yield found.split()
+        for match in CALL.findall(re.sub(r"\\\n\s*", " ", code)):
+            yield match.split()
 
 
 def problem(words: list[str]) -> str:
@@ -231,8 +231,8 @@ def problem(words: list[str]) -> str:
 
 @each_page
 def test_commands_and_flags_exist(page: Path) -> None:
-    found = [problem(words) for words in calls(page.read_text(encoding="utf-8"))]
-    assert not [one for one in found if one]
+    results = [problem(words) for words in calls(page.read_text(encoding="utf-8"))]
+    assert not [item for item in results if item]
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,9 @@ def test_the_reference_states_the_defaults_of_options(name: str) -> None:
 
 
 def test_the_reference_has_no_command_too_many() -> None:
-    found = re.findall(r"^## basketwise (.+)$", read("docs/reference/cli.md"), re.MULTILINE)
-    assert found == list(dict.fromkeys(found))
-    assert set(found) == set(ALL_COMMANDS)
+    matches = re.findall(r"^## basketwise (.+)$", read("docs/reference/cli.md"), re.MULTILINE)
+    assert matches == list(dict.fromkeys(matches))
+    assert set(matches) == set(ALL_COMMANDS)
 
 
 def test_the_reference_lists_what_all_commands_share() -> None:
@@ -314,8 +314,8 @@ def documented_settings() -> dict[str, list[str]]:
 
 
 def limits(field: FieldInfo) -> Iterator[str]:
-    for found in field.metadata:
-        for mark in getattr(found, "metadata", [found]):
+    for constraint in field.metadata:
+        for mark in getattr(constraint, "metadata", [constraint]):
             if isinstance(mark, bounds.Ge):
                 yield f"≥ {mark.ge}"
             elif isinstance(mark, bounds.Gt):
@@ -360,11 +360,11 @@ def test_settings_are_documented_with_their_range() -> None:
 def test_settings_named_in_passing_exist(page: Path) -> None:
     known = {name for name, _, _ in settings()}
     for code in INLINE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
-        found = re.fullmatch(r"(?:--set )?([a-z]+)\.([a-z_0-9]+)(?:[.= ].*)?", code)
-        if not found or found[1] not in Config.model_fields or found[2] in FILE_ENDINGS:
+        match = re.fullmatch(r"(?:--set )?([a-z]+)\.([a-z_0-9]+)(?:[.= ].*)?", code)
+        if not match or match[1] not in Config.model_fields or match[2] in FILE_ENDINGS:
             continue
-        is_module = (SOURCE / found[1] / f"{found[2]}.py").exists()
-        assert is_module or f"{found[1]}.{found[2]}" in known, code
+        is_module = (SOURCE / match[1] / f"{match[2]}.py").exists()
+        assert is_module or f"{match[1]}.{match[2]}" in known, code
 
 
 # --- features, reasons, files ------------------------------------------------------------------
@@ -376,7 +376,7 @@ def test_features_are_documented_in_order() -> None:
 
 def rejection_reasons() -> set[str]:
     """Return the reasons as they stand in the sources, and those made from column names."""
-    found = {
+    result = {
         f"{column.name.lower()}_not_an_integer"
         for column in COLUMNS
         if column.kind is Kind.INTEGER and not column.required and column.name != SHOP_WEEK
@@ -384,8 +384,8 @@ def rejection_reasons() -> set[str]:
     for module in (SOURCE / "etl" / "cleaning.py", SOURCE / "etl" / "reasons.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found |= {node.value} if REASON_NAME.fullmatch(node.value) else set()
-    return found | set(MALFORMED)
+                result |= {node.value} if REASON_NAME.fullmatch(node.value) else set()
+    return result | set(MALFORMED)
 
 
 @pytest.mark.parametrize(

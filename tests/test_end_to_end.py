@@ -238,19 +238,22 @@ def test_a_second_run_is_compared_with_the_champion(second: tuple[Path, str]) ->
     assert "Not worse than the champion (version 1)" in " ".join(text.split())
     assert latest(workspace)["metadata"]["model_version"] == "2"
     versions = called("models", "list", "--workspace", workspace, "--json").json["versions"]
-    assert [(one["version"], one["champion"]) for one in versions] == [("2", True), ("1", False)]
+    assert [(version["version"], version["champion"]) for version in versions] == [
+        ("2", True),
+        ("1", False),
+    ]
 
 
 def test_the_stages_one_by_one_give_the_same(
     document: dict[str, Any], sample: Path, tmp_path: Path
 ) -> None:
-    place = ("--workspace", tmp_path / "w", *SMALL, "--json")
+    options = ("--workspace", tmp_path / "w", *SMALL, "--json")
 
-    called("etl", "--data", sample, *place)
-    trained = called("train", *place).json
-    report = called("evaluate", *place).json
-    registered = called("register", *place).json
-    exported = called("export", *place).json
+    called("etl", "--data", sample, *options)
+    trained = called("train", *options).json
+    report = called("evaluate", *options).json
+    registered = called("register", *options).json
+    exported = called("export", *options).json
 
     assert trained["winner"] == document["best_model"]
     timed = ("fit_seconds",)
@@ -298,31 +301,31 @@ def test_impossible_thresholds_leave_the_version_pending(
 
 
 def test_models_list_and_show_read_well(own: Path) -> None:
-    place = ("--workspace", own)
+    options = ("--workspace", own)
 
-    listed = called("models", "list", *place).out.splitlines()
-    shown = called("models", "show", "champion", *place).out
+    listed = called("models", "list", *options).out.splitlines()
+    shown = called("models", "show", "champion", *options).out
 
     assert listed[0].split()[:3] == ["version", "state", "accuracy"]
     assert listed[1].startswith("2 ")
     assert listed[1].endswith("champion")
     assert not listed[2].endswith("champion")
     assert "version         2\n" in shown
-    assert called("models", "show", "2", *place, "--json").json["champion"] is True
+    assert called("models", "show", "2", *options, "--json").json["champion"] is True
 
 
 def test_rejecting_the_champion_lets_the_one_before_lead(own: Path) -> None:
-    place = ("--workspace", own)
+    options = ("--workspace", own)
 
-    said = called("models", "reject", "2", *place, "--why", "too bold").out
+    output = called("models", "reject", "2", *options, "--why", "too bold").out
 
-    assert "Version 2 is Rejected." in said
+    assert "Version 2 is Rejected." in output
     assert latest(own)["metadata"]["model_version"] == "1"
-    called("models", "reject", "1", *place)
+    called("models", "reject", "1", *options)
     assert not (own / "deployment-configs" / "latest_model_config.json").exists()
-    called("models", "approve", "2", *place)
+    called("models", "approve", "2", *options)
     assert latest(own)["metadata"]["model_version"] == "2"
-    changes = called("models", "history", "2", *place, "--json").json["changes"]
+    changes = called("models", "history", "2", *options, "--json").json["changes"]
     assert [change["new"] for change in changes] == [
         "PendingManualApproval",
         "Approved",
@@ -333,17 +336,17 @@ def test_rejecting_the_champion_lets_the_one_before_lead(own: Path) -> None:
 
 
 def test_rollback_goes_back_one_version_and_no_further(own: Path) -> None:
-    place = ("--workspace", own)
+    options = ("--workspace", own)
 
-    said = called("models", "rollback", *place).out
+    output = called("models", "rollback", *options).out
 
-    assert "Version 2 is rejected; version 1 is the champion again." in said
+    assert "Version 2 is rejected; version 1 is the champion again." in output
     assert latest(own)["metadata"]["model_version"] == "1"
-    again = call("models", "rollback", *place)
+    again = call("models", "rollback", *options)
     assert again.code == 2
     assert "no other version is approved" in again.err
     assert latest(own)["metadata"]["model_version"] == "1"
-    assert "rolled back" in called("models", "history", *place).out
+    assert "rolled back" in called("models", "history", *options).out
 
 
 @pytest.mark.parametrize("version", ["7", "newest"])

@@ -16,9 +16,9 @@ from basketwise.errors import (
 )
 
 OURS = [
-    found
-    for _, found in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(found, BasketwiseError)
+    result
+    for _, result in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(result, BasketwiseError)
 ]
 
 

@@ -12,9 +12,9 @@ from basketwise.files import move, write_whole
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Two folders that the system takes for two mounts."""
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
+    source, target = tmp_path / "here", tmp_path / "there"
+    source.mkdir()
+    target.mkdir()
     replace = Path.replace
 
     def of_one_mount(self: Path, target: Path) -> Path:
@@ -23,43 +23,43 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", of_one_mount)
-    return here, there
+    return source, target
 
 
 def test_a_file_moves_to_another_mount_and_replaces_what_is_there(
     folders: tuple[Path, Path],
 ) -> None:
-    here, there = folders
-    (here / "a").write_text("new")
-    (there / "a").write_text("old")
-    move(here / "a", there / "a")
-    assert (there / "a").read_text() == "new"
-    assert not list(here.iterdir())
-    assert [path.name for path in there.iterdir()] == ["a"]
+    source, target = folders
+    (source / "a").write_text("new")
+    (target / "a").write_text("old")
+    move(source / "a", target / "a")
+    assert (target / "a").read_text() == "new"
+    assert not list(source.iterdir())
+    assert [path.name for path in target.iterdir()] == ["a"]
 
 
 def test_a_folder_moves_to_another_mount(folders: tuple[Path, Path]) -> None:
-    here, there = folders
-    (here / "a" / "b").mkdir(parents=True)
-    (here / "a" / "b" / "c").write_text("new")
-    move(here / "a", there / "a")
-    assert (there / "a" / "b" / "c").read_text() == "new"
-    assert not list(here.iterdir())
-    assert [path.name for path in there.iterdir()] == ["a"]
+    source, target = folders
+    (source / "a" / "b").mkdir(parents=True)
+    (source / "a" / "b" / "c").write_text("new")
+    move(source / "a", target / "a")
+    assert (target / "a" / "b" / "c").read_text() == "new"
+    assert not list(source.iterdir())
+    assert [path.name for path in target.iterdir()] == ["a"]
 
 
 def test_a_move_that_fails_leaves_the_source_and_nothing_else(
     folders: tuple[Path, Path],
 ) -> None:
-    here, there = folders
-    (here / "a").mkdir()
-    (here / "a" / "b").write_text("new")
-    (there / "a").mkdir()
-    (there / "a" / "in the way").touch()
+    source, target = folders
+    (source / "a").mkdir()
+    (source / "a" / "b").write_text("new")
+    (target / "a").mkdir()
+    (target / "a" / "in the way").touch()
     with pytest.raises(OSError, match="not empty"):
-        move(here / "a", there / "a")
-    assert (here / "a" / "b").read_text() == "new"
-    assert [path.name for path in there.iterdir()] == ["a"]
+        move(source / "a", target / "a")
+    assert (source / "a" / "b").read_text() == "new"
+    assert [path.name for path in target.iterdir()] == ["a"]
 
 
 def test_any_other_error_is_raised(tmp_path: Path) -> None:

@@ -129,19 +129,21 @@ def test_products_and_shops_never_seen_are_scored_all_the_same(
     assert table[PREDICTED].value_counts(sort=True)[0, "count"] > 0.6 * table.height
 
 
-def test_a_product_with_a_new_code_takes_after_its_kin(scorer: Model, lines: pl.DataFrame) -> None:
+def test_a_product_with_a_new_code_is_scored_by_its_group(
+    scorer: Model, lines: pl.DataFrame
+) -> None:
     assert scorer.index is not None
     # A shop whose finest groups hold products of one class each.
     grouped = scorer.index.with_columns(("OF-" + pl.col("class")).alias("PROD_CODE_10"))
-    kin = lines.drop("PROD_CODE_10").join(
+    similar = lines.drop("PROD_CODE_10").join(
         grouped.select(PROD_CODE, "PROD_CODE_10"), on=PROD_CODE, maintain_order="left"
     )
-    renamed = kin.with_columns(("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE))
+    renamed = similar.with_columns(("NEW" + pl.col(PROD_CODE)).alias(PROD_CODE))
     known = scorer.score(lines)
-    found = Model(
+    result = Model(
         scorer.estimator, scorer.calibration, scorer.metadata, IndexLookup(grouped)
     ).score(renamed)
-    agree = (known[PREDICTED] == found[PREDICTED]).sum()
+    agree = (known[PREDICTED] == result[PREDICTED]).sum()
     assert agree > 0.97 * known.height
 
 
@@ -238,7 +240,7 @@ def test_the_calibration_of_the_archive_is_applied(
     scored = load_model_archive(repacked(folder)).score(lines)
     plain = Model(scorer.estimator, UNCALIBRATED, scorer.metadata, scorer.lookup).score(lines)
     assert scored[PREDICTED].equals(plain[PREDICTED])
-    given, shipped = (one.select(PROBABILITIES).to_numpy() for one in (plain, scored))
+    given, shipped = (item.select(PROBABILITIES).to_numpy() for item in (plain, scored))
     np.testing.assert_array_equal(shipped, calibrate(given, softer))
     assert (shipped.max(axis=1) < given.max(axis=1)).all()
 

@@ -91,7 +91,7 @@ def test_fourteen_features_by_hand(raw: pd.DataFrame) -> None:
     }
 
 
-def test_the_limit_lies_between_two_values(raw: pd.DataFrame) -> None:
+def test_the_limit_is_between_two_values(raw: pd.DataFrame) -> None:
     # Sorted 1.5, 3, 4.5, 10; the 99th percentile is at place 0.99 * 3 = 2.97.
     assert outlier_limit(accept(raw)) == pytest.approx(4.5 + 0.97 * 5.5)
     assert outlier_limit(accept(raw), 0.5) == pytest.approx(3.75)

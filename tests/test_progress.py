@@ -65,7 +65,7 @@ def test_brackets_and_colons_are_no_markup(terminal: bool) -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_stage_that_fails_tells_no_result(terminal: bool) -> None:
+def test_a_stage_that_fails_reports_no_result(terminal: bool) -> None:
     reporter = Reporter(console(terminal=terminal))
 
     with pytest.raises(ValueError, match="broken"):

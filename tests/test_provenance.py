@@ -91,8 +91,10 @@ def test_the_libraries_are_the_dependencies_of_the_platform(
     assert xgboost in libraries
     document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     needs = map(Requirement, document["project"]["dependencies"])
-    here = {"sys_platform": platform}
-    assert set(libraries) <= {n.name for n in needs if not n.marker or n.marker.evaluate(here)}
+    environment = {"sys_platform": platform}
+    assert set(libraries) <= {
+        n.name for n in needs if not n.marker or n.marker.evaluate(environment)
+    }
 
 
 def test_the_host_is_a_kind_of_machine_and_never_a_name() -> None:

@@ -52,6 +52,6 @@ def test_what_a_line_needs() -> None:
     assert [column.name for column in COLUMNS if column.kind is Kind.ID] == ["BASKET_ID"]
 
 
-def test_the_other_set_can_be_told_apart() -> None:
+def test_the_other_set_can_be_distinguished() -> None:
     # The two sets share some names; at least three must be the other's own.
     assert len(COMPLETE_JOURNEY - set(NAMES)) >= 3

@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_without_anything_the_defaults_hold() -> None:
+def test_without_anything_the_defaults_apply() -> None:
     assert load_config(None, {}) == Config()
 
 
@@ -148,7 +148,7 @@ def test_a_choice_names_the_choices() -> None:
     assert "'clip', 'drop' or 'keep'" in error.hint
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     error = refused("split.test_size=2", "training.folds=1", "etl.x=1")
 
     for part in ("split.test_size is 2", "training.folds is 1", "etl.x is not a setting"):

@@ -49,18 +49,18 @@ def test_every_setting_is_there(section: str, key: str) -> None:
 def test_every_setting_has_a_comment(section: str, key: str) -> None:
     body = config_template().partition(f"\n[{section}]\n")[2]
     lines = body.splitlines()
-    place = next(
+    index = next(
         number
         for number, line in enumerate(lines)
         if re.match(rf"(# )?{key} = |\[{section}\.{key}\]$", line)
     )
 
-    assert re.match(r"# \w", _comment(lines, place)), lines[:place]
+    assert re.match(r"# \w", _comment(lines, index)), lines[:index]
 
 
-def _comment(lines: list[str], place: int) -> str:
+def _comment(lines: list[str], index: int) -> str:
     """Return the first line of the comment right above a place."""
-    start = place
+    start = index
     while start and lines[start - 1].startswith("# ") and " = " not in lines[start - 1]:
         start -= 1
     return lines[start]

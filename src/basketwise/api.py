@@ -28,7 +28,7 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What :func:`train` made; shows itself in a notebook.
+    """Result of :func:`train`; displayed as the report in notebooks.
 
     Attributes
     ----------
@@ -39,21 +39,21 @@ class TrainingRun:
     approved
         Whether the gate approved it, so that it is the champion.
     leaderboard
-        One row per model, best first: ``model``, ``kind`` (``candidate``, ``ablation``, ``rung``: a
-        simpler model, or ``baseline``), ``winner``, ``accuracy`` and ``macro_f1`` on the test set
+        One row per model, best first: ``model``, ``kind`` (``candidate``, ``ablation``,
+        ``simpler`` or ``baseline``), ``winner``, ``accuracy`` and ``macro_f1`` on the test set
         with their intervals (``…_low``, ``…_high``), ``cv_macro_f1`` (cross-validated, null for
         the baseline), ``fit_seconds``.
     report
         The content of ``report.json``.
     folder
-        The run's artifacts: ``report.html``, ``model.tar.gz`` and what else it left.
+        Folder of the run's artifacts: ``report.html``, ``model.tar.gz`` and others.
 
     Examples
     --------
     >>> import basketwise as bw
     >>> run = bw.train(bw.sample(baskets=3_000), workspace="ws", split="customer")
     >>> run.leaderboard["kind"].unique().sort().to_list()
-    ['ablation', 'baseline', 'candidate', 'rung']
+    ['ablation', 'baseline', 'candidate', 'simpler']
     >>> run.model.predict(bw.sample(baskets=100, seed=7)).height
     100
     """
@@ -103,9 +103,9 @@ def train(
 ) -> TrainingRun:
     """Train, evaluate and register a model of each basket's price sensitivity.
 
-    What ``basketwise run`` does: clean the lines, learn the product index, train the candidates,
-    judge the winner on the test set, register it, and approve it if the gate says so. Stages whose
-    outputs in the workspace are still valid are not run again.
+    Does the same as ``basketwise run``: cleans the lines, learns the product index, trains the
+    candidates, evaluates the winner on the test set, registers it, and approves it if it passes the
+    gate. Stages whose outputs in the workspace are still valid are not run again.
 
     Parameters
     ----------
@@ -113,19 +113,19 @@ def train(
         Raw till lines with labels: a file, a folder or a glob; several of them; or a Polars, pandas
         or PyArrow frame, a DuckDB relation, a list of dictionaries.
     workspace : path or str
-        Folder of the outputs, or ``s3://bucket/prefix``; created where it does not exist.
+        Folder of the outputs, or ``s3://bucket/prefix``; created if it does not exist.
     split : {'time', 'stratified', 'customer'}, optional
-        How the test set is chosen. Default: what the configuration says, ``time``.
+        How the test set is chosen. Default: the configured strategy, ``time``.
     columns : mapping of str to str, optional
-        Column names of your own, by those of raw lines: ``{"BASKET_ID": "TransactionID"}``. The
-        model remembers them.
+        Your own column names, by the usual ones: ``{"BASKET_ID": "TransactionID"}``. The model
+        stores them.
     labels : mapping of str to str, optional
-        What each label of the data means: ``Low``, ``Medium``, ``High`` or ``Unclassified``.
+        Meaning of each label in the data: ``Low``, ``Medium``, ``High`` or ``Unclassified``.
     config : Config, optional
         All settings. Default: ``basketwise.toml`` and ``BASKETWISE_…`` variables, as on the
         command line.
     verbose : bool
-        Whether progress is shown on stderr.
+        Whether to show progress on stderr.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def train(
 
 
 def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = None) -> Model:
-    """Load a model to score baskets with.
+    """Load a model for scoring baskets.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = No
 
 
 def sample(baskets: int = 20_000, *, seed: int = 42) -> pl.DataFrame:
-    """Make up till lines to try things on.
+    """Generate synthetic till lines.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def sample(baskets: int = 20_000, *, seed: int = 42) -> pl.DataFrame:
     -------
     DataFrame
         One row per line, with the columns and labels of dunnhumby's "Let's Get Sort-of-Real"
-        files. A basket's label follows from hidden classes of its products; see
+        files. A basket's label depends on hidden classes of its products; see
         ``basketwise sample --help``.
 
     Examples
@@ -300,7 +300,7 @@ def _context(workspace: PathLike, config: Config, source: str, *, verbose: bool)
 
 @contextmanager
 def _as_path(data: Any) -> Iterator[tuple[str, str]]:
-    """Give a path of the data, and what to call them; a table is written to a file for a while."""
+    """Yield the path and the name of the data; a table is written to a temporary file."""
     if isinstance(data, str | os.PathLike):
         yield os.fspath(data), os.fspath(data)
         return
@@ -328,7 +328,7 @@ def _are_paths(data: Any) -> TypeGuard[Sequence[PathLike]]:
 
 
 def _link(paths: Sequence[PathLike], folder: Path) -> str:
-    """Gather files in a folder, under their own names."""
+    """Link the files into one folder, under their own names."""
     for item in paths:
         path = Path(item).expanduser().absolute()
         link = folder / path.name

@@ -1,4 +1,4 @@
-"""How many threads may work, and threads that nobody waits for once their work is in vain."""
+"""The number of worker threads, and a pool that is abandoned if its results are not needed."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class DataConfig(Section):
     encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
     """Text encoding of CSV files."""
     columns: dict[str, str] = {}
-    """Your own name of a column, by its name in raw lines: TransactionID for BASKET_ID."""
+    """Your own column names, by the standard names: TransactionID for BASKET_ID."""
     labels: dict[str, LabelName] = Field(default_factory=lambda: dict(DEFAULT_LABELS))  # type: ignore[arg-type]
     """What each label of the input means."""
 
@@ -98,7 +98,7 @@ class FeaturesConfig(Section):
     """Which groups of features the models see."""
 
     groups: NonEmpty[GroupName] = FEATURE_GROUPS
-    """basket: what was spent, when and where; product: what the products say (the index)."""
+    """basket: spend, time and store; product: scores from the product index."""
 
 
 class IndexConfig(Section):
@@ -114,7 +114,7 @@ class IndexConfig(Section):
     refine_rounds: Annotated[int, Field(ge=0, le=50)] = 8
     """Maximum number of rounds of likelihood refinement of the products' classes."""
     refine_basket_lines: Annotated[int, Field(ge=1, le=12)] = 8
-    """Maximum lines of a basket that refinement reads."""
+    """Refinement uses only baskets with at most this many lines."""
     refine_max_lines: Count = 4_000_000
     """Maximum number of lines that refinement reads."""
 
@@ -123,12 +123,12 @@ class SplitConfig(Section):
     """How baskets are split into training and test set."""
 
     strategy: SplitStrategy = "time"
-    """time: the latest weeks are the test set; stratified: by chance, every class alike;
-    customer: no customer on both sides."""
+    """time: the latest weeks are the test set; stratified: a random sample of each class;
+    customer: no customer is in both sets."""
     test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the baskets in the test set."""
     random_state: Seed = 42
-    """Seed of everything that is drawn while splitting the baskets and learning the index."""
+    """Seed for splitting the baskets and learning the index."""
 
 
 class _Training(Section):
@@ -139,7 +139,7 @@ class _Training(Section):
     folds: Annotated[int, Field(ge=2, le=50)] = 5
     """Folds of the cross-validation, and of the index's out-of-fold scores."""
     random_state: Seed = 42
-    """Seed of the candidates and of the resampling in the evaluation."""
+    """Seed for the candidates and for resampling in the evaluation."""
     cv_max_baskets: Annotated[int, Field(ge=0)] = 40_000
     """Maximum number of baskets that each fold's model is fitted on (0: all); every training
     basket is still scored out of fold."""
@@ -147,10 +147,10 @@ class _Training(Section):
     """Maximum number of baskets that each tree of the random forest is grown on, drawn with
     replacement (0: as many as there are, scikit-learn's default)."""
     checkpoint_rounds: Count = 50
-    """Checkpoint boosting every so many rounds. Changing the number changes the model slightly."""
+    """Checkpoint boosting every N rounds. Changing N changes the model slightly."""
     calibration: Literal["temperature", "isotonic", "none"] = "temperature"
-    """How the winner's probabilities are corrected, by what its out-of-fold predictions show:
-    temperature: one number, classes stay as they are; isotonic: a step function for each class."""
+    """How the winner's probabilities are calibrated on its out-of-fold predictions: temperature:
+    one number, predicted classes unchanged; isotonic: a step function for each class."""
 
 
 if TYPE_CHECKING:
@@ -187,8 +187,8 @@ class EvaluationConfig(Section):
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
     """Bootstrap resamples behind each interval."""
     resample: Literal["customers", "baskets"] = "customers"
-    """What is drawn: customers with all their baskets (a basket without a card by itself), since
-    the baskets of one customer are alike; or single baskets."""
+    """What is resampled: customers with all their baskets, because baskets of one customer are
+    correlated (a basket without a card counts as a customer); or single baskets."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence level of every interval."""
     slices: EachOnce[SliceColumn] = (
@@ -229,14 +229,14 @@ class RegistryConfig(Section):
     """Where versions are stored."""
 
     uri: str = ""
-    """Empty: MLflow on SQLite in the workspace; of an s3:// workspace, SageMaker Model Registry,
-    which sagemaker names for any. Else the URI of an MLflow server."""
+    """Empty: MLflow on SQLite in the workspace, or SageMaker Model Registry for an s3:// workspace.
+    sagemaker: SageMaker Model Registry for any workspace. Otherwise: URI of an MLflow server."""
     group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")] = GROUP_NAME
     """Name of the registered model: letters, digits and hyphens."""
 
 
 class BusinessConfig(Section):
-    """The assumptions behind the business impact; each is printed beside what rests on it."""
+    """The assumptions behind the business impact; each is printed with the figures it affects."""
 
     predictions_per_day: Positive = 1000
     """Baskets scored per day."""
@@ -247,7 +247,7 @@ class BusinessConfig(Section):
     cost_saving_per_prediction: float = 2.0
     """Savings per prediction, correct or not."""
     currency: str = "USD"
-    """Currency of all amounts; printed beside them, never converted."""
+    """Currency of all amounts; printed with them, never converted."""
     cost_matrix: list[list[float]] | None = None
     """Money per basket, true class (row) by predicted class (column), order Low, Medium, High.
     Replaces the revenue per accurate prediction."""

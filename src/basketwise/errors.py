@@ -6,9 +6,9 @@
     ├── InputError          (2)     the user's data cannot be used
     ├── ConfigError         (2)     the user's settings cannot be used
     ├── WorkspaceError      (2)     the workspace is busy, full or not writable
-    └── DependencyError     (3)     a registry, S3 or SageMaker did not do its part
+    └── DependencyError     (3)     a registry, S3 or SageMaker failed
 
-Anything else that escapes is our own fault and ends with exit code 4.
+Any other exception is a bug in Basketwise and ends with exit code 4.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ NOT_REPRODUCED = 1
 """Exit code of ``reproduce`` when an output differs."""
 
 OUR_FAULT = 4
-"""Exit code when an error escapes that is none of ours."""
+"""Exit code for unexpected exceptions, which are bugs."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C (128 + SIGINT), as shells expect."""
 
 
 class BasketwiseError(Exception):
-    """What went wrong, as one line, and what to do about it.
+    """Base class: a one-line description of the problem, and what to do about it.
 
     Parameters
     ----------
     headline : str
-        What was found and where (file, row, column or config key).
+        What is wrong and where (file, row, column or config key).
     hint : str
         What is allowed and what to do next. May be empty.
 
     Examples
     --------
     >>> import basketwise as bw
-    >>> print(bw.BasketwiseError("The file is empty.", "Deliver it again."))
+    >>> print(bw.BasketwiseError("The file is empty.", "Export it again."))
     The file is empty.
-    Deliver it again.
+    Export it again.
     """
 
     exit_code = OUR_FAULT

@@ -19,7 +19,7 @@ ARCHIVE = "model.tar.gz"
 """What is registered and shipped."""
 MANIFEST = "manifest.json"
 CODE = "code"
-"""The one folder in an archive: what AWS's image needs besides, to serve the model."""
+"""The only folder in an archive: code that AWS's image needs to serve the model."""
 
 MODEL = "model.skops"
 JOBLIB = "model.joblib"
@@ -47,7 +47,7 @@ DRAFT = ".tmp"
 
 
 def write_whole(path: Path, *parts: bytes) -> None:
-    """Write a file; whoever reads it finds all of it, or what was there before.
+    """Write a file atomically: readers see the old or the new content, never a part.
 
     ``parts`` are its content, one after the other. Where it cannot be written (OSError), nothing is
     left.
@@ -68,7 +68,7 @@ def _draft(path: Path) -> Path:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file or a folder; whoever reads ``target`` finds all of it or nothing.
+    """Move a file or a folder atomically: readers see all of ``target`` or nothing.
 
     A file at ``target`` is replaced; a folder must not be there. A rename fails between two file
     systems, and between two mounts of one, as a job's outputs may be. There the files are copied

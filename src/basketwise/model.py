@@ -38,20 +38,20 @@ class Model:
     """A trained model, ready to score baskets; get one from :func:`basketwise.load`.
 
     ``lines`` may be any table of raw till lines, one row per line: a Polars, pandas or PyArrow
-    frame, a DuckDB relation, a list of dictionaries. Column names in any case, numbers as numbers
-    or text; BASKET_ID, PROD_CODE, SPEND and QUANTITY are needed, labels are not. Answers come in
-    the kind of frame that came in (Polars for everything but pandas and PyArrow), one row per
-    basket, sorted by ``basket_id``.
+    frame, a DuckDB relation, a list of dictionaries. Column names are case-insensitive, numbers may
+    be text; BASKET_ID, PROD_CODE, SPEND and QUANTITY are required, labels are not. Results have
+    one row per basket, sorted by ``basket_id``, and the type of the input (pandas, PyArrow,
+    otherwise Polars).
 
     Attributes
     ----------
     estimator
-        The winner: the scikit-learn estimator; of a decision tree what predicts like it to the
-        bit, without scikit-learn.
+        The winner: a scikit-learn estimator or, for a decision tree, a bit-identical predictor that
+        does not need scikit-learn.
     calibration
-        How its probabilities are corrected.
+        Calibration of its probabilities.
     metadata
-        What is known of the data it was trained on.
+        Metadata of the training data.
 
     Examples
     --------
@@ -74,13 +74,13 @@ class Model:
         """The product sensitivity index: one row per product; None for a model without one.
 
         Columns: PROD_CODE and its hierarchy, ``score_<label>`` (Float32), ``class``,
-        ``probability`` of that class, ``baskets`` it rests on.
+        ``probability`` of that class, ``baskets`` (number of training baskets with the product).
         """
         return self.lookup.index if self.lookup else None
 
     @property
     def groups(self) -> list[str]:
-        """Names of the feature groups that the estimator sees."""
+        """Names of the feature groups that the estimator uses."""
         return self.metadata.groups
 
     def predict(self, lines: Any) -> Any:
@@ -106,8 +106,8 @@ class Model:
         Warns
         -----
         UserWarning
-            If lines were rejected; says how many, and why. A basket of rejected lines alone has no
-            row.
+            If lines were rejected, with their number and reasons. A basket with only rejected lines
+            has no row.
         """
         return like(self.score(accepted_lines(lines, self.rules)), lines)
 
@@ -126,14 +126,14 @@ class Model:
         )
 
     def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
-        """Predict, and say which products pointed a basket where.
+        """Predict, and explain each prediction by the basket's products.
 
         Parameters
         ----------
         lines : any table
             Raw till lines of whole baskets.
         baskets : sequence of str or int
-            Ids of the baskets to explain; empty: all. One that is not there is left out.
+            Ids of the baskets to explain; empty: all. Unknown ids are ignored.
 
         Returns
         -------
@@ -144,7 +144,7 @@ class Model:
         return like(self.score_and_explain(accepted_lines(lines, self.rules), ids)[0], lines)
 
     def contributions(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
-        """Split the features of the group ``product`` among a basket's products, exactly.
+        """Return each product's exact contribution to the features of the group ``product``.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class Model:
         Raises
         ------
         InputError
-            If the model has no product index; else as :meth:`predict`.
+            If the model has no product index, or as for :meth:`predict`.
         """
         _, products = self.score_and_explain(
             accepted_lines(lines, self.rules), [str(basket) for basket in baskets]
@@ -182,12 +182,11 @@ class Model:
         Returns
         -------
         DataFrame
-            As :meth:`predict`. With outliers dropped, a basket of outliers alone has no row.
+            As for :meth:`predict`. If outliers are dropped, a basket with only outliers has no row.
         """
         table = features(lines, self.recipe, self.lookup.score if self.lookup else None)
         probabilities = self._probabilities(table.select(self._inputs).to_numpy())
-        # In single precision, as evaluation stores and judges them: else a tie could be decided
-        # one way there and another way here.
+        # In single precision, as stored and evaluated: otherwise ties could be decided differently.
         predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
         return table[[KEY]].hstack(
             [
@@ -199,19 +198,19 @@ class Model:
     def score_and_explain(
         self, lines: pl.DataFrame, baskets: Sequence[str] = ()
     ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-        """Score typed lines and say why.
+        """Score typed lines and explain the predictions.
 
         Parameters
         ----------
         lines : DataFrame
             As for :meth:`score`.
         baskets : sequence of str
-            Ids of those to score, letter by letter; empty: all. One that is absent is left out.
+            Ids of the baskets to score, as text; empty: all. Unknown ids are ignored.
 
         Returns
         -------
         scored : DataFrame
-            From :meth:`score`, and ``explanation``, see
+            As from :meth:`score`, with ``explanation``, see
             :func:`basketwise.explain.sentences.explain`.
         products : DataFrame or None
             From :func:`basketwise.explain.contributions.basket_products`; None for a model without
@@ -232,7 +231,7 @@ class Model:
 
     @property
     def rules(self) -> Rules:
-        """How the lines to be scored are judged: as those of the training were."""
+        """Rules for accepting lines: those of the training."""
         metadata = self.metadata
         return Rules(keep_duplicates=metadata.duplicates == "keep", columns=metadata.columns)
 
@@ -242,7 +241,7 @@ class Model:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """What turns lines into the features of this model."""
+        """The recipe that computes this model's features from lines."""
         metadata = self.metadata
         return Recipe(
             metadata.groups,
@@ -258,7 +257,7 @@ def load_model_archive(path: Path) -> Model:
     Raises
     ------
     InputError
-        If it is not a model that Basketwise packed, or was changed since.
+        If it was not packed by Basketwise, or was changed afterwards.
     """
     if path.is_dir():
         check(path, path.name)
@@ -282,15 +281,15 @@ def _from_folder(folder: Path) -> Model:
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"The model's {METADATA_FILE} or {INDEX_FILE} cannot be read.",
-            "It may be of another version of Basketwise; train it again with this one.",
+            "It may be from another version of Basketwise; retrain it with this one.",
         ) from error
     known = columns_of(metadata.groups)
     unknown = [column for column in metadata.feature_columns if column not in known]
     if unknown:
         raise InputError(
-            f"The model asks for the feature {unknown[0]!r}, which this version of Basketwise does "
+            f"The model needs the feature {unknown[0]!r}, which this version of Basketwise does "
             "not compute.",
-            "Use the version that trained it, or train it again with this one.",
+            "Use the version that trained it, or retrain it with this one.",
         )
     data = read_model(folder / MODEL)
     estimator = read_tree(data, len(metadata.feature_columns)) or loads_model(data, MODEL)

@@ -22,30 +22,33 @@ CHECKS = {"s3": "basketwise.aws.checks.examine:examine"}
 """Checks what a run needs, by the scheme of the workspace's address."""
 
 COMMANDS = {
-    "sample": ("basketwise.cli.setup:sample", "Write made-up till lines to try things out on."),
+    "sample": ("basketwise.cli.setup:sample", "Write synthetic till lines for a first try."),
     "init": ("basketwise.cli.setup:init", "Write a commented basketwise.toml."),
     "doctor": (
         "basketwise.cli.doctor:doctor",
         "Check config, data, workspace, registry, disk, memory, AWS.",
     ),
-    "run": ("basketwise.cli.run:run", "The main job: raw files to an approved, exported model."),
-    "etl": ("basketwise.cli.run:etl", "Raw files to silver and gold."),
-    "train": ("basketwise.cli.run:train", "Gold to trained candidates."),
-    "evaluate": ("basketwise.cli.run:evaluate", "A training to scores, verdict and report."),
+    "run": ("basketwise.cli.run:run", "Run all stages: raw files to an approved, exported model."),
+    "etl": ("basketwise.cli.run:etl", "Clean raw files and compute features."),
+    "train": ("basketwise.cli.run:train", "Train the candidates."),
+    "evaluate": (
+        "basketwise.cli.run:evaluate",
+        "Evaluate a training run: scores, verdict, report.",
+    ),
     "register": (
         "basketwise.cli.run:register",
-        "An evaluated run into the registry, and through the gate.",
+        "Register the model of an evaluated run.",
     ),
     "export": ("basketwise.cli.run:export", "Write a version's deployment configuration."),
     "models": ("basketwise.cli.models:models", "List, show, approve, reject, roll back versions."),
     "predict": ("basketwise.cli.predict:predict", "Score the baskets of raw files."),
     "reproduce": (
         "basketwise.cli.reproduce:reproduce",
-        "Make a run again from its manifest, and say what differs.",
+        "Reproduce a run and show what differs.",
     ),
     "aws": ("basketwise.aws.cli:aws", "Provision, run and clean up on Amazon SageMaker."),
 }
-"""The commands, each with what ``--help`` says of it, in the order of a project's life."""
+"""The commands with their help texts, in the order of a typical project."""
 
 HANDLERS = "basketwise.aws.container.inference"
 """The module whose functions AWS's scikit-learn image calls to serve a model."""

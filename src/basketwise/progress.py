@@ -13,19 +13,30 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 Tick = Callable[[str, int, int], None]
-"""Told (what is being done, units done, units in all)."""
+"""Called with (what is being done, units done, units in total)."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "file"), counted(1200, "line")
+    ('1 file', '1,200 lines')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class StageLog:
-    """What a stage tells while it runs; progress is shown by :class:`_Bar` only."""
+    """What a running stage reports; progress is shown by :class:`_Bar` only."""
 
     result = ""
 
     def tick(self, what: str, done: int, total: int) -> None:
-        """Tell how far a part of the stage is."""
+        """Report how far a task of the stage has come."""
 
     def finish(self, result: str) -> None:
-        """Tell what the stage made, in a few words; shown with its time."""
+        """Report the result of the stage in a few words; shown with its time."""
         self.result = result
 
 

@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 from basketwise.digests import sha256
 
 XGBOOST = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
-"""The distribution that brings XGBoost here, as ``pyproject.toml`` chooses it."""
+"""The distribution that provides XGBoost on this platform, as in ``pyproject.toml``."""
 
 LIBRARIES = (
     "jinja2",

@@ -53,7 +53,7 @@ def load_config(
         if not equals or not dot:
             raise ConfigError(f"--set {flag!r} is not understood.", "Write section.key=value.")
         _set(values, section, key, value, where=f"--set {flag}")
-    return checked(_laid_over(Config().model_dump(), values))
+    return checked(_overlaid(Config().model_dump(), values))
 
 
 def checked(values: Mapping[str, Any]) -> Config:
@@ -85,12 +85,12 @@ def _read_file(path: str | None) -> dict[str, Any]:
         raise ConfigError(f"The config {str(file)!r} is not valid TOML: {error}.") from error
 
 
-def _laid_over(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+def _overlaid(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     merged = dict(defaults)
     for key, value in values.items():
         default: Any = defaults.get(key)
         both = isinstance(value, dict) and isinstance(default, dict)
-        merged[key] = _laid_over(default, value) if both else value
+        merged[key] = _overlaid(default, value) if both else value
     return merged
 
 

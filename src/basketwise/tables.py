@@ -88,8 +88,10 @@ def like(frame: pl.DataFrame, table: Any) -> Any:
 def _from_pandas(table: Any) -> pl.DataFrame:
     # By column: pandas' own __arrow_c_stream__ needs PyArrow, and refuses columns of mixed types.
     if not table.columns.is_unique:
-        twice = table.columns[table.columns.duplicated()][0]
-        raise InputError(f"The table has the column {twice!r} more than once.", "Keep one of them.")
+        duplicate = table.columns[table.columns.duplicated()][0]
+        raise InputError(
+            f"The table has the column {duplicate!r} more than once.", "Keep one of them."
+        )
     return pl.DataFrame([_from_pandas_column(str(name), table[name]) for name in table.columns])
 
 

@@ -132,7 +132,7 @@ def test_the_folder_code_is_packed_checked_and_comes_back(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"code/inference.py": b"import evil"}, "'code/inference.py' is not what the manifest"),
         ({"code/inference.py": None}, "'code/inference.py' is not what the manifest"),
@@ -140,12 +140,12 @@ def test_the_folder_code_is_packed_checked_and_comes_back(tmp_path: Path) -> Non
     ],
 )
 def test_changed_code_in_an_archive_is_refused(
-    tmp_path: Path, changes: dict[str, bytes | None], said: str
+    tmp_path: Path, changes: dict[str, bytes | None], message: str
 ) -> None:
     held = {**FILES, **CODE, **changes}
     members = [member(name, data) for name, data in held.items() if data is not None]
     archive = tar(tmp_path / ARCHIVE, [*members, manifest_for({**FILES, **CODE})])
-    assert said in refuse(archive, tmp_path)
+    assert message in refuse(archive, tmp_path)
 
 
 def test_code_in_a_folder_is_not_looked_at(tmp_path: Path) -> None:
@@ -260,11 +260,11 @@ def test_a_damaged_archive_is_refused_whichever_byte_it_is(tmp_path: Path) -> No
     noise = np.random.default_rng(1).bytes(3_000)
     archive = packed(tmp_path, {**FILES, "noise": noise})
     sound = archive.read_bytes()
-    for place in range(10, len(sound), 61):
+    for position in range(10, len(sound), 61):
         damaged = bytearray(sound)
-        damaged[place] ^= 0x55
+        damaged[position] ^= 0x55
         archive.write_bytes(damaged)
-        target = tmp_path / f"target-{place}"
+        target = tmp_path / f"target-{position}"
         target.mkdir()
         with pytest.raises(InputError):
             unpack(archive, target)

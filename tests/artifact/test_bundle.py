@@ -53,11 +53,11 @@ def test_the_packed_code_serves_with_what_it_requires_and_nothing_else(
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said["kind"] == "application/json"
-    (prediction,) = said["answer"]["predictions"]
+    response = json.loads(done.stdout)
+    assert response["kind"] == "application/json"
+    (prediction,) = response["answer"]["predictions"]
     assert prediction["basket_id"] == 7
-    assert said["file"].startswith(str(next(code.glob("basketwise-*.whl"))))
+    assert response["file"].startswith(str(next(code.glob("basketwise-*.whl"))))
 
 
 def test_requirements_are_the_versions_that_made_the_model(tmp_path: Path) -> None:

@@ -62,11 +62,11 @@ def test_aws_is_looked_at_when_asked_for(cloud: Cloud, tmp_path: Path) -> None:
     bucket = ("--set", f"aws.bucket={cloud.names.bucket}")
 
     local = doctor("--workspace", str(tmp_path / "w"))
-    asked = doctor("--workspace", str(tmp_path / "w"), "--aws", *bucket)
+    on_aws = doctor("--workspace", str(tmp_path / "w"), "--aws", *bucket)
 
-    assert local.code == asked.code == 0, asked
+    assert local.code == on_aws.code == 0, on_aws
     assert "bucket" not in local.out
-    assert f"✓ bucket     {cloud.names.bucket}, in us-east-1" in asked.out
+    assert f"✓ bucket     {cloud.names.bucket}, in us-east-1" in on_aws.out
 
 
 def test_without_credentials_it_says_what_it_could_not_look_at(

@@ -28,8 +28,8 @@ def till(sample_run: Run, tmp_path: Path) -> Path:
     own = dict(sample_run.index.group_by("class").agg(pl.col("PROD_CODE").sort()).iter_rows())
     codes = [*own["High"][:2], own["Low"][0], own["Unclassified"][0]]
     lines = [line(BASKET_ID="17", PROD_CODE=code) for code in codes]
-    odd = line(BASKET_ID="18", PROD_CODE=ESCAPE)
-    return write_csv(tmp_path / "till.csv", [*lines, odd])
+    hostile = line(BASKET_ID="18", PROD_CODE=ESCAPE)
+    return write_csv(tmp_path / "till.csv", [*lines, hostile])
 
 
 def predicted(archive: Path, till: Path, *more: str | Path) -> Outcome:
@@ -45,7 +45,7 @@ def test_a_column_says_why(archive: Path, till: Path, tmp_path: Path) -> None:
     assert list(first)[-1] == "explanation"
     assert (first["basket_id"], second["basket_id"]) == ("17", "18")
     assert first["explanation"].startswith(f"{first['predicted_sensitivity']} price sensitivity (")
-    assert "= +0.33. 1 line says nothing." in first["explanation"]
+    assert "= +0.33. 1 line is uninformative." in first["explanation"]
     assert "\x1b" not in second["explanation"]
 
 
@@ -66,7 +66,7 @@ def test_one_basket_can_be_read_on_the_terminal(
     assert max(map(len, text)) <= 78
     whole = " ".join(text)
     assert "Of 3 informative lines, " in whole
-    assert "Balance High minus Low: (2 - 1) / 3 = +0.33. 1 line says nothing." in whole
+    assert "Balance High minus Low: (2 - 1) / 3 = +0.33. 1 line is uninformative." in whole
     names = {code for code in sample_run.index["PROD_CODE"] if code in whole}
     assert len(names) == 3
     assert "1 basket: " in outcome.err
@@ -91,12 +91,14 @@ def test_several_baskets_and_a_file_at_once(archive: Path, till: Path, tmp_path:
 def test_as_json_each_product_has_its_part_of_each_feature(archive: Path, till: Path) -> None:
     document = predicted(archive, till, "--basket", "17", "--json").json
     assert (document["out"], document["baskets"], document["lines"]) == (None, 1, 5)
-    (asked,) = document["asked"]
-    assert asked["basket_id"] == 17
-    assert asked["explanation"].startswith(asked["predicted_sensitivity"])
-    assert len(asked["products"]) == 4
-    assert set(asked["products"][0]) >= set(PRODUCT_FEATURES)
-    assert sum(one["product_balance"] for one in asked["products"]) == pytest.approx(1 / 3)
+    (requested,) = document["requested"]
+    assert requested["basket_id"] == 17
+    assert requested["explanation"].startswith(requested["predicted_sensitivity"])
+    assert len(requested["products"]) == 4
+    assert set(requested["products"][0]) >= set(PRODUCT_FEATURES)
+    assert sum(product["product_balance"] for product in requested["products"]) == pytest.approx(
+        1 / 3
+    )
 
 
 def test_without_baskets_the_json_has_no_such_key(

@@ -102,8 +102,8 @@ def latin(folder: Path) -> None:
 
 
 HEADER = csv_text(delivery(1)).splitlines()[0]
-FEW = [one for one in delivery() if one[LABEL] != "UM"] + [
-    one for one in delivery(9) if one[LABEL] == "UM"
+FEW = [item for item in delivery() if item[LABEL] != "UM"] + [
+    item for item in delivery(9) if item[LABEL] == "UM"
 ]
 DELIVERIES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "no column SPEND": (
@@ -137,7 +137,7 @@ DELIVERIES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "one class": (text(csv_text(relabelled(delivery(), "MM"))), ("All baskets are Medium",)),
     "unclassified only": (
         text(csv_text(relabelled(delivery(), "XX"))),
-        ("No basket carries one of the classes", "data.labels"),
+        ("No basket has one of the classes", "data.labels"),
     ),
     "fewer baskets than folds": (
         text(csv_text(FEW)),
@@ -195,7 +195,7 @@ def test_a_workspace_that_is_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["run", "etl", "train", "evaluate", "register"])
-def test_a_workspace_that_another_run_holds(stage: str, workspace: Path, tmp_path: Path) -> None:
+def test_a_workspace_that_another_run_uses(stage: str, workspace: Path, tmp_path: Path) -> None:
     data = ("--data", str(tmp_path)) if stage in {"run", "etl"} else ()
 
     with LocalStorage(workspace).exclusive():
@@ -204,7 +204,7 @@ def test_a_workspace_that_another_run_holds(stage: str, workspace: Path, tmp_pat
     refused(outcome, "Another run is using the workspace", "choose another --workspace")
 
 
-def test_a_registry_that_does_not_answer_is_told_before_the_work(
+def test_a_registry_that_does_not_answer_is_reported_before_the_work(
     workspace: Path, tmp_path: Path
 ) -> None:
     uri = f"http://127.0.0.1:{free_port()}"
@@ -231,17 +231,17 @@ def test_no_room_while_a_stage_writes(
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 512 KB, where one can be had."""
-    place = tmp_path / "tiny"
-    place.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
     try:
         mounted = subprocess.run(mounting, capture_output=True, check=False).returncode == 0
     except OSError:
         mounted = False
     if not mounted:
         pytest.skip("file systems cannot be mounted here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_no_room_on_a_real_disk(tiny_disk: Path, finished: Path, sample: Path) -> None:
@@ -396,7 +396,7 @@ def test_another_dialect_of_the_same_lines_gives_the_same_features(tmp_path: Pat
     etl(dialect, tmp_path / "b")
 
     for name in ("train_features", "test_features", "product_index"):
-        one, other = (
+        first, other = (
             pl.read_parquet(tmp_path / w / "gold" / f"{name}.parquet") for w in ("a", "b")
         )
-        assert one.equals(other)
+        assert first.equals(other)

@@ -121,8 +121,8 @@ def test_wrong_usage_ends_with_two(arguments: tuple[str, ...], named: str) -> No
 def test_help_lists_every_command_in_order() -> None:
     text = called("--help").out
 
-    places = [text.index(f"\n  {name} ") for name in COMMANDS]
-    assert places == sorted(places)
+    positions = [text.index(f"\n  {name} ") for name in COMMANDS]
+    assert positions == sorted(positions)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -146,10 +146,10 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     process.stdout.close()
     assert process.stderr
     with process.stderr:
-        said = process.stderr.read()
+        stderr = process.stderr.read()
 
     assert process.wait(timeout=60) == 0
-    assert said == b""
+    assert stderr == b""
 
 
 def test_a_terminal_that_knows_few_characters(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ from tests.cli.calling import call, called
 
 
 def test_without_versions_it_names_the_command_for_this_workspace(tmp_path: Path) -> None:
-    place = tmp_path / "my ws"
-    place.mkdir()
-    said = called("models", "list", "--workspace", place).out
-    assert f"basketwise run --data PATH --workspace {shlex.quote(str(place))}\n" in said
-    assert list(place.iterdir()) == []
+    workspace = tmp_path / "my ws"
+    workspace.mkdir()
+    output = called("models", "list", "--workspace", workspace).out
+    assert f"basketwise run --data PATH --workspace {shlex.quote(str(workspace))}\n" in output
+    assert list(workspace.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,12 @@ def imported(*arguments: str, cwd: Path | None = None, code: int = 0) -> list[st
         ("s3://b/p", "basketwise aws run --data PATH --workspace s3://b/p"),
     ],
 )
-def test_a_version_is_made_where_the_workspace_lies(workspace: str, command: str) -> None:
+def test_a_version_is_made_where_the_workspace_is(workspace: str, command: str) -> None:
     assert making(workspace) == command
 
 
 @pytest.mark.parametrize("command", [("models", "list"), ("aws", "run")])
-def test_the_help_says_where_outputs_lie_by_default(command: tuple[str, ...]) -> None:
-    said = " ".join(called(*command, "--help").out.split())
-    assert "Default: basketwise-workspace; of 'aws …', the project's bucket." in said
-    assert "[default: basketwise-workspace]" not in said
+def test_the_help_says_where_outputs_are_stored_by_default(command: tuple[str, ...]) -> None:
+    output = " ".join(called(*command, "--help").out.split())
+    assert "Default: basketwise-workspace; of 'aws …', the project's bucket." in output
+    assert "[default: basketwise-workspace]" not in output

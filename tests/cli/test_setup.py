@@ -66,9 +66,9 @@ def test_init_writes_a_file_that_is_found_and_changes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    said = called("init").out
+    output = called("init").out
 
-    assert said.startswith("basketwise.toml: ")
+    assert output.startswith("basketwise.toml: ")
     assert load_config(None, {}) == Config()
     assert load_config("basketwise.toml", {}) == Config()
 
@@ -94,7 +94,7 @@ def test_init_replaces_nothing_unless_told(tmp_path: Path) -> None:
     outcome = call("init", "--out", file)
 
     assert outcome.code == 2
-    assert "is there already" in outcome.err
+    assert "already exists" in outcome.err
     assert "--overwrite" in outcome.err
     assert file.read_text() == "mine"
     assert called("init", "--out", file, "--overwrite", "--json").json == {"config": str(file)}

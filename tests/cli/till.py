@@ -31,7 +31,7 @@ def delivery(baskets: int = 180) -> list[Line]:
 
 def without(lines: list[Line], column: str) -> list[Line]:
     """Leave a column out."""
-    return [{name: text for name, text in one.items() if name != column} for one in lines]
+    return [{name: text for name, text in line.items() if name != column} for line in lines]
 
 
 def changed(lines: list[Line], numbers: range, **values: str) -> list[Line]:
@@ -41,7 +41,7 @@ def changed(lines: list[Line], numbers: range, **values: str) -> list[Line]:
 
 def relabelled(lines: list[Line], label: str) -> list[Line]:
     """Give all lines one label."""
-    return [one | {LABEL: label} for one in lines]
+    return [line | {LABEL: label} for line in lines]
 
 
 def delivered(folder: Path, lines: list[Line]) -> Path:

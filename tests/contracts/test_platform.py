@@ -187,7 +187,7 @@ def test_training_fills_out_and_leaves_gold_alone(platform: Platform, tmp_path: 
     assert progress.ticks
 
 
-def test_what_is_wrong_with_the_data_is_said(subject: Subject, tmp_path: Path) -> None:
+def test_what_is_wrong_with_the_data_is_stated(subject: Subject, tmp_path: Path) -> None:
     raw = delivered(tmp_path / "raw", without(delivery(), "SPEND"))
 
     with pytest.raises(subject.refuses) as caught:
@@ -195,7 +195,7 @@ def test_what_is_wrong_with_the_data_is_said(subject: Subject, tmp_path: Path) -
 
     message = str(caught.value)
     assert "'till.csv' lacks the required column SPEND." in message
-    assert "Needed are " in message
+    assert "Required: " in message
 
 
 def test_a_training_without_gold_arrives_unchanged(platform: Platform, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Subject:
     """A registry under test, empty at first, and a way to spoil what it keeps."""
 
     registry: Registry
-    spoil: Callable[[str], None]
+    corrupt: Callable[[str], None]
     reopened: Callable[[], Registry]
     submission: Submission
 
@@ -84,10 +84,10 @@ def bucket(s3_server: S3Server) -> str:
 
 def on_sagemaker(server: S3Server, bucket: str, submission: Submission) -> Subject:
     s3, double = server.client(), ModelRegistryDouble()
-    config, place = Config(aws=AwsConfig(region=REGION)), f"s3://{bucket}/{uuid4().hex}"
-    names = names_of(config, account_id=ACCOUNT, region=REGION, workspace=place)
+    config, workspace = Config(aws=AwsConfig(region=REGION)), f"s3://{bucket}/{uuid4().hex}"
+    names = names_of(config, account_id=ACCOUNT, region=REGION, workspace=workspace)
 
-    def spoil(version: str) -> None:
+    def corrupt(version: str) -> None:
         package = double.packages[names.group][int(version) - 1]
         uri: str = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
         s3.put_object(
@@ -97,7 +97,7 @@ def on_sagemaker(server: S3Server, bucket: str, submission: Submission) -> Subje
     def reopened() -> Registry:
         return SageMakerRegistry(double.client(), s3, names=names, config=config)
 
-    return Subject(reopened(), spoil, reopened, submission)
+    return Subject(reopened(), corrupt, reopened, submission)
 
 
 @pytest.fixture(params=["memory", "embedded", "embedded by MLflow", "server", "sagemaker"])
@@ -124,14 +124,14 @@ def subject(
         config, artifacts = RegistryConfig(group=group, uri=mlflow.uri), mlflow.artifacts
     before = set(artifacts.rglob("model.tar.gz"))
 
-    def spoil(_version: str) -> None:
+    def corrupt(_version: str) -> None:
         for path in set(artifacts.rglob("model.tar.gz")) - before:
             path.write_bytes(b"no")
 
     def reopened() -> Registry:
         return open_registry(config, folder)
 
-    return Subject(reopened(), spoil, reopened, submission)
+    return Subject(reopened(), corrupt, reopened, submission)
 
 
 def test_an_empty_registry_is_no_error(subject: Subject) -> None:
@@ -143,20 +143,20 @@ def test_an_empty_registry_is_no_error(subject: Subject) -> None:
 def test_a_new_version_is_pending_and_keeps_what_it_was_given(subject: Subject) -> None:
     given = subject.submission
     before = datetime.now(UTC)
-    found = subject.registry.register(given, who="ann")
-    assert found.version == "1"
-    assert found.state is PENDING
-    assert not found.champion
-    assert (found.run_id, found.sha256) == (given.run_id, given.sha256)
-    assert found.model_digest == given.model_digest
-    assert found.description == given.description
-    assert found.metrics == given.metrics
-    assert found.tags == given.tags
-    assert found.uri.endswith("/1")
-    assert found.model_data_url.endswith("model.tar.gz")
-    assert before <= found.created_at <= datetime.now(UTC)
-    assert found.created_at.utcoffset() == timedelta(0)
-    assert subject.registry.get("1") == found
+    result = subject.registry.register(given, who="ann")
+    assert result.version == "1"
+    assert result.state is PENDING
+    assert not result.champion
+    assert (result.run_id, result.sha256) == (given.run_id, given.sha256)
+    assert result.model_digest == given.model_digest
+    assert result.description == given.description
+    assert result.metrics == given.metrics
+    assert result.tags == given.tags
+    assert result.uri.endswith("/1")
+    assert result.model_data_url.endswith("model.tar.gz")
+    assert before <= result.created_at <= datetime.now(UTC)
+    assert result.created_at.utcoffset() == timedelta(0)
+    assert subject.registry.get("1") == result
     assert subject.registry.champion() is None
 
 
@@ -202,8 +202,8 @@ def test_when_the_champion_goes_the_one_before_leads(
     first, second = subject.register(), subject.register()
     subject.approve(first)
     subject.approve(second)
-    gone = subject.registry.set_state(second, state, who="ben", why="sales fell")
-    assert (gone.state, gone.champion) == (state, False)
+    former = subject.registry.set_state(second, state, who="ben", why="sales fell")
+    assert (former.state, former.champion) == (state, False)
     assert subject.leader() == first
     subject.registry.set_state(first, state, who="ben", why="this too")
     assert subject.leader() is None
@@ -225,12 +225,12 @@ def test_history_tells_when_who_what_why_oldest_first(subject: Subject) -> None:
     subject.registry.set_state(first, REJECTED, who="dan", why="bad")
     subject.registry.set_state(second, APPROVED, who="cleo", why="still good")
     subject.registry.set_state(second, PENDING, who="eve", why="look again")
-    told = [(c.version, c.old, c.new, c.who, c.why) for c in subject.registry.history()]
-    assert [entry[:4] for entry in told[:2]] == [
+    changes = [(c.version, c.old, c.new, c.who, c.why) for c in subject.registry.history()]
+    assert [entry[:4] for entry in changes[:2]] == [
         (first, None, PENDING, "ann"),
         (second, None, PENDING, "ben"),
     ]
-    assert told[2:] == [
+    assert changes[2:] == [
         (second, PENDING, APPROVED, "cleo", "good"),
         (first, PENDING, REJECTED, "dan", "bad"),
         (second, APPROVED, APPROVED, "cleo", "still good"),
@@ -284,7 +284,7 @@ def test_fetch_refuses_a_spoilt_archive_and_leaves_nothing(
     subject: Subject, tmp_path: Path
 ) -> None:
     version = subject.register()
-    subject.spoil(version)
+    subject.corrupt(version)
     with pytest.raises(DependencyError) as caught:
         subject.registry.fetch(version, tmp_path / "out")
     assert subject.submission.sha256 in caught.value.headline
@@ -310,15 +310,15 @@ def test_odd_characters_survive(subject: Subject) -> None:
 def test_the_description_ends_with_what_was_said_last(subject: Subject) -> None:
     version = subject.register()
     subject.approve(version, "accuracy 0.91 ≥ 0.80")
-    told = subject.registry.get(version).description
-    assert told.startswith(subject.submission.description)
-    assert told.endswith("accuracy 0.91 ≥ 0.80")
-    assert "Approved" in told
+    description = subject.registry.get(version).description
+    assert description.startswith(subject.submission.description)
+    assert description.endswith("accuracy 0.91 ≥ 0.80")
+    assert "Approved" in description
     subject.registry.set_state(version, REJECTED, who="ben", why="sales fell")
-    told = subject.registry.get(version).description
-    assert told.startswith(subject.submission.description)
-    assert told.endswith("sales fell")
-    assert "0.91" not in told
+    description = subject.registry.get(version).description
+    assert description.startswith(subject.submission.description)
+    assert description.endswith("sales fell")
+    assert "0.91" not in description
 
 
 def test_rollback_brings_the_one_before_back(subject: Subject) -> None:

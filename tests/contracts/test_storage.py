@@ -246,12 +246,12 @@ def test_a_folder_can_be_begun_by_editing(storage: Storage) -> None:
 
 
 def test_keys_may_have_odd_characters(storage: Storage) -> None:
-    odd = ["a b+c", "ü%25/&=#?", "'(1)~;:,@!$*\"", "日本/😀", "<x>", ".hidden/..x"]
-    for number, name in enumerate(odd):
+    names = ["a b+c", "ü%25/&=#?", "'(1)~;:,@!$*\"", "日本/😀", "<x>", ".hidden/..x"]
+    for number, name in enumerate(names):
         storage.write(f"odd/{name}", bytes([number]))
 
-    assert storage.keys("odd") == sorted(f"odd/{name}" for name in odd)
-    for number, name in enumerate(odd):
+    assert storage.keys("odd") == sorted(f"odd/{name}" for name in names)
+    for number, name in enumerate(names):
         assert storage.read(f"odd/{name}") == bytes([number])
         assert (storage.local("odd") / name).read_bytes() == bytes([number])
 

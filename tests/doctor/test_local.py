@@ -34,17 +34,17 @@ def checks(
 def looked(
     location: str, data: Path | None = None, config: Config | None = None
 ) -> dict[str, Check]:
-    found = examine(location, lambda: config or Config(), str(data) if data else None)
-    return {check.name: check for check in found}
+    results = examine(location, lambda: config or Config(), str(data) if data else None)
+    return {check.name: check for check in results}
 
 
 def test_all_is_well(workspace: Workspace, tmp_path: Path) -> None:
-    found = checks(workspace, delivered(tmp_path / "raw", delivery()))
+    results = checks(workspace, delivered(tmp_path / "raw", delivery()))
 
-    assert list(found) == ["config", "workspace", "data", "disk", "memory", "registry"]
-    assert {check.state for check in found.values() if check.name != "memory"} == {"ok"}
-    assert found["data"].text == "1 files; till.csv: 360 lines, 0 unusable"
-    assert found["registry"].text == "embedded; the first run makes it"
+    assert list(results) == ["config", "workspace", "data", "disk", "memory", "registry"]
+    assert {check.state for check in results.values() if check.name != "memory"} == {"ok"}
+    assert results["data"].text == "1 file; till.csv: 360 lines, 0 unusable"
+    assert results["registry"].text == "embedded; created by the first run"
 
 
 def test_looking_leaves_no_trace(workspace: Workspace, tmp_path: Path) -> None:
@@ -72,20 +72,20 @@ def test_a_wrong_config_is_the_only_finding(workspace: Workspace) -> None:
 
 def test_a_workspace_in_use(workspace: Workspace) -> None:
     with workspace.storage.exclusive():
-        found = checks(workspace)["workspace"]
+        check = checks(workspace)["workspace"]
 
-    assert found.state == "failed"
-    assert "Another run is using" in found.text
+    assert check.state == "failed"
+    assert "Another run is using" in check.text
 
 
 def test_a_workspace_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
 
-    found = checks(open_workspace(str(tmp_path / "file" / "w")))["workspace"]
+    check = checks(open_workspace(str(tmp_path / "file" / "w")))["workspace"]
 
-    assert found.state == "failed"
-    assert "cannot be written to" in found.text
-    assert found.fix
+    assert check.state == "failed"
+    assert "cannot be written to" in check.text
+    assert check.fix
 
 
 @pytest.mark.parametrize("kind", ["a file", "another kind"])
@@ -94,67 +94,67 @@ def test_a_workspace_that_cannot_be_opened_hides_nothing_else(tmp_path: Path, ki
     location = str(tmp_path / "file") if kind == "a file" else "gs://bucket"
     raw = delivered(tmp_path / "raw", delivery())
 
-    found = looked(location, raw)
+    results = looked(location, raw)
     server = looked(location, config=Config(registry=RegistryConfig(uri="ftp://host")))
 
-    assert list(found) == ["config", "workspace", "data", "memory"]
-    assert (found["workspace"].state, found["workspace"].exit_code) == ("failed", 2)
-    assert found["workspace"].fix
-    assert found["data"].state == "ok"
+    assert list(results) == ["config", "workspace", "data", "memory"]
+    assert (results["workspace"].state, results["workspace"].exit_code) == ("failed", 2)
+    assert results["workspace"].fix
+    assert results["data"].state == "ok"
     assert "ftp://host" in server["registry"].text
 
 
 def test_data_that_is_not_there(workspace: Workspace, tmp_path: Path) -> None:
-    found = checks(workspace, tmp_path / "none")
+    results = checks(workspace, tmp_path / "none")
 
-    assert found["data"].state == found["disk"].state == "failed"
-    assert "No raw files found" in found["data"].text
+    assert results["data"].state == results["disk"].state == "failed"
+    assert "No raw files found" in results["data"].text
 
 
 def test_a_column_that_is_missing(workspace: Workspace, tmp_path: Path) -> None:
     raw = delivered(tmp_path / "raw", without(delivery(), "SPEND"))
 
-    found = checks(workspace, raw)["data"]
+    check = checks(workspace, raw)["data"]
 
-    assert found.state == "failed"
-    assert "SPEND" in found.text
+    assert check.state == "failed"
+    assert "SPEND" in check.text
 
 
 def test_some_lines_that_cannot_be_used_are_a_warning(workspace: Workspace, tmp_path: Path) -> None:
     raw = delivered(tmp_path / "raw", changed(delivery(), range(5), SPEND="free"))
 
-    found = checks(workspace, raw)["data"]
+    check = checks(workspace, raw)["data"]
 
-    assert (found.state, found.text) == ("warning", "1 files; till.csv: 360 lines, 5 unusable")
+    assert (check.state, check.text) == ("warning", "1 file; till.csv: 360 lines, 5 unusable")
 
 
 def test_no_usable_line_at_all_is_a_failure(workspace: Workspace, tmp_path: Path) -> None:
     raw = delivered(tmp_path / "raw", relabelled(delivery(), "AA"))
 
-    found = checks(workspace, raw)["data"]
+    check = checks(workspace, raw)["data"]
 
-    assert found.state == "failed"
-    assert "(unknown_label)" in found.text
+    assert check.state == "failed"
+    assert "(unknown_label)" in check.text
 
 
 @pytest.mark.parametrize(
-    ("strategy", "column", "value", "told"),
+    ("strategy", "column", "value", "message"),
     [
-        ("time", "SHOP_WEEK", "200607", "needs two weeks, the data contains 1 week: 200607"),
-        ("customer", "CUST_CODE", " ", "needs customer codes; the column CUST_CODE is absent"),
+        ("time", "SHOP_WEEK", "200607", "needs two weeks; the data contains only 200607"),
+        ("customer", "CUST_CODE", " ", "needs customer codes; the column CUST_CODE is missing"),
     ],
 )
 def test_a_split_that_the_data_does_not_allow(
-    strategy: str, column: str, value: str, told: str, workspace: Workspace, tmp_path: Path
+    strategy: str, column: str, value: str, message: str, workspace: Workspace, tmp_path: Path
 ) -> None:
     raw = delivered(tmp_path / "raw", changed(delivery(), range(360), **{column: value}))
     config = Config.model_validate({"split": {"strategy": strategy}})
 
-    found = checks(workspace, raw, config)["data"]
+    check = checks(workspace, raw, config)["data"]
 
-    assert found.state == "failed"
-    assert told in found.text
-    assert "--split stratified" in found.fix
+    assert check.state == "failed"
+    assert message in check.text
+    assert "--split stratified" in check.fix
     stratified = Config.model_validate({"split": {"strategy": "stratified"}})
     assert checks(workspace, raw, stratified)["data"].state == "ok"
 
@@ -164,15 +164,15 @@ def test_the_split_is_looked_at_in_all_files(workspace: Workspace, tmp_path: Pat
     (tmp_path / "raw" / "a.csv").write_text("shop_week,date_from,date_to\n200607,1,2\n")
     raw = delivered(tmp_path / "raw", changed(delivery(), range(360), SHOP_WEEK="200607"))
 
-    assert "the data contains 1 week: 200607" in checks(workspace, raw)["data"].text
+    assert "the data contains only 200607" in checks(workspace, raw)["data"].text
 
 
-def test_the_calendar_alone_holds_no_lines(workspace: Workspace, tmp_path: Path) -> None:
+def test_the_calendar_alone_contains_no_lines(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "time.csv").write_text("shop_week,date_from,date_to\n200607,20060410,20060416\n")
 
-    found = checks(workspace, tmp_path / "time.csv")["data"]
+    check = checks(workspace, tmp_path / "time.csv")["data"]
 
-    assert (found.state, found.text) == ("warning", "time.csv contains no till lines")
+    assert (check.state, check.text) == ("warning", "time.csv contains no till lines")
 
 
 def test_a_full_disk_is_a_warning(
@@ -181,11 +181,11 @@ def test_a_full_disk_is_a_warning(
     raw = delivered(tmp_path / "raw", delivery())
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 9, 1))
 
-    found = checks(workspace, raw)["disk"]
+    check = checks(workspace, raw)["disk"]
 
-    assert found.state == "warning"
-    assert found.text.startswith("0.0 GB free")
-    assert "Free some space" in found.fix
+    assert check.state == "warning"
+    assert check.text.startswith("0.0 GB free")
+    assert "Free some space" in check.fix
 
 
 @pytest.mark.skipif(not hasattr(os, "sysconf"), reason="the size is not known here")
@@ -196,20 +196,20 @@ def test_little_memory_is_a_warning(
     sizes = {"SC_PHYS_PAGES": gib * 2**18, "SC_PAGE_SIZE": 2**12}
     monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
 
-    found = checks(workspace)["memory"]
+    check = checks(workspace)["memory"]
 
-    assert found.state == state
-    assert found.text.startswith(f"{gib}.0 GiB")
+    assert check.state == state
+    assert check.text.startswith(f"{gib}.0 GiB")
 
 
 def test_a_registry_that_does_not_answer(workspace: Workspace) -> None:
     config = Config(registry=RegistryConfig(uri=f"http://127.0.0.1:{free_port()}"))
 
-    found = checks(workspace, config=config)["registry"]
+    check = checks(workspace, config=config)["registry"]
 
-    assert found.state == "failed"
-    assert "cannot be reached" in found.text
-    assert "registry.uri" in found.fix
+    assert check.state == "failed"
+    assert "cannot be reached" in check.text
+    assert "registry.uri" in check.fix
 
 
 def test_a_registry_of_a_kind_that_is_not_known(workspace: Workspace) -> None:

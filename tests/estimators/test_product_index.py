@@ -300,7 +300,7 @@ def test_columns_of_ones_own(lines: pl.DataFrame, fitted: ProductIndex) -> None:
     assert ProductIndex(columns=own).fit(renamed).index_.equals(fitted.index_)
 
 
-def test_a_product_scanned_twice_counts_twice_where_lines_cannot_be_told_apart(
+def test_a_product_scanned_twice_counts_twice_where_lines_cannot_be_distinguished(
     lines: pl.DataFrame, fitted: ProductIndex
 ) -> None:
     columns = [ID, "PROD_CODE", "SPEND", "QUANTITY"]
@@ -481,9 +481,11 @@ def test_clones_read_the_lines_once(
 
 @pytest.mark.parametrize("method", ["transform", "fit_transform"])
 @pytest.mark.parametrize("given", ["polars", "pandas", "pyarrow"])
-@pytest.mark.parametrize(("asked", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame)])
+@pytest.mark.parametrize(
+    ("container", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame)]
+)
 def test_set_output(
-    lines: pl.DataFrame, baskets: pl.DataFrame, given: str, asked: str, kind: Any, method: str
+    lines: pl.DataFrame, baskets: pl.DataFrame, given: str, container: str, kind: Any, method: str
 ) -> None:
     def encode(index: ProductIndex, X: Any) -> Any:
         return index.fit_transform(X) if method == "fit_transform" else index.fit(X).transform(X)
@@ -491,11 +493,11 @@ def test_set_output(
     for index, frame in ((ProductIndex(), lines), (ProductIndex(lines=lines), baskets)):
         X = KINDS[given][0](frame)
         by_kind = encode(index, X)
-        encoded = encode(clone(index).set_output(transform=asked), X)
+        encoded = encode(clone(index).set_output(transform=container), X)
         assert isinstance(encoded, kind)
         assert list(encoded.columns) == list(clone(index).fit(X).get_feature_names_out())
         assert_frame_equal(pl.DataFrame(encoded), pl.DataFrame(by_kind), check_exact=True)
-    with sklearn.config_context(transform_output=asked):
+    with sklearn.config_context(transform_output=container):
         assert isinstance(encode(ProductIndex(), lines), kind)
 
 
@@ -507,7 +509,7 @@ def test_a_pipeline_sets_the_output(lines: pl.DataFrame, baskets: pl.DataFrame) 
     assert list(steps.get_feature_names_out()) == FEATURES
 
 
-def test_what_was_seen_is_told(lines: pl.DataFrame, baskets: pl.DataFrame) -> None:
+def test_what_was_seen_is_reported(lines: pl.DataFrame, baskets: pl.DataFrame) -> None:
     index = ProductIndex().fit(lines)
     assert index.n_features_in_ == 22
     assert index.feature_names_in_.tolist() == lines.columns
@@ -540,7 +542,7 @@ def errors() -> Iterator[Any]:
     yield case("no table", InputError, "not a table", lambda lines: ProductIndex().fit(3))
     yield case("too few labels", InputError, "y has 2 labels, X has", fit(["LA", "UM"]))
     yield case(
-        "other baskets", InputError, "None of the basket ids in y is one of X", fit({-1: "LA"})
+        "other baskets", InputError, "None of the basket ids in y occurs in X", fit({-1: "LA"})
     )
     yield case(
         "unknown label",
@@ -622,7 +624,7 @@ def test_errors_say_what_is_wrong(
         call(lines)
 
 
-def test_rejected_lines_are_told(lines: pl.DataFrame) -> None:
+def test_rejected_lines_are_reported(lines: pl.DataFrame) -> None:
     broken = lines.with_columns(
         pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise("PROD_CODE").alias("PROD_CODE")
     )

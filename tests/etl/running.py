@@ -41,7 +41,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Taken:
+class IntakeResult:
     """One intake: what was read, what was kept and what was refused."""
 
     intake: Intake
@@ -76,21 +76,21 @@ def rules(*, labelled: bool = True, keep: bool = False) -> Rules:
     return Rules(labelled=labelled, keep_duplicates=keep)
 
 
-def take_in(
+def run_intake(
     raw: Path, root: Path, how: Rules | None = None, *, data: DataConfig | None = None
-) -> Taken:
+) -> IntakeResult:
     silver, _, scratch = folders(root)
     sources = discover(str(raw))
     intake, survey = build_silver(sources, silver, scratch, how or rules(), quiet, data=data)
     refused = sorted((silver / REJECTED).glob("*.parquet"))
-    taken = Taken(
+    result = IntakeResult(
         intake,
         survey,
         pl.concat(pl.read_parquet(path) for _, path in weeks(silver)),
         pl.concat(pl.read_parquet(path) for path in refused) if refused else pl.DataFrame(),
     )
     # Whatever a test is about, no line may get lost or be counted twice.
-    assert taken.accepted.height + taken.rejected.height == intake.lines
-    assert survey.lines == taken.accepted.height
-    assert sum(intake.rejected.values()) == taken.rejected.height
-    return taken
+    assert result.accepted.height + result.rejected.height == intake.lines
+    assert survey.lines == result.accepted.height
+    assert sum(intake.rejected.values()) == result.rejected.height
+    return result

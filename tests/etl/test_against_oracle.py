@@ -16,7 +16,7 @@ from basketwise.etl.survey import spend_quantile
 from basketwise.features.recipe import Recipe, features
 from basketwise.schema import KEY
 from tests import oracle
-from tests.etl.running import rules, take_in
+from tests.etl.running import rules, run_intake
 from tests.raw_lines import Delivery, deliveries
 
 QUICK = settings(
@@ -33,30 +33,30 @@ def check(delivery: Delivery, quantile: float, *, keep: bool) -> None:
         expected = oracle.accept(raw, duplicates="keep" if keep else "reject")
         if expected.empty:
             with pytest.raises(InputError, match=f"None of the {len(raw):,} lines can be used"):
-                take_in(root / "raw", root / "out", rules(keep=keep))
+                run_intake(root / "raw", root / "out", rules(keep=keep))
             return
-        taken = take_in(root / "raw", root / "out", rules(keep=keep))
-    assert taken.intake.lines == len(raw)
-    assert taken.accepted.height == len(expected)
-    limit = spend_quantile(taken.survey.spends, quantile)
+        result = run_intake(root / "raw", root / "out", rules(keep=keep))
+    assert result.intake.lines == len(raw)
+    assert result.accepted.height == len(expected)
+    limit = spend_quantile(result.survey.spends, quantile)
     assert limit == oracle.outlier_limit(expected, quantile)
     encoders = oracle.fit_encoders(expected)
     lists = {name: list(numbers) for name, numbers in encoders.items()}
     for how in get_args(oracle.Outliers):
-        mine = features(taken.accepted, Recipe(["basket"], lists, how, limit))
-        theirs = oracle.basket_features(
+        actual = features(result.accepted, Recipe(["basket"], lists, how, limit))
+        reference = oracle.basket_features(
             oracle.treat_outliers(expected, how, limit), encoders
         ).fillna(0)
-        compare(mine, pl.DataFrame(theirs.to_dict("list")))
+        compare(actual, pl.DataFrame(reference.to_dict("list")))
 
 
-def compare(mine: pl.DataFrame, theirs: pl.DataFrame) -> None:
-    mine = mine.with_columns(pl.col(KEY).cast(pl.String)).sort(KEY)
-    assert mine[KEY].to_list() == theirs[KEY].to_list()
-    assert set(mine.columns) == {KEY, *oracle.FEATURES}
+def compare(actual: pl.DataFrame, expected: pl.DataFrame) -> None:
+    actual = actual.with_columns(pl.col(KEY).cast(pl.String)).sort(KEY)
+    assert actual[KEY].to_list() == expected[KEY].to_list()
+    assert set(actual.columns) == {KEY, *oracle.FEATURES}
     for column in oracle.FEATURES:
-        assert mine[column].to_list() == pytest.approx(
-            theirs[column].to_list(), rel=1e-12, abs=1e-9
+        assert actual[column].to_list() == pytest.approx(
+            expected[column].to_list(), rel=1e-12, abs=1e-9
         ), column
 
 
@@ -78,9 +78,9 @@ def test_the_sample(sample: Path, tmp_path: Path, how: oracle.Outliers) -> None:
     for path in paths:
         (tmp_path / path.name).write_bytes(path.read_bytes())
     raw = oracle.read_raw(paths)
-    taken = take_in(tmp_path, tmp_path / "out")
-    limit = spend_quantile(taken.survey.spends, 0.99)
+    result = run_intake(tmp_path, tmp_path / "out")
+    limit = spend_quantile(result.survey.spends, 0.99)
     encoders = oracle.fit_encoders(oracle.accept(raw))
     lists = {name: list(numbers) for name, numbers in encoders.items()}
-    mine = features(taken.accepted, Recipe(["basket"], lists, how, limit))
-    compare(mine, pl.DataFrame(oracle.reference(raw, outliers=how).to_dict("list")))
+    actual = features(result.accepted, Recipe(["basket"], lists, how, limit))
+    compare(actual, pl.DataFrame(oracle.reference(raw, outliers=how).to_dict("list")))

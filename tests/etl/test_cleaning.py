@@ -241,9 +241,9 @@ def test_float_basket_ids_are_refused(dtype: type[pl.DataType]) -> None:
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, b"x"])
 def test_columns_that_no_line_has_are_refused_by_name_and_type(value: object) -> None:
-    odd = pl.Series("STORE_CODE", [value])
+    nested = pl.Series("STORE_CODE", [value])
     with pytest.raises(InputError, match=r"column STORE_CODE as (List|Struct|Binary)"):
-        cleaned(frame([line()]).with_columns(odd))
+        cleaned(frame([line()]).with_columns(nested))
 
 
 def test_categories_are_text() -> None:
@@ -264,9 +264,9 @@ def test_settled_lines_are_in_one_order_whatever_the_delivery() -> None:
     ]
     rules = Rules(labelled=True)
     tables = [frame(lines), frame(lines[::-1])]
-    one, other = (settle(clean(t, rules, source="a"), rules).lines.drop(ROW) for t in tables)
-    assert one.equals(other)
-    assert one["SPEND"].to_list() == [1.5, 1.0, 3.0, 2.0]
+    first, other = (settle(clean(t, rules, source="a"), rules).lines.drop(ROW) for t in tables)
+    assert first.equals(other)
+    assert first["SPEND"].to_list() == [1.5, 1.0, 3.0, 2.0]
 
 
 def test_settling_rejects_copies_and_contradictions() -> None:

@@ -20,11 +20,11 @@ def test_every_test_basket_is_there_in_order(sample_run: Run) -> None:
 
 def test_what_is_known_of_a_basket_is_what_its_lines_say(sample_run: Run) -> None:
     lines = pl.concat(chunk.lines for chunk in read_chunks(sample_run.silver))
-    said = lines.group_by("BASKET_ID").agg(
+    expected_columns = lines.group_by("BASKET_ID").agg(
         pl.col("CUST_CODE", "STORE_FORMAT", "STORE_REGION", "SHOP_WEEK", "SHOP_HOUR").first()
     )
     joined = read_cohorts(sample_run.gold).join(
-        said, left_on="basket_id", right_on="BASKET_ID", how="left"
+        expected_columns, left_on="basket_id", right_on="BASKET_ID", how="left"
     )
     for name in ("store_format", "store_region", "shop_week", "shop_hour"):
         assert joined[name].cast(pl.String).eq_missing(joined[name.upper()].cast(pl.String)).all()

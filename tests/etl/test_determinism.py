@@ -32,9 +32,9 @@ def contents(gold: Path) -> dict[str, bytes]:
     return files | {METADATA_FILE: json.dumps(facts).encode()}
 
 
-def same(one: Path, other: Path) -> None:
+def same(actual: Path, other: Path) -> None:
     expected = contents(other)
-    assert [name for name, content in contents(one).items() if content != expected[name]] == []
+    assert [name for name, content in contents(actual).items() if content != expected[name]] == []
 
 
 def test_again(sample: Path, sample_run: Run, tmp_path: Path) -> None:

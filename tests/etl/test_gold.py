@@ -30,7 +30,7 @@ def test_the_metadata_are_those_in_the_file(sample_run: Run) -> None:
     assert Metadata.model_validate_json(text) == sample_run.metadata
 
 
-def test_the_metadata_tell_what_the_files_hold(sample_run: Run, raw: pl.DataFrame) -> None:
+def test_the_metadata_report_what_the_files_contain(sample_run: Run, raw: pl.DataFrame) -> None:
     facts = sample_run.metadata
     assert facts.feature_columns == columns_of(["basket", "product"])
     assert facts.target_classes == ["Low", "Medium", "High"]
@@ -53,14 +53,14 @@ def test_the_metadata_tell_what_the_files_hold(sample_run: Run, raw: pl.DataFram
     assert abs(datetime.now(UTC) - made) < timedelta(hours=1)
 
 
-def test_the_outliers_are_told(sample_run: Run, raw: pl.DataFrame) -> None:
-    found = sample_run.metadata.outliers
-    assert (found.treatment, found.quantile) == ("clip", 0.99)
-    assert found.threshold == oracle.outlier_limit(raw.to_pandas())
-    assert found.lines == raw.filter(pl.col("SPEND") > found.threshold).height > 0
+def test_the_outliers_are_reported(sample_run: Run, raw: pl.DataFrame) -> None:
+    result = sample_run.metadata.outliers
+    assert (result.treatment, result.quantile) == ("clip", 0.99)
+    assert result.threshold == oracle.outlier_limit(raw.to_pandas())
+    assert result.lines == raw.filter(pl.col("SPEND") > result.threshold).height > 0
 
 
-def test_the_split_is_told(sample_run: Run) -> None:
+def test_the_split_is_reported(sample_run: Run) -> None:
     split = sample_run.metadata.split
     assert (split.strategy, split.test_size, split.random_state, split.folds) == (
         "time",
@@ -99,7 +99,7 @@ def test_the_fourteen_features_are_the_references(sample_run: Run, raw: pl.DataF
         assert made[column].to_list() == pytest.approx(expected[column].to_list(), rel=1e-12)
 
 
-def test_the_index_is_of_the_training_part(sample_run: Run, raw: pl.DataFrame) -> None:
+def test_the_index_is_of_the_training_set(sample_run: Run, raw: pl.DataFrame) -> None:
     index = sample_run.index
     assert tuple(index.columns) == COLUMNS
     assert index["PROD_CODE"].is_sorted()
@@ -151,7 +151,7 @@ def small(**changes: str) -> list[Line]:
 TWO_FOLDS = Config.model_validate({"training": {"folds": 2}, "split": {"test_size": 0.4}})
 
 
-def test_categories_are_of_the_training_part_sorted_and_others_are_minus_one(
+def test_categories_are_of_the_training_set_sorted_and_others_are_minus_one(
     tmp_path: Path,
 ) -> None:
     lines = [*small(STORE_FORMAT="AAA"), line(STORE_FORMAT="BBB", **{LABEL: "XX"})]
@@ -175,7 +175,7 @@ def test_text_ids_come_through_letter_by_letter(tmp_path: Path) -> None:
 
 def test_the_smallest_input_works(tmp_path: Path) -> None:
     required = ["BASKET_ID", "PROD_CODE", "SPEND", "QUANTITY", LABEL]
-    write_csv(tmp_path / "a.csv", [{name: one[name] for name in required} for one in small()])
+    write_csv(tmp_path / "a.csv", [{name: item[name] for name in required} for item in small()])
     with pytest.raises(ConfigError, match="'time' needs two weeks"):
         run(tmp_path / "a.csv", tmp_path / "by_time", TWO_FOLDS)
     stratified = Config.model_validate(
@@ -201,7 +201,7 @@ def test_the_data_hash_follows_names_and_contents(tmp_path: Path) -> None:
 
 
 def test_nothing_to_learn_from(tmp_path: Path) -> None:
-    write_csv(tmp_path / "a.csv", [one | {LABEL: "LA"} for one in small()])
+    write_csv(tmp_path / "a.csv", [item | {LABEL: "LA"} for item in small()])
     with pytest.raises(InputError, match="All baskets are High"):
         run(tmp_path / "a.csv", tmp_path / "out", TWO_FOLDS)
 

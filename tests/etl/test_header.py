@@ -35,7 +35,7 @@ def test_finds_the_separator(separator: str) -> None:
     assert header.names == NAMES
 
 
-def test_a_quoted_name_may_hold_another_separator() -> None:
+def test_a_quoted_name_may_contain_another_separator() -> None:
     header = parse_header('BASKET_ID;"note, one;two";SPEND')
     assert header.separator == ";"
     assert header.names == ("BASKET_ID", "NOTE, ONE;TWO", "SPEND")
@@ -93,12 +93,12 @@ def test_all_columns_are_fine(table: Source) -> None:
 
 @pytest.mark.parametrize("missing", REQUIRED)
 def test_a_missing_column_is_named_with_what_was_found(table: Source, missing: str) -> None:
-    found = [name for name in (*REQUIRED, "PRICE") if name != missing]
+    results = [name for name in (*REQUIRED, "PRICE") if name != missing]
     with pytest.raises(InputError) as caught:
-        check_columns(table.name, found, labelled=True)
+        check_columns(table.name, results, labelled=True)
     assert "'week.csv'" in caught.value.headline
     assert f"lacks the required column {missing}. Found: " in caught.value.headline
-    assert ", ".join(found) in caught.value.headline
+    assert ", ".join(results) in caught.value.headline
 
 
 def test_several_missing_columns_are_named_at_once(table: Source) -> None:
@@ -119,7 +119,7 @@ def test_the_same_column_twice(table: Source) -> None:
     names = parse_header(",".join([*REQUIRED, "spend"])).names
     with pytest.raises(InputError, match="has the column SPEND more than once") as caught:
         check_columns(table.name, names, labelled=True)
-    assert "without regard to case" in caught.value.hint
+    assert "case-insensitive" in caught.value.hint
 
 
 def test_the_other_set_is_named_with_the_one_to_get(table: Source) -> None:

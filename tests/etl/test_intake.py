@@ -8,7 +8,7 @@ import basketwise.etl.reading as reading
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.chunks import weeks
-from tests.etl.running import rules, take_in
+from tests.etl.running import rules, run_intake
 from tests.raw_lines import LABEL, Line, line, write_csv
 
 ONE = [line(PROD_CODE=f"PRD{number}") for number in range(3)]
@@ -17,7 +17,7 @@ LATER = [line(BASKET_ID="994100100000003", SHOP_WEEK="200608")]
 
 
 def without(lines: list[Line], *names: str) -> list[Line]:
-    return [{k: v for k, v in one.items() if k not in names} for one in lines]
+    return [{k: v for k, v in line.items() if k not in names} for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -33,42 +33,44 @@ def without(lines: list[Line], *names: str) -> list[Line]:
 def test_the_cut_into_files_does_not_matter(tmp_path: Path, files: dict[str, list[Line]]) -> None:
     for name, lines in files.items():
         write_csv(tmp_path / "raw" / f"{name}.csv", lines)
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
     assert [week for week, _ in weeks(tmp_path / "out" / "silver")] == [200607, 200608]
-    assert taken.accepted["BASKET_ID"].to_list() == [
+    assert result.accepted["BASKET_ID"].to_list() == [
         *[994100100000001] * 3,
         *[994100100000002] * 2,
         994100100000003,
     ]
-    assert taken.accepted.sort("BASKET_ID", "PROD_CODE")["PROD_CODE"].to_list() == [
+    assert result.accepted.sort("BASKET_ID", "PROD_CODE")["PROD_CODE"].to_list() == [
         *["PRD0", "PRD1", "PRD2"],
         *["PRD1", "PRD2"],
         "PRD1",
     ]
-    assert taken.reasons == {}
-    assert taken.survey.baskets["lines"].to_list() == [3, 2, 1]
-    assert [record.name for record in taken.intake.files] == [f"{name}.csv" for name in files]
-    assert [record.lines for record in taken.intake.files] == [len(x) for x in files.values()]
+    assert result.reasons == {}
+    assert result.survey.baskets["lines"].to_list() == [3, 2, 1]
+    assert [record.name for record in result.intake.files] == [f"{name}.csv" for name in files]
+    assert [record.lines for record in result.intake.files] == [len(x) for x in files.values()]
 
 
 def test_a_files_record_has_its_digest_and_size(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "raw" / "a.csv", ONE)
-    (record,) = take_in(tmp_path / "raw", tmp_path / "out").intake.files
+    (record,) = run_intake(tmp_path / "raw", tmp_path / "out").intake.files
     assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert record.bytes == path.stat().st_size
 
 
-def test_refused_lines_lie_on_disk_with_source_row_and_reason(tmp_path: Path) -> None:
+def test_refused_lines_are_stored_with_source_row_and_reason(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", [*ONE, line(SPEND="free"), line(PROD_CODE="")])
     write_csv(tmp_path / "raw" / "b.csv", [line(QUANTITY="0"), *TWO])
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
-    found = taken.rejected.select("source", "row", "reason", "PROD_CODE").sort("source", "row")
-    assert found.rows() == [
+    intake_result = run_intake(tmp_path / "raw", tmp_path / "out")
+    result = intake_result.rejected.select("source", "row", "reason", "PROD_CODE").sort(
+        "source", "row"
+    )
+    assert result.rows() == [
         ("a.csv", 4, "spend_not_a_number", "PRD1"),
         ("a.csv", 5, "missing_prod_code", None),
         ("b.csv", 1, "quantity_not_positive", "PRD1"),
     ]
-    assert taken.reasons == {
+    assert intake_result.reasons == {
         "spend_not_a_number": 1,
         "missing_prod_code": 1,
         "quantity_not_positive": 1,
@@ -83,8 +85,8 @@ def test_rows_are_counted_through_all_batches(
     lines = [line(PROD_CODE=f"PRD{number}") for number in range(40)]
     lines[33] = line(SPEND="")
     write_csv(tmp_path / "raw" / "a.csv", [*lines, lines[2]])
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
-    assert taken.rejected.select("row", "reason").sort("row").rows() == [
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
+    assert result.rejected.select("row", "reason").sort("row").rows() == [
         (34, "missing_spend"),
         (41, "duplicate_line"),
     ]
@@ -94,9 +96,9 @@ def test_duplicates_within_a_file_and_across_files(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", [*ONE, ONE[1]])
     # 1.5 and 1.50 are the same spend; 1.51 is not.
     write_csv(tmp_path / "raw" / "b.csv", [ONE[0] | {"SPEND": "1.5"}, ONE[0] | {"SPEND": "1.51"}])
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
-    assert sorted(taken.accepted["SPEND"]) == [1.5, 1.5, 1.5, 1.51]
-    assert taken.rejected.select("source", "row", "reason").sort("source").rows() == [
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
+    assert sorted(result.accepted["SPEND"]) == [1.5, 1.5, 1.5, 1.51]
+    assert result.rejected.select("source", "row", "reason").sort("source").rows() == [
         ("a.csv", 4, "duplicate_line"),
         ("b.csv", 1, "duplicate_line"),
     ]
@@ -104,70 +106,70 @@ def test_duplicates_within_a_file_and_across_files(tmp_path: Path) -> None:
 
 def test_duplicates_may_be_kept(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", [*ONE, ONE[1]])
-    taken = take_in(tmp_path / "raw", tmp_path / "out", rules(keep=True))
-    assert taken.accepted.height == 4
-    assert taken.reasons == {}
+    result = run_intake(tmp_path / "raw", tmp_path / "out", rules(keep=True))
+    assert result.accepted.height == 4
+    assert result.reasons == {}
 
 
-def test_the_same_file_twice_counts_once_and_is_told(tmp_path: Path) -> None:
+def test_the_same_file_twice_counts_once_and_is_reported(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_csv(tmp_path / "raw" / f"{name}.csv", ONE + TWO)
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
-    assert taken.accepted.height == 5
-    assert taken.reasons == {"duplicate_line": 5}
-    assert set(taken.rejected["source"]) == {"b.csv"}
-    assert taken.intake.warnings() == ["b.csv has the same content as a.csv"]
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
+    assert result.accepted.height == 5
+    assert result.reasons == {"duplicate_line": 5}
+    assert set(result.rejected["source"]) == {"b.csv"}
+    assert result.intake.warnings() == ["b.csv has the same content as a.csv"]
 
 
 def test_a_basket_with_two_labels_is_refused_whole(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", ONE + TWO)
     write_csv(tmp_path / "raw" / "b.csv", [line(PROD_CODE="PRD9", **{LABEL: "UM"})])
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
-    assert taken.reasons == {"basket_labels_disagree": 4}
-    assert set(taken.accepted["BASKET_ID"]) == {994100100000002}
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
+    assert result.reasons == {"basket_labels_disagree": 4}
+    assert set(result.accepted["BASKET_ID"]) == {994100100000002}
 
 
 def test_two_spellings_of_one_label_agree(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", [*ONE, line(PROD_CODE="PRD9", **{LABEL: "medium"})])
-    assert take_in(tmp_path / "raw", tmp_path / "out").reasons == {}
+    assert run_intake(tmp_path / "raw", tmp_path / "out").reasons == {}
 
 
 def test_a_basket_in_two_weeks_is_refused_whole(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", [*ONE, *LATER, ONE[0] | {"SHOP_WEEK": "200608"}])
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
-    assert taken.reasons == {"basket_in_two_weeks": 4}
-    assert set(taken.accepted["BASKET_ID"]) == {994100100000003}
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
+    assert result.reasons == {"basket_in_two_weeks": 4}
+    assert set(result.accepted["BASKET_ID"]) == {994100100000003}
 
 
 def test_a_refused_line_does_not_make_its_basket_contradict_itself(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", [*ONE, line(SPEND="", **{LABEL: "UM"})])
-    assert take_in(tmp_path / "raw", tmp_path / "out").reasons == {"missing_spend": 1}
+    assert run_intake(tmp_path / "raw", tmp_path / "out").reasons == {"missing_spend": 1}
 
 
 def test_text_ids_keep_their_zeros(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", [line(BASKET_ID="7"), line(BASKET_ID="8")])
     write_csv(tmp_path / "raw" / "b.csv", [line(BASKET_ID="007", SHOP_WEEK="200608")])
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
-    assert taken.accepted["BASKET_ID"].to_list() == ["7", "8", "007"]
-    assert taken.survey.baskets["BASKET_ID"].to_list() == ["007", "7", "8"]
-    assert taken.reasons == {}
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
+    assert result.accepted["BASKET_ID"].to_list() == ["7", "8", "007"]
+    assert result.survey.baskets["BASKET_ID"].to_list() == ["007", "7", "8"]
+    assert result.reasons == {}
 
 
 def test_fifteen_digits_are_kept_as_integers_whatever_the_format(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", ONE)
     table = pl.DataFrame(TWO).with_columns(pl.col("BASKET_ID").cast(pl.Int64))
     table.write_parquet(tmp_path / "raw" / "b.parquet")
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
-    assert taken.accepted.schema["BASKET_ID"] == pl.Int64
-    assert taken.survey.baskets["BASKET_ID"].to_list() == [994100100000001, 994100100000002]
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
+    assert result.accepted.schema["BASKET_ID"] == pl.Int64
+    assert result.survey.baskets["BASKET_ID"].to_list() == [994100100000001, 994100100000002]
 
 
 def test_files_without_weeks_share_a_partition(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", without(ONE, "SHOP_WEEK"))
     write_csv(tmp_path / "raw" / "b.csv", LATER)
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
     assert [week for week, _ in weeks(tmp_path / "out" / "silver")] == [0, 200608]
-    (warning,) = taken.intake.warnings()
+    (warning,) = result.intake.warnings()
     assert "no column SHOP_WEEK" in warning
 
 
@@ -175,30 +177,30 @@ def test_the_calendar_beside_the_lines_is_passed_over(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", ONE)
     calendar = {"shop_week": "200607", "date_from": "20060410", "date_to": "20060416"}
     write_csv(tmp_path / "raw" / "time.csv", [calendar])
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
-    assert [record.lines for record in taken.intake.files] == [3, 0]
-    assert taken.accepted.height == 3
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
+    assert [record.lines for record in result.intake.files] == [3, 0]
+    assert result.accepted.height == 3
 
 
 def test_lines_to_predict_need_no_label(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", without(ONE, LABEL))
-    taken = take_in(tmp_path / "raw", tmp_path / "out", rules(labelled=False))
-    assert taken.accepted[LABEL].to_list() == [None] * 3
+    result = run_intake(tmp_path / "raw", tmp_path / "out", rules(labelled=False))
+    assert result.accepted[LABEL].to_list() == [None] * 3
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         ([line(SPEND=""), line(SPEND="x"), line(SPEND="")], "3 lines .* 2 missing_spend, 1 spend_"),
         ([line(), line(**{LABEL: "UM"})], "2 lines .* 2 basket_labels_disagree"),
     ],
 )
-def test_when_nothing_is_left_the_reasons_are_told(
-    tmp_path: Path, lines: list[Line], told: str
+def test_when_nothing_is_left_the_reasons_are_reported(
+    tmp_path: Path, lines: list[Line], message: str
 ) -> None:
     write_csv(tmp_path / "raw" / "a.csv", lines)
-    with pytest.raises(InputError, match=f"None of the {told}"):
-        take_in(tmp_path / "raw", tmp_path / "out")
+    with pytest.raises(InputError, match=f"None of the {message}"):
+        run_intake(tmp_path / "raw", tmp_path / "out")
 
 
 def test_a_file_that_cannot_be_read_stops_the_intake(tmp_path: Path) -> None:
@@ -206,7 +208,7 @@ def test_a_file_that_cannot_be_read_stops_the_intake(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "b.csv", [line(BASKET_ID="9.94E+14")])
     write_csv(tmp_path / "raw" / "c.csv", TWO)
     with pytest.raises(InputError, match=r"'b\.csv' has the BASKET_ID '9\.94E\+14'"):
-        take_in(tmp_path / "raw", tmp_path / "out")
+        run_intake(tmp_path / "raw", tmp_path / "out")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -216,10 +218,10 @@ def test_a_retailers_own_column_names(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "raw").mkdir()
     path = tmp_path / "raw" / f"a{suffix}"
     lines.write_csv(path) if suffix == ".csv" else lines.write_parquet(path)
-    taken = take_in(tmp_path / "raw", tmp_path / "out", data=DataConfig(columns=own))
+    result = run_intake(tmp_path / "raw", tmp_path / "out", data=DataConfig(columns=own))
     write_csv(tmp_path / "ours" / "a.csv", ONE)
-    expected = take_in(tmp_path / "ours", tmp_path / "expected")
-    assert taken.accepted.drop("source").equals(expected.accepted.drop("source"))
+    expected = run_intake(tmp_path / "ours", tmp_path / "expected")
+    assert result.accepted.drop("source").equals(expected.accepted.drop("source"))
 
 
 def test_a_table_without_lines_is_named_among_others_and_refused_alone(tmp_path: Path) -> None:
@@ -227,8 +229,8 @@ def test_a_table_without_lines_is_named_among_others_and_refused_alone(tmp_path:
     write_csv(raw / "a.csv", [line()])
     header = (raw / "a.csv").read_text().splitlines()[0]
     (raw / "b.csv").write_text(header)
-    intake = take_in(raw, tmp_path / "out").intake
+    intake = run_intake(raw, tmp_path / "out").intake
     assert intake.warnings() == ["b.csv: no lines"]
     (raw / "a.csv").unlink()
     with pytest.raises(InputError, match=r"There are no lines in 'b\.csv'"):
-        take_in(raw, tmp_path / "other")
+        run_intake(raw, tmp_path / "other")

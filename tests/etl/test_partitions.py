@@ -9,7 +9,7 @@ from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cleaning import DISAGREE, contradictions
 from basketwise.etl.survey import LABELS
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
-from tests.etl.running import take_in
+from tests.etl.running import run_intake
 from tests.raw_lines import line, write_csv
 
 
@@ -22,7 +22,7 @@ def baskets(*rows: tuple[str, int, str | None, bool]) -> pl.DataFrame:
 
 
 def test_baskets_that_contradict_themselves() -> None:
-    found = contradictions(
+    result = contradictions(
         baskets(
             ("fine", 1, "Low", False),
             ("fine, in two files", 1, "Low", False),
@@ -40,7 +40,7 @@ def test_baskets_that_contradict_themselves() -> None:
             ("unlabelled, weeks", 2, None, False),
         )
     )
-    assert dict(found.iter_rows()) == {
+    assert dict(result.iter_rows()) == {
         "both": "basket_labels_disagree",
         "labels": "basket_labels_disagree",
         "labels, in two files": "basket_labels_disagree",
@@ -58,7 +58,7 @@ def silver(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(lines)
         ]
         write_csv(root / "raw" / f"{week}.csv", named)
-    take_in(root / "raw", root / "out")
+    run_intake(root / "raw", root / "out")
     return root / "out" / "silver"
 
 

@@ -168,7 +168,7 @@ def test_where_no_line_has_a_usable_week_cleaning_has_the_word(tmp_path: Path) -
     assert refusal(tmp_path) == PASSES
 
 
-def test_the_calendar_holds_no_lines_and_so_no_weeks(tmp_path: Path) -> None:
+def test_the_calendar_contains_no_lines_and_so_no_weeks(tmp_path: Path) -> None:
     (tmp_path / "time.csv").write_text("shop_week,date_from,date_to\n200607,1,2\n200608,3,4\n")
     assert refusal(tmp_path) == PASSES
     assert refusal(tmp_path, "customer") == PASSES
@@ -178,10 +178,10 @@ def test_the_calendar_holds_no_lines_and_so_no_weeks(tmp_path: Path) -> None:
 
 
 def test_separators_inside_of_quotes(tmp_path: Path) -> None:
-    told = [line(SHOP_WEEK="200607", PROD_CODE='a "1,2", 3,4' * n) for n in range(1, 9)]
-    write_csv(tmp_path / "a.csv", told)
+    tricky = [line(SHOP_WEEK="200607", PROD_CODE='a "1,2", 3,4' * n) for n in range(1, 9)]
+    write_csv(tmp_path / "a.csv", tricky)
     assert refusal(tmp_path) == ONE_WEEK
-    write_csv(tmp_path / "a.csv", [*told, *weeks("200608")])
+    write_csv(tmp_path / "a.csv", [*tricky, *weeks("200608")])
     assert refusal(tmp_path) == PASSES
 
 
@@ -247,14 +247,14 @@ UNREADABLE: list[Callable[[Path], None]] = [
 ]
 
 
-@pytest.mark.parametrize("spoil", UNREADABLE)
+@pytest.mark.parametrize("corrupt", UNREADABLE)
 def test_what_cannot_be_read_is_left_to_the_reader(
-    spoil: Callable[[Path], None], tmp_path: Path
+    corrupt: Callable[[Path], None], tmp_path: Path
 ) -> None:
     raw, scratch = tmp_path / "raw", tmp_path / "scratch"
     raw.mkdir()
     scratch.mkdir()
-    spoil(raw)
+    corrupt(raw)
 
     assert refusal(raw, "time") == PASSES
     with pytest.raises(InputError):

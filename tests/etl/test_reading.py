@@ -265,15 +265,15 @@ def test_a_broken_gzip(tmp_path: Path, damage: str) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"'a\.csv\.gz' is a broken gzip") as caught:
         read(path)
-    assert "nothing of it was used" in caught.value.hint
+    assert "none of it was used" in caught.value.hint
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-@pytest.mark.parametrize("place", [0.02, 0.5])
-def test_a_broken_zip_member(tmp_path: Path, encoding: str, place: float) -> None:
+@pytest.mark.parametrize("position", [0.02, 0.5])
+def test_a_broken_zip_member(tmp_path: Path, encoding: str, position: float) -> None:
     path = as_zip(tmp_path / "a")
     content = bytearray(path.read_bytes())
-    start = 50 + int(place * len(content))
+    start = 50 + int(position * len(content))
     content[start : start + 8] = b"\xff" * 8
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"'a\.zip/deep/lines\.csv' is a broken zip"):
@@ -318,7 +318,7 @@ def test_the_calendar_gives_no_lines(tmp_path: Path) -> None:
 
 def test_the_label_may_be_absent_from_lines_to_predict(tmp_path: Path) -> None:
     unlabelled = [
-        {k: v for k, v in one.items() if k != "BASKET_PRICE_SENSITIVITY"} for one in LINES
+        {k: v for k, v in item.items() if k != "BASKET_PRICE_SENSITIVITY"} for item in LINES
     ]
     for path in (
         write_csv(tmp_path / "a.csv", unlabelled),

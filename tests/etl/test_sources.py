@@ -37,10 +37,10 @@ def test_a_file(tmp_path: Path) -> None:
 
 def test_a_folder_gives_its_readable_files_by_name(tmp_path: Path) -> None:
     touch(tmp_path, "b.csv", "a.CSV.GZ", "c.parquet", "README.txt", ".hidden.csv", "deeper/d.csv")
-    found = discover(str(tmp_path))
-    assert [source.name for source in found] == ["a.CSV.GZ", "b.csv", "c.parquet"]
-    assert [source.is_gzip for source in found] == [True, False, False]
-    assert [source.is_parquet for source in found] == [False, False, True]
+    sources = discover(str(tmp_path))
+    assert [source.name for source in sources] == ["a.CSV.GZ", "b.csv", "c.parquet"]
+    assert [source.is_gzip for source in sources] == [True, False, False]
+    assert [source.is_parquet for source in sources] == [False, False, True]
 
 
 def test_a_glob(tmp_path: Path) -> None:
@@ -64,9 +64,9 @@ def test_the_csvs_in_a_zip(tmp_path: Path) -> None:
             "__MACOSX/deep/._b.csv": b"-",
         },
     )
-    found = discover(str(path))
-    assert [source.name for source in found] == ["all.zip/a.csv", "all.zip/deep/b.csv"]
-    with open_bytes(found[1]) as stream:
+    sources = discover(str(path))
+    assert [source.name for source in sources] == ["all.zip/a.csv", "all.zip/deep/b.csv"]
+    with open_bytes(sources[1]) as stream:
         assert stream.read() == b"second"
 
 
@@ -83,7 +83,7 @@ def test_opens_packed_and_plain_files(tmp_path: Path) -> None:
 def test_unknown_format_names_the_file_and_what_is_allowed(tmp_path: Path) -> None:
     touch(tmp_path, "lines.xlsx")
     for data in (tmp_path / "lines.xlsx", tmp_path / "*.xlsx"):
-        with pytest.raises(InputError, match=r"'lines\.xlsx' is not of a format") as caught:
+        with pytest.raises(InputError, match=r"'lines\.xlsx' has an unsupported format") as caught:
             discover(str(data))
         assert ".csv, .csv.gz, .zip, .parquet" in caught.value.hint
 

@@ -130,8 +130,8 @@ def test_folds_do_not_depend_on_which_class_a_basket_is(strategy: str) -> None:
     swapped = table.with_columns(
         pl.col(LABEL).cast(pl.String).replace_strict(swap).cast(pl.Categorical)
     )
-    one, other = (split(given, strategy=strategy)[FOLD] for given in (table, swapped))
-    assert one.equals(other)
+    first, other = (split(given, strategy=strategy)[FOLD] for given in (table, swapped))
+    assert first.equals(other)
 
 
 def test_folds_do_not_follow_labels() -> None:
@@ -153,19 +153,19 @@ def test_the_seed_decides(strategy: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "settings", "error", "told"),
+    ("table", "settings", "error", "message"),
     [
         (
             baskets(weeks=1),
             {},
             ConfigError,
-            r"'time' needs two weeks, the data contains 1 week: 200607 \(column SHOP_WEEK\)",
+            r"'time' needs two weeks; the data contains only 200607 \(column SHOP_WEEK\)",
         ),
         (
             baskets(weeks=1).with_columns(pl.lit(NO_WEEK, pl.Int32).alias("SHOP_WEEK")),
             {},
             ConfigError,
-            r"'time' needs two weeks, the data contains no week \(column SHOP_WEEK is absent\)",
+            r"'time' needs two weeks; the data contains none \(column SHOP_WEEK is missing\)",
         ),
         (
             baskets(weeks=2),
@@ -177,14 +177,14 @@ def test_the_seed_decides(strategy: str) -> None:
             baskets(customers=None),
             {"strategy": "customer"},
             ConfigError,
-            "needs customer codes; the column CUST_CODE is absent or empty",
+            "needs customer codes; the column CUST_CODE is missing or empty",
         ),
         (baskets(labels=["Low"] * 400), {}, InputError, "All baskets are Low"),
         (
             baskets(labels=[UNCLASSIFIED] * 400),
             {},
             InputError,
-            "No basket carries one of the classes Low, Medium, High",
+            "No basket has one of the classes Low, Medium, High",
         ),
         (
             baskets(labels=["Low", "Medium"] * 200),
@@ -206,15 +206,15 @@ def test_the_seed_decides(strategy: str) -> None:
         ),
     ],
 )
-def test_what_the_data_does_not_allow_is_told(
-    table: pl.DataFrame, settings: dict[str, Any], error: type[BasketwiseError], told: str
+def test_what_the_data_does_not_allow_is_reported(
+    table: pl.DataFrame, settings: dict[str, Any], error: type[BasketwiseError], message: str
 ) -> None:
-    with pytest.raises(error, match=told) as caught:
+    with pytest.raises(error, match=message) as caught:
         split(table, **settings)
     assert caught.value.hint
 
 
-def test_a_class_that_is_not_in_test_is_told() -> None:
+def test_a_class_that_is_not_in_test_is_reported() -> None:
     table = baskets(weeks=3)
     last = pl.col("SHOP_WEEK") == 200_609
     table = table.with_columns(
@@ -229,7 +229,7 @@ def test_a_class_that_is_not_in_test_is_told() -> None:
     assert "stratified" in caught.value.hint
 
 
-def test_a_class_that_lies_in_one_fold_is_told() -> None:
+def test_a_class_that_is_in_one_fold_is_reported() -> None:
     table = baskets(40, weeks=4)
     folds = split(table, folds=2)[FOLD]
     fold_of = dict(zip(table["BASKET_ID"], folds, strict=True))

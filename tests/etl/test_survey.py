@@ -99,7 +99,7 @@ def test_a_basket_whose_lines_carry_two_labels_is_marked() -> None:
     assert survey.baskets["disagree"].to_list() == [True, False, False]
 
 
-def test_weeks_are_brought_together_in_order_of_ids() -> None:
+def test_weeks_are_joined_in_order_of_ids() -> None:
     survey = merge([survey_week(WEEK), survey_week(NEXT_WEEK)])
     assert survey.baskets["BASKET_ID"].to_list() == [0, 1, 2]
     assert survey.baskets["SHOP_WEEK"].to_list() == [200608, 200607, 200607]

@@ -7,7 +7,7 @@ from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, write_gold
 from basketwise.features.product_index.table import CLASS, SCORES
 from basketwise.features.recipe import Recipe, features
 from basketwise.schema import FOLD
-from tests.etl.running import folders, quiet, take_in
+from tests.etl.running import folders, quiet, run_intake
 from tests.features.computing import PRODUCT_FEATURES, scored_by
 from tests.raw_lines import LABEL, line, write_csv
 
@@ -73,9 +73,9 @@ def test_a_basket_meets_the_index_of_its_own_fold(tmp_path: Path) -> None:
             line(BASKET_ID="5", PROD_CODE="A", SHOP_WEEK="200608", **{LABEL: "LA"}),
         ],
     )
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
+    result = run_intake(tmp_path / "raw", tmp_path / "out")
     _, gold, scratch = folders(tmp_path / "gold")
-    baskets = taken.survey.baskets.with_columns(pl.Series(FOLD, [0, 1, 1, 0, -1], dtype=pl.Int8))
+    baskets = result.survey.baskets.with_columns(pl.Series(FOLD, [0, 1, 1, 0, -1], dtype=pl.Int8))
     written = write_gold(
         tmp_path / "out" / "silver",
         gold,

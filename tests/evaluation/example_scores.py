@@ -73,7 +73,7 @@ def leaderboard() -> list[LeaderboardRow]:
         _row("decision_tree", both, 0.0312, 0.0330, reach=0.0041, seconds=0.64),
         _reference("random_forest", index, 0.0006, 0.0004, kind="ablation", without="basket"),
         _reference("random_forest", columns, 0.3260, 0.4859, kind="ablation", without="product"),
-        _reference("logistic", index, 0.0121, 0.0129, kind="rung", without=None),
+        _reference("logistic", index, 0.0121, 0.0129, kind="simpler", without=None),
         {
             **_row("majority class", [], ACCURACY - BASELINE, 0.6661, reach=0.0093, seconds=0),
             "kind": "baseline",
@@ -127,7 +127,7 @@ def _reference(
     accuracy_lead: float,
     f1_lead: float,
     *,
-    kind: Literal["ablation", "rung"],
+    kind: Literal["ablation", "simpler"],
     without: str | None,
 ) -> LeaderboardRow:
     """Return a row that is fitted once and not cross-validated."""
@@ -153,15 +153,15 @@ def calibration() -> Calibration:
 
 
 def _reliability(
-    found: list[tuple[int, int]], *, surest: float, log_loss: float, brier: float
+    result: list[tuple[int, int]], *, surest: float, log_loss: float, brier: float
 ) -> Reliability:
     """Return ten bins from 0.3 on, from baskets and how many are right; the last has the rest."""
-    rest = (TEST_BASKETS - sum(n for n, _ in found), RIGHT - sum(right for _, right in found))
+    rest = (TEST_BASKETS - sum(n for n, _ in result), RIGHT - sum(right for _, right in result))
     edges = [round(0.3 + 0.07 * k, 2) for k in range(11)]
     bins: list[Bin] = [
         {"low": 0.0, "high": edges[0], "baskets": 0, "confidence": None, "accuracy": None}
     ]
-    for (low, high), (baskets, right) in zip(pairwise(edges), [*found, rest], strict=True):
+    for (low, high), (baskets, right) in zip(pairwise(edges), [*result, rest], strict=True):
         confidence = low + 0.54 * (high - low) if high < 1 else surest
         bins.append(
             {
@@ -173,9 +173,9 @@ def _reliability(
             }
         )
     distances = [
-        one["baskets"] * abs(one["accuracy"] - one["confidence"])
-        for one in bins
-        if one["accuracy"] is not None and one["confidence"] is not None
+        row["baskets"] * abs(row["accuracy"] - row["confidence"])
+        for row in bins
+        if row["accuracy"] is not None and row["confidence"] is not None
     ]
     return {
         "log_loss": log_loss,

@@ -50,14 +50,14 @@ def drawn_by_customer(
     return parts, rng.random(parts.size) < own - worse * (parts == 0), customers
 
 
-def fallen(found: Differences, confidence: float = 0.9) -> NDArray[np.bool_]:
-    large = found.customers >= LEAST
-    return holm(np.where(large, found.p_worse, 1), 1 - confidence)
+def fallen(result: Differences, confidence: float = 0.9) -> NDArray[np.bool_]:
+    large = result.customers >= LEAST
+    return holm(np.where(large, result.p_worse, 1), 1 - confidence)
 
 
 def test_the_interval_is_that_of_resampling_customers() -> None:
     parts, right, customers = drawn_by_customer(3, accuracy=0.8)
-    found = compared(parts, right, customers)
+    result = compared(parts, right, customers)
     rng = np.random.default_rng(5)
     size = int(customers.max()) + 1
     resampled = []
@@ -66,10 +66,10 @@ def test_the_interval_is_that_of_resampling_customers() -> None:
         of_part = np.bincount(parts, weight * right) / np.bincount(parts, weight)
         resampled.append(of_part - weight @ right / weight.sum())
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
-    np.testing.assert_allclose(found.low, low, atol=0.12 * (high - low).max())
-    np.testing.assert_allclose(found.high, high, atol=0.12 * (high - low).max())
+    np.testing.assert_allclose(result.low, low, atol=0.12 * (high - low).max())
+    np.testing.assert_allclose(result.high, high, atol=0.12 * (high - low).max())
     alone = compared(parts, right)
-    assert np.all(alone.high - alone.low < 0.7 * (found.high - found.low))
+    assert np.all(alone.high - alone.low < 0.7 * (result.high - result.low))
 
 
 @pytest.mark.parametrize("accuracy", [0.5, 0.9, 0.99])
@@ -90,27 +90,27 @@ def test_equal_parts_of_customers_are_rarely_called_worse(accuracy: float) -> No
 def test_the_interval_covers_no_difference_about_as_often_as_it_says() -> None:
     covered = []
     for seed in range(200):
-        found = compared(*drawn_by_customer(seed, accuracy=0.8), confidence=0.9)
-        covered += ((found.low <= 0) & (found.high >= 0)).tolist()
+        result = compared(*drawn_by_customer(seed, accuracy=0.8), confidence=0.9)
+        covered += ((result.low <= 0) & (result.high >= 0)).tolist()
     assert 0.86 < np.mean(covered) < 0.94
 
 
-def test_a_weak_part_is_found_and_no_other() -> None:
+def test_a_weak_slice_is_found_and_no_other() -> None:
     runs = [fallen(compared(*drawn(seed, accuracy=0.95, worse=0.1))) for seed in range(50)]
     weak, *others = np.mean(runs, axis=0)
     assert weak > 0.95
     assert max(others) < 0.1
 
 
-def test_a_weak_part_of_customers_is_found() -> None:
+def test_a_weak_slice_of_customers_is_found() -> None:
     cases = [drawn_by_customer(seed, accuracy=0.9, worse=0.2) for seed in range(50)]
     assert np.mean([fallen(compared(*case))[0] for case in cases]) > 0.9
 
 
 def test_one_error_among_forty_does_not_stand_out_from_a_near_perfect_whole() -> None:
-    found = compared(*first_wrong((1, 40), (4, 49_960)))
-    assert found.p_worse[0] > 0.1
-    assert found.high[0] > 0
+    result = compared(*first_wrong((1, 40), (4, 49_960)))
+    assert result.p_worse[0] > 0.1
+    assert result.high[0] > 0
     # Four hardly do: here the exact p-value would be far smaller, and the larger one counts.
     assert 0.01 < compared(*first_wrong((4, 40), (4, 49_960))).p_worse[0] < 0.05
     # Ten do.
@@ -119,8 +119,8 @@ def test_one_error_among_forty_does_not_stand_out_from_a_near_perfect_whole() ->
 
 def test_with_few_right_baskets_the_p_value_is_fishers() -> None:
     parts, right = first_wrong((35, 35), (900, 1_000))
-    found = compared(parts, right)
-    assert found.p_worse[0] == pytest.approx(hypergeom.sf(34, 1_035, 935, 35))
+    result = compared(parts, right)
+    assert result.p_worse[0] == pytest.approx(hypergeom.sf(34, 1_035, 935, 35))
 
 
 def test_errors_of_one_customer_count_as_one() -> None:
@@ -138,22 +138,22 @@ def test_customers_who_agree_are_worth_one_basket_each() -> None:
     assert compared(parts, right, customers).p_worse[0] == pytest.approx(0.9**30, rel=0.5)
 
 
-def test_a_part_without_an_error_is_not_certain() -> None:
+def test_a_slice_without_an_error_is_not_certain() -> None:
     parts, right = first_wrong((0, 20), (100, 980))
-    found = compared(parts, right)
+    result = compared(parts, right)
     # One in forty samples of 20 baskets has no error although 17 in 100 are wrong.
     lowest = 0.025 ** (1 / 20)
-    assert found.low[0] == pytest.approx(0.98 * (lowest - 880 / 980))
-    assert found.high[0] == pytest.approx(0.1)
+    assert result.low[0] == pytest.approx(0.98 * (lowest - 880 / 980))
+    assert result.high[0] == pytest.approx(0.1)
     # Of two customers, that says still less.
-    assert compared(parts, right, np.arange(1_000) // 10).low[0] < found.low[0] - 0.3
+    assert compared(parts, right, np.arange(1_000) // 10).low[0] < result.low[0] - 0.3
 
 
 def test_where_nobody_is_wrong_a_customer_counts_as_one_basket() -> None:
     parts, right = first_wrong((0, 100), (0, 900))
-    found = compared(parts, right, np.arange(1_000) // 5)
-    assert found.low[0] == pytest.approx(0.9 * (0.025 ** (1 / 20) - 1))
-    assert found.high.tolist() == [0, 0]
+    result = compared(parts, right, np.arange(1_000) // 5)
+    assert result.low[0] == pytest.approx(0.9 * (0.025 ** (1 / 20) - 1))
+    assert result.high.tolist() == [0, 0]
 
 
 def test_customers_of_equal_weight() -> None:
@@ -175,27 +175,27 @@ def test_differences_are_possible_and_add_up_to_none(
     baskets: list[tuple[int, bool, int]], confidence: float
 ) -> None:
     parts, right, customers = (np.array(column) for column in zip(*baskets, strict=True))
-    found = compared(parts, right, customers, confidence)
-    assert found.baskets.sum() == len(baskets)
-    assert found.baskets @ found.estimate == pytest.approx(0, abs=1e-9)
+    result = compared(parts, right, customers, confidence)
+    assert result.baskets.sum() == len(baskets)
+    assert result.baskets @ result.estimate == pytest.approx(0, abs=1e-9)
     whole = right.mean()
-    for values in (found.low, found.estimate, found.high):
+    for values in (result.low, result.estimate, result.high):
         assert np.all((values >= -whole - 1e-12) & (values <= 1 - whole + 1e-12))
-    assert np.all((found.low <= found.estimate) & (found.estimate <= found.high))
-    assert np.all((found.p_worse >= 0) & (found.p_worse <= 1))
+    assert np.all((result.low <= result.estimate) & (result.estimate <= result.high))
+    assert np.all((result.p_worse >= 0) & (result.p_worse <= 1))
     # Half the level on one side is the level of the interval: the two do not contradict each other.
-    sure = (found.p_worse < (1 - confidence) / 2) & (found.customers >= LEAST)
-    assert np.all(found.high[sure] < 0)
+    sure = (result.p_worse < (1 - confidence) / 2) & (result.customers >= LEAST)
+    assert np.all(result.high[sure] < 0)
 
 
 @given(BASKETS)
 def test_the_order_of_baskets_does_not_matter(baskets: list[tuple[int, bool, int]]) -> None:
     parts, right, customers = (np.array(column) for column in zip(*baskets, strict=True))
-    found = compared(parts, right, customers)
+    result = compared(parts, right, customers)
     mixed = np.random.default_rng(len(baskets)).permutation(len(baskets))
     again = compared(parts[mixed], right[mixed], customers[mixed])
-    np.testing.assert_array_equal(found.p_worse, again.p_worse)
-    np.testing.assert_array_equal(found.low, again.low)
+    np.testing.assert_array_equal(result.p_worse, again.p_worse)
+    np.testing.assert_array_equal(result.low, again.low)
 
 
 def test_holm_is_less_strict_than_dividing_by_the_number() -> None:
@@ -205,10 +205,10 @@ def test_holm_is_less_strict_than_dividing_by_the_number() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_holm_lies_between_dividing_by_the_number_and_no_correction(p: list[float]) -> None:
+def test_holm_is_between_dividing_by_the_number_and_no_correction(p: list[float]) -> None:
     values = np.array(p)
-    found = holm(values, 0.1)
-    assert np.all(found[values <= 0.1 / values.size])
-    assert np.all(values[found] <= 0.1)
-    if found.any() and not found.all():
-        assert values[found].max() <= values[~found].min()
+    result = holm(values, 0.1)
+    assert np.all(result[values <= 0.1 / values.size])
+    assert np.all(values[result] <= 0.1)
+    if result.any() and not result.all():
+        assert values[result].max() <= values[~result].min()

@@ -83,7 +83,7 @@ RECORD = TrainingRecord(
             groups=["product"],
             train_accuracy=0.9,
             fit_seconds=0.1,
-            kind="rung",
+            kind="simpler",
         ),
     ],
     groups=BOTH,
@@ -124,7 +124,7 @@ def test_the_leaderboard_goes_by_cross_validation_and_ends_with_the_references(
         ("decision_tree", "candidate", False),
         ("logistic", "candidate", False),
         ("xgboost", "ablation", False),
-        ("logistic", "rung", False),
+        ("logistic", "simpler", False),
         (MAJORITY, "baseline", False),
     ]
     assert rows[1]["test_accuracy"] == 1
@@ -188,7 +188,7 @@ def test_evaluation_results_have_the_keys_of_the_design(findings: Findings) -> N
         "cv_f1_mean": 0.95,
         "fit_seconds": 1.5,
     }
-    assert [row["kind"] for row in document["references"]] == ["ablation", "rung", "baseline"]
+    assert [row["kind"] for row in document["references"]] == ["ablation", "simpler", "baseline"]
     assert document["best_model"] == "xgboost"
     assert document["target_classes"] == ["Low", "Medium", "High"]
     assert document["feature_columns"] == RECORD.feature_columns
@@ -197,9 +197,9 @@ def test_evaluation_results_have_the_keys_of_the_design(findings: Findings) -> N
 
 
 def test_classification_reports_are_scikit_learns(findings: Findings) -> None:
-    found = evaluation_results(findings, leaderboard(findings), AT)["classification_reports"]
-    assert list(found) == ["logistic", "decision_tree", "xgboost"]
-    for name, report in found.items():
+    result = evaluation_results(findings, leaderboard(findings), AT)["classification_reports"]
+    assert list(result) == ["logistic", "decision_tree", "xgboost"]
+    for name, report in result.items():
         reference = classification_report(
             TRUE, ANSWERS[name], target_names=["Low", "Medium", "High"], output_dict=True
         )
@@ -249,7 +249,7 @@ def test_the_manifest_facts_repeat_the_run(sample_run: Run, findings: Findings) 
 
 
 @pytest.mark.parametrize(
-    ("strategy", "said"),
+    ("strategy", "expected"),
     [
         ("time", "Trained on weeks 200607 to 200610, tested on the 2 weeks 200611 to 200612."),
         (
@@ -259,7 +259,7 @@ def test_the_manifest_facts_repeat_the_run(sample_run: Run, findings: Findings) 
         ("stratified", "A random 20% of the baskets of each class is the test set."),
     ],
 )
-def test_the_split_is_said_in_one_sentence(sample_run: Run, strategy: str, said: str) -> None:
+def test_the_split_is_one_sentence(sample_run: Run, strategy: str, expected: str) -> None:
     split = sample_run.metadata.split.model_copy(
         update={
             "strategy": strategy,
@@ -268,7 +268,7 @@ def test_the_split_is_said_in_one_sentence(sample_run: Run, strategy: str, said:
         }
     )
     metadata: Metadata = sample_run.metadata.model_copy(update={"split": split})
-    assert split_sentence(metadata) == said
+    assert split_sentence(metadata) == expected
 
 
 def test_a_real_run_writes_the_same_keys(evaluated: Evaluated, findings: Findings) -> None:

@@ -37,7 +37,7 @@ def certain(value: float) -> Interval:
     return Interval(estimate=value, low=value, high=value)
 
 
-def ask(
+def gate_decision(
     accuracy: float = 0.998,
     macro_f1: float = 0.998,
     champion: Champion = NoChampion(),  # noqa: B008 - it is frozen
@@ -67,12 +67,12 @@ def rules(decision: Decision) -> dict[str, bool]:
 
 def test_the_history_keeps_the_two_figures_and_their_thresholds() -> None:
     expected = "Auto-approved: Accuracy=0.998 (≥0.8), F1=0.998 (≥0.7)"
-    assert ask(0.998, 0.998).description == expected
-    assert ask(0.99812, 0.99768).description == expected
+    assert gate_decision(0.998, 0.998).description == expected
+    assert gate_decision(0.99812, 0.99768).description == expected
 
 
 def test_a_threshold_itself_passes() -> None:
-    decision = ask(0.80, 0.70)
+    decision = gate_decision(0.80, 0.70)
     assert decision.approved
     assert decision.description == "Auto-approved: Accuracy=0.800 (≥0.8), F1=0.700 (≥0.7)"
 
@@ -84,7 +84,7 @@ def test_a_threshold_itself_passes() -> None:
 def test_just_below_a_threshold_fails_and_says_so(
     accuracy: float, macro_f1: float, failed: str
 ) -> None:
-    decision = ask(accuracy, macro_f1)
+    decision = gate_decision(accuracy, macro_f1)
     assert not decision.approved
     assert [rule for rule, passed in rules(decision).items() if not passed] == [failed]
     text = next(reason["text"] for reason in decision.reasons if not reason["passed"])
@@ -96,7 +96,7 @@ def test_just_below_a_threshold_fails_and_says_so(
 
 
 def test_every_rule_that_failed_is_named() -> None:
-    decision = ask(0.5, 0.4, SCORED, WORSE)
+    decision = gate_decision(0.5, 0.4, SCORED, WORSE)
     assert decision.description == (
         "Not approved: Test accuracy 0.5000 < 0.8; Macro-F1 0.4000 < 0.7; Worse than the champion "
         "(version 3): accuracy −0.0400, 95% CI [−0.0600, −0.0200], allowed loss 0.01"
@@ -105,19 +105,22 @@ def test_every_rule_that_failed_is_named() -> None:
 
 @pytest.mark.parametrize("value", [0.9996, 0.9999, 0.99999999])
 def test_what_is_not_perfect_is_never_shown_as_perfect(value: float) -> None:
-    decision = ask(value, value)
+    decision = gate_decision(value, value)
     assert f"Accuracy={value:.10g} " in decision.description
     assert "1.000" not in decision.description
     assert "1.000" not in decision.reasons[0]["text"]
 
 
 def test_what_is_perfect_is_shown_so() -> None:
-    assert ask(1.0, 1.0).description == "Auto-approved: Accuracy=1.000 (≥0.8), F1=1.000 (≥0.7)"
+    assert (
+        gate_decision(1.0, 1.0).description
+        == "Auto-approved: Accuracy=1.000 (≥0.8), F1=1.000 (≥0.7)"
+    )
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_shown_figure_always_agrees_with_its_sign(accuracy: float, threshold: float) -> None:
-    reason = ask(accuracy, min_accuracy=threshold).reasons[0]
+    reason = gate_decision(accuracy, min_accuracy=threshold).reasons[0]
     figure, sign = reason["text"].split()[2:4]
     assert reason["passed"] == (accuracy >= threshold) == (sign == "≥")
     assert (float(figure) >= threshold) == reason["passed"]
@@ -125,7 +128,7 @@ def test_a_shown_figure_always_agrees_with_its_sign(accuracy: float, threshold: 
 
 
 def test_without_a_champion_its_rule_passes() -> None:
-    decision = ask()
+    decision = gate_decision()
     assert decision.approved
     assert rules(decision) == {
         "min_accuracy": True,
@@ -136,7 +139,7 @@ def test_without_a_champion_its_rule_passes() -> None:
     }
 
 
-def test_where_the_registry_is_not_seen_nothing_is_said_of_a_champion() -> None:
+def test_where_the_registry_is_not_seen_nothing_is_stated_of_a_champion() -> None:
     unseen = replace(EVIDENCE, champion=NotSeen(), difference=None)
     decision = decide(unseen, GateConfig())
     assert not decision.approved
@@ -163,13 +166,13 @@ def champion_reason(decision: Decision) -> Reason:
 def test_not_worse_is_as_many_right_or_surely_within_the_margin(
     difference: Interval, finding: str
 ) -> None:
-    decision = ask(champion=SCORED, difference=difference)
+    decision = gate_decision(champion=SCORED, difference=difference)
     assert champion_reason(decision)["text"].startswith(f"{finding} (version 3)")
     assert decision.approved is finding.startswith("Not worse")
 
 
 def test_the_champions_rule_says_what_was_measured_and_what_is_allowed() -> None:
-    text = champion_reason(ask(champion=SCORED, difference=UNSURE))["text"]
+    text = champion_reason(gate_decision(champion=SCORED, difference=UNSURE))["text"]
     assert text == (
         "May be worse than the champion (version 3): accuracy −0.0050, "
         "95% CI [−0.0200, +0.0100], allowed loss 0.01"
@@ -178,22 +181,23 @@ def test_the_champions_rule_says_what_was_measured_and_what_is_allowed() -> None
 
 @pytest.mark.parametrize("difference", [BETTER, WITHIN, UNSURE, WORSE])
 def test_the_champions_figures_agree_with_the_outcome(difference: Interval) -> None:
-    reason = champion_reason(ask(champion=SCORED, difference=difference))
+    reason = champion_reason(gate_decision(champion=SCORED, difference=difference))
     assert reason["value"] is not None
     assert reason["threshold"] is not None
     assert (reason["value"] >= reason["threshold"]) == reason["passed"]
 
 
 def test_a_champion_that_could_not_be_scored_leaves_it_to_a_person() -> None:
-    decision = ask(champion=NotScored("3", "it classifies 9 of 10 baskets"))
+    decision = gate_decision(champion=NotScored("3", "it can score only 9 of 10 baskets"))
     assert decision.description == (
-        "Not approved: The champion (version 3) could not be scored: it classifies 9 of 10 baskets"
+        "Not approved: The champion (version 3) could not be scored: it can score only 9 of 10 "
+        "baskets"
     )
 
 
 @pytest.mark.parametrize(("margin", "passed"), [(0.0, False), (0.059, False), (0.06, True)])
 def test_the_margin_forgives_so_much(margin: float, passed: bool) -> None:
-    decision = ask(champion=SCORED, difference=WORSE, champion_margin=margin)
+    decision = gate_decision(champion=SCORED, difference=WORSE, champion_margin=margin)
     assert rules(decision)["champion"] is passed
     assert champion_reason(decision)["threshold"] == -margin
 
@@ -205,21 +209,21 @@ def test_the_champions_rule_can_be_switched_off() -> None:
 
 
 @pytest.mark.parametrize(("baskets", "passed"), [(99, False), (100, True)])
-def test_a_small_test_part_says_too_little(baskets: int, passed: bool) -> None:
-    decision = ask(test_baskets=baskets)
+def test_a_small_test_set_says_too_little(baskets: int, passed: bool) -> None:
+    decision = gate_decision(test_baskets=baskets)
     assert rules(decision)["min_test_baskets"] is passed
     assert decision.approved is passed
-    assert rules(ask(test_baskets=1, min_test_baskets=0))["min_test_baskets"]
+    assert rules(gate_decision(test_baskets=1, min_test_baskets=0))["min_test_baskets"]
 
 
 def test_too_many_rejected_lines_are_named_with_their_share() -> None:
-    decision = ask(read=1_000, rejected=101)
+    decision = gate_decision(read=1_000, rejected=101)
     assert decision.description == "Not approved: 101 of 1,000 lines rejected: 10.1% > 10%"
-    assert ask(read=1_000, rejected=100).approved
-    assert ask(read=1_000, rejected=101, max_rejected_share=0.2).approved
+    assert gate_decision(read=1_000, rejected=100).approved
+    assert gate_decision(read=1_000, rejected=101, max_rejected_share=0.2).approved
 
 
-def test_thresholds_can_be_asked_of_the_lower_end() -> None:
+def test_thresholds_can_be_applied_to_the_lower_bound() -> None:
     evidence = replace(EVIDENCE, champion=NoChampion(), difference=None)
     assert decide(evidence, GateConfig()).approved
     decision = decide(evidence, GateConfig(thresholds_on="lower"))
@@ -233,7 +237,7 @@ def test_thresholds_can_be_asked_of_the_lower_end() -> None:
 
 
 def test_every_rule_has_its_line_for_the_registry() -> None:
-    lines = rule_lines(ask(accuracy=0.5).reasons).splitlines()
+    lines = rule_lines(gate_decision(accuracy=0.5).reasons).splitlines()
     assert lines[0] == "NOT PASSED min_accuracy: Test accuracy 0.5000 < 0.8"
     assert lines[3] == "passed min_test_baskets: 1,000 test baskets ≥ 100"
     assert len(lines) == 5

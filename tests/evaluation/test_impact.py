@@ -28,34 +28,34 @@ def impact(confusion: Any = CONFUSION, **settings: Any) -> dict[str, Any]:
 
 
 def test_the_default_assumptions_by_hand() -> None:
-    found = impact()
-    assert found["monthly_predictions"] == 30_000
-    assert found["accurate_predictions"] == 22_500
-    assert found["monthly_revenue_impact"] == 225_000
-    assert found["monthly_cost_savings"] == 60_000
-    assert found["total_monthly_value"] == 285_000
-    assert found["currency"] == "USD"
+    result = impact()
+    assert result["monthly_predictions"] == 30_000
+    assert result["accurate_predictions"] == 22_500
+    assert result["monthly_revenue_impact"] == 225_000
+    assert result["monthly_cost_savings"] == 60_000
+    assert result["total_monthly_value"] == 285_000
+    assert result["currency"] == "USD"
 
 
-def test_always_answering_the_commonest_class_is_right_about_its_share() -> None:
+def test_always_answering_the_majority_class_is_right_about_its_share() -> None:
     assert impact()["baseline_total"] == 30_000 * 0.5 * 10 + 60_000
 
 
 def test_the_interval_is_the_accuracys_in_money() -> None:
     accuracy = resampled().accuracy("winner")
-    found = impact()
-    assert found["total_low"] == pytest.approx(300_000 * accuracy["low"] + 60_000)
-    assert found["total_high"] == pytest.approx(300_000 * accuracy["high"] + 60_000)
+    result = impact()
+    assert result["total_low"] == pytest.approx(300_000 * accuracy["low"] + 60_000)
+    assert result["total_high"] == pytest.approx(300_000 * accuracy["high"] + 60_000)
     assert accuracy["low"] < 0.75 < accuracy["high"]
 
 
 def test_it_is_the_accuracys_even_where_no_basket_is_wrong() -> None:
     perfect = np.diag([40, 50, 10])
-    found = impact(perfect)
+    result = impact(perfect)
     low = resampled(perfect).accuracy("winner")["low"]
     assert low < 1
-    assert found["total_low"] == pytest.approx(300_000 * low + 60_000)
-    assert found["total_high"] == found["total_monthly_value"] == 360_000
+    assert result["total_low"] == pytest.approx(300_000 * low + 60_000)
+    assert result["total_high"] == result["total_monthly_value"] == 360_000
 
 
 def test_every_assumption_is_listed_and_counts() -> None:
@@ -66,35 +66,35 @@ def test_every_assumption_is_listed_and_counts() -> None:
         "cost_saving_per_prediction": 0.5,
         "currency": "GBP",
     }
-    found = impact(**settings)
-    listed = {one["name"]: one["value"] for one in found["assumptions"]}
-    units = {one["name"]: one["unit"] for one in found["assumptions"]}
+    result = impact(**settings)
+    listed = {assumption["name"]: assumption["value"] for assumption in result["assumptions"]}
+    units = {assumption["name"]: assumption["unit"] for assumption in result["assumptions"]}
     assert listed == {name: value for name, value in settings.items() if name != "currency"}
     assert units["cost_saving_per_prediction"] == "GBP"
-    assert found["total_monthly_value"] == 200 * (0.75 * 4 + 0.5)
-    assert found["baseline_total"] == 200 * (0.5 * 4 + 0.5)
+    assert result["total_monthly_value"] == 200 * (0.75 * 4 + 0.5)
+    assert result["baseline_total"] == 200 * (0.5 * 4 + 0.5)
 
 
 def test_a_cost_matrix_pays_each_basket_what_its_cell_says() -> None:
-    found = impact(cost_matrix=MATRIX)
+    result = impact(cost_matrix=MATRIX)
     by_hand = 30 * 8 - 6 * 1 - 4 * 3 + 5 * 0.5 + 40 * 6 - 5 * 2 - 1 * 20 - 4 * 4 + 5 * 9
-    assert found["monthly_revenue_impact"] == pytest.approx(30_000 * by_hand / 100)
-    assert found["monthly_cost_savings"] == 60_000
-    assert found["total_monthly_value"] == pytest.approx(300 * by_hand + 60_000)
-    assert found["accurate_predictions"] == 22_500
+    assert result["monthly_revenue_impact"] == pytest.approx(30_000 * by_hand / 100)
+    assert result["monthly_cost_savings"] == 60_000
+    assert result["total_monthly_value"] == pytest.approx(300 * by_hand + 60_000)
+    assert result["accurate_predictions"] == 22_500
 
 
-def test_with_a_cost_matrix_the_commonest_class_is_paid_by_its_column() -> None:
-    found = impact(cost_matrix=MATRIX)
-    assert found["baseline_total"] == pytest.approx(300 * (40 * -1 + 50 * 6 + 10 * -4) + 60_000)
+def test_with_a_cost_matrix_the_majority_class_is_paid_by_its_column() -> None:
+    result = impact(cost_matrix=MATRIX)
+    assert result["baseline_total"] == pytest.approx(300 * (40 * -1 + 50 * 6 + 10 * -4) + 60_000)
 
 
 def test_a_cost_matrix_of_rewards_alone_says_the_same_as_the_reward() -> None:
     rewards = [[10.0, 0.0, 0.0], [0.0, 10.0, 0.0], [0.0, 0.0, 10.0]]
-    found, plain = impact(cost_matrix=rewards), impact()
-    said = {"assumptions", "default_assumptions"}
-    assert {k: v for k, v in found.items() if k not in said} == {
-        k: v for k, v in plain.items() if k not in said
+    result, plain = impact(cost_matrix=rewards), impact()
+    ignored = {"assumptions", "default_assumptions"}
+    assert {k: v for k, v in result.items() if k not in ignored} == {
+        k: v for k, v in plain.items() if k not in ignored
     }
 
 
@@ -106,25 +106,25 @@ def test_money_of_nobodys_own_is_marked() -> None:
 def test_the_interval_of_a_cost_matrix_knows_which_mistakes_are_dear() -> None:
     # As often right as before; but what a mistake costs hangs on one cell with a single basket.
     dear = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [-1000.0, 0.0, 0.0]]
-    found = impact(cost_matrix=dear)
-    assert found["monthly_revenue_impact"] == pytest.approx(30_000 * -10)
+    result = impact(cost_matrix=dear)
+    assert result["monthly_revenue_impact"] == pytest.approx(30_000 * -10)
     # A cell of one basket in a hundred is drawn between 0 and 3 times, hardly ever more often.
-    assert found["total_high"] == pytest.approx(60_000)
-    assert found["total_low"] == pytest.approx(60_000 - 3 * 300_000)
+    assert result["total_high"] == pytest.approx(60_000)
+    assert result["total_low"] == pytest.approx(60_000 - 3 * 300_000)
 
 
 def test_mistakes_that_pay_better_do_not_turn_the_interval_over() -> None:
-    odd = [[1.0, 5.0, 5.0], [5.0, 1.0, 5.0], [5.0, 5.0, 1.0]]
-    found = impact(cost_matrix=odd)
-    assert found["total_low"] < found["total_monthly_value"] < found["total_high"]
+    matrix = [[1.0, 5.0, 5.0], [5.0, 1.0, 5.0], [5.0, 5.0, 1.0]]
+    result = impact(cost_matrix=matrix)
+    assert result["total_low"] < result["total_monthly_value"] < result["total_high"]
 
 
 def test_a_model_that_is_never_wrong_earns_the_diagonal() -> None:
-    found = impact(np.diag([4, 5, 1]), cost_matrix=MATRIX)
-    assert found["monthly_revenue_impact"] == pytest.approx(30_000 * (4 * 8 + 5 * 6 + 1 * 9) / 10)
+    result = impact(np.diag([4, 5, 1]), cost_matrix=MATRIX)
+    assert result["monthly_revenue_impact"] == pytest.approx(30_000 * (4 * 8 + 5 * 6 + 1 * 9) / 10)
 
 
 def test_the_cost_matrix_replaces_the_reward_among_the_assumptions() -> None:
-    names = [one["name"] for one in impact(cost_matrix=MATRIX)["assumptions"]]
+    names = [assumption["name"] for assumption in impact(cost_matrix=MATRIX)["assumptions"]]
     assert "cost_matrix" in names
     assert "revenue_per_accurate_prediction" not in names

@@ -32,12 +32,12 @@ def examples(baskets: int = 600) -> Examples:
 
 def test_what_the_model_looks_at_comes_first_and_the_rest_drops_nothing() -> None:
     test = examples()
-    found = feature_importance(LooksAtTheSecond(), test, baskets=500, repeats=3, seed=1)
-    assert [one["feature"] for one in found] == ["product_balance", "shop_hour", "total_spend"]
-    assert [one["group"] for one in found] == ["product", "basket", "basket"]
+    result = feature_importance(LooksAtTheSecond(), test, baskets=500, repeats=3, seed=1)
+    assert [item["feature"] for item in result] == ["product_balance", "shop_hour", "total_spend"]
+    assert [item["group"] for item in result] == ["product", "basket", "basket"]
     # Shuffled, one of three answers is right by chance.
-    assert found[0]["drop"] == pytest.approx(2 / 3, abs=0.06)
-    assert [(one["drop"], one["std"]) for one in found[1:]] == [(0, 0), (0, 0)]
+    assert result[0]["drop"] == pytest.approx(2 / 3, abs=0.06)
+    assert [(item["drop"], item["std"]) for item in result[1:]] == [(0, 0), (0, 0)]
 
 
 def test_a_fitted_model_ranks_the_informative_feature_first_and_the_constant_at_zero() -> None:
@@ -45,9 +45,9 @@ def test_a_fitted_model_ranks_the_informative_feature_first_and_the_constant_at_
 
     test = examples()
     model = RandomForestClassifier(10, random_state=0).fit(test.X, test.y)
-    found = feature_importance(model, test, baskets=600, repeats=2, seed=1)
-    drops = {one["feature"]: one["drop"] for one in found}
-    assert found[0]["feature"] == "product_balance"
+    result = feature_importance(model, test, baskets=600, repeats=2, seed=1)
+    drops = {item["feature"]: item["drop"] for item in result}
+    assert result[0]["feature"] == "product_balance"
     assert drops["shop_hour"] == 0
 
 
@@ -56,8 +56,8 @@ def test_the_examples_are_left_as_they_were_and_the_seed_decides() -> None:
     before = test.X.copy()
 
     def drops(seed: int) -> list[float]:
-        found = feature_importance(LooksAtTheSecond(), test, baskets=200, repeats=2, seed=seed)
-        return [one["drop"] for one in found]
+        result = feature_importance(LooksAtTheSecond(), test, baskets=200, repeats=2, seed=seed)
+        return [item["drop"] for item in result]
 
     assert drops(1) == drops(1)
     assert drops(1) != drops(2)
@@ -85,7 +85,7 @@ def index(rows: list[tuple[str, str, float, int]]) -> pl.DataFrame:
 
 
 def test_informative_products_are_the_most_probable_then_those_on_most_baskets() -> None:
-    found = informative_products(
+    result = informative_products(
         index(
             [
                 ("P1", "High", 0.9991, 2),
@@ -100,11 +100,11 @@ def test_informative_products_are_the_most_probable_then_those_on_most_baskets()
         most=4,
     )
     # To three places P1 and P2 are equally sure.
-    assert [product["prod_code"] for product in found["High"]] == ["P2", "P1", "P4", "P5"]
-    assert [product["prod_code"] for product in found["Low"]] == ["P6"]
-    assert list(found) == ["Low", "Medium", "High"]
-    assert found["Medium"] == []
-    assert found["High"][0] == {
+    assert [product["prod_code"] for product in result["High"]] == ["P2", "P1", "P4", "P5"]
+    assert [product["prod_code"] for product in result["Low"]] == ["P6"]
+    assert list(result) == ["Low", "Medium", "High"]
+    assert result["Medium"] == []
+    assert result["High"][0] == {
         "prod_code": "P2",
         "department": "DEP1",
         "score_low": 0.1,

@@ -18,7 +18,7 @@ from tests.evaluation.answering import BOOTSTRAP, answers, challenged, customers
 COUNTS = st.lists(st.integers(0, 50), min_size=9, max_size=9).filter(any)
 
 
-def one(
+def single_model(
     true: Labels,
     predicted: Labels,
     units: NDArray[np.int64] | None = None,
@@ -30,7 +30,7 @@ def one(
 def perfect(*baskets: int, units: NDArray[np.int64] | None = None) -> Resampled:
     """Resample a model without an error; so many baskets of each class."""
     true = np.repeat(np.arange(3, dtype=np.int8), baskets)
-    return one(true, true, units)
+    return single_model(true, true, units)
 
 
 def plain_bootstrap(
@@ -42,15 +42,15 @@ def plain_bootstrap(
     """Resample in a loop, unit by unit, and score the baskets; one row a resample."""
     rng = np.random.default_rng(9)
     members = [np.flatnonzero(units == unit) for unit in np.unique(units)]
-    found = []
+    results = []
     for _ in range(1_500):
         rows = np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])
-        found.append(
+        results.append(
             statistic(
                 {name: confusion_matrix(true[rows], by[rows]) for name, by in predicted.items()}
             )
         )
-    return np.array(found)
+    return np.array(results)
 
 
 def everything(confusions: dict[str, NDArray[np.int64]]) -> list[float]:
@@ -71,7 +71,7 @@ def test_intervals_are_those_of_resampling_in_a_loop(by_customer: bool) -> None:
     drawn = plain_bootstrap(true, predicted, units if by_customer else singly, everything)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     resampled = resample(true, predicted, units if by_customer else None, BOOTSTRAP)
-    found = [
+    results = [
         resampled.accuracy("challenger"),
         resampled.macro_f1("challenger"),
         *resampled.class_f1("challenger"),
@@ -80,12 +80,14 @@ def test_intervals_are_those_of_resampling_in_a_loop(by_customer: bool) -> None:
         resampled.mean("challenger", VALUES),
     ]
     expected = everything({name: confusion_matrix(true, by) for name, by in predicted.items()})
-    assert [each["estimate"] for each in found] == pytest.approx(expected)
+    assert [each["estimate"] for each in results] == pytest.approx(expected)
     # The ends of a percentile interval of a thousand resamples are themselves good to a twentieth
     # of its width or so.
-    np.testing.assert_array_less(np.abs([each["low"] for each in found] - low), 0.1 * (high - low))
     np.testing.assert_array_less(
-        np.abs([each["high"] for each in found] - high), 0.1 * (high - low)
+        np.abs([each["low"] for each in results] - low), 0.1 * (high - low)
+    )
+    np.testing.assert_array_less(
+        np.abs([each["high"] for each in results] - high), 0.1 * (high - low)
     )
 
 
@@ -93,8 +95,8 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     few = Bootstrap(resamples=300, confidence=0.9, seed=4)
     covered = 0
     for seed in range(200):
-        found = one(*answers(300, right=0.7, seed=seed), bootstrap=few).accuracy("model")
-        covered += found["low"] <= 0.7 <= found["high"]
+        result = single_model(*answers(300, right=0.7, seed=seed), bootstrap=few).accuracy("model")
+        covered += result["low"] <= 0.7 <= result["high"]
     assert 165 <= covered <= 195
 
 
@@ -114,8 +116,8 @@ def test_where_errors_cluster_only_customers_cover_the_truth() -> None:
     for seed in range(100):
         true, predicted, units = clustered(seed)
         for by, drawn in (("customers", units), ("baskets", None)):
-            found = one(true, predicted, drawn, few).accuracy("model")
-            covered[by] += found["low"] <= truth <= found["high"]
+            result = single_model(true, predicted, drawn, few).accuracy("model")
+            covered[by] += result["low"] <= truth <= result["high"]
     assert covered["customers"] >= 80
     assert covered["baskets"] <= 65
 
@@ -123,14 +125,16 @@ def test_where_errors_cluster_only_customers_cover_the_truth() -> None:
 def test_customers_with_a_basket_each_are_drawn_like_baskets() -> None:
     true, predicted = answers(500, right=0.8, seed=3)
     numbers = np.random.default_rng(1).permutation(500) - 100
-    assert one(true, predicted, numbers).accuracy("model") == one(true, predicted).accuracy("model")
+    assert single_model(true, predicted, numbers).accuracy("model") == single_model(
+        true, predicted
+    ).accuracy("model")
 
 
 def test_the_numbers_of_customers_do_not_matter() -> None:
     true, predicted = answers(500, right=0.8, seed=3)
     units = customers(500, seed=2)
-    renamed = one(true, predicted, 7 - 3 * units)
-    assert renamed.class_f1("model") == one(true, predicted, units).class_f1("model")
+    renamed = single_model(true, predicted, 7 - 3 * units)
+    assert renamed.class_f1("model") == single_model(true, predicted, units).class_f1("model")
 
 
 @pytest.mark.parametrize("by_customer", [False, True])
@@ -156,47 +160,47 @@ def test_intervals_do_not_depend_on_the_models_beside(by_customer: bool) -> None
 
 def test_units_are_what_is_drawn() -> None:
     true, predicted, units = clustered(0)
-    assert one(true, predicted).units == 1_200
-    assert one(true, predicted, units).units == 120
+    assert single_model(true, predicted).units == 1_200
+    assert single_model(true, predicted, units).units == 120
 
 
 def test_a_seed_fixes_the_intervals_and_another_moves_them() -> None:
     true, predicted = answers(300, right=0.7, seed=5)
     other = Bootstrap(BOOTSTRAP.resamples, BOOTSTRAP.confidence, seed=2)
-    first = one(true, predicted).macro_f1("model")
-    assert one(true, predicted).macro_f1("model") == first
-    assert one(true, predicted, bootstrap=other).macro_f1("model") != first
+    first = single_model(true, predicted).macro_f1("model")
+    assert single_model(true, predicted).macro_f1("model") == first
+    assert single_model(true, predicted, bootstrap=other).macro_f1("model") != first
 
 
 def test_threads_change_no_number() -> None:
     true, predicted = challenged(3_000, seed=5)
     units = customers(3_000, seed=1)
-    found = []
+    results = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            found.append(resample(true, predicted, units, BOOTSTRAP))
+            results.append(resample(true, predicted, units, BOOTSTRAP))
     for name in predicted:
-        np.testing.assert_array_equal(found[0].drawn[name], found[1].drawn[name])
+        np.testing.assert_array_equal(results[0].drawn[name], results[1].drawn[name])
 
 
 def test_more_confidence_makes_it_wider_and_more_baskets_narrower() -> None:
     def accuracy_width(baskets: int, confidence: float) -> float:
         bootstrap = Bootstrap(2_000, confidence, 1)
         true, predicted = answers(baskets, right=0.7, seed=5)
-        return width(one(true, predicted, bootstrap=bootstrap).accuracy("model"))
+        return width(single_model(true, predicted, bootstrap=bootstrap).accuracy("model"))
 
     assert accuracy_width(300, 0.99) > accuracy_width(300, 0.95) > accuracy_width(300, 0.8)
     assert accuracy_width(300, 0.95) == pytest.approx(2 * accuracy_width(1_200, 0.95), rel=0.15)
 
 
 @given(COUNTS, st.integers(0, 1_000))
-def test_every_interval_holds_its_estimate(cells: list[int], seed: int) -> None:
+def test_every_interval_contains_its_estimate(cells: list[int], seed: int) -> None:
     cell = np.repeat(np.arange(9), cells).astype(np.int8)
     true, predicted = cell // 3, cell % 3
     other = np.roll(predicted, 1)
     bootstrap = Bootstrap(resamples=100, confidence=0.6, seed=seed)
     resampled = resample(true, {"model": predicted, "other": other}, None, bootstrap)
-    for found in (
+    for result in (
         resampled.accuracy("model"),
         resampled.macro_f1("model"),
         *resampled.class_f1("model"),
@@ -204,7 +208,7 @@ def test_every_interval_holds_its_estimate(cells: list[int], seed: int) -> None:
         resampled.accuracy_difference("model", "other"),
         resampled.f1_difference("model", "other"),
     ):
-        assert found["low"] <= found["estimate"] <= found["high"]
+        assert result["low"] <= result["estimate"] <= result["high"]
     expected = scores(confusion_matrix(true, predicted))
     np.testing.assert_array_equal(resampled.confusion("model"), expected.confusion)
     assert resampled.accuracy("model")["estimate"] == expected.accuracy
@@ -215,29 +219,29 @@ def test_every_interval_holds_its_estimate(cells: list[int], seed: int) -> None:
 @given(COUNTS)
 def test_the_mean_of_a_unit_matrix_is_the_accuracy(cells: list[int]) -> None:
     cell = np.repeat(np.arange(9), cells).astype(np.int8)
-    resampled = one(cell // 3, cell % 3, bootstrap=Bootstrap(100, 0.9, 0))
+    resampled = single_model(cell // 3, cell % 3, bootstrap=Bootstrap(100, 0.9, 0))
     assert resampled.mean("model", np.eye(3)) == resampled.accuracy("model")
 
 
 def test_a_model_without_an_error_is_not_certain_to_make_none() -> None:
-    found = perfect(50, 30, 20).accuracy("model")
-    assert (found["estimate"], found["high"]) == (1, 1)
+    result = perfect(50, 30, 20).accuracy("model")
+    assert (result["estimate"], result["high"]) == (1, 1)
     # A model as good as that is right about all of 100 baskets in one case of forty.
-    assert found["low"] ** 100 == pytest.approx(0.025)
-    assert perfect(50, 30, 20).macro_f1("model") == found
+    assert result["low"] ** 100 == pytest.approx(0.025)
+    assert perfect(50, 30, 20).macro_f1("model") == result
 
 
 def test_without_an_error_customers_count_not_their_baskets() -> None:
-    found = perfect(50, 30, 20, units=np.arange(100) // 5)
-    assert found.accuracy("model")["low"] ** 20 == pytest.approx(0.025)
-    assert found.macro_f1("model") == found.accuracy("model")
+    result = perfect(50, 30, 20, units=np.arange(100) // 5)
+    assert result.accuracy("model")["low"] ** 20 == pytest.approx(0.025)
+    assert result.macro_f1("model") == result.accuracy("model")
 
 
 def test_a_class_without_an_error_rests_on_the_units_that_have_it() -> None:
     # Six customers have the Medium ones, without an error; fourteen others get some wrong.
     true = np.repeat(np.array([0, 1, 2], dtype=np.int8), [50, 30, 20])
     predicted = np.where((np.arange(100) % 5 == 0) & (true != 1), 2 - true, true).astype(np.int8)
-    low, medium, high = one(true, predicted, np.arange(100) // 5).class_f1("model")
+    low, medium, high = single_model(true, predicted, np.arange(100) // 5).class_f1("model")
     assert (medium["estimate"], medium["high"]) == (1, 1)
     assert medium["low"] ** 6 == pytest.approx(0.025)
     assert low["estimate"] < 1
@@ -246,16 +250,16 @@ def test_a_class_without_an_error_rests_on_the_units_that_have_it() -> None:
 
 def test_without_an_error_a_mean_allows_for_the_worst_and_the_best_ones() -> None:
     resampled = perfect(50, 30, 20)
-    found = resampled.mean("model", VALUES)
+    result = resampled.mean("model", VALUES)
     right = resampled.accuracy("model")["low"]
-    assert found["estimate"] == 4
+    assert result["estimate"] == 4
     # The best errors, 0.5 * 1 + 0.3 * 0.5 + 0.2 * 6, are still worse than none.
-    assert found["low"] == pytest.approx(right * 4 + (1 - right) * 0.5 * -8)
-    assert found["high"] == 4
+    assert result["low"] == pytest.approx(right * 4 + (1 - right) * 0.5 * -8)
+    assert result["high"] == 4
 
 
 @pytest.mark.parametrize("units", [None, np.arange(0), np.arange(2)])
 def test_arrays_that_do_not_belong_together_are_refused(units: NDArray[np.int64] | None) -> None:
     true = np.zeros(3 if units is not None else 0, dtype=np.int8)
     with pytest.raises(ValueError, match="one length"):
-        one(true, true, units)
+        single_model(true, true, units)

@@ -21,9 +21,12 @@ def test_differences_turn_over_with_the_models() -> None:
     true, predicted = challenged(500, seed=6)
     resampled = resample(true, predicted, customers(500, seed=1), BOOTSTRAP)
     for difference in (resampled.accuracy_difference, resampled.f1_difference):
-        there, back = difference("challenger", "champion"), difference("champion", "challenger")
-        assert [there["estimate"], there["low"], there["high"]] == pytest.approx(
-            [-back["estimate"], -back["high"], -back["low"]]
+        forward, backward = (
+            difference("challenger", "champion"),
+            difference("champion", "challenger"),
+        )
+        assert [forward["estimate"], forward["low"], forward["high"]] == pytest.approx(
+            [-backward["estimate"], -backward["high"], -backward["low"]]
         )
 
 
@@ -32,8 +35,8 @@ def test_against_a_model_without_an_error_the_difference_is_the_other_accuracy()
     true, predicted = answers(500, right=0.8, seed=8)
     resampled = resample(true, {"perfect": true, "model": predicted}, None, BOOTSTRAP)
     accuracy = resampled.accuracy("model")
-    found = resampled.accuracy_difference("perfect", "model")
-    assert [1 - found["high"], 1 - found["estimate"], 1 - found["low"]] == pytest.approx(
+    result = resampled.accuracy_difference("perfect", "model")
+    assert [1 - result["high"], 1 - result["estimate"], 1 - result["low"]] == pytest.approx(
         [accuracy["low"], accuracy["estimate"], accuracy["high"]]
     )
 
@@ -59,19 +62,19 @@ def test_two_models_that_agree_are_only_as_close_as_so_many_units_can_tell(right
     for units, count in ((None, 600), (np.arange(600) // 3, 200)):
         resampled = resample(true, same, units, BOOTSTRAP)
         for difference in (resampled.accuracy_difference, resampled.f1_difference):
-            found = difference("one", "two")
-            assert found["estimate"] == 0
-            assert (1 - found["high"]) ** count == pytest.approx(0.025)
-            assert found["low"] == -found["high"]
+            result = difference("one", "two")
+            assert result["estimate"] == 0
+            assert (1 - result["high"]) ** count == pytest.approx(0.025)
+            assert result["low"] == -result["high"]
 
 
 def test_wrong_in_another_way_is_not_more_or_less_accurate() -> None:
     true, predicted = answers(600, right=0.7, seed=7)
     otherwise = np.where(predicted == true, true, 3 - true - predicted).astype(np.int8)
     resampled = resample(true, {"one": predicted, "two": otherwise}, None, BOOTSTRAP)
-    found = resampled.accuracy_difference("one", "two")
-    assert found["estimate"] == 0
-    assert (1 - found["high"]) ** 600 == pytest.approx(0.025)
+    result = resampled.accuracy_difference("one", "two")
+    assert result["estimate"] == 0
+    assert (1 - result["high"]) ** 600 == pytest.approx(0.025)
     assert resampled.f1_difference("one", "two")["estimate"] != 0
 
 

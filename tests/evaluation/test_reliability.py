@@ -21,54 +21,54 @@ def answers(baskets: int = 3_000) -> tuple[Labels, Floats]:
 
 
 def test_by_hand() -> None:
-    found = reliability(TRUE, BY_HAND, bins=4)
-    assert found["log_loss"] == pytest.approx((np.log(2) + np.log(4) + np.log(4 / 3)) / 4)
+    result = reliability(TRUE, BY_HAND, bins=4)
+    assert result["log_loss"] == pytest.approx((np.log(2) + np.log(4) + np.log(4 / 3)) / 4)
     # Squared errors: 3/8, 7/8, 3/32 and 0.
-    assert found["brier"] == pytest.approx((3 / 8 + 7 / 8 + 3 / 32) / 4)
-    assert found["bins"] == [
+    assert result["brier"] == pytest.approx((3 / 8 + 7 / 8 + 3 / 32) / 4)
+    assert result["bins"] == [
         {"low": 0.0, "high": 0.25, "baskets": 0, "confidence": None, "accuracy": None},
         {"low": 0.25, "high": 0.5, "baskets": 2, "confidence": 0.5, "accuracy": 0.5},
         {"low": 0.5, "high": 0.75, "baskets": 1, "confidence": 0.75, "accuracy": 1.0},
         {"low": 0.75, "high": 1.0, "baskets": 1, "confidence": 1.0, "accuracy": 1.0},
     ]
-    assert found["ece"] == pytest.approx(0.25 / 4)
+    assert result["ece"] == pytest.approx(0.25 / 4)
 
 
 def test_against_scikit_learn() -> None:
     y, probabilities = answers()
-    found = reliability(y, probabilities)
+    result = reliability(y, probabilities)
     single = probabilities.astype(np.float32)
-    assert found["log_loss"] == pytest.approx(log_loss(y, single), rel=1e-6)
+    assert result["log_loss"] == pytest.approx(log_loss(y, single), rel=1e-6)
     expected = brier_score_loss(y, probabilities, labels=[0, 1, 2], scale_by_half=False)
-    assert found["brier"] == pytest.approx(expected, rel=1e-12)
+    assert result["brier"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_no_probability_counts_as_less_than_float32_can_tell_from_none() -> None:
     never = np.array([[1.0, 0.0, 0.0]])
-    found = reliability(np.array([2], dtype=np.int8), never)
-    assert found["log_loss"] == pytest.approx(-np.log(SMALLEST)) == pytest.approx(23 * np.log(2))
+    result = reliability(np.array([2], dtype=np.int8), never)
+    assert result["log_loss"] == pytest.approx(-np.log(SMALLEST)) == pytest.approx(23 * np.log(2))
     expected = log_loss([2], never.astype(np.float32), labels=[0, 1, 2])
-    assert found["log_loss"] == pytest.approx(expected, rel=1e-6)
-    assert found["brier"] == 2
-    assert found["ece"] == 1
+    assert result["log_loss"] == pytest.approx(expected, rel=1e-6)
+    assert result["brier"] == 2
+    assert result["ece"] == 1
 
 
 def test_sure_and_right_is_perfect() -> None:
-    found = reliability(np.array([0, 1, 2], dtype=np.int8), np.eye(3))
-    assert (found["log_loss"], found["brier"], found["ece"]) == (0, 0, 0)
-    assert str(found["log_loss"]) == "0.0"
+    result = reliability(np.array([0, 1, 2], dtype=np.int8), np.eye(3))
+    assert (result["log_loss"], result["brier"], result["ece"]) == (0, 0, 0)
+    assert str(result["log_loss"]) == "0.0"
 
 
 def test_there_are_fifteen_equal_bins_and_every_basket_is_in_one() -> None:
     y, probabilities = answers()
     bins = reliability(y, probabilities)["bins"]
-    assert [one["low"] for one in bins] == pytest.approx(np.arange(15) / 15)
-    assert [one["high"] for one in bins] == pytest.approx(np.arange(1, 16) / 15)
-    assert sum(one["baskets"] for one in bins) == y.size
-    assert not any(one["baskets"] for one in bins[:4])
-    for one in bins[5:]:
-        assert one["confidence"] is not None
-        assert one["low"] <= one["confidence"] <= one["high"]
+    assert [row["low"] for row in bins] == pytest.approx(np.arange(15) / 15)
+    assert [row["high"] for row in bins] == pytest.approx(np.arange(1, 16) / 15)
+    assert sum(row["baskets"] for row in bins) == y.size
+    assert not any(row["baskets"] for row in bins[:4])
+    for row in bins[5:]:
+        assert row["confidence"] is not None
+        assert row["low"] <= row["confidence"] <= row["high"]
 
 
 def test_expected_calibration_error_as_a_plain_loop() -> None:
@@ -85,10 +85,10 @@ def test_expected_calibration_error_as_a_plain_loop() -> None:
 
 def test_a_tie_in_single_precision_goes_to_the_first_class() -> None:
     tie = np.array([[0.1, 0.45 - 1e-12, 0.45 + 1e-12]])
-    (filled,) = (one for one in reliability(TRUE[2:3], tie)["bins"] if one["baskets"])
+    (filled,) = (row for row in reliability(TRUE[2:3], tie)["bins"] if row["baskets"])
     assert filled["accuracy"] == 1
 
 
 def test_it_is_json() -> None:
-    found = reliability(*answers(50))
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    result = reliability(*answers(50))
+    assert json.loads(json.dumps(result, allow_nan=False)) == result

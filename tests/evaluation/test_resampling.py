@@ -30,21 +30,21 @@ def all_patterns(true: Labels, predicted: list[Labels], units: list[int] | None)
 
 def as_counter(patterns: Patterns) -> Counter[tuple[float, ...]]:
     """Units by what they count."""
-    found: Counter[tuple[float, ...]] = Counter()
+    results: Counter[tuple[float, ...]] = Counter()
     for pattern in patterns.of_unit:
-        found[tuple(patterns.counts[pattern].ravel().tolist())] += 1
-    return found
+        results[tuple(patterns.counts[pattern].ravel().tolist())] += 1
+    return results
 
 
 def test_baskets_that_all_models_see_alike_share_a_joint_cell() -> None:
-    true, one, two = labels(0, 0, 2, 0), labels(0, 0, 2, 0), labels(1, 1, 2, 0)
-    joint, cells = joint_cells(true, [one, two])
+    true, first, two = labels(0, 0, 2, 0), labels(0, 0, 2, 0), labels(1, 1, 2, 0)
+    joint, cells = joint_cells(true, [first, two])
     assert joint[0] == joint[1]
     assert len(set(joint.tolist())) == 3
     assert cells[joint].tolist() == [[0, 1], [0, 1], [8, 8], [0, 0]]
 
 
-def test_more_models_than_an_integer_could_number_are_told_apart() -> None:
+def test_more_models_than_an_integer_could_number_are_reported_apart() -> None:
     true, predicted = drawn_labels(200, 60, seed=1)
     joint, cells = joint_cells(true, predicted)
     assert len(set(joint.tolist())) == 200
@@ -61,8 +61,8 @@ def test_patterns_count_each_units_baskets(
     units = list(range(baskets)) if singly else rng.integers(-5, customers, baskets).tolist()
     expected: Counter[tuple[float, ...]] = Counter()
     for unit in set(units):
-        mine = np.array(units) == unit
-        tables = [confusion_matrix(true[mine], answers[mine]) for answers in predicted]
+        in_unit = np.array(units) == unit
+        tables = [confusion_matrix(true[in_unit], answers[in_unit]) for answers in predicted]
         expected[tuple(np.stack(tables).ravel().astype(float).tolist())] += 1
     assert as_counter(all_patterns(true, predicted, units)) == expected
     if singly:

@@ -107,7 +107,7 @@ def numbers_in(document: object) -> Iterator[float]:
         yield document
 
 
-def test_the_archive_holds_every_file_that_the_design_names(
+def test_the_archive_contains_every_file_that_the_design_names(
     evaluated: Evaluated, tmp_path: Path
 ) -> None:
     with tarfile.open(evaluated.archive) as archive:
@@ -116,7 +116,9 @@ def test_the_archive_holds_every_file_that_the_design_names(
     assert set(manifest["files"]) == (PACKED | CODE) - {"manifest.json"}
 
 
-def test_what_is_packed_lies_beside_the_archive_too(evaluated: Evaluated, tmp_path: Path) -> None:
+def test_what_is_packed_is_stored_next_to_the_archive_too(
+    evaluated: Evaluated, tmp_path: Path
+) -> None:
     unpack(evaluated.archive, tmp_path)
     carried = {"metadata.json", "product_index.parquet"}
     for name in PACKED - carried:
@@ -159,8 +161,8 @@ def test_the_manifest_says_where_the_model_came_from(sample_run: Run, evaluated:
 def test_pictures_have_300_dots_an_inch(evaluated: Evaluated, name: str) -> None:
     data = (evaluated.folder / name).read_bytes()
     assert data.startswith(b"\x89PNG")
-    place = data.index(b"pHYs") + 4
-    across, down, unit = struct.unpack(">IIB", data[place : place + 9])
+    position = data.index(b"pHYs") + 4
+    across, down, unit = struct.unpack(">IIB", data[position : position + 9])
     # PNG knows only dots a metre.
     assert unit == 1
     assert (round(across * 0.0254), round(down * 0.0254)) == (300, 300)
@@ -174,7 +176,7 @@ def test_the_page_shows_what_the_document_says(evaluated: Evaluated) -> None:
     assert len(page.encode()) < 2_000_000
 
 
-def test_every_score_is_scikit_learns_on_the_test_part(
+def test_every_score_is_scikit_learns_on_the_test_set(
     evaluated: Evaluated, true: np.ndarray[Any, np.dtype[np.int8]]
 ) -> None:
     report = report_of(evaluated)
@@ -195,7 +197,7 @@ def test_every_score_is_scikit_learns_on_the_test_part(
             assert row["test_accuracy"] == pytest.approx(accuracy_score(true, answers))
 
 
-def test_the_baseline_always_answers_the_commonest_class_of_the_training_part(
+def test_the_baseline_always_answers_the_majority_class_of_the_training_set(
     sample_run: Run, evaluated: Evaluated
 ) -> None:
     report = report_of(evaluated)
@@ -209,7 +211,7 @@ def test_the_baseline_always_answers_the_commonest_class_of_the_training_part(
     )
 
 
-def test_a_class_that_is_commonest_only_in_the_test_part_is_no_baseline(
+def test_a_class_that_is_the_majority_only_in_the_test_set_is_no_baseline(
     sample_run: Run, trained: Path, no_pictures: None
 ) -> None:
     # As if nearly all baskets to train on had been Low ones.
@@ -224,9 +226,9 @@ def test_a_class_that_is_commonest_only_in_the_test_part_is_no_baseline(
 def test_what_products_say_leads_the_drivers(evaluated: Evaluated) -> None:
     drivers = report_of(evaluated)["drivers"]
     assert drivers["importance"][0]["group"] == "product"
-    drops = [one["drop"] for one in drivers["importance"]]
+    drops = [row["drop"] for row in drivers["importance"]]
     assert drops == sorted(drops, reverse=True)
-    assert {one["feature"] for one in drivers["importance"]} == set(
+    assert {row["feature"] for row in drivers["importance"]} == set(
         evaluated.record.feature_columns
     )
     for label in CLASSES:
@@ -270,25 +272,25 @@ def test_a_champion_that_is_better_keeps_its_place(
     table.with_columns(**{k: pl.Series(v) for k, v in answers.items()}).write_parquet(
         trained / "test_predictions.parquet"
     )
-    found = evaluate(sample_run, trained, Scored("7", true))
-    assert not found["verdict"]["approved"]
-    assert found["verdict"]["state"] == "PendingManualApproval"
-    champion = found["champion"]
+    result = evaluate(sample_run, trained, Scored("7", true))
+    assert not result["verdict"]["approved"]
+    assert result["verdict"]["state"] == "PendingManualApproval"
+    champion = result["champion"]
     assert champion is not None
     assert champion["version"] == "7"
     assert champion["test_rows"] == true.size
     assert champion["accuracy_difference"]["estimate"] == pytest.approx(-(wrong != true).mean())
     assert champion["accuracy_difference"]["high"] < 0
-    assert "not approved: worse than the champion" in found["verdict"]["headline"]
+    assert "not approved: worse than the champion" in result["verdict"]["headline"]
 
 
 def test_a_champion_that_could_not_be_scored_leaves_it_to_a_person(
     sample_run: Run, trained: Path, no_pictures: None
 ) -> None:
-    found = evaluate(sample_run, trained, NotScored("7", "no index"))
-    assert not found["verdict"]["approved"]
-    assert found["champion"] is None
-    assert "version 7) could not be scored" in found["verdict"]["description"]
+    result = evaluate(sample_run, trained, NotScored("7", "no index"))
+    assert not result["verdict"]["approved"]
+    assert result["champion"] is None
+    assert "version 7) could not be scored" in result["verdict"]["description"]
 
 
 def test_the_thresholds_are_those_of_the_config(
@@ -299,18 +301,18 @@ def test_the_thresholds_are_those_of_the_config(
         evaluation=EvaluationConfig(resamples=100, importance_baskets=20, importance_repeats=1),
         gate=GateConfig(min_accuracy=1.0),
     )
-    found = run_evaluation(sample_run.gold, trained, strict, NoChampion(), RUN)
-    assert not found["verdict"]["approved"]
-    assert " < 1" in found["verdict"]["headline"]
-    assert found["verdict"]["description"] == found["verdict"]["description"]
+    result = run_evaluation(sample_run.gold, trained, strict, NoChampion(), RUN)
+    assert not result["verdict"]["approved"]
+    assert " < 1" in result["verdict"]["headline"]
+    assert result["verdict"]["description"] == result["verdict"]["description"]
 
 
 def test_two_evaluations_of_a_training_agree(
     sample_run: Run, evaluated: Evaluated, trained: Path, no_pictures: None
 ) -> None:
-    found = evaluate(sample_run, trained, NoChampion())
-    found["run"]["seconds"] = evaluated.report["run"]["seconds"]
-    assert found == evaluated.report
+    result = evaluate(sample_run, trained, NoChampion())
+    result["run"]["seconds"] = evaluated.report["run"]["seconds"]
+    assert result == evaluated.report
 
 
 def test_without_the_product_group_there_is_no_index_to_ship(
@@ -325,8 +327,8 @@ def test_without_the_product_group_there_is_no_index_to_ship(
     made, out = run(sample, tmp_path, config), tmp_path / "artifacts"
     out.mkdir()
     run_training(made.gold, out, config.training, quiet)
-    found = run_evaluation(made.gold, out, config, NoChampion(), RUN)
-    assert found["drivers"]["products"] == {}
+    result = run_evaluation(made.gold, out, config, NoChampion(), RUN)
+    assert result["drivers"]["products"] == {}
     with tarfile.open(out / "model.tar.gz") as archive:
         assert "product_index.parquet" not in archive.getnames()
 
@@ -383,7 +385,7 @@ def test_the_calibration_is_measured_before_and_after(evaluated: Evaluated) -> N
     assert calibration["method"] == "isotonic"
     assert calibration["raw"] != calibration["shipped"]
     for kind in (calibration["raw"], calibration["shipped"]):
-        assert sum(one["baskets"] for one in kind["bins"]) == evaluated.predictions.height
+        assert sum(row["baskets"] for row in kind["bins"]) == evaluated.predictions.height
         assert kind["log_loss"] > 0
 
 

@@ -98,9 +98,9 @@ def test_the_parts_add_up_to_the_features_of_every_basket(
 
 def test_every_part_by_hand() -> None:
     parts = contributions(products_of(basket("cheap", "dear", "mute", "cheap", "plain")))
-    found = {row.pop("prod_code"): row for row in parts.to_dicts()}
-    assert list(found) == ["cheap", "dear", "plain", "mute"]
-    assert found["cheap"] == {
+    result = {row.pop("prod_code"): row for row in parts.to_dicts()}
+    assert list(result) == ["cheap", "dear", "plain", "mute"]
+    assert result["cheap"] == {
         "basket_id": 1,
         "lines": 2,
         "class": "High",
@@ -118,10 +118,10 @@ def test_every_part_by_hand() -> None:
         "product_share_unclassified": 0.0,
         "product_balance": 0.5,
     }
-    assert found["dear"]["product_balance"] == -0.25
-    assert found["plain"]["product_balance"] == 0.0
-    assert found["mute"]["product_share_unclassified"] == 0.2
-    assert found["mute"]["product_balance"] == 0.0
+    assert result["dear"]["product_balance"] == -0.25
+    assert result["plain"]["product_balance"] == 0.0
+    assert result["mute"]["product_share_unclassified"] == 0.2
+    assert result["mute"]["product_balance"] == 0.0
 
 
 def test_the_columns_are_the_features_by_their_names() -> None:
@@ -137,15 +137,15 @@ def test_a_basket_that_tells_nothing_has_parts_that_are_numbers() -> None:
 
 
 def test_the_strongest_come_first() -> None:
-    found = products_of(basket("mute", "cheap", "cheapest", "plain", "dear", "plain"))
+    result = products_of(basket("mute", "cheap", "cheapest", "plain", "dear", "plain"))
     # Most lines; then the score for the own class: 0.9, 0.9, 0.7, 0.4; at last the code.
-    assert found["prod_code"].to_list() == ["plain", "cheapest", "dear", "cheap", "mute"]
+    assert result["prod_code"].to_list() == ["plain", "cheapest", "dear", "cheap", "mute"]
 
 
 def test_a_product_that_the_model_has_not_seen_is_marked_and_judged_by_its_group() -> None:
     lines = basket("other", "dear").with_columns(pl.lit("G1").alias(HIERARCHY[0]))
-    found = products_of(lines).select("prod_code", "class", "new").rows()
-    assert sorted(found) == [("dear", "Low", False), ("other", "High", True)]
+    result = products_of(lines).select("prod_code", "class", "new").rows()
+    assert sorted(result) == [("dear", "Low", False), ("other", "High", True)]
 
 
 def test_dropped_lines_do_not_count() -> None:
@@ -157,6 +157,6 @@ def test_dropped_lines_do_not_count() -> None:
 
 
 def test_no_lines_have_no_products() -> None:
-    found = products_of(basket().cast({PROD_CODE: pl.String, BASKET_ID: pl.Int64}))
-    assert found.is_empty()
-    assert contributions(found).is_empty()
+    result = products_of(basket().cast({PROD_CODE: pl.String, BASKET_ID: pl.Int64}))
+    assert result.is_empty()
+    assert contributions(result).is_empty()

@@ -32,12 +32,12 @@ def scored(predicted: str, p: float, basket: int | str = 1) -> pl.DataFrame:
 
 
 def products(given: Sequence[Product], basket: int | str = 1) -> pl.DataFrame:
-    rows = [(basket, *one, *([False] if len(one) == 3 else [])) for one in given]
+    rows = [(basket, *product, *([False] if len(product) == 3 else [])) for product in given]
     columns = ["basket_id", "prod_code", "lines", "class", "new"]
     return pl.DataFrame(rows, columns, orient="row", strict=False)
 
 
-def told(predicted: str, *given: Product, p: float = 0.98) -> str:
+def explanation(predicted: str, *given: Product, p: float = 0.98) -> str:
     """Return the explanation of one basket, for a model on products alone, without its start."""
     table = explain(scored(predicted, p), products(given), ["product"])
     lead, _, rest = table[EXPLANATION].item().partition("%). ")
@@ -57,7 +57,7 @@ def told(predicted: str, *given: Product, p: float = 0.98) -> str:
         (
             [("A", 3, "Low"), ("B", 1, "High"), ("X", 2, "Unclassified")],
             "Of 4 informative lines, 1 points to High (B), 3 to Low (A 3 times). "
-            "Balance High minus Low: (1 - 3) / 4 = -0.50. 2 lines say nothing.",
+            "Balance High minus Low: (1 - 3) / 4 = -0.50. 2 lines are uninformative.",
         ),
         (
             [("A", 3, "Low"), ("B", 2, "Medium")],
@@ -68,7 +68,7 @@ def told(predicted: str, *given: Product, p: float = 0.98) -> str:
         (
             [("A", 1, "High"), ("X", 1, "Unclassified")],
             "The one informative line points to High (A). "
-            "Balance High minus Low: (1 - 0) / 1 = +1.00. 1 line says nothing.",
+            "Balance High minus Low: (1 - 0) / 1 = +1.00. 1 line is uninformative.",
         ),
         (
             [("A", 1, "Low")],
@@ -90,29 +90,34 @@ def told(predicted: str, *given: Product, p: float = 0.98) -> str:
             "Of 2 informative lines, 1 points to High (A), 1 to Low (B). "
             "Balance High minus Low: (1 - 1) / 2 = 0.00.",
         ),
-        ([("X", 1, "Unclassified")], "Its only line says nothing."),
-        ([("X", 2, "Unclassified"), ("Y", 1, "Unclassified")], "All its 3 lines say nothing."),
+        ([("X", 1, "Unclassified")], "Its only line is uninformative."),
+        (
+            [("X", 2, "Unclassified"), ("Y", 1, "Unclassified")],
+            "All its 3 lines are uninformative.",
+        ),
     ],
 )
-def test_what_a_basket_of_high_is_told(given: list[Product], expected: str) -> None:
-    assert told("High", *given) == expected
+def test_what_a_basket_of_high_is_reported(given: list[Product], expected: str) -> None:
+    assert explanation("High", *given) == expected
 
 
 def test_five_products_of_a_class_are_named_and_the_others_counted() -> None:
     many: list[Product] = [(f"A{n}", 1, "High") for n in range(5)]
-    assert "(A0, A1, A2, A3, A4)." in told("High", *many)
-    assert "(A0, A1, A2, A3, A4, 1 more)." in told("High", *many, ("A5", 1, "High"))
+    assert "(A0, A1, A2, A3, A4)." in explanation("High", *many)
+    assert "(A0, A1, A2, A3, A4, 1 more)." in explanation("High", *many, ("A5", 1, "High"))
     more = [*many, *((f"B{n}", 1, "Low") for n in range(7))]
-    assert "5 to Low" not in told("High", *more)
-    assert "7 to Low (B0, B1, B2, B3, B4, 2 more)." in told("High", *more)
+    assert "5 to Low" not in explanation("High", *more)
+    assert "7 to Low (B0, B1, B2, B3, B4, 2 more)." in explanation("High", *more)
 
 
 def test_new_products_are_marked_and_counted_where_they_point_somewhere() -> None:
-    one = told("High", ("A", 2, "High", True), ("B", 1, "High"), ("X", 1, "Unclassified", True))
-    assert "(A* twice, B)" in one
-    assert one.endswith("1 product is new to the model and judged by its group (*).")
-    two = told("High", ("A", 1, "High", True), ("B", 1, "Low", True))
-    assert two.endswith("2 products are new to the model and judged by their group (*).")
+    first = explanation(
+        "High", ("A", 2, "High", True), ("B", 1, "High"), ("X", 1, "Unclassified", True)
+    )
+    assert "(A* twice, B)" in first
+    assert first.endswith("1 product is new to the model and scored by its group (*).")
+    two = explanation("High", ("A", 1, "High", True), ("B", 1, "Low", True))
+    assert two.endswith("2 products are new to the model and scored by their group (*).")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,7 @@ def test_the_balance_is_rounded_neither_to_unanimity_nor_to_a_draw(
     high: int, low: int, medium: int, expected: str
 ) -> None:
     given = (("A", high, "High"), ("B", low, "Low"), ("C", medium, "Medium"))
-    text = told("High", *(one for one in given if one[1]))
+    text = explanation("High", *(product for product in given if product[1]))
     assert f"Balance High minus Low: {expected}" in text
 
 
@@ -154,14 +159,14 @@ def test_a_probability_is_not_rounded_up_to_a_certainty(p: float, expected: str)
 def test_a_model_on_other_features_too_says_that_their_part_is_not_shown() -> None:
     own = products([("A", 1, "High")])
     (text,) = explain(scored("High", 0.9), own, ["basket", "product"])[EXPLANATION]
-    assert text.endswith("The model also sees spend, time and shop; their part is not shown.")
+    assert text.endswith("The model also uses spend, time and store; their effect is not shown.")
     (text,) = explain(scored("High", 0.9), own, ["product"])[EXPLANATION]
     assert "spend" not in text
 
 
 def test_a_model_without_the_index_says_so() -> None:
     (text,) = explain(scored("Low", 0.55), None, ["basket"])[EXPLANATION]
-    assert text == "Low price sensitivity (55 %). This model does not look at products."
+    assert text == "Low price sensitivity (55 %). This model does not use products."
 
 
 @pytest.mark.parametrize("code", ["=1+1", "@cmd", "-2", "+3", '"quoted", and more'])
@@ -172,7 +177,7 @@ def test_no_code_comes_first_in_the_cell(code: str) -> None:
 
 
 def test_a_code_can_neither_move_the_cursor_nor_fill_the_page() -> None:
-    text = told("High", ("A\x1b[2J\n\u202eB", 1, "High"), ("C" * 41, 1, "High"))
+    text = explanation("High", ("A\x1b[2J\n\u202eB", 1, "High"), ("C" * 41, 1, "High"))
     assert f"(A?[2J??B, {'C' * 40}…)" in text
 
 
@@ -180,10 +185,10 @@ def test_rows_keep_their_order_and_columns() -> None:
     baskets = ["b", "a", "c"]
     table = pl.concat(scored("High", 0.9, basket) for basket in baskets)
     own = pl.concat(products([(f"P{basket}", 1, "High")], basket) for basket in sorted(baskets))
-    found = explain(table, own, ["product"])
-    assert found.drop(EXPLANATION).equals(table)
+    result = explain(table, own, ["product"])
+    assert result.drop(EXPLANATION).equals(table)
     assert [
-        f"(P{basket})" in text for basket, text in zip(baskets, found[EXPLANATION], strict=True)
+        f"(P{basket})" in text for basket, text in zip(baskets, result[EXPLANATION], strict=True)
     ]
 
 
@@ -199,9 +204,9 @@ def lines(sample_run: Run) -> pl.DataFrame:
 
 def lines_to(label: str, text: str) -> int:
     """Read how many lines point to a class."""
-    found = re.search(rf"(\d+|Both|one)( informative lines?)?( points?)? to {label} \(", text)
+    match = re.search(rf"(\d+|Both|one)( informative lines?)?( points?)? to {label} \(", text)
     words = {"Both": 2, "one": 1}
-    return (words.get(found[1]) or int(found[1])) if found else 0
+    return (words.get(match[1]) or int(match[1])) if match else 0
 
 
 def test_the_numbers_in_the_text_are_the_features_of_the_basket(
@@ -209,33 +214,33 @@ def test_the_numbers_in_the_text_are_the_features_of_the_basket(
 ) -> None:
     assert scorer.lookup is not None
     expected = features(lines, scorer.recipe, scorer.lookup.score)
-    found, _ = scorer.score_and_explain(lines)
-    assert found.height == expected.height > 1000
-    for text, row in zip(found[EXPLANATION], expected.iter_rows(named=True), strict=True):
+    result, _ = scorer.score_and_explain(lines)
+    assert result.height == expected.height > 1000
+    for text, row in zip(result[EXPLANATION], expected.iter_rows(named=True), strict=True):
         for label in CLASSES:
             assert lines_to(label, text) == row[f"product_count_{label.lower()}"], text
         balance = re.search(r" = ([+-]?\d\.\d\d)\. ", text)
         assert float(balance[1] if balance else 0) == pytest.approx(
             row["product_balance"], abs=0.0051
         )
-        silent = re.search(r"(\d+) lines? says? nothing|All its (\d+)|Its only", text)
+        silent = re.search(r"(\d+) lines? (?:is|are) uninformative|All its (\d+)|Its only", text)
         stated = int(silent[1] or silent[2] or 1) if silent else 0
         assert stated == row["product_count_unclassified"], text
 
 
 def test_scores_are_those_of_the_scorer(scorer: Model, lines: pl.DataFrame) -> None:
-    found, own = scorer.score_and_explain(lines)
-    assert found.drop(EXPLANATION).equals(scorer.score(lines))
-    assert found[EXPLANATION].null_count() == 0
+    result, own = scorer.score_and_explain(lines)
+    assert result.drop(EXPLANATION).equals(scorer.score(lines))
+    assert result[EXPLANATION].null_count() == 0
     assert own is not None
-    assert own["basket_id"].unique().sort().equals(found["basket_id"])
+    assert own["basket_id"].unique().sort().equals(result["basket_id"])
 
 
 def test_a_basket_alone_reads_as_among_all(scorer: Model, lines: pl.DataFrame) -> None:
     whole, _ = scorer.score_and_explain(lines)
     some = whole["basket_id"].gather_every(100)
-    found, own = scorer.score_and_explain(lines, [str(basket) for basket in some])
-    assert found.equals(whole.filter(pl.col("basket_id").is_in(some.to_list())))
+    result, own = scorer.score_and_explain(lines, [str(basket) for basket in some])
+    assert result.equals(whole.filter(pl.col("basket_id").is_in(some.to_list())))
     assert own is not None
     assert own["basket_id"].unique().sort().equals(some)
     nothing, none = scorer.score_and_explain(lines, ["absent"])
@@ -266,6 +271,6 @@ def test_a_basket_of_dropped_outliers_alone_has_no_row(scorer: Model, lines: pl.
     outliers = scorer.metadata.outliers.model_copy(update={"treatment": "drop"})
     metadata = scorer.metadata.model_copy(update={"outliers": outliers})
     dropping = replace(scorer, metadata=metadata)
-    found, _ = dropping.score_and_explain(lines.with_columns(pl.lit(1e6).alias("SPEND")))
-    assert found.is_empty()
-    assert found.columns[-1] == EXPLANATION
+    result, _ = dropping.score_and_explain(lines.with_columns(pl.lit(1e6).alias("SPEND")))
+    assert result.is_empty()
+    assert result.columns[-1] == EXPLANATION

@@ -110,9 +110,9 @@ class ModelRegistryDouble:
         begin = int(sent.get("NextToken", "0"))
         end = begin + min(self.page, sent.get("MaxResults", 10))
         keys = ("ModelPackageArn", "ModelPackageVersion", "CreationTime", "ModelPackageStatus")
-        found = [{key: one[key] for key in keys} for one in packages[begin:end]]
+        results = [{key: package[key] for key in keys} for package in packages[begin:end]]
         more = {"NextToken": str(end)} if end < len(packages) else {}
-        return {"ModelPackageSummaryList": found} | more
+        return {"ModelPackageSummaryList": results} | more
 
     def _group(self, sent: dict[str, Any]) -> str:
         name: str = sent["ModelPackageGroupName"]
@@ -122,7 +122,7 @@ class ModelRegistryDouble:
         return name
 
     def _package(self, arn: str) -> dict[str, Any]:
-        for package in (one for packages in self.packages.values() for one in packages):
+        for package in (item for packages in self.packages.values() for item in packages):
             if package["ModelPackageArn"] == arn:
                 return package
         raise RefusedError("ValidationException", f"ModelPackage {arn} does not exist.")

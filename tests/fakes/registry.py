@@ -48,13 +48,13 @@ class MemoryRegistry:
     def get(self, version: str) -> ModelVersion:
         if version not in self.kept:
             raise InputError(f"There is no version {version!r}.", f"Registered: {list(self.kept)}")
-        found = self.kept[version]
+        result = self.kept[version]
         history = self.history(version)
-        said = "" if history[-1].old is None else f"\n\n{history[-1].new}: {history[-1].why}"
+        change = "" if history[-1].old is None else f"\n\n{history[-1].new}: {history[-1].why}"
         return replace(
-            found,
+            result,
             state=history[-1].new,
-            description=found.description + said,
+            description=result.description + change,
             champion=version == self._leader(),
         )
 
@@ -76,9 +76,9 @@ class MemoryRegistry:
 
     def fetch(self, version: str, folder: Path) -> Path:
         expected, archive = self.get(version).sha256, self.archives[version]
-        found = hashlib.sha256(archive).hexdigest()
-        if found != expected:
-            raise DependencyError(f"Version {version} is {found}, not {expected}.")
+        result = hashlib.sha256(archive).hexdigest()
+        if result != expected:
+            raise DependencyError(f"Version {version} is {result}, not {expected}.")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "model.tar.gz"
         path.write_bytes(archive)

@@ -25,8 +25,8 @@ def basket(*products: str) -> dict[str, object]:
 
 def test_every_column_by_hand() -> None:
     # A product bought on two lines counts twice.
-    found = basket("cheap", "cheap", "dear", "plain", "mute")
-    assert found == {
+    result = basket("cheap", "cheap", "dear", "plain", "mute")
+    assert result == {
         "product_score_low": pytest.approx((0.0 + 0.0 + 0.9 + 0.2 + 0.1) / 5),
         "product_score_medium": pytest.approx((0.3 + 0.3 + 0.1 + 0.7 + 0.2) / 5),
         "product_score_high": pytest.approx((0.7 + 0.7 + 0.0 + 0.1 + 0.3) / 5),
@@ -43,10 +43,10 @@ def test_every_column_by_hand() -> None:
 
 
 def test_a_basket_of_products_that_tell_nothing() -> None:
-    found = basket("mute", "mute")
-    assert [found[f"product_share_{label}"] for label in ("low", "medium", "high")] == [0, 0, 0]
-    assert found["product_share_unclassified"] == 1.0
-    assert found["product_balance"] == 0.0
+    result = basket("mute", "mute")
+    assert [result[f"product_share_{label}"] for label in ("low", "medium", "high")] == [0, 0, 0]
+    assert result["product_share_unclassified"] == 1.0
+    assert result["product_balance"] == 0.0
 
 
 @pytest.mark.parametrize(("product", "balance"), [("cheap", 1.0), ("dear", -1.0), ("plain", 0.0)])

@@ -64,25 +64,25 @@ def test_an_export_says_what_the_versions_own_archive_says(
 ) -> None:
     version = approve(registry, "2")
     path = export_version(registry, version, folder, CONFIG)
-    found = read(path)
+    result = read(path)
     scores = read(evaluated.folder / "model_metadata.json")
     results = read(evaluated.folder / "evaluation_results.json")
-    assert found["performance_metrics"] == {
+    assert result["performance_metrics"] == {
         name: scores[name]
         for name in ("accuracy", "f1_score", "precision", "recall", "cv_accuracy")
     }
-    assert found["feature_info"] == {
+    assert result["feature_info"] == {
         "feature_columns": evaluated.record.feature_columns,
         "target_classes": ["Low", "Medium", "High"],
     }
-    assert found["model_info"]["model_sha256"] == sha256(evaluated.archive)
-    assert found["model_info"]["approval_status"] == "Approved"
-    assert found["metadata"]["training_timestamp"] == results["training_timestamp"]
-    assert found["metadata"]["model_version"] == "2"
-    exported = datetime.fromisoformat(found["metadata"]["export_timestamp"])
+    assert result["model_info"]["model_sha256"] == sha256(evaluated.archive)
+    assert result["model_info"]["approval_status"] == "Approved"
+    assert result["metadata"]["training_timestamp"] == results["training_timestamp"]
+    assert result["metadata"]["model_version"] == "2"
+    exported = datetime.fromisoformat(result["metadata"]["export_timestamp"])
     assert exported.tzinfo is UTC
-    assert found["deployment_config"]["endpoint_config"]["instance_type"] == "ml.m5.large"
-    assert found["deployment_config"]["auto_scaling"]["max_capacity"] == 4
+    assert result["deployment_config"]["endpoint_config"]["instance_type"] == "ml.m5.large"
+    assert result["deployment_config"]["auto_scaling"]["max_capacity"] == 4
 
 
 def test_the_champions_export_is_the_latest(registry: MemoryRegistry, folder: Path) -> None:

@@ -20,11 +20,11 @@ def submission(tmp_path: Path) -> Submission:
 
 def test_missing_files_are_named(submission: Submission, tmp_path: Path) -> None:
     check_files(submission)
-    gone = tmp_path / "gone.png"
+    missing = tmp_path / "gone.png"
     with pytest.raises(InputError, match=r"gone\.png is not a file"):
-        check_files(replace(submission, attachments=(gone,)))
+        check_files(replace(submission, attachments=(missing,)))
     with pytest.raises(InputError, match=r"gone\.png is not a file"):
-        check_files(replace(submission, model_archive=gone))
+        check_files(replace(submission, model_archive=missing))
 
 
 def test_attachments_must_not_overwrite_each_other(submission: Submission, tmp_path: Path) -> None:
@@ -32,5 +32,5 @@ def test_attachments_must_not_overwrite_each_other(submission: Submission, tmp_p
     for path in paths:
         path.parent.mkdir()
         path.write_bytes(b"")
-    with pytest.raises(InputError, match=r"Two attachments are called 'plot\.png'"):
+    with pytest.raises(InputError, match=r"Two attachments have the name 'plot\.png'"):
         check_files(replace(submission, attachments=paths))

@@ -28,13 +28,13 @@ def change(**other: object) -> Change:
 @settings(deadline=None)
 @given(st.text(max_size=200), st.text(max_size=4000))
 def test_an_entry_is_short_enough_and_gives_back_what_fits(who: str, why: str) -> None:
-    said = change(who=who, why=why)
-    text = ledger.entry_text(said)
+    entry = change(who=who, why=why)
+    text = ledger.entry_text(entry)
     assert len(text) <= ledger.ENTRY_LENGTH
-    (read,) = ledger.read_entries("3", {ledger.entry_key(said): text, "other": "x"})
+    (read,) = ledger.read_entries("3", {ledger.entry_key(entry): text, "other": "x"})
     plain = json.dumps([who, why], ensure_ascii=False)
     if len(plain) < ledger.ENTRY_LENGTH - 200:
-        assert read == said
+        assert read == entry
 
 
 def test_a_reason_that_is_too_long_is_cut_and_says_so() -> None:
@@ -86,6 +86,6 @@ def test_the_version_approved_last_of_those_still_approved_leads() -> None:
 def test_a_description_names_the_last_change_but_not_the_registration() -> None:
     registered = change(old=None, new=PENDING)
     assert ledger.describe("a model", [registered]) == "a model"
-    told = ledger.describe("a model", [registered, change()])
-    assert told == "a model\n\nApproved by ann on 2026-03-01 12:30 UTC: good"
+    description = ledger.describe("a model", [registered, change()])
+    assert description == "a model\n\nApproved by ann on 2026-03-01 12:30 UTC: good"
     assert len(ledger.describe("x" * 9000, [])) <= ledger.DESCRIPTION_LENGTH

@@ -157,7 +157,7 @@ def test_opening_is_silent_and_imports_nothing_heavy_before_it_must(tmp_path: Pa
     assert {path.name for path in folder.iterdir()} - {"registry.lock"} == {"registry.db"}
 
 
-def test_a_registry_whose_creation_was_interrupted_is_created_anew(
+def test_a_registry_whose_creation_was_interrupted_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:

@@ -81,9 +81,9 @@ def test_the_ablation_does_not_pass_for_the_winner(given: Submission, report: Re
 def test_what_was_not_measured_is_left_out(evaluated: Evaluated, report: Report) -> None:
     for row in report["leaderboard"]:
         row["cv_accuracy_mean"] = row["cv_f1_mean"] = None
-    found = submission("run-1", evaluated.folder, report).metrics
-    assert "cv_accuracy" not in found
-    assert not any(name.endswith("cv_f1_mean") for name in found)
+    result = submission("run-1", evaluated.folder, report).metrics
+    assert "cv_accuracy" not in result
+    assert not any(name.endswith("cv_f1_mean") for name in result)
 
 
 def test_every_setting_that_made_the_run_is_a_parameter_in_plain_text(given: Submission) -> None:
@@ -95,8 +95,8 @@ def test_every_setting_that_made_the_run_is_a_parameter_in_plain_text(given: Sub
 
 def test_each_candidate_has_its_scores_and_settings(given: Submission, report: Report) -> None:
     rows = [row for row in report["leaderboard"] if row["kind"] == "candidate"]
-    assert [one.name for one in given.candidates] == [row["model"] for row in rows]
-    forest = next(one for one in given.candidates if one.name == "random_forest")
+    assert [candidate.name for candidate in given.candidates] == [row["model"] for row in rows]
+    forest = next(candidate for candidate in given.candidates if candidate.name == "random_forest")
     assert forest.params["n_estimators"] == "4"
     assert forest.metrics["test_accuracy"] == next(
         row["test_accuracy"] for row in rows if row["model"] == "random_forest"

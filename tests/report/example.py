@@ -37,11 +37,11 @@ __all__ = ["ACCURACY", "BASELINE", "CLASSES", "MARGIN", "MATRIX", "example_repor
 def example_report(*, approved: bool = True, champion: bool = True, files: int = 12) -> Report:
     """Return a new example; the caller may change it at will."""
     difference = interval(0.0061, 0.0049) if approved else interval(-0.0094, 0.0056)
-    found = (
+    result = (
         f"the champion (version 4): accuracy {difference['estimate']:+.4f}, 95% CI "
         f"[{difference['low']:+.4f}, {difference['high']:+.4f}], allowed loss {MARGIN:g}"
     )
-    failed = f"May be worse than {found}"
+    failed = f"May be worse than {result}"
     return {
         "format": REPORT_FORMAT,
         "run": {
@@ -82,7 +82,7 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
                     "passed": approved,
                     "value": difference["low"],
                     "threshold": -MARGIN,
-                    "text": f"Not worse than {found}" if approved else failed,
+                    "text": f"Not worse than {result}" if approved else failed,
                 },
                 {
                     "rule": "min_test_baskets",
@@ -130,7 +130,9 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
                 {"feature": "shop_hour", "group": "basket", "drop": 0.0009, "std": 0.0008},
                 {"feature": "shop_weekday", "group": "basket", "drop": -0.0003, "std": 0.0006},
             ],
-            "products": {name: _products(place) for place, name in enumerate(CLASSES)},
+            "products": {
+                name: _products(class_number) for class_number, name in enumerate(CLASSES)
+            },
         },
         "impact": _impact(),
         "data": {
@@ -177,19 +179,19 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
     }
 
 
-def _products(place: int) -> list[ProductScore]:
+def _products(class_number: int) -> list[ProductScore]:
     products: list[ProductScore] = []
     for rank in range(10):
         scores = [0.06 + 0.01 * ((rank + k) % 3) for k in range(3)]
-        scores[place] = 0.93 - 0.017 * rank
+        scores[class_number] = 0.93 - 0.017 * rank
         products.append(
             {
-                "prod_code": f"PRD09{place}{rank * 137:04d}",
-                "department": f"DEP000{10 + 7 * place + rank}",
+                "prod_code": f"PRD09{class_number}{rank * 137:04d}",
+                "department": f"DEP000{10 + 7 * class_number + rank}",
                 "score_low": scores[0],
                 "score_medium": scores[1],
                 "score_high": scores[2],
-                "class": CLASSES[place],
+                "class": CLASSES[class_number],
                 "baskets": 4120 - 331 * rank,
             }
         )

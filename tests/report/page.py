@@ -18,7 +18,7 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.open: list[str] = []
         self.section: str | None = None
-        self.places: list[tuple[str | None, str, Attributes]] = []
+        self.tags: list[tuple[str | None, str, Attributes]] = []
         self.words: list[tuple[str | None, str]] = []
         self.feed(html)
         self.close()
@@ -28,12 +28,12 @@ class Page(HTMLParser):
         assert len(dict(attrs)) == len(attrs), f"<{tag}> repeats an attribute: {attrs}"
         if tag == "section":
             self.section = dict(attrs)["id"]
-        self.places.append((self.section, tag, dict(attrs)))
+        self.tags.append((self.section, tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.places.append((self.section, tag, dict(attrs)))
+        self.tags.append((self.section, tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open, f"</{tag}> closes nothing"
@@ -48,7 +48,7 @@ class Page(HTMLParser):
     @property
     def elements(self) -> list[tuple[str, Attributes]]:
         """All elements, in order."""
-        return [(tag, attrs) for _, tag, attrs in self.places]
+        return [(tag, attrs) for _, tag, attrs in self.tags]
 
     @property
     def text(self) -> str:
@@ -57,20 +57,20 @@ class Page(HTMLParser):
 
     def text_of(self, section: str) -> str:
         """What a reader sees of one section."""
-        return _joined(word for place, word in self.words if place == section)
+        return _joined(word for owner, word in self.words if owner == section)
 
     def attributes(self, tag: str, section: str | None = None) -> list[Attributes]:
         """The attributes of all elements of a kind, of one section if it is named."""
         return [
-            attrs for place, name, attrs in self.places if name == tag and section in {None, place}
+            attrs for owner, name, attrs in self.tags if name == tag and section in {None, owner}
         ]
 
     def of_class(self, name: str, section: str) -> list[Attributes]:
         """The attributes of a section's elements with a class."""
         return [
             attrs
-            for place, _, attrs in self.places
-            if place == section and name in (attrs.get("class") or "").split()
+            for owner, _, attrs in self.tags
+            if owner == section and name in (attrs.get("class") or "").split()
         ]
 
 

@@ -24,7 +24,7 @@ def test_warnings_stand_under_the_reasons_and_are_announced_beside_the_verdict()
     assert {"class": "caution", "href": "#warnings"} in page.attributes("a", "verdict")
 
 
-def test_without_warnings_that_is_said() -> None:
+def test_without_warnings_that_is_stated() -> None:
     report = example_report()
     report["verdict"]["warnings"] = []
     text = Page(render_html(report)).text_of("verdict")
@@ -77,7 +77,7 @@ def test_without_a_rule_for_the_champion_no_margin_is_drawn() -> None:
         (-0.003, -0.001, "the challenger is worse"),
     ],
 )
-def test_difference_to_the_champion_is_said_in_words(low: float, high: float, words: str) -> None:
+def test_difference_to_the_champion_is_stated(low: float, high: float, words: str) -> None:
     report = example_report()
     assert report["champion"] is not None
     between: Interval = {"estimate": (low + high) / 2, "low": low, "high": high}
@@ -104,7 +104,7 @@ BEHIND: Interval = {"estimate": -0.0020, "low": -0.0031, "high": -0.0009}
     ("kind", "accuracy", "f1", "words"),
     [
         (
-            "rung",
+            "simpler",
             AHEAD,
             AHEAD,
             "▲ Ahead The winner is ahead of the simplest model by +0.0021 [+0.0010, +0.0032] in "
@@ -112,22 +112,22 @@ BEHIND: Interval = {"estimate": -0.0020, "low": -0.0031, "high": -0.0009}
             "this much.",
         ),
         (
-            "rung",
+            "simpler",
             LEVEL,
             LEVEL,
             "≈ No significant difference The winner’s lead over the simplest model is +0.0004 "
             "[−0.0007, +0.0015] in accuracy and +0.0004 [−0.0007, +0.0015] in macro-F1: both "
             "intervals contain 0: no significant difference.",
         ),
-        ("rung", BEHIND, BEHIND, "in macro-F1: the simpler model is better. Prefer it."),
+        ("simpler", BEHIND, BEHIND, "in macro-F1: the simpler model is better. Prefer it."),
         (
-            "rung",
+            "simpler",
             AHEAD,
             LEVEL,
             "the winner is ahead in accuracy; there is no significant difference in macro-F1.",
         ),
-        ("rung", None, AHEAD, "accuracy was not measured; the winner is ahead in macro-F1."),
-        ("rung", None, None, "lead over the simplest model was not measured."),
+        ("simpler", None, AHEAD, "accuracy was not measured; the winner is ahead in macro-F1."),
+        ("simpler", None, None, "lead over the simplest model was not measured."),
         ("ablation", AHEAD, AHEAD, "in macro-F1: group basket improves the model."),
         ("ablation", LEVEL, LEVEL, "do not show that group basket improves the model."),
         ("ablation", BEHIND, BEHIND, "in macro-F1: the model is better without group basket."),
@@ -173,4 +173,4 @@ def test_bars_of_a_column_share_one_scale_and_point_at_what_lies_beyond() -> Non
 
 def test_a_lead_is_never_rounded_to_none() -> None:
     tiny: Interval = {"estimate": 0.00003, "low": 0.00001, "high": 0.00004}
-    assert "+0.00003 [+0.00001, +0.00004]" in tidy(with_leads("rung", tiny, tiny))
+    assert "+0.00003 [+0.00001, +0.00004]" in tidy(with_leads("simpler", tiny, tiny))

@@ -64,7 +64,7 @@ def test_without_a_champion_nothing_speaks_of_one() -> None:
     ("approved", "words", "other"),
     [(True, "Approved", "Not passed"), (False, "Pending manual approval", "Approved")],
 )
-def test_verdict_is_said_in_words(approved: bool, words: str, other: str) -> None:
+def test_verdict_is_stated(approved: bool, words: str, other: str) -> None:
     report = example_report(approved=approved)
     text = Page(render_html(report)).text
     assert words in text

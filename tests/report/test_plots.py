@@ -153,7 +153,7 @@ def test_where_nothing_was_corrected_there_is_one_curve(
     calibration["shipped"] = calibration["raw"]
     reliability_png(calibration, model="m", path=tmp_path / "r.png")
     (axes,) = drawn[0].axes
-    assert len(axes.patches) == 2 * sum(one["baskets"] > 0 for one in calibration["raw"]["bins"])
+    assert len(axes.patches) == 2 * sum(row["baskets"] > 0 for row in calibration["raw"]["bins"])
     legend = axes.get_legend()
     assert legend is not None
     assert legend.get_texts()[0].get_text().startswith("uncalibrated: log loss 0.4127")
@@ -198,21 +198,21 @@ both = example_report()["calibration"]
 reliability_png(both, model="xgboost", path=folder / "r.png")
 assert "matplotlib.pyplot" not in sys.modules
 """
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
+    other_folder, own_folder = tmp_path / "there", tmp_path / "here"
+    other_folder.mkdir()
+    own_folder.mkdir()
     root = Path(__file__).parents[2]
     subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, str(there)],
+        [sys.executable, "-W", "error", "-c", program, str(other_folder)],
         check=True,
         cwd=root,
         env={**os.environ, "MPLBACKEND": "agg"},
     )
-    confusion_matrix_png(MATRIX, CLASSES, model="xgboost", path=here / "m.png")
-    comparison_png(example_report()["leaderboard"], here / "c.png")
+    confusion_matrix_png(MATRIX, CLASSES, model="xgboost", path=own_folder / "m.png")
+    comparison_png(example_report()["leaderboard"], own_folder / "c.png")
     both = example_report()["calibration"]
-    reliability_png(both, model="xgboost", path=here / "r.png")
+    reliability_png(both, model="xgboost", path=own_folder / "r.png")
     for name in ("m.png", "c.png", "r.png"):
-        assert (here / name).read_bytes() == (there / name).read_bytes()
-        with Image.open(here / name) as image:
+        assert (own_folder / name).read_bytes() == (other_folder / name).read_bytes()
+        with Image.open(own_folder / name) as image:
             assert set(image.info) == {"dpi"}

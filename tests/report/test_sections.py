@@ -69,17 +69,17 @@ def parts_of(report: Report) -> dict[str, Any]:
 def test_every_number_shown_comes_from_the_document(section: str) -> None:
     report = example_report()
     text = Page(render_html(report)).text_of(section)
-    found = NUMBER.findall(text)
-    assert len(found) > 10
+    numbers = NUMBER.findall(text)
+    assert len(numbers) > 10
     allowed = shown_forms(parts_of(report)[section]) | FIXED[section]
-    assert [number for number in found if number not in allowed] == []
+    assert [number for number in numbers if number not in allowed] == []
 
 
 @pytest.mark.parametrize("section", [*FIXED, "winner"])
 def test_every_number_of_the_document_is_shown(section: str) -> None:
     report = example_report()
     text = Page(render_html(report)).text_of(section)
-    found = set(NUMBER.findall(text))
+    numbers = set(NUMBER.findall(text))
     part = parts_of(report)[section]
     if section == "splits":
         # What is not possible has no numbers.
@@ -87,10 +87,10 @@ def test_every_number_of_the_document_is_shown(section: str) -> None:
     missing = [
         leaf
         for leaf in leaves(part)
-        if not (leaf[:600] in text if isinstance(leaf, str) else found & {f(leaf) for f in FORMS})
+        if not (leaf[:600] in text if isinstance(leaf, str) else numbers & {f(leaf) for f in FORMS})
     ]
     told_in_words = {
-        *("candidate", "ablation", "rung", "baseline", "Approved", "temperature"),
+        *("candidate", "ablation", "simpler", "baseline", "Approved", "temperature"),
         *("store_format", "shop_week", "basket_size", "customers"),
         report["verdict"]["description"],
     }
@@ -127,7 +127,7 @@ def test_without_calibration_there_is_one_curve_and_no_change() -> None:
     assert "before calibration" not in text
 
 
-def test_curves_are_drawn_where_the_bins_lie() -> None:
+def test_curves_are_drawn_where_the_bins_are() -> None:
     report = example_report()
     page = Page(render_html(report))
     drawn = [
@@ -137,10 +137,10 @@ def test_curves_are_drawn_where_the_bins_lie() -> None:
     ]
     # The axes go from 0.3 to 1: 304 units from the corner at (46, 312).
     expected = [
-        (46 + 304 * (one["confidence"] - 0.3) / 0.7, 312 - 304 * (one["accuracy"] - 0.3) / 0.7)
+        (46 + 304 * (row["confidence"] - 0.3) / 0.7, 312 - 304 * (row["accuracy"] - 0.3) / 0.7)
         for measured in (report["calibration"]["raw"], report["calibration"]["shipped"])
-        for one in measured["bins"]
-        if one["confidence"] is not None and one["accuracy"] is not None
+        for row in measured["bins"]
+        if row["confidence"] is not None and row["accuracy"] is not None
     ]
     assert drawn == [pytest.approx(point, abs=0.01) for point in expected]
 
@@ -148,8 +148,8 @@ def test_curves_are_drawn_where_the_bins_lie() -> None:
 def test_bins_without_any_basket_draw_nothing() -> None:
     report = example_report()
     for measured in (report["calibration"]["raw"], report["calibration"]["shipped"]):
-        for one in measured["bins"]:
-            one["baskets"], one["confidence"], one["accuracy"] = 0, None, None
+        for row in measured["bins"]:
+            row["baskets"], row["confidence"], row["accuracy"] = 0, None, None
     page = Page(render_html(report))
     assert [a for a in page.attributes("circle", "calibration") if a["cx"] != "13"] == []
     assert "at most 0 in a bin" in page.text_of("calibration")
@@ -216,7 +216,7 @@ def test_a_handful_of_baskets_does_not_set_the_scale() -> None:
     assert min(sizes) > 10
 
 
-def test_without_slices_that_is_said() -> None:
+def test_without_slices_that_is_stated() -> None:
     report = example_report()
     report["slices"] = []
     assert "has no column to slice by" in Page(render_html(report)).text_of("slices")

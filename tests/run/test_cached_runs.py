@@ -192,10 +192,10 @@ def test_a_new_file_is_named(own: Path, sample: Path, tmp_path: Path) -> None:
 
 def test_single_stages_are_taken_from_before_too(own: Path, sample: Path) -> None:
     before = contents(own)
-    place = ("--workspace", own, *SMALL)
+    options = ("--workspace", own, *SMALL)
 
     for command in (("etl", "--data", sample), ("train",), ("evaluate",)):
-        assert "cached" in called(*command, *place).err
+        assert "cached" in called(*command, *options).err
 
     assert {name for name, data in contents(own).items() if before.get(name) != data} <= {
         "registry/registry.db"
@@ -221,10 +221,10 @@ def test_a_run_is_reproduced_to_the_byte(first: tuple[Path, dict[str, Any]], sam
     workspace, document = first
     before = contents(workspace)
 
-    found = called("reproduce", document["run_id"], "--workspace", workspace, "--json").json
+    result = called("reproduce", document["run_id"], "--workspace", workspace, "--json").json
 
-    assert found["same"] is True
-    assert {one["name"] for one in found["outputs"]} == {
+    assert result["same"] is True
+    assert {output["name"] for output in result["outputs"]} == {
         "train_features.parquet",
         "test_features.parquet",
         "test_baskets.parquet",
@@ -234,8 +234,8 @@ def test_a_run_is_reproduced_to_the_byte(first: tuple[Path, dict[str, Any]], sam
         "test_predictions.parquet",
         "metrics.json",
     }
-    assert all(one["same"] for one in found["origins"])
-    assert found["metrics"] == []
+    assert all(output["same"] for output in result["origins"])
+    assert result["metrics"] == []
     assert contents(workspace) == before
 
 
@@ -244,8 +244,8 @@ def test_what_differs_is_named(
 ) -> None:
     workspace, document = first
     shutil.copytree(sample, tmp_path / "raw")
-    gone = sorted((tmp_path / "raw").iterdir())[-1]
-    gone.unlink()
+    removed = sorted((tmp_path / "raw").iterdir())[-1]
+    removed.unlink()
 
     outcome = call(
         *("reproduce", document["run_id"], "--workspace", workspace),
@@ -253,7 +253,7 @@ def test_what_differs_is_named(
     )
 
     assert outcome.code == 1
-    assert f"raw.{gone.name}: " in outcome.out
+    assert f"raw.{removed.name}: " in outcome.out
     assert "→ missing" in outcome.out
     assert "DIFFERS metrics.json" in outcome.out
     assert f"{document['run_id']} is NOT reproduced" in outcome.out
@@ -329,18 +329,18 @@ def test_a_run_with_another_champion_is_reproduced_too(own: Path, sample: Path) 
     changed = run(sample, own, "--set", "training.models=logistic")
     assert changed["reasons"][2]["value"] is not None
 
-    found = called("reproduce", changed["run_id"], "--workspace", own, "--json").json
+    result = called("reproduce", changed["run_id"], "--workspace", own, "--json").json
 
-    assert found["same"] is True
+    assert result["same"] is True
 
 
 def test_a_run_of_single_stages_is_reproduced_by_its_own_settings(
     sample: Path, tmp_path: Path
 ) -> None:
-    place = ("--workspace", tmp_path / "w", *SMALL)
-    called("etl", "--data", sample, *place, "--split", "stratified")
-    called("train", *place, "--models", "logistic")
-    report = called("evaluate", *place, "--all-splits", "--json").json
+    options = ("--workspace", tmp_path / "w", *SMALL)
+    called("etl", "--data", sample, *options, "--split", "stratified")
+    called("train", *options, "--models", "logistic")
+    report = called("evaluate", *options, "--all-splits", "--json").json
 
     assert report["lineage"]["config"]["split"]["strategy"] == "stratified"
     assert report["lineage"]["config"]["training"]["models"] == ["logistic"]

@@ -41,8 +41,10 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> RecordedPlatform:
     """Silver, gold and a training, made once."""
     root = tmp_path_factory.mktemp("done")
     # Some baskets of each class say what another class buys: no model is right about all.
-    odd = [one | {LABEL: "MM"} if one["BASKET_ID"].endswith("3") else one for one in delivery(360)]
-    job = etl_job(delivered(root / "raw", odd), root)
+    relabelled = [
+        item | {LABEL: "MM"} if item["BASKET_ID"].endswith("3") else item for item in delivery(360)
+    ]
+    job = etl_job(delivered(root / "raw", relabelled), root)
     (root / "trained").mkdir()
     LocalPlatform().etl(job, CONFIG, Progress())
     LocalPlatform().train(TrainingJob(job.gold, root / "trained"), CONFIG, Progress())
@@ -63,7 +65,7 @@ def platform(done: RecordedPlatform) -> RecordedPlatform:
 def registry(monkeypatch: pytest.MonkeyPatch) -> MemoryRegistry:
     memory = MemoryRegistry()
 
-    def opened(config: RegistryConfig, folder: Path, aws: AwsConfig, place: str) -> Registry:
+    def opened(config: RegistryConfig, folder: Path, aws: AwsConfig, location: str) -> Registry:
         return memory
 
     monkeypatch.setattr(opening, "open_registry", opened)
@@ -160,7 +162,7 @@ def test_a_registry_that_fails_leaves_the_run_to_be_registered_again(
 def test_a_server_is_asked_before_the_work(
     raw: str, context: Context, platform: RecordedPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(*asked: object) -> Registry:
+    def unreachable(*arguments: object) -> Registry:
         raise DependencyError("cannot be reached")
 
     monkeypatch.setattr(opening, "open_registry", unreachable)
@@ -216,7 +218,7 @@ def test_the_champion_is_not_scored_where_the_gate_does_not_ask(
     assert "champion" not in {reason["rule"] for reason in again.report["verdict"]["reasons"]}
 
 
-def test_what_holds_is_not_asked_of_the_platform_again(
+def test_what_is_valid_is_not_run_on_the_platform_again(
     raw: str, context: Context, platform: RecordedPlatform, registry: MemoryRegistry
 ) -> None:
     first = pipeline.run_all(raw, context)

@@ -160,7 +160,7 @@ def test_every_setting_belongs_to_a_stage_or_to_what_is_no_stage() -> None:
 
 
 @pytest.mark.parametrize("name", ["../../secret.txt", "/etc/passwd", "a/../b", "c:evil", ""])
-def test_a_record_that_names_what_lies_outside_is_none(folder: Path, name: str) -> None:
+def test_a_record_that_names_files_outside_is_none(folder: Path, name: str) -> None:
     path = folder / "step-gold.json"
     document = json.loads(path.read_text())
     document["outputs"][name] = "0" * 64
@@ -185,11 +185,11 @@ def test_settings_come_back_as_a_stage_had_them() -> None:
     steps = [planned("gold", {}, then), planned("training", {}, then)]
     now = with_settings(gate={"min_accuracy": 0.5}, training={"models": ["logistic"]})
 
-    found = config_of(now, steps)
+    result = config_of(now, steps)
 
-    assert found.split == then.split
-    assert found.training == then.training
-    assert found.gate == now.gate
+    assert result.split == then.split
+    assert result.training == then.training
+    assert result.gate == now.gate
 
 
 def test_an_empty_table_is_a_setting_too(folder: Path) -> None:

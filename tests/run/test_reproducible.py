@@ -58,17 +58,17 @@ def outputs(sample: Path, workspace: Path, cores: int) -> dict[str, bytes]:
         env=clean_environment() | {"SOURCE_DATE_EPOCH": "1767225600"},
         timeout=200,
     )
-    found = {}
+    results = {}
     for pattern in OUTPUTS:
         (path,) = workspace.glob(pattern)
-        found[path.name] = path.read_bytes()
-    return found
+        results[path.name] = path.read_bytes()
+    return results
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
 def test_one_core_and_all_give_the_same_bytes(sample: Path, tmp_path: Path) -> None:
-    one = outputs(sample, tmp_path / "one", 1)
+    single_core = outputs(sample, tmp_path / "one", 1)
     all_cores = outputs(sample, tmp_path / "all", os.cpu_count() or 1)
 
-    assert len(one) == len(OUTPUTS)
-    assert [name for name, content in one.items() if content != all_cores[name]] == []
+    assert len(single_core) == len(OUTPUTS)
+    assert [name for name, content in single_core.items() if content != all_cores[name]] == []

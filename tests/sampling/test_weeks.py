@@ -91,8 +91,8 @@ def test_every_format_of_shop_occurs(lines: pl.DataFrame) -> None:
 
 def test_labels_are_counted_and_about_as_common_as_in_real_data() -> None:
     week = draw(noise=0.005)
-    found = week.lines.unique("BASKET_ID")["BASKET_PRICE_SENSITIVITY"].value_counts()
-    counts = dict(found.iter_rows())
+    result = week.lines.unique("BASKET_ID")["BASKET_PRICE_SENSITIVITY"].value_counts()
+    counts = dict(result.iter_rows())
     assert tuple(counts.get(name, 0) for name in LABELS) == week.labels
     shares = [count / BASKETS for count in week.labels]
     assert shares == pytest.approx([0.23, 0.51, 0.24, 0.02], abs=0.035)

@@ -60,12 +60,12 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path) -> None:
     assert content(tmp_path / "a") != content(tmp_path / "c")
 
 
-def test_uncompressed_files_hold_the_same(tmp_path: Path) -> None:
+def test_uncompressed_files_contain_the_same(tmp_path: Path) -> None:
     packed = generate(tmp_path / "a", baskets=300, seed=1, weeks=2)
     plain = generate(tmp_path / "b", baskets=300, seed=1, weeks=2, compress=False)
-    for one, other in zip(packed.files, plain.files, strict=True):
+    for packed_file, other in zip(packed.files, plain.files, strict=True):
         assert other.suffix == ".csv"
-        assert gzip.decompress(one.read_bytes()) == other.read_bytes()
+        assert gzip.decompress(packed_file.read_bytes()) == other.read_bytes()
 
 
 def test_no_card_is_an_empty_field_and_spend_has_two_decimals(tmp_path: Path) -> None:
@@ -167,9 +167,9 @@ def test_what_products_say_can_be_learned(tmp_path: Path) -> None:
     size = np.asarray(bought.sum(axis=1)).ravel()
     share = sparse.diags_array(1 / size) @ bought
 
-    def said(scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        told = np.eye(4)[scores.argmax(axis=1)]
-        return np.hstack([share[rows] @ scores, bought[rows] @ told, share[rows] @ told])
+    def encode(scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        one_hot = np.eye(4)[scores.argmax(axis=1)]
+        return np.hstack([share[rows] @ scores, bought[rows] @ one_hot, share[rows] @ one_hot])
 
     def learn(rows: np.ndarray) -> np.ndarray:
         x, y = share[rows], np.eye(4)[label[rows]]
@@ -178,8 +178,8 @@ def test_what_products_say_can_be_learned(tmp_path: Path) -> None:
     half, rest, test = np.split(np.arange(len(ids)), [8_000, 16_000])
     forest = RandomForestClassifier(50, min_samples_leaf=5, random_state=0)
     forest.fit(
-        np.vstack([said(learn(rest), half), said(learn(half), rest)]),
+        np.vstack([encode(learn(rest), half), encode(learn(half), rest)]),
         label[:16_000],
     )
-    hits = forest.predict(said(learn(np.arange(16_000)), test)) == label[test]
+    hits = forest.predict(encode(learn(np.arange(16_000)), test)) == label[test]
     assert hits.mean() > 0.95

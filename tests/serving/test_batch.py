@@ -71,10 +71,10 @@ def test_ids_come_back_letter_by_letter(
     out = tmp_path / f"scored{suffix}"
     result = score(raw, out, scorer)
     if suffix == ".csv":
-        found = [row["basket_id"] for row in rows(out)]
+        results = [row["basket_id"] for row in rows(out)]
     else:
-        found = [str(value) for value in pl.read_parquet(out)["basket_id"]]
-    assert sorted(found) == sorted(ids)
+        results = [str(value) for value in pl.read_parquet(out)["basket_id"]]
+    assert sorted(results) == sorted(ids)
     assert result.baskets == len(ids)
 
 
@@ -107,12 +107,12 @@ def test_no_label_is_needed_and_a_bad_one_does_not_matter(
     raw: Path, tmp_path: Path, scorer: Model
 ) -> None:
     write_csv(raw / "without.csv", [unlabelled(BASKET_ID="1"), unlabelled(BASKET_ID="2")])
-    odd = [line(BASKET_ID="3", **{LABEL: "??"}), line(BASKET_ID="4", **{LABEL: "LA"})]
+    mislabelled = [line(BASKET_ID="3", **{LABEL: "??"}), line(BASKET_ID="4", **{LABEL: "LA"})]
     more = [
         line(BASKET_ID="4", PROD_CODE="PRD2", **{LABEL: "UM"}),
         line(BASKET_ID="5", **{LABEL: ""}),
     ]
-    write_csv(raw / "with.csv", [*odd, *more])
+    write_csv(raw / "with.csv", [*mislabelled, *more])
     out = tmp_path / "scored.csv"
     result = score(raw, out, scorer)
     assert [row["basket_id"] for row in rows(out)] == ["1", "2", "3", "4", "5"]
@@ -214,7 +214,7 @@ def test_a_retailers_own_names_are_known_from_the_model(
 def test_another_format_is_refused_before_anything_is_read(
     tmp_path: Path, scorer: Model, name: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"--out .* ends in") as caught:
+    with pytest.raises(ConfigError, match=r"--out .* has the extension") as caught:
         score(tmp_path / "absent", tmp_path / name, scorer)
     assert ".csv or .parquet" in caught.value.hint
 
@@ -231,7 +231,7 @@ def test_folders_on_the_way_are_made(raw: Path, tmp_path: Path, scorer: Model) -
     assert len(rows(out)) == 1
 
 
-def test_what_cannot_be_written_is_said(raw: Path, tmp_path: Path, scorer: Model) -> None:
+def test_what_cannot_be_written_is_stated(raw: Path, tmp_path: Path, scorer: Model) -> None:
     write_csv(raw / "a.csv", [unlabelled()])
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder.csv").mkdir()
@@ -299,7 +299,7 @@ def test_explained_rows_are_the_same_and_say_why(
     for name in ("a.csv", "a.parquet"):
         out = tmp_path / name
         result = predict(str(sample), out, scorer, Config(), quiet, explained=True)
-        assert (result.out, result.asked) == (out, None)
+        assert (result.out, result.requested) == (out, None)
         tables.append(pl.read_csv(out) if out.suffix == ".csv" else pl.read_parquet(out))
     assert tables[0].equals(tables[1])
     assert tables[0].columns == [*HEADER, "explanation"]
@@ -328,28 +328,28 @@ def test_baskets_asked_for_come_in_that_order_with_their_products(
     ids = all_rows["basket_id"].gather([-1, 0, -1, 700]).cast(pl.String).to_list()
     out = tmp_path / name if name else None
     result = predict(str(sample), out, scorer, Config(), quiet, baskets=ids)
-    assert result.asked is not None
+    assert result.requested is not None
     assert (result.out, result.baskets, sum(result.predicted.values())) == (out, 3, 3)
-    assert result.asked.drop("products").equals(all_rows[[-1, 0, 700]])
+    assert result.requested.drop("products").equals(all_rows[[-1, 0, 700]])
     lines = pl.concat(chunk.lines for chunk in read_chunks(sample_run.silver))
-    for basket, products in result.asked.select("basket_id", "products").iter_rows():
+    for basket, products in result.requested.select("basket_id", "products").iter_rows():
         own = lines.filter(pl.col("BASKET_ID") == basket)
         counts = dict(own["PROD_CODE"].value_counts().iter_rows())
-        assert {one["prod_code"]: one["lines"] for one in products} == counts
+        assert {product["prod_code"]: product["lines"] for product in products} == counts
     if out is not None:
-        found = pl.read_csv(out) if out.suffix == ".csv" else pl.read_parquet(out)
-        assert found.equals(all_rows[[0, 700, -1]])
+        actual = pl.read_csv(out) if out.suffix == ".csv" else pl.read_parquet(out)
+        assert actual.equals(all_rows[[0, 700, -1]])
 
 
 def test_an_id_is_taken_letter_by_letter(raw: Path, scorer: Model) -> None:
     write_csv(raw / "a.csv", [unlabelled(BASKET_ID="7"), unlabelled(BASKET_ID="8")])
-    asked = predict(str(raw), None, scorer, Config(), quiet, baskets=["8"]).asked
-    assert asked is not None
-    assert asked["basket_id"].to_list() == [8]
+    requested = predict(str(raw), None, scorer, Config(), quiet, baskets=["8"]).requested
+    assert requested is not None
+    assert requested["basket_id"].to_list() == [8]
     write_csv(raw / "b.csv", [unlabelled(BASKET_ID="07")])
-    asked = predict(str(raw), None, scorer, Config(), quiet, baskets=["07", "7"]).asked
-    assert asked is not None
-    assert asked["basket_id"].to_list() == ["07", "7"]
+    requested = predict(str(raw), None, scorer, Config(), quiet, baskets=["07", "7"]).requested
+    assert requested is not None
+    assert requested["basket_id"].to_list() == ["07", "7"]
 
 
 @pytest.mark.parametrize("basket", ["07", "7 ", "", "9", "3"])
@@ -359,7 +359,7 @@ def test_a_basket_that_cannot_be_scored_is_named_and_nothing_is_written(
     write_csv(raw / "a.csv", [unlabelled(BASKET_ID="7"), unlabelled(BASKET_ID="3", SPEND="free")])
     with pytest.raises(InputError, match=f"no basket '{basket}' that can be scored") as caught:
         predict(str(raw), tmp_path / "a.csv", scorer, Config(), quiet, baskets=["7", basket])
-    assert "letter by letter" in caught.value.hint
+    assert "exactly as in the data" in caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
@@ -375,8 +375,8 @@ def test_a_model_that_does_not_look_at_products_says_so(
     out = tmp_path / "a.parquet"
     predict(str(sample), out, blind, Config(), quiet, explained=True)
     table = pl.read_parquet(out)
-    assert table["explanation"].str.ends_with("%). This model does not look at products.").all()
-    one = str(table["basket_id"][0])
-    asked = predict(str(sample), None, blind, Config(), quiet, baskets=[one]).asked
-    assert asked is not None
-    assert asked["products"].to_list() == [[]]
+    assert table["explanation"].str.ends_with("%). This model does not use products.").all()
+    basket = str(table["basket_id"][0])
+    requested = predict(str(sample), None, blind, Config(), quiet, baskets=[basket]).requested
+    assert requested is not None
+    assert requested["products"].to_list() == [[]]

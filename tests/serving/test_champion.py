@@ -37,11 +37,11 @@ def registry(evaluated: Evaluated) -> MemoryRegistry:
 def test_the_champion_says_of_each_test_basket_what_it_said_before(
     sample_run: Run, evaluated: Evaluated, registry: MemoryRegistry
 ) -> None:
-    found = score_champion(registry, "1", sample_run.silver, sample_run.gold)
-    assert isinstance(found, Scored)
-    assert found.version == "1"
+    result = score_champion(registry, "1", sample_run.silver, sample_run.gold)
+    assert isinstance(result, Scored)
+    assert result.version == "1"
     expected = predicted_class(evaluated.predictions, evaluated.record.winner)
-    np.testing.assert_array_equal(found.predicted, expected)
+    np.testing.assert_array_equal(result.predicted, expected)
 
 
 def test_predictions_follow_the_order_of_the_gold_file(
@@ -49,10 +49,10 @@ def test_predictions_follow_the_order_of_the_gold_file(
 ) -> None:
     order = np.random.default_rng(0).permutation(sample_run.test.height)
     sample_run.test[order].write_parquet(tmp_path / "test_features.parquet")
-    found = score_champion(registry, "1", sample_run.silver, tmp_path)
-    assert isinstance(found, Scored)
+    result = score_champion(registry, "1", sample_run.silver, tmp_path)
+    assert isinstance(result, Scored)
     expected = predicted_class(evaluated.predictions, evaluated.record.winner)[order]
-    np.testing.assert_array_equal(found.predicted, expected)
+    np.testing.assert_array_equal(result.predicted, expected)
 
 
 def test_a_basket_it_cannot_score_makes_the_comparison_impossible(
@@ -60,9 +60,9 @@ def test_a_basket_it_cannot_score_makes_the_comparison_impossible(
 ) -> None:
     stranger = sample_run.test.head(1).with_columns(pl.lit(1, pl.Int64).alias("basket_id"))
     pl.concat([sample_run.test, stranger]).write_parquet(tmp_path / "test_features.parquet")
-    found = score_champion(registry, "1", sample_run.silver, tmp_path)
+    result = score_champion(registry, "1", sample_run.silver, tmp_path)
     baskets = f"{sample_run.test.height:,} of {sample_run.test.height + 1:,}"
-    assert found == NotScored("1", f"it classifies {baskets} baskets")
+    assert result == NotScored("1", f"it can score only {baskets} baskets")
 
 
 @pytest.mark.parametrize("data", [b"no archive", b""])
@@ -72,13 +72,13 @@ def test_a_champion_that_cannot_be_loaded_is_named_without_predictions(
     broken = tmp_path / "model.tar.gz"
     broken.write_bytes(data)
     version = approve(registry, broken)
-    found = score_champion(registry, version, sample_run.silver, sample_run.gold)
-    assert isinstance(found, NotScored)
-    assert found.version == version
-    assert found.why.startswith("'model.tar.gz' cannot be opened as a model archive")
+    result = score_champion(registry, version, sample_run.silver, sample_run.gold)
+    assert isinstance(result, NotScored)
+    assert result.version == version
+    assert result.why.startswith("'model.tar.gz' cannot be opened as a model archive")
 
 
-def test_so_is_one_that_is_packed_well_but_holds_no_model(
+def test_so_is_one_that_is_packed_well_but_contains_no_model(
     sample_run: Run, registry: MemoryRegistry, tmp_path: Path
 ) -> None:
     folder, archive = tmp_path / "empty", tmp_path / "model.tar.gz"
@@ -86,9 +86,9 @@ def test_so_is_one_that_is_packed_well_but_holds_no_model(
     (folder / "manifest.json").write_text('{"format_version": 1, "files": {}}')
     pack(folder, archive)
     version = approve(registry, archive)
-    found = score_champion(registry, version, sample_run.silver, sample_run.gold)
-    assert isinstance(found, NotScored)
-    assert found.version == "2"
+    result = score_champion(registry, version, sample_run.silver, sample_run.gold)
+    assert isinstance(result, NotScored)
+    assert result.version == "2"
 
 
 def test_an_archive_that_was_changed_in_the_registry_is_not_scored(

@@ -27,10 +27,10 @@ SAMPLED = SMALL | {"subsample": 0.7, "colsample_bytree": 0.5}
 @pytest.fixture(scope="module", name="X")
 def features() -> NDArray[np.float32]:
     rng = np.random.default_rng(0)
-    found = rng.normal(size=(300, 4)).astype(np.float32)
-    found[::7, 1] = np.nan
-    found[:, 3] = rng.integers(0, 4, 300)
-    return found
+    result = rng.normal(size=(300, 4)).astype(np.float32)
+    result[::7, 1] = np.nan
+    result[:, 3] = rng.integers(0, 4, 300)
+    return result
 
 
 @pytest.fixture(scope="module", name="y")
@@ -75,12 +75,12 @@ SETTINGS = [
 ]
 
 
-def told(settings: dict[str, Any]) -> str:
+def settings_id(settings: dict[str, Any]) -> str:
     return ",".join(settings) or "sampled"
 
 
 @pytest.mark.parametrize("at_once", [4, ROUNDS])
-@pytest.mark.parametrize("more", SETTINGS, ids=told)
+@pytest.mark.parametrize("more", SETTINGS, ids=settings_id)
 def test_every_setting_is_honoured(
     X: NDArray[np.float32], y: NDArray[np.int8], more: dict[str, Any], at_once: int
 ) -> None:

@@ -60,20 +60,20 @@ def at(temperature: float) -> Calibration:
 def test_the_temperature_is_what_made_the_probabilities_wrong(
     sharpness: float, effect: str
 ) -> None:
-    found = fit_calibration("temperature", *promised(sharpness))
-    assert found.temperature == pytest.approx(sharpness, rel=0.03)
-    assert found.description == (
-        f"Temperature {found.temperature:g}, fitted on 20,000 out-of-fold predictions of the "
+    calibration = fit_calibration("temperature", *promised(sharpness))
+    assert calibration.temperature == pytest.approx(sharpness, rel=0.03)
+    assert calibration.description == (
+        f"Temperature {calibration.temperature:g}, fitted on 20,000 out-of-fold predictions of the "
         f"training set: it makes the probabilities {effect} no prediction."
     )
 
 
 def test_no_other_temperature_has_a_smaller_log_loss() -> None:
     probabilities, y = promised(1.6, baskets=500)
-    found = fit_calibration("temperature", probabilities, y)
-    least = log_loss(y, calibrate(probabilities, found))
+    calibration = fit_calibration("temperature", probabilities, y)
+    least = log_loss(y, calibrate(probabilities, calibration))
     tried = np.geomspace(LOWEST, HIGHEST, 300).tolist()
-    others = [log_loss(y, calibrate(probabilities, at(one))) for one in tried]
+    others = [log_loss(y, calibrate(probabilities, at(item))) for item in tried]
     assert least <= min(others) + 1e-8
     assert least < log_loss(y, probabilities) - 0.01
 
@@ -103,9 +103,9 @@ rows = st.lists(near_ties() | any_row, min_size=1, max_size=20)
 
 @given(rows, st.floats(LOWEST, HIGHEST))
 def test_a_temperature_never_changes_the_decided_class(
-    found: list[list[float]], temperature: float
+    result: list[list[float]], temperature: float
 ) -> None:
-    given_ = np.array(found)
+    given_ = np.array(result)
     shipped = calibrate(given_, at(temperature))
     assert judged(shipped).tolist() == judged(given_).tolist()
     if temperature != 1:
@@ -136,26 +136,27 @@ def test_a_lead_that_scaling_swallows_is_given_back() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_without_any_error_there_is_nothing_to_learn_from(method: Method) -> None:
     probabilities, _ = promised(1.0, baskets=1_234)
-    found = fit_calibration(method, probabilities, judged(probabilities))
-    np.testing.assert_array_equal(calibrate(probabilities, found), probabilities)
+    calibration = fit_calibration(method, probabilities, judged(probabilities))
+    np.testing.assert_array_equal(calibrate(probabilities, calibration), probabilities)
     if method != "none":
-        assert found.description.startswith("None of the 1,234 out-of-fold predictions")
-    assert found.temperature == (1.0 if method == "temperature" else None)
+        assert calibration.description.startswith("Not calibrated: none of the 1,234 out-of-fold")
+    assert calibration.temperature == (1.0 if method == "temperature" else None)
 
 
-def test_probabilities_that_tell_nothing_stay_as_they_are() -> None:
+def test_probabilities_that_tell_nothing_are_unchanged() -> None:
     same = np.full((30, 3), 1 / 3)
-    found = fit_calibration("temperature", same, (np.arange(30) % 3).astype(np.int8))
-    assert found.temperature == 1
-    assert found.description.endswith("the probabilities stay as they are.")
+    calibration = fit_calibration("temperature", same, (np.arange(30) % 3).astype(np.int8))
+    assert calibration.temperature == 1
+    assert calibration.description.endswith("it leaves the probabilities unchanged.")
 
 
 def test_a_model_that_is_always_wrong_is_made_as_unsure_as_is_tried() -> None:
     sure = np.tile([0.98, 0.01, 0.01], (40, 1))
-    found = fit_calibration("temperature", sure, np.ones(40, dtype=np.int8))
-    assert found.temperature == HIGHEST
+    calibration = fit_calibration("temperature", sure, np.ones(40, dtype=np.int8))
+    assert calibration.temperature == HIGHEST
     assert (
-        "less confident, at the limit of the search, and changes no prediction" in found.description
+        "less confident, at the limit of the search, and changes no prediction"
+        in calibration.description
     )
 
 
@@ -163,8 +164,8 @@ def test_a_class_that_was_given_no_chance_costs_a_bounded_loss() -> None:
     probabilities = np.tile([1.0, 0.0, 0.0], (100, 1))
     y = np.zeros(100, dtype=np.int8)
     y[:5] = 2
-    found = fit_calibration("temperature", probabilities, y)
-    shipped = calibrate(probabilities, found)
+    calibration = fit_calibration("temperature", probabilities, y)
+    shipped = calibrate(probabilities, calibration)
     # 5 of 100 are wrong, and the others of two classes share what is left.
     assert shipped[0, 0] == pytest.approx(0.95, abs=1e-3)
     assert shipped[0, 1] == shipped[0, 2]
@@ -172,9 +173,11 @@ def test_a_class_that_was_given_no_chance_costs_a_bounded_loss() -> None:
 
 def test_isotonic_is_that_of_scikit_learn_for_each_class_then_normalised() -> None:
     probabilities, y = promised(2.0, baskets=2_000)
-    found = fit_calibration("isotonic", probabilities, y)
+    calibration = fit_calibration("isotonic", probabilities, y)
     others, _ = promised(0.7, baskets=500)
-    single, unseen = (one.astype(np.float32).astype(np.float64) for one in (probabilities, others))
+    single, unseen = (
+        item.astype(np.float32).astype(np.float64) for item in (probabilities, others)
+    )
     each = [
         IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
         .fit(single[:, k], y == k)
@@ -183,23 +186,24 @@ def test_isotonic_is_that_of_scikit_learn_for_each_class_then_normalised() -> No
     ]
     expected = np.stack(each, axis=1)
     expected /= expected.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(calibrate(others, found), expected, rtol=1e-12)
+    np.testing.assert_allclose(calibrate(others, calibration), expected, rtol=1e-12)
 
 
 def test_isotonic_says_what_it_came_to() -> None:
     probabilities, y = promised(2.0, baskets=2_000)
-    found = fit_calibration("isotonic", probabilities, y)
-    changed = int((judged(calibrate(probabilities, found)) != judged(probabilities)).sum())
-    assert found.thresholds is not None
+    calibration = fit_calibration("isotonic", probabilities, y)
+    changed = int((judged(calibrate(probabilities, calibration)) != judged(probabilities)).sum())
+    assert calibration.thresholds is not None
     assert changed > 0
-    assert found.description == (
+    assert calibration.description == (
         "A step function for each class (isotonic regression), fitted on 2,000 out-of-fold "
-        f"predictions of the training set: {sum(len(x) for x, _ in found.thresholds)} thresholds; "
-        f"it changes {changed} of the answers."
+        f"predictions of the training set: {sum(len(x) for x, _ in calibration.thresholds)} "
+        "thresholds; "
+        f"it changes {changed} predictions."
     )
 
 
-def test_a_row_whose_classes_are_all_denied_stays_as_it_is() -> None:
+def test_a_row_whose_classes_are_all_denied_is_unchanged() -> None:
     step = ((0.5, 0.6), (0.0, 1.0))
     denying = Calibration(method="isotonic", thresholds=(step, step, step), description="")
     row = np.array([[0.5, 0.25, 0.25]])
@@ -243,7 +247,7 @@ def test_no_baskets_no_rows(method: Method) -> None:
 def test_a_model_without_the_file_is_of_an_older_version(tmp_path: Path) -> None:
     read = read_calibration(tmp_path)
     assert read.method == "none"
-    assert read.description == "Nothing was fitted: the model comes without a calibration."
+    assert read.description == "Not calibrated: the model has no calibration file."
 
 
 TEMPERATURE = {"method": "temperature", "temperature": 2.0, "description": "d"}
@@ -269,15 +273,15 @@ def test_what_the_format_allows_is_read(document: dict[str, Any], tmp_path: Path
         ({**TEMPERATURE, "command": "x"}, "command: Extra inputs"),
         ({**TEMPERATURE, "method": "magic"}, "method: Input should be"),
         ({**TEMPERATURE, "description": "d" * 1001}, "description: .*at most 1000"),
-        ({**TEMPERATURE, "temperature": None}, "used: method .* does not suit"),
+        ({**TEMPERATURE, "temperature": None}, "used: the parameters do not match"),
         ({**TEMPERATURE, "temperature": "hot"}, "temperature: .*valid number"),
         *(
             ({**TEMPERATURE, "temperature": bad}, "temperature: Input should be")
             for bad in (0, -1, 0.09, 10.1, 1e308, math.nan, math.inf)
         ),
-        ({**TEMPERATURE, "method": "none"}, "used: method .* does not suit"),
-        ({**isotonic(LINE), "temperature": 2.0}, "used: method .* does not suit"),
-        ({**isotonic(LINE), "thresholds": None}, "used: method .* does not suit"),
+        ({**TEMPERATURE, "method": "none"}, "used: the parameters do not match"),
+        ({**isotonic(LINE), "temperature": 2.0}, "used: the parameters do not match"),
+        ({**isotonic(LINE), "thresholds": None}, "used: the parameters do not match"),
         (isotonic(LINE, classes=2), r"thresholds\.2: Field required"),
         (isotonic(LINE, classes=4), "thresholds: Tuple should have at most 3 items"),
         (isotonic([[], []]), "at least 1 item"),
@@ -325,5 +329,5 @@ def test_a_temperature_that_helps_one_measure_and_hurts_another_is_not_taken() -
     sure = np.tile([1.0, 0.0, 0.0], (100, 1))
     y = np.zeros(1_000, dtype=np.int8)
     y[630:810], y[810:900], y[997:] = 1, 2, 1
-    found = fit_calibration("temperature", np.concatenate([moderate, sure]), y)
-    assert found.temperature == 1
+    calibration = fit_calibration("temperature", np.concatenate([moderate, sure]), y)
+    assert calibration.temperature == 1

@@ -21,8 +21,8 @@ NAMES: tuple[ModelName, ...] = get_args(ModelName)
 
 def settings_of(name: ModelName, config: TrainingConfig | None = None) -> dict[str, Any]:
     model: Any = build(name, config or TrainingConfig(), ROWS)
-    found: dict[str, Any] = (model[-1] if isinstance(model, Pipeline) else model).get_params()
-    return found
+    result: dict[str, Any] = (model[-1] if isinstance(model, Pipeline) else model).get_params()
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +76,9 @@ def test_the_four_are_what_they_are_called() -> None:
     ],
 )
 def test_the_designs_defaults(name: ModelName, defaults: dict[str, Any]) -> None:
-    found = settings_of(name)
-    assert {key: found[key] for key in defaults} == defaults
-    assert found["random_state"] == 42
+    result = settings_of(name)
+    assert {key: result[key] for key in defaults} == defaults
+    assert result["random_state"] == 42
 
 
 @pytest.mark.parametrize("name", NAMES)

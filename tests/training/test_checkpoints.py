@@ -70,11 +70,11 @@ def test_any_missing_end_is_noticed(kept: Checkpoints, tmp_path: Path) -> None:
 def test_any_flipped_bit_is_noticed(kept: Checkpoints, tmp_path: Path) -> None:
     path = only_file(tmp_path)
     whole = path.read_bytes()
-    for place in range(0, len(whole), 5):
+    for position in range(0, len(whole), 5):
         changed = bytearray(whole)
-        changed[place] ^= 1 << (place % 8)
+        changed[position] ^= 1 << (position % 8)
         path.write_bytes(changed)
-        assert kept.load("logistic") is None, place
+        assert kept.load("logistic") is None, position
     path.write_bytes(whole)
     assert kept.load("logistic") == PAYLOAD
 
@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WorkspaceError, match="Checkpoints cannot be stored") as caught:
         Checkpoints(tmp_path / "file" / "kept", KEY).prepare()
-    assert "used again" in caught.value.hint
+    assert "reused" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "A", ".hidden", "a.b", "a" * 101, "a\n"])
@@ -176,8 +176,8 @@ def test_threads_may_keep_pieces_at_the_same_time(tmp_path: Path) -> None:
         return checkpoints.load(f"piece-{number}")
 
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(work, range(20)))
-    assert found == [str(number).encode() * 5000 for number in range(20)]
+        results = list(pool.map(work, range(20)))
+    assert results == [str(number).encode() * 5000 for number in range(20)]
     assert len(list(tmp_path.iterdir())) == 20
 
 

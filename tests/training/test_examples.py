@@ -26,27 +26,27 @@ def gold(tmp_path: Path) -> Path:
 
 
 def test_rows_become_arrays(gold: Path) -> None:
-    found = read_examples(gold / "train.parquet", ["b", "a"])
-    assert found.ids.to_list() == [11, 12, 13]
-    assert found.columns == ("b", "a")
-    assert found.X.tolist() == [[1, 1.5], [2, 2.5], [3, 3.5]]
-    assert found.X.dtype == np.float32
-    assert found.X.flags.c_contiguous
+    examples = read_examples(gold / "train.parquet", ["b", "a"])
+    assert examples.ids.to_list() == [11, 12, 13]
+    assert examples.columns == ("b", "a")
+    assert examples.X.tolist() == [[1, 1.5], [2, 2.5], [3, 3.5]]
+    assert examples.X.dtype == np.float32
+    assert examples.X.flags.c_contiguous
     # Positions in Low, Medium, High.
-    assert found.y.tolist() == [2, 0, 1]
-    assert found.fold.tolist() == [0, 1, 0]
+    assert examples.y.tolist() == [2, 0, 1]
+    assert examples.fold.tolist() == [0, 1, 0]
 
 
-def test_the_test_part_has_no_folds(gold: Path) -> None:
+def test_the_test_set_has_no_folds(gold: Path) -> None:
     assert read_examples(gold / "test.parquet", ["a"]).fold.size == 0
 
 
 def test_only_some_of_the_columns(gold: Path) -> None:
-    found = read_examples(gold / "train.parquet", ["a", "b"]).only(["b"])
-    assert found.columns == ("b",)
-    assert found.X.tolist() == [[1], [2], [3]]
-    assert found.X.flags.c_contiguous
-    assert found.y.tolist() == [2, 0, 1]
+    examples = read_examples(gold / "train.parquet", ["a", "b"]).only(["b"])
+    assert examples.columns == ("b",)
+    assert examples.X.tolist() == [[1], [2], [3]]
+    assert examples.X.flags.c_contiguous
+    assert examples.y.tolist() == [2, 0, 1]
 
 
 def test_an_absent_file_says_what_to_do(tmp_path: Path) -> None:

@@ -48,14 +48,14 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
     return Checkpoints(tmp_path / "kept", "key")
 
 
-def same(found: Result, expected: Result) -> None:
+def same(actual: Result, expected: Result) -> None:
     new = made_up(300, seed=1).X
-    assert list(found[0]) == list(expected[0]) == list(CONFIG.models)
-    assert list(found[1]) == list(expected[1]) == list(CONFIG.models)
+    assert list(actual[0]) == list(expected[0]) == list(CONFIG.models)
+    assert list(actual[1]) == list(expected[1]) == list(CONFIG.models)
     for name in CONFIG.models:
-        assert found[0][name].tobytes() == expected[0][name].tobytes(), name
-        ours, theirs = (result[1][name].predict(new) for result in (found, expected))
-        assert ours.tobytes() == theirs.tobytes(), name
+        assert actual[0][name].tobytes() == expected[0][name].tobytes(), name
+        ours, reference = (result[1][name].predict(new) for result in (actual, expected))
+        assert ours.tobytes() == reference.tobytes(), name
 
 
 @contextmanager
@@ -118,11 +118,11 @@ def test_only_what_is_missing_is_fitted(
         checkpoints.remove(piece)
     ticks: list[tuple[str, int, int]] = []
     with counted(monkeypatch) as fitted:
-        found = train_all(train, CONFIG, lambda *tick: ticks.append(tick), checkpoints)
+        result = train_all(train, CONFIG, lambda *tick: ticks.append(tick), checkpoints)
     assert len(fitted) == len(missing)
     assert set(fitted) == missing
     assert ticks == [("models fitted", done, PIECES) for done in range(PIECES - 4, PIECES + 1)]
-    same(found, plain)
+    same(result, plain)
 
 
 def test_pieces_of_another_training_are_not_taken(
@@ -172,14 +172,14 @@ def test_a_damaged_stretch_costs_time_and_changes_nothing(
     assert checkpoints.folder
     (path,) = checkpoints.folder.glob("xgboost-rounds*")
     damage(path, number)
-    found = fit("xgboost", train, CONFIG, checkpoints)
+    result = fit("xgboost", train, CONFIG, checkpoints)
     new = made_up(300, seed=1).X
-    assert found.predict(new).tobytes() == plain[1]["xgboost"].predict(new).tobytes()
+    assert result.predict(new).tobytes() == plain[1]["xgboost"].predict(new).tobytes()
     assert not path.exists()
 
 
 @pytest.mark.parametrize("name", CONFIG.models)
-def test_a_single_fit_is_kept_under_its_own_name(
+def test_a_single_fit_is_stored_under_its_own_name(
     train: Examples, checkpoints: Checkpoints, name: ModelName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoints.prepare()
@@ -237,10 +237,10 @@ def test_any_number_of_cores_gives_the_same_models(
     train: Examples, plain: Result, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(concurrency, "cores", lambda: number)
-    found = train_all(train, CONFIG, quiet)
-    same(found, plain)
+    result = train_all(train, CONFIG, quiet)
+    same(result, plain)
     for name in CONFIG.models:
-        assert dump_model(found[1][name].model) == dump_model(plain[1][name].model)
+        assert dump_model(result[1][name].model) == dump_model(plain[1][name].model)
 
 
 def test_the_heaviest_fits_start_first(train: Examples, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,32 +22,32 @@ def train() -> Examples:
     return Examples(pl.Series(np.arange(ROWS)), X, y, fold, ("row", "signal"))
 
 
-class Witness:
+class RecordingEstimator:
     """Notes which rows it is fitted on and asked about."""
 
     def __init__(self) -> None:
         self.fitted: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self.labels: Labels = np.empty(0, dtype=np.int8)
-        self.asked: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self.promised = 0
+        self.scored: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.row_count = 0
 
     def fit(self, X: Matrix, y: Labels) -> Classifier:
         self.fitted, self.labels = X[:, 0].astype(np.int64), y
         return self
 
     def predict_proba(self, X: Matrix) -> Probabilities:
-        self.asked = X[:, 0].astype(np.int64)
+        self.scored = X[:, 0].astype(np.int64)
         return np.full((len(X), 3), 1 / 3)
 
 
 @pytest.fixture
-def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
-    made = Witness()
+def recorder(monkeypatch: pytest.MonkeyPatch) -> RecordingEstimator:
+    made = RecordingEstimator()
 
     def build(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
         assert name == "logistic"
         assert config.folds
-        made.promised = baskets
+        made.row_count = baskets
         return made
 
     monkeypatch.setattr(fitting, "build", build)
@@ -55,24 +55,28 @@ def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
 
 
 @pytest.mark.parametrize("most", [0, ROWS])
-def test_a_fold_is_scored_by_the_others(train: Examples, witness: Witness, most: int) -> None:
-    found = fit_fold("logistic", 1, train, TrainingConfig(cv_max_baskets=most))
-    assert found.shape == (100, 3)
-    assert witness.asked.tolist() == np.flatnonzero(train.fold == 1).tolist()
-    assert witness.fitted.tolist() == np.flatnonzero(train.fold != 1).tolist()
+def test_a_fold_is_scored_by_the_others(
+    train: Examples, recorder: RecordingEstimator, most: int
+) -> None:
+    result = fit_fold("logistic", 1, train, TrainingConfig(cv_max_baskets=most))
+    assert result.shape == (100, 3)
+    assert recorder.scored.tolist() == np.flatnonzero(train.fold == 1).tolist()
+    assert recorder.fitted.tolist() == np.flatnonzero(train.fold != 1).tolist()
 
 
-def test_at_most_so_many_are_fitted_and_all_are_scored(train: Examples, witness: Witness) -> None:
+def test_at_most_so_many_are_fitted_and_all_are_scored(
+    train: Examples, recorder: RecordingEstimator
+) -> None:
     config = TrainingConfig(cv_max_baskets=50)
     assert len(fit_fold("logistic", 2, train, config)) == 100
-    first = witness.fitted.copy()
-    assert len(set(first)) == witness.promised == 50
+    first = recorder.fitted.copy()
+    assert len(set(first)) == recorder.row_count == 50
     assert not set(first) & set(np.flatnonzero(train.fold == 2))
-    np.testing.assert_array_equal(witness.labels, train.y[first])
+    np.testing.assert_array_equal(recorder.labels, train.y[first])
     fit_fold("logistic", 2, train, config)
-    np.testing.assert_array_equal(witness.fitted, first)
+    np.testing.assert_array_equal(recorder.fitted, first)
     fit_fold("logistic", 2, train, TrainingConfig(cv_max_baskets=50, random_state=1))
-    assert witness.fitted.tolist() != first.tolist()
+    assert recorder.fitted.tolist() != first.tolist()
 
 
 def test_a_real_candidate_finds_the_signal(train: Examples) -> None:

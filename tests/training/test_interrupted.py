@@ -59,13 +59,13 @@ def start(gold: Path, out: Path, kept: Path) -> subprocess.Popen[bytes]:
 
 def written(kept: Path) -> set[Entry]:
     """List what is kept; the same piece written again is another entry."""
-    found = set()
+    results = set()
     for path in kept.glob("*.checkpoint"):
         # Stretches come and go.
         with suppress(FileNotFoundError):
             facts = path.stat()
-            found.add((path.name, facts.st_ino, facts.st_mtime_ns))
-    return found
+            results.add((path.name, facts.st_ino, facts.st_mtime_ns))
+    return results
 
 
 def whole(entries: set[Entry]) -> set[Entry]:
@@ -110,13 +110,13 @@ def test_killed_at_any_moment_it_ends_with_the_same_model(sample_run: Run, tmp_p
     same(tmp_path / "out", plain)
 
 
-def same(found: Path, expected: Path) -> None:
+def same(actual: Path, expected: Path) -> None:
     """Compare everything that a training leaves, to the bit; only times may differ."""
     for name in (MODEL, OOF_FILE, TEST_PREDICTIONS_FILE):
-        assert (found / name).read_bytes() == (expected / name).read_bytes()
+        assert (actual / name).read_bytes() == (expected / name).read_bytes()
     records = [
         TrainingRecord.model_validate_json((folder / RECORD_FILE).read_bytes()).model_dump()
-        for folder in (found, expected)
+        for folder in (actual, expected)
     ]
     for record in records:
         for model in (*record["candidates"], *record["references"]):

@@ -107,7 +107,7 @@ def test_a_model_with_other_types_is_refused_before_it_is_built(
 
 
 @pytest.mark.parametrize(
-    ("write", "said"),
+    ("write", "message"),
     [
         (lambda path: path.write_bytes(b"no zip"), "cannot be loaded"),
         (lambda path: path.write_bytes(b""), "cannot be loaded"),
@@ -117,10 +117,10 @@ def test_a_model_with_other_types_is_refused_before_it_is_built(
     ],
 )
 def test_a_model_that_cannot_be_read_is_refused(
-    tmp_path: Path, write: Callable[[Path], object], said: str
+    tmp_path: Path, write: Callable[[Path], object], message: str
 ) -> None:
     write(tmp_path / MODEL)
-    with pytest.raises(InputError, match=rf"model\.skops {said}"):
+    with pytest.raises(InputError, match=rf"model\.skops {message}"):
         load_model(tmp_path / MODEL)
 
 
@@ -146,25 +146,25 @@ def test_our_own_mistakes_are_not_told_as_a_damaged_model(monkeypatch: pytest.Mo
 class Trap:
     """Writes a file when it is unpickled."""
 
-    def __init__(self, sprung: Path) -> None:
-        self.sprung = sprung
+    def __init__(self, executed: Path) -> None:
+        self.executed = executed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.sprung,)
+        return Path.touch, (self.executed,)
 
 
 def test_a_pickle_is_no_model(tmp_path: Path) -> None:
-    sprung = tmp_path / "sprung"
-    (tmp_path / MODEL).write_bytes(pickle.dumps(Trap(sprung)))
+    executed = tmp_path / "sprung"
+    (tmp_path / MODEL).write_bytes(pickle.dumps(Trap(executed)))
     with pytest.raises(InputError):
         load_model(tmp_path / MODEL)
-    assert not sprung.exists()
+    assert not executed.exists()
 
 
 def test_the_pickle_in_an_archive_is_never_opened(tmp_path: Path) -> None:
-    sprung, folder = tmp_path / "sprung", tmp_path / "packed"
+    executed, folder = tmp_path / "sprung", tmp_path / "packed"
     folder.mkdir()
-    joblib.dump(Trap(sprung), folder / "model.joblib")
+    joblib.dump(Trap(executed), folder / "model.joblib")
     (folder / MODEL).write_bytes(dump_model(fitted("decision_tree")))
     write_manifest(folder, {})
     pack(folder, tmp_path / "model.tar.gz")
@@ -172,7 +172,7 @@ def test_the_pickle_in_an_archive_is_never_opened(tmp_path: Path) -> None:
     target.mkdir()
     unpack(tmp_path / "model.tar.gz", target)
     load_model(target / MODEL)
-    assert not sprung.exists()
+    assert not executed.exists()
     # It would have gone off.
     joblib.load(target / "model.joblib")
-    assert sprung.exists()
+    assert executed.exists()

@@ -56,19 +56,19 @@ def test_a_recalled_model_predicts_to_the_bit(
     assert type(again) is type(model)
     assert seconds == 1.25
     new = made_up(500, seed=1).X
-    found, expected = again.predict_proba(new), model.predict_proba(new)
-    assert found.dtype == expected.dtype
-    assert found.tobytes() == expected.tobytes()
+    result, expected = again.predict_proba(new), model.predict_proba(new)
+    assert result.dtype == expected.dtype
+    assert result.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_recalled_probabilities_are_the_same_bits(checkpoints: Checkpoints, dtype: type) -> None:
     kept: Probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], 50).astype(dtype)
     store_probabilities(checkpoints, "fold", kept)
-    found = stored_probabilities(checkpoints, "fold", 50)
-    assert found is not None
-    assert found.dtype == kept.dtype
-    assert found.tobytes() == kept.tobytes()
+    result = stored_probabilities(checkpoints, "fold", 50)
+    assert result is not None
+    assert result.dtype == kept.dtype
+    assert result.tobytes() == kept.tobytes()
 
 
 def test_probabilities_of_other_baskets_are_not_taken(checkpoints: Checkpoints) -> None:
@@ -124,7 +124,7 @@ def test_bytes_that_contain_something_else_count_as_absent(
     assert capsys.readouterr().out == ""
 
 
-def test_a_type_that_is_no_longer_trusted_is_told(
+def test_a_type_that_is_no_longer_trusted_is_reported(
     checkpoints: Checkpoints,
     train: Examples,
     monkeypatch: pytest.MonkeyPatch,

@@ -83,8 +83,8 @@ def test_every_training_basket_has_a_prediction_by_models_that_did_not_see_it(
         expected = tree.fit(examples.X[others], examples.y[others]).predict_proba(
             examples.X[~others]
         )
-        found = probabilities(table.filter(pl.col("fold") == fold), "decision_tree")
-        np.testing.assert_array_equal(found, expected.astype(np.float32))
+        result = probabilities(table.filter(pl.col("fold") == fold), "decision_tree")
+        np.testing.assert_array_equal(result, expected.astype(np.float32))
 
 
 def test_the_scores_of_a_candidate_are_those_of_its_folds(evaluated: Evaluated) -> None:
@@ -118,18 +118,18 @@ def test_the_cap_bounds_what_a_fold_is_fitted_on_but_not_what_is_scored(
     np.testing.assert_allclose(probabilities(table, "decision_tree").sum(axis=1), 1, rtol=1e-5)
 
 
-def test_the_test_part_is_predicted_by_models_of_the_whole_training_part(
+def test_the_test_set_is_predicted_by_models_of_the_whole_training_set(
     sample_run: Run, evaluated: Evaluated
 ) -> None:
     columns = evaluated.record.feature_columns
     train = read_examples(sample_run.gold / "train_features.parquet", columns)
     test = read_examples(sample_run.gold / "test_features.parquet", columns)
     model = build("decision_tree", CONFIG.training, train.y.size).fit(train.X, train.y)
-    found = evaluated.predictions
-    assert found["basket_id"].equals(sample_run.test["basket_id"])
-    assert found["price_sensitivity"].equals(sample_run.test["price_sensitivity"])
+    result = evaluated.predictions
+    assert result["basket_id"].equals(sample_run.test["basket_id"])
+    assert result["price_sensitivity"].equals(sample_run.test["price_sensitivity"])
     np.testing.assert_array_equal(
-        probabilities(found, "decision_tree"), model.predict_proba(test.X).astype(np.float32)
+        probabilities(result, "decision_tree"), model.predict_proba(test.X).astype(np.float32)
     )
 
 
@@ -159,7 +159,7 @@ def test_references_see_the_columns_of_their_groups_alone(
     np.testing.assert_array_equal(
         probabilities(evaluated.predictions, name), expected.astype(np.float32)
     )
-    reference = next(one for one in record.references if one.model == name)
+    reference = next(item for item in record.references if item.model == name)
     assert (reference.algorithm, reference.groups) == (algorithm, groups)
     assert reference.without == without
     assert reference.cv_f1_mean is None
@@ -168,7 +168,7 @@ def test_references_see_the_columns_of_their_groups_alone(
 def test_without_what_products_say_little_is_left(evaluated: Evaluated) -> None:
     record = evaluated.record
     best = next(c for c in record.candidates if c.model == record.winner)
-    ablation = next(one for one in record.references if one.without == "product")
+    ablation = next(reference for reference in record.references if reference.without == "product")
     assert ablation.train_accuracy < best.train_accuracy - 0.2
 
 
@@ -191,7 +191,7 @@ def test_the_shipped_probabilities_are_the_winners_corrected_by_what_was_out_of_
     )
 
 
-def test_both_model_files_hold_the_winner(sample_run: Run, evaluated: Evaluated) -> None:
+def test_both_model_files_contain_the_winner(sample_run: Run, evaluated: Evaluated) -> None:
     columns = evaluated.record.feature_columns
     test = read_examples(sample_run.gold / "test_features.parquet", columns)
     expected = probabilities(evaluated.predictions, evaluated.record.winner)
@@ -199,8 +199,8 @@ def test_both_model_files_hold_the_winner(sample_run: Run, evaluated: Evaluated)
         load_model(evaluated.folder / MODEL),
         joblib.load(evaluated.folder / "model.joblib"),
     ):
-        found = model.predict_proba(test.X).astype(np.float32)
-        np.testing.assert_array_equal(found, expected)
+        result = model.predict_proba(test.X).astype(np.float32)
+        np.testing.assert_array_equal(result, expected)
 
 
 def test_the_record_is_what_was_returned(evaluated: Evaluated) -> None:
@@ -260,8 +260,8 @@ def test_the_metadata_is_read_as_it_was_written(sample_run: Run) -> None:
 
 
 def test_the_likeliest_class_is_taken_and_of_equals_the_first() -> None:
-    found = decide(np.array([[0.2, 0.3, 0.5], [0.4, 0.2, 0.4], [0.1, 0.45, 0.45]]))
-    assert found.tolist() == [2, 0, 1]
+    result = decide(np.array([[0.2, 0.3, 0.5], [0.4, 0.2, 0.4], [0.1, 0.45, 0.45]]))
+    assert result.tolist() == [2, 0, 1]
 
 
 def test_progress_counts_up_to_what_there_is_to_do(sample_run: Run, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """``model.tar.gz``: packed deterministically, opened with suspicion.
 
-Whoever can write to a registry can put any bytes there. So an archive is bounded, only plain files
-are written (no links, no devices, nothing outside the folder; of folders in it there is ``code``
-alone), and each is checked against the manifest. Neither the pickle in it nor what ``code``
+Anyone with write access to a registry can store any bytes. So an archive is bounded, only regular
+files are written (no links, no devices, nothing outside the folder; the only folder is ``code``),
+and each is checked against the manifest. Neither the pickle in it nor what ``code``
 contains is ever opened.
 """
 
@@ -114,7 +114,7 @@ def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
                 )
             # gzip compares its checksum at the very end, behind the padding of the last record.
             if len(stream.read(tarfile.RECORDSIZE + 1)) > tarfile.RECORDSIZE:
-                raise tarfile.ReadError("there is more behind its end")
+                raise tarfile.ReadError("there is data after its end")
     except BROKEN as error:
         raise InputError(
             f"{str(archive)!r} cannot be opened as a model archive: {error}.",
@@ -185,14 +185,14 @@ def check(folder: Path, name: str, *, code: bool = False) -> dict[str, Any]:
         if not _is_own(file) or not path.is_file() or sha256(path) != digest:
             raise InputError(
                 f"{name}: the file {file!r} is not what the manifest says.",
-                "The model was damaged or changed; take it from the registry again.",
+                "The model was damaged or changed; fetch it from the registry again.",
             )
     for file in _names(folder):
         hidden = Path(file).name.startswith(".")
         if compared(file) and not hidden and file not in {*files, MANIFEST}:
             raise InputError(
                 f"{name} contains {file!r}, which its manifest does not name.",
-                "The model was changed since it was packed; take it from the registry again.",
+                "The model was changed after it was packed; fetch it from the registry again.",
             )
     return manifest
 
@@ -213,7 +213,7 @@ def read_document(path: Path) -> dict[str, Any]:
         return cast("dict[str, Any]", dict(json.loads(data)))
     except (OSError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path.name} of {path.parent.name} cannot be read: {error}.", "Make it again."
+            f"{path.name} of {path.parent.name} cannot be read: {error}.", "Create it again."
         ) from error
 
 

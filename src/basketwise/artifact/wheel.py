@@ -22,7 +22,7 @@ NAME = "basketwise"
 TAG = "py3-none-any"
 WHEEL = f"Wheel-Version: 1.0\nGenerator: {NAME}\nRoot-Is-Purelib: true\nTag: {TAG}\n"
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip file can hold: the same files give the same bytes."""
+"""The earliest time in a zip file, used so that the same files give the same bytes."""
 
 
 def write_wheel(folder: Path, version: str = __version__) -> Path:

@@ -100,7 +100,7 @@ def _unexpected(error: Exception, *, debug: bool) -> int:
         )
     return _complain(
         f"This should not have happened: {type(error).__name__}: {error}",
-        "It is a fault of Basketwise. Run the command again with --debug and report what it shows.",
+        "This is a bug in Basketwise. Run the command again with --debug and report the output.",
         OUR_FAULT,
         debug=debug,
     )

@@ -13,7 +13,7 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 
 
 @click.command()
-@click.option("--data", metavar="PATH", help="Raw files to look at too.")
+@click.option("--data", metavar="PATH", help="Raw files to check as well.")
 @click.option(
     "--aws",
     "on_aws",
@@ -22,7 +22,7 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 )
 @common
 def doctor(data: str | None, on_aws: bool, common: Common) -> None:
-    """Check config, data, workspace, registry, disk and memory; say how to fix what is wrong."""
+    """Check config, data, workspace, registry, disk and memory; say how to fix problems."""
     from basketwise.doctor.local import examine
 
     checks = []

@@ -41,7 +41,7 @@ def list_versions(common: Common) -> None:
             f"{version.created_at:%Y-%m-%d %H:%M}{champion}"
         )
     if not versions:
-        table = [f"No versions yet. Make one: {making(common.workspace)}"]
+        table = [f"No versions yet. To create one: {making(common.workspace)}"]
     emit(common, {"versions": [_document(version) for version in versions]}, *table)
 
 
@@ -72,7 +72,7 @@ def show(version: str, common: Common) -> None:
 @common
 def approve(version: str, why: str, common: Common) -> None:
     """Approve a version: it becomes the champion."""
-    _change(version, "Approved", why or "approved by hand", common)
+    _change(version, "Approved", why or "approved manually", common)
 
 
 @models.command()
@@ -80,20 +80,20 @@ def approve(version: str, why: str, common: Common) -> None:
 @WHY
 @common
 def reject(version: str, why: str, common: Common) -> None:
-    """Reject a version: a champion gives way to the version approved before it."""
-    _change(version, "Rejected", why or "rejected by hand", common)
+    """Reject a version; if it is the champion, the previous one becomes the champion."""
+    _change(version, "Rejected", why or "rejected manually", common)
 
 
 @models.command()
 @WHY
 @common
 def rollback(why: str, common: Common) -> None:
-    """Reject the champion: the version approved before it becomes champion again."""
+    """Reject the champion, so that the previous one becomes the champion again."""
     from basketwise.registry.deployment import rollback as roll_back
 
     registry, ctx = _open(common)
     with ctx.workspace.storage.exclusive():
-        rejected, champion = roll_back(registry, who=user(), why=why or "by hand")
+        rejected, champion = roll_back(registry, who=user(), why=why or "no reason given")
         path = _follow(registry, ctx)
     emit(
         common,
@@ -163,8 +163,8 @@ def _follow(registry: Registry, ctx: Context) -> str | None:
 
 def _latest(path: str | None) -> str:
     if path is None:
-        return "There is no champion, and so no latest_model_config.json."
-    return f"latest_model_config.json names the champion, as does {shown(path)}"
+        return "There is no champion, so there is no latest_model_config.json."
+    return f"latest_model_config.json names the champion; also written: {shown(path)}"
 
 
 def _document(version: ModelVersion) -> dict[str, Any]:

@@ -31,7 +31,7 @@ MODELS_OPTION = click.option(
     "--models", metavar="NAMES", help="Candidates to train, separated by commas."
 )
 FORCE_OPTION = click.option(
-    "--force", is_flag=True, help="Run every stage, though its outputs may still be valid."
+    "--force", is_flag=True, help="Re-run every stage, even if cached outputs are still valid."
 )
 
 
@@ -58,14 +58,14 @@ def common(command: Command) -> Command:
         "config_path",
         envvar="BASKETWISE_CONFIG",
         metavar="FILE",
-        help=f"Settings. Default: {DEFAULT_FILE}, if it is there.",
+        help=f"Settings. Default: {DEFAULT_FILE}, if it exists.",
     )
     @click.option(
         "--workspace",
         envvar="BASKETWISE_WORKSPACE",
         default=DEFAULT_WORKSPACE,
         metavar="DIR|s3://…",
-        help="Where outputs are stored: a folder, or a prefix of a bucket. "
+        help="Where outputs are stored: a folder or an S3 prefix. "
         f"Default: {DEFAULT_WORKSPACE}; of 'aws …', the project's bucket.",
     )
     @click.option(
@@ -73,7 +73,7 @@ def common(command: Command) -> Command:
         "flags",
         multiple=True,
         metavar="SECTION.KEY=VALUE",
-        help="Set one setting; can be given again.",
+        help="Set one setting; repeatable.",
     )
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
     @functools.wraps(command)

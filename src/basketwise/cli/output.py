@@ -108,7 +108,7 @@ def print_summary(result: RunResult) -> None:
         f"{result.version.state}"
     )
     if result.approved != report["verdict"]["approved"]:
-        click.echo("  its state was changed by hand since the gate decided")
+        click.echo("  its state was changed manually after the gate's decision")
     for reason in report["verdict"]["reasons"]:
         _entry(f"  {'✓' if reason['passed'] else '✗'} ", reason["text"])
     for warning in report["verdict"]["warnings"]:
@@ -148,7 +148,7 @@ def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
         name = row["model"]
         if row["kind"] == "ablation":
             name += f" without group {row['without']}"
-        elif row["kind"] == "rung":
+        elif row["kind"] == "simpler":
             name += " on the index alone"
         seconds = "–" if row["fit_seconds"] is None else f"{row['fit_seconds']:.1f}"
         table.append(
@@ -178,7 +178,7 @@ def split_lines(rows: list[SplitScores]) -> list[str]:
 
 
 def impact_lines(report: Report) -> list[str]:
-    """Lay out the money, each figure with what it rests on."""
+    """Lay out the business impact with its assumptions."""
     impact = report["impact"]
     currency = impact["currency"]
     values = ((item["name"], item["value"]) for item in impact["assumptions"])

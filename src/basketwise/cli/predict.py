@@ -10,6 +10,7 @@ import click
 
 from basketwise.cli.options import DATA_OPTION, Common, common, context
 from basketwise.cli.output import WIDTH, print_json, shown
+from basketwise.progress import counted
 
 if TYPE_CHECKING:
     from basketwise.model import Model
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @DATA_OPTION
 @click.option(
-    "--out", metavar="FILE", help="A .csv or .parquet file; needed unless --basket is given."
+    "--out", metavar="FILE", help="A .csv or .parquet file; required unless --basket is given."
 )
 @click.option(
     "--model",
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
     metavar="VERSION|champion|PATH",
     help="A version of the registry, or a model.tar.gz.",
 )
-@click.option("--explain", is_flag=True, help="Add a column that says which products point where.")
+@click.option("--explain", is_flag=True, help="Add a column that explains each prediction.")
 @click.option(
     "--basket",
     "baskets",
     multiple=True,
     metavar="ID",
-    help="Score only this basket, and print why; can be given again.",
+    help="Score and explain only this basket; repeatable.",
 )
 @common
 def predict(
@@ -63,15 +64,14 @@ def predict(
             baskets=baskets,
         )
         counts = ", ".join(f"{label} {n:,}" for label, n in result.predicted.items())
-        noun = "basket" if result.baskets == 1 else "baskets"
-        log.finish(f"{result.baskets:,} {noun}: {counts}")
+        log.finish(f"{counted(result.baskets, 'basket')}: {counts}")
     if common.as_json:
         print_json(_document(result))
         return
     for reason, number in result.rejected.items():
-        click.echo(f"rejected  {number:,} lines: {reason}", err=True)
-    if result.asked is not None:
-        for basket, text in result.asked.select(KEY, EXPLANATION).iter_rows():
+        click.echo(f"rejected  {counted(number, 'line')}: {reason}", err=True)
+    if result.requested is not None:
+        for basket, text in result.requested.select(KEY, EXPLANATION).iter_rows():
             click.secho(str(basket), bold=True)
             click.echo(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False))
     if result.out is not None:
@@ -86,8 +86,8 @@ def _document(result: BatchResult) -> dict[str, Any]:
         "lines": result.lines,
         "rejected": result.rejected,
     }
-    if result.asked is not None:
-        document["asked"] = result.asked.to_dicts()
+    if result.requested is not None:
+        document["requested"] = result.requested.to_dicts()
     return document
 
 

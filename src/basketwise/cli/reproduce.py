@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from basketwise.run.reproduce import Reproduction
 
 SHOWN = 10
-"""So many origins, and scores, that differ are listed."""
+"""Number of differing inputs, and of differing scores, that are listed."""
 
 DIGEST = 64
-"""Characters of a sha256: nobody reads them all."""
+"""Characters of a sha256 that are shown."""
 
 
 @click.command()
 @click.argument("run")
-@click.option("--data", metavar="PATH", help="Where the raw files are now. Default: as then.")
+@click.option("--data", metavar="PATH", help="Where the raw files are now. Default: as before.")
 @common
 def reproduce(run: str, data: str | None, common: Common) -> None:
-    """Make a run again from its manifest, and say what differs."""
+    """Reproduce a run from its manifest and show what differs."""
     from basketwise.run.reproduce import reproduce as reproduce_run
 
     ctx = context(common, common.config())
@@ -69,5 +69,5 @@ def _lines(reproduction: Reproduction) -> Iterator[str]:
         yield f"          and {len(reproduction.metrics) - SHOWN} more scores"
     right = sum(item.same for item in reproduction.outputs)
     verdict = "is reproduced" if reproduction.same else "is NOT reproduced"
-    count = f"{right} of {len(reproduction.outputs)} outputs are the same to the byte."
+    count = f"{right} of {len(reproduction.outputs)} outputs are byte-identical."
     yield click.style(f"{reproduction.run_id} {verdict}: {count}", bold=True)

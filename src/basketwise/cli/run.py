@@ -49,9 +49,9 @@ def run(
     force: bool,
     common: Common,
 ) -> None:
-    """Run every stage, from the raw files at PATH to an approved, exported model."""
+    """Run all stages, from the raw files at PATH to an approved, exported model."""
     if (data is None) == (path is None):
-        raise click.UsageError("Name the raw files once: basketwise run PATH.")
+        raise click.UsageError("Give the raw files only once: basketwise run PATH.")
     data = data or path or ""
     config = common.config(*overrides(split, models))
     from basketwise.run.pipeline import run_all
@@ -83,7 +83,7 @@ def overrides(split: str | None, models: str | None) -> list[str]:
 @FORCE_OPTION
 @common
 def etl(data: str, split: str | None, force: bool, common: Common) -> None:
-    """Clean raw files into silver, make features in gold."""
+    """Clean raw files (silver) and compute features (gold)."""
     from basketwise.run.pipeline import run_etl
     from basketwise.run.workspace import GOLD
 
@@ -97,7 +97,7 @@ def etl(data: str, split: str | None, force: bool, common: Common) -> None:
 @FORCE_OPTION
 @common
 def train(models: str | None, force: bool, common: Common) -> None:
-    """Train the candidates on gold, choose the winner, predict the test set."""
+    """Train the candidates on gold, select the winner and predict the test set."""
     from basketwise.run.pipeline import run_train
     from basketwise.run.workspace import ARTIFACTS
 
@@ -117,7 +117,7 @@ def train(models: str | None, force: bool, common: Common) -> None:
 @FORCE_OPTION
 @common
 def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) -> None:
-    """Evaluate a training on the test set; write report, pictures and model.tar.gz."""
+    """Evaluate a training run on the test set; write report, pictures and model.tar.gz."""
     from basketwise.run.pipeline import run_evaluate
     from basketwise.run.workspace import ARTIFACTS
 
@@ -137,7 +137,7 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
 @RUN_OPTION
 @common
 def register(run_id: str | None, common: Common) -> None:
-    """Register an evaluated run's model, approved if the gate said so."""
+    """Register an evaluated run's model, approved if the gate approved it."""
     from basketwise.run.pipeline import run_register
 
     version, report = run_register(run_id, context(common, common.config()))

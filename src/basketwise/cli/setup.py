@@ -10,23 +10,24 @@ import click
 from basketwise.cli.options import Common, common, reporter
 from basketwise.cli.output import emit, shown
 from basketwise.errors import InputError, writing
+from basketwise.progress import counted
 from basketwise.settings import DEFAULT_FILE
 
 
 @click.command()
 @click.option("--out", required=True, metavar="DIR", help="Folder for the weekly files.")
-@click.option("--baskets", default=20_000, show_default=True, help="How many baskets.")
-@click.option("--weeks", default=26, show_default=True, help="How many weekly files.")
-@click.option("--seed", default=42, show_default=True, help="The same seed, the same bytes.")
+@click.option("--baskets", default=20_000, show_default=True, help="Number of baskets.")
+@click.option("--weeks", default=26, show_default=True, help="Number of weekly files.")
+@click.option("--seed", default=42, show_default=True, help="The same seed gives the same bytes.")
 @click.option("--compress/--no-compress", default=True, show_default=True, help="Write .csv.gz.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of the same sample.")
 @common
 def sample(
     out: str, baskets: int, weeks: int, seed: int, compress: bool, overwrite: bool, common: Common
 ) -> None:
-    """Write made-up till lines in the shape of dunnhumby's files, to try things out on.
+    """Write synthetic till lines in dunnhumby's format.
 
-    Labels follow from a hidden class of each product, with some noise; see the documentation.
+    Labels depend on a hidden class of each product, with some noise; see the documentation.
     """
     from basketwise.sampling import generate
 
@@ -41,28 +42,29 @@ def sample(
             progress=lambda done, total: log.tick("weeks", done, total),
         )
         log.finish(
-            f"{summary.lines:,} lines of {summary.baskets:,} baskets in {len(summary.files)} files"
+            f"{counted(summary.lines, 'line')} of {counted(summary.baskets, 'basket')} in "
+            f"{counted(len(summary.files), 'file')}"
         )
     emit(common, asdict(summary), shown(Path(out)))
 
 
 @click.command()
 @click.option("--out", default=DEFAULT_FILE, show_default=True, metavar="FILE")
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 @common
 def init(out: str, overwrite: bool, common: Common) -> None:
-    """Write a configuration with every setting, its default and what it means."""
+    """Write a settings file that documents every setting with its default."""
     from basketwise.template import config_template
 
     path = Path(out)
     if path.exists() and not overwrite:
         raise InputError(
-            f"{out!r} is there already.", "Give another --out, or --overwrite to replace it."
+            f"{out!r} already exists.", "Choose another --out, or replace it with --overwrite."
         )
     with writing(
         f"{out!r} cannot be written",
         "Give an --out in a folder that exists and that this user may write to.",
     ):
         path.write_text(config_template(), encoding="utf-8")
-    what_next = f"{shown(path)}: change what you like, then run 'basketwise doctor'"
+    what_next = f"{shown(path)}: edit it, then run 'basketwise doctor'"
     emit(common, {"config": str(path)}, what_next)

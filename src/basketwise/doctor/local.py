@@ -12,6 +12,7 @@ from basketwise.config import Config, without_password
 from basketwise.doctor.check import Check, failure, guarded
 from basketwise.errors import BasketwiseError
 from basketwise.plugins import CHECKS, load
+from basketwise.progress import counted
 from basketwise.registry.opening import REGISTRY, SAGEMAKER, on_sagemaker, open_registry
 from basketwise.run.workspace import Workspace, open_workspace
 from basketwise.storage.opening import scheme_of
@@ -39,7 +40,7 @@ def examine(
     data : str or None
         Raw files; None leaves them out.
     aws : bool
-        Check AWS whatever the location; a path is replaced by the project's bucket.
+        Check AWS for any location; for a local path, check the project's bucket.
     """
     try:
         settings = config()
@@ -98,7 +99,7 @@ def _data(data: str, config: Config) -> Check:
     check_split(sources, config.split.strategy, config.data)
     if raw is None:
         return Check(
-            "data", "warning", f"{first.name} contains no till lines", "Look at the others."
+            "data", "warning", f"{first.name} contains no till lines", "Check the other files."
         )
     cleaned = clean(
         raw.frame,
@@ -109,10 +110,12 @@ def _data(data: str, config: Config) -> Check:
         decimal_comma=raw.decimal_comma,
     )
     lines, refused = raw.records, cleaned.rejected.height
-    text = f"{len(sources)} files; {first.name}: {lines:,} lines, {refused:,} unusable"
+    read = f"{counted(lines, 'line')}, {refused:,} unusable"
+    text = f"{counted(len(sources), 'file')}; {first.name}: {read}"
     if refused == lines:
         reasons = ", ".join(cleaned.reasons)
-        return Check("data", "failed", f"{text} ({reasons})", "Look at what the reasons name.")
+        fix = "Check the columns that the reasons name."
+        return Check("data", "failed", f"{text} ({reasons})", fix)
     return Check("data", "warning" if refused else "ok", text)
 
 
@@ -137,7 +140,7 @@ def _memory() -> Check:
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     text = f"{total / 2**30:.1f} GiB, {cores()} cores"
     if total < MEMORY_FLOOR:
-        return Check("memory", "warning", text, "3 GiB are needed for large data.")
+        return Check("memory", "warning", text, "Large data sets need 3 GiB.")
     return Check("memory", "ok", text)
 
 
@@ -148,8 +151,9 @@ def registry(workspace: Workspace | None, config: Config, location: str) -> Chec
     in_cloud = on_sagemaker(config.registry, location)
     where = SAGEMAKER if in_cloud else without_password(config.registry.uri) or "embedded"
     if where == "embedded" and not folder.is_dir():
-        return Check("registry", "ok", "embedded; the first run makes it")
+        return Check("registry", "ok", "embedded; created by the first run")
     versions = open_registry(config.registry, folder, config.aws, location).versions()
-    noun = "version" if len(versions) == 1 else "versions"
     champion = next((version.version for version in versions if version.champion), "none")
-    return Check("registry", "ok", f"{where}: {len(versions)} {noun}, champion: {champion}")
+    return Check(
+        "registry", "ok", f"{where}: {counted(len(versions), 'version')}, champion: {champion}"
+    )

@@ -55,7 +55,7 @@ def label_baskets(
         if len(labels) != height:
             raise InputError(
                 f"y has {len(labels):,} labels, X has {height:,} rows.",
-                "Give one label per row of X; or one per basket, as a mapping, as a pandas Series "
+                "Pass one label per row of X; or one per basket, as a mapping, as a pandas Series "
                 "with the basket ids as its index, or as a frame of two columns.",
             )
         numbers = pl.Series(ROW, np.arange(1, height + 1), rows.schema[ROW])
@@ -65,7 +65,8 @@ def label_baskets(
         given = given.join(rows, on=BASKET_ID, how="semi")
         if given.is_empty():
             raise InputError(
-                "None of the basket ids in y is one of X.", "Check that both write ids alike."
+                "None of the basket ids in y occurs in X.",
+                "Check that ids have the same format in both.",
             )
     given = given.select(BASKET_ID, LABEL).drop_nulls()
     meaning = mapped_labels(given[LABEL], meanings)
@@ -100,7 +101,7 @@ def _keyed(y: Any, height: int, key: str) -> pl.DataFrame | None:
     if table.width == 1:
         raise InputError(
             f"y is a frame of the one column {table.columns[0]!r}.",
-            "Give the column itself, or a second one with the basket ids.",
+            "Pass the column itself, or add a second one with the basket ids.",
         )
     by_key = key.upper() in {name.strip().upper() for name in table.columns}
     ids = column_named(table, key if by_key else BASKET_ID, "y")

@@ -87,7 +87,7 @@ class AuxiliaryLines:
 
 
 def column_named(table: pl.DataFrame, name: str, what: str) -> str:
-    """Find a column by its name, the exact one or else one that differs in case alone.
+    """Find a column by its exact name or, failing that, by its name in another case.
 
     Parameters
     ----------
@@ -193,6 +193,8 @@ def baskets_with_lines(X: Any, lines: pl.DataFrame, key: str) -> Baskets:
         headline = f"{len(without):,} of the {table.height:,} baskets in X have no lines"
         hint = f"The first is {without[0]!r}."
         if own.is_empty():
-            raise InputError(f"{headline}.", f"{hint} Check that X and lines write ids alike.")
-        warnings.warn(f"{headline}: they are encoded as average ones. {hint}", stacklevel=5)
+            raise InputError(
+                f"{headline}.", f"{hint} Check that ids have the same format in X and lines."
+            )
+        warnings.warn(f"{headline}: they are encoded as average baskets. {hint}", stacklevel=5)
     return Baskets(table, own, rows, ids)

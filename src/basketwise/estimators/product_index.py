@@ -43,22 +43,22 @@ _Section = TypeVar("_Section", bound=Section)
 
 
 class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Encode baskets by what their products say about price sensitivity.
+    """Encode baskets by the price sensitivity of their products.
 
     ``fit`` learns the product sensitivity index: one row per product with a score for each label,
-    a class and how sure it is, from till lines and one label per basket. ``transform`` gives one
-    row per basket: means, counts and shares over its products. How the index is learned is told
-    in the documentation under "The product index".
+    a class and its probability, from till lines and one label per basket. ``transform`` returns one
+    row per basket: means, counts and shares over its products. The documentation page "The product
+    index" describes how the index is learned.
 
-    There are two ways to hand in the data:
+    There are two ways to pass the data:
 
-    - **lines in X** (``lines=None``): X is a table of till lines, one row per line. The answer has
+    - **lines in X** (``lines=None``): X is a table of till lines, one row per line. The result has
       one row per basket, sorted by ``basket_id``, with that column first.
     - **baskets in X** (``lines=table``): X is a table with one row per basket and the basket id in
-      the column ``key``; the till lines are an auxiliary table, given once. The answer has one row
-      per row of X, in the same order, and features alone. So rows of X and y mean the same
-      throughout, and pipelines, ``cross_val_score`` and ``GridSearchCV`` work as they are: of
-      ``lines``, ``fit`` only reads those of the baskets in X.
+      the column ``key``; the till lines are an auxiliary table, passed once. The result has one row
+      per row of X, in the same order, and only features. So X and y have one row per basket
+      throughout, and pipelines, ``cross_val_score`` and ``GridSearchCV`` work unchanged: ``fit``
+      reads only the lines of the baskets in X.
 
     .. note::
         ``fit(X, y).transform(X)`` does not equal ``fit_transform(X, y)`` because a cross fitting
@@ -68,25 +68,25 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     lines : table, optional
         Auxiliary table of till lines, for baskets in X. It is read once and shared by clones, not
-        copied, so it must not be changed in place. After ``fit``, ``set_params(lines=...)`` gives
+        copied, so it must not be changed in place. After ``fit``, ``set_params(lines=...)`` sets
         the lines of new baskets.
     key : str, default="basket_id"
         Column of the basket ids: in X, if it has baskets; in lines, if they have no column
-        BASKET_ID. Matched without regard to case.
+        BASKET_ID. Case-insensitive.
     columns : mapping, optional
-        The lines' own column names by the usual ones: ``{"BASKET_ID": "receipt", ...}``.
+        The column names of the lines, by the usual ones: ``{"BASKET_ID": "receipt", ...}``.
     labels : mapping, optional
-        What each label means: ``Low``, ``Medium``, ``High`` or ``Unclassified``. By default
+        Meaning of each label: ``Low``, ``Medium``, ``High`` or ``Unclassified``. By default
         dunnhumby's labels (LA, MM, UM, XX) and these names themselves.
     duplicates : {"reject", "keep"}, default="reject"
-        What happens to a line that repeats another in every column.
+        Treatment of a line that repeats another in every column.
     ridge, size_power, max_products, refine_rounds, refine_basket_lines, refine_max_lines
         How the index is learned; the settings of the section ``[index]``.
     n_folds : int, default=5
-        Number of folds in the cross fitting of ``fit_transform``, 2 to 50. A fold is a set of whole
-        baskets and does not depend on labels.
+        Number of folds in the cross fitting of ``fit_transform``, 2 to 50. Folds are drawn by
+        basket and do not depend on labels.
     random_state : int, RandomState instance or None, default=42
-        Draws the folds, and the short baskets that are read where there are more than
+        Seed for the folds, and for sampling short baskets if there are more than
         ``refine_max_lines`` lines. Pass an int for reproducible output across multiple function
         calls.
 
@@ -96,16 +96,16 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The product sensitivity index of all labelled baskets: one row per product, columns as in
         ``product_index.parquet``.
     classes_ : ndarray of str
-        The labels that occur among the baskets, in the order Low, Medium, High, Unclassified.
+        The labels that occur in the baskets, in the order Low, Medium, High, Unclassified.
     n_features_in_ : int
         Number of columns of X during ``fit``.
     feature_names_in_ : ndarray of str
         Names of the columns of X during ``fit``. ``transform`` reads the columns that it needs,
-        in any order; the others may be different or absent.
+        in any order; the others may differ or be missing.
 
     Examples
     --------
-    Made-up lines of 400 baskets; each line repeats its basket's label:
+    Synthetic lines of 400 baskets; each line repeats its basket's label:
 
     >>> from basketwise.sampling import draw_lines
     >>> lines = draw_lines(baskets=400, seed=1, weeks=2)
@@ -168,14 +168,14 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y : mapping, Series, frame, array or None
             One label per basket:
 
-            - an array or Series with one label per row of X: of lines, each repeats its basket's
-              label;
+            - an array or Series with one label per row of X; if X has lines, each line repeats its
+              basket's label;
             - by basket id: a mapping, a pandas Series with the ids as its index (named as the
               column, or of another length than X), or a frame of two columns, one of them ``key``
               or BASKET_ID;
-            - None: the lines carry BASKET_PRICE_SENSITIVITY.
+            - None: the lines have the column BASKET_PRICE_SENSITIVITY.
 
-            A basket without a label, or with a missing one, teaches nothing.
+            Baskets without a label are ignored.
 
         Returns
         -------
@@ -198,7 +198,7 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         --------
         >>> from basketwise.sampling import draw_lines
         >>> lines = draw_lines(baskets=400, seed=1, weeks=2)
-        >>> index = ProductIndex().fit(lines.to_pandas())  # the lines carry their labels
+        >>> index = ProductIndex().fit(lines.to_pandas())  # the lines have labels
         >>> index.classes_.tolist()
         ['Low', 'Medium', 'High', 'Unclassified']
         """
@@ -212,7 +212,7 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         This method uses a cross fitting scheme to prevent target leakage and overfitting in
         downstream predictors. It is the recommended method for encoding training data: each
         basket is encoded by an index learned from the baskets of the other folds, so that its own
-        label had no part in it. A basket without a label is encoded by the index of all.
+        label has no influence. Baskets without a label are encoded by the index of all baskets.
 
         Parameters
         ----------
@@ -292,7 +292,7 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self._deliver(encoded, X, read.ids)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the columns that ``transform`` gives.
+        """Return the names of the columns that ``transform`` returns.
 
         Parameters
         ----------
@@ -316,7 +316,7 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray([*key, *_FEATURES], dtype=object)
 
     def _gather(self, X: Any, y: Any) -> tuple[Baskets, Training]:
-        """Read lines and labels, and gather what the index is learned from."""
+        """Read lines and labels, and collect the training data of the index."""
         config, seed = self._index_config(), self._seed()
         baskets = self._read(X, labelled=y is None)
         table, lines, rows, _ = baskets

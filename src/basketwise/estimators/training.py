@@ -68,16 +68,16 @@ def gather_training(
     classes = [label for label in INDEX_LABELS if label in set(own[LABEL])]
     if len(classes) < 2:
         raise InputError(
-            f"All labelled baskets with lines are {classes[0]}: there is nothing to learn."
+            f"All labelled baskets with lines are {classes[0]}: there is nothing to classify."
             if classes
             else "No basket with lines has a label.",
-            "Give baskets of at least two labels.",
+            "Pass baskets with at least two labels.",
         )
     survey = merge([survey_week(week) for week in own.partition_by(SHOP_WEEK)])
     if survey.baskets.height < n_folds:
         raise InputError(
             f"{survey.baskets.height:,} labelled baskets are fewer than {n_folds} folds.",
-            "Give more baskets, or set ProductIndex(n_folds=...) lower.",
+            "Pass more baskets, or lower ProductIndex(n_folds=...).",
         )
     fold = draw_folds(survey.baskets.height, n_folds, seed)
     baskets = survey.baskets.with_columns(pl.Series(FOLD, fold))

@@ -55,7 +55,7 @@ class Rules:
     keep_duplicates
         Whether a line that repeats another in every column is accepted.
     columns
-        A retailer's own column names by ours; for tables that still have them.
+        A retailer's own column names, by ours, for tables that use them.
     """
 
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(DEFAULT_LABELS))
@@ -65,23 +65,23 @@ class Rules:
 
 
 def rules_of(config: Config, *, labelled: bool) -> Rules:
-    """Return the rules that the settings give."""
+    """Return the rules according to the settings."""
     return Rules(config.data.labels, labelled, config.etl.duplicates == "keep")
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What became of the lines of one table; accepted + rejected = read.
+    """Accepted and rejected lines of one table; together they are the lines read.
 
     Attributes
     ----------
     lines
-        One row per accepted line, typed: every column of the schema, null where it was absent;
-        BASKET_ID Int64 where all ids can be written out again letter by letter, else String;
+        One row per accepted line, typed, with every column of the schema (null if it was missing);
+        BASKET_ID is Int64 if all ids are canonical integers, otherwise String;
         ``source`` (Categorical) and ``row`` (UInt32, 1-based).
     rejected
-        One row per rejected line: ``source``, ``row``, ``reason``, then what could be read of it;
-        BASKET_ID as String.
+        One row per rejected line: ``source``, ``row``, ``reason``, then the values that could be
+        read; BASKET_ID as String.
     """
 
     lines: pl.DataFrame
@@ -94,18 +94,18 @@ class Cleaned:
 
 
 def clean_table(table: Any, rules: Rules | None = None, *, source: str = "table") -> Cleaned:
-    """Type the lines of a whole table, and reject those that cannot be used.
+    """Convert the lines of a table to the schema, and reject those that cannot be used.
 
     Parameters
     ----------
     table : any table
         One row per till line: a Polars, pandas or PyArrow frame, a DuckDB relation, any object with
-        ``__arrow_c_stream__``, a list of dictionaries or a dictionary of columns. Column names in
-        any case, numbers as numbers or text, optional columns may be absent.
+        ``__arrow_c_stream__``, a list of dictionaries or a dictionary of columns. Column names are
+        case-insensitive, numbers may be text, optional columns may be missing.
     rules : Rules, optional
-        How lines are judged. Default: to score, so without labels.
+        Rules for accepting lines. Default: those for scoring, without labels.
     source : str
-        What errors and rejected lines call the table.
+        Name of the table in errors and rejected lines.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def clean_table(table: Any, rules: Rules | None = None, *, source: str = "table"
     Raises
     ------
     InputError
-        If required columns are absent, or basket ids were damaged by a spreadsheet.
+        If required columns are missing, or basket ids were damaged by a spreadsheet.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is known of each test basket besides its features: by whom and where it was bought.
+"""Customer and store of each test basket, which are not features.
 
 Evaluation judges slices of the test set by it, and draws customers with all their baskets. No model
 ever sees it.

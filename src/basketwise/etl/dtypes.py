@@ -50,7 +50,7 @@ def standard(
         if dtype.is_nested() or dtype in (pl.Object, pl.Binary):
             raise InputError(
                 f"{source!r} has the column {name} as {dtype}.",
-                "Each line needs one text or one number there.",
+                "Each line needs a single text or number in it.",
             )
     if raw.schema[BASKET_ID].is_float():
         raise InputError(
@@ -88,13 +88,13 @@ def typed(raw: pl.DataFrame, *, decimal_comma: bool) -> pl.DataFrame:
     ``decimal_comma``: numbers may be written ``0,93``.
     """
     cast = raw.select(_casts(frozenset(raw.columns)))
-    suspects = _lost_values(raw, cast)
-    if not suspects:
+    damaged = _lost_values(raw, cast)
+    if not damaged:
         return cast
     return cast.with_columns(
         _careful(raw[c.name], c.kind, decimal_comma=decimal_comma)
         for c in COLUMNS
-        if c.name in suspects
+        if c.name in damaged
     )
 
 
@@ -118,7 +118,7 @@ def mapped_labels(given: pl.Series, labels: Mapping[str, str]) -> pl.Series:
 def _lost_values(raw: pl.DataFrame, cast: pl.DataFrame) -> set[str]:
     """Name the columns in which a plain cast did not do justice to some value."""
     present = [column for column in COLUMNS if column.name in raw.columns]
-    flags = cast.select(_suspicions(tuple(raw.schema.items())))
+    flags = cast.select(_damage_checks(tuple(raw.schema.items())))
     lost = {name for name, suspect in flags.row(0, named=True).items() if suspect}
     before, after = raw.null_count().row(0, named=True), cast.null_count().row(0, named=True)
     lost |= {c.name for c in present if after[c.name] > before[c.name]}
@@ -139,7 +139,7 @@ def _casts(present: frozenset[str]) -> list[pl.Expr]:
 
 
 @lru_cache
-def _suspicions(schema: tuple[tuple[str, pl.DataType], ...]) -> list[pl.Expr]:
+def _damage_checks(schema: tuple[tuple[str, pl.DataType], ...]) -> list[pl.Expr]:
     kinds = {column.name: column.kind for column in COLUMNS}
     suspicions = [pl.lit(False).alias("none")]
     for name, dtype in schema:

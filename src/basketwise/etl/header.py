@@ -1,4 +1,4 @@
-"""What a raw table's header tells: separator, columns, and whether it is the right set at all."""
+"""Header of a raw table: separator, columns, and whether it is the right data set."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def standard_names(given: Iterable[str], columns: Mapping[str, str]) -> tuple[st
     ('SPEND', 'PROD_CODE')
     """
     names = [name.strip().upper() for name in given]
-    ours = {own.strip().upper(): name for name, own in columns.items()}
-    mapped = {ours[name] for name in names if name in ours}
-    return tuple(ours.get(n, f"{n} (not mapped)" if n in mapped else n) for n in names)
+    canonical = {own.strip().upper(): name for name, own in columns.items()}
+    mapped = {canonical[name] for name in names if name in canonical}
+    return tuple(canonical.get(n, f"{n} (not mapped)" if n in mapped else n) for n in names)
 
 
 def read_header(
@@ -95,7 +95,7 @@ def read_header(
         f"{source!r} is empty."
         if not block.text.strip()
         else f"{source!r} has no header in its first {_LINES_BEFORE} lines.",
-        "Remove it, or deliver it again with its header and lines.",
+        "Remove it, or export it again with its header and lines.",
     )
 
 
@@ -130,14 +130,14 @@ def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
         raise InputError(
             f"{source!r} is from dunnhumby's 'The Complete Journey' "
             f"(columns {', '.join(sorted(COMPLETE_JOURNEY.intersection(names)))}).",
-            f"That set does not carry {LABEL}. Get dunnhumby's \"Let's Get Sort-of-Real\" set "
+            f"That set does not contain {LABEL}. Get dunnhumby's \"Let's Get Sort-of-Real\" set "
             "(files transactions_YYYYWW.csv).",
         )
-    twice = sorted({name for name in names if name in _KNOWN and list(names).count(name) > 1})
-    if twice:
+    duplicates = sorted({name for name in names if name in _KNOWN and list(names).count(name) > 1})
+    if duplicates:
         raise InputError(
-            f"{source!r} has the column {twice[0]} more than once.",
-            "Column names are matched without regard to case; keep one of them.",
+            f"{source!r} has the column {duplicates[0]} more than once.",
+            "Column names are case-insensitive; keep one of them.",
         )
     required = [c.name for c in COLUMNS if c.required and (labelled or c.name != LABEL)]
     missing = [name for name in required if name not in names]
@@ -146,5 +146,5 @@ def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
         raise InputError(
             f"{source!r} lacks the required column{'s' * (len(missing) > 1)} "
             f"{', '.join(missing)}. Found: {shown}.",
-            f"Needed are {', '.join(required)}; upper or lower case does not matter.",
+            f"Required: {', '.join(required)}. Column names are case-insensitive.",
         )

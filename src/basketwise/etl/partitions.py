@@ -77,7 +77,7 @@ def settle_week(
     rules: Rules,
     integer_ids: bool,
 ) -> tuple[Survey | None, pl.DataFrame]:
-    """Bring one week's parts together, refuse what contradicts itself, write the partition.
+    """Combine the parts of one week, reject contradictory lines, and write the partition.
 
     ``parts`` are in reading order; ``refused_baskets`` come from
     :func:`basketwise.etl.cleaning.contradictions`, with BASKET_ID as in the partitions: Int64 in

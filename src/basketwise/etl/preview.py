@@ -21,7 +21,7 @@ from basketwise.etl.split import no_customers, one_week
 from basketwise.schema import BASKET_ID, CUST_CODE, PROD_CODE, QUANTITY, SHOP_WEEK, SPEND
 
 FIRST_BYTES = 2**16
-"""Of each table's text, so much is looked at first: some 450 of dunnhumby's lines."""
+"""Number of bytes of each table that are checked first: about 450 of dunnhumby's lines."""
 
 _GOOD = {BASKET_ID: "1", PROD_CODE: "1", SPEND: "1", QUANTITY: "1"}
 """The rest of a line, so that cleaning judges it by the one column alone."""

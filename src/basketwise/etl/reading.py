@@ -102,7 +102,7 @@ def read_raw(
         kind = "gzip" if source.is_gzip else "zip" if source.member else "file"
         raise InputError(
             f"{source.name!r} is a broken {kind}: {error}.",
-            "Fetch or pack the file again; nothing of it was used.",
+            "Download or compress the file again; none of it was used.",
         ) from error
 
 

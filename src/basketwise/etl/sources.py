@@ -83,7 +83,7 @@ def discover(data: str) -> list[Source]:
     unknown = [f.name for f in files if not _readable(f)]
     if unknown:
         raise InputError(
-            f"{unknown[0]!r} is not of a format that can be read.",
+            f"{unknown[0]!r} has an unsupported format.",
             f"Give files ending in {', '.join(SUFFIXES)}.",
         )
     if not files:
@@ -125,23 +125,23 @@ def _tables(file: Path) -> list[Source]:
             members = [m for m in archive.infolist() if _is_table(m.filename)]
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(
-            f"{file.name!r} is a broken zip: {error}.", "Fetch or pack the file again."
+            f"{file.name!r} is a broken zip: {error}.", "Download or compress the file again."
         ) from error
     if not members:
         raise InputError(
-            f"The zip {file.name!r} contains no .csv file.", "Put the CSVs at any depth."
+            f"The zip {file.name!r} contains no .csv file.", "Add CSV files, at any depth."
         )
     for member in members:
         if member.flag_bits & ENCRYPTED:
             raise InputError(
                 f"{file.name}/{member.filename} is protected by a password.",
-                "Unpack the file by hand, or pack it without a password.",
+                "Extract the file yourself, or create the zip without a password.",
             )
         if member.file_size > MAX_ZIP_RATIO * max(member.compress_size, 1024):
             raise InputError(
                 f"{file.name}/{member.filename} would unpack to {member.file_size:,} bytes from "
                 f"{member.compress_size:,}.",
-                "That looks like a decompression bomb; unpack the file by hand if you trust it.",
+                "This looks like a decompression bomb; extract the file yourself if you trust it.",
             )
     return [
         Source(f"{file.name}/{m.filename}", file, m.filename, m.compress_size)

@@ -35,7 +35,7 @@ def assign_folds(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> pl.Da
     """
     if baskets.filter(pl.col(LABEL) != UNCLASSIFIED).is_empty():
         raise InputError(
-            f"No basket carries one of the classes {', '.join(CLASSES)}.",
+            f"No basket has one of the classes {', '.join(CLASSES)}.",
             "Check the labels in the input, and the mapping data.labels in the config.",
         )
     test = {"time": _by_time, "stratified": _stratified, "customer": _by_customer}[split.strategy](
@@ -58,23 +58,23 @@ def one_week(week: int) -> ConfigError:
     """Return the error for lines that are all of one week, or of none where it is ``NO_WEEK``."""
     if week == NO_WEEK:
         return ConfigError(
-            f"split.strategy 'time' needs two weeks, the data contains no week (column {SHOP_WEEK} "
-            "is absent).",
-            f"Deliver {SHOP_WEEK} (YYYYWW), or choose --split stratified or --split customer.",
+            f"split.strategy 'time' needs two weeks; the data contains none (column {SHOP_WEEK} is "
+            "missing).",
+            f"Add {SHOP_WEEK} (YYYYWW), or choose --split stratified or --split customer.",
         )
     return ConfigError(
-        f"split.strategy 'time' needs two weeks, the data contains 1 week: {week} (column "
+        f"split.strategy 'time' needs two weeks; the data contains only {week} (column "
         f"{SHOP_WEEK}).",
-        "Give more weeks, or choose --split stratified or --split customer.",
+        "Add more weeks, or choose --split stratified or --split customer.",
     )
 
 
 def no_customers() -> ConfigError:
     """Return the error for lines without any customer code."""
     return ConfigError(
-        f"split.strategy 'customer' needs customer codes; the column {CUST_CODE} is absent or "
-        "empty.",
-        f"Deliver {CUST_CODE}, or choose --split time or --split stratified.",
+        f"split.strategy 'customer' needs customer codes; the column {CUST_CODE} is missing "
+        "or empty.",
+        f"Add {CUST_CODE}, or choose --split time or --split stratified.",
     )
 
 
@@ -113,7 +113,7 @@ def _stratified(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
     except ValueError as error:
         raise InputError(
             f"A stratified split is not possible: {error}",
-            "Every class needs baskets on both sides; give more data.",
+            "Every class needs baskets in both sets; add more data.",
         ) from error
     test = np.zeros(baskets.height, dtype=np.bool_)
     test[tested] = True
@@ -149,7 +149,7 @@ def _check_classes(baskets: pl.DataFrame, folds: int) -> None:
     present = [name for name in CLASSES if name in set(counts[LABEL])]
     if len(present) == 1:
         raise InputError(
-            f"All baskets are {present[0]}: there is nothing to tell apart.",
+            f"All baskets are {present[0]}: there is nothing to classify.",
             "Give data with all of " + ", ".join(CLASSES) + ", and check data.labels.",
         )
     for name in CLASSES:
@@ -159,15 +159,15 @@ def _check_classes(baskets: pl.DataFrame, folds: int) -> None:
             raise InputError(
                 f"The training set contains {train} baskets of class {name}, fewer than the "
                 f"{folds} folds.",
-                "Give more data, or set training.folds lower.",
+                "Add more data, or lower training.folds.",
             )
         if own.filter(pl.col(FOLD) != TEST).height < 2:
             raise InputError(
                 f"All {train} training baskets of class {name} fall into one fold.",
-                "Give more data, or choose another split.random_state.",
+                "Add more data, or choose another split.random_state.",
             )
         if own.filter(pl.col(FOLD) == TEST).is_empty():
             raise InputError(
                 f"The test set contains no basket of class {name}.",
-                "Give more data, set split.test_size higher, or choose --split stratified.",
+                "Add more data, increase split.test_size, or choose --split stratified.",
             )

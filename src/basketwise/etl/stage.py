@@ -33,7 +33,7 @@ def run_etl(
     config : Config
         All settings.
     tick : callable
-        Told of progress.
+        Called with the progress.
     clean : bool
         Whether ``silver`` is to be made; otherwise it is there already, and ``data`` is not read.
 

@@ -85,7 +85,7 @@ def survey_week(lines: pl.DataFrame) -> Survey:
 
 
 def merge(surveys: Sequence[Survey]) -> Survey:
-    """Bring the weeks' surveys together; a product keeps the hierarchy it had first."""
+    """Combine the surveys of all weeks; a product keeps the hierarchy it had first."""
     products = (
         pl.concat([s.products for s in surveys])
         .group_by(PROD_CODE, maintain_order=True)

@@ -132,5 +132,5 @@ def _undecodable(name: str, encoding: str, line: int, byte: int) -> InputError:
     others = [repr(other) for other in ("utf-8", "latin-1", "cp1252") if other != encoding]
     return InputError(
         f"{name!r} is not {encoding.upper()}: line {line:,} contains the byte 0x{byte:02x}.",
-        f"Set data.encoding to {' or '.join(others)} if the file is written so.",
+        f"Set data.encoding to {' or '.join(others)} if that is its encoding.",
     )

@@ -95,9 +95,9 @@ def differences(
     group, customer = keys // size, keys % size
     cell_baskets, cell_right = np.bincount(cell), _sum_by(cell, right)
     baskets, rights = np.bincount(groups), _sum_by(groups, right).astype(np.int64)
-    whole, accuracy = float(right.mean()), rights / baskets
+    overall, accuracy = float(right.mean()), rights / baskets
 
-    of_whole = _sum_by(customers, right) - whole * np.bincount(customers)
+    of_whole = _sum_by(customers, right) - overall * np.bincount(customers)
     of_whole /= right.size
     of_group = (cell_right - accuracy[group] * cell_baskets) / baskets[group]
     # Customers outside the slice have an influence too, by way of the whole.
@@ -107,12 +107,12 @@ def differences(
     error = np.sqrt(variance * counts / np.maximum(counts - 1, 1))
 
     alike = baskets.astype(np.float64) ** 2 / _sum_by(group, cell_baskets**2)
-    together = _sum_by(group, (cell_right - whole * cell_baskets) ** 2)
-    design, wrongs = _design(baskets, rights, together, alike, whole), baskets - rights
+    together = _sum_by(group, (cell_right - overall * cell_baskets) ** 2)
+    design, wrongs = _design(baskets, rights, together, alike, overall), baskets - rights
     counted = _Counted(rights, wrongs, rights.sum() - rights, wrongs.sum() - wrongs, design)
 
     freedom = np.maximum(alike - 1, 1)
-    estimate = accuracy - whole
+    estimate = accuracy - overall
     reach = stdtrit(freedom, (1 + confidence) / 2) * error
     low, high = _exact_ends(counted, confidence)
     low = np.where(counted.few, np.minimum(low, estimate - reach), estimate - reach)
@@ -125,8 +125,8 @@ def differences(
         baskets,
         accuracy,
         estimate,
-        np.clip(low, -whole, estimate),
-        np.clip(high, estimate, 1 - whole),
+        np.clip(low, -overall, estimate),
+        np.clip(high, estimate, 1 - overall),
         p_worse,
         alike,
     )
@@ -137,10 +137,10 @@ def _sum_by(groups: Counts, values: NDArray[Any]) -> Floats:
 
 
 def _design(
-    baskets: Counts, right: Counts, together: Floats, alike: Floats, whole: float
+    baskets: Counts, right: Counts, together: Floats, alike: Floats, overall: float
 ) -> Floats:
     """Return the design effect, at the whole's accuracy: the slice's own may have no variance."""
-    alone = right * (1 - whole) ** 2 + (baskets - right) * whole**2
+    alone = right * (1 - overall) ** 2 + (baskets - right) * overall**2
     # Without an error anywhere nothing is known of it: then a customer's baskets count as one.
     worst = baskets / alike
     return np.maximum(np.divide(together, alone, out=worst, where=alone > 0), 1)

@@ -79,7 +79,7 @@ def _champion_rule(evidence: Evidence, margin: float) -> Reason:
         case NotSeen():
             text = "Not compared with the champion: this job has no access to the registry"
         case NoChampion():
-            passed, text = True, "No champion to compare with: no version is approved at present"
+            passed, text = True, "No champion to compare with: no version is currently approved"
         case NotScored(version, why):
             text = f"The champion (version {version}) could not be scored: {why}"
         case Scored(version) if (difference := evidence.difference) is not None:
@@ -145,10 +145,10 @@ def _description(evidence: Evidence, reasons: list[Reason], config: GateConfig) 
 
 
 def _approved_score(interval: Interval, least: float, config: GateConfig) -> str:
-    estimate = shown(interval["estimate"], threshold=least, places=3)
+    estimate = shown(interval["estimate"], threshold=least, decimals=3)
     if config.thresholds_on == "estimate":
         return estimate
-    return f"{estimate}, at least {shown(interval['low'], threshold=least, places=3)}"
+    return f"{estimate}, at least {shown(interval['low'], threshold=least, decimals=3)}"
 
 
 def rule_lines(reasons: list[Reason]) -> str:

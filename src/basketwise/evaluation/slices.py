@@ -28,7 +28,7 @@ SIZES = {"1": 1, "2–5": 5, "6–10": 10, "11–20": 20, "21–50": 50, "51+": 
 """Basket sizes in lines, each with its largest."""
 
 LEAST_CUSTOMERS = 30
-"""A slice that rests on fewer customers is never called worse: no approximation is valid there."""
+"""A slice with fewer effective customers is never called worse: no approximation is valid."""
 MOST_ROWS = 60
 """Number of a column's largest slices that are reported."""
 MOST_SENTENCES = 5
@@ -178,17 +178,17 @@ def _row(scored: _Column, row: int, worse: bool) -> Slice:
 def _sentence(column: str, row: Slice) -> str:
     difference = row["difference"]
     # Two digits of the difference at least, however small it is.
-    places = max(4, 1 - math.floor(math.log10(-difference["estimate"])))
-    accuracy, whole = (
-        shown(score, places=places)
+    decimals = max(4, 1 - math.floor(math.log10(-difference["estimate"])))
+    accuracy, overall = (
+        shown(score, decimals=decimals)
         for score in (row["accuracy"], row["accuracy"] - difference["estimate"])
     )
     estimate, low, high = (
-        f"{difference[end]:+.{places}f}".replace("-", "−") for end in ("estimate", "low", "high")
+        f"{difference[end]:+.{decimals}f}".replace("-", "−") for end in ("estimate", "low", "high")
     )
     return (
         f"{_named(column, row['value'])} are classified significantly worse: accuracy {accuracy} "
-        f"against {whole} overall ({row['baskets']:,} baskets, difference {estimate} "
+        f"against {overall} overall ({row['baskets']:,} baskets, difference {estimate} "
         f"[{low}, {high}])."
     )
 

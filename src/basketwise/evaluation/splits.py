@@ -27,7 +27,7 @@ from basketwise.training.predictions import decide
 def score_other_splits(
     silver: Path, scratch: Path, algorithm: ModelName, config: Config, tick: Tick
 ) -> list[SplitScores]:
-    """Learn index and model anew on each split that was not chosen, and score its test set.
+    """Retrain index and model on each split that was not chosen, and score its test set.
 
     The winner's algorithm is fitted on each split's whole training set, and not calibrated.
     ``scratch`` is an empty folder for the gold files. One row a split; where the data does not

@@ -79,23 +79,23 @@ def contributions(products: pl.DataFrame) -> pl.DataFrame:
         the rows of a basket each sums to the feature's value, but for rounding in the last bits.
     """
     lines = pl.col(LINES).cast(pl.Float64)
-    here = {label: pl.col(CLASS) == label for label in INDEX_LABELS}
+    in_class = {label: pl.col(CLASS) == label for label in INDEX_LABELS}
     of_all = lines / lines.sum().over(KEY)
     # Not a number where no product is informative, but there is then no row to take it.
-    of_informative = lines / (lines * ~here[UNCLASSIFIED]).sum().over(KEY)
+    of_informative = lines / (lines * ~in_class[UNCLASSIFIED]).sum().over(KEY)
     share = {
-        label: pl.when(is_it)
+        label: pl.when(matches)
         .then(of_all if label == UNCLASSIFIED else of_informative)
         .otherwise(0.0)
-        for label, is_it in here.items()
+        for label, matches in in_class.items()
     }
     low, _, high = CLASSES
     return products.select(
         *(KEY, PRODUCT, LINES, CLASS, NEW),
         *((of_all * pl.col(score).cast(pl.Float64)).alias(f"product_{score}") for score in _SCORES),
         *(
-            (pl.col(LINES) * is_it).alias(f"product_count_{label.lower()}")
-            for label, is_it in here.items()
+            (pl.col(LINES) * matches).alias(f"product_count_{label.lower()}")
+            for label, matches in in_class.items()
         ),
         *(part.alias(f"product_share_{label.lower()}") for label, part in share.items()),
         (share[high] - share[low]).alias("product_balance"),

@@ -55,12 +55,12 @@ def explain(
         the codes that follow.
     """
     if products is None:
-        reasons: pl.Expr | pl.Series = pl.lit("This model does not look at products.")
+        reasons: pl.Expr | pl.Series = pl.lit("This model does not use products.")
     else:
         of_basket: dict[Any, list[_Product]] = defaultdict(list)
         for basket, *product in products.select(KEY, PRODUCT, LINES, CLASS, NEW).iter_rows():
             of_basket[basket].append(tuple(product))
-        more = ["The model also sees spend, time and shop; their part is not shown."]
+        more = ["The model also uses spend, time and store; their effect is not shown."]
         closing = more if len(of_index(groups)) < len(groups) else []
         texts = [
             " ".join([*_sentences(predicted, of_basket[basket]), *closing])
@@ -80,29 +80,28 @@ def _lead() -> pl.Expr:
 
 
 def _sentences(predicted: str, products: list[_Product]) -> Iterator[str]:
-    """Say where a basket's products point, and how many say nothing or are new."""
+    """Say where a basket's products point, and how many are uninformative or new."""
     lines: Counter[str] = Counter()
     named: dict[str, list[str]] = defaultdict(list)
-    newcomers = 0
+    unseen = 0
     for code, number, label, new in products:
         lines[label] += number
         if label != UNCLASSIFIED:
             named[label].append(_mention(code, number, new))
-            newcomers += new
-    silent = lines.pop(UNCLASSIFIED, 0)
+            unseen += new
+    uninformative = lines.pop(UNCLASSIFIED, 0)
     if not lines:
-        yield (
-            "Its only line says nothing." if silent == 1 else f"All its {silent} lines say nothing."
-        )
+        only = "Its only line is" if uninformative == 1 else f"All its {uninformative} lines are"
+        yield f"{only} uninformative."
         return
     yield _directions(predicted, lines, named)
     yield _balance(lines)
-    if silent:
-        yield f"{silent} {'line says' if silent == 1 else 'lines say'} nothing."
-    if newcomers == 1:
-        yield "1 product is new to the model and judged by its group (*)."
-    elif newcomers:
-        yield f"{newcomers} products are new to the model and judged by their group (*)."
+    if uninformative:
+        yield f"{uninformative} {'line is' if uninformative == 1 else 'lines are'} uninformative."
+    if unseen == 1:
+        yield "1 product is new to the model and scored by its group (*)."
+    elif unseen:
+        yield f"{unseen} products are new to the model and scored by their group (*)."
 
 
 def _mention(code: str, lines: int, new: bool) -> str:

@@ -32,7 +32,7 @@ READS = (PROD_CODE, SPEND, QUANTITY, *TIMES.values(), *ENCODED.values())
 UNSEEN = -1
 """Code of a store format or region that the training data does not contain."""
 UNKNOWN_TIME = 0
-"""Week, weekday or hour of a basket whose lines do not tell."""
+"""Week, weekday or hour of a basket for which it is unknown."""
 
 
 def aggregates() -> list[pl.Expr]:

@@ -33,7 +33,7 @@ def group_of(column: str) -> str:
 
 
 def of_index(groups: Sequence[str]) -> tuple[str, ...]:
-    """Return those of some groups that rest on the product index.
+    """Return the groups that need the product index.
 
     Examples
     --------

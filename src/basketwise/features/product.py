@@ -44,7 +44,7 @@ def derived(encoders: Encoders) -> list[pl.Expr]:
     - ``product_balance``: share of High minus share of Low, from -1 to 1.
     """
     informative = pl.sum_horizontal(f"product_count_{name}" for name in _INFORMATIVE)
-    silent = pl.col(f"product_count_{_SILENT}")
+    unclassified = pl.col(f"product_count_{_SILENT}")
     shares = {
         name: pl.when(informative > 0)
         .then(pl.col(f"product_count_{name}") / informative)
@@ -53,7 +53,7 @@ def derived(encoders: Encoders) -> list[pl.Expr]:
     }
     return [
         *(share.alias(f"product_share_{name}") for name, share in shares.items()),
-        (silent / (informative + silent)).alias(f"product_share_{_SILENT}"),
+        (unclassified / (informative + unclassified)).alias(f"product_share_{_SILENT}"),
         (shares["high"] - shares["low"]).alias("product_balance"),
     ]
 

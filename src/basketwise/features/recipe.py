@@ -18,7 +18,7 @@ ScoreLines = Callable[[pl.DataFrame], pl.DataFrame]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What turns lines into features, besides the lines and the product index.
+    """Parameters for computing features from lines, apart from the product index.
 
     ``encoders`` are the categories of the store's format and region; ``outliers`` (``clip``,
     ``drop`` or ``keep``) have SPEND above ``limit`` (GBP).

@@ -87,7 +87,7 @@ def rollback(registry: Registry, *, who: str, why: str) -> tuple[ModelVersion, M
     successor = registry.champion()
     if successor is None:
         raise InputError(
-            f"Version {champion.version} was rolled back, but nothing leads now: the other "
+            f"Version {champion.version} was rolled back, but there is no champion now: the other "
             "approved versions were rejected at the same moment.",
             "See who did it with: basketwise models history",
         )

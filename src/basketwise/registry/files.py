@@ -17,13 +17,14 @@ def check_files(submission: Submission) -> None:
         if not path.is_file():
             raise InputError(
                 f"{path} is not a file, so the version cannot be registered.",
-                "Train again, or name the files that the training left.",
+                "Train again, or give files that exist.",
             )
     names = [path.name for path in submission.attachments]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
         raise InputError(
-            f"Two attachments are called {twice[0]!r}.", "Give every attachment its own name."
+            f"Two attachments have the name {duplicates[0]!r}.",
+            "Give every attachment its own name.",
         )
     digest = sha256(submission.model_archive)
     if digest != submission.sha256:

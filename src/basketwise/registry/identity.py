@@ -16,7 +16,7 @@ from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
 from basketwise.files import CALIBRATION_FILE, MANIFEST, MODEL
 
 RECIPE = ("columns", "encoders", "feature_columns", "groups")
-"""What scoring reads of ``metadata.json``, besides the treatment of outliers."""
+"""Keys of ``metadata.json`` that scoring uses, apart from the treatment of outliers."""
 
 OUTLIERS = ("treatment", "threshold")
 

@@ -21,7 +21,7 @@ ENTRY_LENGTH = 5000
 """Characters of one entry: MLflow servers before 3.2 keep no more in a tag."""
 
 DESCRIPTION_LENGTH = 5000
-"""Characters of a description: what MLflow's database column holds."""
+"""Maximum length of a description, in MLflow's database column."""
 
 WHO_LENGTH = 250
 REGISTERED = "registered"

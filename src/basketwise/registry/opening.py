@@ -87,7 +87,7 @@ def existing_registry(config: Config, storage: Storage) -> Registry:
     if not elsewhere and not storage.scratch.is_dir():
         raise InputError(
             f"There is no workspace {storage.location!r}.",
-            "Give the --workspace of a run, or make one: basketwise run --data PATH",
+            "Give the --workspace of a run, or create one: basketwise run --data PATH",
         )
     return registry_of(config, storage)
 

@@ -1,4 +1,4 @@
-"""What a model registry must do, whatever stores it.
+"""The protocol of a model registry.
 
 Approval is a property of a *version*; the *champion* is the version that was approved last and is
 still approved. So a rollback is nothing but a rejection: the version approved before it leads

@@ -1,4 +1,4 @@
-"""A finished run, as the registry takes it."""
+"""A finished run as it is submitted to the registry."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _card(title: str, rules: str, winner: Mapping[str, float], report: Report) -
         f"{report['data']['lines_rejected']:,} of {report['data']['lines_read']:,} lines were "
         f"rejected. sha256 of the raw files: `{report['lineage']['data_hash']}`.\n\n"
         f"**Gate.**\n\n{checks}\n\n"
-        f"**Made by** `{report['run']['command']}`. "
+        f"**Created by** `{report['run']['command']}`. "
         "Slices, calibration and drivers: `attachments/report.html`.\n"
     )
 

@@ -56,7 +56,7 @@ def leaderboard_scales(rows: Sequence[LeaderboardRow]) -> Mapping[str, Scale]:
     They cover the candidates and the simpler models. An ablation or the baseline is often so far
     away that on a scale with it the others would look alike.
     """
-    near = [row for row in rows if row["kind"] in {"candidate", "rung"}] or rows
+    near = [row for row in rows if row["kind"] in {"candidate", "simpler"}] or rows
     return {
         "accuracy": scale_of(row["accuracy_interval"] for row in near),
         "f1": scale_of(row["f1_interval"] for row in near),

@@ -31,14 +31,16 @@ _RESTS_ON: Mapping[str, tuple[str, ...]] = {
 
 
 def render_html(report: Report) -> str:
-    """Render ``report.json`` as a page of HTML, below 2 MB as UTF-8 whatever the size of the data.
+    """Render ``report.json`` as a page of HTML, below 2 MB as UTF-8 for data of any size.
 
     Numbers that are ``None`` or not finite are shown as not measured. The same document gives the
     same page.
     """
     style = resources.files(__package__).joinpath("templates/report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    asked = {reason["rule"]: reason["threshold"] for reason in report["verdict"]["reasons"]}
+    thresholds_by_rule = {
+        reason["rule"]: reason["threshold"] for reason in report["verdict"]["reasons"]
+    }
     return (
         _environment()
         .get_template("report.html")
@@ -48,8 +50,10 @@ def render_html(report: Report) -> str:
             style_digest=digest,
             baseline=next((r for r in report["leaderboard"] if r["kind"] == "baseline"), None),
             # A rule that the gate did not ask has no threshold.
-            thresholds={name: asked.get(f"min_{name}") for name in ("accuracy", "macro_f1")},
-            margin=asked.get("champion"),
+            thresholds={
+                name: thresholds_by_rule.get(f"min_{name}") for name in ("accuracy", "macro_f1")
+            },
+            margin=thresholds_by_rule.get("champion"),
         )
     )
 
@@ -74,7 +78,7 @@ def _environment() -> Environment:
 
 
 def _assumptions(impact: Impact, figure: str) -> list[Assumption]:
-    """Return what a figure rests on; the total, and any setting unknown here, on all."""
+    """Return the assumptions behind a figure; the total, and any unknown setting, depend on all."""
     names = _RESTS_ON.get(figure)
     known = {name for group in _RESTS_ON.values() for name in group}
     return [

@@ -36,19 +36,19 @@ NOT_MEASURED = Markup('<abbr class="na" title="not measured">–</abbr>')
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
-def shown(score: float, *, threshold: float = 1.0, places: int = 4) -> str:
+def shown(score: float, *, threshold: float = 1.0, decimals: int = 4) -> str:
     """Round a score, but never across the threshold, nor up to a perfection that is not there.
 
     Examples
     --------
     >>> shown(0.99647), shown(0.99996), shown(1.0)
     ('0.9965', '0.99996', '1.0000')
-    >>> shown(0.79996, threshold=0.8, places=3)
+    >>> shown(0.79996, threshold=0.8, decimals=3)
     '0.79996'
     """
-    text = f"{score:.{places}f}"
+    text = f"{score:.{decimals}f}"
     faithful = all((float(text) >= line) == (score >= line) for line in (threshold, 1.0))
-    return text if faithful else shown(score, threshold=threshold, places=places + 1)
+    return text if faithful else shown(score, threshold=threshold, decimals=decimals + 1)
 
 
 def score(value: float, sign: str = "", digits: int = 4) -> str:
@@ -126,7 +126,7 @@ def money(value: float | None, currency: str, sign: str = "") -> str:
         return NOT_MEASURED
     amount = round(value)
     lead = "−" if amount < 0 else sign
-    return f"{lead}{tame(currency, 12)}{GAP}{count(abs(amount))}"
+    return f"{lead}{printable(currency, 12)}{GAP}{count(abs(amount))}"
 
 
 def position(value: float | None, low: float = 0.0, high: float = 1.0) -> str:
@@ -141,11 +141,11 @@ def finish(value: Any) -> Any:
     if value is None:
         return NOT_MEASURED
     if isinstance(value, str) and not isinstance(value, Markup):
-        return tame(value, TEXT_LIMIT)
+        return printable(value, TEXT_LIMIT)
     return value
 
 
-def tame(text: str, limit: int) -> str:
+def printable(text: str, limit: int) -> str:
     """Shorten text, and replace characters that no page may contain."""
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -188,7 +188,7 @@ def flat(config: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
 
 def prose(text: str, limit: int = PROSE_LIMIT) -> Markup:
     """Escape a sentence, which may be longer than other text."""
-    return escape(tame(text, limit))
+    return escape(printable(text, limit))
 
 
 def label(text: str) -> Markup:

@@ -193,6 +193,6 @@ def _label(row: LeaderboardRow) -> str:
         return f"{row['model']}\n(baseline)"
     if row["kind"] == "ablation":
         return f"{row['model']}\n(without {row['without']})"
-    if row["kind"] == "rung":
+    if row["kind"] == "simpler":
         return f"{row['model']}\n({' + '.join(row['groups'])} only)"
     return f"{row['model']}\n(winner)" if row["winner"] else row["model"]

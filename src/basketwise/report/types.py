@@ -90,14 +90,14 @@ class Verdict(TypedDict):
     """One line for the registry's history."""
     reasons: list[Reason]
     warnings: list[str]
-    """What a reader should know before using the model, whatever the gate decides: weak slices."""
+    """What a reader should know before using the model, whether approved or not: weak slices."""
 
 
 class LeaderboardRow(TypedDict):
     """One model, best first. Precision, recall and F1 are macro averages.
 
     ``kind`` is ``candidate``, ``ablation`` (the winner's algorithm without the group ``without``),
-    ``rung`` (a simpler model on fewer features, for comparison) or ``baseline`` (always predicts
+    ``simpler`` (a simpler model with fewer features) or ``baseline`` (always predicts
     the majority class of the training set). The differences are the winner's score minus this
     row's, paired on the same test baskets; ``None`` on the winner's own row. ``fit_seconds`` is
     wall time.
@@ -105,7 +105,7 @@ class LeaderboardRow(TypedDict):
 
     model: str
     groups: list[str]
-    kind: Literal["candidate", "ablation", "rung", "baseline"]
+    kind: Literal["candidate", "ablation", "simpler", "baseline"]
     without: str | None
     winner: bool
     accuracy_interval: Interval | None
@@ -265,7 +265,7 @@ ProductScore = TypedDict(
         "baskets": int,
     },
 )
-"""One product of the index; ``baskets`` is the number of baskets its scores rest on."""
+"""One product of the index; ``baskets`` is the number of baskets behind its scores."""
 
 
 class Drivers(TypedDict):
@@ -276,7 +276,7 @@ class Drivers(TypedDict):
 
 
 class Assumption(TypedDict):
-    """One setting that money figures rest on, named as in section ``business`` of the config."""
+    """One setting behind the business impact, named as in section ``business`` of the config."""
 
     name: str
     value: JsonValue

@@ -96,7 +96,7 @@ def finding(difference: Interval) -> str:
 def comparisons(rows: Sequence[LeaderboardRow]) -> list[Comparison]:
     """Return what each feature group is worth, and whether a simpler model is enough."""
     groups = [_of_group(row) for row in rows if row["kind"] == "ablation"]
-    return groups + [_of_simpler(row) for row in rows if row["kind"] == "rung"]
+    return groups + [_of_simpler(row) for row in rows if row["kind"] == "simpler"]
 
 
 def _of_group(row: LeaderboardRow) -> Comparison:
@@ -166,7 +166,7 @@ def row_note(row: LeaderboardRow) -> str:
     groups = " + ".join(row["groups"])
     notes = {
         "ablation": f"without {_short(row['without'] or '')}: {groups} only",
-        "rung": f"{simpler_name(row)}, the simplest model",
+        "simpler": f"{simpler_name(row)}, the simplest model",
         "baseline": "baseline: always predicts the majority class",
     }
     return notes.get(row["kind"], groups)

@@ -10,7 +10,7 @@ from basketwise.run.record import Stage, Step, stale_reasons
 
 FORCED = "--force"
 SHOWN = 3
-"""So many reasons are shown; more than that nobody reads."""
+"""Maximum number of reasons that are shown."""
 
 
 @dataclass(frozen=True)

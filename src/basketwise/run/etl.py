@@ -24,7 +24,7 @@ class Data:
     gold: Path
     metadata: Metadata
     outcomes: tuple[Outcome, ...] = ()
-    """Of silver and gold; none if nobody asked whether they are valid."""
+    """Of silver and gold; empty if their validity was not checked."""
 
 
 def etl(data: str, staging: Staging, context: Context) -> Data:
@@ -39,7 +39,7 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
         silver = settle(silver_decision, interrupted, staging.silver)
         clean = isinstance(silver_decision, Stale)
         gold_plan, gold = None, staging.gold
-        gold_decision: Cached | Stale = Stale(("silver was made anew",))
+        gold_decision: Cached | Stale = Stale(("silver was rebuilt",))
         if not clean:
             gold_plan = _gold_plan(silver, context)
             interrupted = staging.left / GOLD

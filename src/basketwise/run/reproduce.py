@@ -24,7 +24,7 @@ from basketwise.settings import flatten
 from basketwise.storage.local import LocalStorage
 
 ORIGINS = ("data_hash", "code_version", "code_hash", "git_commit", "versions", "host")
-"""What a result rests on besides config and seed, which are taken from the manifest."""
+"""What a result depends on, apart from config and seed, which come from the manifest."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Reproduction:
 
     @property
     def same(self) -> bool:
-        """Whether every output is the same to the byte."""
+        """Whether every output is byte-identical."""
         return bool(self.outputs) and all(output.same for output in self.outputs)
 
 
@@ -126,7 +126,7 @@ def _config(manifest: Mapping[str, Any], run_id: str) -> Config:
         return Config.model_validate(manifest["config"])
     except (KeyError, ValidationError) as error:
         raise InputError(
-            f"The settings in the manifest of {run_id} are not those of this version.",
+            f"The settings in the manifest of {run_id} are not valid in this version.",
             f"It was made by Basketwise {manifest.get('code_version', 'unknown')}; use that one.",
         ) from error
 

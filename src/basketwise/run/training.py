@@ -12,6 +12,7 @@ from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.platforms.protocol import TrainingJob
+from basketwise.progress import counted
 from basketwise.report.numbers import shown
 from basketwise.run.cache import Cached, Outcome, Stale, look_up
 from basketwise.run.context import Context
@@ -61,7 +62,7 @@ def train(data: Data, staging: Staging, run_id: str, context: Context) -> Traine
         best = next(c for c in record.candidates if c.model == record.winner)
         outcome = Outcome("training", decision)
         log.finish(
-            f"{len(record.candidates)} candidates; best cross-validated macro-F1: "
+            f"{counted(len(record.candidates), 'candidate')}; best cross-validated macro-F1: "
             f"{record.winner} {shown(best.cv_f1_mean or 0)}; {outcome}"
         )
     return Trained(folder, record, outcome)
@@ -102,6 +103,6 @@ def present_training(folder: Path, data: Data, context: Context) -> Trained:
     if verified_step("training", folder).inputs != plan.inputs:
         raise InputError(
             f"The run {folder.name} was trained on other gold files than those in the workspace.",
-            "Run 'basketwise train' on the present ones, then evaluate that run.",
+            "Run 'basketwise train' on the current ones, then evaluate that run.",
         )
     return Trained(folder, record, Outcome("training", Cached(folder)))

@@ -49,7 +49,7 @@ class Workspace:
 
     @contextmanager
     def staged(self) -> Iterator[Staging]:
-        """Hold the workspace and give empty folders; what was not published is removed again."""
+        """Lock the workspace and yield empty folders; unpublished files are removed afterwards."""
         with self.storage.exclusive():
             root, left = (self.storage.scratch / name for name in (STAGING, LEFT))
             if any(root.glob("*/step-*.json")):
@@ -124,7 +124,9 @@ class Workspace:
             )
         name = run or runs[-1]
         if name not in runs:
-            raise InputError(f"There is no run {name!r}.", f"There are: {', '.join(runs[-10:])}.")
+            raise InputError(
+                f"There is no run {name!r}.", f"Existing runs: {', '.join(runs[-10:])}."
+            )
         return name, self.folder(f"{ARTIFACTS}/{name}")
 
     def folder(self, name: str) -> Path:

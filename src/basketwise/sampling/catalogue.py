@@ -23,7 +23,7 @@ CLASS_SHARES: tuple[float, ...] = (0.145, 0.62, 0.145, 0.09)
 """Share of each :class:`ProductClass` among the lines sold."""
 
 _PRICE_FACTORS = np.array([0.93, 1.0, 1.08, 1.0])
-"""Cheap products are hardly cheaper: what a basket costs tells little, as in real till data."""
+"""Cheap products are hardly cheaper: spend is not very informative, as in real till data."""
 
 _MEDIAN_PRICE = 1.2
 _PRICE_SPREAD = 0.7

@@ -46,11 +46,11 @@ def label_baskets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """
     cheap = counts[:, ProductClass.CHEAP]
     upmarket = counts[:, ProductClass.UPMARKET]
-    speaking = cheap + counts[:, ProductClass.MID] + upmarket
+    informative = cheap + counts[:, ProductClass.MID] + upmarket
     balance = upmarket - cheap
-    bar = THRESHOLD * speaking
-    middle, lean = LABELS.index("MM"), (balance > bar).astype(np.int64) - (balance < -bar)
-    return np.where(speaking == 0, LABELS.index("XX"), middle + lean)
+    bar = THRESHOLD * informative
+    middle, offset = LABELS.index("MM"), (balance > bar).astype(np.int64) - (balance < -bar)
+    return np.where(informative == 0, LABELS.index("XX"), middle + offset)
 
 
 def add_noise(

@@ -44,7 +44,7 @@ class Shops:
 
 
 def make_shops(rng: np.random.Generator, baskets: int) -> Shops:
-    """Make up so many shops and customers as a sample of ``baskets`` baskets wants.
+    """Generate shops and customers for a sample of ``baskets`` baskets.
 
     A shop's format and region are independent of what is bought there, and so are a customer's
     two vendor labels: they are filler, and a model that leans on them has learned noise.

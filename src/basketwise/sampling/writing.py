@@ -137,7 +137,7 @@ def _prepare(folder: Path, files: tuple[Path, ...], *, overwrite: bool) -> None:
         raise InputError(
             f"{folder} already contains {present[0].name}"
             + (f" and {len(present) - 1} more transactions files." if len(present) > 1 else "."),
-            "Give an empty folder, or ask for the files to be overwritten.",
+            "Choose an empty folder, or pass --overwrite (overwrite=True).",
         )
     foreign = [path for path in present if path not in files]
     if foreign:

@@ -26,10 +26,10 @@ SILVER, SCRATCH, SCORED = "silver", "scratch", "scored"
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What was scored: the file written, if one was asked for, and its rows by predicted class.
+    """What was scored: the output file, if requested, and its rows by predicted class.
 
     ``lines`` were read, ``rejected`` of them refused, by reason; a basket of refused lines alone
-    has no row. ``asked`` are the baskets asked for by id, in that order (None where no id was
+    has no row. ``requested`` are the baskets requested by id, in that order (None where no id was
     given): the columns of the file and ``products``, a list of structs with the columns of
     :func:`basketwise.explain.contributions.contributions`; empty for a model without a product
     index.
@@ -40,7 +40,7 @@ class BatchResult:
     predicted: dict[str, int]
     lines: int
     rejected: dict[str, int]
-    asked: pl.DataFrame | None = None
+    requested: pl.DataFrame | None = None
 
 
 def predict(
@@ -61,24 +61,24 @@ def predict(
         A file, folder or glob; the label column is not needed, and not looked at.
     out : Path or None
         ``.csv`` or ``.parquet``; written whole or not at all. One row per basket: ``basket_id``
-        letter by letter as in the input, ``predicted_sensitivity``, ``p_low``, ``p_medium``,
+        exactly as in the input, ``predicted_sensitivity``, ``p_low``, ``p_medium``,
         ``p_high``.
     scorer : Model
         The model.
     config : Config
         How files are read; without ``data.columns``, names are those of the training data.
     tick : callable
-        Told of progress.
+        Called with the progress.
     explained : bool
         Add the column ``explanation``, see :func:`basketwise.explain.sentences.explain`.
     baskets : sequence of str
-        Score only these, letter by letter, and explain them; their rows are the same as without.
+        Score and explain only these baskets, with ids as in the input; their rows do not change.
         Empty: all.
 
     Raises
     ------
     InputError
-        If the data cannot be used, or lacks a basket that was asked for.
+        If the data cannot be used, or lacks a requested basket.
     ConfigError
         If ``out`` is of another format.
     WorkspaceError
@@ -86,22 +86,24 @@ def predict(
     """
     if out is not None and out.suffix.lower() not in FORMATS:
         raise ConfigError(
-            f"--out {str(out)!r} ends in {out.suffix or 'nothing'!r}.",
-            f"Give a file ending in {' or '.join(FORMATS)}.",
+            f"--out {str(out)!r} has the extension {out.suffix!r}.",
+            f"Choose a file name that ends in {' or '.join(FORMATS)}.",
         )
     sources = discover(data)
-    # What is finished beside the output can be moved to its name whole.
-    beside = None if out is None else out.parent
+    # A temporary folder next to the output allows an atomic rename.
+    parent = None if out is None else out.parent
     with writing(
         f"{str(out or gettempdir())!r} cannot be written",
         "Free some space, fix the permissions, or choose another --out.",
     ):
-        if beside is not None:
-            beside.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".basketwise-", dir=beside) as name:
+        if parent is not None:
+            parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".basketwise-", dir=parent) as name:
             folder = Path(name)
-            intake = _take_in(sources, folder, scorer, config, tick)
-            predicted, asked = _score(scorer, folder, tick, explained=explained, baskets=baskets)
+            intake = _read_raw(sources, folder, scorer, config, tick)
+            predicted, requested = _score(
+                scorer, folder, tick, explained=explained, baskets=baskets
+            )
             if out is not None:
                 finished = folder / f"{uuid4().hex}{out.suffix}"
                 rows = pl.scan_parquet(folder / SCORED / "*.parquet")
@@ -114,11 +116,11 @@ def predict(
         predicted,
         intake.lines,
         dict(sorted(intake.rejected.items())),
-        asked,
+        requested,
     )
 
 
-def _take_in(
+def _read_raw(
     sources: list[Source], folder: Path, scorer: Model, config: Config, tick: Tick
 ) -> Intake:
     data = config.data
@@ -137,12 +139,12 @@ def _score(
 ) -> tuple[dict[str, int], pl.DataFrame | None]:
     """Write the rows chunk by chunk, and count them; give those of ``baskets`` with products."""
     counts = dict.fromkeys(CLASSES, 0)
-    asked: list[pl.DataFrame] = []
+    requested: list[pl.DataFrame] = []
     total, done = len(weeks(folder / SILVER)), 0
     for chunk in read_chunks(folder / SILVER):
         if baskets:
             table, products = scorer.score_and_explain(chunk.lines, baskets)
-            asked.append(_with_products(table, products))
+            requested.append(_with_products(table, products))
         elif explained:
             table, _ = scorer.score_and_explain(chunk.lines)
         else:
@@ -152,7 +154,7 @@ def _score(
             counts[label] += number
         done += len(chunk.weeks)
         tick("scoring", done, total)
-    return counts, _in_order(pl.concat(asked), baskets) if asked else None
+    return counts, _in_order(pl.concat(requested), baskets) if requested else None
 
 
 def _with_products(table: pl.DataFrame, products: pl.DataFrame | None) -> pl.DataFrame:
@@ -164,14 +166,14 @@ def _with_products(table: pl.DataFrame, products: pl.DataFrame | None) -> pl.Dat
 
 
 def _in_order(scored: pl.DataFrame, baskets: Sequence[str]) -> pl.DataFrame:
-    """Sort rows as their baskets were asked for; refuse if one is not there."""
+    """Sort rows by the order of the requested baskets; an InputError if one is missing."""
     ids = scored[KEY].cast(pl.String)
     absent = [basket for basket in baskets if basket not in set(ids)]
     if absent:
         raise InputError(
             f"The data contains no basket {absent[0]!r} that can be scored.",
-            "Give ids letter by letter as in the data. A basket whose lines were all refused, or "
-            "all dropped as outliers, is not scored.",
+            "Give ids exactly as in the data. A basket whose lines were all rejected or dropped as "
+            "outliers is not scored.",
         )
     rows = {basket: row for row, basket in enumerate(ids)}
     return scored[[rows[basket] for basket in dict.fromkeys(baskets)]]

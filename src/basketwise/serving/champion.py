@@ -36,6 +36,6 @@ def score_champion(
         scores = [model.score(own) for own in lines if own.height]
     answers = sum(part.height for part in scores)
     if answers < tested.height:
-        return NotScored(version, f"it classifies {answers:,} of {tested.height:,} baskets")
+        return NotScored(version, f"it can score only {answers:,} of {tested.height:,} baskets")
     joined = tested.join(pl.concat(scores), on=KEY, how="left", maintain_order="left")
     return Scored(version, class_numbers(joined[PREDICTED]))

@@ -34,7 +34,9 @@ class LocalStorage:
         """Return the bytes of a key."""
         path = self._path(key)
         if not path.is_file():
-            raise InputError(f"There is no {key} in {str(self.root)!r}.", "Run the stage before.")
+            raise InputError(
+                f"There is no {key} in {str(self.root)!r}.", "Run the preceding stage first."
+            )
         return path.read_bytes()
 
     def write(self, key: str, data: bytes) -> None:
@@ -99,7 +101,7 @@ class LocalStorage:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the workspace's lock; the system frees it when the process ends, however it ends."""
+        """Hold the workspace's lock; the system releases it when the process ends or crashes."""
         from filelock import FileLock, Timeout
 
         with self._writing():

@@ -53,14 +53,14 @@ class Calibration(BaseModel):
     def _check(self) -> Calibration:
         given = (self.temperature is not None, self.thresholds is not None)
         if given != (self.method == "temperature", self.method == "isotonic"):
-            raise ValueError(f"method {self.method!r} does not suit what is given for it")
+            raise ValueError(f"the parameters do not match the method {self.method!r}")
         for label, curve in zip(CLASSES, self.thresholds or (), strict=False):
             x, y = map(np.asarray, curve)
             # All comparisons are false for NaN, so it is refused too.
             inside = ((x >= 0) & (x <= 1)).all() and ((y >= 0) & (y <= 1)).all()
             if x.size != y.size or not inside or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any():
                 raise ValueError(
-                    f"the thresholds of {label} are not those of a growing function on 0..1"
+                    f"the thresholds of {label} do not define an increasing function on 0..1"
                 )
         return self
 
@@ -80,9 +80,9 @@ def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> 
     judged = _judged(probabilities)
     seen = f"{y.size:,} out-of-fold predictions of the training set"
     if method == "none":
-        return _none("Nothing was fitted: the probabilities are those that the algorithm gives.")
+        return _none("Not calibrated: the probabilities are those of the algorithm.")
     if (decide(judged) == y).all():
-        why = f"None of the {seen} is wrong: there is nothing to learn from, nothing is corrected."
+        why = f"Not calibrated: none of the {seen} is wrong, so there is nothing to learn from."
         if method == "isotonic":
             return _none(why)
         return Calibration(method=method, temperature=1.0, description=why)
@@ -95,7 +95,7 @@ def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> 
     changed = int((decide(_stepped(judged, curves)) != decide(judged)).sum())
     description = (
         f"A step function for each class (isotonic regression), fitted on {seen}: "
-        f"{sum(len(x) for x, _ in curves):,} thresholds; it changes {changed:,} of the answers."
+        f"{sum(len(x) for x, _ in curves):,} thresholds; it changes {changed:,} predictions."
     )
     return Calibration(method=method, thresholds=curves, description=description)
 
@@ -135,11 +135,11 @@ def read_calibration(folder: Path) -> Calibration:
             raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
         return Calibration.model_validate_json(data)
     except FileNotFoundError:
-        return _none("Nothing was fitted: the model comes without a calibration.")
+        return _none("Not calibrated: the model has no calibration file.")
     except (OSError, ValueError) as error:
         raise InputError(
             f"The model's {CALIBRATION_FILE} cannot be used: {_reason(error)}.",
-            "It may be of another version of Basketwise; train it again with this one.",
+            "It may be from another version of Basketwise; retrain it with this one.",
         ) from error
 
 
@@ -191,11 +191,11 @@ def _scaled(judged: Probabilities, temperature: float) -> Probabilities:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def _with_decisions(scaled: Probabilities, meant: Labels) -> Probabilities:
+def _with_decisions(scaled: Probabilities, intended: Labels) -> Probabilities:
     """Undo ties that scaling made, where float32 cannot tell two probabilities apart any longer."""
     decided = decide(scaled.astype(np.float32))
-    rows = np.flatnonzero(decided != meant)
-    up, down = (rows, meant[rows]), (rows, decided[rows])
+    rows = np.flatnonzero(decided != intended)
+    up, down = (rows, intended[rows]), (rows, decided[rows])
     # The class that was meant gets the next larger float32, and the other pays for it.
     raised = np.nextafter(scaled[up].astype(np.float32), np.float32(1)).astype(np.float64)
     scaled[down] -= raised - scaled[up]
@@ -205,7 +205,7 @@ def _with_decisions(scaled: Probabilities, meant: Labels) -> Probabilities:
 
 def _effect(temperature: float) -> str:
     if temperature == 1:
-        return "the probabilities stay as they are"
+        return "it leaves the probabilities unchanged"
     effect = "less confident" if temperature > 1 else "more confident"
     limit = ", at the limit of the search," if temperature in (LOWEST, HIGHEST) else ""
     return f"it makes the probabilities {effect}{limit} and changes no prediction"

@@ -43,7 +43,7 @@ def build(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
         model = CANDIDATES[name].build(parameters, limit if 0 < limit < baskets else None)
     except TypeError as error:
         raise ConfigError(
-            f"training.{name} contains a setting that the model does not have: {error}.",
+            f"training.{name} contains a parameter that the estimator does not have: {error}.",
             "Settings are passed to the estimator; see its documentation for their names.",
         ) from error
     return cast("Classifier", model)

@@ -107,7 +107,7 @@ class Checkpoints:
     def _writing(self) -> AbstractContextManager[None]:
         return writing(
             f"Checkpoints cannot be stored in {str(self.folder)!r}",
-            "Free some space, or fix the permissions; what is stored already will be used again.",
+            "Free some space, or fix the permissions; checkpoints already stored will be reused.",
         )
 
     def _path(self, name: str) -> Path:

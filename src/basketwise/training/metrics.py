@@ -69,5 +69,5 @@ def macro_f1(confusions: NDArray[np.int64]) -> Floats:
     return np.asarray(class_f1(confusions).mean(axis=-1), dtype=np.float64)
 
 
-def _share(part: Floats, whole: Counts) -> Floats:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+def _share(part: Floats, total: Counts) -> Floats:
+    return np.divide(part, total, out=np.zeros_like(part), where=total > 0)

@@ -140,7 +140,7 @@ def _normalised(data: bytes) -> bytes:
 
 
 def _without_padding(npy: bytes) -> bytes:
-    """Set to 0 the bytes between the fields of a structured array, which can hold anything."""
+    """Set to 0 the bytes between the fields of a structured array, which can contain anything."""
     array = np.load(io.BytesIO(npy), allow_pickle=False)
     fields = array.dtype.fields
     if not fields:
@@ -208,5 +208,5 @@ def stored_model(checkpoints: Checkpoints, piece: str) -> tuple[Classifier, floa
 
 
 def _unusable(piece: str, reason: Exception) -> None:
-    """Tell that a checkpoint cannot be used: an upgrade could make all of them useless."""
+    """Log that a checkpoint cannot be used: an upgrade could invalidate all of them."""
     LOG.warning("The checkpoint of %s cannot be used; it is trained again: %s", piece, reason)

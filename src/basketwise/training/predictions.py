@@ -18,7 +18,7 @@ CALIBRATED = "calibrated"
 
 
 def probability_columns(model: str) -> list[str]:
-    """Name the columns that hold a model's probabilities."""
+    """Name the columns of a model's probabilities."""
     return [f"{model}_p_{label.lower()}" for label in CLASSES]
 
 

@@ -30,7 +30,7 @@ class CandidateRecord(BaseModel):
 class ReferenceRecord(CandidateRecord):
     """A model that cannot win, trained to show what something is worth."""
 
-    kind: Literal["ablation", "rung"]
+    kind: Literal["ablation", "simpler"]
     """The winner's algorithm without a group of features, or a simpler model."""
     without: str | None = None
     """The group that an ablation does not see."""

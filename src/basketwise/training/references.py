@@ -1,6 +1,6 @@
 """Models that cannot win: the winner without each group of features, and a simpler one.
 
-They answer two questions of whoever pays for the model: what is each group worth, and would less
+They answer two questions about the cost of the model: what is each group worth, and would less
 have done?
 """
 
@@ -23,7 +23,7 @@ class Plan:
     """A reference to be trained."""
 
     name: str
-    kind: Literal["ablation", "rung"]
+    kind: Literal["ablation", "simpler"]
     algorithm: ModelName
     groups: tuple[str, ...]
     without: str | None = None
@@ -51,7 +51,7 @@ def plan_references(winner: ModelName, groups: Sequence[str]) -> list[Plan]:
         if group not in others:
             plans.append(Plan(f"without_{group}", "ablation", winner, others, group))
     if of_index(groups):
-        plans.append(Plan("index_only", "rung", "logistic", of_index(groups)))
+        plans.append(Plan("index_only", "simpler", "logistic", of_index(groups)))
     return plans
 
 

@@ -50,7 +50,7 @@ def run_training(
     config : TrainingConfig
         Settings.
     tick : callable
-        Told of progress.
+        Called with the progress.
     checkpoints : Path or None
         Folder for finished pieces; a training that finds pieces of its own there goes on from them
         and ends with the same result. None: none are stored.

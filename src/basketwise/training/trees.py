@@ -24,7 +24,7 @@ TREE = ("sklearn.tree._classes", "DecisionTreeClassifier")
 FIELDS = ("left_child", "right_child", "feature", "threshold")
 LEAF = -1
 MAX_BYTES = 2**28
-"""Of an array of nodes; ten million times what a tree of depth 10 has is no tree of ours."""
+"""Of an array of nodes; far larger than any tree that Basketwise trains."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def read_tree(data: bytes, features: int) -> DecisionTree | None:
         threshold.astype(np.float64),
         values.reshape(len(values), -1).astype(np.float64),
     )
-    ours = np.array_equal(classes, np.arange(len(CLASSES)))
-    return read if ours and _leads_to_leaves(read, features) else None
+    expected_classes = np.array_equal(classes, np.arange(len(CLASSES)))
+    return read if expected_classes and _leads_to_leaves(read, features) else None
 
 
 def _array(archive: zipfile.ZipFile, state: Any) -> NDArray[Any]:
@@ -88,7 +88,7 @@ def _array(archive: zipfile.ZipFile, state: Any) -> NDArray[Any]:
 
 
 def _leads_to_leaves(tree: DecisionTree, features: int) -> bool:
-    """Whether every row ends in a leaf, whatever its values: no loop, no way out of the table."""
+    """Whether every row ends in a leaf for any values: no loops, no index out of range."""
     nodes = tree.left.size
     number = np.arange(nodes)
     inner = tree.left != LEAF

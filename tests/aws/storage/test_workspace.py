@@ -57,7 +57,7 @@ def test_single_stages_and_the_registry(cloud: Cloud, finished: Outcome, sample:
     called("models", "reject", "1", "--why", "to try", *place)
     assert "deployment-configs/latest_model_config.json" not in cloud.keys("deployment-configs")
     called("models", "approve", "1", *place)
-    assert "by hand" in called("models", "history", *place).out
+    assert "approved manually" in called("models", "history", *place).out
     assert "deployment-configs/latest_model_config.json" in cloud.keys("deployment-configs")
 
 

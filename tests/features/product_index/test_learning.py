@@ -17,7 +17,7 @@ from basketwise.features.product_index.learning import (
 )
 from basketwise.features.product_index.table import BASKETS, CLASS, COLUMNS, PROBABILITY, SCORES
 from basketwise.schema import FOLD, HIERARCHY, TEST
-from tests.etl.running import Run, Taken, take_in
+from tests.etl.running import IntakeResult, Run, run_intake
 
 FOLDS = 3
 
@@ -28,17 +28,17 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def taken(sample: Path, root: Path) -> Taken:
-    return take_in(sample, root)
+def result(sample: Path, root: Path) -> IntakeResult:
+    return run_intake(sample, root)
 
 
 @pytest.fixture(scope="module")
-def baskets(taken: Taken) -> pl.DataFrame:
-    return assign_folds(taken.survey.baskets, SplitConfig(), FOLDS)
+def baskets(result: IntakeResult) -> pl.DataFrame:
+    return assign_folds(result.survey.baskets, SplitConfig(), FOLDS)
 
 
 def learned(
-    taken: Taken,
+    result: IntakeResult,
     baskets: pl.DataFrame,
     *,
     lines: pl.DataFrame | None = None,
@@ -47,7 +47,7 @@ def learned(
 ) -> LearnedIndex:
     config = IndexConfig(**settings)
     training = baskets.filter(pl.col(FOLD) != TEST).sort("SHOP_WEEK", "BASKET_ID")
-    accepted = taken.accepted if lines is None else lines
+    accepted = result.accepted if lines is None else lines
     pieces = [LabelledLines(accepted, training)]
     if weekly:
         pieces = [
@@ -63,20 +63,22 @@ def learned(
     return learn_index(evidence, config)
 
 
-def training_lines(taken: Taken, baskets: pl.DataFrame, *, but: int = TEST) -> pl.DataFrame:
-    return taken.accepted.join(
+def training_lines(result: IntakeResult, baskets: pl.DataFrame, *, but: int = TEST) -> pl.DataFrame:
+    return result.accepted.join(
         baskets.filter(~pl.col(FOLD).is_in([TEST, but])), on="BASKET_ID", how="semi"
     )
 
 
-def test_a_row_is_a_product_of_the_training_part(taken: Taken, baskets: pl.DataFrame) -> None:
-    index = learned(taken, baskets)
+def test_a_row_is_a_product_of_the_training_set(
+    result: IntakeResult, baskets: pl.DataFrame
+) -> None:
+    index = learned(result, baskets)
     assert tuple(index.whole.columns) == COLUMNS
     assert index.by_fold.columns == [*COLUMNS, FOLD]
     for fold, table in [(TEST, index.whole), *((f, index.by_fold) for f in range(FOLDS))]:
         own = table.filter(pl.col(FOLD) == fold) if fold != TEST else table
         counts = (
-            training_lines(taken, baskets, but=fold)
+            training_lines(result, baskets, but=fold)
             .group_by("PROD_CODE")
             .agg(pl.col("BASKET_ID").n_unique())
         )
@@ -84,13 +86,13 @@ def test_a_row_is_a_product_of_the_training_part(taken: Taken, baskets: pl.DataF
         assert own[PROBABILITY].is_between(0.25, 1.0001).all()
 
 
-def test_a_folds_index_is_that_of_the_others(taken: Taken, baskets: pl.DataFrame) -> None:
-    index = learned(taken, baskets)
+def test_a_folds_index_is_that_of_the_others(result: IntakeResult, baskets: pl.DataFrame) -> None:
+    index = learned(result, baskets)
     for fold in range(FOLDS):
         without = baskets.with_columns(
             pl.when(pl.col(FOLD) == fold).then(pl.lit(TEST, pl.Int8)).otherwise(FOLD).alias(FOLD)
         )
-        alone = learned(taken, without).whole
+        alone = learned(result, without).whole
         own = index.by_fold.filter(pl.col(FOLD) == fold).sort("PROD_CODE")
         assert own["PROD_CODE"].equals(alone["PROD_CODE"])
         assert own[CLASS].equals(alone[CLASS])
@@ -109,49 +111,53 @@ def test_classes_are_those_that_decide_the_labels(sample_run: Run) -> None:
     assert (both[CLASS] == both["truth"]).mean() >= 0.95  # type: ignore[operator]
 
 
-def test_lines_that_are_left_out_count_nowhere(taken: Taken, baskets: pl.DataFrame) -> None:
-    below = taken.accepted.filter(pl.col("SPEND") <= 2.0)
-    index = learned(taken, baskets, lines=below).whole
-    kept = training_lines(taken, baskets).filter(pl.col("SPEND") <= 2.0)
+def test_lines_that_are_left_out_count_nowhere(result: IntakeResult, baskets: pl.DataFrame) -> None:
+    below = result.accepted.filter(pl.col("SPEND") <= 2.0)
+    index = learned(result, baskets, lines=below).whole
+    kept = training_lines(result, baskets).filter(pl.col("SPEND") <= 2.0)
     counts = kept.group_by("PROD_CODE").agg(pl.col("BASKET_ID").n_unique())
     assert dict(index.select("PROD_CODE", BASKETS).iter_rows()) == dict(counts.iter_rows())
 
 
-def test_rarer_products_inherit_from_their_groups(taken: Taken, baskets: pl.DataFrame) -> None:
-    few = learned(taken, baskets, max_products=20, refine_rounds=0).whole
-    assert few.height == taken.survey.products.height
+def test_rarer_products_inherit_from_their_groups(
+    result: IntakeResult, baskets: pl.DataFrame
+) -> None:
+    few = learned(result, baskets, max_products=20, refine_rounds=0).whole
+    assert few.height == result.survey.products.height
     groups = few.group_by("PROD_CODE_10").agg(pl.col("score_low").n_unique().alias("n"), pl.len())
     # Some 70 of 90 products share the score of one of a handful of groups.
     assert groups["n"].sum() < few.height / 2
     assert few.select(pl.col(SCORES).is_finite().all()).row(0) == (True,) * 4
 
 
-def test_a_limit_on_refined_lines_is_seeded(taken: Taken, baskets: pl.DataFrame) -> None:
-    first, again = (learned(taken, baskets, refine_max_lines=2_000) for _ in range(2))
+def test_a_limit_on_refined_lines_is_seeded(result: IntakeResult, baskets: pl.DataFrame) -> None:
+    first, again = (learned(result, baskets, refine_max_lines=2_000) for _ in range(2))
     assert first.whole.equals(again.whole)
     assert first.by_fold.equals(again.by_fold)
-    assert not first.whole.equals(learned(taken, baskets).whole)
+    assert not first.whole.equals(learned(result, baskets).whole)
 
 
 @pytest.mark.parametrize("settings", [{}, {"refine_max_lines": 2_000}, {"max_products": 90}])
 def test_neither_pieces_nor_test_baskets_show(
-    taken: Taken, baskets: pl.DataFrame, settings: dict[str, Any]
+    result: IntakeResult, baskets: pl.DataFrame, settings: dict[str, Any]
 ) -> None:
-    index = learned(taken, baskets, **settings)
-    weekly = learned(taken, baskets, weekly=True, **settings)
-    alone = learned(taken, baskets, lines=training_lines(taken, baskets), **settings)
+    index = learned(result, baskets, **settings)
+    weekly = learned(result, baskets, weekly=True, **settings)
+    alone = learned(result, baskets, lines=training_lines(result, baskets), **settings)
     assert index.whole.equals(weekly.whole)
     assert index.whole.equals(alone.whole)
     for other in (weekly, alone):
         assert index.by_fold.sort(FOLD, "PROD_CODE").equals(other.by_fold.sort(FOLD, "PROD_CODE"))
 
 
-def test_the_whole_index_can_be_learned_by_itself(taken: Taken, baskets: pl.DataFrame) -> None:
+def test_the_whole_index_can_be_learned_by_itself(
+    result: IntakeResult, baskets: pl.DataFrame
+) -> None:
     config = IndexConfig()
     training = baskets.filter(pl.col(FOLD) != TEST)
     evidence = gather(
-        [LabelledLines(taken.accepted, training)],
-        taken.survey.products,
+        [LabelledLines(result.accepted, training)],
+        result.survey.products,
         config,
         folds=FOLDS,
         short_lines=count_short(training, config),

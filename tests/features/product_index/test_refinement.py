@@ -62,8 +62,8 @@ def test_a_product_in_no_short_basket_takes_the_class_of_its_group() -> None:
     )
     groups = classes.copy()
     groups[lonely] = 2
-    found, _ = refine(baskets, classes, (groups,), 20)
-    assert found[lonely] == 2
+    result, _ = refine(baskets, classes, (groups,), 20)
+    assert result[lonely] == 2
 
 
 def test_left_out_baskets_leave_no_trace() -> None:
@@ -73,9 +73,9 @@ def test_left_out_baskets_leave_no_trace() -> None:
     changed = baskets.label.copy()
     changed[left_out] = (changed[left_out] + 1) % LABELS
     other = ShortBaskets(baskets.product, baskets.basket, changed, PRODUCTS, LABELS, 6)
-    one, two = baskets.without(left_out), other.without(left_out)
-    np.testing.assert_array_equal(one.product, two.product)
-    np.testing.assert_array_equal(one.basket, two.basket)
-    np.testing.assert_array_equal(one.label, two.label)
-    assert one.label.size == (~left_out).sum()
-    assert one.product.size == (~left_out[made.lines.basket]).sum()
+    first, second = baskets.without(left_out), other.without(left_out)
+    np.testing.assert_array_equal(first.product, second.product)
+    np.testing.assert_array_equal(first.basket, second.basket)
+    np.testing.assert_array_equal(first.label, second.label)
+    assert first.label.size == (~left_out).sum()
+    assert first.product.size == (~left_out[made.lines.basket]).sum()

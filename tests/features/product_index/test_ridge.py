@@ -15,9 +15,9 @@ def test_the_solution_is_numpys(seed: int, size: int, labels: int, penalty: floa
     xtx = (shares.T @ shares).astype(np.float32)
     xty = (shares.T @ rng.random((3 * size, labels))).astype(np.float32)
     exact = np.linalg.solve(xtx.astype(np.float64) + penalty * np.eye(size), xty.astype(np.float64))
-    found = ridge_coefficients(xtx, xty, penalty)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, exact, atol=2e-4 * max(1.0, float(np.abs(exact).max())))
+    result = ridge_coefficients(xtx, xty, penalty)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, exact, atol=2e-4 * max(1.0, float(np.abs(exact).max())))
 
 
 def test_the_input_is_as_it_was_afterwards() -> None:

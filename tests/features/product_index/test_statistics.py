@@ -20,11 +20,11 @@ FOLDS = 3
 def gathered(
     *pieces: BasketLines, coefficients: int = PRODUCTS, size_power: float = 0.5
 ) -> FoldStatistics:
-    found = FoldStatistics(PRODUCTS, coefficients, LABELS, FOLDS, size_power)
+    statistics = FoldStatistics(PRODUCTS, coefficients, LABELS, FOLDS, size_power)
     for piece in pieces:
-        found.add(piece)
-    found.flush()
-    return found
+        statistics.add(piece)
+    statistics.flush()
+    return statistics
 
 
 def textbook(
@@ -45,15 +45,15 @@ def textbook(
 @pytest.mark.parametrize("size_power", [0.0, 0.5, 2.0])
 def test_they_are_the_textbooks(coefficients: int, size_power: float) -> None:
     lines = world(1, baskets=300).lines
-    found = gathered(lines, coefficients=coefficients, size_power=size_power)
+    statistics = gathered(lines, coefficients=coefficients, size_power=size_power)
     for fold in range(FOLDS):
         xtx, xty = textbook(lines, fold, coefficients, size_power)
-        np.testing.assert_allclose(found.xtx[fold], xtx, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(found.xty[fold], xty, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(statistics.xtx[fold], xtx, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(statistics.xty[fold], xty, rtol=1e-5, atol=1e-5)
         own = lines.fold[lines.basket] == fold
         pairs = set(zip(lines.basket[own], lines.product[own], strict=True))
         with_product = np.bincount([product for _, product in pairs], minlength=PRODUCTS)
-        np.testing.assert_array_equal(found.baskets_with[fold], with_product)
+        np.testing.assert_array_equal(statistics.baskets_with[fold], with_product)
 
 
 @given(st.lists(st.integers(0, 3), min_size=200, max_size=200), st.booleans())
@@ -65,11 +65,11 @@ def test_they_add_up_over_any_cut(cut: list[int], at_once: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         if not at_once:
             patch.setattr(statistics, "FLUSH_LINES", 1)
-        found = gathered(*(piece for piece in pieces if piece.label.size))
+        result = gathered(*(piece for piece in pieces if piece.label.size))
     for fold in range(FOLDS):
-        np.testing.assert_allclose(found.xtx[fold], whole.xtx[fold], rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(found.xty[fold], whole.xty[fold], rtol=1e-4, atol=1e-4)
-    np.testing.assert_array_equal(found.baskets_with, whole.baskets_with)
+        np.testing.assert_allclose(result.xtx[fold], whole.xtx[fold], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(result.xty[fold], whole.xty[fold], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(result.baskets_with, whole.baskets_with)
 
 
 @given(st.lists(st.integers(1, 199), max_size=5, unique=True))
@@ -91,8 +91,8 @@ def test_products_in_no_basket_leave_no_trace(coefficients: int) -> None:
     absent = np.isin(np.arange(PRODUCTS), [0, 7, 40])
     kept = ~absent[lines.product]
     fewer = BasketLines(lines.basket[kept], lines.product[kept], lines.label, lines.fold)
-    found = gathered(fewer, coefficients=coefficients)
-    found.keep(~absent)
+    statistics = gathered(fewer, coefficients=coefficients)
+    statistics.keep(~absent)
     number = (np.cumsum(~absent) - 1).astype(np.int32)
     renumbered = BasketLines(fewer.basket, number[fewer.product], fewer.label, fewer.fold)
     alone = FoldStatistics(
@@ -100,21 +100,21 @@ def test_products_in_no_basket_leave_no_trace(coefficients: int) -> None:
     )
     alone.add(renumbered)
     alone.flush()
-    assert found.coefficients == alone.coefficients
-    np.testing.assert_array_equal(found.xtx, alone.xtx)
-    np.testing.assert_array_equal(found.xty, alone.xty)
-    np.testing.assert_array_equal(found.baskets_with, alone.baskets_with)
+    assert statistics.coefficients == alone.coefficients
+    np.testing.assert_array_equal(statistics.xtx, alone.xtx)
+    np.testing.assert_array_equal(statistics.xty, alone.xty)
+    np.testing.assert_array_equal(statistics.baskets_with, alone.baskets_with)
 
 
 def test_totals() -> None:
-    found = gathered(world(3, baskets=200).lines)
-    np.testing.assert_allclose(found.total_products(), sum(found.xtx), rtol=1e-5)
-    np.testing.assert_allclose(found.total_targets(), sum(found.xty), rtol=1e-5)
-    others = found.xty[0] + found.xty[2]
-    np.testing.assert_array_equal(found.total_targets(without=1), others)
+    statistics = gathered(world(3, baskets=200).lines)
+    np.testing.assert_allclose(statistics.total_products(), sum(statistics.xtx), rtol=1e-5)
+    np.testing.assert_allclose(statistics.total_targets(), sum(statistics.xty), rtol=1e-5)
+    others = statistics.xty[0] + statistics.xty[2]
+    np.testing.assert_array_equal(statistics.total_targets(without=1), others)
 
 
-def test_pieces_are_brought_together_with_baskets_numbered_through() -> None:
+def test_pieces_are_joined_with_baskets_numbered_through() -> None:
     lines = world(4, baskets=100).lines
     first = np.arange(100) < 40
     joined = concatenate([part(lines, first), part(lines, ~first)])

@@ -47,10 +47,10 @@ def test_this_mlflow_writes_a_layout_that_is_known() -> None:
 
 def test_it_reads_what_mlflow_reads(folder: Path) -> None:
     own = read_records(folder / DATABASE, GROUP)
-    theirs = search_records(connect(f"sqlite:///{folder / DATABASE}"), GROUP)
+    from_mlflow = search_records(connect(f"sqlite:///{folder / DATABASE}"), GROUP)
     assert own is not None
     assert [record.version for record in own] == ["1", "3"]
-    assert sorted(own, key=lambda r: r.version) == sorted(theirs, key=lambda r: r.version)
+    assert sorted(own, key=lambda r: r.version) == sorted(from_mlflow, key=lambda r: r.version)
 
 
 def test_of_an_unknown_layout_mlflow_is_asked(

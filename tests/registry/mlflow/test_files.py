@@ -28,7 +28,7 @@ def test_names_that_differ_stay_apart() -> None:
     assert len({safe_key(name) for name in names}) == len(names)
 
 
-def test_a_version_of_the_embedded_registry_lies_in_its_present_folder(tmp_path: Path) -> None:
+def test_a_version_of_the_embedded_registry_is_in_its_current_folder(tmp_path: Path) -> None:
     source = "mlflow-artifacts:/r1/artifacts/model.tar.gz"
     assert location(tmp_path, source) == str(tmp_path / "r1" / "artifacts" / "model.tar.gz")
     assert location(tmp_path, "mlflow-artifacts:/models/m-1/artifacts") == str(

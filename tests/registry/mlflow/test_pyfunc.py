@@ -285,7 +285,7 @@ def _answer(
     request = Request(f"{uri}/invocations", body, {"Content-Type": kind})  # noqa: S310
     try:
         with urlopen(request, timeout=60) as answer:  # noqa: S310
-            found: dict[str, list[dict[str, object]]] = json.load(answer)
-            return found
+            document: dict[str, list[dict[str, object]]] = json.load(answer)
+            return document
     except OSError as error:
         raise AssertionError(log.read_text()) from error

@@ -151,7 +151,7 @@ def test_a_registration_that_fails_leaves_no_version(
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"metrics": {"loss": float("nan")}}, "'loss' is nan"),
         ({"tags": {"basketwise.state": "Approved"}}, r"'basketwise\.state'"),
@@ -162,10 +162,10 @@ def test_what_could_not_be_given_back_is_refused(
     config: RegistryConfig,
     submission: Submission,
     change: dict[str, dict[str, object]],
-    told: str,
+    message: str,
 ) -> None:
     registry = open_registry(config, folder)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         registry.register(replace(submission, **change), who="ann")  # type: ignore[arg-type]
     assert registry.versions() == []
 
@@ -189,8 +189,8 @@ def test_a_deleted_experiment_and_a_lost_archive_say_what_to_do(
     tmp_path: Path,
 ) -> None:
     registry = open_registry(config, folder)
-    found = registry.register(submission, who="ann")
-    Path(found.model_data_url).unlink()
+    result = registry.register(submission, who="ann")
+    Path(result.model_data_url).unlink()
     with pytest.raises(DependencyError, match="archive of version 1") as caught:
         registry.fetch("1", tmp_path / "out")
     assert "train and register again" in caught.value.hint
@@ -250,9 +250,9 @@ def test_two_processes_register_at_once_in_a_new_folder(
         )
         for who in ("ann", "ben")
     ]
-    told = [process.communicate(timeout=120) for process in processes]
-    assert [err for _, err in told] == ["", ""]
-    numbers = [int(number) for out, _ in told for number in out.split()]
+    message = [process.communicate(timeout=120) for process in processes]
+    assert [err for _, err in message] == ["", ""]
+    numbers = [int(number) for out, _ in message for number in out.split()]
     assert sorted(numbers) == list(range(1, 11))
     history = open_registry(RegistryConfig(), folder).history()
     assert sorted(change.who for change in history) == ["ann"] * 5 + ["ben"] * 5

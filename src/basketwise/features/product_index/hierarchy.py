@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from basketwise.arrays import Floats
 
 STRENGTH = 5.0
-"""A group's parent counts as so many products of the group."""
+"""Weight of a group's parent, in products of the group."""
 
 Groups = NDArray[np.int64]
 """One entry per product: the number of its group within one level, -1 where unknown."""

@@ -17,7 +17,7 @@ from basketwise.schema import FOLD, HIERARCHY, INDEX_LABELS, PROD_CODE
 
 NEW = "new"
 FEW = 2_000
-"""Up to so many lines a dictionary is faster than a join, which hashes the whole index."""
+"""Up to this number of lines, a dictionary is faster than a join, which hashes the whole index."""
 
 
 class IndexLookup:

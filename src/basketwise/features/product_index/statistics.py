@@ -37,7 +37,7 @@ class BasketLines:
     fold: NDArray[np.int8]
 
     def split(self, baskets: int) -> tuple[BasketLines, BasketLines]:
-        """Separate the first so many baskets from the others."""
+        """Split off a number of baskets from the start."""
         end = np.searchsorted(self.basket, baskets)
         return (
             BasketLines(
@@ -143,7 +143,7 @@ class FoldStatistics:
 
 
 def concatenate(pieces: list[BasketLines]) -> BasketLines:
-    """Bring pieces together, baskets numbered through."""
+    """Concatenate pieces, with consecutive basket numbers."""
     starts = np.cumsum([0, *(piece.label.size for piece in pieces[:-1])]).astype(np.int32)
     return BasketLines(
         np.concatenate([p.basket + s for p, s in zip(pieces, starts, strict=True)]),

@@ -184,7 +184,7 @@ def _advice(error: Exception, address: Address, *, full: bool) -> str:
     if codes & LOCKED:
         return "Another process keeps writing to the registry: wait for it, then try again."
     if codes & BROKEN:
-        return "The file is damaged: restore a copy of it, or move it away and start anew."
+        return "The file is damaged: restore a backup, or move it away and start over."
     if any(isinstance(cause, ResolutionError) for cause in causes):
         return "A newer MLflow wrote this database: install that one or a later one."
     if isinstance(error, ImportError):
@@ -198,7 +198,7 @@ def _advice(error: Exception, address: Address, *, full: bool) -> str:
             return "An MLflow server of version 3.0 or later is needed: check registry.uri."
         if status == 404 or isinstance(cause, FileNotFoundError):
             return (
-                "The file is gone from the registry: use another version, or train and register "
+                "The file is missing from the registry: use another version, or train and register "
                 "again."
             )
         if isinstance(cause, requests.ConnectionError | requests.Timeout):
