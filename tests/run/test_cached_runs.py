@@ -187,7 +187,7 @@ def test_a_new_file_is_named(own: Path, sample: Path, tmp_path: Path) -> None:
     fewer = run(data, own)
 
     assert why(fewer, "silver") == f"{newest.name} is gone"
-    assert why(fewer, "gold") == "silver was made anew"
+    assert why(fewer, "gold") == "silver was rebuilt"
 
 
 def test_single_stages_are_taken_from_before_too(own: Path, sample: Path) -> None:
