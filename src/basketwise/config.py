@@ -72,6 +72,8 @@ class DataConfig(Section):
     """Your own column names, by the standard names: TransactionID for BASKET_ID."""
     labels: dict[str, LabelName] = Field(default_factory=lambda: dict(DEFAULT_LABELS))  # type: ignore[arg-type]
     """What each label of the input means."""
+    currency: str = ""
+    """Currency of SPEND, such as EUR; printed with amounts, never converted. Empty: none."""
 
     @field_validator("columns")
     @classmethod
@@ -246,8 +248,8 @@ class BusinessConfig(Section):
     """Revenue per correct prediction."""
     cost_saving_per_prediction: float = 2.0
     """Savings per prediction, correct or not."""
-    currency: str = "USD"
-    """Currency of all amounts; printed with them, never converted."""
+    currency: str = ""
+    """Currency of the amounts below; printed with them, never converted. Empty: data.currency."""
     cost_matrix: list[list[float]] | None = None
     """Money per basket, true class (row) by predicted class (column), order Low, Medium, High.
     Replaces the revenue per accurate prediction."""

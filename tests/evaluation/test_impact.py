@@ -34,7 +34,7 @@ def test_the_default_assumptions_by_hand() -> None:
     assert result["monthly_revenue_impact"] == 225_000
     assert result["monthly_cost_savings"] == 60_000
     assert result["total_monthly_value"] == 285_000
-    assert result["currency"] == "USD"
+    assert result["currency"] == ""
 
 
 def test_always_answering_the_majority_class_is_right_about_its_share() -> None:
@@ -98,8 +98,18 @@ def test_a_cost_matrix_of_rewards_alone_says_the_same_as_the_reward() -> None:
     }
 
 
+def test_the_currency_is_the_datas_unless_the_assumptions_have_their_own() -> None:
+    for own, expected in (("", "EUR"), ("GBP", "GBP")):
+        config = BusinessConfig(currency=own)
+        result = business_impact(resampled(), "winner", MEDIUM, config, "EUR")
+        assert result["currency"] == expected
+        assert result["assumptions"][-1]["unit"] == expected
+
+
 def test_money_of_nobodys_own_is_marked() -> None:
     assert impact()["default_assumptions"]
+    # A currency is no assumption.
+    assert impact(currency="EUR")["default_assumptions"]
     assert not impact(days_per_month=31)["default_assumptions"]
 
 

@@ -224,6 +224,18 @@ def test_money_is_left_out_where_nobody_stated_the_assumptions() -> None:
     assert "USD" not in text
 
 
+def test_amounts_carry_the_datas_currency_or_none() -> None:
+    report = example_report()
+    text = Page(render_html(report)).text_of("data")
+    assert f"quantile, {11.37}" in text
+    report["lineage"]["config"]["data"] = {"currency": "EUR"}
+    assert f"quantile, EUR{GAP}11.37" in render_html(report)
+    report["impact"]["currency"] = ""
+    html = render_html(report)
+    total = f"{report['impact']['total_monthly_value']:,.0f}".replace(",", GAP)
+    assert f"<strong>{total}</strong>" in html
+
+
 def test_page_stays_small_whatever_the_data() -> None:
     report = example_report(files=5_000)
     report["leaderboard"] *= 40

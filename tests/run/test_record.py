@@ -192,6 +192,16 @@ def test_settings_come_back_as_a_stage_had_them() -> None:
     assert result.gate == now.gate
 
 
+def test_another_currency_is_only_printed() -> None:
+    euros = with_settings(data={"currency": "EUR", "encoding": "latin-1"})
+    plain = with_settings(data={"encoding": "latin-1"})
+    assert planned("silver", {}, euros) == planned("silver", {}, plain)
+    assert planned("evaluation", {}, euros) != planned("evaluation", {}, plain)
+    assert config_of(plain, [planned("silver", {}, euros)]).data == plain.data
+    steps = [planned(stage, {}, euros) for stage in ("silver", "evaluation")]
+    assert config_of(Config(), steps).data == euros.data
+
+
 def test_an_empty_table_is_a_setting_too(folder: Path) -> None:
     plan = planned("training", {}, with_settings(training={"logistic": {}}))
     seal(planned("training", {}, Config()), folder, [])

@@ -180,18 +180,18 @@ def split_lines(rows: list[SplitScores]) -> list[str]:
 def impact_lines(report: Report) -> list[str]:
     """Lay out the business impact with its assumptions."""
     impact = report["impact"]
-    currency = impact["currency"]
+    currency = f" {impact['currency']}" if impact["currency"] else ""
     values = ((item["name"], item["value"]) for item in impact["assumptions"])
     stated = ", ".join(
         f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values
     )
     return [
-        f"total per month   {impact['total_monthly_value']:>12,.0f} {currency}  "
+        f"total per month   {impact['total_monthly_value']:>12,.0f}{currency}  "
         f"({impact['total_low']:,.0f} to {impact['total_high']:,.0f})",
-        f"  revenue         {impact['monthly_revenue_impact']:>12,.0f} {currency}",
-        f"  cost savings    {impact['monthly_cost_savings']:>12,.0f} {currency}",
-        f"majority class    {impact['baseline_total']:>12,.0f} {currency}  (always predicting it)",
+        f"  revenue         {impact['monthly_revenue_impact']:>12,.0f}{currency}",
+        f"  cost savings    {impact['monthly_cost_savings']:>12,.0f}{currency}",
+        f"majority class    {impact['baseline_total']:>12,.0f}{currency}  (always predicting it)",
         *textwrap.wrap(f"assumed: {stated}", WIDTH - 2, subsequent_indent=" " * 9),
     ]
 

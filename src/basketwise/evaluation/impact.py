@@ -12,10 +12,11 @@ from basketwise.schema import CLASSES
 
 
 def business_impact(
-    resampled: Resampled, model: str, majority: int, config: BusinessConfig
+    resampled: Resampled, model: str, majority: int, config: BusinessConfig, currency: str = ""
 ) -> Impact:
     """Compute the monthly value, with its interval, of a model, and that of the baseline.
 
+    ``currency`` is the data's: it holds where the assumptions name none of their own.
     ``majority`` is the class that the baseline always predicts. Without a cost matrix, the interval
     is the accuracy's in money. With one, the revenue is the mean of its money over the test
     baskets; its interval comes from resampling those, since the kind of error matters as much as
@@ -29,9 +30,10 @@ def business_impact(
         money = np.asarray(config.cost_matrix, dtype=np.float64)
     confusion, revenue = resampled.confusion(model), resampled.mean(model, money)
     always = float(confusion.sum(axis=1) @ money[:, majority] / confusion.sum())
+    currency = config.currency or currency
     return Impact(
-        currency=config.currency,
-        default_assumptions=config == BusinessConfig(),
+        currency=currency,
+        default_assumptions=config.model_copy(update={"currency": ""}) == BusinessConfig(),
         monthly_predictions=monthly,
         accurate_predictions=monthly * float(np.trace(confusion) / confusion.sum()),
         monthly_revenue_impact=monthly * revenue["estimate"],
@@ -40,12 +42,11 @@ def business_impact(
         total_low=monthly * revenue["low"] + savings,
         total_high=monthly * revenue["high"] + savings,
         baseline_total=monthly * always + savings,
-        assumptions=_assumptions(config),
+        assumptions=_assumptions(config, currency),
     )
 
 
-def _assumptions(config: BusinessConfig) -> list[Assumption]:
-    currency = config.currency
+def _assumptions(config: BusinessConfig, currency: str) -> list[Assumption]:
     rows: list[tuple[str, JsonValue, str]] = [
         ("predictions_per_day", config.predictions_per_day, "baskets"),
         ("days_per_month", config.days_per_month, "days"),
@@ -55,6 +56,6 @@ def _assumptions(config: BusinessConfig) -> list[Assumption]:
         revenue = config.revenue_per_accurate_prediction
         rows.append(("revenue_per_accurate_prediction", revenue, currency))
     else:
-        unit = f"{currency} per basket, true (rows) by predicted (columns)"
+        unit = f"{currency} per basket, true (rows) by predicted (columns)".strip()
         rows.append(("cost_matrix", [list(row) for row in config.cost_matrix], unit))
     return [Assumption(name=name, value=value, unit=unit) for name, value, unit in rows]

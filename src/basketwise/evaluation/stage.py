@@ -117,7 +117,9 @@ def _measure(
             seed=config.training.random_state,
         ),
         products=informative_products(index) if index is not None else {},
-        impact=business_impact(resampled, record.winner, majority, config.business),
+        impact=business_impact(
+            resampled, record.winner, majority, config.business, config.data.currency
+        ),
     )
 
 

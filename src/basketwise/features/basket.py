@@ -36,7 +36,7 @@ UNKNOWN_TIME = 0
 
 
 def aggregates() -> list[pl.Expr]:
-    """Add up a basket's lines; money in GBP."""
+    """Add up a basket's lines; money in the currency of SPEND."""
     return [
         pl.col(SPEND).sum().alias("total_spend"),
         pl.col(SPEND).std(ddof=1).fill_null(0.0).alias("spend_std"),

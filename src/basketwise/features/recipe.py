@@ -21,7 +21,7 @@ class Recipe:
     """Parameters for computing features from lines, apart from the product index.
 
     ``encoders`` are the categories of the store's format and region; ``outliers`` (``clip``,
-    ``drop`` or ``keep``) have SPEND above ``limit`` (GBP).
+    ``drop`` or ``keep``) have SPEND above ``limit``.
     """
 
     groups: Sequence[str]
@@ -90,7 +90,7 @@ def features(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None = Non
 
 
 def treat_outliers(lines: pl.LazyFrame, how: str, limit: float) -> pl.LazyFrame:
-    """Drop, clip or keep the lines with SPEND above the limit (GBP)."""
+    """Drop, clip or keep the lines with SPEND above the limit."""
     if how == "drop":
         return lines.filter(pl.col(SPEND) <= limit)
     if how == "clip":

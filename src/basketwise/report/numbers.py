@@ -121,12 +121,20 @@ def _measured(form: Callable[[float], str]) -> Callable[[float | None], str]:
 
 
 def money(value: float | None, currency: str, sign: str = "") -> str:
-    """Write money in whole units, with its currency; ``sign="+"`` shows the plus too."""
+    """Write money in whole units, with its currency if any; ``sign="+"`` shows the plus too."""
     if not measured(value):
         return NOT_MEASURED
     amount = round(value)
-    lead = "−" if amount < 0 else sign
-    return f"{lead}{printable(currency, 12)}{GAP}{count(abs(amount))}"
+    return ("−" if amount < 0 else sign) + _in_currency(count(abs(amount)), currency)
+
+
+def price(value: float | None, currency: str) -> str:
+    """Write a price to the hundredth, with its currency if there is one."""
+    return _in_currency(score(value, digits=2), currency) if measured(value) else NOT_MEASURED
+
+
+def _in_currency(amount: str, currency: str) -> str:
+    return f"{printable(currency, 12)}{GAP}{amount}" if currency else amount
 
 
 def position(value: float | None, low: float = 0.0, high: float = 1.0) -> str:
@@ -216,6 +224,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "money": money,
     "position": position,
     "plain": plain,
+    "price": price,
     "prose": prose,
 }
 """By the names that the templates use."""

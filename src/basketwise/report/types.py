@@ -284,7 +284,9 @@ class Assumption(TypedDict):
 
 
 class Impact(TypedDict):
-    """Money per month, in ``currency``; the interval comes from resampled test baskets.
+    """Money per month; the interval comes from resampled test baskets.
+
+    ``currency`` is empty where none is stated.
 
     ``default_assumptions`` is true where section ``business`` of the configuration is as delivered:
     then the figures say nothing about this business, and no summary shows them.
@@ -333,7 +335,7 @@ class SplitSummary(TypedDict):
 class DataSummary(TypedDict):
     """What was read; ``lines_accepted + lines_rejected == lines_read``.
 
-    ``files`` may name fewer than ``files_total``. ``outlier_threshold`` is in GBP a line, ``None``
+    ``files`` may name fewer than ``files_total``. ``outlier_threshold`` is money a line, ``None``
     where no quantile was taken; ``outliers`` counts the lines above it.
     """
 

@@ -24,6 +24,9 @@ from basketwise.settings import flatten
 
 Stage = Literal["silver", "gold", "training", "evaluation"]
 
+CURRENCY = "data.currency"
+"""Only printed: another one makes no data stale, though it is set beside what reads them."""
+
 SETTINGS: Mapping[Stage, tuple[str, ...]] = {
     "silver": ("data", "etl.duplicates"),
     "gold": (
@@ -35,7 +38,7 @@ SETTINGS: Mapping[Stage, tuple[str, ...]] = {
         "training.folds",
     ),
     "training": ("training",),
-    "evaluation": ("evaluation", "gate", "business", "training.random_state"),
+    "evaluation": ("evaluation", "gate", "business", "training.random_state", CURRENCY),
 }
 """The settings that each stage depends on: sections, or single keys."""
 
@@ -90,7 +93,9 @@ def planned(stage: Stage, inputs: Mapping[str, str], config: Config, source: str
     values, settings = config.recorded(), {}
     for name in SETTINGS[stage]:
         section, _, key = name.partition(".")
-        settings[name] = values[section][key] if key else values[section]
+        settings[name] = values[section][key] if key else dict(values[section])
+    if "data" in settings:
+        settings["data"].pop(CURRENCY.partition(".")[2])
     return Step(
         stage=stage,
         inputs=dict(inputs),
@@ -165,7 +170,7 @@ def config_of(config: Config, steps: Iterable[Step]) -> Config:
             if key:
                 values[section][key] = value
             else:
-                values[section] = value
+                values[section] |= value
     return Config.model_validate(values)
 
 

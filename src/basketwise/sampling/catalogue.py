@@ -40,7 +40,7 @@ class Catalogue:
 
     ``codes``: one row per product, five text columns: PROD_CODE and its four levels, finest first.
     ``cumulative_popularity``: running share of the lines sold; the last value is 1. ``classes``:
-    :class:`ProductClass` of each product. ``prices``: GBP per piece, whole pence.
+    :class:`ProductClass` of each product. ``prices``: money per piece, to the hundredth.
     """
 
     codes: pl.DataFrame

@@ -149,7 +149,8 @@ def _step(
 def _without_judging(config: Config) -> Config:
     """Reset the settings of the evaluation: a change there must not cause a new training."""
     judging = {"evaluation": EvaluationConfig(), "gate": GateConfig(), "business": BusinessConfig()}
-    return config.model_copy(update=judging)
+    data = config.data.model_copy(update={"currency": ""})
+    return config.model_copy(update={**judging, "data": data})
 
 
 def _parameter(name: str) -> dict[str, str]:
