@@ -10,10 +10,10 @@ import polars as pl
 from basketwise.config import Config, DataConfig
 from basketwise.etl.chunks import weeks
 from basketwise.etl.cleaning import Rules
+from basketwise.etl.discovery import discover
 from basketwise.etl.intake import Intake, build_silver
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.partitions import REJECTED
-from basketwise.etl.sources import discover
 from basketwise.etl.stage import run_etl
 from basketwise.etl.survey import Survey
 from basketwise.etl.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE

@@ -18,9 +18,10 @@ import basketwise.etl.preview as preview
 from basketwise.config import DataConfig
 from basketwise.errors import ConfigError, InputError
 from basketwise.etl.cleaning import NO_WEEK, Rules, clean
+from basketwise.etl.discovery import discover
 from basketwise.etl.preview import check_split
 from basketwise.etl.reading import RawFrame, read_raw
-from basketwise.etl.sources import Source, discover
+from basketwise.etl.sources import Source
 from basketwise.etl.split import no_customers, one_week
 from basketwise.schema import CUST_CODE, SHOP_WEEK
 from tests.cli.till import without

@@ -10,8 +10,8 @@ from polars.testing import assert_frame_equal
 import basketwise.etl.reading as reading
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
+from basketwise.etl.discovery import discover
 from basketwise.etl.reading import read_raw
-from basketwise.etl.sources import discover
 from tests.raw_lines import Line, csv_text, line, write_csv
 
 LINES = [

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from basketwise.config import Config
-from basketwise.etl.sources import digests, discover
+from basketwise.etl.discovery import list_files
+from basketwise.etl.sources import digests
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
 
@@ -25,7 +26,7 @@ class RecordedPlatform:
     in_place: bool = False
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
-        return digests(discover(data))
+        return digests(list_files(data))
 
     def start(self, inputs: Mapping[str, str], config: Config) -> None:
         self.starts.append(inputs)

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.errors import DependencyError, InputError
-from basketwise.etl.sources import digests, discover
+from basketwise.etl.discovery import list_files
+from basketwise.etl.sources import digests
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Reporter
@@ -92,7 +93,7 @@ def test_a_run_hands_staged_folders_from_stage_to_stage(
     assert isinstance(etl, EtlJob)
     assert isinstance(train, TrainingJob)
     assert etl.data == raw
-    assert platform.starts == [etl.inputs] == [digests(discover(raw))]
+    assert platform.starts == [etl.inputs] == [digests(list_files(raw))]
     assert etl.clean
     assert train.gold == etl.gold
     assert not etl.gold.exists()
@@ -238,7 +239,7 @@ def test_a_run_that_was_killed_goes_on_from_what_it_had_finished(
     for name in ("silver", "gold"):
         (left / name).mkdir(parents=True)
     platform.etl(EtlJob(raw, left / "silver", left / "gold", left), CONFIG, Progress())
-    seal(planned("silver", digests(discover(raw)), CONFIG), left / "silver")
+    seal(planned("silver", digests(list_files(raw)), CONFIG), left / "silver")
     platform.jobs.clear()
 
     result = pipeline.run_all(raw, context)

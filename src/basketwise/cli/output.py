@@ -90,8 +90,6 @@ def print_summary(result: RunResult) -> None:
     counts = ", ".join(f"{label} {n:,}" for label, n in metadata.baskets.items())
     click.echo(f"  baskets   {counts}")
     _entry("  split     ", report["data"]["split"]["description"])
-    for warning in metadata.warnings:
-        _entry("  note      ", warning)
     _section("Training")
     for line in leaderboard_lines(report["leaderboard"]):
         click.echo(f"  {line}")

@@ -68,6 +68,10 @@ def predict(
     if common.as_json:
         print_json(_document(result))
         return
+    from basketwise.etl.sources import skipped_texts
+
+    for text in skipped_texts(result.skipped, documents=False):
+        click.echo(f"warning   {text}", err=True)
     for reason, number in result.rejected.items():
         click.echo(f"rejected  {counted(number, 'line')}: {reason}", err=True)
     if result.requested is not None:
@@ -85,6 +89,7 @@ def _document(result: BatchResult) -> dict[str, Any]:
         "predicted": result.predicted,
         "lines": result.lines,
         "rejected": result.rejected,
+        "skipped": [file.model_dump() for file in result.skipped],
     }
     if result.requested is not None:
         document["requested"] = result.requested.to_dicts()

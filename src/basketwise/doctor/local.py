@@ -89,11 +89,13 @@ def machine(workspace: Workspace | None, config: Config, data: str | None) -> It
 
 def _data(data: str, config: Config) -> Check:
     from basketwise.etl.cleaning import clean, rules_of
+    from basketwise.etl.discovery import list_files
     from basketwise.etl.preview import check_split
     from basketwise.etl.reading import read_raw
-    from basketwise.etl.sources import discover
+    from basketwise.etl.sources import skipped_texts
 
-    sources = discover(data)
+    delivery = list_files(data)
+    sources = delivery.sources
     first = sources[0]
     raw = next(read_raw(first, config.data), None)
     check_split(sources, config.split.strategy, config.data)
@@ -114,16 +116,17 @@ def _data(data: str, config: Config) -> Check:
     text = f"{counted(len(sources), 'file')}; {first.name}: {read}"
     if refused == lines:
         reasons = ", ".join(cleaned.reasons)
-        fix = "Check the columns that the reasons name."
-        return Check("data", "failed", f"{text} ({reasons})", fix)
-    return Check("data", "warning" if refused else "ok", text)
+        return Check("data", "failed", f"{text} ({reasons})", "Look at what the reasons name.")
+    unread = skipped_texts(delivery.skipped)
+    suspicious = refused or any(file.is_data for file in delivery.skipped)
+    return Check("data", "warning" if suspicious else "ok", "; ".join([text, *unread]))
 
 
 def _disk(workspace: Workspace, data: str) -> Check:
-    from basketwise.etl.sources import discover
+    from basketwise.etl.discovery import discover
 
     needed = DISK_PER_RAW_BYTE * sum(
-        source.size * (8 if source.is_gzip or source.member else 1) for source in discover(data)
+        source.size * (8 if source.is_packed else 1) for source in discover(data)
     )
     root = workspace.storage.scratch.absolute()
     existing = next(path for path in (root, *root.parents) if path.exists())

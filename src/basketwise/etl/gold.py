@@ -161,6 +161,7 @@ def _metadata(
         baskets=dict(sorted(labels.iter_rows())),
         products=survey.products[PROD_CODE].len(),
         files=intake.files,
+        skipped=intake.skipped,
         data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
         columns=config.data.columns,
         duplicates=config.etl.duplicates,

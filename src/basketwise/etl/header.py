@@ -133,12 +133,7 @@ def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
             f"That set does not contain {LABEL}. Get dunnhumby's \"Let's Get Sort-of-Real\" set "
             "(files transactions_YYYYWW.csv).",
         )
-    duplicates = sorted({name for name in names if name in _KNOWN and list(names).count(name) > 1})
-    if duplicates:
-        raise InputError(
-            f"{source!r} has the column {duplicates[0]} more than once.",
-            "Column names are case-insensitive; keep one of them.",
-        )
+    refuse_repeated(source, names)
     required = [c.name for c in COLUMNS if c.required and (labelled or c.name != LABEL)]
     missing = [name for name in required if name not in names]
     if missing:
@@ -147,4 +142,14 @@ def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
             f"{source!r} lacks the required column{'s' * (len(missing) > 1)} "
             f"{', '.join(missing)}. Found: {shown}.",
             f"Required: {', '.join(required)}. Column names are case-insensitive.",
+        )
+
+
+def refuse_repeated(source: str, names: Sequence[str]) -> None:
+    """Refuse a table that has a known column more than once; ``names`` are in upper case."""
+    duplicates = sorted({name for name in names if name in _KNOWN and list(names).count(name) > 1})
+    if duplicates:
+        raise InputError(
+            f"{source!r} has the column {duplicates[0]} more than once.",
+            "Column names are case-insensitive; keep one of them.",
         )

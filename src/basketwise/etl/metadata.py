@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from basketwise.errors import InputError
-from basketwise.etl.sources import FileRecord
+from basketwise.etl.sources import FileRecord, Skipped
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.schema import CLASSES
 
@@ -75,6 +75,8 @@ class Metadata(Record):
     """Accepted baskets by label, Unclassified included."""
     products: int
     files: list[FileRecord]
+    skipped: list[Skipped] = []
+    """Files and folders beside them that were not read."""
     data_hash: str
     """sha256 over the files' names and digests."""
     columns: dict[str, str] = {}

@@ -7,9 +7,10 @@ file's values keep their types. Large files come in several frames, so that memo
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from lzma import LZMAError
+from types import MappingProxyType
 from typing import IO
 from zipfile import BadZipFile
 
@@ -18,6 +19,8 @@ import polars as pl
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.header import Header, check_columns, read_header, standard_names
+from basketwise.etl.hive import added_columns, with_added
+from basketwise.etl.jsonl import jsonl_frames
 from basketwise.etl.reasons import REASON, ROW, row_numbers
 from basketwise.etl.records import Malformed, Records, split_records
 from basketwise.etl.sources import Source, open_bytes
@@ -97,9 +100,19 @@ def read_raw(
         return
     try:
         with open_bytes(source) as stream:
-            yield from read_csv(stream, source.name, data, labelled=labelled, block=block)
+            if source.kind == "jsonl":
+                yield from _read_jsonl(stream, source, data, labelled=labelled, block=block)
+                return
+            yield from read_csv(
+                stream,
+                source.name,
+                data,
+                labelled=labelled,
+                block=block,
+                partitions=source.partitions,
+            )
     except BROKEN as error:
-        kind = "gzip" if source.is_gzip else "zip" if source.member else "file"
+        kind = source.packing or ("zip" if source.member else "file")
         raise InputError(
             f"{source.name!r} is a broken {kind}: {error}.",
             "Download or compress the file again; none of it was used.",
@@ -113,9 +126,14 @@ def read_csv(
     *,
     labelled: bool = True,
     block: int | None = None,
+    partitions: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Iterator[RawFrame]:
-    """Read a CSV from a stream of its uncompressed bytes; see :func:`read_raw`."""
+    """Read a CSV from a stream of its uncompressed bytes; see :func:`read_raw`.
+
+    ``partitions`` are columns that its folders give.
+    """
     header: Header | None = None
+    added: Mapping[str, str | None] = {}
     pending, accepted, first_refused = b"", 0, None
     for part in blocks(stream, name, data.encoding, block):
         text, line = part.text, part.line
@@ -123,7 +141,8 @@ def read_csv(
             header, end, header_line = read_header(part, name, data.columns)
             if header.is_calendar:
                 return
-            check_columns(name, header.names, labelled=labelled)
+            added = added_columns(partitions, header.names, data.columns)
+            check_columns(name, (*header.names, *added), labelled=labelled)
             text, line = text[end:], header_line + 1
         if pending:
             line -= pending.count(b"\n")
@@ -146,12 +165,13 @@ def read_csv(
                 f"{records.count:,} records are there, and not as many were parsed.",
                 "Save the file again as UTF-8 with one record per line.",
             )
+        frame = with_added(frame, added)
         yield _raw_frame(records, frame, line - header_line, header.separator == ";")
     if header is None or accepted:
         return
     if first_refused is not None:
         raise _refused(name, first_refused, header)
-    yield RawFrame(_parse(Records(b"", None, 0), header), row_numbers(0))
+    yield RawFrame(with_added(_parse(Records(b"", None, 0), header), added), row_numbers(0))
 
 
 def _parse(records: Records, header: Header) -> pl.DataFrame:
@@ -201,6 +221,14 @@ def _refused(name: str, record: Malformed, header: Header) -> InputError:
     )
 
 
+def _read_jsonl(
+    stream: IO[bytes], source: Source, data: DataConfig, *, labelled: bool, block: int | None
+) -> Iterator[RawFrame]:
+    for frame, rows in jsonl_frames(stream, source.name, data, source.partitions, block):
+        check_columns(source.name, frame.columns, labelled=labelled)
+        yield RawFrame(frame, rows)
+
+
 def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterator[RawFrame]:
     lines = 0
     try:
@@ -209,14 +237,15 @@ def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterat
         header = Header(",", standard_names(given, data.columns))
         if header.is_calendar:
             return
-        check_columns(source.name, header.names, labelled=labelled)
+        added = added_columns(source.partitions, header.names, data.columns)
+        check_columns(source.name, (*header.names, *added), labelled=labelled)
         known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
         if source.size * 4 < WHOLE_BELOW:
             frames: Iterator[pl.DataFrame] = iter([known.collect()])
         else:
             frames = known.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
         for frame in frames:
-            yield RawFrame(frame, row_numbers(frame.height, lines + 1))
+            yield RawFrame(with_added(frame, added), row_numbers(frame.height, lines + 1))
             lines += frame.height
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(

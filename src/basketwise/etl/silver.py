@@ -10,7 +10,7 @@ from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import rules_of
 from basketwise.etl.intake import build_silver
-from basketwise.etl.sources import FileRecord, Source
+from basketwise.etl.sources import Delivery, FileRecord, Skipped, skipped_texts
 from basketwise.etl.survey import write_survey
 from basketwise.progress import Tick
 
@@ -28,13 +28,13 @@ class IntakeRecord(BaseModel):
     """Lines read."""
     rejected: dict[str, int]
     """Refused lines by reason."""
+    skipped: list[Skipped] = []
+    """Files and folders that were not read."""
     warnings: list[str]
     """What is odd about the files, though they could be used."""
 
 
-def run_silver(
-    sources: list[Source], silver: Path, scratch: Path, config: Config, tick: Tick
-) -> None:
+def run_silver(delivery: Delivery, silver: Path, scratch: Path, config: Config, tick: Tick) -> None:
     """Clean the raw files.
 
     ``silver`` (empty, as is ``scratch``) gets a partition a week, the refused lines,
@@ -46,13 +46,14 @@ def run_silver(
         If a table cannot be read, or no line can be used.
     """
     rules = rules_of(config, labelled=True)
-    intake, survey = build_silver(sources, silver, scratch, rules, tick, data=config.data)
+    intake, survey = build_silver(delivery.sources, silver, scratch, rules, tick, data=config.data)
     write_survey(survey, silver / SURVEY)
     record = IntakeRecord(
         files=intake.files,
         lines=intake.lines,
         rejected=dict(sorted(intake.rejected.items())),
-        warnings=intake.warnings(),
+        skipped=delivery.skipped,
+        warnings=skipped_texts(delivery.skipped, documents=False) + intake.warnings(),
     )
     (silver / INTAKE_FILE).write_text(record.model_dump_json(indent=2), encoding="utf-8")
 

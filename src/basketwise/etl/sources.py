@@ -1,54 +1,71 @@
-"""Which raw files there are: a file, a folder, a glob, or the CSVs inside a zip."""
+"""Raw tables: what each is, how its bytes are opened, and what lies beside them unread."""
 
 from __future__ import annotations
 
-import glob
-import gzip
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
 
 from pydantic import BaseModel, ConfigDict
 
 from basketwise.concurrency import worker_pool
 from basketwise.digests import sha256
-from basketwise.errors import InputError
+from basketwise.etl.formats import Kind, Packing, Unread, relative_name
+from basketwise.etl.packing import open_packed
 
-SUFFIXES = (".csv", ".csv.gz", ".zip", ".parquet")
-
-MAX_ZIP_RATIO = 200
-"""A zip member that unpacks to more than this many times its size is refused: till lines pack 10
-to 20 times, a decompression bomb thousands of times."""
-
-ENCRYPTED = 0x1
-"""The bit of a zip member's flags that says so."""
+SHOWN = 3
+"""How many skipped files a text names."""
 
 
 @dataclass(frozen=True)
 class Source:
     """One table of raw lines.
 
-    ``name`` is what people see, for a zip member ``archive.zip/member.csv``; ``member`` its name
-    inside of the zip ``path``, else None; ``size`` its bytes on disk, compressed.
+    Attributes
+    ----------
+    name
+        What people see; for a zip's member ``archive.zip/member.csv``.
+    path
+        The file it is in.
+    member
+        Its name inside of the zip ``path``; None if that is no zip.
+    size
+        Its bytes on disk, compressed.
+    kind, packing
+        How it is read.
+    partitions
+        Columns that folders called ``column=value`` give, of all its lines; None is missing.
     """
 
     name: str
     path: Path
     member: str | None
     size: int
+    kind: Kind = "text"
+    packing: Packing = ""
+    partitions: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def is_parquet(self) -> bool:
         """Whether the table is stored as Parquet."""
-        return self.path.suffix.lower() == ".parquet"
+        return self.kind == "parquet"
 
     @property
     def is_gzip(self) -> bool:
-        """Whether the table is a gzip-compressed CSV."""
-        return self.path.name.lower().endswith(".csv.gz")
+        """Whether the table is a text compressed with gzip."""
+        return self.packing == "gzip"
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the table takes several times its size when it is unpacked."""
+        return bool(self.packing or self.member)
+
+    @property
+    def file(self) -> str:
+        """Name of its file, below the folders that give it columns: ``SHOP_WEEK=200607/a.csv``."""
+        return relative_name(self.path)
 
 
 class FileRecord(BaseModel):
@@ -62,102 +79,66 @@ class FileRecord(BaseModel):
     lines: int
 
 
-def discover(data: str) -> list[Source]:
-    """Find the raw tables of a file, a folder (not of its subfolders) or a glob, sorted by name.
+class Skipped(BaseModel):
+    """A file, or a folder, that is not read; ``is_data`` whether till lines may be in it."""
 
-    Raises
-    ------
-    InputError
-        If nothing is found, or nothing of a format that can be read.
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    reason: str
+    hint: str
+    is_data: bool
+
+
+@dataclass
+class Delivery:
+    """The raw tables, sorted by name, and what lies beside them without being read."""
+
+    sources: list[Source] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def skip(self, name: str, why: Unread) -> None:
+        """Note that a file is not read."""
+        self.skipped.append(
+            Skipped(name=name, reason=why.reason, hint=why.hint, is_data=why.is_data)
+        )
+
+
+def skipped_texts(skipped: Iterable[Skipped], *, documents: bool = True) -> list[str]:
+    """Say which files were not read, why, and what to do: one text per reason.
+
+    Examples
+    --------
+    >>> why = {"reason": "a spreadsheet", "hint": "Export it.", "is_data": True}
+    >>> skipped_texts([Skipped(name="a.xlsx", **why), Skipped(name="b.xlsx", **why)])
+    ['2 files not read (a spreadsheet): a.xlsx, b.xlsx. Export it.']
     """
-    path = Path(data).expanduser()
-    if path.is_dir():
-        files = sorted(f for f in path.iterdir() if f.is_file() and _readable(f))
-        searched = f"folder {data!r}"
-    elif path.is_file():
-        files, searched = [path], f"file {data!r}"
-    else:
-        matches = glob.glob(str(path))  # noqa: PTH207 - Path.glob takes no absolute pattern
-        files = sorted(f for f in map(Path, matches) if f.is_file())
-        searched = f"pattern {data!r}" if glob.has_magic(data) else f"path {data!r}"
-    unknown = [f.name for f in files if not _readable(f)]
-    if unknown:
-        raise InputError(
-            f"{unknown[0]!r} has an unsupported format.",
-            f"Give files ending in {', '.join(SUFFIXES)}.",
-        )
-    if not files:
-        raise InputError(
-            f"No raw files found: {searched} contains none.",
-            f"Give a file, a folder or a quoted glob of files ending in {', '.join(SUFFIXES)}.",
-        )
-    return [source for file in files for source in _tables(file)]
+    names: dict[tuple[str, str], list[str]] = {}
+    for file in skipped:
+        if documents or file.is_data:
+            names.setdefault((file.reason, file.hint), []).append(file.name)
+    texts = []
+    for (reason, hint), own in names.items():
+        shown = ", ".join(own[:SHOWN]) + (", …" if len(own) > SHOWN else "")
+        count = f"{len(own):,} files" if len(own) > 1 else "1 file"
+        texts.append(f"{count} not read ({reason}): {shown}. {hint}".strip())
+    return texts
 
 
-def digests(sources: list[Source]) -> dict[str, str]:
-    """Return the content digest of each raw table; the members of one archive share its digest."""
-    paths = list(dict.fromkeys(source.path for source in sources))
+def digests(delivery: Delivery) -> dict[str, str]:
+    """Return the content digest of each raw table; the members of one archive share its digest.
+
+    Names of data that were not read are there too: their number is a result of the stage.
+    """
+    paths = list(dict.fromkeys(source.path for source in delivery.sources))
     with worker_pool() as pool:
-        digests = dict(zip(paths, pool.map(sha256, paths), strict=True))
-    # A glob can meet one name in two folders.
-    names = [source.name for source in sources]
-    unique = len(set(names)) == len(names)
-    return {
-        source.name if unique else f"{number}: {source.name}": digests[source.path]
-        for number, source in enumerate(sources, start=1)
-    }
-
-
-def _readable(file: Path) -> bool:
-    return file.name.lower().endswith(SUFFIXES) and not file.name.startswith(".")
-
-
-def _is_table(member: str) -> bool:
-    """Whether a zip member is a CSV; macOS packs a hidden ``._name.csv`` beside each file."""
-    return member.lower().endswith(".csv") and not PurePosixPath(member).name.startswith(".")
-
-
-def _tables(file: Path) -> list[Source]:
-    if file.suffix.lower() != ".zip":
-        return [Source(file.name, file, None, file.stat().st_size)]
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = [m for m in archive.infolist() if _is_table(m.filename)]
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(
-            f"{file.name!r} is a broken zip: {error}.", "Download or compress the file again."
-        ) from error
-    if not members:
-        raise InputError(
-            f"The zip {file.name!r} contains no .csv file.", "Add CSV files, at any depth."
-        )
-    for member in members:
-        if member.flag_bits & ENCRYPTED:
-            raise InputError(
-                f"{file.name}/{member.filename} is protected by a password.",
-                "Extract the file yourself, or create the zip without a password.",
-            )
-        if member.file_size > MAX_ZIP_RATIO * max(member.compress_size, 1024):
-            raise InputError(
-                f"{file.name}/{member.filename} would unpack to {member.file_size:,} bytes from "
-                f"{member.compress_size:,}.",
-                "This looks like a decompression bomb; extract the file yourself if you trust it.",
-            )
-    return [
-        Source(f"{file.name}/{m.filename}", file, m.filename, m.compress_size)
-        for m in sorted(members, key=lambda m: m.filename)
-    ]
+        by_path = dict(zip(paths, pool.map(sha256, paths), strict=True))
+    contents = {source.name: by_path[source.path] for source in delivery.sources}
+    return contents | {file.name: "not read" for file in delivery.skipped if file.is_data}
 
 
 @contextmanager
 def open_bytes(source: Source) -> Iterator[IO[bytes]]:
-    """Open a CSV source's uncompressed bytes."""
-    if source.member is not None:
-        with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as stream:
-            yield stream
-    elif source.is_gzip:
-        with gzip.open(source.path) as stream:
-            yield cast("IO[bytes]", stream)
-    else:
-        with source.path.open("rb") as stream:
-            yield stream
+    """Open a text's uncompressed bytes; errors are those of :func:`packing.open_packed`."""
+    with open_packed(source.name, source.path, source.member, source.packing) as stream:
+        yield stream

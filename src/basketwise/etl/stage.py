@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from basketwise.config import Config
+from basketwise.etl.discovery import list_files
 from basketwise.etl.gold import run_gold
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.silver import run_silver
-from basketwise.etl.sources import discover
 from basketwise.progress import Tick
 
 
@@ -48,5 +48,5 @@ def run_etl(
         If the data or the settings cannot be used.
     """
     if clean:
-        run_silver(discover(data), silver, scratch, config, tick)
+        run_silver(list_files(data), silver, scratch, config, tick)
     return run_gold(silver, gold, scratch, config, tick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from basketwise.config import GateConfig
@@ -9,13 +10,17 @@ from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotS
 from basketwise.report.numbers import shown
 from basketwise.report.types import Interval, Reason
 
+SHOWN = 3
+"""How many files that were not read a reason names."""
+
 
 @dataclass(frozen=True)
 class Evidence:
     """What the rules look at.
 
     ``difference`` is the challenger's accuracy minus the champion's, paired on the same test
-    baskets; None unless the champion is ``Scored``. Lines are those of the raw files.
+    baskets; None unless the champion is ``Scored``. Lines are those of the raw files; ``skipped``
+    are names of files beside them that were not read, though till lines may be in them.
     """
 
     accuracy: Interval
@@ -26,6 +31,7 @@ class Evidence:
     test_baskets: int
     lines_read: int
     lines_rejected: int
+    skipped: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def decide(evidence: Evidence, config: GateConfig) -> Decision:
         reasons.append(_champion_rule(evidence, config.champion_margin))
     reasons += [
         _enough(evidence.test_baskets, config.min_test_baskets),
-        _few_rejected(evidence.lines_rejected, evidence.lines_read, config.max_rejected_share),
+        _few_rejected(evidence, config.max_rejected_share),
     ]
     approved = all(reason["passed"] for reason in reasons)
     return Decision(approved, reasons, _description(evidence, reasons, config))
@@ -115,9 +121,14 @@ def _enough(baskets: int, least: int) -> Reason:
     )
 
 
-def _few_rejected(rejected: int, read: int, most: float) -> Reason:
+def _few_rejected(evidence: Evidence, most: float) -> Reason:
+    rejected, read, skipped = evidence.lines_rejected, evidence.lines_read, evidence.skipped
     share = rejected / read if read else 0.0
     passed = share <= most
+    not_read = ""
+    if skipped:
+        more = f" and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
+        not_read = f"; files that were not read: {', '.join(skipped[:SHOWN])}{more}"
     return Reason(
         rule="max_rejected_share",
         passed=passed,
@@ -125,7 +136,7 @@ def _few_rejected(rejected: int, read: int, most: float) -> Reason:
         threshold=most,
         text=(
             f"{rejected:,} of {read:,} lines rejected: {100 * share:.3g}% "
-            f"{'≤' if passed else '>'} {100 * most:g}%"
+            f"{'≤' if passed else '>'} {100 * most:g}%{not_read}"
         ),
     )
 

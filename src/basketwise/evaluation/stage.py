@@ -153,6 +153,7 @@ def _decide(
         test_baskets=int(resampled.confusion(winner).sum()),
         lines_read=metadata.lines.read,
         lines_rejected=metadata.lines.rejected,
+        skipped=[file.name for file in metadata.skipped if file.is_data],
     )
     return decide(evidence, config.gate)
 

@@ -73,7 +73,7 @@ def _verdict(findings: Findings) -> Verdict:
         headline=headline,
         description=decision.description,
         reasons=decision.reasons,
-        warnings=weak_slices(findings.slices),
+        warnings=[*findings.metadata.warnings, *weak_slices(findings.slices)],
     )
 
 

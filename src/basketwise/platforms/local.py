@@ -17,12 +17,13 @@ class LocalPlatform:
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
         """Return the content digest of each raw table."""
+        from basketwise.etl.discovery import list_files
         from basketwise.etl.preview import check_split
-        from basketwise.etl.sources import digests, discover
+        from basketwise.etl.sources import digests
 
-        sources = discover(local_copy(data, config.aws))
-        check_split(sources, config.split.strategy, config.data)
-        return digests(sources)
+        delivery = list_files(local_copy(data, config.aws))
+        check_split(delivery.sources, config.split.strategy, config.data)
+        return digests(delivery)
 
     def start(self, inputs: Mapping[str, str], config: Config) -> None:
         """Do nothing: the stages start when they are called."""

@@ -90,7 +90,8 @@ class Verdict(TypedDict):
     """One line for the registry's history."""
     reasons: list[Reason]
     warnings: list[str]
-    """What a reader should know before using the model, whether approved or not: weak slices."""
+    """What a reader should know before using the model, whether approved or not: what is odd
+    about the raw files, weak slices."""
 
 
 class LeaderboardRow(TypedDict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from uuid import uuid4
@@ -13,8 +13,9 @@ import polars as pl
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, writing
 from basketwise.etl.chunks import read_chunks, weeks
+from basketwise.etl.discovery import list_files
 from basketwise.etl.intake import Intake, build_silver
-from basketwise.etl.sources import Source, discover
+from basketwise.etl.sources import Skipped, Source
 from basketwise.explain.contributions import contributions
 from basketwise.model import Model
 from basketwise.progress import Tick
@@ -29,8 +30,8 @@ class BatchResult:
     """What was scored: the output file, if requested, and its rows by predicted class.
 
     ``lines`` were read, ``rejected`` of them refused, by reason; a basket of refused lines alone
-    has no row. ``requested`` are the baskets requested by id, in that order (None where no id was
-    given): the columns of the file and ``products``, a list of structs with the columns of
+    has no row. ``skipped`` are files that were not read. ``requested`` are the baskets requested by
+    id, in that order (None where no id was given): the columns of the file and ``products``, a list of structs with the columns of
     :func:`basketwise.explain.contributions.contributions`; empty for a model without a product
     index.
     """
@@ -41,6 +42,7 @@ class BatchResult:
     lines: int
     rejected: dict[str, int]
     requested: pl.DataFrame | None = None
+    skipped: list[Skipped] = field(default_factory=list)
 
 
 def predict(
@@ -89,7 +91,7 @@ def predict(
             f"--out {str(out)!r} has the extension {out.suffix!r}.",
             f"Choose a file name that ends in {' or '.join(FORMATS)}.",
         )
-    sources = discover(data)
+    delivery = list_files(data)
     # A temporary folder next to the output allows an atomic rename.
     parent = None if out is None else out.parent
     with writing(
@@ -100,7 +102,7 @@ def predict(
             parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".basketwise-", dir=parent) as name:
             folder = Path(name)
-            intake = _read_raw(sources, folder, scorer, config, tick)
+            intake = _read_raw(delivery.sources, folder, scorer, config, tick)
             predicted, requested = _score(
                 scorer, folder, tick, explained=explained, baskets=baskets
             )
@@ -117,6 +119,7 @@ def predict(
         intake.lines,
         dict(sorted(intake.rejected.items())),
         requested,
+        delivery.skipped,
     )
 
 

@@ -10,7 +10,8 @@ import pytest
 from basketwise.aws.container.answering import answer, read_request
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.sources import discover, open_bytes
+from basketwise.etl.discovery import discover
+from basketwise.etl.sources import open_bytes
 from basketwise.model import Model
 from basketwise.schema import LABEL
 from basketwise.serving.batch import predict

@@ -23,8 +23,9 @@ def main(arguments: Sequence[str]) -> None:
     were, for the record. Settings come from the environment.
     """
     options = _parser().parse_args(arguments)
+    from basketwise.etl.discovery import list_files
     from basketwise.etl.preview import check_split
-    from basketwise.etl.sources import digests, discover
+    from basketwise.etl.sources import digests
     from basketwise.etl.stage import run_etl
     from basketwise.run.record import planned, read_step, seal
 
@@ -35,9 +36,9 @@ def main(arguments: Sequence[str]) -> None:
     for folder in (silver, gold):
         folder.mkdir(parents=True, exist_ok=True)
     if clean:
-        sources = discover(data)
-        check_split(sources, config.split.strategy, config.data)
-        plan = planned("silver", digests(sources), config, source=options.source)
+        delivery = list_files(data)
+        check_split(delivery.sources, config.split.strategy, config.data)
+        plan = planned("silver", digests(delivery), config, source=options.source)
     # Within an output: the root disk of a job is small, and each output may be a mount of its own.
     with TemporaryDirectory(prefix=".scratch-", dir=silver if clean else gold) as scratch:
         metadata = run_etl(data, silver, gold, Path(scratch), config, layout.ticker(), clean=clean)

@@ -11,7 +11,8 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.upload import upload
 from basketwise.errors import DependencyError, InputError
-from basketwise.etl.sources import SUFFIXES, discover
+from basketwise.etl.discovery import discover, is_raw
+from basketwise.etl.formats import READABLE
 from basketwise.progress import Tick
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ MAX_SHOWN = 3
 
 
 def inputs_in_bucket(s3: S3Client, names: AwsNames, data: str) -> dict[str, str]:
-    """Return the digest of each raw file directly below an address, by file name.
+    """Return the digest of each raw file below an address, by its name there.
 
     That is its sha256 or, if Basketwise did not upload it, its ETag, which changes with the
     content too.
@@ -42,7 +43,7 @@ def inputs_in_bucket(s3: S3Client, names: AwsNames, data: str) -> dict[str, str]
     if not files:
         raise DependencyError(
             f"No raw files found: {data!r} contains none.",
-            f"Upload files ending in {', '.join(SUFFIXES)}, or give --data a local folder.",
+            f"Upload files ending in {READABLE}, or give --data a local folder.",
         )
     return {name: bucket.digest(prefix + name) or etag for name, etag in files.items()}
 
@@ -65,12 +66,12 @@ def upload_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
         uri = f"{data.rstrip('/')}/"
         return "" if uri == names.uri(RAW) else uri
     files: dict[str, Path] = {}
-    for path in dict.fromkeys(source.path for source in discover(data)):
-        if path.name in files:
+    for name, path in dict.fromkeys((source.file, source.path) for source in discover(data)):
+        if name in files:
             raise InputError(
-                f"Two of the raw files are named {path.name!r}.", "Give each a name of its own."
+                f"Two of the raw files are named {name!r}.", "Give each a name of its own."
             )
-        files[path.name] = path
+        files[name] = path
     workspace = Bucket(s3, names.bucket, names.prefix)
     unexpected = sorted(_files(workspace, f"{RAW}/").keys() - files.keys())
     if unexpected:
@@ -105,13 +106,9 @@ def require_bucket(s3: S3Client, names: AwsNames) -> None:
 
 
 def _files(bucket: Bucket, prefix: str) -> dict[str, str]:
-    """Return the ETags of the files directly below a prefix that a job would read, by name.
+    """Return the ETags of the files below a prefix that a job would read, by name.
 
-    Those are the ones that :func:`basketwise.etl.sources.discover` finds.
+    Those are the ones that :func:`basketwise.etl.discovery.discover` finds.
     """
     etags = {key.removeprefix(prefix): raw.etag for key, raw in bucket.listed(prefix).items()}
-    return {
-        name: etag.strip('"')
-        for name, etag in etags.items()
-        if name.lower().endswith(SUFFIXES) and "/" not in name and not name.startswith(".")
-    }
+    return {name: etag.strip('"') for name, etag in etags.items() if is_raw(name)}

@@ -1,0 +1,33 @@
+"""Columns that folders called ``column=value`` give, as Hive and Spark write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from basketwise.etl.header import standard_names
+from basketwise.schema import COLUMN_NAMES
+
+
+def added_columns(
+    partitions: Mapping[str, str | None], names: Iterable[str], columns: Mapping[str, str]
+) -> dict[str, str | None]:
+    """Return the known columns that folders give and a file lacks, with their only value.
+
+    ``names`` are those of the file, in upper case; ``columns`` a retailer's own names by ours.
+
+    Examples
+    --------
+    >>> added_columns({"week": "200607", "part": "1"}, ["SPEND"], {"SHOP_WEEK": "Week"})
+    {'SHOP_WEEK': '200607'}
+    """
+    given = zip(standard_names(partitions, columns), partitions.values(), strict=True)
+    present = set(names)
+    return {name: value for name, value in given if name in COLUMN_NAMES and name not in present}
+
+
+def with_added(frame: pl.DataFrame, added: Mapping[str, str | None]) -> pl.DataFrame:
+    """Add columns of one value, as text."""
+    values = (pl.lit(value, dtype=pl.String).alias(name) for name, value in added.items())
+    return frame.with_columns(values) if added else frame

@@ -1,0 +1,138 @@
+"""JSON Lines as frames of text: an object per line, values letter by letter as written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import IO, Any
+
+import polars as pl
+
+from basketwise.config import DataConfig
+from basketwise.errors import InputError
+from basketwise.etl.header import refuse_repeated, standard_names
+from basketwise.etl.hive import added_columns, with_added
+from basketwise.etl.reasons import ROW, row_numbers
+from basketwise.schema import COLUMN_NAMES
+
+BATCH = 100_000
+LINE_BYTES = 128
+"""About how long a line is."""
+
+LONGEST_LINE = 8 * 2**20
+"""Bytes; till lines have some hundred."""
+
+_FORM = "Each line must be one JSON object, in UTF-8."
+
+Pairs = list[tuple[str, Any]]
+
+
+def jsonl_frames(
+    stream: IO[bytes],
+    name: str,
+    data: DataConfig,
+    partitions: Mapping[str, str | None],
+    block: int | None = None,
+) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+    """Read a table in frames of bounded size.
+
+    Parameters
+    ----------
+    stream : binary file
+        Its uncompressed bytes.
+    name : str
+        What errors call it.
+    data : DataConfig
+        A retailer's own column names.
+    partitions : mapping
+        Columns that its folders give.
+    block : int, optional
+        About how many bytes are read at once.
+
+    Yields
+    ------
+    frame : DataFrame
+        The known columns that have been met so far, as text: numbers as they are written, null
+        where a key is absent. Without a single line: one frame of all columns and no line.
+    rows : Series
+        The number of each line, from 1 (UInt32); blank lines count, though they give no row.
+
+    Raises
+    ------
+    InputError
+        If a line is no object, gives a key twice or a list or an object as a known column. The
+        message names the line.
+    """
+    keys: dict[str, None] = {}
+    lines = _objects(name, stream)
+    while batch := list(islice(lines, BATCH if block is None else block // LINE_BYTES)):
+        keys |= {key: None for _, pairs in batch for key, _ in pairs}
+        names = standard_names(keys, data.columns)
+        refuse_repeated(name, names)
+        frame = _frame(name, batch, dict(zip(keys, names, strict=True)))
+        rows = pl.Series(ROW, [number for number, _ in batch], dtype=pl.UInt32)
+        yield with_added(frame, added_columns(partitions, names, data.columns)), rows
+    if not keys:
+        yield pl.DataFrame(schema=dict.fromkeys(COLUMN_NAMES, pl.String)), row_numbers(0)
+
+
+def _objects(name: str, stream: IO[bytes]) -> Iterator[tuple[int, Pairs]]:
+    """Yield each line's number, from 1, and its keys and values in the order of the file."""
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=str
+    )
+    number = 0
+    while line := stream.readline(LONGEST_LINE):
+        number += 1
+        if len(line) == LONGEST_LINE:
+            raise InputError(
+                f"{name!r} has more than {LONGEST_LINE:,} bytes in line {number:,}.", _FORM
+            )
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            pairs = decoder.decode(text) if text else None
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"{name!r} cannot be read: line {number:,} is not JSON: {error}.", _FORM
+            ) from error
+        if pairs is None and not text:
+            continue
+        if not isinstance(pairs, _Pairs):
+            raise InputError(f"{name!r} cannot be read: line {number:,} is no object.", _FORM)
+        if len(dict(pairs)) < len(pairs):
+            raise InputError(
+                f"{name!r} cannot be read: line {number:,} has a key more than once.", _FORM
+            )
+        yield number, pairs
+
+
+class _Pairs(Pairs):
+    """The keys and values of an object, which a list of JSON is not."""
+
+
+def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> pl.DataFrame:
+    columns: dict[str, list[str | None]] = {
+        column: [None] * len(batch) for column in names.values() if column in COLUMN_NAMES
+    }
+    slots = {key: columns.get(column) for key, column in names.items()}
+    for row, (number, pairs) in enumerate(batch):
+        for key, value in pairs:
+            slot = slots[key]
+            if slot is None or value is None:
+                continue
+            if isinstance(value, list):
+                raise InputError(
+                    f"{name!r} has a list or an object as {key} in line {number:,}.",
+                    "Each line needs one text or one number there.",
+                )
+            slot[row] = str(value).lower() if isinstance(value, bool) else value
+    try:
+        return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+    except UnicodeEncodeError as error:
+        first, last = batch[0][0], batch[-1][0]
+        raise InputError(
+            f"{name!r} has text that is not Unicode between lines {first:,} and {last:,}: "
+            f"{error.reason}.",
+            _FORM,
+        ) from error
