@@ -5,6 +5,7 @@ Every case runs against a workspace with earlier outputs, which must be the same
 
 from __future__ import annotations
 
+import bz2
 import errno
 import gzip
 import os
@@ -361,6 +362,41 @@ def test_a_basket_with_two_labels_is_rejected_whole(tmp_path: Path) -> None:
         "rejected": 2,
         "rejected_by_reason": {"basket_labels_disagree": 2},
     }
+
+
+def test_half_a_delivery_that_is_not_read_is_said_and_read_once_it_can_be(tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    lines = (raw / "till.csv").read_text().splitlines(keepends=True)
+    (raw / "till.csv").write_text("".join(lines[:181]))
+    rest = (lines[0] + "".join(lines[181:])).encode()
+    (raw / "rest.csv.lz4").write_bytes(rest)
+
+    first = etl(raw, tmp_path / "w")
+    (raw / "rest.csv.lz4").unlink()
+    (raw / "rest.CSV.bz2").write_bytes(bz2.compress(rest))
+    second = etl(raw, tmp_path / "w")
+
+    assert first["warnings"] == [
+        "1 file not read (a compression that is not read): rest.csv.lz4. Unpack it, or pack it "
+        "with gzip."
+    ]
+    assert second["warnings"] == []
+    assert second["lines"] == {
+        "read": 360,
+        "accepted": 360,
+        "rejected": 0,
+        "rejected_by_reason": {},
+    }
+
+
+def test_a_delivery_that_is_no_longer_skipped_is_not_warned_of(tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    (raw / "more.xlsx").touch()
+    first = etl(raw, tmp_path / "w")
+    (raw / "more.xlsx").unlink()
+
+    assert first["warnings"]
+    assert etl(raw, tmp_path / "w")["warnings"] == []
 
 
 def test_the_same_file_twice_counts_once(tmp_path: Path) -> None:

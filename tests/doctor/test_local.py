@@ -128,6 +128,18 @@ def test_some_lines_that_cannot_be_used_are_a_warning(workspace: Workspace, tmp_
     assert (check.state, check.text) == ("warning", "1 file; till.csv: 360 lines, 5 unusable")
 
 
+def test_files_that_are_not_read_are_named(workspace: Workspace, tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    (raw / "manual.pdf").touch()
+    document = checks(workspace, raw)["data"]
+    (raw / "week 2.xlsx").touch()
+    found = checks(workspace, raw)["data"]
+
+    assert (document.state, found.state) == ("ok", "warning")
+    assert document.text.endswith("; 1 file not read (a document): manual.pdf.")
+    assert "1 file not read (a spreadsheet): week 2.xlsx. Save each sheet" in found.text
+
+
 def test_no_usable_line_at_all_is_a_failure(workspace: Workspace, tmp_path: Path) -> None:
     raw = delivered(tmp_path / "raw", relabelled(delivery(), "AA"))
 

@@ -223,6 +223,19 @@ def test_too_many_rejected_lines_are_named_with_their_share() -> None:
     assert gate_decision(read=1_000, rejected=101, max_rejected_share=0.2).approved
 
 
+def test_files_that_were_not_read_are_evidence() -> None:
+    evidence = replace(EVIDENCE, skipped=["a.xlsx", "b.xlsx", "c.json", "d/"])
+    (reason,) = (
+        reason
+        for reason in decide(evidence, GateConfig()).reasons
+        if reason["rule"] == "max_rejected_share"
+    )
+    assert reason["text"].endswith(
+        "≤ 10%; files that were not read: a.xlsx, b.xlsx, c.json and 1 more"
+    )
+    assert reason["passed"]
+
+
 def test_thresholds_can_be_applied_to_the_lower_bound() -> None:
     evidence = replace(EVIDENCE, champion=NoChampion(), difference=None)
     assert decide(evidence, GateConfig()).approved

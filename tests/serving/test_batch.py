@@ -164,6 +164,12 @@ def test_weeks_are_scored_one_by_one_and_come_out_in_one_file(
     assert ticks == [(1, 3), (2, 3), (3, 3)]
 
 
+def test_files_that_are_not_read_are_named(raw: Path, tmp_path: Path, scorer: Model) -> None:
+    write_csv(raw / "a.csv", [unlabelled(BASKET_ID="1")])
+    (raw / "b.xlsx").touch()
+    assert [file.name for file in score(raw, tmp_path / "o.csv", scorer).skipped] == ["b.xlsx"]
+
+
 def test_refused_lines_are_counted_by_reason(raw: Path, tmp_path: Path, scorer: Model) -> None:
     good = unlabelled(BASKET_ID="1")
     write_csv(
