@@ -377,8 +377,7 @@ def test_half_a_delivery_that_is_not_read_is_said_and_read_once_it_can_be(tmp_pa
     second = etl(raw, tmp_path / "w")
 
     assert first["warnings"] == [
-        "1 file not read (a compression that is not read): rest.csv.lz4. Unpack it, or pack it "
-        "with gzip."
+        "1 file skipped (an unsupported compression): rest.csv.lz4. Decompress it, or use gzip."
     ]
     assert second["warnings"] == []
     assert second["lines"] == {

@@ -136,8 +136,8 @@ def test_files_that_are_not_read_are_named(workspace: Workspace, tmp_path: Path)
     found = checks(workspace, raw)["data"]
 
     assert (document.state, found.state) == ("ok", "warning")
-    assert document.text.endswith("; 1 file not read (a document): manual.pdf.")
-    assert "1 file not read (a spreadsheet): week 2.xlsx. Save each sheet" in found.text
+    assert document.text.endswith("; 1 file skipped (a document): manual.pdf.")
+    assert "1 file skipped (a spreadsheet): week 2.xlsx. Export each sheet" in found.text
 
 
 def test_no_usable_line_at_all_is_a_failure(workspace: Workspace, tmp_path: Path) -> None:

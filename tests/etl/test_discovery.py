@@ -88,9 +88,9 @@ def skipped(data: Path) -> dict[str, str]:
 def test_unknown_format_says_why_it_is_not_read_and_what_is_allowed(tmp_path: Path) -> None:
     touch(tmp_path, "lines.xlsx")
     for data in (tmp_path / "lines.xlsx", tmp_path / "*.xlsx", tmp_path):
-        with pytest.raises(InputError, match=r"contains none that can be read") as caught:
+        with pytest.raises(InputError, match=r"contains no supported file") as caught:
             discover(str(data))
-        assert "lines.xlsx. Save each sheet as 'CSV UTF-8'" in caught.value.hint
+        assert "lines.xlsx. Export each sheet as CSV UTF-8" in caught.value.hint
         assert "ending in .csv, .tsv" in caught.value.hint
 
 
@@ -106,14 +106,14 @@ def test_what_is_not_read_is_named_and_bookkeeping_is_not(tmp_path: Path) -> Non
         "b.xlsx": "a spreadsheet",
         "c.tar.gz": "an archive",
         "d.json": "a JSON document",
-        "e.avro": "a format that is not read",
-        "f.gz": "a compressed file of unknown content",
-        "g": "an ending that is not known",
-        "h.csv.Z": "a compression that is not read",
-        "i.parquet.gz": "a compressed file of unknown content",
-        "m.csv": "a link to nothing",
+        "e.avro": "an unsupported format",
+        "f.gz": "a compressed file of an unknown format",
+        "g": "an unknown extension",
+        "h.csv.Z": "an unsupported compression",
+        "i.parquet.gz": "a compressed file of an unknown format",
+        "m.csv": "a broken link",
         "manual.pdf": "a document",
-        "sub/": "a folder with raw files",
+        "sub/": "a subfolder with raw files",
     }
     data = {file.name for file in list_files(str(tmp_path)).skipped if not file.is_data}
     assert data == {"manual.pdf"}
@@ -124,7 +124,7 @@ def test_subfolders_are_read_with_the_pattern_that_is_proposed(tmp_path: Path) -
     delivery = list_files(str(tmp_path))
     (text,) = skipped_texts(delivery.skipped)
     pattern = str(tmp_path / "**" / "*")
-    assert text.endswith(f"2025/, 2026/. Read subfolders with a pattern: --data {pattern!r}.")
+    assert text.endswith(f"2025/, 2026/. To read subfolders, use a pattern: --data {pattern!r}.")
     names = [source.name for source in discover(pattern)]
     assert names == ["2025/b.csv", "2026/1/b.csv", "a.csv"]
 
@@ -133,7 +133,7 @@ def test_a_text_of_prose_is_no_table_unless_it_is_asked_for(tmp_path: Path) -> N
     (tmp_path / "lines.txt").write_bytes(HEADER)
     (tmp_path / "notes.txt").write_bytes(b"Delivered on Monday, all weeks.\n")
     assert [source.name for source in discover(str(tmp_path))] == ["lines.txt"]
-    assert skipped(tmp_path) == {"notes.txt": "a text whose first line names no columns"}
+    assert skipped(tmp_path) == {"notes.txt": "a text without a header"}
     assert len(discover(str(tmp_path / "notes.txt"))) == 1
 
 
@@ -223,7 +223,7 @@ def test_a_zip_that_is_none(tmp_path: Path) -> None:
 
 def test_a_zip_without_a_table(tmp_path: Path) -> None:
     pack(tmp_path / "all.zip", {"readme.txt": b"-", "a.xlsx": b"-"})
-    with pytest.raises(InputError, match=r"all\.zip' contains none") as caught:
+    with pytest.raises(InputError, match=r"all\.zip' contains no supported file") as caught:
         discover(str(tmp_path / "all.zip"))
     assert "all.zip/a.xlsx" in caught.value.hint
 
@@ -236,8 +236,8 @@ def test_members_of_a_zip_may_be_packed_and_some_are_not_read(tmp_path: Path) ->
     with open_bytes(second) as stream:
         assert stream.read() == HEADER
     assert skipped(path) == {
-        "all.zip/c.parquet": "a zip or Parquet file within a zip",
-        "all.zip/d.zip": "a zip or Parquet file within a zip",
+        "all.zip/c.parquet": "a zip or Parquet file inside a zip",
+        "all.zip/d.zip": "a zip or Parquet file inside a zip",
         "all.zip/e.xlsx": "a spreadsheet",
     }
 
@@ -247,7 +247,9 @@ def test_a_zip_of_an_unknown_compression_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[8] = content[content.index(b"PK\x01\x02") + 10] = 9  # Deflate64
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"all\.zip/a\.csv is compressed .* \(method 9\)"):
+    with pytest.raises(
+        InputError, match=r"all\.zip/a\.csv uses an unsupported compression \(method 9\)"
+    ):
         discover(str(path))
 
 

@@ -10,7 +10,7 @@ from basketwise.etl.discovery import discover
 from basketwise.etl.preview import check_split
 from basketwise.etl.reading import read_raw
 from basketwise.schema import SHOP_WEEK
-from tests.etl.running import take_in
+from tests.etl.running import run_intake
 
 LINES = pl.DataFrame(
     {
@@ -39,7 +39,7 @@ def test_a_folder_gives_the_column_that_files_lack(tmp_path: Path, ending: str) 
         ids = LINES.with_columns(pl.col("BASKET_ID") + str(week))
         write(ids, tmp_path / "raw" / f"shop_week={week}" / f"part-0.{ending}")
     check_split(discover(str(tmp_path / "raw")), "time", DataConfig())
-    taken = take_in(tmp_path / "raw", tmp_path / "out")
+    taken = run_intake(tmp_path / "raw", tmp_path / "out")
     assert taken.accepted[SHOP_WEEK].value_counts(sort=True).sort(SHOP_WEEK).rows() == [
         (200607, 3),
         (200608, 3),

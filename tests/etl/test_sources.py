@@ -18,4 +18,4 @@ def test_data_that_was_not_read_is_told_but_documents_are_not(tmp_path: Path) ->
         (tmp_path / name).write_bytes(b"")
     contents = digests(list_files(str(tmp_path)))
     assert list(contents) == ["a.csv", "b.xlsx"]
-    assert contents["b.xlsx"] == "not read"
+    assert contents["b.xlsx"] == "skipped"

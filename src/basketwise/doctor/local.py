@@ -117,9 +117,9 @@ def _data(data: str, config: Config) -> Check:
     if refused == lines:
         reasons = ", ".join(cleaned.reasons)
         return Check("data", "failed", f"{text} ({reasons})", "Look at what the reasons name.")
-    unread = skipped_texts(delivery.skipped)
-    suspicious = refused or any(file.is_data for file in delivery.skipped)
-    return Check("data", "warning" if suspicious else "ok", "; ".join([text, *unread]))
+    skipped = skipped_texts(delivery.skipped)
+    incomplete = refused or any(file.is_data for file in delivery.skipped)
+    return Check("data", "warning" if incomplete else "ok", "; ".join([text, *skipped]))
 
 
 def _disk(workspace: Workspace, data: str) -> Check:

@@ -1,4 +1,4 @@
-"""Which raw files a file, a folder, a glob or a zip gives, and which of them are not read."""
+"""Discovery of raw tables in a file, a folder, a glob or a zip, and of the files to skip."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path, PurePosixPath
 
 from basketwise.errors import InputError
 from basketwise.etl.formats import (
-    READABLE,
-    Unread,
+    SUPPORTED,
+    SkipReason,
     format_of,
     is_bookkeeping,
     is_txt,
     partition_of,
     partitions_of,
     relative_name,
-    unread,
+    skip_reason,
 )
 from basketwise.etl.packing import MAX_RATIO, bomb
 from basketwise.etl.sources import Delivery, Source, open_bytes, skipped_texts
@@ -30,22 +30,21 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.
 DELTA_LOG = "_delta_log"
 
 LOOKED_AT = 10_000
-"""Entries of a subfolder that are looked through for raw files."""
+"""Entries of a subfolder that are searched for raw files."""
 
 _SEPARATORS = (b",", b";", b"\t", b"|")
 _FIRST_BYTES = 65_536
 
 
 def list_files(data: str) -> Delivery:
-    """Find the raw tables of a file, a folder or a glob, and what is not read of it.
+    """Find the raw tables of a file, a folder or a glob, sorted by path, and the skipped files.
 
-    Of a folder's subfolders, those called ``column=value`` are read too. What exists is never taken
-    for a pattern.
+    A folder's ``column=value`` subfolders are included. An existing path is never a pattern.
 
     Raises
     ------
     InputError
-        If nothing is found, or nothing of a format that can be read.
+        If there are no raw tables, or only unsupported files.
     """
     path = _expanded(data)
     delivery = Delivery()
@@ -63,22 +62,21 @@ def list_files(data: str) -> Delivery:
             if "**" not in data or not match.is_dir():
                 _add(delivery, match, data)
     if not delivery.sources:
-        given = f"Give a file, a folder or a quoted glob of files ending in {READABLE}."
-        unread_files = skipped_texts(delivery.skipped)
+        expected = f"Give a file, a folder or a quoted glob of files ending in {SUPPORTED}."
         raise InputError(
-            f"No raw files found: {searched} contains none that can be read.",
-            " ".join([*unread_files, given]),
+            f"No raw files found: {searched} contains no supported file.",
+            " ".join([*skipped_texts(delivery.skipped), expected]),
         )
     return Delivery(_named_apart(delivery.sources), delivery.skipped)
 
 
 def discover(data: str) -> list[Source]:
-    """Find the raw tables as :func:`list_files` does, without those that are not read."""
+    """Find the raw tables, as :func:`list_files` does, without the skipped files."""
     return list_files(data).sources
 
 
 def is_raw(name: str) -> bool:
-    """Whether a file of that name below a folder is read; folders are divided by ``/``."""
+    """Whether :func:`list_files` reads a file with this path below a folder (``/`` between)."""
     *folders, file = name.split("/")
     return all(map(partition_of, folders)) and bool(format_of(file)) and not is_bookkeeping(file)
 
@@ -92,19 +90,19 @@ def _expanded(data: str) -> Path:
 
 
 def _add(delivery: Delivery, path: Path, data: str) -> None:
-    """Add what a folder contains, or a pattern matches."""
+    """Add an entry of a folder or a match of a pattern."""
     if path.is_file():
         _add_file(delivery, path)
     elif path.is_dir():
         if partition_of(path.name):
             _add_folder(delivery, path, data)
         elif not path.name.startswith((".", "_")) and _contains_raw(path):
-            hint = f"Read subfolders with a pattern: --data {str(Path(data) / '**' / '*')!r}."
-            delivery.skip(f"{path.name}/", Unread("a folder with raw files", hint))
+            hint = f"To read subfolders, use a pattern: --data {str(Path(data) / '**' / '*')!r}."
+            delivery.skip(f"{path.name}/", SkipReason("a subfolder with raw files", hint))
     elif not is_bookkeeping(path.name):
-        reason = "a link to nothing" if path.is_symlink() else "no regular file"
+        reason = "a broken link" if path.is_symlink() else "not a regular file"
         is_data = format_of(path.name) is not None
-        delivery.skip(path.name, Unread(reason, "Deliver the file itself.", is_data))
+        delivery.skip(path.name, SkipReason(reason, "Replace it with the file.", is_data))
 
 
 def _add_folder(delivery: Delivery, folder: Path, data: str) -> None:
@@ -113,19 +111,19 @@ def _add_folder(delivery: Delivery, folder: Path, data: str) -> None:
     except OSError as error:
         raise InputError(
             f"The folder {str(folder)!r} cannot be read: {error.strerror}.",
-            "Give this user the right to read it.",
+            "Fix its permissions.",
         ) from error
     if any(entry.name == DELTA_LOG for entry in entries):
         raise InputError(
-            f"The folder {str(folder)!r} is a Delta table; its files may contain deleted lines.",
-            "Export the table to Parquet or CSV files of its own.",
+            f"The folder {str(folder)!r} is a Delta table; its files can contain deleted lines.",
+            "Export the table to Parquet or CSV.",
         )
     for entry in entries:
         _add(delivery, entry, data)
 
 
 def _contains_raw(folder: Path) -> bool:
-    """Whether some raw file is below a folder; those of a workspace of ours are none."""
+    """Whether a folder contains raw files, at any depth; a workspace does not count."""
     if (folder / "silver" / "intake.json").exists():
         return False
     left = LOOKED_AT
@@ -140,13 +138,13 @@ def _contains_raw(folder: Path) -> bool:
 
 
 def _add_file(delivery: Delivery, path: Path, *, by_name: bool = False) -> None:
-    """Add a file; one that was given by its name is read if that is possible at all."""
+    """Add a file; ``by_name``: it was given as ``--data`` itself."""
     file = relative_name(path)
     found = format_of(path.name)
     if found is None or (is_bookkeeping(path.name) and not by_name):
-        why = unread(path.name)
+        why = skip_reason(path.name)
         if why or by_name:
-            delivery.skip(file, why or Unread("a file beside the data", ""))
+            delivery.skip(file, why or SkipReason("not a data file", ""))
         return
     try:
         path.as_posix().encode()
@@ -165,16 +163,16 @@ def _add_file(delivery: Delivery, path: Path, *, by_name: bool = False) -> None:
 
 
 def _add_table(delivery: Delivery, source: Source, *, by_name: bool = False) -> None:
-    """Add a table; but not a text that somebody wrote for people, unless it was asked for."""
+    """Add a table; skip a ``.txt`` that is obviously prose, unless it was given by name."""
     if is_txt(source.member or source.name) and not by_name:
         try:
             with open_bytes(source) as stream:
                 first = stream.readline(_FIRST_BYTES)
-        except Exception:  # Whoever reads the table explains what is wrong with it.
+        except Exception:  # The reader reports errors better than could be done here.
             first = b""
         if first.strip() and max(map(first.count, _SEPARATORS)) < 3:
-            hint = "If it is a table, let its first line name the columns."
-            delivery.skip(source.name, Unread("a text whose first line names no columns", hint))
+            hint = "If it is a table, its first line must contain the column names."
+            delivery.skip(source.name, SkipReason("a text without a header", hint))
             return
     delivery.sources.append(source)
 
@@ -186,7 +184,7 @@ def _add_zip(delivery: Delivery, path: Path) -> None:
             members = [m for m in archive.infolist() if not m.is_dir()]
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(
-            f"{file!r} is a broken zip: {error}.", "Fetch or pack the file again."
+            f"{file!r} is a broken zip: {error}.", "Download or compress the file again."
         ) from error
     for member in sorted(members, key=lambda m: m.filename):
         inner = PurePosixPath(member.filename)
@@ -196,7 +194,7 @@ def _add_zip(delivery: Delivery, path: Path) -> None:
         name = f"{file}/{member.filename}"
         found = format_of(inner.name)
         if found is None or found.kind in ("zip", "parquet"):
-            why = unread(inner.name, within_zip=True)
+            why = skip_reason(inner.name, within_zip=True)
             if why:
                 delivery.skip(name, why)
             continue
@@ -217,19 +215,19 @@ def _check_member(name: str, member: zipfile.ZipInfo) -> None:
     if member.flag_bits & ENCRYPTED:
         raise InputError(
             f"{name} is protected by a password.",
-            "Unpack the file by hand, or pack it without a password.",
+            "Extract the file yourself, or create the zip without a password.",
         )
     if member.compress_type not in METHODS:
         raise InputError(
-            f"{name} is compressed in a way that is not read (method {member.compress_type}).",
-            "Unpack the file by hand, or pack it again as an ordinary zip.",
+            f"{name} uses an unsupported compression (method {member.compress_type}).",
+            "Extract the file yourself, or create the zip with Deflate.",
         )
     if member.file_size > MAX_RATIO * max(member.compress_size, 1024):
         raise bomb(name, member.compress_size, f"{member.file_size:,}")
 
 
 def _named_apart(sources: list[Source]) -> list[Source]:
-    """Name files of several folders by their path below the common one, where names repeat."""
+    """Make names unique: where they repeat, use the path relative to the common folder."""
     if len({source.name for source in sources}) == len(sources):
         return sources
     top = os.path.commonpath([source.path.parent for source in sources])

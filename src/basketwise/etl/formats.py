@@ -1,4 +1,4 @@
-"""What a raw file's path tells: how it is read, or why it cannot be, and columns of folders."""
+"""Raw files by their paths: the format, why a file is skipped, and the columns of folders."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ KINDS: dict[str, Kind] = {
     ".zip": "zip",
 }
 PACKINGS: dict[str, Packing] = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
-"""Compressions of single files; of texts alone, since the others have their own."""
+"""Compression of single text files; Parquet and zip have their own."""
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
-READABLE = (
+SUPPORTED = (
     ".csv, .tsv, .txt, .jsonl or .ndjson (also with .gz, .bz2, .xz or .zst), .parquet or .zip"
 )
 
 _WORKBOOK = (
     "a spreadsheet",
-    "Save each sheet as 'CSV UTF-8' (format long ids as text first, or digits are lost).",
+    "Export each sheet as CSV UTF-8; format long ids as text first, or digits are lost.",
 )
-_JSON = ("a JSON document", "Write it as JSON Lines (.jsonl): one object per line.")
-_ARCHIVE = ("an archive", "Unpack it, or pack the files as a .zip.")
-_TABLE = ("a format that is not read", "Export it as CSV or Parquet.")
-_PACKED = ("a compression that is not read", "Unpack it, or pack it with gzip.")
+_JSON = ("a JSON document", "Convert it to JSON Lines (.jsonl): one object per line.")
+_ARCHIVE = ("an archive", "Extract it, or create a .zip instead.")
+_TABLE = ("an unsupported format", "Export it as CSV or Parquet.")
+_PACKED = ("an unsupported compression", "Decompress it, or use gzip.")
 _PACKED_UNKNOWN = (
-    "a compressed file of unknown content",
-    "If it contains a CSV, let its name end in .csv and the compression: lines.csv.gz.",
+    "a compressed file of an unknown format",
+    "If it contains a CSV, give it a double extension: lines.csv.gz.",
 )
-_UNKNOWN = ("an ending that is not known", "If it is a CSV, let its name end in .csv.")
-_NESTED = ("a zip or Parquet file within a zip", "Unpack the outer zip.")
+_UNKNOWN = ("an unknown extension", "If it is a CSV, rename it to end in .csv.")
+_NESTED = ("a zip or Parquet file inside a zip", "Extract the outer zip.")
 
 _REASONS: dict[str, tuple[str, str]] = {
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), _WORKBOOK),
@@ -70,15 +70,15 @@ _BOOKKEEPING_STEMS = frozenset(
 
 @dataclass(frozen=True)
 class Format:
-    """How a file is read."""
+    """The format of a file."""
 
     kind: Kind
     packing: Packing = ""
 
 
 @dataclass(frozen=True)
-class Unread:
-    """Why a file is not read, and what to do; ``is_data`` whether it may contain till lines."""
+class SkipReason:
+    """Why a file is skipped, and the fix; ``is_data``: whether it may contain till lines."""
 
     reason: str
     hint: str
@@ -86,7 +86,7 @@ class Unread:
 
 
 def format_of(name: str) -> Format | None:
-    """Return how a file is read; None if it is not.
+    """Return the format of a file; None if it is not supported.
 
     Examples
     --------
@@ -103,32 +103,32 @@ def format_of(name: str) -> Format | None:
     return Format(kind, packing)
 
 
-def unread(name: str, *, within_zip: bool = False) -> Unread | None:
-    """Return why a file of no readable format is not read; None if nobody expects it to be.
+def skip_reason(name: str, *, within_zip: bool = False) -> SkipReason | None:
+    """Return why a file is skipped; None for files that are no part of the data.
 
     Examples
     --------
-    >>> unread("January.xlsx").reason
+    >>> skip_reason("January.xlsx").reason
     'a spreadsheet'
-    >>> unread("_SUCCESS") is None
+    >>> skip_reason("_SUCCESS") is None
     True
     """
     stem, suffix = _split(name)
     if is_bookkeeping(name):
         return None
     if suffix and suffix in _DOCUMENTS.split():
-        return Unread("a document", "", is_data=False)
+        return SkipReason("a document", "", is_data=False)
     if suffix in PACKINGS:
         inner = _split(stem)[1]
         given = _ARCHIVE if inner == ".tar" else _PACKED_UNKNOWN
-        return Unread(*_REASONS.get(inner, given))
+        return SkipReason(*_REASONS.get(inner, given))
     if within_zip and format_of(name):
-        return Unread(*_NESTED)
-    return Unread(*_REASONS.get(suffix, _UNKNOWN))
+        return SkipReason(*_NESTED)
+    return SkipReason(*_REASONS.get(suffix, _UNKNOWN))
 
 
 def is_bookkeeping(name: str) -> bool:
-    """Whether a file is hidden or beside the data: Spark's marks, checksums, a README."""
+    """Whether a file is hidden, or no part of the data: Spark's markers, checksums, a README."""
     stem, suffix = _split(name)
     return (
         name.startswith(".")
@@ -139,13 +139,13 @@ def is_bookkeeping(name: str) -> bool:
 
 
 def is_txt(name: str) -> bool:
-    """Whether a file ends in ``.txt``, packed or not: people write notes so, too."""
+    """Whether a file is ``.txt``, compressed or not: it can be a note as well as a table."""
     stem, suffix = _split(name)
     return (_split(stem)[1] if suffix in PACKINGS else suffix) == ".txt"
 
 
 def relative_name(path: PurePath) -> str:
-    """Return a file's name below the innermost folders that are called ``column=value``."""
+    """Return a file's path relative to the outermost of its ``column=value`` folders."""
     parts = [path.name]
     for folder in path.parents:
         if not partition_of(folder.name):
@@ -155,7 +155,7 @@ def relative_name(path: PurePath) -> str:
 
 
 def partition_of(folder: str) -> tuple[str, str | None] | None:
-    """Return the column and the value that a folder's name gives; None if it gives none."""
+    """Return the column and the value of a ``column=value`` folder; None for other folders."""
     column, equals, value = folder.partition("=")
     if not equals or not column or column.startswith((".", "_")):
         return None
@@ -164,7 +164,7 @@ def partition_of(folder: str) -> tuple[str, str | None] | None:
 
 
 def partitions_of(path: PurePath) -> dict[str, str | None]:
-    """Return the columns that the folders of a file give, outermost first."""
+    """Return the columns of a file's ``column=value`` folders, outermost first."""
     *folders, _ = relative_name(path).split("/")
     return dict(filter(None, map(partition_of, folders)))
 

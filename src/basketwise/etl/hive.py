@@ -1,4 +1,4 @@
-"""Columns that folders called ``column=value`` give, as Hive and Spark write them."""
+"""Columns in the names of ``column=value`` folders, as Hive and Spark write them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from basketwise.schema import COLUMN_NAMES
 def added_columns(
     partitions: Mapping[str, str | None], names: Iterable[str], columns: Mapping[str, str]
 ) -> dict[str, str | None]:
-    """Return the known columns that folders give and a file lacks, with their only value.
+    """Return the known columns of the folders that the file does not have, with their values.
 
-    ``names`` are those of the file, in upper case; ``columns`` a retailer's own names by ours.
+    ``names`` are the columns of the file, in upper case; ``columns`` is ``data.columns``.
 
     Examples
     --------
@@ -28,6 +28,6 @@ def added_columns(
 
 
 def with_added(frame: pl.DataFrame, added: Mapping[str, str | None]) -> pl.DataFrame:
-    """Add columns of one value, as text."""
+    """Add columns with a constant value, as text."""
     values = (pl.lit(value, dtype=pl.String).alias(name) for name, value in added.items())
     return frame.with_columns(values) if added else frame

@@ -1,4 +1,4 @@
-"""JSON Lines as frames of text: an object per line, values letter by letter as written."""
+"""JSON Lines as frames of text: one object per line, values exactly as written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from basketwise.schema import COLUMN_NAMES
 
 BATCH = 100_000
 LINE_BYTES = 128
-"""About how long a line is."""
+"""Approximate length of a line."""
 
 LONGEST_LINE = 8 * 2**20
 """Bytes; till lines have some hundred."""
@@ -40,29 +40,29 @@ def jsonl_frames(
     Parameters
     ----------
     stream : binary file
-        Its uncompressed bytes.
+        The uncompressed bytes.
     name : str
         What errors call it.
     data : DataConfig
-        A retailer's own column names.
+        Settings; ``data.columns`` is used.
     partitions : mapping
-        Columns that its folders give.
+        Columns of its folders.
     block : int, optional
-        About how many bytes are read at once.
+        Approximate number of bytes per frame.
 
     Yields
     ------
     frame : DataFrame
-        The known columns that have been met so far, as text: numbers as they are written, null
-        where a key is absent. Without a single line: one frame of all columns and no line.
+        The known columns seen so far, as text: numbers exactly as written, null where a key is
+        absent. An empty file yields one empty frame with all columns.
     rows : Series
-        The number of each line, from 1 (UInt32); blank lines count, though they give no row.
+        Line number of each row, from 1, blank lines included (UInt32).
 
     Raises
     ------
     InputError
-        If a line is no object, gives a key twice or a list or an object as a known column. The
-        message names the line.
+        If a line is not an object, or has a duplicate key or a list or an object in a known column.
+        The message names the line.
     """
     keys: dict[str, None] = {}
     lines = _objects(name, stream)
@@ -78,7 +78,7 @@ def jsonl_frames(
 
 
 def _objects(name: str, stream: IO[bytes]) -> Iterator[tuple[int, Pairs]]:
-    """Yield each line's number, from 1, and its keys and values in the order of the file."""
+    """Yield the number of each line, from 1, with its keys and values."""
     decoder = json.JSONDecoder(
         object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=str
     )
@@ -94,21 +94,23 @@ def _objects(name: str, stream: IO[bytes]) -> Iterator[tuple[int, Pairs]]:
             pairs = decoder.decode(text) if text else None
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f"{name!r} cannot be read: line {number:,} is not JSON: {error}.", _FORM
+                f"{name!r} is not valid JSON Lines: line {number:,}: {error}.", _FORM
             ) from error
         if pairs is None and not text:
             continue
         if not isinstance(pairs, _Pairs):
-            raise InputError(f"{name!r} cannot be read: line {number:,} is no object.", _FORM)
+            raise InputError(
+                f"{name!r} is not valid JSON Lines: line {number:,} is not an object.", _FORM
+            )
         if len(dict(pairs)) < len(pairs):
             raise InputError(
-                f"{name!r} cannot be read: line {number:,} has a key more than once.", _FORM
+                f"{name!r} is not valid JSON Lines: line {number:,} has a duplicate key.", _FORM
             )
         yield number, pairs
 
 
 class _Pairs(Pairs):
-    """The keys and values of an object, which a list of JSON is not."""
+    """The keys and values of an object; a JSON array is a plain list."""
 
 
 def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> pl.DataFrame:
@@ -124,7 +126,7 @@ def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> 
             if isinstance(value, list):
                 raise InputError(
                     f"{name!r} has a list or an object as {key} in line {number:,}.",
-                    "Each line needs one text or one number there.",
+                    "Use one text or one number per line.",
                 )
             slot[row] = str(value).lower() if isinstance(value, bool) else value
     try:
@@ -132,7 +134,7 @@ def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> 
     except UnicodeEncodeError as error:
         first, last = batch[0][0], batch[-1][0]
         raise InputError(
-            f"{name!r} has text that is not Unicode between lines {first:,} and {last:,}: "
+            f"{name!r} contains invalid Unicode between lines {first:,} and {last:,}: "
             f"{error.reason}.",
             _FORM,
         ) from error

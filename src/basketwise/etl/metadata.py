@@ -76,7 +76,7 @@ class Metadata(Record):
     products: int
     files: list[FileRecord]
     skipped: list[Skipped] = []
-    """Files and folders beside them that were not read."""
+    """Skipped files and folders."""
     data_hash: str
     """sha256 over the files' names and digests."""
     columns: dict[str, str] = {}

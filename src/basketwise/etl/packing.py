@@ -1,4 +1,4 @@
-"""The uncompressed bytes of a raw text, however it is packed, as a stream of bounded memory."""
+"""Decompression of raw text files, as streams with bounded memory."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 MAX_RATIO = 200
-"""A file that unpacks to more than this many times its size is refused: till lines pack 10 to 20
-times, a decompression bomb thousands of times."""
+"""A file that expands more than this many times is refused: till lines compress 10 to 20 times, a
+decompression bomb thousands of times."""
 
 SMALL = 2**18
-"""Bytes; a smaller file may unpack to as much as one of this size."""
+"""Bytes; a smaller file may expand to as much as one of this size."""
 
 PIECE = 2**20
 LINES = 100_000
-"""Lines of a Zstandard file that are unpacked at once."""
+"""Lines of a Zstandard file that are decompressed at once."""
 
 _ZST_MAGIC = b"\x28\xb5\x2f\xfd"
 
@@ -41,10 +41,9 @@ def open_packed(name: str, path: Path, member: str | None, packing: Packing) -> 
     Raises
     ------
     InputError
-        While reading: if they are too many for the size of the file, or Zstandard packs what is not
-        UTF-8.
+        While reading: if the file expands too much, or is Zstandard and not UTF-8.
     OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile
-        If the file is damaged or cut off, then too.
+        While reading: if the file is damaged or truncated.
     """
     with ExitStack() as stack:
         if member is None:
@@ -76,14 +75,14 @@ def _pieces(packed: IO[bytes], packing: Packing) -> Iterator[bytes]:
 
 
 def _zst_pieces(name: str, packed: Path | bytes) -> Iterator[bytes]:
-    """Unpack Zstandard, which Python reads by itself only since 3.14, with Polars line by line."""
+    """Decompress Zstandard with Polars, line by line; Python supports it only since 3.14."""
     if isinstance(packed, bytes):
         magic = packed[: len(_ZST_MAGIC)]
     else:
         with packed.open("rb") as stream:
             magic = stream.read(len(_ZST_MAGIC))
     if magic != _ZST_MAGIC:
-        raise OSError("it does not begin like a Zstandard file")
+        raise OSError("not a Zstandard file")
     lines = pl.scan_lines(packed, glob=False)
     try:
         for frame in lines.collect_batches(chunk_size=LINES, maintain_order=True):
@@ -91,14 +90,14 @@ def _zst_pieces(name: str, packed: Path | bytes) -> Iterator[bytes]:
     except pl.exceptions.PolarsError as error:
         if "utf8" in str(error):
             raise InputError(
-                f"{name!r} is not UTF-8; of Zstandard files, only those in UTF-8 are read.",
-                "Unpack it (unzstd), and set data.encoding to that of the text.",
+                f"{name!r} is not UTF-8, which is required for Zstandard files.",
+                "Decompress it with unzstd, and set data.encoding.",
             ) from error
         raise OSError(str(error)) from error
 
 
 class _Unpacked(io.RawIOBase):
-    """A stream of pieces that is refused when they become too many."""
+    """A stream of decompressed pieces that refuses decompression bombs."""
 
     def __init__(self, name: str, pieces: Iterator[bytes], size: int) -> None:
         self._name, self._pieces, self._size = name, pieces, size
@@ -122,8 +121,8 @@ class _Unpacked(io.RawIOBase):
 
 
 def bomb(name: str, size: int, unpacked: str) -> InputError:
-    """Return the error for a file that packs better than till lines do."""
+    """Return the error for a file that expands too much."""
     return InputError(
         f"{name} would unpack to {unpacked} bytes from {size:,}.",
-        "That looks like a decompression bomb; unpack the file by hand if you trust it.",
+        "This looks like a decompression bomb; extract the file yourself if you trust it.",
     )

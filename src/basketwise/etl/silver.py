@@ -29,7 +29,7 @@ class IntakeRecord(BaseModel):
     rejected: dict[str, int]
     """Refused lines by reason."""
     skipped: list[Skipped] = []
-    """Files and folders that were not read."""
+    """Skipped files and folders."""
     warnings: list[str]
     """What is odd about the files, though they could be used."""
 

@@ -1,10 +1,10 @@
-"""Raw tables: what each is, how its bytes are opened, and what lies beside them unread."""
+"""Raw tables and skipped files, and the uncompressed bytes of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict
 
 from basketwise.concurrency import worker_pool
 from basketwise.digests import sha256
-from basketwise.etl.formats import Kind, Packing, Unread, relative_name
+from basketwise.etl.formats import Kind, Packing, SkipReason, relative_name
 from basketwise.etl.packing import open_packed
 
 SHOWN = 3
-"""How many skipped files a text names."""
+"""Number of skipped files that are named in a message."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class Source:
     Attributes
     ----------
     name
-        What people see; for a zip's member ``archive.zip/member.csv``.
+        As shown to users; ``archive.zip/member.csv`` for the member of a zip.
     path
-        The file it is in.
+        Its file.
     member
-        Its name inside of the zip ``path``; None if that is no zip.
+        Its name inside the zip ``path``; None if that is not a zip.
     size
         Its bytes on disk, compressed.
     kind, packing
-        How it is read.
+        Its format.
     partitions
-        Columns that folders called ``column=value`` give, of all its lines; None is missing.
+        Values of the columns in the names of ``column=value`` folders; None is missing.
     """
 
     name: str
@@ -59,12 +59,12 @@ class Source:
 
     @property
     def is_packed(self) -> bool:
-        """Whether the table takes several times its size when it is unpacked."""
+        """Whether the table is compressed."""
         return bool(self.packing or self.member)
 
     @property
     def file(self) -> str:
-        """Name of its file, below the folders that give it columns: ``SHOP_WEEK=200607/a.csv``."""
+        """Path of its file, including ``column=value`` folders: ``SHOP_WEEK=200607/a.csv``."""
         return relative_name(self.path)
 
 
@@ -80,7 +80,7 @@ class FileRecord(BaseModel):
 
 
 class Skipped(BaseModel):
-    """A file, or a folder, that is not read; ``is_data`` whether till lines may be in it."""
+    """A skipped file or folder; ``is_data``: whether it may contain till lines."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -92,26 +92,24 @@ class Skipped(BaseModel):
 
 @dataclass
 class Delivery:
-    """The raw tables, sorted by name, and what lies beside them without being read."""
+    """Raw tables, sorted by path, and skipped files."""
 
     sources: list[Source] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
-    def skip(self, name: str, why: Unread) -> None:
-        """Note that a file is not read."""
-        self.skipped.append(
-            Skipped(name=name, reason=why.reason, hint=why.hint, is_data=why.is_data)
-        )
+    def skip(self, name: str, reason: SkipReason) -> None:
+        """Record a skipped file."""
+        self.skipped.append(Skipped(name=name, **asdict(reason)))
 
 
 def skipped_texts(skipped: Iterable[Skipped], *, documents: bool = True) -> list[str]:
-    """Say which files were not read, why, and what to do: one text per reason.
+    """Describe skipped files: one text per reason, with the fix.
 
     Examples
     --------
-    >>> why = {"reason": "a spreadsheet", "hint": "Export it.", "is_data": True}
-    >>> skipped_texts([Skipped(name="a.xlsx", **why), Skipped(name="b.xlsx", **why)])
-    ['2 files not read (a spreadsheet): a.xlsx, b.xlsx. Export it.']
+    >>> reason = {"reason": "a spreadsheet", "hint": "Export it.", "is_data": True}
+    >>> skipped_texts([Skipped(name="a.xlsx", **reason), Skipped(name="b.xlsx", **reason)])
+    ['2 files skipped (a spreadsheet): a.xlsx, b.xlsx. Export it.']
     """
     names: dict[tuple[str, str], list[str]] = {}
     for file in skipped:
@@ -121,20 +119,20 @@ def skipped_texts(skipped: Iterable[Skipped], *, documents: bool = True) -> list
     for (reason, hint), own in names.items():
         shown = ", ".join(own[:SHOWN]) + (", …" if len(own) > SHOWN else "")
         count = f"{len(own):,} files" if len(own) > 1 else "1 file"
-        texts.append(f"{count} not read ({reason}): {shown}. {hint}".strip())
+        texts.append(f"{count} skipped ({reason}): {shown}. {hint}".strip())
     return texts
 
 
 def digests(delivery: Delivery) -> dict[str, str]:
     """Return the content digest of each raw table; the members of one archive share its digest.
 
-    Names of data that were not read are there too: their number is a result of the stage.
+    Skipped data files are included by name: the step reports them, so it depends on them.
     """
     paths = list(dict.fromkeys(source.path for source in delivery.sources))
     with worker_pool() as pool:
         by_path = dict(zip(paths, pool.map(sha256, paths), strict=True))
     contents = {source.name: by_path[source.path] for source in delivery.sources}
-    return contents | {file.name: "not read" for file in delivery.skipped if file.is_data}
+    return contents | {file.name: "skipped" for file in delivery.skipped if file.is_data}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from basketwise.report.numbers import shown
 from basketwise.report.types import Interval, Reason
 
 SHOWN = 3
-"""How many files that were not read a reason names."""
+"""Number of skipped files that a reason names."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Evidence:
 
     ``difference`` is the challenger's accuracy minus the champion's, paired on the same test
     baskets; None unless the champion is ``Scored``. Lines are those of the raw files; ``skipped``
-    are names of files beside them that were not read, though till lines may be in them.
+    are names of skipped files that may contain lines.
     """
 
     accuracy: Interval
@@ -128,7 +128,7 @@ def _few_rejected(evidence: Evidence, most: float) -> Reason:
     not_read = ""
     if skipped:
         more = f" and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
-        not_read = f"; files that were not read: {', '.join(skipped[:SHOWN])}{more}"
+        not_read = f"; skipped files: {', '.join(skipped[:SHOWN])}{more}"
     return Reason(
         rule="max_rejected_share",
         passed=passed,

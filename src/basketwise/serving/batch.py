@@ -30,10 +30,10 @@ class BatchResult:
     """What was scored: the output file, if requested, and its rows by predicted class.
 
     ``lines`` were read, ``rejected`` of them refused, by reason; a basket of refused lines alone
-    has no row. ``skipped`` are files that were not read. ``requested`` are the baskets requested by
-    id, in that order (None where no id was given): the columns of the file and ``products``, a list of structs with the columns of
-    :func:`basketwise.explain.contributions.contributions`; empty for a model without a product
-    index.
+    has no row. ``skipped`` are unsupported files. ``requested`` are the baskets requested by id, in
+    that order (None where no id was given): the columns of the file and ``products``, a list of
+    structs with the columns of :func:`basketwise.explain.contributions.contributions`; empty for a
+    model without a product index.
     """
 
     out: Path | None

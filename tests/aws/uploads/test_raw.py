@@ -52,14 +52,14 @@ def test_files_that_no_job_reads_are_allowed(target: Target) -> None:
     assert list(result) == ["a.csv"]
 
 
-def test_folders_that_give_columns_are_sent_by_their_names(place: Place) -> None:
-    (place.data / "SHOP_WEEK=200607").mkdir()
-    (place.data / "SHOP_WEEK=200607" / "a.csv").write_text("2")
+def test_folders_that_give_columns_are_sent_by_their_names(target: Target) -> None:
+    (target.data / "SHOP_WEEK=200607").mkdir()
+    (target.data / "SHOP_WEEK=200607" / "a.csv").write_text("2")
 
-    place.send()
+    target.send()
 
-    found = inputs_in_bucket(place.s3, place.names, place.names.uri("raw"))
-    assert list(found) == ["SHOP_WEEK=200607/a.csv", "a.csv"]
+    result = inputs_in_bucket(target.s3, target.names, target.names.uri("raw"))
+    assert list(result) == ["SHOP_WEEK=200607/a.csv", "a.csv"]
 
 
 @pytest.mark.parametrize("name", ["b.csv", "b.CSV.gz", "b.zip", "b.parquet"])

@@ -12,7 +12,7 @@ from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.upload import upload
 from basketwise.errors import DependencyError, InputError
 from basketwise.etl.discovery import discover, is_raw
-from basketwise.etl.formats import READABLE
+from basketwise.etl.formats import SUPPORTED
 from basketwise.progress import Tick
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def inputs_in_bucket(s3: S3Client, names: AwsNames, data: str) -> dict[str, str]
     if not files:
         raise DependencyError(
             f"No raw files found: {data!r} contains none.",
-            f"Upload files ending in {READABLE}, or give --data a local folder.",
+            f"Upload files ending in {SUPPORTED}, or give --data a local folder.",
         )
     return {name: bucket.digest(prefix + name) or etag for name, etag in files.items()}
 
