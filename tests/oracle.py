@@ -22,6 +22,7 @@ from basketwise.schema import (
     PROD_CODE,
     QUANTITY,
     SPEND,
+    UNCLASSIFIED,
     Kind,
 )
 
@@ -77,7 +78,8 @@ def accept(
 ) -> pd.DataFrame:
     """Return the usable lines, in their order.
 
-    A line needs BASKET_ID, PROD_CODE, a finite SPEND, a whole QUANTITY above 0 and a known label.
+    A line needs BASKET_ID, PROD_CODE, a finite SPEND of at least 0, a finite QUANTITY above 0 and a
+    known label or none.
     Of lines that are the same in every column the first one counts; a basket whose lines disagree
     on the label is left out altogether. Columns that are absent come out as nulls.
     """
@@ -85,21 +87,24 @@ def accept(
     for name in (SPEND, QUANTITY, *_WHEN):
         lines[name] = pd.to_numeric(lines[name], errors="coerce").astype("float64")
     folded = {given.upper(): meaning for given, meaning in labels.items()}
+    stated = lines[LABEL].map(lambda given: isinstance(given, str) and bool(given.strip()))
     lines[LABEL] = lines[LABEL].map(
         lambda given: folded.get(given.strip().upper()) if isinstance(given, str) else None
     )
     usable = (
         lines[BASKET_ID].map(_present)
         & lines[PROD_CODE].map(_present)
-        & lines[SPEND].map(math.isfinite)
-        & lines[QUANTITY].map(lambda quantity: quantity > 0 and quantity == math.floor(quantity))
-        & lines[LABEL].map(_present)
+        & lines[SPEND].map(lambda spend: math.isfinite(spend) and spend >= 0)
+        & lines[QUANTITY].map(lambda quantity: math.isfinite(quantity) and quantity > 0)
+        & (lines[LABEL].map(_present) | ~stated.astype(bool))
     )
     lines = lines[usable.astype(bool)]
     if duplicates == "reject":
         lines = lines.drop_duplicates()
     meanings = lines.groupby(BASKET_ID)[LABEL].nunique()
-    return lines[~lines[BASKET_ID].isin(meanings[meanings > 1].index)].reset_index(drop=True)
+    agreed = lines[~lines[BASKET_ID].isin(meanings[meanings > 1].index)].reset_index(drop=True)
+    label = agreed.groupby(BASKET_ID)[LABEL].transform("first")
+    return agreed.assign(**{LABEL: label.where(label.notna(), UNCLASSIFIED)})
 
 
 def outlier_limit(lines: pd.DataFrame, quantile: float = 0.99) -> float:

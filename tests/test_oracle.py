@@ -128,8 +128,7 @@ def test_dropping_every_line_of_a_basket_drops_the_basket(raw: pd.DataFrame) -> 
         {"QUANTITY": None},
         {"QUANTITY": 0},
         {"QUANTITY": -1},
-        {"QUANTITY": 1.5},
-        {"BASKET_PRICE_SENSITIVITY": None},
+        {"SPEND": -0.5},
         {"BASKET_PRICE_SENSITIVITY": "ZZ"},
     ],
 )

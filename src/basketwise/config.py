@@ -21,7 +21,15 @@ from pydantic import (
 )
 
 from basketwise.candidates import CANDIDATES
-from basketwise.schema import CLASSES, COLUMN_NAMES, DEFAULT_LABELS, FEATURE_GROUPS, GROUP_NAME
+from basketwise.schema import (
+    CLASSES,
+    COLUMN_NAMES,
+    DEFAULT_LABELS,
+    FEATURE_GROUPS,
+    GROUP_NAME,
+    MISSING_WORDS,
+    SHOP_DATE,
+)
 
 LabelName = Literal["Low", "Medium", "High", "Unclassified"]
 if TYPE_CHECKING:
@@ -70,6 +78,17 @@ class DataConfig(Section):
     """Text encoding of CSV files."""
     columns: dict[str, str] = {}
     """Your own column names, by the standard names: TransactionID for BASKET_ID."""
+    date: str = ""
+    """Your own name of the column of dates or times; week, weekday and hour follow from it."""
+    date_format: str = ""
+    """How dates are written, in the notation of strptime; empty: recognised by their values."""
+    week: Annotated[str, Field(pattern=r"^(iso|(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))$")] = "iso"
+    """What a week is where it follows from the date: iso, or the day (MM-DD) on which your fiscal
+    years start."""
+    decimal: Literal["auto", ".", ","] = "auto"
+    """The decimal mark; auto: recognised by the values."""
+    missing: tuple[str, ...] = MISSING_WORDS
+    """Words that stand for a missing value, in any case; empty values always do."""
     labels: dict[str, LabelName] = Field(default_factory=lambda: dict(DEFAULT_LABELS))  # type: ignore[arg-type]
     """What each label of the input means."""
     currency: str = ""
@@ -84,6 +103,16 @@ class DataConfig(Section):
             raise ValueError(f"{unknown[0]!r} is not a column; known: {', '.join(COLUMN_NAMES)}")
         return named
 
+    @field_validator("missing")
+    @classmethod
+    def _upper(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(word.strip().upper() for word in words)
+
+    @property
+    def own_columns(self) -> dict[str, str]:
+        """A retailer's own column names by ours, the column of dates among them."""
+        return self.columns | ({SHOP_DATE: self.date} if self.date else {})
+
 
 class EtlConfig(Section):
     """How lines are cleaned."""
@@ -92,8 +121,12 @@ class EtlConfig(Section):
     """What happens to lines with SPEND above the quantile."""
     outlier_quantile: Annotated[float, Field(gt=0, le=1)] = 0.99
     """Exact, linear interpolation, over all accepted lines."""
-    duplicates: Literal["reject", "keep"] = "reject"
-    """What happens to a line that repeats an earlier one in every column."""
+    duplicates: Literal["auto", "reject", "keep", "pieces"] = "auto"
+    """What happens to a line that repeats another in every column: reject; keep; pieces: keep
+    within a file, reject across files; auto: pieces if every QUANTITY is 1, else reject."""
+    returns: Literal["reject", "net", "keep"] = "reject"
+    """What happens to lines with a negative QUANTITY or SPEND: reject; net: with the product's
+    other lines in the basket; keep."""
 
 
 class FeaturesConfig(Section):

@@ -15,8 +15,9 @@ import polars as pl
 from basketwise.arrays import Matrix
 from basketwise.artifact.archive import check, unpack
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import Rules, accepted_lines
+from basketwise.etl.cleaning import accepted_lines
 from basketwise.etl.metadata import Metadata
+from basketwise.etl.rules import Rules
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
 from basketwise.explain.contributions import basket_products, contributions
 from basketwise.explain.sentences import explain
@@ -232,8 +233,7 @@ class Model:
     @property
     def rules(self) -> Rules:
         """Rules for accepting lines: those of the training."""
-        metadata = self.metadata
-        return Rules(keep_duplicates=metadata.duplicates == "keep", columns=metadata.columns)
+        return self.metadata.rules.model_copy(update={"labelled": False})
 
     @cached_property
     def _inputs(self) -> list[pl.Expr]:

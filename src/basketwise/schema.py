@@ -67,6 +67,9 @@ SPEND = "SPEND"
 QUANTITY = "QUANTITY"
 LABEL = "BASKET_PRICE_SENSITIVITY"
 SHOP_WEEK = "SHOP_WEEK"
+SHOP_DATE = "SHOP_DATE"
+SHOP_WEEKDAY = "SHOP_WEEKDAY"
+SHOP_HOUR = "SHOP_HOUR"
 CUST_CODE = "CUST_CODE"
 
 FOLD = "fold"
@@ -82,12 +85,12 @@ COLUMNS: tuple[Column, ...] = (
     Column(BASKET_ID, Kind.ID, required=True),
     Column(PROD_CODE, Kind.TEXT, required=True),
     Column(SPEND, Kind.NUMBER, required=True),
-    Column(QUANTITY, Kind.INTEGER, required=True),
+    Column(QUANTITY, Kind.NUMBER, required=True),
     Column(LABEL, Kind.TEXT, required=True),
     Column(SHOP_WEEK, Kind.INTEGER),
-    Column("SHOP_DATE", Kind.INTEGER),
-    Column("SHOP_WEEKDAY", Kind.INTEGER),
-    Column("SHOP_HOUR", Kind.INTEGER),
+    Column(SHOP_DATE, Kind.INTEGER),
+    Column(SHOP_WEEKDAY, Kind.INTEGER),
+    Column(SHOP_HOUR, Kind.INTEGER),
     *(Column(name, Kind.TEXT) for name in HIERARCHY),
     Column("STORE_FORMAT", Kind.TEXT),
     Column("STORE_REGION", Kind.TEXT),
@@ -102,6 +105,9 @@ COMPLETE_JOURNEY: frozenset[str] = frozenset(
 )
 """Columns that give away dunnhumby's other set, which does not carry the label."""
 
+MISSING_WORDS: tuple[str, ...] = ("NULL", "\\N", "NAN", "NONE", "N/A", "<NA>")
+"""Words that stand for a missing value where programs export none, in upper case."""
+
 DEFAULT_LABELS: Mapping[str, str] = MappingProxyType(
     {
         "LA": "High",
@@ -111,6 +117,7 @@ DEFAULT_LABELS: Mapping[str, str] = MappingProxyType(
         "Low": "Low",
         "Medium": "Medium",
         "High": "High",
+        UNCLASSIFIED: UNCLASSIFIED,
     }
 )
 """What each label of the input means: Less Affluent shoppers are the price-sensitive ones."""

@@ -9,11 +9,11 @@ import polars as pl
 
 from basketwise.config import Config, DataConfig
 from basketwise.etl.chunks import weeks
-from basketwise.etl.cleaning import Rules
 from basketwise.etl.discovery import discover
 from basketwise.etl.intake import Intake, build_silver
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.partitions import REJECTED
+from basketwise.etl.rules import Duplicates, Rules
 from basketwise.etl.stage import run_etl
 from basketwise.etl.survey import Survey
 from basketwise.etl.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
@@ -72,8 +72,8 @@ def run(data: Path, root: Path, config: Config | None = None) -> Run:
     return Run(silver, gold, metadata)
 
 
-def rules(*, labelled: bool = True, keep: bool = False) -> Rules:
-    return Rules(labelled=labelled, keep_duplicates=keep)
+def rules(*, labelled: bool = True, duplicates: Duplicates = "auto") -> Rules:
+    return Rules(labelled=labelled, duplicates=duplicates)
 
 
 def run_intake(

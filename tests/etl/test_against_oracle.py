@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import polars as pl
 import pytest
@@ -27,15 +27,16 @@ QUICK = settings(
 
 
 def check(delivery: Delivery, quantile: float, *, keep: bool) -> None:
+    duplicates: Literal["keep", "reject"] = "keep" if keep else "reject"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         raw = oracle.read_raw(delivery.write(root / "raw"))
-        expected = oracle.accept(raw, duplicates="keep" if keep else "reject")
+        expected = oracle.accept(raw, duplicates=duplicates)
         if expected.empty:
             with pytest.raises(InputError, match=f"None of the {len(raw):,} lines can be used"):
-                run_intake(root / "raw", root / "out", rules(keep=keep))
+                run_intake(root / "raw", root / "out", rules(duplicates=duplicates))
             return
-        result = run_intake(root / "raw", root / "out", rules(keep=keep))
+        result = run_intake(root / "raw", root / "out", rules(duplicates=duplicates))
     assert result.intake.lines == len(raw)
     assert result.accepted.height == len(expected)
     limit = spend_quantile(result.survey.spends, quantile)

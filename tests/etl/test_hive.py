@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.config import DataConfig
+from basketwise.config import Config, DataConfig
 from basketwise.etl.discovery import discover
 from basketwise.etl.preview import check_split
 from basketwise.etl.reading import read_raw
@@ -38,7 +38,7 @@ def test_a_folder_gives_the_column_that_files_lack(tmp_path: Path, ending: str) 
     for week in (200607, 200608):
         ids = LINES.with_columns(pl.col("BASKET_ID") + str(week))
         write(ids, tmp_path / "raw" / f"shop_week={week}" / f"part-0.{ending}")
-    check_split(discover(str(tmp_path / "raw")), "time", DataConfig())
+    check_split(discover(str(tmp_path / "raw")), Config())
     taken = run_intake(tmp_path / "raw", tmp_path / "out")
     assert taken.accepted[SHOP_WEEK].value_counts(sort=True).sort(SHOP_WEEK).rows() == [
         (200607, 3),

@@ -84,6 +84,7 @@ def test_rows_are_counted_through_all_batches(
     monkeypatch.setattr(reading, "BATCH_ROWS", 5)
     lines = [line(PROD_CODE=f"PRD{number}") for number in range(40)]
     lines[33] = line(SPEND="")
+    lines[39] |= {"QUANTITY": "2"}
     write_csv(tmp_path / "raw" / "a.csv", [*lines, lines[2]])
     result = run_intake(tmp_path / "raw", tmp_path / "out")
     assert result.rejected.select("row", "reason").sort("row").rows() == [
@@ -93,11 +94,11 @@ def test_rows_are_counted_through_all_batches(
 
 
 def test_duplicates_within_a_file_and_across_files(tmp_path: Path) -> None:
-    write_csv(tmp_path / "raw" / "a.csv", [*ONE, ONE[1]])
+    write_csv(tmp_path / "raw" / "a.csv", [*ONE, ONE[1], line(PROD_CODE="W", QUANTITY="0.5")])
     # 1.5 and 1.50 are the same spend; 1.51 is not.
     write_csv(tmp_path / "raw" / "b.csv", [ONE[0] | {"SPEND": "1.5"}, ONE[0] | {"SPEND": "1.51"}])
     result = run_intake(tmp_path / "raw", tmp_path / "out")
-    assert sorted(result.accepted["SPEND"]) == [1.5, 1.5, 1.5, 1.51]
+    assert sorted(result.accepted["SPEND"]) == [1.5, 1.5, 1.5, 1.5, 1.51]
     assert result.rejected.select("source", "row", "reason").sort("source").rows() == [
         ("a.csv", 4, "duplicate_line"),
         ("b.csv", 1, "duplicate_line"),
@@ -106,7 +107,7 @@ def test_duplicates_within_a_file_and_across_files(tmp_path: Path) -> None:
 
 def test_duplicates_may_be_kept(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw" / "a.csv", [*ONE, ONE[1]])
-    result = run_intake(tmp_path / "raw", tmp_path / "out", rules(keep=True))
+    result = run_intake(tmp_path / "raw", tmp_path / "out", rules(duplicates="keep"))
     assert result.accepted.height == 4
     assert result.reasons == {}
 

@@ -14,13 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import basketwise.etl.layout as layout
 import basketwise.etl.preview as preview
-from basketwise.config import DataConfig
+from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
-from basketwise.etl.cleaning import NO_WEEK, Rules, clean
+from basketwise.etl.cleaning import NO_WEEK, clean
 from basketwise.etl.discovery import discover
 from basketwise.etl.preview import check_split
 from basketwise.etl.reading import RawFrame, read_raw
+from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Source
 from basketwise.etl.split import no_customers, one_week
 from basketwise.schema import CUST_CODE, SHOP_WEEK
@@ -28,12 +30,14 @@ from tests.cli.till import without
 from tests.raw_lines import Delivery, Line, csv_text, deliveries, line, write_csv
 
 Strategy = Literal["time", "customer"]
+STRATIFIED = Config.model_validate({"split": {"strategy": "stratified"}})
 
 
 def refusal(path: Path, strategy: Strategy = "time", encoding: str = "utf-8") -> str:
     """Return what the split is refused with; empty if it passes."""
     try:
-        check_split(discover(str(path)), strategy, DataConfig(encoding=encoding))
+        config = {"data": {"encoding": encoding}, "split": {"strategy": strategy}}
+        check_split(discover(str(path)), Config.model_validate(config))
     except ConfigError as error:
         return str(error)
     return ""
@@ -88,7 +92,7 @@ def write(request: pytest.FixtureRequest) -> Write:
 @pytest.fixture(params=["large pieces", "small pieces"], autouse=True)
 def piece_sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "small pieces":
-        monkeypatch.setattr(preview, "FIRST_BYTES", 50)
+        monkeypatch.setattr(layout, "FIRST_BYTES", 50)
         monkeypatch.setattr("basketwise.etl.text.BLOCK_BYTES", 400)
 
 
@@ -108,11 +112,13 @@ def test_customer_needs_a_code_wherever_it_stands(write: Write, tmp_path: Path) 
 
 def test_without_the_columns_there_is_no_week_and_no_customer(write: Write, tmp_path: Path) -> None:
     if write is as_parquet:
-        pl.DataFrame(without(without(weeks("200607"), SHOP_WEEK), CUST_CODE)).write_parquet(
-            tmp_path / "a.parquet"
-        )
+        pl.DataFrame(
+            without(without(without(weeks("200607"), SHOP_WEEK), "SHOP_DATE"), CUST_CODE)
+        ).write_parquet(tmp_path / "a.parquet")
     else:
-        write(tmp_path, without(without(weeks("200607"), SHOP_WEEK), CUST_CODE))
+        write(
+            tmp_path, without(without(without(weeks("200607"), SHOP_WEEK), "SHOP_DATE"), CUST_CODE)
+        )
 
     assert refusal(tmp_path) == NO_WEEKS
     assert refusal(tmp_path, "customer") == NO_CUSTOMERS
@@ -149,11 +155,13 @@ def test_a_week_counts_in_every_spelling_that_cleaning_reads(spelling: str, tmp_
     assert refusal(tmp_path) == ONE_WEEK
 
 
-def test_a_decimal_comma_is_read_where_cleaning_reads_it(tmp_path: Path) -> None:
-    write_csv(tmp_path / "a.csv", weeks("200607", "200608,0"), separator=";")
+def test_weeks_may_follow_from_dates(tmp_path: Path) -> None:
+    lines = without(weeks("200607", "200608"), SHOP_WEEK)
+    write_csv(tmp_path / "a.csv", lines)
+    assert refusal(tmp_path) == str(one_week(200615))
+    lines[1] |= {"SHOP_DATE": "20060417"}
+    write_csv(tmp_path / "a.csv", lines)
     assert refusal(tmp_path) == PASSES
-    write_csv(tmp_path / "a.csv", weeks("200607", "200608,0"))
-    assert refusal(tmp_path) == ONE_WEEK
 
 
 @pytest.mark.parametrize("text", ["", " ", "0", "200600", "200655", "999999", "200608.5", "week 8"])
@@ -195,7 +203,7 @@ def test_text_in_another_encoding(tmp_path: Path) -> None:
 
 
 def test_a_stratified_split_opens_no_file(tmp_path: Path) -> None:
-    check_split([Source("a.csv", tmp_path / "a.csv", None, 1)], "stratified", DataConfig())
+    check_split([Source("a.csv", tmp_path / "a.csv", None, 1)], STRATIFIED)
 
 
 def cut(folder: Path, name: str) -> None:
@@ -272,13 +280,13 @@ def test_an_empty_parquet_file_is_left_to_the_reader(tmp_path: Path) -> None:
 def test_a_second_week_in_the_next_file_costs_some_lines_of_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preview, "FIRST_BYTES", 1_000)
+    monkeypatch.setattr(layout, "FIRST_BYTES", 1_000)
     pieces: list[int] = []
     values = preview._values
 
-    def counted(raw: RawFrame, column: str) -> set[Any]:
+    def counted(raw: RawFrame, column: str, rules: Rules) -> set[Any]:
         pieces.append(raw.records)
-        return values(raw, column)
+        return values(raw, column, rules)
 
     monkeypatch.setattr(preview, "_values", counted)
     for number, week in enumerate(["200607", "200608", "200609"]):
@@ -297,7 +305,6 @@ def accepted(delivery: Delivery, folder: Path) -> pl.DataFrame:
             raw.frame,
             Rules(labelled=True),
             source=source.name,
-            decimal_comma=raw.decimal_comma,
         ).lines.with_columns(pl.col("BASKET_ID").cast(pl.String))
         for source in discover(str(folder))
         for raw in read_raw(source)
@@ -309,7 +316,7 @@ def accepted(delivery: Delivery, folder: Path) -> pl.DataFrame:
 @given(deliveries(integer_ids=True), st.sampled_from([50, 2**16]))
 def test_nothing_is_refused_that_cleaning_leaves_possible(delivery: Delivery, size: int) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preview, "FIRST_BYTES", size)
+        patch.setattr(layout, "FIRST_BYTES", size)
         patch.setattr("basketwise.etl.text.BLOCK_BYTES", size)
         lines = accepted(delivery, Path(folder))
         if lines[SHOP_WEEK].n_unique() >= 2:

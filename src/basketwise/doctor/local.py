@@ -88,28 +88,29 @@ def machine(workspace: Workspace | None, config: Config, data: str | None) -> It
 
 
 def _data(data: str, config: Config) -> Check:
-    from basketwise.etl.cleaning import clean, rules_of
+    from basketwise.etl.cleaning import clean
     from basketwise.etl.discovery import list_files
+    from basketwise.etl.layout import settle_sources
     from basketwise.etl.preview import check_split
     from basketwise.etl.reading import read_raw
+    from basketwise.etl.rules import rules_of
     from basketwise.etl.sources import skipped_texts
 
     delivery = list_files(data)
     sources = delivery.sources
     first = sources[0]
     raw = next(read_raw(first, config.data), None)
-    check_split(sources, config.split.strategy, config.data)
+    check_split(sources, config)
     if raw is None:
         return Check(
             "data", "warning", f"{first.name} contains no till lines", "Check the other files."
         )
     cleaned = clean(
         raw.frame,
-        rules_of(config, labelled=True),
+        settle_sources(sources, rules_of(config, labelled=True), config.data),
         source=first.name,
         rows=raw.rows,
         malformed=raw.malformed,
-        decimal_comma=raw.decimal_comma,
     )
     lines, refused = raw.records, cleaned.rejected.height
     read = f"{counted(lines, 'line')}, {refused:,} unusable"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import Rules, accepted_lines
+from basketwise.etl.cleaning import accepted_lines
 from basketwise.etl.header import standard_names
 from basketwise.etl.reasons import ROW
+from basketwise.etl.rules import Rules
 from basketwise.schema import BASKET_ID, QUANTITY, SPEND
 from basketwise.tables import read_table
 
@@ -58,7 +58,7 @@ def read_lines(table: Any, rules: Rules, key: str) -> pl.DataFrame:
     """
     raw = read_table(table)
     if BASKET_ID not in standard_names(raw.columns, rules.columns):
-        rules = replace(rules, columns={**rules.columns, BASKET_ID: key})
+        rules = rules.model_copy(update={"columns": {**rules.columns, BASKET_ID: key}})
     known = standard_names(raw.columns, rules.columns)
     absent = [
         pl.lit(value).alias(name)
@@ -66,7 +66,8 @@ def read_lines(table: Any, rules: Rules, key: str) -> pl.DataFrame:
         if name not in known
     ]
     if absent:
-        raw, rules = raw.with_columns(absent), replace(rules, keep_duplicates=True)
+        raw = raw.with_columns(absent)
+        rules = rules.model_copy(update={"duplicates": "keep"})
     return accepted_lines(raw, rules, source="lines")
 
 

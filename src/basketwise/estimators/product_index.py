@@ -27,7 +27,7 @@ from basketwise.estimators.lines import (
 )
 from basketwise.estimators.output import as_configured, in_order_of
 from basketwise.estimators.training import Training, gather_training
-from basketwise.etl.cleaning import Rules
+from basketwise.etl.rules import Rules
 from basketwise.features.groups import columns_of
 from basketwise.features.product_index.learning import learn_index, learn_whole
 from basketwise.features.product_index.lookup import IndexLookup, score_by_fold
@@ -78,8 +78,8 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     labels : mapping, optional
         Meaning of each label: ``Low``, ``Medium``, ``High`` or ``Unclassified``. By default
         dunnhumby's labels (LA, MM, UM, XX) and these names themselves.
-    duplicates : {"reject", "keep"}, default="reject"
-        Treatment of a line that repeats another in every column.
+    duplicates : {"auto", "reject", "keep", "pieces"}, default="auto"
+        What happens to a line that repeats another in every column; as ``etl.duplicates``.
     ridge, size_power, max_products, refine_rounds, refine_basket_lines, refine_max_lines
         How the index is learned; the settings of the section ``[index]``.
     n_folds : int, default=5
@@ -133,7 +133,7 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         key: str = "basket_id",
         columns: Mapping[str, str] | None = None,
         labels: Mapping[Any, str] | None = None,
-        duplicates: Literal["reject", "keep"] = "reject",
+        duplicates: Literal["auto", "reject", "keep", "pieces"] = "auto",
         ridge: float = 1.0,
         size_power: float = 0.5,
         max_products: int = 8_000,
@@ -369,7 +369,12 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         labels = {str(name): meaning for name, meaning in (self.labels or _LABELS).items()}
         data = _checked(DataConfig, {"columns": dict(self.columns or {}), "labels": labels})
         etl = _checked(EtlConfig, {"duplicates": self.duplicates})
-        return Rules(data.labels, labelled, etl.duplicates == "keep", data.columns)
+        return Rules(
+            labels=data.labels,
+            labelled=labelled,
+            duplicates=etl.duplicates,
+            columns=data.columns,
+        )
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):

@@ -9,29 +9,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
-from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.dtypes import DTYPES, mapped_labels, refuse_damaged_ids, standard, typed
-from basketwise.etl.reasons import REASON, ROW, first_reason, row_numbers
+from basketwise.etl.layout import settle_frame
+from basketwise.etl.reasons import REASON, ROW, SOURCE, first_reason, row_numbers
+from basketwise.etl.repeats import copied, duplicates_policy, has_repeats, netted, only_pieces
+from basketwise.etl.rules import Rules
 from basketwise.schema import (
     BASKET_ID,
     COLUMN_NAMES,
     COLUMNS,
-    DEFAULT_LABELS,
     LABEL,
     PROD_CODE,
     SHOP_WEEK,
 )
 from basketwise.tables import read_table
 
-SOURCE = "source"
 DISAGREE = "disagree"
 """Whether a basket's lines carry two labels, where one row stands for several lines."""
 
@@ -39,34 +38,6 @@ NO_WEEK = 0
 """SHOP_WEEK of lines whose table has no such column."""
 
 REJECTED_COLUMNS = [SOURCE, ROW, REASON, *COLUMN_NAMES]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How lines are judged.
-
-    Attributes
-    ----------
-    labels
-        What each label of the input means, in any case: ``Low``, ``Medium``, ``High`` or
-        ``Unclassified``.
-    labelled
-        Whether a line needs a label (to train); without, labels are not read.
-    keep_duplicates
-        Whether a line that repeats another in every column is accepted.
-    columns
-        A retailer's own column names, by ours, for tables that use them.
-    """
-
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(DEFAULT_LABELS))
-    labelled: bool = False
-    keep_duplicates: bool = False
-    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-
-def rules_of(config: Config, *, labelled: bool) -> Rules:
-    """Return the rules according to the settings."""
-    return Rules(config.data.labels, labelled, config.etl.duplicates == "keep")
 
 
 @dataclass(frozen=True)
@@ -131,7 +102,9 @@ def clean_table(table: Any, rules: Rules | None = None, *, source: str = "table"
     (1, {'spend_not_a_number': 1})
     """
     rules = rules or Rules()
-    return settle(clean(read_table(table), rules, source=source), rules)
+    frame = read_table(table)
+    rules = settle_frame(frame, rules)
+    return settle(clean(frame, rules, source=source), rules)
 
 
 def accepted_lines(
@@ -181,7 +154,6 @@ def clean(
     source: str,
     rows: pl.Series | None = None,
     malformed: pl.DataFrame | None = None,
-    decimal_comma: bool = False,
 ) -> Cleaned:
     """Judge each line by itself.
 
@@ -197,8 +169,6 @@ def clean(
         Number of each line within the table (UInt32). Default: 1, 2, 3, …
     malformed : DataFrame, optional
         ``row`` and ``reason`` of the records of the table that could not be parsed.
-    decimal_comma : bool
-        Whether numbers may be written ``0,93``.
 
     Returns
     -------
@@ -212,12 +182,12 @@ def clean(
         by a spreadsheet or written as floats: no line of such a table can be trusted, since
         several baskets may share one id by now.
     """
-    raw = standard(frame, source, rules.columns, labelled=rules.labelled)
+    raw = standard(frame, source, rules)
     rows = row_numbers(raw.height) if rows is None else rows
     refuse_damaged_ids(raw[BASKET_ID], source, rows)
-    lines = typed(raw, decimal_comma=decimal_comma)
+    lines = typed(raw, rules)
     label = mapped_labels(lines[LABEL], rules.labels) if rules.labelled else None
-    reason = first_reason(raw, lines, label)
+    reason = first_reason(raw, lines, label, rules)
     height = raw.height
     unlabelled = pl.Series(LABEL, [None], dtype=pl.String).new_from_index(0, height)
     _replace(lines, unlabelled if label is None else label.alias(LABEL))
@@ -253,11 +223,12 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
     if refused is not None and refused.height:
         reason = lines.join(refused, on=BASKET_ID, how="left", maintain_order="left")[REASON]
     repeated = has_repeats(lines)
-    if repeated and not rules.keep_duplicates:
-        # Of equal lines the one delivered first is accepted.
-        first = lines.select(pl.struct(COLUMN_NAMES).is_first_distinct()).to_series()
-        copied = pl.Series(REASON, ["duplicate_line"]).new_from_index(0, lines.height)
-        reason = reason.zip_with(first | reason.is_not_null(), copied)
+    if repeated:
+        copies = copied(lines, duplicates_policy(rules, pieces=only_pieces(lines)))
+        duplicate = pl.Series(REASON, ["duplicate_line"]).new_from_index(0, lines.height)
+        reason = reason.zip_with(~copies | reason.is_not_null(), duplicate)
+    if rules.returns == "net":
+        lines, reason = netted(lines, reason)
     accepted, more = _split(lines, reason)
     if more.height:
         rejected = pl.concat([rejected, more])
@@ -271,12 +242,6 @@ def none_usable(lines: int, reasons: Mapping[str, int]) -> InputError:
         f"None of the {lines:,} lines can be used: {counted or 'there are no lines'}.",
         "Check the columns that the reasons name; data.labels in the config maps the labels.",
     )
-
-
-def has_repeats(lines: pl.DataFrame) -> bool:
-    """Whether a product is in a basket more than once: only then can a line be a copy."""
-    # Equal hashes of unequal pairs would only cost a closer look.
-    return (lines[BASKET_ID].hash() ^ lines[PROD_CODE].hash()).n_unique() < lines.height
 
 
 def in_order(lines: pl.DataFrame, *, repeated: bool) -> pl.DataFrame:

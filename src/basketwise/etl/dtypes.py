@@ -11,8 +11,18 @@ from functools import lru_cache
 import polars as pl
 
 from basketwise.errors import InputError
+from basketwise.etl.dates import hours, weekdays, with_times
 from basketwise.etl.header import check_columns, standard_names
-from basketwise.schema import BASKET_ID, COLUMNS, Kind
+from basketwise.etl.numbers import parse
+from basketwise.etl.rules import Rules
+from basketwise.schema import (
+    BASKET_ID,
+    COLUMNS,
+    SHOP_DATE,
+    SHOP_HOUR,
+    SHOP_WEEKDAY,
+    Kind,
+)
 
 DTYPES: dict[Kind, type[pl.DataType]] = {
     Kind.ID: pl.String,
@@ -21,17 +31,21 @@ DTYPES: dict[Kind, type[pl.DataType]] = {
     Kind.NUMBER: pl.Float64,
 }
 
-_DAMAGED = r"^\s*[0-9]([.,][0-9]*)?[eE]\+?[0-9]+\s*$"
+# What a spreadsheet writes of a long number; an E between digits alone is a till's letter, or hex.
+_DAMAGED = r"^\s*[0-9]([.,][0-9]*)?[eE]\+[0-9]+\s*$"
 _FLOAT_ID = r"^\s*[0-9]+\.0*\s*$"
-_KNOWN = {column.name for column in COLUMNS}
+_KINDS = {column.name: column.kind for column in COLUMNS}
+_HHMM = 100
+"""From here on an hour is a time of day: 1330 is half past one."""
+_TEXTS = (Kind.ID, Kind.TEXT)
 
 
-def standard(
-    frame: pl.DataFrame, source: str, columns: Mapping[str, str], *, labelled: bool
-) -> pl.DataFrame:
-    """Select the known columns of a raw table under their upper-case names; categories as text.
+def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
+    """Select the known columns of a raw table under their upper-case names.
 
-    The label column is left out unless ``labelled``.
+    Categories, binary text and whole numbers stored as decimals or floats become what they stand
+    for; week, weekday and hour that are not given follow from SHOP_DATE. The label column is left
+    out unless ``rules.labelled``.
 
     Raises
     ------
@@ -39,27 +53,64 @@ def standard(
         If a required column is absent, one is given twice, or one is of a type that no raw line
         has.
     """
-    names = standard_names(frame.columns, columns)
-    check_columns(source, names, labelled=labelled)
-    known = {given: n for given, n in zip(frame.columns, names, strict=True) if n in _KNOWN}
+    names = standard_names(frame.columns, rules.columns)
+    check_columns(source, names, labelled=rules.labelled)
+    known = {given: n for given, n in zip(frame.columns, names, strict=True) if n in _KINDS}
     # For a single basket each query costs more than its work, so here and below columns are put
     # together without one.
     raw = frame[list(known)]
     raw.columns = list(known.values())
-    for name, dtype in raw.schema.items():
-        if dtype.is_nested() or dtype in (pl.Object, pl.Binary):
-            raise InputError(
-                f"{source!r} has the column {name} as {dtype}.",
-                "Each line needs a single text or number in it.",
-            )
     if raw.schema[BASKET_ID].is_float():
         raise InputError(
             f"{source!r} has {BASKET_ID} as {raw.schema[BASKET_ID]}: floats cannot carry 15 "
             "digits.",
             f"Write {BASKET_ID} as a 64-bit integer or as text.",
         )
-    categories = [n for n, t in raw.schema.items() if t in (pl.Categorical, pl.Enum)]
-    return raw.with_columns(pl.col(categories).cast(pl.String)) if categories else raw
+    plain = [_plain(column, source) for column in raw]
+    changed = [new for new, old in zip(plain, raw, strict=True) if new is not old]
+    raw = raw.with_columns(changed) if changed else raw
+    return with_times(raw, rules.date_format, rules.week) if SHOP_DATE in raw.columns else raw
+
+
+def _plain(column: pl.Series, source: str) -> pl.Series:
+    """Return a column's values in a type that a CSV could have given, or a date's."""
+    dtype, kind = column.dtype, _KINDS[column.name]
+    if dtype == pl.String or dtype.is_integer():
+        return column
+    if dtype.is_nested() or dtype == pl.Object:
+        raise InputError(
+            f"{source!r} has the column {column.name} as {dtype}.",
+            "Each line needs one text or one number there.",
+        )
+    if dtype == pl.Binary:
+        try:
+            return column.cast(pl.String)
+        except pl.exceptions.PolarsError as error:
+            raise InputError(
+                f"{source!r} has the column {column.name} as {dtype} that is not UTF-8.",
+                "Write it as text.",
+            ) from error
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return column.cast(pl.String)
+    if kind in _TEXTS and (dtype.is_decimal() or dtype.is_float()):
+        return _codes(column)
+    if dtype.is_decimal():
+        return column.cast(pl.Float64)
+    if dtype == pl.Time and column.name == SHOP_HOUR:
+        return column.dt.hour()
+    return column
+
+
+def _codes(column: pl.Series) -> pl.Series:
+    """Write codes that came as numbers: pandas makes floats of whole numbers with gaps."""
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        whole = column.cast(pl.Int64, strict=False)
+    else:
+        whole = column.cast(pl.Decimal(38, 0))
+    if bool((whole.cast(column.dtype) == column).all()):
+        return whole.cast(pl.String)
+    return column.cast(pl.String)
 
 
 def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
@@ -81,20 +132,18 @@ def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
             )
 
 
-def typed(raw: pl.DataFrame, *, decimal_comma: bool) -> pl.DataFrame:
+def typed(raw: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     """Cast every column to its type in the schema; null where a value cannot be, or is absent.
 
-    ``raw`` comes from :func:`standard`; BASKET_ID becomes text, exactly as delivered.
-    ``decimal_comma``: numbers may be written ``0,93``.
+    ``raw`` comes from :func:`standard`. Text is stripped of blanks around it; missing words, and
+    nothing at all, are null.
     """
     cast = raw.select(_casts(frozenset(raw.columns)))
-    damaged = _lost_values(raw, cast)
-    if not damaged:
+    suspects = _suspects(raw, cast, rules)
+    if not suspects:
         return cast
     return cast.with_columns(
-        _careful(raw[c.name], c.kind, decimal_comma=decimal_comma)
-        for c in COLUMNS
-        if c.name in damaged
+        _careful(raw[c.name], c.kind, rules) for c in COLUMNS if c.name in suspects
     )
 
 
@@ -115,16 +164,20 @@ def mapped_labels(given: pl.Series, labels: Mapping[str, str]) -> pl.Series:
     return meaning
 
 
-def _lost_values(raw: pl.DataFrame, cast: pl.DataFrame) -> set[str]:
+def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules) -> set[str]:
     """Name the columns in which a plain cast did not do justice to some value."""
-    present = [column for column in COLUMNS if column.name in raw.columns]
-    flags = cast.select(_damage_checks(tuple(raw.schema.items())))
+    flags = cast.select(_suspicions(tuple(raw.schema.items()), rules.missing))
     lost = {name for name, suspect in flags.row(0, named=True).items() if suspect}
     before, after = raw.null_count().row(0, named=True), cast.null_count().row(0, named=True)
-    lost |= {c.name for c in present if after[c.name] > before[c.name]}
-    # Polars casts 2.5 to 2: a fraction is a lost value too.
-    floats = [c.name for c in present if c.kind is Kind.INTEGER and raw.schema[c.name].is_float()]
-    return lost | {name for name in floats if (cast[name] != raw[name]).any()}
+    lost |= {name for name in raw.columns if after[name] > before[name]}
+    for name, dtype in raw.schema.items():
+        if _KINDS[name] is Kind.INTEGER and dtype.is_float() and (cast[name] != raw[name]).any():
+            # Polars casts 2.5 to 2: a fraction is a lost value too.
+            lost.add(name)
+        if _KINDS[name] is Kind.NUMBER and dtype == pl.String and rules.decimal == ",":
+            # A plain cast takes 1.234 for less than two.
+            lost.add(name)
+    return lost
 
 
 # For a single basket, building expressions costs as much as running them: they are cached.
@@ -139,30 +192,45 @@ def _casts(present: frozenset[str]) -> list[pl.Expr]:
 
 
 @lru_cache
-def _damage_checks(schema: tuple[tuple[str, pl.DataType], ...]) -> list[pl.Expr]:
-    kinds = {column.name: column.kind for column in COLUMNS}
+def _suspicions(
+    schema: tuple[tuple[str, pl.DataType], ...], missing: tuple[str, ...]
+) -> list[pl.Expr]:
+    # Of mixed case, those that programs write; any other case is found with the first suspicion.
+    words = {form for word in missing for form in (word, word.lower(), word.title())}
+    words |= {"NaN"} if "NAN" in missing else set()
     suspicions = [pl.lit(False).alias("none")]
     for name, dtype in schema:
-        if kinds[name] in (Kind.ID, Kind.TEXT) and dtype == pl.String:
-            # "!" is the first character after the blanks: what is empty or blank sorts before it.
-            suspicions.append((pl.col(name) < "!").any())
-        elif kinds[name] is Kind.NUMBER:
-            suspicions.append((~pl.col(name).is_finite()).any())
+        column = pl.col(name)
+        if _KINDS[name] in _TEXTS and dtype == pl.String:
+            # "!" is the first character after the blanks: what is empty, blank or starts with a
+            # blank sorts before it.
+            odd = (column < "!") | column.str.ends_with(" ") | column.str.ends_with("\t")
+            suspicions.append((odd | column.is_in(sorted(words))).any())
+        elif _KINDS[name] is Kind.NUMBER:
+            suspicions.append((~column.is_finite()).any())
+        elif name == SHOP_HOUR:
+            suspicions.append((column >= _HHMM).any())
     return suspicions
 
 
-def _careful(column: pl.Series, kind: Kind, *, decimal_comma: bool) -> pl.Series:
-    """Read what a plain cast does not: ``2.0`` for 2, ``0,93`` for 0.93, padding, blank text."""
-    if kind in (Kind.ID, Kind.TEXT):
-        text = column.cast(pl.String)
-        return text.set(text.str.strip_chars() == "", None)
+def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:
+    """Read what a plain cast does not: ``2.0`` for 2, ``0,93`` for 0.93, padding, missing words."""
+    if kind in _TEXTS:
+        text = column.cast(pl.String).str.strip_chars()
+        return text.set(
+            ((text == "") | text.str.to_uppercase().is_in(rules.missing)).fill_null(False), None
+        )
     if column.dtype == pl.String:
-        text = column.str.strip_chars()
-        if decimal_comma:
-            text = text.str.replace(",", ".", literal=True)
-        number = text.cast(pl.Float64, strict=False)
+        number = parse(column, rules.decimal if kind is Kind.NUMBER else "")
+        if column.name == SHOP_WEEKDAY:
+            number = number.fill_null(weekdays(column))
+        elif column.name == SHOP_HOUR:
+            number = number.fill_null(hours(column))
     else:
         number = column.cast(pl.Float64, strict=False)
+    if column.name == SHOP_HOUR:
+        clock = hours(number.cast(pl.Int64, strict=False).cast(pl.String))
+        number = clock.zip_with((number >= _HHMM).fill_null(False), number)
     usable = number.is_finite() & ((number == number.round()) | (kind is Kind.NUMBER))
     kept = number.zip_with(
         usable.fill_null(False), pl.Series([None], dtype=pl.Float64).new_from_index(0, len(number))

@@ -163,7 +163,6 @@ def _metadata(
         files=intake.files,
         skipped=intake.skipped,
         data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
-        columns=config.data.columns,
-        duplicates=config.etl.duplicates,
+        rules=intake.rules,
         warnings=intake.warnings,
     )

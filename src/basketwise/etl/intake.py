@@ -12,10 +12,12 @@ from basketwise.concurrency import worker_pool
 from basketwise.config import DataConfig
 from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Rules, clean, contradictions, none_usable
+from basketwise.etl.cleaning import DISAGREE, NO_WEEK, clean, contradictions, none_usable
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
 from basketwise.etl.reading import read_raw
 from basketwise.etl.reasons import REASON
+from basketwise.etl.repeats import duplicates_policy
+from basketwise.etl.rules import Rules
 from basketwise.etl.sources import FileRecord, Source
 from basketwise.etl.survey import Survey, merge
 from basketwise.progress import Tick
@@ -37,6 +39,8 @@ class Intake:
     rejected_files: int = 0
     empty: list[str] = field(default_factory=list)
     """Tables without lines, as Spark writes for empty partitions."""
+    rules: Rules = field(default_factory=Rules)
+    """How lines were judged; the policy on duplicates is known when all have been read."""
 
     def warnings(self) -> list[str]:
         """Say what is odd about the files, though they could be used."""
@@ -50,6 +54,11 @@ class Intake:
         if self.empty:
             more = f" and {len(self.empty) - 1} more" if len(self.empty) > 1 else ""
             warnings.append(f"{self.empty[0]}{more}: no lines")
+        parts = [part for own in self.parts.values() for part in own]
+        if self.rules.duplicates == "pieces" and any(part.repeats for part in parts):
+            warnings.append(
+                "every QUANTITY is 1: repeated lines are kept, one per piece (etl.duplicates)"
+            )
         if NO_WEEK in self.parts:
             warnings.append(f"some files have no column {SHOP_WEEK}: their lines share a partition")
         return warnings
@@ -95,7 +104,6 @@ def build_silver(
                 source=source.name,
                 rows=raw.rows,
                 malformed=raw.malformed,
-                decimal_comma=raw.decimal_comma,
             )
             parts += land(cleaned, landing, number=number, piece=piece)
             rejected.append(cleaned.rejected)
@@ -106,7 +114,7 @@ def build_silver(
         )
         return _Table(record, empty, parts, rejected)
 
-    read = Intake()
+    read = Intake(rules=rules)
     # Each file that is being read brings one partition into memory.
     with worker_pool() as pool:
         work = [pool.submit(read_table, n, source) for n, source in enumerate(sources)]
@@ -117,7 +125,10 @@ def build_silver(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return read, _settle_all(read, silver, rules, tick)
+    pieces = all(part.pieces for own in read.parts.values() for part in own)
+    policy = duplicates_policy(rules, pieces=pieces)
+    read.rules = rules.model_copy(update={"duplicates": policy})
+    return read, _settle_all(read, silver, read.rules, tick)
 
 
 def _gather(read: Intake, table: _Table, folder: Path) -> None:

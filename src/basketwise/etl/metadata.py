@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from basketwise.errors import InputError
+from basketwise.etl.rules import Rules
 from basketwise.etl.sources import FileRecord, Skipped
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.schema import CLASSES
@@ -79,10 +80,8 @@ class Metadata(Record):
     """Skipped files and folders."""
     data_hash: str
     """sha256 over the files' names and digests."""
-    columns: dict[str, str] = {}
-    """A retailer's own column names by ours, from ``data.columns``."""
-    duplicates: Literal["reject", "keep"] = "reject"
-    """What happened to repeated lines, from ``etl.duplicates``; scoring does the same."""
+    rules: Rules = Rules(duplicates="reject")
+    """How lines were read and judged; scoring does the same."""
     warnings: list[str] = []
 
 

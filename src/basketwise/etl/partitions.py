@@ -15,7 +15,9 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.etl.chunks import LINES
-from basketwise.etl.cleaning import Cleaned, Rules, has_repeats, in_order, none_rejected, settle
+from basketwise.etl.cleaning import Cleaned, in_order, none_rejected, settle
+from basketwise.etl.repeats import has_repeats, negative, only_pieces
+from basketwise.etl.rules import Rules
 from basketwise.etl.survey import Survey, survey_week
 from basketwise.files import move
 from basketwise.schema import BASKET_ID, SHOP_WEEK
@@ -29,13 +31,15 @@ class Part:
 
     ``integer_ids``: BASKET_ID is Int64 there (else text), so every id is a number that can be
     written out again letter by letter. ``repeats``: a product is in one basket more than once; only
-    then can a line be a copy.
+    then can a line be a copy. ``pieces``: every QUANTITY is 1. ``returns``: some line is negative.
     """
 
     week: int
     path: Path
     integer_ids: bool
     repeats: bool
+    pieces: bool
+    returns: bool
     survey: Survey
 
 
@@ -53,7 +57,10 @@ def land(cleaned: Cleaned, folder: Path, *, number: int, piece: int) -> list[Par
         repeated = has_repeats(lines)
         ordered = in_order(lines, repeated=repeated)
         write_lines(ordered, path)
-        parts.append(Part(week, path, integer_ids, repeated, survey_week(ordered)))
+        returns = negative(ordered)
+        pieces = only_pieces(ordered)
+        survey = survey_week(ordered)
+        parts.append(Part(week, path, integer_ids, repeated, pieces, returns, survey))
     return parts
 
 
@@ -90,13 +97,15 @@ def settle_week(
     target = silver / parts[0].path.parent.name / LINES
     target.parent.mkdir(parents=True, exist_ok=True)
     first = parts[0]
-    may_repeat = not rules.keep_duplicates and (len(parts) > 1 or first.repeats)
+    may_repeat = rules.duplicates != "keep" and (len(parts) > 1 or first.repeats)
+    may_net = rules.returns == "net" and any(part.returns for part in parts)
     ids = pl.col(BASKET_ID).cast(pl.Int64 if integer_ids else pl.String)
     baskets = pl.concat([part.survey.baskets.select(ids) for part in parts])
     suspect = refused_baskets.join(baskets, on=BASKET_ID, how="semi")
     if (
         len(parts) == 1
         and not may_repeat
+        and not may_net
         and suspect.is_empty()
         and first.integer_ids == integer_ids
     ):

@@ -12,22 +12,29 @@ from typing import Any
 
 import polars as pl
 
-from basketwise.config import DataConfig, SplitStrategy
+from basketwise.config import Config
 from basketwise.errors import BasketwiseError
-from basketwise.etl.cleaning import Rules, clean
-from basketwise.etl.reading import RawFrame, read_raw
+from basketwise.etl.cleaning import clean
+from basketwise.etl.layout import glimpses, settle_sources, whole
+from basketwise.etl.reading import RawFrame
+from basketwise.etl.rules import Rules, rules_of
 from basketwise.etl.sources import Source
 from basketwise.etl.split import no_customers, one_week
-from basketwise.schema import BASKET_ID, CUST_CODE, PROD_CODE, QUANTITY, SHOP_WEEK, SPEND
-
-FIRST_BYTES = 2**16
-"""Number of bytes of each table that are checked first: about 450 of dunnhumby's lines."""
+from basketwise.schema import (
+    BASKET_ID,
+    CUST_CODE,
+    PROD_CODE,
+    QUANTITY,
+    SHOP_DATE,
+    SHOP_WEEK,
+    SPEND,
+)
 
 _GOOD = {BASKET_ID: "1", PROD_CODE: "1", SPEND: "1", QUANTITY: "1"}
 """The rest of a line, so that cleaning judges it by the one column alone."""
 
 
-def check_split(sources: Sequence[Source], strategy: SplitStrategy, data: DataConfig) -> None:
+def check_split(sources: Sequence[Source], config: Config) -> None:
     """Refuse a split (``split.strategy``) that the raw files cannot allow.
 
     Nothing is refused here that would be possible after cleaning. The reverse can happen: a week or
@@ -41,11 +48,13 @@ def check_split(sources: Sequence[Source], strategy: SplitStrategy, data: DataCo
         If all lines are of one week, or of none, and are to be split by time; if no line has a
         customer code, and they are to be split by customer.
     """
+    strategy = config.split.strategy
     if strategy == "stratified":
         return
     column = SHOP_WEEK if strategy == "time" else CUST_CODE
     try:
-        seen = _seen(sources, column, data)
+        rules = settle_sources(sources, rules_of(config, labelled=True), config.data)
+        seen = _seen(sources, column, rules, config)
     except (BasketwiseError, pl.exceptions.PolarsError, OSError):
         return
     # Without a single line there is no verdict on the split: cleaning says that there is none.
@@ -57,24 +66,22 @@ def _suffices(seen: set[Any], column: str) -> bool:
     return len(seen) >= 2 if column == SHOP_WEEK else any(code is not None for code in seen)
 
 
-def _seen(sources: Sequence[Source], column: str, data: DataConfig) -> set[Any]:
+def _seen(sources: Sequence[Source], column: str, rules: Rules, config: Config) -> set[Any]:
     """Gather different values of the column, until they suffice or all lines have been seen."""
     seen: set[Any] = set()
-    for block in (FIRST_BYTES, None):
-        for source in sources:
-            for raw in read_raw(source, data, block=block):
-                if raw.frame.height:
-                    seen |= _values(raw, column)
-                if _suffices(seen, column):
-                    return seen
-                if block or column not in raw.frame.columns:
-                    break
+    for frames in (glimpses(sources, config.data), whole(sources, config.data)):
+        for raw in frames:
+            if raw.frame.height:
+                seen |= _values(raw, column, rules)
+            if _suffices(seen, column):
+                return seen
     return seen
 
 
-def _values(raw: RawFrame, column: str) -> set[Any]:
+def _values(raw: RawFrame, column: str, rules: Rules) -> set[Any]:
     """Clean the column alone; two different values, null among them, tell all there is to know."""
-    lines = raw.frame.select(pl.col(f"^{column}$"), pl.lit(1).alias("line")).unique()
+    needed = [n for n in (column, SHOP_DATE) if n in raw.frame.columns]
+    lines = raw.frame.select(*needed, pl.lit(1).alias("line")).unique()
     lines = lines.with_columns(pl.lit(value).alias(name) for name, value in _GOOD.items())
-    cleaned = clean(lines, Rules(), source="the first lines", decimal_comma=raw.decimal_comma)
-    return set(cleaned.lines[column].unique().head(2))
+    judged = rules.model_copy(update={"labelled": False})
+    return set(clean(lines, judged, source="the first lines").lines[column].unique().head(2))

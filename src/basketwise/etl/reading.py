@@ -138,10 +138,10 @@ def read_csv(
     for part in blocks(stream, name, data.encoding, block):
         text, line = part.text, part.line
         if header is None:
-            header, end, header_line = read_header(part, name, data.columns)
+            header, end, header_line = read_header(part, name, data.own_columns)
             if header.is_calendar:
                 return
-            added = added_columns(partitions, header.names, data.columns)
+            added = added_columns(partitions, header.names, data.own_columns)
             check_columns(name, (*header.names, *added), labelled=labelled)
             text, line = text[end:], header_line + 1
         if pending:
@@ -234,10 +234,10 @@ def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterat
     try:
         lazy = pl.scan_parquet(source.path, glob=False)
         given = lazy.collect_schema().names()
-        header = Header(",", standard_names(given, data.columns))
+        header = Header(",", standard_names(given, data.own_columns))
         if header.is_calendar:
             return
-        added = added_columns(source.partitions, header.names, data.columns)
+        added = added_columns(source.partitions, header.names, data.own_columns)
         check_columns(source.name, (*header.names, *added), labelled=labelled)
         known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
         if source.size * 4 < WHOLE_BELOW:

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import polars as pl
 
-from basketwise.schema import BASKET_ID, COLUMNS, LABEL, PROD_CODE, QUANTITY, SHOP_WEEK, SPEND, Kind
+from basketwise.etl.rules import Rules
+from basketwise.schema import (
+    BASKET_ID,
+    COLUMNS,
+    LABEL,
+    PROD_CODE,
+    QUANTITY,
+    SHOP_DATE,
+    SHOP_HOUR,
+    SHOP_WEEK,
+    SHOP_WEEKDAY,
+    SPEND,
+    Kind,
+)
+
+SOURCE = "source"
+"""Name of the table that a line came from."""
 
 REASON = "reason"
 
 ROW = "row"
 """Number of a line within its table, from 1, the header not counted."""
+
+GARBLED = {
+    SHOP_DATE: "shop_date_not_a_date",
+    SHOP_WEEKDAY: "shop_weekday_not_a_weekday",
+    SHOP_HOUR: "shop_hour_not_an_hour",
+}
+"""Reasons of optional columns with a value that cannot be read."""
 
 _WEEKS = (1900_01, 2999_54)
 _REQUIRED = {
@@ -17,28 +40,35 @@ _REQUIRED = {
     BASKET_ID: ("missing_basket_id", "missing_basket_id"),
     PROD_CODE: ("missing_prod_code", "missing_prod_code"),
     SPEND: ("missing_spend", "spend_not_a_number"),
-    QUANTITY: ("missing_quantity", "quantity_not_an_integer"),
+    QUANTITY: ("missing_quantity", "quantity_not_a_number"),
 }
 
 
-def first_reason(raw: pl.DataFrame, typed: pl.DataFrame, label: pl.Series | None) -> pl.Series:
+def first_reason(
+    raw: pl.DataFrame, typed: pl.DataFrame, label: pl.Series | None, rules: Rules
+) -> pl.Series:
     """Give each line the first reason that applies to it; null where the line is accepted.
 
     ``raw`` and ``typed`` are the same lines as delivered and typed; ``label`` is what each line's
     label means, null where it is unknown (None: labels are not read).
     """
+    words = rules.missing
     reasons: list[tuple[str, pl.Series]] = []
 
     def refuse_nulls(name: str, absent: str, garbled: str) -> None:
         # On clean data, where there is no null at all, this costs nothing.
         if typed[name].null_count():
-            given = _given(raw[name])
+            given = _given(raw[name], words)
             reasons.append((absent, ~given))
             reasons.append((garbled, given & typed[name].is_null()))
 
     for name, texts in _REQUIRED.items():
         refuse_nulls(name, *texts)
-    reasons.append(("quantity_not_positive", typed[QUANTITY] <= 0))
+    if rules.returns == "reject":
+        reasons.append(("quantity_not_positive", typed[QUANTITY] <= 0))
+        reasons.append(("spend_negative", typed[SPEND] < 0))
+    else:
+        reasons.append(("quantity_not_positive", typed[QUANTITY] == 0))
     if SHOP_WEEK in raw.columns:
         refuse_nulls(SHOP_WEEK, "missing_shop_week", "shop_week_not_yyyyww")
         week = typed[SHOP_WEEK]
@@ -48,12 +78,12 @@ def first_reason(raw: pl.DataFrame, typed: pl.DataFrame, label: pl.Series | None
         if column.required or column.kind is not Kind.INTEGER or column.name == SHOP_WEEK:
             continue
         if column.name in raw.columns and typed[column.name].null_count():
-            garbled = typed[column.name].is_null() & _given(raw[column.name])
-            reasons.append((f"{column.name.lower()}_not_an_integer", garbled))
+            garbled = typed[column.name].is_null() & _given(raw[column.name], words)
+            reasons.append((GARBLED[column.name], garbled))
     if label is not None:
-        refuse_nulls(LABEL, "missing_label", "missing_label")
-        if label.null_count():
-            reasons.append(("unknown_label", label.is_null()))
+        # A label that is not stated on this line may be on another of the basket.
+        unknown = label.is_null() & typed[LABEL].is_not_null()
+        reasons.append(("unknown_label", unknown))
     first = pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, raw.height)
     for text, applies in reversed(reasons):
         if applies.any():
@@ -67,7 +97,8 @@ def row_numbers(height: int, first: int = 1) -> pl.Series:
     return pl.int_range(first, first + height, dtype=pl.UInt32, eager=True).alias(ROW)
 
 
-def _given(column: pl.Series) -> pl.Series:
+def _given(column: pl.Series, missing: tuple[str, ...]) -> pl.Series:
     if column.dtype == pl.String:
-        return (column.str.strip_chars() != "").fill_null(False)
+        text = column.str.strip_chars()
+        return ((text != "") & ~text.str.to_uppercase().is_in(missing)).fill_null(False)
     return column.is_not_null() & (~column.is_nan() if column.dtype.is_float() else True)

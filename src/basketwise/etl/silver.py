@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import rules_of
 from basketwise.etl.intake import build_silver
+from basketwise.etl.layout import settle_sources
+from basketwise.etl.rules import Rules, rules_of
 from basketwise.etl.sources import Delivery, FileRecord, Skipped, skipped_texts
 from basketwise.etl.survey import write_survey
 from basketwise.progress import Tick
@@ -30,6 +31,8 @@ class IntakeRecord(BaseModel):
     """Refused lines by reason."""
     skipped: list[Skipped] = []
     """Skipped files and folders."""
+    rules: Rules
+    """How the lines were read and judged, nothing left open."""
     warnings: list[str]
     """What is odd about the files, though they could be used."""
 
@@ -45,7 +48,7 @@ def run_silver(delivery: Delivery, silver: Path, scratch: Path, config: Config, 
     InputError
         If a table cannot be read, or no line can be used.
     """
-    rules = rules_of(config, labelled=True)
+    rules = settle_sources(delivery.sources, rules_of(config, labelled=True), config.data)
     intake, survey = build_silver(delivery.sources, silver, scratch, rules, tick, data=config.data)
     write_survey(survey, silver / SURVEY)
     record = IntakeRecord(
@@ -53,6 +56,7 @@ def run_silver(delivery: Delivery, silver: Path, scratch: Path, config: Config, 
         lines=intake.lines,
         rejected=dict(sorted(intake.rejected.items())),
         skipped=delivery.skipped,
+        rules=intake.rules,
         warnings=skipped_texts(delivery.skipped, documents=False) + intake.warnings(),
     )
     (silver / INTAKE_FILE).write_text(record.model_dump_json(indent=2), encoding="utf-8")

@@ -23,6 +23,7 @@ from basketwise.schema import (
     PROD_CODE,
     SHOP_WEEK,
     SPEND,
+    UNCLASSIFIED,
 )
 
 STORE_COLUMNS = ("STORE_FORMAT", "STORE_REGION")
@@ -59,7 +60,7 @@ def survey_week(lines: pl.DataFrame) -> Survey:
         .group_by(BASKET_ID)
         .agg(
             pl.col(SHOP_WEEK).first(),
-            label.first(),
+            label.drop_nulls().first(),
             pl.col(CUST_CODE, *STORE_COLUMNS).first(),
             pl.len().alias("lines"),
             pl.col(SPEND).min().alias(CHEAPEST),
@@ -85,14 +86,19 @@ def survey_week(lines: pl.DataFrame) -> Survey:
 
 
 def merge(surveys: Sequence[Survey]) -> Survey:
-    """Combine the surveys of all weeks; a product keeps the hierarchy it had first."""
+    """Combine the weeks' surveys; a product keeps the hierarchy it had first.
+
+    A basket without a label on any line is unclassified.
+    """
     products = (
         pl.concat([s.products for s in surveys])
         .group_by(PROD_CODE, maintain_order=True)
         .agg(pl.col(*HIERARCHY).drop_nulls().first(), pl.col("lines").sum())
     )
     return Survey(
-        pl.concat([s.baskets for s in surveys]).sort(BASKET_ID),
+        pl.concat([s.baskets for s in surveys])
+        .with_columns(pl.col(LABEL).fill_null(UNCLASSIFIED))
+        .sort(BASKET_ID),
         products.sort(PROD_CODE),
         _count(pl.concat([s.spends for s in surveys])),
     )

@@ -41,7 +41,7 @@ def aggregates() -> list[pl.Expr]:
         pl.col(SPEND).sum().alias("total_spend"),
         pl.col(SPEND).std(ddof=1).fill_null(0.0).alias("spend_std"),
         pl.len().cast(pl.Int64).alias("basket_size"),
-        pl.col(QUANTITY).sum().cast(pl.Int64).alias("total_quantity"),
+        pl.col(QUANTITY).sum().alias("total_quantity"),
         pl.col(PROD_CODE).n_unique().cast(pl.Int64).alias("unique_products"),
         *(pl.col(c).max().fill_null(UNKNOWN_TIME).alias(name) for name, c in TIMES.items()),
         *(pl.col(c).max() for c in ENCODED.values()),

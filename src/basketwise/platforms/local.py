@@ -22,7 +22,7 @@ class LocalPlatform:
         from basketwise.etl.sources import digests
 
         delivery = list_files(local_copy(data, config.aws))
-        check_split(delivery.sources, config.split.strategy, config.data)
+        check_split(delivery.sources, config)
         return digests(delivery)
 
     def start(self, inputs: Mapping[str, str], config: Config) -> None:

@@ -15,6 +15,7 @@ from basketwise.errors import ConfigError, InputError, writing
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.discovery import list_files
 from basketwise.etl.intake import Intake, build_silver
+from basketwise.etl.layout import settle_sources
 from basketwise.etl.sources import Skipped, Source
 from basketwise.explain.contributions import contributions
 from basketwise.model import Model
@@ -126,14 +127,18 @@ def predict(
 def _read_raw(
     sources: list[Source], folder: Path, scorer: Model, config: Config, tick: Tick
 ) -> Intake:
-    data = config.data
-    if not data.columns:
-        data = data.model_copy(update={"columns": scorer.metadata.columns})
+    given = config.data
+    changes: dict[str, object] = {"columns": scorer.rules.columns | given.own_columns}
+    if given.date_format:
+        changes["date_format"] = given.date_format
+    if given.decimal != "auto":
+        changes["decimal"] = given.decimal
+    rules = scorer.rules.model_copy(update=changes)
+    data = given.model_copy(update={"columns": rules.columns})
+    rules = settle_sources(sources, rules, data)
     for name in (SILVER, SCRATCH, SCORED):
         (folder / name).mkdir()
-    intake, _ = build_silver(
-        sources, folder / SILVER, folder / SCRATCH, scorer.rules, tick, data=data
-    )
+    intake, _ = build_silver(sources, folder / SILVER, folder / SCRATCH, rules, tick, data=data)
     return intake
 
 

@@ -17,6 +17,7 @@ import polars as pl
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import clean, none_usable, settle
+from basketwise.etl.layout import settle_frame
 from basketwise.etl.reading import read_csv
 from basketwise.model import Model
 from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL, PREDICTED, PROBABILITIES
@@ -42,8 +43,6 @@ class Request:
     lines: pl.DataFrame
     baskets: tuple[str | int, ...] | None
     """Their ids as they were sent, in that order; None where the lines came as CSV."""
-    decimal_comma: bool = False
-    """Whether numbers may be written ``0,93``."""
     rows: pl.Series | None = None
     malformed: pl.DataFrame | None = None
     """Records that could not be parsed, as :class:`basketwise.etl.reading.RawFrame` has them."""
@@ -108,15 +107,15 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
     InputError
         If a required column is absent, or no line can be used.
     """
+    rules = settle_frame(request.lines, model.rules)
     checked = clean(
         request.lines,
-        model.rules,
+        rules,
         source=BODY,
         rows=request.rows,
         malformed=request.malformed,
-        decimal_comma=request.decimal_comma,
     )
-    cleaned = settle(checked, model.rules)
+    cleaned = settle(checked, rules)
     if cleaned.lines.is_empty():
         raise none_usable(cleaned.rejected.height, cleaned.reasons)
     table = model.score(cleaned.lines)
@@ -168,7 +167,6 @@ def _from_csv(body: bytes) -> Request:
     return Request(
         pl.concat([raw.frame for raw in frames]),
         None,
-        frames[0].decimal_comma,
         pl.concat([raw.rows for raw in frames]),
         pl.concat([raw.malformed for raw in frames]),
     )

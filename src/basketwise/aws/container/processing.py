@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     if clean:
         delivery = list_files(data)
-        check_split(delivery.sources, config.split.strategy, config.data)
+        check_split(delivery.sources, config)
         plan = planned("silver", digests(delivery), config, source=options.source)
     # Within an output: the root disk of a job is small, and each output may be a mount of its own.
     with TemporaryDirectory(prefix=".scratch-", dir=silver if clean else gold) as scratch:

@@ -1,0 +1,110 @@
+"""Numbers as people and programs write them: decimal commas, grouped thousands, currency signs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+
+Mark = Literal["", ".", ","]
+
+_CURRENCY = r"(?:[A-Z]{0,3}\p{Sc}|[A-Z]{3}|zł|Kč|kr\.?)"
+_SPACES = "[ \u00a0\u202f'’]"
+_GROUPED = rf"[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}})+"
+_POINT = rf"^[+-]?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|{_GROUPED}|[0-9]*)(?:\.[0-9]*)?$"
+_COMMA = rf"^[+-]?(?:[0-9]{{1,3}}(?:\.[0-9]{{3}})+|{_GROUPED}|[0-9]*)(?:,[0-9]*)?$"
+
+
+def _clearly(mark: str, group: str) -> str:
+    """Match numbers that only one decimal mark explains; both marks escaped for a pattern.
+
+    One or two digits after it, or more than three, or too many before it for a group of thousands.
+    """
+    return (
+        rf"^[+-]?(?:[0-9]*{mark}[0-9]{{1,2}}|[0-9]*{mark}[0-9]{{4,}}|0{mark}[0-9]+"
+        rf"|[0-9]{{4,}}{mark}[0-9]+|[0-9{group}]+{group}[0-9]{{3}}{mark}[0-9]*"
+        rf"|{_GROUPED}{mark}[0-9]*)$"
+    )
+
+
+_CLEARLY_COMMA, _CLEARLY_POINT = _clearly(",", r"\."), _clearly(r"\.", ",")
+_AMBIGUOUS = r"^[+-]?[0-9]{1,3}[.,][0-9]{3}$"
+
+
+def bare(text: pl.Series) -> pl.Series:
+    """Strip blanks and currency signs; write ``(1.50)`` and ``1.50-`` as ``-1.50``."""
+    stripped = text.str.strip_chars()
+    accounting = stripped.str.replace(r"^\((.*)\)$", "-$1").str.replace(r"^([^-].*)-$", "-$1")
+    return (
+        accounting.str.replace(rf"^([+-]?)\s*{_CURRENCY}\s*([+-]?[0-9.,])", "${1}${2}")
+        .str.replace(rf"([0-9.,])\s*{_CURRENCY}$", "${1}")
+        .str.replace("\u2212", "-", literal=True)
+    )
+
+
+def parse(text: pl.Series, decimal: Mark) -> pl.Series:
+    """Read numbers.
+
+    Parameters
+    ----------
+    text : Series
+        Text values.
+    decimal : {"", ".", ","}
+        The decimal mark; with ``""`` a comma is taken for it only where nothing else is possible,
+        and ``1,234`` is no number.
+
+    Returns
+    -------
+    Series
+        Float64; null where a value is no finite number.
+
+    Examples
+    --------
+    >>> parse(pl.Series(["1.234,50 €", "0,93", "1,234", "(2.50)"]), "").to_list()
+    [1234.5, 0.93, None, -2.5]
+    >>> parse(pl.Series(["1.234", "1,234", "1.50"]), ",").to_list()
+    [1234.0, 1.234, 1.5]
+    """
+    numbers = bare(text)
+    if decimal == ",":
+        comma = numbers.str.contains(_COMMA) & ~numbers.str.contains(_CLEARLY_POINT)
+    elif decimal == ".":
+        comma = pl.repeat(False, len(numbers), eager=True)
+    else:
+        comma = numbers.str.contains(_CLEARLY_COMMA)
+    point = numbers.str.contains(_POINT)
+    if not decimal:
+        point &= ~(numbers.str.contains(_AMBIGUOUS) & numbers.str.contains(",", literal=True))
+    plain = numbers.cast(pl.Float64, strict=False)
+    values = pl.select(
+        pl.when(comma)
+        .then(
+            numbers.str.replace_all(rf"\.|{_SPACES}", "")
+            .str.replace(",", ".", literal=True)
+            .cast(pl.Float64, strict=False)
+        )
+        .when(point)
+        .then(numbers.str.replace_all(rf",|{_SPACES}", "").cast(pl.Float64, strict=False))
+        .otherwise(plain)
+    ).to_series()
+    finite = values.is_finite().fill_null(False)
+    return values.set(~finite, None).alias(text.name)
+
+
+def decimal_mark(text: pl.Series) -> Mark:
+    """Guess the decimal mark from values; ``""`` where they do not tell, or tell both.
+
+    Examples
+    --------
+    >>> decimal_mark(pl.Series(["1", "12,50", "1.234"]))
+    ','
+    """
+    numbers = bare(text)
+    comma = bool(numbers.str.contains(_CLEARLY_COMMA).any())
+    point = bool(numbers.str.contains(_CLEARLY_POINT).any())
+    return "" if comma == point else "," if comma else "."
+
+
+def undecided(text: pl.Series) -> bool:
+    """Whether some value can be read in two ways, so that the decimal mark must be known."""
+    return bool(bare(text).str.contains(_AMBIGUOUS).any())
