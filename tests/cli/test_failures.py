@@ -330,8 +330,7 @@ def etl(data: Path, workspace: Path, *more: str) -> dict[str, object]:
         ({"BASKET_ID": ""}, "missing_basket_id"),
         ({"QUANTITY": "-1"}, "quantity_not_positive"),
         ({"QUANTITY": "0"}, "quantity_not_positive"),
-        ({"QUANTITY": "two"}, "quantity_not_an_integer"),
-        ({LABEL: ""}, "missing_label"),
+        ({"QUANTITY": "two"}, "quantity_not_a_number"),
         ({LABEL: "AA"}, "unknown_label"),
     ],
 )

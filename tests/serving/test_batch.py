@@ -11,6 +11,7 @@ import pytest
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
 from basketwise.etl.chunks import read_chunks
+from basketwise.etl.rules import Rules
 from basketwise.features.groups import columns_of
 from basketwise.model import Model, load_model_archive
 from basketwise.schema import CLASSES, COLUMNS, PROBABILITIES
@@ -40,6 +41,9 @@ def raw(tmp_path: Path) -> Path:
 
 def score(data: Path, out: Path, scorer: Model) -> BatchResult:
     return predict(str(data), out, scorer, Config(), quiet)
+
+
+OWN_NAMES = Rules(columns={"BASKET_ID": "RECEIPT"})
 
 
 def unlabelled(**changes: str) -> Line:
@@ -196,7 +200,9 @@ def test_repeated_lines_are_treated_as_in_training(
     raw: Path, tmp_path: Path, scorer: Model
 ) -> None:
     write_csv(raw / "a.csv", [unlabelled(), unlabelled()])
-    keeping = replace(scorer, metadata=scorer.metadata.model_copy(update={"duplicates": "keep"}))
+    keeping = replace(
+        scorer, metadata=scorer.metadata.model_copy(update={"rules": Rules(duplicates="keep")})
+    )
     assert score(raw, tmp_path / "a.csv", scorer).rejected == {"duplicate_line": 1}
     assert score(raw, tmp_path / "b.csv", keeping).rejected == {}
     in_process = keeping.predict_proba(pl.read_csv(raw / "a.csv", infer_schema=False))
@@ -208,9 +214,7 @@ def test_repeated_lines_are_treated_as_in_training(
 def test_a_retailers_own_names_are_known_from_the_model(
     raw: Path, tmp_path: Path, scorer: Model
 ) -> None:
-    named = replace(
-        scorer, metadata=scorer.metadata.model_copy(update={"columns": {"BASKET_ID": "RECEIPT"}})
-    )
+    named = replace(scorer, metadata=scorer.metadata.model_copy(update={"rules": OWN_NAMES}))
     line = unlabelled()
     write_csv(raw / "a.csv", [{"receipt": line.pop("BASKET_ID")} | line])
     assert score(raw, tmp_path / "a.csv", named).baskets == 1

@@ -68,11 +68,11 @@ def jsonl_frames(
     lines = _objects(name, stream)
     while batch := list(islice(lines, BATCH if block is None else block // LINE_BYTES)):
         keys |= {key: None for _, pairs in batch for key, _ in pairs}
-        names = standard_names(keys, data.columns)
+        names = standard_names(keys, data.own_columns)
         refuse_repeated(name, names)
         frame = _frame(name, batch, dict(zip(keys, names, strict=True)))
         rows = pl.Series(ROW, [number for number, _ in batch], dtype=pl.UInt32)
-        yield with_added(frame, added_columns(partitions, names, data.columns)), rows
+        yield with_added(frame, added_columns(partitions, names, data.own_columns)), rows
     if not keys:
         yield pl.DataFrame(schema=dict.fromkeys(COLUMN_NAMES, pl.String)), row_numbers(0)
 

@@ -81,20 +81,20 @@ def netted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.Ser
         .agg(
             returned.any().alias("returned"),
             pl.col("number").filter(~returned).first().alias("purchase"),
-            pl.col(SPEND).sum().alias("net_spend"),
-            pl.col(QUANTITY).sum().alias("net_quantity"),
+            pl.col(SPEND).sum().alias("SPEND_NET"),
+            pl.col(QUANTITY).sum().alias("QUANTITY_NET"),
         )
         .filter("returned")
     )
     joined = judged.join(sums, on=keys, how="left", maintain_order="left")
     # Sums of decimal amounts that should be nothing are some 1e-16.
-    left = (pl.col("net_quantity") > 1e-9) & (pl.col("net_spend") > -1e-9)
+    left = (pl.col("QUANTITY_NET") > 1e-9) & (pl.col("SPEND_NET") > -1e-9)
     affected = pl.col("returned").is_not_null() & pl.col(REASON).is_null()
     keeps = (affected & left & (pl.col("number") == pl.col("purchase"))).fill_null(False)
-    net_spend = pl.max_horizontal("net_spend", 0.0)
+    spend = pl.max_horizontal("SPEND_NET", 0.0)
     made = joined.select(
-        pl.when(keeps).then(net_spend).otherwise(pl.col(SPEND)).alias(SPEND),
-        pl.when(keeps).then("net_quantity").otherwise(pl.col(QUANTITY)).alias(QUANTITY),
+        pl.when(keeps).then(spend).otherwise(pl.col(SPEND)).alias(SPEND),
+        pl.when(keeps).then("QUANTITY_NET").otherwise(pl.col(QUANTITY)).alias(QUANTITY),
         pl.when(affected & ~keeps)
         .then(pl.lit("netted_return"))
         .otherwise(pl.col(REASON))
