@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import sklearn
 import skops.io
 from threadpoolctl import threadpool_limits
 
+from basketwise import model as module
 from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import ModelName
 from basketwise.errors import InputError
@@ -193,9 +195,9 @@ def test_a_changed_folder_is_refused(evaluated: Evaluated, tmp_path: Path) -> No
         load_model_archive(folder)
 
 
-def repacked(folder: Path) -> Path:
+def repacked(folder: Path, **facts: Any) -> Path:
     """Pack a folder again, with a manifest that agrees with it."""
-    write_manifest(folder, {})
+    write_manifest(folder, facts)
     archive = folder.parent / "model.tar.gz"
     pack(folder, archive)
     return archive
@@ -261,6 +263,37 @@ def test_what_is_loaded_is_what_was_read_once(
     monkeypatch.setattr(Path, "read_bytes", noted)
     load_model_archive(archive)
     assert names.count(MODEL) == 1
+
+
+def test_a_model_of_another_scikit_learn_is_refused_before_it_is_loaded(
+    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, train = opened(evaluated, tmp_path), made_up(300)
+    (folder / MODEL).write_bytes(
+        dump_model(build("logistic", CONFIG.training, train.y.size).fit(train.X, train.y))
+    )
+    monkeypatch.setattr(module, "loads_model", None)
+    with pytest.raises(InputError, match=r"trained with scikit-learn 1\.2\.3; installed is 1"):
+        load_model_archive(repacked(folder, versions={"scikit-learn": "1.2.3"}))
+
+
+def test_a_tree_needs_no_version_of_scikit_learn(
+    evaluated: Evaluated, tmp_path: Path, lines: pl.DataFrame, scorer: Model
+) -> None:
+    assert evaluated.record.winner == "decision_tree"
+    archive = repacked(opened(evaluated, tmp_path), versions={"scikit-learn": "1.2.3"})
+    assert load_model_archive(archive).score(lines).equals(scorer.score(lines))
+
+
+def test_another_patch_of_scikit_learn_loads_without_a_warning(
+    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, train = opened(evaluated, tmp_path), made_up(300)
+    model = build("logistic", CONFIG.training, train.y.size).fit(train.X, train.y)
+    with monkeypatch.context() as patched:
+        patched.setattr("sklearn.base.__version__", f"{sklearn.__version__}.post9")
+        (folder / MODEL).write_bytes(dump_model(model))
+    load_model_archive(repacked(folder))
 
 
 def test_a_model_with_untrusted_types_is_refused_at_the_door(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,7 @@ from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROBABILITIES
 from basketwise.tables import like
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
 from basketwise.training.candidates import Predictor
+from basketwise.training.compatibility import check_versions
 from basketwise.training.persistence import loads_model, read_model
 from basketwise.training.predictions import decide
 from basketwise.training.trees import read_tree
@@ -257,22 +259,21 @@ def load_model_archive(path: Path) -> Model:
     Raises
     ------
     InputError
-        If it was not packed by Basketwise, or was changed afterwards.
+        If it was not packed by Basketwise, was changed afterwards, or needs another version of
+        scikit-learn or XGBoost.
     """
     if path.is_dir():
-        check(path, path.name)
-        return _from_folder(path)
+        return _from_folder(path, check(path, path.name))
     if not path.is_file():
         raise InputError(
             f"There is no model at {str(path)!r}.",
             "Give a model.tar.gz, a folder of its files, a version, or 'champion'.",
         )
     with TemporaryDirectory(prefix="basketwise-") as scratch:
-        unpack(path, Path(scratch))
-        return _from_folder(Path(scratch))
+        return _from_folder(Path(scratch), unpack(path, Path(scratch)))
 
 
-def _from_folder(folder: Path) -> Model:
+def _from_folder(folder: Path, manifest: Mapping[str, Any]) -> Model:
     lookup = None
     try:
         metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
@@ -292,5 +293,16 @@ def _from_folder(folder: Path) -> Model:
             "Use the version that trained it, or retrain it with this one.",
         )
     data = read_model(folder / MODEL)
-    estimator = read_tree(data, len(metadata.feature_columns)) or loads_model(data, MODEL)
+    tree = read_tree(data, len(metadata.feature_columns))
+    estimator = tree or _load_estimator(data, manifest)
     return Model(estimator, read_calibration(folder), metadata, lookup)
+
+
+def _load_estimator(data: bytes, manifest: Mapping[str, Any]) -> Predictor:
+    check_versions(data, manifest.get("versions"))
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    # The versions have been compared: scikit-learn's own warning adds nothing.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        return loads_model(data, MODEL)
