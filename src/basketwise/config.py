@@ -7,6 +7,7 @@ environment and file are laid over the defaults is in :mod:`basketwise.settings`
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
@@ -22,6 +23,8 @@ from pydantic import (
 
 from basketwise.candidates import CANDIDATES
 from basketwise.schema import (
+    BASKET_ID,
+    BASKET_ID_PARTS,
     CLASSES,
     COLUMN_NAMES,
     DEFAULT_LABELS,
@@ -29,6 +32,7 @@ from basketwise.schema import (
     GROUP_NAME,
     MISSING_WORDS,
     SHOP_DATE,
+    UNIT_PRICE,
 )
 
 LabelName = Literal["Low", "Medium", "High", "Unclassified"]
@@ -47,6 +51,8 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 T = TypeVar("T")
+OwnColumns: TypeAlias = "Mapping[str, str | tuple[str, ...]]"
+"""A retailer's own column names by ours; BASKET_ID may consist of several."""
 
 
 def _each_once(names: tuple[T, ...]) -> tuple[T, ...]:
@@ -76,8 +82,9 @@ class DataConfig(Section):
 
     encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
     """Text encoding of CSV files."""
-    columns: dict[str, str] = {}
-    """Your own column names, by the standard names: TransactionID for BASKET_ID."""
+    columns: dict[str, str | tuple[str, ...]] = {}
+    """Your own column names, by the standard names: TransactionID for BASKET_ID, or a list of
+    columns that identify a basket together. UNIT_PRICE, times QUANTITY, replaces SPEND."""
     date: str = ""
     """Your own name of the column of dates or times; week, weekday and hour follow from it."""
     date_format: str = ""
@@ -96,11 +103,19 @@ class DataConfig(Section):
 
     @field_validator("columns")
     @classmethod
-    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
+    def _known(cls, columns: dict[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:
         named = {name.upper(): own for name, own in columns.items()}
-        unknown = [name for name in named if name not in COLUMN_NAMES]
+        known = (*COLUMN_NAMES, UNIT_PRICE)
+        unknown = [name for name in named if name not in known]
         if unknown:
-            raise ValueError(f"{unknown[0]!r} is not a column; known: {', '.join(COLUMN_NAMES)}")
+            raise ValueError(f"{unknown[0]!r} is not a column; known: {', '.join(known)}")
+        for name, own in named.items():
+            if isinstance(own, str):
+                continue
+            if name != BASKET_ID:
+                raise ValueError(f"{name} is one column; only {BASKET_ID} can consist of several")
+            if not 2 <= len(set(own)) == len(own) <= len(BASKET_ID_PARTS):
+                raise ValueError(f"name 2 to {len(BASKET_ID_PARTS)} columns, each once")
         return named
 
     @field_validator("missing")
@@ -109,7 +124,7 @@ class DataConfig(Section):
         return tuple(word.strip().upper() for word in words)
 
     @property
-    def own_columns(self) -> dict[str, str]:
+    def own_columns(self) -> dict[str, str | tuple[str, ...]]:
         """A retailer's own column names by ours, the column of dates among them."""
         return self.columns | ({SHOP_DATE: self.date} if self.date else {})
 

@@ -71,6 +71,7 @@ SHOP_DATE = "SHOP_DATE"
 SHOP_WEEKDAY = "SHOP_WEEKDAY"
 SHOP_HOUR = "SHOP_HOUR"
 CUST_CODE = "CUST_CODE"
+UNIT_PRICE = "UNIT_PRICE"
 
 FOLD = "fold"
 """The column that says in which fold a training basket is, from 0."""
@@ -99,6 +100,18 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 COLUMN_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
+
+BASKET_ID_PARTS: tuple[str, ...] = tuple(f"{BASKET_ID}.{number}" for number in range(1, 7))
+"""Columns that make up BASKET_ID together, in this order, where no single one does."""
+
+READ_COLUMNS: tuple[Column, ...] = (
+    *COLUMNS,
+    Column(UNIT_PRICE, Kind.NUMBER),
+    *(Column(name, Kind.ID) for name in BASKET_ID_PARTS),
+)
+"""What is read of a raw table: the columns of a line, and those that they can follow from."""
+
+READ_NAMES: frozenset[str] = frozenset(column.name for column in READ_COLUMNS)
 
 COMPLETE_JOURNEY: frozenset[str] = frozenset(
     {"HOUSEHOLD_KEY", "DAY", "PRODUCT_ID", "SALES_VALUE", "RETAIL_DISC", "TRANS_TIME"}

@@ -10,7 +10,7 @@ import polars as pl
 
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import accepted_lines
-from basketwise.etl.header import standard_names
+from basketwise.etl.header import standard_names, with_derived_names
 from basketwise.etl.reasons import ROW
 from basketwise.etl.rules import Rules
 from basketwise.schema import BASKET_ID, QUANTITY, SPEND
@@ -57,13 +57,15 @@ def read_lines(table: Any, rules: Rules, key: str) -> pl.DataFrame:
         Accepted lines, as from :func:`basketwise.etl.cleaning.clean_table`.
     """
     raw = read_table(table)
-    if BASKET_ID not in standard_names(raw.columns, rules.columns):
-        rules = rules.model_copy(update={"columns": {**rules.columns, BASKET_ID: key}})
     known = standard_names(raw.columns, rules.columns)
+    if BASKET_ID not in with_derived_names(known, rules.columns):
+        rules = rules.model_copy(update={"columns": {**rules.columns, BASKET_ID: key}})
+        known = standard_names(raw.columns, rules.columns)
+    present = with_derived_names(known, rules.columns)
     absent = [
         pl.lit(value).alias(name)
         for name, value in ((SPEND, 0.0), (QUANTITY, 1))
-        if name not in known
+        if name not in present
     ]
     if absent:
         raw = raw.with_columns(absent)

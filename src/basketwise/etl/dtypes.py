@@ -12,12 +12,14 @@ import polars as pl
 
 from basketwise.errors import InputError
 from basketwise.etl.dates import hours, weekdays, with_times
+from basketwise.etl.derived import with_derived
 from basketwise.etl.header import check_columns, standard_names
 from basketwise.etl.numbers import parse
 from basketwise.etl.rules import Rules
 from basketwise.schema import (
     BASKET_ID,
     COLUMNS,
+    READ_COLUMNS,
     SHOP_DATE,
     SHOP_HOUR,
     SHOP_WEEKDAY,
@@ -32,9 +34,9 @@ DTYPES: dict[Kind, type[pl.DataType]] = {
 }
 
 # What a spreadsheet writes of a long number; an E between digits alone is a till's letter, or hex.
-_DAMAGED = r"^\s*[0-9]([.,][0-9]*)?[eE]\+[0-9]+\s*$"
+_DAMAGED = r"(?:^|-)\s*[0-9]([.,][0-9]*)?[eE]\+[0-9]+\s*(?:-|$)"
 _FLOAT_ID = r"^\s*[0-9]+\.0*\s*$"
-_KINDS = {column.name: column.kind for column in COLUMNS}
+_KINDS = {column.name: column.kind for column in READ_COLUMNS}
 _HHMM = 100
 """From here on an hour is a time of day: 1330 is half past one."""
 _TEXTS = (Kind.ID, Kind.TEXT)
@@ -44,8 +46,9 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
     """Select the known columns of a raw table under their upper-case names.
 
     Categories, binary text and whole numbers stored as decimals or floats become what they stand
-    for; week, weekday and hour that are not given follow from SHOP_DATE. The label column is left
-    out unless ``rules.labelled``.
+    for; week, weekday and hour that are not given follow from SHOP_DATE, basket ids and amounts
+    from other columns (see :mod:`basketwise.etl.derived`). The label column is left out unless
+    ``rules.labelled``.
 
     Raises
     ------
@@ -54,13 +57,13 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
         has.
     """
     names = standard_names(frame.columns, rules.columns)
-    check_columns(source, names, labelled=rules.labelled)
+    check_columns(source, names, labelled=rules.labelled, columns=rules.columns)
     known = {given: n for given, n in zip(frame.columns, names, strict=True) if n in _KINDS}
     # For a single basket each query costs more than its work, so here and below columns are put
     # together without one.
     raw = frame[list(known)]
     raw.columns = list(known.values())
-    if raw.schema[BASKET_ID].is_float():
+    if BASKET_ID in raw.columns and raw.schema[BASKET_ID].is_float():
         raise InputError(
             f"{source!r} has {BASKET_ID} as {raw.schema[BASKET_ID]}: floats cannot carry 15 "
             "digits.",
@@ -68,7 +71,7 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
         )
     plain = [_plain(column, source) for column in raw]
     changed = [new for new, old in zip(plain, raw, strict=True) if new is not old]
-    raw = raw.with_columns(changed) if changed else raw
+    raw = with_derived(raw.with_columns(changed) if changed else raw, rules)
     return with_times(raw, rules.date_format, rules.week) if SHOP_DATE in raw.columns else raw
 
 

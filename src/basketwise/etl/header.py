@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from basketwise.config import OwnColumns
 from basketwise.errors import InputError
 from basketwise.etl.text import Block, check_utf8
-from basketwise.schema import COLUMNS, COMPLETE_JOURNEY, LABEL
+from basketwise.schema import (
+    BASKET_ID,
+    BASKET_ID_PARTS,
+    COLUMNS,
+    COMPLETE_JOURNEY,
+    LABEL,
+    READ_NAMES,
+    SPEND,
+    UNIT_PRICE,
+)
 
 SEPARATORS = (",", ";", "\t", "|")
 _LINES_BEFORE = 20
 CALENDAR = frozenset({"SHOP_WEEK", "DATE_FROM", "DATE_TO"})
 """The columns of ``time.csv``, which dunnhumby ships beside the till lines."""
-
-_KNOWN = {column.name for column in COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -36,10 +44,10 @@ class Header:
 
     def positions(self) -> dict[str, int]:
         """Map the known columns that are present to their positions."""
-        return {name: i for i, name in enumerate(self.names) if name in _KNOWN}
+        return {name: i for i, name in enumerate(self.names) if name in READ_NAMES}
 
 
-def standard_names(given: Iterable[str], columns: Mapping[str, str]) -> tuple[str, ...]:
+def standard_names(given: Iterable[str], columns: OwnColumns) -> tuple[str, ...]:
     """Return column names in upper case without blanks; those of a retailer's own as ours.
 
     ``columns`` are the retailer's own names by ours, from ``data.columns``. Where such a column is
@@ -51,13 +59,52 @@ def standard_names(given: Iterable[str], columns: Mapping[str, str]) -> tuple[st
     ('SPEND', 'PROD_CODE')
     """
     names = [name.strip().upper() for name in given]
-    canonical = {own.strip().upper(): name for name, own in columns.items()}
+    canonical = _canonical(columns)
     mapped = {canonical[name] for name in names if name in canonical}
     return tuple(canonical.get(n, f"{n} (not mapped)" if n in mapped else n) for n in names)
 
 
+def _canonical(columns: OwnColumns) -> dict[str, str]:
+    """Return our names by a retailer's own in upper case."""
+    canonical = {own.strip().upper(): name for name, own in columns.items() if isinstance(own, str)}
+    for part, own in zip(BASKET_ID_PARTS, _own_parts(columns), strict=False):
+        # What is read for itself, as the date and the store, is not read twice.
+        canonical.setdefault(own, own if own in READ_NAMES and own != BASKET_ID else part)
+    return canonical
+
+
+def _own_parts(columns: OwnColumns) -> list[str]:
+    own = columns.get(BASKET_ID, "")
+    return [] if isinstance(own, str) else [name.strip().upper() for name in own]
+
+
+def basket_id_parts(columns: OwnColumns) -> list[str]:
+    """Return the names, as by :func:`standard_names`, of the columns that make up BASKET_ID.
+
+    Empty if it is a column of its own.
+
+    Examples
+    --------
+    >>> basket_id_parts({"BASKET_ID": ("store", "receipt"), "STORE_CODE": "Store"})
+    ['STORE_CODE', 'BASKET_ID.2']
+    """
+    canonical = _canonical(columns)
+    return [canonical[own] for own in _own_parts(columns)]
+
+
+def with_derived_names(names: Iterable[str], columns: OwnColumns) -> list[str]:
+    """Add BASKET_ID and SPEND to a table's names where they follow from others of its columns."""
+    complete = list(names)
+    parts = basket_id_parts(columns)
+    if BASKET_ID not in complete and parts and set(parts) <= set(complete):
+        complete.append(BASKET_ID)
+    if SPEND not in complete and UNIT_PRICE in complete:
+        complete.append(SPEND)
+    return complete
+
+
 def read_header(
-    block: Block, source: str, columns: Mapping[str, str] = MappingProxyType({})
+    block: Block, source: str, columns: OwnColumns = MappingProxyType({})
 ) -> tuple[Header, int, int]:
     """Read the header line of a CSV.
 
@@ -99,7 +146,7 @@ def read_header(
     )
 
 
-def parse_header(line: str, columns: Mapping[str, str] = MappingProxyType({})) -> Header:
+def parse_header(line: str, columns: OwnColumns = MappingProxyType({})) -> Header:
     """Take the separator that makes most of the header's names known ones.
 
     Examples
@@ -113,30 +160,37 @@ def parse_header(line: str, columns: Mapping[str, str] = MappingProxyType({})) -
     for separator in SEPARATORS:
         fields = next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
         headers.append(Header(separator, standard_names(fields, columns)))
-    return max(headers, key=lambda h: (len(_KNOWN.intersection(h.names)), len(h.names)))
+    return max(headers, key=lambda h: (len(READ_NAMES.intersection(h.names)), len(h.names)))
 
 
-def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
+def check_columns(
+    source: str,
+    names: Sequence[str],
+    *,
+    labelled: bool,
+    columns: OwnColumns = MappingProxyType({}),
+) -> None:
     """Refuse a table that lacks a required column, or that is another set altogether.
 
-    ``names`` are in upper case; the label column is required to train, not to predict.
+    ``names`` are those of :func:`standard_names` with ``columns``; the label column is required to
+    train, not to predict.
 
     Raises
     ------
     InputError
         Naming what is missing and what was found.
     """
-    if len(COMPLETE_JOURNEY.intersection(names)) >= 3:
-        raise InputError(
-            f"{source!r} is from dunnhumby's 'The Complete Journey' "
-            f"(columns {', '.join(sorted(COMPLETE_JOURNEY.intersection(names)))}).",
-            f"That set does not contain {LABEL}. Get dunnhumby's \"Let's Get Sort-of-Real\" set "
-            "(files transactions_YYYYWW.csv).",
-        )
     refuse_repeated(source, names)
     required = [c.name for c in COLUMNS if c.required and (labelled or c.name != LABEL)]
-    missing = [name for name in required if name not in names]
+    present = with_derived_names(names, columns)
+    missing = [name for name in required if name not in present]
     if missing:
+        journey = sorted(COMPLETE_JOURNEY.intersection(names))
+        if len(journey) >= 3 or (LABEL in missing and len(journey) == 2):
+            raise _journey(source, journey, missing)
+        parts = [own for own in _own_parts(columns) if _canonical(columns)[own] not in names]
+        if BASKET_ID in missing and parts:
+            missing = [*parts, *(name for name in missing if name != BASKET_ID)]
         shown = ", ".join(list(names)[:30]) + (" …" if len(names) > 30 else "")
         raise InputError(
             f"{source!r} lacks the required column{'s' * (len(missing) > 1)} "
@@ -145,9 +199,30 @@ def check_columns(source: str, names: Sequence[str], *, labelled: bool) -> None:
         )
 
 
+def _journey(source: str, columns: Sequence[str], missing: Sequence[str]) -> InputError:
+    """Say what to do with the set that has baskets, but no classes."""
+    headline = (
+        f"{source!r} is from dunnhumby's 'The Complete Journey' (columns {', '.join(columns)})."
+    )
+    others = [name for name in missing if name != LABEL]
+    if LABEL not in missing:
+        return InputError(
+            f"{headline} {', '.join(others)} not found.",
+            "Map its columns in [data.columns]: 'basketwise init --data' proposes how.",
+        )
+    return InputError(
+        headline,
+        f"That set does not contain {LABEL}: join a class of each basket to its lines, and map the "
+        "columns with 'basketwise init --data'; or get dunnhumby's \"Let's Get Sort-of-Real\" set "
+        "(files transactions_YYYYWW.csv).",
+    )
+
+
 def refuse_repeated(source: str, names: Sequence[str]) -> None:
     """Refuse a table that has a known column more than once; ``names`` are in upper case."""
-    duplicates = sorted({name for name in names if name in _KNOWN and list(names).count(name) > 1})
+    duplicates = sorted(
+        {name for name in names if name in READ_NAMES and list(names).count(name) > 1}
+    )
     if duplicates:
         raise InputError(
             f"{source!r} has the column {duplicates[0]} more than once.",

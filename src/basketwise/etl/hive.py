@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from basketwise.config import OwnColumns
 from basketwise.etl.header import standard_names
-from basketwise.schema import COLUMN_NAMES
+from basketwise.schema import READ_NAMES
 
 
 def added_columns(
-    partitions: Mapping[str, str | None], names: Iterable[str], columns: Mapping[str, str]
+    partitions: Mapping[str, str | None], names: Iterable[str], columns: OwnColumns
 ) -> dict[str, str | None]:
     """Return the known columns of the folders that the file does not have, with their values.
 
@@ -24,7 +25,7 @@ def added_columns(
     """
     given = zip(standard_names(partitions, columns), partitions.values(), strict=True)
     present = set(names)
-    return {name: value for name, value in given if name in COLUMN_NAMES and name not in present}
+    return {name: value for name, value in given if name in READ_NAMES and name not in present}
 
 
 def with_added(frame: pl.DataFrame, added: Mapping[str, str | None]) -> pl.DataFrame:

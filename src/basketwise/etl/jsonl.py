@@ -14,7 +14,7 @@ from basketwise.errors import InputError
 from basketwise.etl.header import refuse_repeated, standard_names
 from basketwise.etl.hive import added_columns, with_added
 from basketwise.etl.reasons import ROW, row_numbers
-from basketwise.schema import COLUMN_NAMES
+from basketwise.schema import COLUMN_NAMES, READ_NAMES
 
 BATCH = 100_000
 LINE_BYTES = 128
@@ -115,7 +115,7 @@ class _Pairs(Pairs):
 
 def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> pl.DataFrame:
     columns: dict[str, list[str | None]] = {
-        column: [None] * len(batch) for column in names.values() if column in COLUMN_NAMES
+        column: [None] * len(batch) for column in names.values() if column in READ_NAMES
     }
     slots = {key: columns.get(column) for key, column in names.items()}
     for row, (number, pairs) in enumerate(batch):

@@ -19,7 +19,7 @@ from basketwise.etl.numbers import Mark, decimal_mark, undecided
 from basketwise.etl.reading import RawFrame, read_raw
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Source
-from basketwise.schema import QUANTITY, SHOP_DATE, SHOP_WEEK, SPEND
+from basketwise.schema import QUANTITY, SHOP_DATE, SHOP_WEEK, SPEND, UNIT_PRICE
 
 FIRST_BYTES = 2**16
 """Of a table's text, so much is looked at first: some 450 of dunnhumby's lines."""
@@ -110,7 +110,7 @@ class _Evidence:
         given = {ours: frame[own] for own, ours in zip(frame.columns, names, strict=True)}
         self.with_weeks |= SHOP_WEEK in given
         if not self.rules.decimal:
-            for name in (SPEND, QUANTITY):
+            for name in (SPEND, QUANTITY, UNIT_PRICE):
                 if name in given and given[name].dtype == pl.String:
                     self._look_at_numbers(given[name])
         if SHOP_DATE in given and given[SHOP_DATE].dtype == pl.String:

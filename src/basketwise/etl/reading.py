@@ -142,7 +142,12 @@ def read_csv(
             if header.is_calendar:
                 return
             added = added_columns(partitions, header.names, data.own_columns)
-            check_columns(name, (*header.names, *added), labelled=labelled)
+            check_columns(
+                name,
+                (*header.names, *added),
+                labelled=labelled,
+                columns=data.own_columns,
+            )
             text, line = text[end:], header_line + 1
         if pending:
             line -= pending.count(b"\n")
@@ -225,7 +230,7 @@ def _read_jsonl(
     stream: IO[bytes], source: Source, data: DataConfig, *, labelled: bool, block: int | None
 ) -> Iterator[RawFrame]:
     for frame, rows in jsonl_frames(stream, source.name, data, source.partitions, block):
-        check_columns(source.name, frame.columns, labelled=labelled)
+        check_columns(source.name, frame.columns, labelled=labelled, columns=data.own_columns)
         yield RawFrame(frame, rows)
 
 
@@ -238,7 +243,12 @@ def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterat
         if header.is_calendar:
             return
         added = added_columns(source.partitions, header.names, data.own_columns)
-        check_columns(source.name, (*header.names, *added), labelled=labelled)
+        check_columns(
+            source.name,
+            (*header.names, *added),
+            labelled=labelled,
+            columns=data.own_columns,
+        )
         known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
         if source.size * 4 < WHOLE_BELOW:
             frames: Iterator[pl.DataFrame] = iter([known.collect()])

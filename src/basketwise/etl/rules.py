@@ -26,7 +26,7 @@ class Rules(BaseModel):
     """What each label of the input means, in any case."""
     labelled: bool = False
     """Whether labels are read (to train)."""
-    columns: dict[str, str] = {}
+    columns: dict[str, str | tuple[str, ...]] = {}
     """A retailer's own column names by ours; for tables that still have them."""
     date_format: str = ""
     """How text in SHOP_DATE is written, see :data:`basketwise.etl.dates.FORMATS`."""
