@@ -278,7 +278,7 @@ def _from_folder(folder: Path, manifest: Mapping[str, Any]) -> Model:
     try:
         metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
         if of_index(metadata.groups):
-            lookup = IndexLookup(pl.read_parquet(folder / INDEX_FILE, memory_map=False))
+            lookup = IndexLookup(pl.read_parquet(folder / INDEX_FILE, memory_map=False, glob=False))
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"The model's {METADATA_FILE} or {INDEX_FILE} cannot be read.",

@@ -119,8 +119,14 @@ def test_a_folder_that_cannot_be_made_is_the_workspaces_fault(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="file"):
         open_registry(RegistryConfig(), tmp_path / "file" / "registry").prepare()
-    with pytest.raises(WorkspaceError, match="must not contain"):
-        open_registry(RegistryConfig(), tmp_path / "what?" / "registry")
+
+
+@pytest.mark.parametrize("name", ["what?", "my%20shop", "#1 [é]\n&='\""])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name / "registry"
+    open_registry(RegistryConfig(), folder).prepare()
+    assert (folder / "registry.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def read_chunks(
     gathered: list[tuple[int, pl.DataFrame]] = []
     height = 0
     for week, path in weeks(silver):
-        frame = pl.read_parquet(path, columns=columns)
+        frame = pl.read_parquet(path, columns=columns, glob=False)
         if gathered and height + frame.height > lines:
             yield _chunk(gathered)
             gathered, height = [], 0

@@ -60,10 +60,10 @@ def read_cohorts(gold: Path) -> pl.DataFrame:
         raise InputError(
             f"There is no {COHORTS_FILE} in {str(gold)!r}.", "Run 'basketwise etl' again."
         )
-    tested = pl.read_parquet(gold / TEST_FILE, columns=[KEY, *TIMES, "basket_size"])
+    tested = pl.read_parquet(gold / TEST_FILE, columns=[KEY, *TIMES, "basket_size"], glob=False)
     return tested.with_columns(
         pl.when(pl.col(name) != UNKNOWN_TIME).then(name).alias(name) for name in TIMES
-    ).join(pl.read_parquet(path), on=KEY, how="left", maintain_order="left")
+    ).join(pl.read_parquet(path, glob=False), on=KEY, how="left", maintain_order="left")
 
 
 def units_of(customers: pl.Series) -> NDArray[np.int64] | None:

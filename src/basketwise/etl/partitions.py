@@ -111,7 +111,7 @@ def settle_week(
     ):
         move(first.path, target)
         return first.survey, none_rejected()
-    lines = pl.concat([pl.read_parquet(part.path).with_columns(ids) for part in parts])
+    lines = pl.concat([pl.read_parquet(part.path, glob=False).with_columns(ids) for part in parts])
     settled = settle(Cleaned(lines, none_rejected()), rules, suspect)
     for part in parts:
         part.path.unlink()

@@ -118,7 +118,8 @@ def write_survey(survey: Survey, folder: Path) -> None:
 def read_survey(folder: Path) -> Survey:
     """Read a survey as it was written."""
     baskets, products, spends = (
-        pl.read_parquet(folder / f"{name}.parquet") for name in ("baskets", "products", "spends")
+        pl.read_parquet(folder / f"{name}.parquet", glob=False)
+        for name in ("baskets", "products", "spends")
     )
     return Survey(baskets, products, spends)
 

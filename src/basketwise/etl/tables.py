@@ -71,6 +71,6 @@ def write_gold(
             counts[file] += number
         tick("features", done, total)
     for file in counts:
-        parts = pl.scan_parquet(scratch / file / "*.parquet")
+        parts = pl.scan_parquet(sorted((scratch / file).glob("*.parquet")), glob=False)
         parts.sink_parquet(gold / file, row_group_size=ROW_GROUP)
     return counts[TRAIN_FILE], counts[TEST_FILE]

@@ -76,7 +76,7 @@ def _measure(
 ) -> Findings:
     metadata = read_metadata(gold)
     record = read_record(trained)
-    predictions = pl.read_parquet(trained / TEST_PREDICTIONS_FILE)
+    predictions = pl.read_parquet(trained / TEST_PREDICTIONS_FILE, glob=False)
     true = class_numbers(predictions[TARGET])
     majority = _majority(trained)
     predicted = _all_predicted(predictions, record, majority)
@@ -87,7 +87,7 @@ def _measure(
     )
     rival = {CHAMPION: champion.predicted} if isinstance(champion, Scored) else {}
     resampled = resample(true, predicted | rival, units, bootstrap)
-    index = pl.read_parquet(gold / INDEX_FILE) if of_index(metadata.groups) else None
+    index = pl.read_parquet(gold / INDEX_FILE, glob=False) if of_index(metadata.groups) else None
     return Findings(
         metadata=metadata,
         record=record,
@@ -136,7 +136,7 @@ def _all_predicted(
 
 def _majority(trained: Path) -> int:
     """Return the number of the majority class of the training set."""
-    labels = pl.read_parquet(trained / OOF_FILE, columns=[TARGET])[TARGET]
+    labels = pl.read_parquet(trained / OOF_FILE, columns=[TARGET], glob=False)[TARGET]
     return int(np.argmax(np.bincount(class_numbers(labels), minlength=len(CLASSES))))
 
 

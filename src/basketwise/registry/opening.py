@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from basketwise.config import AwsConfig, Config, RegistryConfig
-from basketwise.errors import ConfigError, DependencyError, InputError, WorkspaceError
+from basketwise.errors import ConfigError, DependencyError, InputError
 from basketwise.plugins import REGISTRIES, load
 from basketwise.registry.protocol import Registry
 from basketwise.storage.opening import scheme_of
@@ -50,8 +52,6 @@ def open_registry(
     ------
     ConfigError
         If ``uri`` is neither empty, ``sagemaker`` nor http(s)://host….
-    WorkspaceError
-        If the folder's name cannot be part of SQLite's address.
     DependencyError
         If the server cannot be reached (within about 10 seconds).
     """
@@ -98,19 +98,29 @@ def _embedded(group: str, folder: Path) -> Registry:
     from basketwise.registry.mlflow.registry import MlflowRegistry
 
     folder = folder.resolve()
-    if "?" in str(folder):
-        raise WorkspaceError(
-            f"The registry cannot be stored in {folder}: SQLite addresses must not contain '?'.",
-            "Rename the folder or choose another workspace.",
-        )
     database = folder / DATABASE
     uri = f"sqlite:///{database.as_posix()}"
 
     def created() -> MlflowClient:
+        from sqlalchemy.engine import make_url
+
         create(database)
-        return connect(uri)
+        if make_url(uri).database == str(database):
+            return connect(uri)
+        return connect(f"sqlite:///{_alias_folder(folder).name}/{REGISTRY}/{DATABASE}")
 
     return MlflowRegistry(Address(uri, folder), group=group, connect=created)
+
+
+@cache
+def _alias_folder(folder: Path) -> TemporaryDirectory[str]:
+    """Link to a folder whose path an SQLite address cannot contain; the link lasts as the process.
+
+    A ``?`` ends the path there, and SQLAlchemy 2.1 decodes ``%20``, which 2.0 does not.
+    """
+    alias = TemporaryDirectory(prefix="basketwise-", ignore_cleanup_errors=True)
+    (Path(alias.name) / REGISTRY).symlink_to(folder, target_is_directory=True)
+    return alias
 
 
 def _on_server(config: RegistryConfig) -> Registry:

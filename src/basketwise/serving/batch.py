@@ -109,7 +109,7 @@ def predict(
             )
             if out is not None:
                 finished = folder / f"{uuid4().hex}{out.suffix}"
-                rows = pl.scan_parquet(folder / SCORED / "*.parquet")
+                rows = pl.scan_parquet(sorted((folder / SCORED).glob("*.parquet")), glob=False)
                 sink = rows.sink_csv if out.suffix.lower() == ".csv" else rows.sink_parquet
                 sink(finished)
                 finished.replace(out)

@@ -25,7 +25,7 @@ def score_champion(
     ``silver`` and ``gold`` are the challenger's data. ``NotScored`` where the champion cannot be
     loaded, or does not score every test basket.
     """
-    tested = pl.read_parquet(gold / TEST_FILE, columns=[KEY])
+    tested = pl.read_parquet(gold / TEST_FILE, columns=[KEY], glob=False)
     ids = tested.rename({KEY: BASKET_ID})
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         try:

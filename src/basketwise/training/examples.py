@@ -52,7 +52,7 @@ def read_examples(path: Path, columns: Sequence[str]) -> Examples:
         raise InputError(
             f"There is no {path.name} in {str(path.parent)!r}.", "Run 'basketwise etl' first."
         )
-    frame = pl.read_parquet(path)
+    frame = pl.read_parquet(path, glob=False)
     missing = [column for column in (KEY, TARGET, *columns) if column not in frame.columns]
     if missing:
         raise InputError(

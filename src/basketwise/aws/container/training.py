@@ -181,7 +181,7 @@ def _print_metrics(trained: Path) -> None:
     from basketwise.training.metrics import confusion_matrix, scores
     from basketwise.training.predictions import CALIBRATED, predicted_class
 
-    table = pl.read_parquet(trained / TEST_PREDICTIONS_FILE)
+    table = pl.read_parquet(trained / TEST_PREDICTIONS_FILE, glob=False)
     matrix = confusion_matrix(class_numbers(table[TARGET]), predicted_class(table, CALIBRATED))
     winner = scores(matrix)
     for name in METRICS:

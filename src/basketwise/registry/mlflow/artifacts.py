@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 from mlflow.tracking import get_tracking_uri
+from sqlalchemy.engine import make_url
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -30,7 +31,7 @@ def open_artifacts(
     store = tracking_uri or get_tracking_uri()
     if not store.startswith(SQLITE):
         return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)
-    root = (Path(unquote(store.removeprefix(SQLITE))).parent / FOLDER).resolve()
+    root = (Path(make_url(store).database or "").parent / FOLDER).resolve()
     path = (root / unquote(urlsplit(artifact_uri).path).lstrip("/")).resolve()
     if not path.is_relative_to(root):
         raise ValueError(f"{artifact_uri!r} leads out of the registry's folder")
