@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from basketwise.aws.errors import translated
@@ -31,6 +32,7 @@ def client(service: str, config: AwsConfig) -> Any:
     try:
         import boto3
         from botocore.config import Config as BotoConfig
+        from botocore.session import get_session
     except ImportError as error:
         raise DependencyError("AWS needs the package boto3.", f"Install it: {INSTALL}") from error
     # Adaptive: a throttled client slows down by itself instead of failing.
@@ -39,10 +41,23 @@ def client(service: str, config: AwsConfig) -> Any:
     try:
         # The region is also read from the profile, which may not exist.
         with translated(f"open {service}"):
-            session: Any = boto3.Session(region_name=config.region or None)
+            core = get_session()
+            core.register_component("data_loader", _loader())
+            session: Any = boto3.Session(region_name=config.region or None, botocore_session=core)
             if session.region_name:
                 return session.client(service, endpoint_url=endpoint, config=options)
     except ValueError as error:
         headline = f"aws.endpoint_url is not a valid endpoint: {without_password(str(error))}."
         raise ConfigError(headline, "Give http(s)://host[:port], or leave it empty.") from error
     raise ConfigError("No AWS region is known.", "Set aws.region, or AWS_DEFAULT_REGION.")
+
+
+@cache
+def _loader() -> Any:
+    """Return a loader of boto3's service descriptions, which it parses once per process.
+
+    Every client has a session of its own, which would parse those megabytes of JSON anew.
+    """
+    from botocore.session import get_session
+
+    return get_session().get_component("data_loader")
