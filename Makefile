@@ -15,8 +15,9 @@ demo: $(VENV)/runtime.stamp
 	@$(BIN)/basketwise sample --out demo/raw --baskets 20000 --seed 42 --overwrite
 	@$(BIN)/basketwise run --data demo/raw --workspace demo/workspace
 
+# In the order of collection, the slow tests of aws/ come first, so that no worker idles at the end.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(COVERAGE) $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(TESTS)
 
 # The oldest versions that pyproject.toml allows, in an environment of their own.
 test-oldest: $(OLDEST)/stamp
