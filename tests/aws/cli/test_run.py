@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,26 +12,11 @@ import polars as pl
 import pytest
 
 from basketwise.sampling import generate
+from tests.aws.cli.running import GROUP, QUICK, command
 from tests.aws.double.cloud import Cloud, running_cloud
 from tests.aws.double.job import Job
-from tests.aws.double.service import wait_for
 from tests.cli.calling import Outcome, call, called
 from tests.seaweed import READER_KEY, S3Server
-
-GROUP = "retail-price-sensitivity-models"
-QUICK = (
-    *("--set", "aws.poll_seconds=0.1"),
-    *("--set", "training.folds=3"),
-    *("--set", "evaluation.resamples=100"),
-)
-TREE = ("--models", "decision_tree")
-
-
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("raw")
-    generate(folder, baskets=1500, seed=7, weeks=5)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -45,22 +26,6 @@ def finished(
     """An account in which a run has gone through; not to be changed."""
     with running_cloud(s3_server, tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud, called(*command(cloud, raw, "first"), "--json")
-
-
-@pytest.fixture
-def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
-    with running_cloud(s3_server, tmp_path) as running:
-        yield running
-
-
-def command(cloud: Cloud, raw: Path | str, name: str, *more: str) -> list[str]:
-    settings = more or TREE
-    workspace = ("--workspace", cloud.workspace)
-    return ["aws", "run", "--data", str(raw), "--name", name, *QUICK, *settings, *workspace]
-
-
-def predictions(cloud: Cloud, run: str) -> pl.DataFrame:
-    return pl.read_parquet(cloud.read("artifacts", run, "test_predictions.parquet"))
 
 
 # --- what a run does ---------------------------------------------------------------------------
@@ -186,120 +151,6 @@ def test_files_that_would_be_read_too_are_named(
 # --- what may happen on the way ----------------------------------------------------------------
 
 
-def test_an_interrupted_spot_training_ends_with_the_same_model(
-    finished: tuple[Cloud, Outcome], cloud: Cloud, raw: Path
-) -> None:
-    models = ("--models", "random_forest", "--set", "training.random_forest.n_estimators=150")
-    whole = called(*command(cloud, raw, "whole", *models), "--json")
-    process = started(command(cloud, raw, "spot", *models, "--force"))
-    job = working(cloud, "retail-prediction-training-run-spot")
-    wait_for(lambda: len(cloud.keys("checkpoints", "run-spot")) >= 1)
-    job.interrupt()
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "Interrupted" in job.phases
-    assert job.phases.count("Training") == 2
-    assert predictions(cloud, "run-spot").equals(predictions(cloud, "run-whole"))
-    assert whole.json["state"] == "Approved"
-
-
-def test_a_lost_terminal_is_picked_up(cloud: Cloud, raw: Path) -> None:
-    models = ("--models", "random_forest", "--set", "training.random_forest.n_estimators=150")
-    process = started(command(cloud, raw, "lost", *models))
-    working(cloud, "retail-prediction-training-run-lost")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    busy = call("aws", "run", "--resume", "--workspace", cloud.workspace, *QUICK)
-    assert busy.code == 2
-    assert "If it was killed, its lock expires" in busy.err
-    cloud.s3.delete_object(Bucket=cloud.names.bucket, Key=cloud.names.key(".basketwise/lock"))
-    resumed = called("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *QUICK)
-    assert resumed.json["run_id"] == "run-lost"
-    assert resumed.json["stages"]["silver"] == {"status": "cached", "why": ""}
-    assert list(cloud.jobs.jobs) == [
-        "retail-etl-processing-run-lost",
-        "retail-prediction-training-run-lost",
-    ]
-    assert resumed.json["state"] == "Approved"
-
-
-def test_a_failed_run_continues_where_it_failed(cloud: Cloud, raw: Path) -> None:
-    cloud.jobs.capacity = False
-    failed = call(*command(cloud, raw, "tight"))
-    assert failed.code == 3
-    assert "has failed: CapacityError: Unable to provision" in failed.err
-    assert "try again later, choose another instance type" in failed.err
-    assert not cloud.keys("artifacts/run-tight")
-    assert not cloud.registry.packages.get(GROUP)
-    cloud.jobs.capacity = True
-    called("aws", "run", "--resume", "--workspace", cloud.workspace, *QUICK)
-    assert list(cloud.jobs.jobs) == [
-        "retail-etl-processing-run-tight",
-        "retail-prediction-training-run-tight",
-        "retail-prediction-training-run-tight-2",
-    ]
-
-
-def test_files_that_changed_since_are_another_run(cloud: Cloud, tmp_path: Path) -> None:
-    folder = tmp_path / "raw"
-    generate(folder, baskets=600, seed=7, weeks=4)
-    cloud.jobs.capacity = False
-    assert call(*command(cloud, folder, "first")).code == 3
-    cloud.jobs.capacity = True
-    generate(folder, baskets=500, seed=7, weeks=4, overwrite=True)
-    refused = call("aws", "run", "--resume", "--workspace", cloud.workspace, *QUICK)
-    assert refused.code == 2
-    assert "with different inputs: the raw files." in refused.err
-    # A run of another name takes them, though jobs of other data have left their outputs there.
-    second = called(*command(cloud, folder, "second"), "--json")
-    assert second.json["stages"]["silver"]["status"] == "ran"
-    assert json.loads(cloud.read("gold", "metadata.json"))["lines"] == second.json["lines"]
-    assert [job["name"] for job in second.json["aws"]["jobs"]] == [
-        "retail-etl-processing-run-second",
-        "retail-prediction-training-run-second",
-    ]
-
-
-def test_a_run_that_was_overtaken_does_not_take_the_others_data(
-    cloud: Cloud, raw: Path, tmp_path: Path
-) -> None:
-    cloud.jobs.capacity = False
-    assert call(*command(cloud, raw, "a")).code == 3
-    cloud.jobs.capacity = True
-    lines = json.loads(cloud.read("gold", "metadata.json"))["lines"]
-    other = tmp_path / "other"
-    generate(other, baskets=700, seed=8, weeks=5)
-    assert called(*command(cloud, other, "b"), "--json").json["lines"] != lines
-    resume = ("aws", "run", "--resume", "--name", "a", "--workspace", cloud.workspace)
-    resumed = called(*resume, "--json", *QUICK)
-    assert resumed.json["lines"] == lines
-    assert json.loads(cloud.read("gold", "metadata.json"))["lines"] == lines
-
-
-def test_judging_a_run_again_leaves_its_registered_model_alone(cloud: Cloud, raw: Path) -> None:
-    workspace = ("--workspace", cloud.workspace)
-    called(*command(cloud, raw, "first"))
-    called("evaluate", "--all-splits", "--force", *workspace, *QUICK)
-    called("export", *workspace)
-    scored = called("predict", "--data", raw, "--out", raw.parent / "scores.csv", *workspace)
-    assert scored.out.strip().endswith("scores.csv")
-
-
-def test_force_is_for_a_new_name_and_is_kept(cloud: Cloud, raw: Path) -> None:
-    called(*command(cloud, raw, "first"))
-    refused = call(*command(cloud, raw, "first"), "--force")
-    assert refused.code == 2
-    assert "with different inputs: --force." in refused.err
-    cloud.jobs.capacity = False
-    assert call(*command(cloud, raw, "again"), "--force").code == 3
-    cloud.jobs.capacity = True
-    resumed = called("aws", "run", "--resume", *QUICK, "--workspace", cloud.workspace, "--json")
-    assert resumed.json["run_id"] == "run-again"
-    assert "retail-prediction-training-run-again-2" in cloud.jobs.jobs
-    jobs = {job["name"]: job["status"] for job in resumed.json["aws"]["jobs"]}
-    assert jobs["retail-prediction-training-run-again"] == "Failed"
-
-
 def test_a_wrong_path_leaves_nothing_to_pick_up(cloud: Cloud, raw: Path) -> None:
     refused = call(*command(cloud, raw / "typo", "first"))
     assert refused.code == 2
@@ -403,68 +254,3 @@ def test_a_refusal_of_aws_says_what_to_do(
     assert expected in refused.err
     assert not cloud.jobs.jobs
     assert not cloud.keys("silver")
-
-
-# --- Ctrl-C ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("answer", "ends"), [("y\n", "Stopped"), ("n\n", "Completed")])
-def test_ctrl_c_offers_to_stop_the_job(cloud: Cloud, raw: Path, answer: str, ends: str) -> None:
-    keyboard, terminal = os.openpty()
-    forest = ("--models", "random_forest", "--set", "training.random_forest.n_estimators=150")
-    process = started(command(cloud, raw, "keys", *forest), stdin=terminal)
-    job = working(cloud, "retail-prediction-training-run-keys")
-    process.send_signal(signal.SIGINT)
-    os.write(keyboard, answer.encode())
-    _, err = process.communicate(timeout=60)
-    os.close(keyboard)
-    os.close(terminal)
-    assert process.returncode == 130
-    assert "The job retail-prediction-training-run-keys continues by itself. Stop it?" in err
-    assert "aws run --resume --name run-keys" in err
-    assert "Interrupted." in err
-    wait_for(lambda: job.ended)
-    assert job.status == ends
-    if ends == "Completed":
-        return
-    # The lock was released: the run can be resumed at once.
-    resumed = called("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *QUICK)
-    assert resumed.json["state"] == "Approved"
-    assert list(cloud.jobs.jobs) == [
-        "retail-etl-processing-run-keys",
-        "retail-prediction-training-run-keys",
-        "retail-prediction-training-run-keys-2",
-    ]
-
-
-def test_without_a_terminal_ctrl_c_leaves_the_job_alone(cloud: Cloud, raw: Path) -> None:
-    process = started(command(cloud, raw, "pipe"))
-    job = working(cloud, "retail-etl-processing-run-pipe")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "retail-etl-processing-run-pipe continues. Resume the run with:" in err
-    assert "aws run --resume --name run-pipe" in err
-    wait_for(lambda: job.ended)
-    assert job.status == "Completed"
-
-
-# --- processes and jobs ------------------------------------------------------------------------
-
-
-def started(arguments: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    """Run a command as a process of its own, with a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "basketwise", *arguments],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def working(cloud: Cloud, name: str) -> Job:
-    """Wait until a job works, and return it."""
-    wait_for(lambda: name in cloud.jobs.jobs and cloud.jobs.jobs[name].working)
-    return cloud.jobs.jobs[name]

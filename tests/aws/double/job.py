@@ -105,6 +105,15 @@ class Job:
         self.interrupted = True
         self._terminate()
 
+    def freeze(self) -> None:
+        """Hold the process where it is, until it is thawed or terminated."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def end(self, status: str, reason: str = "") -> None:
         self.reason, self.ended = reason, time.time()
         self.phases.append(status)
@@ -115,6 +124,7 @@ class Job:
         if process is None or process.poll() is not None:
             return
         os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGCONT)
         try:
             process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
