@@ -163,7 +163,7 @@ def test_a_job_that_ends_badly_says_why_and_shows_its_last_lines(
     written.add_response("filter_log_events", {"events": events})
 
     with pytest.raises(DependencyError, match="AlgorithmError: exit 2") as caught:
-        follow(sagemaker, logs, "Training", NAME, lambda text: None)
+        follow(sagemaker, logs, "Training", NAME, lambda text: None, poll=0)
 
     shown = caught.value.hint.splitlines()
     assert shown[1:] == [f"line {number}" for number in range(10, 30)]

@@ -64,7 +64,7 @@ def test_they_add_up_over_any_cut(cut: list[int], at_once: bool) -> None:
     pieces = [part(lines, np.array(cut) == number) for number in range(4)]
     with pytest.MonkeyPatch.context() as patch:
         if not at_once:
-            patch.setattr(statistics, "FLUSH_LINES", 1)
+            patch.setattr(statistics, "FLUSH_LINES", 25)
         result = gathered(*(piece for piece in pieces if piece.label.size))
     for fold in range(FOLDS):
         np.testing.assert_allclose(result.xtx[fold], whole.xtx[fold], rtol=1e-4, atol=1e-4)
