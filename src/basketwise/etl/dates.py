@@ -31,8 +31,10 @@ _DATES = (
 _TIMES = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p")
 EPOCH_SECONDS, EPOCH_MILLISECONDS = "epoch seconds", "epoch milliseconds"
 
+_WHOLE = "%Y%m%d"
+
 FORMATS: tuple[str, ...] = (
-    "%Y%m%d",
+    _WHOLE,
     *(
         f"{date}{between}{time}"
         for date, time in product(_DATES, _TIMES)
@@ -114,7 +116,10 @@ def fitting_formats(text: pl.Series, among: tuple[str, ...] = FORMATS) -> tuple[
     values = values.filter(values != "")
     if values.is_empty():
         return among
-    return tuple(form for form in among if not parse_dates(values, form).null_count())
+    # Most formats are ruled out by a few values.
+    for some in (values.head(5), values):
+        among = tuple(form for form in among if not parse_dates(some, form).null_count())
+    return among
 
 
 def readable(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:
@@ -154,8 +159,11 @@ def with_times(raw: pl.DataFrame, date_format: str, week: str) -> pl.DataFrame:
     """
     given = raw[SHOP_DATE]
     absent = [name for name in (SHOP_WEEK, SHOP_WEEKDAY, SHOP_HOUR) if name not in raw.columns]
+    whole = given.dtype.is_integer() or (given.dtype == pl.String and date_format == _WHOLE)
+    if whole and not {SHOP_WEEK, SHOP_WEEKDAY}.intersection(absent):
+        return raw
     times, timed = _times(given, date_format)
-    if times is None or (SHOP_WEEK not in absent and given.dtype.is_integer()):
+    if times is None:
         return raw
     made = {SHOP_WEEK: weeks(times, week), SHOP_WEEKDAY: times.dt.weekday() % 7 + 1}
     if timed:
@@ -238,7 +246,7 @@ def _times(given: pl.Series, date_format: str) -> tuple[pl.Series | None, bool]:
         return given.dt.replace_time_zone(None).cast(pl.Datetime("us")), True
     if given.dtype.is_integer() or given.dtype.is_float():
         text = given.cast(pl.Int64, strict=False).cast(pl.String)
-        return parse_dates(text, date_format or "%Y%m%d"), date_format.startswith("epoch")
+        return parse_dates(text, date_format or _WHOLE), date_format.startswith("epoch")
     if given.dtype == pl.String and date_format:
         timed = any(part in date_format for part in ("%H", "%I", "epoch"))
         return parse_dates(given, date_format), timed

@@ -207,8 +207,9 @@ def _suspicions(
         if _KINDS[name] in _TEXTS and dtype == pl.String:
             # "!" is the first character after the blanks: what is empty, blank or starts with a
             # blank sorts before it.
-            odd = (column < "!") | column.str.ends_with(" ") | column.str.ends_with("\t")
-            suspicions.append((odd | column.is_in(sorted(words))).any())
+            starts, ends = (column < "!").any(), column.str.ends_with(" ").any()
+            tabs, absent = column.str.ends_with("\t").any(), column.is_in(sorted(words)).any()
+            suspicions.append(starts | ends | tabs | absent)
         elif _KINDS[name] is Kind.NUMBER:
             suspicions.append((~column.is_finite()).any())
         elif name == SHOP_HOUR:
@@ -220,9 +221,10 @@ def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:
     """Read what a plain cast does not: ``2.0`` for 2, ``0,93`` for 0.93, padding, missing words."""
     if kind in _TEXTS:
         text = column.cast(pl.String).str.strip_chars()
-        return text.set(
-            ((text == "") | text.str.to_uppercase().is_in(rules.missing)).fill_null(False), None
-        )
+        longest = max(map(len, rules.missing), default=0)
+        short = text.filter(text.str.len_chars() <= longest).unique()
+        absent = ["", *(value for value in short if value.upper() in rules.missing)]
+        return text.set(text.is_in(absent).fill_null(False), None)
     if column.dtype == pl.String:
         number = parse(column, rules.decimal if kind is Kind.NUMBER else "")
         if column.name == SHOP_WEEKDAY:

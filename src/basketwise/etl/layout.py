@@ -24,7 +24,7 @@ from basketwise.schema import QUANTITY, SHOP_DATE, SHOP_WEEK, SPEND, UNIT_PRICE
 FIRST_BYTES = 2**16
 """Of a table's text, so much is looked at first: some 450 of dunnhumby's lines."""
 
-FIRST_TABLES = 32
+FIRST_TABLES = 8
 """So many tables are looked at first, evenly spaced over all of them."""
 
 
