@@ -64,7 +64,7 @@ def own_model(evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory) ->
     folder = root / "files"
     folder.mkdir()
     unpack(evaluated.archive, folder)
-    metadata = json.loads((folder / "metadata.json").read_bytes()) | {"columns": OWN}
+    metadata = json.loads((folder / "metadata.json").read_bytes()) | {"rules": {"columns": OWN}}
     (folder / "metadata.json").write_text(json.dumps(metadata))
     write_manifest(folder, {})
     pack(folder, root / ARCHIVE)

@@ -20,7 +20,16 @@ from basketwise.artifact.bundle import pins
 from basketwise.errors import InputError
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.files import ARCHIVE
-from basketwise.schema import BASKET_ID, COLUMN_NAMES, KEY, LABEL, PREDICTED, PROBABILITIES
+from basketwise.schema import (
+    BASKET_ID,
+    COLUMN_NAMES,
+    KEY,
+    LABEL,
+    PREDICTED,
+    PROBABILITIES,
+    SPEND,
+    UNIT_PRICE,
+)
 
 if TYPE_CHECKING:
     from basketwise.model import Model
@@ -99,8 +108,11 @@ def write_model(folder: Path, archive: Path, model_id: str | None = None) -> Non
     folder.mkdir(parents=True)
     shutil.copy2(archive, folder / ARCHIVE)
     own = _own_names(archive)
-    rows = [list(row) for row in zip(*LINES.values(), strict=True)]
-    example = {"columns": [own.get(name, name) for name in LINES], "data": rows}
+    filled = {name: values for ours, values in LINES.items() for name in own.get(ours, (ours,))}
+    example = {
+        "columns": list(filled),
+        "data": [list(r) for r in zip(*filled.values(), strict=True)],
+    }
     python, requirements = platform.python_version(), pins()
     documents: dict[str, Any] = {
         MLMODEL: {
@@ -142,24 +154,28 @@ def write_model(folder: Path, archive: Path, model_id: str | None = None) -> Non
     (folder / REQUIREMENTS).write_text("".join(f"{pin}\n" for pin in requirements))
 
 
-def _own_names(archive: Path) -> dict[str, str]:
-    """Return the retailer's names of columns by ours, as the model remembers them."""
+def _own_names(archive: Path) -> dict[str, tuple[str, ...]]:
+    """Return the retailer's names of columns by ours, as the model stores them.
+
+    A basket id may be made of several columns; a unit price is given in the place of SPEND.
+    """
     try:
-        columns: dict[str, str] = read_json(archive, METADATA_FILE).get("columns", {})
+        columns = read_json(archive, METADATA_FILE).get("rules", {}).get("columns", {})
     except InputError:
         # No model of ours: it will not be loaded either, and that will say why.
         return {}
-    return columns
+    own = {n: (given,) if isinstance(given, str) else tuple(given) for n, given in columns.items()}
+    return own | ({SPEND: own[UNIT_PRICE]} if UNIT_PRICE in own else {})
 
 
-def _accepted_names(own: Mapping[str, str]) -> list[str]:
+def _accepted_names(own: Mapping[str, tuple[str, ...]]) -> list[str]:
     """List how the columns of raw lines may be named, the retailer's own names first.
 
     MLflow matches names letter by letter, and drops columns that it does not find in the signature.
     So it lists each in upper and lower case, and none as required: that, Basketwise itself checks.
     """
     names = [name for name in COLUMN_NAMES if name != LABEL]
-    first = [own.get(name, name) for name in names]
+    first = [given for name in names for given in own.get(name, (name,))]
     return list(dict.fromkeys([*first, *(f(n) for f in CASES for n in [*first, *names])]))
 
 
