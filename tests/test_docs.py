@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from pydantic.fields import FieldInfo
 
 import basketwise
-from basketwise.cli import cli
+from basketwise.cli import SPOKEN, cli
 from basketwise.config import Config, Section
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.records import MALFORMED
@@ -36,7 +36,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 CALL = re.compile(r"\bbasketwise((?: +[^\s`|;&>]+)+)")
-OPTION = re.compile(r"`(--?[a-z][a-z-]*)")
+OPTION = re.compile(r"`(--?[A-Za-z][a-z-]*)")
 REASON_NAME = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 SOURCE_FILE = re.compile(r"\.ci/run|(?:[a-z_]+/)+[a-z_]+\.py|tests/(?:[a-z_]+/)*")
 FILE_ENDINGS = {"json", "db", "py", "md"}
@@ -214,6 +214,8 @@ def problem(words: list[str]) -> str:
             return f"{words[0]} is no option of basketwise"
         words = words[1:]
     if not words or words[0] == "COMMAND":
+        return ""
+    if words[0] in SPOKEN:
         return ""
     if words[0].strip("'\",.:") not in COMMANDS:
         return f"{words[0]} is no command"

@@ -120,7 +120,10 @@ def test_an_unknown_key_names_the_section_s_keys() -> None:
     error = refused("split.size=0.3")
 
     assert error.headline == "split.size is not a setting."
-    assert error.hint == "Settings of split: strategy, test_size, random_state."
+    assert (
+        error.hint
+        == "Settings of split: strategy, test_size, random_state; did you mean test_size?"
+    )
 
 
 def test_an_unknown_section_names_the_sections() -> None:
@@ -202,3 +205,20 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     assert "none.toml" in error.headline
     assert "No such file" in error.headline
     assert "basketwise init" in error.hint
+
+
+def test_a_byte_order_mark_is_no_part_of_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_bytes(b"\xef\xbb\xbf[gate]\r\nmin_accuracy = 0.5\r\n")
+    assert load_config(str(file), {}).gate.min_accuracy == 0.5
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_another_encoding_is_refused_with_the_one_to_save_it_in(
+    tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_bytes('[data]\ncurrency = "£"\n'.encode(encoding))
+    with pytest.raises(ConfigError, match=r"own\.toml' is not UTF-8 text") as raised:
+        load_config(str(file), {})
+    assert raised.value.hint == "Save it with the encoding UTF-8."

@@ -15,6 +15,9 @@ from uuid import uuid4
 DEFAULT_WORKSPACE = "basketwise-workspace"
 """The workspace that is used where none is named."""
 
+WORKSPACE_FOLDERS = ("silver", "gold", "artifacts", "registry", "deployment-configs", "checkpoints")
+"""A workspace has one of them at least."""
+
 ARCHIVE = "model.tar.gz"
 """What is registered and shipped."""
 MANIFEST = "manifest.json"

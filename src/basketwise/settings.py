@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ from basketwise.errors import ConfigError
 PREFIX = "BASKETWISE_"
 SEPARATOR = "__"
 DEFAULT_FILE = "basketwise.toml"
+VARIABLES = (f"{PREFIX}CONFIG", f"{PREFIX}WORKSPACE", f"{PREFIX}DIGEST")
+"""Variables that are no settings; the last is of jobs."""
 
 
 def load_config(
@@ -56,6 +61,42 @@ def load_config(
     return checked(_overlaid(Config().model_dump(), values))
 
 
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Describe each variable that looks like one of Basketwise's and sets nothing.
+
+    A section or key that is unknown is an error of :func:`load_config` instead.
+
+    Examples
+    --------
+    >>> unknown_variables({"BASKETWISE_GATE_MIN_ACCURACY": "0.9"})
+    ['BASKETWISE_GATE_MIN_ACCURACY sets nothing; did you mean BASKETWISE_GATE__MIN_ACCURACY?']
+    """
+    unknown = sorted(
+        name
+        for name in environment
+        if name.upper().startswith(PREFIX)
+        and name not in VARIABLES
+        and not (name.startswith(PREFIX) and SEPARATOR in name.removeprefix(PREFIX))
+    )
+    if not unknown:
+        return []
+    settings = [name.upper().replace(".", SEPARATOR) for name in flatten(Config().model_dump())]
+    known = [*VARIABLES, *(PREFIX + name for name in settings)]
+    return [f"{name} sets nothing{nearest(name.upper(), known)}" for name in unknown]
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Ask for the known name that resembles an unknown one most, if any does.
+
+    Examples
+    --------
+    >>> nearest("stratgy", ["strategy", "test_size"]), nearest("x", ["strategy"])
+    ('; did you mean strategy?', '.')
+    """
+    similar = get_close_matches(name, known, n=1)
+    return f"; did you mean {similar[0]}?" if similar else "."
+
+
 def checked(values: Mapping[str, Any]) -> Config:
     """Return settings by section and key as a configuration.
 
@@ -75,13 +116,25 @@ def _read_file(path: str | None) -> dict[str, Any]:
     if path is None and not file.is_file():
         return {}
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        data = file.read_bytes()
+        if b"\0" in data:
+            # Notepad's "Unicode" is UTF-16.
+            raise ConfigError(
+                f"The config {str(file)!r} is not UTF-8 text.", "Save it with the encoding UTF-8."
+            )
+        # Windows editors begin UTF-8 with a byte order mark.
+        return tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
     except OSError as error:
         raise ConfigError(
             f"The config {str(file)!r} cannot be read: {error.strerror or error}.",
-            "Write one with 'basketwise init'.",
+            f"Write one with 'basketwise init --out {shlex.quote(str(file))}'.",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"The config {str(file)!r} is not UTF-8 text: {error}.",
+            "Save it with the encoding UTF-8.",
+        ) from error
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"The config {str(file)!r} is not valid TOML: {error}.") from error
 
 
@@ -124,23 +177,27 @@ def _explain(error: ValidationError) -> tuple[str, str]:
         key, listed = ".".join(names), len(names) < len(problem["loc"])
         if problem["type"] == "extra_forbidden":
             problems.append(f"{key} is not a setting")
-            hints.append(_siblings(problem["loc"][:-1]))
+            hints.append(_siblings(problem["loc"]))
             continue
         problems.append(f"{key} {'contains' if listed else 'is'} {problem['input']!r}")
         if problem["type"] == "literal_error":
-            message = f"choose {'from ' if listed else ''}{problem['ctx']['expected']}"
+            expected = problem["ctx"]["expected"]
+            similar = nearest(str(problem["input"]), re.findall("'([^']+)'", expected))
+            message = f"choose {'from ' if listed else ''}{expected}{similar.rstrip('.')}"
         else:
             message = problem["msg"].removeprefix("Value error, ")
-        hints.append(f"{key}: {message[0].lower()}{message[1:]}.")
+        ending = "" if message.endswith("?") else "."
+        hints.append(f"{key}: {message[0].lower()}{message[1:]}{ending}")
     return "; ".join(problems) + ".", "\n".join(dict.fromkeys(hints))
 
 
 def _siblings(location: tuple[int | str, ...]) -> str:
+    *sections, key = location
     fields: Any = Config.model_fields
-    for part in location:
+    for part in sections:
         fields = fields[part].annotation.model_fields
-    where = f"Settings of {location[0]}" if location else "Sections"
-    return f"{where}: {', '.join(fields)}."
+    where = f"Settings of {sections[0]}" if sections else "Sections"
+    return f"{where}: {', '.join(fields)}{nearest(str(key), [*fields])}"
 
 
 def flatten(value: Any, name: str = "") -> dict[str, Any]:

@@ -34,7 +34,9 @@ def test_each_line_has_a_mark_and_how_to_mend_it(cloud: Cloud) -> None:
     lines = outcome.out.splitlines()
     assert "✓ bucket     " in outcome.out
     at = lines.index(next(line for line in lines if line.startswith("! raw        ")))
-    assert lines[at + 1].startswith("             Upload them: 'basketwise aws run --data PATH'")
+    assert lines[at + 1].startswith(
+        f"             Upload them: 'basketwise aws run --data PATH --workspace {cloud.workspace}'"
+    )
 
 
 def test_something_on_aws_that_fails_ends_with_three(cloud: Cloud) -> None:

@@ -63,7 +63,7 @@ def refused(outcome: Outcome, *named: str, code: int = 2) -> None:
         assert name in outcome.err
     headline, hint = outcome.err.strip().splitlines()[-2:]
     assert headline.endswith((".", ")."))
-    assert hint.endswith((".", "PATH"))
+    assert hint.endswith((".", "?", "PATH"))
 
 
 def run(data: Path | str, workspace: Path, *more: str) -> Outcome:

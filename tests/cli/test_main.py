@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -179,7 +178,7 @@ def test_the_environment_names_workspace_and_config(tmp_path: Path) -> None:
     workspace = call("train", environment={"BASKETWISE_WORKSPACE": str(tmp_path / "elsewhere")})
     config = call("train", environment={"BASKETWISE_CONFIG": str(tmp_path / "own.toml")})
 
-    assert f"{tmp_path / 'elsewhere'}{os.sep}gold" in workspace.err
+    assert f"There is no workspace {str(tmp_path / 'elsewhere')!r}" in workspace.err
     assert "split.size is not a setting" in config.err
 
 

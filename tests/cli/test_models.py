@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.cli.models import making
 from basketwise.config import RegistryConfig
 from basketwise.digests import sha256
-from basketwise.files import DEFAULT_WORKSPACE
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState, Submission
 from tests.cli.calling import call, called
 
 
 def test_without_versions_it_names_the_command_for_this_workspace(tmp_path: Path) -> None:
-    workspace = tmp_path / "my ws"
-    workspace.mkdir()
-    output = called("models", "list", "--workspace", workspace).out
-    assert f"basketwise run --data PATH --workspace {shlex.quote(str(workspace))}\n" in output
-    assert list(workspace.iterdir()) == []
+    workspace, config = tmp_path / "my ws", tmp_path / "own.toml"
+    (workspace / "gold").mkdir(parents=True)
+    config.touch()
+    output = called("models", "list", "--workspace", workspace, "--config", config).out
+    options = f"--workspace {shlex.quote(str(workspace))} --config {config}"
+    assert f"basketwise run PATH {options}\n" in output
+    assert [path.name for path in workspace.iterdir()] == ["gold"]
 
 
 @pytest.mark.parametrize(
@@ -102,17 +102,6 @@ def imported(*arguments: str, cwd: Path | None = None, code: int = 0) -> list[st
     )
     assert done.returncode == code, done.stderr
     return done.stderr.splitlines()[-1].split()[1:]
-
-
-@pytest.mark.parametrize(
-    ("workspace", "command"),
-    [
-        (DEFAULT_WORKSPACE, "basketwise run --data PATH"),
-        ("s3://b/p", "basketwise aws run --data PATH --workspace s3://b/p"),
-    ],
-)
-def test_a_version_is_made_where_the_workspace_is(workspace: str, command: str) -> None:
-    assert making(workspace) == command
 
 
 @pytest.mark.parametrize("command", [("models", "list"), ("aws", "run")])

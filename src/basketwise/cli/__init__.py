@@ -5,14 +5,54 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 import threading
+from difflib import get_close_matches
+from itertools import pairwise
 
 import click
 
 from basketwise import __version__
+from basketwise.cli.commands import program
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
 from basketwise.plugins import COMMANDS, load
+
+ELSEWHERE = {
+    **{name: f"models {name}" for name in ("list", "show", "approve", "reject", "rollback")},
+    "history": "models history",
+    **{name: f"aws {name}" for name in ("provision", "destroy", "policy", "pipeline", "clean")},
+    "config": "init",
+    "score": "predict",
+    "report": "evaluate",
+}
+"""Commands under names that are tried at the top level."""
+
+
+@click.command("help", hidden=True)
+@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+@click.pass_context
+def help_command(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Show the help of a command, as --help does."""
+    inner = ctx.find_root()
+    for name in names:
+        group = inner.command
+        if not isinstance(group, click.Group):
+            break
+        _, command, _ = group.resolve_command(inner, [name])
+        if command is not None:
+            inner = click.Context(command, inner, name)
+    click.echo(inner.get_help())
+
+
+@click.command("version", hidden=True)
+def version_command() -> None:
+    """Show the version, as --version does."""
+    click.echo(f"basketwise, version {__version__}")
+
+
+SPOKEN: dict[str, click.Command] = {"help": help_command, "version": version_command}
+"""Options that are typed as commands."""
 
 
 class LazyGroup(click.Group):
@@ -24,10 +64,23 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
+        if cmd_name in SPOKEN:
+            return SPOKEN[cmd_name]
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = load(COMMANDS[cmd_name][0])
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; of an unknown one, name the most similar."""
+        name = args[0]
+        if name.startswith("-") or self.get_command(ctx, name) or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        known = ELSEWHERE.get(name) or next(iter(get_close_matches(name, [*COMMANDS], n=1)), "")
+        question = f" Did you mean {known!r}?" if known else ""
+        raise click.UsageError(f"No such command {name!r}.{question}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -36,7 +89,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="basketwise")
+@click.version_option(__version__, "-V", "--version", prog_name="basketwise")
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
@@ -60,6 +113,7 @@ def main() -> None:
         code = _complain(error.headline, error.hint, error.exit_code, debug=debug)
     except click.ClickException as error:
         error.show()
+        click.echo(_advice(error, arguments), err=True, nl=False)
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
         # Click hides what was said behind an error of its own.
@@ -74,6 +128,22 @@ def main() -> None:
     except Exception as error:
         code = _unexpected(error, debug=debug)
     sys.exit(code or 0)
+
+
+def _advice(error: click.ClickException, arguments: list[str]) -> str:
+    """Say what to type instead of an argument that no command takes."""
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((\S+).*\)", error.message)
+    if not extra or not isinstance(error, click.UsageError):
+        return ""
+    for option, key in pairwise(arguments):
+        if option == "--set" and "=" not in key:
+            return f"Write --set {key}={extra[1]}\n"
+    if error.ctx and error.ctx.command.name == "rollback":
+        return (
+            "It rejects the champion. To reject another version: "
+            f"{program()} models reject {extra[1]}\n"
+        )
+    return ""
 
 
 def console() -> None:

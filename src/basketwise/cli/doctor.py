@@ -6,14 +6,15 @@ import sys
 
 import click
 
-from basketwise.cli.options import Common, common
+from basketwise.cli.commands import completed
+from basketwise.cli.options import Common, common, data_of
 from basketwise.cli.output import print_json
 
 MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 
 
 @click.command()
-@click.option("--data", metavar="PATH", help="Raw files to check as well.")
+@data_of(required=False)
 @click.option(
     "--aws",
     "on_aws",
@@ -26,11 +27,11 @@ def doctor(data: str | None, on_aws: bool, common: Common) -> None:
     from basketwise.doctor.local import examine
 
     checks = []
-    for check in examine(common.workspace, common.config, data, aws=on_aws):
+    for check in examine(common.workspace, common.settings, data, aws=on_aws):
         checks.append(check)
         if not common.as_json:
             click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")
-            for line in check.fix.splitlines():
+            for line in completed(check.fix, common.named).splitlines():
                 click.echo(f"  {'':<10} {line}")
     code = max((check.exit_code for check in checks if check.state == "failed"), default=0)
     if common.as_json:

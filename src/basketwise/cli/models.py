@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from basketwise.cli.commands import completed
 from basketwise.cli.options import Common, common, context, user
 from basketwise.cli.output import emit, shown, shown_score
-from basketwise.files import DEFAULT_WORKSPACE
 from basketwise.storage.opening import scheme_of
 
 if TYPE_CHECKING:
@@ -41,7 +40,9 @@ def list_versions(common: Common) -> None:
             f"{version.created_at:%Y-%m-%d %H:%M}{champion}"
         )
     if not versions:
-        table = [f"No versions yet. To create one: {making(common.workspace)}"]
+        in_cloud = scheme_of(common.workspace) == "s3"
+        creating = "basketwise aws run --data PATH" if in_cloud else "basketwise run PATH"
+        table = [completed(f"No versions yet. To create one: {creating}", common.named)]
     emit(common, {"versions": [_document(version) for version in versions]}, *table)
 
 
@@ -132,19 +133,12 @@ def _open(shared: Common) -> tuple[Registry, Context]:
     return existing_registry(ctx.config, ctx.workspace.storage), ctx
 
 
-def making(workspace: str) -> str:
-    """Return the command that makes a version in this workspace."""
-    command = "basketwise aws run" if scheme_of(workspace) == "s3" else "basketwise run"
-    where = "" if workspace == DEFAULT_WORKSPACE else f" --workspace {shlex.quote(workspace)}"
-    return f"{command} --data PATH{where}"
-
-
 def _change(version: str, state: str, why: str, shared: Common) -> None:
     from basketwise.registry.protocol import ApprovalState, find_version
 
     registry, ctx = _open(shared)
+    number = find_version(registry, version).version
     with ctx.workspace.storage.exclusive():
-        number = find_version(registry, version).version
         changed = registry.set_state(number, ApprovalState(state), who=user(), why=why)
         path = _follow(registry, ctx)
     state = f"Version {changed.version} is {changed.state}."

@@ -6,15 +6,17 @@ import getpass
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from basketwise.cli.commands import completed
 from basketwise.config import Config, without_password
+from basketwise.errors import BasketwiseError
 from basketwise.files import DEFAULT_WORKSPACE
-from basketwise.settings import DEFAULT_FILE, load_config
+from basketwise.settings import DEFAULT_FILE, load_config, unknown_variables
 
 if TYPE_CHECKING:
     from basketwise.progress import Reporter
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-DATA_OPTION = click.option(
-    "--data", required=True, metavar="PATH", help="A file, a folder or a quoted glob."
-)
 SPLIT_OPTION = click.option("--split", metavar="NAME", help="time, stratified or customer.")
 MODELS_OPTION = click.option(
     "--models", metavar="NAMES", help="Candidates to train, separated by commas."
@@ -33,6 +32,27 @@ MODELS_OPTION = click.option(
 FORCE_OPTION = click.option(
     "--force", is_flag=True, help="Re-run every stage, even if cached outputs are still valid."
 )
+
+
+def data_of(*, required: bool) -> Callable[[Command], Command]:
+    """Add the raw files, as the argument PATH or the option --data; a command gets ``data``."""
+    import functools
+
+    def decorated(command: Command) -> Command:
+        @click.argument("path", required=False)
+        @click.option("--data", metavar="PATH", help="The same: a file, a folder or a quoted glob.")
+        @functools.wraps(command)
+        def wrapped(*args: Any, path: str | None, data: str | None, **kwargs: Any) -> Any:
+            name = click.get_current_context().command_path
+            if path is not None and data is not None:
+                raise click.UsageError(f"Give the raw files only once: {name} PATH.")
+            if required and path is None and data is None:
+                raise click.UsageError(f"Give the raw files: {name} PATH.")
+            return command(*args, data=path if data is None else data, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+    return decorated
 
 
 @dataclass(frozen=True)
@@ -45,8 +65,25 @@ class Common:
     flags: tuple[str, ...]
 
     def config(self, *more: str) -> Config:
-        """Load the configuration; ``more`` are flags of the command itself, which win."""
+        """Load the configuration; ``more`` are flags of the command itself, which win.
+
+        Variables that look like settings and are none are warned of on stderr.
+        """
+        for warning in unknown_variables(os.environ):
+            click.echo(f"Warning: {warning}", err=True)
+        return self.settings(*more)
+
+    def settings(self, *more: str) -> Config:
+        """Do the same without a warning."""
         return load_config(self.config_path, os.environ, (*self.flags, *more))
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Workspace and configuration by their options, where they are not the defaults."""
+        given = {"--workspace": self.workspace, "--config": self.config_path or ""}
+        return {
+            option: value for option, value in given.items() if value not in ("", DEFAULT_WORKSPACE)
+        }
 
 
 def common(command: Command) -> Command:
@@ -86,7 +123,11 @@ def common(command: Command) -> Command:
         **kwargs: Any,
     ) -> Any:
         shared = Common(config_path, workspace, as_json, flags)
-        return command(*args, common=shared, **kwargs)
+        try:
+            return command(*args, common=shared, **kwargs)
+        except BasketwiseError as error:
+            error.hint = completed(error.hint, shared.named)
+            raise
 
     return wrapped  # type: ignore[return-value]
 
@@ -100,36 +141,38 @@ def reporter() -> Reporter:
     return Reporter(Console(stderr=True))
 
 
-def context(shared: Common, config: Config, *, force: bool = False) -> Context:
-    """Return what the pipeline needs."""
+def context(
+    shared: Common, config: Config, *, force: bool = False, existing: bool = False
+) -> Context:
+    """Return what the pipeline needs; an InputError if a workspace must exist and does not."""
     from basketwise.platforms.local import LocalPlatform
     from basketwise.run.context import Context
     from basketwise.run.workspace import open_workspace
+    from basketwise.storage.opening import require_workspace
 
+    workspace = open_workspace(shared.workspace, config.aws)
+    if existing:
+        require_workspace(workspace.storage)
     return Context(
-        workspace=open_workspace(shared.workspace, config.aws),
+        workspace=workspace,
         config=config,
         platform=LocalPlatform(),
         reporter=reporter(),
-        command=typed_command(),
+        command=typed_command(shared.named),
         force=force,
     )
 
 
-def typed_command() -> str:
-    """Return the command as it was typed, quoted where needed, without any password."""
-    return without_password(shlex.join(["basketwise", *sys.argv[1:]]))
+def typed_command(named: Mapping[str, str]) -> str:
+    """Return the command as it was typed, quoted where needed, without any password.
 
-
-def program() -> str:
-    """Return what to type to call Basketwise from here: its path where the name is not found."""
-    from shutil import which
-
-    called = sys.argv[0]
-    if which("basketwise") or not called.endswith("basketwise"):
-        return "basketwise"
-    relative = os.path.relpath(called)
-    return called if relative.startswith("..") else relative
+    Workspace and configuration are added where they come from the environment.
+    """
+    words = ["basketwise", *sys.argv[1:]]
+    for option, value in named.items():
+        if not any(word.partition("=")[0] == option for word in words):
+            words += [option, value]
+    return without_password(shlex.join(words))
 
 
 def user() -> str:

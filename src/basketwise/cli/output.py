@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from basketwise.cli.options import Common, program
+from basketwise.cli.commands import program
+from basketwise.cli.options import Common
 from basketwise.files import ARCHIVE, REPORT_HTML
 
 if TYPE_CHECKING:

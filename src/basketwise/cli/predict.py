@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from basketwise.cli.options import DATA_OPTION, Common, common, context
+from basketwise.cli.options import Common, common, context, data_of
 from basketwise.cli.output import WIDTH, print_json, shown
 from basketwise.progress import counted
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@DATA_OPTION
+@data_of(required=True)
 @click.option(
     "--out", metavar="FILE", help="A .csv or .parquet file; required unless --basket is given."
 )

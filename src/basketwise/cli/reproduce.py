@@ -30,7 +30,7 @@ def reproduce(run: str, data: str | None, common: Common) -> None:
     """Reproduce a run from its manifest and show what differs."""
     from basketwise.run.reproduce import reproduce as reproduce_run
 
-    ctx = context(common, common.config())
+    ctx = context(common, common.config(), existing=True)
     name, folder = ctx.workspace.run_folder(run)
     reproduction = reproduce_run(name, folder, data, ctx)
     emit(common, _document(reproduction), *_lines(reproduction))

@@ -8,13 +8,13 @@ import sys
 import click
 
 from basketwise.cli.options import (
-    DATA_OPTION,
     FORCE_OPTION,
     MODELS_OPTION,
     SPLIT_OPTION,
     Common,
     common,
     context,
+    data_of,
 )
 from basketwise.cli.output import (
     emit,
@@ -33,16 +33,14 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 
 
 @click.command()
-@click.argument("path", required=False)
-@click.option("--data", metavar="PATH", help="The same: a file, a folder or a quoted glob.")
+@data_of(required=True)
 @SPLIT_OPTION
 @MODELS_OPTION
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
 @FORCE_OPTION
 @common
 def run(
-    path: str | None,
-    data: str | None,
+    data: str,
     split: str | None,
     models: str | None,
     require_approval: bool,
@@ -50,9 +48,6 @@ def run(
     common: Common,
 ) -> None:
     """Run all stages, from the raw files at PATH to an approved, exported model."""
-    if (data is None) == (path is None):
-        raise click.UsageError("Give the raw files only once: basketwise run PATH.")
-    data = data or path or ""
     config = common.config(*overrides(split, models))
     from basketwise.run.pipeline import run_all
 
@@ -78,7 +73,7 @@ def overrides(split: str | None, models: str | None) -> list[str]:
 
 
 @click.command()
-@DATA_OPTION
+@data_of(required=True)
 @SPLIT_OPTION
 @FORCE_OPTION
 @common
@@ -101,7 +96,7 @@ def train(models: str | None, force: bool, common: Common) -> None:
     from basketwise.run.pipeline import run_train
     from basketwise.run.workspace import ARTIFACTS
 
-    ctx = context(common, common.config(*overrides(None, models)), force=force)
+    ctx = context(common, common.config(*overrides(None, models)), force=force, existing=True)
     run_id, trained = run_train(ctx)
     emit(
         common,
@@ -121,7 +116,7 @@ def evaluate(run_id: str | None, all_splits: bool, force: bool, common: Common) 
     from basketwise.run.pipeline import run_evaluate
     from basketwise.run.workspace import ARTIFACTS
 
-    ctx = context(common, common.config(), force=force)
+    ctx = context(common, common.config(), force=force, existing=True)
     name, report = run_evaluate(run_id, ctx, all_splits=all_splits)
     emit(
         common,
@@ -140,7 +135,7 @@ def register(run_id: str | None, common: Common) -> None:
     """Register an evaluated run's model, approved if the gate approved it."""
     from basketwise.run.pipeline import run_register
 
-    version, report = run_register(run_id, context(common, common.config()))
+    version, report = run_register(run_id, context(common, common.config(), existing=True))
     document = {
         "version": version.version,
         "state": str(version.state),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from basketwise.cli.commands import completed
 from basketwise.cli.options import Common, common, reporter
 from basketwise.cli.output import emit, shown
 from basketwise.errors import InputError, writing
@@ -66,5 +67,6 @@ def init(out: str, overwrite: bool, common: Common) -> None:
         "Give an --out in a folder that exists and that this user may write to.",
     ):
         path.write_text(config_template(), encoding="utf-8")
-    what_next = f"{shown(path)}: edit it, then run 'basketwise doctor'"
+    own = {} if out == DEFAULT_FILE else {"--config": out}
+    what_next = completed(f"{shown(path)}: edit it, then run 'basketwise doctor'", own)
     emit(common, {"config": str(path)}, what_next)

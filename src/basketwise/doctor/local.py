@@ -15,6 +15,7 @@ from basketwise.plugins import CHECKS, load
 from basketwise.progress import counted
 from basketwise.registry.opening import REGISTRY, SAGEMAKER, on_sagemaker, open_registry
 from basketwise.run.workspace import Workspace, open_workspace
+from basketwise.settings import unknown_variables
 from basketwise.storage.opening import scheme_of
 
 DISK_PER_RAW_BYTE = 4
@@ -47,7 +48,11 @@ def examine(
     except BasketwiseError as error:
         yield failure("config", error)
         return
-    yield Check("config", "ok", "all settings are known and in range")
+    unknown = unknown_variables(os.environ)
+    if unknown:
+        yield Check("config", "warning", " ".join(unknown), "Unset or rename them.")
+    else:
+        yield Check("config", "ok", "all settings are known and in range")
     scheme = "s3" if aws else scheme_of(location)
     if scheme in CHECKS:
         yield from load(CHECKS[scheme])(location, settings, data)
@@ -67,22 +72,26 @@ def examine(
 def writable(workspace: Workspace) -> Check:
     """Write to the workspace, read it again, and remove it."""
     storage = workspace.storage
-    root = storage.scratch
-    existed = root.exists()
+    root = storage.scratch.absolute()
+    created = [path for path in (root / ".lock", root, *root.parents) if not path.exists()]
     with storage.exclusive():
         storage.write(PROBE, b"")
         storage.read(PROBE)
         storage.delete(PROBE)
-    if not existed:
-        shutil.rmtree(root)
+    if created == [root / ".lock"]:
+        created[0].unlink(missing_ok=True)
+    elif created:
+        shutil.rmtree(created[-1])
+        return Check("workspace", "ok", f"{storage.location} does not exist yet; can be created")
     return Check("workspace", "ok", f"{storage.location} is writable and not in use")
 
 
 def machine(workspace: Workspace | None, config: Config, data: str | None) -> Iterator[Check]:
     """Check the raw files and this machine; without a workspace, not its disk."""
     if data is not None:
-        yield guarded("data", lambda: _data(data, config))
-        if workspace:
+        raw = guarded("data", lambda: _data(data, config))
+        yield raw
+        if workspace and raw.state != "failed":
             yield guarded("disk", lambda: _disk(workspace, data))
     yield _memory()
 
@@ -115,12 +124,15 @@ def _data(data: str, config: Config) -> Check:
     lines, refused = raw.records, cleaned.rejected.height
     read = f"{counted(lines, 'line')}, {refused:,} unusable"
     text = f"{counted(len(sources), 'file')}; {first.name}: {read}"
+    if refused:
+        by_reason = sorted(cleaned.reasons.items(), key=lambda item: (-item[1], item[0]))
+        text += f" ({', '.join(f'{number:,} {reason}' for reason, number in by_reason)})"
+    fix = "Look at what the reasons name." if refused else ""
     if refused == lines:
-        reasons = ", ".join(cleaned.reasons)
-        return Check("data", "failed", f"{text} ({reasons})", "Look at what the reasons name.")
+        return Check("data", "failed", text, fix)
     skipped = skipped_texts(delivery.skipped)
     incomplete = refused or any(file.is_data for file in delivery.skipped)
-    return Check("data", "warning" if incomplete else "ok", "; ".join([text, *skipped]))
+    return Check("data", "warning" if incomplete else "ok", "; ".join([text, *skipped]), fix)
 
 
 def _disk(workspace: Workspace, data: str) -> Check:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from basketwise.config import AwsConfig, Config, RegistryConfig
-from basketwise.errors import ConfigError, DependencyError, InputError
+from basketwise.errors import ConfigError, DependencyError
 from basketwise.plugins import REGISTRIES, load
 from basketwise.registry.protocol import Registry
-from basketwise.storage.opening import scheme_of
+from basketwise.storage.opening import require_workspace, scheme_of
 from basketwise.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -81,14 +81,11 @@ def existing_registry(config: Config, storage: Storage) -> Registry:
     Raises
     ------
     InputError
-        If the registry would be a folder of a workspace that does not exist.
+        If the registry would be a folder of a workspace, and that does not exist.
     """
     elsewhere = config.registry.uri or on_sagemaker(config.registry, storage.location)
-    if not elsewhere and not storage.scratch.is_dir():
-        raise InputError(
-            f"There is no workspace {storage.location!r}.",
-            "Give the --workspace of a run, or create one: basketwise run --data PATH",
-        )
+    if not elsewhere:
+        require_workspace(storage)
     return registry_of(config, storage)
 
 

@@ -165,7 +165,11 @@ def find_version(registry: Registry, version: str) -> ModelVersion:
     InputError
         If there is no such version, or none is approved.
     """
-    chosen = registry.champion() if version == CHAMPION else registry.get(version)
+    try:
+        chosen = registry.champion() if version == CHAMPION else registry.get(version)
+    except InputError as error:
+        hint = f"{error.hint} The version in production is called {CHAMPION!r}."
+        raise InputError(error.headline, hint.strip()) from None
     if chosen is None:
         raise InputError(
             "There is no champion: no version is approved.",

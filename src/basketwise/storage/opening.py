@@ -6,9 +6,12 @@ from pathlib import Path
 
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, InputError
+from basketwise.files import WORKSPACE_FOLDERS
 from basketwise.plugins import DOWNLOADS, STORAGES, load
 from basketwise.storage.local import LocalStorage
 from basketwise.storage.protocol import Storage
+
+_OF_A_RUN = "Give the --workspace of a run, or create one:"
 
 
 def scheme_of(location: str) -> str:
@@ -55,6 +58,27 @@ def open_storage(location: str, config: AwsConfig) -> Storage:
         )
     storage: Storage = load(STORAGES[scheme])(location, config)
     return storage
+
+
+def require_workspace(storage: Storage) -> None:
+    """Refuse a folder that is no workspace, for a command that does not create one.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, or contains nothing of a run's. A bucket is not asked.
+    """
+    if scheme_of(storage.location):
+        return
+    if not storage.scratch.is_dir():
+        raise InputError(
+            f"There is no workspace {storage.location!r}.", f"{_OF_A_RUN} basketwise run PATH"
+        )
+    if not any((storage.scratch / name).exists() for name in WORKSPACE_FOLDERS):
+        raise InputError(
+            f"{storage.location!r} is not a workspace: it contains no outputs of a run.",
+            f"{_OF_A_RUN} basketwise run PATH",
+        )
 
 
 def local_copy(data: str, config: AwsConfig) -> str:

@@ -12,7 +12,8 @@ import click
 
 from basketwise.aws import clients
 from basketwise.aws.cli.session import settings, to_stderr
-from basketwise.cli.options import Common, common, program, reporter
+from basketwise.cli.commands import completed, program
+from basketwise.cli.options import Common, common, reporter
 from basketwise.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -68,10 +69,11 @@ def start(name: str, wait: bool, common: Common) -> None:
     run_id = name or f"{datetime.now(UTC).strftime(RUN_FORMAT)}-{uuid4().hex[:4]}"
     started = pipelines.start(sagemaker, s3, names, config, run_id)
     if started.other_settings:
-        to_stderr(
+        older = (
             "The pipeline was created with other settings, and runs with those. To update it: "
-            f"{program()} aws pipeline upsert"
+            "basketwise aws pipeline upsert"
         )
+        to_stderr(completed(older, common.named))
     document: dict[str, Any] = dataclasses.asdict(started)
     if not common.as_json:
         outcome = "is started" if started.started else "exists already; nothing was started"
@@ -83,7 +85,8 @@ def start(name: str, wait: bool, common: Common) -> None:
         try:
             ended = executions.follow(sagemaker, logs, started.arn, to_stderr, poll=poll)
         except KeyboardInterrupt:
-            to_stderr(f"It continues. See {program()} aws pipeline status {started.run_id}")
+            later = f"It continues. See its status: basketwise aws pipeline status {started.run_id}"
+            to_stderr(completed(later, common.named))
             raise
         document["execution"] = _document(ended)
         if not common.as_json:

@@ -15,7 +15,8 @@ import click
 from basketwise.aws import clients
 from basketwise.aws.cli.cost import cost_document, print_cost
 from basketwise.aws.cli.session import confirmed, settings, to_stderr
-from basketwise.cli.options import FORCE_OPTION, Common, common, program, reporter, typed_command
+from basketwise.cli.commands import program
+from basketwise.cli.options import FORCE_OPTION, Common, common, reporter, typed_command
 from basketwise.cli.output import print_json, print_next, print_summary, run_document
 from basketwise.cli.run import overrides
 from basketwise.errors import GATE_NOT_PASSED, BasketwiseError, DependencyError, InputError
@@ -75,7 +76,9 @@ def run(
     platform = _platform(names, workspace, record, config, progress.say)
     progress.say(f"{record.run_id} in {workspace.storage.location}")
     force_stages = bool(record.nonce) and record.run_id not in workspace.runs()
-    context = Context(workspace, config, platform, progress, typed_command(), force_stages)
+    # The project's bucket need not be typed, but 'reproduce' needs it.
+    command = typed_command({**common.named, "--workspace": workspace.storage.location})
+    context = Context(workspace, config, platform, progress, command, force_stages)
     with _resumable(platform, workspace):
         result = run_all(record.path if resume else record.data, context, record.run_id)
     jobs = platform.all_jobs()
@@ -121,7 +124,7 @@ def _resumed(workspace: Workspace, name: str | None, config: Config) -> tuple[Ru
     if record is None:
         raise InputError(
             f"There is no run {name!r} to resume." if name else "There is no run to resume.",
-            f"Start one: {program()} aws run --data PATH",
+            "Start one: basketwise aws run --data PATH",
         )
     return record, runs.settings_of(record, config)
 
