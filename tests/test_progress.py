@@ -83,3 +83,29 @@ def fail(reporter: Reporter) -> None:
 
 def test_quiet_is_quiet() -> None:
     assert shown(Reporter(console(terminal=True), quiet=True), "2 candidates") == ""
+
+
+@pytest.mark.parametrize("width", [20, 40])
+def test_on_a_narrow_terminal_words_are_kept_whole_too(width: int) -> None:
+    result = "19,363 lines read, 0 rejected; 1,960 training and 983 test baskets, 90 products"
+
+    text = shown(Reporter(console(terminal=True, width=width)), result)
+
+    last = re.split(r"training +\d+\.\d s\n", text)[-1].splitlines()
+    assert " ".join(" ".join(last).split()) == result
+    assert max(map(len, last)) <= width
+    assert all(line.startswith("    ") for line in last)
+
+
+def test_a_dumb_terminal_gets_a_line_a_stage_and_no_blank_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "60")
+    reporter = Reporter(Console(file=io.StringIO(), force_terminal=True, color_system=None))
+
+    text = shown(reporter, "2 candidates") + shown(reporter, "3 candidates")
+
+    assert "\n\n" not in text
+    assert "\x1b" not in text
+    assert re.match(r"training +\d+\.\d s   2 candidates\n", text)

@@ -156,7 +156,7 @@ def train(
         result = run_all(path, _context(workspace, settings, source, verbose=verbose))
     return TrainingRun(
         run_id=result.run_id,
-        version=result.version.version,
+        version=result.version.version if result.version else "",
         approved=result.approved,
         leaderboard=leaderboard(result.report),
         report=result.report,
@@ -293,7 +293,7 @@ def _context(workspace: PathLike, config: Config, source: str, *, verbose: bool)
         config=config,
         platform=LocalPlatform(),
         reporter=Reporter(Console(stderr=True), quiet=not verbose),
-        command=f"basketwise.train({source!r})",
+        command=f"basketwise.train({source!r}, workspace={os.fspath(workspace)!r})",
         source=source,
     )
 

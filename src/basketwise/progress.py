@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
+
+BAR_FROM = 70
+"""Columns from which a bar leaves room for the words beside it."""
 
 Tick = Callable[[str, int, int], None]
 """Called with (what is being done, units done, units in total)."""
@@ -59,7 +63,8 @@ class Reporter:
     def stage(self, name: str) -> Iterator[StageLog]:
         """Show one stage: its progress while it runs, one line with time and result after it."""
         started = time.perf_counter()
-        if self.console.is_terminal and not self.quiet:
+        # A dumb terminal cannot take a bar away again, and would show a blank line instead.
+        if self.console.is_terminal and not self.console.is_dumb_terminal and not self.quiet:
             with self._bar(name) as log:
                 yield log
         else:
@@ -78,19 +83,39 @@ class Reporter:
         line = head + result
         if self.console.is_terminal:
             # In a file or a pipe one line stays one line; on a terminal words are kept whole.
-            width = max(self.console.width, 2 * len(head))
-            indent = " " * len(head)
-            line = textwrap.fill(result, width, initial_indent=head, subsequent_indent=indent)
+            width, indent = self._width(), " " * len(head)
+            if width < 2 * len(head):
+                # No room beside the time.
+                head, indent = f"{head.rstrip()}\n    ", "    "
+            parts = textwrap.wrap(
+                result, max(width - len(indent), 1), break_long_words=False, break_on_hyphens=False
+            )
+            line = head + f"\n{indent}".join(parts)
         self.console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def _width(self) -> int:
+        if self.console.is_dumb_terminal:
+            # Rich takes every dumb terminal for one of 80 columns.
+            return shutil.get_terminal_size((80, 25)).columns
+        return self.console.width
 
     @contextmanager
     def _bar(self, name: str) -> Iterator[StageLog]:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            ProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+        from rich.table import Column
 
-        columns = (
-            TextColumn("{task.fields[stage]:<12}", markup=False),
-            BarColumn(bar_width=28),
-            TextColumn("{task.description}", markup=False),
+        whole = Column(no_wrap=True, overflow="ellipsis")
+        bar = (BarColumn(bar_width=28),) if self.console.width >= BAR_FROM else ()
+        columns: tuple[ProgressColumn, ...] = (
+            TextColumn("{task.fields[stage]:<12}", markup=False, table_column=whole),
+            *bar,
+            TextColumn("{task.description}", markup=False, table_column=whole.copy()),
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:

@@ -224,6 +224,23 @@ def test_money_is_left_out_where_nobody_stated_the_assumptions() -> None:
     assert "USD" not in text
 
 
+def test_a_refused_model_earns_nothing() -> None:
+    report = example_report()
+    report["verdict"]["approved"] = False
+    text = Page(render_html(report)).text_of("impact")
+    assert text == "Business impact No figures: the model was not approved, so it earns nothing."
+
+
+def test_assumptions_as_delivered_are_marked_as_examples() -> None:
+    report = example_report()
+    days = next(a for a in report["impact"]["assumptions"] if a["name"] == "days_per_month")
+    days["value"] = 31
+    text = Page(render_html(report)).text_of("impact")
+    assert "predictions per day 1\u202f000 baskets (example)" in text
+    assert "days per month 31 days (example)" not in text
+    assert "days per month 31 days" in text
+
+
 def test_amounts_carry_the_datas_currency_or_none() -> None:
     report = example_report()
     text = Page(render_html(report)).text_of("data")

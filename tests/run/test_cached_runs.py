@@ -13,7 +13,7 @@ import pytest
 from basketwise.registry.mlflow.registry import MlflowRegistry
 from basketwise.run import evaluation, pipeline
 from basketwise.run.workspace import Workspace
-from tests.cli.calling import SMALL, call, called, contents
+from tests.cli.calling import SMALL, call, called, contents, spawn
 
 ALL = ("silver", "gold", "training", "evaluation")
 
@@ -104,6 +104,37 @@ def test_a_changed_setting_runs_what_rests_on_it(own: Path, sample: Path) -> Non
     assert why(changed, "gold") == "etl.outliers clip → drop"
     assert "gold/test_features.parquet changed" in why(changed, "training")
     assert changed["model_version"] == "2"
+
+
+def test_an_experiment_is_evaluated_and_makes_no_version(sample: Path, tmp_path: Path) -> None:
+    document = run(sample, tmp_path, "--no-register", "--require-approval")
+
+    assert (document["model_version"], document["state"]) == (None, None)
+    assert document["deployment_config"] is None
+    assert document["approved"]
+    assert Path(document["report"]).is_file()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names.isdisjoint({"registry", "deployment-configs"})
+    archive, scores = document["model"], tmp_path / "scores.csv"
+    called("predict", sample, "--model", archive, "--out", scores, "--workspace", tmp_path)
+    # It may be registered later, by its own command or by the run without the option.
+    again = run(sample, tmp_path)
+    assert ran(again) == []
+    assert again["model_version"] == "1"
+
+
+def test_scores_on_stdout_are_those_of_a_file_and_nothing_else(
+    first: tuple[Path, dict[str, Any]], sample: Path, tmp_path: Path
+) -> None:
+    options = ("predict", sample, "--workspace", first[0], "--out")
+    called(*options, tmp_path / "scores.csv")
+    printed = spawn(*options, "-")
+
+    assert printed.code == 0, printed
+    assert printed.out == (tmp_path / "scores.csv").read_text("utf-8")
+    assert "baskets: " in printed.err
+    refused = call(*options, "-", "--json")
+    assert (refused.code, refused.out) == (2, "")
 
 
 def test_another_gate_trains_nothing(own: Path, sample: Path) -> None:

@@ -101,6 +101,7 @@ def test_a_run_hands_staged_folders_from_stage_to_stage(
     assert workspace.folder(GOLD).is_dir()
     assert workspace.folder(SILVER).is_dir()
     assert result.folder == workspace.folder(ARTIFACTS) / result.run_id
+    assert result.version is not None
     assert result.version.state is ApprovalState.APPROVED
     assert registry.champion() == registry.get("1")
     assert registry.archives["1"] == (result.folder / "model.tar.gz").read_bytes()
@@ -116,6 +117,7 @@ def test_a_version_that_the_gate_refuses_is_kept_and_not_exported(
 
     result = pipeline.run_all(raw, replace(context, config=config))
 
+    assert result.version is not None
     assert result.version.state is ApprovalState.PENDING
     assert "Not approved: Test accuracy" in registry.get("1").description
     assert registry.champion() is None

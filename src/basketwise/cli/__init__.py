@@ -95,6 +95,12 @@ class LazyGroup(click.Group):
 def cli(ctx: click.Context, debug: bool) -> None:
     """Learn how price-sensitive each supermarket basket is, from raw till lines."""
     ctx.obj = debug
+    ctx.color = False if dumb() else None
+
+
+def dumb() -> bool:
+    """Whether the terminal shows escape sequences as they are, or no colour is wanted."""
+    return os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
 
 
 def main() -> None:
@@ -181,7 +187,7 @@ def _complain(headline: str, hint: str, code: int, *, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    click.secho(headline, err=True, bold=True)
+    click.secho(headline, err=True, bold=True, color=False if dumb() else None)
     if hint:
         click.echo(hint, err=True)
     return code

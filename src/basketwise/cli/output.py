@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,22 @@ if TYPE_CHECKING:
 WIDTH = 78
 """Columns of the summary: the narrowest usual terminal shows them without a break."""
 
-RULE = "─" * WIDTH
+
+def width() -> int:
+    """Return the columns to fill: fewer than usual on a narrower terminal."""
+    return max(20, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
+def filled(text: str, first: str = "", rest: str = "") -> str:
+    """Wrap a text between its words; ``first`` and ``rest`` begin its lines."""
+    return textwrap.fill(
+        text,
+        width(),
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def shown_score(score: float) -> str:
@@ -41,7 +57,11 @@ def emit(common: Common, document: Any, *lines: str) -> None:
     if common.as_json:
         print_json(document)
     else:
-        for line in lines:
+        for text in lines:
+            line = text
+            if len(click.unstyle(line)) > width() < WIDTH:
+                indent = line[: len(line) - len(line.lstrip())]
+                line = filled(line.strip(), indent, f"{indent}  ")
             click.echo(line)
 
 
@@ -53,14 +73,14 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "run_id": result.run_id,
         "seconds": round(result.seconds, 3),
         "approved": result.approved,
-        "state": str(result.version.state),
+        "state": str(result.version.state) if result.version else None,
         "reasons": report["verdict"]["reasons"],
         "warnings": report["verdict"]["warnings"],
         "stages": {
             outcome.stage: {"status": "ran" if outcome.ran else "cached", "why": outcome.why}
             for outcome in result.outcomes
         },
-        "model_version": result.version.version,
+        "model_version": result.version.version if result.version else None,
         "best_model": winner["model"],
         "accuracy": winner["accuracy"],
         "macro_f1": winner["macro_f1"],
@@ -77,85 +97,128 @@ def run_document(result: RunResult) -> dict[str, Any]:
 def print_summary(result: RunResult) -> None:
     """Print the final summary of a run: ETL, training, registry, money, readiness."""
     report, metadata = result.report, result.metadata
-    click.echo(RULE)
-    click.secho(textwrap.fill(report["verdict"]["headline"], WIDTH), bold=True)
-    click.echo(RULE)
+    rule = "─" * width()
+    click.echo(rule)
+    click.secho(filled(report["verdict"]["headline"]), bold=True)
+    click.echo(rule)
     _section("ETL")
     lines = metadata.lines
-    click.echo(
-        f"  lines     {lines.read:,} read = {lines.accepted:,} accepted + "
-        f"{lines.rejected:,} rejected"
-    )
+    read = f"{lines.read:,} read = {lines.accepted:,} accepted + {lines.rejected:,} rejected"
+    _entry("  lines     ", read)
     for name, count in lines.rejected_by_reason.items():
-        click.echo(f"            {count:,} {name}")
+        _entry("            ", f"{count:,} {name}")
     counts = ", ".join(f"{label} {n:,}" for label, n in metadata.baskets.items())
-    click.echo(f"  baskets   {counts}")
+    _entry("  baskets   ", counts)
     _entry("  split     ", report["data"]["split"]["description"])
     _section("Training")
     for line in leaderboard_lines(report["leaderboard"]):
         click.echo(f"  {line}")
     winner = report["winner"]
     for name, interval in (("accuracy", winner["accuracy"]), ("macro-F1", winner["macro_f1"])):
-        click.echo(
-            f"  {winner['model']}: {name} {shown_score(interval['estimate'])}, "
+        _entry(
+            "  ",
+            f"{winner['model']}: {name} {shown_score(interval['estimate'])}, "
             f"{winner['confidence']:.0%} interval {shown_score(interval['low'])} to "
-            f"{shown_score(interval['high'])}"
+            f"{shown_score(interval['high'])}",
         )
     _section("Registry")
-    click.echo(
-        f"  version {result.version.version} of {result.version.uri.split('/')[-2]}: "
-        f"{result.version.state}"
-    )
+    version = result.version
+    if version:
+        name = version.uri.split("/")[-2]
+        _entry("  ", f"version {version.version} of {name}: {version.state}")
+    else:
+        _entry("  ", "no version: an experiment (--no-register)")
     if result.approved != report["verdict"]["approved"]:
-        click.echo("  its state was changed manually after the gate's decision")
+        _entry("  ", "its state was changed manually after the gate's decision")
     for reason in report["verdict"]["reasons"]:
         _entry(f"  {'✓' if reason['passed'] else '✗'} ", reason["text"])
     for warning in report["verdict"]["warnings"]:
         _entry("  ! ", warning)
-    if not report["impact"]["default_assumptions"]:
+    # What a refused model would earn, nobody will.
+    if report["verdict"]["approved"] and not report["impact"]["default_assumptions"]:
         _section("Business impact")
         for line in impact_lines(report):
-            click.echo(f"  {line}")
+            narrow = len(line) + 2 > width()
+            _entry("  ", " ".join(line.split())) if narrow else click.echo(f"  {line}")
     _section("Deployment readiness")
     folder, config = shown(result.address), result.config_address
-    click.echo(f"  report    {folder}/{REPORT_HTML}")
+    _path("  report    ", f"{folder}/{REPORT_HTML}")
     if "://" in folder:
-        click.echo(f"  here      {shown(result.folder)}/{REPORT_HTML}")
-    click.echo(f"  model     {folder}/{ARCHIVE}")
-    click.echo(f"  config    {shown(config) if config else 'none: the model is not approved'}")
+        _path("  here      ", f"{shown(result.folder)}/{REPORT_HTML}")
+    _path("  model     ", f"{folder}/{ARCHIVE}")
+    missing = "none: the model is not approved" if version else "none: nothing was registered"
+    _path("  config    ", shown(config)) if config else _entry("  config    ", missing)
     click.echo(f"  took      {result.seconds:.1f} s")
 
 
 def print_next(result: RunResult, data: str, workspace: str, config: str | None = None) -> None:
-    """Print what to do next; what is not approved is to be looked at, and scores by its version."""
+    """Print what to do next.
+
+    Of a model that was not approved, that is to see why; it scores by its version, as does one
+    that is not the champion; without a version, by its archive.
+    """
     _section("Next")
     name, options = program(), f"--workspace {shlex.quote(workspace)}"
     if config:
         options += f" --config {shlex.quote(config)}"
-    model = ""
+    version, model = result.version, ""
     if not result.approved:
-        click.echo(f"  open {shown(result.folder)}/report.html to see why it is not approved")
-        model = f" --model {result.version.version}"
+        page, why = f"{shown(result.folder)}/{REPORT_HTML}", "to see why it is not approved"
+        if len(f"  open {page} {why}") <= width() or width() == WIDTH:
+            click.echo(f"  open {page} {why}")
+        else:
+            click.echo(f"  open\n    {page}")
+            _entry("  ", why)
+        for reason in result.report["verdict"]["reasons"]:
+            if not reason["passed"]:
+                _entry("  ✗ ", f"{reason['rule']}: {reason['text']}")
+    if version is None:
+        model = f" --model {shlex.quote(f'{shown(result.folder)}/{ARCHIVE}')}"
+    elif not (result.approved and version.champion):
+        model = f" --model {version.version}"
     click.echo(f"  {name} predict --data {shlex.quote(data)} --out scores.csv{model} {options}")
+    if version is None:
+        click.echo(f"  {name} register --run {shlex.quote(result.run_id)} {options}")
     click.echo(f"  {name} models list {options}")
 
 
 def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
-    """Lay out the models' table."""
+    """Lay out the models' table; on a narrow terminal, each model's scores below its name."""
+    if width() < WIDTH:
+        return [line for row in rows for line in _stacked(row)]
     table = [f"{'model':<37}{'CV macro-F1':>12}{'accuracy':>10}{'macro-F1':>10}{'fit s':>7}"]
     for row in rows:
-        name = row["model"]
-        if row["kind"] == "ablation":
-            name += f" without group {row['without']}"
-        elif row["kind"] == "simpler":
-            name += " on the index alone"
         seconds = "–" if row["fit_seconds"] is None else f"{row['fit_seconds']:.1f}"
         table.append(
-            f"{('* ' if row['winner'] else '  ') + name:<37}"
+            f"{_model_name(row):<37}"
             f"{_number(row['cv_f1_mean']):>12}{_number(row['test_accuracy']):>10}"
             f"{_number(row['test_f1']):>10}{seconds:>7}"
         )
     return table
+
+
+def _model_name(row: LeaderboardRow) -> str:
+    name = f"{'*' if row['winner'] else ' '} {row['model']}"
+    if row["kind"] == "ablation":
+        name += f" without group {row['without']}"
+    elif row["kind"] == "simpler":
+        name += " on the index alone"
+    return name
+
+
+def _stacked(row: LeaderboardRow) -> list[str]:
+    scores = [
+        f"{name} {_number(value)}"
+        for name, value in (
+            ("CV macro-F1", row["cv_f1_mean"]),
+            ("accuracy", row["test_accuracy"]),
+            ("macro-F1", row["test_f1"]),
+        )
+        if value is not None
+    ]
+    # What prints the lines puts two columns before each.
+    lines = textwrap.wrap(", ".join(scores), width() - 6, break_long_words=False)
+    return [_model_name(row), *(f"    {line}" for line in lines)]
 
 
 def split_lines(rows: list[SplitScores]) -> list[str]:
@@ -178,6 +241,8 @@ def split_lines(rows: list[SplitScores]) -> list[str]:
 
 def impact_lines(report: Report) -> list[str]:
     """Lay out the business impact with its assumptions."""
+    from basketwise.report.wording import is_example
+
     impact = report["impact"]
     currency = f" {impact['currency']}" if impact["currency"] else ""
     values = ((item["name"], item["value"]) for item in impact["assumptions"])
@@ -185,13 +250,16 @@ def impact_lines(report: Report) -> list[str]:
         f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values
     )
+    examples = [item["name"] for item in impact["assumptions"] if is_example(item)]
+    if examples:
+        stated += f"; examples, not yours: {', '.join(examples)}"
     return [
         f"total per month   {impact['total_monthly_value']:>12,.0f}{currency}  "
         f"({impact['total_low']:,.0f} to {impact['total_high']:,.0f})",
         f"  revenue         {impact['monthly_revenue_impact']:>12,.0f}{currency}",
         f"  cost savings    {impact['monthly_cost_savings']:>12,.0f}{currency}",
         f"majority class    {impact['baseline_total']:>12,.0f}{currency}  (always predicting it)",
-        *textwrap.wrap(f"assumed: {stated}", WIDTH - 2, subsequent_indent=" " * 9),
+        *textwrap.wrap(f"assumed: {stated}", width() - 2, subsequent_indent=" " * 9),
     ]
 
 
@@ -209,7 +277,18 @@ def _section(name: str) -> None:
 
 
 def _entry(name: str, text: str) -> None:
-    click.echo(textwrap.fill(text, WIDTH, initial_indent=name, subsequent_indent=" " * len(name)))
+    """Print a text beside its name, or below it where there is no room beside."""
+    longest = max(map(len, text.split()), default=0)
+    beside = len(name) + longest <= width() or not name.strip()
+    if not beside:
+        click.echo(name.rstrip())
+    click.echo(filled(text, name if beside else "    ", " " * len(name) if beside else "    "))
+
+
+def _path(name: str, text: str) -> None:
+    """Print a path, which stays in one piece, beside its name or below it."""
+    beside = len(name) + len(text) <= width() or width() == WIDTH
+    click.echo(name + text if beside else f"{name.rstrip()}\n    {text}")
 
 
 def _number(value: float | None) -> str:

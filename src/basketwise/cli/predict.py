@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from basketwise.cli.options import Common, common, context, data_of
-from basketwise.cli.output import WIDTH, print_json, shown
+from basketwise.cli.output import filled, print_json, shown
 from basketwise.progress import counted
 
 if TYPE_CHECKING:
@@ -18,10 +22,16 @@ if TYPE_CHECKING:
     from basketwise.serving.batch import BatchResult
 
 
+STDOUT = "-"
+"""The ``--out`` that means stdout."""
+
+
 @click.command()
 @data_of(required=True)
 @click.option(
-    "--out", metavar="FILE", help="A .csv or .parquet file; required unless --basket is given."
+    "--out",
+    metavar="FILE",
+    help="A .csv or .parquet file, or - for CSV on stdout; required unless --basket is given.",
 )
 @click.option(
     "--model",
@@ -50,13 +60,15 @@ def predict(
 
     if out is None and not baskets:
         raise click.UsageError("Give --out FILE for all baskets, or --basket ID for one.")
+    if out == STDOUT and (common.as_json or baskets):
+        raise click.UsageError("--out - writes CSV to stdout: give no --json or --basket with it.")
     config = common.config()
     ctx = context(common, config)
     scorer = _model(model, ctx)
-    with ctx.reporter.stage("predict") as log:
+    with ctx.reporter.stage("predict") as log, _file(out) as file:
         result = predict_batch(
             local_copy(data, config.aws),
-            None if out is None else Path(out),
+            file,
             scorer,
             config,
             log.tick,
@@ -65,6 +77,8 @@ def predict(
         )
         counts = ", ".join(f"{label} {n:,}" for label, n in result.predicted.items())
         log.finish(f"{counted(result.baskets, 'basket')}: {counts}")
+        if out == STDOUT and file:
+            _print_file(file)
     if common.as_json:
         print_json(_document(result))
         return
@@ -77,9 +91,26 @@ def predict(
     if result.requested is not None:
         for basket, text in result.requested.select(KEY, EXPLANATION).iter_rows():
             click.secho(str(basket), bold=True)
-            click.echo(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False))
-    if result.out is not None:
+            click.echo(filled(text))
+    if result.out is not None and out != STDOUT:
         click.echo(shown(result.out))
+
+
+@contextmanager
+def _file(out: str | None) -> Iterator[Path | None]:
+    """Give the file to write: a temporary one for what goes to stdout."""
+    if out != STDOUT:
+        yield None if out is None else Path(out)
+        return
+    with TemporaryDirectory(prefix="basketwise-") as folder:
+        yield Path(folder) / "scores.csv"
+
+
+def _print_file(file: Path) -> None:
+    with file.open("rb") as stream:
+        sys.stdout.flush()
+        shutil.copyfileobj(stream, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 def _document(result: BatchResult) -> dict[str, Any]:

@@ -37,6 +37,9 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 @SPLIT_OPTION
 @MODELS_OPTION
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
+@click.option(
+    "--no-register", is_flag=True, help="An experiment: evaluated and reported, but no version."
+)
 @FORCE_OPTION
 @common
 def run(
@@ -44,6 +47,7 @@ def run(
     split: str | None,
     models: str | None,
     require_approval: bool,
+    no_register: bool,
     force: bool,
     common: Common,
 ) -> None:
@@ -51,7 +55,7 @@ def run(
     config = common.config(*overrides(split, models))
     from basketwise.run.pipeline import run_all
 
-    result = run_all(data, context(common, config, force=force))
+    result = run_all(data, context(common, config, force=force), registering=not no_register)
     if common.as_json:
         print_json(run_document(result))
     else:

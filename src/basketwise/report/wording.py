@@ -5,6 +5,7 @@ A difference whose interval contains 0 is never called better or worse.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,16 @@ from itertools import pairwise
 from typing import Literal
 
 from basketwise.candidates import CANDIDATES
+from basketwise.config import BusinessConfig
 from basketwise.features.groups import GROUPS, of_index
-from basketwise.report.types import Importance, Interval, LeaderboardRow, Reliability, SliceTable
+from basketwise.report.types import (
+    Assumption,
+    Importance,
+    Interval,
+    LeaderboardRow,
+    Reliability,
+    SliceTable,
+)
 
 Standing = Literal["ahead", "level", "behind", "mixed"]
 
@@ -196,6 +205,12 @@ def above_noise(rows: Sequence[Importance]) -> list[Importance]:
     return [row for row in rows if row["drop"] >= max(_LEAST_DROP, 2 * row["std"])]
 
 
+def is_example(assumption: Assumption) -> bool:
+    """Return whether an assumption is as delivered: an example, which nobody has stated."""
+    field = BusinessConfig.model_fields.get(assumption["name"])
+    return field is not None and bool(field.default == assumption["value"])
+
+
 def column_title(column: str) -> str:
     """Return the title of a column of slices."""
     return _COLUMNS.get(column, column)
@@ -214,6 +229,10 @@ def options_of(command: str) -> str:
     >>> options_of("basketwise run --data raw --workspace 'my ws' --json")
     " --workspace 'my ws'"
     """
+    if command.startswith("basketwise.train("):
+        # The Python API: its keyword is the option's value.
+        workspace = re.search(r", workspace=('[^']*'|\"[^\"]*\")\)$", command)
+        command = f"--workspace {workspace[1]}" if workspace else ""
     try:
         words = shlex.split(command)
     except ValueError:
@@ -242,6 +261,7 @@ FILTERS = (
     column_title,
     comparisons,
     finding,
+    is_example,
     options_of,
     row_note,
     split_note,

@@ -45,9 +45,11 @@ class RunResult:
     metadata: Metadata
     record: TrainingRecord
     report: Report
-    version: ModelVersion
+    version: ModelVersion | None
+    """None of an experiment, which is not registered."""
     approved: bool
-    """Whether the version is approved, by a person or by what the gate found in this run."""
+    """Whether the version is approved, by a person or by what the gate found in this run; of an
+    experiment, whether the gate would approve it."""
     deployment_config: Path | None
     folder: Path
     address: str
@@ -57,7 +59,9 @@ class RunResult:
     outcomes: tuple[Outcome, ...]
 
 
-def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
+def run_all(
+    data: str, context: Context, run_id: str = "", *, registering: bool = True
+) -> RunResult:
     """Run every stage, from raw files to the deployment configuration.
 
     Outputs appear in the workspace when evaluation has finished, all together; silver and gold of
@@ -73,6 +77,9 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
         Where, how and by what command.
     run_id : str
         Name of the run; empty: after the time.
+    registering : bool
+        Whether the model becomes a version. If not, the run is an experiment: evaluated and
+        reported only.
     """
     workspace = context.workspace
     # A server that cannot be reached says so now, not after the training.
@@ -83,7 +90,7 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
         if context.platform.in_place:
             made = publish_data(made, staging, context)
         with abandoning_pool(1) as pool:
-            if any(outcome.ran for outcome in made.outcomes):
+            if registering and any(outcome.ran for outcome in made.outcomes):
                 # A version will follow, and training does not need this thread. Should it fail,
                 # the registration says so.
                 pool.submit(registry.prepare)
@@ -93,9 +100,11 @@ def run_all(data: str, context: Context, run_id: str = "") -> RunResult:
         folder = evaluated.folder
         if evaluated.outcome.ran:
             folder = workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
-        version, approved = register(registry, folder, evaluated.report, context)
+        version, approved = None, evaluated.report["verdict"]["approved"]
+        if registering:
+            version, approved = register(registry, folder, evaluated.report, context)
         document = None
-        if approved:
+        if approved and version:
             with context.reporter.stage("export") as log:
                 document = write_config(registry, version, context)
                 log.finish(document.name)
