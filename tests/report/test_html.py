@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from collections import Counter
 from typing import Any
 
@@ -222,6 +223,14 @@ def test_money_is_left_out_where_nobody_stated_the_assumptions() -> None:
     text = Page(render_html(report)).text_of("impact")
     assert text.startswith("Business impact No figures: they rest on your own assumptions.")
     assert "USD" not in text
+
+
+def test_no_heading_and_no_footer_stands_alone_on_paper() -> None:
+    html = render_html(example_report())
+    printed = html[html.index("@media print") :]
+    assert re.search(r"h2, h3, h4, summary, \.lead \{ break-after: avoid; \}", printed)
+    assert re.search(r"\.lead, [^{]*\{ break-inside: avoid; \}", printed)
+    assert re.search(r"footer \{ break-before: avoid; \}", printed)
 
 
 def test_a_refused_model_earns_nothing() -> None:
