@@ -224,7 +224,7 @@ def test_throttled_calls_are_retried_and_an_unreadable_log_does_not_end_the_wait
     ("spoil", "expected"),
     [
         ("expired", "Log in again"),
-        ("denied", "'basketwise aws policy run'"),
+        ("denied", "'basketwise aws policy run"),
         ("none", "credentials are needed"),
         ("bucket", "There is no bucket nobody-has-this."),
         ("region", "is not in the bucket another"),
