@@ -28,7 +28,7 @@ CURRENCY = "data.currency"
 """Only printed: another one makes no data stale, though it is set beside what reads them."""
 
 SETTINGS: Mapping[Stage, tuple[str, ...]] = {
-    "silver": ("data", "etl.duplicates"),
+    "silver": ("data", "etl.duplicates", "etl.returns"),
     "gold": (
         "etl.outliers",
         "etl.outlier_quantile",
