@@ -9,7 +9,7 @@ TESTS ?=
 # A part of the tests is not held to the floor of the whole.
 COVERAGE ?= --cov $(if $(TESTS),--cov-fail-under=0)
 
-.PHONY: demo test test-oldest test-image check hooks bench lock dist clean
+.PHONY: demo test fuzz test-oldest test-image check hooks bench lock dist clean
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/basketwise sample --out demo/raw --baskets 20000 --seed 42 --overwrite
@@ -22,6 +22,10 @@ test: $(VENV)/dev.stamp
 # The oldest versions that pyproject.toml allows, in an environment of their own.
 test-oldest: $(OLDEST)/stamp
 	$(OLDEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+# Damaged files of every format, 50,000 of them; make test tries 2,000.
+fuzz: $(VENV)/dev.stamp
+	BASKETWISE_TEST_FUZZ=10000 $(BIN)/python -m pytest -n $(WORKERS) tests/etl/test_fuzz.py
 
 # Builds the image and runs every command in it; as root, with buildah and debootstrap.
 test-image: $(VENV)/dev.stamp

@@ -158,7 +158,7 @@ def parse_header(line: str, columns: OwnColumns = MappingProxyType({})) -> Heade
     """
     headers = []
     for separator in SEPARATORS:
-        fields = next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
+        fields = next(csv.reader([line.replace("\r", "").rstrip("\n")], delimiter=separator), [])
         headers.append(Header(separator, standard_names(fields, columns)))
     return max(headers, key=lambda h: (len(READ_NAMES.intersection(h.names)), len(h.names)))
 

@@ -257,7 +257,8 @@ def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterat
         for frame in frames:
             yield RawFrame(with_added(frame, added), row_numbers(frame.height, lines + 1))
             lines += frame.height
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise InputError(
-            f"{source.name!r} cannot be read as Parquet: {error}.", "Write the file again."
+            f"{source.name!r} cannot be read as Parquet: {str(error).splitlines()[0]}.",
+            "Write the file again.",
         ) from error
