@@ -118,11 +118,12 @@ def test_damage_is_refused_or_counted(name: str, mutations: list[Mutation], tmp_
     content = FORMATS[name](mutations)
     path = tmp_path / name
     path.write_bytes(content)
+    hint = "none is needed"
     try:
         total = records(path)
-    except BasketwiseError as error:
-        assert error.hint
-        return
+    except BasketwiseError as refusal:
+        hint, total = refusal.hint, 0
+    assert hint
     if name == "a.csv":
         assert total <= sum(bool(text.strip()) for text in content.splitlines())
 

@@ -152,7 +152,7 @@ class _Evidence:
         self.ambiguous |= undecided(values)
 
     def _look_at_dates(self, text: pl.Series) -> None:
-        values = text.drop_nulls().str.strip_chars().unique()
+        values = text.drop_nulls().str.strip_chars().unique(maintain_order=True)
         absent = values.str.to_uppercase().is_in(["", *self.rules.missing])
         values = readable(values.filter(~absent), self.formats)
         self.dated |= not values.is_empty()
