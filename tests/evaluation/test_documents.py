@@ -271,6 +271,13 @@ def test_the_split_is_one_sentence(sample_run: Run, strategy: str, expected: str
     assert split_sentence(metadata) == expected
 
 
+def test_a_split_of_two_weeks_speaks_of_each(sample_run: Run) -> None:
+    weeks = {"strategy": "time", "train_weeks": [200607], "test_weeks": [200608]}
+    split = sample_run.metadata.split.model_copy(update=weeks)
+    metadata: Metadata = sample_run.metadata.model_copy(update={"split": split})
+    assert split_sentence(metadata) == "Trained on week 200607, tested on week 200608."
+
+
 def test_a_real_run_writes_the_same_keys(evaluated: Evaluated, findings: Findings) -> None:
     for name, built in (
         ("evaluation_results", evaluation_results(findings, leaderboard(findings), AT)),

@@ -153,9 +153,11 @@ def split_sentence(metadata: Metadata) -> str:
     """Describe the split in one sentence."""
     split = metadata.split
     if split.strategy == "time" and split.train_weeks and split.test_weeks:
+        trained, tested = split.train_weeks, split.test_weeks
+        first = f"weeks {trained[0]} to {trained[-1]}" if len(trained) > 1 else f"week {trained[0]}"
+        latest = f"the {len(tested)} weeks {tested[0]} to {tested[-1]}"
         return (
-            f"Trained on weeks {split.train_weeks[0]} to {split.train_weeks[-1]}, tested on the "
-            f"{len(split.test_weeks)} weeks {split.test_weeks[0]} to {split.test_weeks[-1]}."
+            f"Trained on {first}, tested on {latest if len(tested) > 1 else f'week {tested[0]}'}."
         )
     if split.strategy == "customer":
         return "No customer is in both sets; a basket without a card counts as its own customer."

@@ -8,6 +8,7 @@ from pathlib import Path
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.platforms.protocol import EtlJob
+from basketwise.progress import counted
 from basketwise.run.cache import Cached, Outcome, Stale, look_up, settle
 from basketwise.run.context import Context
 from basketwise.run.record import Step, planned, require_step, seal, verified_step
@@ -55,9 +56,10 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
         outcomes = (Outcome("silver", silver_decision), Outcome("gold", gold_decision))
         lines = metadata.lines
         log.finish(
-            f"{lines.read:,} lines read, {lines.rejected:,} rejected; "
-            f"{metadata.train_samples:,} training and {metadata.test_samples:,} test baskets, "
-            f"{metadata.products:,} products; {outcomes[0] if clean else outcomes[1]}"
+            f"{counted(lines.read, 'line')} read, {lines.rejected:,} rejected; "
+            f"{metadata.train_samples:,} training and "
+            f"{counted(metadata.test_samples, 'test basket')}, "
+            f"{counted(metadata.products, 'product')}; {outcomes[0] if clean else outcomes[1]}"
         )
     return Data(source, silver, gold, metadata, outcomes)
 
