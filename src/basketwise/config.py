@@ -31,6 +31,7 @@ from basketwise.schema import (
     FEATURE_GROUPS,
     GROUP_NAME,
     MISSING_WORDS,
+    PROD_NAME,
     SHOP_DATE,
     UNIT_PRICE,
 )
@@ -98,6 +99,9 @@ class DataConfig(Section):
     """Words that stand for a missing value, in any case; empty values always do."""
     labels: dict[str, LabelName] = Field(default_factory=lambda: dict(DEFAULT_LABELS))  # type: ignore[arg-type]
     """What each label of the input means."""
+    products: str = ""
+    """A product file: one row per product, PROD_CODE with PROD_NAME or the hierarchy, used where
+    lines have none."""
     currency: str = ""
     """Currency of SPEND, such as EUR; printed with amounts, never converted. Empty: none."""
 
@@ -105,7 +109,7 @@ class DataConfig(Section):
     @classmethod
     def _known(cls, columns: dict[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:
         named = {name.upper(): own for name, own in columns.items()}
-        known = (*COLUMN_NAMES, UNIT_PRICE)
+        known = (*COLUMN_NAMES, PROD_NAME, UNIT_PRICE)
         unknown = [name for name in named if name not in known]
         if unknown:
             raise ValueError(f"{unknown[0]!r} is not a column; known: {', '.join(known)}")

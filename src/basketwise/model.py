@@ -16,7 +16,7 @@ import polars as pl
 from basketwise.arrays import Matrix
 from basketwise.artifact.archive import check, unpack
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import accepted_lines
+from basketwise.etl.cleaning import accepted_lines, accepted_table
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.rules import Rules
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
@@ -26,7 +26,7 @@ from basketwise.features.groups import columns_of, of_index
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.recipe import Recipe, features
 from basketwise.files import MODEL
-from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROBABILITIES
+from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROBABILITIES, PROD_CODE
 from basketwise.tables import like
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
 from basketwise.training.candidates import Predictor
@@ -76,8 +76,9 @@ class Model:
     def index(self) -> pl.DataFrame | None:
         """The product sensitivity index: one row per product; None for a model without one.
 
-        Columns: PROD_CODE and its hierarchy, ``score_<label>`` (Float32), ``class``,
-        ``probability`` of that class, ``baskets`` (number of training baskets with the product).
+        Columns: PROD_CODE, PROD_NAME and the hierarchy (null where unknown), ``score_<label>``
+        (Float32), ``class``, ``probability`` of that class, ``baskets`` (number of training baskets
+        with the product).
         """
         return self.lookup.index if self.lookup else None
 
@@ -144,7 +145,8 @@ class Model:
             The columns of :meth:`predict`, and ``explanation`` (String).
         """
         ids = [str(basket) for basket in baskets]
-        return like(self.score_and_explain(accepted_lines(lines, self.rules), ids)[0], lines)
+        cleaned = accepted_table(lines, self.rules)
+        return like(self.score_and_explain(cleaned.lines, ids, cleaned.names)[0], lines)
 
     def contributions(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Return each product's exact contribution to the features of the group ``product``.
@@ -167,9 +169,9 @@ class Model:
         InputError
             If the model has no product index, or as for :meth:`predict`.
         """
-        _, products = self.score_and_explain(
-            accepted_lines(lines, self.rules), [str(basket) for basket in baskets]
-        )
+        cleaned = accepted_table(lines, self.rules)
+        ids = [str(basket) for basket in baskets]
+        _, products = self.score_and_explain(cleaned.lines, ids, cleaned.names)
         if products is None:
             raise InputError("The model has no product index.", "Train it with the group product.")
         return like(contributions(products), lines)
@@ -199,7 +201,10 @@ class Model:
         )
 
     def score_and_explain(
-        self, lines: pl.DataFrame, baskets: Sequence[str] = ()
+        self,
+        lines: pl.DataFrame,
+        baskets: Sequence[str] = (),
+        names: pl.DataFrame | None = None,
     ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         """Score typed lines and explain the predictions.
 
@@ -209,6 +214,8 @@ class Model:
             As for :meth:`score`.
         baskets : sequence of str
             Ids of the baskets to score, as text; empty: all. Unknown ids are ignored.
+        names : DataFrame, optional
+            PROD_CODE, PROD_NAME of products that may have no name in the index.
 
         Returns
         -------
@@ -223,7 +230,11 @@ class Model:
             lines = lines.filter(pl.col(BASKET_ID).cast(pl.String).is_in(list(baskets)))
         scored, products = self.score(lines), None
         if self.lookup is not None:
-            products = basket_products(lines, self.recipe, self.lookup.score)
+            known = self.lookup.names
+            if names is not None and names.height:
+                given = names.select(known.columns)
+                known = pl.concat([known, given]).unique(PROD_CODE, keep="first")
+            products = basket_products(lines, self.recipe, self.lookup.score, known)
         return explain(scored, products, self.groups), products
 
     def _probabilities(self, X: Matrix) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -63,6 +63,7 @@ class Column:
 
 BASKET_ID = "BASKET_ID"
 PROD_CODE = "PROD_CODE"
+PROD_NAME = "PROD_NAME"
 SPEND = "SPEND"
 QUANTITY = "QUANTITY"
 LABEL = "BASKET_PRICE_SENSITIVITY"
@@ -106,12 +107,17 @@ BASKET_ID_PARTS: tuple[str, ...] = tuple(f"{BASKET_ID}.{number}" for number in r
 
 READ_COLUMNS: tuple[Column, ...] = (
     *COLUMNS,
+    Column(PROD_NAME, Kind.TEXT),
     Column(UNIT_PRICE, Kind.NUMBER),
     *(Column(name, Kind.ID) for name in BASKET_ID_PARTS),
 )
-"""What is read of a raw table: the columns of a line, and those that they can follow from."""
+"""What is read of a raw table: columns of a line, those that they can follow from, and the name,
+which belongs to the product, see :mod:`basketwise.etl.product_names`."""
 
 READ_NAMES: frozenset[str] = frozenset(column.name for column in READ_COLUMNS)
+
+PRODUCT_COLUMNS: tuple[str, ...] = (PROD_CODE, PROD_NAME, *HIERARCHY)
+"""The columns of a product file."""
 
 COMPLETE_JOURNEY: frozenset[str] = frozenset(
     {"HOUSEHOLD_KEY", "DAY", "PRODUCT_ID", "SALES_VALUE", "RETAIL_DISC", "TRANS_TIME"}

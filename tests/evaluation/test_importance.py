@@ -106,6 +106,7 @@ def test_informative_products_are_the_most_probable_then_those_on_most_baskets()
     assert result["Medium"] == []
     assert result["High"][0] == {
         "prod_code": "P2",
+        "prod_name": None,
         "department": "DEP1",
         "score_low": 0.1,
         "score_medium": 0.2,

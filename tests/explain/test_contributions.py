@@ -9,40 +9,38 @@ import pytest
 from basketwise.etl.chunks import read_chunks
 from basketwise.explain.contributions import basket_products, contributions
 from basketwise.features.product_index.lookup import IndexLookup
-from basketwise.features.product_index.table import COLUMNS
+from basketwise.features.product_index.table import COLUMNS, with_names
 from basketwise.features.recipe import Recipe, features
 from basketwise.model import Model, load_model_archive
-from basketwise.schema import BASKET_ID, HIERARCHY, PROD_CODE, SPEND
+from basketwise.schema import BASKET_ID, HIERARCHY, PROD_CODE, PROD_NAME, SPEND
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
 from tests.features.computing import PRODUCT_FEATURES
 
 Treatment = Literal["clip", "drop", "keep"]
 
-INDEX = (
-    pl.DataFrame(
-        [
-            ("cheap", "G1", 0.0, 0.3, 0.7, 0.0, "High", 9),
-            ("cheapest", "G1", 0.0, 0.1, 0.9, 0.0, "High", 9),
-            ("dear", "G2", 0.9, 0.1, 0.0, 0.0, "Low", 9),
-            ("plain", "G3", 0.2, 0.7, 0.1, 0.0, "Medium", 9),
-            ("mute", "G4", 0.1, 0.2, 0.3, 0.4, "Unclassified", 9),
-        ],
-        schema=[
-            *(PROD_CODE, HIERARCHY[0]),
-            *("score_low", "score_medium", "score_high", "score_unclassified", "class", "baskets"),
-        ],
-        orient="row",
-    )
-    .select(
-        *(pl.lit(None, pl.String).alias(level) for level in HIERARCHY[1:]),
-        pl.col(PROD_CODE, HIERARCHY[0], "class"),
-        pl.col("^score_.*$").cast(pl.Float32),
-        pl.col("baskets").cast(pl.UInt32),
-        pl.lit(1.0, pl.Float32).alias("probability"),
-    )
-    .select(COLUMNS)
+_PRODUCTS = pl.DataFrame(
+    [
+        ("cheap", "G1", 0.0, 0.3, 0.7, 0.0, "High", 9),
+        ("cheapest", "G1", 0.0, 0.1, 0.9, 0.0, "High", 9),
+        ("dear", "G2", 0.9, 0.1, 0.0, 0.0, "Low", 9),
+        ("plain", "G3", 0.2, 0.7, 0.1, 0.0, "Medium", 9),
+        ("mute", "G4", 0.1, 0.2, 0.3, 0.4, "Unclassified", 9),
+    ],
+    schema=[
+        *(PROD_CODE, HIERARCHY[0]),
+        *("score_low", "score_medium", "score_high", "score_unclassified", "class", "baskets"),
+    ],
+    orient="row",
+).select(
+    *(pl.lit(None, pl.String).alias(level) for level in HIERARCHY[1:]),
+    pl.col(PROD_CODE, HIERARCHY[0], "class"),
+    pl.col("^score_.*$").cast(pl.Float32),
+    pl.col("baskets").cast(pl.UInt32),
+    pl.lit(1.0, pl.Float32).alias("probability"),
 )
+INDEX = with_names(_PRODUCTS).select(COLUMNS)
+LOOKUP = IndexLookup(INDEX)
 
 
 def recipe(treatment: str, limit: float = 10.0) -> Recipe:
@@ -57,7 +55,7 @@ def basket(*products: str, spend: float = 1.0) -> pl.DataFrame:
 
 
 def products_of(lines: pl.DataFrame, treatment: Treatment = "keep") -> pl.DataFrame:
-    return basket_products(lines, recipe(treatment), IndexLookup(INDEX).score)
+    return basket_products(lines, recipe(treatment), LOOKUP.score, LOOKUP.names)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +79,7 @@ def test_the_parts_add_up_to_the_features_of_every_basket(
     limit = float(lines[SPEND].quantile(0.9) or 0)
     how = Recipe(["basket", "product"], scorer.recipe.encoders, treatment, limit)
     expected = features(lines, how, scorer.lookup.score)
-    products = basket_products(lines, how, scorer.lookup.score)
+    products = basket_products(lines, how, scorer.lookup.score, scorer.lookup.names)
     parts = contributions(products)
     assert 0 < parts["new"].mean() < 0.5  # type: ignore[operator]
     assert {"Low", "Medium", "High", "Unclassified"} == set(parts["class"])
@@ -102,6 +100,7 @@ def test_every_part_by_hand() -> None:
     assert list(result) == ["cheap", "dear", "plain", "mute"]
     assert result["cheap"] == {
         "basket_id": 1,
+        "prod_name": None,
         "lines": 2,
         "class": "High",
         "new": False,
@@ -126,7 +125,7 @@ def test_every_part_by_hand() -> None:
 
 def test_the_columns_are_the_features_by_their_names() -> None:
     parts = contributions(products_of(basket("cheap")))
-    own = ["basket_id", "prod_code", "lines", "class", "new"]
+    own = ["basket_id", "prod_code", "prod_name", "lines", "class", "new"]
     assert parts.columns == [*own, *PRODUCT_FEATURES]
 
 
@@ -154,6 +153,14 @@ def test_dropped_lines_do_not_count() -> None:
     left = products_of(lines, "drop").select("prod_code", "lines").rows()
     assert sorted(left) == [("cheap", 1), ("dear", 1)]
     assert products_of(lines.filter(pl.col(SPEND) > 10), "drop").is_empty()
+
+
+def test_products_have_their_names() -> None:
+    names = pl.DataFrame({PROD_CODE: ["cheap", "unsold"], PROD_NAME: ["Sugar", "Salt"]})
+    lines = basket("cheap", "dear", "cheap")
+    result = basket_products(lines, recipe("keep"), LOOKUP.score, names)
+    assert result.select("prod_code", "prod_name").rows() == [("cheap", "Sugar"), ("dear", None)]
+    assert result.drop("prod_name").equals(products_of(lines).drop("prod_name"))
 
 
 def test_no_lines_have_no_products() -> None:

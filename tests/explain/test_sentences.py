@@ -34,7 +34,8 @@ def scored(predicted: str, p: float, basket: int | str = 1) -> pl.DataFrame:
 def products(given: Sequence[Product], basket: int | str = 1) -> pl.DataFrame:
     rows = [(basket, *product, *([False] if len(product) == 3 else [])) for product in given]
     columns = ["basket_id", "prod_code", "lines", "class", "new"]
-    return pl.DataFrame(rows, columns, orient="row", strict=False)
+    table = pl.DataFrame(rows, columns, orient="row", strict=False)
+    return table.with_columns(pl.lit(None, pl.String).alias("prod_name"))
 
 
 def explanation(predicted: str, *given: Product, p: float = 0.98) -> str:
@@ -179,6 +180,21 @@ def test_no_code_comes_first_in_the_cell(code: str) -> None:
 def test_a_code_can_neither_move_the_cursor_nor_fill_the_page() -> None:
     text = explanation("High", ("A\x1b[2J\n\u202eB", 1, "High"), ("C" * 41, 1, "High"))
     assert f"(A?[2J??B, {'C' * 40}…)" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Whole milk, 1 l", '"Whole milk, 1 l"'),
+        ('12" pizza (ham)', '"12\' pizza (ham)"'),
+        ("A\x1b[2J\n\u202eB", '"A?[2J??B"'),
+        ("N" * 41, f'"{"N" * 40}…"'),
+    ],
+)
+def test_a_name_is_shown_in_quotes_beside_the_code(name: str, shown: str) -> None:
+    own = products([("A", 2, "High", True)]).with_columns(pl.lit(name).alias("prod_name"))
+    (text,) = explain(scored("High", 0.9), own, ["product"])[EXPLANATION]
+    assert f"(A* {shown} twice)" in text
 
 
 def test_rows_keep_their_order_and_columns() -> None:

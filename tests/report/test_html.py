@@ -217,6 +217,19 @@ def test_product_code_is_escaped() -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;" in html
 
 
+def test_product_name_is_escaped_and_cut_beside_its_code() -> None:
+    report = example_report()
+    first, second, *others = report["drivers"]["products"]["High"]
+    first["prod_name"] = "<img src=x>" + "n" * 40
+    second["prod_name"] = None
+    html = render_html(report)
+    assert "<img" not in html
+    assert f"&lt;img src=x&gt;{'n' * 28}…</small>" in html
+    assert html.index(first["prod_code"]) < html.index("&lt;img") < html.index(second["prod_code"])
+    assert html.count('<small class="name">') == 1
+    assert others
+
+
 def test_money_is_left_out_where_nobody_stated_the_assumptions() -> None:
     report = example_report()
     report["impact"]["default_assumptions"] = True

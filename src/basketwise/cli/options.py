@@ -17,6 +17,7 @@ from basketwise.config import Config, without_password
 from basketwise.errors import BasketwiseError
 from basketwise.files import DEFAULT_WORKSPACE
 from basketwise.settings import DEFAULT_FILE, load_config, unknown_variables
+from basketwise.template import toml_value
 
 if TYPE_CHECKING:
     from basketwise.progress import Reporter
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+PRODUCTS_OPTION = click.option(
+    "--products",
+    metavar="FILE",
+    help="A product file: PROD_CODE with names or hierarchy, one row per product.",
+)
 SPLIT_OPTION = click.option("--split", metavar="NAME", help="time, stratified or customer.")
 MODELS_OPTION = click.option(
     "--models", metavar="NAMES", help="Candidates to train, separated by commas."
@@ -130,6 +136,11 @@ def common(command: Command) -> Command:
             raise
 
     return wrapped  # type: ignore[return-value]
+
+
+def products_flag(products: str | None) -> list[str]:
+    """Turn ``--products`` into a setting."""
+    return [f"data.products={toml_value(products)}"] if products else []
 
 
 def reporter() -> Reporter:

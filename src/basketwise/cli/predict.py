@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from basketwise.cli.options import Common, common, context, data_of
+from basketwise.cli.options import (
+    PRODUCTS_OPTION,
+    Common,
+    common,
+    context,
+    data_of,
+    products_flag,
+)
 from basketwise.cli.output import filled, print_json, shown
 from basketwise.progress import counted
 
@@ -28,6 +35,7 @@ STDOUT = "-"
 
 @click.command()
 @data_of(required=True)
+@PRODUCTS_OPTION
 @click.option(
     "--out",
     metavar="FILE",
@@ -50,19 +58,25 @@ STDOUT = "-"
 )
 @common
 def predict(
-    data: str, out: str | None, model: str, explain: bool, baskets: tuple[str, ...], common: Common
+    data: str,
+    products: str | None,
+    out: str | None,
+    model: str,
+    explain: bool,
+    baskets: tuple[str, ...],
+    common: Common,
 ) -> None:
     """Score the baskets of raw files; no label column is needed."""
     from basketwise.explain.sentences import EXPLANATION
     from basketwise.schema import KEY
     from basketwise.serving.batch import predict as predict_batch
-    from basketwise.storage.opening import local_copy
+    from basketwise.storage.opening import local_copy, with_local_products
 
     if out is None and not baskets:
         raise click.UsageError("Give --out FILE for all baskets, or --basket ID for one.")
     if out == STDOUT and (common.as_json or baskets):
         raise click.UsageError("--out - writes CSV to stdout: give no --json or --basket with it.")
-    config = common.config()
+    config = common.config(*products_flag(products))
     ctx = context(common, config)
     scorer = _model(model, ctx)
     with ctx.reporter.stage("predict") as log, _file(out) as file:
@@ -70,7 +84,7 @@ def predict(
             local_copy(data, config.aws),
             file,
             scorer,
-            config,
+            with_local_products(config),
             log.tick,
             explained=explain,
             baskets=baskets,

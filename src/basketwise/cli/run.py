@@ -10,11 +10,13 @@ import click
 from basketwise.cli.options import (
     FORCE_OPTION,
     MODELS_OPTION,
+    PRODUCTS_OPTION,
     SPLIT_OPTION,
     Common,
     common,
     context,
     data_of,
+    products_flag,
 )
 from basketwise.cli.output import (
     emit,
@@ -34,6 +36,7 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 
 @click.command()
 @data_of(required=True)
+@PRODUCTS_OPTION
 @SPLIT_OPTION
 @MODELS_OPTION
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
@@ -44,6 +47,7 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 @common
 def run(
     data: str,
+    products: str | None,
     split: str | None,
     models: str | None,
     require_approval: bool,
@@ -52,7 +56,7 @@ def run(
     common: Common,
 ) -> None:
     """Run all stages, from the raw files at PATH to an approved, exported model."""
-    config = common.config(*overrides(split, models))
+    config = common.config(*overrides(split, models, products))
     from basketwise.run.pipeline import run_all
 
     result = run_all(data, context(common, config, force=force), registering=not no_register)
@@ -66,27 +70,28 @@ def run(
         sys.exit(GATE_NOT_PASSED)
 
 
-def overrides(split: str | None, models: str | None) -> list[str]:
+def overrides(split: str | None, models: str | None, products: str | None = None) -> list[str]:
     """Turn a command's own flags into settings."""
     flags = []
     if split:
         flags.append(f"split.strategy={split}")
     if models:
         flags.append(f"training.models={models}")
-    return flags
+    return [*flags, *products_flag(products)]
 
 
 @click.command()
 @data_of(required=True)
+@PRODUCTS_OPTION
 @SPLIT_OPTION
 @FORCE_OPTION
 @common
-def etl(data: str, split: str | None, force: bool, common: Common) -> None:
+def etl(data: str, products: str | None, split: str | None, force: bool, common: Common) -> None:
     """Clean raw files (silver) and compute features (gold)."""
     from basketwise.run.pipeline import run_etl
     from basketwise.run.workspace import GOLD
 
-    ctx = context(common, common.config(*overrides(split, None)), force=force)
+    ctx = context(common, common.config(*overrides(split, None, products)), force=force)
     document = run_etl(data, ctx).metadata.model_dump(mode="json")
     emit(common, document, f"gold      {shown(ctx.workspace.address(GOLD))}")
 

@@ -18,6 +18,7 @@ import polars as pl
 from basketwise.errors import InputError
 from basketwise.etl.dtypes import DTYPES, mapped_labels, refuse_damaged_ids, standard, typed
 from basketwise.etl.layout import settle_frame
+from basketwise.etl.product_names import line_names
 from basketwise.etl.reasons import REASON, ROW, SOURCE, first_reason, row_numbers
 from basketwise.etl.repeats import copied, duplicates_policy, has_repeats, netted, only_pieces
 from basketwise.etl.rules import Rules
@@ -27,6 +28,7 @@ from basketwise.schema import (
     COLUMNS,
     LABEL,
     PROD_CODE,
+    PROD_NAME,
     SHOP_WEEK,
 )
 from basketwise.tables import read_table
@@ -47,16 +49,21 @@ class Cleaned:
     Attributes
     ----------
     lines
-        One row per accepted line, typed, with every column of the schema (null if it was missing);
-        BASKET_ID is Int64 if all ids are canonical integers, otherwise String;
+        One row per accepted line, typed, with :data:`basketwise.schema.COLUMNS` (null if it
+        was missing); BASKET_ID is Int64 if all ids are canonical integers, otherwise String;
         ``source`` (Categorical) and ``row`` (UInt32, 1-based).
     rejected
         One row per rejected line: ``source``, ``row``, ``reason``, then the values that could be
         read; BASKET_ID as String.
+    names
+        One row per product with a name on an accepted line: SHOP_WEEK of the name, PROD_CODE,
+        PROD_NAME; see :func:`basketwise.etl.product_names.first_names`. None if no column of the
+        table has names.
     """
 
     lines: pl.DataFrame
     rejected: pl.DataFrame
+    names: pl.DataFrame | None = None
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -132,6 +139,16 @@ def accepted_lines(
     UserWarning
         If lines were rejected; says how many, and why.
     """
+    return accepted_table(table, rules, source=source, stacklevel=4).lines
+
+
+def accepted_table(
+    table: Any, rules: Rules | None = None, *, source: str = "table", stacklevel: int = 3
+) -> Cleaned:
+    """Clean a table of which at least one line can be used; see :func:`accepted_lines`.
+
+    ``stacklevel`` tells whose line a warning names.
+    """
     cleaned = clean_table(table, rules, source=source)
     count = cleaned.rejected.height
     if not cleaned.lines.height:
@@ -142,9 +159,9 @@ def accepted_lines(
         warnings.warn(
             f"{count:,} of {total:,} lines rejected: {reasons}; basketwise.clean(lines) "
             "lists them.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
-    return cleaned.lines
+    return cleaned
 
 
 def clean(
@@ -185,15 +202,20 @@ def clean(
     raw = standard(frame, source, rules)
     rows = row_numbers(raw.height) if rows is None else rows
     refuse_damaged_ids(raw[BASKET_ID], source, rows)
+    given_names = raw[PROD_NAME] if PROD_NAME in raw.columns else None
+    raw = raw if given_names is None else raw.drop(PROD_NAME)
     lines = typed(raw, rules)
     label = mapped_labels(lines[LABEL], rules.labels) if rules.labelled else None
     reason = first_reason(raw, lines, label, rules)
-    height = raw.height
+    height, names = raw.height, None
     unlabelled = pl.Series(LABEL, [None], dtype=pl.String).new_from_index(0, height)
     _replace(lines, unlabelled if label is None else label.alias(LABEL))
     if SHOP_WEEK not in raw.columns:
         no_week = pl.Series(SHOP_WEEK, [NO_WEEK], dtype=pl.Int32)
         _replace(lines, no_week.new_from_index(0, height))
+    if given_names is not None:
+        usable = reason.is_null()
+        names = line_names(lines.filter(usable), given_names.filter(usable), source, rules.missing)
     # As a category, which costs next to nothing to sort or write.
     named = pl.Series(SOURCE, [source], dtype=pl.Categorical).new_from_index(0, height)
     accepted, rejected = _split(lines.hstack([named, rows.alias(ROW)]), reason)
@@ -201,7 +223,7 @@ def clean(
         rejected = pl.concat([rejected, _unparsed(malformed, source)])
     if whole_numbers(accepted[BASKET_ID]):
         _replace(accepted, accepted[BASKET_ID].cast(pl.Int64))
-    return Cleaned(accepted, rejected)
+    return Cleaned(accepted, rejected, names)
 
 
 def _replace(frame: pl.DataFrame, column: pl.Series) -> None:
@@ -232,7 +254,7 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
     accepted, more = _split(lines, reason)
     if more.height:
         rejected = pl.concat([rejected, more])
-    return Cleaned(in_order(accepted, repeated=repeated), rejected)
+    return Cleaned(in_order(accepted, repeated=repeated), rejected, cleaned.names)
 
 
 def none_usable(lines: int, reasons: Mapping[str, int]) -> InputError:

@@ -116,6 +116,17 @@ def _codes(column: pl.Series) -> pl.Series:
     return column.cast(pl.String)
 
 
+def texts(column: pl.Series, source: str, missing: tuple[str, ...]) -> pl.Series:
+    """Return the values of a column of text; null where they are missing.
+
+    Raises
+    ------
+    InputError
+        As :func:`standard`, if the column is of a type that is no text.
+    """
+    return _text(_plain(column, source), missing)
+
+
 def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
     """Refuse a table whose basket ids went through a spreadsheet or were written as floats.
 
@@ -217,14 +228,18 @@ def _suspicions(
     return suspicions
 
 
+def _text(column: pl.Series, missing: tuple[str, ...]) -> pl.Series:
+    text = column.cast(pl.String).str.strip_chars()
+    longest = max(map(len, missing), default=0)
+    short = text.filter(text.str.len_chars() <= longest).unique()
+    absent = ["", *(value for value in short if value.upper() in missing)]
+    return text.set(text.is_in(absent).fill_null(False), None)
+
+
 def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:
     """Read what a plain cast does not: ``2.0`` for 2, ``0,93`` for 0.93, padding, missing words."""
     if kind in _TEXTS:
-        text = column.cast(pl.String).str.strip_chars()
-        longest = max(map(len, rules.missing), default=0)
-        short = text.filter(text.str.len_chars() <= longest).unique()
-        absent = ["", *(value for value in short if value.upper() in rules.missing)]
-        return text.set(text.is_in(absent).fill_null(False), None)
+        return _text(column, rules.missing)
     if column.dtype == pl.String:
         number = parse(column, rules.decimal if kind is Kind.NUMBER else "")
         if column.name == SHOP_WEEKDAY:

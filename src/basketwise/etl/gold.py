@@ -130,7 +130,8 @@ def _metadata(
     in_test = pl.col(FOLD) == TEST
     labels = survey.baskets[LABEL].cast(pl.String).value_counts()
     above = survey.spends.filter(pl.col(SPEND) > recipe.limit)["count"].sum()
-    names = [f"{file.name}:{file.sha256}" for file in intake.files]
+    files = [*intake.files, *filter(None, [intake.product_file])]
+    names = [f"{file.name}:{file.sha256}" for file in files]
     return Metadata(
         feature_columns=columns_of(config.features.groups),
         encoders=Encoders.model_validate(recipe.encoders),
@@ -162,6 +163,7 @@ def _metadata(
         products=survey.products[PROD_CODE].len(),
         files=intake.files,
         skipped=intake.skipped,
+        product_file=intake.product_file,
         data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
         rules=intake.rules,
         warnings=intake.warnings,

@@ -169,11 +169,12 @@ def check_columns(
     *,
     labelled: bool,
     columns: OwnColumns = MappingProxyType({}),
+    required: Sequence[str] = (),
 ) -> None:
     """Refuse a table that lacks a required column, or that is another set altogether.
 
     ``names`` are those of :func:`standard_names` with ``columns``; the label column is required to
-    train, not to predict.
+    train, not to predict. ``required`` are the columns of a table that is none of lines.
 
     Raises
     ------
@@ -181,7 +182,8 @@ def check_columns(
         Naming what is missing and what was found.
     """
     refuse_repeated(source, names)
-    required = [c.name for c in COLUMNS if c.required and (labelled or c.name != LABEL)]
+    of_lines = [c.name for c in COLUMNS if c.required and (labelled or c.name != LABEL)]
+    required = required or of_lines
     present = with_derived_names(names, columns)
     missing = [name for name in required if name not in present]
     if missing:

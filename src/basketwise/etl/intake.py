@@ -14,6 +14,7 @@ from basketwise.digests import sha256
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, clean, contradictions, none_usable
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
+from basketwise.etl.product_names import first_names
 from basketwise.etl.reading import read_raw
 from basketwise.etl.reasons import REASON
 from basketwise.etl.repeats import duplicates_policy
@@ -39,6 +40,8 @@ class Intake:
     rejected_files: int = 0
     empty: list[str] = field(default_factory=list)
     """Tables without lines, as Spark writes for empty partitions."""
+    names: pl.DataFrame = field(default_factory=lambda: first_names([]))
+    """One name per product, see :func:`basketwise.etl.product_names.first_names`."""
     rules: Rules = field(default_factory=Rules)
     """How lines were judged; the policy on duplicates is known when all have been read."""
 
@@ -66,12 +69,13 @@ class Intake:
 
 @dataclass(frozen=True)
 class _Table:
-    """What was read of one raw table: its parts by week, and its rejected lines by frame."""
+    """What was read of one raw table: its parts by week, its rejected lines and names by frame."""
 
     record: FileRecord
     empty: bool
     parts: list[Part]
     rejected: list[pl.DataFrame]
+    names: list[pl.DataFrame]
 
 
 def build_silver(
@@ -96,6 +100,7 @@ def build_silver(
 
     def read_table(number: int, source: Source) -> _Table:
         parts, rejected, lines, empty = [], [], 0, False
+        names: list[pl.DataFrame] = []
         frames = read_raw(source, data, labelled=rules.labelled)
         for piece, raw in enumerate(frames):
             cleaned = clean(
@@ -107,12 +112,14 @@ def build_silver(
             )
             parts += land(cleaned, landing, number=number, piece=piece)
             rejected.append(cleaned.rejected)
+            if cleaned.names is not None:
+                names = [first_names([*names, cleaned.names])]
             lines += raw.records
             empty = not lines
         record = FileRecord(
             name=source.name, sha256=sha256(source.path), bytes=source.size, lines=lines
         )
-        return _Table(record, empty, parts, rejected)
+        return _Table(record, empty, parts, rejected, names)
 
     read = Intake(rules=rules)
     # Each file that is being read brings one partition into memory.
@@ -136,6 +143,8 @@ def _gather(read: Intake, table: _Table, folder: Path) -> None:
     read.lines += table.record.lines
     if table.empty:
         read.empty.append(table.record.name)
+    if table.names:
+        read.names = first_names([read.names, *table.names])
     for part in table.parts:
         read.parts.setdefault(part.week, []).append(part)
     for rejected in table.rejected:

@@ -78,6 +78,8 @@ class Metadata(Record):
     files: list[FileRecord]
     skipped: list[Skipped] = []
     """Skipped files and folders."""
+    product_file: FileRecord | None = None
+    """The product file, if there is one."""
     data_hash: str
     """sha256 over the files' names and digests."""
     rules: Rules = Rules(duplicates="reject")

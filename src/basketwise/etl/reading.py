@@ -7,7 +7,7 @@ file's values keep their types. Large files come in several frames, so that memo
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from lzma import LZMAError
 from types import MappingProxyType
@@ -69,6 +69,7 @@ def read_raw(
     data: DataConfig | None = None,
     *,
     labelled: bool = True,
+    required: Sequence[str] = (),
     block: int | None = None,
 ) -> Iterator[RawFrame]:
     """Read one table in frames of bounded size.
@@ -81,6 +82,8 @@ def read_raw(
         How files are laid out: encoding and column names.
     labelled : bool
         Whether the label column is required.
+    required : sequence of str
+        Required columns of a table that is none of lines; empty: those of lines.
     block : int, optional
         About how many bytes of a text are read at once.
 
@@ -96,18 +99,28 @@ def read_raw(
     """
     data = data or DataConfig()
     if source.is_parquet:
-        yield from _read_parquet(source, data, labelled=labelled)
+        yield from _read_parquet(source, data, labelled=labelled, required=required)
         return
     try:
         with open_bytes(source) as stream:
             if source.kind == "jsonl":
-                yield from _read_jsonl(stream, source, data, labelled=labelled, block=block)
+                frames = jsonl_frames(stream, source.name, data, source.partitions, block)
+                for frame, rows in frames:
+                    check_columns(
+                        source.name,
+                        frame.columns,
+                        labelled=labelled,
+                        columns=data.own_columns,
+                        required=required,
+                    )
+                    yield RawFrame(frame, rows)
                 return
             yield from read_csv(
                 stream,
                 source.name,
                 data,
                 labelled=labelled,
+                required=required,
                 block=block,
                 partitions=source.partitions,
             )
@@ -125,6 +138,7 @@ def read_csv(
     data: DataConfig,
     *,
     labelled: bool = True,
+    required: Sequence[str] = (),
     block: int | None = None,
     partitions: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Iterator[RawFrame]:
@@ -147,6 +161,7 @@ def read_csv(
                 (*header.names, *added),
                 labelled=labelled,
                 columns=data.own_columns,
+                required=required,
             )
             text, line = text[end:], header_line + 1
         if pending:
@@ -226,15 +241,9 @@ def _refused(name: str, record: Malformed, header: Header) -> InputError:
     )
 
 
-def _read_jsonl(
-    stream: IO[bytes], source: Source, data: DataConfig, *, labelled: bool, block: int | None
+def _read_parquet(
+    source: Source, data: DataConfig, *, labelled: bool, required: Sequence[str]
 ) -> Iterator[RawFrame]:
-    for frame, rows in jsonl_frames(stream, source.name, data, source.partitions, block):
-        check_columns(source.name, frame.columns, labelled=labelled, columns=data.own_columns)
-        yield RawFrame(frame, rows)
-
-
-def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterator[RawFrame]:
     lines = 0
     try:
         lazy = pl.scan_parquet(source.path, glob=False)
@@ -248,6 +257,7 @@ def _read_parquet(source: Source, data: DataConfig, *, labelled: bool) -> Iterat
             (*header.names, *added),
             labelled=labelled,
             columns=data.own_columns,
+            required=required,
         )
         known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
         if source.size * 4 < WHOLE_BELOW:

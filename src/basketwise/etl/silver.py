@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +11,7 @@ from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.intake import build_silver
 from basketwise.etl.layout import settle_sources
+from basketwise.etl.product_file import completed, read_products, unlisted, with_products
 from basketwise.etl.rules import Rules, rules_of
 from basketwise.etl.sources import Delivery, FileRecord, Skipped, skipped_texts
 from basketwise.etl.survey import write_survey
@@ -31,6 +33,8 @@ class IntakeRecord(BaseModel):
     """Refused lines by reason."""
     skipped: list[Skipped] = []
     """Skipped files and folders."""
+    product_file: FileRecord | None = None
+    """The product file, if there is one."""
     rules: Rules
     """How the lines were read and judged, nothing left open."""
     warnings: list[str]
@@ -49,15 +53,24 @@ def run_silver(delivery: Delivery, silver: Path, scratch: Path, config: Config, 
         If a table cannot be read, or no line can be used.
     """
     rules = settle_sources(delivery.sources, rules_of(config, labelled=True), config.data)
+    path = config.data.products
+    file = read_products(path, config.data, rules.missing) if path else None
     intake, survey = build_silver(delivery.sources, silver, scratch, rules, tick, data=config.data)
+    products = with_products(survey.products, intake.names)
+    warnings = skipped_texts(delivery.skipped, documents=False) + intake.warnings()
+    if file is not None:
+        warnings += [*file.warnings, *unlisted(products, file)]
+        products = completed(products, file.products)
+    survey = replace(survey, products=products)
     write_survey(survey, silver / SURVEY)
     record = IntakeRecord(
         files=intake.files,
         lines=intake.lines,
         rejected=dict(sorted(intake.rejected.items())),
         skipped=delivery.skipped,
+        product_file=file.record if file else None,
         rules=intake.rules,
-        warnings=skipped_texts(delivery.skipped, documents=False) + intake.warnings(),
+        warnings=warnings,
     )
     (silver / INTAKE_FILE).write_text(record.model_dump_json(indent=2), encoding="utf-8")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from basketwise.config import Config
-from basketwise.etl.discovery import list_files
 from basketwise.etl.gold import run_gold
 from basketwise.etl.metadata import Metadata
+from basketwise.etl.product_file import line_files
 from basketwise.etl.silver import run_silver
 from basketwise.progress import Tick
 
@@ -48,5 +48,5 @@ def run_etl(
         If the data or the settings cannot be used.
     """
     if clean:
-        run_silver(list_files(data), silver, scratch, config, tick)
+        run_silver(line_files(data, config.data.products), silver, scratch, config, tick)
     return run_gold(silver, gold, scratch, config, tick)

@@ -39,7 +39,8 @@ class Survey:
     STORE_FORMAT, STORE_REGION (Categorical, null where unknown), ``lines`` (UInt32), ``cheapest``
     (Float64, GBP: its lowest SPEND), ``disagree`` (Boolean: its lines carry two labels).
     ``products``: one row per product: PROD_CODE, its hierarchy (null where unknown), ``lines``
-    (UInt32). ``spends``: one row per distinct SPEND (GBP), ``count`` (UInt32).
+    (UInt32); as the silver stage stores it, PROD_NAME too (null where unknown). ``spends``: one row
+    per distinct SPEND (GBP), ``count`` (UInt32).
     """
 
     baskets: pl.DataFrame

@@ -11,7 +11,7 @@ from basketwise.arrays import Labels, Matrix
 from basketwise.features.groups import group_of
 from basketwise.features.product_index.table import BASKETS, CLASS, PROBABILITY
 from basketwise.report.types import Importance, ProductScore
-from basketwise.schema import CLASSES, PROD_CODE
+from basketwise.schema import CLASSES, PROD_CODE, PROD_NAME
 from basketwise.training.candidates import Classifier
 from basketwise.training.examples import Examples
 
@@ -66,6 +66,7 @@ def informative_products(index: pl.DataFrame, *, most: int = 8) -> dict[str, lis
 def _product(row: dict[str, Any]) -> ProductScore:
     return {
         "prod_code": row[PROD_CODE],
+        "prod_name": row.get(PROD_NAME),
         "department": row[DEPARTMENT],
         "score_low": row["score_low"],
         "score_medium": row["score_medium"],

@@ -12,15 +12,26 @@ import polars as pl
 from basketwise.features.product_index.lookup import NEW
 from basketwise.features.product_index.table import CLASS, SCORES
 from basketwise.features.recipe import Recipe, ScoreLines, treat_outliers
-from basketwise.schema import BASKET_ID, CLASSES, INDEX_LABELS, KEY, PROD_CODE, UNCLASSIFIED
+from basketwise.schema import (
+    BASKET_ID,
+    CLASSES,
+    INDEX_LABELS,
+    KEY,
+    PROD_CODE,
+    PROD_NAME,
+    UNCLASSIFIED,
+)
 
 PRODUCT = "prod_code"
+NAME = "prod_name"
 LINES = "lines"
 
 _SCORES = SCORES[: len(CLASSES)]
 
 
-def basket_products(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines) -> pl.DataFrame:
+def basket_products(
+    lines: pl.DataFrame, recipe: Recipe, index: ScoreLines, names: pl.DataFrame
+) -> pl.DataFrame:
     """Count each basket's products, and say what the index makes of them.
 
     Parameters
@@ -31,15 +42,17 @@ def basket_products(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines) -> p
         The model's: lines it drops do not count, as in its features.
     index : callable
         The model's product index.
+    names : DataFrame
+        One row per product with a name: PROD_CODE, PROD_NAME.
 
     Returns
     -------
     DataFrame
         One row per basket and product, sorted by basket, strongest first (most lines, then the
-        highest score for its class, then by code): ``basket_id``; ``prod_code``; ``lines``
-        (Int64, at least 1); ``class`` (one of ``INDEX_LABELS``); ``new`` (Boolean: not in the
-        training data, so judged by its hierarchy); ``score_low``, ``score_medium``,
-        ``score_high`` (Float32). No nulls.
+        highest score for its class, then by code): ``basket_id``; ``prod_code``; ``prod_name``
+        (null where unknown); ``lines`` (Int64, at least 1); ``class`` (one of ``INDEX_LABELS``);
+        ``new`` (Boolean: not in the training data, so judged by its hierarchy); ``score_low``,
+        ``score_medium``, ``score_high`` (Float32). No other nulls.
     """
     strength = pl.coalesce(
         pl.when(pl.col(CLASS) == label).then(pl.col(score))
@@ -50,9 +63,16 @@ def basket_products(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines) -> p
         .group_by(BASKET_ID, PROD_CODE, CLASS, NEW, *SCORES)
         .agg(pl.len().cast(pl.Int64).alias(LINES))
         .sort(BASKET_ID, LINES, strength, PROD_CODE, descending=[False, True, True, False])
+        .join(
+            names.lazy().select(PROD_CODE, PROD_NAME),
+            on=PROD_CODE,
+            how="left",
+            maintain_order="left",
+        )
         .select(
             pl.col(BASKET_ID).alias(KEY),
             pl.col(PROD_CODE).alias(PRODUCT),
+            pl.col(PROD_NAME).alias(NAME),
             *(LINES, CLASS, NEW, *_SCORES),
         )
         .collect(engine="in-memory")
@@ -91,7 +111,7 @@ def contributions(products: pl.DataFrame) -> pl.DataFrame:
     }
     low, _, high = CLASSES
     return products.select(
-        *(KEY, PRODUCT, LINES, CLASS, NEW),
+        *(KEY, PRODUCT, NAME, LINES, CLASS, NEW),
         *((of_all * pl.col(score).cast(pl.Float64)).alias(f"product_{score}") for score in _SCORES),
         *(
             (pl.col(LINES) * matches).alias(f"product_count_{label.lower()}")

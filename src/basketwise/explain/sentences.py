@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from basketwise.explain.contributions import LINES, PRODUCT
+from basketwise.explain.contributions import LINES, NAME, PRODUCT
 from basketwise.features.groups import of_index
 from basketwise.features.product_index.lookup import NEW
 from basketwise.features.product_index.table import CLASS
@@ -19,16 +19,16 @@ EXPLANATION = "explanation"
 NAMED = 5
 """Products named of each class; the others are counted."""
 
-LONGEST_CODE = 40
-"""Characters of a product code that are shown."""
+LONGEST = 40
+"""Characters of a product's code, and of its name, that are shown."""
 
 _LOW, _, _HIGH = CLASSES
 _UNPRINTABLE = {"Cc", "Cf", "Zl", "Zp"}
 """Categories of characters that move a terminal's cursor or hide text."""
 
 
-_Product = tuple[str, int, str, bool]
-"""Code, lines, class, whether it is new."""
+_Product = tuple[str, str | None, int, str, bool]
+"""Code, name, lines, class, whether it is new."""
 
 
 def explain(
@@ -52,13 +52,13 @@ def explain(
     DataFrame
         ``scored`` with ``explanation`` (String, no nulls). What it says of products is exact. It
         begins with the predicted class, so that no spreadsheet takes it for a formula, whatever
-        the codes that follow.
+        the codes and names that follow.
     """
     if products is None:
         reasons: pl.Expr | pl.Series = pl.lit("This model does not use products.")
     else:
         of_basket: dict[Any, list[_Product]] = defaultdict(list)
-        for basket, *product in products.select(KEY, PRODUCT, LINES, CLASS, NEW).iter_rows():
+        for basket, *product in products.select(KEY, PRODUCT, NAME, LINES, CLASS, NEW).iter_rows():
             of_basket[basket].append(tuple(product))
         more = ["The model also uses spend, time and store; their effect is not shown."]
         closing = more if len(of_index(groups)) < len(groups) else []
@@ -84,10 +84,10 @@ def _sentences(predicted: str, products: list[_Product]) -> Iterator[str]:
     lines: Counter[str] = Counter()
     named: dict[str, list[str]] = defaultdict(list)
     unseen = 0
-    for code, number, label, new in products:
+    for code, name, number, label, new in products:
         lines[label] += number
         if label != UNCLASSIFIED:
-            named[label].append(_mention(code, number, new))
+            named[label].append(_mention(code, name, number, new))
             unseen += new
     uninformative = lines.pop(UNCLASSIFIED, 0)
     if not lines:
@@ -104,15 +104,23 @@ def _sentences(predicted: str, products: list[_Product]) -> Iterator[str]:
         yield f"{unseen} products are new to the model and scored by their group (*)."
 
 
-def _mention(code: str, lines: int, new: bool) -> str:
+def _mention(code: str, name: str | None, lines: int, new: bool) -> str:
     """Name one product, and how often it is there."""
-    # A code comes from the input: it must not move a terminal's cursor, nor fill the page.
-    if not code.isprintable():
-        code = "".join("?" if unicodedata.category(c) in _UNPRINTABLE else c for c in code)
-    if len(code) > LONGEST_CODE:
-        code = f"{code[:LONGEST_CODE]}…"
+    star = "*" if new else ""
+    # The quotes around a name end where it does.
+    named = f' "{shortened(name).replace(chr(34), chr(39))}"' if name else ""
     times = "" if lines == 1 else " twice" if lines == 2 else f" {lines} times"
-    return f"{code}{'*' if new else ''}{times}"
+    return f"{shortened(code)}{star}{named}{times}"
+
+
+def shortened(text: str) -> str:
+    """Return what is shown of a code or a name.
+
+    It comes from the input: it must not move a terminal's cursor, nor fill the page.
+    """
+    if not text.isprintable():
+        text = "".join("?" if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
+    return f"{text[:LONGEST]}…" if len(text) > LONGEST else text
 
 
 def _directions(predicted: str, lines: Counter[str], named: dict[str, list[str]]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from basketwise.config import Config
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
-from basketwise.storage.opening import local_copy
+from basketwise.storage.opening import local_copy, with_local_products
 
 
 class LocalPlatform:
@@ -16,14 +16,14 @@ class LocalPlatform:
     in_place = False
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
-        """Return the content digest of each raw table."""
-        from basketwise.etl.discovery import list_files
+        """Return the content digest of each raw table, and of the product file."""
         from basketwise.etl.preview import check_split
-        from basketwise.etl.sources import digests
+        from basketwise.etl.product_file import input_digests, line_files
 
-        delivery = list_files(local_copy(data, config.aws))
+        products = with_local_products(config).data.products
+        delivery = line_files(local_copy(data, config.aws), products)
         check_split(delivery.sources, config)
-        return digests(delivery)
+        return dict(input_digests(delivery, products))
 
     def start(self, inputs: Mapping[str, str], config: Config) -> None:
         """Do nothing: the stages start when they are called."""
@@ -33,6 +33,7 @@ class LocalPlatform:
         from basketwise.etl.stage import run_etl
 
         data = local_copy(job.data, config.aws) if job.clean else job.data
+        config = with_local_products(config)
         run_etl(data, job.silver, job.gold, job.scratch, config, tick, clean=job.clean)
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:

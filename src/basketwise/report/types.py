@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, NotRequired, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -258,6 +258,7 @@ ProductScore = TypedDict(
     "ProductScore",
     {
         "prod_code": str,
+        "prod_name": NotRequired[str | None],
         "department": str | None,
         "score_low": float,
         "score_medium": float,

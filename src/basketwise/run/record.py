@@ -24,6 +24,9 @@ from basketwise.settings import flatten
 
 Stage = Literal["silver", "gold", "training", "evaluation"]
 
+PRODUCTS = "data.products"
+"""A path: what counts is the content of the file, which is among the inputs."""
+
 CURRENCY = "data.currency"
 """Only printed: another one makes no data stale, though it is set beside what reads them."""
 
@@ -95,7 +98,8 @@ def planned(stage: Stage, inputs: Mapping[str, str], config: Config, source: str
         section, _, key = name.partition(".")
         settings[name] = values[section][key] if key else dict(values[section])
     if "data" in settings:
-        settings["data"].pop(CURRENCY.partition(".")[2])
+        for name in (CURRENCY, PRODUCTS):
+            settings["data"].pop(name.partition(".")[2])
     return Step(
         stage=stage,
         inputs=dict(inputs),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -94,7 +94,7 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
     ):
         again = replace(context, workspace=Workspace(LocalStorage(Path(scratch))), config=config)
         made, metrics, files = _run(source, again)
-    raw = _files(read_json(folder / ARCHIVE, METADATA_FILE).get("files", []))
+    raw = _files(read_json(folder / ARCHIVE, METADATA_FILE))
     inputs = _compare({"raw": raw}, {"raw": files})
     scores = _compare(_metrics(folder), metrics)
     return Reproduction(
@@ -137,11 +137,12 @@ def _run(source: str, context: Context) -> tuple[dict[str, Any], dict[str, Any],
         data = etl(source, staging, context)
         trained = train(data, staging, run_id, context)
         evaluated = evaluate(data, trained, staging, run_id, None, context)
-        files = _files(data.metadata.model_dump()["files"])
+        files = _files(data.metadata.model_dump())
         return read_manifest(evaluated.folder), _metrics(evaluated.folder), files
 
 
-def _files(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def _files(metadata: Mapping[str, Any]) -> dict[str, str]:
+    records = [*metadata.get("files", []), *filter(None, [metadata.get("product_file")])]
     return {str(record["name"]): str(record["sha256"]) for record in records}
 
 

@@ -10,17 +10,18 @@ from uuid import uuid4
 
 import polars as pl
 
-from basketwise.config import Config
+from basketwise.config import Config, DataConfig
 from basketwise.errors import ConfigError, InputError, writing
 from basketwise.etl.chunks import read_chunks, weeks
-from basketwise.etl.discovery import list_files
 from basketwise.etl.intake import Intake, build_silver
 from basketwise.etl.layout import settle_sources
+from basketwise.etl.product_file import completed, line_files, read_products
+from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Skipped, Source
 from basketwise.explain.contributions import contributions
 from basketwise.model import Model
 from basketwise.progress import Tick
-from basketwise.schema import CLASSES, KEY, PREDICTED
+from basketwise.schema import CLASSES, KEY, PREDICTED, PROD_CODE, PROD_NAME
 
 FORMATS = (".csv", ".parquet")
 SILVER, SCRATCH, SCORED = "silver", "scratch", "scored"
@@ -69,7 +70,8 @@ def predict(
     scorer : Model
         The model.
     config : Config
-        How files are read; without ``data.columns``, names are those of the training data.
+        How files are read; without ``data.columns``, column names are those of the training data.
+        ``data.products`` gives names and hierarchy of products that lines lack.
     tick : callable
         Called with the progress.
     explained : bool
@@ -92,7 +94,7 @@ def predict(
             f"--out {str(out)!r} has the extension {out.suffix!r}.",
             f"Choose a file name that ends in {' or '.join(FORMATS)}.",
         )
-    delivery = list_files(data)
+    delivery = line_files(data, config.data.products)
     # A temporary folder next to the output allows an atomic rename.
     parent = None if out is None else out.parent
     with writing(
@@ -103,9 +105,13 @@ def predict(
             parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".basketwise-", dir=parent) as name:
             folder = Path(name)
-            intake = _read_raw(delivery.sources, folder, scorer, config, tick)
+            settings, rules = _settings(scorer, config)
+            file = None
+            if settings.products:
+                file = read_products(settings.products, settings, rules.missing).products
+            intake = _read_raw(delivery.sources, folder, rules, settings, tick)
             predicted, requested = _score(
-                scorer, folder, tick, explained=explained, baskets=baskets
+                scorer, folder, intake.names, file, tick, explained=explained, baskets=baskets
             )
             if out is not None:
                 finished = folder / f"{uuid4().hex}{out.suffix}"
@@ -124,9 +130,8 @@ def predict(
     )
 
 
-def _read_raw(
-    sources: list[Source], folder: Path, scorer: Model, config: Config, tick: Tick
-) -> Intake:
+def _settings(scorer: Model, config: Config) -> tuple[DataConfig, Rules]:
+    """Return how files are read and lines judged: as in the training, where nothing else is set."""
     given = config.data
     changes: dict[str, object] = {"columns": scorer.rules.columns | given.own_columns}
     if given.date_format:
@@ -134,7 +139,12 @@ def _read_raw(
     if given.decimal != "auto":
         changes["decimal"] = given.decimal
     rules = scorer.rules.model_copy(update=changes)
-    data = given.model_copy(update={"columns": rules.columns})
+    return given.model_copy(update={"columns": rules.columns}), rules
+
+
+def _read_raw(
+    sources: list[Source], folder: Path, rules: Rules, data: DataConfig, tick: Tick
+) -> Intake:
     rules = settle_sources(sources, rules, data)
     for name in (SILVER, SCRATCH, SCORED):
         (folder / name).mkdir()
@@ -143,20 +153,32 @@ def _read_raw(
 
 
 def _score(
-    scorer: Model, folder: Path, tick: Tick, *, explained: bool, baskets: Sequence[str]
+    scorer: Model,
+    folder: Path,
+    names: pl.DataFrame,
+    file: pl.DataFrame | None,
+    tick: Tick,
+    *,
+    explained: bool,
+    baskets: Sequence[str],
 ) -> tuple[dict[str, int], pl.DataFrame | None]:
     """Write the rows chunk by chunk, and count them; give those of ``baskets`` with products."""
     counts = dict.fromkeys(CLASSES, 0)
     requested: list[pl.DataFrame] = []
     total, done = len(weeks(folder / SILVER)), 0
+    names = names.select(PROD_CODE, PROD_NAME)
+    if file is not None:
+        listed = file.select(PROD_CODE, PROD_NAME).drop_nulls()
+        names = pl.concat([names, listed]).unique(PROD_CODE, keep="first")
     for chunk in read_chunks(folder / SILVER):
+        lines = chunk.lines if file is None else completed(chunk.lines, file)
         if baskets:
-            table, products = scorer.score_and_explain(chunk.lines, baskets)
+            table, products = scorer.score_and_explain(lines, baskets, names)
             requested.append(_with_products(table, products))
         elif explained:
-            table, _ = scorer.score_and_explain(chunk.lines)
+            table, _ = scorer.score_and_explain(lines, (), names)
         else:
-            table = scorer.score(chunk.lines)
+            table = scorer.score(lines)
         table.write_parquet(folder / SCORED / f"{chunk.weeks[0]:06d}.parquet")
         for label, number in table[PREDICTED].value_counts().iter_rows():
             counts[label] += number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from basketwise.config import AwsConfig
+from basketwise.config import AwsConfig, Config
 from basketwise.errors import ConfigError, InputError
 from basketwise.files import WORKSPACE_FOLDERS
 from basketwise.plugins import DOWNLOADS, STORAGES, load
@@ -104,3 +104,10 @@ def local_copy(data: str, config: AwsConfig) -> str:
     """
     scheme = scheme_of(data)
     return str(load(DOWNLOADS[scheme])(data, config)) if scheme in DOWNLOADS else data
+
+
+def with_local_products(config: Config) -> Config:
+    """Return settings whose product file is on this machine; errors as for :func:`local_copy`."""
+    path = local_copy(config.data.products, config.aws)
+    data = config.data.model_copy(update={"products": path})
+    return config.model_copy(update={"data": data})

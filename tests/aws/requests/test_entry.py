@@ -121,6 +121,12 @@ def test_jobs_do_not_receive_the_registry() -> None:
     assert set(SECTIONS) == set(Config.model_fields) - local
 
 
+def test_a_product_file_of_this_machine_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"cannot read the product file 'items\.csv'") as refused:
+        environment(Config(data=DataConfig(products="items.csv")))
+    assert "basketwise run" in refused.value.hint
+
+
 def test_a_value_too_long_is_refused_before_the_job_is() -> None:
     labels = {f"LABEL_{number}": "Low" for number in range(30)}
     config = Config(data=DataConfig.model_validate({"labels": labels}))

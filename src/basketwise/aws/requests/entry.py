@@ -79,7 +79,7 @@ def environment(config: Config) -> dict[str, str]:
     """Return the settings that differ from the defaults, as environment variables.
 
     They are called ``BASKETWISE_<SECTION>__<KEY>``, values in TOML; of a table only what differs.
-    Raises ConfigError if a value is too long for SageMaker.
+    Raises ConfigError if a value is too long for SageMaker, or names a file of this machine.
 
     Examples
     --------
@@ -87,6 +87,12 @@ def environment(config: Config) -> dict[str, str]:
     >>> environment(Config(training=TrainingConfig(folds=3)))
     {'BASKETWISE_TRAINING__FOLDS': '3'}
     """
+    if config.data.products:
+        raise ConfigError(
+            f"Jobs on SageMaker cannot read the product file {config.data.products!r}.",
+            "Write PROD_NAME and the hierarchy into the lines, or run on this machine: basketwise "
+            "run, whose --workspace can be in a bucket too.",
+        )
     default, values = Config().model_dump(mode="json"), config.model_dump(mode="json")
     variables = {}
     for section in SECTIONS:

@@ -12,8 +12,15 @@ import polars as pl
 
 from basketwise.arrays import Counts
 from basketwise.features.product_index.hierarchy import smooth
-from basketwise.features.product_index.table import BASKETS, CLASS, PROBABILITY, SCORES, levels_of
-from basketwise.schema import FOLD, HIERARCHY, INDEX_LABELS, PROD_CODE
+from basketwise.features.product_index.table import (
+    BASKETS,
+    CLASS,
+    PROBABILITY,
+    SCORES,
+    levels_of,
+    with_names,
+)
+from basketwise.schema import FOLD, HIERARCHY, INDEX_LABELS, PROD_CODE, PROD_NAME
 
 NEW = "new"
 FEW = 2_000
@@ -27,10 +34,11 @@ class IndexLookup:
     ----------
     index : DataFrame
         Columns :data:`basketwise.features.product_index.table.COLUMNS`, one row per product.
+        Models that were trained before there were names lack PROD_NAME.
     """
 
     def __init__(self, index: pl.DataFrame) -> None:
-        self.index = index
+        self.index = with_names(index)
         groups, values = _group_answers(index)
         known = index.select(*SCORES, CLASS, PROBABILITY, (pl.col(BASKETS) == 0).alias(NEW))
         self._answers = pl.concat([known, values])
@@ -39,6 +47,11 @@ class IndexLookup:
     @cached_property
     def _rows(self) -> dict[str, int]:
         return dict(zip(self.index[PROD_CODE], range(self.index.height), strict=True))
+
+    @cached_property
+    def names(self) -> pl.DataFrame:
+        """The products that have a name: PROD_CODE, PROD_NAME."""
+        return self.index.select(PROD_CODE, PROD_NAME).drop_nulls()
 
     def score(self, lines: pl.DataFrame) -> pl.DataFrame:
         """Add what the index says of each line's product.
