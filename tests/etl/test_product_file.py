@@ -122,6 +122,13 @@ def test_products_that_are_not_listed_are_counted(tmp_path: Path) -> None:
         unlisted(products.tail(1), file)
 
 
+def test_a_code_in_a_warning_cannot_move_the_cursor(tmp_path: Path) -> None:
+    file = read(written(tmp_path, "A,Milk,X"))
+    products = pl.DataFrame({"PROD_CODE": ["A", "B\x1b[2J", "\x07"], "lines": [1, 1, 1]})
+    (text,) = unlisted(products, file)
+    assert text.endswith("not in items.csv: ?, B [2J")
+
+
 def test_the_product_file_may_be_beside_the_lines(tmp_path: Path) -> None:
     own = written(tmp_path, "A,Milk,X")
     with pytest.raises(InputError, match="contains the product file only"):

@@ -152,7 +152,8 @@ def unlisted(products: pl.DataFrame, file: ProductFile) -> list[str]:
             "Write the codes in the same way in both, or leave the product file out.",
         )
     share = int(absent["lines"].sum()) / int(products["lines"].sum())
-    shown = ", ".join(absent[PROD_CODE][:SHOWN]) + (", …" if absent.height > SHOWN else "")
+    codes = plain_names(absent[PROD_CODE].head(SHOWN)).fill_null("?")
+    shown = ", ".join(codes) + (", …" if absent.height > SHOWN else "")
     return [
         f"{absent.height:,} of {counted(products.height, 'product')} ({share:.1%} of the lines) "
         f"not in {name}: {shown}"
