@@ -20,6 +20,10 @@ Tick = Callable[[str, int, int], None]
 """Called with (what is being done, units done, units in total)."""
 
 
+def silent(what: str, done: int, total: int) -> None:
+    """Show nothing, as a :data:`Tick`."""
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun.
 

@@ -43,7 +43,7 @@ def test_all_is_well(workspace: Workspace, tmp_path: Path) -> None:
 
     assert list(results) == ["config", "workspace", "data", "disk", "memory", "registry"]
     assert {check.state for check in results.values() if check.name != "memory"} == {"ok"}
-    assert results["data"].text == "1 file; till.csv: 360 lines, 0 unusable"
+    assert results["data"].text == "1 file: 360 lines, 0 unusable"
     assert results["registry"].text == "embedded; created by the first run"
 
 
@@ -127,7 +127,7 @@ def test_some_lines_that_cannot_be_used_are_a_warning(workspace: Workspace, tmp_
 
     check = checks(workspace, raw)["data"]
 
-    text = "1 file; till.csv: 360 lines, 5 unusable (5 spend_not_a_number)"
+    text = "1 file: 360 lines, 5 unusable (5 spend_not_a_number)"
     assert (check.state, check.text) == ("warning", text)
 
 
@@ -149,7 +149,7 @@ def test_no_usable_line_at_all_is_a_failure(workspace: Workspace, tmp_path: Path
     check = checks(workspace, raw)["data"]
 
     assert check.state == "failed"
-    assert "(360 unknown_label)" in check.text
+    assert "360 unknown_label" in check.text
 
 
 @pytest.mark.parametrize(

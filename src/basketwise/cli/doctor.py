@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from basketwise.cli.commands import completed
-from basketwise.cli.options import Common, common, data_of
+from basketwise.cli.options import Common, common, data_of, reporter
 from basketwise.cli.output import print_json
+from basketwise.progress import silent
+
+if TYPE_CHECKING:
+    from basketwise.doctor.check import Check
 
 MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 
@@ -23,19 +29,44 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 )
 @common
 def doctor(data: str | None, on_aws: bool, common: Common) -> None:
-    """Check config, data, workspace, registry, disk and memory; say how to fix problems."""
-    from basketwise.doctor.local import examine
+    """Check config, data, workspace, registry, disk and memory; profile the data.
 
-    checks = []
-    for check in examine(common.workspace, common.settings, data, aws=on_aws):
-        checks.append(check)
-        if not common.as_json:
-            click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")
-            for line in completed(check.fix, common.named).splitlines():
-                click.echo(f"  {'':<10} {line}")
+    Raw files are read whole. For each problem, the doctor says how to fix it.
+    """
+    checks = _checked(data, on_aws, common)
+    profile = next((check.profile for check in checks if check.profile), None)
     code = max((check.exit_code for check in checks if check.state == "failed"), default=0)
     if common.as_json:
         keys = ("name", "state", "text", "fix")
         documents = [{key: getattr(check, key) for key in keys} for check in checks]
-        print_json({"ready": code == 0, "checks": documents})
+        document: dict[str, Any] = {"ready": code == 0, "checks": documents}
+        if data is not None:
+            document["profile"] = asdict(profile) if profile else None
+        print_json(document)
+    elif profile:
+        from basketwise.cli.profile import print_profile
+
+        print_profile(profile)
     sys.exit(code)
+
+
+def _checked(data: str | None, on_aws: bool, common: Common) -> list[Check]:
+    """Make all checks, and print each with its fix."""
+    from basketwise.doctor.local import examine
+
+    def checks(tick: Any) -> list[Check]:
+        made = []
+        for check in examine(common.workspace, common.settings, data, aws=on_aws, tick=tick):
+            made.append(check)
+            if not common.as_json:
+                click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")
+                for line in completed(check.fix, common.named).splitlines():
+                    click.echo(f"  {'':<10} {line}")
+        return made
+
+    if data is None:
+        return checks(silent)
+    with reporter().stage("doctor") as log:
+        made = checks(log.tick)
+        log.finish("all checks made")
+        return made

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from basketwise.errors import BasketwiseError
+
+if TYPE_CHECKING:
+    from basketwise.doctor.profile import Profile
 
 State = Literal["ok", "warning", "failed"]
 
@@ -22,6 +25,8 @@ class Check:
     """What to do about it; empty if nothing need be done."""
     exit_code: int = 2
     """What a command ends with if this has failed."""
+    profile: Profile | None = field(default=None, compare=False)
+    """Of the data that was checked; None for all other checks, and where it cannot be used."""
 
 
 def failure(name: str, error: BasketwiseError) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from basketwise.concurrency import cores
@@ -12,9 +13,10 @@ from basketwise.config import Config, without_password
 from basketwise.doctor.check import Check, failure, guarded
 from basketwise.errors import BasketwiseError
 from basketwise.plugins import CHECKS, load
-from basketwise.progress import counted
+from basketwise.progress import Tick, counted, silent
 from basketwise.registry.opening import REGISTRY, SAGEMAKER, on_sagemaker, open_registry
 from basketwise.run.workspace import Workspace, open_workspace
+from basketwise.schema import LABEL
 from basketwise.settings import unknown_variables
 from basketwise.storage.opening import scheme_of
 
@@ -28,7 +30,12 @@ PROBE = ".doctor"
 
 
 def examine(
-    location: str, config: Callable[[], Config], data: str | None, *, aws: bool = False
+    location: str,
+    config: Callable[[], Config],
+    data: str | None,
+    *,
+    aws: bool = False,
+    tick: Tick = silent,
 ) -> Iterator[Check]:
     """Check everything that a run needs, one after the other.
 
@@ -39,9 +46,11 @@ def examine(
     config : callable
         Loads the configuration; its error is a failed check.
     data : str or None
-        Raw files; None leaves them out.
+        Raw files, which are read whole; None leaves them out.
     aws : bool
         Check AWS for any location; for a local path, check the project's bucket.
+    tick : callable
+        Called with the progress of reading the raw files.
     """
     try:
         settings = config()
@@ -55,7 +64,7 @@ def examine(
         yield Check("config", "ok", "all settings are known and in range")
     scheme = "s3" if aws else scheme_of(location)
     if scheme in CHECKS:
-        yield from load(CHECKS[scheme])(location, settings, data)
+        yield from load(CHECKS[scheme])(location, settings, data, tick)
         return
     workspace = None
     try:
@@ -64,7 +73,7 @@ def examine(
         yield failure("workspace", error)
     else:
         yield guarded("workspace", lambda: writable(workspace))
-    yield from machine(workspace, settings, data)
+    yield from machine(workspace, settings, data, tick)
     if workspace or settings.registry.uri:
         yield guarded("registry", lambda: registry(workspace, settings, location))
 
@@ -86,53 +95,55 @@ def writable(workspace: Workspace) -> Check:
     return Check("workspace", "ok", f"{storage.location} is writable and not in use")
 
 
-def machine(workspace: Workspace | None, config: Config, data: str | None) -> Iterator[Check]:
+def machine(
+    workspace: Workspace | None, config: Config, data: str | None, tick: Tick = silent
+) -> Iterator[Check]:
     """Check the raw files and this machine; without a workspace, not its disk."""
     if data is not None:
-        raw = guarded("data", lambda: _data(data, config))
+        raw = guarded("data", lambda: _data(data, config, tick))
         yield raw
         if workspace and raw.state != "failed":
             yield guarded("disk", lambda: _disk(workspace, data))
     yield _memory()
 
 
-def _data(data: str, config: Config) -> Check:
-    from basketwise.etl.cleaning import clean
+def _data(data: str, config: Config, tick: Tick) -> Check:
+    from basketwise.doctor.profile import profile
     from basketwise.etl.discovery import list_files
-    from basketwise.etl.layout import settle_sources
     from basketwise.etl.preview import check_split
-    from basketwise.etl.reading import read_raw
-    from basketwise.etl.rules import rules_of
     from basketwise.etl.sources import skipped_texts
 
     delivery = list_files(data)
-    sources = delivery.sources
-    first = sources[0]
-    raw = next(read_raw(first, config.data), None)
-    check_split(sources, config)
-    if raw is None:
+    made = profile(delivery, config, tick)
+    if made is None:
+        text = f"{delivery.sources[0].name} contains no till lines"
+        return Check("data", "warning", text, "Check the other files.")
+    if not made.labelled:
         return Check(
-            "data", "warning", f"{first.name} contains no till lines", "Check the other files."
+            "data",
+            "failed",
+            f"no column {LABEL}: training is not possible",
+            f"Map your column of labels: {LABEL} in [data.columns]. To predict, none is needed.",
+            profile=made,
         )
-    cleaned = clean(
-        raw.frame,
-        settle_sources(sources, rules_of(config, labelled=True), config.data),
-        source=first.name,
-        rows=raw.rows,
-        malformed=raw.malformed,
-    )
-    lines, refused = raw.records, cleaned.rejected.height
-    read = f"{counted(lines, 'line')}, {refused:,} unusable"
-    text = f"{counted(len(sources), 'file')}; {first.name}: {read}"
+    try:
+        check_split(delivery.sources, config)
+    except BasketwiseError as error:
+        return replace(failure("data", error), profile=made)
+    refused = made.records - made.accepted
+    lines = f"{counted(made.records, 'line')}, {refused:,} unusable"
+    text = f"{counted(len(made.files), 'file')}: {lines}"
     if refused:
-        by_reason = sorted(cleaned.reasons.items(), key=lambda item: (-item[1], item[0]))
-        text += f" ({', '.join(f'{number:,} {reason}' for reason, number in by_reason)})"
-    fix = "Look at what the reasons name." if refused else ""
-    if refused == lines:
-        return Check("data", "failed", text, fix)
-    skipped = skipped_texts(delivery.skipped)
+        reasons = ", ".join(f"{number:,} {reason}" for reason, number in made.rejected.items())
+        text += f" ({reasons})"
     incomplete = refused or any(file.is_data for file in delivery.skipped)
-    return Check("data", "warning" if incomplete else "ok", "; ".join([text, *skipped]), fix)
+    return Check(
+        "data",
+        "warning" if incomplete else "ok",
+        "; ".join([text, *skipped_texts(delivery.skipped)]),
+        "Look at what the reasons name." if refused else "",
+        profile=made,
+    )
 
 
 def _disk(workspace: Workspace, data: str) -> Check:

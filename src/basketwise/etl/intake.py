@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from basketwise.concurrency import worker_pool
 from basketwise.config import DataConfig
 from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import DISAGREE, NO_WEEK, clean, contradictions, none_usable
+from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Cleaned, clean, contradictions, none_usable
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
 from basketwise.etl.product_names import first_names
-from basketwise.etl.reading import read_raw
+from basketwise.etl.reading import RawFrame, read_raw
 from basketwise.etl.reasons import REASON
 from basketwise.etl.repeats import duplicates_policy
 from basketwise.etl.rules import Rules
@@ -23,6 +24,8 @@ from basketwise.etl.sources import FileRecord, Source
 from basketwise.etl.survey import Survey, merge
 from basketwise.progress import Tick
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
+
+Observer = Callable[[tuple[int, int], RawFrame, Cleaned], None]
 
 
 @dataclass
@@ -86,8 +89,12 @@ def build_silver(
     tick: Tick,
     *,
     data: DataConfig | None = None,
+    observe: Observer | None = None,
 ) -> tuple[Intake, Survey]:
     """Write the partitions of clean lines, and the refused lines beside them, into empty folders.
+
+    ``observe`` gets each frame that was read, with its position (number of the table, of the frame
+    in the table) and its lines as they were judged one by one; several threads call it.
 
     Raises
     ------
@@ -110,6 +117,8 @@ def build_silver(
                 rows=raw.rows,
                 malformed=raw.malformed,
             )
+            if observe is not None:
+                observe((number, piece), raw, cleaned)
             parts += land(cleaned, landing, number=number, piece=piece)
             rejected.append(cleaned.rejected)
             if cleaned.names is not None:

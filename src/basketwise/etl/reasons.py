@@ -58,9 +58,9 @@ def first_reason(
     def refuse_nulls(name: str, absent: str, garbled: str) -> None:
         # On clean data, where there is no null at all, this costs nothing.
         if typed[name].null_count():
-            given = _given(raw[name], words)
-            reasons.append((absent, ~given))
-            reasons.append((garbled, given & typed[name].is_null()))
+            stated = given(raw[name], words)
+            reasons.append((absent, ~stated))
+            reasons.append((garbled, stated & typed[name].is_null()))
 
     for name, texts in _REQUIRED.items():
         refuse_nulls(name, *texts)
@@ -78,7 +78,7 @@ def first_reason(
         if column.required or column.kind is not Kind.INTEGER or column.name == SHOP_WEEK:
             continue
         if column.name in raw.columns and typed[column.name].null_count():
-            garbled = typed[column.name].is_null() & _given(raw[column.name], words)
+            garbled = typed[column.name].is_null() & given(raw[column.name], words)
             reasons.append((GARBLED[column.name], garbled))
     if label is not None:
         # A label that is not stated on this line may be on another of the basket.
@@ -97,7 +97,8 @@ def row_numbers(height: int, first: int = 1) -> pl.Series:
     return pl.int_range(first, first + height, dtype=pl.UInt32, eager=True).alias(ROW)
 
 
-def _given(column: pl.Series, missing: tuple[str, ...]) -> pl.Series:
+def given(column: pl.Series, missing: tuple[str, ...]) -> pl.Series:
+    """Flag the delivered values that are neither empty nor one of the ``missing`` words."""
     if column.dtype == pl.String:
         text = column.str.strip_chars()
         return ((text != "") & ~text.str.to_uppercase().is_in(missing)).fill_null(False)

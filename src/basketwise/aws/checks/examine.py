@@ -12,19 +12,23 @@ from basketwise.config import Config
 from basketwise.doctor import local
 from basketwise.doctor.check import Check, failure, guarded
 from basketwise.errors import BasketwiseError
+from basketwise.progress import Tick, silent
 from basketwise.registry.opening import on_sagemaker
 from basketwise.run.workspace import open_workspace
 
 
-def examine(location: str, config: Config, data: str | None) -> Iterator[Check]:
+def examine(
+    location: str, config: Config, data: str | None, tick: Tick = silent
+) -> Iterator[Check]:
     """Check the account, the workspace, the machine, what jobs need, and ``data`` if given.
 
-    A path as the workspace's location is replaced by the project's bucket.
+    A path as the workspace's location is replaced by the project's bucket. ``tick`` is called with
+    the progress of reading the raw files.
     """
     region = yield from cloud.region(config)
     names = (yield from cloud.account(config, region, location)) if region else None
     if names is None:
-        yield from local.machine(None, config, data)
+        yield from local.machine(None, config, data, tick)
         if region:
             yield cloud.image(config, region)
         return
@@ -39,7 +43,7 @@ def examine(location: str, config: Config, data: str | None) -> Iterator[Check]:
     if workspace and (yield from cloud.bucket(config, names)):
         yield guarded("workspace", lambda: local.writable(workspace))
         yield from cloud.contents(config, names)
-    yield from local.machine(workspace, config, data)
+    yield from local.machine(workspace, config, data, tick)
     in_cloud = on_sagemaker(config.registry, location)
     if workspace or config.registry.uri:
         yield guarded("registry", lambda: local.registry(workspace, config, location))

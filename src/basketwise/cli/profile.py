@@ -1,0 +1,130 @@
+"""The profile of raw data on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from basketwise.cli.output import filled
+from basketwise.doctor.baskets import RARE, Spread, shares
+from basketwise.doctor.columns import ColumnProfile
+from basketwise.doctor.profile import Profile
+from basketwise.doctor.wording import (
+    amount,
+    duplicates_text,
+    gap_text,
+    share_text,
+)
+from basketwise.progress import counted
+
+_SHOWN = 10
+"""Reasons, gaps and names that are listed."""
+
+_LONGEST = 24
+"""Characters of an example that are shown."""
+
+
+def print_profile(profile: Profile) -> None:
+    """Print the profile: what the data make up, then its columns."""
+    for name, text in (*_facts(profile), *_columns_left_out(profile)):
+        click.echo(filled(text, f"{name:<12}", " " * 12))
+    click.echo()
+    for column in profile.columns:
+        for line in _column(column):
+            click.echo(line)
+
+
+def _facts(profile: Profile) -> Iterator[tuple[str, str]]:
+    yield "", ""
+    refused = profile.records - profile.accepted
+    yield (
+        "Records",
+        f"{profile.records:,} in {counted(len(profile.files), 'file')} = {profile.accepted:,} "
+        f"accepted + {refused:,} rejected",
+    )
+    for reason, number in list(profile.rejected.items())[:_SHOWN]:
+        yield "", f"{number:,} {reason}"
+    baskets = profile.baskets
+    if baskets.weeks:
+        first, last = baskets.weeks[0].week, baskets.weeks[-1].week
+        yield (
+            "Weeks",
+            f"{len(baskets.weeks):,}: {first} to {last}, "
+            + (f"{counted(len(baskets.gaps), 'gap')}" if baskets.gaps else "no gaps"),
+        )
+        for gap in baskets.gaps[:_SHOWN]:
+            yield "", f"missing: {gap_text(gap)}"
+        if len(baskets.gaps) > _SHOWN:
+            yield "", f"and {len(baskets.gaps) - _SHOWN} more"
+    else:
+        yield "Weeks", "none: there is no column of weeks or dates"
+    yield "Baskets", f"{baskets.baskets:,}"
+    yield "", f"lines per basket: {_spread(baskets.lines_per_basket)}"
+    yield "", f"products per basket: {_spread(baskets.products_per_basket)}"
+    if profile.labelled:
+        parts = shares(baskets.classes)
+        yield (
+            "Classes",
+            ", ".join(
+                f"{name} {number:,} ({share_text(parts[name])})"
+                for name, number in baskets.classes.items()
+            ),
+        )
+    else:
+        yield "Classes", "none: there is no column of labels, so training is not possible"
+    tail = baskets.tail
+    yield (
+        "Products",
+        f"{baskets.products:,}; {tail.products:,} ({share_text(tail.products_share)}) are in fewer "
+        f"than {RARE} baskets, with {share_text(tail.lines_share)} of the lines",
+    )
+    customers = baskets.customers
+    yield (
+        "Customers",
+        f"{customers.distinct:,}; {share_text(customers.baskets_share)} of the baskets and "
+        f"{share_text(customers.lines_share)} of the lines have a customer code",
+    )
+    yield "Duplicates", duplicates_text(profile.duplicates)
+    for name, text in (("Dates", profile.date_format), ("Decimal", profile.decimal)):
+        if text:
+            yield name, text
+    for warning in profile.warnings:
+        yield "Warning", warning
+
+
+def _columns_left_out(profile: Profile) -> Iterator[tuple[str, str]]:
+    for name, columns in (("Absent", profile.absent), ("Ignored", profile.ignored)):
+        if columns:
+            more = f" and {len(columns) - 30} more" if len(columns) > 30 else ""
+            yield name, ", ".join(columns[:30]) + more
+
+
+def _spread(spread: Spread) -> str:
+    return f"median {spread.median:,}, 90 % have at most {spread.p90:,}, maximum {spread.maximum:,}"
+
+
+def _column(column: ColumnProfile) -> Iterator[str]:
+    own = ", ".join(column.own)
+    origin = "from " if column.derived else ""
+    name = column.name if own == column.name else f"{column.name} ({origin}{own})"
+    stored = "" if set(column.stored) <= {"text"} else f", stored as {', '.join(column.stored)}"
+    yield filled(f"{column.type}{stored}", f"{name}: ", "    ")
+    about = "" if column.distinct_exact else "about "
+    missing = f"{column.missing:,} missing ({share_text(column.missing_share)})"
+    facts = [
+        missing if column.missing else "none missing",
+        f"{about}{column.distinct:,} distinct",
+    ]
+    if column.minimum is not None and column.maximum is not None:
+        unit = f" ({column.unit})" if column.unit else ""
+        facts.append(f"{amount(column, column.minimum)} to {amount(column, column.maximum)}{unit}")
+    yield filled("; ".join(facts), "    ", "    ")
+    if column.examples:
+        yield filled(", ".join(_example(value) for value in column.examples), "    e.g. ", "    ")
+
+
+def _example(value: str) -> str:
+    # What is not printable could move the cursor.
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

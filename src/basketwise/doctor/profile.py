@@ -1,0 +1,194 @@
+"""A profile of raw data: all files, read whole and judged as the ETL judges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from basketwise.config import Config
+from basketwise.doctor.baskets import Baskets, kept_repeats, profile_baskets
+from basketwise.doctor.columns import PROFILED, ColumnProfile, ColumnTallies
+from basketwise.doctor.names import Names, column_names
+from basketwise.errors import writing
+from basketwise.etl.header import basket_id_parts
+from basketwise.etl.intake import build_silver
+from basketwise.etl.layout import settle_sources
+from basketwise.etl.rules import Rules, rules_of
+from basketwise.etl.sources import Delivery, skipped_texts
+from basketwise.progress import Tick
+from basketwise.schema import (
+    BASKET_ID,
+    QUANTITY,
+    SHOP_DATE,
+    SHOP_HOUR,
+    SHOP_WEEK,
+    SHOP_WEEKDAY,
+    SPEND,
+    UNIT_PRICE,
+)
+
+DUPLICATE = "duplicate_line"
+"""The reason of a line that repeats another."""
+
+
+@dataclass(frozen=True)
+class FileProfile:
+    """One raw table: its name, bytes on disk, and records."""
+
+    name: str
+    bytes: int
+    records: int
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file that is not read, with the reason and the fix."""
+
+    name: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Lines that repeat another in every column.
+
+    ``policy`` is ``etl.duplicates`` as the data settles it: ``reject``, ``keep`` or ``pieces``.
+    """
+
+    policy: str
+    rejected: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What raw data contains; records = accepted + rejected.
+
+    Attributes
+    ----------
+    files, skipped
+        The raw tables, and what else is there.
+    records, accepted
+        Records of all tables, and how many of them are lines that can be used.
+    rejected
+        The others by reason, the most common first.
+    columns
+        Those that some file has or that follow from others.
+    absent
+        Optional columns that are not there.
+    ignored
+        Columns of the files that are never read.
+    labelled
+        Whether there is a column of labels; without one, training is not possible.
+    date_format, decimal
+        How dates and numbers are written; empty where their values do not need it.
+    currency
+        That of SPEND; empty if none is set.
+    duplicates, baskets
+        What the lines make up.
+    warnings
+        What is odd about the files, though they can be used.
+    """
+
+    files: tuple[FileProfile, ...]
+    skipped: tuple[SkippedFile, ...]
+    records: int
+    accepted: int
+    rejected: dict[str, int]
+    columns: tuple[ColumnProfile, ...]
+    absent: tuple[str, ...]
+    ignored: tuple[str, ...]
+    labelled: bool
+    date_format: str
+    decimal: str
+    currency: str
+    duplicates: Duplicates
+    baskets: Baskets
+    warnings: tuple[str, ...]
+
+
+def profile(delivery: Delivery, config: Config, tick: Tick) -> Profile | None:
+    """Read all files and profile them.
+
+    Clean lines are written to a temporary folder, which is removed; memory contains what the ETL
+    needs, and what grows with baskets and products.
+
+    Parameters
+    ----------
+    delivery : Delivery
+        Raw tables and skipped files.
+    config : Config
+        How lines are read and judged.
+    tick : callable
+        Called with the progress.
+
+    Returns
+    -------
+    Profile or None
+        None if there is no table but dunnhumby's calendar.
+
+    Raises
+    ------
+    InputError
+        If a table cannot be read, or no line can be used.
+    WorkspaceError
+        If the temporary folder cannot be written.
+    """
+    names = column_names(delivery.sources, config.data)
+    if names.calendars:
+        return None
+    rules = settle_sources(delivery.sources, rules_of(config, labelled=names.labelled), config.data)
+    tallies = ColumnTallies(rules)
+    failure, hint = "Clean lines cannot be stored", "Free some space, or set TMPDIR."
+    with (
+        writing(failure, hint),
+        TemporaryDirectory(prefix="basketwise-", ignore_cleanup_errors=True) as folder,
+    ):
+        silver, scratch = Path(folder, "silver"), Path(folder, "scratch")
+        intake, survey = build_silver(
+            delivery.sources, silver, scratch, rules, tick, data=config.data, observe=tallies.add
+        )
+        policy = intake.rules.duplicates
+        duplicates = Duplicates(
+            policy=policy,
+            rejected=intake.rejected[DUPLICATE],
+            kept=0 if policy == "reject" else kept_repeats(silver),
+        )
+        # Weeks in the files are the retailer's own; which years have 53 is not known.
+        week = "" if SHOP_WEEK in names.own else rules.week
+        baskets = profile_baskets(survey, silver, week)
+    columns = tuple(tallies.profiles(_sources_of(names, rules), config.data.currency))
+    present = {column.name for column in columns}
+    return Profile(
+        files=tuple(FileProfile(file.name, file.bytes, file.lines) for file in intake.files),
+        skipped=tuple(SkippedFile(f.name, f.reason, f.hint) for f in delivery.skipped),
+        records=intake.lines,
+        accepted=survey.lines,
+        rejected=dict(sorted(intake.rejected.items(), key=lambda item: (-item[1], item[0]))),
+        columns=columns,
+        absent=tuple(column.name for column in PROFILED if column.name not in present),
+        ignored=names.ignored,
+        labelled=names.labelled,
+        date_format=rules.date_format,
+        decimal=rules.decimal,
+        currency=config.data.currency,
+        duplicates=duplicates,
+        baskets=baskets,
+        warnings=(*skipped_texts(delivery.skipped, documents=False), *intake.warnings()),
+    )
+
+
+def _sources_of(names: Names, rules: Rules) -> dict[str, tuple[str, ...]]:
+    """Return the files' names of each column, and for a derived one those that it follows from."""
+    sources = {
+        BASKET_ID: basket_id_parts(rules.columns),
+        SPEND: [UNIT_PRICE, QUANTITY],
+        **{name: [SHOP_DATE] for name in (SHOP_WEEK, SHOP_WEEKDAY, SHOP_HOUR)},
+    }
+    derived = {
+        column: tuple(name for part in parts for name in names.own.get(part, ()))
+        for column, parts in sources.items()
+    }
+    return derived | names.own

@@ -1,0 +1,88 @@
+"""``doctor --data``: the profile for people and for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calling import call, called, contents
+from tests.cli.till import changed, delivered, delivery, without
+from tests.raw_lines import LABEL
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    lines = changed(delivery(), range(3), SPEND="free")
+    return delivered(tmp_path / "raw", [line | {"Promo": "x"} for line in lines])
+
+
+def test_the_profile_follows_the_checks(raw: Path, tmp_path: Path) -> None:
+    outcome = called("doctor", raw, "--workspace", tmp_path / "w", "--set", "data.currency=EUR")
+
+    text = " ".join(outcome.out.split())
+    assert text.index("registry") < text.index("Records 360 in 1 file = 357 accepted + 3 rejected")
+    assert "3 spend_not_a_number" in text
+    assert "Weeks 3: 200607 to 200609, no gaps" in text
+    assert "Classes Low 60 (33.5 %), Medium 60 (33.5 %), High 59 (33 %)" in text
+    assert "SPEND: number none missing; " in text
+    assert "1 to 3.25 (EUR)" in text
+    assert "Ignored Promo" in text
+    assert max(map(len, outcome.out[outcome.out.index("Records") :].splitlines())) <= 78
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+def test_json_has_the_whole_profile(raw: Path, tmp_path: Path) -> None:
+    document = called("doctor", raw, "--workspace", tmp_path / "w", "--json").json
+
+    profile = document["profile"]
+    assert document["ready"] is True
+    assert profile["records"] == 360 == profile["accepted"] + sum(profile["rejected"].values())
+    spend = next(column for column in profile["columns"] if column["name"] == "SPEND")
+    assert (spend["minimum"], spend["maximum"], spend["missing"]) == (1, 3.25, 0)
+    assert [week["week"] for week in profile["baskets"]["weeks"]] == [200607, 200608, 200609]
+    assert profile["baskets"]["classes"]["Low"] == 60
+    assert all("profile" not in check for check in document["checks"])
+
+
+def test_without_data_nothing_is_profiled(tmp_path: Path) -> None:
+    outcome = called("doctor", "--workspace", tmp_path / "w", "--json")
+
+    assert set(outcome.json) == {"ready", "checks"}
+
+
+def test_data_that_cannot_be_used_has_no_profile(tmp_path: Path) -> None:
+    outcome = call("doctor", tmp_path / "none", "--workspace", tmp_path / "w", "--json")
+
+    assert outcome.code == 2
+    assert outcome.json["profile"] is None
+
+
+def test_without_labels_the_profile_says_that_training_is_not_possible(tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", without(delivery(), LABEL))
+
+    outcome = call("doctor", raw, "--workspace", tmp_path / "w")
+
+    assert outcome.code == 2
+    assert f"✗ data       no column {LABEL}: training is not possible" in outcome.out
+    assert "Records     360 in 1 file" in outcome.out
+
+
+def test_a_split_that_is_not_possible_leaves_the_profile(tmp_path: Path) -> None:
+    lines = [line | {"SHOP_WEEK": "200607"} for line in delivery()]
+
+    outcome = call("doctor", delivered(tmp_path / "raw", lines), "--workspace", tmp_path / "w")
+
+    assert outcome.code == 2
+    assert "needs two weeks" in outcome.out
+    assert "Records     360 in 1 file" in outcome.out
+
+
+def test_values_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+    lines = changed(delivery(), range(1), PROD_CODE="\x1b[2J" + "x" * 99)
+
+    outcome = called("doctor", delivered(tmp_path / "raw", lines), "--workspace", tmp_path / "w")
+
+    assert "\x1b" not in outcome.out
+    assert "�[2Jxxx" in outcome.out
+    assert contents(tmp_path).keys() == {"raw/till.csv"}
