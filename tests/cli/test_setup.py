@@ -115,7 +115,9 @@ def test_doctor_says_that_all_is_well(tmp_path: Path) -> None:
     document = called("doctor", "--data", raw, "--workspace", tmp_path / "w", "--json").json
 
     names = ["config", "workspace", "data", "disk", "memory", "registry"]
-    assert [line.split()[1] for line in outcome.out.splitlines() if line[0] in "✓!✗"] == names
+    assert [
+        line.split()[1] for line in outcome.out.splitlines() if line.startswith(("✓", "!", "✗"))
+    ] == names
     assert "✗" not in outcome.out
     assert document["ready"] is True
     assert [check["name"] for check in document["checks"]] == names

@@ -130,7 +130,9 @@ def test_a_file_without_an_optional_column_counts_as_missing(tmp_path: Path) -> 
 
 
 def test_names_of_products_are_a_column(tmp_path: Path) -> None:
-    lines = [x | {"PROD_NAME": name} for x, name in zip(baskets(3), ["Milk", "", "Tea"], strict=True)]
+    lines = [
+        x | {"PROD_NAME": name} for x, name in zip(baskets(3), ["Milk", "", "Tea"], strict=True)
+    ]
     write_csv(tmp_path / "a.csv", lines)
 
     name = column(profiled(tmp_path), "PROD_NAME")
