@@ -174,6 +174,7 @@ def test_every_kind_of_table_is_scored_alike(model: bw.Model, kind: str) -> None
         "p_low",
         "p_medium",
         "p_high",
+        "known_share",
     ]
     explained = model.explain(table, baskets=plain["basket_id"].head(2).to_list())
     assert len(explained) == 2
@@ -194,6 +195,7 @@ def test_rejected_lines_are_not_lost_in_silence(model: bw.Model) -> None:
         model.predict(bad.head(3))
 
 
+@pytest.mark.filterwarnings("ignore:.*never seen")
 @settings(max_examples=25)
 @given(drawn=st.data())
 def test_a_basket_in_process_has_the_bits_of_the_batch(
@@ -209,3 +211,5 @@ def test_a_basket_in_process_has_the_bits_of_the_batch(
     expected = model.predict(pl.DataFrame(rows, infer_schema_length=None)) if unseen else batch
     alone = model.predict(drawn.draw(st.permutations(rows)))
     assert alone.equals(expected.filter(pl.col("basket_id") == chosen))
+    if unseen:
+        assert alone["known_share"].item() == (len(rows) - 1) / len(rows)

@@ -379,7 +379,8 @@ def test_predict_with_champion_version_and_path_agree(
         assert sum(printed["predicted"].values()) == 500
 
     table = tables["champion"]
-    assert table.columns == ["basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high"]
+    scores = ["p_low", "p_medium", "p_high"]
+    assert table.columns == ["basket_id", "predicted_sensitivity", *scores, "known_share"]
     assert table.equals(tables["path"])
     assert table.equals(tables["one"])
     assert table.select(pl.sum_horizontal("p_low", "p_medium", "p_high")).to_series().to_list() == (

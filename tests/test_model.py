@@ -88,11 +88,12 @@ def test_so_does_every_other_candidate(
 
 def test_a_row_is_a_basket_with_its_probabilities(scorer: Model, lines: pl.DataFrame) -> None:
     table = scorer.score(lines)
-    assert table.columns == ["basket_id", PREDICTED, "p_low", "p_medium", "p_high"]
+    assert table.columns == ["basket_id", PREDICTED, *PROBABILITIES, "known_share"]
     assert table.schema["basket_id"] == lines.schema[BASKET_ID]
     assert table["basket_id"].is_sorted()
     assert table["basket_id"].n_unique() == table.height == lines[BASKET_ID].n_unique()
     np.testing.assert_allclose(table.select(PROBABILITIES).sum_horizontal(), 1, rtol=1e-6)
+    assert table["known_share"].to_list() == [1.0] * table.height
     likeliest = table.select(PROBABILITIES).to_numpy().argmax(axis=1)
     assert table[PREDICTED].to_list() == [CLASSES[k] for k in likeliest]
 

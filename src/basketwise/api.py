@@ -187,7 +187,7 @@ def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = No
     >>> model = bw.load("ws")
     >>> scores = model.predict(bw.sample(baskets=100, seed=7))
     >>> scores.columns
-    ['basket_id', 'predicted_sensitivity', 'p_low', 'p_medium', 'p_high']
+    ['basket_id', 'predicted_sensitivity', 'p_low', 'p_medium', 'p_high', 'known_share']
     """
     from basketwise.model import load_model_archive
     from basketwise.serving.versions import load_version

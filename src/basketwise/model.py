@@ -22,11 +22,22 @@ from basketwise.etl.rules import Rules
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
 from basketwise.explain.contributions import basket_products, contributions
 from basketwise.explain.sentences import explain
+from basketwise.features.basket import GROUP as BASKET
 from basketwise.features.groups import columns_of, of_index
 from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.product_index.table import BASKETS
 from basketwise.features.recipe import Recipe, features
+from basketwise.features.unseen import KNOWN, Unseen
 from basketwise.files import MODEL
-from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROBABILITIES, PROD_CODE
+from basketwise.schema import (
+    BASKET_ID,
+    CLASSES,
+    KEY,
+    KNOWN_SHARE,
+    PREDICTED,
+    PROBABILITIES,
+    PROD_CODE,
+)
 from basketwise.tables import like
 from basketwise.training.calibration import Calibration, calibrate, read_calibration
 from basketwise.training.candidates import Predictor
@@ -83,6 +94,12 @@ class Model:
         return self.lookup.index if self.lookup else None
 
     @property
+    def products(self) -> list[str]:
+        """The product codes of the training data; empty for a model without a product index."""
+        index = self.index
+        return [] if index is None else index.filter(pl.col(BASKETS) > 0)[PROD_CODE].to_list()
+
+    @property
     def groups(self) -> list[str]:
         """Names of the feature groups that the estimator uses."""
         return self.metadata.groups
@@ -100,7 +117,8 @@ class Model:
         frame of the same kind
             ``basket_id`` (Int64, or String where an id is not a whole number),
             ``predicted_sensitivity`` (``Low``, ``Medium`` or ``High``), ``p_low``, ``p_medium``,
-            ``p_high`` (Float64, sum 1).
+            ``p_high`` (Float64, sum 1), ``known_share`` (Float64, 0 to 1: share of the basket's
+            lines whose product is in the training data; null for a model without a product index).
 
         Raises
         ------
@@ -111,9 +129,13 @@ class Model:
         -----
         UserWarning
             If lines were rejected, with their number and reasons. A basket with only rejected lines
-            has no row.
+            has no row. If at least 1 % of the lines or of the spend have products that the model
+            has never seen, with these shares.
         """
-        return like(self.score(accepted_lines(lines, self.rules)), lines)
+        unseen = Unseen()
+        table = self.score(accepted_lines(lines, self.rules), unseen)
+        _warn(unseen)
+        return like(table, lines)
 
     def predict_proba(self, lines: Any) -> Any:
         """Return the calibrated probabilities of each basket.
@@ -123,11 +145,13 @@ class Model:
         Returns
         -------
         frame of the same kind
-            ``basket_id``, ``p_low``, ``p_medium``, ``p_high`` (Float64, sum 1).
+            ``basket_id``, ``p_low``, ``p_medium``, ``p_high`` (Float64, sum 1), ``known_share`` as
+            from :meth:`predict`.
         """
-        return like(
-            self.score(accepted_lines(lines, self.rules)).select(KEY, *PROBABILITIES), lines
-        )
+        unseen = Unseen()
+        table = self.score(accepted_lines(lines, self.rules), unseen)
+        _warn(unseen)
+        return like(table.drop(PREDICTED), lines)
 
     def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Predict, and explain each prediction by the basket's products.
@@ -144,9 +168,11 @@ class Model:
         frame of the same kind
             The columns of :meth:`predict`, and ``explanation`` (String).
         """
-        ids = [str(basket) for basket in baskets]
+        ids, unseen = [str(basket) for basket in baskets], Unseen()
         cleaned = accepted_table(lines, self.rules)
-        return like(self.score_and_explain(cleaned.lines, ids, cleaned.names)[0], lines)
+        table, _ = self.score_and_explain(cleaned.lines, ids, cleaned.names, unseen)
+        _warn(unseen)
+        return like(table, lines)
 
     def contributions(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Return each product's exact contribution to the features of the group ``product``.
@@ -176,27 +202,35 @@ class Model:
             raise InputError("The model has no product index.", "Train it with the group product.")
         return like(contributions(products), lines)
 
-    def score(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def score(self, lines: pl.DataFrame, unseen: Unseen | None = None) -> pl.DataFrame:
         """Score typed lines.
 
         Parameters
         ----------
         lines : DataFrame
             One row per line, from :func:`basketwise.etl.cleaning.settle`.
+        unseen : Unseen, optional
+            Takes in what of these lines the model has not seen in training.
 
         Returns
         -------
         DataFrame
             As for :meth:`predict`. If outliers are dropped, a basket with only outliers has no row.
         """
-        table = features(lines, self.recipe, self.lookup.score if self.lookup else None)
+        indexed = self.lookup.score(lines) if self.lookup else lines
+        table = features(indexed, self.recipe)
         probabilities = self._probabilities(table.select(self._inputs).to_numpy())
         # In single precision, as stored and evaluated: otherwise ties could be decided differently.
         predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
+        if unseen is not None:
+            stores = self.recipe.encoders if BASKET.name in self.groups else None
+            unseen.add(indexed, table.height, stores)
+        known = pl.Series(KNOWN_SHARE, [None], pl.Float64).new_from_index(0, table.height)
         return table[[KEY]].hstack(
             [
                 pl.Series(PREDICTED, predicted, dtype=pl.String),
                 *(pl.Series(n, p) for n, p in zip(PROBABILITIES, probabilities.T, strict=True)),
+                table[KNOWN_SHARE] if self.lookup else known,
             ]
         )
 
@@ -205,6 +239,7 @@ class Model:
         lines: pl.DataFrame,
         baskets: Sequence[str] = (),
         names: pl.DataFrame | None = None,
+        unseen: Unseen | None = None,
     ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         """Score typed lines and explain the predictions.
 
@@ -216,6 +251,8 @@ class Model:
             Ids of the baskets to score, as text; empty: all. Unknown ids are ignored.
         names : DataFrame, optional
             PROD_CODE, PROD_NAME of products that may have no name in the index.
+        unseen : Unseen, optional
+            As for :meth:`score`.
 
         Returns
         -------
@@ -228,7 +265,7 @@ class Model:
         """
         if baskets:
             lines = lines.filter(pl.col(BASKET_ID).cast(pl.String).is_in(list(baskets)))
-        scored, products = self.score(lines), None
+        scored, products = self.score(lines, unseen), None
         if self.lookup is not None:
             known = self.lookup.names
             if names is not None and names.height:
@@ -261,7 +298,14 @@ class Model:
             metadata.encoders.model_dump(),
             metadata.outliers.treatment,
             metadata.outliers.threshold,
+            (KNOWN,) if self.lookup else (),
         )
+
+
+def _warn(unseen: Unseen) -> None:
+    """Warn the caller of a method of the model."""
+    if unseen.products:
+        warnings.warn(f"{unseen.products}.", stacklevel=3)
 
 
 def load_model_archive(path: Path) -> Model:

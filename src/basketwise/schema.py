@@ -29,6 +29,9 @@ PREDICTED = "predicted_sensitivity"
 PROBABILITIES: tuple[str, ...] = tuple(f"p_{name.lower()}" for name in CLASSES)
 """The probabilities of the classes."""
 
+KNOWN_SHARE = "known_share"
+"""Share of a basket's lines whose product is in the model's training data; Float64, 0 to 1."""
+
 INDEX_LABELS: tuple[str, ...] = (*CLASSES, UNCLASSIFIED)
 """The labels the product index is learned from, in the order of its columns."""
 

@@ -105,7 +105,8 @@ def test_without_baskets_the_json_has_no_such_key(
     archive: Path, till: Path, tmp_path: Path
 ) -> None:
     document = predicted(archive, till, "--out", tmp_path / "a.csv", "--explain", "--json").json
-    assert set(document) == {"out", "baskets", "predicted", "lines", "rejected", "skipped"}
+    keys = {"out", "baskets", "predicted", "lines", "rejected", "skipped"}
+    assert set(document) == keys | {"unseen", "incomplete_baskets"}
 
 
 def test_a_basket_that_is_not_there(archive: Path, till: Path) -> None:

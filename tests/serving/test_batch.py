@@ -13,6 +13,7 @@ from basketwise.errors import ConfigError, InputError, WorkspaceError
 from basketwise.etl.chunks import read_chunks
 from basketwise.etl.rules import Rules
 from basketwise.features.groups import columns_of
+from basketwise.features.unseen import Unseen
 from basketwise.model import Model, load_model_archive
 from basketwise.schema import CLASSES, COLUMNS, PROBABILITIES
 from basketwise.serving import batch
@@ -24,7 +25,7 @@ from tests.etl.running import Run, quiet
 from tests.evaluation.running import Evaluated
 from tests.raw_lines import LABEL, Line, line, write_csv
 
-HEADER = ["basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high"]
+HEADER = ["basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high", "known_share"]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def score(data: Path, out: Path, scorer: Model) -> BatchResult:
-    return predict(str(data), out, scorer, Config(), quiet)
+    return predict(str(data), out, scorer, Config(), quiet, allow_unknown=True)
 
 
 OWN_NAMES = Rules(columns={"BASKET_ID": "RECEIPT"})
@@ -163,7 +164,7 @@ def test_weeks_are_scored_one_by_one_and_come_out_in_one_file(
             ticks.append((done, total))
 
     out = tmp_path / "scored.csv"
-    predict(str(raw), out, scorer, Config(), tick)
+    predict(str(raw), out, scorer, Config(), tick, allow_unknown=True)
     assert [row["basket_id"] for row in rows(out)] == ["1", "0", "2"]
     assert ticks == [(1, 3), (2, 3), (3, 3)]
 
@@ -205,8 +206,9 @@ def test_repeated_lines_are_treated_as_in_training(
     )
     assert score(raw, tmp_path / "a.csv", scorer).rejected == {"duplicate_line": 1}
     assert score(raw, tmp_path / "b.csv", keeping).rejected == {}
-    in_process = keeping.predict_proba(pl.read_csv(raw / "a.csv", infer_schema=False))
-    assert in_process.row(0)[1:] == tuple(
+    with pytest.warns(UserWarning, match="100 % of the lines .* never seen"):
+        in_process = keeping.predict_proba(pl.read_csv(raw / "a.csv", infer_schema=False))
+    assert in_process.select(PROBABILITIES).row(0) == tuple(
         float(rows(tmp_path / "b.csv")[0][name]) for name in PROBABILITIES
     )
 
@@ -218,6 +220,64 @@ def test_a_retailers_own_names_are_known_from_the_model(
     line = unlabelled()
     write_csv(raw / "a.csv", [{"receipt": line.pop("BASKET_ID")} | line])
     assert score(raw, tmp_path / "a.csv", named).baskets == 1
+
+
+def known_code(scorer: Model) -> str:
+    return scorer.products[0]
+
+
+def test_what_the_model_does_not_know_is_counted(
+    raw: Path, tmp_path: Path, scorer: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "read_chunks", lambda silver: read_chunks(silver, lines=1))
+    known, region = known_code(scorer), scorer.metadata.encoders.store_region[0]
+    seen = {"PROD_CODE": known, "STORE_REGION": region, "SPEND": "1.00", "STORE_FORMAT": ""}
+    new = seen | {"PROD_CODE": "NEW", "SPEND": "3.00"}
+    write_csv(
+        raw / "a.csv",
+        [
+            unlabelled(BASKET_ID="1", SHOP_WEEK="200607", **seen),
+            unlabelled(BASKET_ID="1", SHOP_WEEK="200607", **new),
+            unlabelled(BASKET_ID="2", SHOP_WEEK="200608", **seen | {"STORE_REGION": "XXX"}),
+            unlabelled(BASKET_ID="3", SHOP_WEEK="200608", **new | {"STORE_FORMAT": "XL"}),
+            unlabelled(BASKET_ID="3", SHOP_WEEK="200608", **new | {"SPEND": "free"}),
+            unlabelled(BASKET_ID="4", SHOP_WEEK="200608", **new | {"SPEND": "free"}),
+        ],
+    )
+    out = tmp_path / "a.parquet"
+    result = predict(str(raw), out, scorer, Config(), quiet)
+    shares = pl.read_parquet(out).select("basket_id", "known_share").rows()
+    assert shares == [(1, 0.5), (2, 1.0), (3, 0.0)]
+    unseen = result.unseen
+    assert (unseen.lines, unseen.unseen_lines, unseen.line_share) == (4, 2, 0.5)
+    assert unseen.spend_share == 6 / 8
+    assert (unseen.baskets, unseen.store_baskets) == (3, 2)
+    assert unseen.stores == {"STORE_FORMAT": ["XL"], "STORE_REGION": ["XXX"]}
+    # Basket 4 has no row: it is not among those that lost lines.
+    assert result.incomplete == 1
+
+
+@pytest.mark.parametrize("change", ["{}.0", "SKU-{}", " {} x"])
+def test_data_without_a_known_product_is_refused_with_codes_of_both(
+    raw: Path, tmp_path: Path, scorer: Model, change: str
+) -> None:
+    codes = [change.format(code) for code in scorer.products[:20]]
+    write_csv(
+        raw / "a.csv",
+        [unlabelled(BASKET_ID=str(n), PROD_CODE=code) for n, code in enumerate(codes)],
+    )
+    out = tmp_path / "a.csv"
+    with pytest.raises(InputError, match=r"knows no product of the data \(20 lines\)") as caught:
+        predict(str(raw), out, scorer, Config(), quiet)
+    assert repr(codes[0].strip()) in caught.value.hint
+    assert repr(scorer.products[0]) in caught.value.hint
+    assert "--allow-unknown" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+    result = predict(str(raw), out, scorer, Config(), quiet, allow_unknown=True)
+    assert (result.baskets, result.unseen.line_share) == (20, 1.0)
+    requested = predict(str(raw), None, scorer, Config(), quiet, baskets=["3"]).requested
+    assert requested is not None
+    assert requested["known_share"].to_list() == [0.0]
 
 
 @pytest.mark.parametrize("name", ["scored", "scored.json", "scored.csv.gz", ".csv"])
@@ -258,11 +318,11 @@ class BreaksOnTheSecond:
         self.scorer, self.calls = scorer, 0
         self.metadata, self.rules = scorer.metadata, scorer.rules
 
-    def score(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def score(self, lines: pl.DataFrame, unseen: Unseen) -> pl.DataFrame:
         self.calls += 1
         if self.calls == 2:
             raise RuntimeError("broken")
-        return self.scorer.score(lines)
+        return self.scorer.score(lines, unseen)
 
 
 def test_a_failure_leaves_the_earlier_file_and_nothing_else(
@@ -385,6 +445,8 @@ def test_a_model_that_does_not_look_at_products_says_so(
     out = tmp_path / "a.parquet"
     predict(str(sample), out, blind, Config(), quiet, explained=True)
     table = pl.read_parquet(out)
+    assert table["known_share"].to_list() == [None] * table.height
+    assert table.schema["known_share"] == pl.Float64
     assert table["explanation"].str.ends_with("%). This model does not use products.").all()
     basket = str(table["basket_id"][0])
     requested = predict(str(sample), None, blind, Config(), quiet, baskets=[basket]).requested

@@ -96,7 +96,7 @@ import sys
 from pathlib import Path
 from basketwise.model import load_model_archive
 model = load_model_archive(Path({str(evaluated.archive)!r}))
-line = {{"BASKET_ID": 1, "PROD_CODE": "A", "SPEND": 1, "QUANTITY": 1}}
+line = {{"BASKET_ID": 1, "PROD_CODE": model.products[0], "SPEND": 1, "QUANTITY": 1}}
 assert model.predict([line]).height == 1
 print(sorted({{"sklearn", "skops", "scipy", "mlflow", "pandas"}} & set(sys.modules)))
 """

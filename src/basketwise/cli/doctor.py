@@ -27,13 +27,18 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
     is_flag=True,
     help="Look at AWS too, as with a workspace in a bucket; by default the project's.",
 )
+@click.option(
+    "--model",
+    metavar="VERSION|champion|PATH",
+    help="Compare the products of --data with this model's; by default the champion's.",
+)
 @common
-def doctor(data: str | None, on_aws: bool, common: Common) -> None:
+def doctor(data: str | None, on_aws: bool, model: str | None, common: Common) -> None:
     """Check config, data, workspace, registry, disk and memory; profile the data.
 
     Raw files are read whole. For each problem, the doctor says how to fix it.
     """
-    checks = _checked(data, on_aws, common)
+    checks = _checked(data, on_aws, model, common)
     profile = next((check.profile for check in checks if check.profile), None)
     code = max((check.exit_code for check in checks if check.state == "failed"), default=0)
     if common.as_json:
@@ -50,13 +55,15 @@ def doctor(data: str | None, on_aws: bool, common: Common) -> None:
     sys.exit(code)
 
 
-def _checked(data: str | None, on_aws: bool, common: Common) -> list[Check]:
+def _checked(data: str | None, on_aws: bool, model: str | None, common: Common) -> list[Check]:
     """Make all checks, and print each with its fix."""
     from basketwise.doctor.local import examine
 
     def checks(tick: Any) -> list[Check]:
         made = []
-        for check in examine(common.workspace, common.settings, data, aws=on_aws, tick=tick):
+        for check in examine(
+            common.workspace, common.settings, data, aws=on_aws, tick=tick, model=model
+        ):
             made.append(check)
             if not common.as_json:
                 click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")

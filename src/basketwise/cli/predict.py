@@ -24,8 +24,6 @@ from basketwise.cli.output import filled, print_json, shown
 from basketwise.progress import counted
 
 if TYPE_CHECKING:
-    from basketwise.model import Model
-    from basketwise.run.context import Context
     from basketwise.serving.batch import BatchResult
 
 
@@ -56,6 +54,9 @@ STDOUT = "-"
     metavar="ID",
     help="Score and explain only this basket; repeatable.",
 )
+@click.option(
+    "--allow-unknown", is_flag=True, help="Score data even if the model knows none of its products."
+)
 @common
 def predict(
     data: str,
@@ -64,12 +65,14 @@ def predict(
     model: str,
     explain: bool,
     baskets: tuple[str, ...],
+    allow_unknown: bool,
     common: Common,
 ) -> None:
     """Score the baskets of raw files; no label column is needed."""
     from basketwise.explain.sentences import EXPLANATION
     from basketwise.schema import KEY
     from basketwise.serving.batch import predict as predict_batch
+    from basketwise.serving.versions import open_model
     from basketwise.storage.opening import local_copy, with_local_products
 
     if out is None and not baskets:
@@ -78,7 +81,7 @@ def predict(
         raise click.UsageError("--out - writes CSV to stdout: give no --json or --basket with it.")
     config = common.config(*products_flag(products))
     ctx = context(common, config)
-    scorer = _model(model, ctx)
+    scorer = open_model(config, ctx.workspace.storage, model)
     with ctx.reporter.stage("predict") as log, _file(out) as file:
         result = predict_batch(
             local_copy(data, config.aws),
@@ -88,6 +91,7 @@ def predict(
             log.tick,
             explained=explain,
             baskets=baskets,
+            allow_unknown=allow_unknown,
         )
         counts = ", ".join(f"{label} {n:,}" for label, n in result.predicted.items())
         log.finish(f"{counted(result.baskets, 'basket')}: {counts}")
@@ -102,6 +106,8 @@ def predict(
         click.echo(f"warning   {text}", err=True)
     for reason, number in result.rejected.items():
         click.echo(f"rejected  {counted(number, 'line')}: {reason}", err=True)
+    for text in _warnings(result):
+        click.echo(f"warning   {text}", err=True)
     if result.requested is not None:
         for basket, text in result.requested.select(KEY, EXPLANATION).iter_rows():
             click.secho(str(basket), bold=True)
@@ -127,6 +133,15 @@ def _print_file(file: Path) -> None:
         sys.stdout.buffer.flush()
 
 
+def _warnings(result: BatchResult) -> list[str]:
+    """Say what makes scores less reliable than in the report."""
+    texts = [result.unseen.products, result.unseen.kinds_of_stores]
+    if result.incomplete:
+        baskets = counted(result.incomplete, "basket")
+        texts.append(f"{baskets} scored without the lines that were rejected")
+    return [text for text in texts if text]
+
+
 def _document(result: BatchResult) -> dict[str, Any]:
     document: dict[str, Any] = {
         "out": None if result.out is None else str(result.out),
@@ -134,18 +149,17 @@ def _document(result: BatchResult) -> dict[str, Any]:
         "predicted": result.predicted,
         "lines": result.lines,
         "rejected": result.rejected,
+        "incomplete_baskets": result.incomplete,
+        "unseen": {
+            "lines": result.unseen.unseen_lines,
+            "line_share": result.unseen.line_share,
+            "spend_share": result.unseen.spend_share,
+            "store_baskets": result.unseen.store_baskets,
+            "store_share": result.unseen.store_share,
+            "stores": result.unseen.stores,
+        },
         "skipped": [file.model_dump() for file in result.skipped],
     }
     if result.requested is not None:
         document["requested"] = result.requested.to_dicts()
     return document
-
-
-def _model(model: str, ctx: Context) -> Model:
-    from basketwise.model import load_model_archive
-    from basketwise.registry.protocol import CHAMPION
-    from basketwise.serving.versions import load_version
-
-    if model != CHAMPION and not model.isdigit():
-        return load_model_archive(Path(model).expanduser())
-    return load_version(ctx.config, ctx.workspace.storage, model)

@@ -36,6 +36,7 @@ def examine(
     *,
     aws: bool = False,
     tick: Tick = silent,
+    model: str | None = None,
 ) -> Iterator[Check]:
     """Check everything that a run needs, one after the other.
 
@@ -51,6 +52,9 @@ def examine(
         Check AWS for any location; for a local path, check the project's bucket.
     tick : callable
         Called with the progress of reading the raw files.
+    model : str or None
+        Version or path of the model whose products are compared with those of the raw files; None:
+        the champion, if there is one. Not for a bucket.
     """
     try:
         settings = config()
@@ -74,6 +78,8 @@ def examine(
     else:
         yield guarded("workspace", lambda: writable(workspace))
     yield from machine(workspace, settings, data, tick)
+    if workspace and data is not None:
+        yield from _products(workspace, settings, data, model)
     if workspace or settings.registry.uri:
         yield guarded("registry", lambda: registry(workspace, settings, location))
 
@@ -105,6 +111,19 @@ def machine(
         if workspace and raw.state != "failed":
             yield guarded("disk", lambda: _disk(workspace, data))
     yield _memory()
+
+
+def _products(
+    workspace: Workspace, config: Config, data: str, model: str | None
+) -> Iterator[Check]:
+    from basketwise.doctor.products import NAME, compare_products, open_reference
+
+    try:
+        reference = open_reference(model, workspace, config)
+        if reference is not None:
+            yield compare_products(data, reference, config)
+    except BasketwiseError as error:
+        yield failure(NAME, error)
 
 
 def _data(data: str, config: Config, tick: Tick) -> Check:

@@ -21,18 +21,21 @@ class Recipe:
     """Parameters for computing features from lines, apart from the product index.
 
     ``encoders`` are the categories of the store's format and region; ``outliers`` (``clip``,
-    ``drop`` or ``keep``) have SPEND above ``limit``.
+    ``drop`` or ``keep``) have SPEND above ``limit``; ``evidence`` are groups of columns that come
+    after the features, and that no model sees.
     """
 
     groups: Sequence[str]
     encoders: Encoders
     outliers: str
     limit: float
+    evidence: Sequence[FeatureGroup] = ()
 
     # Built once: for a single basket, building expressions costs as much as running them.
     @cached_property
     def _chosen(self) -> list[FeatureGroup]:
-        return [group for name, group in GROUPS.items() if name in self.groups]
+        own = [group for name, group in GROUPS.items() if name in self.groups]
+        return [*own, *self.evidence]
 
     @cached_property
     def needs_index(self) -> bool:

@@ -15,13 +15,16 @@ from basketwise.errors import ConfigError, InputError, writing
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.intake import Intake, build_silver
 from basketwise.etl.layout import settle_sources
+from basketwise.etl.partitions import REJECTED
 from basketwise.etl.product_file import completed, line_files, read_products
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Skipped, Source
 from basketwise.explain.contributions import contributions
+from basketwise.features.code_formats import describe_codes
+from basketwise.features.unseen import Unseen
 from basketwise.model import Model
-from basketwise.progress import Tick
-from basketwise.schema import CLASSES, KEY, PREDICTED, PROD_CODE, PROD_NAME
+from basketwise.progress import Tick, counted
+from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROD_CODE, PROD_NAME
 
 FORMATS = (".csv", ".parquet")
 SILVER, SCRATCH, SCORED = "silver", "scratch", "scored"
@@ -32,10 +35,12 @@ class BatchResult:
     """What was scored: the output file, if requested, and its rows by predicted class.
 
     ``lines`` were read, ``rejected`` of them refused, by reason; a basket of refused lines alone
-    has no row. ``skipped`` are unsupported files. ``requested`` are the baskets requested by id, in
-    that order (None where no id was given): the columns of the file and ``products``, a list of
-    structs with the columns of :func:`basketwise.explain.contributions.contributions`; empty for a
-    model without a product index.
+    has no row, and ``incomplete`` are those with a row that lost lines. ``unseen`` counts what the
+    model does not know. ``skipped`` are unsupported files. ``requested`` are the baskets requested
+    by id, in that order (None where no id was given): the columns of the file and ``products``, a
+    list of structs with the columns of
+    :func:`basketwise.explain.contributions.contributions`; empty for a model without a product
+    index.
     """
 
     out: Path | None
@@ -43,6 +48,8 @@ class BatchResult:
     predicted: dict[str, int]
     lines: int
     rejected: dict[str, int]
+    incomplete: int
+    unseen: Unseen
     requested: pl.DataFrame | None = None
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -56,6 +63,7 @@ def predict(
     *,
     explained: bool = False,
     baskets: Sequence[str] = (),
+    allow_unknown: bool = False,
 ) -> BatchResult:
     """Score raw files.
 
@@ -65,8 +73,7 @@ def predict(
         A file, folder or glob; the label column is not needed, and not looked at.
     out : Path or None
         ``.csv`` or ``.parquet``; written whole or not at all. One row per basket: ``basket_id``
-        exactly as in the input, ``predicted_sensitivity``, ``p_low``, ``p_medium``,
-        ``p_high``.
+        exactly as in the input, then the columns of :meth:`basketwise.model.Model.predict`.
     scorer : Model
         The model.
     config : Config
@@ -79,11 +86,15 @@ def predict(
     baskets : sequence of str
         Score and explain only these baskets, with ids as in the input; their rows do not change.
         Empty: all.
+    allow_unknown : bool
+        Score the data even if the model knows none of its products. Requested baskets are always
+        scored.
 
     Raises
     ------
     InputError
-        If the data cannot be used, or lacks a requested basket.
+        If the data cannot be used, lacks a requested basket, or has no product that the model
+        knows.
     ConfigError
         If ``out`` is of another format.
     WorkspaceError
@@ -105,14 +116,25 @@ def predict(
             parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".basketwise-", dir=parent) as name:
             folder = Path(name)
-            settings, rules = _settings(scorer, config)
+            settings, rules = scoring_settings(scorer, config)
             file = None
             if settings.products:
                 file = read_products(settings.products, settings, rules.missing).products
             intake = _read_raw(delivery.sources, folder, rules, settings, tick)
+            unseen = Unseen()
             predicted, requested = _score(
-                scorer, folder, intake.names, file, tick, explained=explained, baskets=baskets
+                scorer,
+                folder,
+                intake.names,
+                file,
+                tick,
+                unseen,
+                explained=explained,
+                baskets=baskets,
             )
+            if unseen.is_everything and not allow_unknown and not baskets:
+                raise _nothing_known(scorer, folder / SILVER, unseen)
+            incomplete = _incomplete(folder)
             if out is not None:
                 finished = folder / f"{uuid4().hex}{out.suffix}"
                 rows = pl.scan_parquet(sorted((folder / SCORED).glob("*.parquet")), glob=False)
@@ -125,12 +147,14 @@ def predict(
         predicted,
         intake.lines,
         dict(sorted(intake.rejected.items())),
+        incomplete,
+        unseen,
         requested,
         delivery.skipped,
     )
 
 
-def _settings(scorer: Model, config: Config) -> tuple[DataConfig, Rules]:
+def scoring_settings(scorer: Model, config: Config) -> tuple[DataConfig, Rules]:
     """Return how files are read and lines judged: as in the training, where nothing else is set."""
     given = config.data
     changes: dict[str, object] = {"columns": scorer.rules.columns | given.own_columns}
@@ -158,6 +182,7 @@ def _score(
     names: pl.DataFrame,
     file: pl.DataFrame | None,
     tick: Tick,
+    unseen: Unseen,
     *,
     explained: bool,
     baskets: Sequence[str],
@@ -173,18 +198,42 @@ def _score(
     for chunk in read_chunks(folder / SILVER):
         lines = chunk.lines if file is None else completed(chunk.lines, file)
         if baskets:
-            table, products = scorer.score_and_explain(lines, baskets, names)
+            table, products = scorer.score_and_explain(lines, baskets, names, unseen)
             requested.append(_with_products(table, products))
         elif explained:
-            table, _ = scorer.score_and_explain(lines, (), names)
+            table, _ = scorer.score_and_explain(lines, (), names, unseen)
         else:
-            table = scorer.score(lines)
+            table = scorer.score(lines, unseen)
         table.write_parquet(folder / SCORED / f"{chunk.weeks[0]:06d}.parquet")
         for label, number in table[PREDICTED].value_counts().iter_rows():
             counts[label] += number
         done += len(chunk.weeks)
         tick("scoring", done, total)
     return counts, _in_order(pl.concat(requested), baskets) if requested else None
+
+
+def _nothing_known(scorer: Model, silver: Path, unseen: Unseen) -> InputError:
+    """Return the error for data without a known product: example codes, and how they differ."""
+    lines = next(read_chunks(silver)).lines
+    codes = lines[PROD_CODE].unique(maintain_order=True).to_list()
+    return InputError(
+        f"The model knows no product of the data ({counted(unseen.lines, 'line')}).",
+        f"{describe_codes(codes, scorer.products)}\n"
+        "Write the codes as in the training data, or choose another model. --allow-unknown scores "
+        "them all the same.",
+    )
+
+
+def _incomplete(folder: Path) -> int:
+    """Count the scored baskets of which a line was rejected."""
+    scored, rejected = (
+        sorted(part.glob("*.parquet")) for part in (folder / SCORED, folder / SILVER / REJECTED)
+    )
+    if not rejected:
+        return 0
+    ids = pl.scan_parquet(scored, glob=False).select(pl.col(KEY).cast(pl.String).alias(BASKET_ID))
+    damaged = pl.scan_parquet(rejected, glob=False).select(BASKET_ID)
+    return ids.join(damaged, on=BASKET_ID, how="semi").collect().height
 
 
 def _with_products(table: pl.DataFrame, products: pl.DataFrame | None) -> pl.DataFrame:

@@ -8,8 +8,21 @@ from tempfile import TemporaryDirectory
 from basketwise.config import Config
 from basketwise.model import Model, load_model_archive
 from basketwise.registry.opening import existing_registry
-from basketwise.registry.protocol import find_version
+from basketwise.registry.protocol import CHAMPION, find_version
 from basketwise.storage.protocol import Storage
+
+
+def open_model(config: Config, storage: Storage, model: str) -> Model:
+    """Open a version of the workspace's registry, ``champion``, or the archive at a path.
+
+    Raises
+    ------
+    InputError
+        If there is no such model.
+    """
+    if model != CHAMPION and not model.isdigit():
+        return load_model_archive(Path(model).expanduser())
+    return load_version(config, storage, model)
 
 
 def load_version(config: Config, storage: Storage, version: str) -> Model:

@@ -20,7 +20,7 @@ from basketwise.etl.cleaning import clean, none_usable, settle
 from basketwise.etl.layout import settle_frame
 from basketwise.etl.reading import read_csv
 from basketwise.model import Model
-from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL, PREDICTED, PROBABILITIES
+from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL
 from basketwise.tables import read_table
 
 BODY = "body.csv"
@@ -98,7 +98,8 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
     -------
     dict
         ``predictions``: one object per basket, ``basket_id, predicted_sensitivity, p_low,
-        p_medium, p_high``; in the order of the request, for CSV in the order of weeks and ids.
+        p_medium, p_high, known_share`` as from :meth:`basketwise.model.Model.predict`; in the order
+        of the request, for CSV in the order of weeks and ids.
         ``rejected``: refused lines by reason. ``unscored``, for JSON: ids of baskets without any
         line that can be used.
 
@@ -119,7 +120,7 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
     if cleaned.lines.is_empty():
         raise none_usable(cleaned.rejected.height, cleaned.reasons)
     table = model.score(cleaned.lines)
-    rows = {str(row[KEY]): row for row in table.select(KEY, PREDICTED, *PROBABILITIES).to_dicts()}
+    rows = {str(row[KEY]): row for row in table.to_dicts()}
     ids = tuple(rows) if request.baskets is None else request.baskets
     scored = [rows[str(basket)] | {KEY: basket} for basket in ids if str(basket) in rows]
     document: dict[str, Any] = {"predictions": scored, "rejected": cleaned.reasons}

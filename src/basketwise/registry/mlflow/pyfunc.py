@@ -24,6 +24,7 @@ from basketwise.schema import (
     BASKET_ID,
     COLUMN_NAMES,
     KEY,
+    KNOWN_SHARE,
     LABEL,
     PREDICTED,
     PROBABILITIES,
@@ -41,7 +42,11 @@ SERVED_EXAMPLE = "serving_input_example.json"
 REQUIREMENTS = "requirements.txt"
 ENVIRONMENT = "python_env.yaml"
 
-OUTPUTS = {KEY: "any", PREDICTED: "string", **dict.fromkeys(PROBABILITIES, "double")}
+OUTPUTS = {
+    KEY: "any",
+    PREDICTED: "string",
+    **dict.fromkeys((*PROBABILITIES, KNOWN_SHARE), "double"),
+}
 """MLflow's type of each column of an answer."""
 
 LINES: dict[str, list[Any]] = {

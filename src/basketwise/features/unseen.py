@@ -1,0 +1,148 @@
+"""What of scored lines the model has not seen in training: products, and the kinds of stores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from basketwise.features.basket import ENCODED
+from basketwise.features.group import FeatureGroup
+from basketwise.features.product_index.lookup import NEW
+from basketwise.schema import BASKET_ID, KNOWN_SHARE, PROD_CODE, SPEND
+
+NOTABLE = 0.01
+"""From this share of lines, spend or baskets on, unseen products and stores are warned of: some are
+new every week."""
+
+EXAMPLES = 3
+
+KNOWN = FeatureGroup(
+    "known",
+    (KNOWN_SHARE,),
+    (PROD_CODE,),
+    lambda: [(~pl.col(NEW)).mean().alias(KNOWN_SHARE)],
+    lambda _: [],
+    needs_index=True,
+)
+"""A column that no model sees: counted in the same pass as the features, which costs next to
+nothing even for a single basket."""
+
+
+@dataclass
+class Unseen:
+    """Counts of what the model has not seen in training; :meth:`add` takes in more lines.
+
+    Attributes
+    ----------
+    baskets
+        Baskets that were scored.
+    lines, unseen_lines
+        Their lines, and those whose product is not in the training data; 0 for a model without a
+        product index.
+    amount, unseen_amount
+        The same in money: absolute SPEND.
+    store_baskets
+        Baskets with a store format or region that is not in the training data.
+    stores
+        Those formats and regions, by column: the first three of each.
+    """
+
+    baskets: int = 0
+    lines: int = 0
+    unseen_lines: int = 0
+    amount: float = 0.0
+    unseen_amount: float = 0.0
+    store_baskets: int = 0
+    stores: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(
+        self, lines: pl.DataFrame, baskets: int, encoders: Mapping[str, Sequence[str]] | None
+    ) -> None:
+        """Count more lines.
+
+        Parameters
+        ----------
+        lines : DataFrame
+            Typed lines; from a model with an index, with ``new``.
+        baskets : int
+            Baskets that were scored of them.
+        encoders : mapping or None
+            The categories of the stores' format and region; None for a model without them.
+        """
+        self.baskets += baskets
+        if NEW in lines.columns:
+            new, amount = lines[NEW], lines[SPEND].abs()
+            unseen = int(new.sum())
+            self.lines += lines.height
+            self.amount += float(amount.sum())
+            self.unseen_lines += unseen
+            self.unseen_amount += float(amount.filter(new).sum()) if unseen else 0.0
+        if encoders is not None:
+            self._add_stores(lines, encoders)
+
+    def _add_stores(self, lines: pl.DataFrame, encoders: Mapping[str, Sequence[str]]) -> None:
+        """Count the baskets of unseen stores; a column that training had no value of tells none."""
+        unseen = {
+            column: sorted(set(lines[column].unique().drop_nulls()) - set(encoders[name]))
+            for name, column in ENCODED.items()
+            if encoders[name]
+        }
+        if not any(unseen.values()):
+            return
+        matches = pl.any_horizontal(pl.col(column).is_in(own) for column, own in unseen.items())
+        self.store_baskets += lines.filter(matches)[BASKET_ID].n_unique()
+        for column, own in unseen.items():
+            named = self.stores.setdefault(column, [])
+            named += [value for value in own if value not in named]
+            del named[EXAMPLES:]
+
+    @property
+    def line_share(self) -> float | None:
+        """Share of the lines with unseen products; None for a model without a product index."""
+        return self.unseen_lines / self.lines if self.lines else None
+
+    @property
+    def spend_share(self) -> float | None:
+        """The same as a share of the spend; None also if nothing was spent."""
+        return self.unseen_amount / self.amount if self.amount else None
+
+    @property
+    def store_share(self) -> float:
+        """Share of the baskets with an unseen store format or region."""
+        return self.store_baskets / self.baskets if self.baskets else 0.0
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether there are lines, and the model knows the product of none of them."""
+        return 0 < self.lines == self.unseen_lines
+
+    @property
+    def products(self) -> str:
+        """Say how much of the lines has unseen products; empty if that is not notable."""
+        if max(self.line_share or 0.0, self.spend_share or 0.0) < NOTABLE:
+            return ""
+        spend = "" if self.spend_share is None else f" ({_percent(self.spend_share)} of spend)"
+        lines = _percent(self.line_share or 0.0)
+        return f"{lines} of the lines{spend} have products that the model has never seen"
+
+    @property
+    def kinds_of_stores(self) -> str:
+        """Say how many baskets have unseen store formats or regions; empty if not notable."""
+        if self.store_share < NOTABLE:
+            return ""
+        values = "; ".join(
+            f"{column} {', '.join(map(repr, own))}" for column, own in self.stores.items() if own
+        )
+        return (
+            f"{_percent(self.store_share)} of the baskets have a store format or region that the "
+            f"model has never seen: {values}"
+        )
+
+
+def _percent(share: float) -> str:
+    """Write a share, which is never rounded to all or nothing."""
+    if 0.995 <= share < 1:
+        return "over 99 %"
+    return f"{100 * share:.0f} %" if share >= 0.005 or share == 0 else "under 1 %"
