@@ -25,7 +25,7 @@ LAYERS = (
     ("evaluation",),
     ("report",),
     ("model",),
-    ("estimators", "explain", "training"),
+    ("estimators", "explain", "proposal", "training"),
     ("etl",),
     ("features",),
     ("artifact", "sampling", "settings", "storage", "template"),

@@ -23,7 +23,10 @@ CHECKS = {"s3": "basketwise.aws.checks.examine:examine"}
 
 COMMANDS = {
     "sample": ("basketwise.cli.setup:sample", "Write synthetic till lines for a first try."),
-    "init": ("basketwise.cli.setup:init", "Write a commented basketwise.toml."),
+    "init": (
+        "basketwise.cli.init:init",
+        "Write a basketwise.toml, for your own files with --data.",
+    ),
     "doctor": (
         "basketwise.cli.doctor:doctor",
         "Check config, data, workspace, registry, disk, memory, AWS.",

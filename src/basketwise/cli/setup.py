@@ -1,4 +1,4 @@
-"""``basketwise sample`` and ``basketwise init``."""
+"""``basketwise sample``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from pathlib import Path
 
 import click
 
-from basketwise.cli.commands import completed
 from basketwise.cli.options import Common, common, reporter
 from basketwise.cli.output import emit, shown
-from basketwise.errors import InputError, writing
 from basketwise.progress import counted
-from basketwise.settings import DEFAULT_FILE
 
 
 @click.command()
@@ -47,26 +44,3 @@ def sample(
             f"{counted(len(summary.files), 'file')}"
         )
     emit(common, asdict(summary), shown(Path(out)))
-
-
-@click.command()
-@click.option("--out", default=DEFAULT_FILE, show_default=True, metavar="FILE")
-@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
-@common
-def init(out: str, overwrite: bool, common: Common) -> None:
-    """Write a settings file that documents every setting with its default."""
-    from basketwise.template import config_template
-
-    path = Path(out)
-    if path.exists() and not overwrite:
-        raise InputError(
-            f"{out!r} already exists.", "Choose another --out, or replace it with --overwrite."
-        )
-    with writing(
-        f"{out!r} cannot be written",
-        "Give an --out in a folder that exists and that this user may write to.",
-    ):
-        path.write_text(config_template(), encoding="utf-8")
-    own = {} if out == DEFAULT_FILE else {"--config": out}
-    what_next = completed(f"{shown(path)}: edit it, then run 'basketwise doctor'", own)
-    emit(common, {"config": str(path)}, what_next)

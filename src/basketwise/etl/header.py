@@ -31,11 +31,13 @@ CALENDAR = frozenset({"SHOP_WEEK", "DATE_FROM", "DATE_TO"})
 class Header:
     """How one table is laid out; names in file order, upper case, white space stripped.
 
-    ``separator`` is a CSV's; ``","`` for Parquet, where it has no meaning.
+    ``separator`` is a CSV's; ``","`` for Parquet, where it has no meaning. ``own`` are the names as
+    they are written.
     """
 
     separator: str
     names: tuple[str, ...]
+    own: tuple[str, ...] = ()
 
     @property
     def is_calendar(self) -> bool:
@@ -45,6 +47,10 @@ class Header:
     def positions(self) -> dict[str, int]:
         """Map the known columns that are present to their positions."""
         return {name: i for i, name in enumerate(self.names) if name in READ_NAMES}
+
+    def own_positions(self) -> dict[str, int]:
+        """Map every own name to its position, the first where it repeats."""
+        return {name: self.own.index(name) for name in self.own if name}
 
 
 def standard_names(given: Iterable[str], columns: OwnColumns) -> tuple[str, ...]:
@@ -159,7 +165,8 @@ def parse_header(line: str, columns: OwnColumns = MappingProxyType({})) -> Heade
     headers = []
     for separator in SEPARATORS:
         fields = next(csv.reader([line.replace("\r", "").rstrip("\n")], delimiter=separator), [])
-        headers.append(Header(separator, standard_names(fields, columns)))
+        own = tuple(field.strip() for field in fields)
+        headers.append(Header(separator, standard_names(fields, columns), own))
     return max(headers, key=lambda h: (len(READ_NAMES.intersection(h.names)), len(h.names)))
 
 

@@ -34,6 +34,8 @@ def jsonl_frames(
     data: DataConfig,
     partitions: Mapping[str, str | None],
     block: int | None = None,
+    *,
+    own_names: bool = False,
 ) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
     """Read a table in frames of bounded size.
 
@@ -49,6 +51,8 @@ def jsonl_frames(
         Columns of its folders.
     block : int, optional
         Approximate number of bytes per frame.
+    own_names : bool
+        Yield every column under its own name.
 
     Yields
     ------
@@ -68,11 +72,17 @@ def jsonl_frames(
     lines = _objects(name, stream)
     while batch := list(islice(lines, BATCH if block is None else block // LINE_BYTES)):
         keys |= {key: None for _, pairs in batch for key, _ in pairs}
-        names = standard_names(keys, data.own_columns)
-        refuse_repeated(name, names)
-        frame = _frame(name, batch, dict(zip(keys, names, strict=True)))
+        if own_names:
+            frame = _frame(name, batch, dict(zip(keys, keys, strict=True)))
+            added = {key: value for key, value in partitions.items() if key not in keys}
+        else:
+            names = standard_names(keys, data.own_columns)
+            refuse_repeated(name, names)
+            known = {k: n for k, n in zip(keys, names, strict=True) if n in READ_NAMES}
+            frame = _frame(name, batch, known)
+            added = added_columns(partitions, names, data.own_columns)
         rows = pl.Series(ROW, [number for number, _ in batch], dtype=pl.UInt32)
-        yield with_added(frame, added_columns(partitions, names, data.own_columns)), rows
+        yield with_added(frame, added), rows
     if not keys:
         yield pl.DataFrame(schema=dict.fromkeys(COLUMN_NAMES, pl.String)), row_numbers(0)
 
@@ -115,12 +125,12 @@ class _Pairs(Pairs):
 
 def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> pl.DataFrame:
     columns: dict[str, list[str | None]] = {
-        column: [None] * len(batch) for column in names.values() if column in READ_NAMES
+        column: [None] * len(batch) for column in names.values()
     }
-    slots = {key: columns.get(column) for key, column in names.items()}
+    slots = {key: columns[column] for key, column in names.items()}
     for row, (number, pairs) in enumerate(batch):
         for key, value in pairs:
-            slot = slots[key]
+            slot = slots.get(key)
             if slot is None or value is None:
                 continue
             if isinstance(value, list):

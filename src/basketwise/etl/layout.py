@@ -69,20 +69,32 @@ def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) ->
 
 
 def glimpses(
-    sources: Sequence[Source], data: DataConfig, *, labelled: bool = True
+    sources: Sequence[Source],
+    data: DataConfig,
+    *,
+    labelled: bool = True,
+    block: int = FIRST_BYTES,
 ) -> Iterator[RawFrame]:
-    """Read the first lines of some tables."""
-    step = max(1, -(-len(sources) // FIRST_TABLES))
-    for source in sources[::step]:
-        yield from _first(read_raw(source, data, labelled=labelled, block=FIRST_BYTES))
+    """Read the first lines of some tables, about ``block`` bytes of each."""
+    for source in spaced(sources):
+        yield from _first(read_raw(source, data, labelled=labelled, block=block))
+
+
+def spaced(sources: Sequence[Source]) -> Sequence[Source]:
+    """Return the tables that are looked at first."""
+    return sources[:: max(1, -(-len(sources) // FIRST_TABLES))]
 
 
 def whole(
-    sources: Sequence[Source], data: DataConfig, *, labelled: bool = True
+    sources: Sequence[Source],
+    data: DataConfig,
+    *,
+    labelled: bool = True,
+    own_names: bool = False,
 ) -> Iterator[RawFrame]:
     """Read all tables, frame by frame."""
     for source in sources:
-        yield from read_raw(source, data, labelled=labelled)
+        yield from read_raw(source, data, labelled=labelled, own_names=own_names)
 
 
 def _first(frames: Iterable[RawFrame]) -> Iterator[RawFrame]:

@@ -105,6 +105,17 @@ def decimal_mark(text: pl.Series) -> Mark:
     return "" if comma == point else "," if comma else "."
 
 
+def currency_signs(text: pl.Series) -> set[str]:
+    """Return the currency signs and codes in values.
+
+    Examples
+    --------
+    >>> currency_signs(pl.Series(["$1.50", "-$2", "3"]))
+    {'$'}
+    """
+    return set(text.str.extract(f"({_CURRENCY})").drop_nulls().unique())
+
+
 def undecided(text: pl.Series) -> bool:
     """Whether some value can be read in two ways, so that the decimal mark must be known."""
     return bool(bare(text).str.contains(_AMBIGUOUS).any())

@@ -71,6 +71,7 @@ def read_raw(
     labelled: bool = True,
     required: Sequence[str] = (),
     block: int | None = None,
+    own_names: bool = False,
 ) -> Iterator[RawFrame]:
     """Read one table in frames of bounded size.
 
@@ -86,6 +87,8 @@ def read_raw(
         Required columns of a table that is none of lines; empty: those of lines.
     block : int, optional
         About how many bytes of a text are read at once.
+    own_names : bool
+        Read every column under its own name, whether it is known or not; none is required.
 
     Yields
     ------
@@ -99,20 +102,25 @@ def read_raw(
     """
     data = data or DataConfig()
     if source.is_parquet:
-        yield from _read_parquet(source, data, labelled=labelled, required=required)
+        yield from _read_parquet(
+            source, data, labelled=labelled, required=required, own_names=own_names
+        )
         return
     try:
         with open_bytes(source) as stream:
             if source.kind == "jsonl":
-                frames = jsonl_frames(stream, source.name, data, source.partitions, block)
+                frames = jsonl_frames(
+                    stream, source.name, data, source.partitions, block, own_names=own_names
+                )
                 for frame, rows in frames:
-                    check_columns(
-                        source.name,
-                        frame.columns,
-                        labelled=labelled,
-                        columns=data.own_columns,
-                        required=required,
-                    )
+                    if not own_names:
+                        check_columns(
+                            source.name,
+                            frame.columns,
+                            labelled=labelled,
+                            columns=data.own_columns,
+                            required=required,
+                        )
                     yield RawFrame(frame, rows)
                 return
             yield from read_csv(
@@ -123,6 +131,7 @@ def read_raw(
                 required=required,
                 block=block,
                 partitions=source.partitions,
+                own_names=own_names,
             )
     except BROKEN as error:
         kind = source.packing or ("zip" if source.member else "file")
@@ -141,6 +150,7 @@ def read_csv(
     required: Sequence[str] = (),
     block: int | None = None,
     partitions: Mapping[str, str | None] = MappingProxyType({}),
+    own_names: bool = False,
 ) -> Iterator[RawFrame]:
     """Read a CSV from a stream of its uncompressed bytes; see :func:`read_raw`.
 
@@ -155,14 +165,17 @@ def read_csv(
             header, end, header_line = read_header(part, name, data.own_columns)
             if header.is_calendar:
                 return
-            added = added_columns(partitions, header.names, data.own_columns)
-            check_columns(
-                name,
-                (*header.names, *added),
-                labelled=labelled,
-                columns=data.own_columns,
-                required=required,
-            )
+            if own_names:
+                added = {n: value for n, value in partitions.items() if n not in header.own}
+            else:
+                added = added_columns(partitions, header.names, data.own_columns)
+                check_columns(
+                    name,
+                    (*header.names, *added),
+                    labelled=labelled,
+                    columns=data.own_columns,
+                    required=required,
+                )
             text, line = text[end:], header_line + 1
         if pending:
             line -= pending.count(b"\n")
@@ -175,7 +188,7 @@ def read_csv(
             first_refused = records.malformed[0]._replace(line=records.malformed[0].line + line)
         accepted += records.count
         try:
-            frame = _parse(records, header)
+            frame = _parse(records, header, own_names=own_names)
         except pl.exceptions.PolarsError as error:
             check_utf8(text, name, line)
             raise InputError(f"{name!r} cannot be read: {error}.", "Save it again.") from error
@@ -191,11 +204,14 @@ def read_csv(
         return
     if first_refused is not None:
         raise _refused(name, first_refused, header)
-    yield RawFrame(with_added(_parse(Records(b"", None, 0), header), added), row_numbers(0))
+    yield RawFrame(
+        with_added(_parse(Records(b"", None, 0), header, own_names=own_names), added),
+        row_numbers(0),
+    )
 
 
-def _parse(records: Records, header: Header) -> pl.DataFrame:
-    positions = header.positions()
+def _parse(records: Records, header: Header, *, own_names: bool) -> pl.DataFrame:
+    positions = header.own_positions() if own_names else header.positions()
     if not records.count:
         return pl.DataFrame(schema=dict.fromkeys(positions, pl.String))
     frame = pl.read_csv(
@@ -242,7 +258,12 @@ def _refused(name: str, record: Malformed, header: Header) -> InputError:
 
 
 def _read_parquet(
-    source: Source, data: DataConfig, *, labelled: bool, required: Sequence[str]
+    source: Source,
+    data: DataConfig,
+    *,
+    labelled: bool,
+    required: Sequence[str],
+    own_names: bool,
 ) -> Iterator[RawFrame]:
     lines = 0
     try:
@@ -251,15 +272,20 @@ def _read_parquet(
         header = Header(",", standard_names(given, data.own_columns))
         if header.is_calendar:
             return
-        added = added_columns(source.partitions, header.names, data.own_columns)
-        check_columns(
-            source.name,
-            (*header.names, *added),
-            labelled=labelled,
-            columns=data.own_columns,
-            required=required,
-        )
-        known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
+        added: Mapping[str, str | None]
+        if own_names:
+            known = lazy
+            added = {n: value for n, value in source.partitions.items() if n not in given}
+        else:
+            added = added_columns(source.partitions, header.names, data.own_columns)
+            check_columns(
+                source.name,
+                (*header.names, *added),
+                labelled=labelled,
+                columns=data.own_columns,
+                required=required,
+            )
+            known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
         if source.size * 4 < WHOLE_BELOW:
             frames: Iterator[pl.DataFrame] = iter([known.collect()])
         else:

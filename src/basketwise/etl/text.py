@@ -128,9 +128,13 @@ def _decoded(
         ) from error
 
 
-def _undecodable(name: str, encoding: str, line: int, byte: int) -> InputError:
+class EncodingError(InputError):
+    """A text is in another encoding than was said."""
+
+
+def _undecodable(name: str, encoding: str, line: int, byte: int) -> EncodingError:
     others = [repr(other) for other in ("utf-8", "latin-1", "cp1252") if other != encoding]
-    return InputError(
+    return EncodingError(
         f"{name!r} is not {encoding.upper()}: line {line:,} contains the byte 0x{byte:02x}.",
         f"Set data.encoding to {' or '.join(others)} if that is its encoding.",
     )
