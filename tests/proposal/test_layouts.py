@@ -21,10 +21,8 @@ from tests.proposal import layouts
 
 
 def mapping(proposal: Proposal) -> dict[str, str]:
-    """Return own names by ours; names of products are proposed only where they are read."""
-    return {
-        match.ours: "+".join(match.own) for match in proposal.matches if match.ours != "PROD_NAME"
-    }
+    """Return own names by ours."""
+    return {match.ours: "+".join(match.own) for match in proposal.matches}
 
 
 def cleaned(proposal: Proposal) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -63,6 +61,7 @@ def test_online_retail(tmp_path: Path) -> None:
     assert mapping(proposal) == {
         "BASKET_ID": "InvoiceNo",
         "PROD_CODE": "StockCode",
+        "PROD_NAME": "Description",
         "QUANTITY": "Quantity",
         "UNIT_PRICE": "UnitPrice",
         "SHOP_DATE": "InvoiceDate",
@@ -140,6 +139,7 @@ def test_shopify(tmp_path: Path) -> None:
     assert mapping(proposal) == {
         "BASKET_ID": "Name",
         "PROD_CODE": "Lineitem sku",
+        "PROD_NAME": "Lineitem name",
         "QUANTITY": "Lineitem quantity",
         "UNIT_PRICE": "Lineitem price",
         "SHOP_DATE": "Created at",
@@ -161,6 +161,7 @@ def test_square(tmp_path: Path) -> None:
     assert mapping(proposal) == {
         "BASKET_ID": "Transaction ID",
         "PROD_CODE": "SKU",
+        "PROD_NAME": "Item",
         "PROD_CODE_10": "Category",
         "SPEND": "Gross Sales",
         "QUANTITY": "Qty",
@@ -186,6 +187,7 @@ def test_toast(tmp_path: Path) -> None:
     assert mapping(proposal) == {
         "BASKET_ID": "Order Id",
         "PROD_CODE": "Item Id",
+        "PROD_NAME": "Menu Item",
         "PROD_CODE_10": "Menu Group",
         "SPEND": "Net Price",
         "QUANTITY": "Qty",
@@ -240,6 +242,7 @@ def test_a_german_export(tmp_path: Path) -> None:
     assert mapping(proposal) == {
         "BASKET_ID": "Bon-Nr.",
         "PROD_CODE": "Artikelnummer",
+        "PROD_NAME": "Bezeichnung",
         "PROD_CODE_10": "Warengruppe",
         "SPEND": "Umsatz",
         "QUANTITY": "Menge",
@@ -267,7 +270,7 @@ def test_our_own_layout_needs_no_mapping(tmp_path: Path) -> None:
     assert "columns" not in proposal.settings["data"]
     assert "date" not in proposal.settings["data"]
     ours = set(mapping(proposal))
-    assert ours == set(COLUMN_NAMES) - {"PROD_NAME"}
+    assert ours == set(COLUMN_NAMES)
     assert all(match.own == (match.ours,) for match in proposal.matches)
     assert proposal.is_complete
     assert not proposal.rejected

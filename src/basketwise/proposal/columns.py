@@ -10,13 +10,14 @@ import polars as pl
 from basketwise.etl.dates import hours, parse_dates, weekdays
 from basketwise.proposal.evidence import Column, follows_quantity
 from basketwise.proposal.labels import known_share
-from basketwise.proposal.names import LEVEL, PRICE, PROD_NAME, TILL, name_score
+from basketwise.proposal.names import LEVEL, PRICE, TILL, name_score
 from basketwise.schema import (
     BASKET_ID,
     CUST_CODE,
     HIERARCHY,
     LABEL,
     PROD_CODE,
+    PROD_NAME,
     QUANTITY,
     SHOP_DATE,
     SHOP_HOUR,

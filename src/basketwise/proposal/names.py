@@ -13,6 +13,7 @@ from basketwise.schema import (
     CUST_CODE,
     LABEL,
     PROD_CODE,
+    PROD_NAME,
     QUANTITY,
     SHOP_DATE,
     SHOP_HOUR,
@@ -22,7 +23,6 @@ from basketwise.schema import (
     UNIT_PRICE,
 )
 
-PROD_NAME = "PROD_NAME"
 PRICE = "PRICE"
 """An amount that may be of a unit or of the line: the values have to tell."""
 LEVEL = "LEVEL"

@@ -24,7 +24,7 @@ from basketwise.progress import counted
 from basketwise.proposal.columns import Candidate, Choice, choose, misleading
 from basketwise.proposal.evidence import Column, columns_of
 from basketwise.proposal.labels import is_reversed, meaning
-from basketwise.proposal.names import CURRENCY, PROD_NAME, name_score
+from basketwise.proposal.names import CURRENCY, name_score
 from basketwise.proposal.types import Match, Proposal, Question
 from basketwise.schema import (
     BASKET_ID,
@@ -34,6 +34,7 @@ from basketwise.schema import (
     DEFAULT_LABELS,
     LABEL,
     PROD_CODE,
+    PROD_NAME,
     QUANTITY,
     SHOP_DATE,
     SHOP_WEEK,
@@ -142,8 +143,6 @@ def _add_columns(proposal: Proposal, choice: Choice) -> None:
     chosen = [*choice.columns.values(), *choice.levels]
     for candidate in sorted(chosen, key=lambda c: order.index(c.role)):
         role, column = candidate.role, candidate.column
-        if role == PROD_NAME and PROD_NAME not in COLUMN_NAMES:
-            continue
         names: tuple[str, ...] = (column.name,)
         examples = column.examples
         if role == BASKET_ID and choice.parts and choice.basket is not None:
