@@ -24,7 +24,7 @@ def test_the_profile_follows_the_checks(raw: Path, tmp_path: Path) -> None:
     assert text.index("registry") < text.index("Records 360 in 1 file = 357 accepted + 3 rejected")
     assert "3 spend_not_a_number" in text
     assert "Weeks 3: 200607 to 200609, no gaps" in text
-    assert "Classes Low 60 (33.5 %), Medium 60 (33.5 %), High 59 (33 %)" in text
+    assert "Classes Low 60 (33.5%), Medium 60 (33.5%), High 59 (33%)" in text
     assert "SPEND: number none missing; " in text
     assert "1 to 3.25 (EUR)" in text
     assert "Ignored Promo" in text
@@ -43,6 +43,30 @@ def test_json_has_the_whole_profile(raw: Path, tmp_path: Path) -> None:
     assert [week["week"] for week in profile["baskets"]["weeks"]] == [200607, 200608, 200609]
     assert profile["baskets"]["classes"]["Low"] == 60
     assert all("profile" not in check for check in document["checks"])
+
+
+def test_the_page_is_written_whole_or_not_at_all(raw: Path, tmp_path: Path) -> None:
+    page = tmp_path / "profile.html"
+    page.write_text("old")
+    spoiled = call("doctor", tmp_path / "none", "--workspace", tmp_path / "w", "--html", page)
+    left = page.read_text()
+    outcome = called("doctor", raw, "--workspace", tmp_path / "w", "--html", page)
+    nowhere = tmp_path / "no" / "folder.html"
+    failed = call("doctor", raw, "--workspace", tmp_path / "w", "--html", nowhere)
+
+    assert (spoiled.code, left) == (2, "old")
+    assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert f"Page        {page}" in outcome.out
+    assert failed.code != 0
+    assert "folder.html' cannot be written" in failed.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["profile.html", "raw"]
+
+
+def test_a_page_needs_data(tmp_path: Path) -> None:
+    outcome = call("doctor", "--workspace", tmp_path / "w", "--html", tmp_path / "profile.html")
+
+    assert outcome.code == 2
+    assert "--html needs raw files" in outcome.err
 
 
 def test_without_data_nothing_is_profiled(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from basketwise.cli.commands import completed
 from basketwise.cli.options import Common, common, data_of, reporter
-from basketwise.cli.output import print_json
+from basketwise.cli.output import print_json, shown
 from basketwise.progress import silent
 
 if TYPE_CHECKING:
@@ -32,15 +33,24 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
     metavar="VERSION|champion|PATH",
     help="Compare the products of --data with this model's; by default the champion's.",
 )
+@click.option("--html", metavar="FILE", help="Write the profile of the data as a page.")
 @common
-def doctor(data: str | None, on_aws: bool, model: str | None, common: Common) -> None:
+def doctor(
+    data: str | None, on_aws: bool, model: str | None, html: str | None, common: Common
+) -> None:
     """Check config, data, workspace, registry, disk and memory; profile the data.
 
     Raw files are read whole. For each problem, the doctor says how to fix it.
     """
+    if html is not None and data is None:
+        raise click.UsageError("--html needs raw files: basketwise doctor PATH --html FILE.")
     checks = _checked(data, on_aws, model, common)
     profile = next((check.profile for check in checks if check.profile), None)
     code = max((check.exit_code for check in checks if check.state == "failed"), default=0)
+    if html is not None and profile:
+        from basketwise.doctor.page import write_profile
+
+        write_profile(Path(html), profile, str(data))
     if common.as_json:
         keys = ("name", "state", "text", "fix")
         documents = [{key: getattr(check, key) for key in keys} for check in checks]
@@ -52,6 +62,8 @@ def doctor(data: str | None, on_aws: bool, model: str | None, common: Common) ->
         from basketwise.cli.profile import print_profile
 
         print_profile(profile)
+        if html is not None:
+            click.echo(f"\nPage        {shown(Path(html))}")
     sys.exit(code)
 
 

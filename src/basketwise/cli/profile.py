@@ -101,7 +101,7 @@ def _columns_left_out(profile: Profile) -> Iterator[tuple[str, str]]:
 
 
 def _spread(spread: Spread) -> str:
-    return f"median {spread.median:,}, 90 % have at most {spread.p90:,}, maximum {spread.maximum:,}"
+    return f"median {spread.median:,}, 90% have at most {spread.p90:,}, maximum {spread.maximum:,}"
 
 
 def _column(column: ColumnProfile) -> Iterator[str]:

@@ -36,7 +36,7 @@ EXAMPLES = 3
 
 SKETCH = 2**17
 """Distinct values of a column up to which they are counted exactly; more are estimated, with a
-standard error of 0.3 %."""
+standard error of 0.3%."""
 
 PROFILED = (*COLUMNS, *(column for column in READ_COLUMNS if column.name == PROD_NAME))
 """The columns of a line, and the name of its product."""

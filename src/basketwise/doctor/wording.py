@@ -15,13 +15,13 @@ def share_text(share: float) -> str:
     Examples
     --------
     >>> share_text(0.25), share_text(0.00001), share_text(0.99999)
-    ('25 %', '<0.1 %', '>99.9 %')
+    ('25%', '<0.1%', '>99.9%')
     """
     if 0 < share < 0.0005:
-        return "<0.1 %"
+        return "<0.1%"
     if 0.9995 <= share < 1:
-        return ">99.9 %"
-    return f"{round(share * 100, 1):g} %"
+        return ">99.9%"
+    return f"{round(share * 100, 1):g}%"
 
 
 def gap_text(gap: Gap) -> str:

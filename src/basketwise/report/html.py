@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from basketwise.report import drawing, wording
@@ -36,18 +36,15 @@ def render_html(report: Report) -> str:
     Numbers that are ``None`` or not finite are shown as not measured. The same document gives the
     same page.
     """
-    style = resources.files(__package__).joinpath("templates/report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     thresholds_by_rule = {
         reason["rule"]: reason["threshold"] for reason in report["verdict"]["reasons"]
     }
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             report,
-            style=Markup(style),  # noqa: S704 - our own file
-            style_digest=digest,
+            **style(),
             baseline=next((r for r in report["leaderboard"] if r["kind"] == "baseline"), None),
             # A rule that the gate did not ask has no threshold.
             thresholds={
@@ -58,23 +55,35 @@ def render_html(report: Report) -> str:
     )
 
 
+def style() -> dict[str, str]:
+    """Return what ``_head.html`` needs: the style sheet, and its digest for the content policy."""
+    text = resources.files(__package__).joinpath("templates/report.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"style": Markup(text), "style_digest": digest}  # noqa: S704 - our own file
+
+
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("basketwise.report"),
+def environment(*packages: str) -> Environment:
+    """Return the environment of the report's templates, which escapes and finishes all values.
+
+    ``packages`` have templates of their own, which may include those of the report.
+    """
+    own = [PackageLoader(package) for package in packages]
+    made = Environment(
+        loader=ChoiceLoader([*own, PackageLoader("basketwise.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=finish,
     )
-    environment.filters |= {
+    made.filters |= {
         **FILTERS,
         "assumptions": _assumptions,
         "quoted": shlex.quote,
         **{function.__name__: function for function in (*wording.FILTERS, *drawing.FILTERS)},
     }
-    return environment
+    return made
 
 
 def _assumptions(impact: Impact, figure: str) -> list[Assumption]:
