@@ -283,7 +283,10 @@ class Model:
     @property
     def rules(self) -> Rules:
         """Rules for accepting lines: those of the training."""
-        return self.metadata.rules.model_copy(update={"labelled": False})
+        rules = self.metadata.rules
+        # New lines may be written otherwise than those of the training, where their values tell.
+        scoring = {"labelled": False, "decimal": "", "usual_decimal": rules.decimal}
+        return rules.model_copy(update=scoring)
 
     @cached_property
     def _inputs(self) -> list[pl.Expr]:

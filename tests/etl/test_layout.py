@@ -50,6 +50,14 @@ def test_files_with_semicolons_have_decimal_commas_where_values_do_not_tell(
     assert settled(tmp_path).decimal == ","
 
 
+@pytest.mark.parametrize(("amount", "decimal"), [("1,234", ","), ("1,50", ","), ("1.50", ".")])
+def test_the_usual_mark_counts_where_values_do_not_tell(
+    tmp_path: Path, amount: str, decimal: str
+) -> None:
+    write_csv(tmp_path / "a.csv", [line(SPEND=amount)])
+    assert settled(tmp_path, Rules(usual_decimal=",")).decimal == decimal
+
+
 def test_the_setting_comes_first(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", [line(SPEND="1,50")])
     assert settled(tmp_path, Rules(decimal=".")).decimal == "."

@@ -109,7 +109,7 @@ class _Evidence:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.marks: set[Mark] = set()
-        self.ambiguous = self.semicolons = False
+        self.numbers = self.ambiguous = self.semicolons = False
         self.dated = self.with_weeks = False
         self.formats = FORMATS
         if rules.date_format:
@@ -140,7 +140,9 @@ class _Evidence:
         """The decimal mark; empty where values do not tell, or do not need it."""
         if len(self.marks) == 1:
             return next(iter(self.marks))
-        return "," if self.semicolons and self.ambiguous and not self.marks else ""
+        if self.marks or not self.numbers:
+            return ""
+        return self.rules.usual_decimal or ("," if self.semicolons and self.ambiguous else "")
 
     @property
     def date_format(self) -> str:
@@ -158,6 +160,7 @@ class _Evidence:
 
     def _look_at_numbers(self, text: pl.Series) -> None:
         values = text.unique()
+        self.numbers = True
         mark = decimal_mark(values)
         if mark:
             self.marks.add(mark)

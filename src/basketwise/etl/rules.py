@@ -35,6 +35,8 @@ class Rules(BaseModel):
     start (``MM-DD``)."""
     decimal: Literal["", ".", ","] = ""
     """The decimal mark; empty: each number by itself, where it can be read in one way alone."""
+    usual_decimal: Literal["", ".", ","] = ""
+    """The decimal mark where neither a setting nor a value tells: that of the training data."""
     missing: tuple[str, ...] = MISSING_WORDS
     """Words that stand for a missing value, in upper case."""
     duplicates: Duplicates = "auto"
