@@ -101,6 +101,12 @@ def test_a_missing_column_is_named_with_what_was_found(table: Source, missing: s
     assert ", ".join(results) in caught.value.headline
 
 
+def test_other_names_can_be_mapped(table: Source) -> None:
+    with pytest.raises(InputError, match="lacks the required columns") as caught:
+        check_columns(table.name, ["RECEIPT", "DAY", "PRODUCT_ID"], labelled=True)
+    assert "'basketwise init --data PATH' maps others" in caught.value.hint
+
+
 def test_several_missing_columns_are_named_at_once(table: Source) -> None:
     with pytest.raises(InputError, match=r"columns SPEND, QUANTITY\. Found"):
         check_columns(

@@ -195,7 +195,8 @@ def check_columns(
     missing = [name for name in required if name not in present]
     if missing:
         journey = sorted(COMPLETE_JOURNEY.intersection(names))
-        if len(journey) >= 3 or (LABEL in missing and len(journey) == 2):
+        # Mapped columns have our names; what is left of the set are its discounts.
+        if len(journey) >= 3 or (LABEL in missing and "RETAIL_DISC" in journey):
             raise _journey(source, journey, missing)
         parts = [own for own in _own_parts(columns) if _canonical(columns)[own] not in names]
         if BASKET_ID in missing and parts:
@@ -204,7 +205,8 @@ def check_columns(
         raise InputError(
             f"{source!r} lacks the required column{'s' * (len(missing) > 1)} "
             f"{', '.join(missing)}. Found: {shown}.",
-            f"Required: {', '.join(required)}. Column names are case-insensitive.",
+            f"Required: {', '.join(required)}. Column names are case-insensitive"
+            + ("; 'basketwise init --data PATH' maps others." if BASKET_ID in required else "."),
         )
 
 
