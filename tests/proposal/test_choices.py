@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 import tomllib
 from pathlib import Path
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 
 from basketwise.config import Config
-from basketwise.errors import InputError
+from basketwise.errors import BasketwiseError, InputError
 from basketwise.proposal import Proposal, propose, settings_text
 from basketwise.schema import LABEL
 from tests.proposal import layouts
@@ -316,3 +317,46 @@ def test_names_and_values_that_toml_could_misread(tmp_path: Path) -> None:
     config = Config.model_validate(tomllib.loads(settings_text(proposal)))
 
     assert config.data.columns[LABEL] == odd
+
+
+def test_a_file_of_another_kind_is_named_and_left_out(tmp_path: Path) -> None:
+    layouts.write_csv(tmp_path / "lines.csv", rows())
+    products = [{"sku": f"P{number:03d}", "supplier": "x", "shelf": number} for number in range(40)]
+    layouts.write_csv(tmp_path / "products.csv", products)
+
+    proposal = propose(str(tmp_path))
+
+    assert own(proposal, "BASKET_ID") == "receipt_id"
+    assert any("products.csv" in note for note in proposal.notes)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_odd_tables_end_with_a_proposal_or_a_documented_error(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    names = ["id", "name", "date", "price", "qty", "amount", "segment", "store", "time", "", "x\ny"]
+    names += [
+        "order",
+        "order",
+        "Customer",
+        "week",
+        "category",
+        "currency",
+        "BASKET_ID",
+        "SHOP_HOUR",
+    ]
+    values = ["", " ", "NULL", "1", "0", "-3", "1,5", "1.234", "$2", "2025-01-06", "01/02/2025"]
+    values += ["x", "é", "#1", "12:30", "202501", "High", "9" * 30, "1e400", "NaN", "a;b", "\n"]
+    header = draw.choices(names, k=draw.randint(1, 9))
+    path = tmp_path / "odd.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        for _ in range(draw.choice((1, 2, 30))):
+            few = draw.sample(values, draw.choice((1, 3, len(values))))
+            writer.writerow(draw.choices(few, k=len(header)))
+
+    try:
+        text = settings_text(propose(str(path)))
+    except BasketwiseError:
+        return
+    Config.model_validate(tomllib.loads(text))

@@ -78,8 +78,13 @@ def propose(data: str) -> Proposal:
         If there are no raw files, or one cannot be read.
     """
     delivery = list_files(data)
-    encoding, frame, scope = _first_lines(delivery.sources)
+    encoding, frame, scope, others = _first_lines(delivery.sources)
     proposal = Proposal(data, scope)
+    if others:
+        proposal.notes.append(
+            f"other columns, and not lines of a till: {', '.join(others)}. Move such files "
+            "elsewhere, or name those with lines by a pattern"
+        )
     proposal.notes += skipped_texts(delivery.skipped)
     if encoding != "utf-8":
         proposal.set("data", "encoding", encoding, "the files are not UTF-8")
@@ -99,16 +104,20 @@ def propose(data: str) -> Proposal:
     return proposal
 
 
-def _first_lines(sources: Sequence[Source]) -> tuple[str, pl.DataFrame, str]:
-    """Read the first lines of some tables, every column under its own name."""
+def _first_lines(sources: Sequence[Source]) -> tuple[str, pl.DataFrame, str, list[str]]:
+    """Read the first lines of some tables, every column under its own name.
+
+    Returns their encoding, the lines, which these are, and the tables that were left out.
+    """
     for encoding in _ENCODINGS:
         try:
-            frames, complete = _looked_at(sources, DataConfig(encoding=encoding))
+            looked, complete = _looked_at(sources, DataConfig(encoding=encoding))
         except EncodingError:
             if encoding == _ENCODINGS[-1]:
                 raise
             continue
         break
+    frames, others = _of_one_kind(looked)
     lines = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
     if lines.is_empty():
         raise InputError(
@@ -117,22 +126,35 @@ def _first_lines(sources: Sequence[Source]) -> tuple[str, pl.DataFrame, str]:
     scope = f"{'all' if complete else 'the first'} {counted(lines.height, 'line')} of "
     if len(frames) < len(sources):
         scope += f"{len(frames):,} of "
-    return encoding, lines, scope + counted(len(sources), "file")
+    return encoding, lines, scope + counted(len(sources), "file"), others
+
+
+def _of_one_kind(looked: dict[str, pl.DataFrame]) -> tuple[list[pl.DataFrame], list[str]]:
+    """Leave out tables, such as one of products, that have not half of the largest's columns."""
+    if not looked:
+        return [], []
+    columns = set(max(looked.values(), key=lambda frame: frame.height).columns)
+    others = [
+        name
+        for name, frame in looked.items()
+        if len(columns.intersection(frame.columns)) * 2 < len(columns)
+    ]
+    return [frame for name, frame in looked.items() if name not in others], others
 
 
 def _block(sources: Sequence[Source]) -> int:
     return max(LEAST, BUDGET // min(len(sources), FIRST_TABLES))
 
 
-def _looked_at(sources: Sequence[Source], data: DataConfig) -> tuple[list[pl.DataFrame], bool]:
-    """Return the first lines of some tables, and whether these are all lines."""
+def _looked_at(sources: Sequence[Source], data: DataConfig) -> tuple[dict[str, pl.DataFrame], bool]:
+    """Return the first lines of some tables by name, and whether these are all lines."""
     looked = spaced(sources)
-    frames, complete = [], len(looked) == len(sources)
+    frames, complete = {}, len(looked) == len(sources)
     for source in looked:
         raws = read_raw(source, data, labelled=False, block=_block(sources), own_names=True)
         first = next(raws, None)
         if first is not None:
-            frames.append(first.frame.head(MOST_LINES))
+            frames[source.name] = first.frame.head(MOST_LINES)
             complete &= first.frame.height <= MOST_LINES and next(raws, None) is None
     return frames, complete
 
