@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import call, called, contents
+from tests.cli.calling import call, called, clean_environment, command, contents
 from tests.cli.till import changed, delivered, delivery, without
 from tests.raw_lines import LABEL
 
@@ -67,6 +70,26 @@ def test_a_page_needs_data(tmp_path: Path) -> None:
 
     assert outcome.code == 2
     assert "--html needs raw files" in outcome.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+def test_with_a_bar_on_stderr_the_checks_are_on_stdout(raw: Path, tmp_path: Path) -> None:
+    import pty
+
+    primary, secondary = pty.openpty()
+    done = subprocess.run(
+        command("doctor", raw, "--workspace", tmp_path / "w"),
+        stdout=subprocess.PIPE,
+        stderr=secondary,
+        check=True,
+        env=clean_environment() | {"TERM": "xterm-256color", "COLUMNS": "80"},
+        timeout=60,
+    )
+    os.close(secondary)
+    os.close(primary)
+
+    assert b" data       1 file: 360 lines" in done.stdout
+    assert b"Records     360 in 1 file" in done.stdout
 
 
 def test_without_data_nothing_is_profiled(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import click
 from basketwise.cli.commands import completed
 from basketwise.cli.options import Common, common, data_of, reporter
 from basketwise.cli.output import print_json, shown
-from basketwise.progress import silent
+from basketwise.progress import Tick, silent
 
 if TYPE_CHECKING:
     from basketwise.doctor.check import Check
@@ -71,21 +72,21 @@ def _checked(data: str | None, on_aws: bool, model: str | None, common: Common) 
     """Make all checks, and print each with its fix."""
     from basketwise.doctor.local import examine
 
-    def checks(tick: Any) -> list[Check]:
-        made = []
-        for check in examine(
-            common.workspace, common.settings, data, aws=on_aws, tick=tick, model=model
-        ):
-            made.append(check)
-            if not common.as_json:
-                click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")
-                for line in completed(check.fix, common.named).splitlines():
-                    click.echo(f"  {'':<10} {line}")
-        return made
+    def checks(tick: Tick) -> Iterator[Check]:
+        return examine(common.workspace, common.settings, data, aws=on_aws, tick=tick, model=model)
 
     if data is None:
-        return checks(silent)
+        return [_printed(check, common) for check in checks(silent)]
+    # While a bar is drawn, what is printed goes where the bar is, and not to stdout.
     with reporter().stage("doctor") as log:
-        made = checks(log.tick)
+        made = list(checks(log.tick))
         log.finish("all checks made")
-        return made
+    return [_printed(check, common) for check in made]
+
+
+def _printed(check: Check, common: Common) -> Check:
+    if not common.as_json:
+        click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")
+        for line in completed(check.fix, common.named).splitlines():
+            click.echo(f"  {'':<10} {line}")
+    return check
