@@ -96,7 +96,7 @@ def train(
     *,
     workspace: PathLike = DEFAULT_WORKSPACE,
     split: SplitStrategy | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
     labels: Mapping[str, str] | None = None,
     config: Config | None = None,
     verbose: bool = False,
@@ -117,8 +117,8 @@ def train(
     split : {'time', 'stratified', 'customer'}, optional
         How the test set is chosen. Default: the configured strategy, ``time``.
     columns : mapping of str to str, optional
-        Your own column names, by the usual ones: ``{"BASKET_ID": "TransactionID"}``. The model
-        stores them.
+        Your own column names, by the usual ones: ``{"BASKET_ID": "TransactionID"}``, or a list of
+        columns that identify a basket together. The model stores them.
     labels : mapping of str to str, optional
         Meaning of each label in the data: ``Low``, ``Medium``, ``High`` or ``Unclassified``.
     config : Config, optional
@@ -266,7 +266,7 @@ def _leaderboard_row(row: LeaderboardRow) -> dict[str, Any]:
 def _with_settings(
     config: Config | None,
     split: str | None,
-    columns: Mapping[str, str] | None,
+    columns: Mapping[str, str | Sequence[str]] | None,
     labels: Mapping[str, str] | None,
 ) -> Config:
     given = config or load_config(None, os.environ)
