@@ -77,7 +77,7 @@ def _checked(data: str | None, on_aws: bool, model: str | None, common: Common) 
 
     if data is None:
         return [_printed(check, common) for check in checks(silent)]
-    # While a bar is drawn, what is printed goes where the bar is, and not to stdout.
+    # Lines that are printed while a bar is drawn would run into it.
     with reporter().stage("doctor") as log:
         made = list(checks(log.tick))
         log.finish("all checks made")
