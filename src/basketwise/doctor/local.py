@@ -88,7 +88,10 @@ def writable(workspace: Workspace) -> Check:
     """Write to the workspace, read it again, and remove it."""
     storage = workspace.storage
     root = storage.scratch.absolute()
-    created = [path for path in (root / ".lock", root, *root.parents) if not path.exists()]
+    # Only a local workspace is its own scratch folder; a bucket's is removed with the process.
+    local = Path(storage.location).absolute() == root
+    parents = (root / ".lock", root, *root.parents) if local else ()
+    created = [path for path in parents if not path.exists()]
     with storage.exclusive():
         storage.write(PROBE, b"")
         storage.read(PROBE)
