@@ -25,7 +25,7 @@ test-oldest: $(OLDEST)/stamp
 
 # Damaged files of every format, 50,000 of them; make test tries 2,000.
 fuzz: $(VENV)/dev.stamp
-	BASKETWISE_TEST_FUZZ=10000 $(BIN)/python -m pytest -n $(WORKERS) tests/etl/test_fuzz.py
+	BASKETWISE_TEST_FUZZ=12500 $(BIN)/python -m pytest -n $(WORKERS) tests/etl/test_fuzz.py
 
 # Builds the image and runs every command in it; as root, with buildah and debootstrap.
 test-image: $(VENV)/dev.stamp

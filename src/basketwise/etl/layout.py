@@ -73,11 +73,11 @@ def glimpses(
     data: DataConfig,
     *,
     labelled: bool = True,
-    block: int = FIRST_BYTES,
+    block: int | None = None,
 ) -> Iterator[RawFrame]:
-    """Read the first lines of some tables, about ``block`` bytes of each."""
+    """Read the first lines of some tables, about ``block`` bytes of each (64 KiB by default)."""
     for source in spaced(sources):
-        yield from _first(read_raw(source, data, labelled=labelled, block=block))
+        yield from _first(read_raw(source, data, labelled=labelled, block=block or FIRST_BYTES))
 
 
 def spaced(sources: Sequence[Source]) -> Sequence[Source]:

@@ -56,7 +56,7 @@ def attempt_name(first: str, number: int) -> str:
 
     Examples
     --------
-    >>> name_of("etl-run-7", 1), name_of("etl-run-7", 2)
+    >>> attempt_name("etl-run-7", 1), attempt_name("etl-run-7", 2)
     ('etl-run-7', 'etl-run-7-2')
     """
     return first if number == 1 else f"{first}-{number}"

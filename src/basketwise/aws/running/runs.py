@@ -53,7 +53,7 @@ def run_name(name: str) -> str:
 
     Examples
     --------
-    >>> name_of_run("week-7"), name_of_run("run-week-7")
+    >>> run_name("week-7"), run_name("run-week-7")
     ('run-week-7', 'run-week-7')
     """
     run_id = name if name.startswith("run-") else f"run-{name}"
