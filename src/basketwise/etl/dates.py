@@ -116,6 +116,9 @@ def fitting_formats(text: pl.Series, among: tuple[str, ...] = FORMATS) -> tuple[
     values = values.filter(values != "")
     if values.is_empty():
         return among
+    if among[:1] == (_WHOLE,) and not parse_dates(values, _WHOLE).null_count():
+        # Eight digits fit no other format.
+        return (_WHOLE,)
     # Most formats are ruled out by a few values.
     for some in (values.head(5), values):
         among = tuple(form for form in among if not parse_dates(some, form).null_count())

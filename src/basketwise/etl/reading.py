@@ -221,6 +221,7 @@ def _parse(records: Records, header: Header, *, own_names: bool) -> pl.DataFrame
         quote_char='"' if b'"' in records.text else None,
         schema={str(number): pl.String for number in range(len(header.names))},
         columns=list(positions.values()),
+        null_values="",  # also in quotes
     )
     return frame.select(pl.col(str(i)).alias(name) for name, i in positions.items())
 
