@@ -22,11 +22,12 @@ FROM ${BASE}
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
 COPY --from=build /opt/basketwise /opt/basketwise
 # SageMaker mounts its folders below /opt/ml; elsewhere they must be there, and be the user's own.
-RUN mkdir -p /opt/ml/model /opt/ml/output /opt/ml/processing /home/basketwise \
- && chown -R 1000:1000 /opt/ml /home/basketwise
+RUN mkdir -p /opt/ml/model /opt/ml/output /opt/ml/processing /home/basketwise/matplotlib \
+ && chown -R 1000:1000 /opt/ml /home/basketwise \
+ && chmod 1777 /home/basketwise/matplotlib
 ENV PATH=/opt/basketwise/bin:$PATH \
     HOME=/home/basketwise \
-    MPLCONFIGDIR=/tmp/matplotlib \
+    MPLCONFIGDIR=/home/basketwise/matplotlib \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /home/basketwise
