@@ -238,7 +238,7 @@ def test_what_the_model_does_not_know_is_counted(
         [
             unlabelled(BASKET_ID="1", SHOP_WEEK="200607", **seen),
             unlabelled(BASKET_ID="1", SHOP_WEEK="200607", **new),
-            unlabelled(BASKET_ID="2", SHOP_WEEK="200608", **seen | {"STORE_REGION": "XXX"}),
+            unlabelled(BASKET_ID="2", SHOP_WEEK="200608", **seen | {"STORE_REGION": "E99"}),
             unlabelled(BASKET_ID="3", SHOP_WEEK="200608", **new | {"STORE_FORMAT": "XL"}),
             unlabelled(BASKET_ID="3", SHOP_WEEK="200608", **new | {"SPEND": "free"}),
             unlabelled(BASKET_ID="4", SHOP_WEEK="200608", **new | {"SPEND": "free"}),
@@ -252,7 +252,7 @@ def test_what_the_model_does_not_know_is_counted(
     assert (unseen.lines, unseen.unseen_lines, unseen.line_share) == (4, 2, 0.5)
     assert unseen.spend_share == 6 / 8
     assert (unseen.baskets, unseen.store_baskets) == (3, 2)
-    assert unseen.stores == {"STORE_FORMAT": ["XL"], "STORE_REGION": ["XXX"]}
+    assert unseen.stores == {"STORE_FORMAT": ["XL"], "STORE_REGION": ["E99"]}
     # Basket 4 has no row: it is not among those that lost lines.
     assert result.incomplete == 1
 
