@@ -7,6 +7,7 @@ import math
 import polars as pl
 
 from basketwise.etl.header import basket_id_parts
+from basketwise.etl.missing import is_missing, without_missing
 from basketwise.etl.numbers import parse
 from basketwise.etl.rules import Rules
 from basketwise.schema import BASKET_ID, BASKET_ID_PARTS, QUANTITY, SPEND, UNIT_PRICE
@@ -44,9 +45,7 @@ def with_derived(raw: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 def _joined(raw: pl.DataFrame, rules: Rules) -> pl.Series:
     parts = []
     for name in basket_id_parts(rules.columns):
-        text = raw[name].cast(pl.String).str.strip_chars()
-        missing = (text == "") | text.str.to_uppercase().is_in(rules.missing)
-        parts.append(text.set(missing.fill_null(False), None).alias(name))
+        parts.append(without_missing(raw[name].cast(pl.String), rules.missing).alias(name))
     ids = pl.concat_str(parts, separator=JOINED_BY)
     return pl.DataFrame(parts).select(ids.alias(BASKET_ID)).to_series()
 
@@ -55,8 +54,7 @@ def _amounts(price: pl.Series, quantity: pl.Series, rules: Rules) -> pl.Series:
     prices = _numbers(price, rules)
     given = price.is_not_null()
     if price.dtype == pl.String:
-        text = price.str.strip_chars()
-        given &= (text != "") & ~text.str.to_uppercase().is_in(rules.missing)
+        given = ~is_missing(price, rules.missing)
     # Infinite is not missing, and is rejected as what is no number. A line whose quantity cannot be
     # read is rejected for that.
     prices = prices.set(given.fill_null(False) & prices.is_null(), math.inf)

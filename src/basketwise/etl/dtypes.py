@@ -14,6 +14,7 @@ from basketwise.errors import InputError
 from basketwise.etl.dates import hours, weekdays, with_times
 from basketwise.etl.derived import with_derived
 from basketwise.etl.header import check_columns, standard_names
+from basketwise.etl.missing import without_missing
 from basketwise.etl.numbers import parse
 from basketwise.etl.rules import Rules
 from basketwise.schema import (
@@ -96,7 +97,7 @@ def _plain(column: pl.Series, source: str) -> pl.Series:
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return column.cast(pl.String)
     if kind in _TEXTS and (dtype.is_decimal() or dtype.is_float()):
-        return _codes(column)
+        return codes_as_text(column)
     if dtype.is_decimal():
         return column.cast(pl.Float64)
     if dtype == pl.Time and column.name == SHOP_HOUR:
@@ -104,7 +105,7 @@ def _plain(column: pl.Series, source: str) -> pl.Series:
     return column
 
 
-def _codes(column: pl.Series) -> pl.Series:
+def codes_as_text(column: pl.Series) -> pl.Series:
     """Write codes that came as numbers: pandas makes floats of whole numbers with gaps."""
     if column.dtype.is_float():
         column = column.fill_nan(None)
@@ -124,7 +125,7 @@ def texts(column: pl.Series, source: str, missing: tuple[str, ...]) -> pl.Series
     InputError
         As :func:`standard`, if the column is of a type that is no text.
     """
-    return _text(_plain(column, source), missing)
+    return without_missing(_plain(column, source).cast(pl.String), missing)
 
 
 def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
@@ -228,18 +229,10 @@ def _suspicions(
     return suspicions
 
 
-def _text(column: pl.Series, missing: tuple[str, ...]) -> pl.Series:
-    text = column.cast(pl.String).str.strip_chars()
-    longest = max(map(len, missing), default=0)
-    short = text.filter(text.str.len_chars() <= longest).unique()
-    absent = ["", *(value for value in short if value.upper() in missing)]
-    return text.set(text.is_in(absent).fill_null(False), None)
-
-
 def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:
     """Read what a plain cast does not: ``2.0`` for 2, ``0,93`` for 0.93, padding, missing words."""
     if kind in _TEXTS:
-        return _text(column, rules.missing)
+        return without_missing(column.cast(pl.String), rules.missing)
     if column.dtype == pl.String:
         number = parse(column, rules.decimal if kind is Kind.NUMBER else "")
         if column.name == SHOP_WEEKDAY:

@@ -15,6 +15,7 @@ from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.dates import FORMATS, agree, fitting_formats, readable
 from basketwise.etl.header import standard_names
+from basketwise.etl.missing import without_missing
 from basketwise.etl.numbers import Mark, decimal_mark, undecided
 from basketwise.etl.reading import RawFrame, read_raw
 from basketwise.etl.rules import Rules
@@ -167,9 +168,8 @@ class _Evidence:
         self.ambiguous |= undecided(values)
 
     def _look_at_dates(self, text: pl.Series) -> None:
-        values = text.drop_nulls().str.strip_chars().unique(maintain_order=True)
-        absent = values.str.to_uppercase().is_in(["", *self.rules.missing])
-        values = readable(values.filter(~absent), self.formats)
+        values = without_missing(text, self.rules.missing).drop_nulls().unique(maintain_order=True)
+        values = readable(values, self.formats)
         self.dated |= not values.is_empty()
         if values.is_empty():
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from basketwise.etl.missing import is_missing
 from basketwise.etl.rules import Rules
 from basketwise.schema import (
     BASKET_ID,
@@ -100,6 +101,5 @@ def row_numbers(height: int, first: int = 1) -> pl.Series:
 def given(column: pl.Series, missing: tuple[str, ...]) -> pl.Series:
     """Flag the delivered values that are neither empty nor one of the ``missing`` words."""
     if column.dtype == pl.String:
-        text = column.str.strip_chars()
-        return ((text != "") & ~text.str.to_uppercase().is_in(missing)).fill_null(False)
+        return ~is_missing(column, missing)
     return column.is_not_null() & (~column.is_nan() if column.dtype.is_float() else True)

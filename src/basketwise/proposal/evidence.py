@@ -7,6 +7,8 @@ from functools import cached_property
 import polars as pl
 
 from basketwise.etl.dates import FORMATS, fitting_formats, readable
+from basketwise.etl.dtypes import codes_as_text
+from basketwise.etl.missing import without_missing
 from basketwise.etl.numbers import decimal_mark, parse, undecided
 from basketwise.schema import MISSING_WORDS
 
@@ -36,9 +38,7 @@ class Column:
     def __init__(self, name: str, delivered: pl.Series) -> None:
         self.name = name
         self.is_float = delivered.dtype.is_float()
-        text = _as_text(delivered).str.strip_chars()
-        absent = (text == "") | text.str.to_uppercase().is_in(MISSING_WORDS)
-        self.values = text.set(absent.fill_null(False), None).alias(name)
+        self.values = without_missing(_as_text(delivered), MISSING_WORDS).alias(name)
 
     @cached_property
     def present(self) -> pl.Series:
@@ -146,9 +146,7 @@ def follows_quantity(amount: Column, quantity: Column, product: pl.Series) -> bo
 def _as_text(delivered: pl.Series) -> pl.Series:
     dtype = delivered.dtype
     if dtype.is_float():
-        whole = delivered.cast(pl.Int64, strict=False)
-        if (whole.cast(dtype) == delivered).fill_null(True).all():
-            return whole.cast(pl.String)
+        return codes_as_text(delivered)
     if isinstance(dtype, pl.Datetime):
         return delivered.dt.replace_time_zone(None).dt.strftime("%Y-%m-%d %H:%M:%S")
     return delivered.cast(pl.String)
