@@ -150,14 +150,7 @@ def _document(result: BatchResult) -> dict[str, Any]:
         "lines": result.lines,
         "rejected": result.rejected,
         "incomplete_baskets": result.incomplete,
-        "unseen": {
-            "lines": result.unseen.unseen_lines,
-            "line_share": result.unseen.line_share,
-            "spend_share": result.unseen.spend_share,
-            "store_baskets": result.unseen.store_baskets,
-            "store_share": result.unseen.store_share,
-            "stores": result.unseen.stores,
-        },
+        "unseen": result.unseen.document(),
         "skipped": [file.model_dump() for file in result.skipped],
     }
     if result.requested is not None:

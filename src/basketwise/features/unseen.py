@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -117,6 +118,17 @@ class Unseen:
     def is_everything(self) -> bool:
         """Whether there are lines, and the model knows the product of none of them."""
         return 0 < self.lines == self.unseen_lines
+
+    def document(self) -> dict[str, Any]:
+        """Return the counts and shares, as JSON documents contain them."""
+        return {
+            "lines": self.unseen_lines,
+            "line_share": self.line_share,
+            "spend_share": self.spend_share,
+            "store_baskets": self.store_baskets,
+            "store_share": self.store_share,
+            "stores": self.stores,
+        }
 
     @property
     def products(self) -> str:

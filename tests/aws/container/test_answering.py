@@ -88,6 +88,35 @@ def test_refused_lines_are_counted_and_their_baskets_named(scorer: Model) -> Non
     assert [item["basket_id"] for item in result["predictions"]] == ["1"]
     assert result["unscored"] == ["2"]
     assert result["rejected"] == {"duplicate_line": 1, "spend_not_a_number": 1}
+    assert result["incomplete"] == ["1"]
+
+
+def test_blanks_around_an_id_do_not_cost_its_prediction(scorer: Model) -> None:
+    result = answered(body({"basket_id": " A 1 ", "lines": [LINE, LINE]}), scorer)
+    assert [item["basket_id"] for item in result["predictions"]] == [" A 1 "]
+    assert (result["incomplete"], result["unscored"]) == ([" A 1 "], [])
+
+
+@pytest.mark.parametrize("kind", [JSON, CSV])
+def test_an_endpoint_counts_what_the_model_does_not_know_as_a_batch_does(
+    sample: Path, tmp_path: Path, scorer: Model, kind: str
+) -> None:
+    lines = raw_lines(sample, 20).with_row_index("nth")
+    spoiled, renamed = pl.col("nth") % 7 == 0, pl.col("nth") % 5 == 1
+    lines = lines.with_columns(
+        pl.when(spoiled).then(pl.lit("0")).otherwise("QUANTITY").alias("QUANTITY"),
+        pl.when(renamed).then(pl.lit("NEW1")).otherwise("PROD_CODE").alias("PROD_CODE"),
+        pl.lit("ZZ9").alias("STORE_REGION"),
+    ).drop("nth")
+    lines.write_csv(tmp_path / "raw.csv")
+    batch = predict(str(tmp_path / "raw.csv"), tmp_path / "out.parquet", scorer, Config(), quiet)
+    sent = as_json(lines) if kind == JSON else lines.write_csv().encode()
+    result = answered(sent, scorer, kind)
+    assert result["unseen"] == batch.unseen.document()
+    assert result["unseen"]["lines"] > 0
+    assert result["unseen"]["stores"]["STORE_REGION"] == ["ZZ9"]
+    assert len(result["incomplete"]) == batch.incomplete > 0
+    assert result["rejected"] == batch.rejected
 
 
 def test_columns_are_matched_without_regard_to_case_and_others_ignored(scorer: Model) -> None:

@@ -19,6 +19,7 @@ from basketwise.errors import InputError
 from basketwise.etl.cleaning import clean, none_usable, settle
 from basketwise.etl.layout import settle_frame
 from basketwise.etl.reading import read_csv
+from basketwise.features.unseen import Unseen
 from basketwise.model import Model
 from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL
 from basketwise.tables import read_table
@@ -100,8 +101,10 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
         ``predictions``: one object per basket, ``basket_id, predicted_sensitivity, p_low,
         p_medium, p_high, known_share`` as from :meth:`basketwise.model.Model.predict`; in the order
         of the request, for CSV in the order of weeks and ids.
-        ``rejected``: refused lines by reason. ``unscored``, for JSON: ids of baskets without any
-        line that can be used.
+        ``rejected``: refused lines by reason. ``incomplete``: ids of the scored baskets that lost
+        lines. ``unseen``: what the model does not know, see
+        :meth:`basketwise.features.unseen.Unseen.document`. ``unscored``, for JSON: ids of baskets
+        without any line that can be used.
 
     Raises
     ------
@@ -119,13 +122,20 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
     cleaned = settle(checked, rules)
     if cleaned.lines.is_empty():
         raise none_usable(cleaned.rejected.height, cleaned.reasons)
-    table = model.score(cleaned.lines)
+    unseen = Unseen()
+    table = model.score(cleaned.lines, unseen)
     rows = {str(row[KEY]): row for row in table.to_dicts()}
     ids = tuple(rows) if request.baskets is None else request.baskets
-    scored = [rows[str(basket)] | {KEY: basket} for basket in ids if str(basket) in rows]
-    document: dict[str, Any] = {"predictions": scored, "rejected": cleaned.reasons}
+    scored = [rows[_text_id(basket)] | {KEY: basket} for basket in ids if _text_id(basket) in rows]
+    damaged = set(cleaned.rejected[BASKET_ID])
+    document: dict[str, Any] = {
+        "predictions": scored,
+        "rejected": cleaned.reasons,
+        "incomplete": [row[KEY] for row in scored if _text_id(row[KEY]) in damaged],
+        "unseen": unseen.document(),
+    }
     if request.baskets is not None:
-        document["unscored"] = [basket for basket in ids if str(basket) not in rows]
+        document["unscored"] = [basket for basket in ids if _text_id(basket) not in rows]
     return document
 
 
@@ -151,9 +161,9 @@ def _from_json(body: bytes) -> Request:
     baskets: dict[str, str | int] = {}
     for number, basket in enumerate(entries, start=1):
         key = _id(basket, number)
-        if str(key) in baskets:
+        if _text_id(key) in baskets:
             raise InputError(f"Basket {number} has the same id as an earlier one: {key!r}.", _FORM)
-        baskets[str(key)] = key
+        baskets[_text_id(key)] = key
         rows += _lines(basket, key, number)
     try:
         return Request(read_table(rows), tuple(baskets.values()))
@@ -178,6 +188,11 @@ def _id(basket: Any, number: int) -> str | int:
     if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
         raise InputError(f"Basket {number} has no 'basket_id' that is a text or an integer.", _FORM)
     return key
+
+
+def _text_id(key: str | int) -> str:
+    """Return an id as clean lines contain it."""
+    return str(key).strip()
 
 
 def _lines(basket: dict[str, Any], key: str | int, number: int) -> Iterator[dict[str, str | None]]:
