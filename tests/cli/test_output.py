@@ -10,7 +10,7 @@ import pytest
 
 from basketwise.cli.options import Common
 from basketwise.cli.output import emit, impact_lines, leaderboard_lines, print_next
-from tests.report.example import example_report
+from tests.report.example import example_report, impact_of
 
 if TYPE_CHECKING:
     from basketwise.run.pipeline import RunResult
@@ -71,9 +71,9 @@ def test_an_experiment_scores_by_its_archive_and_may_be_registered(
 
 def test_assumptions_that_nobody_stated_are_examples() -> None:
     report = example_report()
-    report["impact"]["assumptions"][0]["value"] = 7
-    report["impact"]["currency"] = ""
-    text = " ".join(" ".join(impact_lines(report)).split())
+    impact_of(report)["assumptions"][0]["value"] = 7
+    impact_of(report)["currency"] = ""
+    text = " ".join(" ".join(impact_lines(impact_of(report))).split())
     assert "predictions_per_day=7" in text
     examples = text.partition("examples, not yours: ")[2]
     assert examples.startswith("days_per_month, ")
@@ -99,6 +99,6 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(
 
 
 def test_money_stands_beside_the_baseline_and_the_assumptions() -> None:
-    lines = impact_lines(example_report())
+    lines = impact_lines(impact_of(example_report()))
     assert any(line.startswith("majority class") for line in lines)
     assert "assumed: " in " ".join(lines)

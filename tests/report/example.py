@@ -31,7 +31,7 @@ from tests.evaluation.example_scores import (
     winner,
 )
 
-__all__ = ["ACCURACY", "BASELINE", "CLASSES", "MARGIN", "MATRIX", "example_report"]
+__all__ = ["ACCURACY", "BASELINE", "CLASSES", "MARGIN", "MATRIX", "example_report", "impact_of"]
 
 
 def example_report(*, approved: bool = True, champion: bool = True, files: int = 12) -> Report:
@@ -134,7 +134,7 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
                 name: _products(class_number) for class_number, name in enumerate(CLASSES)
             },
         },
-        "impact": _impact(),
+        "impact": _impact() if approved else None,
         "data": {
             "files": [_file(number) for number in range(files)],
             "files_total": files,
@@ -196,6 +196,12 @@ def _products(class_number: int) -> list[ProductScore]:
             }
         )
     return products
+
+
+def impact_of(report: Report) -> Impact:
+    """Return the business impact of an approved model."""
+    assert report["impact"] is not None
+    return report["impact"]
 
 
 def _impact() -> Impact:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from basketwise.report.html import render_html
-from tests.report.example import example_report
+from tests.report.example import example_report, impact_of
 
 CHROMIUM = shutil.which("chromium")
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
@@ -115,12 +115,12 @@ def test_a_page_that_loads_or_complains_would_be_noticed(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("hostile", [False, True])
 def test_report_fits_a_phone(tmp_path: Path, hostile: bool) -> None:
-    report = example_report(approved=False)
+    report = example_report(approved=hostile)
     if hostile:
         report["run"]["run_id"] = report["winner"]["model"] = "x" * 500
         report["run"]["command"] = report["verdict"]["headline"] = "y" * 900
         report["leaderboard"][0]["model"] = report["verdict"]["reasons"][0]["rule"] = "z" * 500
-        report["impact"]["assumptions"][0]["name"] = report["impact"]["currency"] = "w" * 500
+        impact_of(report)["assumptions"][0]["name"] = impact_of(report)["currency"] = "w" * 500
         report["data"]["split"]["strategy"] = report["lineage"]["git_commit"] = "v" * 500
         report["drivers"]["products"]["Low"][0]["prod_code"] = "u" * 500
         report["verdict"]["warnings"][0] = report["calibration"]["description"] = "t" * 900

@@ -13,7 +13,7 @@ import pytest
 
 from basketwise.report.html import render_html
 from basketwise.report.numbers import GAP, duration, size
-from tests.report.example import ACCURACY, CLASSES, example_report
+from tests.report.example import ACCURACY, CLASSES, example_report, impact_of
 from tests.report.page import Page
 
 HOSTILE = "<script>alert(1)</script>\"'&\x00\ud800\u202e{{ 7 * 7 }}"
@@ -129,7 +129,7 @@ def test_no_money_is_shown_away_from_its_assumptions() -> None:
 
 def test_a_cost_matrix_stands_beside_the_money_that_rests_on_it() -> None:
     report = example_report()
-    report["impact"]["assumptions"][2] = {
+    impact_of(report)["assumptions"][2] = {
         "name": "cost_matrix",
         "value": [[1, 0, -2], [0, 1, 0], [-2, 0, 1]],
         "unit": "USD",
@@ -232,7 +232,7 @@ def test_product_name_is_escaped_and_cut_beside_its_code() -> None:
 
 def test_money_is_left_out_where_nobody_stated_the_assumptions() -> None:
     report = example_report()
-    report["impact"]["default_assumptions"] = True
+    impact_of(report)["default_assumptions"] = True
     text = Page(render_html(report)).text_of("impact")
     assert text.startswith("Business impact No figures: they rest on your own assumptions.")
     assert "USD" not in text
@@ -247,15 +247,13 @@ def test_no_heading_and_no_footer_stands_alone_on_paper() -> None:
 
 
 def test_a_refused_model_earns_nothing() -> None:
-    report = example_report()
-    report["verdict"]["approved"] = False
-    text = Page(render_html(report)).text_of("impact")
+    text = Page(render_html(example_report(approved=False))).text_of("impact")
     assert text == "Business impact No figures: the model was not approved, so it earns nothing."
 
 
 def test_assumptions_as_delivered_are_marked_as_examples() -> None:
     report = example_report()
-    days = next(a for a in report["impact"]["assumptions"] if a["name"] == "days_per_month")
+    days = next(a for a in impact_of(report)["assumptions"] if a["name"] == "days_per_month")
     days["value"] = 31
     text = Page(render_html(report)).text_of("impact")
     assert "predictions per day 1\u202f000 baskets (example)" in text
@@ -269,9 +267,9 @@ def test_amounts_carry_the_datas_currency_or_none() -> None:
     assert f"quantile, {11.37}" in text
     report["lineage"]["config"]["data"] = {"currency": "EUR"}
     assert f"quantile, EUR{GAP}11.37" in render_html(report)
-    report["impact"]["currency"] = ""
+    impact_of(report)["currency"] = ""
     html = render_html(report)
-    total = f"{report['impact']['total_monthly_value']:,.0f}".replace(",", GAP)
+    total = f"{impact_of(report)['total_monthly_value']:,.0f}".replace(",", GAP)
     assert f"<strong>{total}</strong>" in html
 
 
@@ -282,7 +280,7 @@ def test_page_stays_small_whatever_the_data() -> None:
     report["drivers"]["importance"] *= 500
     for products in report["drivers"]["products"].values():
         products *= 300
-    report["impact"]["assumptions"] *= 100
+    impact_of(report)["assumptions"] *= 100
     report["verdict"]["warnings"] *= 300
     report["splits"] *= 40
     for measured in (report["calibration"]["raw"], report["calibration"]["shipped"]):

@@ -16,7 +16,7 @@ from basketwise.cli.options import Common
 from basketwise.files import ARCHIVE, REPORT_HTML
 
 if TYPE_CHECKING:
-    from basketwise.report.types import LeaderboardRow, Report, SplitScores
+    from basketwise.report.types import Impact, LeaderboardRow, SplitScores
     from basketwise.run.pipeline import RunResult
 
 WIDTH = 78
@@ -134,10 +134,10 @@ def print_summary(result: RunResult) -> None:
         _entry(f"  {'✓' if reason['passed'] else '✗'} ", reason["text"])
     for warning in report["verdict"]["warnings"]:
         _entry("  ! ", warning)
-    # What a refused model would earn, nobody will.
-    if report["verdict"]["approved"] and not report["impact"]["default_assumptions"]:
+    impact = report["impact"]
+    if impact and not impact["default_assumptions"]:
         _section("Business impact")
-        for line in impact_lines(report):
+        for line in impact_lines(impact):
             narrow = len(line) + 2 > width()
             _entry("  ", " ".join(line.split())) if narrow else click.echo(f"  {line}")
     _section("Deployment readiness")
@@ -239,11 +239,10 @@ def split_lines(rows: list[SplitScores]) -> list[str]:
     return table
 
 
-def impact_lines(report: Report) -> list[str]:
+def impact_lines(impact: Impact) -> list[str]:
     """Lay out the business impact with its assumptions."""
     from basketwise.report.wording import is_example
 
-    impact = report["impact"]
     currency = f" {impact['currency']}" if impact["currency"] else ""
     values = ((item["name"], item["value"]) for item in impact["assumptions"])
     stated = ", ".join(

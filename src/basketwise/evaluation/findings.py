@@ -45,4 +45,4 @@ class Findings:
     splits: list[SplitScores]
     importance: list[Importance]
     products: dict[str, list[ProductScore]]
-    impact: Impact
+    impact: Impact | None

@@ -88,6 +88,7 @@ def _measure(
     rival = {CHAMPION: champion.predicted} if isinstance(champion, Scored) else {}
     resampled = resample(true, predicted | rival, units, bootstrap)
     index = pl.read_parquet(gold / INDEX_FILE, glob=False) if of_index(metadata.groups) else None
+    decision = _decide(resampled, record.winner, champion, metadata, config)
     return Findings(
         metadata=metadata,
         record=record,
@@ -95,7 +96,7 @@ def _measure(
         resampled=resampled,
         by_customer=units is not None,
         champion=champion,
-        decision=_decide(resampled, record.winner, champion, metadata, config),
+        decision=decision,
         calibration=_calibration(trained, predictions, record, true),
         slices=slice_tables(
             cohorts,
@@ -117,9 +118,12 @@ def _measure(
             seed=config.training.random_state,
         ),
         products=informative_products(index) if index is not None else {},
+        # A model that is not approved earns nothing: no figure must suggest otherwise.
         impact=business_impact(
             resampled, record.winner, majority, config.business, config.data.currency
-        ),
+        )
+        if decision.approved
+        else None,
     )
 
 

@@ -370,7 +370,11 @@ class Lineage(TypedDict):
 
 
 class Report(TypedDict):
-    """The whole document; ``champion`` is ``None`` where no version was approved before."""
+    """The whole document.
+
+    ``champion`` is ``None`` where no version was approved before, ``impact`` where the gate did not
+    approve the model: it earns nothing.
+    """
 
     format: int
     run: Run
@@ -382,7 +386,7 @@ class Report(TypedDict):
     splits: list[SplitScores]
     champion: Champion | None
     drivers: Drivers
-    impact: Impact
+    impact: Impact | None
     data: DataSummary
     lineage: Lineage
 
