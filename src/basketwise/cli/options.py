@@ -35,6 +35,9 @@ SPLIT_OPTION = click.option("--split", metavar="NAME", help="time, stratified or
 MODELS_OPTION = click.option(
     "--models", metavar="NAMES", help="Candidates to train, separated by commas."
 )
+NO_REGISTER_OPTION = click.option(
+    "--no-register", is_flag=True, help="An experiment: evaluated and reported, but no version."
+)
 FORCE_OPTION = click.option(
     "--force", is_flag=True, help="Re-run every stage, even if cached outputs are still valid."
 )

@@ -10,6 +10,7 @@ import click
 from basketwise.cli.options import (
     FORCE_OPTION,
     MODELS_OPTION,
+    NO_REGISTER_OPTION,
     PRODUCTS_OPTION,
     SPLIT_OPTION,
     Common,
@@ -40,9 +41,7 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 @SPLIT_OPTION
 @MODELS_OPTION
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
-@click.option(
-    "--no-register", is_flag=True, help="An experiment: evaluated and reported, but no version."
-)
+@NO_REGISTER_OPTION
 @FORCE_OPTION
 @common
 def run(

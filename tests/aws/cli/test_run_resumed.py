@@ -78,6 +78,22 @@ def test_a_run_that_was_overtaken_does_not_take_the_others_data(
     assert json.loads(cloud.read("gold", "metadata.json"))["lines"] == lines
 
 
+def test_an_experiment_makes_no_version_even_if_it_is_resumed(used: Cloud, raw: Path) -> None:
+    versions = len(used.registry.packages[GROUP])
+    settings = ("--set", "training.random_state=7", "--models", "decision_tree", "--no-register")
+    used.jobs.capacity = False
+    assert call(*command(used, raw, "tried", *settings)).code == 3
+    used.jobs.capacity = True
+    resume = ("aws", "run", "--resume", "--name", "tried", "--workspace", used.workspace)
+    resumed = called(*resume, "--json", *QUICK)
+    assert (resumed.json["model_version"], resumed.json["state"]) == (None, None)
+    assert len(used.registry.packages[GROUP]) == versions
+    assert "no version: an experiment" in called(*command(used, raw, "tried", *settings)).out
+    # The same run may still be registered.
+    called("register", "--run", "run-tried", "--workspace", used.workspace)
+    assert len(used.registry.packages[GROUP]) == versions + 1
+
+
 def test_judging_a_run_again_leaves_its_registered_model_alone(
     used: Cloud, raw: Path, tmp_path: Path
 ) -> None:

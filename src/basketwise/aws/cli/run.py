@@ -16,7 +16,14 @@ from basketwise.aws import clients
 from basketwise.aws.cli.cost import cost_document, print_cost
 from basketwise.aws.cli.session import confirmed, settings, to_stderr
 from basketwise.cli.commands import program
-from basketwise.cli.options import FORCE_OPTION, Common, common, reporter, typed_command
+from basketwise.cli.options import (
+    FORCE_OPTION,
+    NO_REGISTER_OPTION,
+    Common,
+    common,
+    reporter,
+    typed_command,
+)
 from basketwise.cli.output import print_json, print_next, print_summary, run_document
 from basketwise.cli.run import overrides
 from basketwise.errors import GATE_NOT_PASSED, BasketwiseError, DependencyError, InputError
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
 @click.option("--split", metavar="NAME", help="time, stratified or customer.")
 @click.option("--models", metavar="NAME", help="One candidate to train, instead of all.")
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
+@NO_REGISTER_OPTION
 @FORCE_OPTION
 @common
 def run(
@@ -51,6 +59,7 @@ def run(
     split: str | None,
     models: str | None,
     require_approval: bool,
+    no_register: bool,
     force: bool,
     common: Common,
 ) -> None:
@@ -71,7 +80,7 @@ def run(
             )
         record, config = _resumed(workspace, name, config)
     else:
-        record = _new(workspace, name, data, config, force=force)
+        record = _new(workspace, name, data, config, experiment=no_register, force=force)
     progress = reporter()
     platform = _platform(names, workspace, record, config, progress.say)
     progress.say(f"{record.run_id} in {workspace.storage.location}")
@@ -80,7 +89,12 @@ def run(
     command = typed_command({**common.named, "--workspace": workspace.storage.location})
     context = Context(workspace, config, platform, progress, command, force_stages)
     with _resumable(platform, workspace):
-        result = run_all(record.path if resume else record.data, context, record.run_id)
+        result = run_all(
+            record.path if resume else record.data,
+            context,
+            record.run_id,
+            registering=not (no_register or record.experiment),
+        )
     jobs = platform.all_jobs()
     if common.as_json:
         print_json({**run_document(result), "aws": cost_document(jobs, config)})
@@ -93,7 +107,13 @@ def run(
 
 
 def _new(
-    workspace: Workspace, name: str | None, data: str | None, config: Config, *, force: bool
+    workspace: Workspace,
+    name: str | None,
+    data: str | None,
+    config: Config,
+    *,
+    experiment: bool,
+    force: bool,
 ) -> RunRecord:
     from basketwise.aws.running.runs import RunRecord, read, run_name
     from basketwise.provenance import code_hash
@@ -112,6 +132,7 @@ def _new(
         code=code_hash(),
         # The same run started twice is one run.
         nonce=earlier.nonce if earlier and not force else nonce,
+        experiment=experiment,
         config=config.recorded(),
     )
 

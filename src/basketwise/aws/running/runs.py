@@ -32,6 +32,8 @@ class RunRecord(BaseModel):
         sha256 of Basketwise's source, which the jobs of the run execute.
     nonce
         With ``--force``: makes the jobs of the run differ from earlier ones. Else empty.
+    experiment
+        With ``--no-register``: the model becomes no version.
     config
         All settings, without any password.
     """
@@ -45,6 +47,7 @@ class RunRecord(BaseModel):
     started_at: str
     code: str
     nonce: str = ""
+    experiment: bool = False
     config: dict[str, Any]
 
 
