@@ -95,6 +95,30 @@ def test_an_explanation_names_products(archive: Path, sample_run: Run, tmp_path:
     }
 
 
+def test_predict_counts_products_that_the_file_lacks(
+    archive: Path, sample_run: Run, tmp_path: Path
+) -> None:
+    own = sample_run.index["PROD_CODE"].head(3).to_list()
+    lines = [line(BASKET_ID=str(n), PROD_CODE=code) for n, code in enumerate([*own, own[2]])]
+    raw = write_csv(tmp_path / "till.csv", lines)
+    items = product_file(tmp_path / "items.csv", own[:2], "Item")
+    out = ("--out", tmp_path / "scores.csv")
+    predict = ("predict", "--data", raw, "--model", archive, *out)
+    warning = f"warning   1 of 3 products (50.0% of the lines) not in items.csv: {own[2]}"
+    assert warning in called(*predict, "--products", items).err
+    assert called(*predict, "--products", items, "--json").json["product_file"] == {
+        "name": "items.csv",
+        "products": 3,
+        "unlisted_products": 1,
+        "unlisted_lines": 2,
+        "unlisted_share": 0.5,
+    }
+    assert called(*predict, "--json").json["product_file"] is None
+    # Few lines may all be of new products: they are scored, and the warning says so.
+    other = product_file(items, ["X"], "Item")
+    assert "warning   none of the 3 products in" in called(*predict, "--products", other).err
+
+
 def test_the_file_gives_new_products_their_group(
     archive: Path, sample_run: Run, tmp_path: Path
 ) -> None:

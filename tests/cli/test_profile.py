@@ -115,6 +115,41 @@ def test_without_labels_the_profile_says_that_training_is_not_possible(tmp_path:
     assert "Records     360 in 1 file" in outcome.out
 
 
+def test_data_without_a_usable_line_is_profiled_all_the_same(tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", changed(delivery(), range(360), QUANTITY="two"))
+    page = tmp_path / "profile.html"
+
+    outcome = call("doctor", raw, "--workspace", tmp_path / "w", "--html", page)
+
+    assert outcome.code == 2
+    text = " ".join(outcome.out.split())
+    assert "✗ data None of the 360 lines can be used: 360 quantity_not_a_number." in text
+    assert "Records 360 in 1 file = 0 accepted + 360 rejected 360 quantity_not_a_number" in text
+    assert "QUANTITY: whole number none missing; 0 distinct e.g. two" in text
+    assert page.is_file()
+
+
+def test_the_product_file_is_named_and_no_file_of_lines(tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    codes = sorted({line["PROD_CODE"] for line in delivery()})
+    items = raw / "items.csv"
+    items.write_text("\n".join(["PROD_CODE,PROD_NAME", *(f"{c},Item" for c in codes[1:])]) + "\n")
+    location = ("--workspace", tmp_path / "w", "--products", items)
+
+    outcome = called("doctor", raw, *location)
+    document = called("doctor", raw, *location, "--json").json
+    items.write_text("PROD_CODE,PROD_NAME\n7,Milk\n")
+    other = call("doctor", raw, *location)
+
+    text = " ".join(outcome.out.split())
+    assert "Listed in items.csv: 14 rows, 14 products PROD_NAME of 14 names 14 of 15 prod" in text
+    assert "Warning 1 of 15 products (" in text
+    assert document["profile"]["product_file"]["sold"]["unlisted_products"] == 1
+    assert other.code == 2
+    assert "✗ data       None of the 15 products in the lines is in 'items.csv'" in other.out
+    assert "Records     360 in 1 file" in other.out
+
+
 def test_a_split_that_is_not_possible_leaves_the_profile(tmp_path: Path) -> None:
     lines = [line | {"SHOP_WEEK": "200607"} for line in delivery()]
 

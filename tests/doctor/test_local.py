@@ -150,6 +150,8 @@ def test_no_usable_line_at_all_is_a_failure(workspace: Workspace, tmp_path: Path
 
     assert check.state == "failed"
     assert "360 unknown_label" in check.text
+    assert check.profile is not None
+    assert check.profile.rejected == {"unknown_label": 360}
 
 
 @pytest.mark.parametrize(

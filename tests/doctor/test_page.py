@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from basketwise.config import Config
-from basketwise.doctor.baskets import Gap, Week
+from basketwise.doctor.baskets import Baskets, Gap, Week
 from basketwise.doctor.page import render_profile
 from basketwise.doctor.profile import FileProfile, Profile, SkippedFile, profile
 from basketwise.etl.discovery import list_files
@@ -28,6 +28,11 @@ def profiled(tmp_path: Path, lines: list[Line]) -> Profile:
     made = profile(list_files(str(raw)), Config(), silent)
     assert made is not None
     return made
+
+
+def accepted(made: Profile) -> Baskets:
+    assert made.baskets is not None
+    return made.baskets
 
 
 def hostile(made: Profile, text: str) -> Profile:
@@ -85,7 +90,7 @@ def test_any_data_gives_a_small_page(tmp_path: Path) -> None:
     made = hostile(profiled(tmp_path, delivery()), "<&>" * 700)
     weeks = tuple(Week(year * 100 + 1, 5, 2) for year in range(1900, 2999))
     gaps = tuple(Gap(week.week + 1, week.week + 51, 51) for week in weeks)
-    made = replace(made, baskets=replace(made.baskets, weeks=weeks, gaps=gaps))
+    made = replace(made, baskets=replace(accepted(made), weeks=weeks, gaps=gaps))
 
     text = render_profile(made, "raw" * 500)
 
@@ -95,13 +100,36 @@ def test_any_data_gives_a_small_page(tmp_path: Path) -> None:
 
 def test_without_labels_or_weeks_the_page_says_so(tmp_path: Path) -> None:
     made = profiled(tmp_path, without(without(delivery(), LABEL), "SHOP_WEEK"))
-    made = replace(made, baskets=replace(made.baskets, weeks=(), gaps=()))
+    made = replace(made, baskets=replace(accepted(made), weeks=(), gaps=()))
 
     page = Page(render_profile(made, "raw"))
 
     assert "training is not possible" in page.text_of("records")
     assert "no column of weeks" in page.text_of("weeks")
     assert "Low" not in page.text_of("baskets")
+
+
+def test_without_an_accepted_line_the_page_says_so(tmp_path: Path) -> None:
+    page = Page(render_profile(profiled(tmp_path, changed(delivery(), range(360), SPEND="x")), "r"))
+
+    assert "spend_not_a_number 360" in page.text_of("records")
+    assert "SPEND" in page.text_of("columns")
+    assert page.text_of("weeks") == "Weeks No line was accepted."
+    assert page.text_of("baskets") == "Baskets No line was accepted."
+
+
+def test_the_page_has_the_product_file(tmp_path: Path) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    items = tmp_path / "items.csv"
+    items.write_text(f"PROD_CODE,PROD_NAME\n{delivery()[0]['PROD_CODE']},Milk\nX,Bread\nX,Bread\n")
+    config = Config.model_validate({"data": {"products": str(items)}})
+    made = profile(list_files(str(raw)), config, silent)
+    assert made is not None
+
+    text = Page(render_profile(made, "raw")).text_of("baskets")
+
+    assert "Rows 3 of 2 products; 1 repeat another" in text
+    assert "Products sold that it names 1 of 15; 14 are not listed PROD_NAME 2" in text
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -10,11 +10,12 @@ import polars as pl
 import pytest
 
 from basketwise.config import Config
-from basketwise.doctor.baskets import Gap, Spread, Tail, gaps
+from basketwise.doctor.baskets import Baskets, Gap, Spread, Tail, gaps
 from basketwise.doctor.columns import ColumnProfile, DistinctCount
 from basketwise.doctor.profile import Duplicates, Profile, profile
 from basketwise.errors import InputError
 from basketwise.etl.discovery import list_files
+from basketwise.etl.product_file import line_files
 from basketwise.progress import silent
 from tests.raw_lines import LABEL, Line, line, write_csv
 
@@ -23,6 +24,11 @@ def profiled(raw: Path, **data: object) -> Profile:
     made = profile(list_files(str(raw)), Config.model_validate({"data": data}), silent)
     assert made is not None
     return made
+
+
+def accepted(made: Profile) -> Baskets:
+    assert made.baskets is not None
+    return made.baskets
 
 
 def column(made: Profile, name: str) -> ColumnProfile:
@@ -125,8 +131,8 @@ def test_a_file_without_an_optional_column_counts_as_missing(tmp_path: Path) -> 
     made = profiled(tmp_path)
 
     assert column(made, "CUST_CODE").missing == 6
-    assert made.baskets.customers.baskets == 4
-    assert made.baskets.customers.baskets_share == 0.4
+    assert accepted(made).customers.baskets == 4
+    assert accepted(made).customers.baskets_share == 0.4
 
 
 def test_names_of_products_are_a_column(tmp_path: Path) -> None:
@@ -154,7 +160,7 @@ def test_every_format_has_its_types(tmp_path: Path) -> None:
     assert column(made, "SPEND").stored == ("Float64", "text")
     # A number here and text there are one id.
     assert column(made, "BASKET_ID").distinct == 5
-    assert made.baskets.baskets == 5
+    assert accepted(made).baskets == 5
 
 
 def test_weeks_and_their_gaps(tmp_path: Path) -> None:
@@ -162,7 +168,7 @@ def test_weeks_and_their_gaps(tmp_path: Path) -> None:
     lines += baskets(1, first=6, products=3, SHOP_WEEK="200701")
     write_csv(tmp_path / "a.csv", lines)
 
-    made = profiled(tmp_path).baskets
+    made = accepted(profiled(tmp_path))
 
     assert [(w.week, w.lines, w.baskets) for w in made.weeks] == [
         (200607, 2, 2),
@@ -187,7 +193,7 @@ def test_baskets_classes_and_the_tail(tmp_path: Path) -> None:
     lines += baskets(1, first=20, BASKET_PRICE_SENSITIVITY="XX", CUST_CODE="", SPEND="9")
     write_csv(tmp_path / "a.csv", lines)
 
-    made = profiled(tmp_path).baskets
+    made = accepted(profiled(tmp_path))
 
     assert (made.baskets, made.products) == (11, 5)
     assert made.classes == {"Low": 0, "Medium": 0, "High": 10, "Unclassified": 1}
@@ -227,7 +233,7 @@ def test_without_labels_there_is_a_profile(tmp_path: Path) -> None:
 
     assert not made.labelled
     assert LABEL in made.absent
-    assert made.baskets.baskets == 3
+    assert accepted(made).baskets == 3
 
 
 def test_data_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
@@ -236,6 +242,59 @@ def test_data_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"b\.csv\.gz"):
         profiled(tmp_path)
+
+
+def test_data_of_which_every_line_is_rejected_has_a_profile(tmp_path: Path) -> None:
+    lines = [*baskets(2, SPEND="free"), *baskets(1, first=5, BASKET_PRICE_SENSITIVITY="ZZ")]
+    # These two disagree about the label of one basket, which is seen when all has been read.
+    lines += [line(BASKET_ID="77", BASKET_PRICE_SENSITIVITY=label) for label in ("LA", "UM")]
+    write_csv(tmp_path / "a.csv", lines)
+
+    made = profiled(tmp_path)
+
+    assert (made.records, made.accepted, made.baskets) == (5, 0, None)
+    assert made.rejected == {
+        "basket_labels_disagree": 2,
+        "spend_not_a_number": 2,
+        "unknown_label": 1,
+    }
+    assert column(made, LABEL).examples == ("MM", "ZZ", "LA")
+    assert column(made, "SPEND").examples[0] == "free"
+
+
+def test_files_without_any_line_are_an_error(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", baskets(1))
+    header = (tmp_path / "a.csv").read_text().partition("\n")[0]
+    (tmp_path / "a.csv").write_text(f"{header}\n")
+
+    with pytest.raises(InputError, match="no lines"):
+        profiled(tmp_path)
+
+
+def test_the_product_file_is_profiled_too(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [*baskets(3, products=2), *baskets(2, first=9, products=3)])
+    items = tmp_path / "items.csv"
+    items.write_text("Code,PROD_NAME,PROD_CODE_10\nP0,Milk,X\nP1,,X\nP1,,X\nZ,Tea,\n,,\n")
+    columns = {"PROD_CODE": "Code"}
+    lines = (tmp_path / "a.csv").read_text().replace("PROD_CODE,", "Code,", 1)
+    (tmp_path / "a.csv").write_text(lines)
+
+    data = {"products": str(items), "columns": columns}
+    delivery = line_files(str(tmp_path), str(items))
+    made = profile(delivery, Config.model_validate({"data": data}), silent)
+
+    assert made is not None
+    file = made.product_file
+    assert file is not None
+    assert (file.name, file.rows, file.products, file.repeated) == ("items.csv", 5, 3, 1)
+    assert file.columns == {"PROD_NAME": 2, "PROD_CODE_10": 2}
+    sold = file.sold
+    assert (sold.products, sold.named_products, sold.unlisted_products) == (3, 1, 1)
+    assert (sold.lines, sold.unlisted_lines) == (12, 2)
+    assert made.warnings == (
+        "items.csv: 1 row not used: missing_prod_code",
+        "1 of 3 products (16.7% of the lines) not in items.csv: P2",
+    )
 
 
 def test_distinct_values_are_exact_up_to_a_size_and_estimated_beyond() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from basketwise.config import Config, DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.product_file import ProductFile, completed, line_files, read_products, unlisted
+from basketwise.etl.product_coverage import coverage, refuse_other_codes
+from basketwise.etl.product_file import ProductFile, completed, line_files, read_products
 from basketwise.schema import HIERARCHY, MISSING_WORDS, PRODUCT_COLUMNS
 from tests.etl.running import run
 
@@ -114,19 +115,21 @@ def test_lines_keep_what_they_have(tmp_path: Path) -> None:
 
 
 def test_products_that_are_not_listed_are_counted(tmp_path: Path) -> None:
-    file = read(written(tmp_path, "A,Milk,X", "Z,Bread,Y"))
-    products = pl.DataFrame({"PROD_CODE": ["A", "B"], "lines": [3, 1]})
-    assert unlisted(products, file) == ["1 of 2 products (25.0% of the lines) not in items.csv: B"]
-    assert unlisted(products.head(1), file) == []
+    file = read(written(tmp_path, "A,Milk,X", "A,Milk,X", "C,,X", "Z,Bread,Y"))
+    products = pl.DataFrame({"PROD_CODE": ["A", "B", "C"], "lines": [3, 1, 4]})
+    covered = coverage(products, file)
+    assert covered.text == "1 of 3 products (12.5% of the lines) not in items.csv: B"
+    assert (covered.named_products, file.repeated) == (1, 1)
+    assert coverage(products.head(1), file).text == ""
+    refuse_other_codes(covered)
     with pytest.raises(InputError, match=r"None of the 1 product .* 'B' in the lines, 'A' there"):
-        unlisted(products.tail(1), file)
+        refuse_other_codes(coverage(products[1:2], file))
 
 
 def test_a_code_in_a_warning_cannot_move_the_cursor(tmp_path: Path) -> None:
     file = read(written(tmp_path, "A,Milk,X"))
     products = pl.DataFrame({"PROD_CODE": ["A", "B\x1b[2J", "\x07"], "lines": [1, 1, 1]})
-    (text,) = unlisted(products, file)
-    assert text.endswith("not in items.csv: ?, B [2J")
+    assert coverage(products, file).text.endswith("not in items.csv: ?, B [2J")
 
 
 def test_the_product_file_may_be_beside_the_lines(tmp_path: Path) -> None:

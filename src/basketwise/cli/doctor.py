@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from basketwise.cli.commands import completed
-from basketwise.cli.options import Common, common, data_of, reporter
+from basketwise.cli.options import PRODUCTS_OPTION, Common, common, data_of, products_flag, reporter
 from basketwise.cli.output import print_json, shown
 from basketwise.progress import Tick, silent
 
 if TYPE_CHECKING:
+    from basketwise.config import Config
     from basketwise.doctor.check import Check
 
 MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
@@ -23,6 +24,7 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 
 @click.command()
 @data_of(required=False)
+@PRODUCTS_OPTION
 @click.option(
     "--aws",
     "on_aws",
@@ -37,7 +39,12 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 @click.option("--html", metavar="FILE", help="Write the profile of the data as a page.")
 @common
 def doctor(
-    data: str | None, on_aws: bool, model: str | None, html: str | None, common: Common
+    data: str | None,
+    products: str | None,
+    on_aws: bool,
+    model: str | None,
+    html: str | None,
+    common: Common,
 ) -> None:
     """Check config, data, workspace, registry, disk and memory; profile the data.
 
@@ -45,7 +52,7 @@ def doctor(
     """
     if html is not None and data is None:
         raise click.UsageError("--html needs raw files: basketwise doctor PATH --html FILE.")
-    checks = _checked(data, on_aws, model, common)
+    checks = _checked(data, products, on_aws, model, common)
     profile = next((check.profile for check in checks if check.profile), None)
     code = max((check.exit_code for check in checks if check.state == "failed"), default=0)
     if html is not None and profile:
@@ -68,12 +75,17 @@ def doctor(
     sys.exit(code)
 
 
-def _checked(data: str | None, on_aws: bool, model: str | None, common: Common) -> list[Check]:
+def _checked(
+    data: str | None, products: str | None, on_aws: bool, model: str | None, common: Common
+) -> list[Check]:
     """Make all checks, and print each with its fix."""
     from basketwise.doctor.local import examine
 
     def checks(tick: Tick) -> Iterator[Check]:
-        return examine(common.workspace, common.settings, data, aws=on_aws, tick=tick, model=model)
+        def settings() -> Config:
+            return common.settings(*products_flag(products))
+
+        return examine(common.workspace, settings, data, aws=on_aws, tick=tick, model=model)
 
     if data is None:
         return [_printed(check, common) for check in checks(silent)]

@@ -139,6 +139,8 @@ def _warnings(result: BatchResult) -> list[str]:
     if result.incomplete:
         baskets = counted(result.incomplete, "basket")
         texts.append(f"{baskets} scored without the lines that were rejected")
+    if result.listed:
+        texts += [*result.warnings, result.listed.text]
     return [text for text in texts if text]
 
 
@@ -151,6 +153,7 @@ def _document(result: BatchResult) -> dict[str, Any]:
         "rejected": result.rejected,
         "incomplete_baskets": result.incomplete,
         "unseen": result.unseen.document(),
+        "product_file": result.listed.document() if result.listed else None,
         "skipped": [file.model_dump() for file in result.skipped],
     }
     if result.requested is not None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import click
 
 from basketwise.cli.output import filled
-from basketwise.doctor.baskets import RARE, Spread, shares
+from basketwise.doctor.baskets import RARE, Baskets, Spread, shares
 from basketwise.doctor.columns import ColumnProfile
+from basketwise.doctor.product_file import ProductFileProfile
 from basketwise.doctor.profile import Profile
 from basketwise.doctor.wording import (
     amount,
@@ -45,7 +46,20 @@ def _facts(profile: Profile) -> Iterator[tuple[str, str]]:
     )
     for reason, number in list(profile.rejected.items())[:_SHOWN]:
         yield "", f"{number:,} {reason}"
-    baskets = profile.baskets
+    if profile.baskets:
+        yield from _made_up(profile, profile.baskets)
+    if profile.product_file:
+        yield from _product_file(profile.product_file)
+    yield "Duplicates", duplicates_text(profile.duplicates)
+    for name, text in (("Dates", profile.date_format), ("Decimal", profile.decimal)):
+        if text:
+            yield name, text
+    for warning in profile.warnings:
+        yield "Warning", warning
+
+
+def _made_up(profile: Profile, baskets: Baskets) -> Iterator[tuple[str, str]]:
+    """Say what the accepted lines make up."""
     if baskets.weeks:
         first, last = baskets.weeks[0].week, baskets.weeks[-1].week
         yield (
@@ -85,12 +99,23 @@ def _facts(profile: Profile) -> Iterator[tuple[str, str]]:
         f"{customers.distinct:,}; {share_text(customers.baskets_share)} of the baskets and "
         f"{share_text(customers.lines_share)} of the lines have a customer code",
     )
-    yield "Duplicates", duplicates_text(profile.duplicates)
-    for name, text in (("Dates", profile.date_format), ("Decimal", profile.decimal)):
-        if text:
-            yield name, text
-    for warning in profile.warnings:
-        yield "Warning", warning
+
+
+def _product_file(file: ProductFileProfile) -> Iterator[tuple[str, str]]:
+    repeated = f", {counted(file.repeated, 'row')} repeat another" if file.repeated else ""
+    yield (
+        "Listed in",
+        f"{file.name}: {counted(file.rows, 'row')}, {counted(file.products, 'product')}{repeated}",
+    )
+    yield "", ", ".join(f"{name} of {number:,}" for name, number in file.columns.items())
+    if file.sold.products:
+        sold, named = file.sold.products, file.sold.named_products
+        listed = 1 - file.sold.unlisted_share
+        yield (
+            "",
+            f"names {named:,} of {counted(sold, 'product')} sold ({share_text(named / sold)}); "
+            f"lists those of {share_text(listed)} of the lines",
+        )
 
 
 def _columns_left_out(profile: Profile) -> Iterator[tuple[str, str]]:

@@ -112,7 +112,7 @@ def machine(
         raw = guarded("data", lambda: _data(data, config, tick))
         yield raw
         if workspace and raw.state != "failed":
-            yield guarded("disk", lambda: _disk(workspace, data))
+            yield guarded("disk", lambda: _disk(workspace, data, config.data.products))
     yield _memory()
 
 
@@ -131,15 +131,20 @@ def _products(
 
 def _data(data: str, config: Config, tick: Tick) -> Check:
     from basketwise.doctor.profile import profile
-    from basketwise.etl.discovery import list_files
+    from basketwise.etl.cleaning import none_usable
     from basketwise.etl.preview import check_split
+    from basketwise.etl.product_coverage import refuse_other_codes
+    from basketwise.etl.product_file import line_files
     from basketwise.etl.sources import skipped_texts
 
-    delivery = list_files(data)
+    delivery = line_files(data, config.data.products)
     made = profile(delivery, config, tick)
     if made is None:
         text = f"{delivery.sources[0].name} contains no till lines"
         return Check("data", "warning", text, "Check the other files.")
+    if not made.accepted:
+        error = none_usable(made.records, made.rejected)
+        return replace(failure("data", error), profile=made)
     if not made.labelled:
         return Check(
             "data",
@@ -149,6 +154,8 @@ def _data(data: str, config: Config, tick: Tick) -> Check:
             profile=made,
         )
     try:
+        if made.product_file:
+            refuse_other_codes(made.product_file.sold)
         check_split(delivery.sources, config)
     except BasketwiseError as error:
         return replace(failure("data", error), profile=made)
@@ -168,11 +175,12 @@ def _data(data: str, config: Config, tick: Tick) -> Check:
     )
 
 
-def _disk(workspace: Workspace, data: str) -> Check:
-    from basketwise.etl.discovery import discover
+def _disk(workspace: Workspace, data: str, products: str) -> Check:
+    from basketwise.etl.product_file import line_files
 
     needed = DISK_PER_RAW_BYTE * sum(
-        source.size * (8 if source.is_packed else 1) for source in discover(data)
+        source.size * (8 if source.is_packed else 1)
+        for source in line_files(data, products).sources
     )
     root = workspace.storage.scratch.absolute()
     existing = next(path for path in (root, *root.parents) if path.exists())

@@ -40,7 +40,7 @@ def render_profile(profile: Profile, data: str) -> str:
     return made.get_template("profile.html").render(
         profile=profile,
         baskets=profile.baskets,
-        bars=_bars(profile.baskets),
+        bars=_bars(profile.baskets) if profile.baskets else [],
         data=data,
         rare=RARE,
         code_version=__version__,

@@ -10,12 +10,15 @@ from basketwise.config import Config
 from basketwise.doctor.baskets import Baskets, kept_repeats, profile_baskets
 from basketwise.doctor.columns import PROFILED, ColumnProfile, ColumnTallies
 from basketwise.doctor.names import Names, column_names
-from basketwise.errors import writing
+from basketwise.doctor.product_file import ProductFileProfile, profile_product_file
+from basketwise.errors import InputError, writing
 from basketwise.etl.header import basket_id_parts
-from basketwise.etl.intake import build_silver
+from basketwise.etl.intake import Intake, read_tables, settle_tables
 from basketwise.etl.layout import settle_sources
+from basketwise.etl.product_file import read_products
 from basketwise.etl.rules import Rules, rules_of
 from basketwise.etl.sources import Delivery, skipped_texts
+from basketwise.etl.survey import Survey
 from basketwise.progress import Tick
 from basketwise.schema import (
     BASKET_ID,
@@ -87,7 +90,9 @@ class Profile:
     currency
         That of SPEND; empty if none is set.
     duplicates, baskets
-        What the lines make up.
+        What the accepted lines make up; ``baskets`` is None if there are none.
+    product_file
+        The product file, if there is one.
     warnings
         What is odd about the files, though they can be used.
     """
@@ -105,7 +110,8 @@ class Profile:
     decimal: str
     currency: str
     duplicates: Duplicates
-    baskets: Baskets
+    baskets: Baskets | None
+    product_file: ProductFileProfile | None
     warnings: tuple[str, ...]
 
 
@@ -132,7 +138,7 @@ def profile(delivery: Delivery, config: Config, tick: Tick) -> Profile | None:
     Raises
     ------
     InputError
-        If a table cannot be read, or no line can be used.
+        If a table or the product file cannot be read, or there is no line at all.
     WorkspaceError
         If the temporary folder cannot be written.
     """
@@ -140,32 +146,40 @@ def profile(delivery: Delivery, config: Config, tick: Tick) -> Profile | None:
     if names.calendars:
         return None
     rules = settle_sources(delivery.sources, rules_of(config, labelled=names.labelled), config.data)
-    tallies = ColumnTallies(rules)
+    tallies, file = ColumnTallies(rules), None
+    if config.data.products:
+        file = read_products(config.data.products, config.data, rules.missing)
     failure, hint = "Clean lines cannot be stored", "Free some space, or set TMPDIR."
     with (
         writing(failure, hint),
         TemporaryDirectory(prefix="basketwise-", ignore_cleanup_errors=True) as folder,
     ):
         silver, scratch = Path(folder, "silver"), Path(folder, "scratch")
-        intake, survey = build_silver(
+        intake = read_tables(
             delivery.sources, silver, scratch, rules, tick, data=config.data, observe=tallies.add
         )
+        survey = _survey(intake, silver, tick)
         policy = intake.rules.duplicates
         duplicates = Duplicates(
             policy=policy,
             rejected=intake.rejected[DUPLICATE],
-            kept=0 if policy == "reject" else kept_repeats(silver),
+            kept=kept_repeats(silver) if survey and policy != "reject" else 0,
         )
         # Weeks in the files are the retailer's own; which years have 53 is not known.
         week = "" if SHOP_WEEK in names.own else rules.week
-        baskets = profile_baskets(survey, silver, week)
+        baskets = profile_baskets(survey, silver, week) if survey else None
+    warnings = [*skipped_texts(delivery.skipped, documents=False), *intake.warnings()]
+    product_file = None
+    if file is not None:
+        product_file = profile_product_file(file, survey)
+        warnings += [*file.warnings, *filter(None, [product_file.sold.text])]
     columns = tuple(tallies.profiles(_sources_of(names, rules), config.data.currency))
     present = {column.name for column in columns}
     return Profile(
         files=tuple(FileProfile(file.name, file.bytes, file.lines) for file in intake.files),
         skipped=tuple(SkippedFile(f.name, f.reason, f.hint) for f in delivery.skipped),
         records=intake.lines,
-        accepted=survey.lines,
+        accepted=survey.lines if survey else 0,
         rejected=dict(sorted(intake.rejected.items(), key=lambda item: (-item[1], item[0]))),
         columns=columns,
         absent=tuple(column.name for column in PROFILED if column.name not in present),
@@ -176,8 +190,19 @@ def profile(delivery: Delivery, config: Config, tick: Tick) -> Profile | None:
         currency=config.data.currency,
         duplicates=duplicates,
         baskets=baskets,
-        warnings=(*skipped_texts(delivery.skipped, documents=False), *intake.warnings()),
+        product_file=product_file,
+        warnings=tuple(warnings),
     )
+
+
+def _survey(intake: Intake, silver: Path, tick: Tick) -> Survey | None:
+    """Settle the lines; None if every one of them was rejected, which is worth a profile too."""
+    try:
+        return settle_tables(intake, silver, tick)
+    except InputError:
+        if not 0 < intake.lines == intake.rejected.total():
+            raise
+        return None
 
 
 def _sources_of(names: Names, rules: Rules) -> dict[str, tuple[str, ...]]:

@@ -93,13 +93,31 @@ def build_silver(
 ) -> tuple[Intake, Survey]:
     """Write the partitions of clean lines, and the refused lines beside them, into empty folders.
 
+    Parameters and errors are those of :func:`read_tables` and :func:`settle_tables`.
+    """
+    read = read_tables(sources, silver, scratch, rules, tick, data=data, observe=observe)
+    return read, settle_tables(read, silver, tick)
+
+
+def read_tables(
+    sources: list[Source],
+    silver: Path,
+    scratch: Path,
+    rules: Rules,
+    tick: Tick,
+    *,
+    data: DataConfig | None = None,
+    observe: Observer | None = None,
+) -> Intake:
+    """Judge lines one by one: those accepted land in ``scratch``, the others in ``silver``.
+
     ``observe`` gets each frame that was read, with its position (number of the table, of the frame
     in the table) and its lines as they were judged one by one; several threads call it.
 
     Raises
     ------
     InputError
-        If a table cannot be read, or no line can be used.
+        If a table cannot be read.
     """
     landing, rejected = scratch / "landing", silver / REJECTED
     landing.mkdir(parents=True)
@@ -144,7 +162,7 @@ def build_silver(
     pieces = all(part.pieces for own in read.parts.values() for part in own)
     policy = duplicates_policy(rules, pieces=pieces)
     read.rules = rules.model_copy(update={"duplicates": policy})
-    return read, _settle_all(read, silver, read.rules, tick)
+    return read
 
 
 def _gather(read: Intake, table: _Table, folder: Path) -> None:
@@ -168,7 +186,14 @@ def _reject(read: Intake, lines: pl.DataFrame, folder: Path) -> None:
     read.rejected.update(dict(lines[REASON].value_counts().iter_rows()))
 
 
-def _settle_all(read: Intake, silver: Path, rules: Rules, tick: Tick) -> Survey:
+def settle_tables(read: Intake, silver: Path, tick: Tick) -> Survey:
+    """Judge the lines that have landed by basket, and write the partitions.
+
+    Raises
+    ------
+    InputError
+        If no line can be used. What was rejected, and why, is in ``read`` all the same.
+    """
     parts = [part for own in read.parts.values() for part in own]
     if read.empty and not read.lines:
         raise InputError(
@@ -184,7 +209,9 @@ def _settle_all(read: Intake, silver: Path, rules: Rules, tick: Tick) -> Survey:
     refused = contradictions(pl.concat(surveyed))
     surveys = []
     for done, (_, own) in enumerate(sorted(read.parts.items()), start=1):
-        survey, rejected = settle_week(own, refused, silver, rules=rules, integer_ids=integer_ids)
+        survey, rejected = settle_week(
+            own, refused, silver, rules=read.rules, integer_ids=integer_ids
+        )
         _reject(read, rejected, silver / REJECTED)
         if survey is not None:
             surveys.append(survey)

@@ -20,9 +20,6 @@ from basketwise.etl.sources import Delivery, FileRecord, Source, digests
 from basketwise.progress import counted
 from basketwise.schema import HIERARCHY, PROD_CODE, PROD_NAME, PRODUCT_COLUMNS
 
-SHOWN = 3
-"""Products that are named in a message."""
-
 
 @dataclass(frozen=True)
 class ProductFile:
@@ -34,12 +31,15 @@ class ProductFile:
         One row per product, sorted: PROD_CODE, PROD_NAME and the hierarchy (null where unknown).
     record
         The file.
+    repeated
+        Rows of a product that another row lists already.
     warnings
         What is odd about it, though it can be used.
     """
 
     products: pl.DataFrame
     record: FileRecord
+    repeated: int
     warnings: list[str]
 
 
@@ -92,7 +92,7 @@ def read_products(path: str, data: DataConfig, missing: tuple[str, ...]) -> Prod
     record = FileRecord(
         name=source.name, sha256=sha256(source.path), bytes=source.size, lines=lines
     )
-    return ProductFile(products, record, warnings)
+    return ProductFile(products, record, rows.height - products.height, warnings)
 
 
 def with_products(products: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
@@ -128,36 +128,6 @@ def completed(table: pl.DataFrame, file: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pl.coalesce(name, f"{name} in file") for name in columns)
         .select(table.columns)
     )
-
-
-def unlisted(products: pl.DataFrame, file: ProductFile) -> list[str]:
-    """Say which products of the lines are not in the file.
-
-    ``products`` are a survey's.
-
-    Raises
-    ------
-    InputError
-        If none of them is: then the codes are not the same.
-    """
-    absent = products.join(file.products, on=PROD_CODE, how="anti").sort(PROD_CODE)
-    if absent.is_empty():
-        return []
-    name = file.record.name
-    if absent.height == products.height:
-        own = file.products[PROD_CODE]
-        raise InputError(
-            f"None of the {counted(products.height, 'product')} in the lines is in {name!r}: "
-            f"{absent[PROD_CODE][0]!r} in the lines, {own[0] if len(own) else 'nothing'!r} there.",
-            "Write the codes in the same way in both, or leave the product file out.",
-        )
-    share = int(absent["lines"].sum()) / int(products["lines"].sum())
-    codes = plain_names(absent[PROD_CODE].head(SHOWN)).fill_null("?")
-    shown = ", ".join(codes) + (", …" if absent.height > SHOWN else "")
-    return [
-        f"{absent.height:,} of {counted(products.height, 'product')} ({share:.1%} of the lines) "
-        f"not in {name}: {shown}"
-    ]
 
 
 def line_files(data: str, products: str) -> Delivery:

@@ -11,7 +11,8 @@ from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.intake import build_silver
 from basketwise.etl.layout import settle_sources
-from basketwise.etl.product_file import completed, read_products, unlisted, with_products
+from basketwise.etl.product_coverage import coverage, refuse_other_codes
+from basketwise.etl.product_file import completed, read_products, with_products
 from basketwise.etl.rules import Rules, rules_of
 from basketwise.etl.sources import Delivery, FileRecord, Skipped, skipped_texts
 from basketwise.etl.survey import write_survey
@@ -59,7 +60,9 @@ def run_silver(delivery: Delivery, silver: Path, scratch: Path, config: Config, 
     products = with_products(survey.products, intake.names)
     warnings = skipped_texts(delivery.skipped, documents=False) + intake.warnings()
     if file is not None:
-        warnings += [*file.warnings, *unlisted(products, file)]
+        covered = coverage(products, file)
+        refuse_other_codes(covered)
+        warnings += [*file.warnings, *filter(None, [covered.text])]
         products = completed(products, file.products)
     survey = replace(survey, products=products)
     write_survey(survey, silver / SURVEY)

@@ -16,9 +16,11 @@ from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.intake import Intake, build_silver
 from basketwise.etl.layout import settle_sources
 from basketwise.etl.partitions import REJECTED
-from basketwise.etl.product_file import completed, line_files, read_products
+from basketwise.etl.product_coverage import Coverage, coverage
+from basketwise.etl.product_file import ProductFile, completed, line_files, read_products
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Skipped, Source
+from basketwise.etl.survey import Survey
 from basketwise.explain.contributions import contributions
 from basketwise.features.code_formats import describe_codes
 from basketwise.features.unseen import Unseen
@@ -36,9 +38,10 @@ class BatchResult:
 
     ``lines`` were read, ``rejected`` of them refused, by reason; a basket of refused lines alone
     has no row, and ``incomplete`` are those with a row that lost lines. ``unseen`` counts what the
-    model does not know. ``skipped`` are unsupported files. ``requested`` are the baskets requested
-    by id, in that order (None where no id was given): the columns of the file and ``products``, a
-    list of structs with the columns of
+    model does not know. ``listed`` says which products are in the product file, if there is one,
+    and ``warnings`` what is odd about that file. ``skipped`` are unsupported files. ``requested``
+    are the baskets requested by id, in that order (None where no id was given): the columns of the
+    file and ``products``, a list of structs with the columns of
     :func:`basketwise.explain.contributions.contributions`; empty for a model without a product
     index.
     """
@@ -50,6 +53,8 @@ class BatchResult:
     rejected: dict[str, int]
     incomplete: int
     unseen: Unseen
+    listed: Coverage | None = None
+    warnings: list[str] = field(default_factory=list)
     requested: pl.DataFrame | None = None
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -119,8 +124,8 @@ def predict(
             settings, rules = scoring_settings(scorer, config)
             file = None
             if settings.products:
-                file = read_products(settings.products, settings, rules.missing).products
-            intake = _read_raw(delivery.sources, folder, rules, settings, tick)
+                file = read_products(settings.products, settings, rules.missing)
+            intake, survey = _read_raw(delivery.sources, folder, rules, settings, tick)
             unseen = Unseen()
             predicted, requested = _score(
                 scorer,
@@ -135,6 +140,7 @@ def predict(
             if unseen.is_everything and not allow_unknown and not baskets:
                 raise _nothing_known(scorer, folder / SILVER, unseen)
             incomplete = _incomplete(folder)
+            listed = coverage(survey.products, file) if file else None
             if out is not None:
                 finished = folder / f"{uuid4().hex}{out.suffix}"
                 rows = pl.scan_parquet(sorted((folder / SCORED).glob("*.parquet")), glob=False)
@@ -149,6 +155,8 @@ def predict(
         dict(sorted(intake.rejected.items())),
         incomplete,
         unseen,
+        listed,
+        file.warnings if file else [],
         requested,
         delivery.skipped,
     )
@@ -168,19 +176,18 @@ def scoring_settings(scorer: Model, config: Config) -> tuple[DataConfig, Rules]:
 
 def _read_raw(
     sources: list[Source], folder: Path, rules: Rules, data: DataConfig, tick: Tick
-) -> Intake:
+) -> tuple[Intake, Survey]:
     rules = settle_sources(sources, rules, data)
     for name in (SILVER, SCRATCH, SCORED):
         (folder / name).mkdir()
-    intake, _ = build_silver(sources, folder / SILVER, folder / SCRATCH, rules, tick, data=data)
-    return intake
+    return build_silver(sources, folder / SILVER, folder / SCRATCH, rules, tick, data=data)
 
 
 def _score(
     scorer: Model,
     folder: Path,
     names: pl.DataFrame,
-    file: pl.DataFrame | None,
+    file: ProductFile | None,
     tick: Tick,
     unseen: Unseen,
     *,
@@ -193,10 +200,10 @@ def _score(
     total, done = len(weeks(folder / SILVER)), 0
     names = names.select(PROD_CODE, PROD_NAME)
     if file is not None:
-        listed = file.select(PROD_CODE, PROD_NAME).drop_nulls()
+        listed = file.products.select(PROD_CODE, PROD_NAME).drop_nulls()
         names = pl.concat([names, listed]).unique(PROD_CODE, keep="first")
     for chunk in read_chunks(folder / SILVER):
-        lines = chunk.lines if file is None else completed(chunk.lines, file)
+        lines = chunk.lines if file is None else completed(chunk.lines, file.products)
         if baskets:
             table, products = scorer.score_and_explain(lines, baskets, names, unseen)
             requested.append(_with_products(table, products))
