@@ -51,7 +51,7 @@ def test_positions_are_of_known_columns_only() -> None:
 
 
 def header_of(content: bytes) -> tuple[tuple[str, ...], bytes, int]:
-    header, end, line = read_header(Block(content, 1, True), "a.csv")
+    header, end, line = read_header(Block(content, True), "a.csv")
     return header.names, content[end:], line
 
 

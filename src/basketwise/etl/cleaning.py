@@ -171,6 +171,7 @@ def clean(
     source: str,
     rows: pl.Series | None = None,
     malformed: pl.DataFrame | None = None,
+    blanks: bool = True,
 ) -> Cleaned:
     """Judge each line by itself.
 
@@ -186,6 +187,8 @@ def clean(
         Number of each line within the table (UInt32). Default: 1, 2, 3, …
     malformed : DataFrame, optional
         ``row`` and ``reason`` of the records of the table that could not be parsed.
+    blanks : bool
+        Whether text may have blanks around it; if not, none are searched for.
 
     Returns
     -------
@@ -204,7 +207,7 @@ def clean(
     refuse_damaged_ids(raw[BASKET_ID], source, rows)
     given_names = raw[PROD_NAME] if PROD_NAME in raw.columns else None
     raw = raw if given_names is None else raw.drop(PROD_NAME)
-    lines = typed(raw, rules)
+    lines = typed(raw, rules, blanks=blanks)
     label = mapped_labels(lines[LABEL], rules.labels) if rules.labelled else None
     reason = first_reason(raw, lines, label, rules)
     height, names = raw.height, None

@@ -147,14 +147,14 @@ def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
             )
 
 
-def typed(raw: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def typed(raw: pl.DataFrame, rules: Rules, *, blanks: bool = True) -> pl.DataFrame:
     """Cast every column to its type in the schema; null where a value cannot be, or is absent.
 
     ``raw`` comes from :func:`standard`. Text is stripped of blanks around it; missing words, and
-    nothing at all, are null.
+    nothing at all, are null. ``blanks``: whether there may be any.
     """
     cast = raw.select(_casts(frozenset(raw.columns)))
-    suspects = _suspects(raw, cast, rules)
+    suspects = _suspects(raw, cast, rules, blanks=blanks)
     if not suspects:
         return cast
     return cast.with_columns(
@@ -179,9 +179,10 @@ def mapped_labels(given: pl.Series, labels: Mapping[str, str]) -> pl.Series:
     return meaning
 
 
-def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules) -> set[str]:
+def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules, *, blanks: bool) -> set[str]:
     """Name the columns in which a plain cast did not do justice to some value."""
-    flags = cast.select(_suspicions(tuple(raw.schema.items()), rules.missing))
+    suspicions = _suspicions(tuple(raw.schema.items()), rules.missing, blanks=blanks)
+    flags = cast.select(suspicions)
     lost = {name for name, suspect in flags.row(0, named=True).items() if suspect}
     before, after = raw.null_count().row(0, named=True), cast.null_count().row(0, named=True)
     lost |= {name for name in raw.columns if after[name] > before[name]}
@@ -208,7 +209,7 @@ def _casts(present: frozenset[str]) -> list[pl.Expr]:
 
 @lru_cache
 def _suspicions(
-    schema: tuple[tuple[str, pl.DataType], ...], missing: tuple[str, ...]
+    schema: tuple[tuple[str, pl.DataType], ...], missing: tuple[str, ...], *, blanks: bool
 ) -> list[pl.Expr]:
     # Of mixed case, those that programs write; any other case is found with the first suspicion.
     words = {form for word in missing for form in (word, word.lower(), word.title())}
@@ -217,11 +218,13 @@ def _suspicions(
     for name, dtype in schema:
         column = pl.col(name)
         if _KINDS[name] in _TEXTS and dtype == pl.String:
-            # "!" is the first character after the blanks: what is empty, blank or starts with a
-            # blank sorts before it.
-            starts, ends = (column < "!").any(), column.str.ends_with(" ").any()
-            tabs, absent = column.str.ends_with("\t").any(), column.is_in(sorted(words)).any()
-            suspicions.append(starts | ends | tabs | absent)
+            suspicion = column.is_in(sorted(words)).any()
+            if blanks:
+                # "!" is the first character after the blanks: what is empty, blank or starts with
+                # a blank sorts before it.
+                suspicion |= (column < "!").any()
+                suspicion |= column.str.ends_with(" ").any() | column.str.ends_with("\t").any()
+            suspicions.append(suspicion.alias(name))
         elif _KINDS[name] is Kind.NUMBER:
             suspicions.append((~column.is_finite()).any())
         elif name == SHOP_HOUR:

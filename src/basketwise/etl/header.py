@@ -138,7 +138,7 @@ def read_header(
         If there is none, or it is not UTF-8.
     """
     end, text = 0, block.text
-    for line in range(block.line, block.line + _LINES_BEFORE):
+    for line in range(1, 1 + _LINES_BEFORE):
         start, end = end, text.find(b"\n", end) + 1 or len(text)
         first = text[start:end]
         if first.strip() and not first.lower().startswith(b"sep="):

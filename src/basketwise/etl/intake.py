@@ -134,6 +134,7 @@ def read_tables(
                 source=source.name,
                 rows=raw.rows,
                 malformed=raw.malformed,
+                blanks=raw.blanks,
             )
             if observe is not None:
                 observe((number, piece), raw, cleaned)

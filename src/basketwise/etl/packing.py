@@ -28,6 +28,9 @@ SMALL = 2**18
 """Bytes; a smaller file may expand to as much as one of this size."""
 
 PIECE = 2**20
+BUFFER = 2**16
+"""Bytes; larger reads, such as those of whole pieces, bypass the buffer."""
+
 LINES = 100_000
 """Lines of a Zstandard file that are decompressed at once."""
 
@@ -60,7 +63,7 @@ def open_packed(name: str, path: Path, member: str | None, packing: Packing) -> 
                 pieces = _zst_pieces(name, path if member is None else packed.read())
             else:
                 pieces = _pieces(packed, packing)
-            yield io.BufferedReader(_Unpacked(name, pieces, size), PIECE)
+            yield io.BufferedReader(_Unpacked(name, pieces, size), BUFFER)
 
 
 def _pieces(packed: IO[bytes], packing: Packing) -> Iterator[bytes]:

@@ -51,12 +51,15 @@ class RawFrame:
         One row per record that cannot be parsed: ``row``, ``reason``.
     decimal_comma
         Whether numbers may be written ``0,93`` (in files separated by ``;``).
+    blanks
+        Whether a value may have blanks around it.
     """
 
     frame: pl.DataFrame
     rows: pl.Series
     malformed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_MALFORMED))
     decimal_comma: bool = False
+    blanks: bool = True
 
     @property
     def records(self) -> int:
@@ -159,8 +162,9 @@ def read_csv(
     header: Header | None = None
     added: Mapping[str, str | None] = {}
     pending, accepted, first_refused = b"", 0, None
+    header_line = line = 0
     for part in blocks(stream, name, data.encoding, block):
-        text, line = part.text, part.line
+        text = part.text
         if header is None:
             header, end, header_line = read_header(part, name, data.own_columns)
             if header.is_calendar:
@@ -178,7 +182,6 @@ def read_csv(
                 )
             text, line = text[end:], header_line + 1
         if pending:
-            line -= pending.count(b"\n")
             text = pending + text
         records = split_records(text, header.separator, len(header.names), final=part.final)
         pending = records.pending
@@ -199,7 +202,14 @@ def read_csv(
                 "Save the file again as UTF-8 with one record per line.",
             )
         frame = with_added(frame, added)
-        yield _raw_frame(records, frame, line - header_line, header.separator == ";")
+        first_row, line = line - header_line, line + records.height
+        yield _raw_frame(
+            records,
+            frame,
+            first_row,
+            decimal_comma=header.separator == ";",
+            blanks=records.blanks or bool(added),
+        )
     if header is None or accepted:
         return
     if first_refused is not None:
@@ -227,7 +237,12 @@ def _parse(records: Records, header: Header, *, own_names: bool) -> pl.DataFrame
 
 
 def _raw_frame(
-    records: Records, frame: pl.DataFrame, first_row: int, decimal_comma: bool
+    records: Records,
+    frame: pl.DataFrame,
+    first_row: int,
+    *,
+    decimal_comma: bool,
+    blanks: bool,
 ) -> RawFrame:
     if records.lines is None:
         rows = row_numbers(frame.height, first_row)
@@ -240,7 +255,7 @@ def _raw_frame(
         },
         schema=_MALFORMED,
     )
-    return RawFrame(frame, rows, malformed, decimal_comma)
+    return RawFrame(frame, rows, malformed, decimal_comma, blanks)
 
 
 def _refused(name: str, record: Malformed, header: Header) -> InputError:

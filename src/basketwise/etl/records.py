@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-LF, CR, QUOTE = 0x0A, 0x0D, 0x22
+LF, CR, SPACE, QUOTE = 0x0A, 0x0D, 0x20, 0x22
 PIECE = 2**19
 """Bytes that are checked at once: arrays of this size stay in the processor's cache."""
 
@@ -31,6 +31,7 @@ MALFORMED = (TOO_MANY, TOO_FEW, UNCLOSED, STRAY, BREAK)
 """Why a record cannot be parsed, in the words of rejection reasons."""
 
 Lines = NDArray[np.int64]
+Text = NDArray[np.uint8]
 
 
 class Malformed(NamedTuple):
@@ -60,6 +61,8 @@ class Records:
         How many lines the text has that were looked at.
     pending
         The end of the text, from a record on that more text may complete.
+    blanks
+        Whether a value may have blanks around it.
     """
 
     text: bytes
@@ -68,6 +71,7 @@ class Records:
     malformed: list[Malformed] = field(default_factory=list)
     height: int = 0
     pending: bytes = b""
+    blanks: bool = True
 
 
 def split_records(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
@@ -124,7 +128,8 @@ def _joined(text: bytes, pieces: list[Records]) -> Records:
     if all(piece.lines is None for piece in pieces):
         # Nothing was left out or rewritten, so the text is not copied.
         whole = text[: len(text) - len(pending)] if pending else text
-        return Records(whole, None, height, [], height, pending)
+        blanks = any(piece.blanks for piece in pieces)
+        return Records(whole, None, height, [], height, pending, blanks)
     lines, first = [], 0
     for piece in pieces:
         own = np.arange(first, first + piece.height) if piece.lines is None else piece.lines
@@ -142,6 +147,9 @@ def _joined(text: bytes, pieces: list[Records]) -> Records:
 
 def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
     array = np.frombuffer(text, np.uint8)
+    if lines := _regular_lines(array, ord(separator), fields):
+        blanks = _has_blanks(array, ord(separator))
+        return Records(text, None, lines, height=lines, blanks=blanks)
     ends = np.flatnonzero(array == LF)
     starts = np.concatenate(([0], ends[:-1] + 1))
     separators = (array == ord(separator)).view(np.uint8)
@@ -154,6 +162,44 @@ def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
     if not odd.any():
         return Records(text, None, len(ends), height=len(ends))
     return _judged(text, starts, ends, odd, separator, fields, final=final)
+
+
+def _regular_lines(array: Text, separator: int, fields: int) -> int:
+    """Count the lines; 0 if some line needs a closer look.
+
+    None does if each has the right number of fields, and separators are not in quotes.
+    """
+    line_feeds = array == LF
+    marks = np.flatnonzero(line_feeds | (array == separator))
+    ends = marks[fields - 1 :: fields]
+    if len(ends) * fields != len(marks) or np.count_nonzero(line_feeds) != len(ends):
+        return 0
+    quotes = np.flatnonzero(array == QUOTE)
+    opening, closing = quotes[::2], quotes[1::2]
+    if len(opening) != len(closing):
+        return 0
+    before, after = _neighbours(array, opening)[0], array[closing + 1]
+    outside = (before == separator) | (before == LF)
+    outside &= (after == separator) | (after == LF)
+    filled = closing - opening > 1
+    plain = np.searchsorted(marks, opening[filled]) == np.searchsorted(marks, closing[filled])
+    return len(ends) if line_feeds[ends].all() and outside.all() and plain.all() else 0
+
+
+def _has_blanks(array: Text, separator: int) -> bool:
+    """Whether there may be blanks, or other control characters, around a value."""
+    where = np.flatnonzero((array <= SPACE) & (array != LF))
+    before, after = _neighbours(array, where)
+    line_ends = (after == LF) & (array[where] != CR)
+    edges = line_ends | (before == LF) | (after == CR)
+    for mark in (separator, QUOTE):
+        edges |= (before == mark) | (after == mark)
+    return bool(edges.any())
+
+
+def _neighbours(array: Text, where: Lines) -> tuple[Text, Text]:
+    """Return the bytes before and after some bytes; a line feed before the first of all."""
+    return np.where(where > 0, array[where - 1], LF), array[where + 1]
 
 
 def _per_line(flags: NDArray[np.uint8], starts: Lines) -> NDArray[np.uint16]:
@@ -183,8 +229,7 @@ def _quotes(
     per_line = _per_line(flags.view(np.uint8), starts).astype(np.int64)
     line = np.repeat(np.arange(len(starts)), per_line)
     rank = np.arange(len(where)) - np.repeat(np.cumsum(per_line) - per_line, per_line)
-    before = np.where(where > 0, array[where - 1], LF)
-    after = array[where + 1]
+    before, after = _neighbours(array, where)
     second = array[np.minimum(where + 2, len(array) - 1)]
     line_end = (after == LF) | ((after == CR) & (second == LF))
     fits = np.where(

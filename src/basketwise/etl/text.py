@@ -18,16 +18,18 @@ BLOCK_BYTES = 64 * 2**20
 LONGEST_LINE = 8 * 2**20
 """Bytes; till lines have some hundred."""
 
+PIECE = 2**20
+"""Bytes that are read at once; joining them is cheaper than one read of an unknown size."""
+
 _LF = b"\n"
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines of a text; ``line`` is the number of the first, from 1."""
+    """Whole lines of a text."""
 
     text: bytes
-    line: int
     final: bool
 
 
@@ -59,8 +61,11 @@ def blocks(stream: IO[bytes], name: str, encoding: str, size: int | None = None)
     decoder: codecs.IncrementalDecoder | None = None
     mac = False
     first = True
+    text = b""
     while True:
-        raw = stream.read(size)
+        raw = _read(stream, size)
+        if raw or carried:
+            line += text.count(b"\n")
         final = not raw
         if first:
             raw, encoding = _without_mark(raw, encoding)
@@ -83,10 +88,17 @@ def blocks(stream: IO[bytes], name: str, encoding: str, size: int | None = None)
             )
         if end or final:
             text = text[:end] if carried else text
-            yield Block(text, line, final)
-            line += text.count(b"\n")
+            yield Block(text, final)
         if final:
             return
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    pieces, left = [], size
+    while left > 0 and (piece := stream.read(min(left, PIECE))):
+        pieces.append(piece)
+        left -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def check_utf8(text: bytes, name: str, line: int) -> None:
