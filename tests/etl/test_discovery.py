@@ -221,6 +221,13 @@ def test_a_zip_that_is_none(tmp_path: Path) -> None:
         discover(str(tmp_path))
 
 
+def test_a_zip_with_a_nameless_member(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), "a,b")
+    with pytest.raises(InputError, match=r"'all\.zip' is a broken zip"):
+        discover(str(tmp_path))
+
+
 def test_a_zip_without_a_table(tmp_path: Path) -> None:
     pack(tmp_path / "all.zip", {"readme.txt": b"-", "a.xlsx": b"-"})
     with pytest.raises(InputError, match=r"all\.zip' contains no supported file") as caught:

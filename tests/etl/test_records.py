@@ -44,6 +44,27 @@ def test_well_formed_text_is_handed_on_as_it_is(text: bytes) -> None:
     assert records.count == records.height == text.count(b"\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "blanks"),
+    [
+        (b"a,b c,d\n", False),
+        (b"a,b c,d\r\n", False),
+        (b'"a b",b,""\r\n', False),
+        (b" a,b,c\n", True),
+        (b"a,b ,c\n", True),
+        (b"a,b,\tc\n", True),
+        (b"a,b,c \n", True),
+        (b"a,b,c \r\n", True),
+        (b'a," b",c\n', True),
+        (b'a,"b ",c\n', True),
+        (b"a,\r,c\n", True),
+        (b"a,b,c\nd, e,f\n", True),
+    ],
+)
+def test_blanks_around_values_are_told(text: bytes, blanks: bool) -> None:
+    assert split(text).blanks is blanks
+
+
 def test_a_missing_last_line_feed_is_added() -> None:
     assert split(b"a,b,c\nd,e,f").text == b"a,b,c\nd,e,f\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import struct
 import zipfile
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,16 @@ from basketwise.etl.sources import Delivery, Source, open_bytes, skipped_texts
 
 ENCRYPTED = 0x1
 """The bit of a zip member's flags that says so."""
+
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    OSError,
+    ValueError,
+    LookupError,
+    NotImplementedError,
+    struct.error,
+)
+"""What zipfile raises for a damaged directory of members, which it does not check before use."""
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 DELTA_LOG = "_delta_log"
@@ -182,7 +193,7 @@ def _add_zip(delivery: Delivery, path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir()]
-    except (zipfile.BadZipFile, OSError) as error:
+    except BROKEN_ZIP as error:
         raise InputError(
             f"{file!r} is a broken zip: {error}.", "Download or compress the file again."
         ) from error

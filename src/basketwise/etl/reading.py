@@ -30,7 +30,7 @@ BATCH_ROWS = 1_000_000
 WHOLE_BELOW = 16 * 2**20
 """Parquet files of fewer bytes are read in one piece."""
 
-BROKEN = (OSError, EOFError, zlib.error, LZMAError, BadZipFile)
+BROKEN = (OSError, EOFError, zlib.error, LZMAError, BadZipFile, NotImplementedError)
 """What reading a file raises that is damaged or cut off."""
 
 _MALFORMED = {ROW: pl.UInt32, REASON: pl.String}

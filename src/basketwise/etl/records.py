@@ -180,7 +180,7 @@ def _regular_lines(array: Text, separator: int, fields: int) -> int:
         return 0
     before, after = _neighbours(array, opening)[0], array[closing + 1]
     outside = (before == separator) | (before == LF)
-    outside &= (after == separator) | (after == LF)
+    outside &= (after == separator) | _ends_line(array, closing, after)
     filled = closing - opening > 1
     plain = np.searchsorted(marks, opening[filled]) == np.searchsorted(marks, closing[filled])
     return len(ends) if line_feeds[ends].all() and outside.all() and plain.all() else 0
@@ -189,10 +189,10 @@ def _regular_lines(array: Text, separator: int, fields: int) -> int:
 def _has_blanks(array: Text, separator: int) -> bool:
     """Whether there may be blanks, or other control characters, around a value."""
     where = np.flatnonzero((array <= SPACE) & (array != LF))
+    where = where[(array[where] != CR) | (array[where + 1] != LF)]
     before, after = _neighbours(array, where)
-    line_ends = (after == LF) & (array[where] != CR)
-    edges = line_ends | (before == LF) | (after == CR)
-    for mark in (separator, QUOTE):
+    edges = after == CR
+    for mark in (separator, LF, QUOTE):
         edges |= (before == mark) | (after == mark)
     return bool(edges.any())
 
@@ -200,6 +200,13 @@ def _has_blanks(array: Text, separator: int) -> bool:
 def _neighbours(array: Text, where: Lines) -> tuple[Text, Text]:
     """Return the bytes before and after some bytes; a line feed before the first of all."""
     return np.where(where > 0, array[where - 1], LF), array[where + 1]
+
+
+def _ends_line(array: Text, where: Lines, after: Text) -> NDArray[np.bool_]:
+    """Whether a line ends right after each of some bytes."""
+    second = array[np.minimum(where + 2, len(array) - 1)]
+    ends: NDArray[np.bool_] = (after == LF) | ((after == CR) & (second == LF))
+    return ends
 
 
 def _per_line(flags: NDArray[np.uint8], starts: Lines) -> NDArray[np.uint16]:
@@ -230,8 +237,7 @@ def _quotes(
     line = np.repeat(np.arange(len(starts)), per_line)
     rank = np.arange(len(where)) - np.repeat(np.cumsum(per_line) - per_line, per_line)
     before, after = _neighbours(array, where)
-    second = array[np.minimum(where + 2, len(array) - 1)]
-    line_end = (after == LF) | ((after == CR) & (second == LF))
+    line_end = _ends_line(array, where, after)
     fits = np.where(
         rank % 2 == 0,
         (before == separator) | (before == LF) | (before == QUOTE),
