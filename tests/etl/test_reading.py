@@ -215,6 +215,20 @@ def test_a_quote_within_a_field_is_text(tmp_path: Path, name: str) -> None:
     assert_frame_equal(read(path), expected(LINES), check_column_order=False)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_columns_that_were_found_are_named_as_they_are_written(tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / "Week=7"
+    folder.mkdir()
+    frame = pl.DataFrame({"Receipt No": ["1"], "sku": ["A"], "Spend": ["1.5"]})
+    path = folder / f"part{suffix}"
+    writers = {".csv": frame.write_csv, ".parquet": frame.write_parquet}
+    writers.get(suffix, frame.write_ndjson)(path)
+    (source,) = discover(str(tmp_path))
+    with pytest.raises(InputError, match="Found: Receipt No, sku, Spend, Week") as caught:
+        list(read_raw(source, DataConfig(columns={"PROD_CODE": "SKU"})))
+    assert "lacks the required columns BASKET_ID, QUANTITY" in caught.value.headline
+
+
 def test_blank_lines_are_no_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("\n" + csv_text(LINES).replace("\n", "\n\n"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,7 @@ def doctor(
         documents = [{key: getattr(check, key) for key in keys} for check in checks]
         document: dict[str, Any] = {"ready": code == 0, "checks": documents}
         if data is not None:
-            document["profile"] = asdict(profile) if profile else None
+            document["profile"] = profile.document() if profile else None
         print_json(document)
     elif profile:
         from basketwise.cli.profile import print_profile

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from basketwise.concurrency import cores
 from basketwise.config import Config, without_password
@@ -19,6 +20,9 @@ from basketwise.run.workspace import Workspace, open_workspace
 from basketwise.schema import LABEL
 from basketwise.settings import unknown_variables
 from basketwise.storage.opening import scheme_of
+
+if TYPE_CHECKING:
+    import polars as pl
 
 DISK_PER_RAW_BYTE = 4
 """Room that silver, gold and scratch need, in sizes of the raw files (gzip counts eightfold)."""
@@ -77,9 +81,12 @@ def examine(
         yield failure("workspace", error)
     else:
         yield guarded("workspace", lambda: writable(workspace))
-    yield from machine(workspace, settings, data, tick)
+    sold = None
+    for check in machine(workspace, settings, data, tick):
+        sold = check.profile.sold if check.profile else sold
+        yield check
     if workspace and data is not None:
-        yield from _products(workspace, settings, data, model)
+        yield from _products(workspace, settings, data, model, sold)
     if workspace or settings.registry.uri:
         yield guarded("registry", lambda: registry(workspace, settings, location))
 
@@ -117,14 +124,14 @@ def machine(
 
 
 def _products(
-    workspace: Workspace, config: Config, data: str, model: str | None
+    workspace: Workspace, config: Config, data: str, model: str | None, sold: pl.DataFrame | None
 ) -> Iterator[Check]:
     from basketwise.doctor.products import NAME, compare_products, open_reference
 
     try:
         reference = open_reference(model, workspace, config)
         if reference is not None:
-            yield compare_products(data, reference, config)
+            yield compare_products(data, reference, config, sold)
     except BasketwiseError as error:
         yield failure(NAME, error)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
 
 from basketwise.config import Config
 from basketwise.doctor.baskets import Baskets, kept_repeats, profile_baskets
@@ -22,6 +25,7 @@ from basketwise.etl.survey import Survey
 from basketwise.progress import Tick
 from basketwise.schema import (
     BASKET_ID,
+    PROD_CODE,
     QUANTITY,
     SHOP_DATE,
     SHOP_HOUR,
@@ -95,6 +99,8 @@ class Profile:
         The product file, if there is one.
     warnings
         What is odd about the files, though they can be used.
+    sold
+        The products of the accepted lines: PROD_CODE, ``lines``; None if there are none.
     """
 
     files: tuple[FileProfile, ...]
@@ -113,6 +119,13 @@ class Profile:
     baskets: Baskets | None
     product_file: ProductFileProfile | None
     warnings: tuple[str, ...]
+    sold: pl.DataFrame | None = field(default=None, repr=False, compare=False)
+
+    def document(self) -> dict[str, Any]:
+        """Return the profile as JSON documents contain it: all of it but each product."""
+        document = asdict(replace(self, sold=None))
+        del document["sold"]
+        return document
 
 
 def profile(delivery: Delivery, config: Config, tick: Tick) -> Profile | None:
@@ -192,6 +205,7 @@ def profile(delivery: Delivery, config: Config, tick: Tick) -> Profile | None:
         baskets=baskets,
         product_file=product_file,
         warnings=tuple(warnings),
+        sold=survey.products.select(PROD_CODE, "lines") if survey else None,
     )
 
 

@@ -58,7 +58,9 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
         has.
     """
     names = standard_names(frame.columns, rules.columns)
-    check_columns(source, names, labelled=rules.labelled, columns=rules.columns)
+    check_columns(
+        source, names, labelled=rules.labelled, columns=rules.columns, given=frame.columns
+    )
     known = {given: n for given, n in zip(frame.columns, names, strict=True) if n in _KINDS}
     # For a single basket each query costs more than its work, so here and below columns are put
     # together without one.

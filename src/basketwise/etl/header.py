@@ -177,11 +177,13 @@ def check_columns(
     labelled: bool,
     columns: OwnColumns = MappingProxyType({}),
     required: Sequence[str] = (),
+    given: Iterable[str] = (),
 ) -> None:
     """Refuse a table that lacks a required column, or that is another set altogether.
 
     ``names`` are those of :func:`standard_names` with ``columns``; the label column is required to
-    train, not to predict. ``required`` are the columns of a table that is none of lines.
+    train, not to predict. ``required`` are the columns of a table that is none of lines. ``given``
+    are the names as the table has them, for the message.
 
     Raises
     ------
@@ -201,7 +203,8 @@ def check_columns(
         parts = [own for own in _own_parts(columns) if _canonical(columns)[own] not in names]
         if BASKET_ID in missing and parts:
             missing = [*parts, *(name for name in missing if name != BASKET_ID)]
-        shown = ", ".join(list(names)[:30]) + (" …" if len(names) > 30 else "")
+        written = [name.strip() for name in given] or list(names)
+        shown = ", ".join(written[:30]) + (" …" if len(written) > 30 else "")
         raise InputError(
             f"{source!r} lacks the required column{'s' * (len(missing) > 1)} "
             f"{', '.join(missing)}. Found: {shown}.",

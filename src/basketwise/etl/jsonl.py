@@ -36,7 +36,7 @@ def jsonl_frames(
     block: int | None = None,
     *,
     own_names: bool = False,
-) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+) -> Iterator[tuple[pl.DataFrame, pl.Series, tuple[str, ...]]]:
     """Read a table in frames of bounded size.
 
     Parameters
@@ -61,6 +61,8 @@ def jsonl_frames(
         absent. An empty file yields one empty frame with all columns.
     rows : Series
         Line number of each row, from 1, blank lines included (UInt32).
+    keys : tuple of str
+        All keys seen so far, as they are written.
 
     Raises
     ------
@@ -82,9 +84,9 @@ def jsonl_frames(
             frame = _frame(name, batch, known)
             added = added_columns(partitions, names, data.own_columns)
         rows = pl.Series(ROW, [number for number, _ in batch], dtype=pl.UInt32)
-        yield with_added(frame, added), rows
+        yield with_added(frame, added), rows, tuple(keys)
     if not keys:
-        yield pl.DataFrame(schema=dict.fromkeys(COLUMN_NAMES, pl.String)), row_numbers(0)
+        yield pl.DataFrame(schema=dict.fromkeys(COLUMN_NAMES, pl.String)), row_numbers(0), ()
 
 
 def _objects(name: str, stream: IO[bytes]) -> Iterator[tuple[int, Pairs]]:

@@ -115,7 +115,7 @@ def read_raw(
                 frames = jsonl_frames(
                     stream, source.name, data, source.partitions, block, own_names=own_names
                 )
-                for frame, rows in frames:
+                for frame, rows, keys in frames:
                     if not own_names:
                         check_columns(
                             source.name,
@@ -123,6 +123,7 @@ def read_raw(
                             labelled=labelled,
                             columns=data.own_columns,
                             required=required,
+                            given=(*keys, *source.partitions),
                         )
                     yield RawFrame(frame, rows)
                 return
@@ -179,6 +180,7 @@ def read_csv(
                     labelled=labelled,
                     columns=data.own_columns,
                     required=required,
+                    given=(*header.own, *partitions),
                 )
             text, line = text[end:], header_line + 1
         if pending:
@@ -300,6 +302,7 @@ def _read_parquet(
                 labelled=labelled,
                 columns=data.own_columns,
                 required=required,
+                given=(*given, *source.partitions),
             )
             known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
         if source.size * 4 < WHOLE_BELOW:
