@@ -221,8 +221,12 @@ def test_columns_that_were_found_are_named_as_they_are_written(tmp_path: Path, s
     folder.mkdir()
     frame = pl.DataFrame({"Receipt No": ["1"], "sku": ["A"], "Spend": ["1.5"]})
     path = folder / f"part{suffix}"
-    writers = {".csv": frame.write_csv, ".parquet": frame.write_parquet}
-    writers.get(suffix, frame.write_ndjson)(path)
+    if suffix == ".csv":
+        frame.write_csv(path)
+    elif suffix == ".parquet":
+        frame.write_parquet(path)
+    else:
+        frame.write_ndjson(path)
     (source,) = discover(str(tmp_path))
     with pytest.raises(InputError, match="Found: Receipt No, sku, Spend, Week") as caught:
         list(read_raw(source, DataConfig(columns={"PROD_CODE": "SKU"})))
