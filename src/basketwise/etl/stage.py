@@ -9,11 +9,12 @@ from basketwise.etl.gold import run_gold
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.product_file import line_files
 from basketwise.etl.silver import run_silver
+from basketwise.etl.sources import Delivery
 from basketwise.progress import Tick
 
 
 def run_etl(
-    data: str,
+    data: str | Delivery,
     silver: Path,
     gold: Path,
     scratch: Path,
@@ -26,8 +27,8 @@ def run_etl(
 
     Parameters
     ----------
-    data : str
-        A file, folder or glob of raw files.
+    data : str or Delivery
+        A file, folder or glob of raw files, or what was found there.
     silver, gold, scratch : Path
         Empty folders; ``scratch`` may be removed afterwards.
     config : Config
@@ -48,5 +49,6 @@ def run_etl(
         If the data or the settings cannot be used.
     """
     if clean:
-        run_silver(line_files(data, config.data.products), silver, scratch, config, tick)
+        delivery = line_files(data, config.data.products) if isinstance(data, str) else data
+        run_silver(delivery, silver, scratch, config, tick)
     return run_gold(silver, gold, scratch, config, tick)

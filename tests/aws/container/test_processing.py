@@ -12,8 +12,11 @@ import polars as pl
 import pytest
 
 from basketwise.aws.container.processing import main
+from basketwise.aws.skipped import FILE, skipped_document
 from basketwise.errors import ConfigError, InputError
 from basketwise.etl.chunks import weeks
+from basketwise.etl.metadata import read_metadata
+from basketwise.etl.sources import Skipped
 from tests.etl.running import Run
 
 
@@ -32,6 +35,24 @@ def test_the_job_leaves_what_the_stage_does(
     assert f"{sample_run.metadata.lines.read:,} lines read" in printed.out
     assert "s3://a-bucket" in printed.out
     assert "reading 6/6" in printed.err
+
+
+def test_files_that_were_not_uploaded_are_named(sample: Path, base: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(sample, raw)
+    (raw / "notes.docx").touch()
+    lost = Skipped(name="week.xlsx", reason="a spreadsheet", hint="Export it.", is_data=True)
+    own = Skipped(name="notes.docx", reason="copied", hint="", is_data=False)
+    (raw / FILE).write_bytes(skipped_document([lost, own]))
+
+    main(["--input-path", str(raw)])
+
+    metadata = read_metadata(base / "processing" / "output" / "gold")
+    assert [file.name for file in metadata.skipped] == ["notes.docx", "week.xlsx"]
+    assert metadata.warnings == ["1 file skipped (a spreadsheet): week.xlsx. Export it."]
+    (raw / FILE).write_text("{")
+    with pytest.raises(InputError, match=r"_skipped\.json beside the raw files cannot be read"):
+        main(["--input-path", str(raw)])
 
 
 def test_settings_come_from_the_environment(

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from basketwise.aws.names import AwsNames
+from basketwise.aws.s3 import Bucket
+from basketwise.aws.skipped import FILE, read_skipped
 from basketwise.aws.uploads.raw import inputs_in_bucket, upload_raw
 from basketwise.errors import DependencyError, InputError
 from tests.aws.requests.examples import NAMES
@@ -31,6 +33,10 @@ class Target:
         """Write an object below ``raw/``."""
         key = f"{self.names.key('raw')}/{name}"
         self.s3.put_object(Bucket=self.names.bucket, Key=key, Body=b"x")
+
+    def listed(self) -> bytes | None:
+        """Return the list of files that were not sent."""
+        return Bucket(self.s3, self.names.bucket, self.names.prefix).get(f"raw/{FILE}")
 
     def send(self) -> str:
         """Send the folder."""
@@ -60,6 +66,27 @@ def test_folders_that_give_columns_are_sent_by_their_names(target: Target) -> No
 
     result = inputs_in_bucket(target.s3, target.names, target.names.uri("raw"))
     assert list(result) == ["SHOP_WEEK=200607/a.csv", "a.csv"]
+
+
+def test_files_that_cannot_be_read_are_listed(target: Target, tmp_path: Path) -> None:
+    target.send()
+    assert target.listed() is None
+    (target.data / "week 2.xlsx").touch()
+    (target.data / "manual.pdf").touch()
+
+    target.send()
+
+    (tmp_path / FILE).write_bytes(target.listed() or b"")
+    assert [(file.name, file.is_data) for file in read_skipped(tmp_path)] == [
+        ("manual.pdf", False),
+        ("week 2.xlsx", True),
+    ]
+    # What is no raw file is none of the job's inputs.
+    assert list(inputs_in_bucket(target.s3, target.names, target.names.uri("raw"))) == ["a.csv"]
+    for name in ("week 2.xlsx", "manual.pdf"):
+        (target.data / name).unlink()
+    target.send()
+    assert target.listed() == b"[]"
 
 
 @pytest.mark.parametrize("name", ["b.csv", "b.CSV.gz", "b.zip", "b.parquet"])

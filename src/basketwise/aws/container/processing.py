@@ -23,25 +23,31 @@ def main(arguments: Sequence[str]) -> None:
     were, for the record. Settings come from the environment.
     """
     options = _parser().parse_args(arguments)
+    from basketwise.aws.skipped import read_skipped, with_skipped
     from basketwise.etl.discovery import list_files
     from basketwise.etl.preview import check_split
-    from basketwise.etl.sources import digests
+    from basketwise.etl.sources import Delivery, digests
     from basketwise.etl.stage import run_etl
     from basketwise.run.record import planned, read_step, seal
 
     config = load_config(None, os.environ)
-    data, clean = str(options.input_path), options.silver_path is None
+    clean = options.silver_path is None
     gold = options.output_path / GOLD
     silver = options.output_path / SILVER if clean else options.silver_path
     for folder in (silver, gold):
         folder.mkdir(parents=True, exist_ok=True)
+    delivery = Delivery()
     if clean:
-        delivery = list_files(data)
+        # Files that could not be read were not uploaded, but are named in the records.
+        skipped = read_skipped(options.input_path)
+        delivery = with_skipped(list_files(str(options.input_path)), skipped)
         check_split(delivery.sources, config)
         plan = planned("silver", digests(delivery), config, source=options.source)
     # Within an output: the root disk of a job is small, and each output may be a mount of its own.
     with TemporaryDirectory(prefix=".scratch-", dir=silver if clean else gold) as scratch:
-        metadata = run_etl(data, silver, gold, Path(scratch), config, layout.ticker(), clean=clean)
+        metadata = run_etl(
+            delivery, silver, gold, Path(scratch), config, layout.ticker(), clean=clean
+        )
     # The records distinguish this job's outputs from older files.
     if clean:
         seal(plan, silver)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from basketwise.aws import skipped
 from basketwise.aws.address import Address, is_address
 from basketwise.aws.errors import Meaning, call, refusal
 from basketwise.aws.names import AwsNames
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.upload import upload
 from basketwise.errors import DependencyError, InputError
-from basketwise.etl.discovery import discover, is_raw
+from basketwise.etl.discovery import is_raw, list_files
 from basketwise.etl.formats import SUPPORTED
 from basketwise.progress import Tick
 
@@ -51,6 +52,8 @@ def inputs_in_bucket(s3: S3Client, names: AwsNames, data: str) -> dict[str, str]
 def upload_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
     """Upload local raw files to ``raw/`` of the workspace; data in the bucket are left as they are.
 
+    The list of files that cannot be read goes there too, see :mod:`basketwise.aws.skipped`.
+
     Returns
     -------
     str
@@ -66,7 +69,8 @@ def upload_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
         uri = f"{data.rstrip('/')}/"
         return "" if uri == names.uri(RAW) else uri
     files: dict[str, Path] = {}
-    for name, path in dict.fromkeys((source.file, source.path) for source in discover(data)):
+    delivery = list_files(data)
+    for name, path in dict.fromkeys((source.file, source.path) for source in delivery.sources):
         if name in files:
             raise InputError(
                 f"Two of the raw files are named {name!r}.", "Give each a name of its own."
@@ -82,6 +86,10 @@ def upload_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
             f"them: --data {names.uri(RAW)}",
         )
     upload(workspace, {f"{RAW}/{name}": path for name, path in files.items()}, tick)
+    listed = f"{RAW}/{skipped.FILE}"
+    # Nobody may delete below raw/: where there is a list of earlier files, it becomes empty.
+    if delivery.skipped or workspace.digest(listed) is not None:
+        workspace.put(listed, skipped.skipped_document(delivery.skipped), "application/json")
     return ""
 
 
