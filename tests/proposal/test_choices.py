@@ -150,8 +150,8 @@ def test_a_later_file_decides_how_dates_are_written(tmp_path: Path) -> None:
     path = layouts.write_csv(tmp_path / "lines.csv", early + late)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("basketwise.proposal.proposing.BUDGET", 1)
-        patch.setattr("basketwise.proposal.proposing.LEAST", 4_096)
+        patch.setattr("basketwise.proposal.first_lines.BUDGET", 1)
+        patch.setattr("basketwise.proposal.first_lines.LEAST", 4_096)
         proposal = propose(str(path))
 
     assert "the first" in proposal.scope
@@ -190,8 +190,8 @@ def test_all_labels_are_read_where_the_first_lines_lack_a_class(tmp_path: Path) 
     path = layouts.write_csv(tmp_path / "lines.csv", lines)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("basketwise.proposal.proposing.BUDGET", 1)
-        patch.setattr("basketwise.proposal.proposing.LEAST", 30 * 420)
+        patch.setattr("basketwise.proposal.first_lines.BUDGET", 1)
+        patch.setattr("basketwise.proposal.first_lines.LEAST", 30 * 420)
         proposal = propose(str(path))
 
     assert proposal.settings["data"]["labels"] == {

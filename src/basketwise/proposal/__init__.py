@@ -2,7 +2,7 @@
 
 :mod:`~basketwise.proposal.names` contains the names that columns have elsewhere,
 :mod:`~basketwise.proposal.evidence` what the values say, :mod:`~basketwise.proposal.columns`
-chooses, :mod:`~basketwise.proposal.labels` maps the labels, and
+chooses by both, :mod:`~basketwise.proposal.settings` derives the settings, and
 :mod:`~basketwise.proposal.proposing` puts a proposal together.
 """
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
-import polars as pl
-
-from basketwise.etl.dates import hours, parse_dates, weekdays
+from basketwise.proposal.baskets import identify_baskets
+from basketwise.proposal.candidates import Candidate, Choice
+from basketwise.proposal.checks import CHECKS, MAX_LABELS, one_per_basket
 from basketwise.proposal.evidence import Column, follows_quantity
 from basketwise.proposal.labels import known_share
-from basketwise.proposal.names import LEVEL, PRICE, TILL, name_score
+from basketwise.proposal.names import LEVEL, PRICE, name_score
 from basketwise.schema import (
     BASKET_ID,
     CUST_CODE,
@@ -27,57 +26,11 @@ from basketwise.schema import (
     UNIT_PRICE,
 )
 
-MOSTLY = 0.95
-"""Share of values, baskets or products for which a rule has to hold."""
-
 ENOUGH = 0.3
 """Score below which a column is not proposed."""
 
 _SAME_NAME = 1.1
-_RESTARTS = 0.2
-"""Share of receipts with several days or shops from which their numbers are not unique."""
-_MAX_LABELS = 12
-_MAX_GROUPS = 300
 _CLOSE = 0.005
-
-Verdict = tuple[float, str]
-"""How well values fit, from 0 (not at all) to 1, and what says so."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A column that may stand for one of ours."""
-
-    role: str
-    column: Column
-    score: float
-    why: str
-
-
-@dataclass
-class Choice:
-    """Columns by role.
-
-    ``ties`` are columns between which neither names nor values decide; ``parts`` make up BASKET_ID
-    where no column alone identifies a basket; ``levels`` are those of the hierarchy, finest first.
-    """
-
-    columns: dict[str, Candidate] = field(default_factory=dict)
-    ties: dict[str, list[Candidate]] = field(default_factory=dict)
-    parts: list[Column] = field(default_factory=list)
-    levels: list[Candidate] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    basket: pl.Series | None = None
-
-    def values(self, role: str) -> pl.Series | None:
-        """Return the values of the column that was chosen."""
-        return self.columns[role].column.values if role in self.columns else None
-
-    @property
-    def taken(self) -> set[str]:
-        """The own names that are in use; a part of BASKET_ID may have a role of its own, too."""
-        names = {candidate.column.name for candidate in self.columns.values()}
-        return names | {level.column.name for level in self.levels}
 
 
 def choose(columns: Mapping[str, Column]) -> Choice:
@@ -91,7 +44,7 @@ def choose(columns: Mapping[str, Column]) -> Choice:
     _assign(choice, everything, (BASKET_ID, PROD_CODE, PROD_NAME))
     if PROD_CODE not in choice.columns and PROD_CODE not in choice.ties:
         _names_as_codes(choice)
-    _identify_baskets(choice, everything)
+    identify_baskets(choice, everything)
     _assign(choice, everything, (QUANTITY, SHOP_DATE))
     _choose_amount(choice, everything)
     _assign(
@@ -137,7 +90,7 @@ def _candidate(choice: Choice, role: str, column: Column) -> Candidate | None:
     named = _SAME_NAME if column.name.strip().upper() == role else name_score(role, column.name)
     if not named or not len(column.present):
         return None
-    fits, why = _CHECKS[role](column, choice)
+    fits, why = CHECKS[role](column, choice)
     # A column with gaps says less than one without.
     score = named * fits * (1 - 0.3 * column.missing)
     if score < ENOUGH:
@@ -165,54 +118,6 @@ def _names_as_codes(choice: Choice) -> None:
         named = choice.columns.pop(PROD_NAME)
         why = f"no column of codes: names are the codes; {named.column.distinct:,} different"
         choice.columns[PROD_CODE] = Candidate(PROD_CODE, named.column, named.score, why)
-
-
-def _identify_baskets(choice: Choice, columns: list[Column]) -> None:
-    """Find out what a basket is; receipt numbers may start anew every day, in every shop."""
-    own = choice.columns.get(BASKET_ID)
-    if own is None:
-        return
-    choice.basket = own.column.values
-    named = {
-        role: max(
-            (c for c in columns if c.name != own.column.name and name_score(role, c.name)),
-            key=lambda c: name_score(role, c.name),
-            default=None,
-        )
-        for role in ("STORE_CODE", TILL, SHOP_DATE)
-    }
-    parts, varying = [], []
-    for role, column in named.items():
-        if column is None or (role == SHOP_DATE and not column.formats):
-            continue
-        values = _days(column) if role == SHOP_DATE else column.values
-        if 1 - Column(column.name, values).per(choice.basket) > _RESTARTS:
-            varying.append(column.name)
-            parts.append(column)
-    if not varying:
-        return
-    timed = [column for column in parts if column.is_timed]
-    if timed:
-        choice.notes.append(
-            f"{own.column.name} repeats on several days, and {timed[0].name} has times: add a "
-            "column of days, and list both as data.columns.BASKET_ID"
-        )
-        return
-    choice.parts = [*parts, own.column]
-    choice.basket = pl.DataFrame([part.values for part in choice.parts]).select(
-        pl.concat_str(pl.all(), separator="-").alias(BASKET_ID)
-    )[BASKET_ID]
-    each = len(choice.basket) / max(choice.basket.n_unique(), 1)
-    choice.columns[BASKET_ID] = Candidate(
-        BASKET_ID,
-        own.column,
-        own.score,
-        f"{own.column.name} repeats across {' and '.join(varying)}; together {each:.1f} lines each",
-    )
-
-
-def _days(column: Column) -> pl.Series:
-    return parse_dates(column.values, column.formats[0]).dt.date().cast(pl.String)
 
 
 def _choose_amount(choice: Choice, columns: list[Column]) -> None:
@@ -286,9 +191,9 @@ def _are_dates(column: Column, choice: Choice) -> bool:
 
 def _are_classes(column: Column, choice: Choice) -> bool:
     return (
-        3 <= column.distinct <= _MAX_LABELS
+        3 <= column.distinct <= MAX_LABELS
         and known_share(column.present.unique()) == 1
-        and _one_per_basket(column, choice)
+        and one_per_basket(column, choice)
     )
 
 
@@ -324,7 +229,7 @@ def misleading(choice: Choice, columns: Iterable[Column]) -> list[str]:
     notes = []
     for roles, what in (
         ((SHOP_DATE, SHOP_WEEK), "neither dates nor weeks as YYYYWW"),
-        ((LABEL,), f"not 2 to {_MAX_LABELS} labels, the same on all lines of a basket"),
+        ((LABEL,), f"not 2 to {MAX_LABELS} labels, the same on all lines of a basket"),
     ):
         if any(role in choice.columns or role in choice.ties for role in roles):
             continue
@@ -332,140 +237,3 @@ def misleading(choice: Choice, columns: Iterable[Column]) -> list[str]:
         if names:
             notes.append(f"not used: {', '.join(names)} ({what})")
     return notes
-
-
-def _one_per_basket(column: Column, choice: Choice) -> bool:
-    return choice.basket is None or column.per(choice.basket) >= MOSTLY
-
-
-def _basket(column: Column, choice: Choice) -> Verdict:
-    lines = len(column.values)
-    if column.missing > 0.1 or column.distinct == 1 or column.decimals:
-        return 0, ""
-    if column.distinct == len(column.present) and lines > 20:
-        return 0, ""
-    return 1, f"{len(column.present) / column.distinct:.1f} lines each"
-
-
-def _product(column: Column, choice: Choice) -> Verdict:
-    if column.distinct < 2 or column.decimals:
-        return 0, ""
-    if column.distinct == len(column.present) and len(column.present) > 1_000:
-        return 0, ""
-    return 1, f"{column.distinct:,} different"
-
-
-def _product_name(column: Column, choice: Choice) -> Verdict:
-    if column.letters < 0.5 or column.distinct < 2:
-        return 0, ""
-    return 1, f"{column.distinct:,} different texts"
-
-
-def _number(column: Column, choice: Choice) -> Verdict:
-    return (1, "") if column.numeric >= MOSTLY and not _is_of_basket(column, choice) else (0, "")
-
-
-def _is_of_basket(column: Column, choice: Choice) -> bool:
-    """Whether an amount is of the whole basket: repeated on its lines, or on the first alone."""
-    if choice.basket is None or column.distinct < 10:
-        return False
-    return column.per(choice.basket) >= MOSTLY
-
-
-def _quantity(column: Column, choice: Choice) -> Verdict:
-    given = column.numbers.drop_nulls()
-    if column.numeric < MOSTLY or not len(given) or (given.abs().median() or 0) > 1_000:  # type: ignore[operator]
-        return 0, ""
-    if column.decimals:
-        return 1, f"{column.decimals:.0%} with decimals, as weights have"
-    values = given.to_numpy()
-    return 1, f"{values.min():g} to {values.max():g}"
-
-
-def _amount(column: Column, choice: Choice) -> Verdict:
-    fits, _ = _number(column, choice)
-    return fits, f"numbers, {column.decimals:.0%} with decimals"
-
-
-def _date(column: Column, choice: Choice) -> Verdict:
-    if not column.formats:
-        return 0, ""
-    return 1, "dates and times" if column.is_timed else "dates"
-
-
-def _week(column: Column, choice: Choice) -> Verdict:
-    numbers = column.numbers.drop_nulls()
-    usable = numbers.is_between(190_001, 299_954) & (numbers % 100).is_between(1, 54)
-    fits = column.numeric == 1 and not column.decimals and bool(usable.all())
-    return (1, "YYYYWW") if fits else (0, "")
-
-
-def _weekday(column: Column, choice: Choice) -> Verdict:
-    days = weekdays(column.present.unique())
-    if not days.null_count():
-        return 1, "names of days"
-    # Numbers start on Sunday here, on Monday there, and at 0 elsewhere.
-    ours = column.name.strip().upper() == SHOP_WEEKDAY
-    return (1, "1 is Sunday") if ours and column.numbers.is_between(1, 7).all() else (0, "")
-
-
-def _hour(column: Column, choice: Choice) -> Verdict:
-    date = choice.columns.get(SHOP_DATE)
-    if date is not None and date.column.is_timed and column.name.strip().upper() != SHOP_HOUR:
-        return 0, ""
-    read = hours(column.present.unique())
-    fits = len(read) and not read.null_count() and read.is_between(0, 24).all()
-    return (1, "hours or times of day") if fits else (0, "")
-
-
-def _label(column: Column, choice: Choice) -> Verdict:
-    if not 2 <= column.distinct <= _MAX_LABELS or not _one_per_basket(column, choice):
-        return 0, ""
-    names = column.present.unique()
-    return 0.6 + 0.4 * known_share(names), f"{column.distinct} values, one per basket"
-
-
-def _customer(column: Column, choice: Choice) -> Verdict:
-    if column.distinct < 2 or column.decimals or not _one_per_basket(column, choice):
-        return 0, ""
-    return 1, f"{column.distinct:,} different, one per basket"
-
-
-def _store(column: Column, choice: Choice) -> Verdict:
-    if not _one_per_basket(column, choice):
-        return 0, ""
-    return 1, f"{column.distinct:,} different, one per basket"
-
-
-def _store_group(column: Column, choice: Choice) -> Verdict:
-    return _store(column, choice) if column.distinct <= _MAX_GROUPS else (0, "")
-
-
-def _level(column: Column, choice: Choice) -> Verdict:
-    product = choice.columns.get(PROD_CODE)
-    if product is None or not 2 <= column.distinct < product.column.distinct:
-        return 0, ""
-    if column.per(product.column.values) < MOSTLY:
-        return 0, ""
-    return 1, f"{column.distinct:,} groups of products"
-
-
-_CHECKS: dict[str, Callable[[Column, Choice], Verdict]] = {
-    BASKET_ID: _basket,
-    PROD_CODE: _product,
-    PROD_NAME: _product_name,
-    QUANTITY: _quantity,
-    SPEND: _amount,
-    UNIT_PRICE: _amount,
-    PRICE: _amount,
-    SHOP_DATE: _date,
-    SHOP_WEEK: _week,
-    SHOP_WEEKDAY: _weekday,
-    SHOP_HOUR: _hour,
-    LABEL: _label,
-    CUST_CODE: _customer,
-    "STORE_CODE": _store,
-    "STORE_FORMAT": _store_group,
-    "STORE_REGION": _store_group,
-    LEVEL: _level,
-}
