@@ -11,14 +11,15 @@ import sklearn
 import skops.io
 from threadpoolctl import threadpool_limits
 
-from basketwise import model as module
 from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import ModelName
 from basketwise.errors import InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.files import CALIBRATION_FILE, MODEL
-from basketwise.model import Model, load_model_archive
+from basketwise.model import archive as module
+from basketwise.model.archive import load_model_archive
+from basketwise.model.scoring import Model
 from basketwise.schema import BASKET_ID, CLASSES, LABEL, PREDICTED, PROBABILITIES, PROD_CODE
 from basketwise.training.calibration import Calibration, calibrate
 from basketwise.training.candidates import build
@@ -148,6 +149,12 @@ def test_a_product_with_a_new_code_is_scored_by_its_group(
     ).score(renamed)
     agree = (known[PREDICTED] == result[PREDICTED]).sum()
     assert agree > 0.97 * known.height
+
+
+def test_a_model_is_shown_in_one_line(scorer: Model) -> None:
+    shown = repr(scorer)
+    assert shown.startswith(f"Model({type(scorer.estimator).__name__}, basket + product, ")
+    assert f"{scorer.metadata.products:,} products)" in shown
 
 
 def test_no_lines_give_no_rows(scorer: Model, lines: pl.DataFrame) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from basketwise.estimators.product_index import ProductIndex
     from basketwise.etl.cleaning import clean_table as clean
-    from basketwise.model import Model
+    from basketwise.model.scoring import Model
 
 __version__ = "0.1.0"
 
@@ -34,7 +34,7 @@ _EXPORTS = {
     "load": ("basketwise.api", "load"),
     "sample": ("basketwise.api", "sample"),
     "clean": ("basketwise.etl.cleaning", "clean_table"),
-    "Model": ("basketwise.model", "Model"),
+    "Model": ("basketwise.model.scoring", "Model"),
     "TrainingRun": ("basketwise.api", "TrainingRun"),
     "ProductIndex": ("basketwise.estimators.product_index", "ProductIndex"),
     "Config": ("basketwise.config", "Config"),

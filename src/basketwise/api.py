@@ -19,7 +19,7 @@ from basketwise.settings import checked, load_config
 from basketwise.tables import read_table
 
 if TYPE_CHECKING:
-    from basketwise.model import Model
+    from basketwise.model.scoring import Model
     from basketwise.report.types import LeaderboardRow, Report
     from basketwise.run.context import Context
 
@@ -68,7 +68,7 @@ class TrainingRun:
     @property
     def model(self) -> Model:
         """The winning model."""
-        from basketwise.model import load_model_archive
+        from basketwise.model.archive import load_model_archive
 
         return load_model_archive(self.folder / ARCHIVE)
 
@@ -189,7 +189,7 @@ def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = No
     >>> scores.columns
     ['basket_id', 'predicted_sensitivity', 'p_low', 'p_medium', 'p_high', 'known_share']
     """
-    from basketwise.model import load_model_archive
+    from basketwise.model.archive import load_model_archive
     from basketwise.serving.versions import load_version
 
     location = os.fspath(source)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.model import load_model_archive
+from basketwise.model.archive import load_model_archive
 from basketwise.serving import versions
 from tests.cli.calling import Outcome, call
 from tests.evaluation.running import Evaluated

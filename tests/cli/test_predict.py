@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.model import load_model_archive
+from basketwise.model.archive import load_model_archive
 from tests.cli.calling import call
 from tests.evaluation.running import Evaluated
 from tests.raw_lines import line, write_csv

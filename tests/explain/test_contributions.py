@@ -11,7 +11,8 @@ from basketwise.explain.contributions import basket_products, contributions
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import COLUMNS, with_names
 from basketwise.features.recipe import Recipe, features
-from basketwise.model import Model, load_model_archive
+from basketwise.model.archive import load_model_archive
+from basketwise.model.scoring import Model
 from basketwise.schema import BASKET_ID, HIERARCHY, PROD_CODE, PROD_NAME, SPEND
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated

@@ -11,7 +11,8 @@ from basketwise.etl.chunks import read_chunks
 from basketwise.explain.sentences import EXPLANATION, explain
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.recipe import features
-from basketwise.model import Model, load_model_archive
+from basketwise.model.archive import load_model_archive
+from basketwise.model.scoring import Model
 from basketwise.schema import BASKET_ID, CLASSES, HIERARCHY, PROD_CODE
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated

@@ -14,7 +14,8 @@ from basketwise.etl.chunks import read_chunks
 from basketwise.etl.rules import Rules
 from basketwise.features.groups import columns_of
 from basketwise.features.unseen import Unseen
-from basketwise.model import Model, load_model_archive
+from basketwise.model.archive import load_model_archive
+from basketwise.model.scoring import Model
 from basketwise.schema import CLASSES, COLUMNS, PROBABILITIES
 from basketwise.serving import batch
 from basketwise.serving.batch import BatchResult, predict

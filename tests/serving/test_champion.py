@@ -10,7 +10,7 @@ from basketwise.artifact.archive import pack
 from basketwise.digests import sha256
 from basketwise.errors import DependencyError
 from basketwise.evaluation.champion import NotScored, Scored
-from basketwise.model import load_model_archive
+from basketwise.model.archive import load_model_archive
 from basketwise.registry.protocol import ApprovalState, Submission
 from basketwise.serving import champion as module
 from basketwise.serving.champion import score_champion

@@ -94,7 +94,7 @@ def test_scoring_with_a_tree_imports_neither_scikit_learn_nor_skops(evaluated: E
     code = f"""
 import sys
 from pathlib import Path
-from basketwise.model import load_model_archive
+from basketwise.model.archive import load_model_archive
 model = load_model_archive(Path({str(evaluated.archive)!r}))
 line = {{"BASKET_ID": 1, "PROD_CODE": model.products[0], "SPEND": 1, "QUANTITY": 1}}
 assert model.predict([line]).height == 1

@@ -7,7 +7,7 @@ import polars as pl
 from basketwise.config import Config
 from basketwise.doctor.check import Check
 from basketwise.errors import BasketwiseError
-from basketwise.model import Model
+from basketwise.model.scoring import Model
 from basketwise.progress import counted
 from basketwise.registry.opening import REGISTRY, on_sagemaker
 from basketwise.registry.protocol import CHAMPION

@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from functools import partial
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from sklearn import get_config
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import check_random_state
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from basketwise.config import DataConfig, EtlConfig, IndexConfig, Section
-from basketwise.errors import ConfigError
 from basketwise.estimators.labels import label_baskets
-from basketwise.estimators.lines import (
-    AuxiliaryLines,
-    Baskets,
-    baskets_of_lines,
-    baskets_with_lines,
-)
+from basketwise.estimators.lines import Baskets
 from basketwise.estimators.output import as_configured, in_order_of
+from basketwise.estimators.parameters import index_config, line_rules, seed_of
+from basketwise.estimators.sharing import SharedLines
 from basketwise.estimators.training import Training, gather_training
-from basketwise.etl.rules import Rules
 from basketwise.features.groups import columns_of
 from basketwise.features.product_index.learning import learn_index, learn_whole
 from basketwise.features.product_index.lookup import IndexLookup, score_by_fold
 from basketwise.features.recipe import Recipe, features
-from basketwise.schema import BASKET_ID, DEFAULT_LABELS, FOLD, INDEX_LABELS, KEY, LABEL
+from basketwise.schema import BASKET_ID, FOLD, KEY, LABEL
 
 _RECIPE = Recipe(groups=("product",), encoders={}, outliers="keep", limit=np.inf)
 _FEATURES = columns_of(_RECIPE.groups)
-_LABELS = {**DEFAULT_LABELS, **dict(zip(INDEX_LABELS, INDEX_LABELS, strict=True))}
-_FOLDS = (2, 50)
-
-_Section = TypeVar("_Section", bound=Section)
 
 
-class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class ProductIndex(SharedLines, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encode baskets by the price sensitivity of their products.
 
     ``fit`` learns the product sensitivity index: one row per product with a score for each label,
@@ -203,7 +190,7 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ['Low', 'Medium', 'High', 'Unclassified']
         """
         _, training = self._gather(X, y)
-        self.index_ = learn_whole(training.evidence, self._index_config())
+        self.index_ = learn_whole(training.evidence, index_config(self))
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
@@ -236,7 +223,7 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         False
         """
         read, training = self._gather(X, y)
-        learned = learn_index(training.evidence, self._index_config())
+        learned = learn_index(training.evidence, index_config(self))
         self.index_ = learned.whole
         own = read.lines.join(
             training.baskets.select(BASKET_ID, FOLD), on=BASKET_ID, maintain_order="left"
@@ -317,26 +304,19 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _gather(self, X: Any, y: Any) -> tuple[Baskets, Training]:
         """Read lines and labels, and collect the training data of the index."""
-        config, seed = self._index_config(), self._seed()
+        config, seed = index_config(self), seed_of(self.random_state)
         baskets = self._read(X, labelled=y is None)
         table, lines, rows, _ = baskets
         if y is None:
             labels = lines.select(BASKET_ID, LABEL).unique()
         else:
-            meanings = self._rules(labelled=True).labels
+            meanings = line_rules(self, labelled=True).labels
             labels = label_baskets(y, rows, table.height, meanings, self.key)
         training = gather_training(lines, labels, config, n_folds=self.n_folds, seed=seed)
         self.classes_ = np.asarray(training.classes, dtype=object)
         self.n_features_in_ = table.width
         self.feature_names_in_ = np.asarray(table.columns, dtype=object)
         return baskets, training
-
-    def _read(self, X: Any, *, labelled: bool) -> Baskets:
-        rules = self._rules(labelled=labelled)
-        if self.lines is None:
-            return baskets_of_lines(X, rules, self.key)
-        lines = self._auxiliary().read(self.lines, rules, self.key)
-        return baskets_with_lines(X, lines, self.key)
 
     def _deliver(self, encoded: pl.DataFrame, X: Any, ids: pl.Series | None) -> Any:
         if ids is not None:
@@ -346,58 +326,8 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
         return as_configured(encoded, X, config, keep_index=ids is not None)
 
-    def _auxiliary(self) -> AuxiliaryLines:
-        if not hasattr(self, "_auxiliary_lines"):
-            self._auxiliary_lines = AuxiliaryLines()
-        return self._auxiliary_lines
-
     def _lookup(self) -> IndexLookup:
         return IndexLookup(self.index_)
-
-    def _index_config(self) -> IndexConfig:
-        low, high = _FOLDS
-        if not low <= self.n_folds <= high:
-            raise ConfigError(
-                f"ProductIndex cannot have n_folds = {self.n_folds!r}.",
-                f"Give a number from {low} to {high}.",
-            )
-        return _checked(
-            IndexConfig, {name: getattr(self, name) for name in IndexConfig.model_fields}
-        )
-
-    def _rules(self, *, labelled: bool) -> Rules:
-        labels = {str(name): meaning for name, meaning in (self.labels or _LABELS).items()}
-        data = _checked(DataConfig, {"columns": dict(self.columns or {}), "labels": labels})
-        etl = _checked(EtlConfig, {"duplicates": self.duplicates})
-        return Rules(
-            labels=data.labels,
-            labelled=labelled,
-            duplicates=etl.duplicates,
-            columns=data.columns,
-        )
-
-    def _seed(self) -> int:
-        if isinstance(self.random_state, int | np.integer):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31))
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_auxiliary_lines"}
-
-    def __sklearn_clone__(self) -> Self:
-        # By reference, and typed once: each fold of a search would copy the lines, and a database's
-        # relation cannot be copied at all.
-        parameters = {
-            name: value if name == "lines" else clone(value, safe=False)
-            for name, value in self.get_params(deep=False).items()
-        }
-        cloned = type(self)(**parameters)
-        cloned._auxiliary_lines = self._auxiliary()
-        for name in ("_sklearn_output_config", "_metadata_request"):
-            if hasattr(self, name):
-                setattr(cloned, name, deepcopy(getattr(self, name)))
-        return cloned
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -405,14 +335,3 @@ class ProductIndex(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _checked(section: type[_Section], values: dict[str, Any]) -> _Section:
-    """Check parameters as the settings of their names."""
-    try:
-        return section.model_validate(values)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise ConfigError(
-            f"ProductIndex cannot have {wrong['loc'][0]} = {wrong['input']!r}.", wrong["msg"]
-        ) from error

@@ -39,7 +39,7 @@ def explain(
     Parameters
     ----------
     scored : DataFrame
-        From :meth:`basketwise.model.Model.score`.
+        From :meth:`basketwise.model.scoring.Model.score`.
     products : DataFrame or None
         The same baskets' products, from
         :func:`basketwise.explain.contributions.basket_products`; None for a model without the

@@ -24,7 +24,7 @@ from basketwise.etl.survey import Survey
 from basketwise.explain.contributions import contributions
 from basketwise.features.code_formats import describe_codes
 from basketwise.features.unseen import Unseen
-from basketwise.model import Model
+from basketwise.model.scoring import Model
 from basketwise.progress import Tick, counted
 from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROD_CODE, PROD_NAME
 
@@ -78,7 +78,7 @@ def predict(
         A file, folder or glob; the label column is not needed, and not looked at.
     out : Path or None
         ``.csv`` or ``.parquet``; written whole or not at all. One row per basket: ``basket_id``
-        exactly as in the input, then the columns of :meth:`basketwise.model.Model.predict`.
+        exactly as in the input, then the columns of :meth:`basketwise.model.scoring.Model.predict`.
     scorer : Model
         The model.
     config : Config

@@ -11,7 +11,7 @@ from basketwise.errors import InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.etl.tables import TEST_FILE
 from basketwise.evaluation.champion import NotScored, Scored
-from basketwise.model import load_model_archive
+from basketwise.model.archive import load_model_archive
 from basketwise.registry.protocol import Registry
 from basketwise.schema import BASKET_ID, KEY, PREDICTED
 from basketwise.training.examples import class_numbers

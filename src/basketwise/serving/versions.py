@@ -6,7 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from basketwise.config import Config
-from basketwise.model import Model, load_model_archive
+from basketwise.model.archive import load_model_archive
+from basketwise.model.scoring import Model
 from basketwise.registry.opening import existing_registry
 from basketwise.registry.protocol import CHAMPION, find_version
 from basketwise.storage.protocol import Storage

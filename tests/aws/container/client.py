@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 
 from basketwise.aws.container.serving import Endpoint
-from basketwise.model import Model
+from basketwise.model.scoring import Model
 
 LIMIT = 20_000
 Answer = tuple[int, dict[str, Any]]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.model import Model, load_model_archive
+from basketwise.model.archive import load_model_archive
+from basketwise.model.scoring import Model
 from tests.aws.container.client import served
 from tests.evaluation.running import Evaluated
 

@@ -12,7 +12,7 @@ from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.discovery import discover
 from basketwise.etl.sources import open_bytes
-from basketwise.model import Model
+from basketwise.model.scoring import Model
 from basketwise.schema import LABEL
 from basketwise.serving.batch import predict
 from tests.etl.running import quiet

@@ -9,7 +9,7 @@ import pytest
 from basketwise.aws.container.evaluation import main
 from basketwise.errors import InputError
 from basketwise.files import ARCHIVE, OOF_FILE, TEST_PREDICTIONS_FILE
-from basketwise.model import load_model_archive
+from basketwise.model.archive import load_model_archive
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
 

@@ -11,7 +11,7 @@ import pytest
 from basketwise.artifact.archive import unpack
 from basketwise.aws.container.inference import Refused, input_fn, model_fn, output_fn, predict_fn
 from basketwise.errors import InputError
-from basketwise.model import Model
+from basketwise.model.scoring import Model
 from tests.evaluation.running import Evaluated
 
 LINES = "BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,PRD1,1.50,1\n1,PRD1,1.50,1\n"

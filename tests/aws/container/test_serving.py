@@ -19,7 +19,7 @@ import pytest
 from basketwise.artifact.archive import unpack
 from basketwise.aws.container.serving import EXAMPLE, main
 from basketwise.errors import ConfigError
-from basketwise.model import Model
+from basketwise.model.scoring import Model
 from tests.aws.container.client import Answer, invoke, send_request, served
 from tests.evaluation.running import Evaluated
 

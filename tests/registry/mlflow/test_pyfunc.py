@@ -28,7 +28,7 @@ from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import RegistryConfig
 from basketwise.errors import InputError
 from basketwise.files import ARCHIVE
-from basketwise.model import load_model_archive
+from basketwise.model.archive import load_model_archive
 from basketwise.registry.mlflow.pyfunc import LINES, Scoring, write_model
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState

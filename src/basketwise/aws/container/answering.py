@@ -20,7 +20,7 @@ from basketwise.etl.cleaning import clean, none_usable, settle
 from basketwise.etl.layout import settle_frame
 from basketwise.etl.reading import read_csv
 from basketwise.features.unseen import Unseen
-from basketwise.model import Model
+from basketwise.model.scoring import Model
 from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL
 from basketwise.tables import read_table
 
@@ -99,8 +99,9 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
     -------
     dict
         ``predictions``: one object per basket, ``basket_id, predicted_sensitivity, p_low,
-        p_medium, p_high, known_share`` as from :meth:`basketwise.model.Model.predict`; in the order
-        of the request, for CSV in the order of weeks and ids.
+        p_medium, p_high, known_share`` as from
+        :meth:`basketwise.model.scoring.Model.predict`; in the order of the request, for CSV in the
+        order of weeks and ids.
         ``rejected``: refused lines by reason. ``incomplete``: ids of the scored baskets that lost
         lines. ``unseen``: what the model does not know, see
         :meth:`basketwise.features.unseen.Unseen.document`. ``unscored``, for JSON: ids of baskets

@@ -18,7 +18,8 @@ from basketwise.aws.container.answering import (
     write_answer,
 )
 from basketwise.errors import InputError
-from basketwise.model import Model, load_model_archive
+from basketwise.model.archive import load_model_archive
+from basketwise.model.scoring import Model
 
 ANYTHING = ("", "*/*", "application/*")
 

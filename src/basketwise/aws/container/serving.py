@@ -20,7 +20,8 @@ from basketwise.aws.container import layout
 from basketwise.aws.container.answering import JSON, answer, read_request
 from basketwise.aws.container.connection import Connection
 from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
-from basketwise.model import Model, load_model_archive
+from basketwise.model.archive import load_model_archive
+from basketwise.model.scoring import Model
 
 MEBIBYTE = 2**20
 MAX_BODY = 25 * MEBIBYTE

@@ -33,7 +33,7 @@ from basketwise.schema import (
 )
 
 if TYPE_CHECKING:
-    from basketwise.model import Model
+    from basketwise.model.scoring import Model
 
 CASES = (str.upper, str.lower)
 MLMODEL = "MLmodel"
@@ -70,13 +70,13 @@ class Scoring:
         self._model = model
 
     def predict(self, lines: Any, params: dict[str, Any] | None = None) -> Any:
-        """Return one row per basket; see :meth:`basketwise.model.Model.predict`."""
+        """Return one row per basket; see :meth:`basketwise.model.scoring.Model.predict`."""
         return self._model.predict(lines)
 
 
 def _load_pyfunc(path: str) -> Scoring:
     """Load the archive at ``path``; MLflow finds this function by its name."""
-    from basketwise.model import load_model_archive
+    from basketwise.model.archive import load_model_archive
 
     _read_csv_as_text()
     return Scoring(load_model_archive(Path(path)))

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from basketwise.arrays import Matrix
-from basketwise.artifact.archive import check, unpack
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import accepted_lines, accepted_table
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.rules import Rules
-from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
 from basketwise.explain.contributions import basket_products, contributions
 from basketwise.explain.sentences import explain
 from basketwise.features.basket import GROUP as BASKET
-from basketwise.features.groups import columns_of, of_index
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import BASKETS
 from basketwise.features.recipe import Recipe, features
 from basketwise.features.unseen import KNOWN, Unseen
-from basketwise.files import MODEL
+from basketwise.progress import counted
 from basketwise.schema import (
     BASKET_ID,
     CLASSES,
@@ -39,15 +34,12 @@ from basketwise.schema import (
     PROD_CODE,
 )
 from basketwise.tables import like
-from basketwise.training.calibration import Calibration, calibrate, read_calibration
+from basketwise.training.calibration import Calibration, calibrate
 from basketwise.training.candidates import Predictor
-from basketwise.training.compatibility import check_versions
-from basketwise.training.persistence import loads_model, read_model
 from basketwise.training.predictions import decide
-from basketwise.training.trees import read_tree
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained model, ready to score baskets; get one from :func:`basketwise.load`.
 
@@ -82,6 +74,14 @@ class Model:
     calibration: Calibration
     metadata: Metadata
     lookup: IndexLookup | None
+
+    def __repr__(self) -> str:
+        metadata = self.metadata
+        return (
+            f"Model({type(self.estimator).__name__}, {' + '.join(self.groups)}, "
+            f"{counted(metadata.train_samples, 'training basket')}, "
+            f"{counted(metadata.products, 'product')})"
+        )
 
     @property
     def index(self) -> pl.DataFrame | None:
@@ -309,58 +309,3 @@ def _warn(unseen: Unseen) -> None:
     """Warn the caller of a method of the model."""
     if unseen.products:
         warnings.warn(f"{unseen.products}.", stacklevel=3)
-
-
-def load_model_archive(path: Path) -> Model:
-    """Open a ``model.tar.gz``, or a folder with its files.
-
-    Raises
-    ------
-    InputError
-        If it was not packed by Basketwise, was changed afterwards, or needs another version of
-        scikit-learn or XGBoost.
-    """
-    if path.is_dir():
-        return _from_folder(path, check(path, path.name))
-    if not path.is_file():
-        raise InputError(
-            f"There is no model at {str(path)!r}.",
-            "Give a model.tar.gz, a folder of its files, a version, or 'champion'.",
-        )
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        return _from_folder(Path(scratch), unpack(path, Path(scratch)))
-
-
-def _from_folder(folder: Path, manifest: Mapping[str, Any]) -> Model:
-    lookup = None
-    try:
-        metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
-        if of_index(metadata.groups):
-            lookup = IndexLookup(pl.read_parquet(folder / INDEX_FILE, memory_map=False, glob=False))
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
-        raise InputError(
-            f"The model's {METADATA_FILE} or {INDEX_FILE} cannot be read.",
-            "It may be from another version of Basketwise; retrain it with this one.",
-        ) from error
-    known = columns_of(metadata.groups)
-    unknown = [column for column in metadata.feature_columns if column not in known]
-    if unknown:
-        raise InputError(
-            f"The model needs the feature {unknown[0]!r}, which this version of Basketwise does "
-            "not compute.",
-            "Use the version that trained it, or retrain it with this one.",
-        )
-    data = read_model(folder / MODEL)
-    tree = read_tree(data, len(metadata.feature_columns))
-    estimator = tree or _load_estimator(data, manifest)
-    return Model(estimator, read_calibration(folder), metadata, lookup)
-
-
-def _load_estimator(data: bytes, manifest: Mapping[str, Any]) -> Predictor:
-    check_versions(data, manifest.get("versions"))
-    from sklearn.exceptions import InconsistentVersionWarning
-
-    # The versions have been compared: scikit-learn's own warning adds nothing.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InconsistentVersionWarning)
-        return loads_model(data, MODEL)

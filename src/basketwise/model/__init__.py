@@ -1,0 +1,1 @@
+"""A trained model: :mod:`~basketwise.model.scoring` lines, and opening its archive."""
