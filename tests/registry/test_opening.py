@@ -13,6 +13,7 @@ import pytest
 
 from basketwise.config import RegistryConfig
 from basketwise.errors import ConfigError, DependencyError, WorkspaceError
+from basketwise.registry.mlflow import database
 from basketwise.registry.opening import open_registry
 from tests.mlflow_server import free_port
 
@@ -170,6 +171,8 @@ def test_a_registry_whose_creation_was_interrupted_is_created_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
+        # As in a process that has created none yet.
+        patch.setattr(database, "_empty", database._empty.__wrapped__)
         patch.setattr("basketwise.registry.mlflow.calls.connect", interrupted)
         with pytest.raises(KeyboardInterrupt):
             open_registry(RegistryConfig(), tmp_path).prepare()

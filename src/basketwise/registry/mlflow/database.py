@@ -7,13 +7,12 @@ used here; any other is left to MLflow itself, as is everything else that is wri
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,8 +70,6 @@ def create(database: Path) -> None:
         return
     from filelock import FileLock
 
-    from basketwise.registry.mlflow.calls import connect
-
     with writing(
         f"The registry folder {database.parent} cannot be created",
         "Choose a workspace that this user may write to.",
@@ -81,12 +78,21 @@ def create(database: Path) -> None:
     with FileLock(database.with_suffix(".lock"), timeout=CREATE_SECONDS):
         if database.exists():
             return
-        # MLflow keeps the file open for good, so a copy gets the name, not the file itself.
-        with TemporaryDirectory(prefix="basketwise-", ignore_cleanup_errors=True) as scratch:
-            draft = Path(scratch) / database.name
-            connect(f"sqlite:///{draft.as_posix()}")
-            copied = Path(shutil.copyfile(draft, database.with_suffix(".new")))
-            copied.replace(database)
+        new = database.with_suffix(".new")
+        new.write_bytes(_empty())
+        new.replace(database)
+
+
+@cache
+def _empty() -> bytes:
+    """Return a database without versions; MLflow builds its tables once per process."""
+    from basketwise.registry.mlflow.calls import connect
+
+    # MLflow keeps the file open for good, so a copy gets the name, not the file itself.
+    with TemporaryDirectory(prefix="basketwise-", ignore_cleanup_errors=True) as scratch:
+        draft = Path(scratch) / DATABASE
+        connect(f"sqlite:///{draft.as_posix()}")
+        return draft.read_bytes()
 
 
 def read_records(database: Path, group: str) -> list[Record] | None:
