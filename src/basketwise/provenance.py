@@ -59,13 +59,15 @@ def timestamp() -> str:
 
 def library_versions() -> dict[str, str]:
     """Return the installed versions of the libraries that results depend on."""
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "absent"
-    return versions
+    return {name: _version(name) for name in LIBRARIES}
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
 
 
 class Host(TypedDict):
