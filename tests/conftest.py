@@ -1,6 +1,7 @@
 """Shared fixtures: a small made-up sample, and what the stages make of it."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,17 @@ from tests.seaweed import S3Server, running_s3
 # The same examples on every machine, and no time limit that a busy one could break.
 settings.register_profile("basketwise", derandomize=True, deadline=None, database=None)
 settings.load_profile("basketwise")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the collector of garbage the tests and libraries, which stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
