@@ -138,10 +138,10 @@ def _products(
 
 def _data(data: str, config: Config, tick: Tick) -> Check:
     from basketwise.doctor.profile import profile
-    from basketwise.etl.cleaning import none_usable
     from basketwise.etl.preview import check_split
     from basketwise.etl.product_coverage import refuse_other_codes
     from basketwise.etl.product_file import line_files
+    from basketwise.etl.reasons import none_usable
     from basketwise.etl.sources import skipped_texts
 
     delivery = line_files(data, config.data.products)

@@ -8,18 +8,23 @@ to these and have no rule of their own. Nothing is lost: accepted + rejected = r
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import polars as pl
 
-from basketwise.errors import InputError
 from basketwise.etl.dtypes import DTYPES, mapped_labels, refuse_damaged_ids, standard, typed
 from basketwise.etl.layout import settle_frame
 from basketwise.etl.product_names import line_names
-from basketwise.etl.reasons import REASON, ROW, SOURCE, first_reason, row_numbers
+from basketwise.etl.reasons import (
+    REASON,
+    ROW,
+    SOURCE,
+    first_reason,
+    none_usable,
+    row_numbers,
+)
 from basketwise.etl.repeats import copied, duplicates_policy, has_repeats, netted, only_pieces
 from basketwise.etl.rules import Rules
 from basketwise.schema import (
@@ -258,15 +263,6 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
     if more.height:
         rejected = pl.concat([rejected, more])
     return Cleaned(in_order(accepted, repeated=repeated), rejected, cleaned.names)
-
-
-def none_usable(lines: int, reasons: Mapping[str, int]) -> InputError:
-    """Return the error for a table of which every line was rejected."""
-    counted = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
-    return InputError(
-        f"None of the {lines:,} lines can be used: {counted or 'there are no lines'}.",
-        "Check the columns that the reasons name; data.labels in the config maps the labels.",
-    )
 
 
 def in_order(lines: pl.DataFrame, *, repeated: bool) -> pl.DataFrame:

@@ -13,11 +13,11 @@ from basketwise.concurrency import worker_pool
 from basketwise.config import DataConfig
 from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Cleaned, clean, contradictions, none_usable
+from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Cleaned, clean, contradictions
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
 from basketwise.etl.product_names import first_names
 from basketwise.etl.reading import RawFrame, read_raw
-from basketwise.etl.reasons import REASON
+from basketwise.etl.reasons import REASON, none_usable
 from basketwise.etl.repeats import duplicates_policy
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import FileRecord, Source

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
+from basketwise.errors import InputError
 from basketwise.etl.missing import is_missing
 from basketwise.etl.rules import Rules
 from basketwise.schema import (
@@ -34,6 +37,17 @@ GARBLED = {
     SHOP_HOUR: "shop_hour_not_an_hour",
 }
 """Reasons of optional columns with a value that cannot be read."""
+
+ADVICE = {
+    "unknown_label": "data.labels in the config maps the labels",
+    "spend_not_a_number": "data.decimal says whether the comma of 1,234 marks decimals",
+    "quantity_not_a_number": "data.decimal says whether the comma of 1,234 marks decimals",
+    "missing_shop_week": "data.date takes weeks from a column of dates",
+    "shop_week_not_yyyyww": "data.date takes weeks from a column of dates",
+    "quantity_not_positive": "etl.returns says what becomes of returns",
+    "spend_negative": "etl.returns says what becomes of returns",
+}
+"""The setting that may be needed where most lines have this reason."""
 
 _WEEKS = (1900_01, 2999_54)
 _REQUIRED = {
@@ -103,3 +117,14 @@ def given(column: pl.Series, missing: tuple[str, ...]) -> pl.Series:
     if column.dtype == pl.String:
         return ~is_missing(column, missing)
     return column.is_not_null() & (~column.is_nan() if column.dtype.is_float() else True)
+
+
+def none_usable(lines: int, reasons: Mapping[str, int]) -> InputError:
+    """Return the error for a table of which every line was rejected."""
+    counted = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
+    most = max(reasons, key=lambda reason: reasons[reason], default="")
+    advice = f"; {ADVICE[most]}" if most in ADVICE else ""
+    return InputError(
+        f"None of the {lines:,} lines can be used: {counted or 'there are no lines'}.",
+        f"Check the columns that the reasons name{advice}.",
+    )

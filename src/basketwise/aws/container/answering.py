@@ -16,9 +16,10 @@ import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import clean, none_usable, settle
+from basketwise.etl.cleaning import clean, settle
 from basketwise.etl.layout import settle_frame
 from basketwise.etl.reading import read_csv
+from basketwise.etl.reasons import none_usable
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import Model
 from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL
