@@ -14,6 +14,7 @@ from basketwise.doctor.check import Check
 from basketwise.doctor.local import examine
 from basketwise.errors import ConfigError
 from basketwise.run.workspace import Workspace, open_workspace
+from basketwise.storage import opening
 from tests.cli.till import changed, delivered, delivery, relabelled, without
 from tests.mlflow_server import free_port
 
@@ -182,6 +183,23 @@ def test_the_split_is_looked_at_in_all_files(workspace: Workspace, tmp_path: Pat
     raw = delivered(tmp_path / "raw", changed(delivery(), range(360), SHOP_WEEK="200607"))
 
     assert "the data contains only 200607" in checks(workspace, raw)["data"].text
+
+
+def test_a_product_file_in_a_bucket_is_copied_first(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = tmp_path / "items.csv"
+    items.write_text(f"PROD_CODE,PROD_NAME\n{delivery()[0]['PROD_CODE']},Milk\n")
+    monkeypatch.setattr(opening, "local_copy", lambda path, config: str(items) if path else "")
+    config = Config.model_validate({"data": {"products": "s3://bucket/items.csv"}})
+
+    results = checks(workspace, delivered(tmp_path / "raw", delivery()), config)
+
+    made = results["data"].profile
+    assert made is not None
+    assert made.product_file is not None
+    assert made.product_file.sold.named_products == 1
+    assert results["disk"].state == "ok"
 
 
 def test_the_calendar_alone_contains_no_lines(workspace: Workspace, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from basketwise.registry.opening import REGISTRY, SAGEMAKER, on_sagemaker, open_
 from basketwise.run.workspace import Workspace, open_workspace
 from basketwise.schema import LABEL
 from basketwise.settings import unknown_variables
-from basketwise.storage.opening import scheme_of
+from basketwise.storage.opening import scheme_of, with_local_products
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,10 +116,10 @@ def machine(
 ) -> Iterator[Check]:
     """Check the raw files and this machine; without a workspace, not its disk."""
     if data is not None:
-        raw = guarded("data", lambda: _data(data, config, tick))
+        raw = guarded("data", lambda: _data(data, with_local_products(config), tick))
         yield raw
         if workspace and raw.state != "failed":
-            yield guarded("disk", lambda: _disk(workspace, data, config.data.products))
+            yield guarded("disk", lambda: _disk(workspace, data, with_local_products(config)))
     yield _memory()
 
 
@@ -131,7 +131,7 @@ def _products(
     try:
         reference = open_reference(model, workspace, config)
         if reference is not None:
-            yield compare_products(data, reference, config, sold)
+            yield compare_products(data, reference, with_local_products(config), sold)
     except BasketwiseError as error:
         yield failure(NAME, error)
 
@@ -182,12 +182,12 @@ def _data(data: str, config: Config, tick: Tick) -> Check:
     )
 
 
-def _disk(workspace: Workspace, data: str, products: str) -> Check:
+def _disk(workspace: Workspace, data: str, config: Config) -> Check:
     from basketwise.etl.product_file import line_files
 
     needed = DISK_PER_RAW_BYTE * sum(
         source.size * (8 if source.is_packed else 1)
-        for source in line_files(data, products).sources
+        for source in line_files(data, config.data.products).sources
     )
     root = workspace.storage.scratch.absolute()
     existing = next(path for path in (root, *root.parents) if path.exists())
