@@ -21,7 +21,7 @@ test: $(VENV)/dev.stamp
 
 # The oldest versions that pyproject.toml allows, in an environment of their own.
 test-oldest: $(OLDEST)/stamp
-	$(OLDEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	$(OLDEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # Damaged files of every format, 50,000 of them; make test tries 2,000.
 fuzz: $(VENV)/dev.stamp
