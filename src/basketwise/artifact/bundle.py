@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -81,12 +82,20 @@ def pins(names: tuple[str, ...] = SERVING) -> list[str]:
         name = re.sub(r"[-_.]+", "-", waiting.popleft()).lower()
         if name in versions:
             continue
-        try:
-            installed = distribution(name)
-        except PackageNotFoundError:
-            continue
-        # A local version label, as in 1.2+cpu, is not known to an index.
-        versions[name] = installed.version.partition("+")[0]
-        needs = [need for need in installed.requires or () if "extra ==" not in need]
-        waiting += [match.group() for match in map(_NAME.match, needs) if match]
+        if installed := _installed(name):
+            versions[name], needs = installed
+            waiting += needs
     return [f"{name}=={version}" for name, version in sorted(versions.items())]
+
+
+@cache
+def _installed(name: str) -> tuple[str, list[str]] | None:
+    """Return a distribution's version and the names of those it needs; None if it is absent."""
+    try:
+        metadata = distribution(name)
+    except PackageNotFoundError:
+        return None
+    needs = [need for need in metadata.requires or () if "extra ==" not in need]
+    # A local version label, as in 1.2+cpu, is not known to an index.
+    version = metadata.version.partition("+")[0]
+    return version, [match.group() for match in map(_NAME.match, needs) if match]
