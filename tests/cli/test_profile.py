@@ -142,7 +142,10 @@ def test_the_product_file_is_named_and_no_file_of_lines(tmp_path: Path) -> None:
     other = call("doctor", raw, *location)
 
     text = " ".join(outcome.out.split())
-    assert "Listed in items.csv: 14 rows, 14 products PROD_NAME of 14 names 14 of 15 prod" in text
+    assert (
+        "Listed in items.csv: 14 rows, 14 products PROD_NAME of 14 products names 14 of 15 prod"
+        in text
+    )
     assert "Warning 1 of 15 products (" in text
     assert document["profile"]["product_file"]["sold"]["unlisted_products"] == 1
     assert other.code == 2

@@ -107,7 +107,7 @@ def _product_file(file: ProductFileProfile) -> Iterator[tuple[str, str]]:
         "Listed in",
         f"{file.name}: {counted(file.rows, 'row')}, {counted(file.products, 'product')}{repeated}",
     )
-    yield "", ", ".join(f"{name} of {number:,}" for name, number in file.columns.items())
+    yield "", ", ".join(f"{name} of {counted(n, 'product')}" for name, n in file.columns.items())
     if file.sold.products:
         sold, named = file.sold.products, file.sold.named_products
         listed = 1 - file.sold.unlisted_share
