@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = ("basketwise/__init__.py", "basketwise/api.py", "basketwise/model.py")
+EXAMPLES = ("basketwise/__init__.py", "basketwise/api.py", "basketwise/model/scoring.py")
 """Modules whose examples write to, or read from, the workspace ``ws``."""
 
 

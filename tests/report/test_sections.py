@@ -248,3 +248,17 @@ def test_features_without_a_measurable_effect_share_one_line() -> None:
     text = Page(render_html(report)).text_of("drivers")
     assert "No measurable effect: unsteady, shop_hour, shop_weekday ." in tidy(text)
     assert "0.2000" not in text
+
+
+def test_informative_products_are_drawn_with_names_beside_codes() -> None:
+    report = example_report()
+    for products in report["drivers"]["products"].values():
+        products[0]["prod_name"] = "Milk 1 l"
+    page = Page(render_html(report))
+    assert page.text_of("drivers").count("Milk 1 l") == 3
+    for number, (name, products) in enumerate(report["drivers"]["products"].items(), start=1):
+        bars = [bar for bar in page.of_class(f"class-{number}", "drivers") if bar["width"] != "10"]
+        assert len(bars) == min(len(products), 12), name
+        widths = [float(str(bar["width"]).rstrip("%")) for bar in bars]
+        assert widths[0] == 100
+        assert widths == sorted(widths, reverse=True)
