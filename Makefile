@@ -9,7 +9,7 @@ TESTS ?=
 # A part of the tests is not held to the floor of the whole.
 COVERAGE ?= --cov $(if $(TESTS),--cov-fail-under=0)
 
-.PHONY: demo test fuzz test-oldest test-image check hooks bench lock dist clean
+.PHONY: demo test fuzz hostile test-oldest test-image check hooks bench lock dist clean
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/basketwise sample --out demo/raw --baskets 20000 --seed 42 --overwrite
@@ -26,6 +26,10 @@ test-oldest: $(OLDEST)/stamp
 # Damaged files of every format, 50,000 of them; make test tries 2,000.
 fuzz: $(VENV)/dev.stamp
 	BASKETWISE_TEST_FUZZ=12500 $(BIN)/python -m pytest -n $(WORKERS) tests/etl/test_fuzz.py
+
+# What make test tries a few times of tests/hostile, thousands of times.
+hostile: $(VENV)/dev.stamp
+	BASKETWISE_TEST_HOSTILE=1 $(BIN)/python -m pytest -n $(WORKERS) tests/hostile
 
 # Builds the image and runs every command in it; as root, with buildah and debootstrap.
 test-image: $(VENV)/dev.stamp

@@ -6,8 +6,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
-from s3transfer.exceptions import S3CopyFailedError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ParamValidationError,
+)
 from urllib3.exceptions import SSLError
 
 from basketwise.aws.clients import client
@@ -54,7 +58,7 @@ def test_a_refusal_says_what_to_do(code: str, hint: str) -> None:
         (EndpointConnectionError(endpoint_url="https://x"), "Could not connect", "network"),
         (SSLError("bad record"), "bad record", "network"),
         (ConnectionResetError("reset"), "reset", "network"),
-        (S3CopyFailedError("Failed to copy annotations"), "annotations", "network"),
+        (ConnectionClosedError(endpoint_url="http://host"), "Connection was closed", "network"),
         (ParamValidationError(report="Invalid length for RoleArn"), "RoleArn", "the setting"),
     ],
 )
@@ -83,7 +87,6 @@ def test_a_failure_on_the_way_to_aws_is_a_dependencys(
         (refused("ValidationException", "Group already exists: x"), Meaning.EXISTS),
         (refused("ResourceInUse"), Meaning.EXISTS),
         (refused("412"), Meaning.CONFLICT),
-        (S3CopyFailedError("x did not match expected ETag."), Meaning.CONFLICT),
         (refused("ValidationException", "1 validation error detected: at 'x'"), Meaning.OTHER),
         (refused("Other", "The bucket already exists, or does not exist."), Meaning.OTHER),
         (ValueError("not found"), Meaning.OTHER),

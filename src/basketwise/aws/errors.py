@@ -69,7 +69,6 @@ REFUSALS = (
     Refusal("NoSuchEntity ResourceNotFound ResourceNotFoundException", Meaning.MISSING),
     Refusal("ResourceInUse", Meaning.EXISTS),
     Refusal("PreconditionFailed 412 ConditionalRequestConflict 409", Meaning.CONFLICT),
-    Refusal("S3CopyFailedError", Meaning.CONFLICT, texts=("did not match expected etag",)),
     Refusal(
         _INVALID,
         Meaning.MISSING,
@@ -158,7 +157,7 @@ def meaning_of(error: BaseException) -> Meaning:
 
 
 def _code_and_message(error: BaseException | None) -> tuple[str, str]:
-    details = getattr(error, "response", {}).get("Error", {})
+    details = (getattr(error, "response", None) or {}).get("Error", {})
     return str(details.get("Code") or type(error).__name__), str(details.get("Message") or error)
 
 
@@ -172,7 +171,6 @@ def translated(action: str) -> Iterator[None]:
         What is attempted, for the headline: ``read s3://bucket/key``.
     """
     from botocore import exceptions as boto
-    from s3transfer.exceptions import S3CopyFailedError
     from urllib3.exceptions import HTTPError
 
     try:
@@ -186,13 +184,7 @@ def translated(action: str) -> Iterator[None]:
         code, message = _code_and_message(error)
         hint = refusal(code, message).hint
         raise DependencyError(f"AWS refused to {action}: {message} ({code}).", hint) from error
-    except (
-        boto.BotoCoreError,
-        S3CopyFailedError,
-        HTTPError,
-        ConnectionError,
-        TimeoutError,
-    ) as error:
+    except (boto.BotoCoreError, HTTPError, ConnectionError, TimeoutError) as error:
         network = UNKNOWN._replace(hint="Check the network, the region and aws.endpoint_url.")
         hint = refusal(*_code_and_message(error), network).hint
         raise DependencyError(f"Failed to {action}: {error}.", hint) from error

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.address import Address
 from basketwise.aws.errors import CHANGED, Meaning, call, refusal, translated
-from basketwise.aws.parallel import CancelledTaskError, check_cancelled, is_cancelled
+from basketwise.aws.parallel import check_cancelled
+from basketwise.aws.parts import copy_in_parts, upload_in_parts
 from basketwise.errors import DependencyError
 
 if TYPE_CHECKING:
@@ -169,56 +171,57 @@ class Bucket:
         return answer.get("Metadata", {}).get(DIGEST, "")
 
     def upload(self, path: Path, key: str) -> None:
-        """Upload a file; a failed upload leaves nothing behind."""
+        """Upload a file, a large one in parts; a failed upload leaves nothing behind."""
+        if path.stat().st_size <= PART:
+            self.put(key, path)
+            return
         with translated(f"write {self.uri(key)}"):
-            self._transfer("upload", PART, str(path), self.name, self.full(key), {})
+            upload_in_parts(self.client, path, (self.name, self.full(key)), PART)
 
-    def copy(self, source: str, key: str, etag: str = "") -> None:
-        """Copy within the bucket; ChangedError if the source is gone, or has another ETag."""
-        origin = {"Bucket": self.name, "Key": self.full(source)}
-        extra = {"CopySourceIfMatch": etag} if etag else {}
+    def copy(self, source: S3Object, key: str, replaced: str = "") -> str:
+        """Copy within the bucket, and return the ETag of the copy.
 
-        def copy() -> bool:
-            self._transfer("copy", COPY_IN_PARTS, origin, self.name, self.full(key), extra)
-            return True
+        ChangedError if the source is gone, or has another ETag than it was listed with. With
+        ``replaced``, a copy in parts requires that ETag of the object that it replaces.
+        """
+        origin: Any = {
+            "CopySource": {"Bucket": self.name, "Key": self.full(source.key)},
+            **({"CopySourceIfMatch": source.etag} if source.etag else {}),
+        }
+        target: Any = {"Bucket": self.name, "Key": self.full(key)}
 
-        if not call(f"copy {self.uri(key)}", copy, *CHANGED):
+        def copy() -> str:
+            if source.size > COPY_IN_PARTS:
+                condition = {"IfMatch": replaced} if replaced else {}
+                return copy_in_parts(self.client, origin, target, condition, source.size, PART)
+            answer = self.client.copy_object(**origin, **target, ChecksumAlgorithm="SHA256")
+            return answer["CopyObjectResult"]["ETag"]
+
+        etag = call(f"copy {self.uri(key)}", copy, *CHANGED)
+        if etag is None:
             raise ChangedError
+        # As listings show it: some servers omit the quotes here.
+        bare = etag.strip('"')
+        return f'"{bare}"'
 
-    def _transfer(
-        self, verb: str, threshold: int, source: object, name: str, key: str, extra: dict[str, str]
-    ) -> None:
-        """Transfer with boto3 in this thread, in parts above ``threshold`` bytes."""
-        from concurrent.futures import CancelledError
+    def remove(self, keys: Iterable[str], etags: Mapping[str, str] | None = None) -> None:
+        """Delete objects; missing ones are ignored.
 
-        from boto3.s3.transfer import TransferConfig, create_transfer_manager
-
-        config = TransferConfig(
-            threshold,
-            multipart_chunksize=PART,
-            use_threads=False,
-            preferred_transfer_client="classic",
-        )
-        extra = {"ChecksumAlgorithm": "SHA256", **extra}
-        with create_transfer_manager(self.client, config) as manager:
-            options = {"extra_args": extra, "subscribers": [_Canceller()]}
-            try:
-                getattr(manager, verb)(source, name, key, **options).result()
-            except CancelledError:
-                raise CancelledTaskError from None
-
-    def remove(self, keys: Iterable[str]) -> None:
-        """Delete objects; missing ones are ignored."""
-        all_keys = [self.full(key) for key in keys]
-        for start in range(0, len(all_keys), 1000):
-            batch = all_keys[start : start + 1000]
-            with translated(f"delete {Address(self.name, batch[0])}"):
+        With ``etags``, only those whose ETag is the one given: others were written since.
+        """
+        items: list[Any] = [
+            {"Key": self.full(key), **({"ETag": etags[key]} if etags else {})} for key in keys
+        ]
+        for start in range(0, len(items), 1000):
+            batch = items[start : start + 1000]
+            with translated(f"delete {Address(self.name, batch[0]['Key'])}"):
                 answer = self.client.delete_objects(
-                    Bucket=self.name,
-                    Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
+                    Bucket=self.name, Delete={"Objects": batch, "Quiet": True}
                 )
             for error in answer.get("Errors", []):
                 code, message = str(error.get("Code")), str(error.get("Message"))
+                if etags and refusal(code, message).meaning in CHANGED:
+                    continue
                 raise DependencyError(
                     f"AWS refused to delete {Address(self.name, error.get('Key', ''))}: "
                     f"{message} ({code}).",
@@ -245,24 +248,26 @@ class Bucket:
             ]
         return {listed.key: listed for listed in objects}
 
-    def abort_parts(self, root: str) -> None:
-        """Abort incomplete uploads below a key."""
+    def uploads(self, root: str) -> dict[str, str]:
+        """List incomplete uploads below a key: the key of each by its id."""
         pages = self.client.get_paginator("list_multipart_uploads")
+        skip = len(self.full("x")) - 1
         with translated(f"list {self.uri(root)}"):
-            for page in pages.paginate(Bucket=self.name, Prefix=f"{self.full(root)}/"):
-                for upload in page.get("Uploads", []):
-                    self.client.abort_multipart_upload(
-                        Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
+            return {
+                upload["UploadId"]: upload["Key"][skip:]
+                for page in pages.paginate(Bucket=self.name, Prefix=f"{self.full(root)}/")
+                for upload in page.get("Uploads", [])
+            }
 
-
-class _Canceller:
-    """Cancels a transfer after its current part, if its task is cancelled."""
-
-    def on_progress(self, future: Any, **_: object) -> None:
-        """Cancel the transfer if its task is cancelled; boto3 cleans up."""
-        if is_cancelled():
-            future.cancel()
+    def abort(self, uploads: Mapping[str, str]) -> None:
+        """Abort incomplete uploads, as they were listed; others may have ended meanwhile."""
+        for upload, key in uploads.items():
+            request: Any = {"Bucket": self.name, "Key": self.full(key), "UploadId": upload}
+            call(
+                f"abort the upload of {self.uri(key)}",
+                partial(self.client.abort_multipart_upload, **request),
+                Meaning.NO_KEY,
+            )
 
 
 def is_below(key: str, prefix: str) -> bool:

@@ -13,7 +13,7 @@ from basketwise.aws import clients
 from basketwise.aws.account.policies import policy
 from basketwise.aws.running.jobs import stop
 from basketwise.aws.s3 import Bucket
-from basketwise.aws.storage.replacement import INCOMING
+from basketwise.aws.storage.record import INCOMING
 from basketwise.aws.uploads import multipart, upload
 from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError

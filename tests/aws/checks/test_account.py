@@ -12,6 +12,7 @@ import pytest
 from basketwise.aws.account import policies
 from basketwise.aws.checks.account import group, image, region_of
 from basketwise.aws.errors import refusal
+from basketwise.aws.storage.lock import LOCK
 from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.doctor.check import Check
 from basketwise.doctor.local import examine
@@ -98,7 +99,7 @@ def test_a_new_workspace(cloud: Cloud) -> None:
     assert set(states(checks).values()) == {"warning"}
     assert "--versioning-configuration Status=Enabled" in checks["versioning"].fix
     assert "basketwise aws run --data PATH" in checks["raw"].fix
-    assert cloud.keys() == []
+    assert cloud.keys() == [LOCK]
 
 
 def test_what_is_called_is_what_the_policy_allows(cloud: Cloud) -> None:

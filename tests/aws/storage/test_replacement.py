@@ -64,3 +64,27 @@ def test_a_file_deleted_meanwhile_is_detected(
         storage.replace(new, "gold")
 
     assert objects(storage) == ["gold/a"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "staged", "expected"),
+    [
+        (b'{"prefix": "gold", "files": 2}', "ab", ["gold/a", "gold/b"]),
+        (b'{"prefix": "gold", "files": 3}', "ab", ["gold/old"]),
+        (b'{"prefix": ".basketwise", "files": 2}', "ab", ["gold/old"]),
+        (b"[" * 9_000, "ab", ["gold/old"]),
+    ],
+)
+def test_what_an_earlier_version_has_committed_is_finished_or_dropped(
+    storage: S3Storage, manifest: bytes, staged: str, expected: list[str]
+) -> None:
+    bucket, number = storage.bucket, "0123456789abcdef" * 2
+    bucket.put("gold/old", b"old")
+    for name in staged:
+        bucket.put(f".basketwise/incoming/{number}/{name}", b"new")
+    bucket.put(f".basketwise/adopting/{number}", manifest)
+
+    with storage.exclusive():
+        assert storage.keys("gold") == expected
+
+    assert objects(storage) == expected

@@ -14,6 +14,7 @@ import pytest
 from basketwise.aws import parallel
 from basketwise.aws import s3 as s3_objects
 from basketwise.aws.s3 import Bucket, S3Object
+from basketwise.aws.storage.lock import LOCK
 from basketwise.aws.storage.mirror import Mirror
 from basketwise.aws.storage.storage import S3Storage
 from basketwise.config import AwsConfig
@@ -35,11 +36,11 @@ def cut_off_copying(storage: S3Storage, patch: pytest.MonkeyPatch, folder: Path)
     copied: list[str] = []
     copy = Bucket.copy
 
-    def one_only(self: Bucket, source: str, key: str) -> None:
+    def one_only(self: Bucket, source: S3Object, key: str, replaced: str = "") -> str:
         if copied:
             raise KeyboardInterrupt
         copied.append(key)
-        copy(self, source, key)
+        return copy(self, source, key, replaced)
 
     with patch.context() as patched:
         patched.setattr(Bucket, "copy", one_only)
@@ -52,8 +53,9 @@ def recorded_calls(storage: S3Storage) -> list[str]:
     """Return the list that the names of all writing calls are put into from now on."""
     calls: list[str] = []
 
-    def note(model: Any, **_: Any) -> None:
-        if model.name in ("CopyObject", "DeleteObjects", "PutObject"):
+    def note(model: Any, params: dict[str, Any], **_: Any) -> None:
+        is_lock = params.get("Key", "").endswith(LOCK)
+        if model.name in ("CopyObject", "DeleteObjects", "PutObject") and not is_lock:
             calls.append(model.name)
 
     storage.bucket.client.meta.events.register("provide-client-params.s3", note)
@@ -72,13 +74,15 @@ def test_files_that_the_bucket_has_already_are_not_sent_again(
     storage.replace(tmp_path / "new", "gold")
 
     assert storage.keys("gold") == ["gold/a", "gold/b", "gold/record"]
-    # The record, and the note that a replacement is decided; all else is copied within the bucket.
+    # The record, and the tombstone for the stray file; all else is copied within the bucket.
     assert calls.count("PutObject") == 2
     assert storage.read("gold/a") == b"a"
     assert (storage.local("gold") / "record").read_bytes() == b"new"
 
 
-def test_one_new_file_beside_others_is_one_request(storage: S3Storage, tmp_path: Path) -> None:
+def test_one_new_file_beside_others_is_published_by_a_copy(
+    storage: S3Storage, tmp_path: Path
+) -> None:
     for name in ("a", "b"):
         storage.write(f"gold/{name}", name.encode())
     shutil.copytree(storage.local("gold"), tmp_path / "new")
@@ -87,7 +91,7 @@ def test_one_new_file_beside_others_is_one_request(storage: S3Storage, tmp_path:
 
     storage.replace(tmp_path / "new", "gold")
 
-    assert calls == ["PutObject"]
+    assert calls == ["PutObject", "CopyObject", "DeleteObjects"]
     assert storage.keys("gold") == ["gold/a", "gold/b", "gold/record"]
 
 
@@ -209,6 +213,8 @@ def test_sent_files_that_were_deleted_do_not_empty_the_place(
         storage.write("gold/c", b"")
 
     assert storage.bucket.get("gold/old") == b"old"
+    storage.replace(folder_of(tmp_path / "again", a=b"new", b=b"new"), "gold")
+    assert objects(storage) == ["gold/a", "gold/b"]
 
 
 def test_a_reader_gets_the_old_files_or_the_new_ones(opened: Open, tmp_path: Path) -> None:
@@ -278,7 +284,8 @@ def test_only_what_has_changed_is_fetched(storage: S3Storage) -> None:
     fetched: list[str] = []
 
     def note(params: dict[str, Any], **_: object) -> None:
-        fetched.append(params["url_path"].rpartition("/")[2])
+        if not params["url_path"].endswith(LOCK):
+            fetched.append(params["url_path"].rpartition("/")[2])
 
     for name in ("same", "changed", "removed", "tampered"):
         storage.write(f"gold/deep/{name}", b"1")

@@ -1,153 +1,202 @@
-"""The lock of a workspace in a bucket: an object that only one writer can create, with a lease.
+"""The lock of a workspace in a bucket: an object that is only ever written by compare-and-swap.
 
 S3 releases nothing when a process ends, so the lock expires: its owner renews it three times per
 lease, and anyone may take a lock that is older than its lease. The age is measured with the
 server's clock alone (``Date`` minus ``Last-Modified``), so the clocks of machines need not agree.
+
+Every write requires the ETag of the owner's previous one. So an owner whose lock was taken cannot
+renew, commit or release anything, however long it slept. The object contains the replacement that
+is committed but unfinished (:mod:`basketwise.aws.storage.replacement`): it is committed by the
+owner alone, and whoever takes the lock takes it over.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
+from basketwise.aws.address import OWN
 from basketwise.aws.errors import CHANGED, Meaning, call
+from basketwise.aws.s3 import Bucket
+from basketwise.aws.storage.record import (
+    DEFAULT_LEASE,
+    MAX_BYTES,
+    Holder,
+    Record,
+    Replacement,
+    State,
+    parse_record,
+)
 from basketwise.errors import BasketwiseError, WorkspaceError
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-LEASE = 60.0
-"""Seconds until the lock of a killed run may be taken."""
-
-MAX_LEASE = 3600.0
+LOCK = f"{OWN}/lock"
 ATTEMPTS = 5
 
 
-@dataclass
+class StoredRecord(NamedTuple):
+    """The lock as it is in the bucket, with its age in seconds of the server's clock."""
+
+    record: Record
+    etag: str
+    age: float
+
+
+def read_lock(bucket: Bucket) -> StoredRecord | None:
+    """Read the lock object, None if the workspace was never locked."""
+
+    def read() -> StoredRecord:
+        answer = bucket.client.get_object(Bucket=bucket.name, Key=bucket.full(LOCK))
+        now = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        clock = parsedate_to_datetime(now) if now else datetime.now(UTC)
+        # Times are whole seconds; one second of tolerance protects a live owner.
+        age = (clock - answer["LastModified"]).total_seconds() - 1
+        record = parse_record(answer["Body"].read(MAX_BYTES), answer["ETag"])
+        return StoredRecord(record, answer["ETag"], age)
+
+    return call(f"read the lock of {bucket.location}", read, Meaning.NO_KEY)
+
+
+def read_state(bucket: Bucket) -> State:
+    """Read what is published, and what is being replaced."""
+    stored = read_lock(bucket)
+    return stored.record.state if stored else State()
+
+
 class Lease:
-    """A lock on the workspace at ``location``, valid for ``seconds`` after it was last written."""
+    """The lock on a workspace, valid for ``seconds`` after it was last written.
 
-    client: S3Client
-    bucket: str
-    key: str
-    location: str
-    seconds: float
-    token: str = field(default_factory=lambda: uuid4().hex)
-    since: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-    etag: str = ""
-    renewed_at: float = 0.0
-    lost: bool = False
-    _count: int = 0
-    _attempted_at: float = 0.0
-    _writing: Lock = field(default_factory=Lock)
+    Attributes
+    ----------
+    state : State
+        As the lock object has it; changes only with it.
+    follows_damage : bool
+        Whether the lock that was taken could not be read.
+    """
 
-    def check(self) -> None:
-        """Raise WorkspaceError if the lock was taken, or could not be renewed in time."""
-        if self.lost or _now() - self.renewed_at > self.seconds:
-            raise WorkspaceError(
-                f"The lock of the workspace {self.location!r} was lost while it was in use.",
-                "The machine slept or was offline for too long; nothing was published. "
-                "Run the command again.",
-            )
+    def __init__(self, bucket: Bucket, seconds: float = DEFAULT_LEASE) -> None:
+        self.bucket = bucket
+        since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        self.holder = Holder(uuid4().hex, socket.gethostname(), os.getpid(), since, seconds)
+        self.state = State()
+        self.follows_damage = self.lost = False
+        self._etag = ""
+        """Of our last write; empty if it is not known whether that write was made."""
+        self._count = 0
+        self._writing = Lock()
 
     def acquire(self) -> None:
-        """Create the lock, or take an expired one; WorkspaceError if another run holds it."""
+        """Create the lock, or take a free one; WorkspaceError if another run holds it."""
         for _ in range(ATTEMPTS):
-            if self._put(IfNoneMatch="*"):
-                return
-            stored = self._stored()
+            stored = read_lock(self.bucket)
             if stored is None:
+                if self._put(Record(self.holder), IfNoneMatch="*"):
+                    return
                 continue
-            if stored["token"] == self.token:
-                # Created by this process: a retry followed a lost response.
-                self._confirm(stored)
-            elif stored["age"] <= stored["lease"] or not self._put(IfMatch=stored["etag"]):
-                raise self._in_use(stored)
-            return
-        raise self._in_use({})
+            holder = stored.record.holder
+            if holder.token == self.holder.token:
+                # Written by us: a retry followed a lost response.
+                self._etag, self.state = stored.etag, stored.record.state
+                return
+            if holder.lease and stored.age <= holder.lease:
+                raise self._in_use(holder)
+            self.follows_damage = stored.record.is_damaged
+            if self._put(Record(self.holder, stored.record.state), IfMatch=stored.etag):
+                return
+        raise self._in_use(None)
 
     def renew(self) -> None:
-        """Renew the lock, or record that it is lost; raises DependencyError if S3 refuses."""
-        with self._writing:
-            if self._put(IfMatch=self.etag):
-                return
-            stored = self._stored()
-            if stored is not None and stored["token"] == self.token:
-                self._confirm(stored)
-            else:
-                self.lost = True
+        """Renew the lock; WorkspaceError if it was taken, DependencyError if S3 refuses."""
+        self._swap(lambda state: state)
+
+    def pending(self) -> Replacement | None:
+        """Return the replacement that is to be finished before anything else is changed."""
+        if not self._etag:
+            # The response to our last write was lost: it may have been a commit.
+            self.renew()
+        return self.state.pending
+
+    def commit(self, replacement: Replacement) -> None:
+        """Make a replacement's staged files the current ones.
+
+        Raises WorkspaceError if the lock was taken. After any error the replacement may be
+        committed nevertheless: the response may be lost, and the lock be taken since.
+        """
+        self._swap(lambda _: State(replacement.id, replacement))
+
+    def complete(self) -> None:
+        """Record that the pending replacement is finished; WorkspaceError if the lock was taken."""
+        self._swap(lambda state: State(state.generation))
 
     def release(self) -> None:
-        """Remove the lock, if it is still ours."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        # A lock that is not removed expires; the outcome of the run matters more.
-        with suppress(BotoCoreError, ClientError):
-            self.client.delete_object(Bucket=self.bucket, Key=self.key, IfMatch=self.etag)
+        """Let others take the lock at once, if it is still ours."""
+        # A lock that is not released expires; the outcome of the run matters more.
+        with suppress(BasketwiseError):
+            self._swap(lambda state: state, release=True)
 
     def renew_until(self, done: Event) -> None:
         """Renew until ``done`` is set; a renewal that fails is tried again."""
-        while not done.wait(self.seconds / 3) and not self.lost:
+        while not done.wait(self.holder.lease / 3) and not self.lost:
             with suppress(BasketwiseError):
                 self.renew()
 
-    def _put(self, **condition: str) -> bool:
+    def _swap(self, change: Callable[[State], State], *, release: bool = False) -> None:
+        """Write the lock if nobody else has written it since; ``change`` may be called twice."""
+        with self._writing:
+            for _ in range(ATTEMPTS):
+                if not self._etag and not self._resume():
+                    break
+                record = Record(self.holder, change(self.state))
+                if self._put(record.released() if release else record, IfMatch=self._etag):
+                    return
+        self.lost = True
+        raise WorkspaceError(
+            f"The lock of the workspace {self.bucket.location!r} was lost while it was in use.",
+            "The machine slept or was offline for too long, and another run has taken over. "
+            "Nothing is published in part. Run the command again.",
+        )
+
+    def _resume(self) -> bool:
+        """Read back what our last write has made of the lock; False if it is not ours any more."""
+        stored = read_lock(self.bucket)
+        if stored is None or stored.record.holder.token != self.holder.token:
+            return False
+        self._etag, self.state = stored.etag, stored.record.state
+        return True
+
+    def _put(self, record: Record, **condition: str) -> bool:
         self._count += 1
-        body = {
-            "token": self.token,
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "since": self.since,
-            "lease": self.seconds,
-            "renewed": self._count,
-        }
-        self._attempted_at = _now()
+        self._etag = ""
         request: Any = {
-            "Bucket": self.bucket,
-            "Key": self.key,
-            "Body": json.dumps(body).encode(),
+            "Bucket": self.bucket.name,
+            "Key": self.bucket.full(LOCK),
+            "Body": record.dump(self._count),
             "ContentType": "application/json",
             "ChecksumAlgorithm": "SHA256",
             **condition,
         }
-        put = self.client.put_object
-        answer = call(f"lock the workspace {self.location}", lambda: put(**request), *CHANGED)
+        put, location = self.bucket.client.put_object, self.bucket.location
+        answer = call(f"lock the workspace {location}", lambda: put(**request), *CHANGED)
         if answer is None:
             return False
-        # Counted from before the request, so that we give up before anybody else may take over.
-        self.etag, self.renewed_at = answer["ETag"], self._attempted_at
+        self._etag, self.state = answer["ETag"], record.state
         return True
 
-    def _stored(self) -> dict[str, Any] | None:
-        def read() -> dict[str, Any]:
-            answer = self.client.get_object(Bucket=self.bucket, Key=self.key)
-            now = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-            clock = parsedate_to_datetime(now) if now else datetime.now(UTC)
-            # Times are whole seconds; one second of tolerance protects a live owner.
-            age = (clock - answer["LastModified"]).total_seconds() - 1
-            return {**_parsed(answer["Body"].read(10_000)), "etag": answer["ETag"], "age": age}
-
-        return call(f"read the lock of {self.location}", read, Meaning.NO_KEY)
-
-    def _confirm(self, stored: dict[str, Any]) -> None:
-        self.etag, self.renewed_at = stored["etag"], self._attempted_at
-
-    def _in_use(self, stored: dict[str, Any]) -> WorkspaceError:
-        owner = f" ({stored['host']}, process {stored['process']}, since {stored['since']})"
+    def _in_use(self, holder: Holder | None) -> WorkspaceError:
+        owner = (
+            f" ({holder.host}, process {holder.process}, since {holder.since})" if holder else ""
+        )
+        seconds = (holder or self.holder).lease
         return WorkspaceError(
-            f"Another run is using the workspace {self.location!r}{owner if stored else ''}.",
+            f"Another run is using the workspace {self.bucket.location!r}{owner}.",
             "Wait until it has finished, or choose another --workspace. If it was killed, its lock "
-            f"expires within {stored.get('lease', self.seconds):.0f} seconds.",
+            f"expires within {seconds:.0f} seconds.",
         )
 
 
@@ -162,25 +211,5 @@ def leased(lease: Lease) -> Iterator[Lease]:
         yield lease
     finally:
         done.set()
-        renewing.join(lease.seconds)
+        renewing.join(lease.holder.lease)
         lease.release()
-
-
-def _now() -> float:
-    """Return seconds of a clock that also runs while the machine sleeps."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.time()
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(data)
-        return {
-            **{name: str(body[name]) for name in ("token", "host", "since")},
-            "process": int(body["process"]),
-            "lease": min(max(float(body["lease"]), 0.0), MAX_LEASE),
-        }
-    except (ValueError, TypeError, KeyError):
-        # Not written by Basketwise; it expires like any other lock.
-        return {"token": "", "host": "unknown", "process": 0, "since": "unknown", "lease": LEASE}

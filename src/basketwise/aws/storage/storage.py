@@ -10,25 +10,31 @@ objects are stored below ``.basketwise/``.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from basketwise.aws.address import OWN
-from basketwise.aws.parallel import Item, for_each
-from basketwise.aws.s3 import Bucket, ChangedError, S3Object, is_below
-from basketwise.aws.storage.lock import LEASE, Lease, leased
+from basketwise.aws.parallel import Item
+from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object, is_below
+from basketwise.aws.storage.lock import Lease, leased, read_state
 from basketwise.aws.storage.mirror import Mirror
-from basketwise.aws.storage.replacement import commit, current_files, finish, pending, recover
+from basketwise.aws.storage.record import DEFAULT_LEASE
+from basketwise.aws.storage.replacement import (
+    commit,
+    current_files,
+    finish,
+    publish_file,
+    recover,
+)
 from basketwise.digests import content
 from basketwise.errors import InputError, WorkspaceError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LOCK = f"{OWN}/lock"
 ATTEMPTS = 10
 
 
@@ -46,7 +52,7 @@ class S3Storage:
     """
 
     def __init__(
-        self, s3: S3Client, bucket: str, prefix: str, *, cache: Path, lease: float = LEASE
+        self, s3: S3Client, bucket: str, prefix: str, *, cache: Path, lease: float = DEFAULT_LEASE
     ) -> None:
         self.bucket, self.cache, self.lease = Bucket(s3, bucket, prefix), cache, lease
         self._mirror = Mirror(cache)
@@ -67,24 +73,24 @@ class S3Storage:
         self._check(key)
 
         def attempt() -> bytes:
-            committed, source = pending(self.bucket), key
-            for replacement in committed:
-                if is_below(key, replacement.prefix):
-                    source = replacement.staged(key)
+            state, source = read_state(self.bucket), key
+            if state.pending and is_below(key, state.pending.prefix):
+                source = state.pending.staged(key)
             data = self.bucket.get(source)
-            if data is not None:
-                return data
-            if pending(self.bucket) != committed:
+            if read_state(self.bucket) != state:
                 raise ChangedError
-            raise InputError(f"There is no {key} in {self.location!r}.", "Run the stage before.")
+            if data is None:
+                raise InputError(
+                    f"There is no {key} in {self.location!r}.", "Run the stage before."
+                )
+            return data
 
         return retry_if_changed(self.location, attempt)
 
     def write(self, key: str, data: bytes) -> None:
         """Write a key, replacing what was there."""
-        self._finish_pending(key)
-        self._check_lease()
-        self.bucket.put(key, data)
+        with self._changing(key) as lease:
+            publish_file(self.bucket, lease, key, lambda staged: self.bucket.put(staged, data))
 
     def exists(self, key: str) -> bool:
         """Whether a key, or any key below it, exists."""
@@ -96,9 +102,13 @@ class S3Storage:
 
     def delete(self, prefix: str) -> None:
         """Delete a key and all below it."""
-        self._finish_pending(prefix)
-        self._check_lease()
-        self.bucket.remove(self.bucket.below(prefix))
+        with self._changing(prefix) as lease:
+            if self.bucket.below(prefix):
+                commit(self.bucket, lease, prefix, {}, {})
+                finish(self.bucket, lease)
+            else:
+                # Who lost the lock may have listed what another run was publishing.
+                lease.renew()
 
     def replace(self, folder: Path, prefix: str) -> None:
         """Replace all below a prefix by a local folder's files, and remove the folder.
@@ -108,7 +118,6 @@ class S3Storage:
         """
         if not folder.is_dir():
             raise WorkspaceError(f"There is no folder {str(folder)!r} to publish.")
-        self._finish_pending(prefix)
         files = {
             path: f"{prefix}/{path.relative_to(folder).as_posix()}"
             for path in sorted(folder.rglob("*"))
@@ -116,27 +125,34 @@ class S3Storage:
         }
         for key in files.values():
             self._check(key)
-        old = self.bucket.below(prefix)
-        # The outputs of a job are in the bucket already: they are not uploaded again.
-        unchanged_keys = self._mirror.unchanged({key: path for path, key in files.items()}, old)
-        existing = {key: old[key] for key in unchanged_keys}
-        new = [path for path, key in files.items() if key not in unchanged_keys]
         try:
-            if len(new) <= 1 and not old.keys() - set(files.values()):
-                # S3 replaces a single object atomically.
-                self._renew_lease()
-                if existing and self.bucket.below(prefix) != old:
-                    raise ChangedError
-                for_each(lambda path: self.bucket.upload(path, files[path]), new)
-            else:
-                replacement = commit(self.bucket, prefix, files, existing, self._renew_lease)
-                finish(self.bucket, replacement, self._check_lease)
+            with self._changing(prefix) as lease:
+                self._replace(lease, files, prefix)
         except ChangedError as error:
             raise WorkspaceError(
                 f"Somebody else wrote below {prefix} in {self.location!r} while it was published.",
                 "Nothing was published. Make sure that nobody else writes there, and run again.",
             ) from error
         shutil.rmtree(folder, ignore_errors=True)
+
+    def _replace(self, lease: Lease, files: Mapping[Path, str], prefix: str) -> None:
+        old = self.bucket.below(prefix)
+        # The outputs of a job are in the bucket already: they are not uploaded again.
+        unchanged_keys = self._mirror.unchanged({key: path for path, key in files.items()}, old)
+        existing = {key: old[key] for key in unchanged_keys}
+        new = [path for path, key in files.items() if key not in unchanged_keys]
+        is_small = all(path.stat().st_size <= COPY_IN_PARTS for path in new)
+        if len(new) <= 1 and is_small and not old.keys() - set(files.values()):
+            # S3 replaces a single object atomically.
+            if existing and self.bucket.below(prefix) != old:
+                raise ChangedError
+            if not new:
+                lease.renew()
+            for path in new:
+                publish_file(self.bucket, lease, files[path], partial(self.bucket.upload, path))
+        else:
+            commit(self.bucket, lease, prefix, files, existing)
+            finish(self.bucket, lease)
 
     def local(self, prefix: str) -> Path:
         """Return a local copy of the current files; only changed files are downloaded."""
@@ -171,16 +187,28 @@ class S3Storage:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the workspace's lock; that of a killed run expires with its lease."""
-        key = self.bucket.full(LOCK)
-        request = Lease(self.bucket.client, self.bucket.name, key, self.location, self.lease)
-        with leased(request) as lease:
+        with self._leased():
+            yield
+
+    @contextmanager
+    def _leased(self) -> Iterator[Lease]:
+        with leased(Lease(self.bucket, self.lease)) as lease:
             self._active_lease = lease
             try:
                 self._make_scratch()
-                recover(self.bucket, lease.check)
-                yield
+                recover(self.bucket, lease)
+                yield lease
             finally:
                 self._active_lease = None
+
+    @contextmanager
+    def _changing(self, key: str) -> Iterator[Lease]:
+        """Hold the lock for one change, if it is not held already, with nothing left to finish."""
+        self._check(key)
+        active = self._active_lease
+        with nullcontext(active) if active else self._leased() as lease:
+            finish(self.bucket, lease)
+            yield lease
 
     def _check(self, key: str) -> None:
         self._mirror.files.local(key)
@@ -198,35 +226,10 @@ class S3Storage:
                 "Fix its permissions, or set XDG_CACHE_HOME to another folder.",
             ) from error
 
-    def _check_lease(self) -> None:
-        if self._active_lease is not None:
-            self._active_lease.check()
-
-    def _renew_lease(self) -> None:
-        """Confirm with S3 that the lock is held, before a change that cannot be undone."""
-        if self._active_lease is not None:
-            self._active_lease.renew()
-        self._check_lease()
-
     def _files(self, prefix: str) -> dict[str, S3Object]:
         """List a key and all below it, as of one moment."""
         self._check(prefix)
-
-        def attempt() -> dict[str, S3Object]:
-            before = current_files(self.bucket, prefix)
-            # A replacement may start and finish between two requests of one listing: only two
-            # listings that agree are consistent.
-            if current_files(self.bucket, prefix) != before:
-                raise ChangedError
-            return before[1]
-
-        return retry_if_changed(self.location, attempt)
-
-    def _finish_pending(self, key: str) -> None:
-        self._check(key)
-        for replacement in pending(self.bucket):
-            if replacement.touches(key):
-                finish(self.bucket, replacement, self._check_lease)
+        return retry_if_changed(self.location, lambda: current_files(self.bucket, prefix))
 
 
 def retry_if_changed(location: str, attempt: Callable[[], Item]) -> Item:
