@@ -15,7 +15,10 @@ from uuid import uuid4
 DEFAULT_WORKSPACE = "basketwise-workspace"
 """The workspace that is used where none is named."""
 
-WORKSPACE_FOLDERS = ("silver", "gold", "artifacts", "registry", "deployment-configs", "checkpoints")
+DEPLOYMENT_CONFIGS = "deployment-configs"
+"""Contains the deployment configurations of exported versions."""
+
+WORKSPACE_FOLDERS = ("silver", "gold", "artifacts", "registry", DEPLOYMENT_CONFIGS, "checkpoints")
 """A workspace has one of them at least."""
 
 ARCHIVE = "model.tar.gz"

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
 
 from basketwise.aws.names import names_of
 from basketwise.aws.registry.registry import SageMakerRegistry
-from basketwise.config import AwsConfig, Config, RegistryConfig
-from basketwise.errors import DependencyError, InputError
-from basketwise.registry.deployment import rollback
+from basketwise.config import AwsConfig, Config, DeploymentConfig, RegistryConfig
+from basketwise.errors import InputError
+from basketwise.registry.approval import PENDING_EXPORT, Approvals
 from basketwise.registry.mlflow import database
 from basketwise.registry.opening import open_registry
-from basketwise.registry.protocol import ApprovalState, Registry, Submission
+from basketwise.registry.protocol import ApprovalState, ArchiveError, Registry, Submission
+from basketwise.storage.local import LocalStorage
 from tests.fakes.model_registry import ACCOUNT, REGION, ModelRegistryDouble
 from tests.fakes.registry import MemoryRegistry
 from tests.mlflow_server import Server, running_server
@@ -285,7 +288,7 @@ def test_fetch_refuses_a_spoilt_archive_and_leaves_nothing(
 ) -> None:
     version = subject.register()
     subject.corrupt(version)
-    with pytest.raises(DependencyError) as caught:
+    with pytest.raises(ArchiveError) as caught:
         subject.registry.fetch(version, tmp_path / "out")
     assert subject.submission.sha256 in caught.value.headline
     assert hashlib.sha256(b"no").hexdigest() in caught.value.headline
@@ -321,25 +324,68 @@ def test_the_description_ends_with_what_was_said_last(subject: Subject) -> None:
     assert "0.91" not in description
 
 
-def test_rollback_brings_the_one_before_back(subject: Subject) -> None:
+def results(registry: Registry, version: str) -> dict[str, object]:
+    """Take the archives, which are no models, for models that score."""
+    with TemporaryDirectory() as folder:
+        registry.fetch(version, Path(folder))
+    scores = ("accuracy", "f1_score", "precision", "recall", "cv_accuracy")
+    texts = ("feature_columns", "target_classes", "training_timestamp")
+    return {**dict.fromkeys(scores, 0.5), **dict.fromkeys(texts, "")}
+
+
+def approvals(subject: Subject, workspace: Path) -> Approvals:
+    return Approvals(subject.registry, LocalStorage(workspace), DeploymentConfig(), results)
+
+
+def latest(workspace: Path) -> str:
+    file = workspace / "deployment-configs" / "latest_model_config.json"
+    return str(json.loads(file.read_bytes())["metadata"]["model_version"])
+
+
+def test_a_change_and_its_export_are_one_step(subject: Subject, tmp_path: Path) -> None:
+    first, second = subject.register(), subject.register()
+    own = approvals(subject, tmp_path)
+    for version in (first, second):
+        changed = own.approve(version, who="ann", why="good")
+        assert (changed.version.version, changed.version.state) == (version, APPROVED)
+        assert latest(tmp_path) == subject.leader() == version
+    assert own.reject(second, who="ben", why="bad").config
+    assert latest(tmp_path) == subject.leader() == first
+    assert own.reject(first, who="ben", why="bad").config is None
+    assert not (tmp_path / "deployment-configs" / "latest_model_config.json").exists()
+    assert not (tmp_path / PENDING_EXPORT).exists()
+
+
+def test_a_version_whose_archive_is_lost_is_not_approved(subject: Subject, tmp_path: Path) -> None:
+    version = subject.register()
+    subject.corrupt(version)
+    with pytest.raises(ArchiveError, match=f"Version {version} was not approved"):
+        approvals(subject, tmp_path).approve(version, who="ann", why="good")
+    assert subject.registry.get(version).state is PENDING
+    assert not (tmp_path / PENDING_EXPORT).exists()
+
+
+def test_rollback_brings_the_one_before_back(subject: Subject, tmp_path: Path) -> None:
     first, second = subject.register(), subject.register()
     subject.approve(first)
     subject.approve(second)
-    rejected, leading = rollback(subject.registry, who="ben", why="sales fell")
-    assert (rejected.version, rejected.state) == (second, REJECTED)
-    assert (leading.version, leading.champion) == (first, True)
+    changed = approvals(subject, tmp_path).rollback(who="ben", why="sales fell")
+    assert (changed.version.version, changed.version.state) == (second, REJECTED)
+    assert changed.champion == subject.registry.get(first)
+    assert latest(tmp_path) == subject.leader() == first
     last = subject.registry.history(second)[-1]
     assert (last.who, last.why) == ("ben", "rolled back: sales fell")
 
 
-def test_rollback_without_an_earlier_one_changes_nothing(subject: Subject) -> None:
+def test_rollback_without_an_earlier_one_changes_nothing(subject: Subject, tmp_path: Path) -> None:
+    own = approvals(subject, tmp_path)
     with pytest.raises(InputError, match="nothing to roll back"):
-        rollback(subject.registry, who="ben", why="sales fell")
+        own.rollback(who="ben", why="sales fell")
     first, second = subject.register(), subject.register()
     subject.registry.set_state(first, REJECTED, who="ann", why="bad")
     subject.approve(second)
     before = subject.registry.history()
     with pytest.raises(InputError, match=f"Version {second} cannot be rolled back"):
-        rollback(subject.registry, who="ben", why="sales fell")
+        own.rollback(who="ben", why="sales fell")
     assert subject.registry.history() == before
     assert subject.leader() == second

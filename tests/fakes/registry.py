@@ -7,8 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from basketwise.errors import DependencyError, InputError
-from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Submission
+from basketwise.errors import InputError
+from basketwise.registry.protocol import (
+    ApprovalState,
+    ArchiveError,
+    Change,
+    ModelVersion,
+    Submission,
+)
 
 
 @dataclass
@@ -75,10 +81,10 @@ class MemoryRegistry:
         return [change for change in self.changes if version in (None, change.version)]
 
     def fetch(self, version: str, folder: Path) -> Path:
-        expected, archive = self.get(version).sha256, self.archives[version]
+        expected, archive = self.get(version).sha256, self.archives.get(version, b"")
         result = hashlib.sha256(archive).hexdigest()
         if result != expected:
-            raise DependencyError(f"Version {version} is {result}, not {expected}.")
+            raise ArchiveError(f"Version {version} is {result}, not {expected}.")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "model.tar.gz"
         path.write_bytes(archive)

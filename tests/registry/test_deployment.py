@@ -11,13 +11,10 @@ from basketwise.artifact.archive import pack, write_manifest
 from basketwise.config import DeploymentConfig
 from basketwise.digests import sha256
 from basketwise.errors import InputError, WorkspaceError
-from basketwise.registry.deployment import (
-    build_deployment_config,
-    export_version,
-    follow_champion,
-    write_deployment_config,
-)
+from basketwise.registry.approval import Approvals
+from basketwise.registry.deployment import build_deployment_config, write_deployment_config
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Submission
+from basketwise.storage.local import LocalStorage
 from tests.evaluation.running import Evaluated
 from tests.fakes.registry import MemoryRegistry
 
@@ -52,6 +49,19 @@ def reject(registry: MemoryRegistry, version: str) -> ModelVersion:
 
 def read(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(path.read_bytes()))
+
+
+def export_version(
+    registry: MemoryRegistry, version: ModelVersion, folder: Path, config: DeploymentConfig
+) -> Path:
+    return folder / Approvals(registry, LocalStorage(folder.parent), config).export(version)
+
+
+def follow_champion(
+    registry: MemoryRegistry, folder: Path, config: DeploymentConfig
+) -> Path | None:
+    name = Approvals(registry, LocalStorage(folder.parent), config).follow()
+    return folder / name if name else None
 
 
 def latest(folder: Path) -> str | None:

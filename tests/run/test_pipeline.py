@@ -249,3 +249,54 @@ def test_a_run_that_was_killed_goes_on_from_what_it_had_finished(
     assert isinstance(platform.jobs[0], EtlJob)
     assert not platform.jobs[0].clean
     assert [outcome.ran for outcome in result.outcomes] == [False, True, True, True]
+
+
+def test_a_champion_whose_archive_is_lost_stops_no_run(
+    raw: str, context: Context, registry: MemoryRegistry
+) -> None:
+    pipeline.run_all(raw, context)
+    archive = registry.archives.pop("1")
+
+    again = pipeline.run_all(raw, replace(context, force=True))
+
+    # The registry gets the model anew; whether it is good enough cannot be told.
+    assert again.version is not None
+    assert (again.version.version, again.version.state) == ("2", ApprovalState.PENDING)
+    rule = next(r for r in again.report["verdict"]["reasons"] if r["rule"] == "champion")
+    assert rule["text"].startswith("The champion (version 1) could not be scored: ")
+    assert "'basketwise models reject 1'" in rule["text"]
+    assert again.report["champion"] is None
+
+    registry.archives["1"] = archive
+    restored = pipeline.run_all(raw, context)
+
+    assert restored.outcomes[-1].ran
+    assert restored.report["champion"] is not None
+    assert restored.version is not None
+    assert (restored.version.version, restored.version.state) == ("2", ApprovalState.APPROVED)
+
+
+def test_a_cached_run_registers_a_model_anew_whose_archive_is_lost(
+    raw: str, context: Context, registry: MemoryRegistry
+) -> None:
+    pipeline.run_all(raw, context)
+    registry.archives["1"] += b"x"
+
+    again = pipeline.run_all(raw, context)
+
+    assert not any(outcome.ran for outcome in again.outcomes)
+    assert again.version == registry.champion() == registry.get("2")
+
+
+def test_a_new_number_does_not_get_around_a_rejection(
+    raw: str, context: Context, registry: MemoryRegistry
+) -> None:
+    pipeline.run_all(raw, context)
+    registry.set_state("1", ApprovalState.REJECTED, who="ann", why="bad")
+    registry.archives.pop("1")
+
+    again = pipeline.run_all(raw, context)
+
+    assert again.version is not None
+    assert (again.version.version, again.version.state) == ("2", ApprovalState.PENDING)
+    assert "which ann set to Rejected" in registry.history("2")[-1].why

@@ -8,9 +8,9 @@ import pytest
 
 from basketwise.artifact.archive import pack
 from basketwise.digests import sha256
-from basketwise.errors import DependencyError
 from basketwise.evaluation.champion import NotScored, Scored
 from basketwise.model.archive import load_model_archive
+from basketwise.model.scoring import Model
 from basketwise.registry.protocol import ApprovalState, Submission
 from basketwise.serving import champion as module
 from basketwise.serving.champion import score_champion
@@ -95,8 +95,20 @@ def test_an_archive_that_was_changed_in_the_registry_is_not_scored(
     sample_run: Run, registry: MemoryRegistry
 ) -> None:
     registry.archives["1"] += b"x"
-    with pytest.raises(DependencyError):
-        score_champion(registry, "1", sample_run.silver, sample_run.gold)
+    result = score_champion(registry, "1", sample_run.silver, sample_run.gold)
+    assert isinstance(result, NotScored)
+    assert result.broken
+
+
+def test_a_model_that_fails_on_the_test_baskets_is_no_error(
+    sample_run: Run, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> pl.DataFrame:
+        raise ValueError("feature 1000 of 14")
+
+    monkeypatch.setattr(Model, "score", fail)
+    result = score_champion(registry, "1", sample_run.silver, sample_run.gold)
+    assert result == NotScored("1", "it fails on the test baskets: feature 1000 of 14", broken=True)
 
 
 def test_nothing_is_left_behind(

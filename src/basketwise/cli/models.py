@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,9 @@ from basketwise.cli.output import emit, shown, shown_score
 from basketwise.storage.opening import scheme_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from basketwise.registry.approval import Approvals, Changed
     from basketwise.registry.protocol import ModelVersion, Registry
     from basketwise.run.context import Context
 
@@ -90,17 +94,15 @@ def reject(version: str, why: str, common: Common) -> None:
 @common
 def rollback(why: str, common: Common) -> None:
     """Reject the champion, so that the previous one becomes the champion again."""
-    from basketwise.registry.deployment import rollback as roll_back
-
-    registry, ctx = _open(common)
-    with ctx.workspace.storage.exclusive():
-        rejected, champion = roll_back(registry, who=user(), why=why or "no reason given")
-        path = _follow(registry, ctx)
+    with _changing(common) as (approvals, ctx):
+        changed = approvals.rollback(who=user(), why=why or "no reason given")
+    rejected, path = changed.version.version, _address(changed, ctx)
+    champion = changed.champion.version if changed.champion else None
+    _warn(changed)
     emit(
         common,
-        {"rejected": rejected.version, "champion": champion.version, "config": path},
-        f"Version {rejected.version} is rejected; version {champion.version} is the champion "
-        "again.",
+        {"rejected": rejected, "champion": champion, "config": path},
+        f"Version {rejected} is rejected; version {champion} is the champion again.",
         _latest(path),
     )
 
@@ -127,32 +129,49 @@ def history(version: str | None, common: Common) -> None:
 
 
 def _open(shared: Common) -> tuple[Registry, Context]:
+    """Open the registry; the export of a change that was cut off is finished first."""
+    from basketwise.registry.approval import finish_export
     from basketwise.registry.opening import existing_registry
 
     ctx = context(shared, shared.config())
-    return existing_registry(ctx.config, ctx.workspace.storage), ctx
+    storage = ctx.workspace.storage
+    registry = existing_registry(ctx.config, storage)
+    finish_export(registry, storage, ctx.config.deployment)
+    return registry, ctx
+
+
+@contextmanager
+def _changing(shared: Common) -> Iterator[tuple[Approvals, Context]]:
+    """Hold the workspace's lock, and give what changes states of versions."""
+    from basketwise.run.pipeline import approvals_of
+
+    registry, ctx = _open(shared)
+    with ctx.workspace.storage.exclusive():
+        yield approvals_of(registry, ctx), ctx
 
 
 def _change(version: str, state: str, why: str, shared: Common) -> None:
-    from basketwise.registry.protocol import ApprovalState, find_version
+    from basketwise.registry.protocol import find_version
 
-    registry, ctx = _open(shared)
-    number = find_version(registry, version).version
-    with ctx.workspace.storage.exclusive():
-        changed = registry.set_state(number, ApprovalState(state), who=user(), why=why)
-        path = _follow(registry, ctx)
-    state = f"Version {changed.version} is {changed.state}."
-    emit(shared, _document(changed), state, _latest(path))
+    with _changing(shared) as (approvals, ctx):
+        number = find_version(approvals.registry, version).version
+        change = approvals.approve if state == "Approved" else approvals.reject
+        changed = change(number, who=user(), why=why)
+    _warn(changed)
+    text = f"Version {number} is {changed.version.state}."
+    emit(shared, _document(changed.version), text, _latest(_address(changed, ctx)))
 
 
-def _follow(registry: Registry, ctx: Context) -> str | None:
-    """Let the deployment configurations follow the champion; returns the new one's address."""
-    from basketwise.registry.deployment import follow_champion
-    from basketwise.run.workspace import DEPLOYMENT_CONFIGS
+def _address(changed: Changed, ctx: Context) -> str | None:
+    from basketwise.files import DEPLOYMENT_CONFIGS
 
-    with ctx.workspace.storage.edit(DEPLOYMENT_CONFIGS) as folder:
-        path = follow_champion(registry, folder, ctx.config.deployment)
-    return ctx.workspace.address(DEPLOYMENT_CONFIGS, path.name) if path else None
+    name = changed.config
+    return ctx.workspace.address(DEPLOYMENT_CONFIGS, name) if name else None
+
+
+def _warn(changed: Changed) -> None:
+    for other in changed.unusable:
+        click.echo(f"warning   {other}; it is PendingManualApproval now", err=True)
 
 
 def _latest(path: str | None) -> str:

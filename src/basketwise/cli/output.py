@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from basketwise.cli.commands import program
+from basketwise.cli.commands import completed, program
 from basketwise.cli.options import Common
 from basketwise.files import ARCHIVE, REPORT_HTML
 
@@ -171,7 +171,9 @@ def print_next(result: RunResult, data: str, workspace: str, config: str | None 
             _entry("  ", why)
         for reason in result.report["verdict"]["reasons"]:
             if not reason["passed"]:
-                _entry("  ✗ ", f"{reason['rule']}: {reason['text']}")
+                named = {"--workspace": workspace} | ({"--config": config} if config else {})
+                text = completed(reason["text"], named)
+                _entry("  ✗ ", f"{reason['rule']}: {text}")
     if version is None:
         model = f" --model {shlex.quote(f'{shown(result.folder)}/{ARCHIVE}')}"
     elif not (result.approved and version.champion):

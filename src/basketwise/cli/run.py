@@ -158,8 +158,8 @@ def register(run_id: str | None, common: Common) -> None:
 @common
 def export(version: str | None, common: Common) -> None:
     """Write the deployment configuration of an approved version."""
+    from basketwise.files import DEPLOYMENT_CONFIGS
     from basketwise.run.pipeline import run_export
-    from basketwise.run.workspace import DEPLOYMENT_CONFIGS
 
     ctx = context(common, common.config())
     path = run_export(version, ctx)

@@ -19,10 +19,14 @@ class NoChampion:
 
 @dataclass(frozen=True)
 class NotScored:
-    """The champion cannot score the challenger's test baskets; ``why`` is half a sentence."""
+    """The champion cannot score the challenger's test baskets; ``why`` is half a sentence.
+
+    ``broken``: nor any others, since its archive cannot be fetched or opened.
+    """
 
     version: str
     why: str
+    broken: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,8 +86,10 @@ def _champion_rule(evidence: Evidence, margin: float) -> Reason:
             text = "Not compared with the champion: this job has no access to the registry"
         case NoChampion():
             passed, text = True, "No champion to compare with: no version is currently approved"
-        case NotScored(version, why):
+        case NotScored(version, why, broken):
             text = f"The champion (version {version}) could not be scored: {why}"
+            if broken:
+                text += f"; 'basketwise models reject {version}' goes on without it"
         case Scored(version) if (difference := evidence.difference) is not None:
             # As many correct on the same baskets is not worse. Where there are fewer, that the loss
             # is within the margin must be shown: a test set too small to tell does not pass.

@@ -1,4 +1,4 @@
-"""Deployment configurations, which always agree with the registry; and going back to the last one.
+"""Deployment configurations, which always agree with the registry.
 
 What whoever deploys a version needs to know about it is written once: a version whose
 configuration is there already gets no second file.
@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from basketwise.artifact.archive import read_json
 from basketwise.config import DeploymentConfig
 from basketwise.errors import InputError, writing
-from basketwise.files import EVALUATION_RESULTS, MODEL_METADATA, write_whole
-from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
+from basketwise.files import write_whole
+from basketwise.registry.protocol import ApprovalState, ModelVersion
 
 LATEST = "latest_model_config.json"
 PREFIX = "model_deployment_config_"
@@ -26,72 +24,16 @@ SCORES = ("accuracy", "f1_score", "precision", "recall", "cv_accuracy")
 NEEDED = (*SCORES, "feature_columns", "target_classes", "training_timestamp")
 
 
-def export_version(
-    registry: Registry, version: ModelVersion, folder: Path, config: DeploymentConfig
-) -> Path:
-    """Write a version's deployment configuration, from what its own archive says; return the file.
-
-    ``latest_model_config.json`` is written too if the version is the champion.
-    """
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        archive = registry.fetch(version.version, Path(scratch))
-        evaluated = read_json(archive, EVALUATION_RESULTS)
-        results = {**evaluated, **read_json(archive, MODEL_METADATA)}
-    now = datetime.now(UTC)
-    # The caller may have asked for the version before its state changed.
-    current = registry.get(version.version)
-    document = build_deployment_config(current, results, config, exported_at=now)
-    leads = current.champion and current.state is ApprovalState.APPROVED
-    return write_deployment_config(folder, document, latest=leads, at=now)
-
-
-def follow_champion(registry: Registry, folder: Path, config: DeploymentConfig) -> Path | None:
-    """Let ``latest_model_config.json`` name the champion, or nothing where there is none."""
-    champion = registry.champion()
-    if champion is None:
-        (folder / LATEST).unlink(missing_ok=True)
-        return None
-    return export_version(registry, champion, folder, config)
-
-
-def rollback(registry: Registry, *, who: str, why: str) -> tuple[ModelVersion, ModelVersion]:
-    """Reject the champion, so that the version approved before it leads again.
-
-    Returns
-    -------
-    tuple of ModelVersion
-        The version that was rejected (its history says ``rolled back: <why>``), and the one that
-        leads now.
-
-    Raises
-    ------
-    InputError
-        If no version leads, or no other version is approved; nothing is changed then.
-    """
-    versions = registry.versions()
-    champion = next((version for version in versions if version.champion), None)
-    if champion is None:
-        raise InputError(
-            "There is nothing to roll back: no version is approved.",
-            "Approve a version first: basketwise models approve VERSION",
-        )
-    if not any(v.state is ApprovalState.APPROVED and not v.champion for v in versions):
-        raise InputError(
-            f"Version {champion.version} cannot be rolled back: no other version is approved.",
-            "Approve an earlier version first, or reject this one to be left without a champion: "
-            f"basketwise models reject {champion.version}",
-        )
-    rejected = registry.set_state(
-        champion.version, ApprovalState.REJECTED, who=who, why=f"rolled back: {why}"
-    )
-    successor = registry.champion()
-    if successor is None:
-        raise InputError(
-            f"Version {champion.version} was rolled back, but there is no champion now: the other "
-            "approved versions were rejected at the same moment.",
-            "See who did it with: basketwise models history",
-        )
-    return rejected, successor
+def exported(folder: Path, version: ModelVersion) -> Path | None:
+    """Return the file that names a version, if ``latest_model_config.json`` says the same."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        data = (folder / LATEST).read_bytes()
+        latest = json.loads(data)
+        number, digest = latest["metadata"]["model_version"], latest["model_info"]["model_sha256"]
+        if (number, digest) == (version.version, version.sha256):
+            copies = (path for path in folder.glob(f"{PREFIX}*.json") if path.read_bytes() == data)
+            return max(copies, default=folder / LATEST)
+    return None
 
 
 def build_deployment_config(
@@ -106,12 +48,7 @@ def build_deployment_config(
     The results are what the evaluation left: the scores are fractions, precision, recall and F1
     macro averages.
     """
-    missing = [name for name in NEEDED if name not in results]
-    if missing:
-        raise InputError(
-            f"The results of version {version.version} lack {', '.join(missing)}.",
-            f"Needed: {', '.join(NEEDED)}. Evaluate the run again.",
-        )
+    check_results(version.version, results)
     return {
         "model_info": {
             "model_package_arn": version.uri,
@@ -145,6 +82,16 @@ def build_deployment_config(
             "export_timestamp": exported_at.astimezone(UTC).isoformat(),
         },
     }
+
+
+def check_results(version: str, results: Mapping[str, Any]) -> None:
+    """Refuse results of an evaluation that lack what a deployment configuration needs."""
+    missing = [name for name in NEEDED if name not in results]
+    if missing:
+        raise InputError(
+            f"The results of version {version} lack {', '.join(missing)}.",
+            f"Needed: {', '.join(NEEDED)}. Evaluate the run again.",
+        )
 
 
 def write_deployment_config(

@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from basketwise.digests import sha256
-from basketwise.errors import DependencyError, InputError, writing
+from basketwise.errors import InputError, writing
 from basketwise.files import ARCHIVE
-from basketwise.registry.protocol import Submission
+from basketwise.registry.protocol import ArchiveError, Submission
 
 
 def check_files(submission: Submission) -> None:
@@ -52,16 +52,16 @@ def accept(archive: Path, folder: Path, *, version: str, expected: str) -> Path:
 
     Raises
     ------
-    DependencyError
+    ArchiveError
         If the digest is not the one the version was registered with; names both.
     """
     digest = sha256(archive)
     if digest != expected:
         archive.unlink()
-        raise DependencyError(
+        raise ArchiveError(
             f"The archive of version {version} has sha256 {digest}, but was registered with "
             f"{expected or 'none'}.",
-            "It was damaged or replaced in the registry and has been deleted here. Use another "
-            "version, or train and register again.",
+            "It was damaged or replaced in the registry. Use another version, or run again on the "
+            "same data, which registers the model anew.",
         )
     return archive.replace(folder / ARCHIVE)

@@ -13,10 +13,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from basketwise.errors import InputError
+from basketwise.errors import DependencyError, InputError
 
 CHAMPION = "champion"
 """Names the version that leads, wherever a version is asked for."""
+
+
+class ArchiveError(DependencyError):
+    """The archive of a version is missing, or not what was registered: waiting does not help."""
 
 
 class ApprovalState(StrEnum):
@@ -128,6 +132,8 @@ class Registry(Protocol):
     ------
     InputError
         From any method that is asked for a version which does not exist.
+    ArchiveError
+        From :meth:`fetch`, if the archive is missing or was changed.
     DependencyError
         From any method when the registry cannot be reached or refuses.
     """

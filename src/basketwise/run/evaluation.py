@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from basketwise.evaluation.champion import Champion, NoChampion
+from basketwise.evaluation.champion import Champion, NoChampion, NotScored
 from basketwise.evaluation.stage import run_evaluation
 from basketwise.files import REPORT_JSON
 from basketwise.registry.protocol import ModelVersion, Registry
@@ -89,6 +89,10 @@ def evaluate(
                 context.started_run(run_id, data.source),
                 other_splits if all_splits else None,
             )
+            if isinstance(champion, NotScored) and champion.broken:
+                # It may be restored: the next run asks again.
+                asked = f"{plan.inputs['champion']}, which could not be opened"
+                plan = plan.model_copy(update={"inputs": plan.inputs | {"champion": asked}})
             others = {*steps["training"].outputs, file_name("training")}
             seal(plan, folder, [path for path in folder.iterdir() if path.name not in others])
         outcome = Outcome("evaluation", decision)

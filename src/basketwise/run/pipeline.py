@@ -8,8 +8,8 @@ from pathlib import Path
 from basketwise.concurrency import abandoning_pool
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata
-from basketwise.files import REPORT_JSON
-from basketwise.registry.deployment import export_version
+from basketwise.files import DEPLOYMENT_CONFIGS, REPORT_JSON
+from basketwise.registry.approval import Approvals
 from basketwise.registry.opening import existing_registry, registry_of
 from basketwise.registry.protocol import (
     CHAMPION,
@@ -26,7 +26,7 @@ from basketwise.run.etl import Data, etl, present_data
 from basketwise.run.evaluation import evaluate
 from basketwise.run.record import verified_step
 from basketwise.run.training import Trained, present_training, train
-from basketwise.run.workspace import ARTIFACTS, DEPLOYMENT_CONFIGS, GOLD, SILVER, Staging
+from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, Staging
 from basketwise.training.record import TrainingRecord
 
 GATE = "gate"
@@ -85,6 +85,8 @@ def run_all(
     # A server that cannot be reached says so now, not after the training.
     registry = registry_of(context.config, workspace.storage)
     with workspace.staged() as staging:
+        approvals = approvals_of(registry, context)
+        approvals.finish()
         run_id = run_id or context.new_run()
         made = etl(data, staging, context)
         if context.platform.in_place:
@@ -102,11 +104,11 @@ def run_all(
             folder = workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
         version, approved = None, evaluated.report["verdict"]["approved"]
         if registering:
-            version, approved = register(registry, folder, evaluated.report, context)
+            version, approved = register(approvals, folder, evaluated.report, context)
         document = None
         if approved and version:
             with context.reporter.stage("export") as log:
-                document = write_config(registry, version, context)
+                document = write_config(approvals, version, context)
                 log.finish(document.name)
     return RunResult(
         run_id=folder.name,
@@ -135,13 +137,14 @@ def publish_data(data: Data, staging: Staging, context: Context) -> Data:
 
 
 def register(
-    registry: Registry, folder: Path, report: Report, context: Context
+    approvals: Approvals, folder: Path, report: Report, context: Context
 ) -> tuple[ModelVersion, bool]:
     """Register the model of a run whose files are unchanged, approved if the gate said so.
 
-    A model that is registered already gets no second version, whatever else its archive says. The
-    gate may approve such a version later, if it was the gate that left it pending; it never takes
-    one out of production, and leaves alone what a person decided.
+    A model that is registered already gets no second version, whatever else its archive says,
+    unless the registry has lost that version's archive. The gate may approve such a version later,
+    if it was the gate that left it pending; it never takes one out of production, and leaves alone
+    what a person decided.
 
     Returns
     -------
@@ -151,27 +154,43 @@ def register(
         Whether it is approved, by a person or by what the gate found in this run: a version may
         stay in production though the gate would not approve it now.
     """
+    registry = approvals.registry
     with context.reporter.stage("registry") as log:
         verified_step("evaluation", folder)
         submitted = submission(folder.name, folder, report)
-        version = registered(registry, submitted) or registry.register(submitted, who=GATE)
         passed, why = report["verdict"]["approved"], report["verdict"]["description"]
-        state = ApprovalState.APPROVED if passed else ApprovalState.PENDING
+        version = registered(registry, submitted)
+        if version and not approvals.is_stored(version):
+            *_, last = registry.history(version.version)
+            if last.who != GATE and last.new is not ApprovalState.APPROVED:
+                # A new number must not get around what a person decided.
+                passed = False
+                why = (
+                    f"the model of version {version.version}, whose archive is lost, and which "
+                    f"{last.who} set to {last.new}"
+                )
+            version = None
+        version = version or registry.register(submitted, who=GATE)
         *_, last = registry.history(version.version)
         by_gate = last.who == GATE
         decides = last.old is None or (passed and by_gate and last.new is ApprovalState.PENDING)
-        if decides:
-            version = registry.set_state(version.version, state, who=GATE, why=why)
+        if decides and passed:
+            version = approvals.approve(version.version, who=GATE, why=why).version
+        elif decides:
+            version = registry.set_state(version.version, ApprovalState.PENDING, who=GATE, why=why)
         cached = "" if decides else "; cached"
         log.finish(f"version {version.version} is {version.state}{cached}")
     return version, version.state is ApprovalState.APPROVED and (passed or not by_gate)
 
 
-def write_config(registry: Registry, version: ModelVersion, context: Context) -> Path:
+def write_config(approvals: Approvals, version: ModelVersion, context: Context) -> Path:
     """Write the deployment configuration of a version; of a bucket's, return a copy."""
-    with context.workspace.storage.edit(DEPLOYMENT_CONFIGS) as folder:
-        name = export_version(registry, version, folder, context.config.deployment).name
-    return context.workspace.folder(DEPLOYMENT_CONFIGS) / name
+    return context.workspace.folder(DEPLOYMENT_CONFIGS) / approvals.export(version)
+
+
+def approvals_of(registry: Registry, context: Context) -> Approvals:
+    """Return what changes the states of versions in a run's workspace."""
+    return Approvals(registry, context.workspace.storage, context.config.deployment)
 
 
 def run_etl(data: str, context: Context) -> Data:
@@ -224,7 +243,7 @@ def run_register(run_id: str | None, context: Context) -> tuple[ModelVersion, Re
         _, folder = context.workspace.run_folder(run_id)
         report = read_report(folder / REPORT_JSON)
         registry = registry_of(context.config, context.workspace.storage)
-        version, _ = register(registry, folder, report, context)
+        version, _ = register(approvals_of(registry, context), folder, report, context)
     return version, report
 
 
@@ -249,4 +268,6 @@ def run_export(version: str | None, context: Context) -> Path:
             f"Approve it: basketwise models approve {chosen.version}",
         )
     with context.workspace.storage.exclusive():
-        return write_config(registry, chosen, context)
+        approvals = approvals_of(registry, context)
+        approvals.finish()
+        return write_config(approvals, chosen, context)

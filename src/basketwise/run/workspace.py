@@ -19,7 +19,6 @@ from basketwise.storage.opening import open_storage
 from basketwise.storage.protocol import Storage
 
 SILVER, GOLD, ARTIFACTS = "silver", "gold", "artifacts"
-DEPLOYMENT_CONFIGS = "deployment-configs"
 CHECKPOINTS = "checkpoints"
 STAGING = ".staging"
 LEFT = ".interrupted"

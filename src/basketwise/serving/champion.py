@@ -6,8 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+from polars.exceptions import PanicException
 
-from basketwise.errors import InputError
+from basketwise.errors import DependencyError, InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.etl.tables import TEST_FILE
 from basketwise.evaluation.champion import NotScored, Scored
@@ -23,17 +24,23 @@ def score_champion(
     """Score the test baskets with the champion, through its own index and recipe.
 
     ``silver`` and ``gold`` are the challenger's data. ``NotScored`` where the champion cannot be
-    loaded, or does not score every test basket.
+    fetched, opened or score every test basket: a run does not depend on an earlier one's archive.
     """
     tested = pl.read_parquet(gold / TEST_FILE, columns=[KEY], glob=False)
     ids = tested.rename({KEY: BASKET_ID})
     with TemporaryDirectory(prefix="basketwise-") as scratch:
         try:
             model = load_model_archive(registry.fetch(version, Path(scratch)))
-        except InputError as error:
-            return NotScored(version, error.headline.replace(f"{scratch}/", "").rstrip("."))
+        except (InputError, DependencyError) as error:
+            why = error.headline.replace(f"{scratch}/", "").rstrip(".")
+            return NotScored(version, why, broken=True)
         lines = (chunk.lines.join(ids, on=BASKET_ID, how="semi") for chunk in read_chunks(silver))
-        scores = [model.score(own) for own in lines if own.height]
+        try:
+            scores = [model.score(own) for own in lines if own.height]
+        except (Exception, PanicException) as error:
+            # The lines are those that the challenger learned from, so it is the model.
+            why = str(error).strip().partition("\n")[0] or type(error).__name__
+            return NotScored(version, f"it fails on the test baskets: {why}", broken=True)
     answers = sum(part.height for part in scores)
     if answers < tested.height:
         return NotScored(version, f"it can score only {answers:,} of {tested.height:,} baskets")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from basketwise.config import Config
 from basketwise.model.archive import load_model_archive
 from basketwise.model.scoring import Model
+from basketwise.registry.approval import finish_export
 from basketwise.registry.opening import existing_registry
 from basketwise.registry.protocol import CHAMPION, find_version
+from basketwise.registry.usable import open_version
 from basketwise.storage.protocol import Storage
 
 
@@ -32,9 +33,11 @@ def load_version(config: Config, storage: Storage, version: str) -> Model:
     Raises
     ------
     InputError
-        If there is no such version, or none is approved.
+        If there is no such version, none is approved, or the version cannot be opened.
+    ArchiveError
+        If its archive is missing or was changed.
     """
     registry = existing_registry(config, storage)
+    finish_export(registry, storage, config.deployment)
     number = find_version(registry, version).version
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        return load_model_archive(registry.fetch(number, Path(scratch)))
+    return open_version(registry, number)

@@ -29,7 +29,8 @@ from basketwise.config import RegistryConfig
 from basketwise.errors import InputError
 from basketwise.files import ARCHIVE
 from basketwise.model.archive import load_model_archive
-from basketwise.registry.mlflow.pyfunc import LINES, Scoring, write_model
+from basketwise.model.example import LINES
+from basketwise.registry.mlflow.pyfunc import Scoring, write_model
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState
 from basketwise.registry.submission import submission

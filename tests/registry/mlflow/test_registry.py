@@ -193,7 +193,7 @@ def test_a_deleted_experiment_and_a_lost_archive_say_what_to_do(
     Path(result.model_data_url).unlink()
     with pytest.raises(DependencyError, match="archive of version 1") as caught:
         registry.fetch("1", tmp_path / "out")
-    assert "train and register again" in caught.value.hint
+    assert "registers the model anew" in caught.value.hint
     client.delete_experiment(experiment_id(client, config.group))
     with pytest.raises(DependencyError, match="has been deleted") as caught:
         registry.register(submission, who="ann")

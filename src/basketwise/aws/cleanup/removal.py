@@ -32,11 +32,10 @@ from basketwise.aws.running import jobs
 from basketwise.aws.s3 import Bucket
 from basketwise.config import Config
 from basketwise.errors import DependencyError
-from basketwise.files import METRICS_FILE
+from basketwise.files import DEPLOYMENT_CONFIGS, METRICS_FILE
 from basketwise.registry.deployment import LATEST
 from basketwise.registry.opening import REGISTRY, SAGEMAKER, open_registry
 from basketwise.registry.protocol import Registry
-from basketwise.run.workspace import DEPLOYMENT_CONFIGS
 from basketwise.storage.opening import open_storage
 from basketwise.storage.protocol import Storage
 

@@ -14,6 +14,7 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.s3 import Bucket, ChangedError
 from basketwise.errors import DependencyError
 from basketwise.files import ARCHIVE
+from basketwise.registry.protocol import ArchiveError
 from basketwise.run.workspace import ARTIFACTS
 
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ class Documents:
         return path
 
 
-def archive_removed(uri: str) -> DependencyError:
+def archive_removed(uri: str) -> ArchiveError:
     """Return the error for an archive that no longer exists."""
-    return DependencyError(
+    return ArchiveError(
         f"{uri} no longer exists.",
         "'basketwise aws clean' removes archives of rejected versions; in a versioned bucket "
         "they can be restored for a time. Otherwise train again.",

@@ -32,11 +32,16 @@ from basketwise.aws.registry.objects import Documents, archive_removed
 from basketwise.aws.registry.records import Record, changes_of, record_of, version_of
 from basketwise.aws.requests.model_package import package, package_group
 from basketwise.config import Config
-from basketwise.errors import DependencyError
 from basketwise.files import ARCHIVE, METRICS_FILE
 from basketwise.registry import ledger
 from basketwise.registry.files import accept, check_files, scratch_in
-from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Submission
+from basketwise.registry.protocol import (
+    ApprovalState,
+    ArchiveError,
+    Change,
+    ModelVersion,
+    Submission,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -144,7 +149,7 @@ class SageMakerRegistry:
         record = record_of(self._records(), version, self._names.group)
         key = self._documents.key_of(record.model_data_url)
         if not record.document.sha256 or key is None:
-            raise DependencyError(
+            raise ArchiveError(
                 f"Version {version} of {self._names.group} has no sha256, or no archive in "
                 f"{self._names.bucket}: it was not registered by Basketwise.",
                 "Use another version, or register the model with Basketwise.",

@@ -131,6 +131,15 @@ def explained(error: Exception, address: Address, doing: str) -> BasketwiseError
     return DependencyError(headline, _advice(error, address, full=full))
 
 
+def is_missing(error: BaseException | None) -> bool:
+    """Whether an error, or a cause of it, says that a file of the registry is not there."""
+    return any(
+        isinstance(cause, FileNotFoundError | NotADirectoryError | IsADirectoryError)
+        or getattr(getattr(cause, "response", None), "status_code", None) == 404
+        for cause in _chain(error)
+    )
+
+
 def unless_there(create: Callable[[], object]) -> None:
     """Create something that another process may have created meanwhile."""
     from mlflow.exceptions import MlflowException
@@ -196,10 +205,10 @@ def _advice(error: Exception, address: Address, *, full: bool) -> str:
             return LOGIN
         if getattr(cause, "error_code", None) == "ENDPOINT_NOT_FOUND":
             return "An MLflow server of version 3.0 or later is needed: check registry.uri."
-        if status == 404 or isinstance(cause, FileNotFoundError):
+        if is_missing(cause):
             return (
-                "The file is missing from the registry: use another version, or train and register "
-                "again."
+                "The file is missing from the registry: use another version, or run again on the "
+                "same data, which registers the model anew."
             )
         if isinstance(cause, requests.ConnectionError | requests.Timeout):
             return "Check that the MLflow server runs and can be reached from here."

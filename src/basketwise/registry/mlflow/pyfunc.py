@@ -20,8 +20,8 @@ from basketwise.artifact.bundle import pins
 from basketwise.errors import InputError
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.files import ARCHIVE
+from basketwise.model.example import LINES
 from basketwise.schema import (
-    BASKET_ID,
     COLUMN_NAMES,
     KEY,
     KNOWN_SHARE,
@@ -48,19 +48,6 @@ OUTPUTS = {
     **dict.fromkeys((*PROBABILITIES, KNOWN_SHARE), "double"),
 }
 """MLflow's type of each column of an answer."""
-
-LINES: dict[str, list[Any]] = {
-    BASKET_ID: ["994100100000001", "994100100000001", "994100100000002"],
-    "PROD_CODE": ["PRD0900001", "PRD0900002", "PRD0900001"],
-    "SPEND": [1.25, 3.1, 2.5],
-    "QUANTITY": [1.0, 2.0, 2.0],
-    "SHOP_WEEK": [200607, 200607, 200607],
-    "SHOP_WEEKDAY": [2, 2, 6],
-    "SHOP_HOUR": [10, 10, 17],
-    "STORE_FORMAT": ["LS", "LS", "MS"],
-    "STORE_REGION": ["E01", "E01", "W02"],
-}
-"""Three lines of two baskets: the input example."""
 
 
 class Scoring:

@@ -23,12 +23,13 @@ from basketwise.registry import ledger
 from basketwise.registry.files import accept, check_files, scratch_in
 from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.mlflow import runs as mlflow_runs
-from basketwise.registry.mlflow.calls import Address, translated
+from basketwise.registry.mlflow.calls import Address, is_missing, translated
 from basketwise.registry.mlflow.database import DATABASE, Record, StateWriter, read_records
 from basketwise.registry.mlflow.runs import MODEL, OURS, RUN, SHA256
 from basketwise.registry.protocol import (
     CHAMPION,
     ApprovalState,
+    ArchiveError,
     Change,
     ModelVersion,
     Submission,
@@ -145,15 +146,20 @@ class MlflowRegistry:
         record = self._record(self._records(), version)
         expected = record.tags.get(SHA256)
         if not expected:
-            raise DependencyError(
+            raise ArchiveError(
                 f"Version {version} of {self._group} has no sha256: it is not from Basketwise.",
                 "Use another version, or register the model with Basketwise.",
             )
         with scratch_in(folder) as scratch:
-            archive = self._call(
-                f"fetching the archive of version {version}",
-                lambda: self._download(record, Path(scratch)),
-            )
+            try:
+                archive = self._call(
+                    f"fetching the archive of version {version}",
+                    lambda: self._download(record, Path(scratch)),
+                )
+            except DependencyError as error:
+                if is_missing(error.__cause__):
+                    raise ArchiveError(error.headline, error.hint) from error
+                raise
             return accept(archive, folder, version=version, expected=expected)
 
     def _download(self, record: Record, folder: Path) -> Path:
