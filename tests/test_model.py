@@ -24,7 +24,7 @@ from basketwise.schema import BASKET_ID, CLASSES, LABEL, PREDICTED, PROBABILITIE
 from basketwise.training.calibration import Calibration, calibrate
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
-from basketwise.training.persistence import dump_model
+from basketwise.training.persistence import dump_model, read_model
 from basketwise.training.predictions import CALIBRATED, predicted_class, probability_columns
 from tests.etl.running import Run
 from tests.evaluation.running import CONFIG, Evaluated
@@ -255,22 +255,26 @@ def test_the_calibration_of_the_archive_is_applied(
     assert (shipped.max(axis=1) < given.max(axis=1)).all()
 
 
+def logistic(evaluated: Evaluated, gold: Path) -> Any:
+    """Fit a model that is no tree, so it is scikit-learn's own loader that has to take it."""
+    train = read_examples(gold / "train_features.parquet", evaluated.record.feature_columns)
+    return build("logistic", CONFIG.training, train.y.size).fit(train.X, train.y)
+
+
 def test_what_is_loaded_is_what_was_read_once(
-    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    evaluated: Evaluated, sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, train, read_bytes = opened(evaluated, tmp_path), made_up(300), Path.read_bytes
-    # No tree, so it is scikit-learn's own loader that has to take it.
-    model = build("logistic", CONFIG.training, train.y.size).fit(train.X, train.y)
-    (folder / MODEL).write_bytes(dump_model(model))
-    archive, names = repacked(folder), []
+    folder, names = opened(evaluated, tmp_path), []
+    (folder / MODEL).write_bytes(dump_model(logistic(evaluated, sample_run.gold)))
+    archive = repacked(folder)
 
     def noted(path: Path) -> bytes:
         names.append(path.name)
-        return read_bytes(path)
+        return read_model(path)
 
-    monkeypatch.setattr(Path, "read_bytes", noted)
+    monkeypatch.setattr(module, "read_model", noted)
     load_model_archive(archive)
-    assert names.count(MODEL) == 1
+    assert names == [MODEL]
 
 
 def test_a_model_of_another_scikit_learn_is_refused_before_it_is_loaded(
@@ -294,10 +298,9 @@ def test_a_tree_needs_no_version_of_scikit_learn(
 
 
 def test_another_patch_of_scikit_learn_loads_without_a_warning(
-    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    evaluated: Evaluated, sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, train = opened(evaluated, tmp_path), made_up(300)
-    model = build("logistic", CONFIG.training, train.y.size).fit(train.X, train.y)
+    folder, model = opened(evaluated, tmp_path), logistic(evaluated, sample_run.gold)
     with monkeypatch.context() as patched:
         patched.setattr("sklearn.base.__version__", f"{sklearn.__version__}.post9")
         (folder / MODEL).write_bytes(dump_model(model))

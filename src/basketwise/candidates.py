@@ -33,8 +33,8 @@ class Candidate:
     estimator
         Whose parameters they are, for the settings' documentation.
     trusted
-        Types beyond skops' own list that the fitted estimator is made of. Constructing one must be
-        harmless, whatever its file contains.
+        Types of the objects that the fitted estimator is made of, plain values and arrays aside.
+        Constructing one must be harmless, whatever its file contains.
     boosted
         Whether it is fitted round by round, so that an interrupted fit goes on where it was.
     """
@@ -45,7 +45,7 @@ class Candidate:
     parameters: Parameters
     weight: int
     estimator: str
-    trusted: tuple[str, ...] = ()
+    trusted: tuple[str, ...]
     boosted: bool = False
 
 
@@ -77,7 +77,7 @@ def _xgboost(parameters: Parameters, max_samples: int | None) -> Any:
     return XGBClassifier(**{"n_jobs": 1, "tree_method": "hist", **parameters})
 
 
-_TREE = "sklearn.tree._tree.Tree"
+_TREE = ("sklearn.tree._classes.DecisionTreeClassifier", "sklearn.tree._tree.Tree")
 
 CANDIDATES: Mapping[str, Candidate] = {
     candidate.name: candidate
@@ -89,6 +89,11 @@ CANDIDATES: Mapping[str, Candidate] = {
             {"max_iter": 1000},
             weight=20,
             estimator="scikit-learn's LogisticRegression",
+            trusted=(
+                "sklearn.linear_model._logistic.LogisticRegression",
+                "sklearn.pipeline.Pipeline",
+                "sklearn.preprocessing._data.StandardScaler",
+            ),
         ),
         Candidate(
             "decision_tree",
@@ -97,7 +102,7 @@ CANDIDATES: Mapping[str, Candidate] = {
             {"max_depth": 10, "min_samples_split": 20, "min_samples_leaf": 10},
             weight=10,
             estimator="scikit-learn's DecisionTreeClassifier",
-            trusted=(_TREE,),
+            trusted=_TREE,
         ),
         Candidate(
             "random_forest",
@@ -106,7 +111,7 @@ CANDIDATES: Mapping[str, Candidate] = {
             {"n_estimators": 100, "max_depth": 15, "min_samples_split": 20, "min_samples_leaf": 5},
             weight=40,
             estimator="scikit-learn's RandomForestClassifier",
-            trusted=(_TREE,),
+            trusted=("sklearn.ensemble._forest.RandomForestClassifier", *_TREE),
         ),
         Candidate(
             "xgboost",
@@ -129,4 +134,4 @@ CANDIDATES: Mapping[str, Candidate] = {
 """By name, in the order of the settings."""
 
 TRUSTED = tuple(sorted({name for candidate in CANDIDATES.values() for name in candidate.trusted}))
-"""All types beyond skops' own list that a model file may contain."""
+"""All types of objects that a model file may contain."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from basketwise.artifact import archive as artifact
+from basketwise.artifact import tarball
 from basketwise.artifact.archive import (
     FORMAT,
     check,
@@ -224,7 +224,7 @@ def test_only_plain_files_of_its_own_folder_are_extracted(tmp_path: Path, bad: M
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = packed(tmp_path)
-    monkeypatch.setattr(artifact, "MAX_FILES", 2)
+    monkeypatch.setattr(tarball, "MAX_FILES", 2)
     assert "more than 2 files" in refuse(archive, tmp_path)
 
 
@@ -233,7 +233,7 @@ def test_too_many_bytes_are_refused_before_any_is_written(
 ) -> None:
     archive = tar(tmp_path / ARCHIVE, [member("zeros", bytes(2_000_000))])
     assert archive.stat().st_size < 5_000
-    monkeypatch.setattr(artifact, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(tarball, "MAX_BYTES", 1_000_000)
     assert "1,000,000 bytes" in refuse(archive, tmp_path)
     assert list((tmp_path / "deep" / "target").iterdir()) == []
 
@@ -244,8 +244,8 @@ def test_an_archive_at_the_limits_is_accepted(
     archive, target = packed(tmp_path), tmp_path / "target"
     target.mkdir()
     held = contents(tmp_path / "packed")
-    monkeypatch.setattr(artifact, "MAX_FILES", len(held))
-    monkeypatch.setattr(artifact, "MAX_BYTES", sum(map(len, held.values())))
+    monkeypatch.setattr(tarball, "MAX_FILES", len(held))
+    monkeypatch.setattr(tarball, "MAX_BYTES", sum(map(len, held.values())))
     unpack(archive, target)
 
 

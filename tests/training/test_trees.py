@@ -16,7 +16,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from basketwise.training.persistence import dump_model
-from basketwise.training.trees import SCHEMA, read_tree
+from basketwise.training.skops_file import SCHEMA
+from basketwise.training.trees import read_tree
 from tests.evaluation.running import Evaluated
 
 

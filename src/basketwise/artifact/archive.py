@@ -1,9 +1,9 @@
 """``model.tar.gz``: packed deterministically, opened with suspicion.
 
-Anyone with write access to a registry can store any bytes. So an archive is bounded, only regular
-files are written (no links, no devices, nothing outside the folder; the only folder is ``code``),
-and each is checked against the manifest. Neither the pickle in it nor what ``code``
-contains is ever opened.
+Anyone with write access to a registry can store any bytes. So an archive is bounded (see
+:mod:`basketwise.artifact.tarball`), only regular files are written (no links, no devices, nothing
+outside the folder; the only folder is ``code``), and each is checked against the manifest. Neither
+the pickle in it nor what ``code`` contains is ever opened.
 """
 
 from __future__ import annotations
@@ -11,24 +11,18 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import shutil
 import tarfile
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from basketwise.artifact.documents import MAX_JSON, parse_json, read_bounded
+from basketwise.artifact.tarball import MAX_FILES, Member, UnsafeArchiveError, members
 from basketwise.digests import sha256
 from basketwise.errors import InputError
 from basketwise.files import CODE, MANIFEST
 
-BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error)
-"""What reading a damaged archive raises."""
-
 FORMAT = 1
-
-MAX_FILES = 200
-MAX_BYTES = 4 * 2**30
-MAX_JSON = 64 * 2**20
 
 
 def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
@@ -93,31 +87,16 @@ def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
         If the archive is broken, too large, or contains anything but plain files of its own folder.
     """
     try:
-        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-            size = 0
-            for number, member in enumerate(tar):
-                if dotted:
-                    member.name = member.name.removeprefix("./")
-                    if member.isdir() and member.name in ("", "."):
-                        continue
-                size += member.size
-                if number >= MAX_FILES or size > MAX_BYTES:
-                    reason = f"more than {MAX_FILES} files or {MAX_BYTES:,} bytes"
-                elif not member.isfile() or not _is_own(member.name):
-                    reason = f"{member.name!r}, which is not a plain file in its own folder"
-                else:
-                    _extract(tar, member, folder)
-                    continue
-                raise InputError(
-                    f"{archive.name} contains {reason}.",
-                    "It was not packed by Basketwise; do not use it.",
-                )
-            # gzip compares its checksum at the very end, behind the padding of the last record.
-            if len(stream.read(tarfile.RECORDSIZE + 1)) > tarfile.RECORDSIZE:
-                raise tarfile.ReadError("there is data after its end")
-    except BROKEN as error:
+        for member in members(archive, dotted=dotted):
+            _extract(member, folder)
+    except UnsafeArchiveError as error:
         raise InputError(
-            f"{str(archive)!r} cannot be opened as a model archive: {error}.",
+            f"{str(archive)!r} cannot be opened as a model archive: it contains {error}.",
+            "Give a model.tar.gz that Basketwise packed, or a version of the registry.",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{str(archive)!r} cannot be opened as a model archive: {error.strerror or error}.",
             "Give a model.tar.gz, a folder of its files, or a version of the registry.",
         ) from error
 
@@ -127,20 +106,17 @@ def _is_own(name: str) -> bool:
     return name != CODE and re.fullmatch(rf"({CODE}/)?[^./\\:\0][^/\\:\0]*", name) is not None
 
 
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    """Write one plain file under its own name; nothing else of the archive reaches the disk.
-
-    Python's own extraction filters came with 3.11.4, and Debian's Python is older.
-    """
-    if (folder / member.name).exists():
-        raise tarfile.ReadError(f"it contains {member.name!r} twice")
+def _extract(member: Member, folder: Path) -> None:
+    """Write one plain file under its own name; nothing else of the archive reaches the disk."""
+    if not _is_own(member.name):
+        raise UnsafeArchiveError(f"{member.name!r}, which is not a plain file in its own folder")
+    path = folder / member.name
+    if path.exists():
+        raise UnsafeArchiveError(f"{member.name!r} twice")
     # Links are never written, so this is a folder of our own and leads nowhere else.
-    (folder / member.name).parent.mkdir(exist_ok=True)
-    stream = tar.extractfile(member)
-    if stream is None:
-        raise tarfile.ReadError(f"{member.name!r} has no content")
-    with stream, (folder / member.name).open("xb") as out:
-        shutil.copyfileobj(stream, out, 2**20)
+    path.parent.mkdir(exist_ok=True)
+    with path.open("xb") as out:
+        out.writelines(member.pieces())
 
 
 def check(folder: Path, name: str, *, code: bool = False) -> dict[str, Any]:
@@ -161,11 +137,34 @@ def check(folder: Path, name: str, *, code: bool = False) -> dict[str, Any]:
     InputError
         If there is no manifest, it is of a newer format, or there are other files than it names.
     """
+    manifest, files = _manifest(folder / MANIFEST, name)
+    present = [file for file in _names(folder) if code or not file.startswith(f"{CODE}/")]
+    for file, digest in files.items():
+        if not code and file.startswith(f"{CODE}/"):
+            continue
+        # A name that is in the folder is no way out of it.
+        if file not in present or not _is_own(file) or sha256(folder / file) != digest:
+            raise InputError(
+                f"{name}: the file {file!r} is not what the manifest says.",
+                "The model was damaged or changed; fetch it from the registry again.",
+            )
+    for file in present:
+        if not Path(file).name.startswith(".") and file not in {*files, MANIFEST}:
+            raise InputError(
+                f"{name} contains {file!r}, which its manifest does not name.",
+                "The model was changed after it was packed; fetch it from the registry again.",
+            )
+    return manifest
+
+
+def _manifest(path: Path, name: str) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """Return a manifest, and the digests of the files that it names."""
     try:
-        manifest = cast("dict[str, Any]", json.loads((folder / MANIFEST).read_bytes()))
-        files = {str(file): digest for file, digest in dict(manifest["files"]).items()}
-        version = int(manifest["format_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        manifest = _read_object(path)
+        files, version = manifest["files"], manifest["format_version"]
+        if type(version) is not int or not isinstance(files, dict) or len(files) > MAX_FILES:
+            raise ValueError("it does not name its format and files")
+    except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{name} contains no readable {MANIFEST}.", "Give a model that Basketwise packed."
         ) from error
@@ -174,27 +173,19 @@ def check(folder: Path, name: str, *, code: bool = False) -> dict[str, Any]:
             f"{name} has format {version}; this version of Basketwise reads up to {FORMAT}.",
             "Update Basketwise.",
         )
+    return manifest, files
 
-    def compared(file: str) -> bool:
-        return code or not file.startswith(f"{CODE}/")
 
-    for file, digest in files.items():
-        path = folder / file
-        if not compared(file):
-            continue
-        if not _is_own(file) or not path.is_file() or sha256(path) != digest:
-            raise InputError(
-                f"{name}: the file {file!r} is not what the manifest says.",
-                "The model was damaged or changed; fetch it from the registry again.",
-            )
-    for file in _names(folder):
-        hidden = Path(file).name.startswith(".")
-        if compared(file) and not hidden and file not in {*files, MANIFEST}:
-            raise InputError(
-                f"{name} contains {file!r}, which its manifest does not name.",
-                "The model was changed after it was packed; fetch it from the registry again.",
-            )
-    return manifest
+def _read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object, which may be from anywhere."""
+    return _object(read_bounded(path))
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    document = parse_json(data)
+    if not isinstance(document, dict):
+        raise ValueError("it is not a JSON object")
+    return cast("dict[str, Any]", document)
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -206,12 +197,8 @@ def read_document(path: Path) -> dict[str, Any]:
         If the file contains something else, or too much.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_JSON + 1)
-        if len(data) > MAX_JSON:
-            raise ValueError("it is too large")
-        return cast("dict[str, Any]", dict(json.loads(data)))
-    except (OSError, TypeError, ValueError) as error:
+        return _read_object(path)
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path.name} of {path.parent.name} cannot be read: {error}.", "Create it again."
         ) from error
@@ -226,11 +213,15 @@ def read_json(archive: Path, name: str) -> dict[str, Any]:
         If the archive is broken, or does not contain such a file.
     """
     try:
-        with tarfile.open(archive, "r:gz") as tar:
-            stream = tar.extractfile(name)
-            data = stream.read(MAX_JSON) if stream else b""
-        return cast("dict[str, Any]", dict(json.loads(data)))
-    except (*BROKEN, KeyError, TypeError, ValueError) as error:
+        for member in members(archive):
+            if member.name != name:
+                member.skip()
+            elif member.size > MAX_JSON:
+                raise ValueError(f"it has more than {MAX_JSON:,} bytes")
+            else:
+                return _object(member.content())
+        raise ValueError("it is absent")
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{str(archive)!r} contains no readable {name}.", "Give a model that Basketwise packed."
         ) from error

@@ -8,32 +8,62 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import polars as pl
+from polars.exceptions import PanicException
+from pydantic import ValidationError
 
 from basketwise.artifact.archive import check, unpack
-from basketwise.errors import InputError
+from basketwise.artifact.documents import read_bounded
+from basketwise.errors import BasketwiseError, InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
 from basketwise.features.groups import columns_of, of_index
 from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.product_index.reading import read_index
 from basketwise.files import MODEL
 from basketwise.model.scoring import Model
+from basketwise.schema import CLASSES
 from basketwise.training.calibration import read_calibration
 from basketwise.training.candidates import Predictor
 from basketwise.training.compatibility import check_versions
 from basketwise.training.persistence import loads_model, read_model
 from basketwise.training.trees import read_tree
 
+EXAMPLE = {
+    "BASKET_ID": 1,
+    "PROD_CODE": "a product",
+    "SPEND": 1.0,
+    "QUANTITY": 1,
+    "SHOP_WEEK": 200617,
+    "SHOP_DATE": 20060626,
+    "STORE_FORMAT": "LS",
+    "STORE_REGION": "E01",
+}
+"""A line that every model scores."""
+
 
 def load_model_archive(path: Path) -> Model:
-    """Open a ``model.tar.gz``, or a folder with its files.
+    """Open a ``model.tar.gz``, or a folder with its files, which may come from anywhere.
 
     Raises
     ------
     InputError
-        If it was not packed by Basketwise, was changed afterwards, or needs another version of
-        scikit-learn or XGBoost.
+        If it was not packed by Basketwise, was changed afterwards, needs another version of
+        scikit-learn or XGBoost, has a value that training would not leave, or cannot score an
+        example; whatever is wrong with it.
     """
+    try:
+        return _opened(path)
+    except BasketwiseError:
+        raise
+    # Polars' panics are no exceptions.
+    except (Exception, PanicException) as error:
+        raise InputError(
+            f"{path.name} cannot be opened as a model: {_reason(error)}.",
+            "It may be damaged, or from another version of Basketwise; retrain it with this one.",
+        ) from error
+
+
+def _opened(path: Path) -> Model:
     if path.is_dir():
         return _from_folder(path, check(path, path.name))
     if not path.is_file():
@@ -46,35 +76,65 @@ def load_model_archive(path: Path) -> Model:
 
 
 def _from_folder(folder: Path, manifest: Mapping[str, Any]) -> Model:
-    lookup = None
+    name = METADATA_FILE
     try:
-        metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
-        if of_index(metadata.groups):
-            lookup = IndexLookup(pl.read_parquet(folder / INDEX_FILE, memory_map=False, glob=False))
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+        metadata = Metadata.model_validate_json(read_bounded(folder / METADATA_FILE))
+        _check(metadata)
+        name = INDEX_FILE
+        indexed = of_index(metadata.groups)
+        lookup = IndexLookup(read_index(folder / INDEX_FILE)) if indexed else None
+    except BasketwiseError:
+        raise
+    except (Exception, PanicException) as error:
         raise InputError(
-            f"The model's {METADATA_FILE} or {INDEX_FILE} cannot be read.",
+            f"The model's {name} cannot be read: {_reason(error)}.",
             "It may be from another version of Basketwise; retrain it with this one.",
         ) from error
-    known = columns_of(metadata.groups)
-    unknown = [column for column in metadata.feature_columns if column not in known]
+    data = read_model(folder / MODEL)
+    features = len(metadata.feature_columns)
+    estimator = read_tree(data, features) or _load_estimator(data, manifest, features)
+    model = Model(estimator, read_calibration(folder), metadata, lookup)
+    with warnings.catch_warnings():
+        # An example is not in the training data.
+        warnings.simplefilter("ignore", UserWarning)
+        model.predict([EXAMPLE])
+    return model
+
+
+def _check(metadata: Metadata) -> None:
+    """Refuse what no training writes, although it has the right types."""
+    columns, encoders = metadata.feature_columns, metadata.encoders
+    unknown = [column for column in columns if column not in columns_of(metadata.groups)]
     if unknown:
         raise InputError(
-            f"The model needs the feature {unknown[0]!r}, which this version of Basketwise does "
-            "not compute.",
+            f"The model needs the feature {unknown[0][:100]!r}, which this version of Basketwise "
+            "does not compute.",
             "Use the version that trained it, or retrain it with this one.",
         )
-    data = read_model(folder / MODEL)
-    tree = read_tree(data, len(metadata.feature_columns))
-    estimator = tree or _load_estimator(data, manifest)
-    return Model(estimator, read_calibration(folder), metadata, lookup)
+    if not columns or len(set(columns)) != len(columns):
+        raise ValueError("its feature_columns are empty, or name one twice")
+    if metadata.target_classes != list(CLASSES):
+        raise ValueError(f"its target_classes are not {', '.join(CLASSES)}")
+    if any(
+        len(set(names)) != len(names) for names in (encoders.store_format, encoders.store_region)
+    ):
+        raise ValueError("its encoders name a category twice")
 
 
-def _load_estimator(data: bytes, manifest: Mapping[str, Any]) -> Predictor:
+def _load_estimator(data: bytes, manifest: Mapping[str, Any], features: int) -> Predictor:
     check_versions(data, manifest.get("versions"))
     from sklearn.exceptions import InconsistentVersionWarning
 
     # The versions have been compared: scikit-learn's own warning adds nothing.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InconsistentVersionWarning)
-        return loads_model(data, MODEL)
+        return loads_model(data, MODEL, features)
+
+
+def _reason(error: BaseException) -> str:
+    """Return what an error says in one line; of pydantic's, the first complaint only."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    text = str(error).partition("\n")[0].rstrip(".")
+    return text[:300] or type(error).__name__

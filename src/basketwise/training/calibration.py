@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from basketwise.arrays import Labels, Probabilities
+from basketwise.artifact.documents import read_bounded
 from basketwise.errors import InputError
 from basketwise.files import CALIBRATION_FILE
 from basketwise.schema import CLASSES
@@ -129,10 +130,7 @@ def read_calibration(folder: Path) -> Calibration:
         If the file is not what :func:`fit_calibration` writes. It may come from anywhere.
     """
     try:
-        with (folder / CALIBRATION_FILE).open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+        data = read_bounded(folder / CALIBRATION_FILE, MAX_BYTES, 10 * MAX_THRESHOLDS)
         return Calibration.model_validate_json(data)
     except FileNotFoundError:
         return _none("Not calibrated: the model has no calibration file.")

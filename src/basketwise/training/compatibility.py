@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
-import zipfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from basketwise.errors import InputError
-from basketwise.training.trees import SCHEMA
+from basketwise.training.skops_file import read_skops
 
 
 class Library(NamedTuple):
@@ -75,10 +72,8 @@ def check_versions(data: bytes, trained: object) -> None:
 def _package(data: bytes) -> str:
     """Return the top-level package of the estimator's class; empty if the file is damaged."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            schema: Any = json.loads(archive.read(SCHEMA))
-        return str(schema["__module__"]).partition(".")[0]
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, LookupError, TypeError, ValueError, OSError):
+        return str(read_skops(data).schema["__module__"]).partition(".")[0]
+    except (LookupError, ValueError):
         return ""
 
 

@@ -4,7 +4,8 @@ skops names the members of its zip file after addresses in memory and stamps the
 that no two of its files are alike. Here members are numbered in the order in which the schema
 mentions them, equal members are stored once, and times are fixed. Object ids are left out: they
 only tell skops which parts to build once, and a model that was read back shares other parts than
-one that was just fitted. What is written is a plain skops file all the same.
+one that was just fitted. What is written is a plain skops file all the same; a model of XGBoost
+has its booster as XGBoost's JSON in it.
 
 Nothing is a pickle, and the types in a model are fixed in our code. Bytes of a checkpoint that do
 not contain what they should count as absent, with a warning in the log.
@@ -17,46 +18,51 @@ import json
 import logging
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from basketwise.arrays import Probabilities
+from basketwise.artifact.stored import read_stored
 from basketwise.candidates import TRUSTED
-from basketwise.errors import InputError
+from basketwise.errors import ConfigError, InputError
 from basketwise.schema import CLASSES
+from basketwise.training.boosters import check_booster, dump_booster, load_booster
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints
-from basketwise.training.trees import SCHEMA
+from basketwise.training.estimators import check_estimator
+from basketwise.training.skops_file import (
+    MAX_BYTES,
+    SCHEMA,
+    SkopsFile,
+    UntrustedTypeError,
+    objects,
+    read_skops,
+    type_of,
+    write_skops,
+)
+from basketwise.training.trees import tree_of
+from basketwise.training.trial import from_pickled, know, try_booster
 
 LOG = logging.getLogger(__name__)
 
 SECONDS = struct.Struct("<d")
 
-EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip file can hold."""
-
-UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What skops raises for bytes that are damaged, of another version, or no skops file: its own
-errors are among these, and it passes on whatever the damaged part of an object runs into."""
+BOOSTER = "xgboost.core.Booster"
+FIELD = "_Booster"
+"""Where a classifier of XGBoost has its booster."""
 
 
 def dump_model(model: Classifier) -> bytes:
     """Return the content of ``model.skops``.
+
+    In place of XGBoost's booster it has XGBoost's own JSON of it, as a bytearray.
+
+    Raises
+    ------
+    ConfigError
+        If the model is larger than what :func:`loads_model` reads.
 
     Examples
     --------
@@ -65,9 +71,30 @@ def dump_model(model: Classifier) -> bytes:
     >>> dump_model(model) == dump_model(model)
     True
     """
+    data = _normalised(_dumped(model))
+    try:
+        read_skops(data)
+    except ValueError as error:
+        raise ConfigError(
+            f"The trained model cannot be stored: {error}.",
+            "Let it have fewer or smaller trees, e.g. by n_estimators or max_depth.",
+        ) from error
+    return data
+
+
+def _dumped(model: Classifier) -> bytes:
     import skops.io
 
-    return _normalised(skops.io.dumps(model))
+    state = vars(model)
+    if state.get(FIELD) is not None:
+        booster = dump_booster(state[FIELD])
+        # It was made here, so that it is no danger to this process.
+        know(booster)
+        copied = object.__new__(type(model))
+        vars(copied).update(state | {FIELD: bytearray(booster)})
+        model = copied
+    # Compressing a forest takes longer than writing it.
+    return cast("bytes", skops.io.dumps(model, compression=zipfile.ZIP_STORED))
 
 
 def load_model(path: Path) -> Classifier:
@@ -78,65 +105,104 @@ def load_model(path: Path) -> Classifier:
 def read_model(path: Path) -> bytes:
     """Read ``model.skops``; an InputError says that it cannot be read."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(
             f"{path.name} cannot be read: {error}.", "Train the model again."
         ) from error
 
 
-def loads_model(data: bytes, name: str) -> Classifier:
-    """Load a model from bytes that may come from anywhere, after an audit of all types in it.
+def loads_model(data: bytes, name: str, features: int | None = None) -> Classifier:
+    """Load a model from bytes that may come from anywhere.
+
+    All types, arrays and trees in it are checked before anything is constructed; then it is one of
+    the candidates, fitted on our classes, and gives probabilities of example rows.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of ``model.skops``.
+    name : str
+        What errors call it.
+    features : int, optional
+        How many features it must have been fitted on.
 
     Raises
     ------
     InputError
-        If it cannot be loaded, or contains a type that no candidate of Basketwise is made of.
+        If anything is otherwise, or it cannot be loaded.
     """
-    import skops.io
-
     try:
-        untrusted = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
-        if not untrusted:
-            return cast("Classifier", skops.io.loads(data, trusted=list(TRUSTED)))
-    except UNREADABLE as error:
+        return _loaded(read_skops(data), features)
+    except UntrustedTypeError as error:
         raise InputError(
-            f"{name} cannot be loaded: {error}.",
+            f"{name} contains {error}.", "It was not trained by Basketwise; do not use it."
+        ) from error
+    # Whatever the damaged part of an object runs into.
+    except Exception as error:
+        raise InputError(
+            f"{name} cannot be loaded: {str(error) or type(error).__name__}.",
             "It may be damaged, or written by another version of scikit-learn.",
         ) from error
-    raise InputError(
-        f"{name} contains types that are not trusted: {', '.join(sorted(untrusted))}.",
-        "It was not trained by Basketwise; do not use it.",
-    )
+
+
+def _loaded(file: SkopsFile, features: int | None) -> Classifier:
+    import skops.io
+
+    schema, booster = file.schema, None
+    parts = list(objects(file))
+    if type_of(schema) not in TRUSTED:
+        raise ValueError(f"it is of type {schema.get('__class__')}, which is no candidate")
+    state = schema["content"]["content"]
+    for node in parts:
+        if node["__loader__"] == "TreeNode":
+            tree_of(node, file)
+        elif type_of(node) == BOOSTER and node is not state.get(FIELD):
+            raise ValueError("it contains a booster that is not a classifier's")
+    if FIELD in state:
+        booster = _booster(state[FIELD], file)
+        state[FIELD] = {**state["n_classes_"], "content": "null"}
+    model = skops.io.loads(write_skops(schema, file.members), trusted=list(TRUSTED))
+    if booster is not None:
+        expected = check_booster(booster)
+        try_booster(booster, expected)
+        setattr(model, FIELD, load_booster(booster, model.n_jobs))
+    check_estimator(model, features)
+    return cast("Classifier", model)
+
+
+def _booster(node: dict[str, Any], file: SkopsFile) -> bytes:
+    """Return XGBoost's JSON from the node of a booster, which was a pickled one once."""
+    pickled = type_of(node) == BOOSTER
+    content = node["content"]["content"]["handle"] if pickled else node
+    if content["__loader__"] != "BytearrayNode":
+        raise ValueError("its booster is missing")
+    data = bytes(file.members[content["file"]])
+    return from_pickled(data) if pickled else data
 
 
 def _normalised(data: bytes) -> bytes:
     """Rewrite a skops file so that its bytes depend on the object alone."""
-    members: dict[bytes, str] = {}
-    out = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(data)) as source,
-        zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target,
-    ):
+    source = read_stored(data)
+    names: dict[bytes, str] = {}
+    members: dict[str, memoryview] = {}
 
-        def rename(state: dict[str, Any]) -> dict[str, Any]:
-            """Drop the id of an object in the schema, and give its file a new name."""
-            if "__loader__" not in state:
-                return state
-            state.pop("__id__", None)
-            if "file" in state:
-                content, suffix = source.read(state["file"]), Path(state["file"]).suffix
-                if suffix == ".npy":
-                    content = _without_padding(content)
-                if content not in members:
-                    members[content] = f"{len(members)}{suffix}"
-                    target.writestr(zipfile.ZipInfo(members[content], EPOCH), content)
-                state["file"] = members[content]
+    def rename(state: dict[str, Any]) -> dict[str, Any]:
+        """Drop the id of an object in the schema, and give its file a new name."""
+        if "__loader__" not in state:
             return state
+        state.pop("__id__", None)
+        if "file" in state:
+            content, suffix = bytes(source[state["file"]]), Path(state["file"]).suffix
+            if suffix == ".npy":
+                content = _without_padding(content)
+            state["file"] = names.setdefault(content, f"{len(names)}{suffix}")
+            members[state["file"]] = memoryview(content)
+        return state
 
-        schema = json.loads(source.read(SCHEMA), object_hook=rename)
-        target.writestr(zipfile.ZipInfo(SCHEMA, EPOCH), json.dumps(schema, separators=(",", ":")))
-    return out.getvalue()
+    schema = json.loads(bytes(source[SCHEMA]), object_hook=rename)
+    return write_skops(schema, members)
 
 
 def _without_padding(npy: bytes) -> bytes:
@@ -181,11 +247,7 @@ def store_model(checkpoints: Checkpoints, piece: str, model: Classifier, seconds
     """Store a fitted model, and how long the fit took."""
     if checkpoints.folder is None:
         return
-    import skops.io
-
-    # Compressing a forest takes longer than writing it.
-    data = skops.io.dumps(model, compression=zipfile.ZIP_STORED)
-    checkpoints.store(piece, SECONDS.pack(seconds) + data)
+    checkpoints.store(piece, SECONDS.pack(seconds) + _dumped(model))
 
 
 def stored_model(checkpoints: Checkpoints, piece: str) -> tuple[Classifier, float] | None:
@@ -204,7 +266,7 @@ def stored_model(checkpoints: Checkpoints, piece: str) -> tuple[Classifier, floa
     except (struct.error, InputError) as error:
         _unusable(piece, error)
         return None
-    return (model, seconds) if hasattr(model, "predict_proba") else None
+    return model, seconds
 
 
 def _unusable(piece: str, reason: Exception) -> None:

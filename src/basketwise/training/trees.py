@@ -7,9 +7,8 @@ from the file but arrays of numbers, and a table that would lead astray is not f
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +17,13 @@ from numpy.typing import NDArray
 
 from basketwise.arrays import Matrix, Probabilities
 from basketwise.schema import CLASSES
+from basketwise.training.skops_file import SkopsFile, read_array, read_skops
 
-SCHEMA = "schema.json"
 TREE = ("sklearn.tree._classes", "DecisionTreeClassifier")
 FIELDS = ("left_child", "right_child", "feature", "threshold")
+TYPES = [np.dtype(np.int64)] * 3 + [np.dtype(np.float64)]
 LEAF = -1
-MAX_BYTES = 2**28
-"""Of an array of nodes; far larger than any tree that Basketwise trains."""
+MAX_FEATURES = 10_000
 
 
 @dataclass(frozen=True)
@@ -59,48 +58,65 @@ def read_tree(data: bytes, features: int) -> DecisionTree | None:
     scikit-learn's own loader has to judge it.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            schema = json.loads(archive.read(SCHEMA))
-            if (schema["__module__"], schema["__class__"]) != TREE:
-                return None
-            state = schema["content"]["content"]
-            classes = _array(archive, state["classes_"])
-            tree = state["tree_"]["content"]["content"]
-            nodes, values = (_array(archive, tree[name]) for name in ("nodes", "values"))
-        left, right, feature, threshold = (nodes[name] for name in FIELDS)
-    except (zipfile.BadZipFile, LookupError, TypeError, ValueError, OSError, EOFError):
+        file = read_skops(data)
+        if (file.schema["__module__"], file.schema["__class__"]) != TREE:
+            return None
+        state = file.schema["content"]["content"]
+        classes = read_array(file.members, state["classes_"])
+        read, expected = tree_of(state["tree_"], file)
+    except (LookupError, TypeError, ValueError, AttributeError):
         return None
-    read = DecisionTree(
-        left.astype(np.int64),
-        right.astype(np.int64),
-        feature.astype(np.int64),
-        threshold.astype(np.float64),
-        values.reshape(len(values), -1).astype(np.float64),
-    )
-    expected_classes = np.array_equal(classes, np.arange(len(CLASSES)))
-    return read if expected_classes and _leads_to_leaves(read, features) else None
+    ours = np.array_equal(classes, np.arange(len(CLASSES)))
+    return read if ours and expected <= features and read.feature.max() < features else None
 
 
-def _array(archive: zipfile.ZipFile, state: Any) -> NDArray[Any]:
-    if archive.getinfo(state["file"]).file_size > MAX_BYTES:
-        raise ValueError("the array is too large")
-    return np.asarray(np.load(io.BytesIO(archive.read(state["file"])), allow_pickle=False))
+def tree_of(node: Mapping[str, Any], file: SkopsFile) -> tuple[DecisionTree, int]:
+    """Return a ``sklearn.tree._tree.Tree`` of a skops file, and the number of its features.
 
+    scikit-learn follows the table of nodes without a look at its numbers: one that is wrong ends
+    the process, or never ends. So all are checked: every row ends in a leaf, whatever its values.
 
-def _leads_to_leaves(tree: DecisionTree, features: int) -> bool:
-    """Whether every row ends in a leaf for any values: no loops, no index out of range."""
-    nodes = tree.left.size
+    Raises
+    ------
+    ValueError, LookupError, TypeError
+        If anything of it is not as scikit-learn would have left it.
+    """
+    n_features, _, n_outputs = node["__reduce__"]["args"]["content"]
+    features, outputs = _number(n_features), _number(n_outputs)
+    n_classes = read_array(file.members, node["__reduce__"]["args"]["content"][1])
+    state = node["content"]["content"]
+    table, values = (read_array(file.members, state[name]) for name in ("nodes", "values"))
+    nodes, counted = len(table), _number(state["node_count"])
+    if n_classes.tolist() != [len(CLASSES)] or outputs != 1 or not 0 < features <= MAX_FEATURES:
+        raise ValueError("a tree of other classes or features")
+    if table.shape != (counted,) or values.shape != (counted, 1, len(CLASSES)):
+        raise ValueError("a tree whose arrays do not have one entry per node")
+    left, right, feature, threshold = (table[name] for name in FIELDS)
+    if [column.dtype for column in (left, right, feature, threshold)] != TYPES:
+        raise ValueError("a tree whose arrays are of other types")
+    if values.dtype != np.float64 or set(state) != {"max_depth", "node_count", "nodes", "values"}:
+        raise ValueError("a tree that is not as scikit-learn leaves it")
+    _number(state["max_depth"])
     number = np.arange(nodes)
-    inner = tree.left != LEAF
-    children = np.concatenate([tree.left[inner], tree.right[inner]])
-    parents = np.concatenate([number[inner], number[inner]])
-    return bool(
-        nodes
-        and tree.values.shape == (nodes, len(CLASSES))
-        and np.isfinite(tree.values).all()
-        and (tree.right[~inner] == LEAF).all()
-        and (children > parents).all()
-        and (children < nodes).all()
-        and (tree.feature[inner] >= 0).all()
-        and (tree.feature[inner] < features).all()
-    )
+    inner = left != LEAF
+    children = [side[inner] for side in (left, right)]
+    if not nodes or (right[~inner] != LEAF).any():
+        raise ValueError("a tree with a node that is neither a leaf nor has two children")
+    # A child comes after its parent, so there are no loops.
+    if any((side <= number[inner]).any() or (side >= nodes).any() for side in children):
+        raise ValueError("a tree with a child that is out of range")
+    if (feature[inner] < 0).any() or (feature[inner] >= features).any():
+        raise ValueError("a tree that asks for a feature that is out of range")
+    if not np.isfinite(values).all() or not np.isfinite(threshold[inner]).all():
+        raise ValueError("a tree with numbers that are not finite")
+    # Of leaves, what scikit-learn fills in is never used.
+    asked = np.where(inner, feature, 0)
+    return DecisionTree(left, right, asked, threshold, values.reshape(nodes, -1)), features
+
+
+def _number(node: Mapping[str, Any]) -> int:
+    """Return a whole number of a skops file."""
+    value = json.loads(node["content"])
+    if node["__loader__"] != "JsonNode" or type(value) is not int or not 0 <= value < 2**31:
+        raise ValueError("a number that is not whole")
+    return value
