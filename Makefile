@@ -29,7 +29,7 @@ fuzz: $(VENV)/dev.stamp
 
 # What make test tries a few times of tests/hostile, thousands of times.
 hostile: $(VENV)/dev.stamp
-	BASKETWISE_TEST_HOSTILE=1 $(BIN)/python -m pytest -n $(WORKERS) tests/hostile
+	BASKETWISE_TEST_HOSTILE=1 $(BIN)/python -m pytest -n $(WORKERS) --timeout 3600 tests/hostile
 
 # Builds the image and runs every command in it; as root, with buildah and debootstrap.
 test-image: $(VENV)/dev.stamp

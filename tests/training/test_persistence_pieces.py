@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from basketwise.arrays import Probabilities
 from basketwise.config import ModelName, TrainingConfig
-from basketwise.training import persistence
+from basketwise.training import skops_file
 from basketwise.training.boosting import (
     Progress,
     remove_progress,
@@ -130,18 +130,17 @@ def test_a_type_that_is_no_longer_trusted_is_reported(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    # Versions of skops differ in which types of scikit-learn they trust; none trusts XGBoost's.
     config = TrainingConfig(xgboost={"n_estimators": 2})
     model = build("xgboost", config, train.y.size).fit(train.X, train.y)
     store_model(checkpoints, "xgboost", model, 1.0)
     assert stored_model(checkpoints, "xgboost")
     assert not caplog.records
-    monkeypatch.setattr(persistence, "TRUSTED", ())
+    monkeypatch.setattr(skops_file, "TRUSTED", ())
     assert stored_model(checkpoints, "xgboost") is None
     (record,) = caplog.records
     assert record.name.startswith("basketwise.")
     assert "checkpoint of xgboost" in record.getMessage()
-    assert "xgboost.core.Booster" in record.getMessage()
+    assert "xgboost.sklearn.XGBClassifier" in record.getMessage()
 
 
 def test_progress_is_apart_from_the_finished_piece(
