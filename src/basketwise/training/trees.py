@@ -67,7 +67,7 @@ def read_tree(data: bytes, features: int) -> DecisionTree | None:
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
     ours = np.array_equal(classes, np.arange(len(CLASSES)))
-    return read if ours and expected <= features and read.feature.max() < features else None
+    return read if ours and expected == features else None
 
 
 def tree_of(node: Mapping[str, Any], file: SkopsFile) -> tuple[DecisionTree, int]:
@@ -105,6 +105,8 @@ def tree_of(node: Mapping[str, Any], file: SkopsFile) -> tuple[DecisionTree, int
     # A child comes after its parent, so there are no loops.
     if any((side <= number[inner]).any() or (side >= nodes).any() for side in children):
         raise ValueError("a tree with a child that is out of range")
+    if np.unique(np.concatenate(children)).size != 2 * inner.sum():
+        raise ValueError("a tree with a node that has two parents")
     if (feature[inner] < 0).any() or (feature[inner] >= features).any():
         raise ValueError("a tree that asks for a feature that is out of range")
     if not np.isfinite(values).all() or not np.isfinite(threshold[inner]).all():
