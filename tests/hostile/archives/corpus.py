@@ -68,7 +68,7 @@ def inflated(start: bytes, zeros: int, fill: bytes = b"\0") -> bytes:
     return head + mebibyte * (zeros // 2**20)
 
 
-def rezipped(data: bytes, method: int = zipfile.ZIP_STORED, **changed: bytes) -> bytes:
+def rezipped(data: bytes, changed: Mapping[str, bytes], method: int = 0) -> bytes:
     """Write a skops file again with other members; ``schema`` is its schema."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", method) as target:
@@ -104,14 +104,14 @@ def bombs(files: Files) -> Iterator[Case]:
     digits = header("p", b"x", 200_000) + b"1" * 200_000
     yield Case("pax header of 200,000 digits", gzip.compress(digits), True)
     yield Case("200,000 gzip members", gzip.compress(b"") * 200_000, True)
-    name = b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * 20_000_000
-    yield Case("gzip name of 20 MB", name, True)
+    named = b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * 20_000_000
+    yield Case("gzip name of 20 MB", named, True)
     schema = b'{"a": "' + b" " * 100 * 2**20 + b'"}'
     for member, content in (
         ("schema", schema),
         ("0", np.lib.format.magic(1, 0) + bytes(100 * 2**20)),
     ):
-        skops = rezipped(files[MODEL], zipfile.ZIP_DEFLATED, **{member: content})
+        skops = rezipped(files[MODEL], {member: content}, zipfile.ZIP_DEFLATED)
         yield Case(f"{member} of 100 MiB in {MODEL}", pack({**files, MODEL: skops}), True)
     for title, text in (
         ("brackets", b"[" * 2_000_000),
@@ -121,7 +121,7 @@ def bombs(files: Files) -> Iterator[Case]:
         yield Case(f"manifest of {title}", pack(files, manifest=text), True)
         yield Case(f"metadata of {title}", pack({**files, METADATA: text}), True)
         yield Case(f"calibration of {title}", pack({**files, "calibration.json": text}), True)
-        skops = rezipped(files[MODEL], schema=text)
+        skops = rezipped(files[MODEL], {"schema": text})
         yield Case(f"schema of {title}", pack({**files, MODEL: skops}), True)
     index = pl.read_parquet(io.BytesIO(files[INDEX]))
     many = pl.concat([index] * (2_000_000 // index.height), rechunk=False)
@@ -148,7 +148,7 @@ def trees(files: Files, title: str) -> Iterator[Case]:
         array = np.load(io.BytesIO(arrays[table])).copy()
         out = io.BytesIO()
         np.save(out, change(array))
-        return rezipped(data, **{table.partition(".")[0]: out.getvalue()})
+        return rezipped(data, {table.partition(".")[0]: out.getvalue()})
 
     def set_node(field: str, node: int, value: Any) -> Callable[[Any], Any]:
         def change(array: Any) -> Any:
@@ -165,9 +165,9 @@ def trees(files: Files, title: str) -> Iterator[Case]:
     for value in (1000, -(10**6), -1, 26, 2**62):
         case = edited(tables[0], set_node("feature", 0, value))
         yield Case(f"{title}: feature = {value}", pack({**files, MODEL: case}), True)
-    for value in (np.nan, np.inf):
-        case = edited(tables[0], set_node("threshold", 0, value))
-        yield Case(f"{title}: threshold = {value}", pack({**files, MODEL: case}), True)
+    for number in (np.nan, np.inf):
+        case = edited(tables[0], set_node("threshold", 0, number))
+        yield Case(f"{title}: threshold = {number}", pack({**files, MODEL: case}), True)
     for name, change in (
         ("fewer", lambda array: array[:-1]),
         ("none", lambda array: array[:0]),
@@ -181,16 +181,16 @@ def trees(files: Files, title: str) -> Iterator[Case]:
     at = schema.index(mark, schema.index('"node_count":{')) + len(mark)
     for count in ("0", "-1", "1", "1000000", "1e9", "null", "1" * 30):
         text = schema[:at] + count + schema[schema.index('"', at) :]
-        case = rezipped(data, schema=text.encode())
+        case = rezipped(data, {"schema": text.encode()})
         yield Case(f"{title}: node_count = {count}", pack({**files, MODEL: case}), True)
 
 
 def lies(files: Files) -> Iterator[Case]:
     """Yield archives whose manifest, metadata or index says what no training says."""
-    for key, value in (
-        *(("format_version", v) for v in (1e999, "1", None, [], 2**80, -1.5, True)),
-        *(("files", v) for v in ([], 3, None, {"x" * 300: "0" * 64}, {"../x": "0"}, {MODEL: 1})),
-    ):
+    versions: list[Any] = [1e999, "1", None, [], 2**80, -1.5, True]
+    named: list[Any] = [[], 3, None, {"x" * 300: "0" * 64}, {"../x": "0"}, {MODEL: 1}]
+    told = [*(("format_version", v) for v in versions), *(("files", v) for v in named)]
+    for key, value in told:
         yield Case(f"manifest: {key} = {value!r}"[:80], pack(files, lie={key: value}), True)
     metadata = json.loads(files[METADATA])
     columns = metadata["feature_columns"]
@@ -314,5 +314,5 @@ def members_mutated(files: Files, title: str, seed: int, count: int) -> Iterator
         data = bytearray(members[name])
         for _ in range(int(rng.integers(1, 4))):
             data[int(rng.integers(len(data)))] = int(rng.integers(256))
-        case = rezipped(files[MODEL], **{name: bytes(data)})
+        case = rezipped(files[MODEL], {name: bytes(data)})
         yield Case(f"{title}: {name} mutated, {number}", pack({**files, MODEL: case}))
