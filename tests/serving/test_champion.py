@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -103,9 +104,14 @@ def test_an_archive_that_was_changed_in_the_registry_is_not_scored(
 def test_a_model_that_fails_on_the_test_baskets_is_no_error(
     sample_run: Run, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> pl.DataFrame:
-        raise ValueError("feature 1000 of 14")
+    score = Model.score
 
+    def fail(model: Model, lines: pl.DataFrame, *more: Any) -> pl.DataFrame:
+        if lines.height > 1:
+            raise ValueError("feature 1000 of 14")
+        return score(model, lines, *more)
+
+    # It scores the one line of the example when it is opened.
     monkeypatch.setattr(Model, "score", fail)
     result = score_champion(registry, "1", sample_run.silver, sample_run.gold)
     assert result == NotScored("1", "it fails on the test baskets: feature 1000 of 14", broken=True)
