@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-SECONDS = 60
+SECONDS = 15
 MEMORY = 3 * 2**30
 """Of addresses, of which XGBoost and its libraries take a third when they are imported."""
 OUTPUT = 256 * 2**20
