@@ -32,6 +32,8 @@ LAYERS = (
     ("config", "provenance", "tables"),
     ("arrays", "candidates", "concurrency", "digests", "errors", "files", "plugins"),
     ("progress", "schema"),
+    ("terminal",),
+    ("redaction",),
 )
 """From top to bottom. A room imports from lower layers alone, nothing from its own layer."""
 

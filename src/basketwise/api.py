@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -287,12 +288,13 @@ def _context(workspace: PathLike, config: Config, source: str, *, verbose: bool)
     from basketwise.progress import Reporter
     from basketwise.run.context import Context
     from basketwise.run.workspace import open_workspace
+    from basketwise.terminal import drawable
 
     return Context(
         workspace=open_workspace(os.fspath(workspace), config.aws),
         config=config,
         platform=LocalPlatform(),
-        reporter=Reporter(Console(stderr=True), quiet=not verbose),
+        reporter=Reporter(Console(file=drawable(sys.stderr)), quiet=not verbose),
         command=f"basketwise.train({source!r}, workspace={os.fspath(workspace)!r})",
         source=source,
     )

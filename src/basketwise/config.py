@@ -6,7 +6,6 @@ environment and file are laid over the defaults is in :mod:`basketwise.settings`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
@@ -22,6 +21,7 @@ from pydantic import (
 )
 
 from basketwise.candidates import CANDIDATES
+from basketwise.redaction import redacted_address, without_credentials
 from basketwise.schema import (
     BASKET_ID,
     BASKET_ID_PARTS,
@@ -409,19 +409,16 @@ class Config(Section):
     aws: AwsConfig = AwsConfig()
 
     def recorded(self) -> dict[str, Any]:
-        """Return all settings as JSON values, to be kept with results: without any password."""
-        values = self.model_dump(mode="json")
+        """Return all settings as JSON values, to be stored with results: without any secret."""
+        values: dict[str, Any] = _without_credentials(self.model_dump(mode="json"))
         for section, key in (("registry", "uri"), ("aws", "endpoint_url")):
-            values[section][key] = without_password(values[section][key])
+            values[section][key] = redacted_address(values[section][key])
         return values
 
 
-def without_password(text: str) -> str:
-    """Take user and password out of every address in a text.
-
-    Examples
-    --------
-    >>> without_password("https://ann:secret@models.example/x")
-    'https://models.example/x'
-    """
-    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
+def _without_credentials(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_credentials(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_credentials(inner) for inner in value]
+    return without_credentials(value) if isinstance(value, str) else value

@@ -16,6 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from basketwise.redaction import redacted
+from basketwise.terminal import printable, visible
+
 GATE_NOT_PASSED = 1
 """Exit code of a run whose model was not approved, with ``--require-approval`` only."""
 
@@ -31,6 +34,9 @@ INTERRUPTED = 130
 
 class BasketwiseError(Exception):
     """Base class: a one-line description of the problem, and what to do about it.
+
+    Both are redacted, and control characters in them escaped: they may quote values and messages
+    from anywhere.
 
     Parameters
     ----------
@@ -50,9 +56,9 @@ class BasketwiseError(Exception):
     exit_code = OUR_FAULT
 
     def __init__(self, headline: str, hint: str = "") -> None:
-        super().__init__(headline)
-        self.headline = headline
-        self.hint = hint
+        self.headline = printable(redacted(headline))
+        self.hint = visible(redacted(hint))
+        super().__init__(self.headline)
 
     def __str__(self) -> str:
         return f"{self.headline}\n{self.hint}" if self.hint else self.headline

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from basketwise.redaction import redacted
+from basketwise.terminal import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -80,10 +83,11 @@ class Reporter:
     def say(self, line: str) -> None:
         """Show a line as it is, above a bar that is drawn."""
         if not self.quiet:
+            line = printable(redacted(line))
             self.console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def _tell(self, name: str, seconds: float, result: str) -> None:
-        head = f"{name:<12}{seconds:>7.1f} s   "
+        head, result = f"{name:<12}{seconds:>7.1f} s   ", printable(redacted(result))
         line = head + result
         if self.console.is_terminal:
             # In a file or a pipe one line stays one line; on a terminal words are kept whole.
@@ -134,5 +138,5 @@ class _Bar(StageLog):
 
     def tick(self, what: str, done: int, total: int) -> None:
         """Move the bar."""
-        text = f"{what} {done}/{total}"
+        text = f"{printable(redacted(what))} {done}/{total}"
         self._progress.update(self._task, description=text, completed=done, total=total)

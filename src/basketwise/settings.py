@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError
+from basketwise.redaction import redacted_address
 
 PREFIX = "BASKETWISE_"
 SEPARATOR = "__"
@@ -56,8 +57,10 @@ def load_config(
         dotted, equals, value = flag.partition("=")
         section, dot, key = dotted.strip().partition(".")
         if not equals or not dot:
-            raise ConfigError(f"--set {flag!r} is not understood.", "Write section.key=value.")
-        _set(values, section, key, value, where=f"--set {flag}")
+            raise ConfigError(
+                f"--set {redacted_address(flag)!r} is not understood.", "Write section.key=value."
+            )
+        _set(values, section, key, value, where=f"--set {redacted_address(dotted)}")
     return checked(_overlaid(Config().model_dump(), values))
 
 

@@ -6,8 +6,10 @@ from functools import cache
 from typing import Any
 
 from basketwise.aws.errors import translated
-from basketwise.config import AwsConfig, without_password
+from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, DependencyError
+from basketwise.redaction import redact_chain, redacted_address
+from basketwise.registry.opening import is_server
 
 INSTALL = "pip install boto3"
 
@@ -38,6 +40,8 @@ def client(service: str, config: AwsConfig) -> Any:
     # Adaptive: a throttled client slows down by itself instead of failing.
     options = BotoConfig(retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10)
     endpoint = config.endpoint_url or None
+    if endpoint and not is_server(endpoint):
+        raise _invalid(endpoint)
     try:
         # The region is also read from the profile, which may not exist.
         with translated(f"open {service}"):
@@ -47,9 +51,16 @@ def client(service: str, config: AwsConfig) -> Any:
             if session.region_name:
                 return session.client(service, endpoint_url=endpoint, config=options)
     except ValueError as error:
-        headline = f"aws.endpoint_url is not a valid endpoint: {without_password(str(error))}."
-        raise ConfigError(headline, "Give http(s)://host[:port], or leave it empty.") from error
+        redact_chain(error)
+        raise _invalid(config.endpoint_url) from error
     raise ConfigError("No AWS region is known.", "Set aws.region, or AWS_DEFAULT_REGION.")
+
+
+def _invalid(endpoint: str) -> ConfigError:
+    return ConfigError(
+        f"aws.endpoint_url is {redacted_address(endpoint)!r}, which is not a valid endpoint.",
+        "Give http(s)://host[:port], or leave it empty.",
+    )
 
 
 @cache

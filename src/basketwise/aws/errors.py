@@ -8,6 +8,7 @@ from enum import Enum
 from typing import NamedTuple, TypeVar
 
 from basketwise.errors import DependencyError
+from basketwise.redaction import redacting
 
 Answer = TypeVar("Answer")
 
@@ -174,7 +175,8 @@ def translated(action: str) -> Iterator[None]:
     from urllib3.exceptions import HTTPError
 
     try:
-        yield
+        with redacting():
+            yield
     except boto.NoCredentialsError as error:
         raise DependencyError(
             f"AWS credentials are needed to {action}; none were found.",

@@ -17,6 +17,8 @@ from basketwise import __version__
 from basketwise.cli.commands import program
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
 from basketwise.plugins import COMMANDS, load
+from basketwise.redaction import redacted
+from basketwise.terminal import clean_output, printable
 
 ELSEWHERE = {
     **{name: f"models {name}" for name in ("list", "show", "approve", "reject", "rollback")},
@@ -109,12 +111,18 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal or pipe that knows no "≥" must not turn a finished run into an error.
             stream.reconfigure(errors="replace")
-    arguments, stdout = sys.argv[1:], sys.stdout
+    with clean_output():
+        code = _called(sys.argv[1:])
+    sys.exit(code or 0)
+
+
+def _called(arguments: list[str]) -> int | None:
+    stdout = sys.stdout
     debug = "--debug" in arguments
     # Wherever it stands, it means the same.
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        code = cli.main(args=arguments, prog_name="basketwise", standalone_mode=False)
+        code: int | None = cli.main(args=arguments, prog_name="basketwise", standalone_mode=False)
     except BasketwiseError as error:
         code = _complain(error.headline, error.hint, error.exit_code, debug=debug)
     except click.ClickException as error:
@@ -131,9 +139,10 @@ def main() -> None:
         if sys.stdout is stdout:
             raise
         code = 0
-    except Exception as error:
+    except BaseException as error:
+        # A panic of Polars is no Exception.
         code = _unexpected(error, debug=debug)
-    sys.exit(code or 0)
+    return code
 
 
 def _advice(error: click.ClickException, arguments: list[str]) -> str:
@@ -165,7 +174,7 @@ def console() -> None:
         raise
 
 
-def _unexpected(error: Exception, *, debug: bool) -> int:
+def _unexpected(error: BaseException, *, debug: bool) -> int:
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
     if full or "No space left" in str(error):
         return _complain(
@@ -186,7 +195,9 @@ def _complain(headline: str, hint: str, code: int, *, debug: bool) -> int:
     if debug:
         import traceback
 
-        traceback.print_exc()
+        # Never with values of variables; in one piece, so that it is redacted as a whole.
+        click.echo(traceback.format_exc(), err=True, nl=False)
+    headline = printable(redacted(headline))
     click.secho(headline, err=True, bold=True, color=False if dumb() else None)
     if hint:
         click.echo(hint, err=True)

@@ -13,6 +13,7 @@ from basketwise.cli.commands import completed
 from basketwise.cli.options import PRODUCTS_OPTION, Common, common, data_of, products_flag, reporter
 from basketwise.cli.output import print_json, shown
 from basketwise.progress import Tick, silent
+from basketwise.terminal import printable
 
 if TYPE_CHECKING:
     from basketwise.config import Config
@@ -97,7 +98,7 @@ def _checked(
 
 def _printed(check: Check, common: Common) -> Check:
     if not common.as_json:
-        click.echo(f"{MARKS[check.state]} {check.name:<10} {check.text}")
+        click.echo(f"{MARKS[check.state]} {check.name:<10} {printable(check.text)}")
         for line in completed(check.fix, common.named).splitlines():
             click.echo(f"  {'':<10} {line}")
     return check

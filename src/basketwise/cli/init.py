@@ -16,8 +16,11 @@ from basketwise.cli.output import emit, print_json, shown
 from basketwise.errors import InputError, writing
 from basketwise.progress import counted
 from basketwise.settings import DEFAULT_FILE
+from basketwise.terminal import printable
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from basketwise.proposal import Match, Proposal
 
 WIDTH = 100
@@ -114,23 +117,24 @@ def _show(proposal: Proposal) -> None:
     """Print what stands for what, the settings, and what the data do not tell."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     width = None if sys.stdout.isatty() else WIDTH
     console = Console(file=sys.stdout, width=width, highlight=False)
-    console.print(f"Looked at {proposal.scope}.\n")
+    console.print(_cell(f"Looked at {proposal.scope}."))
+    console.print()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("yours", "", "ours", "examples", "why"):
         table.add_column(name, overflow="fold")
     for match in proposal.matches:
         table.add_row(
-            *map(Text, (" + ".join(match.own), "→", match.ours, _examples(match), match.why))
+            *map(_cell, (" + ".join(match.own), "→", match.ours, _examples(match), match.why))
         )
     for name in proposal.missing:
-        table.add_row(*map(Text, ("–", "→", name, "", "not found")))
+        table.add_row(*map(_cell, ("–", "→", name, "", "not found")))
     console.print(table)
     if proposal.unused:
-        console.print(Text(f"\nnot read: {', '.join(proposal.unused)}"))
+        console.print()
+        console.print(_cell(f"not read: {', '.join(proposal.unused)}"))
     console.print()
     for section, values in proposal.settings.items():
         for key, value in values.items():
@@ -142,22 +146,30 @@ def _show(proposal: Proposal) -> None:
                 else str(value)
             )
             why = proposal.reasons[f"{section}.{key}"]
-            console.print(Text(f"{section}.{key}: {shown_value} ({why})"))
+            console.print(_cell(f"{section}.{key}: {shown_value} ({why})"))
     if proposal.lines:
         rejected = sum(proposal.rejected.values())
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in proposal.rejected.items())
+        console.print()
         console.print(
-            Text(
-                f"\nTried on {counted(proposal.lines, 'line')}: {proposal.lines - rejected:,} "
+            _cell(
+                f"Tried on {counted(proposal.lines, 'line')}: {proposal.lines - rejected:,} "
                 f"accepted, {rejected:,} rejected{f' ({reasons})' if reasons else ''}."
             )
         )
     for note in proposal.notes:
-        console.print(Text(f"! {note}"))
+        console.print(_cell(f"! {note}"))
     for question in proposal.questions:
-        console.print(Text(f"? {question.text}"))
+        console.print(_cell(f"? {question.text}"))
         for choice in question.choices:
-            console.print(Text(f"    {choice}"))
+            console.print(_cell(f"    {choice}"))
+
+
+def _cell(text: str) -> Text:
+    """Return a text that is neither markup nor more than a line of its own."""
+    from rich.text import Text
+
+    return Text(printable(text))
 
 
 def _examples(match: Match) -> str:

@@ -67,7 +67,9 @@ def show(version: str, common: Common) -> None:
                 text = f"{inner:.6g}" if isinstance(inner, float) else inner
                 lines.append(f"  {key:<32}{text}")
         else:
-            lines.append(f"{name:<16}{value}")
+            # No line of a value begins where a name would.
+            first, *rest = str(value).splitlines() or [""]
+            lines += [f"{name:<16}{first}", *(f"{'':<16}{line}" for line in rest)]
     emit(common, document, *lines)
 
 

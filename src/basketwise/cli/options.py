@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from basketwise.cli.commands import completed
-from basketwise.config import Config, without_password
+from basketwise.config import Config
 from basketwise.errors import BasketwiseError
 from basketwise.files import DEFAULT_WORKSPACE
+from basketwise.redaction import redacted
 from basketwise.settings import DEFAULT_FILE, load_config, unknown_variables
 from basketwise.template import toml_value
 
@@ -151,8 +152,9 @@ def reporter() -> Reporter:
     from rich.console import Console
 
     from basketwise.progress import Reporter
+    from basketwise.terminal import drawable
 
-    return Reporter(Console(stderr=True))
+    return Reporter(Console(file=drawable(sys.stderr)))
 
 
 def context(
@@ -178,7 +180,7 @@ def context(
 
 
 def typed_command(named: Mapping[str, str]) -> str:
-    """Return the command as it was typed, quoted where needed, without any password.
+    """Return the command as it was typed, quoted where needed, without any secret.
 
     Workspace and configuration are added where they come from the environment.
     """
@@ -186,7 +188,8 @@ def typed_command(named: Mapping[str, str]) -> str:
     for option, value in named.items():
         if not any(word.partition("=")[0] == option for word in words):
             words += [option, value]
-    return without_password(shlex.join(words))
+    # Word by word: an address with blanks in it is one.
+    return redacted(shlex.join(map(redacted, words)))
 
 
 def user() -> str:

@@ -14,6 +14,8 @@ import click
 from basketwise.cli.commands import completed, program
 from basketwise.cli.options import Common
 from basketwise.files import ARCHIVE, REPORT_HTML
+from basketwise.redaction import redacted_values
+from basketwise.terminal import escaped_json, printable_line
 
 if TYPE_CHECKING:
     from basketwise.report.types import Impact, LeaderboardRow, SplitScores
@@ -49,7 +51,8 @@ def shown_score(score: float) -> str:
 
 def print_json(document: Any) -> None:
     """Print one JSON object."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(redacted_values(document), indent=2, ensure_ascii=False, default=str)
+    click.echo(escaped_json(text))
 
 
 def emit(common: Common, document: Any, *lines: str) -> None:
@@ -58,7 +61,7 @@ def emit(common: Common, document: Any, *lines: str) -> None:
         print_json(document)
     else:
         for text in lines:
-            line = text
+            line = printable_line(text)
             if len(click.unstyle(line)) > width() < WIDTH:
                 indent = line[: len(line) - len(line.lstrip())]
                 line = filled(line.strip(), indent, f"{indent}  ")

@@ -22,6 +22,7 @@ from basketwise.cli.options import (
 )
 from basketwise.cli.output import filled, print_json, shown
 from basketwise.progress import counted
+from basketwise.terminal import printable
 
 if TYPE_CHECKING:
     from basketwise.serving.batch import BatchResult
@@ -103,14 +104,14 @@ def predict(
     from basketwise.etl.sources import skipped_texts
 
     for text in skipped_texts(result.skipped, documents=False):
-        click.echo(f"warning   {text}", err=True)
+        click.echo(f"warning   {printable(text)}", err=True)
     for reason, number in result.rejected.items():
         click.echo(f"rejected  {counted(number, 'line')}: {reason}", err=True)
     for text in _warnings(result):
-        click.echo(f"warning   {text}", err=True)
+        click.echo(f"warning   {printable(text)}", err=True)
     if result.requested is not None:
         for basket, text in result.requested.select(KEY, EXPLANATION).iter_rows():
-            click.secho(str(basket), bold=True)
+            click.secho(printable(str(basket)), bold=True)
             click.echo(filled(text))
     if result.out is not None and out != STDOUT:
         click.echo(shown(result.out))

@@ -150,7 +150,8 @@ def register(run_id: str | None, common: Common) -> None:
         "champion": version.champion,
         "reasons": report["verdict"]["reasons"],
     }
-    emit(common, document, f"version   {version.version}: {version.state}", version.description)
+    lines = version.description.splitlines()
+    emit(common, document, f"version   {version.version}: {version.state}", *lines)
 
 
 @click.command()

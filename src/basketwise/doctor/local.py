@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basketwise.concurrency import cores
-from basketwise.config import Config, without_password
+from basketwise.config import Config
 from basketwise.doctor.check import Check, failure, guarded
 from basketwise.errors import BasketwiseError
 from basketwise.plugins import CHECKS, load
 from basketwise.progress import Tick, counted, silent
+from basketwise.redaction import redacted_address
 from basketwise.registry.opening import REGISTRY, SAGEMAKER, on_sagemaker, open_registry
 from basketwise.run.workspace import Workspace, open_workspace
 from basketwise.schema import LABEL
@@ -213,7 +214,7 @@ def registry(workspace: Workspace | None, config: Config, location: str) -> Chec
     # A server, and SageMaker, need no folder.
     folder = workspace.storage.scratch / REGISTRY if workspace else Path(REGISTRY)
     in_cloud = on_sagemaker(config.registry, location)
-    where = SAGEMAKER if in_cloud else without_password(config.registry.uri) or "embedded"
+    where = SAGEMAKER if in_cloud else redacted_address(config.registry.uri) or "embedded"
     if where == "embedded" and not folder.is_dir():
         return Check("registry", "ok", "embedded; created by the first run")
     versions = open_registry(config.registry, folder, config.aws, location).versions()

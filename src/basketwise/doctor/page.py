@@ -12,6 +12,7 @@ from basketwise.doctor.baskets import RARE, Baskets
 from basketwise.doctor.profile import Profile
 from basketwise.errors import writing
 from basketwise.files import write_whole
+from basketwise.redaction import redacted
 from basketwise.report.html import environment, style
 
 MOST_WEEKS = 530
@@ -41,7 +42,7 @@ def render_profile(profile: Profile, data: str) -> str:
         profile=profile,
         baskets=profile.baskets,
         bars=_bars(profile.baskets) if profile.baskets else [],
-        data=data,
+        data=redacted(data),
         rare=RARE,
         code_version=__version__,
         **functions,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from basketwise.redaction import redacted
 from basketwise.registry.protocol import ApprovalState, Change
 
 ENTRY = "basketwise.change."
@@ -45,8 +46,11 @@ def shorten(text: str, length: int) -> str:
 
 
 def storable(text: str) -> str:
-    """Return ``text`` as something every database takes: lone surrogates are spelled out."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return ``text`` as something every database takes, and everybody may read.
+
+    Lone surrogates are spelled out, secrets taken out.
+    """
+    return redacted(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def next_moment(history: Iterable[Change]) -> datetime:

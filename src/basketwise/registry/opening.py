@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.errors import ConfigError, DependencyError
 from basketwise.plugins import REGISTRIES, load
+from basketwise.redaction import redacted_address
 from basketwise.registry.protocol import Registry
 from basketwise.storage.opening import require_workspace, scheme_of
 from basketwise.storage.protocol import Storage
@@ -121,8 +122,13 @@ def _alias_folder(folder: Path) -> TemporaryDirectory[str]:
 
 
 def _on_server(config: RegistryConfig) -> Registry:
-    parts = _address(config.uri)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    shown = redacted_address(config.uri)
+    if not is_server(config.uri):
+        raise ConfigError(
+            f"registry.uri is {shown!r}.",
+            "Leave it empty for the registry in the workspace, write 'sagemaker', or give the "
+            "address of an MLflow server: http://host:port or https://host.",
+        )
     _reach(config.uri, shown)
 
     from basketwise.registry.mlflow.calls import Address, connect
@@ -131,19 +137,23 @@ def _on_server(config: RegistryConfig) -> Registry:
     return MlflowRegistry(Address(shown), group=config.group, connect=lambda: connect(config.uri))
 
 
-def _address(uri: str) -> SplitResult:
+def is_server(uri: str) -> bool:
+    """Whether an address is one of a server.
+
+    A library that parses a malformed one names what it could not read, which may be a password.
+
+    Examples
+    --------
+    >>> is_server("https://ann:secret@h:5000/x"), is_server("http://ann:se/cret@h")
+    (True, False)
+    """
     try:
         parts = urlsplit(uri)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        port = parts.port
     except ValueError:
-        usable = False
-    if not usable:
-        raise ConfigError(
-            f"registry.uri is {uri!r}.",
-            "Leave it empty for the registry in the workspace, write 'sagemaker', or give the "
-            "address of an MLflow server: http://host:port or https://host.",
-        )
-    return parts
+        return False
+    written = uri.isprintable() and not set(uri) & set(' \\<>"^`{|}')
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0 and written
 
 
 def _reach(uri: str, shown: str) -> None:

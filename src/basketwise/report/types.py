@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 
 from basketwise.errors import InputError
 from basketwise.provenance import Host
+from basketwise.redaction import redacted
 
 REPORT_FORMAT = 2
 """Goes up when a key changes its meaning or is taken away."""
@@ -61,8 +62,8 @@ class StartedRun:
             run_id=self.run_id,
             started_at=self.started_at.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - self.clock,
-            command=self.command,
-            data=self.data,
+            command=redacted(self.command),
+            data=redacted(self.data),
         )
 
 

@@ -20,6 +20,7 @@ from basketwise.config import Config
 from basketwise.digests import sha256
 from basketwise.errors import InputError
 from basketwise.provenance import code_hash, library_versions
+from basketwise.redaction import redacted
 from basketwise.settings import flatten
 
 Stage = Literal["silver", "gold", "training", "evaluation"]
@@ -105,7 +106,7 @@ def planned(stage: Stage, inputs: Mapping[str, str], config: Config, source: str
         inputs=dict(inputs),
         settings=settings,
         code={"basketwise": __version__, "code": code_hash(), **library_versions()},
-        source=source,
+        source=redacted(source),
     )
 
 

@@ -22,6 +22,7 @@ from basketwise.etl.reading import read_csv
 from basketwise.etl.reasons import none_usable
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import Model
+from basketwise.redaction import redacted
 from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL
 from basketwise.tables import read_table
 
@@ -148,7 +149,7 @@ def write_answer(document: dict[str, Any]) -> str:
 
 def refusal(headline: str, hint: str) -> bytes:
     """Return the body of an answer that refuses: JSON, ``error`` and ``hint``."""
-    return json.dumps({"error": headline, "hint": hint}).encode()
+    return json.dumps({"error": redacted(headline), "hint": redacted(hint)}).encode()
 
 
 def _from_json(body: bytes) -> Request:

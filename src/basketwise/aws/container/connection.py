@@ -20,6 +20,8 @@ from basketwise.aws.container.answering import (
     write_answer,
 )
 from basketwise.errors import DependencyError, InputError
+from basketwise.redaction import redacted
+from basketwise.terminal import printable
 
 TIMEOUT_SECONDS = 60.0
 """Seconds that a connection may be silent, and that a body may take."""
@@ -176,5 +178,4 @@ class Connection(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
         """Log requests to stderr, except for the pings that come every few seconds."""
         if not getattr(self, "path", "").startswith("/ping"):
-            text = "".join(sign if sign.isprintable() else "?" for sign in format % args)
-            click.echo(text, err=True)
+            click.echo(printable(redacted(format % args)), err=True)

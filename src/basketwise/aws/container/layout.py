@@ -12,6 +12,7 @@ import click
 
 from basketwise.errors import ConfigError
 from basketwise.progress import Tick
+from basketwise.redaction import redacted
 
 MAX_REASON = 1024
 """Characters of a failure that SageMaker shows."""
@@ -53,6 +54,7 @@ def report_failure(reason: str) -> None:
 
     A training job's is read from ``output/failure``, a processing job's from ``output/message``.
     """
+    reason = redacted(reason)
     click.echo(reason, err=True)
     try:
         folder = base() / "output"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from basketwise.errors import BasketwiseError, DependencyError, WorkspaceError
+from basketwise.redaction import redact_chain
 from basketwise.registry.ledger import shorten
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def translated(address: Address, doing: str, call: Callable[[], T]) -> T:
             if not _is_foreign(error, address):
                 raise
             if not _codes(error) & LOCKED or time.monotonic() > end:
+                redact_chain(error)
                 raise explained(error, address, doing) from error
         time.sleep(pause)
         pause = min(1.0, pause * 1.5)
