@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from basketwise.candidates import CANDIDATES
-from basketwise.redaction import redacted_address, without_credentials
+from basketwise.redaction import redacted_address, redacted_values, without_credentials
 from basketwise.schema import (
     BASKET_ID,
     BASKET_ID_PARTS,
@@ -75,7 +75,9 @@ NonEmpty = Annotated[EachOnce[T], AfterValidator(_not_empty)]
 class Section(BaseModel):
     """A part of the configuration: unknown keys are refused, values are fixed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 class DataConfig(Section):
@@ -410,15 +412,7 @@ class Config(Section):
 
     def recorded(self) -> dict[str, Any]:
         """Return all settings as JSON values, to be stored with results: without any secret."""
-        values: dict[str, Any] = _without_credentials(self.model_dump(mode="json"))
+        values: dict[str, Any] = redacted_values(self.model_dump(mode="json"), without_credentials)
         for section, key in (("registry", "uri"), ("aws", "endpoint_url")):
             values[section][key] = redacted_address(values[section][key])
         return values
-
-
-def _without_credentials(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_credentials(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_credentials(inner) for inner in value]
-    return without_credentials(value) if isinstance(value, str) else value

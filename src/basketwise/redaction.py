@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, unquote
@@ -22,7 +22,8 @@ SHORTEST = 6
 """Characters that the value of a variable has at least to be a secret: "admin" is a word."""
 
 VARIABLE = re.compile(
-    r"(?i)(^|_)(pass(word|wd|phrase)?|pwd|(auth_?)?token|secret(_access_?key)?|api_?key|"
+    # PWD by itself is a folder.
+    r"(?i)(^|_)(pass(word|wd|phrase)?|(?<=_)pwd|(auth_?)?token|secret(_access_?key)?|api_?key|"
     r"access_?key|private_?key|credentials?|pat)$"
 )
 """Names of environment variables whose values are secret."""
@@ -40,6 +41,7 @@ _START = re.compile(r"(?i)(?<![\w+.-])([a-z][a-z0-9+.-]+):([/\\]+)")
 _ENCODED = re.compile(r"(?i)(?<![\w+.-])[a-z][a-z0-9+.-]+%3a(?:%2f|%5c|/|\\)+[^\s'\"<>]*")
 _WORD = re.compile(r"[^\s'\"<>`]*")
 _AUTHORITY = re.compile(r"[^/\\?#]*")
+_USER = re.compile(r"[^\s/\\@:]+:[^\n]*@")
 _OPENED = re.compile(r"(['\"])[\w.=+-]*$")
 _BARE = re.compile(
     r"(?<![\w./\\:@%+-])(?!mailto:)[A-Za-z][\w.%+~-]*:(?![/\\])[^\s/\\@'\"<>]+@"
@@ -118,8 +120,8 @@ def without_credentials(text: str) -> str:
     return _SCHEME.sub(rf"\1\2{HIDDEN}", text)
 
 
-def redacted_values(document: Any) -> Any:
-    """Return a JSON document whose texts are redacted; keys stay as they are.
+def redacted_values(document: Any, clean: Callable[[str], str] = redacted) -> Any:
+    """Return a JSON document whose texts are redacted by a function; keys stay as they are.
 
     Examples
     --------
@@ -127,11 +129,11 @@ def redacted_values(document: Any) -> Any:
     {'uri': ['ftp://files.example', 1]}
     """
     if isinstance(document, str):
-        return redacted(document)
+        return clean(document)
     if isinstance(document, Mapping):
-        return {key: redacted_values(value) for key, value in document.items()}
+        return {key: redacted_values(value, clean) for key, value in document.items()}
     if isinstance(document, list | tuple):
-        return [redacted_values(value) for value in document]
+        return [redacted_values(value, clean) for value in document]
     return document
 
 
@@ -211,7 +213,7 @@ def _without_users(text: str) -> str:
     while match := _START.search(text, position):
         start = position = match.end()
         scheme, slashes = match[1].lower(), match[2]
-        if len(slashes) < 2 and scheme not in WEB:
+        if len(slashes) < 2 and scheme not in WEB and not _USER.match(text, start):
             continue
         if scheme.partition("+")[0] in FOLDERS and len(slashes) > 2:
             continue

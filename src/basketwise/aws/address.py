@@ -11,6 +11,11 @@ SCHEME = "s3://"
 OWN = ".basketwise"
 """Prefix of Basketwise's own objects in a workspace; not allowed in an address."""
 
+NAMEABLE = re.compile(r"[\w.-]*")
+HINT = (
+    "Give s3://bucket or s3://bucket/prefix; a bucket's name has 3 to 63 lower-case letters, "
+    "digits, dots and dashes."
+)
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -34,8 +39,14 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Parse an address; whether its bucket is valid is not checked."""
+        """Parse an address.
+
+        Only what no bucket's name contains is refused, with a ConfigError: AWS's message would
+        repeat it, and before an ``@`` it may be a password.
+        """
         bucket, _, key = text.removeprefix(SCHEME).partition("/")
+        if not NAMEABLE.fullmatch(bucket):
+            raise ConfigError(f"{text!r} is not a valid S3 address.", HINT)
         return cls(bucket, key.strip("/"))
 
     def __str__(self) -> str:
@@ -52,9 +63,5 @@ def workspace_address(location: str) -> Address:
     address = Address.parse(location)
     parts = address.key.split("/") if address.key else []
     if not BUCKET.fullmatch(address.bucket) or {"", ".", "..", OWN} & set(parts):
-        raise ConfigError(
-            f"The workspace {location!r} is not a valid S3 address.",
-            "Give s3://bucket or s3://bucket/prefix; a bucket's name has 3 to 63 lower-case "
-            "letters, digits, dots and dashes.",
-        )
+        raise ConfigError(f"The workspace {location!r} is not a valid S3 address.", HINT)
     return address

@@ -139,8 +139,7 @@ def _called(arguments: list[str]) -> int | None:
         if sys.stdout is stdout:
             raise
         code = 0
-    except BaseException as error:
-        # A panic of Polars is no Exception.
+    except Exception as error:
         code = _unexpected(error, debug=debug)
     return code
 
@@ -174,7 +173,7 @@ def console() -> None:
         raise
 
 
-def _unexpected(error: BaseException, *, debug: bool) -> int:
+def _unexpected(error: Exception, *, debug: bool) -> int:
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
     if full or "No space left" in str(error):
         return _complain(

@@ -23,6 +23,7 @@ from basketwise.evaluation.documents import (
 from basketwise.evaluation.findings import Findings
 from basketwise.features.groups import of_index
 from basketwise.provenance import timestamp
+from basketwise.redaction import redacted_values, without_credentials
 from basketwise.report.types import Report, StartedRun
 from basketwise.schema import CLASSES
 
@@ -38,6 +39,7 @@ def write_outputs(
 
     pictures = _write_pictures(trained, report, findings)
     report["run"] = run.document()
+    report = redacted_values(report, without_credentials)
     now = timestamp()
     documents: dict[str, Any] = {
         files.EVALUATION_RESULTS: evaluation_results(findings, report["leaderboard"], now),
