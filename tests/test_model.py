@@ -117,6 +117,18 @@ def test_the_order_of_the_baskets_does_not_matter(scorer: Model, lines: pl.DataF
     assert scorer.score(turned).equals(scorer.score(lines))
 
 
+def test_the_largest_numbers_that_are_accepted_are_scored(
+    scorer: Model, lines: pl.DataFrame
+) -> None:
+    largest = lines.with_columns(
+        SPEND=pl.Series([1e30, -1e30]).gather(pl.int_range(lines.height, eager=True) % 2),
+        QUANTITY=pl.lit(1e30),
+    )
+    table = scorer.score(largest.with_columns(SPEND=pl.lit(1e30)))
+    assert np.isfinite(table.select(PROBABILITIES).to_numpy()).all()
+    assert scorer.score(largest).height == table.height
+
+
 def test_products_and_shops_never_seen_are_scored_all_the_same(
     scorer: Model, lines: pl.DataFrame
 ) -> None:

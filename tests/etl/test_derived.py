@@ -68,6 +68,8 @@ def test_an_amount_of_the_line_wins_over_a_unit_price() -> None:
         ("free", "1", "spend_not_a_number"),
         ("1.50", "", "missing_quantity"),
         ("1.50", "two", "quantity_not_a_number"),
+        ("1e20", "1e20", "spend_too_large"),
+        ("1e200", "1e200", "spend_not_a_number"),
         ("1.50", "-1", "quantity_not_positive"),
         ("-1.50", "1", "spend_negative"),
     ],

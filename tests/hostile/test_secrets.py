@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import tarfile
 import time
@@ -21,8 +20,9 @@ from basketwise.config import RegistryConfig
 from basketwise.registry.opening import open_registry
 from tests.cli.calling import SMALL, Outcome, call
 from tests.hostile.addresses import ADDRESSES, SECRET, WITH_PASSWORD
+from tests.hostile.scale import tried
 
-LONG = bool(os.environ.get("BASKETWISE_TEST_HOSTILE"))
+LONG = bool(tried(False, True))
 """Whether every address is tried with every command, and not with one of them."""
 
 VARIABLES = {

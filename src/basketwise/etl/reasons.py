@@ -49,6 +49,15 @@ ADVICE = {
 }
 """The setting that may be needed where most lines have this reason."""
 
+LARGEST = 1e30
+"""Largest SPEND or QUANTITY, of either sign, that is accepted.
+
+Models calculate in single precision, which ends at 3.4e38: below this, no sum, mean or deviation
+of a basket with fewer than 1e8 lines is infinite.
+"""
+
+TOO_LARGE = {SPEND: "spend_too_large", QUANTITY: "quantity_too_large"}
+
 _WEEKS = (1900_01, 2999_54)
 _REQUIRED = {
     # By column: the reason where nothing is given, the reason where it cannot be read.
@@ -79,6 +88,8 @@ def first_reason(
 
     for name, texts in _REQUIRED.items():
         refuse_nulls(name, *texts)
+    for name, text in TOO_LARGE.items():
+        reasons.append((text, typed[name].abs() > LARGEST))
     if rules.returns == "reject":
         reasons.append(("quantity_not_positive", typed[QUANTITY] <= 0))
         reasons.append(("spend_negative", typed[SPEND] < 0))

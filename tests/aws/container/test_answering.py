@@ -200,3 +200,9 @@ def test_text_survives_quotes_separators_and_line_breaks(scorer: Model) -> None:
     odd = 'a;"b",\n c\td'
     result = answered(body({"basket_id": odd, "lines": [LINE | {"PROD_CODE": odd}]}), scorer)
     assert [item["basket_id"] for item in result["predictions"]] == [odd]
+
+
+def test_numbers_beyond_single_precision_are_refused_with_the_reason(scorer: Model) -> None:
+    lines = [{"PROD_CODE": "A", "SPEND": -1e308, "QUANTITY": 1}] * 2
+    with pytest.raises(InputError, match="2 spend_too_large"):
+        answered(body({"basket_id": "1", "lines": lines}), scorer)
