@@ -2,10 +2,20 @@
 #
 #   docker build -t basketwise .
 #
+# A tag moves: name the digest that you have tested, which
+# `docker buildx imagetools inspect python:3.12-slim` prints, and the build always starts from it:
+#
+#   docker build --build-arg BASE=docker.io/library/python:3.12-slim@sha256:… -t basketwise .
+#
 # BASE needs python3 (3.11 or newer) with its venv module, and nothing else.
 ARG BASE=docker.io/library/python:3.12-slim
 
 FROM ${BASE} AS build
+ARG BASE
+RUN case "${BASE}" in \
+      *@sha256:*) ;; \
+      *) echo "WARNING: BASE is ${BASE}, a tag that moves; name a digest: ${BASE}@sha256:…" >&2 ;; \
+    esac
 WORKDIR /src
 COPY requirements/runtime.lock requirements/
 RUN python3 -m venv /opt/basketwise \

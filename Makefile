@@ -9,7 +9,7 @@ TESTS ?=
 # A part of the tests is not held to the floor of the whole.
 COVERAGE ?= --cov $(if $(TESTS),--cov-fail-under=0)
 
-.PHONY: demo test fuzz hostile test-oldest test-image check hooks bench lock dist clean
+.PHONY: demo test fuzz hostile test-oldest test-image check hooks bench lock dist sbom licences clean
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/basketwise sample --out demo/raw --baskets 20000 --seed 42 --overwrite
@@ -40,6 +40,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src scripts
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # Runs what .pre-commit-config.yaml names before every commit.
@@ -64,12 +65,21 @@ lock: $(VENV)/dev.stamp
 	$(COMPILE) --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-annotate \
 	    -c requirements/dev.lock -o src/basketwise/aws/container/requirements.lock
 
-# The wheel, the source archive, and what the locked environment is made of (CycloneDX).
+# The wheel, the source archive, and the list of components.
 dist: $(VENV)/dev.stamp
 	rm -rf dist
 	$(BIN)/python -m hatchling build
+	$(MAKE) sbom
+
+# What the locked environment is made of, with digests (CycloneDX); the same lock, the same bytes.
+sbom: $(VENV)/dev.stamp
+	mkdir -p dist
 	$(BIN)/cyclonedx-py requirements requirements/runtime.lock --pyproject pyproject.toml \
 	    --output-reproducible --output-file dist/basketwise.cdx.json
+
+# The licence of each package that the runtime lock installs.
+licences: $(VENV)/dev.stamp
+	@$(BIN)/python scripts/licences.py requirements/runtime.lock
 
 clean:
 	rm -rf $(VENV) $(OLDEST) dist demo test-artifacts bench-results
