@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 import skops.io
@@ -21,12 +20,14 @@ from tests.etl.running import Run
 from tests.evaluation.running import CONFIG, Evaluated
 from tests.hostile.archives import corpus
 from tests.hostile.archives.corpus import Case, Files
-from tests.hostile.archives.opening import open_all, wrong
+from tests.hostile.archives.opening import Outcome, open_all, wrong
 
 ALL = bool(os.environ.get("BASKETWISE_TEST_HOSTILE"))
 MOST_MEMORY = 600
 """MiB that an archive may take until it is refused."""
 MOST_SECONDS = 20
+
+Opened = dict[str, tuple[list[Case], list[Outcome]]]
 
 
 @pytest.fixture(scope="module")
@@ -53,52 +54,63 @@ def models(
     return {name: {**files, MODEL: data} for name, data in made.items()}
 
 
-def tried(cases: list[Case], folder: Path) -> None:
-    outcomes = open_all(cases, folder)
+def cases_of(models: dict[str, Files]) -> dict[str, list[Case]]:
+    """All cases, or a sample of each kind."""
+    tree = models["decision_tree"]
+    sound = models if ALL else {name: models[name] for name in ("logistic", "pickled")}
+    nodes = [
+        case
+        for name in ("decision_tree", "random_forest")
+        for case in corpus.trees(models[name], name)
+    ]
+    lies = [*corpus.lies(tree), *corpus.other_objects(tree)]
+    return {
+        "sound models": [Case(name, corpus.pack(files)) for name, files in sound.items()],
+        "bombs": list(corpus.bombs(tree)),
+        "nodes of trees": nodes if ALL else nodes[::3],
+        "lies and other objects": lies if ALL else lies[::4],
+        "damage": [
+            *corpus.damage(tree, 1, 100 if ALL else 4),
+            *corpus.mutated(tree, corpus.METADATA, "metadata", 2, 50 if ALL else 2),
+            *corpus.mutated(tree, corpus.INDEX, "index", 3, 150 if ALL else 4),
+            *corpus.mutated(tree, MODEL, "model", 4, 50 if ALL else 2),
+            *corpus.members_mutated(tree, "tree", 5, 100 if ALL else 4),
+            *corpus.members_mutated(models["random_forest"], "forest", 6, 100 if ALL else 2),
+            *corpus.members_mutated(models["logistic"], "logistic", 7, 100 if ALL else 2),
+            *corpus.members_mutated(models["xgboost"], "xgboost", 8, 220 if ALL else 2),
+            *corpus.members_mutated(models["pickled"], "pickled", 9, 220 if ALL else 1),
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def opened(models: dict[str, Files], tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    """Every case and what came of it, by kind; one child opens all, as imports take longest."""
+    kinds = cases_of(models)
+    outcomes = open_all(
+        [case for cases in kinds.values() for case in cases], tmp_path_factory.mktemp("opened")
+    )
+    opened, start = {}, 0
+    for kind, cases in kinds.items():
+        opened[kind] = (cases, outcomes[start : start + len(cases)])
+        start += len(cases)
+    assert start == len(outcomes)
+    return opened
+
+
+def test_sound_models_of_every_form_answer(
+    opened: dict[str, tuple[list[Case], list[Outcome]]],
+) -> None:
+    cases, outcomes = opened["sound models"]
+    assert [outcome.what for outcome in outcomes] == ["answers"] * len(cases)
+
+
+@pytest.mark.parametrize("kind", ["bombs", "nodes of trees", "lies and other objects", "damage"])
+def test_hostile_archives_are_refused_or_answer(opened: Opened, kind: str) -> None:
+    cases, outcomes = opened[kind]
     if ALL:
         for outcome in outcomes:
             print(outcome)  # noqa: T201
     assert wrong(cases, outcomes) == []
     assert max(outcome.seconds for outcome in outcomes) < MOST_SECONDS
     assert max(outcome.peak for outcome in outcomes) < MOST_MEMORY
-
-
-def test_sound_models_of_every_form_answer(models: dict[str, Files], tmp_path: Path) -> None:
-    chosen = models if ALL else {name: models[name] for name in ("logistic", "pickled")}
-    cases = [Case(name, corpus.pack(files)) for name, files in chosen.items()]
-    assert [outcome.what for outcome in open_all(cases, tmp_path)] == ["answers"] * len(cases)
-
-
-def test_bombs(models: dict[str, Files], tmp_path: Path) -> None:
-    tried(list(corpus.bombs(models["decision_tree"])), tmp_path)
-
-
-def test_nodes_of_trees(models: dict[str, Files], tmp_path: Path) -> None:
-    cases = [
-        case
-        for name in ("decision_tree", "random_forest")
-        for case in corpus.trees(models[name], name)
-    ]
-    tried(cases if ALL else cases[::3], tmp_path)
-
-
-def test_lies_and_other_objects(models: dict[str, Files], tmp_path: Path) -> None:
-    files = models["decision_tree"]
-    cases = [*corpus.lies(files), *corpus.other_objects(files)]
-    tried(cases if ALL else cases[::4], tmp_path)
-
-
-def test_damage(models: dict[str, Files], tmp_path: Path) -> None:
-    files = models["decision_tree"]
-    cases = [
-        *corpus.damage(files, 1, 100 if ALL else 4),
-        *corpus.mutated(files, corpus.METADATA, "metadata", 2, 50 if ALL else 2),
-        *corpus.mutated(files, corpus.INDEX, "index", 3, 150 if ALL else 4),
-        *corpus.mutated(files, MODEL, "model", 4, 50 if ALL else 2),
-        *corpus.members_mutated(files, "tree", 5, 100 if ALL else 4),
-        *corpus.members_mutated(models["random_forest"], "forest", 6, 100 if ALL else 2),
-        *corpus.members_mutated(models["logistic"], "logistic", 7, 100 if ALL else 2),
-        *corpus.members_mutated(models["xgboost"], "xgboost", 8, 220 if ALL else 2),
-        *corpus.members_mutated(models["pickled"], "pickled", 9, 220 if ALL else 1),
-    ]
-    tried(cases, tmp_path)
