@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from basketwise.cli.commands import program
 from tests.cli.calling import SMALL, call
 from tests.cli.till import changed, delivery, without
 from tests.evaluation.running import Evaluated
@@ -101,8 +102,9 @@ def test_data_that_the_model_does_not_know(tmp_path: Path, evaluated: Evaluated)
     assert_printed(SHOWN["No basket is left"][1], absent.err)
 
 
-def test_a_run_and_its_champion(tmp_path: Path) -> None:
-    raw, workspace = tmp_path / "raw", ("--workspace", tmp_path / "ws")
+def test_a_run_and_its_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    raw, workspace = Path("raw"), ("--workspace", "ws")
     written(raw, changed(LINES, range(60), SPEND="free"))
     written(raw, changed(LINES, range(60), SPEND="free"), "copy.csv")
     written(raw / "more", LINES)
@@ -113,10 +115,11 @@ def test_a_run_and_its_champion(tmp_path: Path) -> None:
     for heading in RUN:
         assert_printed(SHOWN[heading][0], done.out)
     call("models", "approve", "1", *workspace)
-    (archive,) = (tmp_path / "ws" / "registry").rglob("model.tar.gz")
+    (archive,) = Path("ws", "registry").rglob("model.tar.gz")
     archive.write_bytes(b"damaged")
     scored = call("predict", raw, "--out", tmp_path / "scores.csv", *workspace)
-    assert_printed(SHOWN["The champion cannot be opened"][0], scored.err)
+    printed = scored.err.replace(program(), "basketwise")
+    assert_printed(SHOWN["The champion cannot be opened"][0], printed)
 
 
 def test_every_block_of_the_page_is_compared() -> None:
