@@ -29,9 +29,9 @@ LAYERS = (
     ("etl",),
     ("features",),
     ("artifact", "sampling", "settings", "storage", "template"),
-    ("config", "provenance", "tables"),
-    ("arrays", "candidates", "concurrency", "digests", "errors", "files", "plugins"),
-    ("progress", "schema"),
+    ("config", "provenance", "scratch", "tables"),
+    ("arrays", "candidates", "concurrency", "digests", "disk", "files", "locking", "plugins"),
+    ("errors", "progress", "schema"),
     ("terminal",),
     ("redaction",),
 )

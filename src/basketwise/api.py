@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import polars as pl
@@ -16,6 +15,7 @@ import polars as pl
 from basketwise.config import Config, SplitStrategy
 from basketwise.errors import ConfigError, InputError
 from basketwise.files import ARCHIVE, DEFAULT_WORKSPACE, MANIFEST, REPORT_HTML
+from basketwise.scratch import scratch
 from basketwise.settings import checked, load_config
 from basketwise.tables import read_table
 
@@ -306,10 +306,9 @@ def _as_path(data: Any) -> Iterator[tuple[str, str]]:
     if isinstance(data, str | os.PathLike):
         yield os.fspath(data), os.fspath(data)
         return
-    with TemporaryDirectory(prefix="basketwise-") as name:
-        folder = Path(name)
+    with scratch() as folder:
         if _are_paths(data):
-            yield name, _link(data, folder)
+            yield str(folder), _link(data, folder)
             return
         table = read_table(data)
         try:
@@ -318,7 +317,7 @@ def _as_path(data: Any) -> Iterator[tuple[str, str]]:
             raise InputError(
                 f"The table cannot be used: {error}.", "Each column needs text, numbers or dates."
             ) from error
-        yield name, f"a table of {table.height:,} lines"
+        yield str(folder), f"a table of {table.height:,} lines"
 
 
 def _are_paths(data: Any) -> TypeGuard[Sequence[PathLike]]:

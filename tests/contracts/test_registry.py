@@ -324,7 +324,7 @@ def test_the_description_ends_with_what_was_said_last(subject: Subject) -> None:
     assert "0.91" not in description
 
 
-def results(registry: Registry, version: str) -> dict[str, object]:
+def results(registry: Registry, version: str, _: Path) -> dict[str, object]:
     """Take the archives, which are no models, for models that score."""
     with TemporaryDirectory() as folder:
         registry.fetch(version, Path(folder))

@@ -8,14 +8,17 @@ import os
 import re
 import sys
 import threading
+import warnings
 from difflib import get_close_matches
 from itertools import pairwise
+from typing import Any
 
 import click
 
 from basketwise import __version__
 from basketwise.cli.commands import program
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
+from basketwise.locking import LockWarning
 from basketwise.plugins import COMMANDS, load
 from basketwise.redaction import redacted
 from basketwise.terminal import clean_output, printable
@@ -111,6 +114,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal or pipe that knows no "≥" must not turn a finished run into an error.
             stream.reconfigure(errors="replace")
+    warnings.showwarning = _show_warning
     with clean_output():
         code = _called(sys.argv[1:])
     sys.exit(code or 0)
@@ -142,6 +146,19 @@ def _called(arguments: list[str]) -> int | None:
     except Exception as error:
         code = _unexpected(error, debug=debug)
     return code
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], *where: Any, **options: Any
+) -> None:
+    """Show a warning that is for users as one line, any other as Python does."""
+    if issubclass(category, LockWarning):
+        click.echo(f"warning   {message}", err=True)
+    else:
+        PYTHONS_WARNING(message, category, *where, **options)
+
+
+PYTHONS_WARNING = warnings.showwarning
 
 
 def _advice(error: click.ClickException, arguments: list[str]) -> str:

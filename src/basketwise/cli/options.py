@@ -8,16 +8,21 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from basketwise.cli.commands import completed
 from basketwise.config import Config
+from basketwise.disk import TEMPORARY, full_disk, is_full
 from basketwise.errors import BasketwiseError
 from basketwise.files import DEFAULT_WORKSPACE
 from basketwise.redaction import redacted
+from basketwise.scratch import sweep
 from basketwise.settings import DEFAULT_FILE, load_config, unknown_variables
+from basketwise.storage.opening import scheme_of
 from basketwise.template import toml_value
 
 if TYPE_CHECKING:
@@ -133,11 +138,19 @@ def common(command: Command) -> Command:
         **kwargs: Any,
     ) -> Any:
         shared = Common(config_path, workspace, as_json, flags)
+        sweep(Path(gettempdir()))
         try:
             return command(*args, common=shared, **kwargs)
         except BasketwiseError as error:
             error.hint = completed(error.hint, shared.named)
             raise
+        except Exception as error:
+            if not is_full(error):
+                raise
+            folders = [(TEMPORARY, Path(gettempdir()))]
+            if not scheme_of(workspace):
+                folders.insert(0, ("the workspace", Path(workspace)))
+            raise full_disk(folders) from error
 
     return wrapped  # type: ignore[return-value]
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +21,7 @@ from basketwise.cli.options import (
 )
 from basketwise.cli.output import filled, print_json, shown
 from basketwise.progress import counted
+from basketwise.scratch import scratch
 from basketwise.terminal import printable
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def _file(out: str | None) -> Iterator[Path | None]:
     if out != STDOUT:
         yield None if out is None else Path(out)
         return
-    with TemporaryDirectory(prefix="basketwise-") as folder:
-        yield Path(folder) / "scores.csv"
+    with scratch() as folder:
+        yield folder / "scores.csv"
 
 
 def _print_file(file: Path) -> None:

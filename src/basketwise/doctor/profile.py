@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -34,6 +33,7 @@ from basketwise.schema import (
     SPEND,
     UNIT_PRICE,
 )
+from basketwise.scratch import scratch
 
 DUPLICATE = "duplicate_line"
 """The reason of a line that repeats another."""
@@ -165,11 +165,11 @@ def profile(delivery: Delivery, config: Config, tick: Tick) -> Profile | None:
     failure, hint = "Clean lines cannot be stored", "Free some space, or set TMPDIR."
     with (
         writing(failure, hint),
-        TemporaryDirectory(prefix="basketwise-", ignore_cleanup_errors=True) as folder,
+        scratch() as folder,
     ):
-        silver, scratch = Path(folder, "silver"), Path(folder, "scratch")
+        silver, landed = folder / "silver", folder / "scratch"
         intake = read_tables(
-            delivery.sources, silver, scratch, rules, tick, data=config.data, observe=tallies.add
+            delivery.sources, silver, landed, rules, tick, data=config.data, observe=tallies.add
         )
         survey = _survey(intake, silver, tick)
         policy = intake.rules.duplicates

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from polars.exceptions import PanicException
@@ -22,6 +21,7 @@ from basketwise.features.product_index.reading import read_index
 from basketwise.files import MODEL
 from basketwise.model.scoring import Model
 from basketwise.schema import CLASSES
+from basketwise.scratch import is_scratch, scratch
 from basketwise.training.calibration import read_calibration
 from basketwise.training.candidates import Predictor
 from basketwise.training.compatibility import check_versions
@@ -71,8 +71,9 @@ def _opened(path: Path) -> Model:
             f"There is no model at {str(path)!r}.",
             "Give a model.tar.gz, a folder of its files, a version, or 'champion'.",
         )
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        return _from_folder(Path(scratch), unpack(path, Path(scratch)))
+    # Beside an archive that was fetched, but not beside one of the user's.
+    with scratch(path.parent if is_scratch(path.parent) else None) as folder:
+        return _from_folder(folder, unpack(path, folder))
 
 
 def _from_folder(folder: Path, manifest: Mapping[str, Any]) -> Model:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from basketwise.config import DeploymentConfig
@@ -60,7 +61,7 @@ class Approvals:
     registry: Registry
     storage: Storage
     config: DeploymentConfig
-    try_version: Callable[[Registry, str], dict[str, Any]] = try_version
+    try_version: Callable[[Registry, str, Path], dict[str, Any]] = try_version
     """Returns the results of a version that has scored an example, or raises UNUSABLE."""
     _results: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
 
@@ -122,7 +123,9 @@ class Approvals:
     def is_stored(self, version: ModelVersion) -> bool:
         """Whether the registry still has a version's archive as it was registered."""
         try:
-            self._results[version.version] = read_results(self.registry, version.version)
+            self._results[version.version] = read_results(
+                self.registry, version.version, self.storage.scratch
+            )
         except UNUSABLE:
             return False
         return True
@@ -134,7 +137,7 @@ class Approvals:
         """
         number = version.version
         if number not in self._results:
-            self._results[number] = read_results(self.registry, number)
+            self._results[number] = read_results(self.registry, number, self.storage.scratch)
         now = datetime.now(UTC)
         # The caller may have asked for the version before its state changed.
         current = self.registry.get(number)
@@ -175,7 +178,7 @@ class Approvals:
         self.storage.delete(PENDING_EXPORT)
 
     def _try(self, version: str) -> None:
-        self._results[version] = self.try_version(self.registry, version)
+        self._results[version] = self.try_version(self.registry, version, self.storage.scratch)
 
     def _reject(
         self, version: str, unusable: tuple[Unusable, ...], *, who: str, why: str

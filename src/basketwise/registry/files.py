@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from basketwise.digests import sha256
 from basketwise.errors import InputError, writing
 from basketwise.files import ARCHIVE
 from basketwise.registry.protocol import ArchiveError, Submission
+from basketwise.scratch import HIDDEN
 
 
 def check_files(submission: Submission) -> None:
@@ -34,8 +38,9 @@ def check_files(submission: Submission) -> None:
         )
 
 
-def scratch_in(folder: Path) -> tempfile.TemporaryDirectory[str]:
-    """Return a scratch folder inside ``folder``, so that a finished file can be renamed into it.
+@contextmanager
+def scratch_in(folder: Path) -> Iterator[Path]:
+    """Yield a scratch folder inside ``folder``, so that a finished file can be renamed into it.
 
     Raises
     ------
@@ -44,7 +49,11 @@ def scratch_in(folder: Path) -> tempfile.TemporaryDirectory[str]:
     """
     with writing(f"{folder} cannot be written to", "Name a folder that this user may write to."):
         folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder)
+        name = tempfile.mkdtemp(prefix=HIDDEN, dir=folder)
+    try:
+        yield Path(name)
+    finally:
+        shutil.rmtree(name, ignore_errors=True)
 
 
 def accept(archive: Path, folder: Path, *, version: str, expected: str) -> Path:

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from basketwise.artifact.archive import read_json
@@ -17,6 +16,7 @@ from basketwise.model.example import score_example
 from basketwise.model.scoring import Model
 from basketwise.registry.deployment import check_results
 from basketwise.registry.protocol import ApprovalState, ArchiveError, ModelVersion, Registry
+from basketwise.scratch import scratch
 
 UNUSABLE = (InputError, ArchiveError)
 """Errors of a model that waiting does not cure; any other is of the registry or this machine."""
@@ -36,19 +36,21 @@ class Unusable:
         return f"version {self.version} cannot be used: {self.why}"
 
 
-def read_results(registry: Registry, version: str) -> dict[str, Any]:
+def read_results(registry: Registry, version: str, beside: Path | None = None) -> dict[str, Any]:
     """Fetch a version, and return what its archive says of its evaluation.
+
+    Temporary files are ``beside`` what it is for, if that can be written to, else below TMPDIR.
 
     Raises
     ------
     InputError, ArchiveError
         If the archive is missing, was changed, or has no results.
     """
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        return _results(version, registry.fetch(version, Path(scratch)))
+    with scratch(beside) as folder:
+        return _results(version, registry.fetch(version, folder))
 
 
-def try_version(registry: Registry, version: str) -> dict[str, Any]:
+def try_version(registry: Registry, version: str, beside: Path | None = None) -> dict[str, Any]:
     """Fetch and open a version and let it score an example; return its results.
 
     Raises
@@ -56,13 +58,13 @@ def try_version(registry: Registry, version: str) -> dict[str, Any]:
     InputError, ArchiveError
         If the version cannot be used.
     """
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        archive = registry.fetch(version, Path(scratch))
+    with scratch(beside) as folder:
+        archive = registry.fetch(version, folder)
         score_example(load_model_archive(archive))
         return _results(version, archive)
 
 
-def open_version(registry: Registry, version: str) -> Model:
+def open_version(registry: Registry, version: str, beside: Path | None = None) -> Model:
     """Fetch and open a version.
 
     Raises
@@ -71,8 +73,8 @@ def open_version(registry: Registry, version: str) -> Model:
         If the version cannot be opened; the hint names commands that lead out.
     """
     try:
-        with TemporaryDirectory(prefix="basketwise-") as scratch:
-            return load_model_archive(registry.fetch(version, Path(scratch)))
+        with scratch(beside) as folder:
+            return load_model_archive(registry.fetch(version, folder))
     except UNUSABLE as error:
         headline = f"Version {version} cannot be used: {error.headline}"
         chosen = registry.get(version)

@@ -80,7 +80,9 @@ def evaluate(
             if registry is not None and version is not None:
                 from basketwise.serving.champion import score_champion
 
-                champion = score_champion(registry, version.version, data.silver, data.gold)
+                champion = score_champion(
+                    registry, version.version, data.silver, data.gold, staging.scratch
+                )
             report = run_evaluation(
                 data.gold,
                 folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from uuid import uuid4
 
 import polars as pl
@@ -27,6 +27,7 @@ from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import Model
 from basketwise.progress import Tick, counted
 from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROD_CODE, PROD_NAME
+from basketwise.scratch import scratch
 
 FORMATS = (".csv", ".parquet")
 SILVER, SCRATCH, SCORED = "silver", "scratch", "scored"
@@ -119,8 +120,7 @@ def predict(
     ):
         if parent is not None:
             parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".basketwise-", dir=parent) as name:
-            folder = Path(name)
+        with scratch(parent) as folder:
             settings, rules = scoring_settings(scorer, config)
             file = None
             if settings.products:

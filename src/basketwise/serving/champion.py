@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 from polars.exceptions import PanicException
@@ -15,24 +14,26 @@ from basketwise.evaluation.champion import NotScored, Scored
 from basketwise.model.archive import load_model_archive
 from basketwise.registry.protocol import Registry
 from basketwise.schema import BASKET_ID, KEY, PREDICTED
+from basketwise.scratch import scratch
 from basketwise.training.examples import class_numbers
 
 
 def score_champion(
-    registry: Registry, version: str, silver: Path, gold: Path
+    registry: Registry, version: str, silver: Path, gold: Path, beside: Path | None = None
 ) -> Scored | NotScored:
     """Score the test baskets with the champion, through its own index and recipe.
 
-    ``silver`` and ``gold`` are the challenger's data. ``NotScored`` where the champion cannot be
-    fetched, opened or score every test basket: a run does not depend on an earlier one's archive.
+    ``silver`` and ``gold`` are the challenger's data; temporary files are stored ``beside`` what is
+    named so, or below TMPDIR. ``NotScored`` where the champion cannot be fetched, opened or score
+    every test basket: a run does not depend on an earlier one's archive.
     """
     tested = pl.read_parquet(gold / TEST_FILE, columns=[KEY], glob=False)
     ids = tested.rename({KEY: BASKET_ID})
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
+    with scratch(beside) as folder:
         try:
-            model = load_model_archive(registry.fetch(version, Path(scratch)))
+            model = load_model_archive(registry.fetch(version, folder))
         except (InputError, DependencyError) as error:
-            why = error.headline.replace(f"{scratch}/", "").rstrip(".")
+            why = error.headline.replace(f"{folder}/", "").rstrip(".")
             return NotScored(version, why, broken=True)
         lines = (chunk.lines.join(ids, on=BASKET_ID, how="semi") for chunk in read_chunks(silver))
         try:

@@ -40,4 +40,4 @@ def load_version(config: Config, storage: Storage, version: str) -> Model:
     registry = existing_registry(config, storage)
     finish_export(registry, storage, config.deployment)
     number = find_version(registry, version).version
-    return open_version(registry, number)
+    return open_version(registry, number, storage.scratch)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from basketwise.errors import InputError, WorkspaceError, writing
 from basketwise.files import move, write_whole
+from basketwise.locking import HeldError, locked
 
 OLD = ".basketwise-old-"
 """Prefix of a folder that is being replaced; see :meth:`LocalStorage.recover`."""
@@ -102,29 +104,35 @@ class LocalStorage:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the workspace's lock; the system releases it when the process ends or crashes."""
-        from filelock import FileLock, Timeout
-
         with self._writing():
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.root / ".lock", timeout=0)
+        with ExitStack() as held:
             try:
-                lock.acquire()
-            except Timeout as error:
+                with self._writing():
+                    held.enter_context(locked(self.root / ".lock", timeout=0))
+            except HeldError as error:
                 raise WorkspaceError(
                     f"Another run is using the workspace {str(self.root)!r}.",
                     "Wait until it has finished, or choose another --workspace.",
                 ) from error
-        try:
             self.recover()
             yield
-        finally:
-            lock.release()
 
     def _writing(self) -> AbstractContextManager[None]:
         return writing(
             f"The workspace {str(self.root)!r} cannot be written to",
-            "Free some space, fix the permissions, or choose another --workspace.",
+            f"{self._owner()}Free some space, fix the permissions, or choose another --workspace.",
         )
+
+    def _owner(self) -> str:
+        """Return a sentence on whose folder it is, if it is not this user's."""
+        with suppress(OSError, AttributeError):
+            owner = self.root.stat().st_uid
+            if owner != os.geteuid():
+                with suppress(KeyError, ImportError, OSError):
+                    return f"It belongs to the user {self.root.owner()}. "
+                return f"It belongs to the user with the id {owner}. "
+        return ""
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")

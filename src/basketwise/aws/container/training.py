@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import click
@@ -16,6 +15,7 @@ from basketwise.aws.container import layout
 from basketwise.config import Config, ModelName
 from basketwise.digests import content
 from basketwise.errors import ConfigError, InputError
+from basketwise.scratch import scratch
 from basketwise.settings import PREFIX, SEPARATOR, load_config
 
 ALL = "all"
@@ -52,8 +52,7 @@ def main(arguments: Sequence[str]) -> None:
     config = _config(hyperparameters, settings)
     options.model_dir.mkdir(parents=True, exist_ok=True)
     checkpoints = layout.base() / "checkpoints"
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        gold = Path(scratch)
+    with scratch() as gold:
         _link_gold(options.train, options.test, gold)
         if "test-size" in hyperparameters:
             _check_test_size(read_metadata(gold).split.test_size, config)

@@ -14,6 +14,7 @@ from uuid import uuid4
 from basketwise.aws.parallel import for_each
 from basketwise.aws.s3 import S3Object
 from basketwise.errors import WorkspaceError
+from basketwise.locking import locked
 from basketwise.storage.local import LocalStorage
 
 Fetch = Callable[[S3Object, Path], None]
@@ -69,10 +70,8 @@ class Mirror:
         return unchanged
 
     def _fetch_locked(self, folder: Path, objects: Mapping[Path, S3Object], fetch: Fetch) -> None:
-        from filelock import FileLock
-
         self.root.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.root / ".lock"):
+        with locked(self.root / ".lock"):
             self._fetch(folder, objects, fetch)
 
     def _fetch(self, folder: Path, objects: Mapping[Path, S3Object], fetch: Fetch) -> None:

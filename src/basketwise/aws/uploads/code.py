@@ -7,8 +7,6 @@ an upload finds each of them either old or new, never partial and never twice.
 from __future__ import annotations
 
 from importlib.resources import files
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from basketwise.artifact.bundle import REQUIREMENTS
@@ -19,6 +17,7 @@ from basketwise.aws.requests.training import CODE_MOUNT
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.upload import upload
 from basketwise.progress import Tick
+from basketwise.scratch import scratch
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,8 +40,7 @@ def upload_code(s3: S3Client, names: AwsNames, tick: Tick) -> None:
 
     Wheels of Basketwise with other names are removed first: a job installs every wheel there.
     """
-    with TemporaryDirectory(prefix="basketwise-") as scratch:
-        folder = Path(scratch)
+    with scratch() as folder:
         (folder / REQUIREMENTS).write_text(lock_for_jobs(), encoding="utf-8")
         (folder / RUN_SCRIPT).write_text(RUN, encoding="utf-8")
         (folder / TRAIN_SCRIPT).write_text(train_script(CODE_MOUNT), encoding="utf-8")

@@ -10,13 +10,15 @@ import logging
 import os
 import sqlite3
 import sys
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from basketwise.disk import TEMPORARY, causes, full_disk, is_full
 from basketwise.errors import BasketwiseError, DependencyError, WorkspaceError
 from basketwise.redaction import redact_chain
 from basketwise.registry.ledger import shorten
@@ -46,13 +48,11 @@ LOGIN = (
     "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, and "
     "what that user may do there."
 )
-DISK = "Free some disk space, then try again."
 
 LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-FULL = {errno.ENOSPC, errno.EDQUOT}
 REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
 """Error codes of MLflow for a login that is missing, wrong or lacks a right."""
 
@@ -124,13 +124,17 @@ def explained(error: Exception, address: Address, doing: str) -> BasketwiseError
         f"The model registry at {address.uri} failed while {doing}: "
         f"{shorten(message.splitlines()[0], 300)}"
     )
-    numbers = {e.errno for e in _chain(error) if isinstance(e, OSError)}
+    numbers = {e.errno for e in causes(error) if isinstance(e, OSError)}
     codes = _codes(error)
-    full = bool(numbers & FULL or sqlite3.SQLITE_FULL in codes)
-    if address.folder and (full or numbers & FORBIDDEN or codes & UNWRITABLE):
-        folder = f"Give this user the right to read and write {str(address.folder)!r}."
-        return WorkspaceError(headline, DISK if full else folder)
-    return DependencyError(headline, _advice(error, address, full=full))
+    if is_full(error) and not _of_server(error):
+        temporary = (TEMPORARY, Path(tempfile.gettempdir()))
+        own = (("the registry", address.folder),) if address.folder else ()
+        return full_disk((*own, temporary))
+    if address.folder and (numbers & FORBIDDEN or codes & UNWRITABLE):
+        return WorkspaceError(
+            headline, f"Give this user the right to read and write {str(address.folder)!r}."
+        )
+    return DependencyError(headline, _advice(error, address))
 
 
 def is_missing(error: BaseException | None) -> bool:
@@ -138,7 +142,7 @@ def is_missing(error: BaseException | None) -> bool:
     return any(
         isinstance(cause, FileNotFoundError | NotADirectoryError | IsADirectoryError)
         or getattr(getattr(cause, "response", None), "status_code", None) == 404
-        for cause in _chain(error)
+        for cause in causes(error)
     )
 
 
@@ -168,39 +172,34 @@ def _is_foreign(error: Exception, address: Address) -> bool:
     return package != "basketwise" and package not in sys.stdlib_module_names
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that it was made from, SQLAlchemy's driver's too."""
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        yield error
-        seen.append(error)
-        original = getattr(error, "orig", None)
-        error = original if original is not None else error.__cause__ or error.__context__
+def _of_server(error: Exception) -> bool:
+    """Whether an error is what a server answered: it has a disk of its own."""
+    return any(getattr(cause, "response", None) is not None for cause in causes(error))
 
 
 def _codes(error: BaseException) -> set[int]:
     """Return SQLite's primary result codes in a chain of errors."""
-    codes = (getattr(cause, "sqlite_errorcode", None) for cause in _chain(error))
+    codes = (getattr(cause, "sqlite_errorcode", None) for cause in causes(error))
     return {code & 0xFF for code in codes if code is not None}
 
 
-def _advice(error: Exception, address: Address, *, full: bool) -> str:
+def _advice(error: Exception, address: Address) -> str:
     """Return what to do next, by the types and codes of an error and its causes."""
     import requests
     from alembic.script.revision import ResolutionError
 
-    codes, causes = _codes(error), list(_chain(error))
-    if full:
-        return DISK
+    codes, chain = _codes(error), list(causes(error))
+    if is_full(error):
+        return "Free some disk space on the server, then try again."
     if codes & LOCKED:
         return "Another process keeps writing to the registry: wait for it, then try again."
     if codes & BROKEN:
         return "The file is damaged: restore a backup, or move it away and start over."
-    if any(isinstance(cause, ResolutionError) for cause in causes):
+    if any(isinstance(cause, ResolutionError) for cause in chain):
         return "A newer MLflow wrote this database: install that one or a later one."
     if isinstance(error, ImportError):
         return "The server stores its files where this library is needed: install it."
-    for cause in causes:
+    for cause in chain:
         response = getattr(cause, "response", None)
         status = getattr(response, "status_code", None)
         if status in (401, 403) or getattr(cause, "error_code", None) in REFUSED:

@@ -14,11 +14,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from basketwise.errors import writing
+from basketwise.locking import locked
 from basketwise.registry.ledger import read_entries
 from basketwise.registry.protocol import Change
+from basketwise.scratch import scratch
 
 DATABASE = "registry.db"
 
@@ -68,14 +69,12 @@ def create(database: Path) -> None:
     """
     if database.exists():
         return
-    from filelock import FileLock
-
     with writing(
         f"The registry folder {database.parent} cannot be created",
         "Choose a workspace that this user may write to.",
     ):
         database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(database.with_suffix(".lock"), timeout=CREATE_SECONDS):
+    with locked(database.with_suffix(".lock"), timeout=CREATE_SECONDS):
         if database.exists():
             return
         new = database.with_suffix(".new")
@@ -89,8 +88,8 @@ def _empty() -> bytes:
     from basketwise.registry.mlflow.calls import connect
 
     # MLflow keeps the file open for good, so a copy gets the name, not the file itself.
-    with TemporaryDirectory(prefix="basketwise-", ignore_cleanup_errors=True) as scratch:
-        draft = Path(scratch) / DATABASE
+    with scratch() as folder:
+        draft = folder / DATABASE
         connect(f"sqlite:///{draft.as_posix()}")
         return draft.read_bytes()
 

@@ -13,12 +13,12 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basketwise.files import ARCHIVE
 from basketwise.registry.protocol import Submission
+from basketwise.scratch import scratch
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -62,8 +62,8 @@ def store(
     from basketwise.registry.mlflow.pyfunc import write_model
 
     run = str(model.source_run_id)
-    with tempfile.TemporaryDirectory(prefix="basketwise-") as scratch:
-        folder, attachments = Path(scratch) / MODEL, Path(scratch) / ATTACHMENTS
+    with scratch() as drafts:
+        folder, attachments = drafts / MODEL, drafts / ATTACHMENTS
         if root is not None:
             folder = _below(root, model.artifact_location)
             attachments = root / run / "artifacts" / ATTACHMENTS
@@ -74,6 +74,13 @@ def store(
         if root is None:
             client.log_model_artifacts(model.model_id, str(folder))
             client.log_artifacts(run, str(attachments), ATTACHMENTS)
+
+
+def discard(root: Path | None, model: LoggedModel) -> None:
+    """Remove what the embedded registry has stored of a model that became no version."""
+    if root is not None:
+        for folder in (_below(root, model.artifact_location), root / str(model.source_run_id)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def location(root: Path | None, source: str) -> str:

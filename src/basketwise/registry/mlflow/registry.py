@@ -83,6 +83,7 @@ class MlflowRegistry:
         )
         run = self._ask("starting a run", mlflow_runs.start, experiment, submission)
         run_id: str = run.info.run_id
+        model: LoggedModel | None = None
         try:
             model = self._ask("logging the model", mlflow_runs.log_model, run, submission)
             model_id = model.model_id
@@ -92,6 +93,8 @@ class MlflowRegistry:
             version = self._create_version(model, submission, who=who)
         except BaseException:
             # The first error is the one to report, whatever becomes of the half-made run.
+            if model is not None:
+                mlflow_files.discard(self._root, model)
             with suppress(BasketwiseError):
                 self._ask("closing a run", mlflow_runs.fail, run_id)
             raise

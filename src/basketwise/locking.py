@@ -1,0 +1,63 @@
+"""Locks on files, which the system releases when a process ends, however it ends."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from basketwise.errors import WorkspaceError
+
+
+class HeldError(Exception):
+    """Another process holds a lock."""
+
+
+class LockWarning(UserWarning):
+    """A file system has no locks, so that a crash may leave one behind."""
+
+
+@contextmanager
+def locked(path: Path, *, timeout: float = -1) -> Iterator[None]:
+    """Hold the lock of a file, which is created; wait up to ``timeout`` seconds, -1: for ever.
+
+    Raises
+    ------
+    HeldError
+        If another process holds it for that long.
+    WorkspaceError
+        If the file cannot be locked.
+
+    Warns
+    -----
+    LockWarning
+        If the file system has no locks, and a file that is there or not must do.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=timeout)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            lock.acquire()
+    except Timeout as error:
+        raise HeldError from error
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise WorkspaceError(
+            f"{str(path)!r} cannot be locked: {error.strerror or error}.",
+            "Some network file systems have no locks: choose a --workspace on another disk.",
+        ) from error
+    if caught:
+        warnings.warn(
+            f"The file system of {str(path.parent)!r} has no locks. Should a run be killed, "
+            f"{path.name} may have to be deleted by hand.",
+            LockWarning,
+            stacklevel=3,
+        )
+    try:
+        yield
+    finally:
+        lock.release()

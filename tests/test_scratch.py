@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from basketwise import scratch as module
+from basketwise.errors import WorkspaceError
+from basketwise.scratch import is_scratch, orphans, scratch, sweep
+
+LEAVING = """
+import os, sys
+from pathlib import Path
+from basketwise.scratch import scratch
+with scratch(Path(sys.argv[1])) as folder:
+    (folder / "large").write_bytes(b"x")
+    print(folder.parent.name)
+    sys.stdout.flush()
+    os._exit(9)
+"""
+
+
+def test_it_is_empty_and_removed_at_the_end(tmp_path: Path) -> None:
+    with scratch(tmp_path) as folder:
+        assert list(folder.iterdir()) == []
+        assert is_scratch(folder)
+        assert folder.parent.parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    left = tmp_path / done.stdout.strip()
+    assert left.is_dir()
+    assert orphans(tmp_path) == [left]
+    with scratch(tmp_path) as folder:
+        assert list(tmp_path.iterdir()) == [folder.parent]
+
+
+def test_what_a_living_process_uses_stays(tmp_path: Path) -> None:
+    with scratch(tmp_path) as folder:
+        os.utime(folder.parent, (0, 0))
+        assert sweep(tmp_path) == []
+        assert folder.is_dir()
+
+
+def test_a_folder_without_an_owner_stays_for_a_day(tmp_path: Path) -> None:
+    young, old = tmp_path / "basketwise-young", tmp_path / "basketwise-old"
+    for folder in (young, old):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    assert sweep(tmp_path) == [old]
+    assert list(tmp_path.iterdir()) == [young]
+
+
+def test_links_and_files_of_such_names_stay(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "file").touch()
+    (tmp_path / "basketwise-link").symlink_to(target)
+    (tmp_path / "basketwise-file").touch()
+    assert sweep(tmp_path) == []
+    assert (target / "file").exists()
+
+
+def test_where_it_cannot_be_beside_it_is_below_tmpdir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with scratch(tmp_path / "absent") as folder:
+        assert folder.parent.parent == tmp_path
+
+
+def test_a_full_tmpdir_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(module, "_make", full)
+    with pytest.raises(WorkspaceError, match="temporary folder") as caught, scratch():
+        pass
+    assert str(tmp_path) in caught.value.headline
+    assert "TMPDIR" in caught.value.hint
+
+
+def test_where_nothing_can_be_locked_folders_work_and_only_old_ones_are_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_lock", lambda _: False)
+    with scratch(tmp_path) as folder:
+        assert sweep(tmp_path) == []
+        os.utime(folder.parent, (0, 0))
+        assert orphans(tmp_path) == [folder.parent]
