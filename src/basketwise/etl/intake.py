@@ -81,6 +81,24 @@ class _Table:
     names: list[pl.DataFrame]
 
 
+def changed_file(name: str) -> InputError:
+    """Return the error for a file that is not what it was when the run began."""
+    return InputError(
+        f"{name} was changed while it was read.",
+        "Nothing of it was used. Run again once the file is complete; whoever writes it should use "
+        "another name until then.",
+    )
+
+
+def _fingerprint(source: Source) -> tuple[int, int, int]:
+    """Return what tells whether a file was written to or replaced."""
+    try:
+        status = source.path.stat()
+    except FileNotFoundError:
+        raise changed_file(source.name) from None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
 def build_silver(
     sources: list[Source],
     silver: Path,
@@ -126,6 +144,7 @@ def read_tables(
     def read_table(number: int, source: Source) -> _Table:
         parts, rejected, lines, empty = [], [], 0, False
         names: list[pl.DataFrame] = []
+        before = _fingerprint(source)
         frames = read_raw(source, data, labelled=rules.labelled)
         for piece, raw in enumerate(frames):
             cleaned = clean(
@@ -144,6 +163,8 @@ def read_tables(
                 names = [first_names([*names, cleaned.names])]
             lines += raw.records
             empty = not lines
+        if _fingerprint(source) != before:
+            raise changed_file(source.name)
         record = FileRecord(
             name=source.name, sha256=sha256(source.path), bytes=source.size, lines=lines
         )

@@ -30,11 +30,16 @@ class LocalPlatform:
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""
+        from basketwise.etl.intake import changed_file
         from basketwise.etl.stage import run_etl
 
         data = local_copy(job.data, config.aws) if job.clean else job.data
         config = with_local_products(config)
-        run_etl(data, job.silver, job.gold, job.scratch, config, tick, clean=job.clean)
+        metadata = run_etl(data, job.silver, job.gold, job.scratch, config, tick, clean=job.clean)
+        for file in metadata.files if job.clean else ():
+            # The run is recorded as one on the content that its files had at its start.
+            if job.inputs.get(file.name, file.sha256) != file.sha256:
+                raise changed_file(file.name)
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
         """Fill ``out``."""
