@@ -18,7 +18,7 @@ from basketwise.registry.mlflow.database import StateWriter
 from basketwise.registry.usable import try_version
 from basketwise.storage import local
 from basketwise.storage.local import LocalStorage
-from tests.hostile.registry.shop import Shop, build
+from tests.hostile.registry.shop import Shop
 from tests.hostile.scale import tried
 
 CHANGES: dict[str, Callable[[Approvals], object]] = {
@@ -34,11 +34,6 @@ WRITES: tuple[tuple[Any, str], ...] = (
     (LocalStorage, "delete"),
 )
 """Everything by which a change writes to the disk."""
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return build(tmp_path_factory.mktemp("shop") / "w", versions=3)
 
 
 class Killer:
@@ -92,7 +87,7 @@ def test_a_kill_at_any_step_is_made_good_by_the_next_command(
 ) -> None:
     results = try_version(template.registry, "1")
     stale = 0
-    for step in range(0, 100, tried(2, 1)):
+    for step in range(0, 100, tried(3, 1)):
         shop = template.copied(tmp_path / str(step))
         killed = change_killed(shop, name, step, results)
         stale += not shop.is_settled

@@ -14,7 +14,7 @@ import pytest
 from basketwise.digests import sha256
 from basketwise.registry.mlflow.database import StateWriter
 from basketwise.registry.mlflow.runs import SHA256
-from tests.hostile.registry.shop import LINES, Shop, build, commands
+from tests.hostile.registry.shop import LINES, Shop, commands
 
 Damage = Callable[[Shop, str], None]
 
@@ -52,11 +52,6 @@ def exchange(shop: Shop, version: str) -> None:
 
 DAMAGES: list[Damage] = [lose, lose_folder, append, exchange]
 damaged = pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return build(tmp_path_factory.mktemp("shop") / "w", versions=3)
 
 
 @pytest.fixture
