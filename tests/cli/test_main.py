@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from polars.exceptions import PanicException
 
 import basketwise.cli as command_line
 from basketwise import __version__
@@ -59,6 +60,15 @@ def test_an_unexpected_error_is_our_fault(ends_with: list[BaseException]) -> Non
     assert outcome.err.startswith("This should not have happened: ZeroDivisionError: division")
     assert "--debug" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_panic_of_polars_does_not_stand_for_the_gate(ends_with: list[BaseException]) -> None:
+    ends_with.append(PanicException("called `Option::unwrap()` on a `None` value"))
+
+    outcome = call("broken")
+
+    assert outcome.code == 4
+    assert outcome.err.startswith("This should not have happened: PanicException: called")
 
 
 @pytest.mark.parametrize("arguments", [("--debug", "broken"), ("broken", "--debug")])

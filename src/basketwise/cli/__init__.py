@@ -145,6 +145,11 @@ def _called(arguments: list[str]) -> int | None:
         code = 0
     except Exception as error:
         code = _unexpected(error, debug=debug)
+    except BaseException as error:
+        # A panic of Polars is no Exception; Python would end with 1, which stands for the gate.
+        if type(error).__name__ != "PanicException":
+            raise
+        code = _unexpected(error, debug=debug)
     return code
 
 
@@ -190,7 +195,7 @@ def console() -> None:
         raise
 
 
-def _unexpected(error: Exception, *, debug: bool) -> int:
+def _unexpected(error: BaseException, *, debug: bool) -> int:
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
     if full or "No space left" in str(error):
         return _complain(
