@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 import skops.io
 
 from basketwise.artifact.archive import unpack
 from basketwise.config import ModelName
+from basketwise.errors import InputError
 from basketwise.files import MODEL
+from basketwise.model.archive import load_model_archive
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
 from basketwise.training.persistence import _normalised, dump_model
@@ -114,3 +117,18 @@ def test_hostile_archives_are_refused_or_answer(opened: Opened, kind: str) -> No
     assert wrong(cases, outcomes) == []
     assert max(outcome.seconds for outcome in outcomes) < MOST_SECONDS
     assert max(outcome.peak for outcome in outcomes) < MOST_MEMORY
+
+
+def test_refusals_are_input_errors_in_the_process_of_the_caller(
+    models: dict[str, Files], tmp_path: Path
+) -> None:
+    kinds = cases_of(models)
+    tree = models["decision_tree"]
+    cases = [*kinds["bombs"], *corpus.lies(tree), *corpus.other_objects(tree)]
+    cases += list(corpus.trees(models["decision_tree"], "decision_tree"))
+    for case in (case for case in cases if case.refused):
+        path = tmp_path / "model.tar.gz"
+        path.write_bytes(case.data)
+        with pytest.raises(InputError) as refusal:
+            load_model_archive(path)
+        assert refusal.value.hint, case.name
