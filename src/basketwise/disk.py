@@ -13,6 +13,8 @@ from basketwise.errors import WorkspaceError
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """No space, no space for this user, no space in this file."""
 
+TEMPORARY = "the temporary folder"
+
 
 def is_full(error: BaseException) -> bool:
     """Whether an error, or a cause of it, says that a disk is full."""
@@ -51,9 +53,6 @@ def full_disk(folders: Iterable[tuple[str, Path]]) -> WorkspaceError:
         f"No room left on the disk of {name} {str(folder)!r}: {free:,} bytes are free.",
         f"{advice}; earlier outputs are as they were.",
     )
-
-
-TEMPORARY = "the temporary folder"
 
 
 def _free(folder: Path) -> int:

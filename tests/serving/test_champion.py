@@ -11,6 +11,7 @@ from basketwise.artifact.archive import pack
 from basketwise.digests import sha256
 from basketwise.evaluation.champion import NotScored, Scored
 from basketwise.model.archive import load_model_archive
+from basketwise.model.example import LINES
 from basketwise.model.scoring import Model
 from basketwise.registry.protocol import ApprovalState, Submission
 from basketwise.serving import champion as module
@@ -107,11 +108,11 @@ def test_a_model_that_fails_on_the_test_baskets_is_no_error(
     score = Model.score
 
     def fail(model: Model, lines: pl.DataFrame, *more: Any) -> pl.DataFrame:
-        if lines.height > 1:
+        if lines.height > len(LINES["PROD_CODE"]):
             raise ValueError("feature 1000 of 14")
         return score(model, lines, *more)
 
-    # It scores the one line of the example when it is opened.
+    # It scores the lines of the example when it is opened.
     monkeypatch.setattr(Model, "score", fail)
     result = score_champion(registry, "1", sample_run.silver, sample_run.gold)
     assert result == NotScored("1", "it fails on the test baskets: feature 1000 of 14", broken=True)

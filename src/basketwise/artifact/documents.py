@@ -6,9 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 MAX_JSON = 16 * 2**20
 MAX_VALUES = 500_000
 """Commas and brackets: one byte of JSON can become a hundred of Python's."""
+
+LONGEST = 300
+"""Characters of a complaint."""
 
 
 def check_json(data: bytes, most: int = MAX_JSON, values: int = MAX_VALUES) -> bytes:
@@ -24,6 +29,24 @@ def read_bounded(path: Path, most: int = MAX_JSON, values: int = MAX_VALUES) -> 
     """Read a file of JSON within bounds; an OSError or a ValueError says what is wrong."""
     with path.open("rb") as stream:
         return check_json(stream.read(most + 1), most, values)
+
+
+def complaint(error: BaseException) -> str:
+    r"""Return what an error says, in one line; of pydantic's, the first complaint only.
+
+    A document of a hundred thousand values can have as many complaints.
+
+    Examples
+    --------
+    >>> complaint(ValueError("It is too large.\nIt has 5 bytes."))
+    'It is too large'
+    """
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        return f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+    text = str(error).strip().partition("\n")[0].rstrip(".")
+    return text[:LONGEST] or type(error).__name__
 
 
 def parse_json(data: bytes, most: int = MAX_JSON, values: int = MAX_VALUES) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import re
@@ -17,6 +16,7 @@ import click
 
 from basketwise import __version__
 from basketwise.cli.commands import program
+from basketwise.disk import is_full
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
 from basketwise.locking import LockWarning
 from basketwise.plugins import COMMANDS, load
@@ -196,8 +196,7 @@ def console() -> None:
 
 
 def _unexpected(error: BaseException, *, debug: bool) -> int:
-    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if full or "No space left" in str(error):
+    if is_full(error):
         return _complain(
             "No room left on the disk.",
             "Free some space or choose another --workspace; earlier outputs are as they were.",

@@ -107,13 +107,12 @@ def build_silver(
     tick: Tick,
     *,
     data: DataConfig | None = None,
-    observe: Observer | None = None,
 ) -> tuple[Intake, Survey]:
     """Write the partitions of clean lines, and the refused lines beside them, into empty folders.
 
     Parameters and errors are those of :func:`read_tables` and :func:`settle_tables`.
     """
-    read = read_tables(sources, silver, scratch, rules, tick, data=data, observe=observe)
+    read = read_tables(sources, silver, scratch, rules, tick, data=data)
     return read, settle_tables(read, silver, tick)
 
 

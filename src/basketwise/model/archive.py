@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from polars.exceptions import PanicException
-from pydantic import ValidationError
 
 from basketwise.artifact.archive import check, unpack
-from basketwise.artifact.documents import read_bounded
+from basketwise.artifact.documents import complaint, read_bounded
 from basketwise.errors import BasketwiseError, InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
@@ -19,6 +18,7 @@ from basketwise.features.groups import columns_of, of_index
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.reading import read_index
 from basketwise.files import MODEL
+from basketwise.model.example import score_example
 from basketwise.model.scoring import Model
 from basketwise.schema import CLASSES
 from basketwise.scratch import is_scratch, scratch
@@ -27,18 +27,6 @@ from basketwise.training.candidates import Predictor
 from basketwise.training.compatibility import check_versions
 from basketwise.training.persistence import loads_model, read_model
 from basketwise.training.trees import read_tree
-
-EXAMPLE = {
-    "BASKET_ID": 1,
-    "PROD_CODE": "a product",
-    "SPEND": 1.0,
-    "QUANTITY": 1,
-    "SHOP_WEEK": 200617,
-    "SHOP_DATE": 20060626,
-    "STORE_FORMAT": "LS",
-    "STORE_REGION": "E01",
-}
-"""A line that every model scores."""
 
 
 def load_model_archive(path: Path) -> Model:
@@ -58,7 +46,7 @@ def load_model_archive(path: Path) -> Model:
     # Polars' panics are no exceptions.
     except (Exception, PanicException) as error:
         raise InputError(
-            f"{path.name} cannot be opened as a model: {_reason(error)}.",
+            f"{path.name} cannot be opened as a model: {complaint(error)}.",
             "It may be damaged, or from another version of Basketwise; retrain it with this one.",
         ) from error
 
@@ -88,17 +76,14 @@ def _from_folder(folder: Path, manifest: Mapping[str, Any]) -> Model:
         raise
     except (Exception, PanicException) as error:
         raise InputError(
-            f"The model's {name} cannot be read: {_reason(error)}.",
+            f"The model's {name} cannot be read: {complaint(error)}.",
             "It may be from another version of Basketwise; retrain it with this one.",
         ) from error
     data = read_model(folder / MODEL)
     features = len(metadata.feature_columns)
     estimator = read_tree(data, features) or _load_estimator(data, manifest, features)
     model = Model(estimator, read_calibration(folder), metadata, lookup)
-    with warnings.catch_warnings():
-        # An example is not in the training data.
-        warnings.simplefilter("ignore", UserWarning)
-        model.predict([EXAMPLE])
+    score_example(model)
     return model
 
 
@@ -130,12 +115,3 @@ def _load_estimator(data: bytes, manifest: Mapping[str, Any], features: int) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         return loads_model(data, MODEL, features)
-
-
-def _reason(error: BaseException) -> str:
-    """Return what an error says in one line; of pydantic's, the first complaint only."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    text = str(error).partition("\n")[0].rstrip(".")
-    return text[:300] or type(error).__name__

@@ -12,7 +12,6 @@ from basketwise.artifact.archive import read_json
 from basketwise.errors import InputError
 from basketwise.files import EVALUATION_RESULTS, MODEL_METADATA
 from basketwise.model.archive import load_model_archive
-from basketwise.model.example import score_example
 from basketwise.model.scoring import Model
 from basketwise.registry.deployment import check_results
 from basketwise.registry.protocol import ApprovalState, ArchiveError, ModelVersion, Registry
@@ -51,7 +50,7 @@ def read_results(registry: Registry, version: str, beside: Path | None = None) -
 
 
 def try_version(registry: Registry, version: str, beside: Path | None = None) -> dict[str, Any]:
-    """Fetch and open a version and let it score an example; return its results.
+    """Fetch and open a version, which lets it score an example; return its results.
 
     Raises
     ------
@@ -60,7 +59,7 @@ def try_version(registry: Registry, version: str, beside: Path | None = None) ->
     """
     with scratch(beside) as folder:
         archive = registry.fetch(version, folder)
-        score_example(load_model_archive(archive))
+        load_model_archive(archive)
         return _results(version, archive)
 
 

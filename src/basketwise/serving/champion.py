@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PanicException
 
+from basketwise.artifact.documents import complaint
 from basketwise.errors import DependencyError, InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.etl.tables import TEST_FILE
@@ -40,8 +41,8 @@ def score_champion(
             scores = [model.score(own) for own in lines if own.height]
         except (Exception, PanicException) as error:
             # The lines are those that the challenger learned from, so it is the model.
-            why = str(error).strip().partition("\n")[0] or type(error).__name__
-            return NotScored(version, f"it fails on the test baskets: {why}", broken=True)
+            why = f"it fails on the test baskets: {complaint(error)}"
+            return NotScored(version, why, broken=True)
     answers = sum(part.height for part in scores)
     if answers < tested.height:
         return NotScored(version, f"it can score only {answers:,} of {tested.height:,} baskets")

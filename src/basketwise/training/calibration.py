@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from basketwise.arrays import Labels, Probabilities
-from basketwise.artifact.documents import read_bounded
+from basketwise.artifact.documents import complaint, read_bounded
 from basketwise.errors import InputError
 from basketwise.files import CALIBRATION_FILE
 from basketwise.schema import CLASSES
@@ -136,22 +136,13 @@ def read_calibration(folder: Path) -> Calibration:
         return _none("Not calibrated: the model has no calibration file.")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"The model's {CALIBRATION_FILE} cannot be used: {_reason(error)}.",
+            f"The model's {CALIBRATION_FILE} cannot be used: {complaint(error)}.",
             "It may be from another version of Basketwise; retrain it with this one.",
         ) from error
 
 
 def _none(description: str) -> Calibration:
     return Calibration(method="none", description=description)
-
-
-def _reason(error: Exception) -> str:
-    """Return the first complaint only: a hundred thousand thresholds can have as many."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
 
 
 def _judged(probabilities: Probabilities) -> Probabilities:
