@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from basketwise import provenance as lineage
+from basketwise.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,3 +103,12 @@ def test_the_host_is_a_kind_of_machine_and_never_a_name() -> None:
     assert host["python"] == platform.python_version()
     assert host["cpus"] >= 1
     assert platform.node() not in host["platform"].split()
+
+
+@pytest.mark.parametrize("epoch", ["9" * 30, "999999999999"])
+def test_a_source_date_that_is_no_time_is_refused(
+    monkeypatch: pytest.MonkeyPatch, epoch: str
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    with pytest.raises(ConfigError, match="SOURCE_DATE_EPOCH"):
+        lineage.timestamp()

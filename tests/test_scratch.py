@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from basketwise import scratch as module
 from basketwise.errors import WorkspaceError
-from basketwise.scratch import is_scratch, orphans, scratch, sweep
+from basketwise.scratch import DAY, is_scratch, orphans, scratch, sweep
 
 LEAVING = """
 import os, sys
@@ -49,6 +50,14 @@ def test_what_a_living_process_uses_stays(tmp_path: Path) -> None:
         os.utime(folder.parent, (0, 0))
         assert sweep(tmp_path) == []
         assert folder.is_dir()
+
+
+def test_a_folder_from_the_future_ages_from_now_on(tmp_path: Path) -> None:
+    folder, now = tmp_path / "basketwise-left", time.time()
+    folder.mkdir()
+    os.utime(folder, (now + 3 * DAY, now + 3 * DAY))
+    assert sweep(tmp_path) == []
+    assert folder.stat().st_mtime < now + DAY
 
 
 def test_a_folder_without_an_owner_stays_for_a_day(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
+from basketwise import clock
 from basketwise.digests import sha256
+from basketwise.errors import ConfigError
 
 XGBOOST = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
 """The distribution that provides XGBoost on this platform, as in ``pyproject.toml``."""
@@ -51,10 +53,22 @@ def timestamp() -> str:
 
     ``SOURCE_DATE_EPOCH`` (seconds since 1970) takes the clock's place where it is set, so that
     even documents which carry a time can be made again byte for byte.
+
+    Raises
+    ------
+    ConfigError
+        If it is a number that is no time.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
-    return moment.isoformat(timespec="seconds")
+    if not epoch.isdecimal():
+        return clock.now().isoformat(timespec="seconds")
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError) as error:
+        raise ConfigError(
+            f"The environment variable SOURCE_DATE_EPOCH is {epoch[:40]}, which is no time.",
+            "Unset it, or set the seconds since 1970.",
+        ) from error
 
 
 def library_versions() -> dict[str, str]:

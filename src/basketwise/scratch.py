@@ -11,11 +11,11 @@ import os
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from basketwise import clock
 from basketwise.disk import is_full
 from basketwise.errors import WorkspaceError
 
@@ -143,7 +143,11 @@ def _orphans(parent: Path) -> Iterator[tuple[Path, int]]:
             mine = not hasattr(os, "geteuid") or os.geteuid() == status.st_uid
             if not (stat.S_ISDIR(status.st_mode) and mine):
                 continue
-            old = time.time() - status.st_mtime > DAY
+            age = clock.now().timestamp() - status.st_mtime
+            if age < -DAY:
+                # A clock was set back: from now on it ages as the others do.
+                os.utime(entry.path)
+            old = age > DAY
             flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
             try:
                 descriptor = os.open(Path(entry.path, OWNER), flags)

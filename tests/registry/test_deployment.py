@@ -301,6 +301,15 @@ def test_a_file_of_the_same_second_is_never_overwritten(tmp_path: Path) -> None:
     assert [json.loads(path.read_text())["n"] for path in paths] == [0, 1, 2]
 
 
+def test_the_newest_file_has_the_last_name_though_the_clock_went_back(tmp_path: Path) -> None:
+    (tmp_path / "model_deployment_config_99991231_235959.json").touch()
+    (tmp_path / "model_deployment_config_mine.json").touch()
+    for n, days in enumerate((0, 365, 1)):
+        at = AT - timedelta(days=days)
+        path = write_deployment_config(tmp_path, {**document(), "n": n}, latest=False, at=at)
+        assert path.name.endswith(f"0301_12{('3059', '3100', '3101')[n]}.json")
+
+
 def test_what_is_written_already_is_not_written_again(tmp_path: Path) -> None:
     path = write_deployment_config(tmp_path, document(), latest=True, at=AT)
     written = {file: file.read_bytes() for file in tmp_path.iterdir()}

@@ -96,6 +96,24 @@ def test_two_runs_of_one_second_have_two_names(workspace: Workspace) -> None:
     assert workspace.new_run(NOON) == "run-20260203-120005-3"
 
 
+def test_a_run_comes_after_all_others_though_the_clock_went_back(workspace: Workspace) -> None:
+    made = ["run-20260203-120005"]
+    artifacts(workspace, *made, "run-week-7")
+    for back in (timedelta(), timedelta(hours=1), timedelta(days=365)) * 4:
+        made.append(workspace.new_run(NOON - back, [made[-1]]))
+        artifacts(workspace, made[-1])
+    assert made[-1] == "run-20260203-120005-13"
+    assert workspace.runs() == [*made, "run-week-7"]
+    later = NOON + timedelta(seconds=1)
+    assert workspace.new_run(later) == "run-20260203-120006"
+    assert workspace.new_run(NOON, ["run-20270101-000000"]) == "run-20270101-000000-2"
+
+
+def test_a_clock_that_was_never_set_is_told(workspace: Workspace) -> None:
+    with pytest.raises(WorkspaceError, match="clock says 1970-01-01 00:00 UTC"):
+        workspace.new_run(datetime.fromtimestamp(0, UTC))
+
+
 def test_the_latest_run_is_the_default(workspace: Workspace) -> None:
     artifacts(workspace, "run-20260203-120005", "run-20260101-120005", "run-20260203-120005-2")
     (workspace.folder(ARTIFACTS) / "notes.txt").write_text("mine")

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from basketwise import clock
 from basketwise.config import DeploymentConfig
 from basketwise.errors import BasketwiseError, InputError
 from basketwise.files import DEPLOYMENT_CONFIGS
@@ -138,7 +138,7 @@ class Approvals:
         number = version.version
         if number not in self._results:
             self._results[number] = read_results(self.registry, number, self.storage.scratch)
-        now = datetime.now(UTC)
+        now = clock.now()
         # The caller may have asked for the version before its state changed.
         current = self.registry.get(number)
         document = build_deployment_config(

@@ -20,6 +20,7 @@ from basketwise.registry.protocol import ApprovalState, ModelVersion
 
 LATEST = "latest_model_config.json"
 PREFIX = "model_deployment_config_"
+NAME = f"{PREFIX}%Y%m%d_%H%M%S.json"
 SCORES = ("accuracy", "f1_score", "precision", "recall", "cv_accuracy")
 NEEDED = (*SCORES, "feature_columns", "target_classes", "training_timestamp")
 
@@ -100,7 +101,7 @@ def write_deployment_config(
     """Write a deployment configuration, and if it is the ``latest``, the file of that name too.
 
     Each file is written whole or not at all. It is named after the time, which is timezone-aware,
-    in UTC, to the second; a name that is taken moves on to the next free second. An earlier file
+    in UTC, to the second, or after the second that follows the newest file. An earlier file
     that says the same, but for the time of the export, is returned instead.
 
     Raises
@@ -142,11 +143,14 @@ def _existing(folder: Path, document: dict[str, Any]) -> Path | None:
 
 
 def _write_new(folder: Path, text: str, at: datetime) -> Path:
-    """Write a file named after the first second from ``at`` on that no other file is named after.
+    """Write a file named after ``at``, or so that its name follows all others.
 
     Whoever writes here holds the workspace's lock, so nobody else takes the name meanwhile.
     """
-    while (path := folder / f"{PREFIX}{at:%Y%m%d_%H%M%S}.json").exists():
-        at += timedelta(seconds=1)
+    for path in folder.glob(f"{PREFIX}*.json"):
+        with suppress(ValueError, OverflowError):
+            other = datetime.strptime(path.name, NAME).replace(tzinfo=UTC)
+            at = max(at, other + timedelta(seconds=1))
+    path = folder / at.strftime(NAME)
     write_whole(path, text.encode())
     return path

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
+from basketwise import clock
 from basketwise.redaction import redacted
 from basketwise.registry.protocol import ApprovalState, Change
 
@@ -59,7 +60,7 @@ def next_moment(history: Iterable[Change]) -> datetime:
     Always later than every change so far, by a microsecond if clocks disagree: otherwise a change
     made on a machine whose clock is behind would have no effect.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     return max([now, *(change.at + timedelta(microseconds=1) for change in history)])
 
 

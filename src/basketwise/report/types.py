@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, NotRequired, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from basketwise import clock
 from basketwise.errors import InputError
 from basketwise.provenance import Host
 from basketwise.redaction import redacted
@@ -53,7 +54,7 @@ class StartedRun:
     run_id: str
     command: str
     data: str
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime = field(default_factory=clock.now)
     clock: float = field(default_factory=time.perf_counter)
 
     def document(self) -> Run:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
+from basketwise import clock
 from basketwise.config import Config
 from basketwise.platforms.protocol import Platform
 from basketwise.progress import Reporter
@@ -27,7 +28,7 @@ class Context:
     """Whether stages run although their outputs are still valid."""
     source: str = ""
     """What documents call the data; empty: by their path."""
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime = field(default_factory=clock.now)
     clock: float = field(default_factory=time.perf_counter)
 
     @property

@@ -6,15 +6,16 @@ the folders moved to their places, so a run that fails or is stopped leaves ever
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from basketwise.config import AwsConfig
-from basketwise.errors import InputError
+from basketwise.errors import InputError, WorkspaceError
 from basketwise.storage.opening import open_storage
 from basketwise.storage.protocol import Storage
 
@@ -26,6 +27,11 @@ REPRODUCTION = ".reproduce-"
 """What a folder's name begins with in which a run is made again."""
 
 RUN_FORMAT = "run-%Y%m%d-%H%M%S"
+RUN_NAME = re.compile(r"(run-\d{8}-\d{6})(?:-(\d{1,9}))?(?:-.*)?")
+"""The time of a run, and of several of one time the number from 2 on."""
+
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+"""Before it no zip file can be written, as models are."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +99,31 @@ class Workspace:
             # Other files in it are not ours.
             root.rmdir()
 
-    def new_run(self, now: datetime) -> str:
-        """Name a run after the time it started (UTC); of two in one second, the later waits."""
+    def new_run(self, now: datetime, started: Iterable[str] = ()) -> str:
+        """Name a run after the time it started (UTC), so that it comes after all others.
+
+        If another run has that time, or a later one because the clock went back, the new one has
+        the time of that run and the next number. ``started`` are runs that may not have artifacts.
+
+        Raises
+        ------
+        WorkspaceError
+            If the clock has not been set.
+        """
+        if now < EARLIEST:
+            raise WorkspaceError(
+                f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC.",
+                "Set the clock, then run the command again.",
+            )
         name = now.astimezone(UTC).strftime(RUN_FORMAT)
-        taken, number = set(self.runs()), 2
-        candidate = name
-        while candidate in taken:
-            candidate, number = f"{name}-{number}", number + 1
-        return candidate
+        others = (run for run in {*self.runs(), *started} if RUN_NAME.fullmatch(run))
+        last, number, _ = max(map(run_order, others), default=("", 0, ""))
+        return name if last < name else f"{last}-{number + 1}"
 
     def runs(self) -> list[str]:
-        """List the runs that left artifacts, oldest first."""
+        """List the runs that left artifacts, oldest first; at the end those with other names."""
         names = {key.split("/")[1] for key in self.storage.keys(ARTIFACTS)}
-        return sorted(name for name in names if name.startswith("run-"))
+        return sorted((name for name in names if name.startswith("run-")), key=run_order)
 
     def run_folder(self, run: str | None) -> tuple[str, Path]:
         """Return a run's name and artifacts, the latest run's by default.
@@ -135,6 +153,23 @@ class Workspace:
     def address(self, *parts: str) -> str:
         """Return the address of something in the workspace, as people write it."""
         return "/".join((self.storage.location.rstrip("/"), *parts))
+
+
+def run_order(run: str) -> tuple[str, int, str]:
+    """Return what sorts the names of runs by their start; a name without a time is as it is.
+
+    Examples
+    --------
+    >>> run_order("run-20260203-120005-12")
+    ('run-20260203-120005', 12, 'run-20260203-120005-12')
+    """
+    match = RUN_NAME.fullmatch(run)
+    return (match[1], int(match[2] or 1), run) if match else (run, 0, run)
+
+
+def time_of(run: str) -> datetime:
+    """Return the time (UTC) in the name of a run that :meth:`Workspace.new_run` returned."""
+    return datetime.strptime(run_order(run)[0], RUN_FORMAT).replace(tzinfo=UTC)
 
 
 def open_workspace(location: str, config: AwsConfig | None = None) -> Workspace:

@@ -40,6 +40,8 @@ class Store:
     """Objects and unfinished uploads of one bucket."""
 
     now: float = 1_000_000.0
+    is_dated: bool = True
+    """Whether responses say what time it is."""
     objects: dict[str, Stored] = field(default_factory=dict)
     uploads: dict[str, tuple[str, dict[int, bytes]]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=count)
@@ -141,7 +143,7 @@ def _shown(store: Store, stored: Stored) -> dict[str, Any]:
         "ETag": stored.etag,
         "ContentLength": len(stored.data),
         "LastModified": datetime.fromtimestamp(stored.modified, UTC),
-        "ResponseMetadata": {"HTTPHeaders": headers},
+        "ResponseMetadata": {"HTTPHeaders": headers if store.is_dated else {}},
     }
 
 

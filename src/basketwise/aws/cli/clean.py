@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
+from basketwise import clock
 from basketwise.aws.cli.session import YES, confirmed, require_terminal, settings, to_stderr
 from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
@@ -82,7 +83,7 @@ def clean(older_than: int, dry_run: bool, yes: bool, common: Common) -> None:
 
 def current_time() -> datetime:
     """Return the time from which ages are counted."""
-    return datetime.now(UTC)
+    return clock.now()
 
 
 def _show(leftovers: list[Leftover], now: datetime, older_than: int, *, err: bool) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
 
+from basketwise import clock
 from basketwise.aws import clients
 from basketwise.aws.cli.session import settings, to_stderr
 from basketwise.cli.commands import completed, program
@@ -66,7 +66,7 @@ def start(name: str, wait: bool, common: Common) -> None:
     config, names = settings(common)
     sagemaker, s3 = clients.client("sagemaker", config.aws), clients.client("s3", config.aws)
     # Two people may start in the same second.
-    run_id = name or f"{datetime.now(UTC).strftime(RUN_FORMAT)}-{uuid4().hex[:4]}"
+    run_id = name or f"{clock.now().strftime(RUN_FORMAT)}-{uuid4().hex[:4]}"
     started = pipelines.start(sagemaker, s3, names, config, run_id)
     if started.other_settings:
         older = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import click
 
+from basketwise import clock
 from basketwise.aws import clients
 from basketwise.aws.cli.cost import cost_document, print_cost
 from basketwise.aws.cli.session import confirmed, settings, to_stderr
@@ -115,20 +115,22 @@ def _new(
     experiment: bool,
     force: bool,
 ) -> RunRecord:
-    from basketwise.aws.running.runs import RunRecord, read, run_name
+    from basketwise.aws.running.runs import RunRecord, read, run_name, started
     from basketwise.provenance import code_hash
+    from basketwise.run.workspace import time_of
 
     if not data:
         raise InputError("No data are given.", "Give --data PATH, or --resume for a started run.")
-    now = datetime.now(UTC)
-    run_id = run_name(name) if name else workspace.new_run(now)
+    # Should the clock have gone back, this run is the latest nevertheless.
+    new_run = workspace.new_run(clock.now(), started(workspace.storage))
+    run_id = run_name(name) if name else new_run
     earlier = read(workspace.storage, run_id)
     nonce = uuid4().hex if force else ""
     return RunRecord(
         run_id=run_id,
         data=data,
         path=data if "://" in data else str(Path(data).expanduser().absolute()),
-        started_at=now.isoformat(timespec="seconds"),
+        started_at=max(clock.now(), time_of(new_run)).isoformat(timespec="seconds"),
         code=code_hash(),
         # The same run started twice is one run.
         nonce=earlier.nonce if earlier and not force else nonce,

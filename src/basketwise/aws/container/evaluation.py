@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from basketwise import clock
 from basketwise.artifact.archive import extract
 from basketwise.aws.container import layout
 from basketwise.errors import InputError
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     if options.run_id:
         # What the registry reads of a version that a pipeline registers with this document.
         submitted = submission(options.run_id, options.output_path, report)
-        registered = json.loads(document_bytes(submitted, at=datetime.now(UTC), who=REGISTRAR))
+        registered = json.loads(document_bytes(submitted, at=clock.now(), who=REGISTRAR))
         document[SUBMISSION] = registered[SUBMISSION]
     text = json.dumps(document, indent=2, allow_nan=False)
     (options.output_path / EVALUATION_FILE).write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from basketwise import clock
 from basketwise.aws.errors import Meaning, call, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
@@ -212,7 +213,7 @@ def _executions(
 
 def _step(step: Mapping[str, Any]) -> Step:
     started: datetime | None = step.get("StartTime")
-    ended: datetime = step.get("EndTime") or datetime.now(UTC)
+    ended: datetime = step.get("EndTime") or clock.now()
     metadata: Mapping[str, Any] = step.get("Metadata", {})
     message = metadata.get("Fail", {}).get("ErrorMessage", "")
     kind = next((kind for kind, details in metadata.items() if "Arn" in details), "")

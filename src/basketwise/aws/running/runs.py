@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
 from basketwise.provenance import code_hash
+from basketwise.run.workspace import run_order
 from basketwise.storage.protocol import Storage
 
 FOLDER = ".basketwise/runs"
@@ -113,9 +114,15 @@ def read(storage: Storage, run_id: str) -> RunRecord | None:
 
 def latest(storage: Storage) -> RunRecord | None:
     """Return the run that was started last; None if there is none."""
-    names = [key.rpartition("/")[2].removesuffix(".json") for key in storage.keys(FOLDER)]
-    records = [record for name in names if (record := read(storage, name))]
-    return max(records, key=lambda record: record.started_at, default=None)
+    records = [record for name in started(storage) if (record := read(storage, name))]
+    return max(
+        records, key=lambda record: (record.started_at, run_order(record.run_id)), default=None
+    )
+
+
+def started(storage: Storage) -> list[str]:
+    """Return the names of all runs that were started, in no order."""
+    return [key.rpartition("/")[2].removesuffix(".json") for key in storage.keys(FOLDER)]
 
 
 def settings_of(record: RunRecord, current: Config) -> Config:

@@ -3,6 +3,7 @@
 S3 releases nothing when a process ends, so the lock expires: its owner renews it three times per
 lease, and anyone may take a lock that is older than its lease. The age is measured with the
 server's clock alone (``Date`` minus ``Last-Modified``), so the clocks of machines need not agree.
+Where that says nothing, because it went back, the lock is watched for as long as its lease.
 
 Every write requires the ETag of the owner's previous one. So an owner whose lock was taken cannot
 renew, commit or release anything, however long it slept. The object contains the replacement that
@@ -14,14 +15,16 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import inf
 from threading import Event, Lock, Thread
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from basketwise import clock
 from basketwise.aws.address import OWN
 from basketwise.aws.errors import CHANGED, Meaning, call
 from basketwise.aws.s3 import Bucket
@@ -38,10 +41,15 @@ from basketwise.errors import BasketwiseError, WorkspaceError
 
 LOCK = f"{OWN}/lock"
 ATTEMPTS = 5
+WATCHES = 12
+"""Times that a lock of unknown age is read in its lease."""
 
 
 class StoredRecord(NamedTuple):
-    """The lock as it is in the bucket, with its age in seconds of the server's clock."""
+    """The lock as it is in the bucket, with its age in seconds of the server's clock.
+
+    An age below -1, a time in the future, or -inf, no time at all, says nothing.
+    """
 
     record: Record
     etag: str
@@ -54,9 +62,10 @@ def read_lock(bucket: Bucket) -> StoredRecord | None:
     def read() -> StoredRecord:
         answer = bucket.client.get_object(Bucket=bucket.name, Key=bucket.full(LOCK))
         now = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        clock = parsedate_to_datetime(now) if now else datetime.now(UTC)
-        # Times are whole seconds; one second of tolerance protects a live owner.
-        age = (clock - answer["LastModified"]).total_seconds() - 1
+        age = -inf
+        if now:
+            # Times are whole seconds; one second of tolerance protects a live owner.
+            age = (parsedate_to_datetime(now) - answer["LastModified"]).total_seconds() - 1
         record = parse_record(answer["Body"].read(MAX_BYTES), answer["ETag"])
         return StoredRecord(record, answer["ETag"], age)
 
@@ -82,7 +91,7 @@ class Lease:
 
     def __init__(self, bucket: Bucket, seconds: float = DEFAULT_LEASE) -> None:
         self.bucket = bucket
-        since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        since = f"{clock.now():%Y-%m-%d %H:%M:%S} UTC"
         self.holder = Holder(uuid4().hex, socket.gethostname(), os.getpid(), since, seconds)
         self.state = State()
         self.follows_damage = self.lost = False
@@ -104,7 +113,8 @@ class Lease:
                 # Written by us: a retry followed a lost response.
                 self._etag, self.state = stored.etag, stored.record.state
                 return
-            if holder.lease and stored.age <= holder.lease:
+            held = holder.lease and stored.age <= holder.lease
+            if held and (stored.age >= -1 or self._is_alive(stored)):
                 raise self._in_use(holder)
             self.follows_damage = stored.record.is_damaged
             if self._put(Record(self.holder, stored.record.state), IfMatch=stored.etag):
@@ -187,6 +197,16 @@ class Lease:
             return False
         self._etag, self.state = answer["ETag"], record.state
         return True
+
+    def _is_alive(self, stored: StoredRecord) -> bool:
+        """Whether a lock whose age says nothing is renewed within its lease."""
+        end = time.monotonic() + stored.record.holder.lease
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, stored.record.holder.lease / WATCHES))
+            seen = read_lock(self.bucket)
+            if seen is None or seen.etag != stored.etag:
+                return True
+        return False
 
     def _in_use(self, holder: Holder | None) -> WorkspaceError:
         owner = (

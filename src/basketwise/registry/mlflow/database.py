@@ -8,13 +8,13 @@ used here; any other is left to MLflow itself, as is everything else that is wri
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from basketwise import clock
 from basketwise.errors import writing
 from basketwise.locking import locked
 from basketwise.registry.ledger import read_entries
@@ -147,7 +147,7 @@ class StateWriter:
         self._write(
             "UPDATE model_versions SET description = ?, last_updated_time = ? "
             "WHERE workspace = ? AND name = ? AND version = ?",
-            *(description, int(time.time() * 1000), DEFAULT_SPACE, name, int(version)),
+            *(description, int(clock.now().timestamp() * 1000), DEFAULT_SPACE, name, int(version)),
         )
 
     def set_registered_model_alias(self, name: str, alias: str, version: str) -> None:

@@ -10,11 +10,11 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from basketwise import clock
 from basketwise.artifact.archive import read_json
 from basketwise.artifact.bundle import pins
 from basketwise.errors import InputError
@@ -119,7 +119,7 @@ def write_model(folder: Path, archive: Path, model_id: str | None = None) -> Non
             "mlflow_version": mlflow_version,
             "model_uuid": uuid4().hex,
             "model_id": model_id,
-            "utc_time_created": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}",
+            "utc_time_created": f"{clock.now():%Y-%m-%d %H:%M:%S.%f}",
             "signature": {
                 "inputs": _schema(dict.fromkeys(_accepted_names(own), "any"), required=False),
                 "outputs": _schema(OUTPUTS, required=True),

@@ -7,10 +7,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from basketwise import clock
 from basketwise.errors import DependencyError, InputError
 from basketwise.registry.ledger import shorten, storable
 from basketwise.registry.mlflow import files as mlflow_files
@@ -140,7 +141,7 @@ def finish(
     if model_id is not None:
         client.finalize_logged_model(model_id, "READY")
     origin = submission.origin
-    end = origin.started_at + timedelta(seconds=origin.seconds) if origin else datetime.now(UTC)
+    end = origin.started_at + timedelta(seconds=origin.seconds) if origin else clock.now()
     client.set_terminated(run_id, "FINISHED", _milliseconds(end))
 
 
@@ -176,7 +177,7 @@ def _log_batches(
     """Log metrics, a logged model's too, and parameters."""
     from mlflow.entities import Metric, Param
 
-    now = _milliseconds(datetime.now(UTC))
+    now = _milliseconds(clock.now())
     points = [
         Metric(mlflow_files.safe_key(name), float(value), now, 0, model_id=model_id)
         for name, value in metrics.items()
