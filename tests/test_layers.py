@@ -18,7 +18,7 @@ ROOT = Path(basketwise.__file__).parent
 LAYERS = (
     ("aws",),
     ("cli",),
-    ("api", "doctor"),
+    ("api", "cleanup", "doctor"),
     ("run",),
     ("platforms", "serving"),
     ("registry",),

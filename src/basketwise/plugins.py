@@ -49,6 +49,10 @@ COMMANDS = {
         "basketwise.cli.reproduce:reproduce",
         "Reproduce a run and show what differs.",
     ),
+    "clean": (
+        "basketwise.cli.clean:clean",
+        "Remove old runs, checkpoints and other leftovers.",
+    ),
     "aws": ("basketwise.aws.cli:aws", "Provision, run and clean up on Amazon SageMaker."),
 }
 """The commands with their help texts, in the order of a typical project."""

@@ -65,6 +65,7 @@ READING = [
     ("evaluate",),
     ("register",),
     ("reproduce", "run-20260101-000000"),
+    ("clean", "--dry-run"),
 ]
 
 

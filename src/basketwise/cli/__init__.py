@@ -26,7 +26,7 @@ from basketwise.terminal import clean_output, printable
 ELSEWHERE = {
     **{name: f"models {name}" for name in ("list", "show", "approve", "reject", "rollback")},
     "history": "models history",
-    **{name: f"aws {name}" for name in ("provision", "destroy", "policy", "pipeline", "clean")},
+    **{name: f"aws {name}" for name in ("provision", "destroy", "policy", "pipeline")},
     "config": "init",
     "score": "predict",
     "report": "evaluate",

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from basketwise.errors import InputError, WorkspaceError, writing
 from basketwise.files import move, write_whole
@@ -14,6 +15,9 @@ from basketwise.locking import HeldError, locked
 
 OLD = ".basketwise-old-"
 """Prefix of a folder that is being replaced; see :meth:`LocalStorage.recover`."""
+
+REMOVED = ".basketwise-removed-"
+"""Prefix of a folder that is being deleted; whatever remains of one is deleted too."""
 
 
 class LocalStorage:
@@ -59,13 +63,20 @@ class LocalStorage:
         return sorted(path.relative_to(self.root).as_posix() for path in files)
 
     def delete(self, prefix: str) -> None:
-        """Delete a key and all below it."""
+        """Delete a key and all below it: at once for readers, however long it takes.
+
+        A link is deleted, not what it leads to.
+        """
         path = self._path(prefix)
         with self._writing():
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
+            if path.is_symlink() or not path.is_dir():
                 path.unlink(missing_ok=True)
+                return
+            aside = self.root / f"{REMOVED}{uuid4().hex}"
+            # A folder may be a disk of its own, and a full one may have no room for another name.
+            with suppress(OSError):
+                path = path.rename(aside)
+            shutil.rmtree(path)
 
     def replace(self, folder: Path, prefix: str) -> None:
         """Replace all below a prefix by a local folder's files.
@@ -84,7 +95,9 @@ class LocalStorage:
                 shutil.rmtree(aside)
 
     def recover(self) -> None:
-        """Finish or undo a replacement that was cut off."""
+        """Finish or undo a replacement that was cut off, and finish a deletion."""
+        for removed in self.root.glob(f"{REMOVED}*"):
+            shutil.rmtree(removed, ignore_errors=True)
         for aside in list(self.root.rglob(f"{OLD}*")):
             target = aside.with_name(aside.name.removeprefix(OLD))
             if target.exists():

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws.cleanup.leftovers import Folder, Inventory, Leftover, leftovers
+from basketwise.aws.cleanup.leftovers import Inventory, leftovers
 from basketwise.aws.cleanup.serving import ANY, Resource, Serving
+from basketwise.cleanup.leftovers import Folder, Leftover
 from basketwise.registry.protocol import ApprovalState, ModelVersion
 from tests.aws.calls import BUCKET, NAMES
 

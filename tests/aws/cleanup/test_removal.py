@@ -14,9 +14,9 @@ import pytest
 
 from basketwise.aws.account import policies, provisioning
 from basketwise.aws.cleanup import removal
-from basketwise.aws.cleanup.leftovers import Leftover
-from basketwise.aws.cleanup.removal import Cleaned, Target, clean, open_target, removable
+from basketwise.aws.cleanup.removal import Target, clean, open_target, removable
 from basketwise.aws.registry.registry import FOLDER
+from basketwise.cleanup.leftovers import Cleaned, Leftover
 from basketwise.config import AwsConfig, Config
 from basketwise.digests import sha256
 from basketwise.errors import DependencyError, WorkspaceError

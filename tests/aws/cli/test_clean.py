@@ -26,7 +26,7 @@ def scene(s3_server: S3Server, tmp_path: Path) -> Iterator[Scene]:
         running.put(f"artifacts/{BAD}/manifest.json", f"artifacts/{FORGOTTEN}/manifest.json")
         running.register(BAD, ApprovalState.REJECTED)
         running.model("retail-a", "run-x")
-        with mock.patch("basketwise.aws.cli.clean.current_time", return_value=later):
+        with mock.patch("basketwise.cli.cleaning.current_time", return_value=later):
             yield running
 
 
@@ -96,7 +96,7 @@ def test_a_version_approved_during_the_prompt_is_kept(scene: Scene) -> None:
         scene.registry.set_state("1", ApprovalState.APPROVED, who="ann", why="good")
         return True
 
-    with mock.patch("basketwise.aws.cli.clean.confirmed", approve):
+    with mock.patch("basketwise.cli.cleaning.confirmed", approve):
         outcome = typed("", scene)
     assert outcome.code == 0, outcome
     assert f"kept      artifacts/{BAD}/  10\u202fB: it is needed again" in outcome.out

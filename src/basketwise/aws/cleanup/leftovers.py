@@ -15,19 +15,13 @@ from basketwise.aws.container.evaluation import EVALUATION_FILE
 from basketwise.aws.names import AwsNames
 from basketwise.aws.registry.objects import REGISTERED
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
+from basketwise.cleanup.leftovers import MARKER, RUN, Folder, Leftover, rejected_why
 from basketwise.etl.tables import METADATA_FILE
-from basketwise.files import MANIFEST
 from basketwise.registry.protocol import ApprovalState, ModelVersion
 from basketwise.run.workspace import ARTIFACTS, CHECKPOINTS, GOLD, SILVER
 
 ROOTS = (ARTIFACTS, CHECKPOINTS, PIPELINES)
 """Folders of the workspace that may contain leftovers."""
-
-RUN = re.compile(r"(run|scheduled)-[A-Za-z0-9-]+")
-"""Names of runs, and of those that the schedule starts."""
-
-MARKER = re.compile(rf"{re.escape(MANIFEST)}|step-[a-z]+\.json")
-"""Files that only Basketwise writes to the folder of a run."""
 
 DATA_FILES = re.compile(rf"{GOLD}/{re.escape(METADATA_FILE)}$|{SILVER}/shop_week=")
 """Files that only Basketwise writes to the data folder of a pipeline."""
@@ -38,25 +32,6 @@ NEWEST_DATA = 2
 LEAST_DATA = timedelta(days=14)
 """Younger data are always kept: a pipeline takes steps of the last seven days from its cache, and
 may run for days on their outputs."""
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A folder right below one of ``ROOTS``: key in the workspace, bytes by file, newest write."""
-
-    key: str
-    files: Mapping[str, int]
-    newest: datetime
-
-    @property
-    def root(self) -> str:
-        """The folder that it is in."""
-        return self.key.partition("/")[0]
-
-    @property
-    def name(self) -> str:
-        """Its own name."""
-        return self.key.partition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -73,23 +48,6 @@ class Inventory:
     ended: frozenset[str] = frozenset()
     pinned: frozenset[str] = frozenset()
     serving: Serving = field(default_factory=Serving)
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """A folder of the workspace, by its key, or a resource, by its name, that may be removed.
-
-    Its kind is ``artifacts``, ``checkpoints``, ``data``, ``endpoint config`` or ``model``. It was
-    created or last changed at ``since``. Of a folder, the ``keys`` are deleted, each with all below
-    it; a resource has none.
-    """
-
-    kind: str
-    name: str
-    since: datetime
-    why: str
-    size: int = 0
-    keys: tuple[str, ...] = ()
 
 
 def leftovers(
@@ -184,8 +142,7 @@ def _artifacts(
         if runs & (retained | recent):
             continue
         if versions and (is_ours or is_marked):
-            numbers = sorted(set(versions), key=int)
-            why = f"version{'s' * (len(numbers) > 1)} {', '.join(numbers)} rejected"
+            why = rejected_why(set(versions))
             # If a pipeline registered the version, its metrics are read from this file.
             yield from _leftover("artifacts", folder, why, exclude=EVALUATION_FILE)
         elif is_ours and is_marked:

@@ -10,18 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from basketwise.aws import clients
-from basketwise.aws.cleanup.leftovers import (
-    ROOTS,
-    Folder,
-    Inventory,
-    Leftover,
-    leftovers,
-    runs_at,
-    runs_of,
-)
+from basketwise.aws.cleanup.leftovers import ROOTS, Inventory, leftovers, runs_at, runs_of
 from basketwise.aws.cleanup.serving import remove, serving_of
 from basketwise.aws.names import AwsNames
 from basketwise.aws.parallel import WORKERS
@@ -30,6 +22,7 @@ from basketwise.aws.registry.registry import FOLDER
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.aws.running import jobs
 from basketwise.aws.s3 import Bucket
+from basketwise.cleanup.leftovers import Cleaned, Folder, Leftover
 from basketwise.config import Config
 from basketwise.errors import DependencyError
 from basketwise.files import DEPLOYMENT_CONFIGS, METRICS_FILE
@@ -59,13 +52,6 @@ class Target:
     registries: tuple[Registry, ...]
     s3: S3Client
     sagemaker: SageMakerClient
-
-
-class Cleaned(NamedTuple):
-    """What was removed, and what was kept because it had changed meanwhile."""
-
-    removed: tuple[Leftover, ...] = ()
-    skipped: tuple[Leftover, ...] = ()
 
 
 def open_target(names: AwsNames, config: Config) -> Target:

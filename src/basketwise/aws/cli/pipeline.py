@@ -11,7 +11,8 @@ import click
 
 from basketwise import clock
 from basketwise.aws import clients
-from basketwise.aws.cli.session import settings, to_stderr
+from basketwise.aws.cli.session import settings
+from basketwise.cli.asking import to_stderr
 from basketwise.cli.commands import completed, program
 from basketwise.cli.options import Common, common, reporter
 from basketwise.cli.output import print_json

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from basketwise.aws import clients
-from basketwise.aws.cli.session import YES, confirmed, require_terminal, settings, to_stderr
+from basketwise.aws.cli.session import settings
+from basketwise.cli.asking import YES, confirmed, require_terminal, to_stderr
 from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
 from basketwise.errors import InputError

@@ -14,7 +14,8 @@ import click
 from basketwise import clock
 from basketwise.aws import clients
 from basketwise.aws.cli.cost import cost_document, print_cost
-from basketwise.aws.cli.session import confirmed, settings, to_stderr
+from basketwise.aws.cli.session import settings
+from basketwise.cli.asking import confirmed, to_stderr
 from basketwise.cli.commands import program
 from basketwise.cli.options import (
     FORCE_OPTION,

@@ -1,11 +1,6 @@
-"""Settings, account and prompts of the commands on AWS."""
+"""Settings and account of the commands on AWS."""
 
 from __future__ import annotations
-
-import sys
-from functools import partial
-
-import click
 
 from basketwise.aws import clients
 from basketwise.aws.address import is_address, workspace_address
@@ -13,17 +8,8 @@ from basketwise.aws.errors import translated
 from basketwise.aws.names import AwsNames, names_of
 from basketwise.cli.options import Common
 from basketwise.config import Config
-from basketwise.errors import ConfigError, InputError
+from basketwise.errors import ConfigError
 from basketwise.files import DEFAULT_WORKSPACE
-
-YES = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-
-
-to_stderr = partial(click.echo, err=True)
-"""Prints progress and notes."""
-
-confirmed = partial(click.confirm, err=True)
-"""Asks for confirmation at the terminal."""
 
 
 def settings(common: Common, *flags: str, account: str = "") -> tuple[Config, AwsNames]:
@@ -44,9 +30,3 @@ def settings(common: Common, *flags: str, account: str = "") -> tuple[Config, Aw
             account = sts.get_caller_identity()["Account"]
     region = sts.meta.region_name
     return config, names_of(config, account_id=account, region=region, workspace=workspace)
-
-
-def require_terminal(instead: str) -> None:
-    """Raise InputError without a terminal to ask at; ``instead`` names the option to give."""
-    if not sys.stdin.isatty():
-        raise InputError("Cannot ask for confirmation: this is not a terminal.", f"Give {instead}.")

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from basketwise import clock
 from basketwise.errors import writing
@@ -25,6 +26,9 @@ DATABASE = "registry.db"
 
 CREATE_SECONDS = 120.0
 """So long is another process waited for that creates the same database."""
+
+RUN = "basketwise.run_id"
+"""The tag of an MLflow run, and of a version, that names the run which trained it."""
 
 DELETED = "Deleted_Internal"
 """The stage in which MLflow leaves a version that was deleted."""
@@ -59,6 +63,13 @@ class Record:
     def history(self) -> list[Change]:
         """Its changes, oldest first."""
         return read_entries(self.version, self.tags)
+
+
+class Unregistered(NamedTuple):
+    """A run of MLflow, and its logged models, that became no version."""
+
+    run: str
+    models: tuple[str, ...]
 
 
 def create(database: Path) -> None:
@@ -119,6 +130,36 @@ def read_records(database: Path, group: str) -> list[Record] | None:
         for row in versions
         if row["current_stage"] != DELETED
     ]
+
+
+def read_groups(database: Path) -> list[str] | None:
+    """Return the groups that have versions; None if the layout is not known."""
+    with _opened(database) as connection:
+        if not _is_known(connection):
+            return None
+        return [row[0] for row in connection.execute("SELECT DISTINCT name FROM model_versions")]
+
+
+def read_unregistered(database: Path) -> list[Unregistered]:
+    """Return the runs that Basketwise began, and that no version is of; none if it is not known.
+
+    Those are of registrations that were cut off, and of versions that were deleted with MLflow.
+    """
+    with _opened(database) as connection:
+        tables = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if not _is_known(connection) or not tables >= {"tags", "logged_models"}:
+            return []
+        models = connection.execute("SELECT model_id, source_run_id FROM logged_models").fetchall()
+        versions = connection.execute("SELECT run_id, source FROM model_versions").fetchall()
+        runs = connection.execute("SELECT run_uuid FROM tags WHERE key = ?", (RUN,)).fetchall()
+    needed = {row["run_id"] for row in versions}
+    sources = "\n".join(row["source"] or "" for row in versions)
+    unregistered = []
+    for (run,) in runs:
+        of_run = tuple(row["model_id"] for row in models if row["source_run_id"] == run)
+        if run not in needed and not any(name in sources for name in (run, *of_run)):
+            unregistered.append(Unregistered(run, of_run))
+    return unregistered
 
 
 class StateWriter:

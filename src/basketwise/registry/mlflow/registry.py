@@ -24,8 +24,17 @@ from basketwise.registry.files import accept, check_files, scratch_in
 from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.mlflow import runs as mlflow_runs
 from basketwise.registry.mlflow.calls import Address, is_missing, translated
-from basketwise.registry.mlflow.database import DATABASE, Record, StateWriter, read_records
-from basketwise.registry.mlflow.runs import MODEL, OURS, RUN, SHA256
+from basketwise.registry.mlflow.database import (
+    DATABASE,
+    RUN,
+    Record,
+    StateWriter,
+    Unregistered,
+    read_groups,
+    read_records,
+    read_unregistered,
+)
+from basketwise.registry.mlflow.runs import MODEL, OURS, SHA256
 from basketwise.registry.protocol import (
     CHAMPION,
     ApprovalState,
@@ -110,6 +119,22 @@ class MlflowRegistry:
         """Return all versions, newest first."""
         records = self._records()
         return [self._version(records, record) for record in records]
+
+    def versions_of_all_groups(self) -> list[ModelVersion]:
+        """Return all versions of Basketwise in the same store, whatever their group."""
+        groups = self._call("reading the versions", self._groups)
+        others = (
+            MlflowRegistry(self._address, group=group, connect=lambda: self._client)
+            for group in {*groups, self._group}
+        )
+        return [version for registry in others for version in registry.versions()]
+
+    def unregistered(self) -> list[Unregistered]:
+        """Return what the embedded registry has of registrations without a version."""
+        database = self._database
+        if database is None or not database.exists():
+            return []
+        return self._call("reading the runs", lambda: read_unregistered(database))
 
     def champion(self) -> ModelVersion | None:
         """Return the version that leads, or ``None``."""
@@ -242,6 +267,15 @@ class MlflowRegistry:
             if records is not None:
                 return records
         return mlflow_runs.search_records(self._client, self._group)
+
+    def _groups(self) -> list[str]:
+        if self._database is not None:
+            if not self._database.exists():
+                return []
+            groups = read_groups(self._database)
+            if groups is not None:
+                return groups
+        return mlflow_runs.search_groups(self._client)
 
     def _record(self, records: list[Record], version: str) -> Record:
         for record in records:

@@ -6,7 +6,7 @@ import getpass
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,12 +16,13 @@ from basketwise.errors import DependencyError, InputError
 from basketwise.registry.ledger import shorten, storable
 from basketwise.registry.mlflow import files as mlflow_files
 from basketwise.registry.mlflow.calls import unless_there
-from basketwise.registry.mlflow.database import Record
+from basketwise.registry.mlflow.database import RUN, Record
 from basketwise.registry.protocol import Origin, Submission
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
+    from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 
 OURS = "basketwise."
 """What the name of every tag starts with that only the registry itself may set."""
@@ -31,7 +32,6 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 SHA256 = f"{OURS}sha256"
 MODEL = f"{OURS}model_digest"
-RUN = f"{OURS}run_id"
 PARAM_LENGTH = 6000
 TAG_LENGTH = 5000
 DIGEST_LENGTH = 36
@@ -216,24 +216,31 @@ def _milliseconds(moment: datetime) -> int:
 
 def search_records(client: MlflowClient, group: str) -> list[Record]:
     """Ask MLflow for a group's versions, in no order."""
-    records: list[Record] = []
+    return [
+        Record(
+            version=str(version.version),
+            run_id=version.run_id or "",
+            source=version.source or "",
+            created=version.creation_timestamp,
+            description=version.description or "",
+            tags=version.tags,
+        )
+        for version in _search(client, f"name='{group}'")
+    ]
+
+
+def search_groups(client: MlflowClient) -> list[str]:
+    """Ask MLflow for the groups that have versions of Basketwise, sorted."""
+    return sorted({version.name for version in _search(client, f"tags.`{RUN}` != ''")})
+
+
+def _search(client: MlflowClient, query: str) -> Iterator[MlflowVersion]:
     token: str | None = None
-    while page := client.search_model_versions(f"name='{group}'", page_token=token):
-        records += [
-            Record(
-                version=str(version.version),
-                run_id=version.run_id or "",
-                source=version.source or "",
-                created=version.creation_timestamp,
-                description=version.description or "",
-                tags=version.tags,
-            )
-            for version in page
-        ]
+    while page := client.search_model_versions(query, page_token=token):
+        yield from page
         token = page.token
         if not token:
             break
-    return records
 
 
 def version_tags(submission: Submission) -> dict[str, str]:

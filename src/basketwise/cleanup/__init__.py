@@ -1,0 +1,1 @@
+"""Removing what runs have left and nothing needs any more."""

@@ -1,0 +1,70 @@
+"""What may be removed of a workspace, wherever that is, and how a run's folder is recognised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from basketwise.files import MANIFEST
+
+RUN = re.compile(r"(run|scheduled)-[A-Za-z0-9-]+")
+"""Names of runs, and of those that a schedule starts."""
+
+MARKER = re.compile(rf"{re.escape(MANIFEST)}|step-[a-z]+\.json")
+"""Files that only Basketwise writes to the folder of a run."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of a workspace: key, bytes by file, newest write."""
+
+    key: str
+    files: Mapping[str, int]
+    newest: datetime
+
+    @property
+    def root(self) -> str:
+        """The folder of the workspace that it is in."""
+        return self.key.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.key.partition("/")[2]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(self.files.values())
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A folder of the workspace, by its key, or a resource, by its name, that may be removed.
+
+    It was created or last changed at ``since``. Of a folder, the ``keys`` are deleted, each with
+    all below it; a resource has none.
+    """
+
+    kind: str
+    name: str
+    since: datetime
+    why: str
+    size: int = 0
+    keys: tuple[str, ...] = ()
+
+
+class Cleaned(NamedTuple):
+    """What was removed, and what was kept because it had changed meanwhile."""
+
+    removed: tuple[Leftover, ...] = ()
+    skipped: tuple[Leftover, ...] = ()
+
+
+def rejected_why(versions: set[str]) -> str:
+    """Say that all versions of a run are rejected."""
+    numbers = sorted(versions, key=int)
+    return f"version{'s' * (len(numbers) > 1)} {', '.join(numbers)} rejected"
