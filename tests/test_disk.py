@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from basketwise import disk
-from basketwise.disk import TEMPORARY, full_disk, is_full
+from basketwise.disk import TEMPORARY, full_disk, is_full, unreachable
 from basketwise.registry.mlflow.calls import Address, explained
 
 
@@ -59,3 +61,35 @@ def test_a_full_tmpdir_is_not_the_registrys_failure(
     error = explained(FULL[0], Address("sqlite:///x", tmp_path), "storing the files")
     assert error.exit_code == 2
     assert "the temporary folder" in error.headline
+
+
+REFUSED: list[tuple[Exception, str]] = [
+    (PermissionError(errno.EACCES, "x", "/a/b"), "'/a/b' cannot be read or written: Permission"),
+    (OSError(errno.ESTALE, "x", b"/a"), "'/a' cannot be read or written: Stale file handle."),
+    (OSError(errno.EIO, "x"), "A file cannot be read or written: Input/output error."),
+    (ValueError("Read-only file system (os error 30): /a/c"), "'/a/c' cannot be read or written"),
+]
+
+
+@pytest.mark.parametrize(("error", "headline"), REFUSED, ids=str)
+def test_what_the_system_refuses_names_the_file(error: Exception, headline: str) -> None:
+    refused = unreachable(error)
+    assert refused is not None
+    assert refused.headline.startswith(headline)
+    assert refused.exit_code == 2
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "x", "/a"), KeyError(1), SystemExit(1)])
+def test_any_other_error_is_no_refusal(error: BaseException) -> None:
+    assert unreachable(error) is None
+
+
+def test_it_says_whose_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uid = tmp_path.stat().st_uid
+    assert disk.owner(tmp_path) == ""
+    monkeypatch.setattr(os, "geteuid", lambda: uid + 1)
+    assert disk.owner(tmp_path / "absent") == f"It belongs to the user {tmp_path.owner()}. "
+    monkeypatch.setattr(Path, "owner", mock.Mock(side_effect=KeyError))
+    assert disk.owner(tmp_path) == f"It belongs to the user with the id {uid}. "
+    monkeypatch.setattr(Path, "stat", mock.Mock(side_effect=OSError))
+    assert disk.owner(tmp_path) == ""

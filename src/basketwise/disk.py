@@ -1,17 +1,28 @@
-"""Full disks: whether an error says so, and which of several folders is on the full one."""
+"""What the system refuses: full disks, and files that this user or this machine cannot reach."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from basketwise.errors import WorkspaceError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """No space, no space for this user, no space in this file."""
+
+UNREACHABLE = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.ENFILE),
+    *(errno.EIO, errno.EBUSY, errno.ESTALE, errno.ENOLCK, errno.ENODEV, errno.ENXIO),
+}
+"""Rights, limits of the system, and devices or servers that fail: never a bug."""
+
+IN_WORDS = re.compile(r"\(os error (\d+)\)(?:: (\S.*))?")
+"""How Polars says what the system answered, and of which file."""
 
 TEMPORARY = "the temporary folder"
 
@@ -26,6 +37,50 @@ def is_full(error: BaseException) -> bool:
         if code == sqlite3.SQLITE_FULL or "No space left on device" in str(cause):
             return True
     return False
+
+
+def unreachable(error: BaseException) -> WorkspaceError | None:
+    """Return an error for people if the system refuses a file; None if it is any other error."""
+    if not isinstance(error, Exception):
+        return None
+    number, path, why = getattr(error, "errno", None), getattr(error, "filename", None), ""
+    if words := IN_WORDS.search(str(error)):
+        number, path = int(words[1]), words[2] or path
+    if number not in UNREACHABLE:
+        return None
+    why = os.strerror(number)
+    if path is None:
+        return WorkspaceError(f"A file cannot be read or written: {why}.", _ADVICE)
+    name = os.fsdecode(path) if isinstance(path, str | bytes) else str(path)
+    return WorkspaceError(
+        f"{name!r} cannot be read or written: {why}.", f"{owner(Path(name))}{_ADVICE}"
+    )
+
+
+_ADVICE = (
+    "Fix the permissions, or the disk or the network that it is on, or choose another --workspace; "
+    "earlier outputs are as they were."
+)
+
+
+def owner(path: Path) -> str:
+    """Return a sentence on whose file or folder it is, if it is not this user's; else nothing."""
+    with suppress(OSError, AttributeError):
+        number = _nearest(path).stat().st_uid
+        if number != os.geteuid():
+            with suppress(KeyError, ImportError, OSError):
+                return f"It belongs to the user {_nearest(path).owner()}. "
+            return f"It belongs to the user with the id {number}. "
+    return ""
+
+
+def _nearest(path: Path) -> Path:
+    """Return a path itself, or the folder above it that this user may look at."""
+    for candidate in (path, *path.parents):
+        with suppress(OSError):
+            candidate.stat()
+            return candidate
+    return path
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

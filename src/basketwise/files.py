@@ -9,8 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
+
+T = TypeVar("T")
 
 DEFAULT_WORKSPACE = "basketwise-workspace"
 """The workspace that is used where none is named."""
@@ -52,21 +58,85 @@ DRAFT = ".tmp"
 """End of the name of a file that is not finished."""
 
 
+REMOVED = ".basketwise-removed-"
+"""What the name of a folder begins with that is being deleted."""
+
+PAUSES = (0.02, 0.1, 0.5)
+"""Seconds before each new attempt where a handle is stale."""
+
+UNSYNCED = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK}
+"""What file systems answer that cannot be asked to write now."""
+
+
+def again_if_stale(action: Callable[[], T]) -> T:
+    """Return what ``action`` returns; a few attempts are made where a file handle is stale.
+
+    On NFS one is, once another machine has replaced the file or the server was restarted; the next
+    attempt looks the name up anew.
+    """
+    for pause in PAUSES:
+        try:
+            return action()
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+        time.sleep(pause)
+    return action()
+
+
 def write_whole(path: Path, *parts: bytes) -> None:
     """Write a file atomically: readers see the old or the new content, never a part.
 
     ``parts`` are its content, one after the other. Where it cannot be written (OSError), nothing is
     left.
     """
+    again_if_stale(lambda: _write_whole(path, parts))
+
+
+def _write_whole(path: Path, parts: tuple[bytes, ...]) -> None:
     draft = _draft(path)
     try:
         with draft.open("xb") as stream:
             stream.writelines(parts)
             stream.flush()
-            os.fsync(stream.fileno())
+            _sync(stream.fileno())
         draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    except BaseException:
+        # The first error is the one to report.
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSYNCED:
+            raise
+
+
+def discard(folder: Path, beside: Path) -> None:
+    """Remove a folder: it is out of the way at once, whatever cannot be removed now.
+
+    NFS keeps files that a process still has open as ``.nfs…``. Such a rest is below ``beside``, a
+    folder of the same file system, until :func:`finish_discards` removes it.
+    """
+    rest = beside / f"{REMOVED}{uuid4().hex}"
+    try:
+        again_if_stale(lambda: folder.rename(rest))
+    except FileNotFoundError:
+        return
+    except OSError:
+        # A folder may be a disk of its own, and a full one may have no room for another name.
+        shutil.rmtree(folder)
+    shutil.rmtree(rest, ignore_errors=True)
+
+
+def finish_discards(beside: Path) -> None:
+    """Remove what can be removed by now."""
+    for rest in beside.glob(f"{REMOVED}*"):
+        shutil.rmtree(rest, ignore_errors=True)
 
 
 def _draft(path: Path) -> Path:
@@ -81,7 +151,7 @@ def move(source: Path, target: Path) -> None:
     beside the target first.
     """
     try:
-        source.replace(target)
+        again_if_stale(lambda: source.replace(target))
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise

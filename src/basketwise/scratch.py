@@ -53,17 +53,22 @@ def scratch(beside: Path | None = None) -> Iterator[Path]:
         files.mkdir()
         yield files
     finally:
+        _remove(folder, owner)
+
+
+def _remove(folder: Path, owner: int | None) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if owner is not None:
+        os.close(owner)
+        # NFS keeps the owner's file, and so the folder, while it is open.
         shutil.rmtree(folder, ignore_errors=True)
-        if owner is not None:
-            os.close(owner)
 
 
 def sweep(parent: Path) -> list[Path]:
     """Remove the folders of this user in ``parent`` that no process owns; return which."""
     swept = []
     for folder, owner in _orphans(parent):
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(owner)
+        _remove(folder, owner)
         swept.append(folder)
     return swept
 

@@ -14,9 +14,10 @@ from basketwise.cleanup.leftovers import Leftover
 from basketwise.cleanup.local import remove_leftovers
 from basketwise.config import Config, RegistryConfig
 from basketwise.errors import InputError, WorkspaceError
+from basketwise.files import REMOVED
 from basketwise.registry.protocol import ApprovalState
 from basketwise.scratch import scratch
-from basketwise.storage.local import REMOVED, LocalStorage
+from basketwise.storage.local import LocalStorage
 from tests.cleanup.scene import Scene, named
 from tests.mlflow_server import free_port
 
@@ -295,13 +296,14 @@ def test_what_was_approved_after_the_listing_is_kept(scene: Scene) -> None:
 KILLED = """
 import os, shutil, sys
 from pathlib import Path
+from basketwise import files
 from basketwise.storage import local
 
 def rmtree(path, **options):
     next(Path(path).iterdir()).unlink()
     os._exit(9)
 
-local.shutil.rmtree = rmtree
+files.shutil.rmtree = rmtree
 storage = local.LocalStorage(Path(sys.argv[1]))
 with storage.exclusive():
     storage.delete(sys.argv[2])

@@ -16,7 +16,7 @@ import click
 
 from basketwise import __version__
 from basketwise.cli.commands import program
-from basketwise.disk import is_full
+from basketwise.disk import is_full, unreachable
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
 from basketwise.locking import LockWarning
 from basketwise.plugins import COMMANDS, load
@@ -203,6 +203,8 @@ def _unexpected(error: BaseException, *, debug: bool) -> int:
             2,
             debug=debug,
         )
+    if refused := unreachable(error):
+        return _complain(refused.headline, refused.hint, refused.exit_code, debug=debug)
     return _complain(
         f"This should not have happened: {type(error).__name__}: {error}",
         "This is a bug in Basketwise. Run the command again with --debug and report the output.",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from basketwise.disk import unreachable
 from basketwise.errors import BasketwiseError
 
 if TYPE_CHECKING:
@@ -44,3 +45,8 @@ def guarded(
         return check()
     except BasketwiseError as error:
         return on_error(name, error)
+    except OSError as error:
+        refused = unreachable(error)
+        if refused is None:
+            raise
+        return on_error(name, refused)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from basketwise.config import AwsConfig
 from basketwise.errors import InputError, WorkspaceError
+from basketwise.files import discard
 from basketwise.storage.opening import open_storage
 from basketwise.storage.protocol import Storage
 
@@ -59,10 +60,10 @@ class Workspace:
             root, left = (self.storage.scratch / name for name in (STAGING, LEFT))
             if any(root.glob("*/step-*.json")):
                 # Of a process that was killed: nobody else can be using it, we hold the lock.
-                shutil.rmtree(left, ignore_errors=True)
+                discard(left, self.storage.scratch)
                 root.rename(left)
             # Nothing in it was finished; what a run before it had finished may still be there.
-            shutil.rmtree(root, ignore_errors=True)
+            discard(root, self.storage.scratch)
             for copy in self.storage.scratch.glob(f"{REPRODUCTION}*"):
                 shutil.rmtree(copy, ignore_errors=True)
             staging = Staging(root / SILVER, root / GOLD, root / ARTIFACTS, root / "scratch", left)
@@ -71,8 +72,9 @@ class Workspace:
                     folder.mkdir(parents=True)
                 yield staging
             finally:
-                shutil.rmtree(root, ignore_errors=True)
-                shutil.rmtree(left, ignore_errors=True)
+                for folder in (root, left):
+                    with suppress(OSError):
+                        discard(folder, self.storage.scratch)
 
     def publish(self, folder: Path, key: str) -> Path:
         """Move a finished folder into the workspace, and return where it is now."""

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from uuid import uuid4
 
+from basketwise.disk import owner
 from basketwise.errors import InputError, WorkspaceError, writing
-from basketwise.files import move, write_whole
+from basketwise.files import again_if_stale, discard, finish_discards, move, write_whole
 from basketwise.locking import HeldError, locked
 
 OLD = ".basketwise-old-"
 """Prefix of a folder that is being replaced; see :meth:`LocalStorage.recover`."""
-
-REMOVED = ".basketwise-removed-"
-"""Prefix of a folder that is being deleted; whatever remains of one is deleted too."""
 
 
 class LocalStorage:
@@ -43,7 +39,8 @@ class LocalStorage:
             raise InputError(
                 f"There is no {key} in {str(self.root)!r}.", "Run the preceding stage first."
             )
-        return path.read_bytes()
+        with self._reading():
+            return again_if_stale(path.read_bytes)
 
     def write(self, key: str, data: bytes) -> None:
         """Write a key, replacing what was there."""
@@ -59,8 +56,16 @@ class LocalStorage:
     def keys(self, prefix: str) -> list[str]:
         """List all keys below a prefix, sorted."""
         folder = self._path(prefix)
-        files = (path for path in folder.rglob("*") if path.is_file())
-        return sorted(path.relative_to(self.root).as_posix() for path in files)
+
+        def listed() -> list[str]:
+            if folder.is_dir():
+                # What may not be read would be passed over below.
+                os.scandir(folder).close()
+            files = (path for path in folder.rglob("*") if path.is_file())
+            return sorted(path.relative_to(self.root).as_posix() for path in files)
+
+        with self._reading():
+            return again_if_stale(listed)
 
     def delete(self, prefix: str) -> None:
         """Delete a key and all below it: at once for readers, however long it takes.
@@ -69,14 +74,10 @@ class LocalStorage:
         """
         path = self._path(prefix)
         with self._writing():
-            if path.is_symlink() or not path.is_dir():
-                path.unlink(missing_ok=True)
-                return
-            aside = self.root / f"{REMOVED}{uuid4().hex}"
-            # A folder may be a disk of its own, and a full one may have no room for another name.
-            with suppress(OSError):
-                path = path.rename(aside)
-            shutil.rmtree(path)
+            if path.is_dir() and not path.is_symlink():
+                discard(path, self.root)
+            else:
+                again_if_stale(lambda: path.unlink(missing_ok=True))
 
     def replace(self, folder: Path, prefix: str) -> None:
         """Replace all below a prefix by a local folder's files.
@@ -91,19 +92,18 @@ class LocalStorage:
             if target.exists():
                 target.rename(aside)
             move(folder, target)
-            if aside.exists():
-                shutil.rmtree(aside)
+            discard(aside, self.root)
 
     def recover(self) -> None:
-        """Finish or undo a replacement that was cut off, and finish a deletion."""
-        for removed in self.root.glob(f"{REMOVED}*"):
-            shutil.rmtree(removed, ignore_errors=True)
-        for aside in list(self.root.rglob(f"{OLD}*")):
-            target = aside.with_name(aside.name.removeprefix(OLD))
-            if target.exists():
-                shutil.rmtree(aside)
-            else:
-                aside.rename(target)
+        """Finish or undo a replacement that was cut off, and finish deletions."""
+        with self._writing():
+            finish_discards(self.root)
+            for aside in list(self.root.rglob(f"{OLD}*")):
+                target = aside.with_name(aside.name.removeprefix(OLD))
+                if target.exists():
+                    discard(aside, self.root)
+                else:
+                    aside.rename(target)
 
     def local(self, prefix: str) -> Path:
         """Return the path itself."""
@@ -134,18 +134,15 @@ class LocalStorage:
     def _writing(self) -> AbstractContextManager[None]:
         return writing(
             f"The workspace {str(self.root)!r} cannot be written to",
-            f"{self._owner()}Free some space, fix the permissions, or choose another --workspace.",
+            f"{owner(self.root)}Free some space, fix the permissions, or choose another "
+            "--workspace.",
         )
 
-    def _owner(self) -> str:
-        """Return a sentence on whose folder it is, if it is not this user's."""
-        with suppress(OSError, AttributeError):
-            owner = self.root.stat().st_uid
-            if owner != os.geteuid():
-                with suppress(KeyError, ImportError, OSError):
-                    return f"It belongs to the user {self.root.owner()}. "
-                return f"It belongs to the user with the id {owner}. "
-        return ""
+    def _reading(self) -> AbstractContextManager[None]:
+        return writing(
+            f"The workspace {str(self.root)!r} cannot be read",
+            f"{owner(self.root)}Fix the permissions, or choose another --workspace.",
+        )
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from basketwise.config import AwsConfig, Config
-from basketwise.errors import ConfigError, InputError
+from basketwise.disk import owner
+from basketwise.errors import ConfigError, InputError, writing
 from basketwise.files import WORKSPACE_FOLDERS
 from basketwise.plugins import DOWNLOADS, STORAGES, load
 from basketwise.storage.local import LocalStorage
@@ -70,11 +71,17 @@ def require_workspace(storage: Storage) -> None:
     """
     if scheme_of(storage.location):
         return
-    if not storage.scratch.is_dir():
+    with writing(
+        f"The workspace {storage.location!r} cannot be read",
+        f"{owner(storage.scratch)}Fix the permissions, or give another --workspace.",
+    ):
+        exists = storage.scratch.is_dir()
+        has_outputs = any((storage.scratch / name).exists() for name in WORKSPACE_FOLDERS)
+    if not exists:
         raise InputError(
             f"There is no workspace {storage.location!r}.", f"{_OF_A_RUN} basketwise run PATH"
         )
-    if not any((storage.scratch / name).exists() for name in WORKSPACE_FOLDERS):
+    if not has_outputs:
         raise InputError(
             f"{storage.location!r} is not a workspace: it contains no outputs of a run.",
             f"{_OF_A_RUN} basketwise run PATH",
