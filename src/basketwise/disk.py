@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -91,6 +92,14 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.append(error)
         original = getattr(error, "orig", None)
         error = original if original is not None else error.__cause__ or error.__context__
+
+
+def named(folder: Path) -> tuple[str, Path]:
+    """Return a folder with a name for people, as :func:`full_disk` takes it."""
+    temporary = Path(tempfile.gettempdir())
+    if folder.resolve().is_relative_to(temporary.resolve()):
+        return TEMPORARY, temporary
+    return "the folder", folder
 
 
 def full_disk(folders: Iterable[tuple[str, Path]]) -> WorkspaceError:

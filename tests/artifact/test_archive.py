@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,9 @@ from basketwise.artifact.archive import (
     unpack,
     write_manifest,
 )
-from basketwise.errors import InputError
+from basketwise.errors import InputError, WorkspaceError
 from basketwise.files import ARCHIVE, MANIFEST
+from basketwise.model.archive import load_model_archive
 
 FILES = {"metadata.json": b'{"a": 1}', "model.skops": bytes(range(256)) * 40}
 Member = tuple[tarfile.TarInfo, bytes]
@@ -375,3 +379,35 @@ def test_json_of_a_broken_archive_is_refused(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:60])
     with pytest.raises(InputError, match="contains no readable"):
         read_json(archive, "metadata.json")
+
+
+def test_a_full_disk_is_not_the_archives_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, folder = packed(tmp_path), tmp_path / "out"
+    folder.mkdir()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("basketwise.artifact.archive._extract", full)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    with pytest.raises(WorkspaceError, match="No room left on the disk of the folder") as caught:
+        extract(archive, folder)
+    assert str(folder) in caught.value.headline
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(WorkspaceError, match="of the temporary folder") as caught:
+        load_model_archive(archive)
+    assert str(tmp_path) in caught.value.headline
+    assert "TMPDIR" in caught.value.hint
+
+
+def test_a_disk_that_fills_up_while_a_model_is_tried_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise ValueError("it cannot be written") from OSError(errno.ENOSPC, "No space left")
+
+    monkeypatch.setattr("basketwise.model.archive._opened", full)
+    with pytest.raises(WorkspaceError, match="No room left"):
+        load_model_archive(tmp_path)

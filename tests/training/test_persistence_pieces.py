@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 from basketwise.arrays import Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.training import skops_file
+from basketwise.training.boosters import dump_booster
 from basketwise.training.boosting import (
     Progress,
     remove_progress,
@@ -29,6 +32,7 @@ from basketwise.training.persistence import (
     stored_model,
     stored_probabilities,
 )
+from basketwise.training.trial import know
 from tests.training.made_up import made_up
 
 NAMES: tuple[ModelName, ...] = get_args(ModelName)
@@ -148,8 +152,8 @@ def test_progress_is_apart_from_the_finished_piece(
 ) -> None:
     config = TrainingConfig(xgboost={"n_estimators": 2})
     model = build("xgboost", config, train.y.size).fit(train.X, train.y)
-    booster = bytes(model.get_booster().save_raw("ubj"))  # type: ignore[attr-defined]
-    progress = Progress(2.5, 2, booster)
+    progress = Progress(2.5, 2, dump_booster(model.get_booster()))  # type: ignore[attr-defined]
+    know(progress.booster)
     store_progress(checkpoints, "xgboost", progress)
     assert stored_model(checkpoints, "xgboost") is None
     store_model(checkpoints, "xgboost", model, 1.0)
@@ -157,3 +161,68 @@ def test_progress_is_apart_from_the_finished_piece(
     remove_progress(checkpoints, "xgboost")
     assert stored_progress(checkpoints, "xgboost") is None
     assert stored_model(checkpoints, "xgboost") is not None
+
+
+def beyond(tree: dict[str, Any]) -> None:
+    """Let the root lead to a node that is not there."""
+    tree["left_children"][0] = 10_000
+
+
+def looped(tree: dict[str, Any]) -> None:
+    tree["left_children"][0] = 0
+
+
+def unknown_feature(tree: dict[str, Any]) -> None:
+    tree["split_indices"][0] = 99
+
+
+@pytest.mark.parametrize("damage", [beyond, looped, unknown_feature])
+def test_progress_that_would_lead_astray_is_not_used(
+    damage: Callable[[dict[str, Any]], None],
+    checkpoints: Checkpoints,
+    train: Examples,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = build("xgboost", TrainingConfig(xgboost={"n_estimators": 2}), train.y.size)
+    model.fit(train.X, train.y)
+    document = json.loads(dump_booster(model.get_booster()))  # type: ignore[attr-defined]
+    damage(document["learner"]["gradient_booster"]["model"]["trees"][0])
+    store_progress(checkpoints, "xgboost", Progress(1.0, 2, json.dumps(document).encode()))
+    assert stored_progress(checkpoints, "xgboost") is None
+    assert "progress of xgboost cannot be used; it is trained again: an XGB" in caplog.text
+
+
+def test_progress_of_another_form_or_length_is_not_used(
+    checkpoints: Checkpoints, train: Examples, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = build("xgboost", TrainingConfig(xgboost={"n_estimators": 2}), train.y.size)
+    booster = model.fit(train.X, train.y).get_booster()  # type: ignore[attr-defined]
+    know(dump_booster(booster))
+    for progress in (
+        Progress(1.0, 2, bytes(booster.save_raw("ubj"))),
+        Progress(1.0, 3, dump_booster(booster)),
+        Progress(1.0, 2, b'{"learner": []}'),
+        Progress(1.0, 2, b"[" * 100_000),
+    ):
+        store_progress(checkpoints, "xgboost", progress)
+        assert stored_progress(checkpoints, "xgboost") is None
+    assert caplog.text.count("it is trained again") == 4
+
+
+def test_progress_of_another_process_is_tried_in_a_third(
+    checkpoints: Checkpoints, train: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build("xgboost", TrainingConfig(xgboost={"n_estimators": 2}), train.y.size)
+    model.fit(train.X, train.y)
+    booster = dump_booster(model.get_booster())  # type: ignore[attr-defined]
+    store_progress(checkpoints, "xgboost", Progress(1.0, 2, booster))
+
+    def crashed(*_: object) -> None:
+        raise ValueError("it crashed")
+
+    monkeypatch.setattr("basketwise.training.trial._safe", set())
+    with monkeypatch.context() as patched:
+        patched.setattr("basketwise.training.trial._run", crashed)
+        assert stored_progress(checkpoints, "xgboost") is None
+    know(booster)
+    assert stored_progress(checkpoints, "xgboost") is not None

@@ -19,6 +19,7 @@ from typing import Any, cast
 from basketwise.artifact.documents import MAX_JSON, parse_json, read_bounded
 from basketwise.artifact.tarball import MAX_FILES, Member, UnsafeArchiveError, members
 from basketwise.digests import sha256
+from basketwise.disk import full_disk, is_full, named
 from basketwise.errors import InputError
 from basketwise.files import CODE, MANIFEST
 
@@ -63,6 +64,8 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
     InputError
         If the archive is broken, too large, reaches outside, or a file is not what the manifest
         says; the folder must not be used then.
+    WorkspaceError
+        If the disk of the folder is full.
     """
     extract(archive, folder)
     return check(folder, archive.name, code=True)
@@ -85,6 +88,8 @@ def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
     ------
     InputError
         If the archive is broken, too large, or contains anything but plain files of its own folder.
+    WorkspaceError
+        If the disk of the folder is full.
     """
     try:
         for member in members(archive, dotted=dotted):
@@ -95,6 +100,8 @@ def extract(archive: Path, folder: Path, *, dotted: bool = False) -> None:
             "Give a model.tar.gz that Basketwise packed, or a version of the registry.",
         ) from error
     except OSError as error:
+        if is_full(error):
+            raise full_disk([named(folder)]) from error
         raise InputError(
             f"{str(archive)!r} cannot be opened as a model archive: {error.strerror or error}.",
             "Give a model.tar.gz, a folder of its files, or a version of the registry.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from polars.exceptions import PanicException
 
 from basketwise.artifact.archive import check, unpack
 from basketwise.artifact.documents import complaint, read_bounded
+from basketwise.disk import full_disk, is_full, named
 from basketwise.errors import BasketwiseError, InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
@@ -38,6 +40,8 @@ def load_model_archive(path: Path) -> Model:
         If it was not packed by Basketwise, was changed afterwards, needs another version of
         scikit-learn or XGBoost, has a value that training would not leave, or cannot score an
         example; whatever is wrong with it.
+    WorkspaceError
+        If the disk of temporary files is full.
     """
     try:
         return _opened(path)
@@ -45,6 +49,9 @@ def load_model_archive(path: Path) -> Model:
         raise
     # Polars' panics are no exceptions.
     except (Exception, PanicException) as error:
+        if is_full(error):
+            # Of the model itself, a child process gets a copy.
+            raise full_disk([named(Path(tempfile.gettempdir()))]) from error
         raise InputError(
             f"{path.name} cannot be opened as a model: {complaint(error)}.",
             "It may be damaged, or from another version of Basketwise; retrain it with this one.",

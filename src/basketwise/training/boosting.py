@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from basketwise.arrays import Labels, Matrix
+from basketwise.artifact.documents import complaint
+from basketwise.training.boosters import check_booster, dump_booster, load_booster
 from basketwise.training.checkpoints import Checkpoints
+from basketwise.training.trial import know, try_booster
 
 if TYPE_CHECKING:
     from xgboost import Booster, DMatrix, XGBClassifier
@@ -26,13 +29,17 @@ LOG = logging.getLogger(__name__)
 PROGRESS = struct.Struct("<dQ")
 
 
+UNUSABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
+"""What a document of the wrong form leads to."""
+
+
 class Progress(NamedTuple):
     """A boosted model before its last round."""
 
     seconds: float
     rounds: int
     booster: bytes
-    """XGBoost's UBJSON; empty before the first round."""
+    """XGBoost's JSON; empty before the first round."""
 
 
 def boost(
@@ -68,7 +75,9 @@ def boost(
             )
             done += stretch
             if done < total:
-                raw = bytes(booster.save_raw("ubj"))
+                raw = dump_booster(booster)
+                # It was made here, so that it is no danger to this process.
+                know(raw)
                 seconds = earlier + time.perf_counter() - started
                 store_progress(checkpoints, piece, Progress(seconds, done, raw))
     _adopt(model, booster, X[examples], y[examples])
@@ -119,18 +128,23 @@ def store_progress(checkpoints: Checkpoints, piece: str, progress: Progress) -> 
 
 
 def stored_progress(checkpoints: Checkpoints, piece: str) -> Progress | None:
-    """Return a model that was not boosted to its end; None if there is none."""
+    """Return a model that was not boosted to its end; None if there is none.
+
+    It is checked as one from elsewhere is: XGBoost reads whatever it is given.
+    """
     payload = checkpoints.load(_unfinished(piece))
     if payload is None:
         return None
-    import xgboost
-
     try:
         seconds, rounds = PROGRESS.unpack_from(payload)
         booster = payload[PROGRESS.size :]
-        xgboost.Booster(model_file=bytearray(booster))
-    except (struct.error, xgboost.core.XGBoostError) as error:
-        LOG.warning("The progress of %s cannot be used; it is trained again: %s", piece, error)
+        try_booster(booster, check_booster(booster))
+        if load_booster(booster, 1).num_boosted_rounds() != rounds:
+            raise ValueError("it has another number of rounds")
+    except UNUSABLE as error:
+        LOG.warning(
+            "The progress of %s cannot be used; it is trained again: %s", piece, complaint(error)
+        )
         return None
     return Progress(seconds, rounds, booster)
 

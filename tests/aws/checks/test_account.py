@@ -320,8 +320,22 @@ def test_an_image_that_cannot_be_pulled(uri: str, expected: str) -> None:
     assert "aws.image_uri" in check.fix
 
 
-def test_images_that_can() -> None:
-    own = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/basketwise:1"
+@pytest.mark.parametrize(("ending", "tag"), [(":1.2", "1.2"), ("", "latest")])
+def test_an_image_by_a_tag_may_change(ending: str, tag: str) -> None:
+    named = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/basketwise"
+    check = image(config(image="own", image_uri=f"{named}{ending}"), REGION)
+
+    assert check.state == "warning"
+    advice, command = check.fix.splitlines()
+    assert f"Set aws.image_uri to {named}@sha256:" in advice
+    assert f"--repository-name shop/basketwise --image-ids imageTag={tag} " in command
+    assert f"--region {REGION} --registry-id {ACCOUNT} " in command
+
+
+@pytest.mark.parametrize("tag", ["", ":1"])
+def test_images_that_can(tag: str) -> None:
+    repository = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/basketwise"
+    own = f"{repository}{tag}@sha256:{'a' * 64}"
 
     assert image(config(image="own", image_uri=own), REGION) == Check("image", "ok", own)
     assert image(config(), "mars-north-1").state == "failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from functools import partial
 from importlib.util import find_spec
@@ -20,6 +21,10 @@ from basketwise.errors import BasketwiseError, ConfigError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+"""The end of the address of an image that cannot change."""
 
 
 def unknown(name: str, error: BasketwiseError) -> Check:
@@ -155,12 +160,27 @@ def image(config: Config, region: str) -> Check:
 
     def check() -> Check:
         uri = image_of(config.aws, region)
-        location = repository_arn(uri).split(":")[3]
-        if location == region:
+        _, _, _, location, account, resource = repository_arn(uri).split(":")
+        if location != region:
+            raise ConfigError(
+                f"{uri} is in {location}, the jobs would run in {region}.",
+                f"Push the image to a repository in {region} and set aws.image_uri to it.",
+            )
+        # What AWS publishes under a tag is AWS's to change.
+        if config.aws.image != "own" or DIGEST.search(uri):
             return Check("image", "ok", uri)
-        raise ConfigError(
-            f"{uri} is in {location}, the jobs would run in {region}.",
-            f"Push the image to a repository in {region} and set aws.image_uri to it.",
+        tag = uri.rpartition("/")[2].partition(":")[2]
+        named = resource.partition("/")[2]
+        return Check(
+            "image",
+            "warning",
+            f"{uri} is named by {'a tag' if tag else 'the tag latest'}, which may be moved to "
+            "another image.",
+            "Set aws.image_uri to "
+            f"{uri.removesuffix(f':{tag}')}@sha256:…, with the digest that this prints:\n"
+            f"aws ecr describe-images --region {region} --registry-id {account} "
+            f"--repository-name {named} --image-ids imageTag={tag or 'latest'} "
+            "--query 'imageDetails[0].imageDigest' --output text",
         )
 
     return guarded("image", check, failure)
