@@ -115,13 +115,16 @@ def members(path: Path, *, dotted: bool = False) -> Iterator[Member]:
 def _header(block: bytes) -> tuple[str, int, bytes]:
     """Return name, size and type of a header block."""
     blank = block[:148] + b" " * 8 + block[156:]
-    if _octal(block[148:156]) != sum(blank) or block[257:263] not in MAGIC or any(block[345:500]):
+    if _octal(block[148:156]) != sum(blank) or block[257:263] not in MAGIC:
         raise UnsafeArchiveError("a damaged header")
     try:
         name = block[:100].partition(b"\0")[0].decode()
     except UnicodeDecodeError as error:
         raise UnsafeArchiveError("a name that is not UTF-8") from error
     kind = block[156:157]
+    # Other types have fields of their own there.
+    if kind in (PLAIN, OLD_PLAIN) and any(block[345:500]):
+        raise UnsafeArchiveError(f"{name!r} with a prefix, which is not a file in its own folder")
     return name.rstrip("/") if kind == FOLDER else name, _octal(block[124:136]), kind
 
 

@@ -1,6 +1,6 @@
 """Opens archives in another process, of 1 GiB of memory, and says what came of each.
 
-``python -m tests.hostile.archives.opening`` reads a path per line and writes a line of JSON each.
+``python -m tests.hostile.archives.opening`` reads a line of JSON for each archive, and writes one.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.hostile.archives.corpus import Case
+from tests.hostile.archives.making import Case
 
 MEMORY = 2**30
 SECONDS = 40
@@ -33,42 +35,61 @@ class Outcome:
     """What came of an archive: ``refused``, ``answers``, or anything that must not be."""
 
     name: str
+    right: bool
+    """Whether that is as it should be."""
+    size: int
+    """Of the archive, in bytes."""
     what: str
-    headline: str
-    seconds: float
-    peak: int
-    """Memory of the process at its highest meanwhile, in MiB."""
+    headline: str = ""
+    seconds: float = 0
+    peak: int = 0
+    """Memory of the process, or of one that it started, at its highest meanwhile, in MiB."""
 
 
-def open_all(cases: Iterable[Case], folder: Path) -> list[Outcome]:
-    """Open archives one after the other in one process; another one takes over if it dies."""
-    outcomes, process = [], _started()
-    for number, case in enumerate(cases):
-        path = folder / f"{number}.tar.gz"
-        path.write_bytes(case.data)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(f"{path}\n")
-        process.stdin.flush()
-        answer = process.stdout.readline()
-        if answer:
-            outcomes.append(Outcome(case.name, *json.loads(answer)))
-        else:
-            outcomes.append(Outcome(case.name, f"ended with {process.wait()}", "", 0, 0))
-            _close(process)
-            process = _started()
-        path.unlink()
-    _close(process)
-    return outcomes
+class Opener:
+    """One process for many archives; another one takes over if it dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "model.tar.gz"
+        self._process = _started()
+
+    def open_all(self, cases: Iterable[Case]) -> list[Outcome]:
+        """Open archives one after the other."""
+        return [self._open(case) for case in cases]
+
+    def _open(self, case: Case) -> Outcome:
+        self._path.write_bytes(case.data)
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps([str(self._path), case.job]) + "\n")
+        stdin.flush()
+        answer = stdout.readline()
+        if not answer:
+            self.close()
+            what = f"ended with {self._process.returncode}"
+            self._process = _started()
+            return Outcome(case.name, False, len(case.data), what)
+        what, *rest = json.loads(answer)
+        allowed = ("refused",) if case.refused else ("refused", "answers")
+        return Outcome(case.name, what in allowed, len(case.data), what, *rest)
+
+    def close(self) -> None:
+        """End the process."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        self._process.wait()
 
 
-def wrong(cases: Iterable[Case], outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Return what must not be."""
-    return [
-        outcome
-        for case, outcome in zip(cases, outcomes, strict=True)
-        if outcome.what not in (("refused",) if case.refused else ("refused", "answers"))
-    ]
+@contextmanager
+def opener(folder: Path) -> Iterator[Opener]:
+    """Start a process that opens archives."""
+    started = Opener(folder)
+    try:
+        yield started
+    finally:
+        started.close()
 
 
 def _started() -> subprocess.Popen[str]:
@@ -83,46 +104,56 @@ def _started() -> subprocess.Popen[str]:
     )
 
 
-def _close(process: subprocess.Popen[str]) -> None:
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            stream.close()
-    process.wait()
-
-
 def main() -> None:
     """Open what standard input names."""
     import warnings
 
     from basketwise.errors import InputError
-    from basketwise.model.archive import load_model_archive
 
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     for line in sys.stdin:
+        path, job = json.loads(line)
+        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         # Unhandled, the signal ends the process: that is a hang.
         signal.alarm(SECONDS)
         # Starts the measuring of the peak anew.
         Path("/proc/self/clear_refs").write_text("5")
         started, headline = time.perf_counter(), ""
         try:
-            scores = load_model_archive(Path(line.strip())).predict(LINES)
-            shares = scores.select("p_low", "p_medium", "p_high").sum_horizontal()
-            right = scores.height == len(LINES) and (shares - 1).abs().max() < 1e-6
-            what = "answers" if right else "answers wrongly"
+            what = _extracted(Path(path)) if job else _opened(Path(path))
         except InputError as error:
             what, headline = "refused", error.headline
         except BaseException as error:
             what, headline = type(error).__name__, str(error)[:300]
         signal.alarm(0)
-        peak = _peak()
         seconds = round(time.perf_counter() - started, 2)
-        print(json.dumps([what, headline, seconds, peak]), flush=True)  # noqa: T201
+        print(json.dumps([what, headline, seconds, _peak(children)]), flush=True)  # noqa: T201
 
 
-def _peak() -> int:
+def _extracted(path: Path) -> str:
+    from basketwise.artifact.archive import extract
+
+    with TemporaryDirectory() as folder:
+        extract(path, Path(folder), dotted=True)
+    return "answers"
+
+
+def _opened(path: Path) -> str:
+    from basketwise.model.archive import load_model_archive
+
+    scores = load_model_archive(path).predict(LINES)
+    shares = scores.select("p_low", "p_medium", "p_high").sum_horizontal()
+    right = scores.height == len(LINES) and (shares - 1).abs().max() < 1e-6
+    return "answers" if right else "answers wrongly"
+
+
+def _peak(children: int) -> int:
     status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) // 1024  # type: ignore[index]
+    own = int(re.search(r"VmHWM:\s*(\d+) kB", status)[1])  # type: ignore[index]
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    # Known of the largest one only: one that is smaller than an earlier one is not seen.
+    return max(own, largest if largest > children else 0) // 1024
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """Hostile archives are refused, or are models that answer: no crash, no hang, no gigabytes.
 
-``make test`` tries a hundred; ``make hostile`` all of them (BASKETWISE_TEST_HOSTILE=1).
+``make test`` tries a hundred; ``make hostile`` all of them (BASKETWISE_TEST_HOSTILE=1), and prints
+the figures with ``-s``.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 import skops.io
 
-from basketwise.artifact.archive import unpack
+from basketwise.artifact.archive import extract, unpack
 from basketwise.config import ModelName
 from basketwise.errors import InputError
 from basketwise.files import MODEL
@@ -21,26 +22,28 @@ from basketwise.training.examples import read_examples
 from basketwise.training.persistence import _normalised, dump_model
 from tests.etl.running import Run
 from tests.evaluation.running import CONFIG, Evaluated
-from tests.hostile.archives import corpus
-from tests.hostile.archives.corpus import Case, Files
-from tests.hostile.archives.opening import Outcome, open_all, wrong
+from tests.hostile.archives import lies, models
+from tests.hostile.archives.corpus import SOUND, corpus
+from tests.hostile.archives.making import CALIBRATION, INDEX, METADATA, Case, Files
+from tests.hostile.archives.opening import Outcome, opener
+from tests.hostile.scale import tried
 
-ALL = bool(os.environ.get("BASKETWISE_TEST_HOSTILE"))
+FULL = bool(tried(False, True))
 MOST_MEMORY = 600
 """MiB that an archive may take until it is refused."""
 MOST_SECONDS = 20
-
-Opened = dict[str, tuple[list[Case], list[Outcome]]]
+LEAST = tried(100, 1_000)
+"""Archives, over all areas."""
 
 
 @pytest.fixture(scope="module")
-def models(
+def sound(
     sample_run: Run, evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Files]:
     """The files of a sound archive of every candidate, and of XGBoost's in its former form."""
     folder = tmp_path_factory.mktemp("sound")
     unpack(evaluated.archive, folder)
-    needed = ("calibration.json", corpus.METADATA, corpus.INDEX, MODEL)
+    needed = (CALIBRATION, METADATA, INDEX, MODEL)
     files = {name: (folder / name).read_bytes() for name in needed}
     train = read_examples(
         sample_run.gold / "train_features.parquet", evaluated.record.feature_columns
@@ -57,78 +60,74 @@ def models(
     return {name: {**files, MODEL: data} for name, data in made.items()}
 
 
-def cases_of(models: dict[str, Files]) -> dict[str, list[Case]]:
-    """All cases, or a sample of each kind."""
-    tree = models["decision_tree"]
-    sound = models if ALL else {name: models[name] for name in ("logistic", "pickled")}
-    nodes = [
-        case
-        for name in ("decision_tree", "random_forest")
-        for case in corpus.trees(models[name], name)
-    ]
-    lies = [*corpus.lies(tree), *corpus.other_objects(tree)]
-    return {
-        "sound models": [Case(name, corpus.pack(files)) for name, files in sound.items()],
-        "bombs": list(corpus.bombs(tree)),
-        "nodes of trees": nodes if ALL else nodes[::3],
-        "lies and other objects": lies if ALL else lies[::4],
-        "damage": [
-            *corpus.damage(tree, 1, 100 if ALL else 4),
-            *corpus.mutated(tree, corpus.METADATA, "metadata", 2, 50 if ALL else 2),
-            *corpus.mutated(tree, corpus.INDEX, "index", 3, 150 if ALL else 4),
-            *corpus.mutated(tree, MODEL, "model", 4, 50 if ALL else 2),
-            *corpus.members_mutated(tree, "tree", 5, 100 if ALL else 4),
-            *corpus.members_mutated(models["random_forest"], "forest", 6, 100 if ALL else 2),
-            *corpus.members_mutated(models["logistic"], "logistic", 7, 100 if ALL else 2),
-            *corpus.members_mutated(models["xgboost"], "xgboost", 8, 220 if ALL else 2),
-            *corpus.members_mutated(models["pickled"], "pickled", 9, 220 if ALL else 1),
-        ],
-    }
-
-
 @pytest.fixture(scope="module")
-def opened(models: dict[str, Files], tmp_path_factory: pytest.TempPathFactory) -> Opened:
-    """Every case and what came of it, by kind; one child opens all, as imports take longest."""
-    kinds = cases_of(models)
-    outcomes = open_all(
-        [case for cases in kinds.values() for case in cases], tmp_path_factory.mktemp("opened")
-    )
-    opened, start = {}, 0
-    for kind, cases in kinds.items():
-        opened[kind] = (cases, outcomes[start : start + len(cases)])
-        start += len(cases)
-    assert start == len(outcomes)
-    return opened
+def cases(
+    sound: dict[str, Files], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Iterable[Case]]:
+    """Every case by its area; those of the short form are made once."""
+    areas = corpus(sound, tmp_path_factory.mktemp("pickles") / "made", full=FULL)
+    return areas if FULL else {area: list(cases) for area, cases in areas.items()}
 
 
-def test_sound_models_of_every_form_answer(
-    opened: dict[str, tuple[list[Case], list[Outcome]]],
+def test_hostile_archives_are_refused_or_answer(
+    cases: Mapping[str, Iterable[Case]],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    cases, outcomes = opened["sound models"]
-    assert [outcome.what for outcome in outcomes] == ["answers"] * len(cases)
+    opened: dict[str, list[Outcome]] = {}
+    # One process for all, as imports take longest.
+    with opener(tmp_path) as process:
+        for area, some in cases.items():
+            opened[area] = process.open_all(some)
+            if FULL:
+                print_figures(area, opened[area])
+    outcomes = [outcome for some in opened.values() for outcome in some]
+    assert len(outcomes) >= LEAST
+    assert [outcome for outcome in outcomes if not as_promised(outcome)] == []
+    assert all(outcome.what == "answers" for outcome in opened[SOUND])
+    # A bomb with a damaged header tests nothing.
+    bombs = [outcome for outcome in outcomes if " GiB" in outcome.name or "sparse" in outcome.name]
+    assert [bomb for bomb in bombs if "damaged header" in bomb.headline] == []
+    assert list(tmp_path_factory.getbasetemp().glob("pickles*/made")) == []
 
 
-@pytest.mark.parametrize("kind", ["bombs", "nodes of trees", "lies and other objects", "damage"])
-def test_hostile_archives_are_refused_or_answer(opened: Opened, kind: str) -> None:
-    cases, outcomes = opened[kind]
-    if ALL:
-        for outcome in outcomes:
-            print(outcome)  # noqa: T201
-    assert wrong(cases, outcomes) == []
-    assert max(outcome.seconds for outcome in outcomes) < MOST_SECONDS
-    assert max(outcome.peak for outcome in outcomes) < MOST_MEMORY
+def as_promised(outcome: Outcome) -> bool:
+    """Whether an archive was refused, or answers, within bounds."""
+    return outcome.right and outcome.seconds < MOST_SECONDS and outcome.peak < MOST_MEMORY
+
+
+def print_figures(area: str, outcomes: list[Outcome]) -> None:
+    """Print the row of an area, and of each of its bombs."""
+    failures = [outcome for outcome in outcomes if not as_promised(outcome)]
+    peak = max(outcome.peak for outcome in outcomes)
+    seconds = max(outcome.seconds for outcome in outcomes)
+    facts = (area, len(outcomes), len(outcomes) - len(failures), len(failures), peak, seconds)
+    rows = [" | ".join(map(str, facts))]
+    for it in outcomes:
+        if it in failures or "bombs" in area or "GiB" in it.name:
+            size = f"{it.size / 1000:,.0f} kB"
+            parts = (it.name, size, it.peak, it.seconds, it.what, it.headline[-120:])
+            rows.append("    " + " | ".join(map(str, parts)))
+    print("", *rows, sep="\n")  # noqa: T201
 
 
 def test_refusals_are_input_errors_in_the_process_of_the_caller(
-    models: dict[str, Files], tmp_path: Path
+    cases: Mapping[str, Iterable[Case]], sound: dict[str, Files], tmp_path: Path
 ) -> None:
-    kinds = cases_of(models)
-    tree = models["decision_tree"]
-    cases = [*kinds["bombs"], *corpus.lies(tree), *corpus.other_objects(tree)]
-    cases += list(corpus.trees(models["decision_tree"], "decision_tree"))
-    for case in (case for case in cases if case.refused):
-        path = tmp_path / "model.tar.gz"
+    tree = sound["decision_tree"]
+    here = [
+        *lies.document_lies(tree),
+        *lies.index_lies(tree),
+        *models.other_objects(tree),
+        *models.trees(tree, "decision_tree"),
+    ]
+    if not FULL:
+        names = [area for area in cases if "bombs" in area or "tar" in area]
+        here += [case for area in names for case in cases[area]]
+    path = tmp_path / "model.tar.gz"
+    for number, case in enumerate(case for case in here if case.refused):
         path.write_bytes(case.data)
+        folder = tmp_path / f"{number}"
         with pytest.raises(InputError) as refusal:
-            load_model_archive(path)
+            extract(path, folder, dotted=True) if case.job else load_model_archive(path)
         assert refusal.value.hint, case.name
