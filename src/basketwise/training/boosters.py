@@ -18,8 +18,8 @@ from basketwise.schema import CLASSES
 if TYPE_CHECKING:
     from xgboost import Booster
 
-MAX_BYTES = 96 * 2**20
-MAX_VALUES = 6_000_000
+MAX_BYTES = 32 * 2**20
+MAX_VALUES = 3_000_000
 LEAF = -1
 
 

@@ -35,14 +35,16 @@ from basketwise.training.estimators import check_estimator
 from basketwise.training.skops_file import (
     MAX_BYTES,
     SCHEMA,
+    Node,
     SkopsFile,
     UntrustedTypeError,
+    check_rest,
     objects,
     read_skops,
     type_of,
     write_skops,
 )
-from basketwise.training.trees import tree_of
+from basketwise.training.trees import construct_tree, tree_of
 from basketwise.training.trial import from_pickled, know, try_booster
 
 LOG = logging.getLogger(__name__)
@@ -71,8 +73,8 @@ def dump_model(model: Classifier) -> bytes:
     >>> dump_model(model) == dump_model(model)
     True
     """
-    data = _normalised(_dumped(model))
     try:
+        data = _normalised(_dumped(model))
         read_skops(data)
     except ValueError as error:
         raise ConfigError(
@@ -90,6 +92,7 @@ def _dumped(model: Classifier) -> bytes:
         booster = dump_booster(state[FIELD])
         # It was made here, so that it is no danger to this process.
         know(booster)
+        check_booster(booster)
         copied = object.__new__(type(model))
         vars(copied).update(state | {FIELD: bytearray(booster)})
         model = copied
@@ -155,21 +158,41 @@ def _loaded(file: SkopsFile, features: int | None) -> Classifier:
     if type_of(schema) not in TRUSTED:
         raise ValueError(f"it is of type {schema.get('__class__')}, which is no candidate")
     state = schema["content"]["content"]
+    trees = _taken_out(parts)
+    for tree in trees:
+        tree_of(tree, file)
     for node in parts:
-        if node["__loader__"] == "TreeNode":
-            tree_of(node, file)
-        elif type_of(node) == BOOSTER and node is not state.get(FIELD):
+        if type_of(node) == BOOSTER and node is not state.get(FIELD):
             raise ValueError("it contains a booster that is not a classifier's")
     if FIELD in state:
         booster = _booster(state[FIELD], file)
         state[FIELD] = {**state["n_classes_"], "content": "null"}
+    check_rest(file)
     model = skops.io.loads(write_skops(schema, file.members), trusted=list(TRUSTED))
+    if trees:
+        owners = getattr(model, "estimators_", [model])
+        for owner, tree in zip(owners, trees, strict=True):
+            owner.tree_ = construct_tree(tree, file)
     if booster is not None:
         expected = check_booster(booster)
         try_booster(booster, expected)
         setattr(model, FIELD, load_booster(booster, model.n_jobs))
     check_estimator(model, features)
     return cast("Classifier", model)
+
+
+def _taken_out(parts: list[Node]) -> list[Node]:
+    """Take the trees out of the estimators of a schema: skops would have each array thrice."""
+    trees = []
+    for node in parts:
+        state = node["content"].get("content")
+        tree = state.get("tree_") if isinstance(state, dict) else None
+        if isinstance(tree, dict) and tree["__loader__"] == "TreeNode":
+            trees.append(tree)
+            state["tree_"] = {**tree["content"]["content"]["max_depth"], "content": "null"}
+    if len(trees) != sum(node["__loader__"] == "TreeNode" for node in parts):
+        raise ValueError("it contains a tree that is not an estimator's")
+    return trees
 
 
 def _booster(node: dict[str, Any], file: SkopsFile) -> bytes:

@@ -23,12 +23,14 @@ from basketwise.artifact.stored import read_stored
 from basketwise.candidates import TRUSTED
 
 SCHEMA = "schema.json"
-MAX_BYTES = 384 * 2**20
+MAX_BYTES = 128 * 2**20
 """Of ``model.skops``; training refuses to write a larger one."""
 MAX_SCHEMA = 32 * 2**20
 MAX_DEPTH = 40
 MAX_TEXT = 100_000
-MAX_ARRAY = 128 * 2**20
+MAX_ARRAY = 32 * 2**20
+MAX_REST = 8 * 2**20
+"""Of what skops constructs: of all but trees and boosters."""
 MAX_HEADER = 10_000
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -57,7 +59,8 @@ def read_skops(data: bytes) -> SkopsFile:
     if len(data) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
     members = read_stored(data)
-    schema = parse_json(bytes(members.get(SCHEMA, b"")), MAX_SCHEMA)
+    # One byte more is enough to be refused.
+    schema = parse_json(bytes(members.get(SCHEMA, b"")[: MAX_SCHEMA + 1]), MAX_SCHEMA)
     if not isinstance(schema, dict):
         raise ValueError("its schema is no object")
     return SkopsFile(schema, members)
@@ -140,6 +143,12 @@ def read_array(members: Mapping[str, memoryview], node: Mapping[str, Any]) -> ND
         raise ValueError("an array that is too large, or not as large as it states")
     flat: NDArray[Any] = np.frombuffer(member, dtype, prod(shape), stream.tell())
     return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def check_rest(file: SkopsFile) -> None:
+    """Refuse more than a model has besides its trees or its booster; skops has all thrice."""
+    if sum(len(file.members[name]) for name in set(_files(file.schema))) > MAX_REST:
+        raise ValueError(f"it has more than {MAX_REST:,} bytes besides its trees")
 
 
 def write_skops(schema: Node, members: Mapping[str, memoryview]) -> bytes:

@@ -116,6 +116,20 @@ def tree_of(node: Mapping[str, Any], file: SkopsFile) -> tuple[DecisionTree, int
     return DecisionTree(left, right, asked, threshold, values.reshape(nodes, -1)), features
 
 
+def construct_tree(node: Mapping[str, Any], file: SkopsFile) -> Any:
+    """Construct scikit-learn's tree from one that :func:`tree_of` has checked."""
+    from sklearn.tree._tree import Tree
+
+    n_features, n_classes, n_outputs = node["__reduce__"]["args"]["content"]
+    classes = read_array(file.members, n_classes).astype(np.intp)
+    tree = Tree(_number(n_features), classes, _number(n_outputs))
+    state = node["content"]["content"]
+    numbers = {name: _number(state[name]) for name in ("max_depth", "node_count")}
+    arrays = {name: read_array(file.members, state[name]) for name in ("nodes", "values")}
+    tree.__setstate__(numbers | arrays)
+    return tree
+
+
 def _number(node: Mapping[str, Any]) -> int:
     """Return a whole number of a skops file."""
     value = json.loads(node["content"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -31,6 +33,7 @@ from tests.hostile.archives.making import (
     rezipped,
     tarred,
     unzipped,
+    zipped,
 )
 
 SMALLER = 32
@@ -117,15 +120,84 @@ def skops_bombs(files: Files, *, full: bool) -> Iterator[Case]:
         yield Case(f"schema of {title}", pack({**files, MODEL: model}), True)
     if not full:
         return
-    # Large enough that the bound on what an archive may expand to does not apply.
-    bytes_of_noise = np.random.default_rng(0).bytes(16 * MIB)
     for title, member, content in (
-        ("schema", SCHEMA, b'{"a": "' + b" " * 380 * MIB + b'"}'),
-        ("array", array, npy + bytes(380 * MIB)),
+        ("schema of 120 MiB", SCHEMA, b'{"a": "' + b" " * 120 * MIB + b'"}'),
+        ("array of 120 MiB", array, npy + bytes(120 * MIB)),
+        ("array of 380 MiB", array, npy + bytes(380 * MIB)),
     ):
         model = rezipped(files[MODEL], {member: content})
-        case = pack({**files, MODEL: model, "model.joblib": bytes_of_noise})
-        yield Case(f"stored {title} of 380 MiB in {MODEL}", case, True)
+        yield Case(f"{title}, stored in {MODEL}", spacious({**files, MODEL: model}), True)
+
+
+def spacious(files: Files) -> bytes:
+    """Pack files in an archive that is large enough to expand to all of them."""
+    return pack({**files, "model.joblib": np.random.default_rng(0).bytes(16 * MIB)})
+
+
+def large_forests(files: Files) -> Iterator[Case]:
+    """Yield two forests as large as may be, all of whose trees are sound; one is no candidate."""
+    members = unzipped(files[MODEL])
+    schema = json.loads(members[SCHEMA])
+    state = schema["content"]["content"]
+    forest = state["estimators_"]["content"]
+    tree = forest[0]["content"]["content"]["tree_"]["content"]["content"]
+    nodes = _chain(np.load(io.BytesIO(members[tree["nodes"]["file"]])), 10 * MIB)
+    tree["node_count"]["content"] = str(nodes.size)
+    arrays = {"nodes": nodes, "values": np.full((nodes.size, 1, 3), 1 / 3)}
+    del forest[1:]
+    for number in range(4):
+        copy = json.loads(json.dumps(forest[0]))
+        inside = copy["content"]["content"]["tree_"]["content"]["content"]
+        for name, array in arrays.items():
+            inside[name]["file"] = f"{name}{number}.npy"
+            stream = io.BytesIO()
+            np.save(stream, array)
+            members[f"{name}{number}.npy"] = stream.getvalue()
+        forest.append(copy)
+    del forest[0]
+    for title, refused in (("sound forest", False), ("forest without classes", True)):
+        if refused:
+            del state["n_classes_"]
+        model = zipped({**members, SCHEMA: json.dumps(schema).encode()})
+        size = len(model) // MIB
+        yield Case(f"{title} of {size} MiB", spacious({**files, MODEL: model}), refused)
+
+
+def large_booster(files: Files) -> Iterator[Case]:
+    """Yield a model of XGBoost that is as large as it may be, and has a tree too many."""
+    members = unzipped(files[MODEL])
+    name = next(name for name in members if not name.endswith((".npy", ".json")))
+    booster = json.loads(members[name])
+    trees = booster["learner"]["gradient_booster"]["model"]["trees"]
+    size = json.dumps(trees[0]).count(",") + 20
+    trees += [trees[0]] * (2_900_000 // size)
+    model = rezipped(files[MODEL], {name: json.dumps(booster).encode()})
+    yield Case("booster of 3 M numbers", spacious({**files, MODEL: model}), True)
+    rest = b"[" + b"0," * 2_900_000 + b"0]"
+    model = rezipped(files[MODEL], {name: rest})
+    yield Case("booster of a list", spacious({**files, MODEL: model}), True)
+
+
+def large_arrays(files: Files) -> Iterator[Case]:
+    """Yield a pipeline whose arrays are as large as they may be."""
+    members = unzipped(files[MODEL])
+    stream = io.BytesIO()
+    np.save(stream, np.zeros(31 * MIB // 8))
+    names = [name for name in members if name.endswith(".npy")][:4]
+    model = rezipped(files[MODEL], dict.fromkeys(names, stream.getvalue()))
+    yield Case("four arrays of 31 MiB", spacious({**files, MODEL: model}), True)
+
+
+def _chain(nodes: Any, size: int) -> Any:
+    """Return a table of about twice so many bytes: every inner node has a leaf to its right."""
+    count = size // nodes.itemsize
+    chain = np.resize(nodes, 2 * count + 1)
+    at = np.arange(chain.size)
+    inner = (at % 2 == 0) & (at < 2 * count)
+    chain["left_child"] = np.where(inner, at + 2, -1)
+    chain["right_child"] = np.where(inner, at + 1, -1)
+    chain["feature"], chain["threshold"] = 0, 0.0
+    return chain
 
 
 def index_bombs(files: Files, *, full: bool) -> Iterator[Case]:

@@ -37,6 +37,11 @@ def corpus(sound: Mapping[str, Files], marker: Path, *, full: bool) -> dict[str,
     def count(always: int, nightly: int) -> int:
         return nightly if full else always
 
+    large = (
+        bombs.large_forests(forest),
+        bombs.large_booster(sound["xgboost"]),
+        bombs.large_arrays(sound["logistic"]),
+    )
     return {
         SOUND: (Case(name, pack(sound[name])) for name in (sound if full else ["logistic"])),
         "tar: structure, bombs": _both_doors(
@@ -55,7 +60,9 @@ def corpus(sound: Mapping[str, Files], marker: Path, *, full: bool) -> dict[str,
             some(models.other_objects(tree), 4),
             some(models.arrays(tree), 7),
             some(models.zips(tree), 5),
+            models.misplaced(forest, sound["logistic"]),
             bombs.skops_bombs(tree, full=full),
+            *(large if full else ()),
             models.mutated(tree, MODEL, "model", rng, count(2, 50)),
             models.members_mutated(sound["logistic"], "logistic", rng, count(2, 100)),
         ),

@@ -216,6 +216,21 @@ def trees(files: Files, title: str) -> Iterator[Case]:
         yield Case(f"{title}: node_count = {count}", pack({**files, MODEL: model}), True)
 
 
+def misplaced(forest: Files, logistic: Files) -> Iterator[Case]:
+    """Yield a forest with a tree that is no estimator's, and a pipeline of too large arrays."""
+    schema = json.loads(unzipped(forest[MODEL])[SCHEMA])
+    state = schema["content"]["content"]
+    tree = state["estimators_"]["content"][0]["content"]["content"]["tree_"]
+    state["criterion"] = tree
+    yield _with_schema(forest, "a tree as a parameter", schema)
+    members = unzipped(logistic[MODEL])
+    array = io.BytesIO()
+    np.save(array, np.zeros(9 * 2**17))
+    name = next(name for name in members if name.endswith(".npy"))
+    model = rezipped(logistic[MODEL], {name: array.getvalue()})
+    yield Case("skops: array of 9 MiB", pack({**logistic, MODEL: model}), True)
+
+
 def pickles(files: Files, marker: Path) -> Iterator[Case]:
     """Yield archives with pickles that make a folder; only those that nobody opens may answer."""
     payload = pickle.dumps(Payload(marker))

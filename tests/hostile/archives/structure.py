@@ -118,7 +118,7 @@ def bits_turned(files: Files, rng: np.random.Generator, count: int) -> Iterator[
         )
 
 
-def _expands_to(packed: bytes, expanded: bytes) -> bool:
+def _expands_to(packed: bytearray, expanded: bytes) -> bool:
     """Whether a turned bit is one of those that fill the last byte of a block."""
     try:
         return gzip.decompress(packed) == expanded
