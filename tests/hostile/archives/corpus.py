@@ -76,7 +76,7 @@ def corpus(sound: Mapping[str, Files], marker: Path, *, full: bool) -> dict[str,
         "product index: mutated": models.mutated(tree, INDEX, "index", rng, count(4, 150)),
         "product index: bombs": bombs.index_bombs(tree, full=full),
         "XGBoost: mutations of its JSON": models.members_mutated(
-            sound["xgboost"], "xgboost", rng, count(1, 220)
+            sound["xgboost"], "xgboost", rng, count(0, 220)
         ),
         "XGBoost: mutations of the former form": models.members_mutated(
             sound["pickled"], "pickled", rng, count(0, 110)
