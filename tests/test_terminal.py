@@ -10,7 +10,14 @@ from pathlib import Path
 import click
 import pytest
 
-from basketwise.terminal import CleanStream, clean_output, drawable, escaped_json, printable
+from basketwise.terminal import (
+    CleanStream,
+    clean_output,
+    drawable,
+    escaped_json,
+    printable,
+    replaced,
+)
 from tests.cli.calling import call, called
 
 ATTACKS = ("\x1b]0;PWN\x07", "\x1b[2J", "\x9b31m", "\u202egnp", "\u2066x", "a\nversion 9 champion")
@@ -49,6 +56,22 @@ def test_streams_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sys.stdout is not out
     assert sys.stdout is out
     assert out.getvalue() == "http://h\n\\x07"
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, "\ud800", "a\tb", "\u2028"], ids=ascii)
+def test_an_attack_is_replaced_where_an_escape_would_be_taken_for_content(attack: str) -> None:
+    assert replaced(attack).isprintable()
+    assert len(replaced(attack)) == len(attack)
+    assert set(replaced(attack, mark="?")) - set(attack) == {"?"}
+    kept = replaced(attack, lines=True)
+    assert ("\n" in attack, "\t" in attack) == ("\n" in kept, "\t" in kept)
+
+
+def test_what_is_shown_of_a_value_is_limited() -> None:
+    assert replaced("12345", 5) == "12345"
+    assert replaced("123456", 5) == "1234…"
+    # A joiner belongs to a name in some scripts.
+    assert replaced("a\u200cb") == "a\u200cb"
 
 
 def test_json_stays_json_with_the_same_content() -> None:

@@ -14,12 +14,18 @@ from typing import IO, Any
 
 from basketwise.redaction import redacted
 
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
 _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_SURROGATES = "\ud800-\udfff"
+"""Halves of a character, which UTF-8 cannot write."""
 _STYLE = r"\x1b\[[01]?m"
 """Bold and its end: the only style that is used."""
 
 _UNSAFE = re.compile(f"[{_CONTROLS}]")
 _UNSAFE_VALUE = re.compile(f"[\t\n{_CONTROLS}]")
+_UNSHOWN = re.compile(f"[{_CONTROLS}{_SURROGATES}]")
+_UNSHOWN_VALUE = re.compile(f"[\t\n{_CONTROLS}{_SURROGATES}]")
 _UNSAFE_LINE = re.compile(f"{_STYLE}|[\t\n{_CONTROLS}]")
 _UNSAFE_OUTPUT = re.compile(f"{_STYLE}|[{_CONTROLS}]")
 
@@ -33,6 +39,23 @@ def printable(value: str) -> str:
     '\\x1b[2Jgone\\nversion 9 is Approved \\u202e'
     """
     return _UNSAFE_VALUE.sub(_escaped, value) if _UNSAFE_VALUE.search(value) else value
+
+
+def replaced(
+    value: str, limit: int | None = None, mark: str = REPLACEMENT, *, lines: bool = False
+) -> str:
+    r"""Shorten a value, and put a mark for each character that :func:`printable` escapes.
+
+    For texts in which an escape would be taken for content. Line breaks and tabs stay in ``lines``.
+
+    Examples
+    --------
+    >>> replaced("\x1b[2Jgone\n", mark="?"), replaced("PRD0900001", limit=4)
+    ('?[2Jgone?', 'PRD…')
+    """
+    if limit is not None and len(value) > limit:
+        value = f"{value[: limit - 1]}…"
+    return (_UNSHOWN if lines else _UNSHOWN_VALUE).sub(mark, value)
 
 
 def printable_line(text: str) -> str:

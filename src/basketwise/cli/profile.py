@@ -18,6 +18,7 @@ from basketwise.doctor.wording import (
     share_text,
 )
 from basketwise.progress import counted
+from basketwise.terminal import replaced
 
 _SHOWN = 10
 """Reasons, gaps and names that are listed."""
@@ -146,10 +147,6 @@ def _column(column: ColumnProfile) -> Iterator[str]:
         facts.append(f"{amount(column, column.minimum)} to {amount(column, column.maximum)}{unit}")
     yield filled("; ".join(facts), "    ", "    ")
     if column.examples:
-        yield filled(", ".join(_example(value) for value in column.examples), "    e.g. ", "    ")
-
-
-def _example(value: str) -> str:
-    # What is not printable could move the cursor.
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        yield filled(
+            ", ".join(replaced(value, _LONGEST) for value in column.examples), "    e.g. ", "    "
+        )

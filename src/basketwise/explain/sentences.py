@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from basketwise.features.groups import of_index
 from basketwise.features.product_index.lookup import NEW
 from basketwise.features.product_index.table import CLASS
 from basketwise.schema import CLASSES, KEY, PREDICTED, PROBABILITIES, UNCLASSIFIED
+from basketwise.terminal import replaced
 
 EXPLANATION = "explanation"
 NAMED = 5
@@ -23,8 +23,6 @@ LONGEST = 40
 """Characters of a product's code, and of its name, that are shown."""
 
 _LOW, _, _HIGH = CLASSES
-_UNPRINTABLE = {"Cc", "Cf", "Zl", "Zp"}
-"""Categories of characters that move a terminal's cursor or hide text."""
 
 
 _Product = tuple[str, str | None, int, str, bool]
@@ -118,8 +116,7 @@ def shortened(text: str) -> str:
 
     It comes from the input: it must not move a terminal's cursor, nor fill the page.
     """
-    if not text.isprintable():
-        text = "".join("?" if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
+    text = replaced(text, mark="?")
     return f"{text[:LONGEST]}…" if len(text) > LONGEST else text
 
 

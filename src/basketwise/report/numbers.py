@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from markupsafe import Markup, escape
 from pydantic import JsonValue
 
 from basketwise.settings import flatten
+from basketwise.terminal import replaced
 
 TEXT_LIMIT = 160
 """Longest piece of data shown, in characters."""
@@ -30,10 +30,6 @@ _MOST_DIGITS = 9
 
 GAP = "\N{NARROW NO-BREAK SPACE}"
 NOT_MEASURED = Markup('<abbr class="na" title="not measured">–</abbr>')
-
-# Control characters are invalid in HTML, lone surrogates in UTF-8; bidirectional overrides would
-# let one value reorder the text around it.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def shown(score: float, *, threshold: float = 1.0, decimals: int = 4) -> str:
@@ -134,7 +130,7 @@ def price(value: float | None, currency: str) -> str:
 
 
 def _in_currency(amount: str, currency: str) -> str:
-    return f"{printable(currency, 12)}{GAP}{amount}" if currency else amount
+    return f"{replaced(currency, 12)}{GAP}{amount}" if currency else amount
 
 
 def position(value: float | None, low: float = 0.0, high: float = 1.0) -> str:
@@ -149,14 +145,8 @@ def finish(value: Any) -> Any:
     if value is None:
         return NOT_MEASURED
     if isinstance(value, str) and not isinstance(value, Markup):
-        return printable(value, TEXT_LIMIT)
+        return replaced(value, TEXT_LIMIT, lines=True)
     return value
-
-
-def printable(text: str, limit: int) -> str:
-    """Shorten text, and replace characters that no page may contain."""
-    text = text if len(text) <= limit else text[: limit - 1] + "…"
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def moment_utc(text: str) -> str:
@@ -196,7 +186,7 @@ def flat(config: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
 
 def prose(text: str, limit: int = PROSE_LIMIT) -> Markup:
     """Escape a sentence, which may be longer than other text."""
-    return escape(printable(text, limit))
+    return escape(replaced(text, limit, lines=True))
 
 
 def label(text: str) -> Markup:

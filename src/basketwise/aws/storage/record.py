@@ -11,6 +11,7 @@ from typing import Any
 
 from basketwise.aws.address import OWN
 from basketwise.aws.s3 import is_below
+from basketwise.terminal import replaced
 
 INCOMING = f"{OWN}/incoming"
 MAX_BYTES = 10_000
@@ -116,4 +117,4 @@ def parse_replacement(body: Mapping[str, Any]) -> Replacement:
 
 def _printable(value: object) -> str:
     """Return a text without control characters: others' locks are shown on the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value)[:100])
+    return replaced(str(value)[:100], mark="?")
