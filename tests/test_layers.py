@@ -31,7 +31,7 @@ LAYERS = (
     ("artifact", "sampling", "settings", "storage", "template"),
     ("config", "provenance", "scratch", "tables"),
     ("arrays", "candidates", "concurrency", "digests", "disk", "files", "locking", "plugins"),
-    ("clock", "errors", "progress", "schema"),
+    ("clock", "errors", "notices", "progress", "schema"),
     ("terminal",),
     ("redaction",),
 )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from basketwise.errors import WorkspaceError
+from basketwise.notices import warn
 
 
 class HeldError(Exception):
@@ -51,7 +52,7 @@ def locked(path: Path, *, timeout: float = -1) -> Iterator[None]:
             "Some network file systems have no locks: choose a --workspace on another disk.",
         ) from error
     if caught:
-        warnings.warn(
+        warn(
             f"The file system of {str(path.parent)!r} has no locks. Should a run be killed, "
             f"{path.name} may have to be deleted by hand.",
             LockWarning,

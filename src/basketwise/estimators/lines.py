@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from basketwise.etl.cleaning import accepted_lines
 from basketwise.etl.header import standard_names, with_derived_names
 from basketwise.etl.reasons import ROW
 from basketwise.etl.rules import Rules
+from basketwise.notices import warn
 from basketwise.schema import BASKET_ID, QUANTITY, SPEND
 from basketwise.tables import read_table
 
@@ -199,5 +199,5 @@ def baskets_with_lines(X: Any, lines: pl.DataFrame, key: str) -> Baskets:
             raise InputError(
                 f"{headline}.", f"{hint} Check that ids have the same format in X and lines."
             )
-        warnings.warn(f"{headline}: they are encoded as average baskets. {hint}", stacklevel=5)
+        warn(f"{headline}: they are encoded as average baskets. {hint}", stacklevel=5)
     return Baskets(table, own, rows, ids)

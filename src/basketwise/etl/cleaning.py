@@ -7,7 +7,6 @@ to these and have no rule of their own. Nothing is lost: accepted + rejected = r
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,6 +26,7 @@ from basketwise.etl.reasons import (
 )
 from basketwise.etl.repeats import copied, duplicates_policy, has_repeats, netted, only_pieces
 from basketwise.etl.rules import Rules
+from basketwise.notices import warn
 from basketwise.schema import (
     BASKET_ID,
     COLUMN_NAMES,
@@ -161,7 +161,7 @@ def accepted_table(
     if count:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in cleaned.reasons.items())
         total = count + cleaned.lines.height
-        warnings.warn(
+        warn(
             f"{count:,} of {total:,} lines rejected: {reasons}; basketwise.clean(lines) "
             "lists them.",
             stacklevel=stacklevel,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +22,7 @@ from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import BASKETS
 from basketwise.features.recipe import Recipe, features
 from basketwise.features.unseen import KNOWN, Unseen
+from basketwise.notices import warn
 from basketwise.progress import counted
 from basketwise.schema import (
     BASKET_ID,
@@ -308,4 +308,4 @@ class Model:
 def _warn(unseen: Unseen) -> None:
     """Warn the caller of a method of the model."""
     if unseen.products:
-        warnings.warn(f"{unseen.products}.", stacklevel=3)
+        warn(f"{unseen.products}.", stacklevel=3)

@@ -7,7 +7,6 @@ not be continued to the same end; one that always takes this way can.
 
 from __future__ import annotations
 
-import logging
 import struct
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 
 from basketwise.arrays import Labels, Matrix
 from basketwise.artifact.documents import complaint
+from basketwise.notices import logger
 from basketwise.training.boosters import check_booster, dump_booster, load_booster
 from basketwise.training.checkpoints import Checkpoints
 from basketwise.training.trial import know, try_booster
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xgboost import Booster, DMatrix, XGBClassifier
 
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
 PROGRESS = struct.Struct("<dQ")
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import struct
 import zipfile
 from pathlib import Path
@@ -27,6 +26,7 @@ from basketwise.arrays import Probabilities
 from basketwise.artifact.stored import read_stored
 from basketwise.candidates import TRUSTED
 from basketwise.errors import ConfigError, InputError
+from basketwise.notices import logger
 from basketwise.schema import CLASSES
 from basketwise.training.boosters import check_booster, dump_booster, load_booster
 from basketwise.training.candidates import Classifier
@@ -47,7 +47,7 @@ from basketwise.training.skops_file import (
 from basketwise.training.trees import construct_tree, tree_of
 from basketwise.training.trial import from_pickled, know, try_booster
 
-LOG = logging.getLogger(__name__)
+LOG = logger(__name__)
 
 SECONDS = struct.Struct("<d")
 
