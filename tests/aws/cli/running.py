@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 from tests.aws.double.cloud import Cloud
 from tests.aws.double.job import Job
 from tests.aws.double.service import wait_for
+from tests.warm import WarmProcess
 
 GROUP = "retail-price-sensitivity-models"
 QUICK = (
@@ -28,15 +28,18 @@ def command(cloud: Cloud, raw: Path | str, name: str, *more: str) -> list[str]:
     return ["aws", "run", "--data", str(raw), "--name", name, *QUICK, *settings, *workspace]
 
 
-def started(arguments: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+def started(cloud: Cloud, arguments: list[str], stdin: str = os.devnull) -> WarmProcess:
     """Run a command as a process of its own, with a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "basketwise", *arguments],
+    folder = cloud.jobs.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    return WarmProcess(
+        "basketwise",
+        arguments,
+        environment=os.environ,
+        cwd=folder,
         stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+        stdout=folder / "command.out",
+        stderr=folder / "command.err",
     )
 
 

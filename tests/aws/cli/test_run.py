@@ -25,6 +25,7 @@ def finished(
 ) -> Iterator[tuple[Cloud, Outcome]]:
     """An account in which a run has gone through; not to be changed."""
     with running_cloud(s3_server, tmp_path_factory.mktemp("cloud")) as cloud:
+        cloud.jobs.warm = False
         yield cloud, called(*command(cloud, raw, "first"), "--json")
 
 

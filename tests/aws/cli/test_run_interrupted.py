@@ -20,10 +20,12 @@ def predictions(cloud: Cloud, run: str) -> pl.DataFrame:
 
 
 def test_an_interrupted_spot_training_ends_with_the_same_model(cloud: Cloud, raw: Path) -> None:
-    models = ("--models", "random_forest", "--set", "training.random_forest.n_estimators=150")
+    models = ("--models", "random_forest", "--set", "training.random_forest.n_estimators=40")
     whole = called(*command(cloud, raw, "whole", *models), "--json")
-    process = started(command(cloud, raw, "spot", *models, "--force"))
+    process = started(cloud, command(cloud, raw, "spot", *models, "--force"))
     job = working(cloud, "retail-prediction-training-run-spot")
+    wait_for(lambda: any((job.root / "checkpoints").glob("*.checkpoint")))
+    job.freeze()
     wait_for(lambda: len(cloud.keys("checkpoints", "run-spot")) >= 1)
     job.interrupt()
     _, err = process.communicate(timeout=120)
@@ -35,7 +37,7 @@ def test_an_interrupted_spot_training_ends_with_the_same_model(cloud: Cloud, raw
 
 
 def test_a_lost_terminal_is_picked_up(cloud: Cloud, raw: Path) -> None:
-    process = started(command(cloud, raw, "lost"))
+    process = started(cloud, command(cloud, raw, "lost"))
     job = frozen(cloud, "retail-prediction-training-run-lost")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -57,7 +59,7 @@ def test_a_lost_terminal_is_picked_up(cloud: Cloud, raw: Path) -> None:
 @pytest.mark.parametrize(("answer", "ends"), [("y\n", "Stopped"), ("n\n", "Completed")])
 def test_ctrl_c_offers_to_stop_the_job(cloud: Cloud, raw: Path, answer: str, ends: str) -> None:
     keyboard, terminal = os.openpty()
-    process = started(command(cloud, raw, "keys"), stdin=terminal)
+    process = started(cloud, command(cloud, raw, "keys"), stdin=os.ttyname(terminal))
     job = frozen(cloud, "retail-prediction-training-run-keys")
     process.send_signal(signal.SIGINT)
     os.write(keyboard, answer.encode())
@@ -85,7 +87,7 @@ def test_ctrl_c_offers_to_stop_the_job(cloud: Cloud, raw: Path, answer: str, end
 
 
 def test_without_a_terminal_ctrl_c_leaves_the_job_alone(cloud: Cloud, raw: Path) -> None:
-    process = started(command(cloud, raw, "pipe"))
+    process = started(cloud, command(cloud, raw, "pipe"))
     job = frozen(cloud, "retail-etl-processing-run-pipe")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)

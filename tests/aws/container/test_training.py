@@ -23,6 +23,7 @@ from basketwise.training.persistence import load_model
 from basketwise.training.record import read_record
 from tests.aws.requests.examples import NAMES
 from tests.etl.running import Run
+from tests.warm import WarmProcess
 
 FEW_TREES = "{n_estimators = 30, max_depth = 4}"
 TOOLKIT = Path(sys.executable).with_name("train")
@@ -255,13 +256,16 @@ def test_awss_toolkit_runs_the_script_that_a_pipelines_training_names(channels: 
     assert load_model(channels / "model" / MODEL).max_depth == 3  # type: ignore[attr-defined]
 
 
-def start(base: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "basketwise.aws.container", "train", "--model-type", "xgboost"],
-        env=environment(base),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+def start(base: Path) -> WarmProcess:
+    out, err = base / "out", base / "err"
+    out.unlink(missing_ok=True)
+    return WarmProcess(
+        "basketwise.aws.container",
+        ["train", "--model-type", "xgboost"],
+        environment=environment(base),
+        cwd=base,
+        stdout=out,
+        stderr=err,
     )
 
 

@@ -3,16 +3,25 @@
 The `pip` of AWS's image would fetch the locked libraries from a package index; they are those of
 this environment. So here it only checks that every line of the lock is held to a hash. The wheel it
 does install, apart from this environment: the job runs the code that was uploaded for it. It says
-what it did even if it is to be quiet (-q): tests read that in a job's log.
+what it did even if it is to be quiet (-q): tests read that in a job's log. Jobs with the same wheel
+share what is unpacked of it, so that Python compiles it once.
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from basketwise.aws.requests.entry import MODULE, RUN_SCRIPT
+from tests.warm import WarmProcess
 
 PIP = """\
 #!{python}
+import hashlib
+import os
 import re
 import sys
 import zipfile
@@ -33,16 +42,29 @@ else:
     if "--no-deps" not in arguments:
         sys.exit("the wheel must not bring libraries of its own")
     wheel = Path(arguments[-1])
-    zipfile.ZipFile(wheel).extractall({site!r})
+    unpacked = Path({wheels!r}, hashlib.sha256(wheel.read_bytes()).hexdigest()[:16])
+    if not unpacked.is_dir():
+        half = unpacked.with_name(f"{{unpacked.name}}-{{os.getpid()}}")
+        zipfile.ZipFile(wheel).extractall(half)
+        half.rename(unpacked)
+    Path({site!r}).unlink(missing_ok=True)
+    Path({site!r}).symlink_to(unpacked)
     print(f"installed {{wheel.name}}")
 """
 
 
-def install_shims(root: Path) -> Path:
-    """Write the commands that differ from this environment's; returns their folder."""
+def install_shims(root: Path, wheels: Path) -> Path:
+    """Write the commands that differ from this environment's; returns their folder.
+
+    Parameters
+    ----------
+    wheels
+        Where wheels are unpacked, for every job that has the same.
+    """
     folder = root.with_suffix(".bin")
     folder.mkdir(exist_ok=True)
-    text = PIP.format(python=sys.executable, site=str(site_of(root)))
+    wheels.mkdir(parents=True, exist_ok=True)
+    text = PIP.format(python=sys.executable, site=str(site_of(root)), wheels=str(wheels))
     (folder / "pip").write_text(text)
     (folder / "pip").chmod(0o755)
     temporary_of(root).mkdir(exist_ok=True)
@@ -57,3 +79,39 @@ def temporary_of(root: Path) -> Path:
 def site_of(root: Path) -> Path:
     """Return where `pip` puts a wheel's files."""
     return root.with_suffix(".site")
+
+
+def start(
+    command: Sequence[str], environment: Mapping[str, str], root: Path, log: Path, *, warm: bool
+) -> subprocess.Popen[bytes] | WarmProcess:
+    """Start what a container runs, with its output at the end of ``log``.
+
+    Parameters
+    ----------
+    warm
+        Whether a process that has the libraries already does what ``run.sh`` would do, instead of
+        a shell and three processes that start from nothing.
+    """
+    if warm and Path(command[1]).name == RUN_SCRIPT:
+        code, pip = Path(command[1]).parent, shutil.which("pip", path=environment["PATH"])
+        install = [str(pip), "install", "-q", "--no-deps"]
+        lock = ["--require-hashes", "-r", str(code / "requirements.txt")]
+        return WarmProcess(
+            MODULE[-1],
+            command[2:],
+            environment=environment,
+            cwd=root,
+            stdout=log,
+            stderr=log,
+            first=[[*install, *lock], [*install, *map(str, code.glob("*.whl"))]],
+        )
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=root,
+            start_new_session=True,
+        )

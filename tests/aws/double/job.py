@@ -18,6 +18,7 @@ from typing import Any
 from tests.aws.double import image
 from tests.aws.double.objects import download, upload
 from tests.fakes.model_registry import ACCOUNT, REGION
+from tests.warm import WarmProcess
 
 BASE = "/opt/ml"
 SYNC_SECONDS = 0.1
@@ -43,6 +44,8 @@ class Job:
         What stands for ``/opt/ml``.
     pause
         Seconds in each state besides what its work takes.
+    warm
+        Whether its process finds the libraries imported, see :func:`image.start`.
     phases
         The states that a training shows, in order.
     """
@@ -52,6 +55,7 @@ class Job:
     root: Path
     s3: Any
     pause: float = 0.0
+    warm: bool = True
     status: str = "InProgress"
     phases: list[str] = field(default_factory=lambda: ["Starting"])
     reason: str = ""
@@ -60,7 +64,7 @@ class Job:
     started: float | None = None
     ended: float | None = None
     worked: float = 0.0
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | WarmProcess | None = None
     stopping: bool = False
     interrupted: bool = False
 
@@ -73,6 +77,11 @@ class Job:
     @property
     def log(self) -> Path:
         return self.root.with_suffix(".log")
+
+    @property
+    def wheels(self) -> Path:
+        """Where each wheel that a test's jobs install is unpacked once."""
+        return self.root.parent / "wheels"
 
     @property
     def working(self) -> bool:
@@ -216,19 +225,12 @@ class Job:
         stop_syncing = threading.Event()
         syncing = threading.Thread(target=self._sync, args=(stop_syncing,))
         syncing.start()
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment(),
-                cwd=self.root,
-                start_new_session=True,
-            )
-            if self.stopping or self.interrupted:
-                self._terminate()
-            code = self.process.wait()
+        self.process = image.start(
+            command, self._environment(), self.root, self.log, warm=self.warm
+        )
+        if self.stopping or self.interrupted:
+            self._terminate()
+        code = self.process.wait()
         stop_syncing.set()
         syncing.join()
         self.worked += time.time() - begun
@@ -236,7 +238,7 @@ class Job:
 
     def _environment(self) -> dict[str, str]:
         settings = {name: str(value) for name, value in self.request.get("Environment", {}).items()}
-        shims = image.install_shims(self.root)
+        shims = image.install_shims(self.root, self.wheels)
         arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{self.kind.lower()}-job/{self.name}"
         own = {"PROCESSING_JOB_ARN": arn}
         if self.kind == "Training":

@@ -25,6 +25,8 @@ class Jobs:
         The images that can be pulled; None: all.
     pause
         Seconds that a job stays in each of its states before it works.
+    warm
+        Whether a job's process finds the libraries imported, which saves it most of its time.
     """
 
     def __init__(self, folder: Path, s3: Any) -> None:
@@ -33,6 +35,7 @@ class Jobs:
         self.capacity = True
         self.images: set[str] | None = None
         self.pause = 0.0
+        self.warm = True
 
     def CreateProcessingJob(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         return self._create("Processing", sent, sent["AppSpecification"]["ImageUri"])
@@ -99,7 +102,7 @@ class Jobs:
         name = sent[f"{kind}JobName"]
         if name in self.jobs:
             raise RefusedError("ResourceInUse", f"Job name must be unique: {name}")
-        job = Job(kind, sent, self.folder / name, self.s3, pause=self.pause)
+        job = Job(kind, sent, self.folder / name, self.s3, pause=self.pause, warm=self.warm)
         self.jobs[name] = job
         if self.images is not None and image not in self.images:
             job.end("Failed", f"ClientError: Cannot pull the image {image}: it does not exist.")
