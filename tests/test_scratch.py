@@ -12,7 +12,7 @@ import pytest
 
 from basketwise import scratch as module
 from basketwise.errors import WorkspaceError
-from basketwise.scratch import DAY, is_scratch, orphans, scratch, sweep
+from basketwise.scratch import DAY, HIDDEN, is_scratch, orphans, scratch, sweep
 
 LEAVING = """
 import os, sys
@@ -53,7 +53,7 @@ def test_what_a_living_process_uses_stays(tmp_path: Path) -> None:
 
 
 def test_a_folder_from_the_future_ages_from_now_on(tmp_path: Path) -> None:
-    folder, now = tmp_path / "basketwise-left", time.time()
+    folder, now = tmp_path / f"{HIDDEN}leftover", time.time()
     folder.mkdir()
     os.utime(folder, (now + 3 * DAY, now + 3 * DAY))
     assert sweep(tmp_path) == []
@@ -61,7 +61,7 @@ def test_a_folder_from_the_future_ages_from_now_on(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_an_owner_stays_for_a_day(tmp_path: Path) -> None:
-    young, old = tmp_path / "basketwise-young", tmp_path / "basketwise-old"
+    young, old = tmp_path / f"{HIDDEN}12345678", tmp_path / f"{HIDDEN}abcd_fgh"
     for folder in (young, old):
         folder.mkdir()
     os.utime(old, (0, 0))
@@ -69,12 +69,56 @@ def test_a_folder_without_an_owner_stays_for_a_day(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [young]
 
 
+NAMES = (
+    "basketwise-workspace",
+    "basketwise-projects",
+    "basketwise-data",
+    f"{HIDDEN}1234567",
+    f"{HIDDEN}12345678",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("content", ["registry/registry.db", "files/notes.txt", ".owner"])
+def test_a_workspace_and_folders_of_other_people_stay(
+    name: str, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they are called, and however long nobody has written to them."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    file = tmp_path / name / content
+    file.parent.mkdir(parents=True)
+    file.touch()
+    (tmp_path / name / "more").touch()
+    os.utime(tmp_path / name, (0, 0))
+    with scratch(tmp_path), scratch():
+        assert file.exists()
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+
+
+def test_an_empty_folder_is_taken_for_ours_below_tmpdir_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "basketwise-projects"
+    folder.mkdir()
+    os.utime(folder, (0, 0))
+    assert sweep(tmp_path) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert sweep(tmp_path) == [folder]
+
+
+def test_a_removal_that_was_cut_off_is_finished(tmp_path: Path) -> None:
+    folder = tmp_path / f"{HIDDEN}12345678"
+    (folder / "files").mkdir(parents=True)
+    os.utime(folder, (0, 0))
+    assert sweep(tmp_path) == [folder]
+
+
 def test_links_and_files_of_such_names_stay(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
     (target / "file").touch()
-    (tmp_path / "basketwise-link").symlink_to(target)
-    (tmp_path / "basketwise-file").touch()
+    (tmp_path / f"{HIDDEN}linkedto").symlink_to(target)
+    (tmp_path / f"{HIDDEN}someones").touch()
     assert sweep(tmp_path) == []
     assert (target / "file").exists()
 

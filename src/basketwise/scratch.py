@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -24,6 +25,9 @@ NAME = "basketwise-"
 
 HIDDEN = ".basketwise-tmp-"
 """What the name of any other folder begins with."""
+
+MADE = re.compile(rf"({re.escape(NAME)}|{re.escape(HIDDEN)})[a-z0-9_]{{8}}")
+"""Such a name, as ``tempfile`` ends it."""
 
 FILES = "files"
 """The folder in it that its user gets."""
@@ -57,6 +61,8 @@ def scratch(beside: Path | None = None) -> Iterator[Path]:
 
 
 def _remove(folder: Path, owner: int | None) -> None:
+    # The owner's file last: without it, nobody knows whose folder it is.
+    shutil.rmtree(folder / FILES, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     if owner is not None:
         os.close(owner)
@@ -136,10 +142,32 @@ def _lock(descriptor: int) -> bool | None:
     return True
 
 
+def _is_name(name: str, parent: Path) -> bool:
+    """Whether :func:`_make` may have given a name to a folder in ``parent``."""
+    match = MADE.fullmatch(name)
+    if match is None:
+        return False
+    return match[1] == HIDDEN or parent.samefile(tempfile.gettempdir())
+
+
+def _is_made(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder contains what :func:`scratch` makes, and nothing else."""
+    names = (inner.name for inner in os.scandir(entry.path))
+    # NFS renames what is removed while it is open.
+    present = {name for name in names if not name.startswith(".nfs")}
+    # A removal may have been cut off.
+    is_owned = OWNER in present or not present or entry.name.startswith(HIDDEN)
+    return is_owned and present <= {OWNER, FILES}
+
+
 def _orphans(parent: Path) -> Iterator[tuple[Path, int]]:
-    """Yield folders that no process owns, with a descriptor that holds their lock."""
+    """Yield folders that no process owns, with a descriptor that holds their lock.
+
+    A name alone proves nothing: the workspace itself is called ``basketwise-workspace``. So what
+    contains anything else than a folder of :func:`scratch` does, stays.
+    """
     try:
-        entries = [e for e in os.scandir(parent) if e.name.startswith((NAME, HIDDEN))]
+        entries = [entry for entry in os.scandir(parent) if _is_name(entry.name, parent)]
     except OSError:
         return
     for entry in entries:
@@ -147,6 +175,8 @@ def _orphans(parent: Path) -> Iterator[tuple[Path, int]]:
             status = entry.stat(follow_symlinks=False)
             mine = not hasattr(os, "geteuid") or os.geteuid() == status.st_uid
             if not (stat.S_ISDIR(status.st_mode) and mine):
+                continue
+            if not _is_made(entry):
                 continue
             age = clock.now().timestamp() - status.st_mtime
             if age < -DAY:

@@ -155,7 +155,7 @@ def test_raw_files_and_outputs_of_another_user(other: Other) -> None:
 
 @pytest.mark.parametrize("mine", [False, True])
 def test_temporary_folders_of_another_user_stay(other: Other, mine: bool) -> None:
-    folder = other.temporary / "basketwise-left"
+    folder = other.temporary / "basketwise-leftover"
     folder.mkdir()
     os.utime(folder, (0, folder.stat().st_mtime - 2 * DAY))
     if mine:
