@@ -82,3 +82,18 @@ def test_the_other_process_applies_a_model_within_bounds(
     assert ended == [0]
     assert bounds[resource.RLIMIT_AS][0] <= trial.MEMORY
     assert bounds[resource.RLIMIT_CPU][0] <= trial.SECONDS
+
+
+def test_what_the_other_process_has_converted_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def converted(form: str, data: bytes, features: int) -> bytes:
+        calls.append(form)
+        return b"as JSON"
+
+    monkeypatch.setattr(trial, "_safe", set())
+    monkeypatch.setattr(trial, "_run", converted)
+    trial.try_booster(trial.from_pickled(b"a pickled one"), 1)
+    assert calls == [trial.PICKLED]

@@ -19,6 +19,8 @@ import numpy as np
 SECONDS = 15
 MEMORY = 3 * 2**30
 """Of addresses, of which XGBoost and its libraries take a third when they are imported."""
+DATA = 512 * 2**20
+"""Of memory that the process writes to, where the system counts it (Linux)."""
 OUTPUT = 256 * 2**20
 ROWS = 32
 
@@ -57,7 +59,10 @@ def from_pickled(data: bytes) -> bytes:
     ValueError
         If it cannot.
     """
-    return _run(PICKLED, data, 0)
+    converted = _run(PICKLED, data, 0)
+    # The other process has applied that, too.
+    know(converted)
+    return converted
 
 
 def _run(form: str, data: bytes, features: int) -> bytes:
@@ -91,16 +96,16 @@ def apply(form: str, features: int) -> None:
 
     data = bytearray(sys.stdin.buffer.read())
     if form == PICKLED:
-        booster = Booster.__new__(Booster)
-        booster.__setstate__({"handle": data})
-        features = booster.num_features()
-    else:
-        booster = Booster({"nthread": 1}, model_file=data)
+        pickled = Booster.__new__(Booster)
+        pickled.__setstate__({"handle": data})
+        features = pickled.num_features()
+        data = pickled.save_raw("json")
+    booster = Booster({"nthread": 1}, model_file=data)
     rows = np.random.default_rng(0).normal(scale=10.0, size=(ROWS, features)).astype(np.float32)
     rows[0], rows[1] = 0, np.nan
     if not np.isfinite(booster.inplace_predict(rows)).all():
         raise ValueError("its predictions are no numbers")
-    sys.stdout.buffer.write(booster.save_raw("json") if form == PICKLED else b"")
+    sys.stdout.buffer.write(data if form == PICKLED else b"")
     sys.stdout.flush()
     # Whatever a damaged model has left behind is not tidied up.
     os._exit(0)
@@ -114,6 +119,7 @@ def _bound() -> None:
         return
     limits = {
         resource.RLIMIT_AS: MEMORY,
+        resource.RLIMIT_DATA: DATA,
         resource.RLIMIT_CPU: SECONDS,
         resource.RLIMIT_FSIZE: OUTPUT,
         resource.RLIMIT_CORE: 0,
