@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from basketwise.errors import WorkspaceError
 
@@ -24,6 +25,9 @@ UNREACHABLE = {
 
 IN_WORDS = re.compile(r"\(os error (\d+)\)(?:: (\S.*))?")
 """How Polars says what the system answered, and of which file."""
+
+ALMOST_FULL = 64 * 2**10
+"""Bytes free on a disk on which a file could not be finished."""
 
 TEMPORARY = "the temporary folder"
 
@@ -100,6 +104,25 @@ def named(folder: Path) -> tuple[str, Path]:
     if folder.resolve().is_relative_to(temporary.resolve()):
         return TEMPORARY, temporary
     return "the folder", folder
+
+
+def write_parquet(table: Any, path: Path, **options: Any) -> None:
+    """Write a frame of Polars, or the result of a lazy one, to a Parquet file.
+
+    Polars may not say that a disk is full, but that its own output is damaged.
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
+    """
+    write = table.sink_parquet if hasattr(table, "sink_parquet") else table.write_parquet
+    try:
+        write(path, **options)
+    except Exception as error:
+        if "transport error" in str(error) and _free(path.parent) < ALMOST_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 def full_disk(folders: Iterable[tuple[str, Path]]) -> WorkspaceError:

@@ -150,6 +150,8 @@ def common(command: Command) -> Command:
             folders = [(TEMPORARY, Path(gettempdir()))]
             if not scheme_of(workspace):
                 folders.insert(0, ("the workspace", Path(workspace)))
+            if out := kwargs.get("out"):
+                folders.insert(0, ("the output", Path(out).absolute().parent))
             raise full_disk(folders) from error
 
     return wrapped  # type: ignore[return-value]

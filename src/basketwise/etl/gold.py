@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.config import Config
+from basketwise.disk import write_parquet
 from basketwise.etl import tables
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cohorts import write_cohorts
@@ -74,7 +75,7 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         )
         learned = learn_index(evidence, config.index)
         index = _stacked(learned, survey.products)
-        learned.whole.write_parquet(gold / tables.INDEX_FILE)
+        write_parquet(learned.whole, gold / tables.INDEX_FILE)
     groups = list(dict.fromkeys([*ALWAYS_WRITTEN, *config.features.groups]))
     recipe = Recipe(groups, _encoders(baskets), config.etl.outliers, limit)
     train, test = tables.write_gold(silver, gold, scratch / "gold", baskets, recipe, index, tick)

@@ -12,6 +12,7 @@ import polars as pl
 from basketwise.concurrency import worker_pool
 from basketwise.config import DataConfig
 from basketwise.digests import sha256
+from basketwise.disk import write_parquet
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Cleaned, clean, contradictions
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
@@ -203,7 +204,7 @@ def _reject(read: Intake, lines: pl.DataFrame, folder: Path) -> None:
     if lines.is_empty():
         return
     read.rejected_files += 1
-    lines.write_parquet(folder / f"part-{read.rejected_files:06d}.parquet")
+    write_parquet(lines, folder / f"part-{read.rejected_files:06d}.parquet")
     read.rejected.update(dict(lines[REASON].value_counts().iter_rows()))
 
 

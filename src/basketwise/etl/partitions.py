@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from basketwise.disk import write_parquet
 from basketwise.etl.chunks import LINES
 from basketwise.etl.cleaning import Cleaned, in_order, none_rejected, settle
 from basketwise.etl.repeats import has_repeats, negative, only_pieces
@@ -73,7 +74,7 @@ def _by_week(lines: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
 
 def write_lines(lines: pl.DataFrame, path: Path) -> None:
     """Write one week's lines; lz4 and no statistics, since every reader takes the whole file."""
-    lines.write_parquet(path, compression="lz4", statistics=False)
+    write_parquet(lines, path, compression="lz4", statistics=False)
 
 
 def settle_week(

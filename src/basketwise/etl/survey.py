@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from basketwise.disk import write_parquet
 from basketwise.etl.cleaning import DISAGREE
 from basketwise.schema import (
     BASKET_ID,
@@ -113,7 +114,7 @@ def write_survey(survey: Survey, folder: Path) -> None:
     """Keep a survey, one file a table."""
     folder.mkdir()
     for name, table in vars(survey).items():
-        table.write_parquet(folder / f"{name}.parquet")
+        write_parquet(table, folder / f"{name}.parquet")
 
 
 def read_survey(folder: Path) -> Survey:

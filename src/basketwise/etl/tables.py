@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from basketwise.disk import write_parquet
 from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
 from basketwise.features.groups import GROUPS
 from basketwise.features.product_index.lookup import score_by_fold
@@ -60,7 +61,7 @@ def write_gold(
         for file, part in parts.items():
             if part.height:
                 path = scratch / file / f"{chunk.weeks[0]:06d}.parquet"
-                part.write_parquet(path, compression="uncompressed")
+                write_parquet(part, path, compression="uncompressed")
         return len(chunk.weeks), {file: part.height for file, part in parts.items()}
 
     total, done = len(weeks(silver)), 0
@@ -72,5 +73,5 @@ def write_gold(
         tick("features", done, total)
     for file in counts:
         parts = pl.scan_parquet(sorted((scratch / file).glob("*.parquet")), glob=False)
-        parts.sink_parquet(gold / file, row_group_size=ROW_GROUP)
+        write_parquet(parts, gold / file, row_group_size=ROW_GROUP)
     return counts[TRAIN_FILE], counts[TEST_FILE]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from basketwise import clock
+from basketwise.errors import DependencyError
 from basketwise.redaction import redacted
 from basketwise.registry.protocol import ApprovalState, Change
 
@@ -24,6 +25,11 @@ ENTRY_LENGTH = 5000
 
 DESCRIPTION_LENGTH = 5000
 """Maximum length of a description, in MLflow's database column."""
+
+UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
+"""Errors of stored texts that are not what Basketwise wrote."""
+
+DAMAGED = "It was damaged, or changed by hand: restore a backup of the registry."
 
 WHO_LENGTH = 250
 REGISTERED = "registered"
@@ -91,20 +97,31 @@ def entry_text(change: Change) -> str:
 
 
 def read_entries(version: str, tags: Mapping[str, str]) -> list[Change]:
-    """Return a version's changes, oldest first; other tags are passed over."""
+    """Return a version's changes, oldest first; other tags are passed over.
+
+    Raises
+    ------
+    DependencyError
+        If an entry was damaged, or changed by hand.
+    """
     changes = []
     for key in sorted(key for key in tags if key.startswith(ENTRY)):
-        entry = json.loads(tags[key])
-        changes.append(
-            Change(
-                at=datetime.fromisoformat(entry["at"]),
+        try:
+            entry = json.loads(tags[key])
+            change = Change(
+                at=datetime.fromisoformat(entry["at"]).astimezone(UTC),
                 version=version,
                 old=ApprovalState(entry["old"]) if entry["old"] else None,
                 new=ApprovalState(entry["new"]),
-                who=entry["who"],
-                why=entry["why"],
+                who=str(entry["who"]),
+                why=str(entry["why"]),
             )
-        )
+        except UNREADABLE as error:
+            raise DependencyError(
+                f"The registry's entry {key!r} of version {version} cannot be read: {error}.",
+                DAMAGED,
+            ) from error
+        changes.append(change)
     return changes
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import polars as pl
 
 from basketwise.config import Config, DataConfig
+from basketwise.disk import write_parquet
 from basketwise.errors import ConfigError, InputError, writing
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.intake import Intake, build_silver
@@ -144,8 +145,10 @@ def predict(
             if out is not None:
                 finished = folder / f"{uuid4().hex}{out.suffix}"
                 rows = pl.scan_parquet(sorted((folder / SCORED).glob("*.parquet")), glob=False)
-                sink = rows.sink_csv if out.suffix.lower() == ".csv" else rows.sink_parquet
-                sink(finished)
+                if out.suffix.lower() == ".csv":
+                    rows.sink_csv(finished)
+                else:
+                    write_parquet(rows, finished)
                 finished.replace(out)
     return BatchResult(
         out,
@@ -211,7 +214,7 @@ def _score(
             table, _ = scorer.score_and_explain(lines, (), names, unseen)
         else:
             table = scorer.score(lines, unseen)
-        table.write_parquet(folder / SCORED / f"{chunk.weeks[0]:06d}.parquet")
+        write_parquet(table, folder / SCORED / f"{chunk.weeks[0]:06d}.parquet")
         for label, number in table[PREDICTED].value_counts().iter_rows():
             counts[label] += number
         done += len(chunk.weeks)

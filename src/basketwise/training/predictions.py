@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Labels, Probabilities
+from basketwise.disk import write_parquet
 from basketwise.schema import CLASSES, FOLD, KEY, TARGET
 from basketwise.training.examples import Examples
 
@@ -42,7 +43,8 @@ def write_predictions(
     }
     labels = pl.Series(np.asarray(CLASSES)[examples.y], dtype=pl.String)
     folds = {FOLD: pl.Series(examples.fold)} if examples.fold.size else {}
-    pl.DataFrame({KEY: examples.ids, TARGET: labels, **columns, **folds}).write_parquet(path)
+    table = pl.DataFrame({KEY: examples.ids, TARGET: labels, **columns, **folds})
+    write_parquet(table, path)
 
 
 def predicted_class(predictions: pl.DataFrame, model: str) -> Labels:

@@ -18,7 +18,7 @@ from basketwise.digests import sha256
 from basketwise.errors import DependencyError
 from basketwise.registry.mlflow import database
 from basketwise.registry.mlflow.calls import connect
-from basketwise.registry.mlflow.database import DATABASE, KNOWN, StateWriter, read_records
+from basketwise.registry.mlflow.database import DATABASE, KNOWN, StateWriter, create, read_records
 from basketwise.registry.mlflow.runs import search_records
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import Submission
@@ -62,10 +62,13 @@ def test_of_an_unknown_layout_mlflow_is_asked(
     assert open_registry(RegistryConfig(), folder).versions() == known
 
 
-def test_a_file_without_mlflows_tables_is_left_to_mlflow(tmp_path: Path) -> None:
-    (tmp_path / DATABASE).write_bytes(b"")
-    assert read_records(tmp_path / DATABASE, GROUP) is None
-    assert not StateWriter.suits(tmp_path / DATABASE)
+def test_a_file_without_mlflows_tables_is_never_taken_for_a_new_registry(tmp_path: Path) -> None:
+    database = tmp_path / DATABASE
+    database.write_bytes(b"")
+    for use in (StateWriter.suits, create, lambda path: read_records(path, GROUP)):
+        with pytest.raises(sqlite3.DatabaseError, match="no registry"):
+            use(database)
+    assert database.read_bytes() == b""
 
 
 def state_tables(path: Path) -> list[tuple[object, ...]]:

@@ -79,6 +79,8 @@ def create(database: Path) -> None:
     file break it, and so does a Ctrl-C between two steps.
     """
     if database.exists():
+        with _opened(database) as connection:
+            _is_known(connection)
         return
     with writing(
         f"The registry folder {database.parent} cannot be created",
@@ -221,16 +223,27 @@ def _opened(database: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
         # As MLflow does.
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
-        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-        yield connection
-        connection.execute("COMMIT")
+        try:
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+        except UnicodeDecodeError as error:
+            # Of a damaged file, SQLite's message may be no text either.
+            raise _damaged("database disk image is malformed") from error
+
+
+def _damaged(message: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(message)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def _is_known(connection: sqlite3.Connection) -> bool:
-    """Whether the layout is one that is read here."""
+    """Whether the layout is one that is read here; an error if it is none of MLflow's."""
     tables = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master")}
     if "alembic_version" not in tables:
-        return False
+        # MLflow would take it for a new registry, as if there had never been a version.
+        raise _damaged("the file is no registry of Basketwise")
     revisions = {row[0] for row in connection.execute("SELECT * FROM alembic_version")}
     return bool(revisions) and revisions <= KNOWN
 

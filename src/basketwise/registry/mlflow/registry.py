@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -257,7 +257,19 @@ class MlflowRegistry:
     def _records(self) -> list[Record]:
         """Return all versions of the group, newest first."""
         records = self._call("reading the versions", self._read)
-        return sorted(records, key=lambda record: int(record.version), reverse=True)
+        with self._readable("the versions"):
+            return sorted(records, key=lambda record: int(record.version), reverse=True)
+
+    @contextmanager
+    def _readable(self, what: str) -> Iterator[None]:
+        """Report what is stored, but not as Basketwise stores it."""
+        try:
+            yield
+        except ledger.UNREADABLE as error:
+            raise DependencyError(
+                f"The registry at {self._address.uri} cannot be read: {what}: {error}.",
+                ledger.DAMAGED,
+            ) from error
 
     def _read(self) -> list[Record]:
         if self._database is not None:
@@ -296,6 +308,10 @@ class MlflowRegistry:
 
     def _version(self, records: list[Record], record: Record) -> ModelVersion:
         """Return one of ``records``, which are all of the group, as everybody sees it."""
+        with self._readable(f"version {record.version}"):
+            return self._as_stored(records, record)
+
+    def _as_stored(self, records: list[Record], record: Record) -> ModelVersion:
         tags, history = record.tags, record.history
         champion = ledger.leading({other.version: other.history for other in records})
         created = datetime.fromtimestamp(record.created / 1000, UTC)
@@ -309,7 +325,7 @@ class MlflowRegistry:
             uri=f"models:/{self._group}/{record.version}",
             model_data_url=self._location(record),
             description=ledger.describe(tags.get(DESCRIPTION, record.description), history),
-            metrics=json.loads(tags.get(METRICS, "{}")),
+            metrics={n: float(v) for n, v in json.loads(tags.get(METRICS, "{}")).items()},
             tags={name: value for name, value in tags.items() if not name.startswith(OURS)},
             champion=record.version == champion,
         )
