@@ -348,5 +348,5 @@ def test_what_vanishes_while_it_is_looked_at_is_no_error(
         shutil.rmtree(path)
         return look(path)
 
-    monkeypatch.setattr("basketwise.cleanup.local.os.walk", vanishing)
+    monkeypatch.setattr("basketwise.cleanup.contents.os.walk", vanishing)
     assert scene.listing().leftovers == []

@@ -6,14 +6,21 @@ file which Basketwise did not write, or that is reached through a link.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from basketwise.cleanup.contents import (
+    ATTACHED,
+    CHECKPOINT_FILES,
+    MODEL_FILES,
+    RUN_FILES,
+    names_in,
+    read_folder,
+    recorded_files,
+)
 from basketwise.cleanup.leftovers import MARKER, RUN, Cleaned, Folder, Leftover, rejected_why
 from basketwise.cleanup.registries import Registered, ask_registries
 from basketwise.config import Config
@@ -21,7 +28,6 @@ from basketwise.errors import InputError
 from basketwise.files import DEPLOYMENT_CONFIGS, MANIFEST, WORKSPACE_FOLDERS
 from basketwise.registry.mlflow.registry import ARTIFACTS as STORED
 from basketwise.registry.opening import REGISTRY
-from basketwise.run.record import file_name, read_step
 from basketwise.run.reproduce import read_manifest
 from basketwise.run.workspace import (
     ARTIFACTS,
@@ -36,24 +42,6 @@ from basketwise.scratch import orphans
 
 LEAST = timedelta(days=1)
 """Younger files may be somebody's who holds no lock of the workspace."""
-
-RUN_FILES = re.compile(
-    r"manifest\.json|(training|calibration|metrics|results|evaluation_results|model_metadata"
-    r"|metadata|report|job|gold)\.json|step-[a-z]+\.json|report\.html|model\.(skops|joblib|tar\.gz)"
-    r"|(oof|test)_predictions\.parquet|(confusion_matrix_\w+|model_comparison|reliability)\.png"
-)
-"""What Basketwise writes to a run's folder, whether or not a record of a stage names it."""
-
-CHECKPOINT_FILES = re.compile(r"[\w-]+\.checkpoint|\.[0-9a-f]{32}\.tmp")
-
-ATTACHED = re.compile(
-    r"artifacts/attachments/(\w+\.png|report\.(html|json)|evaluation_results\.json)"
-)
-MODEL_FILES = re.compile(
-    r"artifacts/(model\.tar\.gz|MLmodel|(python_env|conda)\.yaml|requirements\.txt"
-    r"|(serving_)?input_example\.json)"
-)
-"""What a registration stores of a run, and of its model."""
 
 DRAFT = re.compile(r"\.[0-9a-f]{32}\.tmp")
 """Names of files and folders that were not written to their end."""
@@ -134,7 +122,7 @@ def _is_workspace(root: Path) -> bool:
         raise InputError(
             f"There is no workspace {str(root)!r}.", "Give the --workspace to clean up."
         )
-    names = _names(root)
+    names = names_in(root)
     if names and not set(names) & {*WORKSPACE_FOLDERS, STAGING, LEFT, ".lock"}:
         raise InputError(
             f"{str(root)!r} is not a workspace: it contains no outputs of a run.",
@@ -159,11 +147,11 @@ def _listed(workspace: Workspace, config: Config, limits: Limits) -> Listing:
         if is_old and _is_ours(folder, CHECKPOINT_FILES, listing):
             _add(listing, "checkpoints", folder, "its training has not been resumed")
     for name in (STAGING, LEFT):
-        unfinished = _read(root, name, with_links=True)
+        unfinished = read_folder(root, name, with_links=True)
         if unfinished is not None and unfinished.newest < limits.cutoff:
             _add(listing, "unfinished", unfinished, "its run was killed")
     for path in (*orphans(root), *sorted(root.glob(f"{REPRODUCTION}*"))):
-        scratch = _read(root, path.name, with_links=True)
+        scratch = read_folder(root, path.name, with_links=True)
         if scratch is not None:
             _add(listing, "scratch", scratch, "its command was killed")
     _list_drafts(root, limits, listing)
@@ -181,7 +169,7 @@ def _list_runs(root: Path, registered: Registered, limits: Limits, listing: List
         run = folder.name
         if folder.newest >= limits.cutoff or registered.needs(run):
             continue
-        if not _is_ours(folder, RUN_FILES, listing, _recorded(root / folder.key)):
+        if not _is_ours(folder, RUN_FILES, listing, recorded_files(root / folder.key)):
             continue
         versions = registered.numbers(run)
         elsewhere = "" if versions else _registry_of(root / folder.key)
@@ -193,12 +181,6 @@ def _list_runs(root: Path, registered: Registered, limits: Limits, listing: List
             continue
         why = rejected_why(versions) if versions else "its run never became a version"
         _add(listing, ARTIFACTS, folder, why)
-
-
-def _recorded(folder: Path) -> set[str]:
-    """Return the files that the stages of a run recorded as theirs."""
-    steps = (read_step(stage, folder) for stage in ("training", "evaluation"))
-    return {name for step in steps if step for name in (*step.outputs, file_name(step.stage))}
 
 
 def _registry_of(folder: Path) -> str:
@@ -223,7 +205,7 @@ def _list_registrations(
         folders = [(f"{stored}/{run}", ATTACHED)]
         folders += [(f"{stored}/models/{model}", MODEL_FILES) for model in models]
         for key, files in folders:
-            folder = _read(root, key)
+            folder = read_folder(root, key)
             if folder and folder.newest < cutoff and _is_ours(folder, files, listing):
                 _add(listing, REGISTRY, folder, "no version needs it")
 
@@ -234,8 +216,8 @@ def _list_drafts(root: Path, limits: Limits, listing: Listing) -> None:
         folder = root / parent
         if folder.is_symlink() or not folder.is_dir():
             continue
-        for name in filter(DRAFT.fullmatch, _names(folder)):
-            draft = _read(root, f"{parent}{name}", with_links=True)
+        for name in filter(DRAFT.fullmatch, names_in(folder)):
+            draft = read_folder(root, f"{parent}{name}", with_links=True)
             if draft is not None and draft.newest < cutoff:
                 _add(listing, "scratch", draft, "it was not written to its end")
 
@@ -246,43 +228,10 @@ def _folders(root: Path, parent: str, listing: Listing) -> Iterator[Folder]:
     if folder.is_symlink():
         listing.notes.append(f"{parent} is a link to another place, where nothing is removed")
     elif folder.is_dir():
-        for name in _names(folder):
-            child = _read(root, f"{parent}/{name}")
+        for name in names_in(folder):
+            child = read_folder(root, f"{parent}/{name}")
             if child is not None and (folder / name).is_dir():
                 yield child
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(folder))
-
-
-def _read(root: Path, key: str, *, with_links: bool = False) -> Folder | None:
-    """Return what is below a key; None if it is not there, or is reached through a link.
-
-    A link in it counts as a file that is not ours, unless ``with_links``: then it goes with the
-    folder, without what it leads to.
-    """
-    parts = key.split("/")
-    if any(root.joinpath(*parts[:count]).is_symlink() for count in range(1, len(parts) + 1)):
-        return None
-    files: dict[str, int] = {}
-    path = root / key
-    try:
-        newest = path.lstat().st_mtime
-        if path.is_file():
-            files[""] = path.lstat().st_size
-        for parent, folders, names in os.walk(path):
-            for name in (*folders, *names):
-                entry = Path(parent, name)
-                status = entry.lstat()
-                newest = max(newest, status.st_mtime)
-                if not stat.S_ISDIR(status.st_mode):
-                    name = entry.relative_to(path).as_posix()
-                    is_plain = stat.S_ISREG(status.st_mode)
-                    files[name if is_plain or with_links else f"{name} (a link)"] = status.st_size
-    except OSError:
-        return None
-    return Folder(key, files, datetime.fromtimestamp(newest, UTC))
 
 
 def _is_ours(

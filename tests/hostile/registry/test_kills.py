@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from basketwise.registry.mlflow.database import StateWriter
 from basketwise.registry.usable import try_version
 from basketwise.storage import local
 from basketwise.storage.local import LocalStorage
+from tests.hostile.killing import Killer
 from tests.hostile.registry.shop import Shop
 from tests.hostile.scale import tried
 
@@ -34,27 +34,6 @@ WRITES: tuple[tuple[Any, str], ...] = (
     (LocalStorage, "delete"),
 )
 """Everything by which a change writes to the disk."""
-
-
-class Killer:
-    """Kills this process at a step: before the first write (0), after it (1), and so on."""
-
-    def __init__(self, step: int) -> None:
-        self._left = step
-
-    def watch(self, write: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*arguments: Any) -> Any:
-            self._next()
-            answer = write(*arguments)
-            self._next()
-            return answer
-
-        return watched
-
-    def _next(self) -> None:
-        if not self._left:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self._left -= 1
 
 
 def change_killed(shop: Shop, name: str, step: int, results: dict[str, Any]) -> bool:
