@@ -52,6 +52,7 @@ def test_the_folder_with_the_least_room_is_named(monkeypatch: pytest.MonkeyPatch
     assert "TMPDIR" in error.hint
     room[Path("tmp")] = 9_000_000
     assert "the workspace 'ws'" in full_disk(named).headline
+    assert "'basketwise clean'" in full_disk(named).hint
 
 
 def test_a_full_tmpdir_is_not_the_registrys_failure(

@@ -30,6 +30,7 @@ ALMOST_FULL = 64 * 2**10
 """Bytes free on a disk on which a file could not be finished."""
 
 TEMPORARY = "the temporary folder"
+WORKSPACE = "the workspace"
 
 
 def is_full(error: BaseException) -> bool:
@@ -136,6 +137,8 @@ def full_disk(folders: Iterable[tuple[str, Path]]) -> WorkspaceError:
     advice = "Free some disk space there"
     if name == TEMPORARY:
         advice += ", or set TMPDIR to another folder"
+    elif name == WORKSPACE:
+        advice += ", for example with 'basketwise clean'"
     return WorkspaceError(
         f"No room left on the disk of {name} {str(folder)!r}: {free:,} bytes are free.",
         f"{advice}; earlier outputs are as they were.",

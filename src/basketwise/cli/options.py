@@ -16,7 +16,7 @@ import click
 
 from basketwise.cli.commands import completed
 from basketwise.config import Config
-from basketwise.disk import TEMPORARY, full_disk, is_full
+from basketwise.disk import TEMPORARY, WORKSPACE, full_disk, is_full
 from basketwise.errors import BasketwiseError
 from basketwise.files import DEFAULT_WORKSPACE
 from basketwise.redaction import redacted
@@ -149,10 +149,12 @@ def common(command: Command) -> Command:
                 raise
             folders = [(TEMPORARY, Path(gettempdir()))]
             if not scheme_of(workspace):
-                folders.insert(0, ("the workspace", Path(workspace)))
+                folders.insert(0, (WORKSPACE, Path(workspace)))
             if out := kwargs.get("out"):
                 folders.insert(0, ("the output", Path(out).absolute().parent))
-            raise full_disk(folders) from error
+            full = full_disk(folders)
+            full.hint = completed(full.hint, shared.named)
+            raise full from error
 
     return wrapped  # type: ignore[return-value]
 
