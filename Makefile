@@ -15,6 +15,12 @@ demo: $(VENV)/runtime.stamp
 	@$(BIN)/basketwise sample --out demo/raw --baskets 20000 --seed 42 --overwrite
 	@$(BIN)/basketwise run --data demo/raw --workspace demo/workspace
 
+# Python keeps what it has compiled, whatever the environment says: each of the tests' many processes
+# would compile the package again.
+test test-oldest fuzz hostile: export PYTHONDONTWRITEBYTECODE =
+# Each worker has a core.
+test test-oldest fuzz hostile: export POLARS_MAX_THREADS ?= 1
+
 # In the order of collection, the slow tests of aws/ come first, so that no worker idles at the end.
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(TESTS)

@@ -43,7 +43,7 @@ def platform(cloud: Cloud) -> SageMakerPlatform:
         storage=open_storage(cloud.workspace, config),
         run_id=RUN,
         report=lambda _: None,
-        poll=0.1,
+        poll=0.3,
     )
 
 

@@ -57,7 +57,7 @@ def sagemaker(request: pytest.FixtureRequest, folder: Path) -> Iterator[Subject]
             storage=open_storage(cloud.workspace, config),
             run_id="run-contract",
             report=lambda _: None,
-            poll=0.1,
+            poll=0.3,
             on_start=starts.append,
         )
         yield Subject(

@@ -31,7 +31,7 @@ from tests.seaweed import S3Server
 
 CONFIG = AwsConfig(region=REGION)
 QUICK = (
-    *("--set", "aws.poll_seconds=0.1"),
+    *("--set", "aws.poll_seconds=0.3"),
     *("--set", "training.models=decision_tree"),
     *("--set", "training.folds=2"),
     *("--set", "index.refine_rounds=1"),
@@ -99,7 +99,7 @@ def _pipeline(cloud: Cloud) -> None:
 
 def _clean(cloud: Cloud) -> None:
     later = datetime.now(UTC) + timedelta(days=40)
-    with mock.patch("basketwise.aws.cli.clean.current_time", return_value=later):
+    with mock.patch("basketwise.cli.cleaning.current_time", return_value=later):
         cleaned = called("aws", "clean", "--yes", "--workspace", cloud.workspace).out
     assert "removed   model retail-old" in cleaned
     assert "removed   endpoint config retail-old" in cleaned

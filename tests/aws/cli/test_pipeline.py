@@ -42,7 +42,7 @@ def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
 
 
 def pipeline(cloud: Cloud, command: str, *arguments: str) -> Outcome:
-    at = ("--workspace", cloud.workspace, "--set", "aws.poll_seconds=0.1")
+    at = ("--workspace", cloud.workspace, "--set", "aws.poll_seconds=0.3")
     return call("aws", "pipeline", command, *at, *arguments)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from basketwise.sampling import generate
-from tests.aws.cli.running import GROUP, QUICK, command
+from tests.aws.cli.running import GROUP, QUICK, TREE, command
 from tests.aws.double.cloud import Cloud, running_cloud
 from tests.aws.double.job import Job
 from tests.cli.calling import Outcome, call, called
@@ -196,7 +196,8 @@ def test_an_archive_that_reaches_outside_is_not_used(
 
 def test_every_state_of_a_slow_job_is_reported(cloud: Cloud, raw: Path) -> None:
     cloud.jobs.pause = 0.25
-    stderr = called(*command(cloud, raw, "slow")).err.splitlines()
+    settings = (*TREE, "--set", "aws.poll_seconds=0.1")
+    stderr = called(*command(cloud, raw, "slow", *settings)).err.splitlines()
     name = "retail-prediction-training-run-slow"
     states = [line.removeprefix(f"{name}: ") for line in stderr if line.startswith(f"{name}: ")]
     assert states == ["Starting", "Downloading", "Training", "Uploading", "Completed"]

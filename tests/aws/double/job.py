@@ -94,6 +94,8 @@ class Job:
 
     def run(self) -> None:
         """Work until the job has ended, through every interruption."""
+        # Basketwise runs in the job's process alone, so coverage need not follow this thread.
+        sys.settrace(None)
         try:
             while True:
                 self._once()

@@ -208,28 +208,29 @@ def test_nothing_in_it_is_unpickled(model: Path) -> None:
     assert {"model.pkl", "python_model.pkl"}.isdisjoint(path.name for path in model.iterdir())
 
 
-@pytest.mark.parametrize("embedded", [True, False])
 @pytest.mark.usefixtures("tracking")
 def test_the_champion_is_loaded_by_its_alias(
-    evaluated: Evaluated, lines: pd.DataFrame, tmp_path: Path, embedded: bool
+    evaluated: Evaluated, lines: pd.DataFrame, tmp_path: Path
 ) -> None:
     folder = tmp_path / "registry"
-    given = submission("run-7", evaluated.folder, evaluated.report)
-    if embedded:
-        registry = open_registry(RegistryConfig(), folder)
-        registry.register(given, who="ann")
-        registry.set_state("1", ApprovalState.APPROVED, who="ann", why="good")
-    database = folder / "registry.db" if embedded else None
-    with running_server(folder, database=database) as server:
-        if not embedded:
-            registry = open_registry(RegistryConfig(uri=server.uri), folder)
-            registry.register(given, who="ann")
-            registry.set_state("1", ApprovalState.APPROVED, who="ann", why="good")
-            fetched = registry.fetch("1", tmp_path / "out")
-            assert fetched.read_bytes() == evaluated.archive.read_bytes()
+    embedded = open_registry(RegistryConfig(), folder)
+    embedded.register(submission("run-7", evaluated.folder, evaluated.report), who="ann")
+    embedded.set_state("1", ApprovalState.APPROVED, who="ann", why="good")
+    loaded = []
+    # A server on that very database, to which another version is sent.
+    with running_server(folder, database=folder / "registry.db") as server:
         mlflow.set_tracking_uri(server.uri)
-        loaded = mlflow.pyfunc.load_model(CHAMPION)
-    assert list(loaded.predict(lines)) == COLUMNS
+        loaded.append(mlflow.pyfunc.load_model(CHAMPION))
+        registry = open_registry(RegistryConfig(uri=server.uri), folder)
+        given = submission("run-8", evaluated.folder, evaluated.report)
+        assert registry.register(given, who="ann").version == "2"
+        registry.set_state("2", ApprovalState.APPROVED, who="ann", why="better")
+        fetched = registry.fetch("2", tmp_path / "out")
+        assert fetched.read_bytes() == evaluated.archive.read_bytes()
+        champion = mlflow.MlflowClient().get_model_version_by_alias(GROUP, "champion")
+        assert champion.version == "2"
+        loaded.append(mlflow.pyfunc.load_model(CHAMPION))
+    assert [list(model.predict(lines)) for model in loaded] == [COLUMNS, COLUMNS]
 
 
 @pytest.mark.usefixtures("tracking")
