@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import warnings
+from base64 import b64decode
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,11 @@ SMALL = (
     *("--set", "evaluation.importance_repeats=1"),
 )
 """Settings with which a run on the sample takes a few seconds."""
+
+BLANK = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
+)
+"""A picture of one white dot."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,13 @@ class Outcome:
 def call(*arguments: str | Path, environment: dict[str, str] | None = None) -> Outcome:
     """Run ``main`` in this process, as it runs when the command is typed.
 
-    Only the pictures have fewer dots, which saves a fifth of a small run.
+    Only the pictures remain blank, which saves a third of a small run.
     """
     out, err = io.StringIO(), io.StringIO()
     argv = ["basketwise", *map(str, arguments)]
     with (
         mock.patch.object(sys, "argv", argv),
-        mock.patch.object(canvas, "DPI", 40),
+        mock.patch.object(canvas, "save", lambda _, path: path.write_bytes(BLANK)),
         mock.patch.dict(os.environ, clean_environment() | (environment or {}), clear=True),
         redirect_stdout(out),
         redirect_stderr(err),
