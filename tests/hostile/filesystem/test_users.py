@@ -32,6 +32,7 @@ WRITING: tuple[tuple[str, ...], ...] = (
     ("evaluate",),
     ("register",),
     ("export",),
+    ("clean", "--yes"),
     ("models", "approve", "1"),
     ("models", "reject", "3"),
     ("models", "rollback"),
