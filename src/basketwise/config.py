@@ -164,15 +164,13 @@ class IndexConfig(Section):
     """Strength of the ridge penalty, in units of weighted squared shares."""
     size_power: Annotated[float, Field(ge=0, le=4)] = 0.5
     """A basket of n lines weighs n ** -size_power: short baskets say more about each product."""
-    max_products: Annotated[int, Field(ge=10, le=40_000)] = 8_000
-    """Number of products, most common first, with a ridge coefficient of their own (memory: its
-    square); the others start from their hierarchy."""
-    refine_rounds: Annotated[int, Field(ge=0, le=50)] = 8
-    """Maximum number of rounds of likelihood refinement of the products' classes."""
-    refine_basket_lines: Annotated[int, Field(ge=1, le=12)] = 8
-    """Refinement uses only baskets with at most this many lines."""
+    refine_rounds: Annotated[int, Field(ge=1, le=100)] = 12
+    """Maximum number of rounds in which the products' classes are refined."""
+    refine_baskets: Count = 25
+    """Refinement reads this number of the shortest baskets of each product, and ten times as many
+    where its class is in doubt."""
     refine_max_lines: Count = 4_000_000
-    """Maximum number of lines that refinement reads."""
+    """Maximum number of lines that refinement reads: beyond it, fewer baskets of each product."""
 
 
 class SplitConfig(Section):

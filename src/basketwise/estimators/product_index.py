@@ -67,7 +67,7 @@ class ProductIndex(SharedLines, TransformerMixin, BaseEstimator):  # type: ignor
         dunnhumby's labels (LA, MM, UM, XX) and these names themselves.
     duplicates : {"auto", "reject", "keep", "pieces"}, default="auto"
         What happens to a line that repeats another in every column; as ``etl.duplicates``.
-    ridge, size_power, max_products, refine_rounds, refine_basket_lines, refine_max_lines
+    ridge, size_power, refine_rounds, refine_baskets, refine_max_lines
         How the index is learned; the settings of the section ``[index]``.
     n_folds : int, default=5
         Number of folds in the cross fitting of ``fit_transform``, 2 to 50. Folds are drawn by
@@ -123,9 +123,8 @@ class ProductIndex(SharedLines, TransformerMixin, BaseEstimator):  # type: ignor
         duplicates: Literal["auto", "reject", "keep", "pieces"] = "auto",
         ridge: float = 1.0,
         size_power: float = 0.5,
-        max_products: int = 8_000,
-        refine_rounds: int = 8,
-        refine_basket_lines: int = 8,
+        refine_rounds: int = 12,
+        refine_baskets: int = 100,
         refine_max_lines: int = 4_000_000,
         n_folds: int = 5,
         random_state: Any = 42,
@@ -137,9 +136,8 @@ class ProductIndex(SharedLines, TransformerMixin, BaseEstimator):  # type: ignor
         self.duplicates = duplicates
         self.ridge = ridge
         self.size_power = size_power
-        self.max_products = max_products
         self.refine_rounds = refine_rounds
-        self.refine_basket_lines = refine_basket_lines
+        self.refine_baskets = refine_baskets
         self.refine_max_lines = refine_max_lines
         self.n_folds = n_folds
         self.random_state = random_state

@@ -13,7 +13,6 @@ from basketwise.etl.survey import merge, survey_week
 from basketwise.features.product_index.learning import (
     Evidence,
     LabelledLines,
-    count_short,
     gather,
 )
 from basketwise.schema import BASKET_ID, FOLD, INDEX_LABELS, LABEL, SHOP_WEEK
@@ -53,7 +52,7 @@ def gather_training(
     n_folds : int
         Number of folds.
     seed : int
-        Draws the folds, and the short baskets that are read.
+        Draws the folds, and the baskets that the refinement reads.
 
     Raises
     ------
@@ -84,9 +83,7 @@ def gather_training(
     evidence = gather(
         [LabelledLines(own, baskets.sort(SHOP_WEEK, BASKET_ID))],
         survey.products,
-        config,
         folds=n_folds,
-        short_lines=count_short(baskets, config),
         seed=seed,
     )
     return Training(baskets, evidence, classes)

@@ -21,12 +21,11 @@ from basketwise.features.groups import ALWAYS_WRITTEN, columns_of, of_index
 from basketwise.features.product_index.learning import (
     LabelledLines,
     LearnedIndex,
-    count_short,
     gather,
     learn_index,
 )
 from basketwise.features.product_index.lookup import IndexLookup
-from basketwise.features.product_index.table import CLASS, SCORES
+from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, SCORES
 from basketwise.features.recipe import Recipe
 from basketwise.progress import Tick
 from basketwise.provenance import timestamp
@@ -35,6 +34,7 @@ from basketwise.schema import (
     FOLD,
     LABEL,
     PROD_CODE,
+    QUANTITY,
     SHOP_WEEK,
     SPEND,
     TEST,
@@ -68,9 +68,7 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         evidence = gather(
             _training_lines(silver, training, limit if dropping else None, tick),
             survey.products,
-            config.index,
             folds=config.training.folds,
-            short_lines=count_short(training, config.index),
             seed=config.split.random_state,
         )
         learned = learn_index(evidence, config.index)
@@ -94,7 +92,7 @@ def _training_lines(
     Lines with SPEND above the limit (GBP) are left out; None: none are.
     """
     total, done = len(weeks(silver)), 0
-    for chunk in read_chunks(silver, [BASKET_ID, PROD_CODE, SPEND]):
+    for chunk in read_chunks(silver, [BASKET_ID, PROD_CODE, SPEND, QUANTITY]):
         kept = pl.lit(True) if spend_limit is None else pl.col(SPEND) <= spend_limit
         own = training.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks))
         yield LabelledLines(chunk.lines.filter(kept), own)
@@ -106,7 +104,7 @@ def _stacked(learned: LearnedIndex, products: pl.DataFrame) -> pl.DataFrame:
     """Stack the folds' indexes and the whole one: a basket meets the rows of its own fold."""
     whole = IndexLookup(learned.whole).score(products)
     whole = whole.with_columns(pl.lit(TEST, pl.Int8).alias(FOLD))
-    columns = [PROD_CODE, FOLD, *SCORES, CLASS]
+    columns = [PROD_CODE, FOLD, *SCORES, CLASS, *POSTERIORS, NEW]
     return pl.concat([learned.by_fold.select(columns), whole.select(columns)])
 
 

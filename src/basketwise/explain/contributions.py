@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from basketwise.features.product_index.lookup import NEW
-from basketwise.features.product_index.table import CLASS, SCORES
+from basketwise.features.product_index.table import CLASS, NEW, SCORES
 from basketwise.features.recipe import Recipe, ScoreLines, treat_outliers
 from basketwise.schema import (
     BASKET_ID,

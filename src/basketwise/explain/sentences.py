@@ -10,8 +10,7 @@ import polars as pl
 
 from basketwise.explain.contributions import LINES, NAME, PRODUCT
 from basketwise.features.groups import of_index
-from basketwise.features.product_index.lookup import NEW
-from basketwise.features.product_index.table import CLASS
+from basketwise.features.product_index.table import CLASS, NEW
 from basketwise.schema import CLASSES, KEY, PREDICTED, PROBABILITIES, UNCLASSIFIED
 from basketwise.terminal import replaced
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from basketwise.features.basket import ENCODED
 from basketwise.features.group import FeatureGroup
-from basketwise.features.product_index.lookup import NEW
+from basketwise.features.product_index.table import NEW
 from basketwise.schema import BASKET_ID, KNOWN_SHARE, PROD_CODE, SPEND
 
 NOTABLE = 0.01

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from basketwise.arrays import Counts, Matrix
+from basketwise.arrays import Counts, Floats, Matrix
 from basketwise.concurrency import worker_pool
 from basketwise.config import IndexConfig
-from basketwise.features.product_index.hierarchy import fallback, smooth
-from basketwise.features.product_index.refinement import ShortBaskets, refine
+from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
+from basketwise.features.product_index.pairs import (
+    Pairs,
+    Singles,
+    Weighting,
+    concatenate,
+    pair,
+    unit_prices,
+)
+from basketwise.features.product_index.prior import ClassPrior
+from basketwise.features.product_index.refinement import refine, shortest_first
 from basketwise.features.product_index.ridge import ridge_coefficients
-from basketwise.features.product_index.statistics import BasketLines, FoldStatistics, concatenate
-from basketwise.features.product_index.table import build_table, levels_of
-from basketwise.schema import BASKET_ID, FOLD, INDEX_LABELS, LABEL, PROD_CODE
+from basketwise.features.product_index.table import (
+    BASKETS,
+    NEW,
+    UNIT_PRICE,
+    build_table,
+    levels_of,
+)
+from basketwise.features.product_index.weighting import choose_weighting
+from basketwise.schema import BASKET_ID, FOLD, INDEX_LABELS, LABEL, PROD_CODE, QUANTITY, SPEND
 
 
 class LabelledLines(NamedTuple):
     """Some training baskets and all their lines, both sorted by basket.
 
-    ``lines``: one row per line: BASKET_ID, PROD_CODE; those of other baskets are passed over.
-    ``baskets``: one row per training basket: BASKET_ID, the label and ``fold``.
+    ``lines``: one row per line: BASKET_ID, PROD_CODE, SPEND, QUANTITY; those of other baskets are
+    passed over. ``baskets``: one row per training basket: BASKET_ID, the label and ``fold``.
     """
 
     lines: pl.DataFrame
@@ -38,15 +52,16 @@ class Evidence:
     """What one pass over the training lines gathers; all that learning needs.
 
     It depends on the training lines and their order alone, not on the pieces they came in nor on
-    what other products there are. ``products``: one row per product of the training lines,
-    PROD_CODE and its hierarchy, numbered so in ``statistics``. ``short``: the lines of short
-    baskets; ``short_fold``: the fold of each.
+    what other products there are. ``products``: one row per product of the training lines, sorted
+    by PROD_CODE: its hierarchy and ``unit_price``, numbered so in ``pairs``. ``rank``: how many
+    baskets of an entry's product are shorter than its own. ``folds``: their number.
     """
 
     products: pl.DataFrame
-    statistics: FoldStatistics
-    short: ShortBaskets
-    short_fold: NDArray[np.int8]
+    pairs: Pairs
+    rank: Counts
+    folds: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -54,21 +69,20 @@ class LearnedIndex:
     """The index of the whole training set, and those for out-of-fold scores.
 
     ``whole`` has the columns :data:`basketwise.features.product_index.table.COLUMNS`, products with
-    training baskets only, sorted by PROD_CODE; ``by_fold`` has ``fold`` besides: per fold, learned
-    from the *other* folds.
+    training baskets only, sorted by PROD_CODE; ``by_fold`` has ``fold`` and ``new`` besides: per
+    fold, learned from the *other* folds. ``weighting``: what weighs a product within its basket.
     """
 
     whole: pl.DataFrame
     by_fold: pl.DataFrame
+    weighting: Weighting
 
 
 def gather(
     pieces: Iterable[LabelledLines],
     products: pl.DataFrame,
-    config: IndexConfig,
     *,
     folds: int,
-    short_lines: int,
     seed: int,
 ) -> Evidence:
     """Gather in one pass what the index is learned from.
@@ -78,137 +92,131 @@ def gather(
     pieces : iterable of LabelledLines
         The training baskets, none in two pieces.
     products : DataFrame
-        One row per product that the lines may name: PROD_CODE, hierarchy, ``lines`` (how common it
-        is: the most common ``max_products`` get a coefficient).
-    config : IndexConfig
-        Strengths and limits.
+        One row per product that the lines may name: PROD_CODE, hierarchy.
     folds : int
         Number of folds.
-    short_lines : int
-        Lines of all baskets that are short enough for the refinement, see :func:`count_short`.
     seed : int
-        Decides which short baskets are read where there are more than the limit.
+        Decides which baskets the refinement reads where there are more than the limit.
     """
-    with_coefficient = min(products.height, config.max_products)
-    by_lines = products.sort("lines", PROD_CODE, descending=[True, False])
-    # Numbered by code, so that sums over products do not depend on how common each one is.
-    ordered = pl.concat(
-        [by_lines[:with_coefficient].sort(PROD_CODE), by_lines[with_coefficient:].sort(PROD_CODE)]
-    )
+    ordered = products.sort(PROD_CODE)
     numbers = ordered.select(PROD_CODE, pl.int_range(pl.len(), dtype=pl.Int32).alias("number"))
-    statistics = FoldStatistics(
-        products.height, with_coefficient, len(INDEX_LABELS), folds, config.size_power
+    pairs = concatenate([_number(piece, numbers) for piece in pieces])
+    trained = pairs.baskets_with(products.height) > 0
+    number = (np.cumsum(trained) - 1).astype(np.int32)
+    pairs = Pairs(pairs.start, number[pairs.product], *list(vars(pairs).values())[2:])
+    own = ordered.filter(pl.Series(trained)).with_columns(
+        pl.Series(UNIT_PRICE, unit_prices(pairs, int(trained.sum()))).fill_nan(None)
     )
-    share = config.refine_max_lines / max(short_lines, 1)
-    rng = np.random.default_rng(seed)
-    short: list[BasketLines] = []
-    for piece in pieces:
-        numbered = _number(piece, numbers)
-        statistics.add(numbered)
-        short.append(_short(numbered, config.refine_basket_lines, share, rng))
-    statistics.flush()
-    trained = statistics.baskets_with.sum(axis=0) > 0
-    statistics.keep(trained)
-    gathered = concatenate(short)
-    product = (np.cumsum(trained) - 1)[gathered.product]
-    order = np.argsort(product, kind="stable")
-    return Evidence(
-        ordered.filter(pl.Series(trained)),
-        statistics,
-        ShortBaskets(
-            product[order],
-            gathered.basket[order].astype(np.int64),
-            gathered.label.astype(np.int64),
-            int(trained.sum()),
-            len(INDEX_LABELS),
-            config.refine_basket_lines,
-        ),
-        gathered.fold,
-    )
-
-
-def count_short(baskets: pl.DataFrame, config: IndexConfig) -> int:
-    """Count the lines of the training baskets (with ``lines``) short enough for the refinement."""
-    return int(baskets.filter(pl.col("lines") <= config.refine_basket_lines)["lines"].sum())
+    return Evidence(own, pairs, shortest_first(pairs, own.height), folds, seed)
 
 
 def learn_whole(evidence: Evidence, config: IndexConfig) -> pl.DataFrame:
     """Learn the index of the whole training set, as :attr:`LearnedIndex.whole`."""
-    own = evidence.statistics
-    scores = ridge_coefficients(own.total_products(), own.total_targets(), config.ridge)
-    return _finish(evidence, scores, evidence.short, own.baskets_with.sum(axis=0), config).sort(
-        PROD_CODE
-    )
+    return _learn(evidence, config, [None])[0][0]
 
 
 def learn_index(evidence: Evidence, config: IndexConfig) -> LearnedIndex:
     """Learn the index of the whole training set, and each fold's from the other folds."""
-    own = evidence.statistics
-    xtx, seen = own.total_products(), own.baskets_with.sum(axis=0)
+    (whole, *others), weighting = _learn(evidence, config, [None, *range(evidence.folds)])
+    by_fold = pl.concat(
+        table.with_columns(pl.lit(fold, pl.Int8).alias(FOLD), (pl.col(BASKETS) == 0).alias(NEW))
+        for fold, table in enumerate(others)
+    )
+    return LearnedIndex(whole, by_fold, weighting)
 
-    def learn(fold: int) -> pl.DataFrame:
-        # XᵀY of the others is summed anew: the total less the fold would keep, in its last bits, a
-        # trace of the fold's own labels.
-        scores = ridge_coefficients(
-            xtx - own.xtx[fold], own.total_targets(without=fold), config.ridge
-        )
-        others = evidence.short.without(evidence.short_fold == fold)
-        return _finish(
-            evidence, scores, others, seen - own.baskets_with[fold], config
-        ).with_columns(pl.lit(fold, pl.Int8).alias(FOLD))
 
-    # The limit is the whole process's: set by each thread it would end when the first is done.
+def _learn(
+    evidence: Evidence, config: IndexConfig, without: Sequence[int | None]
+) -> tuple[list[pl.DataFrame], Weighting]:
+    """Learn an index without each of some folds; None: from all of them."""
+    pairs, products = evidence.pairs, evidence.products.height
+    levels = levels_of(evidence.products)
+    prices = evidence.products[UNIT_PRICE].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    # More BLAS threads would add up in another order: the last bits, and with them the classes of
+    # borderline products, would depend on the machine. The limit is the whole process's.
     with threadpool_limits(1), worker_pool() as pool:
-        whole = pool.submit(learn_whole, evidence, config)
-        by_fold = pl.concat(pool.map(learn, range(len(own.xtx))))
-        return LearnedIndex(whole.result(), by_fold)
+        weighting = choose_weighting(
+            pairs,
+            prices,
+            levels,
+            evidence.seed,
+            config.ridge,
+            config.size_power,
+        )
+        shares = pairs.shares(weighting)
+        scores = ridge_coefficients(
+            pairs,
+            shares,
+            products,
+            len(INDEX_LABELS),
+            without,
+            penalty=config.ridge,
+            size_power=config.size_power,
+        )
+
+        def finish(fold: int | None, ridge: Matrix) -> pl.DataFrame:
+            return _finish(evidence, ridge, fold, shares, prices, levels, config)
+
+        return list(pool.map(finish, without, scores)), weighting
 
 
-def _number(piece: LabelledLines, numbers: pl.DataFrame) -> BasketLines:
+def _finish(
+    evidence: Evidence,
+    ridge: Matrix,
+    without: int | None,
+    shares: Singles,
+    prices: Floats,
+    levels: tuple[Groups, ...],
+    config: IndexConfig,
+) -> pl.DataFrame:
+    """Give products without baskets the scores of their groups, refine the classes."""
+    pairs, products = evidence.pairs, evidence.products
+    others = pairs.fold != (-1 if without is None else without)
+    of_others = np.repeat(others, pairs.entries)
+    seen = np.bincount(pairs.product[of_others], minlength=products.height).astype(np.int64)
+    solved = seen > 0
+    scores = ridge.astype(np.float64)
+    inherited = fallback(smooth(scores, solved.astype(np.float64), levels), levels)
+    scores[~solved] = inherited[~solved]
+    beliefs = refine(
+        pairs.take(others),
+        shares[of_others],
+        evidence.rank[of_others],
+        ridge,
+        ClassPrior(seen, prices, levels),
+        config,
+    )
+    return build_table(
+        products,
+        scores.astype(np.float32),
+        np.exp(beliefs.posterior),
+        np.exp(beliefs.unseen),
+        seen,
+    )
+
+
+def _number(piece: LabelledLines, numbers: pl.DataFrame) -> Pairs:
     """Turn a piece's lines into numbers, training baskets only."""
     own = piece.baskets
-    coded = piece.lines.join(
-        own.select(BASKET_ID, pl.int_range(pl.len(), dtype=pl.Int32).alias("basket")),
-        on=BASKET_ID,
-        maintain_order="left",
-    ).join(numbers, on=PROD_CODE, maintain_order="left")
+    coded = (
+        piece.lines.select(BASKET_ID, PROD_CODE, SPEND, QUANTITY)
+        .join(
+            own.select(BASKET_ID, pl.int_range(pl.len(), dtype=pl.Int32).alias("basket")),
+            on=BASKET_ID,
+            maintain_order="left",
+        )
+        .join(numbers, on=PROD_CODE, maintain_order="left")
+    )
     labels = (
         own[LABEL]
         .cast(pl.String)
         .replace_strict(INDEX_LABELS, range(len(INDEX_LABELS)), return_dtype=pl.Int8)
     )
-    return BasketLines(
+    return pair(
         coded["basket"].to_numpy(),
         coded["number"].to_numpy(),
+        coded[SPEND].to_numpy(),
+        coded[QUANTITY].fill_null(0).to_numpy(),
         labels.to_numpy(),
         own[FOLD].to_numpy(),
     )
-
-
-def _short(lines: BasketLines, longest: int, share: float, rng: np.random.Generator) -> BasketLines:
-    """Keep the baskets of at most ``longest`` lines, or a share of them."""
-    size = np.bincount(lines.basket, minlength=lines.label.size)
-    kept = (size <= longest) & (size > 0)
-    if share < 1:
-        kept &= rng.random(size.size) < share
-    number = (np.cumsum(kept) - 1).astype(np.int32)
-    of_kept = kept[lines.basket]
-    return BasketLines(
-        number[lines.basket[of_kept]], lines.product[of_kept], lines.label[kept], lines.fold[kept]
-    )
-
-
-def _finish(
-    evidence: Evidence, ridge: Matrix, short: ShortBaskets, seen: Counts, config: IndexConfig
-) -> pl.DataFrame:
-    """Fill in the products without a coefficient, refine the classes, build the table."""
-    products = evidence.products
-    levels = levels_of(products)
-    scores = np.zeros((products.height, ridge.shape[1]))
-    scores[: ridge.shape[0]] = ridge
-    solved = seen > 0
-    solved[ridge.shape[0] :] = False
-    inherited = fallback(smooth(scores, solved.astype(np.float64), levels), levels)
-    scores[~solved] = inherited[~solved]
-    classes, probabilities = refine(short, scores.argmax(axis=1), levels, config.refine_rounds)
-    return build_table(products, scores.astype(np.float32), classes, probabilities, seen)

@@ -15,14 +15,16 @@ from basketwise.features.product_index.hierarchy import smooth
 from basketwise.features.product_index.table import (
     BASKETS,
     CLASS,
+    NEW,
+    POSTERIORS,
+    PRIORS,
     PROBABILITY,
     SCORES,
+    completed,
     levels_of,
-    with_names,
 )
 from basketwise.schema import FOLD, HIERARCHY, INDEX_LABELS, PROD_CODE, PROD_NAME
 
-NEW = "new"
 FEW = 2_000
 """Up to this number of lines, a dictionary is faster than a join, which hashes the whole index."""
 
@@ -34,13 +36,15 @@ class IndexLookup:
     ----------
     index : DataFrame
         Columns :data:`basketwise.features.product_index.table.COLUMNS`, one row per product.
-        Models that were trained before there were names lack PROD_NAME.
+        Models that were trained earlier lack some of them.
     """
 
     def __init__(self, index: pl.DataFrame) -> None:
-        self.index = with_names(index)
-        groups, values = _group_answers(index)
-        known = index.select(*SCORES, CLASS, PROBABILITY, (pl.col(BASKETS) == 0).alias(NEW))
+        self.index = completed(index)
+        groups, values = _group_answers(self.index)
+        known = self.index.select(
+            *SCORES, CLASS, PROBABILITY, *POSTERIORS, (pl.col(BASKETS) == 0).alias(NEW)
+        )
         self._answers = pl.concat([known, values])
         self._groups = groups
 
@@ -65,9 +69,9 @@ class IndexLookup:
         -------
         DataFrame
             The same lines in the same order with the columns ``score_<label>`` (Float32),
-            ``class`` (String), ``probability`` (Float32) and ``new`` (Boolean: not in the training
-            data, so it has the scores and the class of its finest known group, at last those of
-            all products). Columns of these names are replaced.
+            ``class`` (String), ``probability`` (Float32), ``posterior_<label>`` (Float32) and
+            ``new`` (Boolean: not in the training data, so it has the scores and the class of its
+            finest known group, at last those of all products). Columns of these names are replaced.
         """
         return lines.drop(self._answers.columns, strict=False).hstack(
             self._answers[self._row_numbers(lines)]
@@ -121,11 +125,11 @@ class IndexLookup:
 def score_by_fold(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Add what the index of its own fold says of each line's product, out of fold.
 
-    ``index`` has PROD_CODE, ``fold``, scores and class: per fold, learned from the other folds.
-    ``lines`` have PROD_CODE and the ``fold`` of their basket; they come back in the same order with
-    ``score_<label>`` and ``class``.
+    ``index`` has PROD_CODE, ``fold``, scores, class, posteriors and ``new``: per fold, learned from
+    the other folds. ``lines`` have PROD_CODE and the ``fold`` of their basket; they come back in
+    the same order with the columns of the index.
     """
-    answers = index.select(PROD_CODE, FOLD, *SCORES, CLASS)
+    answers = index.select(PROD_CODE, FOLD, *SCORES, CLASS, *POSTERIORS, NEW)
     return lines.join(answers, on=[PROD_CODE, FOLD], how="left", maintain_order="left")
 
 
@@ -133,13 +137,14 @@ def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.
     """Smooth the index over its hierarchy: one row per group of each level, then one for all.
 
     Returns the row of the answers by level and code (the index's own rows come before them), and
-    the answers: ``score_<label>``, ``class``, ``probability``, ``new``.
+    the answers: ``score_<label>``, ``class``, ``probability``, ``posterior_<label>``, ``new``. The
+    probabilities are the average of what they would be for the group's products if no basket
+    contained them.
     """
     levels = levels_of(index)
     # Products that took their own scores from the hierarchy add nothing to it.
     weight = (index[BASKETS].to_numpy() > 0).astype(np.float64)
-    classes = index[CLASS].replace_strict(INDEX_LABELS, range(len(INDEX_LABELS))).to_numpy()
-    votes = smooth(np.eye(len(INDEX_LABELS))[classes.astype(np.int64)], weight, levels)
+    votes = smooth(index.select(PRIORS).to_numpy().astype(np.float64), weight, levels)
     scores = smooth(index.select(SCORES).to_numpy().astype(np.float64), weight, levels)
     rows: dict[tuple[str, str], int] = {}
     all_votes, all_scores, height = [], [], index.height
@@ -163,6 +168,10 @@ def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.
             *(pl.Series(name, column) for name, column in zip(SCORES, score.T, strict=True)),
             pl.Series(CLASS, np.asarray(INDEX_LABELS)[best], dtype=pl.String),
             pl.Series(PROBABILITY, vote[np.arange(best.size), best].astype(np.float32)),
+            *(
+                pl.Series(name, column.astype(np.float32))
+                for name, column in zip(POSTERIORS, vote.T, strict=True)
+            ),
             pl.Series(NEW, np.ones(best.size, dtype=np.bool_)),
         ]
     )

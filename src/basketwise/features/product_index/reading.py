@@ -8,7 +8,17 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.artifact.parquet import check_parquet
-from basketwise.features.product_index.table import BASKETS, CLASS, COLUMNS, PROBABILITY, SCORES
+from basketwise.features.product_index.table import (
+    ADDED,
+    BASKETS,
+    CLASS,
+    COLUMNS,
+    POSTERIORS,
+    PRIORS,
+    PROBABILITY,
+    SCORES,
+    UNIT_PRICE,
+)
 from basketwise.schema import HIERARCHY, INDEX_LABELS, PROD_CODE, PROD_NAME
 
 MAX_BYTES = 64 * 2**20
@@ -18,7 +28,7 @@ MAX_TEXT = 128 * 2**20
 TEXTS = (PROD_CODE, PROD_NAME, *HIERARCHY, CLASS)
 TYPES: dict[str, type[pl.DataType]] = {
     **dict.fromkeys(TEXTS, pl.String),
-    **dict.fromkeys((*SCORES, PROBABILITY), pl.Float32),
+    **dict.fromkeys((*SCORES, PROBABILITY, UNIT_PRICE, *POSTERIORS, *PRIORS), pl.Float32),
     BASKETS: pl.UInt32,
 }
 NEEDED = (PROD_CODE, *SCORES, CLASS, PROBABILITY, BASKETS)
@@ -41,8 +51,7 @@ def read_index(path: Path) -> pl.DataFrame:
         raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
     check_parquet(data)
     schema = pl.read_parquet_schema(io.BytesIO(data))
-    # Models that were trained before there were names lack PROD_NAME.
-    if schema.keys() | {PROD_NAME} != set(COLUMNS):
+    if schema.keys() | set(ADDED) != set(COLUMNS):
         raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
     wrong = [name for name, kind in schema.items() if kind not in (TYPES[name], pl.Null)]
     if wrong:
@@ -56,13 +65,18 @@ def _check_values(index: pl.DataFrame) -> None:
     texts = pl.col(name for name in TEXTS if name in index.columns)
     if index.select(texts.str.len_bytes().cast(pl.UInt64).sum()).sum_horizontal().sum() > MAX_TEXT:
         raise ValueError(f"its texts have more than {MAX_TEXT:,} bytes")
-    holes = [name for name in NEEDED if index[name].null_count()]
+    added = [name for name in (*POSTERIORS, *PRIORS) if name in index.columns]
+    holes = [name for name in (*NEEDED, *added) if index[name].null_count()]
     if holes:
         raise ValueError(f"its column {holes[0]} has nulls")
-    numbers = pl.col(*SCORES, PROBABILITY)
+    prices = [UNIT_PRICE] if UNIT_PRICE in index.columns else []
+    numbers = pl.col(*SCORES, PROBABILITY, *prices, *added)
     if not index.select(numbers.is_finite().all()).select(pl.all_horizontal(pl.all())).item():
         raise ValueError("it has numbers that are not finite")
-    if not index[PROBABILITY].is_between(0, 1).all() or not index[CLASS].is_in(INDEX_LABELS).all():
+    shares = index.select(pl.col(PROBABILITY, *added).is_between(0, 1).all())
+    if not shares.select(pl.all_horizontal(pl.all())).item() or not (
+        index[CLASS].is_in(INDEX_LABELS).all()
+    ):
         raise ValueError(f"its {CLASS} or {PROBABILITY} is out of range")
     if index[PROD_CODE].n_unique() != index.height:
         raise ValueError(f"its {PROD_CODE} is not unique")

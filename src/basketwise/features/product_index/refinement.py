@@ -1,115 +1,91 @@
-"""From rough coefficients to a class for every product, by likelihood.
+"""Which baskets the products' classes are refined with: enough of the short ones, or all.
 
-Ridge treats a basket's label as a sum of what its products say. Real labels are decided more like a
-vote, so coefficients of products often bought with informative ones are off, and with them the
-class of a few products in a hundred. The refinement asks instead, for every product and every class
-it might have: how likely are the labels of the short baskets it is in, given the classes of the
-*other* products there? How a label follows from a basket's count of each class is itself counted
-from the training baskets, with no rule assumed. Classes and counts are improved in turn until they
-agree, as in classification EM (Celeux and Govaert, 1992).
+Short baskets say most about each of their products, and what a common product is has been settled
+long before all of its baskets are read. So every product is refined with some of its shortest
+baskets first, and those that are still in doubt with many more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
-from basketwise.arrays import Floats
-from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
+from basketwise.arrays import Counts, Flags, Matrix
+from basketwise.config import IndexConfig
+from basketwise.features.product_index.pairs import Pairs, Singles
+from basketwise.features.product_index.prior import ClassPrior
+from basketwise.features.product_index.propagation import Beliefs, first_guess, propagate
 
-PSEUDO_COUNT = 0.5
-"""Weight of the overall label shares in the count table: keeps unseen combinations possible."""
+MORE = 10
+"""How many times as many baskets are read of a product that is in doubt."""
+DOUBT = 0.01
+"""Probability that a product is of another class than the likeliest, from which it is in doubt."""
+LONGEST = 100
+"""Products of the largest basket that is read: in larger ones, one decides little."""
 
-Classes = NDArray[np.int64]
 
+def shortest_first(pairs: Pairs, products: int) -> Counts:
+    """Return, for each entry, how many baskets of its product are shorter than its own.
 
-@dataclass(frozen=True)
-class ShortBaskets:
-    """The lines of short training baskets, sorted by product.
-
-    ``product`` and ``basket`` have one entry per line, ``label`` one per basket. ``products`` and
-    ``labels`` say how many there are, ``longest`` how many lines a basket has at most.
+    Of baskets of one size, the earlier one counts as shorter.
     """
-
-    product: NDArray[np.int64]
-    basket: NDArray[np.int64]
-    label: NDArray[np.int64]
-    products: int
-    labels: int
-    longest: int
-
-    def without(self, left_out: NDArray[np.bool_]) -> ShortBaskets:
-        """Leave out the baskets that the mask marks."""
-        number = np.cumsum(~left_out) - 1
-        kept = ~left_out[self.basket]
-        return ShortBaskets(
-            self.product[kept],
-            number[self.basket[kept]],
-            self.label[~left_out],
-            self.products,
-            self.labels,
-            self.longest,
-        )
+    entries = pairs.entries.astype(np.int32)
+    order = np.lexsort((np.repeat(entries, entries), pairs.product))
+    start = np.searchsorted(pairs.product[order], np.arange(products))
+    rank = np.empty(order.size, dtype=np.int64)
+    rank[order] = np.arange(order.size) - start[pairs.product[order]]
+    return rank
 
 
 def refine(
-    baskets: ShortBaskets, start: Classes, levels: Sequence[Groups], rounds: int
-) -> tuple[Classes, Floats]:
-    """Improve the products' classes until nothing changes, at most ``rounds`` times.
+    pairs: Pairs,
+    shares: Singles,
+    rank: Counts,
+    scores: Matrix,
+    prior: ClassPrior,
+    config: IndexConfig,
+) -> Beliefs:
+    """Refine the classes of the products, those in doubt with more baskets.
 
-    ``start`` is a first guess of each product's class; the classes of its group in ``levels``
-    (finest first) are its prior. Returns the likeliest class, int64 of shape (products,), and the
-    posterior probabilities, shape (products, labels), rows sum to 1. No rounds keep the start, with
-    probability 1.
+    Parameters
+    ----------
+    pairs : Pairs
+        The training baskets.
+    shares, rank : array
+        The share of each entry in its basket; its rank, see :func:`shortest_first`.
+    scores : array
+        The ridge coefficients, shape (products, labels).
+    prior : ClassPrior
+        The products' prior; it is fitted.
+    config : IndexConfig
+        How many baskets are read, and how many rounds.
     """
-    classes = start
-    probabilities = np.eye(baskets.labels)[classes]
-    seen = np.bincount(baskets.product, minlength=baskets.products) > 0
-    for _ in range(rounds):
-        prior = smooth(np.eye(baskets.labels)[classes], seen.astype(np.float64), levels)
-        log_prior = np.log(np.maximum(fallback(prior, levels), 1e-9))
-        evidence = log_prior + _log_likelihoods(baskets, classes)
-        improved = evidence.argmax(axis=1)
-        odds = np.exp(evidence - evidence.max(axis=1, keepdims=True))
-        probabilities = odds / odds.sum(axis=1, keepdims=True)
-        settled = np.array_equal(improved, classes)
-        classes = improved
-        if settled:
-            break
-    return classes, probabilities
+    wanted = np.full(scores.shape[0], config.refine_baskets)
+    read = _read(pairs, rank, wanted, config.refine_max_lines)
+
+    def beliefs_of(read: Flags, guess: Matrix) -> Beliefs:
+        own = shares[np.repeat(read, pairs.entries)]
+        return propagate(pairs.take(read), own, guess, prior, config.refine_rounds)
+
+    beliefs = beliefs_of(read, first_guess(scores))
+    wanted[np.exp(beliefs.posterior).max(axis=1) < 1 - DOUBT] *= MORE
+    more = _read(pairs, rank, wanted, config.refine_max_lines)
+    if more.sum() > read.sum():
+        beliefs = beliefs_of(more, beliefs.posterior)
+    return beliefs
 
 
-def _log_likelihoods(baskets: ShortBaskets, classes: Classes) -> Floats:
-    """Sum, for each product and class, the log-probability of its baskets' labels.
+def _read(pairs: Pairs, rank: Counts, wanted: Counts, most: int) -> Flags:
+    """Mark the baskets that are among the ``wanted`` shortest of one of their products.
 
-    A basket's counts of each class are written as the digits of one number, the basket's *code*;
-    to try another class for one of its products is then one subtraction and one addition.
+    If they have more than ``most`` entries, fewer are wanted of every product.
     """
-    base = baskets.longest + 1
-    digit = base ** np.arange(baskets.labels, dtype=np.int64)
-    size = int(base**baskets.labels)
-    code = np.bincount(
-        baskets.basket, digit[classes[baskets.product]], minlength=baskets.label.size
-    ).astype(np.int64)
-    counts = np.bincount(
-        code * baskets.labels + baskets.label, minlength=size * baskets.labels
-    ).reshape(size, baskets.labels)
-    overall = np.bincount(baskets.label, minlength=baskets.labels) / max(baskets.label.size, 1)
-    log_probability = np.log(
-        (counts + PSEUDO_COUNT * np.maximum(overall, 1e-9))
-        / (counts.sum(axis=1, keepdims=True) + PSEUDO_COUNT)
-    )
-    # Row (others' code, label): log-probability of the label with each class added to the others.
-    others = np.arange(size)[:, None] + digit[None, :]
-    tried = log_probability[np.minimum(others, size - 1)].transpose(0, 2, 1)
-    table = np.ascontiguousarray(tried).reshape(size * baskets.labels, baskets.labels)
-    rows = (code[baskets.basket] - digit[classes[baskets.product]]) * baskets.labels
-    rows += baskets.label[baskets.basket]
-    sums = np.zeros((baskets.products, baskets.labels))
-    if rows.size:
-        starts = np.flatnonzero(np.diff(baskets.product, prepend=-1))
-        sums[baskets.product[starts]] = np.add.reduceat(table[rows], starts, axis=0)
-    return sums
+    entries = pairs.entries
+    possible = (entries > 0) & (entries <= LONGEST)
+    # An empty basket has no first entry; whatever is marked for it is not possible.
+    starts = np.minimum(pairs.start[:-1], max(rank.size - 1, 0))
+    while True:
+        read = possible & np.logical_or.reduceat(rank < wanted[pairs.product], starts)
+        number = int(entries[read].sum())
+        if number <= most or wanted.max() <= 1:
+            return np.asarray(read)
+        wanted = np.maximum((0.9 * most / number * wanted).astype(np.int64), 1)

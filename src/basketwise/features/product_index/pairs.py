@@ -1,0 +1,147 @@
+"""Training baskets as numbers: one entry for each product of each basket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from basketwise.arrays import Counts, Flags, Matrix
+
+Weighting: TypeAlias = Literal["lines", "spend", "quantity"]
+"""What a product's share of a basket is a share of."""
+WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
+
+Singles = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What the baskets contain; entries are sorted by basket, then by product.
+
+    ``start`` has where each basket's entries start, and at last their number: shape (baskets + 1,).
+    ``product`` (a number), ``lines``, ``spend`` (in the currency of SPEND) and ``quantity`` have
+    one value per entry; ``label`` (position in ``INDEX_LABELS``) and ``fold`` one per basket.
+    """
+
+    start: Counts
+    product: NDArray[np.int32]
+    lines: Singles
+    spend: Singles
+    quantity: Singles
+    label: NDArray[np.int8]
+    fold: NDArray[np.int8]
+
+    @property
+    def entries(self) -> Counts:
+        """The number of entries of each basket."""
+        return np.diff(self.start)
+
+    @property
+    def size(self) -> Singles:
+        """The number of lines of each basket."""
+        return sums(self.lines, self.start)
+
+    def basket(self) -> NDArray[np.int32]:
+        """Return the basket of each entry."""
+        return np.repeat(np.arange(self.label.size, dtype=np.int32), self.entries)
+
+    def take(self, baskets: Flags) -> Pairs:
+        """Return the baskets that the mask marks."""
+        if baskets.all():
+            return self
+        entries = np.repeat(baskets, self.entries)
+        start = np.concatenate([[0], np.cumsum(self.entries[baskets])])
+        columns = (self.product, self.lines, self.spend, self.quantity)
+        return Pairs(start, *(c[entries] for c in columns), self.label[baskets], self.fold[baskets])
+
+    def baskets_with(self, products: int) -> Counts:
+        """Count the baskets of each product."""
+        return np.bincount(self.product, minlength=products).astype(np.int64)
+
+    def shares(self, weighting: Weighting) -> Singles:
+        """Return each entry's share of its basket: of its lines, of its spend or of its quantity.
+
+        Negative amounts (returns) count as none; a basket without any amount is shared by lines.
+        """
+        amounts = np.maximum(getattr(self, weighting), 0)
+        totals = sums(amounts, self.start)
+        empty = totals <= 0
+        if empty.any():
+            amounts = np.where(np.repeat(empty, self.entries), self.lines, amounts)
+            totals = np.where(empty, self.size, totals)
+        return np.asarray(amounts / np.repeat(totals, self.entries), dtype=np.float32)
+
+    def matrix(self, values: Singles, products: int) -> sp.csr_array:
+        """Put one value per entry into a sparse matrix of baskets and products."""
+        shape = (self.label.size, products)
+        return sp.csr_array((values, self.product, self.start), shape=shape)
+
+
+def sums(values: NDArray[np.floating], start: Counts) -> Singles:
+    """Add up the entries of each basket; the last axis is that of entries. 0 where there is none."""
+    if start.size == 1 or values.shape[-1] == 0:
+        return np.zeros((*values.shape[:-1], start.size - 1), dtype=np.float32)
+    # An empty basket would get the first entry of the next one, so only the others are added up.
+    filled = np.diff(start) > 0
+    if filled.all():
+        return np.add.reduceat(values, start[:-1], axis=-1, dtype=np.float32)
+    total = np.zeros((*values.shape[:-1], start.size - 1), dtype=np.float32)
+    total[..., filled] = np.add.reduceat(values, start[:-1][filled], axis=-1, dtype=np.float32)
+    return total
+
+
+def pair(
+    basket: NDArray[np.int32],
+    product: NDArray[np.int32],
+    spend: NDArray[np.floating],
+    quantity: NDArray[np.floating],
+    label: NDArray[np.int8],
+    fold: NDArray[np.int8],
+) -> Pairs:
+    """Add up the lines of each product of each basket.
+
+    ``basket`` (position in ``label`` and ``fold``), ``product``, ``spend`` and ``quantity`` have
+    one value per line, in any order.
+    """
+    order = np.lexsort((spend, product, basket))
+    basket, product = basket[order], product[order]
+    first = np.ones(basket.size, dtype=np.bool_)
+    first[1:] = (basket[1:] != basket[:-1]) | (product[1:] != product[:-1])
+    starts = np.flatnonzero(first)
+    added = np.stack([np.ones(basket.size), spend[order], quantity[order]])
+    lines, spends, quantities = sums(added, np.append(starts, basket.size))
+    ends = np.searchsorted(basket[starts], np.arange(label.size + 1))
+    return Pairs(ends.astype(np.int64), product[starts], lines, spends, quantities, label, fold)
+
+
+def concatenate(pieces: Sequence[Pairs]) -> Pairs:
+    """Concatenate pieces of whole baskets."""
+    ends = np.cumsum([0, *(piece.product.size for piece in pieces)])
+    starts = [piece.start[:-1] + end for piece, end in zip(pieces, ends[:-1], strict=True)]
+    return Pairs(
+        np.concatenate([*starts, ends[-1:]]).astype(np.int64),
+        *(
+            np.concatenate([getattr(piece, name) for piece in pieces])
+            for name in ("product", "lines", "spend", "quantity", "label", "fold")
+        ),
+    )
+
+
+def unit_prices(pairs: Pairs, products: int) -> Matrix:
+    """Return the median of SPEND over QUANTITY of each product's baskets; NaN where unknown."""
+    priced = np.flatnonzero((pairs.spend > 0) & (pairs.quantity > 0))
+    product, price = pairs.product[priced], pairs.spend[priced] / pairs.quantity[priced]
+    order = np.lexsort((price, product))
+    product, price = product[order], price[order]
+    start = np.searchsorted(product, np.arange(products + 1))
+    number = np.diff(start)
+    known = np.flatnonzero(number)
+    median = np.full(products, np.nan, dtype=np.float32)
+    low, high = (start[known] + (number[known] + step) // 2 for step in (-1, 0))
+    median[known] = (price[low] + price[high]) / 2
+    return median
