@@ -9,7 +9,7 @@ import pytest
 from basketwise.etl.chunks import read_chunks
 from basketwise.explain.contributions import basket_products, contributions
 from basketwise.features.product_index.lookup import IndexLookup
-from basketwise.features.product_index.table import COLUMNS, with_names
+from basketwise.features.product_index.table import COLUMNS, completed
 from basketwise.features.recipe import Recipe, features
 from basketwise.model.archive import load_model_archive
 from basketwise.model.scoring import Model
@@ -40,7 +40,7 @@ _PRODUCTS = pl.DataFrame(
     pl.col("baskets").cast(pl.UInt32),
     pl.lit(1.0, pl.Float32).alias("probability"),
 )
-INDEX = with_names(_PRODUCTS).select(COLUMNS)
+INDEX = completed(_PRODUCTS).select(COLUMNS)
 LOOKUP = IndexLookup(INDEX)
 
 

@@ -10,12 +10,19 @@ from basketwise.etl.split import assign_folds
 from basketwise.features.product_index.learning import (
     LabelledLines,
     LearnedIndex,
-    count_short,
     gather,
     learn_index,
     learn_whole,
 )
-from basketwise.features.product_index.table import BASKETS, CLASS, COLUMNS, PROBABILITY, SCORES
+from basketwise.features.product_index.table import (
+    BASKETS,
+    CLASS,
+    COLUMNS,
+    NEW,
+    POSTERIORS,
+    PROBABILITY,
+    SCORES,
+)
 from basketwise.schema import FOLD, HIERARCHY, TEST
 from tests.etl.running import IntakeResult, Run, run_intake
 
@@ -57,9 +64,7 @@ def learned(
     products = accepted.group_by("PROD_CODE").agg(
         pl.col(HIERARCHY).first(), pl.len().alias("lines")
     )
-    evidence = gather(
-        pieces, products, config, folds=FOLDS, short_lines=count_short(training, config), seed=1
-    )
+    evidence = gather(pieces, products, folds=FOLDS, seed=1)
     return learn_index(evidence, config)
 
 
@@ -74,7 +79,7 @@ def test_a_row_is_a_product_of_the_training_set(
 ) -> None:
     index = learned(result, baskets)
     assert tuple(index.whole.columns) == COLUMNS
-    assert index.by_fold.columns == [*COLUMNS, FOLD]
+    assert index.by_fold.columns == [*COLUMNS, FOLD, NEW]
     for fold, table in [(TEST, index.whole), *((f, index.by_fold) for f in range(FOLDS))]:
         own = table.filter(pl.col(FOLD) == fold) if fold != TEST else table
         counts = (
@@ -119,25 +124,19 @@ def test_lines_that_are_left_out_count_nowhere(result: IntakeResult, baskets: pl
     assert dict(index.select("PROD_CODE", BASKETS).iter_rows()) == dict(counts.iter_rows())
 
 
-def test_rarer_products_inherit_from_their_groups(
+def test_products_that_others_do_not_have_inherit_from_their_groups(
     result: IntakeResult, baskets: pl.DataFrame
 ) -> None:
-    few = learned(result, baskets, max_products=20, refine_rounds=0).whole
-    assert few.height == result.survey.products.height
-    groups = few.group_by("PROD_CODE_10").agg(pl.col("score_low").n_unique().alias("n"), pl.len())
-    # Some 70 of 90 products share the score of one of a handful of groups.
-    assert groups["n"].sum() < few.height / 2
-    assert few.select(pl.col(SCORES).is_finite().all()).row(0) == (True,) * 4
+    few = baskets.filter(pl.col("SHOP_WEEK") == baskets["SHOP_WEEK"].min()).head(60)
+    unseen = learned(result, few.with_columns(fold=pl.int_range(pl.len(), dtype=pl.Int8) % FOLDS))
+    inherited = unseen.by_fold.filter(pl.col(NEW))
+    assert inherited.height > 10
+    of_group = inherited.group_by(FOLD, "PROD_CODE_10").agg(pl.col("score_low").n_unique())
+    assert of_group["score_low"].max() == 1
+    assert inherited.select(pl.col(*SCORES, *POSTERIORS).is_finite().all()).row(0) == (True,) * 8
 
 
-def test_a_limit_on_refined_lines_is_seeded(result: IntakeResult, baskets: pl.DataFrame) -> None:
-    first, again = (learned(result, baskets, refine_max_lines=2_000) for _ in range(2))
-    assert first.whole.equals(again.whole)
-    assert first.by_fold.equals(again.by_fold)
-    assert not first.whole.equals(learned(result, baskets).whole)
-
-
-@pytest.mark.parametrize("settings", [{}, {"refine_max_lines": 2_000}, {"max_products": 90}])
+@pytest.mark.parametrize("settings", [{}, {"refine_max_lines": 2_000}])
 def test_neither_pieces_nor_test_baskets_show(
     result: IntakeResult, baskets: pl.DataFrame, settings: dict[str, Any]
 ) -> None:
@@ -158,9 +157,7 @@ def test_the_whole_index_can_be_learned_by_itself(
     evidence = gather(
         [LabelledLines(result.accepted, training)],
         result.survey.products,
-        config,
         folds=FOLDS,
-        short_lines=count_short(training, config),
         seed=1,
     )
     before = learn_whole(evidence, config)

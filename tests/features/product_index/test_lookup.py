@@ -2,8 +2,8 @@ import polars as pl
 import pytest
 
 from basketwise.features.product_index.hierarchy import STRENGTH
-from basketwise.features.product_index.lookup import FEW, NEW, IndexLookup
-from basketwise.features.product_index.table import BASKETS, CLASS
+from basketwise.features.product_index.lookup import FEW, IndexLookup
+from basketwise.features.product_index.table import BASKETS, CLASS, NEW
 from tests.features.product_index.test_table import KNOWN, index, products
 
 

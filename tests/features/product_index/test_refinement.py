@@ -1,81 +1,91 @@
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from basketwise.features.product_index.refinement import ShortBaskets, refine
-from tests.features.product_index.synthetic import LABELS, PRODUCTS, World, world
-
-NO_GROUPS = (np.full(PRODUCTS, -1),)
-
-
-def short(made: World, longest: int = 6) -> ShortBaskets:
-    order = np.argsort(made.lines.product, kind="stable")
-    return ShortBaskets(
-        made.lines.product[order].astype(np.int64),
-        made.lines.basket[order].astype(np.int64),
-        made.lines.label.astype(np.int64),
-        PRODUCTS,
-        LABELS,
-        longest,
-    )
+from basketwise.arrays import Floats
+from basketwise.config import IndexConfig
+from basketwise.features.product_index.pairs import Pairs
+from basketwise.features.product_index.prior import ClassPrior
+from basketwise.features.product_index.propagation import Beliefs
+from basketwise.features.product_index.refinement import ranks, refine, shortest_first
+from tests.features.product_index.synthetic import (
+    LABELS,
+    NO_GROUPS,
+    NO_PRICES,
+    PRODUCTS,
+    World,
+    world,
+)
 
 
-def noisy(classes: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
+def guessed(made: World, wrong: float, seed: int) -> Floats:
+    """Scores that have the wrong class for a share of the products."""
     rng = np.random.default_rng(seed)
-    wrong = rng.random(classes.size) < share
-    return np.where(wrong, rng.integers(0, LABELS, classes.size), classes)
+    changed = rng.random(PRODUCTS) < wrong
+    classes = np.where(changed, rng.integers(0, LABELS, PRODUCTS), made.classes)
+    return np.eye(LABELS)[classes]
+
+
+def refined(
+    pairs: Pairs, scores: Floats, groups: tuple[np.ndarray, ...] = NO_GROUPS, **settings: int
+) -> Beliefs:
+    return refine(
+        pairs,
+        pairs.shares("lines"),
+        ranks(shortest_first(pairs), pairs.product, np.ones(pairs.product.size, np.bool_)),
+        scores.astype(np.float32),
+        ClassPrior(pairs.baskets_with(PRODUCTS), NO_PRICES, groups),
+        IndexConfig(**settings),
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_hidden_classes_are_found_from_a_noisy_start(seed: int) -> None:
+def test_hidden_classes_show_from_a_noisy_start(seed: int) -> None:
     made = world(seed)
-    start = noisy(made.classes, 0.3, seed)
-    assert (start != made.classes).sum() >= 5
-    classes, probabilities = refine(short(made), start, NO_GROUPS, 20)
-    np.testing.assert_array_equal(classes, made.classes)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    np.testing.assert_array_equal(probabilities.argmax(axis=1), classes)
+    scores = guessed(made, 0.3, seed)
+    assert (scores.argmax(axis=1) != made.classes).sum() >= 5
+    posterior = np.exp(refined(made.pairs, scores).posterior)
+    np.testing.assert_allclose(posterior.sum(axis=1), 1)
+    np.testing.assert_array_equal(posterior.argmax(axis=1), made.classes)
 
 
-def test_no_rounds_keep_the_start() -> None:
-    made = world(1)
-    start = noisy(made.classes, 0.3, 1)
-    classes, probabilities = refine(short(made), start, NO_GROUPS, 0)
-    np.testing.assert_array_equal(classes, start)
-    np.testing.assert_array_equal(probabilities, np.eye(LABELS)[start])
+def test_long_baskets_tell_too() -> None:
+    made = world(7, baskets=6_000, longest=25)
+    posterior = refined(made.pairs.take(made.pairs.entries > 8), guessed(made, 0.2, 7)).posterior
+    assert (posterior.argmax(axis=1) == made.classes).mean() > 0.8
 
 
-def test_a_product_in_no_short_basket_takes_the_class_of_its_group() -> None:
+def test_wrong_labels_are_outvoted() -> None:
+    made = world(8, wrong=0.3)
+    posterior = refined(made.pairs, guessed(made, 0.2, 8)).posterior
+    assert (posterior.argmax(axis=1) == made.classes).mean() > 0.95
+
+
+def test_a_product_in_no_basket_takes_the_class_of_its_group() -> None:
     made = world(2)
-    classes = made.classes.copy()
-    lonely = int(np.flatnonzero(classes == 1)[0])
-    kept = made.lines.product != lonely
-    baskets = ShortBaskets(
-        np.sort(made.lines.product[kept]).astype(np.int64),
-        made.lines.basket[kept][np.argsort(made.lines.product[kept], kind="stable")].astype(
-            np.int64
-        ),
-        made.lines.label.astype(np.int64),
-        PRODUCTS,
-        LABELS,
-        6,
-    )
-    groups = classes.copy()
+    lonely = int(np.flatnonzero(made.classes == 1)[0])
+    groups = made.classes.copy()
     groups[lonely] = 2
-    result, _ = refine(baskets, classes, (groups,), 20)
-    assert result[lonely] == 2
+    with_it = made.pairs.matrix(made.pairs.lines, PRODUCTS)[:, [lonely]].toarray()[:, 0] > 0
+    pairs = made.pairs.take(~with_it)
+    beliefs = refined(pairs, guessed(made, 0.1, 2), (groups, groups * 0))
+    assert beliefs.posterior[lonely].argmax() == 2
+    assert (beliefs.unseen.argmax(axis=1) == groups).mean() > 0.9
 
 
-def test_left_out_baskets_leave_no_trace() -> None:
-    made = world(3, baskets=300)
-    left_out = made.lines.fold == 1
-    baskets = short(made)
-    changed = baskets.label.copy()
-    changed[left_out] = (changed[left_out] + 1) % LABELS
-    other = ShortBaskets(baskets.product, baskets.basket, changed, PRODUCTS, LABELS, 6)
-    first, second = baskets.without(left_out), other.without(left_out)
-    np.testing.assert_array_equal(first.product, second.product)
-    np.testing.assert_array_equal(first.basket, second.basket)
-    np.testing.assert_array_equal(first.label, second.label)
-    assert first.label.size == (~left_out).sum()
-    assert first.product.size == (~left_out[made.lines.basket]).sum()
+def test_products_in_doubt_are_read_with_more_baskets() -> None:
+    made = world(9, wrong=0.3)
+    few = np.exp(refined(made.pairs, guessed(made, 0.2, 9), refine_max_lines=300).posterior)
+    many = np.exp(refined(made.pairs, guessed(made, 0.2, 9), refine_baskets=3).posterior)
+    # Three baskets of each product alone would be as doubtful as the few.
+    assert many.max(axis=1).mean() > few.max(axis=1).mean() + 0.1
+
+
+def test_the_shortest_baskets_of_a_product_come_first() -> None:
+    pairs = world(3, baskets=100).pairs
+    rank = ranks(shortest_first(pairs), pairs.product, np.ones(pairs.product.size, np.bool_))
+    size = pairs.entries[pairs.basket()]
+    for product in range(PRODUCTS):
+        own = pairs.product == product
+        by_rank = np.argsort(rank[own])
+        assert sorted(rank[own]) == list(range(own.sum()))
+        assert (np.diff(size[own][by_rank]) >= 0).all()

@@ -1,45 +1,75 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+import basketwise.features.product_index.ridge as ridge
+from basketwise.arrays import Floats
+from basketwise.features.product_index.pairs import Pairs
 from basketwise.features.product_index.ridge import ridge_coefficients
+from tests.features.product_index.synthetic import LABELS, PRODUCTS, world
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 5), st.floats(0.3, 50))
-@settings(max_examples=40)
-def test_the_solution_is_numpys(seed: int, size: int, labels: int, penalty: float) -> None:
-    rng = np.random.default_rng(seed)
-    # Shares of baskets: not negative, and products of very different frequency.
-    shares = rng.random((3 * size, size)) * (rng.random((3 * size, size)) < rng.random(size))
-    xtx = (shares.T @ shares).astype(np.float32)
-    xty = (shares.T @ rng.random((3 * size, labels))).astype(np.float32)
-    exact = np.linalg.solve(xtx.astype(np.float64) + penalty * np.eye(size), xty.astype(np.float64))
-    result = ridge_coefficients(xtx, xty, penalty)
-    assert result.dtype == np.float32
-    np.testing.assert_allclose(result, exact, atol=2e-4 * max(1.0, float(np.abs(exact).max())))
+def textbook(pairs: Pairs, without: int | None, penalty: float, power: float) -> Floats:
+    """Solve the normal equations densely, in double precision."""
+    kept = pairs.take(pairs.fold != (-1 if without is None else without))
+    X = kept.matrix(kept.shares("lines"), PRODUCTS).toarray().astype(np.float64)
+    Y = np.eye(LABELS)[kept.label]
+    W = np.diag(kept.size.astype(np.float64) ** -power)
+    left = X.T @ W @ X + penalty * np.eye(PRODUCTS)
+    return np.asarray(np.linalg.solve(left, X.T @ W @ Y))
 
 
-def test_the_input_is_as_it_was_afterwards() -> None:
-    xtx = np.array([[2, 1], [1, 3]], dtype=np.float32)
-    xty = np.array([[1], [2]], dtype=np.float32)
-    before = xtx.copy(), xty.copy()
-    ridge_coefficients(xtx, xty, 1.0)
-    np.testing.assert_array_equal(xtx, before[0])
-    np.testing.assert_array_equal(xty, before[1])
+@pytest.mark.parametrize("power", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("penalty", [0.3, 20.0])
+def test_they_are_the_textbooks(
+    penalty: float, power: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ridge, "BLOCK", 70)
+    pairs = world(3, baskets=400).pairs
+    systems = [None, 0, 2]
+    solved = ridge_coefficients(
+        pairs,
+        pairs.shares("lines"),
+        PRODUCTS,
+        LABELS,
+        systems,
+        penalty=penalty,
+        size_power=power,
+    )
+    for without, coefficients in zip(systems, solved, strict=True):
+        assert coefficients.dtype == np.float32
+        exact = textbook(pairs, without, penalty, power)
+        np.testing.assert_allclose(coefficients, exact, atol=1e-3 * np.abs(exact).max())
 
 
-def test_by_hand() -> None:
-    # (2 + 1) b = 3 and (3 + 1) b = 2, the second label being all zeros.
-    xtx = np.diag([2.0, 3.0]).astype(np.float32)
-    xty = np.array([[3, 0], [2, 0]], dtype=np.float32)
-    assert ridge_coefficients(xtx, xty, 1.0).tolist() == [
-        [pytest.approx(1.0), 0.0],
-        [pytest.approx(0.5), 0.0],
-    ]
+def test_a_left_out_fold_leaves_no_trace() -> None:
+    pairs = world(4, baskets=300).pairs
+    own = pairs.fold == 1
+    changed = np.where(own, (pairs.label + 1) % LABELS, pairs.label).astype(np.int8)
+    other = Pairs(**{**vars(pairs), "label": changed})
+    first, second = (
+        ridge_coefficients(
+            each, each.shares("lines"), PRODUCTS, LABELS, [None, 1], penalty=1, size_power=0.5
+        )
+        for each in (pairs, other)
+    )
+    np.testing.assert_array_equal(first[1], second[1])
+    assert not np.array_equal(first[0], second[0])
+
+
+def test_what_is_solved_beside_does_not_matter() -> None:
+    pairs = world(5, baskets=300).pairs
+    together, alone = (
+        ridge_coefficients(
+            pairs, pairs.shares("lines"), PRODUCTS, LABELS, systems, penalty=1, size_power=0.5
+        )[0]
+        for systems in ([None, 0, 1, 2], [None])
+    )
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_a_product_without_baskets_gets_nothing() -> None:
-    xtx = np.diag([4.0, 0.0]).astype(np.float32)
-    xty = np.array([[4.0], [0.0]], dtype=np.float32)
-    assert ridge_coefficients(xtx, xty, 1.0)[1, 0] == 0.0
+    pairs = world(6, baskets=50).pairs
+    (solved,) = ridge_coefficients(
+        pairs, pairs.shares("lines"), PRODUCTS + 1, LABELS, [None], penalty=1, size_power=0.5
+    )
+    assert solved[PRODUCTS].tolist() == [0] * LABELS

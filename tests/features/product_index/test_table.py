@@ -26,7 +26,7 @@ def index(**known: tuple[str | None, str, float]) -> pl.DataFrame:
     return build_table(
         products(**{code: group for code, (group, _, _) in known.items()}),
         (np.eye(len(INDEX_LABELS))[classes] * strength[:, None]).astype(np.float32),
-        classes,
+        np.eye(len(INDEX_LABELS))[classes],
         np.eye(len(INDEX_LABELS))[classes],
         np.full(len(known), 9),
     )

@@ -23,7 +23,7 @@ from basketwise.features.product_index.pairs import (
     unit_prices,
 )
 from basketwise.features.product_index.prior import ClassPrior
-from basketwise.features.product_index.refinement import refine, shortest_first
+from basketwise.features.product_index.refinement import ranks, refine, shortest_first
 from basketwise.features.product_index.ridge import ridge_coefficients
 from basketwise.features.product_index.table import (
     BASKETS,
@@ -53,13 +53,13 @@ class Evidence:
 
     It depends on the training lines and their order alone, not on the pieces they came in nor on
     what other products there are. ``products``: one row per product of the training lines, sorted
-    by PROD_CODE: its hierarchy and ``unit_price``, numbered so in ``pairs``. ``rank``: how many
-    baskets of an entry's product are shorter than its own. ``folds``: their number.
+    by PROD_CODE: its hierarchy and ``unit_price``, numbered so in ``pairs``. ``shortest``:
+    the order of its entries by product and by the size of the basket. ``folds``: their number.
     """
 
     products: pl.DataFrame
     pairs: Pairs
-    rank: Counts
+    shortest: Counts
     folds: int
     seed: int
 
@@ -107,7 +107,7 @@ def gather(
     own = ordered.filter(pl.Series(trained)).with_columns(
         pl.Series(UNIT_PRICE, unit_prices(pairs, int(trained.sum()))).fill_nan(None)
     )
-    return Evidence(own, pairs, shortest_first(pairs, own.height), folds, seed)
+    return Evidence(own, pairs, shortest_first(pairs), folds, seed)
 
 
 def learn_whole(evidence: Evidence, config: IndexConfig) -> pl.DataFrame:
@@ -181,7 +181,7 @@ def _finish(
     beliefs = refine(
         pairs.take(others),
         shares[of_others],
-        evidence.rank[of_others],
+        ranks(evidence.shortest, pairs.product, of_others),
         ridge,
         ClassPrior(seen, prices, levels),
         config,

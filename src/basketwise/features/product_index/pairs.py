@@ -56,8 +56,15 @@ class Pairs:
             return self
         entries = np.repeat(baskets, self.entries)
         start = np.concatenate([[0], np.cumsum(self.entries[baskets])])
-        columns = (self.product, self.lines, self.spend, self.quantity)
-        return Pairs(start, *(c[entries] for c in columns), self.label[baskets], self.fold[baskets])
+        return Pairs(
+            start,
+            self.product[entries],
+            self.lines[entries],
+            self.spend[entries],
+            self.quantity[entries],
+            self.label[baskets],
+            self.fold[baskets],
+        )
 
     def baskets_with(self, products: int) -> Counts:
         """Count the baskets of each product."""
@@ -83,7 +90,7 @@ class Pairs:
 
 
 def sums(values: NDArray[np.floating], start: Counts) -> Singles:
-    """Add up the entries of each basket; the last axis is that of entries. 0 where there is none."""
+    """Add up the entries of each basket, which are along the last axis."""
     if start.size == 1 or values.shape[-1] == 0:
         return np.zeros((*values.shape[:-1], start.size - 1), dtype=np.float32)
     # An empty basket would get the first entry of the next one, so only the others are added up.

@@ -24,7 +24,7 @@ PENALTY = 1.0
 STEPS = 25
 """Of the optimiser at a time; it goes on from where it was when the evidence has changed."""
 LEAST = -12.0
-"""The smallest log-likelihood ratio that a product's evidence is taken at: classes are wrong too."""
+"""The smallest log-likelihood ratio that evidence is taken at: what it rests on is not certain."""
 COMMON = np.array([1.5, 3.0, 5.0, 7.0])
 """Knots over the binary logarithm of a product's baskets; below the first, all are alike."""
 RANKS = np.linspace(0, 1, 11)
@@ -52,7 +52,8 @@ class ClassPrior:
         ranks = [_ranks(prices, groups) for groups in levels[:2]]
         self._fixed = np.column_stack([np.ones(seen.size), common(seen), *ranks])
         self._unseen = np.column_stack([np.ones(seen.size), common(seen * 0), *ranks])
-        self._coefficients: Floats | None = None
+        self._coefficients = np.zeros((self._fixed.shape[1] + 2 * LABELS, LABELS))
+        self._groups = np.zeros((seen.size, 2 * LABELS))
 
     def learn(self, evidence: Floats, prior: Floats) -> Floats:
         """Fit the prior to evidence.
@@ -76,8 +77,6 @@ class ClassPrior:
         likelihood = np.exp(np.maximum(likelihood, LEAST))
         X = design[rows]
         start = self._coefficients
-        if start is None:
-            start = np.zeros((design.shape[1], LABELS))
 
         def loss(flat: Floats) -> tuple[float, Floats]:
             coefficients = flat.reshape(start.shape)
@@ -97,7 +96,6 @@ class ClassPrior:
 
     def of_unseen(self) -> Floats:
         """Return the log-prior that each product would have if no basket contained it."""
-        assert self._coefficients is not None
         return _log_probabilities(
             np.column_stack([self._unseen, self._groups]) @ self._coefficients
         )

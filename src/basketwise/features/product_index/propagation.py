@@ -4,8 +4,8 @@ Ridge treats a basket's label as a sum of what its products say. Real labels are
 vote, so coefficients of products often bought with informative ones are off. Here each basket sends
 each of its products a message instead: how likely is the basket's label with each class that the
 product might have, given what is believed of the *other* products there? A product believes its
-prior times the messages of its baskets; what it tells a basket leaves out that basket's own message,
-so that no label is counted as evidence for itself. How a label follows from a basket's balance
+prior times the messages of its baskets; what it tells a basket leaves out that basket's own
+message, so that no label is counted as evidence for itself. How a label follows from a balance
 (:mod:`basketwise.features.product_index.votes`) and the prior of the products
 (:mod:`basketwise.features.product_index.prior`) are learned from the training baskets in turn.
 

@@ -8,8 +8,9 @@ baskets first, and those that are still in doubt with many more.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from basketwise.arrays import Counts, Flags, Matrix
+from basketwise.arrays import Counts, Flags, Floats, Matrix
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.pairs import Pairs, Singles
 from basketwise.features.product_index.prior import ClassPrior
@@ -23,17 +24,32 @@ LONGEST = 100
 """Products of the largest basket that is read: in larger ones, one decides little."""
 
 
-def shortest_first(pairs: Pairs, products: int) -> Counts:
-    """Return, for each entry, how many baskets of its product are shorter than its own.
-
-    Of baskets of one size, the earlier one counts as shorter.
-    """
+def shortest_first(pairs: Pairs) -> Counts:
+    """Return the order of entries by product and by the size of the basket, then by position."""
     entries = pairs.entries.astype(np.int32)
-    order = np.lexsort((np.repeat(entries, entries), pairs.product))
-    start = np.searchsorted(pairs.product[order], np.arange(products))
-    rank = np.empty(order.size, dtype=np.int64)
-    rank[order] = np.arange(order.size) - start[pairs.product[order]]
-    return rank
+    return np.lexsort((np.repeat(entries, entries), pairs.product))
+
+
+def ranks(order: Counts, product: NDArray[np.int32], kept: Flags) -> Counts:
+    """Return, for each kept entry, how many baskets of its product are shorter than its own.
+
+    Parameters
+    ----------
+    order : array
+        See :func:`shortest_first`.
+    product : array
+        The product of each entry.
+    kept : array
+        Whether each entry is of a basket that counts.
+    """
+    order = order[kept[order]]
+    ordered = product[order]
+    first = np.ones(order.size, dtype=np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    starts = np.flatnonzero(first)
+    rank = np.empty(kept.size, dtype=np.int64)
+    rank[order] = np.arange(order.size) - np.repeat(starts, np.diff(starts, append=order.size))
+    return rank[kept]
 
 
 def refine(
@@ -51,7 +67,7 @@ def refine(
     pairs : Pairs
         The training baskets.
     shares, rank : array
-        The share of each entry in its basket; its rank, see :func:`shortest_first`.
+        The share of each entry in its basket; its rank, see :func:`ranks`.
     scores : array
         The ridge coefficients, shape (products, labels).
     prior : ClassPrior
@@ -62,7 +78,7 @@ def refine(
     wanted = np.full(scores.shape[0], config.refine_baskets)
     read = _read(pairs, rank, wanted, config.refine_max_lines)
 
-    def beliefs_of(read: Flags, guess: Matrix) -> Beliefs:
+    def beliefs_of(read: Flags, guess: Floats) -> Beliefs:
         own = shares[np.repeat(read, pairs.entries)]
         return propagate(pairs.take(read), own, guess, prior, config.refine_rounds)
 

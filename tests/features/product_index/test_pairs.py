@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from basketwise.features.product_index.pairs import (
+    Pairs,
+    Weighting,
+    concatenate,
+    pair,
+    sums,
+    unit_prices,
+)
+from tests.features.product_index.synthetic import world
+
+
+def some() -> Pairs:
+    """Three baskets: products 2, 0 and 2 again; none; product 1."""
+    return pair(
+        np.array([0, 0, 0, 2], np.int32),
+        np.array([2, 0, 2, 1], np.int32),
+        np.array([1.0, 5.0, 2.0, -4.0]),
+        np.array([1.0, 2.0, 1.0, -1.0]),
+        np.array([0, 1, 2], np.int8),
+        np.array([0, 0, 1], np.int8),
+    )
+
+
+def test_lines_of_one_product_are_one_entry() -> None:
+    pairs = some()
+    assert pairs.start.tolist() == [0, 2, 2, 3]
+    assert pairs.product.tolist() == [0, 2, 1]
+    assert pairs.lines.tolist() == [1, 2, 1]
+    assert pairs.spend.tolist() == [5, 3, -4]
+    assert pairs.quantity.tolist() == [2, 2, -1]
+    assert pairs.entries.tolist() == [2, 0, 1]
+    assert pairs.size.tolist() == [3, 0, 1]
+    assert pairs.basket().tolist() == [0, 0, 2]
+    assert pairs.baskets_with(4).tolist() == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("weighting", "shares"),
+    [
+        ("lines", [1 / 3, 2 / 3, 1]),
+        ("spend", [5 / 8, 3 / 8, 1]),  # nothing was spent in the last: it is shared by lines
+        ("quantity", [0.5, 0.5, 1]),
+    ],
+)
+def test_shares_of_a_basket_sum_to_one(weighting: Weighting, shares: list[float]) -> None:
+    np.testing.assert_allclose(some().shares(weighting), shares, rtol=1e-6)
+
+
+def test_pieces_are_as_good_as_the_whole() -> None:
+    whole = world(1, baskets=200).pairs
+    first = np.arange(200) < 80
+    again = concatenate([whole.take(first), whole.take(~first)])
+    for name, values in vars(whole).items():
+        np.testing.assert_array_equal(vars(again)[name], values)
+
+
+def test_a_unit_price_is_the_median_of_what_was_paid() -> None:
+    pairs = pair(
+        np.arange(6, dtype=np.int32),
+        np.array([0, 0, 0, 1, 1, 3], np.int32),
+        np.array([3.0, 1.0, 8.0, 2.0, 4.0, -1.0]),
+        np.array([1.0, 1.0, 2.0, 1.0, 1.0, -1.0]),
+        np.zeros(6, np.int8),
+        np.zeros(6, np.int8),
+    )
+    np.testing.assert_array_equal(unit_prices(pairs, 4), np.array([3, 3, np.nan, np.nan], "f4"))
+
+
+def test_empty_baskets_sum_to_nothing() -> None:
+    start = np.array([0, 0, 2, 2])
+    assert sums(np.array([[1.0, 2.0], [3.0, 4.0]]), start).tolist() == [[0, 3, 0], [0, 7, 0]]
+    assert sums(np.array([]), np.array([0, 0])).tolist() == [0]
