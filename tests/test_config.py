@@ -22,7 +22,7 @@ from basketwise.schema import CLASSES, DEFAULT_LABELS
         ("features", "groups", []),
         ("features", "groups", ["basket", "basket"]),
         ("index", "ridge", 0),
-        ("index", "max_products", 9),
+        ("index", "refine_baskets", 0),
         ("index", "refine_rounds", -1),
         ("split", "strategy", "random"),
         ("split", "test_size", 0),

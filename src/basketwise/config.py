@@ -27,6 +27,7 @@ from basketwise.schema import (
     BASKET_ID_PARTS,
     CLASSES,
     COLUMN_NAMES,
+    DEFAULT_GROUPS,
     DEFAULT_LABELS,
     FEATURE_GROUPS,
     GROUP_NAME,
@@ -153,7 +154,7 @@ class EtlConfig(Section):
 class FeaturesConfig(Section):
     """Which groups of features the models see."""
 
-    groups: NonEmpty[GroupName] = FEATURE_GROUPS
+    groups: NonEmpty[GroupName] = DEFAULT_GROUPS
     """basket: spend, time and store; product: scores from the product index."""
 
 
@@ -164,7 +165,7 @@ class IndexConfig(Section):
     """Strength of the ridge penalty, in units of weighted squared shares."""
     size_power: Annotated[float, Field(ge=0, le=4)] = 0.5
     """A basket of n lines weighs n ** -size_power: short baskets say more about each product."""
-    refine_rounds: Annotated[int, Field(ge=1, le=100)] = 12
+    refine_rounds: Annotated[int, Field(ge=0, le=100)] = 12
     """Maximum number of rounds in which the products' classes are refined."""
     refine_baskets: Count = 25
     """Refinement reads this number of the shortest baskets of each product, and ten times as many

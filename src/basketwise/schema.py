@@ -35,9 +35,11 @@ KNOWN_SHARE = "known_share"
 INDEX_LABELS: tuple[str, ...] = (*CLASSES, UNCLASSIFIED)
 """The labels the product index is learned from, in the order of its columns."""
 
-FEATURE_GROUPS = ("basket", "product")
+FEATURE_GROUPS = ("basket", "product", "posterior", "weighted", "price", "season")
 """The feature groups, in the order in which models see their columns; each is a module of
 :mod:`basketwise.features` of that name."""
+
+DEFAULT_GROUPS = ("basket", "product")
 
 GROUP_NAME = "retail-price-sensitivity-models"
 """Name of the registered model, and of SageMaker's model package group."""

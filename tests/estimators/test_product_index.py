@@ -426,10 +426,10 @@ def test_shuffled_labels_cannot_be_predicted(baskets: pl.DataFrame) -> None:
 
 
 def test_parameters_can_be_searched(lines: pl.DataFrame, baskets: pl.DataFrame) -> None:
-    grid = {"index__ridge": np.array([0.5, 2.0]), "index__refine_rounds": np.array([0, 8])}
+    grid = {"index__ridge": np.array([0.5, 2.0]), "index__refine_rounds": np.array([0, 12])}
     search = GridSearchCV(model(lines), grid, cv=2, error_score="raise")
     search.fit(baskets.select("basket_id"), baskets[LABEL].to_numpy())
-    assert search.best_params_["index__refine_rounds"] == 8
+    assert search.best_params_["index__refine_rounds"] == 12
     assert set(search.predict(baskets.select("basket_id"))) <= {"LA", "MM", "UM", "XX"}
 
 

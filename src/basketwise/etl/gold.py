@@ -25,7 +25,7 @@ from basketwise.features.product_index.learning import (
     learn_index,
 )
 from basketwise.features.product_index.lookup import IndexLookup
-from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, SCORES
+from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
 from basketwise.features.recipe import Recipe
 from basketwise.progress import Tick
 from basketwise.provenance import timestamp
@@ -104,7 +104,7 @@ def _stacked(learned: LearnedIndex, products: pl.DataFrame) -> pl.DataFrame:
     """Stack the folds' indexes and the whole one: a basket meets the rows of its own fold."""
     whole = IndexLookup(learned.whole).score(products)
     whole = whole.with_columns(pl.lit(TEST, pl.Int8).alias(FOLD))
-    columns = [PROD_CODE, FOLD, *SCORES, CLASS, *POSTERIORS, NEW]
+    columns = [PROD_CODE, FOLD, *SCORES, CLASS, *POSTERIORS, *PRICES, NEW]
     return pl.concat([learned.by_fold.select(columns), whole.select(columns)])
 
 

@@ -27,9 +27,11 @@ from basketwise.features.product_index.refinement import ranks, refine, shortest
 from basketwise.features.product_index.ridge import ridge_coefficients
 from basketwise.features.product_index.table import (
     BASKETS,
+    GROUP_PRICE,
     NEW,
     UNIT_PRICE,
     build_table,
+    finest_groups,
     levels_of,
 )
 from basketwise.features.product_index.weighting import choose_weighting
@@ -53,7 +55,7 @@ class Evidence:
 
     It depends on the training lines and their order alone, not on the pieces they came in nor on
     what other products there are. ``products``: one row per product of the training lines, sorted
-    by PROD_CODE: its hierarchy and ``unit_price``, numbered so in ``pairs``. ``shortest``:
+    by PROD_CODE: its hierarchy and prices, numbered so in ``pairs``. ``shortest``:
     the order of its entries by product and by the size of the basket. ``folds``: their number.
     """
 
@@ -104,8 +106,11 @@ def gather(
     trained = pairs.baskets_with(products.height) > 0
     number = (np.cumsum(trained) - 1).astype(np.int32)
     pairs = Pairs(pairs.start, number[pairs.product], *list(vars(pairs).values())[2:])
-    own = ordered.filter(pl.Series(trained)).with_columns(
-        pl.Series(UNIT_PRICE, unit_prices(pairs, int(trained.sum()))).fill_nan(None)
+    own = ordered.filter(pl.Series(trained))
+    groups = finest_groups(own)
+    own = own.with_columns(
+        pl.Series(UNIT_PRICE, unit_prices(pairs, np.arange(own.height))).fill_nan(None),
+        pl.Series(GROUP_PRICE, unit_prices(pairs, groups)[groups]).fill_nan(None),
     )
     return Evidence(own, pairs, shortest_first(pairs), folds, seed)
 

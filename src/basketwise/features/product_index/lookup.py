@@ -15,11 +15,14 @@ from basketwise.features.product_index.hierarchy import smooth
 from basketwise.features.product_index.table import (
     BASKETS,
     CLASS,
+    GROUP_PRICE,
     NEW,
     POSTERIORS,
+    PRICES,
     PRIORS,
     PROBABILITY,
     SCORES,
+    UNIT_PRICE,
     completed,
     levels_of,
 )
@@ -43,7 +46,12 @@ class IndexLookup:
         self.index = completed(index)
         groups, values = _group_answers(self.index)
         known = self.index.select(
-            *SCORES, CLASS, PROBABILITY, *POSTERIORS, (pl.col(BASKETS) == 0).alias(NEW)
+            *SCORES,
+            CLASS,
+            PROBABILITY,
+            *POSTERIORS,
+            *PRICES,
+            (pl.col(BASKETS) == 0).alias(NEW),
         )
         self._answers = pl.concat([known, values])
         self._groups = groups
@@ -69,9 +77,10 @@ class IndexLookup:
         -------
         DataFrame
             The same lines in the same order with the columns ``score_<label>`` (Float32),
-            ``class`` (String), ``probability`` (Float32), ``posterior_<label>`` (Float32) and
-            ``new`` (Boolean: not in the training data, so it has the scores and the class of its
-            finest known group, at last those of all products). Columns of these names are replaced.
+            ``class`` (String), ``probability``, ``posterior_<label>``, ``unit_price`` and
+            ``group_price`` (Float32; null where unknown) and ``new`` (Boolean: not in the training
+            data, so it has the scores and the class of its finest known group, at last those of
+            all products). Columns of these names are replaced.
         """
         return lines.drop(self._answers.columns, strict=False).hstack(
             self._answers[self._row_numbers(lines)]
@@ -125,11 +134,11 @@ class IndexLookup:
 def score_by_fold(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Add what the index of its own fold says of each line's product, out of fold.
 
-    ``index`` has PROD_CODE, ``fold``, scores, class, posteriors and ``new``: per fold, learned from
-    the other folds. ``lines`` have PROD_CODE and the ``fold`` of their basket; they come back in
-    the same order with the columns of the index.
+    ``index`` has PROD_CODE, ``fold``, scores, class, posteriors, prices and ``new``: per fold,
+    learned from the other folds. ``lines`` have PROD_CODE and the ``fold`` of their basket; they
+    come back in the same order with the columns of the index.
     """
-    answers = index.select(PROD_CODE, FOLD, *SCORES, CLASS, *POSTERIORS, NEW)
+    answers = index.select(PROD_CODE, FOLD, *SCORES, CLASS, *POSTERIORS, *PRICES, NEW)
     return lines.join(answers, on=[PROD_CODE, FOLD], how="left", maintain_order="left")
 
 
@@ -137,9 +146,9 @@ def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.
     """Smooth the index over its hierarchy: one row per group of each level, then one for all.
 
     Returns the row of the answers by level and code (the index's own rows come before them), and
-    the answers: ``score_<label>``, ``class``, ``probability``, ``posterior_<label>``, ``new``. The
-    probabilities are the average of what they would be for the group's products if no basket
-    contained them.
+    the answers: ``score_<label>``, ``class``, ``probability``, ``posterior_<label>``, prices,
+    ``new``. The probabilities are the average of what they would be for the group's products if no
+    basket contained them.
     """
     levels = levels_of(index)
     # Products that took their own scores from the hierarchy add nothing to it.
@@ -147,7 +156,9 @@ def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.
     votes = smooth(index.select(PRIORS).to_numpy().astype(np.float64), weight, levels)
     scores = smooth(index.select(SCORES).to_numpy().astype(np.float64), weight, levels)
     rows: dict[tuple[str, str], int] = {}
-    all_votes, all_scores, height = [], [], index.height
+    all_votes, all_scores, all_prices, height = [], [], [], index.height
+    price = index[GROUP_PRICE].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    finer = np.zeros(index.height, dtype=np.bool_)
     for name, numbers, vote, score in zip(
         HIERARCHY, levels, votes.levels, scores.levels, strict=True
     ):
@@ -159,10 +170,17 @@ def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.
         }
         all_votes.append(vote)
         all_scores.append(score)
+        # The index has the price of a product's finest group only.
+        own = (numbers >= 0) & ~finer
+        of_groups = np.full(vote.shape[0], np.nan)
+        of_groups[numbers[own]] = price[own]
+        all_prices.append(of_groups)
+        finer |= own
         height += vote.shape[0]
     vote = np.vstack([*all_votes, votes.overall])
     score = np.vstack([*all_scores, scores.overall]).astype(np.float32)
     best = vote.argmax(axis=1)
+    prices = np.concatenate([*all_prices, [np.nan]])
     answers = pl.DataFrame(
         [
             *(pl.Series(name, column) for name, column in zip(SCORES, score.T, strict=True)),
@@ -172,6 +190,8 @@ def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.
                 pl.Series(name, column.astype(np.float32))
                 for name, column in zip(POSTERIORS, vote.T, strict=True)
             ),
+            pl.Series(UNIT_PRICE, np.full(best.size, np.nan, np.float32)).fill_nan(None),
+            pl.Series(GROUP_PRICE, prices.astype(np.float32)).fill_nan(None),
             pl.Series(NEW, np.ones(best.size, dtype=np.bool_)),
         ]
     )

@@ -139,16 +139,19 @@ def concatenate(pieces: Sequence[Pairs]) -> Pairs:
     )
 
 
-def unit_prices(pairs: Pairs, products: int) -> Matrix:
-    """Return the median of SPEND over QUANTITY of each product's baskets; NaN where unknown."""
+def unit_prices(pairs: Pairs, group: Counts) -> Matrix:
+    """Return the median of SPEND over QUANTITY of what was bought of each group of products.
+
+    ``group`` has the number of each product's group, from 0. NaN for a group without a price.
+    """
     priced = np.flatnonzero((pairs.spend > 0) & (pairs.quantity > 0))
-    product, price = pairs.product[priced], pairs.spend[priced] / pairs.quantity[priced]
-    order = np.lexsort((price, product))
-    product, price = product[order], price[order]
-    start = np.searchsorted(product, np.arange(products + 1))
+    own, price = group[pairs.product[priced]], pairs.spend[priced] / pairs.quantity[priced]
+    order = np.lexsort((price, own))
+    own, price = own[order], price[order]
+    start = np.searchsorted(own, np.arange(group.max(initial=-1) + 2))
     number = np.diff(start)
     known = np.flatnonzero(number)
-    median = np.full(products, np.nan, dtype=np.float32)
+    median = np.full(number.size, np.nan, dtype=np.float32)
     low, high = (start[known] + (number[known] + step) // 2 for step in (-1, 0))
     median[known] = (price[low] + price[high]) / 2
     return median

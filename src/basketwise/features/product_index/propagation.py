@@ -71,7 +71,7 @@ def propagate(
     prior : ClassPrior
         The products' prior; it is fitted.
     rounds : int
-        At least 1.
+        With none, the guess is all that is believed.
     """
     products = guess.shape[0]
     entries = np.arange(pairs.product.size)
@@ -83,6 +83,8 @@ def propagate(
     label = np.repeat(pairs.label, pairs.entries)
     messages = np.zeros((LABELS, entries.size), dtype=np.float32)
     log_prior = beliefs = log_normalised(guess)
+    if rounds == 0:
+        prior.learn(beliefs, np.zeros_like(beliefs))
     for number in range(1, rounds + 1):
         told = np.take(beliefs.T.astype(np.float32), pairs.product, axis=1) - messages
         change = _answers(_normalised(told), shares, pairs, label) - messages

@@ -14,10 +14,10 @@ from basketwise.features.product_index.table import (
     CLASS,
     COLUMNS,
     POSTERIORS,
+    PRICES,
     PRIORS,
     PROBABILITY,
     SCORES,
-    UNIT_PRICE,
 )
 from basketwise.schema import HIERARCHY, INDEX_LABELS, PROD_CODE, PROD_NAME
 
@@ -28,7 +28,7 @@ MAX_TEXT = 128 * 2**20
 TEXTS = (PROD_CODE, PROD_NAME, *HIERARCHY, CLASS)
 TYPES: dict[str, type[pl.DataType]] = {
     **dict.fromkeys(TEXTS, pl.String),
-    **dict.fromkeys((*SCORES, PROBABILITY, UNIT_PRICE, *POSTERIORS, *PRIORS), pl.Float32),
+    **dict.fromkeys((*SCORES, PROBABILITY, *PRICES, *POSTERIORS, *PRIORS), pl.Float32),
     BASKETS: pl.UInt32,
 }
 NEEDED = (PROD_CODE, *SCORES, CLASS, PROBABILITY, BASKETS)
@@ -69,7 +69,7 @@ def _check_values(index: pl.DataFrame) -> None:
     holes = [name for name in (*NEEDED, *added) if index[name].null_count()]
     if holes:
         raise ValueError(f"its column {holes[0]} has nulls")
-    prices = [UNIT_PRICE] if UNIT_PRICE in index.columns else []
+    prices = [name for name in PRICES if name in index.columns]
     numbers = pl.col(*SCORES, PROBABILITY, *prices, *added)
     if not index.select(numbers.is_finite().all()).select(pl.all_horizontal(pl.all())).item():
         raise ValueError("it has numbers that are not finite")

@@ -14,9 +14,11 @@ CLASS = "class"
 PROBABILITY = "probability"
 BASKETS = "baskets"
 UNIT_PRICE = "unit_price"
+GROUP_PRICE = "group_price"
 NEW = "new"
 """Whether the training data does not have the product; no column of the index itself."""
 SCORES = tuple(f"score_{label.lower()}" for label in INDEX_LABELS)
+PRICES = (UNIT_PRICE, GROUP_PRICE)
 POSTERIORS = tuple(f"posterior_{label.lower()}" for label in INDEX_LABELS)
 PRIORS = tuple(f"prior_{label.lower()}" for label in INDEX_LABELS)
 
@@ -29,6 +31,7 @@ COLUMNS = (
     PROBABILITY,
     BASKETS,
     UNIT_PRICE,
+    GROUP_PRICE,
     *POSTERIORS,
     *PRIORS,
 )
@@ -36,9 +39,10 @@ COLUMNS = (
 (Float32, ridge coefficients, roughly: how much likelier the label is in a basket of this product
 alone); its class (one of ``INDEX_LABELS``) and that class's posterior probability; how many
 training baskets they rest on (UInt32, 0: taken from the hierarchy); its usual price per unit in the
-currency of SPEND (Float32, median, null where unknown); the posterior probability of each class;
+currency of SPEND (Float32, median, null where unknown) and that of its finest known group; the
+posterior probability of each class;
 and what the probabilities of a product like this one would be if no basket contained it."""
-ADDED = (PROD_NAME, UNIT_PRICE, *POSTERIORS, *PRIORS)
+ADDED = (PROD_NAME, UNIT_PRICE, GROUP_PRICE, *POSTERIORS, *PRIORS)
 """Columns that models lack which were trained before there were such."""
 
 
@@ -51,14 +55,14 @@ def build_table(
 ) -> pl.DataFrame:
     """Put arrays over products (rows in the order of ``products``) into the index's columns.
 
-    ``products`` has PROD_CODE, hierarchy and ``unit_price``; ``posterior`` and ``prior`` are
+    ``products`` has PROD_CODE, hierarchy and both prices; ``posterior`` and ``prior`` are
     probabilities, shape (products, labels).
     """
     classes = posterior.argmax(axis=1)
     probability = posterior[np.arange(classes.size), classes].astype(np.float32)
     return (
         completed(products)
-        .select(PROD_CODE, PROD_NAME, *HIERARCHY, UNIT_PRICE)
+        .select(PROD_CODE, PROD_NAME, *HIERARCHY, UNIT_PRICE, GROUP_PRICE)
         .with_columns(
             *_columns(SCORES, scores),
             pl.Series(CLASS, np.asarray(INDEX_LABELS)[classes], dtype=pl.String),
@@ -76,9 +80,10 @@ def completed(index: pl.DataFrame) -> pl.DataFrame:
 
     Names and prices are unknown. Probabilities are those of a class that is certain.
     """
-    missing = [name for name in (PROD_NAME, UNIT_PRICE) if name not in index.columns]
-    kinds = {PROD_NAME: pl.String, UNIT_PRICE: pl.Float32}
-    index = index.with_columns(pl.lit(None, kinds[name]).alias(name) for name in missing)
+    kinds = {PROD_NAME: pl.String, UNIT_PRICE: pl.Float32, GROUP_PRICE: pl.Float32}
+    index = index.with_columns(
+        pl.lit(None, kind).alias(name) for name, kind in kinds.items() if name not in index.columns
+    )
     if CLASS not in index.columns:
         return index
     certain = {
@@ -89,6 +94,15 @@ def completed(index: pl.DataFrame) -> pl.DataFrame:
     return index.with_columns(
         expression for name, expression in certain.items() if name not in index.columns
     ).select(COLUMNS)
+
+
+def finest_groups(products: pl.DataFrame) -> Counts:
+    """Give numbers to the finest known groups of products, from 0; one for those without any."""
+    known = pl.coalesce(
+        pl.format("{} {}", pl.lit(number), pl.col(level)) for number, level in enumerate(HIERARCHY)
+    )
+    ranked = products.select(known.rank("dense").cast(pl.Int64).fill_null(0)).to_series()
+    return ranked.to_numpy()
 
 
 def levels_of(products: pl.DataFrame) -> tuple[Groups, ...]:
