@@ -16,6 +16,7 @@ from basketwise.config import ModelName
 from basketwise.errors import InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.product_index.table import PRIORS, completed
 from basketwise.files import CALIBRATION_FILE, MODEL
 from basketwise.model import archive as module
 from basketwise.model.archive import load_model_archive
@@ -150,7 +151,8 @@ def test_a_product_with_a_new_code_is_scored_by_its_group(
 ) -> None:
     assert scorer.index is not None
     # A shop whose finest groups hold products of one class each.
-    grouped = scorer.index.with_columns(("OF-" + pl.col("class")).alias("PROD_CODE_10"))
+    own = scorer.index.drop(PRIORS)
+    grouped = completed(own.with_columns(("OF-" + pl.col("class")).alias("PROD_CODE_10")))
     similar = lines.drop("PROD_CODE_10").join(
         grouped.select(PROD_CODE, "PROD_CODE_10"), on=PROD_CODE, maintain_order="left"
     )

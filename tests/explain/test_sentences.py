@@ -10,6 +10,7 @@ import pytest
 from basketwise.etl.chunks import read_chunks
 from basketwise.explain.sentences import EXPLANATION, explain
 from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.product_index.table import PRIORS, completed
 from basketwise.features.recipe import features
 from basketwise.model.archive import load_model_archive
 from basketwise.model.scoring import Model
@@ -269,7 +270,8 @@ def test_a_basket_alone_reads_as_among_all(scorer: Model, lines: pl.DataFrame) -
 
 def test_a_line_of_another_basket_says_nothing_of_this(scorer: Model, lines: pl.DataFrame) -> None:
     assert scorer.index is not None
-    grouped = scorer.index.with_columns(("OF-" + pl.col("class")).alias(HIERARCHY[0]))
+    own = scorer.index.drop(PRIORS)
+    grouped = completed(own.with_columns(("OF-" + pl.col("class")).alias(HIERARCHY[0])))
     grouping = replace(scorer, lookup=IndexLookup(grouped))
     first, second = lines[BASKET_ID].unique().sort()[:2].to_list()
     for label in CLASSES:

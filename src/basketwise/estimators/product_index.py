@@ -124,7 +124,7 @@ class ProductIndex(SharedLines, TransformerMixin, BaseEstimator):  # type: ignor
         ridge: float = 1.0,
         size_power: float = 0.5,
         refine_rounds: int = 12,
-        refine_baskets: int = 100,
+        refine_baskets: int = 25,
         refine_max_lines: int = 4_000_000,
         n_folds: int = 5,
         random_state: Any = 42,

@@ -220,7 +220,7 @@ def _number(piece: LabelledLines, numbers: pl.DataFrame) -> Pairs:
     return pair(
         coded["basket"].to_numpy(),
         coded["number"].to_numpy(),
-        coded[SPEND].to_numpy(),
+        coded[SPEND].fill_null(0).to_numpy(),
         coded[QUANTITY].fill_null(0).to_numpy(),
         labels.to_numpy(),
         own[FOLD].to_numpy(),

@@ -21,7 +21,7 @@ from basketwise.arrays import Flags, Matrix
 from basketwise.concurrency import worker_pool
 from basketwise.features.product_index.pairs import Pairs, Singles
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 MAX_ITERATIONS = 200
 BLOCK = 2**16
 """Baskets multiplied at a time; fixed, as the last bits of the sums follow from it."""
@@ -57,7 +57,7 @@ def ridge_coefficients(
     Returns
     -------
     list of arrays
-        Float32 of shape (products, labels), one per system, to a relative residual of 1e-4 or
+        Float32 of shape (products, labels), one per system, to a relative residual of 1e-5 or
         the best of 200 steps.
     """
     root = (np.maximum(pairs.size, 1) ** (-size_power / 2)).astype(np.float32)
