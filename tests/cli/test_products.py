@@ -126,7 +126,7 @@ def test_the_file_gives_new_products_their_group(
     assert lookup is not None
     groups = sample_run.index["PROD_CODE_10"].unique().sort()
     answers = lookup.score(pl.DataFrame({"PROD_CODE": "NEW", "PROD_CODE_10": [*groups, None]}))
-    other = answers.filter(pl.col("class") != answers["class"][-1])
+    other = answers.filter(pl.col("score_low") != answers["score_low"][-1])
     group = other["PROD_CODE_10"][0]
     rows = [line(BASKET_ID="1", PROD_CODE="NEW") for _ in range(2)]
     bare = [

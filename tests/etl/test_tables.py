@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, write_gold
-from basketwise.features.product_index.table import CLASS, SCORES
+from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
 from basketwise.features.recipe import Recipe, features
 from basketwise.schema import FOLD
 from tests.etl.running import folders, quiet, run_intake
@@ -35,6 +35,9 @@ def index(fold: int, score: float) -> pl.DataFrame:
             FOLD: pl.Series([fold], dtype=pl.Int8),
             **dict.fromkeys(SCORES, score),
             CLASS: "High",
+            **dict.fromkeys(POSTERIORS, 0.25),
+            **dict.fromkeys(PRICES, 1.0),
+            NEW: False,
         }
     )
 
