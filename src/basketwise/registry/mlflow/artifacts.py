@@ -12,11 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
-from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
-from mlflow.tracking import get_tracking_uri
-from sqlalchemy.engine import make_url
-
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
@@ -28,6 +23,12 @@ def open_artifacts(
     artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
 ) -> ArtifactRepository:
     """Return where the files of ``mlflow-artifacts:/…`` are; MLflow calls this."""
+    # MLflow imports this module while it is itself being imported, whoever of the two comes first.
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+    from mlflow.tracking import get_tracking_uri
+    from sqlalchemy.engine import make_url
+
     store = tracking_uri or get_tracking_uri()
     if not store.startswith(SQLITE):
         return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)
