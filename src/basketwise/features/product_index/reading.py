@@ -51,7 +51,8 @@ def read_index(path: Path) -> pl.DataFrame:
         raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
     check_parquet(data)
     schema = pl.read_parquet_schema(io.BytesIO(data))
-    if schema.keys() | set(ADDED) != set(COLUMNS):
+    # An earlier version wrote none of the columns that were added since.
+    if schema.keys() | {PROD_NAME} not in (set(COLUMNS), set(COLUMNS) - ADDED | {PROD_NAME}):
         raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
     wrong = [name for name, kind in schema.items() if kind not in (TYPES[name], pl.Null)]
     if wrong:

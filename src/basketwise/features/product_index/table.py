@@ -42,7 +42,7 @@ training baskets they rest on (UInt32, 0: taken from the hierarchy); its usual p
 currency of SPEND (Float32, median, null where unknown) and that of its finest known group; the
 posterior probability of each class;
 and what the probabilities of a product like this one would be if no basket contained it."""
-ADDED = (PROD_NAME, UNIT_PRICE, GROUP_PRICE, *POSTERIORS, *PRIORS)
+ADDED = frozenset({*PRICES, *POSTERIORS, *PRIORS})
 """Columns that models lack which were trained before there were such."""
 
 
