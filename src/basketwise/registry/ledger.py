@@ -107,22 +107,26 @@ def read_entries(version: str, tags: Mapping[str, str]) -> list[Change]:
     changes = []
     for key in sorted(key for key in tags if key.startswith(ENTRY)):
         try:
-            entry = json.loads(tags[key])
-            change = Change(
-                at=datetime.fromisoformat(entry["at"]).astimezone(UTC),
-                version=version,
-                old=ApprovalState(entry["old"]) if entry["old"] else None,
-                new=ApprovalState(entry["new"]),
-                who=str(entry["who"]),
-                why=str(entry["why"]),
-            )
+            changes.append(change_of(version, tags[key]))
         except UNREADABLE as error:
             raise DependencyError(
                 f"The registry's entry {key!r} of version {version} cannot be read: {error}.",
                 DAMAGED,
             ) from error
-        changes.append(change)
     return changes
+
+
+def change_of(version: str, text: str) -> Change:
+    """Return the change that an entry's text describes; raises what is in ``UNREADABLE``."""
+    entry = json.loads(text)
+    return Change(
+        at=datetime.fromisoformat(entry["at"]).astimezone(UTC),
+        version=version,
+        old=ApprovalState(entry["old"]) if entry["old"] else None,
+        new=ApprovalState(entry["new"]),
+        who=str(entry["who"]),
+        why=str(entry["why"]),
+    )
 
 
 def state_after(history: list[Change]) -> ApprovalState:

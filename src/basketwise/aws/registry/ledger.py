@@ -77,7 +77,7 @@ def read_entry(version: str, name: str, data: bytes) -> Entry:
     """Return a stored entry; raises DependencyError if it is not valid."""
     try:
         text = data.decode()
-        (change,) = ledger.read_entries(version, {ledger.ENTRY: text})
+        change = ledger.change_of(version, text)
         before = json.loads(text)["seen"]
         return Entry(name, change, ApprovalState(before["status"]), str(before["comment"]))
     except (ValueError, KeyError, TypeError) as error:
