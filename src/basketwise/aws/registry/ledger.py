@@ -80,7 +80,7 @@ def read_entry(version: str, name: str, data: bytes) -> Entry:
         change = ledger.change_of(version, text)
         before = json.loads(text)["seen"]
         return Entry(name, change, ApprovalState(before["status"]), str(before["comment"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except ledger.UNREADABLE as error:
         raise DependencyError(
             f"The change {name} of version {version} in the registry cannot be read: {error}.",
             "It was damaged or is not from Basketwise: move it out of the registry's prefix.",
