@@ -156,6 +156,8 @@ class FeaturesConfig(Section):
 
     groups: NonEmpty[GroupName] = DEFAULT_GROUPS
     """basket: spend, time and store; product: scores from the product index."""
+    tried: tuple[GroupName, ...] = ("posterior", "weighted", "price", "season")
+    """Optional groups, which the models see only if they help on left-out training baskets."""
 
 
 class IndexConfig(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,7 @@ from basketwise.etl import tables
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cohorts import write_cohorts
 from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split
+from basketwise.etl.selection import choose_groups
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
 from basketwise.etl.split import assign_folds
 from basketwise.etl.survey import CHEAPEST, STORE_COLUMNS, Survey, read_survey, spend_quantile
@@ -74,11 +76,23 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         learned = learn_index(evidence, config.index)
         index = _stacked(learned, survey.products)
         write_parquet(learned.whole, gold / tables.INDEX_FILE)
-    groups = list(dict.fromkeys([*ALWAYS_WRITTEN, *config.features.groups]))
-    recipe = Recipe(groups, _encoders(baskets), config.etl.outliers, limit)
+    recipe = Recipe(config.features.groups, _encoders(baskets), config.etl.outliers, limit)
+    trials = choose_groups(
+        silver,
+        baskets,
+        recipe,
+        index,
+        config.features.tried,
+        by_time=config.split.strategy == "time",
+        seed=config.split.random_state,
+    )
+    chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
+    recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
     train, test = tables.write_gold(silver, gold, scratch / "gold", baskets, recipe, index, tick)
     write_cohorts(baskets, gold)
-    metadata = _metadata(intake, survey, baskets, recipe, config, train, test)
+    metadata = _metadata(intake, survey, baskets, recipe, config, train, test).model_copy(
+        update={"groups": chosen, "feature_columns": columns_of(chosen), "tried": trials}
+    )
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
     return metadata

@@ -58,6 +58,17 @@ class Split(Record):
     test_weeks: list[int]
 
 
+class Trial(Record):
+    """An optional feature group that was tried on left-out training baskets."""
+
+    group: str
+    gain: float
+    """Log loss (nats per basket) that it took away, on average."""
+    error: float
+    """Standard error of the gain."""
+    chosen: bool
+
+
 class Metadata(Record):
     """The whole of ``metadata.json``."""
 
@@ -69,6 +80,8 @@ class Metadata(Record):
     etl_timestamp: str
     """ISO 8601, UTC."""
     groups: list[str]
+    tried: list[Trial] = []
+    """Optional feature groups that were tried; those that were chosen are among ``groups``."""
     outliers: Outliers
     split: Split
     lines: Lines

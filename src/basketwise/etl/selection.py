@@ -1,0 +1,198 @@
+"""Which optional feature groups the models see: those that help with baskets that were left out.
+
+A column that tells nothing costs time in every training and every request, and takes a reader's
+attention. So a small booster is trained on a sample of the training baskets, once with the groups
+that are always seen and then with one optional group more at a time. A group is added if it tells
+the labels of other baskets clearly better: those of the latest weeks if the test set is later than
+the training set, for what helps within known weeks may not help in the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from basketwise.arrays import Flags, Floats
+from basketwise.etl.chunks import weeks
+from basketwise.etl.metadata import Trial
+from basketwise.features.groups import GROUPS, columns_of
+from basketwise.features.product_index.lookup import score_by_fold
+from basketwise.features.recipe import Recipe, features
+from basketwise.schema import (
+    BASKET_ID,
+    CLASSES,
+    FOLD,
+    KEY,
+    LABEL,
+    SHOP_WEEK,
+    TARGET,
+    TEST,
+    UNCLASSIFIED,
+)
+
+MOST = 15_000
+"""Baskets in the sample."""
+FIRST = 5_000
+"""Baskets with which is seen whether there is anything left to tell."""
+WEEKS = 16
+"""Weeks that the sample is from, evenly spaced, the latest among them."""
+JUDGED = 0.2
+"""Share of these weeks, the latest, whose baskets are left out."""
+FEWEST = 1_000
+"""Baskets without which nothing can be said."""
+KNOWN = 0.01
+"""Mean log loss (nats) up to which nothing is left to tell."""
+GAIN = 0.02
+"""Share of the log loss that a group must take away ..."""
+ERRORS = 3.0
+"""... and how many of its standard errors the gain must be."""
+ROUNDS = 60
+SETTINGS = {
+    "objective": "multi:softprob",
+    "num_class": len(CLASSES),
+    "max_depth": 6,
+    "eta": 0.2,
+    "subsample": 0.8,
+    "colsample_bytree": 0.8,
+    "tree_method": "hist",
+    # More threads would add up in another order: what is chosen would depend on the machine.
+    "nthread": 1,
+}
+
+
+def choose_groups(
+    silver: Path,
+    baskets: pl.DataFrame,
+    recipe: Recipe,
+    index: pl.DataFrame | None,
+    tried: Sequence[str],
+    *,
+    by_time: bool,
+    seed: int,
+) -> list[Trial]:
+    """Try optional groups, the most helpful one first, until none helps.
+
+    Parameters
+    ----------
+    silver : Path
+        The silver folder.
+    baskets : DataFrame
+        One row per basket, with label and ``fold``.
+    recipe : Recipe
+        Its groups are seen in any case.
+    index : DataFrame or None
+        The stacked index of :func:`basketwise.etl.tables.write_gold`.
+    tried : sequence of str
+        Optional groups; without an index, those that need it are passed over.
+    by_time : bool
+        Whether later baskets are left out, not those of a fold.
+    seed : int
+        Draws the sample.
+
+    Returns
+    -------
+    list of Trial
+        One per group that was tried; empty if there is nothing left to tell, or too little to see.
+    """
+    optional = [
+        name
+        for name in tried
+        if name not in recipe.groups and (index is not None or not GROUPS[name].needs_index)
+    ]
+    sample = _sample(baskets, by_time, seed)
+    if not optional or sample.height < FEWEST:
+        return []
+    every = replace(recipe, groups=[*recipe.groups, *optional])
+    table = _features(silver, sample, every, index).sort(KEY)
+    judged = table["judged"].to_numpy()
+    if not judged.any() or judged.all():
+        return []
+    few = np.zeros(table.height, dtype=np.bool_)
+    few[np.random.default_rng(seed).permutation(table.height)[:FIRST]] = True
+    if _losses(table.filter(few), recipe.groups, judged[few]).mean() <= KNOWN:
+        return []
+    return _forward(table, recipe.groups, optional, judged)
+
+
+def _forward(
+    table: pl.DataFrame, groups: Sequence[str], optional: list[str], judged: Flags
+) -> list[Trial]:
+    chosen, waiting, trials = list(groups), list(optional), dict[str, Trial]()
+    best = _losses(table, chosen, judged)
+    while waiting:
+        gains = {name: best - _losses(table, [*chosen, name], judged) for name in waiting}
+        helps = {name: gain for name, gain in gains.items() if _helps(gain, best)}
+        for name, gain in gains.items():
+            mean, error = float(gain.mean()), _error(gain)
+            trials[name] = Trial(group=name, gain=mean, error=error, chosen=False)
+        if not helps:
+            break
+        name = max(helps, key=lambda name: helps[name].mean())
+        trials[name] = trials[name].model_copy(update={"chosen": True})
+        best = best - gains[name]
+        chosen.append(name)
+        waiting.remove(name)
+    return [trials[name] for name in optional]
+
+
+def _helps(gain: Floats, before: Floats) -> bool:
+    return bool(gain.mean() > max(GAIN * before.mean(), ERRORS * _error(gain)))
+
+
+def _error(gain: Floats) -> float:
+    return float(gain.std() / np.sqrt(gain.size))
+
+
+def _losses(table: pl.DataFrame, groups: Sequence[str], judged: Flags) -> Floats:
+    """Return the log loss (nats) of each left-out basket, by a booster of the others."""
+    import xgboost
+
+    X = table.select(columns_of(groups)).to_numpy().astype(np.float32)
+    y = table[TARGET].replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8).to_numpy()
+    rows = {True: np.flatnonzero(judged), False: np.flatnonzero(~judged)}
+    learned = xgboost.QuantileDMatrix(X[rows[False]], label=y[rows[False]], nthread=1)
+    booster = xgboost.train({**SETTINGS, "seed": 1}, learned, ROUNDS)
+    probabilities = booster.inplace_predict(X[rows[True]])
+    own = probabilities[np.arange(rows[True].size), y[rows[True]]]
+    return np.asarray(-np.log(np.maximum(own, 1e-6)), dtype=np.float64)
+
+
+def _sample(baskets: pl.DataFrame, by_time: bool, seed: int) -> pl.DataFrame:
+    """Draw classified training baskets: BASKET_ID, week, fold, label and ``judged``."""
+    training = baskets.filter((pl.col(FOLD) != TEST) & (pl.col(LABEL) != UNCLASSIFIED))
+    present = training[SHOP_WEEK].unique().sort()
+    spaced = np.linspace(0, max(present.len() - 1, 0), min(WEEKS, present.len()))
+    chosen = present[np.unique(spaced.round().astype(np.int64)).tolist()]
+    latest = chosen[-max(1, round(JUDGED * chosen.len())) :] if chosen.len() > 1 else chosen
+    own = training.filter(pl.col(SHOP_WEEK).is_in(chosen.implode()))
+    own = own.select(
+        pl.col(BASKET_ID),
+        SHOP_WEEK,
+        FOLD,
+        pl.col(LABEL).cast(pl.String).alias(TARGET),
+        (pl.col(SHOP_WEEK).is_in(latest.implode()) if by_time else pl.col(FOLD) == 0).alias(
+            "judged"
+        ),
+    )
+    return own.sample(min(MOST, own.height), seed=seed, shuffle=False)
+
+
+def _features(
+    silver: Path, sample: pl.DataFrame, recipe: Recipe, index: pl.DataFrame | None
+) -> pl.DataFrame:
+    score = None if index is None else partial(score_by_fold, index)
+    reads = [BASKET_ID, *sorted({c for name in recipe.groups for c in GROUPS[name].reads})]
+    tables = []
+    for week, path in weeks(silver):
+        own = sample.filter(pl.col(SHOP_WEEK) == week)
+        if own.height:
+            lines = pl.read_parquet(path, columns=reads, glob=False)
+            lines = lines.join(own.select(BASKET_ID, FOLD), on=BASKET_ID)
+            tables.append(features(lines, recipe, score))
+    target = sample.select(pl.col(BASKET_ID).alias(KEY), TARGET, "judged")
+    return pl.concat(tables).join(target, on=KEY, maintain_order="left")
