@@ -174,3 +174,14 @@ def test_bars_of_a_column_share_one_scale_and_point_at_what_lies_beyond() -> Non
 def test_a_lead_is_never_rounded_to_none() -> None:
     tiny: Interval = {"estimate": 0.00003, "low": 0.00001, "high": 0.00004}
     assert "+0.00003 [+0.00001, +0.00004]" in tidy(with_leads("simpler", tiny, tiny))
+
+
+def test_optional_groups_that_were_tried_are_listed() -> None:
+    report = example_report()
+    assert "Optional feature groups" not in Page(render_html(report)).text_of("leaderboard")
+    report["data"]["groups_tried"] = [
+        {"group": "price", "gain": 0.21, "error": 0.01, "chosen": True},
+        {"group": "season", "gain": -0.001, "error": 0.004, "chosen": False},
+    ]
+    text = Page(render_html(report)).text_of("leaderboard")
+    assert "price (+0.210 ± 0.010) is added; season (-0.001 ± 0.004) is left out" in text

@@ -146,6 +146,10 @@ def _data(metadata: Metadata) -> DataSummary:
             "test_baskets": metadata.test_samples,
             "description": split_sentence(metadata),
         },
+        groups_tried=[
+            {"group": t.group, "gain": t.gain, "error": t.error, "chosen": t.chosen}
+            for t in metadata.tried
+        ],
     )
 
 

@@ -336,6 +336,18 @@ class SplitSummary(TypedDict):
     description: str
 
 
+class GroupTrial(TypedDict):
+    """An optional feature group, tried on training baskets that were left out.
+
+    ``gain`` is the log loss (nats per basket) that it takes away, ``error`` its standard error.
+    """
+
+    group: str
+    gain: float
+    error: float
+    chosen: bool
+
+
 class DataSummary(TypedDict):
     """What was read; ``lines_accepted + lines_rejected == lines_read``.
 
@@ -355,6 +367,7 @@ class DataSummary(TypedDict):
     outliers: int
     products: int
     split: SplitSummary
+    groups_tried: NotRequired[list[GroupTrial]]
 
 
 class Lineage(TypedDict):

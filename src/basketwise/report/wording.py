@@ -17,6 +17,7 @@ from basketwise.config import BusinessConfig
 from basketwise.features.groups import GROUPS, of_index
 from basketwise.report.types import (
     Assumption,
+    GroupTrial,
     Importance,
     Interval,
     LeaderboardRow,
@@ -106,6 +107,13 @@ def comparisons(rows: Sequence[LeaderboardRow]) -> list[Comparison]:
     """Return what each feature group is worth, and whether a simpler model is enough."""
     groups = [_of_group(row) for row in rows if row["kind"] == "ablation"]
     return groups + [_of_simpler(row) for row in rows if row["kind"] == "simpler"]
+
+
+def trial(tried: GroupTrial) -> str:
+    """Say what came of an optional feature group."""
+    gain = f"{tried['gain']:+.3f} ± {tried['error']:.3f}"
+    outcome = "added" if tried["chosen"] else "left out: it does not clearly help"
+    return f"{_short(tried['group'])} ({gain}) is {outcome}"
 
 
 def _of_group(row: LeaderboardRow) -> Comparison:
@@ -267,6 +275,7 @@ FILTERS = (
     split_note,
     standing,
     tag,
+    trial,
     weak_count,
 )
 """Available to the templates under their names."""
