@@ -118,9 +118,10 @@ def test_the_interval_of_a_cost_matrix_knows_which_mistakes_are_dear() -> None:
     dear = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [-1000.0, 0.0, 0.0]]
     result = impact(cost_matrix=dear)
     assert result["monthly_revenue_impact"] == pytest.approx(30_000 * -10)
-    # A cell of one basket in a hundred is drawn between 0 and 3 times, hardly ever more often.
-    assert result["total_high"] == pytest.approx(60_000)
-    assert result["total_low"] == pytest.approx(60_000 - 3 * 300_000)
+    # A cell of one basket in a hundred weighs almost nothing at one end, and at the other four
+    # times as much or more, as unseen errors are taken to be as dear.
+    assert 40_000 < result["total_high"] < 60_000
+    assert result["total_low"] < 60_000 - 3.5 * 300_000
 
 
 def test_mistakes_that_pay_better_do_not_turn_the_interval_over() -> None:

@@ -82,12 +82,12 @@ def test_intervals_are_those_of_resampling_in_a_loop(by_customer: bool) -> None:
     expected = everything({name: confusion_matrix(true, by) for name, by in predicted.items()})
     assert [each["estimate"] for each in results] == pytest.approx(expected)
     # The ends of a percentile interval of a thousand resamples are themselves good to a twentieth
-    # of its width or so.
+    # of its width or so; and errors that were not seen lower the lower ends by as much.
     np.testing.assert_array_less(
-        np.abs([each["low"] for each in results] - low), 0.1 * (high - low)
+        np.abs([each["low"] for each in results] - low), 0.2 * (high - low)
     )
     np.testing.assert_array_less(
-        np.abs([each["high"] for each in results] - high), 0.1 * (high - low)
+        np.abs([each["high"] for each in results] - high), 0.2 * (high - low)
     )
 
 
@@ -231,21 +231,24 @@ def test_a_model_without_an_error_is_not_certain_to_make_none() -> None:
     assert perfect(50, 30, 20).macro_f1("model") == result
 
 
-def test_without_an_error_customers_count_not_their_baskets() -> None:
-    result = perfect(50, 30, 20, units=np.arange(100) // 5)
-    assert result.accuracy("model")["low"] ** 20 == pytest.approx(0.025)
-    assert result.macro_f1("model") == result.accuracy("model")
-
-
-def test_a_class_without_an_error_rests_on_the_units_that_have_it() -> None:
-    # Six customers have the Medium ones, without an error; fourteen others get some wrong.
+def test_a_class_without_an_error_rests_on_the_baskets_that_it_has() -> None:
+    # The thirty Medium ones are without an error; some of the others are wrong.
     true = np.repeat(np.array([0, 1, 2], dtype=np.int8), [50, 30, 20])
     predicted = np.where((np.arange(100) % 5 == 0) & (true != 1), 2 - true, true).astype(np.int8)
     low, medium, high = single_model(true, predicted, np.arange(100) // 5).class_f1("model")
     assert (medium["estimate"], medium["high"]) == (1, 1)
-    assert medium["low"] ** 6 == pytest.approx(0.025)
+    assert medium["low"] ** 30 == pytest.approx(0.025)
     assert low["estimate"] < 1
     assert high["estimate"] < 1
+
+
+def test_errors_of_one_customer_say_less_than_those_of_many() -> None:
+    true, predicted = np.zeros(600, dtype=np.int8), np.zeros(600, dtype=np.int8)
+    units = np.arange(600) // 6
+    together, apart = predicted.copy(), predicted.copy()
+    together[:6], apart[::100] = 1, 1
+    lows = [single_model(true, by, units).accuracy("model")["low"] for by in (together, apart)]
+    assert lows[0] < lows[1] < 0.99
 
 
 def test_without_an_error_a_mean_allows_for_the_worst_and_the_best_ones() -> None:

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from basketwise.arrays import Labels
 from basketwise.evaluation import resampling
-from basketwise.evaluation.resampling import Patterns, draw, find_patterns, joint_cells
+from basketwise.evaluation.resampling import (
+    UNIT,
+    Patterns,
+    draw,
+    find_patterns,
+    joint_cells,
+    unseen_weights,
+)
 from basketwise.training.metrics import confusion_matrix
 
 
@@ -79,26 +86,49 @@ def test_a_customer_with_twice_the_baskets_is_another_pattern() -> None:
     assert all_patterns(true, [true], [1, 1, 2]).of_unit.tolist() == [0, 1]
 
 
-def test_draws_are_multinomial_over_the_units() -> None:
+def test_shares_of_the_weight_are_dirichlet_over_the_units() -> None:
     # Three patterns of 6, 3 and 1 units with one basket each, in cells 0, 4 and 8.
     counts = np.zeros((3, 1, 9))
     counts[[0, 1, 2], 0, [0, 4, 8]] = 1
-    sizes = np.array([6, 3, 1])
-    of_unit = np.repeat([0, 1, 2], sizes)
-    drawn = draw(Patterns(counts, of_unit), 20_000, seed=3).reshape(-1, 9)[:, [0, 4, 8]]
-    assert (drawn.sum(axis=1) == 10).all()
-    share = sizes / 10
-    np.testing.assert_allclose(drawn.mean(axis=0), 10 * share, atol=0.05)
-    covariance = 10 * (np.diag(share) - np.outer(share, share))
-    np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.1)
+    sizes, each = np.array([6, 3, 1]), np.arange(3)
+    patterns = Patterns(counts, np.repeat(each, sizes), each, each)
+    drawn = draw(patterns, 20_000, seed=3).reshape(-1, 9)[:, [0, 4, 8]]
+    shares = drawn / drawn.sum(axis=1, keepdims=True)
+    expected = sizes / 10
+    np.testing.assert_allclose(shares.mean(axis=0), expected, atol=0.005)
+    covariance = (np.diag(expected) - np.outer(expected, expected)) / 11
+    np.testing.assert_allclose(np.cov(shares.T), covariance, atol=0.001)
+    assert drawn.sum(axis=1).mean() == pytest.approx(10 * UNIT, rel=0.01)
 
 
-def test_a_drawn_customer_brings_all_its_baskets() -> None:
+def test_a_customer_weighs_with_all_its_baskets() -> None:
     # One customer has four baskets, all wrong; the other one, right.
     true, predicted = labels(0, 0, 0, 0, 1), labels(2, 2, 2, 2, 1)
     drawn = draw(all_patterns(true, [predicted], [5, 5, 5, 5, 2]), 500, seed=1)[:, 0]
     wrong, right = drawn[:, 0, 2], drawn[:, 1, 1]
-    assert set(zip(wrong.tolist(), right.tolist(), strict=True)) == {(0, 2), (4, 1), (8, 0)}
+    assert (wrong % 4 == 0).all()
+    assert (wrong > 0).all()
+    assert (right > 0).all()
+    assert abs(np.corrcoef(wrong, right)[0, 1]) < 0.15
+
+
+def test_units_say_how_many_baskets_of_a_kind_they_have_and_how_alike_they_are() -> None:
+    true, predicted = labels(0, 0, 0, 0, 1), labels(2, 0, 2, 2, 1)
+    joint, cells = joint_cells(true, [predicted])
+    patterns = find_patterns(joint, cells, np.array([5, 5, 5, 2, 2]))
+    wrong = cells[:, 0] // 3 != cells[:, 0] % 3
+    assert patterns.most(wrong) == 2
+    assert patterns.most(np.zeros_like(wrong)) == 0
+    assert patterns.alike == pytest.approx(25 / 13)
+    assert find_patterns(joint, cells, None).alike == 5
+
+
+def test_weights_of_units_that_were_not_seen_depend_on_the_seed() -> None:
+    whole = unseen_weights(20_000, 1, 1.0)
+    assert whole.mean() == pytest.approx(UNIT, rel=0.03)
+    assert unseen_weights(20_000, 1, 0.5).mean() == pytest.approx(UNIT / 2, rel=0.05)
+    np.testing.assert_array_equal(unseen_weights(20_000, 1, 1.0), whole)
+    assert (unseen_weights(20_000, 2, 1.0) != whole).any()
 
 
 def test_memory_for_fewer_resamples_at_a_time_changes_no_number(

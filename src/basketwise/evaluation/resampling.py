@@ -1,32 +1,44 @@
-"""Draws units with replacement and counts, in each draw, every model's confusion matrix.
+"""Weighs units at random and counts, in each draw, every model's confusion matrix.
 
 A unit is a basket, or a customer with all its baskets: those are alike, so only whole customers are
 independent of each other (the cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their
-Application, 1997). Which units are drawn depends on their number and the seed alone, so a model's
-matrices are the same whichever models are counted beside it.
+Application, 1997). In each resample every unit has a weight of its own, exponentially distributed
+(Rubin, The Bayesian Bootstrap, 1981). Drawing with replacement gives it a whole number instead; a
+few errors then have only a few possible shares, and their distribution is not as skewed as it is.
+
+Which weights the units get depends on their number and the seed alone, so a model's matrices are
+the same whichever models are counted beside it.
 
 A unit only matters through the cells of the confusion matrices, so units with the same baskets in
-the same cells are one *pattern*, and a resample is how often each pattern was drawn times what it
-counts: one matrix product for all resamples and all models. Counts are whole numbers, exact in
-float64 far beyond any test set: the result depends neither on the patterns nor on the order in
-which threads add them up.
+the same cells are one *pattern*, and a resample is the weight of each pattern times what it
+counts: one matrix product for all resamples and all models. Weights are multiples of 1 / UNIT, so
+all sums are whole numbers, exact in float64 far beyond any test set: the result depends neither on
+the patterns nor on the order in which threads add them up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Floats, Labels
 from basketwise.schema import CLASSES
 
 SIZE = len(CLASSES)
 
+UNIT = 1024
+"""The mean weight of a unit."""
+
 BLOCK_ENTRIES = 4_000_000
 """Resamples times patterns in memory at a time: 32 MB of float64."""
+
+# The exponential distribution in steps of equal probability: a random 16-bit number is a weight.
+_WEIGHTS = np.maximum(1, np.rint(-UNIT * np.log1p(-(np.arange(65_536) + 0.5) / 65_536)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +47,31 @@ class Patterns:
 
     ``counts``: baskets in each cell, classes * true + predicted, of shape (patterns, models,
     cells); whole numbers, as float64 for the matrix product. ``of_unit``: the pattern of each unit;
-    units are in the order of their first basket.
+    units are in the order of their first basket. ``pattern`` and ``joint`` are the pattern and the
+    joint cell of each basket of all patterns.
     """
 
     counts: Floats
     of_unit: Counts
+    pattern: Counts
+    joint: Counts
+
+    def most(self, cells: NDArray[np.bool_]) -> int:
+        """Return how many baskets in some of the joint cells a unit has at most."""
+        inside = self.pattern[cells[self.joint]]
+        return int(np.bincount(inside).max()) if inside.size else 0
+
+    @cached_property
+    def alike(self) -> float:
+        """How many units of equal size tell as much as these (Kish, Survey Sampling, 1965)."""
+        sizes = np.bincount(self.pattern)[self.of_unit].astype(np.float64)
+        return float(sizes.sum() ** 2 / (sizes**2).sum())
+
+    @cached_property
+    def baskets(self) -> Floats:
+        """Baskets in each joint cell, of all units."""
+        units = np.bincount(self.of_unit).astype(np.float64)
+        return np.bincount(self.joint, weights=units[self.pattern])
 
 
 def joint_cells(true: Labels, predicted: Sequence[Labels]) -> tuple[Counts, Counts]:
@@ -73,7 +105,7 @@ def find_patterns(joint: Counts, cells: Counts, units: Counts | None) -> Pattern
     for k in range(models):
         flat = np.bincount(pattern * size + cells[members, k], minlength=patterns * size)
         counts[:, k] = flat.reshape(patterns, size)
-    return Patterns(counts, of_unit)
+    return Patterns(counts, of_unit, pattern, members)
 
 
 def _distinct_baskets(joint: Counts, units: Counts) -> tuple[Counts, Counts, Counts]:
@@ -92,13 +124,13 @@ def _distinct_baskets(joint: Counts, units: Counts) -> tuple[Counts, Counts, Cou
 
 
 def draw(patterns: Patterns, resamples: int, seed: int) -> Counts:
-    """Draw as many units as there are, with replacement, again and again.
+    """Weigh the units at random, again and again.
 
     Returns
     -------
     array of int64, shape (resamples, models, classes, classes)
-        The models' confusion matrices, true class (row) by predicted (column); all models of a
-        resample are counted on the same drawn units.
+        The models' confusion matrices, true class (row) by predicted (column), in units of 1 / UNIT
+        baskets; all models of a resample are counted with the same weights.
     """
     rng = np.random.default_rng(seed)
     shape, units = patterns.counts.shape, patterns.of_unit.size
@@ -106,9 +138,15 @@ def draw(patterns: Patterns, resamples: int, seed: int) -> Counts:
     rows = max(1, BLOCK_ENTRIES // shape[0])
     drawn = np.empty((resamples, counts.shape[1]), dtype=np.int64)
     for start in range(0, resamples, rows):
-        times = np.empty((min(rows, resamples - start), shape[0]))
-        for row in times:
-            of_drawn = patterns.of_unit[rng.integers(0, units, units)]
-            row[:] = np.bincount(of_drawn, minlength=shape[0])
-        drawn[start : start + rows] = times @ counts
+        weights = np.empty((min(rows, resamples - start), shape[0]))
+        for row in weights:
+            of_units = _WEIGHTS[rng.integers(0, _WEIGHTS.size, units, dtype=np.uint16)]
+            row[:] = np.bincount(patterns.of_unit, of_units, minlength=shape[0])
+        drawn[start : start + rows] = weights @ counts
     return drawn.reshape(resamples, shape[1], SIZE, SIZE)
+
+
+def unseen_weights(resamples: int, seed: int, shape: float) -> Floats:
+    """Draw a weight per resample for ``shape`` units that are in no data, in units of 1 / UNIT."""
+    # Of a stream of their own: the units' weights must not depend on them.
+    return UNIT * np.random.default_rng((seed, round(4 * shape))).gamma(shape, size=resamples)
