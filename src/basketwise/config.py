@@ -276,6 +276,9 @@ class GateConfig(Section):
     champion_margin: Share = 0.01
     """Non-inferiority margin: the challenger passes if the lower bound of the paired accuracy
     difference is at least minus the margin."""
+    memory: Annotated[int, Field(ge=1, le=1_000)] = 26
+    """The challenger must not be worse either than the best of so many approved versions, those
+    registered last; 1: than the champion only."""
     min_test_baskets: Annotated[int, Field(ge=0)] = 100
     """Minimum number of test baskets."""
     max_rejected_share: Share = 0.1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from basketwise.config import GateConfig
 from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotSeen, Scored
-from basketwise.evaluation.gate import Decision, Evidence, decide, rule_lines
+from basketwise.evaluation.gate import Decision, Evidence, baskets_needed, decide, rule_lines
 from basketwise.report.types import Interval, Reason
 
 BETTER = Interval(estimate=0.01, low=-0.02, high=0.04)
@@ -155,28 +155,93 @@ def champion_reason(decision: Decision) -> Reason:
 
 
 @pytest.mark.parametrize(
-    ("difference", "finding"),
+    ("difference", "start"),
     [
-        (BETTER, "Not worse than the champion"),
+        (BETTER, "Can't tell if worse than the champion"),
         (WITHIN, "Not worse than the champion"),
-        (UNSURE, "May be worse than the champion"),
+        (UNSURE, "Can't tell if worse than the champion"),
         (WORSE, "Worse than the champion"),
     ],
 )
-def test_not_worse_is_as_many_right_or_surely_within_the_margin(
-    difference: Interval, finding: str
-) -> None:
+def test_not_worse_is_surely_within_the_margin(difference: Interval, start: str) -> None:
     decision = gate_decision(champion=SCORED, difference=difference)
-    assert champion_reason(decision)["text"].startswith(f"{finding} (version 3)")
-    assert decision.approved is finding.startswith("Not worse")
+    assert champion_reason(decision)["text"].startswith(f"{start} (version 3)")
+    assert decision.approved is start.startswith("Not worse")
+    assert decision.undecided is start.startswith("Can't tell")
 
 
 def test_the_champions_rule_says_what_was_measured_and_what_is_allowed() -> None:
-    text = champion_reason(gate_decision(champion=SCORED, difference=UNSURE))["text"]
-    assert text == (
-        "May be worse than the champion (version 3): accuracy −0.0050, "
-        "95% CI [−0.0200, +0.0100], allowed loss 0.01"
+    reason = champion_reason(gate_decision(champion=SCORED, difference=UNSURE))
+    assert reason["text"] == (
+        "Can't tell if worse than the champion (version 3): accuracy −0.0050, "
+        "95% CI [−0.0200, +0.0100], allowed loss 0.01; needs about 4,600 test baskets, not 1,000"
     )
+    assert reason["baskets_needed"] == 4_600
+
+
+def test_with_so_many_baskets_an_equal_challenger_passes_in_four_of_five_cases() -> None:
+    # The reach r of n baskets becomes r * sqrt(n / needed); a lead is off by r / 1.96 at random.
+    needed = baskets_needed(Interval(estimate=0, low=-0.03, high=0.03), 400, 0.95, 0.01)
+    assert needed is not None
+    reach = 0.03 * np.sqrt(400 / needed)
+    leads = np.random.default_rng(1).normal(0, reach / 1.96, 20_000)
+    assert (leads - reach >= -0.01).mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_without_a_margin_no_number_of_baskets_shows_that_equals_are_equal() -> None:
+    decision = gate_decision(champion=SCORED, difference=UNSURE, champion_margin=0)
+    assert decision.undecided
+    assert champion_reason(decision)["baskets_needed"] is None
+    assert champion_reason(decision)["text"].endswith("only a better version can be told")
+
+
+def test_what_fails_another_rule_too_is_refused() -> None:
+    assert gate_decision(champion=SCORED, difference=UNSURE).description.startswith("Undecided: ")
+    decision = gate_decision(0.5, champion=SCORED, difference=UNSURE)
+    assert not decision.undecided
+    assert decision.description.startswith("Not approved: ")
+
+
+def remembered(difference: Interval | None, *lost: NotScored) -> Decision:
+    """Decide on a challenger that is within the margin of the champion, by its memory."""
+    best = Scored("1", np.zeros(500, dtype=np.int8)) if difference else None
+    evidence = replace(
+        EVIDENCE, difference=WITHIN, best=best, best_difference=difference, lost=lost
+    )
+    return decide(evidence, GateConfig())
+
+
+def test_what_is_within_the_margin_of_the_champion_may_be_too_far_from_the_best() -> None:
+    decision = remembered(WORSE)
+    assert rules(decision) | {"champion": True, "memory": False} == rules(decision)
+    assert decision.description == (
+        "Not approved: Worse than the best of the versions approved before (version 1): accuracy "
+        "−0.0400, 99% CI [−0.0600, −0.0200], allowed loss 0.01"
+    )
+    assert remembered(WITHIN).approved
+    assert remembered(UNSURE).undecided
+
+
+def test_a_version_of_the_memory_that_is_lost_stops_nothing_and_is_named() -> None:
+    decision = remembered(None, NotScored("1", "no archive"))
+    assert decision.approved
+    assert "memory" in rules(decision)
+    assert "version 1 was better but could not be scored: no archive" in decision.reasons[3]["text"]
+    decision = remembered(WITHIN, NotScored("2", "no archive"))
+    assert decision.approved
+    assert decision.reasons[3]["text"].endswith(
+        "version 2 was better but could not be scored: no archive"
+    )
+
+
+@pytest.mark.parametrize("champion", ["champion", "best"])
+def test_what_was_scored_has_a_difference(champion: str) -> None:
+    missing: dict[str, dict[str, Any]] = {
+        "champion": {"difference": None},
+        "best": {"difference": WITHIN, "best": SCORED},
+    }
+    with pytest.raises(ValueError, match="needs a difference"):
+        decide(replace(EVIDENCE, **missing[champion]), GateConfig())
 
 
 @pytest.mark.parametrize("difference", [BETTER, WITHIN, UNSURE, WORSE])

@@ -175,3 +175,17 @@ def test_a_registry_takes_it(given: Submission, tmp_path: Path) -> None:
     version = registry.register(given, who="gate")
     fetched = registry.fetch(version.version, tmp_path)
     assert fetched.read_bytes() == given.model_archive.read_bytes()
+
+
+def test_the_lead_over_what_it_was_compared_with_is_kept(
+    evaluated: Evaluated, report: Report
+) -> None:
+    lead = {"estimate": 0.01, "low": -0.002, "high": 0.022}
+    compared = {"accuracy_difference": lead, "f1_difference": lead, "test_rows": 9}
+    report["champion"] = {"version": "4", **compared}  # type: ignore[typeddict-item]
+    by_champion = submission("run-1", evaluated.folder, report)
+    assert by_champion.tags["lead_over"] == "4"
+    assert by_champion.metrics["lead_low"] == -0.002
+    assert by_champion.metrics["lead_high"] == 0.022
+    report["best"] = {"version": "2", **compared}  # type: ignore[typeddict-item]
+    assert submission("run-1", evaluated.folder, report).tags["lead_over"] == "2"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Reporter
 from basketwise.registry import opening
-from basketwise.registry.protocol import ApprovalState, Registry
-from basketwise.run import pipeline
+from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
+from basketwise.run import evaluation, pipeline
 from basketwise.run.context import Context
 from basketwise.run.record import planned, require_step, seal
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, STAGING, open_workspace
@@ -33,7 +34,23 @@ CONFIG = Config.model_validate(
         "training": {"models": ["logistic", "decision_tree"], "folds": 3},
         "index": {"refine_rounds": 1},
         "evaluation": {"resamples": 100, "importance_baskets": 50, "importance_repeats": 1},
+        # So few test baskets show no smaller loss.
+        "gate": {"champion_margin": 0.2},
     }
+)
+
+BETTER = ModelVersion(
+    version="7",
+    run_id="run-7",
+    state=ApprovalState.APPROVED,
+    created_at=datetime(2020, 1, 1, tzinfo=UTC),
+    sha256="7" * 64,
+    uri="",
+    model_data_url="",
+    description="",
+    metrics={},
+    tags={},
+    champion=False,
 )
 
 
@@ -219,6 +236,54 @@ def test_the_champion_is_not_scored_where_the_gate_does_not_ask(
 
     assert again.report["champion"] is None
     assert "champion" not in {reason["rule"] for reason in again.report["verdict"]["reasons"]}
+
+
+def test_runs_on_the_same_test_baskets_are_counted(
+    raw: str, context: Context, registry: MemoryRegistry
+) -> None:
+    first = pipeline.run_all(raw, context)
+    again = pipeline.run_all(raw, replace(context, force=True))
+
+    looks = [result.report.get("looks") for result in (first, again)]
+    assert [look and look["number"] for look in looks] == [1, 2]
+    assert looks[0] is not None
+    assert looks[0]["optimism"] == 0
+    assert looks[1] is not None
+    assert looks[1]["block"] == looks[0]["block"]
+    (first.folder / "manifest.json").write_text("[]")
+    assert evaluation.looks_at(looks[0]["block"], "", context.workspace) == 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_best_version_of_the_memory_is_scored_too(
+    raw: str,
+    context: Context,
+    registry: MemoryRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: bool,
+) -> None:
+    pipeline.run_all(raw, context)
+    monkeypatch.setattr(evaluation, "best_first", lambda versions, memory: [BETTER, *versions])
+    if not lost:
+        registry.kept["7"] = replace(registry.kept["1"], version="7")
+        registry.changes.append(replace(registry.changes[0], version="7"))
+        registry.archives["7"] = registry.archives["1"]
+
+    again = pipeline.run_all(raw, replace(context, force=True))
+
+    reason = next(r for r in again.report["verdict"]["reasons"] if r["rule"] == "memory")
+    best = again.report.get("best")
+    step = require_step("evaluation", again.folder)
+    assert step.inputs["best"].startswith("version 7 (")
+    assert reason["passed"]
+    if lost:
+        assert best is None
+        assert "version 7 was better but could not be scored" in reason["text"]
+        assert step.inputs["best"].endswith("which could not be opened")
+    else:
+        assert best is not None
+        assert best["version"] == "7"
+        assert best["accuracy_difference"]["estimate"] == 0
 
 
 def test_what_is_valid_is_not_run_on_the_platform_again(

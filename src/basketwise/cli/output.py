@@ -76,6 +76,8 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "run_id": result.run_id,
         "seconds": round(result.seconds, 3),
         "approved": result.approved,
+        "outcome": report["verdict"].get("outcome"),
+        "looks": report.get("looks"),
         "state": str(result.version.state) if result.version else None,
         "reasons": report["verdict"]["reasons"],
         "warnings": report["verdict"]["warnings"],
@@ -124,6 +126,10 @@ def print_summary(result: RunResult) -> None:
             f"{winner['confidence']:.0%} interval {shown_score(interval['low'])} to "
             f"{shown_score(interval['high'])}",
         )
+    if looks := report.get("looks"):
+        from basketwise.report.wording import looked
+
+        _entry("  ", f"test baskets {looked(looks)}")
     _section("Registry")
     version = result.version
     if version:

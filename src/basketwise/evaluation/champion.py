@@ -1,4 +1,4 @@
-"""What is known of the current champion, asked once per evaluation and handed on."""
+"""What is known of the champion and of earlier versions, asked once per evaluation, handed on."""
 
 from __future__ import annotations
 
@@ -38,3 +38,18 @@ class Scored:
 
 
 Champion = NotSeen | NoChampion | NotScored | Scored
+
+
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """What a challenger is compared with, and what its test baskets have been used for.
+
+    ``best`` is the best version of the gate's memory that can be scored, None if that is the
+    champion or there is none; ``lost`` are better ones that cannot. ``looks`` counts the
+    evaluations on the same test baskets so far, None if not known.
+    """
+
+    champion: Champion
+    best: Scored | None = None
+    lost: tuple[NotScored, ...] = ()
+    looks: int | None = None

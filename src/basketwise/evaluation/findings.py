@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from basketwise.etl.metadata import Metadata
-from basketwise.evaluation.champion import Champion
+from basketwise.evaluation.champion import Champion, Scored
 from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.intervals import Resampled
 from basketwise.report.types import (
@@ -21,6 +21,7 @@ from basketwise.training.record import TrainingRecord
 
 BASELINE = "baseline"
 CHAMPION = "champion"
+BEST = "best of memory"
 """The names under which they are resampled with the models of the run."""
 
 
@@ -29,8 +30,10 @@ class Findings:
     """Everything that was measured.
 
     ``scores`` has the test scores of every model: candidates (the winner as it is shipped),
-    references, the baseline. ``resampled`` has these, and the champion where it was scored;
-    ``by_customer`` says whether customers were drawn, or single baskets.
+    references, the baseline. ``resampled`` has these, and the champion where it was scored, and the
+    best version of the gate's memory; ``by_customer`` says whether customers were drawn, or single
+    baskets. ``block`` is the digest of the test baskets, ``looks`` how often they were looked at,
+    this time included; None where that is not known.
     """
 
     metadata: Metadata
@@ -39,6 +42,9 @@ class Findings:
     resampled: Resampled
     by_customer: bool
     champion: Champion
+    best: Scored | None
+    block: str
+    looks: int | None
     decision: Decision
     calibration: Calibration
     slices: list[SliceTable]

@@ -21,7 +21,7 @@ correct that, none of which can raise a lower end because of one more error:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +126,10 @@ class Resampled:
     def units(self) -> int:
         """Number of customers, or baskets, in the test set: as many have a weight per resample."""
         return int(self.patterns.of_unit.size)
+
+    def at(self, confidence: float) -> Resampled:
+        """Return the same resamples with intervals of another confidence level."""
+        return replace(self, bootstrap=replace(self.bootstrap, confidence=confidence))
 
     def confusion(self, model: str) -> Counts:
         """Return the confusion matrix of the test set: true class (row) by predicted."""

@@ -71,7 +71,7 @@ class Patterns:
     def baskets(self) -> Floats:
         """Baskets in each joint cell, of all units."""
         units = np.bincount(self.of_unit).astype(np.float64)
-        return np.bincount(self.joint, weights=units[self.pattern])
+        return np.bincount(self.joint, weights=units[self.pattern]).astype(np.float64)
 
 
 def joint_cells(true: Labels, predicted: Sequence[Labels]) -> tuple[Counts, Counts]:

@@ -11,12 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Labels
 from basketwise.config import Config
-from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
+from basketwise.digests import sha256
+from basketwise.etl.cohorts import COHORTS_FILE, CUSTOMER, read_cohorts, units_of
 from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.etl.tables import INDEX_FILE, TEST_FILE
-from basketwise.evaluation.champion import Champion, Scored
-from basketwise.evaluation.findings import BASELINE, CHAMPION, Findings
-from basketwise.evaluation.gate import Decision, Evidence, decide
+from basketwise.evaluation.champion import Champion, Earlier, Scored
+from basketwise.evaluation.findings import BASELINE, BEST, CHAMPION, Findings
+from basketwise.evaluation.gate import Decision, Evidence, decide, memory_confidence
 from basketwise.evaluation.impact import business_impact
 from basketwise.evaluation.importance import feature_importance, informative_products
 from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
@@ -43,7 +44,7 @@ def run_evaluation(
     gold: Path,
     trained: Path,
     config: Config,
-    champion: Champion,
+    earlier: Champion | Earlier,
     run: StartedRun,
     other_splits: OtherSplits | None = None,
 ) -> Report:
@@ -56,23 +57,25 @@ def run_evaluation(
         files, ``report.html`` and ``model.tar.gz``.
     config : Config
         All settings.
-    champion : Champion
-        What the gate compares the winner with.
+    earlier : Champion or Earlier
+        What the gate compares the winner with; a champion alone is one without a memory.
     run : StartedRun
         Which run this is.
     other_splits : callable or None
         Measures the other splits; None leaves them out.
     """
+    if not isinstance(earlier, Earlier):
+        earlier = Earlier(earlier)
     # One BLAS thread, as in training: the order of sums must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
-        findings = _measure(gold, trained, config, champion, other_splits)
+        findings = _measure(gold, trained, config, earlier, other_splits)
     report = report_document(run.document(), findings, config)
     write_outputs(trained, gold, report, run, findings)
     return report
 
 
 def _measure(
-    gold: Path, trained: Path, config: Config, champion: Champion, other_splits: OtherSplits | None
+    gold: Path, trained: Path, config: Config, earlier: Earlier, other_splits: OtherSplits | None
 ) -> Findings:
     metadata = read_metadata(gold)
     record = read_record(trained)
@@ -85,17 +88,21 @@ def _measure(
     bootstrap = Bootstrap(
         config.evaluation.resamples, config.evaluation.confidence, config.training.random_state
     )
-    rival = {CHAMPION: champion.predicted} if isinstance(champion, Scored) else {}
-    resampled = resample(true, predicted | rival, units, bootstrap)
+    rivals = {CHAMPION: earlier.champion, BEST: earlier.best}
+    answers = {name: rival.predicted for name, rival in rivals.items() if isinstance(rival, Scored)}
+    resampled = resample(true, predicted | answers, units, bootstrap)
     index = pl.read_parquet(gold / INDEX_FILE, glob=False) if of_index(metadata.groups) else None
-    decision = _decide(resampled, record.winner, champion, metadata, config)
+    decision = _decide(resampled, record.winner, earlier, metadata, config)
     return Findings(
         metadata=metadata,
         record=record,
         scores={name: scores(confusion_matrix(true, by)) for name, by in predicted.items()},
         resampled=resampled,
         by_customer=units is not None,
-        champion=champion,
+        champion=earlier.champion,
+        best=earlier.best,
+        block=sha256(gold / COHORTS_FILE),
+        looks=None if earlier.looks is None else earlier.looks + 1,
         decision=decision,
         calibration=_calibration(trained, predictions, record, true),
         slices=slice_tables(
@@ -145,15 +152,21 @@ def _majority(trained: Path) -> int:
 
 
 def _decide(
-    resampled: Resampled, winner: str, champion: Champion, metadata: Metadata, config: Config
+    resampled: Resampled, winner: str, earlier: Earlier, metadata: Metadata, config: Config
 ) -> Decision:
-    scored = isinstance(champion, Scored)
+    champion, best = earlier.champion, earlier.best
+    surer = resampled.at(memory_confidence(resampled.bootstrap.confidence))
     evidence = Evidence(
         accuracy=resampled.accuracy(winner),
         macro_f1=resampled.macro_f1(winner),
         confidence=resampled.bootstrap.confidence,
         champion=champion,
-        difference=resampled.accuracy_difference(winner, CHAMPION) if scored else None,
+        difference=resampled.accuracy_difference(winner, CHAMPION)
+        if isinstance(champion, Scored)
+        else None,
+        best=best,
+        best_difference=surer.accuracy_difference(winner, BEST) if best else None,
+        lost=earlier.lost,
         test_baskets=int(resampled.confusion(winner).sum()),
         lines_read=metadata.lines.read,
         lines_rejected=metadata.lines.rejected,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+from scipy.special import ndtri
+
 from basketwise import __version__
 from basketwise.config import Config
 from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import leaderboard
-from basketwise.evaluation.findings import CHAMPION, Findings
+from basketwise.evaluation.findings import BEST, CHAMPION, Findings
 from basketwise.evaluation.slices import weak_slices
 from basketwise.provenance import code_hash, git_commit, host, library_versions
 from basketwise.report.types import (
@@ -17,6 +20,7 @@ from basketwise.report.types import (
     DataSummary,
     Drivers,
     Lineage,
+    Looks,
     Report,
     Run,
     Verdict,
@@ -39,7 +43,9 @@ def report_document(run: Run, findings: Findings, config: Config) -> Report:
         calibration=findings.calibration,
         slices=findings.slices,
         splits=findings.splits,
-        champion=_champion(findings),
+        champion=_comparison(findings, findings.champion, CHAMPION),
+        best=_comparison(findings, findings.best, BEST),
+        looks=_looks(findings),
         drivers=Drivers(importance=findings.importance, products=findings.products),
         impact=findings.impact,
         data=_data(metadata),
@@ -65,10 +71,16 @@ def _verdict(findings: Findings) -> Verdict:
     headline = (
         f"{name} approved: {right:,} of {total:,} unseen test baskets classified correctly."
         if decision.approved
-        else f"{name} not approved: {failure[0].lower()}{failure[1:]}."
+        else f"{name} {'undecided' if decision.undecided else 'not approved'}: "
+        f"{failure[0].lower()}{failure[1:]}."
     )
     return Verdict(
         approved=decision.approved,
+        outcome="approved"
+        if decision.approved
+        else "undecided"
+        if decision.undecided
+        else "refused",
         state="Approved" if decision.approved else "PendingManualApproval",
         headline=headline,
         description=decision.description,
@@ -106,16 +118,48 @@ def _winner(findings: Findings) -> Winner:
     )
 
 
-def _champion(findings: Findings) -> Champion | None:
-    name, resampled = findings.record.winner, findings.resampled
-    if not isinstance(findings.champion, Scored):
+def _comparison(findings: Findings, other: object, name: str) -> Champion | None:
+    if not isinstance(other, Scored):
         return None
+    winner, resampled = findings.record.winner, findings.resampled
     return Champion(
-        version=findings.champion.version,
-        accuracy_difference=resampled.accuracy_difference(name, CHAMPION),
-        f1_difference=resampled.f1_difference(name, CHAMPION),
-        test_rows=int(findings.scores[name].support.sum()),
+        version=other.version,
+        accuracy_difference=resampled.accuracy_difference(winner, name),
+        f1_difference=resampled.f1_difference(winner, name),
+        test_rows=int(findings.scores[winner].support.sum()),
     )
+
+
+def _looks(findings: Findings) -> Looks | None:
+    if findings.looks is None:
+        return None
+    name, resampled = findings.record.winner, findings.resampled
+    # Two models err mostly on the same baskets: only what is each one's own can be picked by luck.
+    # Without another model, all of its error is taken for its own.
+    if isinstance(findings.champion, Scored):
+        interval, models = resampled.accuracy_difference(name, CHAMPION), 2
+    else:
+        interval, models = resampled.accuracy(name), 1
+    reach = (interval["high"] - interval["low"]) / 2
+    error = reach / ndtri((1 + resampled.bootstrap.confidence) / 2) / np.sqrt(models)
+    return Looks(
+        block=findings.block,
+        number=findings.looks,
+        optimism=float(error * expected_maximum(findings.looks)),
+    )
+
+
+def expected_maximum(number: int) -> float:
+    """Return the mean of the largest of so many standard normal variables, to a few per cent.
+
+    Blom, Statistical Estimates and Transformed Beta-Variables, 1958.
+
+    Examples
+    --------
+    >>> [round(expected_maximum(number), 2) for number in (1, 2, 26)]
+    [0.0, 0.59, 1.99]
+    """
+    return float(ndtri((number - 0.375) / (number + 0.25)))
 
 
 def _data(metadata: Metadata) -> DataSummary:

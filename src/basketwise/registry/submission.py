@@ -13,6 +13,7 @@ from basketwise.digests import sha256
 from basketwise.evaluation.gate import rule_lines
 from basketwise.files import ARCHIVE, EVALUATION_RESULTS, JOB_FILE, REPORT_HTML, REPORT_JSON
 from basketwise.registry.identity import model_digest
+from basketwise.registry.memory import LEAD_HIGH, LEAD_LOW, LEAD_OVER
 from basketwise.registry.protocol import (
     ModelVersion,
     Origin,
@@ -51,6 +52,10 @@ def submission(run_id: str, folder: Path, report: Report) -> Submission:
     }
     winner = _scores(best, WINNER.values())
     metrics |= {name: winner[key] for name, key in WINNER.items() if key in winner}
+    compared = report.get("best") or report["champion"]
+    if compared:
+        lead = compared["accuracy_difference"]
+        metrics |= {LEAD_LOW: lead["low"], LEAD_HIGH: lead["high"]}
     settings = flatten(report["lineage"]["config"])
     params = {name: _plain(value) for name, value in settings.items() if value != {}}
     evaluated = json.loads((folder / EVALUATION_RESULTS).read_bytes())
@@ -76,6 +81,7 @@ def submission(run_id: str, folder: Path, report: Report) -> Submission:
         "training_timestamp": str(evaluated["training_timestamp"]),
         "code_version": lineage["code_version"],
         "git_commit": origin.git_commit,
+        LEAD_OVER: compared["version"] if compared else "",
         # Only what was trained elsewhere has one.
         "training_job": str(read_document(job)["name"]) if job.is_file() else "",
     }

@@ -72,7 +72,9 @@ class Reason(TypedDict):
     """Outcome of one rule of the gate.
 
     ``rule`` is named after its setting: ``min_accuracy``, ``min_macro_f1``, ``champion`` …
-    ``value`` and ``threshold`` are ``None`` for a rule without numbers.
+    ``value`` and ``threshold`` are ``None`` for a rule without numbers. ``baskets_needed`` is there
+    only if the test baskets are too few to tell: about how many it takes, ``None`` if no number is
+    enough.
     """
 
     rule: str
@@ -80,12 +82,18 @@ class Reason(TypedDict):
     value: float | None
     threshold: float | None
     text: str
+    baskets_needed: NotRequired[int | None]
 
 
 class Verdict(TypedDict):
-    """What the gate decided; ``approved`` is true exactly when ``state`` is ``Approved``."""
+    """What the gate decided; ``approved`` is true exactly when ``state`` is ``Approved``.
+
+    ``outcome`` tells a version that is refused from one of which the test baskets are too few to
+    tell; both wait for a person. Reports of earlier versions lack it.
+    """
 
     approved: bool
+    outcome: NotRequired[Literal["approved", "refused", "undecided"]]
     state: Literal["Approved", "PendingManualApproval"]
     headline: str
     description: str
@@ -160,12 +168,27 @@ class Winner(TypedDict):
 
 
 class Champion(TypedDict):
-    """Challenger minus champion, paired on the same ``test_rows`` baskets."""
+    """Challenger minus champion, or minus the best version of the gate's memory.
+
+    Paired on the same ``test_rows`` baskets.
+    """
 
     version: str
     accuracy_difference: Interval
     f1_difference: Interval
     test_rows: int
+
+
+class Looks(TypedDict):
+    """How often models were evaluated on these test baskets in this workspace, this time included.
+
+    ``optimism``: by how much the accuracy of the best of so many equally good models is too high,
+    on average; ``block`` is the digest of the baskets.
+    """
+
+    block: str
+    number: int
+    optimism: float
 
 
 class Bin(TypedDict):
@@ -388,7 +411,8 @@ class Report(TypedDict):
     """The whole document.
 
     ``champion`` is ``None`` where no version was approved before, ``impact`` where the gate did not
-    approve the model: it earns nothing.
+    approve the model: it earns nothing. ``best`` is the best version of the gate's memory where
+    that is another than the champion; it and ``looks`` are absent from earlier versions' reports.
     """
 
     format: int
@@ -400,6 +424,8 @@ class Report(TypedDict):
     slices: list[SliceTable]
     splits: list[SplitScores]
     champion: Champion | None
+    best: NotRequired[Champion | None]
+    looks: NotRequired[Looks | None]
     drivers: Drivers
     impact: Impact | None
     data: DataSummary

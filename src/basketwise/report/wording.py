@@ -21,6 +21,7 @@ from basketwise.report.types import (
     Importance,
     Interval,
     LeaderboardRow,
+    Looks,
     Reliability,
     SliceTable,
 )
@@ -219,6 +220,23 @@ def is_example(assumption: Assumption) -> bool:
     return field is not None and bool(field.default == assumption["value"])
 
 
+def looked(looks: Looks) -> str:
+    """Return how often the test baskets were looked at, and what that may add to an accuracy.
+
+    Examples
+    --------
+    >>> looked({"block": "", "number": 5, "optimism": 0.00123})
+    'evaluated on 5 times in this workspace: the best of 5 equal models would seem better by 0.0012'
+    """
+    number = looks["number"]
+    if number == 1:
+        return "evaluated on for the first time in this workspace"
+    return (
+        f"evaluated on {number:,} times in this workspace: the best of {number:,} equal models "
+        f"would seem better by {looks['optimism']:.4f}"
+    )
+
+
 def column_title(column: str) -> str:
     """Return the title of a column of slices."""
     return _COLUMNS.get(column, column)
@@ -270,6 +288,7 @@ FILTERS = (
     comparisons,
     finding,
     is_example,
+    looked,
     options_of,
     row_note,
     split_note,

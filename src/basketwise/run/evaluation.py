@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from basketwise.evaluation.champion import Champion, NoChampion, NotScored
+from basketwise.errors import InputError
+from basketwise.etl.cohorts import COHORTS_FILE
+from basketwise.evaluation.champion import Earlier, NoChampion, NotScored, Scored
 from basketwise.evaluation.stage import run_evaluation
-from basketwise.files import REPORT_JSON
+from basketwise.files import MANIFEST, REPORT_JSON
+from basketwise.registry.memory import best_first
 from basketwise.registry.protocol import ModelVersion, Registry
 from basketwise.report.numbers import shown
 from basketwise.report.types import Report, SplitScores, read_report
@@ -16,8 +22,14 @@ from basketwise.run.context import Context
 from basketwise.run.etl import Data
 from basketwise.run.record import Step, config_of, file_name, planned, read_step, require_step, seal
 from basketwise.run.training import Trained, copy_training
-from basketwise.run.workspace import Staging
+from basketwise.run.workspace import ARTIFACTS, Staging, Workspace
 from basketwise.training.record import TrainingRecord
+
+TRIED = 3
+"""Versions of the memory that are tried at most, where the archives of the best are lost."""
+
+COUNTED = 100
+"""Runs, the latest, among which those on the same test baskets are counted."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,10 @@ def evaluate(
         config = config_of(context.config, steps.values())
         # Asked once: what decides whether to evaluate again is what the winner is compared with.
         version = registry.champion() if registry and context.config.gate.champion else None
+        better = _better_than(version, registry, context.config.gate.memory)
         inputs = {name: step.digest for name, step in steps.items()} | {
-            "champion": f"version {version.version} ({version.sha256[:12]})" if version else "none",
+            "champion": _named(version),
+            "best": _named(better[0] if better else version),
             "splits": "all" if all_splits else "the chosen one",
         }
         plan = planned("evaluation", inputs, config)
@@ -76,25 +90,24 @@ def evaluate(
                 scratch = staging.scratch / "splits"
                 return score_other_splits(data.silver, scratch, record.winner, config, log.tick)
 
-            champion: Champion = NoChampion()
+            block = steps["gold"].outputs.get(COHORTS_FILE, "")
+            earlier = Earlier(NoChampion(), looks=looks_at(block, run_id, context.workspace))
             if registry is not None and version is not None:
-                from basketwise.serving.champion import score_champion
-
-                champion = score_champion(
-                    registry, version.version, data.silver, data.gold, staging.scratch
-                )
+                earlier = _scored(earlier, version, better, registry, data, staging)
             report = run_evaluation(
                 data.gold,
                 folder,
                 config,
-                champion,
+                earlier,
                 context.started_run(run_id, data.source),
                 other_splits if all_splits else None,
             )
-            if isinstance(champion, NotScored) and champion.broken:
-                # It may be restored: the next run asks again.
-                asked = f"{plan.inputs['champion']}, which could not be opened"
-                plan = plan.model_copy(update={"inputs": plan.inputs | {"champion": asked}})
+            for name, other in (("champion", earlier.champion), ("best", earlier.lost)):
+                broken = other if isinstance(other, tuple) else (other,)
+                if any(isinstance(lost, NotScored) and lost.broken for lost in broken):
+                    # It may be restored: the next run asks again.
+                    asked = f"{plan.inputs[name]}, which could not be opened"
+                    plan = plan.model_copy(update={"inputs": plan.inputs | {name: asked}})
             others = {*steps["training"].outputs, file_name("training")}
             seal(plan, folder, [path for path in folder.iterdir() if path.name not in others])
         outcome = Outcome("evaluation", decision)
@@ -111,5 +124,58 @@ def _with_own_champion(plan: Step, trained: Trained, champion: ModelVersion | No
     earlier = read_step("evaluation", trained.folder)
     if earlier is None or champion is None or champion.run_id != trained.folder.name:
         return plan
-    inputs = plan.inputs | {"champion": earlier.inputs.get("champion", "")}
+    inputs = plan.inputs | {name: earlier.inputs.get(name, "") for name in ("champion", "best")}
     return plan.model_copy(update={"inputs": inputs})
+
+
+def _named(version: ModelVersion | None) -> str:
+    return f"version {version.version} ({version.sha256[:12]})" if version else "none"
+
+
+def _better_than(
+    champion: ModelVersion | None, registry: Registry | None, memory: int
+) -> list[ModelVersion]:
+    """Return the versions of the gate's memory that are better than the champion, best first."""
+    if champion is None or registry is None or memory == 1:
+        return []
+    ranked = best_first(registry.versions(), memory)
+    names = [version.version for version in ranked]
+    return ranked[: names.index(champion.version)] if champion.version in names else ranked
+
+
+def _scored(
+    earlier: Earlier,
+    champion: ModelVersion,
+    better: Sequence[ModelVersion],
+    registry: Registry,
+    data: Data,
+    staging: Staging,
+) -> Earlier:
+    """Score the test baskets with the champion, and with the best version that can be had."""
+    from basketwise.serving.champion import score_champion
+
+    def score(version: ModelVersion) -> Scored | NotScored:
+        return score_champion(registry, version.version, data.silver, data.gold, staging.scratch)
+
+    lost: list[NotScored] = []
+    best = None
+    for version in better[:TRIED]:
+        result = score(version)
+        if isinstance(result, Scored):
+            best = result
+            break
+        lost.append(result)
+    return Earlier(score(champion), best, tuple(lost), earlier.looks)
+
+
+def looks_at(block: str, run: str, workspace: Workspace) -> int:
+    """Count the other runs in the workspace that were evaluated on the same test baskets.
+
+    ``block`` is the digest of ``test_baskets.parquet``, which every run's manifest names.
+    """
+    looks = 0
+    for name in workspace.runs()[-COUNTED:]:
+        with suppress(InputError, ValueError, AttributeError):
+            manifest = json.loads(workspace.storage.read(f"{ARTIFACTS}/{name}/{MANIFEST}"))
+            looks += name != run and manifest.get("outputs", {}).get(COHORTS_FILE) == block
+    return looks
