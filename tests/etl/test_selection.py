@@ -16,7 +16,6 @@ LABEL = "BASKET_PRICE_SENSITIVITY"
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "ROUNDS", 20)
     monkeypatch.setattr(selection, "FEWEST", 500)
 
 

@@ -37,8 +37,8 @@ from basketwise.schema import (
 
 MOST = 15_000
 """Baskets in the sample."""
-FIRST = 5_000
-"""Baskets with which is seen whether there is anything left to tell."""
+FIRST = 4_000
+"""Baskets with which is seen, in half of the rounds, whether anything is left to tell."""
 WEEKS = 16
 """Weeks that the sample is from, evenly spaced, the latest among them."""
 JUDGED = 0.2
@@ -114,7 +114,7 @@ def choose_groups(
         return []
     few = np.zeros(table.height, dtype=np.bool_)
     few[np.random.default_rng(seed).permutation(table.height)[:FIRST]] = True
-    if _losses(table.filter(few), recipe.groups, judged[few]).mean() <= KNOWN:
+    if _losses(table.filter(few), recipe.groups, judged[few], ROUNDS // 2).mean() <= KNOWN:
         return []
     return _forward(table, recipe.groups, optional, judged)
 
@@ -148,7 +148,9 @@ def _error(gain: Floats) -> float:
     return float(gain.std() / np.sqrt(gain.size))
 
 
-def _losses(table: pl.DataFrame, groups: Sequence[str], judged: Flags) -> Floats:
+def _losses(
+    table: pl.DataFrame, groups: Sequence[str], judged: Flags, rounds: int = ROUNDS
+) -> Floats:
     """Return the log loss (nats) of each left-out basket, by a booster of the others."""
     import xgboost
 
@@ -156,7 +158,7 @@ def _losses(table: pl.DataFrame, groups: Sequence[str], judged: Flags) -> Floats
     y = table[TARGET].replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8).to_numpy()
     rows = {True: np.flatnonzero(judged), False: np.flatnonzero(~judged)}
     learned = xgboost.QuantileDMatrix(X[rows[False]], label=y[rows[False]], nthread=1)
-    booster = xgboost.train({**SETTINGS, "seed": 1}, learned, ROUNDS)
+    booster = xgboost.train({**SETTINGS, "seed": 1}, learned, rounds)
     probabilities = booster.inplace_predict(X[rows[True]])
     own = probabilities[np.arange(rows[True].size), y[rows[True]]]
     return np.asarray(-np.log(np.maximum(own, 1e-6)), dtype=np.float64)

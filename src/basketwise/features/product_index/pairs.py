@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
@@ -115,11 +116,12 @@ def pair(
     ``basket`` (position in ``label`` and ``fold``), ``product``, ``spend`` and ``quantity`` have
     one value per line, in any order.
     """
-    order = np.lexsort((spend, product, basket))
+    key = basket.astype(np.int64) << 32 | product
+    # Baskets come in order, so a stable sort has little to do.
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
     basket, product = basket[order], product[order]
-    first = np.ones(basket.size, dtype=np.bool_)
-    first[1:] = (basket[1:] != basket[:-1]) | (product[1:] != product[:-1])
-    starts = np.flatnonzero(first)
     added = np.stack([np.ones(basket.size), spend[order], quantity[order]])
     lines, spends, quantities = sums(added, np.append(starts, basket.size))
     ends = np.searchsorted(basket[starts], np.arange(label.size + 1))
@@ -144,14 +146,17 @@ def unit_prices(pairs: Pairs, group: Counts) -> Matrix:
 
     ``group`` has the number of each product's group, from 0. NaN for a group without a price.
     """
-    priced = np.flatnonzero((pairs.spend > 0) & (pairs.quantity > 0))
-    own, price = group[pairs.product[priced]], pairs.spend[priced] / pairs.quantity[priced]
-    order = np.lexsort((price, own))
-    own, price = own[order], price[order]
-    start = np.searchsorted(own, np.arange(group.max(initial=-1) + 2))
-    number = np.diff(start)
-    known = np.flatnonzero(number)
-    median = np.full(number.size, np.nan, dtype=np.float32)
-    low, high = (start[known] + (number[known] + step) // 2 for step in (-1, 0))
-    median[known] = (price[low] + price[high]) / 2
+    priced = (pairs.spend > 0) & (pairs.quantity > 0)
+    medians = (
+        pl.DataFrame(
+            {
+                "group": group[pairs.product[priced]],
+                "price": pairs.spend[priced] / pairs.quantity[priced],
+            }
+        )
+        .group_by("group")
+        .agg(pl.col("price").median())
+    )
+    median = np.full(group.max(initial=-1) + 1, np.nan, dtype=np.float32)
+    median[medians["group"].to_numpy()] = medians["price"].to_numpy()
     return median

@@ -17,7 +17,7 @@ from basketwise.features.product_index.ridge import ridge_coefficients
 from basketwise.features.product_index.votes import ballot, cells, count_labels
 from basketwise.schema import INDEX_LABELS
 
-MOST_ENTRIES = 150_000
+MOST_ENTRIES = 100_000
 """Entries that are tried; a part of the baskets is drawn where there are more."""
 ERRORS = 3.0
 """Standard errors that another weighting must be better by than lines, which need no reason."""
