@@ -364,3 +364,34 @@ def test_durations(seconds: float, written: str) -> None:
 )
 def test_sizes(number: float, written: str) -> None:
     assert size(number) == written.replace("_", GAP)
+
+
+def test_a_verdict_that_cannot_tell_says_so_and_what_it_takes() -> None:
+    report = example_report(approved=False)
+    report["verdict"]["outcome"] = "undecided"
+    text = Page(render_html(report)).text
+    assert "Can’t tell: pending manual approval" in text
+    assert "needs about 8,600 test baskets" in text
+
+
+def test_the_best_version_of_the_memory_is_drawn_beside_the_champion() -> None:
+    report = example_report()
+    assert report["champion"] is not None
+    assert "best version approved before" not in Page(render_html(report)).text
+    report["best"] = {**report["champion"], "version": "2"}
+    text = Page(render_html(report)).text
+    assert "Against the best version approved before" in text
+    assert "Challenger minus version 2" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (1, "evaluated on for the first time in this workspace"),
+        (7, "7 times in this workspace: the best of 7 equal models would seem better by 0.0021"),
+    ],
+)
+def test_looks_at_the_test_baskets_are_told(number: int, words: str) -> None:
+    report = example_report()
+    report["looks"] = {"block": "b" * 64, "number": number, "optimism": 0.0021}
+    assert words in " ".join(Page(render_html(report)).text.split())
