@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketwise.evaluation.intervals import Bootstrap, resample
@@ -36,6 +36,7 @@ def lower_end(wrong: np.ndarray, units: np.ndarray | None) -> tuple[float, float
     return resampled.accuracy("model")["low"], difference["low"]
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 1_000_000), st.integers(1, 20), st.booleans())
 def test_one_more_error_never_raises_a_lower_end(seed: int, size: int, by_customer: bool) -> None:
     rng = np.random.default_rng(seed)
