@@ -41,7 +41,7 @@ FIRST = 4_000
 """Baskets with which is seen, in half of the rounds, whether anything is left to tell."""
 WEEKS = 16
 """Weeks that the sample is from, evenly spaced, the latest among them."""
-JUDGED = 0.2
+JUDGED = 1 / 3
 """Share of these weeks, the latest, whose baskets are left out."""
 FEWEST = 1_000
 """Baskets without which nothing can be said."""
@@ -51,12 +51,12 @@ GAIN = 0.02
 """Share of the log loss that a group must take away ..."""
 ERRORS = 3.0
 """... and how many of its standard errors the gain must be."""
-ROUNDS = 60
+ROUNDS = 30
 SETTINGS = {
     "objective": "multi:softprob",
     "num_class": len(CLASSES),
     "max_depth": 6,
-    "eta": 0.2,
+    "eta": 0.3,
     "subsample": 0.8,
     "colsample_bytree": 0.8,
     "tree_method": "hist",
