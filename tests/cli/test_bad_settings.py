@@ -23,7 +23,7 @@ TOLD = {
     "gate.min_recall=0.9": (
         "gate.min_recall is not a setting.",
         "Settings of gate: min_accuracy, min_macro_f1, thresholds_on, champion, champion_margin, "
-        "min_test_baskets, max_rejected_share.",
+        "memory, min_test_baskets, max_rejected_share.",
     ),
     'evaluation.slices=["colour"]': (
         "evaluation.slices contains 'colour'.",

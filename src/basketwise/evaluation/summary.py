@@ -157,7 +157,7 @@ def expected_maximum(number: int) -> float:
     Examples
     --------
     >>> [round(expected_maximum(number), 2) for number in (1, 2, 26)]
-    [0.0, 0.59, 1.99]
+    [0.0, 0.59, 1.98]
     """
     return float(ndtri((number - 0.375) / (number + 0.25)))
 
