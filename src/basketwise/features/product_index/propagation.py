@@ -37,7 +37,7 @@ LABELS = len(INDEX_LABELS)
 FAITH = 0.6
 """How much of a product's first belief is the class of its largest coefficient."""
 DAMPING = np.float32(0.5)
-"""Weight of a message's former value: without it, beliefs may swing to and fro."""
+"""Weight of a message's former value: without it, beliefs may oscillate."""
 SETTLED = 0.002
 """Mean change of the products' probabilities at which the rounds end."""
 PRIOR_EVERY = 3
