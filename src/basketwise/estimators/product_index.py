@@ -73,9 +73,8 @@ class ProductIndex(SharedLines, TransformerMixin, BaseEstimator):  # type: ignor
         Number of folds in the cross fitting of ``fit_transform``, 2 to 50. Folds are drawn by
         basket and do not depend on labels.
     random_state : int, RandomState instance or None, default=42
-        Seed for the folds, and for sampling short baskets if there are more than
-        ``refine_max_lines`` lines. Pass an int for reproducible output across multiple function
-        calls.
+        Seed for the folds, and for sampling the baskets on which is seen what weighs a product.
+        Pass an int for reproducible output across multiple function calls.
 
     Attributes
     ----------

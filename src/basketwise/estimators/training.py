@@ -52,7 +52,7 @@ def gather_training(
     n_folds : int
         Number of folds.
     seed : int
-        Draws the folds, and the baskets that the refinement reads.
+        Draws the folds, and the baskets on which is seen what weighs a product.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from basketwise.disk import write_parquet
 from basketwise.etl import tables
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cohorts import write_cohorts
-from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split
+from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split, Trial
 from basketwise.etl.selection import choose_groups
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
 from basketwise.etl.split import assign_folds
@@ -90,8 +90,8 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
     train, test = tables.write_gold(silver, gold, scratch / "gold", baskets, recipe, index, tick)
     write_cohorts(baskets, gold)
-    metadata = _metadata(intake, survey, baskets, recipe, config, train, test).model_copy(
-        update={"groups": chosen, "feature_columns": columns_of(chosen), "tried": trials}
+    metadata = _metadata(
+        intake, survey, baskets, recipe, config, train, test, groups=chosen, tried=trials
     )
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
@@ -138,6 +138,9 @@ def _metadata(
     config: Config,
     train: int,
     test: int,
+    *,
+    groups: list[str],
+    tried: list[Trial],
 ) -> Metadata:
     classified = baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
     in_test = pl.col(FOLD) == TEST
@@ -146,12 +149,13 @@ def _metadata(
     files = [*intake.files, *filter(None, [intake.product_file])]
     names = [f"{file.name}:{file.sha256}" for file in files]
     return Metadata(
-        feature_columns=columns_of(config.features.groups),
+        feature_columns=columns_of(groups),
         encoders=Encoders.model_validate(recipe.encoders),
         train_samples=train,
         test_samples=test,
         etl_timestamp=timestamp(),
-        groups=list(config.features.groups),
+        groups=groups,
+        tried=tried,
         outliers=Outliers(
             treatment=config.etl.outliers,
             quantile=config.etl.outlier_quantile,

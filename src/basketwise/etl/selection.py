@@ -122,22 +122,24 @@ def choose_groups(
 def _forward(
     table: pl.DataFrame, groups: Sequence[str], optional: list[str], judged: Flags
 ) -> list[Trial]:
-    chosen, waiting, trials = list(groups), list(optional), dict[str, Trial]()
+    chosen, gains = list(groups), dict[str, Floats]()
     best = _losses(table, chosen, judged)
-    while waiting:
-        gains = {name: best - _losses(table, [*chosen, name], judged) for name in waiting}
-        helps = {name: gain for name, gain in gains.items() if _helps(gain, best)}
-        for name, gain in gains.items():
-            mean, error = float(gain.mean()), _error(gain)
-            trials[name] = Trial(group=name, gain=mean, error=error, chosen=False)
-        if not helps:
+    while waiting := [name for name in optional if name not in chosen]:
+        gains |= {name: best - _losses(table, [*chosen, name], judged) for name in waiting}
+        helpful = [name for name in waiting if _helps(gains[name], best)]
+        if not helpful:
             break
-        name = max(helps, key=lambda name: helps[name].mean())
-        trials[name] = trials[name].model_copy(update={"chosen": True})
-        best = best - gains[name]
-        chosen.append(name)
-        waiting.remove(name)
-    return [trials[name] for name in optional]
+        chosen.append(max(helpful, key=lambda name: gains[name].mean()))
+        best = best - gains[chosen[-1]]
+    return [
+        Trial(
+            group=name,
+            gain=float(gains[name].mean()),
+            error=_error(gains[name]),
+            chosen=name in chosen,
+        )
+        for name in optional
+    ]
 
 
 def _helps(gain: Floats, before: Floats) -> bool:

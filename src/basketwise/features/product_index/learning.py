@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,6 @@ from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
 from basketwise.features.product_index.pairs import (
     Pairs,
     Singles,
-    Weighting,
     concatenate,
     pair,
     unit_prices,
@@ -55,8 +54,9 @@ class Evidence:
 
     It depends on the training lines and their order alone, not on the pieces they came in nor on
     what other products there are. ``products``: one row per product of the training lines, sorted
-    by PROD_CODE: its hierarchy and prices, numbered so in ``pairs``. ``shortest``:
-    the order of its entries by product and by the size of the basket. ``folds``: their number.
+    by PROD_CODE: its hierarchy and prices, numbered so in ``pairs``. ``shortest``: the order of its
+    entries by product and by the size of the basket. ``folds``: their number. ``seed``: see
+    :func:`gather`.
     """
 
     products: pl.DataFrame
@@ -72,12 +72,11 @@ class LearnedIndex:
 
     ``whole`` has the columns :data:`basketwise.features.product_index.table.COLUMNS`, products with
     training baskets only, sorted by PROD_CODE; ``by_fold`` has ``fold`` and ``new`` besides: per
-    fold, learned from the *other* folds. ``weighting``: what weighs a product within its basket.
+    fold, learned from the *other* folds.
     """
 
     whole: pl.DataFrame
     by_fold: pl.DataFrame
-    weighting: Weighting
 
 
 def gather(
@@ -98,14 +97,14 @@ def gather(
     folds : int
         Number of folds.
     seed : int
-        Decides which baskets the refinement reads where there are more than the limit.
+        Draws the baskets on which is seen what weighs a product, where there are more than needed.
     """
     ordered = products.sort(PROD_CODE)
     numbers = ordered.select(PROD_CODE, pl.int_range(pl.len(), dtype=pl.Int32).alias("number"))
     pairs = concatenate([_number(piece, numbers) for piece in pieces])
     trained = pairs.baskets_with(products.height) > 0
     number = (np.cumsum(trained) - 1).astype(np.int32)
-    pairs = Pairs(pairs.start, number[pairs.product], *list(vars(pairs).values())[2:])
+    pairs = replace(pairs, product=number[pairs.product])
     own = ordered.filter(pl.Series(trained))
     groups = finest_groups(own)
     own = own.with_columns(
@@ -117,22 +116,22 @@ def gather(
 
 def learn_whole(evidence: Evidence, config: IndexConfig) -> pl.DataFrame:
     """Learn the index of the whole training set, as :attr:`LearnedIndex.whole`."""
-    return _learn(evidence, config, [None])[0][0]
+    return _learn(evidence, config, [None])[0]
 
 
 def learn_index(evidence: Evidence, config: IndexConfig) -> LearnedIndex:
     """Learn the index of the whole training set, and each fold's from the other folds."""
-    (whole, *others), weighting = _learn(evidence, config, [None, *range(evidence.folds)])
+    whole, *others = _learn(evidence, config, [None, *range(evidence.folds)])
     by_fold = pl.concat(
         table.with_columns(pl.lit(fold, pl.Int8).alias(FOLD), (pl.col(BASKETS) == 0).alias(NEW))
         for fold, table in enumerate(others)
     )
-    return LearnedIndex(whole, by_fold, weighting)
+    return LearnedIndex(whole, by_fold)
 
 
 def _learn(
     evidence: Evidence, config: IndexConfig, without: Sequence[int | None]
-) -> tuple[list[pl.DataFrame], Weighting]:
+) -> list[pl.DataFrame]:
     """Learn an index without each of some folds; None: from all of them."""
     pairs, products = evidence.pairs, evidence.products.height
     levels = levels_of(evidence.products)
@@ -162,7 +161,7 @@ def _learn(
         def finish(fold: int | None, ridge: Matrix) -> pl.DataFrame:
             return _finish(evidence, ridge, fold, shares, prices, levels, config)
 
-        return list(pool.map(finish, without, scores)), weighting
+        return list(pool.map(finish, without, scores))
 
 
 def _finish(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 from scipy.optimize import minimize
 
 from basketwise.arrays import Counts, Flags, Floats
@@ -104,7 +105,7 @@ class ClassPrior:
         """Return centred log-shares of the classes among the *other* products of each group."""
         weight = self._seen.astype(np.float64)
         own = probabilities * weight[:, None]
-        overall = own.sum(axis=0) / max(weight.sum(), 1.0) if weight.any() else np.ones(LABELS)
+        overall = own.sum(axis=0) / weight.sum() if weight.any() else np.ones(LABELS)
         parent = np.tile(overall, (weight.size, 1))
         shares: list[Floats] = []
         for groups in reversed(self._levels):
@@ -146,24 +147,16 @@ def hats(values: Floats, knots: Floats) -> Floats:
 
 def _ranks(prices: Floats, groups: Groups) -> Floats:
     """Describe the rank of each price within its group; zeros where there is none."""
-    ranked = np.flatnonzero((groups >= 0) & ~np.isnan(prices))
-    order = ranked[np.lexsort((prices[ranked], groups[ranked]))]
-    sizes = np.bincount(groups[order], minlength=1)
-    start = np.cumsum(sizes) - sizes
-    number = groups[order]
+    rows = np.flatnonzero((groups >= 0) & ~np.isnan(prices))
     # Equal prices have the mean of their ranks.
-    value = np.stack([number.astype(np.float64), prices[order].astype(np.float64)])
-    new = np.ones(order.size, dtype=np.bool_)
-    new[1:] = (value[:, 1:] != value[:, :-1]).any(axis=0)
-    ties = np.cumsum(new) - 1
-    position = np.arange(order.size) - start[number] + 0.5
-    mean = (
-        np.bincount(ties, position) / np.maximum(np.bincount(ties), 1) if order.size else position
+    ranked = pl.DataFrame({"group": groups[rows], "price": prices[rows]}).select(
+        pl.col("price").rank().over("group").alias("rank"), pl.len().over("group").alias("size")
     )
-    rank = mean[ties] / sizes[number]
+    # NumPy divides exactly where Polars multiplies by the inverse.
+    rank, size = ranked["rank"].to_numpy(), ranked["size"].to_numpy()
+    enough = size >= FEWEST
     weights = np.zeros((prices.size, RANKS.size))
-    enough = sizes[number] >= FEWEST
-    weights[order[enough]] = hats(rank[enough], RANKS)
+    weights[rows[enough]] = hats(((rank - 0.5) / size)[enough], RANKS)
     return weights
 
 

@@ -117,8 +117,7 @@ def log_normalised(logs: Floats) -> Floats:
 
 def _answers(told: Matrix, shares: Singles, pairs: Pairs, label: np.ndarray) -> Matrix:
     """Return each basket's message to each of its products: log-probabilities, mean 0."""
-    own = ballot(told, shares, pairs.start)
-    parts = np.stack([own.net, own.telling, own.variance])
+    parts = ballot(told, shares, pairs.start).stacked()
     total = sums(parts, pairs.start)
     table = count_labels(cells(*total), pairs.label).ravel()
     net, telling, variance = np.repeat(total, pairs.entries, axis=1) - parts

@@ -44,9 +44,7 @@ def ranks(order: Counts, product: NDArray[np.int32], kept: Flags) -> Counts:
     """
     order = order[kept[order]]
     ordered = product[order]
-    first = np.ones(order.size, dtype=np.bool_)
-    first[1:] = ordered[1:] != ordered[:-1]
-    starts = np.flatnonzero(first)
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     rank = np.empty(kept.size, dtype=np.int64)
     rank[order] = np.arange(order.size) - np.repeat(starts, np.diff(starts, append=order.size))
     return rank[kept]

@@ -52,6 +52,10 @@ class Ballot:
     telling: Singles
     variance: Singles
 
+    def stacked(self) -> Singles:
+        """Return the three as rows, in the order in which :func:`cells` takes their sums."""
+        return np.stack([self.net, self.telling, self.variance])
+
 
 def ballot(probabilities: Matrix, shares: Singles, start: NDArray[np.int64]) -> Ballot:
     """Return what each entry adds; ``probabilities`` have the shape (labels, entries)."""

@@ -41,13 +41,14 @@ def choose_weighting(
     learned, judged = pairs.take(~left_out), pairs.take(left_out)
     if not learned.label.size or not judged.label.size:
         return "lines"
-    lines = learned.shares("lines")
-    alike = [w for w in WEIGHTINGS if w != "lines" and np.allclose(learned.shares(w), lines)]
+    products = prices.size
+    tried = {weighting: learned.shares(weighting) for weighting in WEIGHTINGS}
+    others = [w for w, shares in tried.items() if not np.allclose(shares, tried["lines"])]
+    if not others:
+        return "lines"
     scored: dict[Weighting, Floats] = {}
-    for weighting in WEIGHTINGS:
-        if weighting in alike:
-            continue
-        shares, products = learned.shares(weighting), prices.size
+    for weighting in ("lines", *others):
+        shares = tried[weighting]
         (scores,) = ridge_coefficients(
             learned,
             shares,
@@ -61,7 +62,7 @@ def choose_weighting(
         beliefs = propagate(learned, shares, first_guess(scores), prior, ROUNDS)
         scored[weighting] = told(judged, np.exp(beliefs.posterior), weighting)
     best: Weighting = "lines"
-    for weighting in scored.keys() - {"lines"}:
+    for weighting in others:
         gain = scored[weighting] - scored["lines"]
         error = gain.std() / np.sqrt(gain.size)
         if gain.mean() > ERRORS * error and scored[weighting].sum() > scored[best].sum():
@@ -73,7 +74,7 @@ def told(pairs: Pairs, posterior: Floats, weighting: Weighting) -> Floats:
     """Return the log-probability of each basket's label, counted from the other half of them."""
     shares = pairs.shares(weighting)
     own = ballot(posterior.T[:, pairs.product].astype(np.float32), shares, pairs.start)
-    cell = cells(*sums(np.stack([own.net, own.telling, own.variance]), pairs.start))
+    cell = cells(*sums(own.stacked(), pairs.start))
     half = np.arange(pairs.label.size) % 2 == 0
     logs = np.zeros(pairs.label.size)
     for counted in (half, ~half):
