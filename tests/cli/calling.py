@@ -9,7 +9,8 @@ import subprocess
 import sys
 import warnings
 from base64 import b64decode
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,14 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != ".lock"
     }
+
+
+@contextmanager
+def typing(text: str) -> Iterator[None]:
+    """Put somebody at the keyboard who types a text."""
+    keyboard = io.StringIO(text)
+    with (
+        mock.patch.object(keyboard, "isatty", return_value=True),
+        mock.patch("sys.stdin", keyboard),
+    ):
+        yield

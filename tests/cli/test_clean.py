@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
@@ -11,7 +10,7 @@ import pytest
 
 from basketwise.registry.protocol import ApprovalState
 from tests.cleanup.scene import Scene, named
-from tests.cli.calling import Outcome, call
+from tests.cli.calling import Outcome, call, typing
 
 OLD = f"artifacts/{named(2)}"
 
@@ -34,11 +33,7 @@ def clean(scene: Scene, *arguments: str) -> Outcome:
 
 def typed(text: str, scene: Scene, *arguments: str) -> Outcome:
     """Call with somebody at the keyboard."""
-    keyboard = io.StringIO(text)
-    with (
-        mock.patch.object(keyboard, "isatty", return_value=True),
-        mock.patch("sys.stdin", keyboard),
-    ):
+    with typing(text):
         return clean(scene, *arguments)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -27,3 +27,24 @@ class Killer:
         if not self._left:
             os.kill(os.getpid(), signal.SIGKILL)
         self._left -= 1
+
+
+def killed(step: int, writes: Iterable[tuple[Any, str]], work: Callable[[], object]) -> bool:
+    """Do some work in a process that is killed at a step; False if it ended before.
+
+    ``writes`` are the functions that count as steps: their owners and their names.
+    """
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            killer = Killer(step)
+            for owner, function in writes:
+                setattr(owner, function, killer.watch(getattr(owner, function)))
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)

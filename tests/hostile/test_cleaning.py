@@ -11,7 +11,7 @@ import pytest
 from basketwise.registry.protocol import ApprovalState
 from basketwise.run.workspace import ARTIFACTS
 from tests.cleanup.scene import RUN_FILES, Scene, named
-from tests.hostile.killing import Killer
+from tests.hostile.killing import killed
 from tests.hostile.scale import tried
 
 REMOVABLE = (named(2), named(3))
@@ -31,20 +31,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 def clean_killed(scene: Scene, step: int) -> bool:
     """Clean up in a process that is killed at a step; False if it ended before."""
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            killer = Killer(step)
-            for owner, function in ((os, "unlink"), (os, "rmdir"), (Path, "rename")):
-                setattr(owner, function, killer.watch(getattr(owner, function)))
-            scene.clean()
-            code = 0
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
+    return killed(step, ((os, "unlink"), (os, "rmdir"), (Path, "rename")), scene.clean)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

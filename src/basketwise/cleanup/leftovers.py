@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from basketwise.files import MANIFEST
+from basketwise.storage.protocol import Storage
 
 RUN = re.compile(r"(run|scheduled)-[A-Za-z0-9-]+")
 """Names of runs, and of those that a schedule starts."""
@@ -62,6 +63,35 @@ class Cleaned(NamedTuple):
 
     removed: tuple[Leftover, ...] = ()
     skipped: tuple[Leftover, ...] = ()
+
+
+def remove_agreed(
+    storage: Storage,
+    listed: Callable[[], Iterable[Leftover]],
+    agreed: Iterable[Leftover],
+    report: Callable[[Leftover], None],
+    remove: Callable[[Leftover], None] = lambda _: None,
+) -> Cleaned:
+    """Remove what was agreed to, if it is still listed, and report each removal.
+
+    Everything is listed again while the lock of the workspace is held: what has changed meanwhile
+    is skipped. ``remove`` removes a leftover that is not stored in the workspace. What was reported
+    is removed, wherever the process ends.
+    """
+    removed, skipped = [], []
+    with storage.exclusive():
+        current = {(leftover.kind, leftover.name): leftover for leftover in listed()}
+        for leftover in agreed:
+            candidate = current.get((leftover.kind, leftover.name))
+            if candidate is None:
+                skipped.append(leftover)
+                continue
+            for key in candidate.keys:
+                storage.delete(key)
+            remove(candidate)
+            removed.append(candidate)
+            report(candidate)
+    return Cleaned(tuple(removed), tuple(skipped))
 
 
 def rejected_why(versions: set[str]) -> str:

@@ -21,7 +21,15 @@ from basketwise.cleanup.contents import (
     read_folder,
     recorded_files,
 )
-from basketwise.cleanup.leftovers import MARKER, RUN, Cleaned, Folder, Leftover, rejected_why
+from basketwise.cleanup.leftovers import (
+    MARKER,
+    RUN,
+    Cleaned,
+    Folder,
+    Leftover,
+    rejected_why,
+    remove_agreed,
+)
 from basketwise.cleanup.registries import Registered, ask_registries
 from basketwise.config import Config
 from basketwise.errors import InputError
@@ -101,19 +109,9 @@ def remove_leftovers(
     Everything is listed again while the lock is held. If the process is killed, what was reported
     is removed, and the next command that takes the lock finishes the one it was at.
     """
-    removed, skipped = [], []
-    with workspace.storage.exclusive():
-        current = {(c.kind, c.name): c for c in _listed(workspace, config, limits).leftovers}
-        for leftover in agreed:
-            candidate = current.get((leftover.kind, leftover.name))
-            if candidate is None:
-                skipped.append(leftover)
-                continue
-            for key in candidate.keys:
-                workspace.storage.delete(key)
-            removed.append(candidate)
-            report(candidate)
-    return Cleaned(tuple(removed), tuple(skipped))
+    return remove_agreed(
+        workspace.storage, lambda: _listed(workspace, config, limits).leftovers, agreed, report
+    )
 
 
 def _is_workspace(root: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from basketwise.registry.protocol import ApprovalState
 from tests.aws.leftover_scene import Scene, running_scene
-from tests.cli.calling import Outcome, call, called
+from tests.cli.calling import Outcome, call, called, typing
 from tests.seaweed import S3Server
 
 BAD, FORGOTTEN = "run-20260202-120005", "run-20260204-120005"
@@ -36,11 +35,7 @@ def clean(scene: Scene, *arguments: str) -> Outcome:
 
 def typed(text: str, scene: Scene, *arguments: str) -> Outcome:
     """Call with somebody at the keyboard."""
-    keyboard = io.StringIO(text)
-    with (
-        mock.patch.object(keyboard, "isatty", return_value=True),
-        mock.patch("sys.stdin", keyboard),
-    ):
+    with typing(text):
         return clean(scene, *arguments)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from basketwise.registry.mlflow.database import StateWriter
 from basketwise.registry.usable import try_version
 from basketwise.storage import local
 from basketwise.storage.local import LocalStorage
-from tests.hostile.killing import Killer
+from tests.hostile.killing import killed
 from tests.hostile.registry.shop import Shop
 from tests.hostile.scale import tried
 
@@ -38,25 +37,16 @@ WRITES: tuple[tuple[Any, str], ...] = (
 
 def change_killed(shop: Shop, name: str, step: int, results: dict[str, Any]) -> bool:
     """Make a change in a process that is killed at a step; False if it ended before."""
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            # Polars cannot work after a fork; other tests open the archives.
-            tryout = mock.Mock(return_value=results)
-            storage = LocalStorage(shop.folder)
-            approvals = Approvals(shop.registry, storage, DeploymentConfig(), tryout)
-            killer = Killer(step)
-            for owner, function in WRITES:
-                setattr(owner, function, killer.watch(getattr(owner, function)))
-            with storage.exclusive():
-                CHANGES[name](approvals)
-            code = 0
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
+
+    def change() -> None:
+        # Polars cannot work after a fork; other tests open the archives.
+        tryout = mock.Mock(return_value=results)
+        storage = LocalStorage(shop.folder)
+        approvals = Approvals(shop.registry, storage, DeploymentConfig(), tryout)
+        with storage.exclusive():
+            CHANGES[name](approvals)
+
+    return killed(step, WRITES, change)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

@@ -22,7 +22,7 @@ from basketwise.aws.registry.registry import FOLDER
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.aws.running import jobs
 from basketwise.aws.s3 import Bucket
-from basketwise.cleanup.leftovers import Cleaned, Folder, Leftover
+from basketwise.cleanup.leftovers import Cleaned, Folder, Leftover, remove_agreed
 from basketwise.config import Config
 from basketwise.errors import DependencyError
 from basketwise.files import DEPLOYMENT_CONFIGS, METRICS_FILE
@@ -100,21 +100,18 @@ def clean(
     Everything is listed again, as of the same ``now``, while the workspace's lock is held. If AWS
     refuses, what was reported is removed, and the same command continues with the rest.
     """
-    removed, skipped = [], []
-    with target.storage.exclusive():
-        candidates = {(c.kind, c.name): c for c in removable(target, now, older_than)}
-        for leftover in agreed:
-            current = candidates.get((leftover.kind, leftover.name))
-            if current is None:
-                skipped.append(leftover)
-                continue
-            for key in current.keys:
-                target.storage.delete(key)
-            if not current.keys:
-                remove(target.sagemaker, current.kind, current.name)
-            removed.append(current)
-            report(current)
-    return Cleaned(tuple(removed), tuple(skipped))
+
+    def remove_resource(leftover: Leftover) -> None:
+        if not leftover.keys:
+            remove(target.sagemaker, leftover.kind, leftover.name)
+
+    return remove_agreed(
+        target.storage,
+        lambda: removable(target, now, older_than),
+        agreed,
+        report,
+        remove_resource,
+    )
 
 
 def _folders(target: Target) -> Iterator[Folder]:
