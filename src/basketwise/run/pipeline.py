@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,9 +95,6 @@ def run_all(
             if registering and any(outcome.ran for outcome in made.outcomes):
                 # A version will follow, and training does not need this thread. Should it fail,
                 # the registration says so.
-                # Libraries that are loaded there filter their own warnings; such a filter is lost
-                # where training restores those of before, so this one has to be among them.
-                warnings.filterwarnings("ignore", message="SOCKS support in urllib3")
                 pool.submit(registry.prepare)
             trained = train(made, staging, run_id, context)
         evaluated = evaluate(made, trained, staging, run_id, registry, context)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -74,6 +75,9 @@ class MlflowRegistry:
         self._connect = connect
         self._root = address.folder / ARTIFACTS if address.folder else None
         self._database = address.folder / DATABASE if address.folder else None
+        # A library of MLflow's filters this warning when it is loaded. It may be loaded in a thread
+        # (see prepare), and that filter is lost where another thread restores those of before.
+        warnings.filterwarnings("ignore", message="SOCKS support in urllib3")
 
     @cached_property
     def _client(self) -> MlflowClient:
