@@ -58,9 +58,10 @@ bench: $(VENV)/dev.stamp
 
 # Writes the locks anew from pyproject.toml; run it when dependencies change. `make lock UPGRADE=`
 # moves nothing that is pinned already. The first three are for every platform; the last is for
-# AWS's image, which has Python 3.12 on Linux, and is shipped with the package.
+# AWS's image, which has Python 3.12 on Linux, and is shipped with the package. Extras stay named:
+# pip 23 does not apply the pin of `coverage` to `coverage[toml]`, and takes the newest release.
 UPGRADE ?= --upgrade
-COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-header $(UPGRADE) pyproject.toml
+COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-strip-extras --no-header $(UPGRADE) pyproject.toml
 lock: $(VENV)/dev.stamp
 	$(COMPILE) --universal --python-version 3.11 \
 	    --extra aws --group build --group dev -o requirements/dev.lock
