@@ -186,6 +186,8 @@ def test_the_smallest_input_works(tmp_path: Path) -> None:
     assert set(made.train["store_format_encoded"]) == {-1}
     assert set(made.train["shop_week"]) == {0}
     assert len(made.metadata.warnings) == 1
+    curve = made.metadata.learning_curve
+    assert (curve.points, curve.reason) == ([], "the test set is not later than the training set")
 
 
 def test_the_data_hash_follows_names_and_contents(tmp_path: Path) -> None:

@@ -14,7 +14,16 @@ from basketwise.disk import write_parquet
 from basketwise.etl import tables
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cohorts import write_cohorts
-from basketwise.etl.metadata import Encoders, Lines, Metadata, Outliers, Split, Trial
+from basketwise.etl.learning_curve import learning_curve
+from basketwise.etl.metadata import (
+    Encoders,
+    LearningCurve,
+    Lines,
+    Metadata,
+    Outliers,
+    Split,
+    Trial,
+)
 from basketwise.etl.selection import choose_groups
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
 from basketwise.etl.split import assign_folds
@@ -64,7 +73,8 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     dropping = config.etl.outliers == "drop"
     kept = survey.baskets.filter(pl.col(CHEAPEST) <= limit) if dropping else survey.baskets
     baskets = assign_folds(kept, config.split, config.training.folds)
-    index = None
+    index, weighting = None, None
+    curve = LearningCurve(reason="there is no product index")
     if of_index(config.features.groups):
         training = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
         evidence = gather(
@@ -75,6 +85,12 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         )
         learned = learn_index(evidence, config.index)
         index = _stacked(learned, survey.products)
+        weighting = learned.weighting
+        curve = (
+            learning_curve(evidence, training[SHOP_WEEK].to_numpy(), weighting, config.index)
+            if config.split.strategy == "time"
+            else LearningCurve(reason="the test set is not later than the training set")
+        )
         write_parquet(learned.whole, gold / tables.INDEX_FILE)
     recipe = Recipe(config.features.groups, _encoders(baskets), config.etl.outliers, limit)
     trials = choose_groups(
@@ -92,7 +108,7 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     write_cohorts(baskets, gold)
     metadata = _metadata(
         intake, survey, baskets, recipe, config, train, test, groups=chosen, tried=trials
-    )
+    ).model_copy(update={"weighting": weighting, "learning_curve": curve})
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
     return metadata

@@ -69,6 +69,32 @@ class Trial(Record):
     chosen: bool
 
 
+class LearningPoint(Record):
+    """An index that was learned from some of the training weeks, and judged on later ones."""
+
+    weeks: int
+    baskets: int
+    accuracy: float
+    error: float
+    """Standard error of the accuracy."""
+
+
+class LearningCurve(Record):
+    """The accuracy that the index alone reaches with more and more training weeks."""
+
+    judged_weeks: list[int] = []
+    """The latest training weeks, from which no point was learned."""
+    judged_baskets: int = 0
+    points: list[LearningPoint] = []
+    """Fewest weeks first."""
+    gain: float = 0.0
+    """Accuracy of the last point minus that of the one before, on the same baskets."""
+    error: float = 0.0
+    """Standard error of the gain."""
+    reason: str = ""
+    """Why there are no points."""
+
+
 class Metadata(Record):
     """The whole of ``metadata.json``."""
 
@@ -82,6 +108,9 @@ class Metadata(Record):
     groups: list[str]
     tried: list[Trial] = []
     """Optional feature groups that were tried; those that were chosen are among ``groups``."""
+    weighting: Literal["lines", "spend", "quantity"] | None = None
+    """What weighs a product within its basket; null without an index."""
+    learning_curve: LearningCurve = LearningCurve(reason="it was not measured")
     outliers: Outliers
     split: Split
     lines: Lines

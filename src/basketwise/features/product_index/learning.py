@@ -17,6 +17,7 @@ from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
 from basketwise.features.product_index.pairs import (
     Pairs,
     Singles,
+    Weighting,
     concatenate,
     pair,
     unit_prices,
@@ -72,11 +73,12 @@ class LearnedIndex:
 
     ``whole`` has the columns :data:`basketwise.features.product_index.table.COLUMNS`, products with
     training baskets only, sorted by PROD_CODE; ``by_fold`` has ``fold`` and ``new`` besides: per
-    fold, learned from the *other* folds.
+    fold, learned from the *other* folds. ``weighting``: what weighs a product within its basket.
     """
 
     whole: pl.DataFrame
     by_fold: pl.DataFrame
+    weighting: Weighting
 
 
 def gather(
@@ -114,24 +116,32 @@ def gather(
     return Evidence(own, pairs, shortest_first(pairs), folds, seed)
 
 
-def learn_whole(evidence: Evidence, config: IndexConfig) -> pl.DataFrame:
-    """Learn the index of the whole training set, as :attr:`LearnedIndex.whole`."""
-    return _learn(evidence, config, [None])[0]
+def learn_whole(
+    evidence: Evidence, config: IndexConfig, weighting: Weighting | None = None
+) -> pl.DataFrame:
+    """Learn the index of the whole training set, as :attr:`LearnedIndex.whole`.
+
+    ``weighting``: what weighs a product within its basket, where that is known already.
+    """
+    return _learn(evidence, config, [None], weighting)[1][0]
 
 
 def learn_index(evidence: Evidence, config: IndexConfig) -> LearnedIndex:
     """Learn the index of the whole training set, and each fold's from the other folds."""
-    whole, *others = _learn(evidence, config, [None, *range(evidence.folds)])
+    weighting, (whole, *others) = _learn(evidence, config, [None, *range(evidence.folds)])
     by_fold = pl.concat(
         table.with_columns(pl.lit(fold, pl.Int8).alias(FOLD), (pl.col(BASKETS) == 0).alias(NEW))
         for fold, table in enumerate(others)
     )
-    return LearnedIndex(whole, by_fold)
+    return LearnedIndex(whole, by_fold, weighting)
 
 
 def _learn(
-    evidence: Evidence, config: IndexConfig, without: Sequence[int | None]
-) -> list[pl.DataFrame]:
+    evidence: Evidence,
+    config: IndexConfig,
+    without: Sequence[int | None],
+    weighting: Weighting | None = None,
+) -> tuple[Weighting, list[pl.DataFrame]]:
     """Learn an index without each of some folds; None: from all of them."""
     pairs, products = evidence.pairs, evidence.products.height
     levels = levels_of(evidence.products)
@@ -139,7 +149,7 @@ def _learn(
     # More BLAS threads would add up in another order: the last bits, and with them the classes of
     # borderline products, would depend on the machine. The limit is the whole process's.
     with threadpool_limits(1), worker_pool() as pool:
-        weighting = choose_weighting(
+        weighting = weighting or choose_weighting(
             pairs,
             prices,
             levels,
@@ -161,7 +171,7 @@ def _learn(
         def finish(fold: int | None, ridge: Matrix) -> pl.DataFrame:
             return _finish(evidence, ridge, fold, shares, prices, levels, config)
 
-        return list(pool.map(finish, without, scores))
+        return weighting, list(pool.map(finish, without, scores))
 
 
 def _finish(

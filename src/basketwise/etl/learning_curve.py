@@ -1,0 +1,143 @@
+"""Would more data help? The accuracy of indexes that were learned from fewer and fewer weeks.
+
+The latest training weeks are judged, and no index learns from them. All weeks before, the latest
+half of them, a quarter and an eighth show what each doubling of the data has brought; the last one
+says most about the next. It is the index that grows with the data, and to learn it costs little
+beside a whole training. So it alone is learned anew, with a small tree on top that decides. How
+labels follow from votes takes few baskets to see: the tree learns it from half of the judged ones,
+and is judged on the other half.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basketwise.arrays import Flags, Floats, Matrix
+from basketwise.config import IndexConfig
+from basketwise.etl.metadata import LearningCurve, LearningPoint
+from basketwise.features.product_index.learning import Evidence, learn_whole
+from basketwise.features.product_index.pairs import Pairs, Singles, Weighting, sums
+from basketwise.features.product_index.refinement import shortest_first
+from basketwise.features.product_index.table import POSTERIORS
+from basketwise.features.product_index.votes import SILENT, ballot
+from basketwise.schema import INDEX_LABELS, UNCLASSIFIED
+
+FEWEST_WEEKS = 4
+"""Training weeks without which there is no curve."""
+JUDGED_SHARE = 1 / 8
+"""Share of the training weeks, the latest, that are judged."""
+HALVINGS = 3
+FEWEST_JUDGED = 100
+MOST_JUDGED = 20_000
+"""Baskets that are judged, at most; drawn where there are more."""
+MOST_ENTRIES = 4_000_000
+"""Products of baskets that are learned from, at most; every point is thinned out alike."""
+
+TREE = {"max_depth": 8, "min_samples_leaf": 5, "random_state": 0}
+
+
+def learning_curve(
+    evidence: Evidence, week: NDArray[np.integer], weighting: Weighting, config: IndexConfig
+) -> LearningCurve:
+    """Learn from nested sets of weeks, and judge on the same later baskets.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What the whole index is learned from.
+    week : array
+        The week of each of its baskets.
+    weighting : Weighting
+        What weighs a product, as for the whole index.
+    config : IndexConfig
+        The settings of the whole index.
+    """
+    weeks = np.unique(week)
+    if weeks.size < FEWEST_WEEKS:
+        return LearningCurve(reason=f"there are fewer than {FEWEST_WEEKS} training weeks")
+    number = max(1, int(weeks.size * JUDGED_SHARE))
+    known, judged_weeks = weeks[:-number], weeks[-number:]
+    rng = np.random.default_rng(evidence.seed)
+    late = week >= judged_weeks[0]
+    classified = evidence.pairs.label != INDEX_LABELS.index(UNCLASSIFIED)
+    judged = evidence.pairs.take(_drawn(late & classified, MOST_JUDGED, rng))
+    if judged.label.size < FEWEST_JUDGED:
+        return LearningCurve(reason="the latest weeks have too few baskets")
+    entries = int(evidence.pairs.entries[~late].sum())
+    kept = ~late & (rng.random(week.size) < MOST_ENTRIES / max(entries, 1))
+    sizes = sorted({max(1, round(known.size / 2**halving)) for halving in range(HALVINGS + 1)})
+    points: list[LearningPoint] = []
+    right: list[Floats] = []
+    for size in sizes:
+        own = kept & (week >= known[-size])
+        right.append(_right(evidence, own, judged, weighting, config))
+        points.append(
+            LearningPoint(
+                weeks=size,
+                baskets=int((own & classified).sum()),
+                accuracy=float(right[-1].mean()),
+                error=_error(right[-1]),
+            )
+        )
+    gains = right[-1] - right[-2]
+    return LearningCurve(
+        judged_weeks=judged_weeks.tolist(),
+        judged_baskets=judged.label.size,
+        points=points,
+        gain=float(gains.mean()),
+        error=_error(gains),
+    )
+
+
+def _drawn(wanted: Flags, most: int, rng: np.random.Generator) -> Flags:
+    chosen = np.zeros(wanted.size, dtype=np.bool_)
+    chosen[rng.permutation(np.flatnonzero(wanted))[:most]] = True
+    return chosen
+
+
+def _right(
+    evidence: Evidence, own: Flags, judged: Pairs, weighting: Weighting, config: IndexConfig
+) -> Floats:
+    """Return for each judged basket whether an index of some baskets tells its label: 1 or 0."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    pairs = evidence.pairs.take(own)
+    part = replace(evidence, pairs=pairs, shortest=shortest_first(pairs))
+    index = learn_whole(part, config, weighting)
+    X = _votes(index.select(POSTERIORS).to_numpy().T, judged, judged.shares(weighting))
+    half = np.arange(judged.label.size) % 2 == 0
+    right = np.zeros(judged.label.size)
+    for fitted in (half, ~half):
+        tree = DecisionTreeClassifier(**TREE).fit(X[fitted], judged.label[fitted])
+        right[~fitted] = tree.predict(X[~fitted]) == judged.label[~fitted]
+    return right
+
+
+def _votes(posterior: Matrix, judged: Pairs, shares: Singles) -> Matrix:
+    """Describe each basket by the votes of its products, expected ones and by likeliest classes."""
+    likeliest = np.eye(len(INDEX_LABELS), dtype=np.float32)[posterior.argmax(axis=0)].T
+    expected, counted = (
+        sums(ballot(beliefs[:, judged.product], shares, judged.start).stacked(), judged.start)
+        for beliefs in (posterior, likeliest)
+    )
+    telling = np.maximum(expected[1], SILENT)
+    return np.column_stack(
+        [
+            expected[0] / telling,
+            np.sqrt(expected[2]) / telling,
+            expected[1],
+            counted[0] / np.maximum(counted[1], SILENT),
+            judged.size,
+        ]
+    )
+
+
+def _error(values: Floats) -> float:
+    """Return the standard error of a mean of 0 and 1, or of their differences.
+
+    One basket more is taken to differ: that none does among those that were judged is not certain.
+    """
+    return float(np.sqrt(values.var() * values.size + 1) / values.size)

@@ -1,0 +1,101 @@
+"""Indexes of fewer and fewer weeks, judged on later ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from basketwise.config import IndexConfig
+from basketwise.etl import learning_curve as module
+from basketwise.etl.learning_curve import learning_curve
+from basketwise.etl.metadata import LearningCurve, Metadata
+from basketwise.features.product_index.learning import Evidence
+from basketwise.features.product_index.pairs import Pairs
+from basketwise.features.product_index.refinement import shortest_first
+from basketwise.features.product_index.table import GROUP_PRICE, UNIT_PRICE
+from basketwise.schema import HIERARCHY, PROD_CODE
+from tests.etl.running import Run
+from tests.features.product_index.synthetic import PRODUCTS, world
+
+PAIRS = world(5, baskets=1_600, longest=12, wrong=0.1).pairs
+CONFIG = IndexConfig(refine_rounds=4)
+
+
+def measured(pairs: Pairs = PAIRS, weeks: int = 8) -> LearningCurve:
+    unknown = pl.lit(None, pl.String)
+    products = pl.DataFrame({PROD_CODE: [f"P{n:03}" for n in range(PRODUCTS)]}).with_columns(
+        *(unknown.alias(name) for name in HIERARCHY),
+        *(pl.lit(None, pl.Float32).alias(name) for name in (UNIT_PRICE, GROUP_PRICE)),
+    )
+    evidence = Evidence(products, pairs, shortest_first(pairs), 3, 42)
+    week = 200701 + np.arange(pairs.label.size) * weeks // pairs.label.size
+    return learning_curve(evidence, week, "lines", CONFIG)
+
+
+def test_more_weeks_tell_later_labels_better() -> None:
+    curve = measured()
+    assert curve.judged_weeks == [200708]
+    # Of 200 baskets some are unclassified: these are not judged.
+    assert 150 < curve.judged_baskets < 200
+    assert [point.weeks for point in curve.points] == [1, 2, 4, 7]
+    baskets = [point.baskets for point in curve.points]
+    assert baskets == sorted(set(baskets))
+    first, *_, before, last = (point.accuracy for point in curve.points)
+    assert first < before <= last
+    assert last > 0.9
+    assert curve.gain == pytest.approx(last - before)
+    assert curve.reason == ""
+    assert measured() == curve
+
+
+def test_the_labels_that_are_judged_teach_nothing() -> None:
+    label = PAIRS.label.copy()
+    label[1_400:] = np.random.default_rng(1).permutation(label[1_400:])
+    curve = measured(replace(PAIRS, label=label))
+    assert max(point.accuracy for point in curve.points) < 0.6
+
+
+def test_errors_that_were_not_seen_are_not_impossible() -> None:
+    pairs = replace(PAIRS, label=np.ones_like(PAIRS.label))
+    curve = measured(pairs)
+    assert [point.accuracy for point in curve.points] == [1, 1, 1, 1]
+    assert {point.error for point in curve.points} == {1 / curve.judged_baskets}
+    assert (curve.gain, curve.error) == (0, 1 / curve.judged_baskets)
+
+
+def test_a_large_range_is_thinned_out_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = measured()
+    monkeypatch.setattr(module, "MOST_ENTRIES", int(PAIRS.entries[:1_400].sum() / 2))
+    monkeypatch.setattr(module, "MOST_JUDGED", 120)
+    curve = measured()
+    assert curve.judged_baskets == 120
+    shares = [
+        thin.baskets / full.baskets for thin, full in zip(curve.points, before.points, strict=True)
+    ]
+    assert shares == pytest.approx([0.5] * 4, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("weeks", "reason"),
+    [(3, "there are fewer than 4 training weeks"), (32, "the latest weeks have too few baskets")],
+)
+def test_too_little_data_have_no_curve(weeks: int, reason: str) -> None:
+    pairs = PAIRS if weeks < 4 else PAIRS.take(np.arange(1_600) < 400)
+    assert measured(pairs, weeks) == LearningCurve(reason=reason)
+
+
+def test_the_metadata_have_the_curve_and_the_weighting(sample_run: Run) -> None:
+    metadata = sample_run.metadata
+    curve = metadata.learning_curve
+    assert curve.judged_weeks[-1] == metadata.split.train_weeks[-1]
+    assert curve.points[-1].weeks == len(metadata.split.train_weeks) - len(curve.judged_weeks)
+    assert metadata.weighting == "lines"
+
+
+def test_metadata_of_earlier_versions_have_none(sample_run: Run) -> None:
+    document = sample_run.metadata.model_dump()
+    del document["learning_curve"], document["weighting"]
+    earlier = Metadata.model_validate(document)
+    assert earlier.learning_curve == LearningCurve(reason="it was not measured")
+    assert earlier.weighting is None
