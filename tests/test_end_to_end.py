@@ -380,7 +380,8 @@ def test_predict_with_champion_version_and_path_agree(
 
     table = tables["champion"]
     scores = ["p_low", "p_medium", "p_high"]
-    assert table.columns == ["basket_id", "predicted_sensitivity", *scores, "known_share"]
+    known = ["known_share", "certainty"]
+    assert table.columns == ["basket_id", "predicted_sensitivity", *scores, *known]
     assert table.equals(tables["path"])
     assert table.equals(tables["one"])
     assert table.select(pl.sum_horizontal("p_low", "p_medium", "p_high")).to_series().to_list() == (

@@ -90,7 +90,7 @@ def test_so_does_every_other_candidate(
 
 def test_a_row_is_a_basket_with_its_probabilities(scorer: Model, lines: pl.DataFrame) -> None:
     table = scorer.score(lines)
-    assert table.columns == ["basket_id", PREDICTED, *PROBABILITIES, "known_share"]
+    assert table.columns == ["basket_id", PREDICTED, *PROBABILITIES, "known_share", "certainty"]
     assert table.schema["basket_id"] == lines.schema[BASKET_ID]
     assert table["basket_id"].is_sorted()
     assert table["basket_id"].n_unique() == table.height == lines[BASKET_ID].n_unique()
@@ -98,6 +98,24 @@ def test_a_row_is_a_basket_with_its_probabilities(scorer: Model, lines: pl.DataF
     assert table["known_share"].to_list() == [1.0] * table.height
     likeliest = table.select(PROBABILITIES).to_numpy().argmax(axis=1)
     assert table[PREDICTED].to_list() == [CLASSES[k] for k in likeliest]
+
+
+def test_a_basket_in_which_nothing_says_anything_is_uncertain(
+    scorer: Model, lines: pl.DataFrame
+) -> None:
+    assert scorer.index is not None
+    label = scorer.index.select(PROD_CODE, "class")
+    silent = lines.join(label, on=PROD_CODE).group_by(BASKET_ID)
+    expected = silent.agg((pl.col("class") == "Unclassified").all()).sort(BASKET_ID)["class"]
+    by_vendor = lines.join(label.filter(pl.col("class") == "Unclassified"), on=PROD_CODE)
+    muted = by_vendor.unique(BASKET_ID)
+    for given in (lines, muted):
+        result = scorer.score(given)["certainty"]
+        certain = expected if given is lines else pl.Series([True] * muted.height)
+        names = ["Unclassified" if all_silent else "Classified" for all_silent in certain]
+        assert result.to_list() == names
+    # Nothing else changes: the class and the probabilities are those that the model gives.
+    assert scorer.score(muted).select(PROBABILITIES).null_count().sum_horizontal().item() == 0
 
 
 def test_the_label_is_not_looked_at(scorer: Model, lines: pl.DataFrame) -> None:

@@ -32,6 +32,12 @@ PROBABILITIES: tuple[str, ...] = tuple(f"p_{name.lower()}" for name in CLASSES)
 KNOWN_SHARE = "known_share"
 """Share of a basket's lines whose product is in the model's training data; Float64, 0 to 1."""
 
+CERTAINTY = "certainty"
+"""Whether anything tells a basket's class."""
+
+CLASSIFIED = "Classified"
+"""The certainty of a basket in which something does; otherwise it is ``Unclassified``."""
+
 INDEX_LABELS: tuple[str, ...] = (*CLASSES, UNCLASSIFIED)
 """The labels the product index is learned from, in the order of its columns."""
 

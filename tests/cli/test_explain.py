@@ -105,7 +105,7 @@ def test_without_baskets_the_json_has_no_such_key(
     archive: Path, till: Path, tmp_path: Path
 ) -> None:
     document = predicted(archive, till, "--out", tmp_path / "a.csv", "--explain", "--json").json
-    keys = {"out", "baskets", "predicted", "lines", "rejected", "skipped"}
+    keys = {"out", "baskets", "predicted", "unclassified", "lines", "rejected", "skipped"}
     assert set(document) == keys | {"unseen", "incomplete_baskets", "product_file"}
 
 

@@ -53,6 +53,11 @@ def test_the_metadata_report_what_the_files_contain(sample_run: Run, raw: pl.Dat
     assert abs(datetime.now(UTC) - made) < timedelta(hours=1)
 
 
+def test_test_baskets_that_say_nothing_are_counted(sample_run: Run) -> None:
+    silent = sample_run.test["product_share_unclassified"] == 1
+    assert sample_run.metadata.uncertain == silent.sum()
+
+
 def test_the_outliers_are_reported(sample_run: Run, raw: pl.DataFrame) -> None:
     result = sample_run.metadata.outliers
     assert (result.treatment, result.quantile) == ("clip", 0.99)

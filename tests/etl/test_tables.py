@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, write_gold
+from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, Written, write_gold
 from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
 from basketwise.features.recipe import Recipe, features
 from basketwise.schema import FOLD
@@ -88,7 +88,7 @@ def test_a_basket_meets_the_index_of_its_own_fold(tmp_path: Path) -> None:
         pl.concat(index(fold, score) for fold, score in ((0, 0.25), (1, 0.5), (-1, 0.75))),
         quiet,
     )
-    assert written == (3, 1)
+    assert written == Written(train=3, test=1, uncertain=0)
     train = pl.read_parquet(gold / TRAIN_FILE)
     test = pl.read_parquet(gold / TEST_FILE)
     assert train.select("basket_id", FOLD, "product_score_low", "price_sensitivity").rows() == [

@@ -247,6 +247,13 @@ def test_lines_and_baskets_add_up(sample_run: Run, evaluated: Evaluated) -> None
     assert data["files_total"] == len(data["files"]) == 6
 
 
+def test_baskets_that_say_nothing_are_counted(sample_run: Run, evaluated: Evaluated) -> None:
+    number = sample_run.metadata.uncertain
+    assert number is not None
+    share = number / sample_run.test.height
+    assert evaluated.report.get("certainty") == {"unclassified": number, "share": share}
+
+
 def test_no_document_holds_what_json_cannot(evaluated: Evaluated) -> None:
     for path in evaluated.folder.glob("*.json"):
         document = json.loads(path.read_bytes(), parse_constant=lambda name: pytest.fail(name))

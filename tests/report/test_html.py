@@ -87,6 +87,17 @@ def test_matrix_says_its_order_and_holds_counts_and_row_shares() -> None:
     assert f"4{GAP}620 86.9%" in page.text
 
 
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, ["0 (0%)."]), (17, ["17 (1.7%).", "certainty is Unclassified"])]
+)
+def test_baskets_that_say_nothing_are_counted(number: int, words: list[str]) -> None:
+    report = example_report()
+    report["certainty"] = {"unclassified": number, "share": number / 1000}
+    text = Page(render_html(report)).text_of("winner")
+    assert all(word in text for word in words)
+    assert ("little more than a guess" in text) == bool(number)
+
+
 def test_a_class_without_baskets_has_no_shares() -> None:
     report = example_report()
     report["winner"]["confusion_matrix"][0] = [0, 0, 0]

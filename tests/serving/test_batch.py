@@ -26,7 +26,8 @@ from tests.etl.running import Run, quiet
 from tests.evaluation.running import Evaluated
 from tests.raw_lines import LABEL, Line, line, write_csv
 
-HEADER = ["basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high", "known_share"]
+SCORES = ["p_low", "p_medium", "p_high", "known_share"]
+HEADER = ["basket_id", "predicted_sensitivity", *SCORES, "certainty"]
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +259,22 @@ def test_what_the_model_does_not_know_is_counted(
     assert result.incomplete == 1
 
 
+def test_baskets_of_silent_products_are_counted(raw: Path, tmp_path: Path, scorer: Model) -> None:
+    assert scorer.index is not None
+    codes = dict(scorer.index.select("class", "PROD_CODE").iter_rows())
+    silent, high = (unlabelled(PROD_CODE=codes[name]) for name in ("Unclassified", "High"))
+    baskets = {"1": [silent, silent | {"SPEND": "2.00"}], "2": [silent, high], "3": [silent]}
+    write_csv(raw / "a.csv", [row | {"BASKET_ID": k} for k, own in baskets.items() for row in own])
+    out = tmp_path / "a.csv"
+    result = predict(str(raw), out, scorer, Config(), quiet)
+    assert [row["certainty"] for row in rows(out)] == [
+        "Unclassified",
+        "Classified",
+        "Unclassified",
+    ]
+    assert (result.baskets, result.uncertain, sum(result.predicted.values())) == (3, 2, 3)
+
+
 @pytest.mark.parametrize("change", ["{}.0", "SKU-{}", " {} x"])
 def test_data_without_a_known_product_is_refused_with_codes_of_both(
     raw: Path, tmp_path: Path, scorer: Model, change: str
@@ -448,6 +465,7 @@ def test_a_model_that_does_not_look_at_products_says_so(
     table = pl.read_parquet(out)
     assert table["known_share"].to_list() == [None] * table.height
     assert table.schema["known_share"] == pl.Float64
+    assert table["certainty"].to_list() == ["Classified"] * table.height
     assert table["explanation"].str.ends_with("%). This model does not use products.").all()
     basket = str(table["basket_id"][0])
     requested = predict(str(sample), None, blind, Config(), quiet, baskets=[basket]).requested

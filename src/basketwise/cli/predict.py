@@ -95,7 +95,8 @@ def predict(
             allow_unknown=allow_unknown,
         )
         counts = ", ".join(f"{label} {n:,}" for label, n in result.predicted.items())
-        log.finish(f"{counted(result.baskets, 'basket')}: {counts}")
+        uncertain = f"; certainty Unclassified {result.uncertain:,}" if result.uncertain else ""
+        log.finish(f"{counted(result.baskets, 'basket')}: {counts}{uncertain}")
         if out == STDOUT and file:
             _print_file(file)
     if common.as_json:
@@ -150,6 +151,7 @@ def _document(result: BatchResult) -> dict[str, Any]:
         "out": None if result.out is None else str(result.out),
         "baskets": result.baskets,
         "predicted": result.predicted,
+        "unclassified": result.uncertain,
         "lines": result.lines,
         "rejected": result.rejected,
         "incomplete_baskets": result.incomplete,

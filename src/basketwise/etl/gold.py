@@ -104,10 +104,10 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     )
     chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
-    train, test = tables.write_gold(silver, gold, scratch / "gold", baskets, recipe, index, tick)
+    rows = tables.write_gold(silver, gold, scratch / "gold", baskets, recipe, index, tick)
     write_cohorts(baskets, gold)
     metadata = _metadata(
-        intake, survey, baskets, recipe, config, train, test, groups=chosen, tried=trials
+        intake, survey, baskets, recipe, config, rows, groups=chosen, tried=trials
     ).model_copy(update={"weighting": weighting, "learning_curve": curve})
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
@@ -152,8 +152,7 @@ def _metadata(
     baskets: pl.DataFrame,
     recipe: Recipe,
     config: Config,
-    train: int,
-    test: int,
+    rows: tables.Written,
     *,
     groups: list[str],
     tried: list[Trial],
@@ -167,8 +166,9 @@ def _metadata(
     return Metadata(
         feature_columns=columns_of(groups),
         encoders=Encoders.model_validate(recipe.encoders),
-        train_samples=train,
-        test_samples=test,
+        train_samples=rows.train,
+        test_samples=rows.test,
+        uncertain=rows.uncertain,
         etl_timestamp=timestamp(),
         groups=groups,
         tried=tried,

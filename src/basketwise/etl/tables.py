@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,19 @@ from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
 from basketwise.features.groups import GROUPS
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import Recipe, features
+from basketwise.features.unseen import KNOWN
 from basketwise.progress import Tick
-from basketwise.schema import BASKET_ID, FOLD, KEY, LABEL, SHOP_WEEK, TARGET, TEST, UNCLASSIFIED
+from basketwise.schema import (
+    BASKET_ID,
+    CERTAINTY,
+    FOLD,
+    KEY,
+    LABEL,
+    SHOP_WEEK,
+    TARGET,
+    TEST,
+    UNCLASSIFIED,
+)
 
 TRAIN_FILE = "train_features.parquet"
 TEST_FILE = "test_features.parquet"
@@ -24,6 +36,15 @@ ROW_GROUP = 2**17
 """Rows; fixed, because otherwise it follows from how many threads there are."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """Rows of the gold files, and test baskets of which no product says anything."""
+
+    train: int
+    test: int
+    uncertain: int
+
+
 def write_gold(
     silver: Path,
     gold: Path,
@@ -32,8 +53,8 @@ def write_gold(
     recipe: Recipe,
     index: pl.DataFrame | None,
     tick: Tick,
-) -> tuple[int, int]:
-    """Write ``train_features.parquet`` and ``test_features.parquet``; return the rows of each.
+) -> Written:
+    """Write ``train_features.parquet`` and ``test_features.parquet``; count their rows.
 
     ``baskets`` has label and ``fold``; unclassified baskets are left out. ``index`` has PROD_CODE,
     ``fold``, scores and class: each basket meets the rows of its own fold (-1: test), which have
@@ -44,11 +65,12 @@ def write_gold(
     )
     reads = {c for name in recipe.groups for c in GROUPS[name].reads}
     score = None if index is None else partial(score_by_fold, index)
-    counts = {TRAIN_FILE: 0, TEST_FILE: 0}
-    for file in counts:
+    recipe = replace(recipe, evidence=() if index is None else (KNOWN,))
+    files = (TRAIN_FILE, TEST_FILE)
+    for file in files:
         (scratch / file).mkdir(parents=True)
 
-    def write_chunk(chunk: Chunk) -> tuple[int, dict[str, int]]:
+    def write_chunk(chunk: Chunk) -> tuple[int, list[int]]:
         present = own.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks)).drop(SHOP_WEEK)
         labelled = chunk.lines.join(present.select(BASKET_ID, FOLD), on=BASKET_ID)
         table = features(labelled, recipe, score).join(
@@ -61,17 +83,20 @@ def write_gold(
         for file, part in parts.items():
             if part.height:
                 path = scratch / file / f"{chunk.weeks[0]:06d}.parquet"
-                write_parquet(part, path, compression="uncompressed")
-        return len(chunk.weeks), {file: part.height for file, part in parts.items()}
+                features_alone = part.drop(KNOWN.columns, strict=False)
+                write_parquet(features_alone, path, compression="uncompressed")
+        tested = parts[TEST_FILE]
+        uncertain = 0 if index is None else int((tested[CERTAINTY] == UNCLASSIFIED).sum())
+        return len(chunk.weeks), [*(part.height for part in parts.values()), uncertain]
 
     total, done = len(weeks(silver)), 0
+    counts = [0, 0, 0]
     chunks = read_chunks(silver, [BASKET_ID, *sorted(reads)])
-    for ready, rows in side_by_side(write_chunk, chunks):
+    for ready, numbers in side_by_side(write_chunk, chunks):
         done += ready
-        for file, number in rows.items():
-            counts[file] += number
+        counts = [count + number for count, number in zip(counts, numbers, strict=True)]
         tick("features", done, total)
-    for file in counts:
+    for file in files:
         parts = pl.scan_parquet(sorted((scratch / file).glob("*.parquet")), glob=False)
         write_parquet(parts, gold / file, row_group_size=ROW_GROUP)
-    return counts[TRAIN_FILE], counts[TEST_FILE]
+    return Written(*counts)

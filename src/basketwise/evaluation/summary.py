@@ -12,10 +12,12 @@ from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import leaderboard
 from basketwise.evaluation.findings import BEST, CHAMPION, Findings
 from basketwise.evaluation.slices import weak_slices
+from basketwise.features.groups import of_index
 from basketwise.provenance import code_hash, git_commit, host, library_versions
 from basketwise.report.types import (
     REPORT_FORMAT,
     Baskets,
+    Certainty,
     Champion,
     DataSummary,
     Drivers,
@@ -40,6 +42,7 @@ def report_document(run: Run, findings: Findings, config: Config) -> Report:
         verdict=_verdict(findings),
         leaderboard=leaderboard(findings),
         winner=_winner(findings),
+        certainty=_certainty(metadata),
         calibration=findings.calibration,
         slices=findings.slices,
         splits=findings.splits,
@@ -116,6 +119,13 @@ def _winner(findings: Findings) -> Winner:
             )
         ],
     )
+
+
+def _certainty(metadata: Metadata) -> Certainty | None:
+    number = metadata.uncertain
+    if number is None or not of_index(metadata.groups):
+        return None
+    return Certainty(unclassified=number, share=number / metadata.test_samples)
 
 
 def _comparison(findings: Findings, other: object, name: str) -> Champion | None:

@@ -1,4 +1,4 @@
-"""What of scored lines the model has not seen in training: products, and the kinds of stores."""
+"""What a model knows of scored lines: which products, and whether they tell anything."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from typing import Any
 import polars as pl
 
 from basketwise.features.basket import ENCODED
-from basketwise.features.group import FeatureGroup
-from basketwise.features.product_index.table import NEW
-from basketwise.schema import BASKET_ID, KNOWN_SHARE, PROD_CODE, SPEND
+from basketwise.features.group import Encoders, FeatureGroup
+from basketwise.features.product_index.table import CLASS, NEW
+from basketwise.schema import (
+    BASKET_ID,
+    CERTAINTY,
+    CLASSIFIED,
+    KNOWN_SHARE,
+    PROD_CODE,
+    SPEND,
+    UNCLASSIFIED,
+)
 
 NOTABLE = 0.01
 """From this share of lines, spend or baskets on, unseen products and stores are warned of: some are
@@ -19,15 +27,25 @@ new every week."""
 
 EXAMPLES = 3
 
+
+def aggregates() -> list[pl.Expr]:
+    """Count a basket's known products, and see whether a product says something."""
+    return [
+        (~pl.col(NEW)).mean().alias(KNOWN_SHARE),
+        (pl.col(CLASS) != UNCLASSIFIED).any().alias("_tells"),
+    ]
+
+
+def derived(encoders: Encoders) -> list[pl.Expr]:
+    """Name what follows: a basket in which every product is silent cannot be classified by it."""
+    tells = pl.when("_tells").then(pl.lit(CLASSIFIED)).otherwise(pl.lit(UNCLASSIFIED))
+    return [tells.alias(CERTAINTY)]
+
+
 KNOWN = FeatureGroup(
-    "known",
-    (KNOWN_SHARE,),
-    (PROD_CODE,),
-    lambda: [(~pl.col(NEW)).mean().alias(KNOWN_SHARE)],
-    lambda _: [],
-    needs_index=True,
+    "known", (KNOWN_SHARE, CERTAINTY), (PROD_CODE,), aggregates, derived, needs_index=True
 )
-"""A column that no model sees: counted in the same pass as the features, which costs next to
+"""Columns that no model sees: counted in the same pass as the features, which costs next to
 nothing even for a single basket."""
 
 

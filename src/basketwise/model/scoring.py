@@ -26,7 +26,9 @@ from basketwise.notices import warn
 from basketwise.progress import counted
 from basketwise.schema import (
     BASKET_ID,
+    CERTAINTY,
     CLASSES,
+    CLASSIFIED,
     KEY,
     KNOWN_SHARE,
     PREDICTED,
@@ -118,7 +120,9 @@ class Model:
             ``basket_id`` (Int64, or String where an id is not a whole number),
             ``predicted_sensitivity`` (``Low``, ``Medium`` or ``High``), ``p_low``, ``p_medium``,
             ``p_high`` (Float64, sum 1), ``known_share`` (Float64, 0 to 1: share of the basket's
-            lines whose product is in the training data; null for a model without a product index).
+            lines whose product is in the training data; null for a model without a product index),
+            ``certainty`` (``Unclassified`` where the product index knows of no line that says
+            something, so that the class is little more than a guess; otherwise ``Classified``).
 
         Raises
         ------
@@ -151,7 +155,7 @@ class Model:
         unseen = Unseen()
         table = self.score(accepted_lines(lines, self.rules), unseen)
         _warn(unseen)
-        return like(table.drop(PREDICTED), lines)
+        return like(table.drop(PREDICTED, CERTAINTY), lines)
 
     def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Predict, and explain each prediction by the basket's products.
@@ -225,12 +229,11 @@ class Model:
         if unseen is not None:
             stores = self.recipe.encoders if BASKET.name in self.groups else None
             unseen.add(indexed, table.height, stores)
-        known = pl.Series(KNOWN_SHARE, [None], pl.Float64).new_from_index(0, table.height)
         return table[[KEY]].hstack(
             [
                 pl.Series(PREDICTED, predicted, dtype=pl.String),
                 *(pl.Series(n, p) for n, p in zip(PROBABILITIES, probabilities.T, strict=True)),
-                table[KNOWN_SHARE] if self.lookup else known,
+                *self._evidence(table),
             ]
         )
 
@@ -273,6 +276,13 @@ class Model:
                 known = pl.concat([known, given]).unique(PROD_CODE, keep="first")
             products = basket_products(lines, self.recipe, self.lookup.score, known)
         return explain(scored, products, self.groups), products
+
+    def _evidence(self, table: pl.DataFrame) -> list[pl.Series]:
+        """Return the columns of :data:`basketwise.features.unseen.KNOWN`."""
+        if self.lookup:
+            return table.select(KNOWN.columns).get_columns()
+        nothing = (pl.Series(KNOWN_SHARE, [None], pl.Float64), pl.Series(CERTAINTY, [CLASSIFIED]))
+        return [column.new_from_index(0, table.height) for column in nothing]
 
     def _probabilities(self, X: Matrix) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         if not X.shape[0]:

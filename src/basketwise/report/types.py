@@ -191,6 +191,13 @@ class Looks(TypedDict):
     optimism: float
 
 
+class Certainty(TypedDict):
+    """Test baskets of which no product says anything, by number and as a share."""
+
+    unclassified: int
+    share: float
+
+
 class Bin(TypedDict):
     """Test baskets whose likeliest class has a probability from ``low`` to ``high``.
 
@@ -412,7 +419,8 @@ class Report(TypedDict):
 
     ``champion`` is ``None`` where no version was approved before, ``impact`` where the gate did not
     approve the model: it earns nothing. ``best`` is the best version of the gate's memory where
-    that is another than the champion; it and ``looks`` are absent from earlier versions' reports.
+    that is another than the champion; it, ``looks`` and ``certainty`` (``None`` for a
+    model without a product index) are absent from earlier versions' reports.
     """
 
     format: int
@@ -420,6 +428,7 @@ class Report(TypedDict):
     verdict: Verdict
     leaderboard: list[LeaderboardRow]
     winner: Winner
+    certainty: NotRequired[Certainty | None]
     calibration: Calibration
     slices: list[SliceTable]
     splits: list[SplitScores]

@@ -27,7 +27,17 @@ from basketwise.features.code_formats import describe_codes
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import Model
 from basketwise.progress import Tick, counted
-from basketwise.schema import BASKET_ID, CLASSES, KEY, PREDICTED, PROD_CODE, PROD_NAME
+from basketwise.schema import (
+    BASKET_ID,
+    CERTAINTY,
+    CLASSES,
+    INDEX_LABELS,
+    KEY,
+    PREDICTED,
+    PROD_CODE,
+    PROD_NAME,
+    UNCLASSIFIED,
+)
 from basketwise.scratch import scratch
 
 FORMATS = (".csv", ".parquet")
@@ -38,19 +48,20 @@ SILVER, SCRATCH, SCORED = "silver", "scratch", "scored"
 class BatchResult:
     """What was scored: the output file, if requested, and its rows by predicted class.
 
-    ``lines`` were read, ``rejected`` of them refused, by reason; a basket of refused lines alone
-    has no row, and ``incomplete`` are those with a row that lost lines. ``unseen`` counts what the
-    model does not know. ``listed`` says which products are in the product file, if there is one,
-    and ``warnings`` what is odd about that file. ``skipped`` are unsupported files. ``requested``
-    are the baskets requested by id, in that order (None where no id was given): the columns of the
-    file and ``products``, a list of structs with the columns of
-    :func:`basketwise.explain.contributions.contributions`; empty for a model without a product
-    index.
+    Of ``uncertain`` baskets no product says anything. ``lines`` were read, ``rejected`` of them
+    refused, by reason; a basket of refused lines alone has no row, and ``incomplete`` are those
+    with a row that lost lines. ``unseen`` counts what the model does not know. ``listed`` says
+    which products are in the product file, if there is one, and ``warnings`` what is odd about that
+    file. ``skipped`` are unsupported files. ``requested`` are the baskets requested by id, in that
+    order (None where no id was given): the columns of the file and ``products``, a list of structs
+    with the columns of :func:`basketwise.explain.contributions.contributions`; empty for a model
+    without a product index.
     """
 
     out: Path | None
     baskets: int
     predicted: dict[str, int]
+    uncertain: int
     lines: int
     rejected: dict[str, int]
     incomplete: int
@@ -128,7 +139,7 @@ def predict(
                 file = read_products(settings.products, settings, rules.missing)
             intake, survey = _read_raw(delivery.sources, folder, rules, settings, tick)
             unseen = Unseen()
-            predicted, requested = _score(
+            counts, requested = _score(
                 scorer,
                 folder,
                 intake.names,
@@ -150,10 +161,12 @@ def predict(
                 else:
                     write_parquet(rows, finished)
                 finished.replace(out)
+    predicted = {label: counts[label] for label in CLASSES}
     return BatchResult(
         out,
         sum(predicted.values()),
         predicted,
+        counts[UNCLASSIFIED],
         intake.lines,
         dict(sorted(intake.rejected.items())),
         incomplete,
@@ -197,8 +210,11 @@ def _score(
     explained: bool,
     baskets: Sequence[str],
 ) -> tuple[dict[str, int], pl.DataFrame | None]:
-    """Write the rows chunk by chunk, and count them; give those of ``baskets`` with products."""
-    counts = dict.fromkeys(CLASSES, 0)
+    """Write the rows chunk by chunk; give those of ``baskets`` with products.
+
+    Rows are counted by class, and, as Unclassified, those whose certainty is that.
+    """
+    counts = dict.fromkeys(INDEX_LABELS, 0)
     requested: list[pl.DataFrame] = []
     total, done = len(weeks(folder / SILVER)), 0
     names = names.select(PROD_CODE, PROD_NAME)
@@ -217,6 +233,7 @@ def _score(
         write_parquet(table, folder / SCORED / f"{chunk.weeks[0]:06d}.parquet")
         for label, number in table[PREDICTED].value_counts().iter_rows():
             counts[label] += number
+        counts[UNCLASSIFIED] += int((table[CERTAINTY] == UNCLASSIFIED).sum())
         done += len(chunk.weeks)
         tick("scoring", done, total)
     return counts, _in_order(pl.concat(requested), baskets) if requested else None

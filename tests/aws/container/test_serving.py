@@ -114,7 +114,8 @@ def test_both_types_are_answered_alike(port: int, body: bytes, kind: str) -> Non
     assert status == 200
     (prediction,) = answer["predictions"]
     assert prediction.keys() == {
-        *("basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high", "known_share")
+        *("basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high"),
+        *("known_share", "certainty"),
     }
     assert prediction == invoke(port, EXAMPLE)[1]["predictions"][0]
 

@@ -46,7 +46,8 @@ with warnings.catch_warnings():
 
 GROUP = RegistryConfig().group
 CHAMPION = f"models:/{GROUP}@champion"
-COLUMNS = ["basket_id", "predicted_sensitivity", "p_low", "p_medium", "p_high", "known_share"]
+SCORES = ["p_low", "p_medium", "p_high", "known_share"]
+COLUMNS = ["basket_id", "predicted_sensitivity", *SCORES, "certainty"]
 OWN = {"BASKET_ID": "TransactionID", "PROD_CODE": "Sku", "SPEND": "Amount", "SHOP_HOUR": "Hour"}
 """A retailer's own names of columns, by ours."""
 

@@ -101,7 +101,7 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
     -------
     dict
         ``predictions``: one object per basket, ``basket_id, predicted_sensitivity, p_low,
-        p_medium, p_high, known_share`` as from
+        p_medium, p_high, known_share, certainty`` as from
         :meth:`basketwise.model.scoring.Model.predict`; in the order of the request, for CSV in the
         order of weeks and ids.
         ``rejected``: refused lines by reason. ``incomplete``: ids of the scored baskets that lost

@@ -22,6 +22,7 @@ from basketwise.etl.tables import METADATA_FILE
 from basketwise.files import ARCHIVE
 from basketwise.model.example import LINES
 from basketwise.schema import (
+    CERTAINTY,
     COLUMN_NAMES,
     KEY,
     KNOWN_SHARE,
@@ -46,6 +47,7 @@ OUTPUTS = {
     KEY: "any",
     PREDICTED: "string",
     **dict.fromkeys((*PROBABILITIES, KNOWN_SHARE), "double"),
+    CERTAINTY: "string",
 }
 """MLflow's type of each column of an answer."""
 
