@@ -20,7 +20,7 @@ _DEFAULT_PRODUCTS = (60, 5_000)
 _LIMITS = {
     "baskets": (1, 99_999_999),
     "weeks": (1, 520),
-    "products": (20, 50_000),
+    "products": (20, 100_000),
     "seed": (0, 2**32 - 1),
 }
 _MAX_NOISE = 0.5

@@ -70,7 +70,7 @@ def generate(
     weeks
         1 … 520.
     products
-        Products on offer, 20 … 50,000. By default one for every 33 baskets, but 60 … 5,000, so
+        Products on offer, 20 … 100,000. By default one for every 33 baskets, but 60 … 5,000, so
         that each is bought often enough to learn what it says.
     noise
         Share of baskets, 0 … 0.5, whose label is not the one that the rule gives.
