@@ -37,7 +37,7 @@ def test_peers_beat_the_majority_class(
     if "LightGBM" in name and not HAS_LIGHTGBM:
         pytest.skip("LightGBM cannot be loaded")
     monkeypatch.setattr(peers, "ROUNDS", 40)
-    monkeypatch.setattr(peers, "_ITERATIONS", 20)
+    monkeypatch.setattr(peers, "ITERATIONS", 30)
     train, test = both
     predicted = PEERS[name](train, test)
     assert predicted.shape == test.y.shape
@@ -52,7 +52,7 @@ def test_the_penalty_is_chosen_on_training_baskets(
     train, test = both
     asked: list[tuple[int, int, float]] = []
 
-    def logistic(own: Baskets, other: Baskets, strength: float) -> np.ndarray:
+    def logistic(own: Baskets, other: Baskets, strength: float, _: int) -> np.ndarray:
         asked.append((own.y.size, other.y.size, strength))
         return other.y if strength == peers.STRENGTHS[1] else (other.y + 1) % 3
 
