@@ -69,10 +69,10 @@ def noise(source: Source, share: float) -> Made:
     return Made(labelled(lines, clean.with_columns(pl.Series(LABEL, noisy))), FIRST, clean)
 
 
-def by_spend(source: Source) -> Made:
-    """Rule a: the lines' votes are weighted by spend."""
+def weighted(source: Source, column: str) -> Made:
+    """Rules a and b: the lines' votes are weighted by a column."""
     lines = block(source)
-    labels = by_thresholds(vote(source.scored(lines), pl.col(SPEND)))
+    labels = by_thresholds(vote(source.scored(lines), pl.col(column)))
     return Made(labelled(lines, labels), FIRST)
 
 

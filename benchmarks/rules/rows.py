@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.sampling import draw_lines
-from basketwise.schema import COLUMN_NAMES, DEFAULT_GROUPS, FEATURE_GROUPS
+from basketwise.schema import COLUMN_NAMES, DEFAULT_GROUPS, FEATURE_GROUPS, QUANTITY, SPEND
 from benchmarks.rules import changes, lgsr
 from benchmarks.rules.journey import complete_journey
 from benchmarks.rules.lines import Made, Source
@@ -50,22 +50,25 @@ def generated() -> Made:
 
 def rows_of(journey: Path | None) -> dict[str, Row]:
     """Return all rows by name; that of Complete Journey only if its folder is known."""
-    rows = {"default": Row("LGSR, own labels, default split", lgsr.default_split)}
+    rows = {"default": Row("own labels, default split", lgsr.default_split)}
     for weeks in (1, 2, 4, 8, 16):
-        title = f"LGSR, own labels, {weeks} training week{'s' if weeks > 1 else ''}"
+        title = f"own labels, {weeks} training week{'s' if weeks > 1 else ''}"
         rows[f"weeks-{weeks}"] = Row(title, partial(lgsr.few_weeks, weeks=weeks))
     for percent in (5, 20):
         rows[f"noise-{percent}"] = Row(
             f"{percent} % of the labels wrong", partial(lgsr.noise, share=percent / 100)
         )
     rows |= {
-        "a": Row("vote weighted by spend", lgsr.by_spend),
+        "a": Row("vote weighted by spend", partial(lgsr.weighted, column=SPEND)),
+        "b": Row("vote weighted by quantity", partial(lgsr.weighted, column=QUANTITY)),
         "c1": Row("price within the group, terciles", lgsr.by_price),
         "d": Row("thresholds differ by store format", lgsr.by_store),
         "e": Row("the customer decides", lgsr.by_customer),
         "e-customer": Row("the same, with the group `customer`", lgsr.by_customer, group=CUSTOMER),
-        "f1": Row("10 % of the products change class", changes.drift),
+        "f1": Row("10 % of the products change class in training", partial(changes.drift, after=8)),
+        "f2": Row("the same with the first test week", partial(changes.drift, after=16)),
         "g": Row("30 % of the products new in the test set", changes.launches),
+        "h": Row("thresholds move with the season", changes.season),
     }
     if journey is not None:
         rows["journey"] = Row(

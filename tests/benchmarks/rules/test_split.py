@@ -31,7 +31,7 @@ def chosen_by_basketwise(made: Made) -> list[int]:
     return chosen["BASKET_ID"].to_list()
 
 
-@pytest.mark.parametrize("name", ["default", "weeks-2", "weeks-16", "noise-20", "f1"])
+@pytest.mark.parametrize("name", ["default", "weeks-2", "weeks-16", "noise-20", "f1", "h"])
 def test_test_sets_are_the_same(source: Source, name: str) -> None:
     made = rows_of(None)[name].make(source)
     training, test = split(made)
