@@ -8,6 +8,26 @@ import pytest
 EXAMPLES = ("basketwise/__init__.py", "basketwise/api.py", "basketwise/model/scoring.py")
 """Modules whose examples write to, or read from, the workspace ``ws``."""
 
+SMALL = {
+    "TRAINING__RANDOM_FOREST": "{n_estimators = 10}",
+    "TRAINING__XGBOOST": "{n_estimators = 10}",
+    "EVALUATION__RESAMPLES": "100",
+    "EVALUATION__IMPORTANCE_BASKETS": "100",
+    "EVALUATION__IMPORTANCE_REPEATS": "1",
+}
+"""What examples and notebooks find set, so that their training takes a second or two."""
+
+
+def _set_small(patch: pytest.MonkeyPatch) -> None:
+    for name, value in SMALL.items():
+        patch.setenv(f"BASKETWISE_{name}", value)
+
+
+@pytest.fixture
+def small_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every training in the test a small one, in its child processes too."""
+    _set_small(monkeypatch)
+
 
 @pytest.fixture(scope="session")
 def trained_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -15,7 +35,9 @@ def trained_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import basketwise as bw
 
     folder = tmp_path_factory.mktemp("examples")
-    bw.train(bw.sample(baskets=3_000), workspace=folder / "ws", split="customer")
+    with pytest.MonkeyPatch.context() as patch:
+        _set_small(patch)
+        bw.train(bw.sample(baskets=3_000), workspace=folder / "ws", split="customer")
     return folder
 
 
@@ -24,6 +46,7 @@ def _in_folder_of_examples(request: pytest.FixtureRequest) -> Iterator[None]:
     if isinstance(request.node, pytest.DoctestItem) and request.path.as_posix().endswith(EXAMPLES):
         folder = request.getfixturevalue("trained_workspace")
         with pytest.MonkeyPatch.context() as patch:
+            _set_small(patch)
             patch.chdir(folder)
             yield
     else:

@@ -8,24 +8,14 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-SMALL = {
-    "TRAINING__RANDOM_FOREST": "{n_estimators = 10}",
-    "TRAINING__XGBOOST": "{n_estimators = 10}",
-    "EVALUATION__RESAMPLES": "100",
-    "EVALUATION__IMPORTANCE_BASKETS": "100",
-    "EVALUATION__IMPORTANCE_REPEATS": "1",
-}
-"""What the kernel finds set, so that its training takes a few seconds."""
-
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "docs/notebooks").glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # The kernel's own libraries, not ours.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in SMALL.items():
-        monkeypatch.setenv(f"BASKETWISE_{name}", value)
+@pytest.mark.usefixtures("small_trainings")
+def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
