@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -480,26 +481,48 @@ def test_clones_read_the_lines_once(
     assert "_auxiliary_lines" not in copied.__getstate__()
 
 
-@pytest.mark.parametrize("method", ["transform", "fit_transform"])
-@pytest.mark.parametrize("given", ["polars", "pandas", "pyarrow"])
-@pytest.mark.parametrize(
-    ("container", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame)]
-)
-def test_set_output(
-    lines: pl.DataFrame, baskets: pl.DataFrame, given: str, container: str, kind: Any, method: str
-) -> None:
-    def encode(index: ProductIndex, X: Any) -> Any:
-        return index.fit_transform(X) if method == "fit_transform" else index.fit(X).transform(X)
+OUTPUTS = {"pandas": pd.DataFrame, "polars": pl.DataFrame}
 
-    for index, frame in ((ProductIndex(), lines), (ProductIndex(lines=lines), baskets)):
-        X = KINDS[given][0](frame)
-        by_kind = encode(index, X)
-        encoded = encode(clone(index).set_output(transform=container), X)
-        assert isinstance(encoded, kind)
-        assert list(encoded.columns) == list(clone(index).fit(X).get_feature_names_out())
-        assert_frame_equal(pl.DataFrame(encoded), pl.DataFrame(by_kind), check_exact=True)
+
+@pytest.fixture(scope="module")
+def out_of_fold(lines: pl.DataFrame, baskets: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """What ``fit_transform`` returns by default for lines, and for baskets whose lines it has."""
+    return {
+        "lines": ProductIndex().fit_transform(lines),
+        "baskets": ProductIndex(lines=lines).fit_transform(baskets),
+    }
+
+
+@pytest.mark.parametrize("X", ["lines", "baskets"])
+@pytest.mark.parametrize("given", ["polars", "pandas", "pyarrow"])
+@pytest.mark.parametrize("container", OUTPUTS)
+def test_set_output(
+    request: pytest.FixtureRequest,
+    out_of_fold: dict[str, pl.DataFrame],
+    given: str,
+    container: str,
+    X: str,
+) -> None:
+    index = deepcopy(request.getfixturevalue("fitted" if X == "lines" else "of_baskets"))
+    frame = request.getfixturevalue(X)
+    in_sample = index.transform(frame)
+    index.set_output(transform=container)
+    for encode, expected in (
+        (index.transform, in_sample),
+        (index.fit_transform, out_of_fold[X]),
+    ):
+        encoded = encode(KINDS[given][0](frame))
+        assert isinstance(encoded, OUTPUTS[container])
+        assert list(encoded.columns) == list(index.get_feature_names_out())
+        assert_frame_equal(pl.DataFrame(encoded), expected, check_exact=True)
+
+
+@pytest.mark.parametrize("container", OUTPUTS)
+def test_the_output_that_scikit_learn_is_set_to(lines: pl.DataFrame, container: str) -> None:
+    index = ProductIndex()
     with sklearn.config_context(transform_output=container):
-        assert isinstance(encode(ProductIndex(), lines), kind)
+        for encoded in (index.fit_transform(lines), index.transform(lines)):
+            assert isinstance(encoded, OUTPUTS[container])
 
 
 def test_a_pipeline_sets_the_output(lines: pl.DataFrame, baskets: pl.DataFrame) -> None:
