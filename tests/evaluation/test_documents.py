@@ -113,6 +113,8 @@ def findings(sample_run: Run) -> Findings:
         splits=[],
         importance=[],
         products={},
+        rule=None,
+        face_validity=None,
         impact=business_impact(resampled, "xgboost", 1, Config().business),
     )
 

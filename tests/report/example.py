@@ -14,6 +14,7 @@ from basketwise.report.types import (
     InputFile,
     ProductScore,
     Report,
+    Rule,
 )
 from tests.evaluation.example_scores import (
     ACCURACY,
@@ -134,6 +135,33 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
                 name: _products(class_number) for class_number, name in enumerate(CLASSES)
             },
         },
+        "rule": example_rule(),
+        "face_validity": {
+            "text": "High products are the cheap ones of their group: mean price rank 0.31 against "
+            "0.62 of Low products, where 0 is the cheapest; difference −0.31, 95% interval −0.35 "
+            "to −0.27; 1,204 High and 987 Low products in 241 groups.",
+            "answer": "yes",
+            "high_rank": 0.31,
+            "low_rank": 0.62,
+            "difference": {"estimate": -0.31, "low": -0.35, "high": -0.27},
+            "high_products": 1_204,
+            "low_products": 987,
+            "groups": 241,
+        },
+        "learning_curve": {
+            "text": "Yes: learned from 30 weeks instead of 15, the index alone tells later baskets "
+            "with an accuracy of 0.8641 instead of 0.8312 (+0.0329 ± 0.0031).",
+            "judged_weeks": [200737, 200738, 200739, 200740, 200741],
+            "judged_baskets": 6_431,
+            "points": [
+                {"weeks": 4, "baskets": 5_312, "accuracy": 0.7127, "error": 0.0056},
+                {"weeks": 8, "baskets": 10_718, "accuracy": 0.7829, "error": 0.0051},
+                {"weeks": 15, "baskets": 20_104, "accuracy": 0.8312, "error": 0.0047},
+                {"weeks": 30, "baskets": 40_236, "accuracy": 0.8641, "error": 0.0043},
+            ],
+            "gain": 0.0329,
+            "error": 0.0031,
+        },
         "impact": _impact() if approved else None,
         "data": {
             "files": [_file(number) for number in range(files)],
@@ -196,6 +224,32 @@ def _products(class_number: int) -> list[ProductScore]:
             }
         )
     return products
+
+
+def example_rule() -> Rule:
+    """Return the rule of the example."""
+    return {
+        "text": "A vote of lines: Low up to −0.18, Medium up to +0.23, High above; right in 99.9% "
+        "of 48,000 training baskets and 99.8% of the test baskets.",
+        "notes": [
+            "What is compared with the thresholds: lines of High products minus lines of Low "
+            "products, as a share of all lines whose product says something.",
+            "The winner, right in 86.7% of the test baskets, answers the same in 99.7%.",
+        ],
+        "recognised": True,
+        "feature": "product_balance",
+        "group": "product",
+        "pieces": [
+            {"class": "Low", "up_to": -0.18},
+            {"class": "Medium", "up_to": 0.23},
+            {"class": "High", "up_to": None},
+        ],
+        "weighting": "lines",
+        "train_baskets": 48_000,
+        "train_accuracy": 0.9991,
+        "test_accuracy": 0.9981,
+        "agreement": 0.9972,
+    }
 
 
 def impact_of(report: Report) -> Impact:

@@ -10,9 +10,11 @@ from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.intervals import Resampled
 from basketwise.report.types import (
     Calibration,
+    FaceValidity,
     Impact,
     Importance,
     ProductScore,
+    Rule,
     SliceTable,
     SplitScores,
 )
@@ -51,4 +53,6 @@ class Findings:
     splits: list[SplitScores]
     importance: list[Importance]
     products: dict[str, list[ProductScore]]
+    rule: Rule | None
+    face_validity: FaceValidity | None
     impact: Impact | None

@@ -16,6 +16,7 @@ from basketwise.etl.cohorts import COHORTS_FILE, CUSTOMER, read_cohorts, units_o
 from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.etl.tables import INDEX_FILE, TEST_FILE
 from basketwise.evaluation.champion import Champion, Earlier, Scored
+from basketwise.evaluation.face_validity import face_validity
 from basketwise.evaluation.findings import BASELINE, BEST, CHAMPION, Findings
 from basketwise.evaluation.gate import Decision, Evidence, decide, memory_confidence
 from basketwise.evaluation.impact import business_impact
@@ -23,6 +24,7 @@ from basketwise.evaluation.importance import feature_importance, informative_pro
 from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
 from basketwise.evaluation.outputs import write_outputs
 from basketwise.evaluation.reliability import reliability
+from basketwise.evaluation.rule import describe_rule
 from basketwise.evaluation.slices import slice_tables
 from basketwise.evaluation.summary import report_document
 from basketwise.features.groups import of_index
@@ -92,6 +94,7 @@ def _measure(
     answers = {name: rival.predicted for name, rival in rivals.items() if isinstance(rival, Scored)}
     resampled = resample(true, predicted | answers, units, bootstrap)
     index = pl.read_parquet(gold / INDEX_FILE, glob=False) if of_index(metadata.groups) else None
+    test = read_examples(gold / TEST_FILE, metadata.feature_columns)
     decision = _decide(resampled, record.winner, earlier, metadata, config)
     return Findings(
         metadata=metadata,
@@ -119,12 +122,14 @@ def _measure(
         ],
         importance=feature_importance(
             load_model(trained / MODEL),
-            read_examples(gold / TEST_FILE, metadata.feature_columns),
+            test,
             baskets=config.evaluation.importance_baskets,
             repeats=config.evaluation.importance_repeats,
             seed=config.training.random_state,
         ),
         products=informative_products(index) if index is not None else {},
+        rule=describe_rule(gold, test, predicted[record.winner], majority, metadata),
+        face_validity=face_validity(index, bootstrap.confidence) if index is not None else None,
         # A model that is not approved earns nothing: no figure must suggest otherwise.
         impact=business_impact(
             resampled, record.winner, majority, config.business, config.data.currency

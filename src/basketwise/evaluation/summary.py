@@ -11,9 +11,11 @@ from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import leaderboard
 from basketwise.evaluation.findings import BEST, CHAMPION, Findings
+from basketwise.evaluation.rule import trials
 from basketwise.evaluation.slices import weak_slices
 from basketwise.features.groups import of_index
 from basketwise.provenance import code_hash, git_commit, host, library_versions
+from basketwise.report.in_words import more_data_text
 from basketwise.report.types import (
     REPORT_FORMAT,
     Baskets,
@@ -21,6 +23,7 @@ from basketwise.report.types import (
     Champion,
     DataSummary,
     Drivers,
+    LearningCurve,
     Lineage,
     Looks,
     Report,
@@ -50,6 +53,9 @@ def report_document(run: Run, findings: Findings, config: Config) -> Report:
         best=_comparison(findings, findings.best, BEST),
         looks=_looks(findings),
         drivers=Drivers(importance=findings.importance, products=findings.products),
+        rule=findings.rule,
+        face_validity=findings.face_validity,
+        learning_curve=_learning_curve(metadata),
         impact=findings.impact,
         data=_data(metadata),
         lineage=Lineage(
@@ -172,6 +178,24 @@ def expected_maximum(number: int) -> float:
     return float(ndtri((number - 0.375) / (number + 0.25)))
 
 
+def _learning_curve(metadata: Metadata) -> LearningCurve:
+    curve = metadata.learning_curve
+    measured = len(curve.points) > 1
+    result = LearningCurve(
+        text="",
+        judged_weeks=curve.judged_weeks,
+        judged_baskets=curve.judged_baskets,
+        points=[
+            {"weeks": p.weeks, "baskets": p.baskets, "accuracy": p.accuracy, "error": p.error}
+            for p in curve.points
+        ],
+        gain=curve.gain if measured else None,
+        error=curve.error if measured else None,
+    )
+    result["text"] = more_data_text(result, curve.reason)
+    return result
+
+
 def _data(metadata: Metadata) -> DataSummary:
     counts = metadata.baskets
     return DataSummary(
@@ -200,10 +224,7 @@ def _data(metadata: Metadata) -> DataSummary:
             "test_baskets": metadata.test_samples,
             "description": split_sentence(metadata),
         },
-        groups_tried=[
-            {"group": t.group, "gain": t.gain, "error": t.error, "chosen": t.chosen}
-            for t in metadata.tried
-        ],
+        groups_tried=trials(metadata),
     )
 
 

@@ -17,7 +17,7 @@ from importlib import resources
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from basketwise.report import drawing, wording
+from basketwise.report import curve, drawing, wording
 from basketwise.report.numbers import FILTERS, finish
 from basketwise.report.types import Assumption, Impact, Report
 
@@ -81,7 +81,10 @@ def environment(*packages: str) -> Environment:
         **FILTERS,
         "assumptions": _assumptions,
         "quoted": shlex.quote,
-        **{function.__name__: function for function in (*wording.FILTERS, *drawing.FILTERS)},
+        **{
+            function.__name__: function
+            for function in (*wording.FILTERS, *drawing.FILTERS, *curve.FILTERS)
+        },
     }
     return made
 

@@ -309,6 +309,74 @@ class Drivers(TypedDict):
     products: dict[str, list[ProductScore]]
 
 
+RulePiece = TypedDict("RulePiece", {"class": str, "up_to": float | None})
+"""Values of a feature up to an end (``None``: all that are left) and the class they have."""
+
+
+class Rule(TypedDict):
+    """The rule of one feature and at most two thresholds that tells the labels best.
+
+    ``pieces`` are ordered by value. ``recognised``: whether it tells them well, on training and
+    test set; ``weighting``: what weighs a product in the index, ``None`` without one.
+    ``agreement``: share of the test baskets for which the winner says the same. ``text`` and
+    ``notes`` say all that in words.
+    """
+
+    text: str
+    notes: list[str]
+    recognised: bool
+    feature: str
+    group: str
+    pieces: list[RulePiece]
+    weighting: Literal["lines", "spend", "quantity"] | None
+    train_baskets: int
+    train_accuracy: float
+    test_accuracy: float
+    agreement: float
+
+
+class LearningPoint(TypedDict):
+    """An index learned from some weeks; ``error`` is the standard error of its accuracy."""
+
+    weeks: int
+    baskets: int
+    accuracy: float
+    error: float
+
+
+class LearningCurve(TypedDict):
+    """The accuracy of the index alone by the weeks it was learned from, fewest first.
+
+    All are judged on the same ``judged_baskets`` of later training weeks. ``gain`` is that of the
+    last step with its standard ``error``; ``None`` without points. ``text`` says whether more data
+    would help.
+    """
+
+    text: str
+    judged_weeks: list[int]
+    judged_baskets: int
+    points: list[LearningPoint]
+    gain: float | None
+    error: float | None
+
+
+class FaceValidity(TypedDict):
+    """Whether the products of class High are the cheap ones of their groups.
+
+    Ranks are means of the products' price ranks within their group, 0 the cheapest, 1 the dearest;
+    ``difference`` is High minus Low, ``None`` where products or groups are too few.
+    """
+
+    text: str
+    answer: Literal["yes", "no", "unknown"]
+    high_rank: float | None
+    low_rank: float | None
+    difference: Interval | None
+    high_products: int
+    low_products: int
+    groups: int
+
+
 class Assumption(TypedDict):
     """One setting behind the business impact, named as in section ``business`` of the config."""
 
@@ -419,8 +487,9 @@ class Report(TypedDict):
 
     ``champion`` is ``None`` where no version was approved before, ``impact`` where the gate did not
     approve the model: it earns nothing. ``best`` is the best version of the gate's memory where
-    that is another than the champion; it, ``looks`` and ``certainty`` (``None`` for a
-    model without a product index) are absent from earlier versions' reports.
+    that is another than the champion; it, ``looks``, ``certainty``, ``rule``, ``learning_curve``
+    and ``face_validity`` are absent from earlier versions' reports. Without a product index
+    ``certainty`` and ``face_validity`` are ``None``, where no feature tells the labels ``rule``.
     """
 
     format: int
@@ -436,6 +505,9 @@ class Report(TypedDict):
     best: NotRequired[Champion | None]
     looks: NotRequired[Looks | None]
     drivers: Drivers
+    rule: NotRequired[Rule | None]
+    face_validity: NotRequired[FaceValidity | None]
+    learning_curve: NotRequired[LearningCurve]
     impact: Impact | None
     data: DataSummary
     lineage: Lineage

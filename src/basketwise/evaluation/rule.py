@@ -1,0 +1,178 @@
+"""The rule behind the labels, where one feature and two thresholds say it.
+
+For every feature that the winner sees, the two thresholds that tell the classes of training baskets
+best are found exactly. The best feature is a rule that a person can check with a till receipt. How
+often it is right is measured on the test set, which had no say in it.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from basketwise.arrays import Flags, Floats, Labels
+from basketwise.etl.metadata import Metadata
+from basketwise.etl.tables import TRAIN_FILE
+from basketwise.features.groups import group_of
+from basketwise.report.in_words import rule_notes, rule_text
+from basketwise.report.types import GroupTrial, Rule
+from basketwise.schema import CLASSES, TARGET
+from basketwise.training.examples import Examples, class_numbers
+
+MOST = 20_000
+"""Training baskets, evenly spaced, on which the feature is chosen."""
+PREFERRED = "product_balance"
+"""Kept unless another feature is clearly better: it is the easiest to check."""
+ERRORS = 3.0
+"""Standard errors from which another is clearly better."""
+LEAST = 0.9
+"""Accuracy from which a rule is recognised, on training and test baskets alike ..."""
+REMOVED = 0.5
+"""... if it makes at most this share of the errors of always naming the majority class."""
+
+ROUNDED = 0.05
+"""Errors that rounding the thresholds may add, as a share of those there are."""
+MOST_DIGITS = 8
+
+
+class Piece(NamedTuple):
+    """A range of a feature's values and the class that the rule gives it; None: no upper end."""
+
+    number: int
+    up_to: float | None
+
+
+def describe_rule(
+    gold: Path, test: Examples, winner: Labels, majority: int, metadata: Metadata
+) -> Rule | None:
+    """Find the rule of one feature that tells the labels best.
+
+    Parameters
+    ----------
+    gold : Path
+        The gold folder; its training features are out of fold.
+    test : Examples
+        The test set, with the columns that the winner sees.
+    winner : array
+        What the winner predicts for it.
+    majority : int
+        The majority class of the training set.
+    metadata : Metadata
+        What weighs a product, and which optional groups were tried.
+
+    Returns
+    -------
+    Rule or None
+        None if no feature tells more than one class.
+    """
+    labels = pl.read_parquet(gold / TRAIN_FILE, columns=[TARGET], glob=False)[TARGET]
+    rows = np.unique(np.linspace(0, labels.len() - 1, MOST).round().astype(np.int64))
+    y = class_numbers(labels)
+    right: dict[str, Flags] = {}
+    for column in test.columns:
+        values = _training_values(gold, column)[rows]
+        right[column] = apply_thresholds(fit_thresholds(values, y[rows]), values) == y[rows]
+    feature = _best(right)
+    values = _training_values(gold, feature)
+    pieces = round_thresholds(fit_thresholds(values, y), values, y)
+    if len(pieces) < 2:
+        return None
+    answers = apply_thresholds(pieces, test.X[:, test.columns.index(feature)].astype(np.float64))
+    train = float((apply_thresholds(pieces, values) == y).mean())
+    tested = float((answers == test.y).mean())
+    wrong = float((test.y != majority).mean())
+    rule = Rule(
+        text="",
+        notes=[],
+        recognised=min(train, tested) >= LEAST and 1 - tested <= REMOVED * wrong,
+        feature=feature,
+        group=group_of(feature),
+        pieces=[{"class": CLASSES[piece.number], "up_to": piece.up_to} for piece in pieces],
+        weighting=metadata.weighting,
+        train_baskets=int(y.size),
+        train_accuracy=train,
+        test_accuracy=tested,
+        agreement=float((answers == winner).mean()),
+    )
+    rule["text"] = rule_text(rule)
+    rule["notes"] = rule_notes(rule, float((winner == test.y).mean()), trials(metadata))
+    return rule
+
+
+def trials(metadata: Metadata) -> list[GroupTrial]:
+    """Return the optional groups that were tried, as the report has them."""
+    return [
+        {"group": t.group, "gain": t.gain, "error": t.error, "chosen": t.chosen}
+        for t in metadata.tried
+    ]
+
+
+def fit_thresholds(values: Floats, y: Labels) -> list[Piece]:
+    """Return the ranges of up to three classes, in any order, that tell most labels.
+
+    Exact: for each order of the classes, the best first threshold below every second one is known
+    from a running maximum.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    counts = np.zeros((y.size + 1, len(CLASSES)), dtype=np.int32)
+    np.cumsum(y[order, None] == np.arange(len(CLASSES)), axis=0, out=counts[1:])
+    cuts = np.flatnonzero(np.diff(ordered, prepend=-np.inf, append=np.inf) > 0)
+    below = counts[cuts]
+    best, chosen = -1, ((0, 0), (1, 0), (2, 0))
+    for a, b, c in permutations(range(len(CLASSES))):
+        first = below[:, a] - below[:, b]
+        right = np.maximum.accumulate(first) + below[:, b] - below[:, c] + below[-1, c]
+        end = int(right.argmax())
+        if right[end] > best:
+            best = int(right[end])
+            chosen = ((a, int(first[: end + 1].argmax())), (b, end), (c, cuts.size - 1))
+    pieces: list[Piece] = []
+    start = 0
+    for number, end in chosen:
+        if end > start:
+            last = end == cuts.size - 1
+            up_to = None if last else float(ordered[cuts[end] - 1 : cuts[end] + 1].mean())
+            pieces.append(Piece(number, up_to))
+            start = end
+    return pieces
+
+
+def apply_thresholds(pieces: list[Piece], values: Floats) -> Labels:
+    """Return the class of each value."""
+    ends = [piece.up_to for piece in pieces if piece.up_to is not None]
+    numbers = np.asarray([piece.number for piece in pieces], dtype=np.int8)
+    return numbers[np.searchsorted(ends, values, side="left")]
+
+
+def round_thresholds(pieces: list[Piece], values: Floats, y: Labels) -> list[Piece]:
+    """Round thresholds as far as next to no basket is told wrong that was told right."""
+    right = int((apply_thresholds(pieces, values) == y).sum())
+    allowed = right - ROUNDED * (y.size - right)
+    for digits in range(MOST_DIGITS):
+        rounded = [
+            piece if piece.up_to is None else Piece(piece.number, round(piece.up_to, digits) + 0.0)
+            for piece in pieces
+        ]
+        if (apply_thresholds(rounded, values) == y).sum() >= allowed:
+            return rounded
+    return pieces
+
+
+def _training_values(gold: Path, column: str) -> Floats:
+    """Read one feature; all at once would be most of the memory of an evaluation."""
+    values = pl.read_parquet(gold / TRAIN_FILE, columns=[column], glob=False)[column]
+    return values.cast(pl.Float32).to_numpy().astype(np.float64)
+
+
+def _best(right: dict[str, Flags]) -> str:
+    best = max(right, key=lambda column: int(right[column].sum()))
+    if PREFERRED not in right:
+        return best
+    gain = right[best].astype(np.float64) - right[PREFERRED]
+    clearly = gain.sum() > ERRORS * np.sqrt(gain.var() * gain.size)
+    return best if clearly else PREFERRED
