@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from sklearn.metrics import classification_report
 
 from basketwise.config import Config
-from basketwise.etl.metadata import Metadata
+from basketwise.etl.metadata import LearningCurve, LearningPoint, Metadata
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import (
     MAJORITY,
@@ -292,3 +293,19 @@ def test_a_real_run_writes_the_same_keys(evaluated: Evaluated, findings: Finding
     ):
         written = json.loads((evaluated.folder / f"{name}.json").read_bytes())
         assert written.keys() == built.keys()
+
+
+@pytest.mark.parametrize(("gain", "warned"), [(-0.11, True), (-0.004, False), (0.01, False)])
+def test_older_weeks_that_do_harm_are_warned_of(
+    findings: Findings, gain: float, warned: bool
+) -> None:
+    points = [
+        LearningPoint(weeks=7, baskets=700, accuracy=0.98, error=0.001),
+        LearningPoint(weeks=14, baskets=1_400, accuracy=0.98 + gain, error=0.001),
+    ]
+    curve = LearningCurve(judged_weeks=[200732], points=points, gain=gain, error=0.001)
+    metadata = findings.metadata.model_copy(update={"learning_curve": curve})
+    report = report_document(RUN.document(), replace(findings, metadata=metadata), Config())
+    warnings = [w for w in report["verdict"]["warnings"] if w.startswith("Older weeks do harm")]
+    assert len(warnings) == warned
+    assert report["learning_curve"]["gain"] == gain

@@ -135,7 +135,7 @@ def example_report(*, approved: bool = True, champion: bool = True, files: int =
                 name: _products(class_number) for class_number, name in enumerate(CLASSES)
             },
         },
-        "rule": example_rule(),
+        "rule": _rule(),
         "face_validity": {
             "text": "High products are the cheap ones of their group: mean price rank 0.31 against "
             "0.62 of Low products, where 0 is the cheapest; difference −0.31, 95% interval −0.35 "
@@ -226,17 +226,19 @@ def _products(class_number: int) -> list[ProductScore]:
     return products
 
 
-def example_rule() -> Rule:
-    """Return the rule of the example."""
+def _rule() -> Rule:
     return {
-        "text": "A vote of lines: Low up to −0.18, Medium up to +0.23, High above; right in 99.9% "
-        "of 48,000 training baskets and 99.8% of the test baskets.",
+        "text": "No simple rule was recognised. The closest, a vote of lines (Low up to −0.18, "
+        "Medium up to +0.23, High above), is right in 81.2% of 48,000 training baskets and 80.9% "
+        "of the test baskets.",
         "notes": [
             "What is compared with the thresholds: lines of High products minus lines of Low "
-            "products, as a share of all lines whose product says something.",
-            "The winner, right in 86.7% of the test baskets, answers the same in 99.7%.",
+            "ones, as a share of the lines of all products that say something.",
+            "The winner, right in 86.7% of the test baskets, answers the same in 88.3%.",
+            "The index counts every line as one: weights by spend or quantity were not shown to "
+            "tell labels better.",
         ],
-        "recognised": True,
+        "recognised": False,
         "feature": "product_balance",
         "group": "product",
         "pieces": [
@@ -246,9 +248,9 @@ def example_rule() -> Rule:
         ],
         "weighting": "lines",
         "train_baskets": 48_000,
-        "train_accuracy": 0.9991,
-        "test_accuracy": 0.9981,
-        "agreement": 0.9972,
+        "train_accuracy": 0.8121,
+        "test_accuracy": 0.8094,
+        "agreement": 0.8832,
     }
 
 

@@ -13,11 +13,27 @@ from basketwise.report.in_words import (
     share,
 )
 from basketwise.report.types import FaceValidity, LearningCurve, Rule
-from tests.report.example import example_rule
 
 
 def rule(**changes: Any) -> Rule:
-    return {**example_rule(), **changes}  # type: ignore[typeddict-item]
+    recognised: Rule = {
+        "text": "",
+        "notes": [],
+        "recognised": True,
+        "feature": "product_balance",
+        "group": "product",
+        "pieces": [
+            {"class": "Low", "up_to": -0.18},
+            {"class": "Medium", "up_to": 0.23},
+            {"class": "High", "up_to": None},
+        ],
+        "weighting": "lines",
+        "train_baskets": 48_000,
+        "train_accuracy": 0.9991,
+        "test_accuracy": 0.9981,
+        "agreement": 0.9972,
+    }
+    return {**recognised, **changes}  # type: ignore[typeddict-item]
 
 
 def curve(before: float, last: float, error: float) -> LearningCurve:
@@ -88,6 +104,13 @@ def test_groups_that_were_tried_are_told_apart() -> None:
         "Those that add nothing that shows: price (−0.001 ± 0.004 nats), season (+0.000 ± "
         "0.001 nats).",
     ]
+
+
+def test_what_neither_rule_nor_winner_tell_may_be_noise() -> None:
+    noisy = rule(recognised=False, test_accuracy=0.787)
+    words = "the rest may be noise in the labels"
+    assert any(words in note for note in rule_notes(noisy, 0.774, []))
+    assert not any(words in note for note in rule_notes(noisy, 0.8, []))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ FIXED: dict[str, set[str]] = {
     "leaderboard": {"0", "4"},
     "calibration": {"0.9", "0", "2", "0.40", "0.60", "0.80", "1.00"},  # prose, and the axes
     "splits": set(),
+    # The first and the last week that is judged, and the axis.
+    "learning": {"200737", "200741", "0.70", "0.75", "0.80", "0.85", "0.90"},
     "slices": {"0", "1", "5", "8", "6", "2"},  # how many parts a table has
 }
 """Numbers that are no figures of the document."""
@@ -60,6 +62,7 @@ def parts_of(report: Report) -> dict[str, Any]:
         "leaderboard": [report["leaderboard"], confidence],
         "calibration": report["calibration"],
         "splits": [report["splits"], confidence],
+        "learning": {**report["learning_curve"], "judged_weeks": []},
         "slices": [report["slices"], confidence],
         "winner": winner,
     }
@@ -95,6 +98,48 @@ def test_every_number_of_the_document_is_shown(section: str) -> None:
         report["verdict"]["description"],
     }
     assert [leaf for leaf in missing if leaf not in told_in_words] == []
+
+
+def test_the_rule_says_whether_it_was_recognised() -> None:
+    report = example_report()
+    rule, products = report["rule"], report["face_validity"]
+    assert rule is not None
+    assert products is not None
+    text = Page(render_html(report)).text_of("rule")
+    assert rule["text"] in text
+    assert "Recognised." not in text
+    assert all(note in text for note in rule["notes"])
+    assert products["text"] in text
+
+    rule["recognised"] = True
+    assert f" Recognised. {rule['text']}" in Page(render_html(report)).text_of("rule")
+    report["rule"] = report["face_validity"] = None
+    text = Page(render_html(report)).text_of("rule")
+    assert "No feature tells the labels" in text
+    assert "make sense" not in text
+
+
+def test_a_curve_of_one_judged_week_or_of_no_points() -> None:
+    report = example_report()
+    curve = report["learning_curve"]
+    page = Page(render_html(report))
+    assert len(page.attributes("circle", "learning")) == len(curve["points"])
+    (label,) = (a["aria-label"] for a in page.attributes("svg", "learning"))
+    assert label is not None
+    assert "15 weeks: 0.8312" in label
+    curve["judged_weeks"] = [200741]
+    assert "training week 200741" in Page(render_html(report)).text_of("learning")
+    curve["points"], curve["text"] = [], "Not measured: there are fewer than 4 training weeks."
+    page = Page(render_html(report))
+    assert curve["text"] in page.text_of("learning")
+    assert page.attributes("table", "learning") == []
+
+
+def test_reports_of_earlier_versions_have_neither() -> None:
+    report = example_report()
+    del report["rule"], report["face_validity"], report["learning_curve"]
+    page = Page(render_html(report))
+    assert not {"rule", "learning"} & {attrs["id"] for attrs in page.attributes("section")}
 
 
 def test_calibration_says_what_it_did() -> None:

@@ -7,6 +7,7 @@ from scipy.special import ndtri
 
 from basketwise import __version__
 from basketwise.config import Config
+from basketwise.etl.metadata import LearningCurve as MeasuredCurve
 from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import leaderboard
@@ -34,6 +35,8 @@ from basketwise.report.types import (
 from basketwise.schema import CLASSES, UNCLASSIFIED
 
 LISTED_FILES = 500
+HARM, HARM_ERRORS = 0.005, 3.0
+"""Loss of accuracy by older weeks, and in standard errors, from which it is warned of."""
 
 
 def report_document(run: Run, findings: Findings, config: Config) -> Report:
@@ -94,7 +97,11 @@ def _verdict(findings: Findings) -> Verdict:
         headline=headline,
         description=decision.description,
         reasons=decision.reasons,
-        warnings=[*findings.metadata.warnings, *weak_slices(findings.slices)],
+        warnings=[
+            *findings.metadata.warnings,
+            *weak_slices(findings.slices),
+            *_older_weeks(findings.metadata.learning_curve),
+        ],
     )
 
 
@@ -176,6 +183,18 @@ def expected_maximum(number: int) -> float:
     [0.0, 0.59, 1.98]
     """
     return float(ndtri((number - 0.375) / (number + 0.25)))
+
+
+def _older_weeks(curve: MeasuredCurve) -> list[str]:
+    """Warn where training on fewer weeks is clearly better."""
+    if not curve.points or curve.gain > -max(HARM, HARM_ERRORS * curve.error):
+        return []
+    before, last = curve.points[-2:]
+    return [
+        f"Older weeks do harm: an index learned from the latest {before.weeks} weeks tells later "
+        f"baskets with an accuracy of {before.accuracy:.4f}, one learned from {last.weeks} weeks "
+        f"with {last.accuracy:.4f}. Train on fewer weeks: something has changed."
+    ]
 
 
 def _learning_curve(metadata: Metadata) -> LearningCurve:

@@ -61,6 +61,8 @@ def rule_notes(rule: Rule, winner: float, tried: Sequence[GroupTrial]) -> list[s
         f"The winner, right in {share(winner)} of the test baskets, answers the same in "
         f"{share(rule['agreement'])}."
     )
+    if not rule["recognised"] and rule["test_accuracy"] >= winner:
+        notes.append("The winner is no better than this rule: the rest may be noise in the labels.")
     if rule["weighting"] == "lines":
         notes.append(
             "The index counts every line as one: weights by spend or quantity were not shown to "
