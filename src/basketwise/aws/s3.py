@@ -90,7 +90,7 @@ class Bucket:
         """Return an object's bytes, the first ``limit`` of them; None if there is none."""
 
         def read() -> bytes:
-            return self.client.get_object(Bucket=self.name, Key=self.full(key))["Body"].read(limit)
+            return read_body(self.client.get_object(Bucket=self.name, Key=self.full(key)), limit)
 
         return call(f"read {self.uri(key)}", read, Meaning.NO_KEY)
 
@@ -268,6 +268,20 @@ class Bucket:
                 partial(self.client.abort_multipart_upload, **request),
                 Meaning.NO_KEY,
             )
+
+
+def read_body(answer: Mapping[str, Any], limit: int | None = None) -> bytes:
+    """Return the bytes of an object, the first ``limit`` of them; an error if they break off.
+
+    botocore notices that by itself only where all are read at once.
+    """
+    from botocore.exceptions import IncompleteReadError
+
+    data: bytes = answer["Body"].read(limit)
+    size = answer["ContentLength"] if limit is None else min(limit, answer["ContentLength"])
+    if len(data) < size:
+        raise IncompleteReadError(actual_bytes=len(data), expected_bytes=size)
+    return data
 
 
 def is_below(key: str, prefix: str) -> bool:

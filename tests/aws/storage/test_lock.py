@@ -6,10 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.response import StreamingBody
 
 from basketwise.aws.storage.lock import LOCK, Lease
 from basketwise.aws.storage.record import INCOMING
@@ -192,6 +194,24 @@ def test_a_lock_whose_response_was_lost_is_ours(opened: Open, lost_answer: str) 
 
     with opened().exclusive():
         assert objects(storage) == ["a"]
+
+
+def test_a_lock_whose_body_breaks_off_is_not_a_foreign_one(opened: Open, tmp_path: Path) -> None:
+    storage, seen = opened(), []
+    storage.write("gold/a", b"1")
+
+    def cut(parsed: dict[str, Any], **_: object) -> None:
+        seen.append(parsed["ContentLength"])
+        body = BytesIO(parsed["Body"].read()[:-1])
+        parsed["Body"] = StreamingBody(body, parsed["ContentLength"])
+
+    storage.bucket.client.meta.events.register("after-call.s3.GetObject", cut)
+    for attempt in (lambda: storage.keys("gold"), lambda: storage.write("gold/a", b"2")):
+        with pytest.raises(DependencyError, match=r"read the lock .* total bytes expected"):
+            attempt()
+
+    assert len(seen) == 2
+    assert opened().read("gold/a") == b"1"
 
 
 def test_a_foreign_lock_is_respected(storage: S3Storage) -> None:

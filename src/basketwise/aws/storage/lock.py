@@ -27,7 +27,7 @@ from uuid import uuid4
 from basketwise import clock
 from basketwise.aws.address import OWN
 from basketwise.aws.errors import CHANGED, Meaning, call
-from basketwise.aws.s3 import Bucket
+from basketwise.aws.s3 import Bucket, read_body
 from basketwise.aws.storage.record import (
     DEFAULT_LEASE,
     MAX_BYTES,
@@ -66,7 +66,7 @@ def read_lock(bucket: Bucket) -> StoredRecord | None:
         if now:
             # Times are whole seconds; one second of tolerance protects a live owner.
             age = (parsedate_to_datetime(now) - answer["LastModified"]).total_seconds() - 1
-        record = parse_record(answer["Body"].read(MAX_BYTES), answer["ETag"])
+        record = parse_record(read_body(answer, MAX_BYTES), answer["ETag"])
         return StoredRecord(record, answer["ETag"], age)
 
     return call(f"read the lock of {bucket.location}", read, Meaning.NO_KEY)
