@@ -126,7 +126,7 @@ class LocalStorage:
             except HeldError as error:
                 raise WorkspaceError(
                     f"Another run is using the workspace {str(self.root)!r}.",
-                    "Wait until it has finished, or choose another --workspace.",
+                    f"Wait until it has finished, or choose another --workspace.{error.way_out}",
                 ) from error
             self.recover()
             yield
@@ -146,7 +146,8 @@ class LocalStorage:
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
-        if key.startswith("/") or ".." in parts or "\\" in key or not all(parts):
+        # "." would be another name of the same file, and no file system knows "\0".
+        if {"", ".", ".."} & {*parts} or "\\" in key or "\0" in key:
             raise InputError(
                 f"{key!r} is not a key of a workspace.", "Give relative names with '/'."
             )

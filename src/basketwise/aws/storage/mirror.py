@@ -6,16 +6,19 @@ import filecmp
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from basketwise.aws.parallel import for_each
 from basketwise.aws.s3 import S3Object
-from basketwise.errors import WorkspaceError
+from basketwise.errors import InputError, WorkspaceError
 from basketwise.locking import locked
 from basketwise.storage.local import LocalStorage
+
+MAX_NAME = 255
+"""Bytes of the name of a file, or of a folder, on the usual file systems."""
 
 Fetch = Callable[[S3Object, Path], None]
 """Writes an object's bytes to a new file."""
@@ -35,10 +38,11 @@ class Mirror:
         in several threads, before the first file is replaced or removed; a failed download leaves
         the mirror as it was.
 
-        Raises InputError if a key leads outside, WorkspaceError if the folder is full or not
-        writable.
+        Raises InputError if a key leads outside or cannot be a file's, WorkspaceError if the folder
+        is full or not writable.
         """
         folder = self.files.local(prefix)
+        check_names(objects)
         targets = {self.files.local(key): listed for key, listed in objects.items()}
         try:
             try:
@@ -117,6 +121,27 @@ class Mirror:
         except (OSError, ValueError):
             return {}
         return index if isinstance(index, dict) else {}
+
+
+def check_names(keys: Collection[str]) -> None:
+    """Raise InputError if keys of a bucket cannot be those of files in one folder.
+
+    A bucket can have objects ``a`` and ``a/b``, and longer names than a file system.
+    """
+    for key in keys:
+        if any(len(os.fsencode(name)) > MAX_NAME for name in key.split("/")):
+            raise InputError(
+                f"{key!r} is too long: names of files have {MAX_NAME} bytes at most.",
+                "Rename the object, or leave it out of the address.",
+            )
+        parent = key
+        while parent := parent.rpartition("/")[0]:
+            if parent in keys:
+                raise InputError(
+                    f"The bucket has {parent!r} and {key!r}: a name cannot be that of a file and "
+                    "of a folder.",
+                    "Rename one of the objects.",
+                )
 
 
 def cache_folder() -> Path:

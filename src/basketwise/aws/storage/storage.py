@@ -212,10 +212,6 @@ class S3Storage:
 
     def _check(self, key: str) -> None:
         self._mirror.files.local(key)
-        if "." in key.split("/"):
-            raise InputError(
-                f"{key!r} is not a key of a workspace.", "Give relative names with '/'."
-            )
 
     def _make_scratch(self) -> None:
         try:
