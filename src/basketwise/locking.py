@@ -12,7 +12,11 @@ from basketwise.notices import warn
 
 
 class HeldError(Exception):
-    """Another process holds a lock."""
+    """Another process holds a lock, or has left the file that stands for one."""
+
+    def __init__(self, way_out: str = "") -> None:
+        self.way_out = way_out
+        super().__init__(way_out)
 
 
 class LockWarning(UserWarning):
@@ -43,7 +47,8 @@ def locked(path: Path, *, timeout: float = -1) -> Iterator[None]:
             warnings.simplefilter("always")
             lock.acquire()
     except Timeout as error:
-        raise HeldError from error
+        way_out = f" The file system has no locks: if nothing uses it, delete {str(path)!r}."
+        raise HeldError(way_out if caught else "") from error
     except PermissionError:
         raise
     except OSError as error:
