@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 from pathlib import Path
 from unittest import mock
@@ -23,6 +24,16 @@ def sqlite_full() -> Exception:
     error = sqlite3.OperationalError("database or disk is full")
     error.sqlite_errorcode = sqlite3.SQLITE_FULL
     return error
+
+
+def test_no_other_module_writes_parquet_by_itself() -> None:
+    root = Path(disk.__file__).parent
+    writing = re.compile(r"\.(write|sink)_parquet\(")
+    assert [
+        path.name
+        for path in root.rglob("*.py")
+        if writing.search(path.read_text(encoding="utf-8")) and path.name != "disk.py"
+    ] == []
 
 
 FULL = [

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import polars as pl
 
 from basketwise.config import Config, SplitStrategy
+from basketwise.disk import write_parquet
 from basketwise.errors import ConfigError, InputError
 from basketwise.files import ARCHIVE, DEFAULT_WORKSPACE, MANIFEST, REPORT_HTML
 from basketwise.scratch import scratch
@@ -312,7 +313,7 @@ def _as_path(data: Any) -> Iterator[tuple[str, str]]:
             return
         table = read_table(data)
         try:
-            table.write_parquet(folder / "table.parquet")
+            write_parquet(table, folder / "table.parquet")
         except pl.exceptions.PolarsError as error:
             raise InputError(
                 f"The table cannot be used: {error}.", "Each column needs text, numbers or dates."

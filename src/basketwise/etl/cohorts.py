@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from basketwise.disk import write_parquet
 from basketwise.errors import InputError
 from basketwise.etl.survey import STORE_COLUMNS
 from basketwise.etl.tables import TEST_FILE
@@ -33,11 +34,16 @@ def write_cohorts(baskets: pl.DataFrame, gold: Path) -> None:
     # A number is all that evaluation needs: the code itself stays in silver.
     customer = pl.col(CUST_CODE).cast(pl.String).rank("dense").cast(pl.Int32) - 1
     tested = (pl.col(FOLD) == TEST) & (pl.col(LABEL) != UNCLASSIFIED)
-    baskets.filter(tested).sort(BASKET_ID).select(
-        pl.col(BASKET_ID).alias(KEY),
-        customer.alias(CUSTOMER),
-        *(pl.col(name).cast(pl.String).alias(name.lower()) for name in STORE_COLUMNS),
-    ).write_parquet(gold / COHORTS_FILE)
+    cohorts = (
+        baskets.filter(tested)
+        .sort(BASKET_ID)
+        .select(
+            pl.col(BASKET_ID).alias(KEY),
+            customer.alias(CUSTOMER),
+            *(pl.col(name).cast(pl.String).alias(name.lower()) for name in STORE_COLUMNS),
+        )
+    )
+    write_parquet(cohorts, gold / COHORTS_FILE)
 
 
 def read_cohorts(gold: Path) -> pl.DataFrame:
