@@ -19,8 +19,9 @@ import xgboost
 from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.candidates import TRUSTED
 from basketwise.config import ModelName, TrainingConfig
-from basketwise.errors import InputError
+from basketwise.errors import ConfigError, InputError
 from basketwise.files import MODEL
+from basketwise.training import boosters
 from basketwise.training.candidates import Classifier, build
 from basketwise.training.persistence import dump_model, load_model, loads_model
 from tests.training.made_up import made_up
@@ -88,6 +89,17 @@ def test_bytes_between_the_fields_of_a_tree_are_not_written() -> None:
     memory = nodes.view(np.uint8).reshape(-1, width)
     memory[:, -1] = 255
     assert dump_model(model) == clean
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_BYTES", 1_000), ("MAX_VALUES", 20)])
+def test_a_booster_that_could_not_be_read_back_is_not_stored(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    model = fitted("xgboost")
+    monkeypatch.setattr(boosters, limit, value)
+    with pytest.raises(ConfigError, match="The trained model cannot be stored") as caught:
+        dump_model(model)
+    assert "n_estimators" in caught.value.hint
 
 
 class Untrusted:
