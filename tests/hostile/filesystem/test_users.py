@@ -33,6 +33,7 @@ WRITING: tuple[tuple[str, ...], ...] = (
     ("register",),
     ("export",),
     ("clean", "--yes"),
+    ("clean", "--dry-run"),
     ("models", "approve", "1"),
     ("models", "reject", "3"),
     ("models", "rollback"),
