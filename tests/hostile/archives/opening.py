@@ -22,8 +22,8 @@ from tempfile import TemporaryDirectory
 from tests.hostile.archives.making import Case
 
 MEMORY = 2**30
-SECONDS = 40
-"""Of one archive, on a busy machine."""
+SECONDS = 200
+"""Until an archive counts as a hang, on a busy machine."""
 LINES = [
     {"BASKET_ID": n, "PROD_CODE": f"PRD{n}", "SPEND": 1.5 * n, "QUANTITY": n, "SHOP_WEEK": 200617}
     for n in range(1, 6)
@@ -42,6 +42,7 @@ class Outcome:
     what: str
     headline: str = ""
     seconds: float = 0
+    """Of the processor, for the process and those that it started: what a quiet machine takes."""
     peak: int = 0
     """Memory of the process, or of one that it started, at its highest meanwhile, in MiB."""
 
@@ -119,7 +120,7 @@ def main() -> None:
         signal.alarm(SECONDS)
         # Starts the measuring of the peak anew.
         Path("/proc/self/clear_refs").write_text("5")
-        started, headline = time.perf_counter(), ""
+        started, headline = _used(), ""
         try:
             what = _extracted(Path(path)) if job else _opened(Path(path))
         except InputError as error:
@@ -127,8 +128,13 @@ def main() -> None:
         except BaseException as error:
             what, headline = type(error).__name__, str(error)[:300]
         signal.alarm(0)
-        seconds = round(time.perf_counter() - started, 2)
+        seconds = round(_used() - started, 2)
         print(json.dumps([what, headline, seconds, _peak(children)]), flush=True)  # noqa: T201
+
+
+def _used() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _extracted(path: Path) -> str:
