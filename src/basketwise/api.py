@@ -70,9 +70,9 @@ class TrainingRun:
     @property
     def model(self) -> Model:
         """The winning model."""
-        from basketwise.model.archive import load_model_archive
+        from basketwise.serving.versions import open_archive
 
-        return load_model_archive(self.folder / ARCHIVE)
+        return open_archive(self.folder / ARCHIVE)
 
     def __repr__(self) -> str:
         winner = self.report["winner"]
@@ -166,7 +166,12 @@ def train(
     )
 
 
-def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = None) -> Model:
+def load(
+    source: PathLike = DEFAULT_WORKSPACE,
+    *,
+    version: str | int | None = None,
+    history: PathLike | None = None,
+) -> Model:
     """Load a model for scoring baskets.
 
     Parameters
@@ -176,11 +181,14 @@ def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = No
         files.
     version : str or int, optional
         Number of a version in the workspace's registry. Default: the champion.
+    history : path or str, optional
+        File with the customers' history, for a model with the group ``customer``. Default: that of
+        the model's run in the workspace, or ``customer_history.parquet`` beside the archive.
 
     Raises
     ------
     InputError
-        If there is no such model, or no version is approved.
+        If there is no such model, no version is approved, or the history cannot be used.
 
     Examples
     --------
@@ -191,9 +199,9 @@ def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = No
     >>> scores.columns[:5]
     ['basket_id', 'predicted_sensitivity', 'p_low', 'p_medium', 'p_high']
     """
-    from basketwise.model.archive import load_model_archive
-    from basketwise.serving.versions import load_version
+    from basketwise.serving.versions import load_version, open_archive
 
+    known = None if history is None else Path(history).expanduser()
     location = os.fspath(source)
     path = Path(location).expanduser()
     if "://" not in location and (path.is_file() or (path / MANIFEST).is_file()):
@@ -202,7 +210,7 @@ def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = No
                 f"{location!r} is one model, and version={version!r} was given.",
                 "Name a workspace to choose a version of it.",
             )
-        return load_model_archive(path)
+        return open_archive(path, known)
     if "://" not in location and not path.is_dir():
         raise InputError(
             f"There is no workspace and no model at {location!r}.",
@@ -212,7 +220,7 @@ def load(source: PathLike = DEFAULT_WORKSPACE, *, version: str | int | None = No
 
     config = load_config(None, os.environ)
     storage = open_workspace(location, config.aws).storage
-    return load_version(config, storage, "champion" if version is None else str(version))
+    return load_version(config, storage, "champion" if version is None else str(version), known)
 
 
 def sample(baskets: int = 20_000, *, seed: int = 42) -> pl.DataFrame:

@@ -45,6 +45,9 @@ GOLD_READ = "gold.json"
 JOB_FILE = "job.json"
 """Names the job that trained elsewhere; absent where this process did."""
 
+HISTORY_FILE = "customer_history.parquet"
+"""The customers of a model that needs their history; personal data, so no part of the archive."""
+
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 METRICS_FILE = "metrics.json"

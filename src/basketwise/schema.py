@@ -41,7 +41,7 @@ CLASSIFIED = "Classified"
 INDEX_LABELS: tuple[str, ...] = (*CLASSES, UNCLASSIFIED)
 """The labels the product index is learned from, in the order of its columns."""
 
-FEATURE_GROUPS = ("basket", "product", "posterior", "weighted", "price", "season")
+FEATURE_GROUPS = ("basket", "product", "posterior", "weighted", "price", "season", "customer")
 """The feature groups, in the order in which models see their columns; each is a module of
 :mod:`basketwise.features` of that name."""
 

@@ -88,7 +88,7 @@ def test_the_champion_is_compared_without_being_named(
     tmp_path: Path, evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     champion = load_model_archive(evaluated.archive)
-    monkeypatch.setattr(versions, "load_version", lambda config, storage, version: champion)
+    monkeypatch.setattr(versions, "load_version", lambda *_: champion)
     write_csv(tmp_path / "lines.csv", [line(PROD_CODE=f"{champion.products[0]}.0")])
     (tmp_path / "ws" / "registry").mkdir(parents=True)
     given = ("--data", str(tmp_path / "lines.csv"), "--workspace", str(tmp_path / "ws"))

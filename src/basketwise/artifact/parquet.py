@@ -32,8 +32,10 @@ Record: TypeAlias = dict[int, Any]
 """A Thrift struct: values by the numbers of its fields."""
 
 
-def check_parquet(data: bytes) -> int:
+def check_parquet(data: bytes, *, most_rows: int = MAX_ROWS, most_bytes: int = MAX_BYTES) -> int:
     """Return the number of rows of a Parquet file that is plain and small enough to be read.
+
+    ``most_bytes`` are those of all its pages, uncompressed.
 
     Raises
     ------
@@ -56,10 +58,10 @@ def check_parquet(data: bytes) -> int:
             if len(group[1]) != columns:
                 raise ValueError("a group of rows lacks columns")
             rows += group[3]
-            if not 0 <= group[3] <= MAX_ROWS or not rows <= MAX_ROWS:
-                raise ValueError(f"it has more than {MAX_ROWS:,} rows")
+            if not 0 <= group[3] <= most_rows or not rows <= most_rows:
+                raise ValueError(f"it has more than {most_rows:,} rows")
             for chunk in group[1]:
-                expanded += _expanded(data, chunk[3], group[3], start, MAX_BYTES - expanded)
+                expanded = _expanded(data, chunk[3], group[3], start, expanded, most_bytes)
         if rows != footer[3]:
             raise ValueError("its groups do not have as many rows as it states")
     except (LookupError, TypeError, struct.error) as error:
@@ -67,12 +69,12 @@ def check_parquet(data: bytes) -> int:
     return rows
 
 
-def _expanded(data: bytes, column: Record, rows: int, end: int, most: int) -> int:
-    """Return what the pages of a column in one group of rows expand to, of at most so much."""
+def _expanded(data: bytes, column: Record, rows: int, end: int, expanded: int, most: int) -> int:
+    """Add what the pages of a column in one group of rows expand to, together at most so much."""
     if column[4] not in CODECS:
         raise ValueError("a column is compressed otherwise than by Zstandard")
     at = min(column[9], column.get(11) or column[9])
-    stop, expanded, values = at + column[7], 0, 0
+    stop, values = at + column[7], 0
     if not len(MAGIC) <= at <= stop <= end:
         raise ValueError("a column is outside of the file")
     while at < stop:
@@ -81,7 +83,7 @@ def _expanded(data: bytes, column: Record, rows: int, end: int, most: int) -> in
         kind, size, packed = page[1], page[2], page[3]
         expanded += max(size, LEAST_PAGE)
         if size < 0 or packed < 0 or expanded > most:
-            raise ValueError(f"its pages expand to more than {MAX_BYTES:,} bytes")
+            raise ValueError(f"its pages expand to more than {most:,} bytes")
         head = page[HEADERS[kind]]
         if not 0 <= head[1] <= MAX_ROWS:
             raise ValueError("a page states more values than there may be")

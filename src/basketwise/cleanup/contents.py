@@ -14,7 +14,7 @@ from basketwise.run.record import file_name, read_step
 RUN_FILES = re.compile(
     r"manifest\.json|(training|calibration|metrics|results|evaluation_results|model_metadata"
     r"|metadata|report|job|gold)\.json|step-[a-z]+\.json|report\.html|model\.(skops|joblib|tar\.gz)"
-    r"|(oof|test)_predictions\.parquet|(confusion_matrix_\w+|model_comparison|reliability)\.png"
+    r"|((oof|test)_predictions|customer_history)\.parquet|(confusion_matrix_\w+|model_comparison|reliability)\.png"
 )
 """What Basketwise writes to a run's folder, whether or not a record of a stage names it."""
 

@@ -25,6 +25,7 @@ from basketwise.scratch import scratch
 from basketwise.terminal import printable
 
 if TYPE_CHECKING:
+    from basketwise.model.scoring import Model
     from basketwise.serving.batch import BatchResult
 
 
@@ -56,6 +57,11 @@ STDOUT = "-"
     help="Score and explain only this basket; repeatable.",
 )
 @click.option(
+    "--history",
+    metavar="FILE",
+    help="What is known of the customers, for a model that uses it. Default: that of its run.",
+)
+@click.option(
     "--allow-unknown", is_flag=True, help="Score data even if the model knows none of its products."
 )
 @common
@@ -66,6 +72,7 @@ def predict(
     model: str,
     explain: bool,
     baskets: tuple[str, ...],
+    history: str | None,
     allow_unknown: bool,
     common: Common,
 ) -> None:
@@ -82,7 +89,8 @@ def predict(
         raise click.UsageError("--out - writes CSV to stdout: give no --json or --basket with it.")
     config = common.config(*products_flag(products))
     ctx = context(common, config)
-    scorer = open_model(config, ctx.workspace.storage, model)
+    known = Path(local_copy(history, config.aws)).expanduser() if history else None
+    scorer = open_model(config, ctx.workspace.storage, model, known)
     with ctx.reporter.stage("predict") as log, _file(out) as file:
         result = predict_batch(
             local_copy(data, config.aws),
@@ -100,7 +108,7 @@ def predict(
         if out == STDOUT and file:
             _print_file(file)
     if common.as_json:
-        print_json(_document(result))
+        print_json(_document(result, scorer))
         return
     from basketwise.etl.sources import skipped_texts
 
@@ -108,7 +116,7 @@ def predict(
         click.echo(f"warning   {printable(text)}", err=True)
     for reason, number in result.rejected.items():
         click.echo(f"rejected  {counted(number, 'line')}: {reason}", err=True)
-    for text in _warnings(result):
+    for text in _warnings(result, scorer):
         click.echo(f"warning   {printable(text)}", err=True)
     if result.requested is not None:
         for basket, text in result.requested.select(KEY, EXPLANATION).iter_rows():
@@ -135,9 +143,13 @@ def _print_file(file: Path) -> None:
         sys.stdout.buffer.flush()
 
 
-def _warnings(result: BatchResult) -> list[str]:
+def _warnings(result: BatchResult, scorer: Model) -> list[str]:
     """Say what makes scores less reliable than in the report."""
+    from basketwise.model.scoring import NO_HISTORY
+
     texts = [result.unseen.products, result.unseen.kinds_of_stores]
+    if scorer.lacks_history:
+        texts.append(f"{NO_HISTORY}; --history names one")
     if result.incomplete:
         baskets = counted(result.incomplete, "basket")
         texts.append(f"{baskets} scored without the lines that were rejected")
@@ -146,7 +158,7 @@ def _warnings(result: BatchResult) -> list[str]:
     return [text for text in texts if text]
 
 
-def _document(result: BatchResult) -> dict[str, Any]:
+def _document(result: BatchResult, scorer: Model) -> dict[str, Any]:
     document: dict[str, Any] = {
         "out": None if result.out is None else str(result.out),
         "baskets": result.baskets,
@@ -156,6 +168,9 @@ def _document(result: BatchResult) -> dict[str, Any]:
         "rejected": result.rejected,
         "incomplete_baskets": result.incomplete,
         "unseen": result.unseen.document(),
+        "history": {"given": not scorer.lacks_history, "baskets": result.unseen.remembered}
+        if scorer.needs_history
+        else None,
         "product_file": result.listed.document() if result.listed else None,
         "skipped": [file.model_dump() for file in result.skipped],
     }

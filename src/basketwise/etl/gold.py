@@ -14,6 +14,7 @@ from basketwise.disk import write_parquet
 from basketwise.etl import tables
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cohorts import write_cohorts
+from basketwise.etl.history import learn_history, write_history
 from basketwise.etl.learning_curve import learning_curve
 from basketwise.etl.metadata import (
     Encoders,
@@ -58,7 +59,8 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
 
     ``silver`` is what the silver stage left. ``gold`` (empty, as is ``scratch``) gets
     ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
-    ``product_index.parquet`` (with the group ``product``) and ``metadata.json``, which is also
+    ``product_index.parquet`` (with the group ``product``),
+    ``customer_history.parquet`` (with the group ``customer``) and ``metadata.json``, which is also
     returned.
 
     Raises
@@ -93,6 +95,8 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         )
         write_parquet(learned.whole, gold / tables.INDEX_FILE)
     recipe = Recipe(config.features.groups, _encoders(baskets), config.etl.outliers, limit)
+    history = learn_history(silver, baskets, config.features.groups, config.features.tried)
+    add_history = history.add if history else None
     trials = choose_groups(
         silver,
         baskets,
@@ -101,14 +105,23 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         config.features.tried,
         by_time=config.split.strategy == "time",
         seed=config.split.random_state,
+        history=add_history,
     )
     chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
-    rows = tables.write_gold(silver, gold, scratch / "gold", baskets, recipe, index, tick)
+    rows = tables.write_gold(
+        silver, gold, scratch / "gold", baskets, recipe, index, tick, add_history
+    )
     write_cohorts(baskets, gold)
     metadata = _metadata(
         intake, survey, baskets, recipe, config, rows, groups=chosen, tried=trials
-    ).model_copy(update={"weighting": weighting, "learning_curve": curve})
+    ).model_copy(
+        update={
+            "weighting": weighting,
+            "learning_curve": curve,
+            "history": write_history(history, chosen, gold),
+        }
+    )
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
     return metadata

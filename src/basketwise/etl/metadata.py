@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from basketwise.errors import InputError
 from basketwise.etl.rules import Rules
@@ -18,6 +18,14 @@ class Record(BaseModel):
     """A part of the metadata; unknown keys are allowed, so that older readers stay able."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def _distribution(shares: list[float]) -> list[float]:
+    if len(shares) != len(CLASSES) or not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"they are not {len(CLASSES)} shares")
+    if abs(sum(shares) - 1) > 1e-6:
+        raise ValueError("they do not add up to 1")
+    return shares
 
 
 class Encoders(Record):
@@ -56,6 +64,19 @@ class Split(Record):
     folds: int
     train_weeks: list[int]
     test_weeks: list[int]
+
+
+class HistoryRecord(Record):
+    """What a model needs to know of the customers' history, and what there was of it."""
+
+    shares: Annotated[list[float], AfterValidator(_distribution)]
+    """Of Low, Medium and High among the training baskets."""
+    customers: int
+    """In the history."""
+    train: int
+    """Training baskets with an earlier one of their customer."""
+    test: int
+    """Test baskets with one."""
 
 
 class Trial(Record):
@@ -113,6 +134,8 @@ class Metadata(Record):
     weighting: Literal["lines", "spend", "quantity"] | None = None
     """What weighs a product within its basket; null without an index."""
     learning_curve: LearningCurve = LearningCurve(reason="it was not measured")
+    history: HistoryRecord | None = None
+    """Of a model that uses it."""
     outliers: Outliers
     split: Split
     lines: Lines

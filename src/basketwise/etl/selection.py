@@ -22,7 +22,7 @@ from basketwise.etl.chunks import weeks
 from basketwise.etl.metadata import Trial
 from basketwise.features.groups import GROUPS, columns_of
 from basketwise.features.product_index.lookup import score_by_fold
-from basketwise.features.recipe import Recipe, features
+from basketwise.features.recipe import AddHistory, Recipe, features
 from basketwise.schema import (
     BASKET_ID,
     CLASSES,
@@ -74,6 +74,7 @@ def choose_groups(
     *,
     by_time: bool,
     seed: int,
+    history: AddHistory | None = None,
 ) -> list[Trial]:
     """Try optional groups, the most helpful one first, until none helps.
 
@@ -93,6 +94,8 @@ def choose_groups(
         Whether later baskets are left out, not those of a fold.
     seed : int
         Draws the sample.
+    history : callable or None
+        Adds what was known of the customers; without it, groups that need it are passed over.
 
     Returns
     -------
@@ -102,13 +105,15 @@ def choose_groups(
     optional = [
         name
         for name in tried
-        if name not in recipe.groups and (index is not None or not GROUPS[name].needs_index)
+        if name not in recipe.groups
+        and (index is not None or not GROUPS[name].needs_index)
+        and (history is not None or not GROUPS[name].needs_history)
     ]
     sample = _sample(baskets, by_time, seed)
     if not optional or sample.height < FEWEST:
         return []
     every = replace(recipe, groups=[*recipe.groups, *optional])
-    table = _features(silver, sample, every, index).sort(KEY)
+    table = _features(silver, sample, every, index, history).sort(KEY)
     judged = table["judged"].to_numpy()
     if not judged.any() or judged.all():
         return []
@@ -187,7 +192,11 @@ def _sample(baskets: pl.DataFrame, by_time: bool, seed: int) -> pl.DataFrame:
 
 
 def _features(
-    silver: Path, sample: pl.DataFrame, recipe: Recipe, index: pl.DataFrame | None
+    silver: Path,
+    sample: pl.DataFrame,
+    recipe: Recipe,
+    index: pl.DataFrame | None,
+    history: AddHistory | None,
 ) -> pl.DataFrame:
     score = None if index is None else partial(score_by_fold, index)
     reads = [BASKET_ID, *sorted({c for name in recipe.groups for c in GROUPS[name].reads})]
@@ -197,6 +206,6 @@ def _features(
         if own.height:
             lines = pl.read_parquet(path, columns=reads, glob=False)
             lines = lines.join(own.select(BASKET_ID, FOLD), on=BASKET_ID)
-            tables.append(features(lines, recipe, score))
+            tables.append(features(lines, recipe, score, history))
     target = sample.select(pl.col(BASKET_ID).alias(KEY), TARGET, "judged")
     return pl.concat(tables).join(target, on=KEY, maintain_order="left")

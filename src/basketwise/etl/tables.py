@@ -12,7 +12,7 @@ from basketwise.disk import write_parquet
 from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
 from basketwise.features.groups import GROUPS
 from basketwise.features.product_index.lookup import score_by_fold
-from basketwise.features.recipe import Recipe, features
+from basketwise.features.recipe import AddHistory, Recipe, features
 from basketwise.features.unseen import KNOWN
 from basketwise.progress import Tick
 from basketwise.schema import (
@@ -53,12 +53,13 @@ def write_gold(
     recipe: Recipe,
     index: pl.DataFrame | None,
     tick: Tick,
+    history: AddHistory | None = None,
 ) -> Written:
     """Write ``train_features.parquet`` and ``test_features.parquet``; count their rows.
 
     ``baskets`` has label and ``fold``; unclassified baskets are left out. ``index`` has PROD_CODE,
     ``fold``, scores and class: each basket meets the rows of its own fold (-1: test), which have
-    not seen its label. None: no group needs it.
+    not seen its label. None: no group needs it. ``history`` adds what was known of the customers.
     """
     own = baskets.filter(pl.col(LABEL) != UNCLASSIFIED).select(
         pl.col(BASKET_ID), FOLD, pl.col(LABEL).cast(pl.String).alias(TARGET), SHOP_WEEK
@@ -73,7 +74,7 @@ def write_gold(
     def write_chunk(chunk: Chunk) -> tuple[int, list[int]]:
         present = own.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks)).drop(SHOP_WEEK)
         labelled = chunk.lines.join(present.select(BASKET_ID, FOLD), on=BASKET_ID)
-        table = features(labelled, recipe, score).join(
+        table = features(labelled, recipe, score, history).join(
             present.rename({BASKET_ID: KEY}), on=KEY, maintain_order="left"
         )
         parts = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from basketwise.etl.metadata import HistoryRecord
 from basketwise.evaluation.findings import BASELINE, Findings
 from basketwise.report.types import LeaderboardRow, Report
 from basketwise.schema import CLASSES
@@ -75,9 +76,15 @@ def evaluation_results(
             c.model: scores[c.model].confusion.tolist() for c in record.candidates
         },
         "feature_columns": record.feature_columns,
+        **needs(findings.metadata.history),
         "target_classes": list(CLASSES),
         "training_timestamp": timestamp,
     }
+
+
+def needs(history: HistoryRecord | None) -> dict[str, Any]:
+    """Say that a model needs the customers' history at scoring time; nothing if it does not."""
+    return {"needs_history": True} if history else {}
 
 
 def _classification_report(test: Scores) -> dict[str, Any]:
@@ -114,6 +121,7 @@ def model_metadata(findings: Findings) -> dict[str, Any]:
         "feature_count": len(record.feature_columns),
         "train_samples": metadata.train_samples,
         "test_samples": metadata.test_samples,
+        **needs(metadata.history),
     }
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from basketwise.config import GateConfig
+from basketwise.etl.metadata import HistoryRecord
 from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotSeen, Scored
 from basketwise.report.numbers import shown
 from basketwise.report.types import Interval, Reason
@@ -39,7 +40,8 @@ class Evidence:
     baskets; None unless the champion is ``Scored``. ``best`` is the best version of the gate's
     memory where that is not the champion, ``best_difference`` likewise, and ``lost`` are better
     ones that could not be scored. Lines are those of the raw files; ``skipped`` are names of
-    skipped files that may contain lines.
+    skipped files that may contain lines. ``history`` is there if the model needs that of the
+    customers.
     """
 
     accuracy: Interval
@@ -54,6 +56,7 @@ class Evidence:
     best: Scored | None = None
     best_difference: Interval | None = None
     lost: Sequence[NotScored] = ()
+    history: HistoryRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def decide(evidence: Evidence, config: GateConfig) -> Decision:
     reasons += [
         _enough(evidence.test_baskets, config.min_test_baskets),
         _few_rejected(evidence, config.max_rejected_share),
+        *([_needs_history(evidence.history, evidence.test_baskets)] if evidence.history else []),
     ]
     failed = [reason for reason in reasons if not reason["passed"]]
     undecided = bool(failed) and all("baskets_needed" in reason for reason in failed)
@@ -236,6 +240,20 @@ def _few_rejected(evidence: Evidence, most: float) -> Reason:
         text=(
             f"{rejected:,} of {read:,} lines rejected: {100 * share:.3g}% "
             f"{'≤' if passed else '>'} {100 * most:g}%{not_read}"
+        ),
+    )
+
+
+def _needs_history(history: HistoryRecord, baskets: int) -> Reason:
+    """Say what the model needs where it is used: no condition, but whoever deploys it must know."""
+    return Reason(
+        rule="history",
+        passed=True,
+        value=history.test / baskets if baskets else 0.0,
+        threshold=None,
+        text=(
+            "The model needs the customers' history when it scores: earlier baskets were known of "
+            f"the customers of {history.test:,} of {baskets:,} test baskets"
         ),
     )
 

@@ -51,6 +51,9 @@ def write_outputs(
         _write_json(trained / name, document)
     _write_json(trained / files.REPORT_JSON, report)
     (trained / files.REPORT_HTML).write_text(render_html(report), encoding="utf-8")
+    if findings.metadata.history:
+        # Beside the archive, never in it: it is personal data.
+        shutil.copyfile(gold / files.HISTORY_FILE, trained / files.HISTORY_FILE)
     package = trained / "package"
     package.mkdir()
     for name in [files.MODEL, files.JOBLIB, files.CALIBRATION_FILE, *documents, *pictures]:

@@ -176,6 +176,7 @@ def _decide(
         lines_read=metadata.lines.read,
         lines_rejected=metadata.lines.rejected,
         skipped=[file.name for file in metadata.skipped if file.is_data],
+        history=metadata.history,
     )
     return decide(evidence, config.gate)
 

@@ -15,6 +15,7 @@ from basketwise.evaluation.findings import BEST, CHAMPION, Findings
 from basketwise.evaluation.rule import trials
 from basketwise.evaluation.slices import weak_slices
 from basketwise.features.groups import of_index
+from basketwise.files import HISTORY_FILE
 from basketwise.provenance import code_hash, git_commit, host, library_versions
 from basketwise.report.in_words import more_data_text
 from basketwise.report.types import (
@@ -24,6 +25,7 @@ from basketwise.report.types import (
     Champion,
     DataSummary,
     Drivers,
+    HistorySummary,
     LearningCurve,
     Lineage,
     Looks,
@@ -37,6 +39,12 @@ from basketwise.schema import CLASSES, UNCLASSIFIED
 LISTED_FILES = 500
 HARM, HARM_ERRORS = 0.005, 3.0
 """Loss of accuracy by older weeks, and in standard errors, from which it is warned of."""
+
+NEEDS_HISTORY = (
+    f"When it scores, the model needs the customers' history: {HISTORY_FILE} of this run, or a "
+    "newer one. Without it, every customer counts as unknown, and the scores of this report do not "
+    "hold."
+)
 
 
 def report_document(run: Run, findings: Findings, config: Config) -> Report:
@@ -99,6 +107,7 @@ def _verdict(findings: Findings) -> Verdict:
         reasons=decision.reasons,
         warnings=[
             *findings.metadata.warnings,
+            *([NEEDS_HISTORY] if findings.metadata.history else []),
             *weak_slices(findings.slices),
             *_older_weeks(findings.metadata.learning_curve),
         ],
@@ -217,7 +226,7 @@ def _learning_curve(metadata: Metadata) -> LearningCurve:
 
 def _data(metadata: Metadata) -> DataSummary:
     counts = metadata.baskets
-    return DataSummary(
+    summary = DataSummary(
         files=[
             {"name": f.name, "sha256": f.sha256, "bytes": f.bytes, "lines": f.lines}
             for f in metadata.files[:LISTED_FILES]
@@ -245,6 +254,11 @@ def _data(metadata: Metadata) -> DataSummary:
         },
         groups_tried=trials(metadata),
     )
+    if history := metadata.history:
+        summary["history"] = HistorySummary(
+            customers=history.customers, train_baskets=history.train, test_baskets=history.test
+        )
+    return summary
 
 
 def split_sentence(metadata: Metadata) -> str:

@@ -18,9 +18,10 @@ class FeatureGroup:
     ``columns`` are what it adds to a row, in the order that models see them, never null; ``reads``
     the columns of the typed lines it needs. ``aggregates`` makes one value per basket from its
     lines, outliers treated, ``derived`` the features that follow from these. ``needs_index``: each
-    line must carry the scores and the class of its product. ``always_written``: gold has its
-    columns though the models do not see them, so that training shows what a model without the other
-    groups could do.
+    line must carry the scores and the class of its product. ``needs_history``: a
+    history of customers adds its columns to each basket. ``always_written``: gold has its columns
+    though the models do not see them, so that training shows what a model without the other groups
+    could do.
     """
 
     name: str
@@ -29,4 +30,5 @@ class FeatureGroup:
     aggregates: Callable[[], list[pl.Expr]]
     derived: Callable[[Encoders], list[pl.Expr]]
     needs_index: bool = False
+    needs_history: bool = False
     always_written: bool = False

@@ -41,3 +41,14 @@ def of_index(groups: Sequence[str]) -> tuple[str, ...]:
     ('product',)
     """
     return tuple(name for name in groups if GROUPS[name].needs_index)
+
+
+def of_history(groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the groups that need the customers' history.
+
+    Examples
+    --------
+    >>> of_history(["basket", "product", "customer"])
+    ('customer',)
+    """
+    return tuple(name for name in groups if GROUPS[name].needs_history)

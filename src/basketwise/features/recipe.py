@@ -12,6 +12,9 @@ from basketwise.features.group import Encoders, FeatureGroup
 from basketwise.features.groups import GROUPS
 from basketwise.schema import BASKET_ID, KEY, SPEND
 
+AddHistory = Callable[[pl.DataFrame], pl.DataFrame]
+"""Adds what was known of the customer before each basket, one row per basket."""
+
 ScoreLines = Callable[[pl.DataFrame], pl.DataFrame]
 """Adds the scores and the class of each line's product, in any order of lines."""
 
@@ -43,6 +46,11 @@ class Recipe:
         return any(group.needs_index for group in self._chosen)
 
     @cached_property
+    def needs_history(self) -> bool:
+        """Whether a group needs the customers' history."""
+        return any(group.needs_history for group in self._chosen)
+
+    @cached_property
     def aggregates(self) -> list[pl.Expr]:
         """What is added up over the lines of a basket."""
         return [expression for group in self._chosen for expression in group.aggregates()]
@@ -59,7 +67,12 @@ class Recipe:
         return [pl.col(BASKET_ID).alias(KEY), *map(pl.col, names)]
 
 
-def features(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None = None) -> pl.DataFrame:
+def features(
+    lines: pl.DataFrame,
+    recipe: Recipe,
+    index: ScoreLines | None = None,
+    history: AddHistory | None = None,
+) -> pl.DataFrame:
     """Compute the features of some baskets.
 
     Parameters
@@ -71,6 +84,8 @@ def features(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None = Non
         Groups, encoders and outliers.
     index : callable or None
         The product index; needed by groups that need it, else not asked.
+    history : callable or None
+        The same of the customers' history, see :meth:`basketwise.features.history.History.add`.
 
     Returns
     -------
@@ -81,11 +96,12 @@ def features(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None = Non
     scored = index(lines) if index is not None and recipe.needs_index else lines
     # The streaming engine adds up in the order in which its threads arrive; the in-memory one in
     # the order of the rows, so that the last bits are the same on any machine.
+    kept = treat_outliers(scored.lazy(), recipe.outliers, recipe.limit)
+    baskets = kept.group_by(BASKET_ID).agg(recipe.aggregates)
+    if history is not None and recipe.needs_history:
+        baskets = history(baskets.collect(engine="in-memory")).lazy()
     return (
-        treat_outliers(scored.lazy(), recipe.outliers, recipe.limit)
-        .group_by(BASKET_ID)
-        .agg(recipe.aggregates)
-        .with_columns(recipe.derived)
+        baskets.with_columns(recipe.derived)
         .select(recipe.columns)
         .sort(KEY)
         .collect(engine="in-memory")

@@ -64,6 +64,8 @@ class Unseen:
         The same in money: absolute SPEND.
     store_baskets
         Baskets with a store format or region that is not in the training data.
+    remembered
+        Baskets whose customer's earlier baskets are known; 0 for a model that does not use them.
     stores
         Those formats and regions, by column: the first three of each.
     """
@@ -74,6 +76,7 @@ class Unseen:
     amount: float = 0.0
     unseen_amount: float = 0.0
     store_baskets: int = 0
+    remembered: int = 0
     stores: dict[str, list[str]] = field(default_factory=dict)
 
     def add(

@@ -16,7 +16,7 @@ from basketwise.disk import full_disk, is_full, named
 from basketwise.errors import BasketwiseError, InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
-from basketwise.features.groups import columns_of, of_index
+from basketwise.features.groups import columns_of, of_history, of_index
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.reading import read_index
 from basketwise.files import MODEL
@@ -106,6 +106,8 @@ def _check(metadata: Metadata) -> None:
         )
     if not columns or len(set(columns)) != len(columns):
         raise ValueError("its feature_columns are empty, or name one twice")
+    if of_history(metadata.groups) and metadata.history is None:
+        raise ValueError("it does not say what is expected of unknown customers")
     if metadata.target_classes != list(CLASSES):
         raise ValueError(f"its target_classes are not {', '.join(CLASSES)}")
     if any(

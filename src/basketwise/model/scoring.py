@@ -18,9 +18,12 @@ from basketwise.etl.rules import Rules
 from basketwise.explain.contributions import basket_products, contributions
 from basketwise.explain.sentences import explain
 from basketwise.features.basket import GROUP as BASKET
+from basketwise.features.customer import KNOWN_BASKETS
+from basketwise.features.groups import of_history
+from basketwise.features.history import History, empty_history
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import BASKETS
-from basketwise.features.recipe import Recipe, features
+from basketwise.features.recipe import AddHistory, Recipe, features
 from basketwise.features.unseen import KNOWN, Unseen
 from basketwise.notices import warn
 from basketwise.progress import counted
@@ -39,6 +42,12 @@ from basketwise.tables import like
 from basketwise.training.calibration import Calibration, calibrate
 from basketwise.training.candidates import Predictor
 from basketwise.training.predictions import decide
+
+NO_HISTORY = (
+    "the model uses what customers' earlier baskets say and has no history of them: every customer "
+    "counts as unknown"
+)
+"""Of a model with the group ``customer`` that is used without a history."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,6 +69,9 @@ class Model:
         Calibration of its probabilities.
     metadata
         Metadata of the training data.
+    history
+        The customers' labelled baskets, for a model with the group ``customer``: a table of
+        :func:`basketwise.features.history.history_of`. None: every customer is unknown.
 
     Examples
     --------
@@ -76,6 +88,7 @@ class Model:
     calibration: Calibration
     metadata: Metadata
     lookup: IndexLookup | None
+    history: pl.DataFrame | None = None
 
     def __repr__(self) -> str:
         metadata = self.metadata
@@ -106,6 +119,16 @@ class Model:
         """Names of the feature groups that the estimator uses."""
         return self.metadata.groups
 
+    @property
+    def needs_history(self) -> bool:
+        """Whether the model uses what customers' earlier baskets say (group ``customer``)."""
+        return bool(of_history(self.groups))
+
+    @property
+    def lacks_history(self) -> bool:
+        """Whether it does, and has none: every customer counts as unknown."""
+        return self.needs_history and self.history is None
+
     def predict(self, lines: Any) -> Any:
         """Predict the price sensitivity of each basket.
 
@@ -134,11 +157,12 @@ class Model:
         UserWarning
             If lines were rejected, with their number and reasons. A basket with only rejected lines
             has no row. If at least 1 % of the lines or of the spend have products that the model
-            has never seen, with these shares.
+            has never seen, with these shares. If the model needs the customers' history, and has
+            none.
         """
         unseen = Unseen()
         table = self.score(accepted_lines(lines, self.rules), unseen)
-        _warn(unseen)
+        _warn(self, unseen)
         return like(table, lines)
 
     def predict_proba(self, lines: Any) -> Any:
@@ -154,7 +178,7 @@ class Model:
         """
         unseen = Unseen()
         table = self.score(accepted_lines(lines, self.rules), unseen)
-        _warn(unseen)
+        _warn(self, unseen)
         return like(table.drop(PREDICTED, CERTAINTY), lines)
 
     def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
@@ -175,7 +199,7 @@ class Model:
         ids, unseen = [str(basket) for basket in baskets], Unseen()
         cleaned = accepted_table(lines, self.rules)
         table, _ = self.score_and_explain(cleaned.lines, ids, cleaned.names, unseen)
-        _warn(unseen)
+        _warn(self, unseen)
         return like(table, lines)
 
     def contributions(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
@@ -222,13 +246,15 @@ class Model:
             As for :meth:`predict`. If outliers are dropped, a basket with only outliers has no row.
         """
         indexed = self.lookup.score(lines) if self.lookup else lines
-        table = features(indexed, self.recipe)
+        table = features(indexed, self.recipe, history=self._add_history)
         probabilities = self._probabilities(table.select(self._inputs).to_numpy())
         # In single precision, as stored and evaluated: otherwise ties could be decided differently.
         predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
         if unseen is not None:
             stores = self.recipe.encoders if BASKET.name in self.groups else None
             unseen.add(indexed, table.height, stores)
+            if self.needs_history:
+                unseen.remembered += int((table[KNOWN_BASKETS] > 0).sum())
         return table[[KEY]].hstack(
             [
                 pl.Series(PREDICTED, predicted, dtype=pl.String),
@@ -299,6 +325,14 @@ class Model:
         return rules.model_copy(update=scoring)
 
     @cached_property
+    def _add_history(self) -> AddHistory | None:
+        record = self.metadata.history
+        if record is None or not self.needs_history:
+            return None
+        known = empty_history() if self.history is None else self.history
+        return History(known, record.shares).add
+
+    @cached_property
     def _inputs(self) -> list[pl.Expr]:
         return [pl.col(name).cast(pl.Float32) for name in self.metadata.feature_columns]
 
@@ -315,7 +349,9 @@ class Model:
         )
 
 
-def _warn(unseen: Unseen) -> None:
+def _warn(model: Model, unseen: Unseen) -> None:
     """Warn the caller of a method of the model."""
     if unseen.products:
         warn(f"{unseen.products}.", stacklevel=3)
+    if model.lacks_history:
+        warn(f"{NO_HISTORY[0].upper()}{NO_HISTORY[1:]}.", stacklevel=3)

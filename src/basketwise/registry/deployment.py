@@ -76,6 +76,8 @@ def build_deployment_config(
         "feature_info": {
             "feature_columns": list(results["feature_columns"]),
             "target_classes": list(results["target_classes"]),
+            # Only said of a model that does.
+            **({"needs_history": True} if results.get("needs_history") else {}),
         },
         "metadata": {
             "training_timestamp": str(results["training_timestamp"]),

@@ -34,6 +34,7 @@ def model_digest(archive: Path) -> str:
         MODEL: files.get(MODEL),
         INDEX_FILE: files.get(INDEX_FILE),
         "recipe": {name: metadata.get(name) for name in RECIPE},
+        "history": (metadata.get("history") or {}).get("shares"),
         "outliers": {name: metadata.get("outliers", {}).get(name) for name in OUTLIERS},
         # Its description is for people.
         "calibration": {k: value for k, value in calibration.items() if k != "description"},

@@ -82,6 +82,7 @@ def submission(run_id: str, folder: Path, report: Report) -> Submission:
         "code_version": lineage["code_version"],
         "git_commit": origin.git_commit,
         LEAD_OVER: compared["version"] if compared else "",
+        "needs_history": "true" if evaluated.get("needs_history") else "",
         # Only what was trained elsewhere has one.
         "training_job": str(read_document(job)["name"]) if job.is_file() else "",
     }

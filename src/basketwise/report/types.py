@@ -446,6 +446,17 @@ class GroupTrial(TypedDict):
     chosen: bool
 
 
+class HistorySummary(TypedDict):
+    """Of a model that needs the customers' history: how much of it there was.
+
+    ``customers`` in the history; training and test baskets with an earlier one of their customer.
+    """
+
+    customers: int
+    train_baskets: int
+    test_baskets: int
+
+
 class DataSummary(TypedDict):
     """What was read; ``lines_accepted + lines_rejected == lines_read``.
 
@@ -466,6 +477,7 @@ class DataSummary(TypedDict):
     products: int
     split: SplitSummary
     groups_tried: NotRequired[list[GroupTrial]]
+    history: NotRequired[HistorySummary]
 
 
 class Lineage(TypedDict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ from polars.exceptions import PanicException
 from basketwise.artifact.documents import complaint
 from basketwise.errors import DependencyError, InputError
 from basketwise.etl.chunks import read_chunks
+from basketwise.etl.history import history_of_training
 from basketwise.etl.tables import TEST_FILE
 from basketwise.evaluation.champion import NotScored, Scored
 from basketwise.model.archive import load_model_archive
@@ -36,6 +38,9 @@ def score_champion(
         except (InputError, DependencyError) as error:
             why = error.headline.replace(f"{folder}/", "").rstrip(".")
             return NotScored(version, why, broken=True)
+        if model.needs_history:
+            # It knows of the customers what the challenger's training knows.
+            model = replace(model, history=history_of_training(silver, gold))
         lines = (chunk.lines.join(ids, on=BASKET_ID, how="semi") for chunk in read_chunks(silver))
         try:
             scores = [model.score(own) for own in lines if own.height]

@@ -21,7 +21,7 @@ from basketwise.etl.layout import settle_frame
 from basketwise.etl.reading import read_csv
 from basketwise.etl.reasons import none_usable
 from basketwise.features.unseen import Unseen
-from basketwise.model.scoring import Model
+from basketwise.model.scoring import NO_HISTORY, Model
 from basketwise.redaction import redacted
 from basketwise.schema import BASKET_ID, COLUMNS, KEY, LABEL
 from basketwise.tables import read_table
@@ -106,7 +106,8 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
         order of weeks and ids.
         ``rejected``: refused lines by reason. ``incomplete``: ids of the scored baskets that lost
         lines. ``unseen``: what the model does not know, see
-        :meth:`basketwise.features.unseen.Unseen.document`. ``unscored``, for JSON: ids of baskets
+        :meth:`basketwise.features.unseen.Unseen.document`. ``history``, for a model that needs the
+        customers' history and has none: that it does. ``unscored``, for JSON: ids of baskets
         without any line that can be used.
 
     Raises
@@ -137,6 +138,8 @@ def answer(request: Request, model: Model) -> dict[str, Any]:
         "incomplete": [row[KEY] for row in scored if _text_id(row[KEY]) in damaged],
         "unseen": unseen.document(),
     }
+    if model.lacks_history:
+        document["history"] = NO_HISTORY
     if request.baskets is not None:
         document["unscored"] = [basket for basket in ids if _text_id(basket) not in rows]
     return document

@@ -21,7 +21,7 @@ from basketwise.aws.container.answering import JSON, answer, read_request
 from basketwise.aws.container.connection import Connection
 from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
 from basketwise.model.archive import load_model_archive
-from basketwise.model.scoring import Model
+from basketwise.model.scoring import NO_HISTORY, Model
 
 MEBIBYTE = 2**20
 MAX_BODY = 25 * MEBIBYTE
@@ -127,6 +127,8 @@ def main(arguments: Sequence[str]) -> None:
     scorer = None
     try:
         scorer = load_model_archive(options.model)
+        if scorer.lacks_history:
+            click.echo(f"warning: {NO_HISTORY}", err=True)
     except BasketwiseError as error:
         # /ping reports it too; without its response the cause would stay unknown.
         layout.report_failure(str(error))

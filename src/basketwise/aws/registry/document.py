@@ -30,6 +30,7 @@ METADATA = {
     "training_timestamp": "training_timestamp",
     "data_source": "data_source",
     "data_hash": "data_hash",
+    "needs_history": "needs_history",
 }
 """Properties of a model package, and the tag of a submission that each is taken from."""
 
