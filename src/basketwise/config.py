@@ -155,7 +155,8 @@ class FeaturesConfig(Section):
     """Which groups of features the models see."""
 
     groups: NonEmpty[GroupName] = DEFAULT_GROUPS
-    """basket: spend, time and store; product: scores from the product index."""
+    """basket: spend, time and store; product: scores from the product index; customer: the
+    customer's earlier baskets, which must be at hand wherever the model scores."""
     tried: tuple[GroupName, ...] = ("posterior", "weighted", "price", "season")
     """Optional groups, which the models see only if they help on left-out training baskets."""
 

@@ -210,6 +210,21 @@ def test_rows_keep_their_order_and_columns() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("groups", "used"),
+    [
+        (["product"], ""),
+        (["basket", "product"], "spend, time and store; their"),
+        (["product", "customer"], "the customer's earlier baskets; their"),
+        (["basket", "product", "customer"], "store; and the customer's earlier baskets; their"),
+    ],
+)
+def test_what_else_the_model_uses_is_named(groups: list[str], used: str) -> None:
+    (text,) = explain(scored("High", 0.9), products([("P1", 1, "High")]), groups)[EXPLANATION]
+    assert used in text
+    assert ("The model also uses" in text) == bool(used)
+
+
 @pytest.fixture(scope="module")
 def scorer(evaluated: Evaluated) -> Model:
     return load_model_archive(evaluated.archive)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from basketwise.explain.contributions import LINES, NAME, PRODUCT
-from basketwise.features.groups import of_index
+from basketwise.features.groups import of_history, of_index
 from basketwise.features.product_index.table import CLASS, NEW
 from basketwise.schema import CLASSES, KEY, PREDICTED, PROBABILITIES, UNCLASSIFIED
 from basketwise.terminal import replaced
@@ -57,14 +57,22 @@ def explain(
         of_basket: dict[Any, list[_Product]] = defaultdict(list)
         for basket, *product in products.select(KEY, PRODUCT, NAME, LINES, CLASS, NEW).iter_rows():
             of_basket[basket].append(tuple(product))
-        more = ["The model also uses spend, time and store; their effect is not shown."]
-        closing = more if len(of_index(groups)) < len(groups) else []
+        closing = _closing(groups)
         texts = [
             " ".join([*_sentences(predicted, of_basket[basket]), *closing])
             for basket, predicted in scored.select(KEY, PREDICTED).iter_rows()
         ]
         reasons = pl.Series(texts, dtype=pl.String)
     return scored.with_columns(pl.format("{} {}", _lead(), reasons).alias(EXPLANATION))
+
+
+def _closing(groups: Sequence[str]) -> list[str]:
+    """Say what else the model uses."""
+    history = of_history(groups)
+    others = ["spend, time and store"] if len(of_index(groups)) + len(history) < len(groups) else []
+    others += ["the customer's earlier baskets"] if history else []
+    used = "; and ".join(others)
+    return [f"The model also uses {used}; their effect is not shown."] if used else []
 
 
 def _lead() -> pl.Expr:

@@ -38,6 +38,7 @@ _SLOTS = 32
 """Of a day: its hours, one before them and one after them, for an hour that is unknown."""
 _LATEST_TIME = 2**28
 _WEEKS = 52
+UNKNOWN = -1
 
 
 def empty_history() -> pl.DataFrame:
@@ -92,8 +93,8 @@ class History:
     def __init__(self, table: pl.DataFrame, shares: Sequence[float]) -> None:
         self._shares = np.asarray(shares, dtype=np.float64)
         self._dated = not table[SHOP_DATE].null_count()
-        moments = table.select(CUST_CODE, *COUNTS, _moment(self._dated, "", late=True).alias("at"))
-        moments = moments.sort(CUST_CODE, "at")
+        at = _moments(table, "", dated=self._dated, late=True)
+        moments = table.with_columns(pl.Series("at", at)).sort(CUST_CODE, "at")
         self._customers = moments[CUST_CODE].unique(maintain_order=True)
         number = moments[CUST_CODE].rle_id().to_numpy().astype(np.int64)
         self._at = moments["at"].to_numpy().astype(np.int64)
@@ -129,9 +130,8 @@ class History:
             - ``customer_weeks``: weeks since the latest; 0 where none is known.
         """
         number = self._numbers(baskets["_CUST_CODE"])
-        moment = baskets.select(_moment(self._dated, "_", late=False)).to_series()
-        known = (number >= 0) & moment.is_not_null().to_numpy()
-        at = moment.fill_null(0).to_numpy().astype(np.int64)
+        at = _moments(baskets, "_", dated=self._dated, late=False)
+        known = (number >= 0) & (at >= 0)
         own = np.where(known, number, 0)
         counts = np.zeros((baskets.height, len(COUNTS)))
         latest, since = np.zeros(baskets.height), np.zeros(baskets.height)
@@ -171,20 +171,24 @@ class History:
         return (at // 100 * _WEEKS + at % 100).astype(np.float64)
 
 
-def _moment(dated: bool, prefix: str, *, late: bool) -> pl.Expr:
-    """Return times as whole numbers that can be compared; null where unknown.
+def _moments(times: pl.DataFrame, prefix: str, *, dated: bool, late: bool) -> Counts:
+    """Return times as whole numbers that can be compared; -1 where unknown.
 
     An unknown hour is ``late`` for what is in a history and early for who asks, so that nothing
     counts as earlier that may not be.
     """
-    week, date, hour = (pl.col(f"{prefix}{name}").cast(pl.Int64) for name in TIMES)
+    # In NumPy: for a single basket, building expressions costs more than all the rest.
+    week, date, hour = (
+        times[f"{prefix}{name}"].fill_null(UNKNOWN).to_numpy().astype(np.int64) for name in TIMES
+    )
     if not dated:
-        return pl.when(week > 0).then(week)
+        return np.where(week > 0, week, UNKNOWN)
     # Days since the first of March of year 0 (Hinnant, "chrono-Compatible Low-Level Date
     # Algorithms", 2013): whole numbers alone, and no date is invalid.
     month, day = date // 100 % 100, date % 100
-    year = date // 10_000 - (month <= 2).cast(pl.Int64)
+    year = date // 10_000 - (month <= 2)
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     days = 365 * year + year // 4 - year // 100 + year // 400 + of_year
-    slot = (hour + 1).clip(1, _SLOTS - 2).fill_null(_SLOTS - 1 if late else 0)
-    return pl.when(date > 0).then(days * _SLOTS + slot)
+    unknown_hour = _SLOTS - 1 if late else 0
+    slot = np.where(hour >= 0, np.minimum(hour + 1, _SLOTS - 2), unknown_hour)
+    return np.where(date > 0, days * _SLOTS + slot, UNKNOWN)
