@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from basketwise.sampling import generate
+from tests.cli import calling
 from tests.etl.running import Run, run
 from tests.evaluation.running import Evaluated, evaluated_once
 from tests.seaweed import S3Server, running_s3
@@ -26,6 +27,13 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(scope="module")
+def blank_pictures() -> Iterator[None]:
+    """Leave every picture blank that a module's runs would draw in this process."""
+    with calling.blank_pictures():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from basketwise.model.archive import load_model_archive
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 QUICK = bw.Config.model_validate({"training": {"models": ["decision_tree"]}})
 RAW = bw.sample(baskets=1_500, seed=3)
 

@@ -29,6 +29,8 @@ from tests.fakes.platform import RecordedPlatform
 from tests.fakes.registry import MemoryRegistry
 from tests.raw_lines import LABEL
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 CONFIG = Config.model_validate(
     {
         "training": {"models": ["logistic", "decision_tree"], "folds": 3},
