@@ -15,6 +15,7 @@ from basketwise.files import CALIBRATION_FILE, METRICS_FILE, MODEL, OOF_FILE, TE
 from tests.cli.calling import clean_environment
 
 SETTINGS = (
+    "--no-register",
     *("--set", "training.folds=3"),
     *("--set", "training.random_forest.n_estimators=6"),
     *("--set", "training.xgboost.n_estimators=6"),
@@ -43,6 +44,9 @@ ON_CORES = """
 import os, sys
 os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[: int(sys.argv.pop(1))]))
 from basketwise.cli import main
+from basketwise.report import canvas
+# The pictures have a test of their own.
+canvas.save = lambda figure, path: path.write_bytes(b"a picture")
 main()
 """
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -17,6 +17,7 @@ from basketwise.files import MODEL, OOF_FILE, RECORD_FILE, TEST_PREDICTIONS_FILE
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import run_training
 from tests.etl.running import Run, quiet
+from tests.warm import WarmProcess
 
 CONFIG = TrainingConfig.model_validate(
     {
@@ -26,6 +27,7 @@ CONFIG = TrainingConfig.model_validate(
     }
 )
 
+MODULE = "killed_training"
 TRAINING = """
 import sys
 from pathlib import Path
@@ -51,10 +53,18 @@ PATIENCE = 60.0
 """Seconds for a process to get so far, on a slow machine."""
 
 
-def start(gold: Path, out: Path, kept: Path) -> subprocess.Popen[bytes]:
+def start(gold: Path, out: Path, kept: Path) -> WarmProcess:
     out.mkdir()
-    arguments = (gold, out, kept, CONFIG.model_dump_json())
-    return subprocess.Popen([sys.executable, "-c", TRAINING, *map(str, arguments)])
+    folder = out.parent
+    (folder / f"{MODULE}.py").write_text(TRAINING)
+    return WarmProcess(
+        MODULE,
+        [*map(str, (gold, out, kept)), CONFIG.model_dump_json()],
+        environment=os.environ,
+        cwd=folder,
+        stdout=folder / "log",
+        stderr=folder / "log",
+    )
 
 
 def written(kept: Path) -> set[Entry]:
@@ -72,7 +82,7 @@ def whole(entries: set[Entry]) -> set[Entry]:
     return {entry for entry in entries if not entry[0].endswith(STRETCH)}
 
 
-def kill(process: subprocess.Popen[bytes], kept: Path, stretch: bool, new: int) -> None:
+def kill(process: WarmProcess, kept: Path, stretch: bool, new: int) -> None:
     """Kill a training as soon as it has kept so much more."""
     before, deadline = written(kept), time.monotonic() + PATIENCE
     seen: set[Entry] = set()
@@ -81,7 +91,7 @@ def kill(process: subprocess.Popen[bytes], kept: Path, stretch: bool, new: int) 
         time.sleep(0.001)
     if not stretch:
         time.sleep(CHANCE.uniform(0, 0.03))
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     assert process.wait(PATIENCE) == -signal.SIGKILL, "it had ended before"
     assert len(seen) >= new
 
@@ -94,14 +104,13 @@ def test_killed_at_any_moment_it_ends_with_the_same_model(sample_run: Run, tmp_p
 
     for number, (stretch, new) in enumerate(MOMENTS):
         out, before = tmp_path / f"killed-{number}", whole(written(kept))
-        with start(gold, out, kept) as process:
-            kill(process, kept, stretch, new)
+        kill(start(gold, out, kept), kept, stretch, new)
         assert list(out.iterdir()) == []
         # What was kept is taken, not made again.
         assert before <= whole(written(kept))
     before = whole(written(kept))
-    with start(gold, tmp_path / "out", kept) as process:
-        assert process.wait(PATIENCE) == 0
+    process = start(gold, tmp_path / "out", kept)
+    assert process.wait(PATIENCE) == 0, process.stderr.read_text()
 
     pieces = len(CONFIG.models) * (1 + CONFIG.folds) + len(expected.references)
     assert 5 <= len(before) < pieces
