@@ -19,8 +19,8 @@ from tests.hostile.s3.publishing import play
 from tests.hostile.scale import tried
 
 CHUNKS = tried(1, 20)
-PER_CHUNK = tried(100, 500)
-"""Interleavings; 100 or 10,000 in all."""
+PER_CHUNK = tried(40, 500)
+"""Interleavings; 40 or 10,000 in all."""
 
 
 def play_all(seeds: range, folder: Path) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from tests.hostile.s3.publishing import Files, read_folder, written
 from tests.hostile.scale import tried
 from tests.seaweed import S3Server
 
-ROUNDS = tried(6, 200)
+ROUNDS = tried(3, 200)
 BETWEEN = 30
 """Requests of one publication, at most."""
 
