@@ -52,6 +52,7 @@ def test_every_basket_knows_earlier_training_baskets_alone(
     result = result if split == "time" else made(lines, tmp_path, split)
     record = result.metadata.history
     assert record is not None
+    assert result.metadata.uncertain is None
     assert sum(record.shares) == pytest.approx(1)
     for table, known in ((result.train, record.train), (result.test, record.test)):
         assert (table["customer_baskets"] > 0).sum() == known

@@ -124,7 +124,8 @@ class Metadata(Record):
     train_samples: int
     test_samples: int
     uncertain: int | None = None
-    """Test baskets of which no product says anything; absent from earlier versions' files."""
+    """Test baskets of which no product says anything; null without a product index, and absent from
+    earlier versions' files."""
     target_classes: list[str] = Field(default_factory=lambda: list(CLASSES))
     etl_timestamp: str
     """ISO 8601, UTC."""

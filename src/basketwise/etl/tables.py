@@ -38,11 +38,14 @@ ROW_GROUP = 2**17
 
 @dataclass(frozen=True)
 class Written:
-    """Rows of the gold files, and test baskets of which no product says anything."""
+    """Rows of the gold files.
+
+    Of ``uncertain`` test baskets no product says anything; None without an index.
+    """
 
     train: int
     test: int
-    uncertain: int
+    uncertain: int | None
 
 
 def write_gold(
@@ -100,4 +103,5 @@ def write_gold(
     for file in files:
         parts = pl.scan_parquet(sorted((scratch / file).glob("*.parquet")), glob=False)
         write_parquet(parts, gold / file, row_group_size=ROW_GROUP)
-    return Written(*counts)
+    train, test, uncertain = counts
+    return Written(train, test, None if index is None else uncertain)

@@ -14,7 +14,6 @@ from basketwise.evaluation.documents import leaderboard
 from basketwise.evaluation.findings import BEST, CHAMPION, Findings
 from basketwise.evaluation.rule import trials
 from basketwise.evaluation.slices import weak_slices
-from basketwise.features.groups import of_index
 from basketwise.files import HISTORY_FILE
 from basketwise.provenance import code_hash, git_commit, host, library_versions
 from basketwise.report.in_words import more_data_text
@@ -145,7 +144,7 @@ def _winner(findings: Findings) -> Winner:
 
 def _certainty(metadata: Metadata) -> Certainty | None:
     number = metadata.uncertain
-    if number is None or not of_index(metadata.groups):
+    if number is None:
         return None
     return Certainty(unclassified=number, share=number / metadata.test_samples)
 
