@@ -148,3 +148,19 @@ def test_the_sample_is_a_vote_of_lines(evaluated: Evaluated) -> None:
     assert report["learning_curve"]["points"]
     assert report["face_validity"] is not None
     assert report["face_validity"]["text"]
+
+
+def test_without_an_index_the_best_feature_is_the_rule(tmp_path: Path, sample_run: Run) -> None:
+    train = np.column_stack([RNG.integers(0, 24, 900), RNG.random(900)]).astype(np.float32)
+    y = np.searchsorted([8, 16], train[:, 0], side="right").astype(np.int8)
+    names = pl.Series(TARGET, np.asarray(CLASSES)[y])
+    columns = ("shop_hour", "total_spend")
+    pl.DataFrame(train, schema=list(columns)).with_columns(names).write_parquet(
+        tmp_path / TRAIN_FILE
+    )
+    test = Examples(pl.Series(range(900)), train, y, np.empty(0, np.int8), columns)
+    rule = describe_rule(tmp_path, test, y, 1, sample_run.metadata)
+    assert rule is not None
+    assert rule["text"].startswith(
+        "The feature shop_hour: Low up to 8, Medium up to 16, High above"
+    )

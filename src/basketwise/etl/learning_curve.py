@@ -36,6 +36,8 @@ MOST_JUDGED = 20_000
 MOST_ENTRIES = 4_000_000
 """Products of baskets that are learned from, at most; every point is thinned out alike."""
 
+MOST_ROUNDS = 6
+"""In which classes are refined, at most: after them the accuracy hardly changes."""
 TREE = {"max_depth": 8, "min_samples_leaf": 5, "random_state": 0}
 
 
@@ -61,6 +63,8 @@ def learning_curve(
     number = max(1, int(weeks.size * JUDGED_SHARE))
     known, judged_weeks = weeks[:-number], weeks[-number:]
     rng = np.random.default_rng(evidence.seed)
+    rounds = min(config.refine_rounds, MOST_ROUNDS)
+    config = config.model_copy(update={"refine_rounds": rounds})
     late = week >= judged_weeks[0]
     classified = evidence.pairs.label != INDEX_LABELS.index(UNCLASSIFIED)
     judged = evidence.pairs.take(_drawn(late & classified, MOST_JUDGED, rng))
