@@ -171,7 +171,6 @@ def test_without_a_curve_the_reason_is_told() -> None:
     ("answer", "start"),
     [
         ("yes", "High products are the cheap ones of their group: "),
-        ("no", "High products are not the cheap ones of their group: "),
         ("unknown", "Can't tell whether High products are the cheap ones of their group: "),
     ],
 )
@@ -183,9 +182,17 @@ def test_face_validity_says_what_was_measured(answer: str, start: str) -> None:
     )
 
 
-def test_products_that_are_dearer_are_called_so() -> None:
-    text = face_validity_text(products("no", 0.62, 0.31), 0.95)
-    assert text.startswith("High products are not the cheap ones of their group, but dearer ones: ")
+@pytest.mark.parametrize(
+    ("high", "low", "words"),
+    [
+        (0.62, 0.31, ", but dearer ones: "),
+        (0.45, 0.51, ", only a little cheaper than Low ones: "),
+        (0.49, 0.51, ": "),
+    ],
+)
+def test_products_that_are_not_the_cheap_ones(high: float, low: float, words: str) -> None:
+    text = face_validity_text(products("no", high, low), 0.95)
+    assert text.startswith(f"High products are not the cheap ones of their group{words}mean")
 
 
 def test_too_few_products_tell_nothing() -> None:

@@ -151,10 +151,12 @@ def face_validity_text(result: FaceValidity, confidence: float) -> str:
         f"{result['high_products']:,} High and {result['low_products']:,} Low products in "
         f"{result['groups']:,} groups"
     )
+    beside = ", but dearer ones" if difference["low"] > 0 else ""
+    if difference["high"] < 0:
+        beside = ", only a little cheaper than Low ones"
     starts = {
         "yes": "High products are the cheap ones of their group",
-        "no": "High products are not the cheap ones of their group"
-        + (", but dearer ones" if difference["low"] > 0 else ""),
+        "no": f"High products are not the cheap ones of their group{beside}",
         "unknown": "Can't tell whether High products are the cheap ones of their group",
     }
     return f"{starts[result['answer']]}: {figures}."
