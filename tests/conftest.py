@@ -17,6 +17,47 @@ from tests.seaweed import S3Server, running_s3
 settings.register_profile("basketwise", derandomize=True, deadline=None, database=None)
 settings.load_profile("basketwise")
 
+HERE = Path(__file__).parent
+UNTRACED = frozenset(
+    {
+        "aws/account/test_policies.py",
+        "aws/account/test_recorded_run.py",
+        "aws/cli/test_run_interrupted.py",
+        "aws/cli/test_run_resumed.py",
+        "aws/storage/test_workspace.py",
+        "aws/test_images.py",
+        "cli/test_deliveries.py",
+        "cli/test_doctor.py",
+        "cli/test_names.py",
+        "estimators/test_conventions.py",
+        "estimators/test_howto.py",
+        "etl/test_against_oracle.py",
+        "etl/test_determinism.py",
+        "etl/test_fuzz.py",
+        "etl/test_gold.py",
+        "etl/test_preview.py",
+        "etl/test_product_names.py",
+        "evaluation/test_coverage.py",
+        "evaluation/test_differences.py",
+        "evaluation/test_intervals.py",
+        "features/product_index/test_learning.py",
+        "report/test_browser.py",
+        "report/test_sections.py",
+        "test_docs.py",
+        "training/test_interrupted.py",
+        "training/test_leakage.py",
+    }
+)
+"""Files that run long, and no line that other tests leave out: tracing them would tell nothing."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage where that would only take time."""
+    for item in items:
+        path = item.path
+        if path.is_relative_to(HERE) and path.relative_to(HERE).as_posix() in UNTRACED:
+            item.add_marker(pytest.mark.no_cover)
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:

@@ -88,6 +88,7 @@ def of_training(raw: pl.DataFrame, run: Run) -> pl.DataFrame:
     return raw.filter(~pl.col(ID).is_in(run.test["basket_id"].implode()))
 
 
+@pytest.mark.no_cover
 def test_the_index_is_that_of_the_pipeline(pipeline: Run, raw: pl.DataFrame) -> None:
     training = of_training(raw, pipeline)
     fitted = ProductIndex().fit(training.to_pandas())
@@ -103,6 +104,7 @@ def test_test_baskets_get_the_features_of_the_pipeline(pipeline: Run, raw: pl.Da
     assert_frame_equal(index.transform(test.drop(LABEL)), expected, check_exact=True)
 
 
+@pytest.mark.no_cover
 def test_training_baskets_get_the_features_of_the_pipeline_out_of_fold(
     pipeline: Run, raw: pl.DataFrame
 ) -> None:
@@ -114,6 +116,7 @@ def test_training_baskets_get_the_features_of_the_pipeline_out_of_fold(
     assert_frame_equal(index.index_, pipeline.index, check_exact=True)
 
 
+@pytest.mark.no_cover
 def test_baskets_in_x_give_the_same_as_their_lines(pipeline: Run, raw: pl.DataFrame) -> None:
     training = of_training(raw, pipeline)
     X = training.unique(ID).select(pl.col(ID).alias("basket_id"), LABEL)
@@ -137,6 +140,7 @@ def test_transform_differs_from_fit_transform_on_purpose(lines: pl.DataFrame) ->
     assert not out_of_fold.equals(in_sample)
 
 
+@pytest.mark.no_cover
 def test_a_baskets_own_label_has_no_part_in_its_encoding(
     lines: pl.DataFrame, baskets: pl.DataFrame
 ) -> None:
@@ -152,6 +156,7 @@ def test_a_baskets_own_label_has_no_part_in_its_encoding(
         assert not after.equals(before)
 
 
+@pytest.mark.no_cover
 def test_folds_follow_the_seed(lines: pl.DataFrame) -> None:
     first, again, other = (
         ProductIndex(random_state=seed).fit_transform(lines) for seed in (1, 1, 2)
@@ -402,6 +407,7 @@ def model(lines: Any, **settings: Any) -> Pipeline:
     )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", ["polars", "pandas", "pyarrow"])
 def test_a_pipeline_can_be_cross_validated(
     lines: pl.DataFrame, baskets: pl.DataFrame, kind: str
@@ -413,6 +419,7 @@ def test_a_pipeline_can_be_cross_validated(
     assert scores.mean() > 0.85
 
 
+@pytest.mark.no_cover
 def test_shuffled_labels_cannot_be_predicted(baskets: pl.DataFrame) -> None:
     # Few baskets of many products, a weak penalty: an index that has seen a label remembers it.
     lines = draw_lines(baskets=1_500, seed=5, weeks=3, products=1_000)
@@ -427,6 +434,7 @@ def test_shuffled_labels_cannot_be_predicted(baskets: pl.DataFrame) -> None:
     assert remembered > chance + 0.2
 
 
+@pytest.mark.no_cover
 def test_parameters_can_be_searched(lines: pl.DataFrame, baskets: pl.DataFrame) -> None:
     grid = {"index__ridge": np.array([0.5, 2.0]), "index__refine_rounds": np.array([0, 12])}
     search = GridSearchCV(model(lines), grid, cv=2, error_score="raise")

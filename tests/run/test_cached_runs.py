@@ -187,6 +187,7 @@ def test_force_runs_everything(own: Path, sample: Path) -> None:
     assert forced["model_version"] == "1"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("touched", "runs"),
     [
@@ -315,6 +316,7 @@ class KilledError(BaseException):
     """Nothing catches it, and nothing is cleaned up on its way."""
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("step", ["run_evaluation", "publish_data", "publish", "register"])
 def test_a_run_that_was_killed_ends_as_an_uninterrupted_one(
     first: tuple[Path, dict[str, Any]],
