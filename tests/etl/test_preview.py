@@ -55,6 +55,27 @@ def codes(*values: str) -> list[Line]:
     return [line(CUST_CODE=value) for value in values]
 
 
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ("time", "group 'customer' needs customers"),
+        ("stratified", "group 'customer' needs customers"),
+        ("customer", "needs customer codes"),
+    ],
+)
+def test_a_group_that_needs_customers_is_refused_without_any(
+    tmp_path: Path, strategy: str, words: str
+) -> None:
+    chosen = {"split": {"strategy": strategy}, "features": {"groups": ["basket", "customer"]}}
+    config = Config.model_validate(chosen)
+    first, second = line(SHOP_WEEK="200607"), line(SHOP_WEEK="200608", CUST_CODE="")
+    write_csv(tmp_path / "a.csv", [first, second])
+    check_split(discover(str(tmp_path)), config)
+    write_csv(tmp_path / "a.csv", [first | {"CUST_CODE": ""}, second])
+    with pytest.raises(ConfigError, match=words):
+        check_split(discover(str(tmp_path)), config)
+
+
 def as_csv(folder: Path, lines: list[Line]) -> None:
     write_csv(folder / "a.csv", lines)
 

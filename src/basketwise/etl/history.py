@@ -84,13 +84,18 @@ def learn_history(
     if table.is_empty():
         if not of_history(groups):
             return None
-        raise ConfigError(
-            f"The feature group 'customer' needs customers and times; the column {CUST_CODE} is "
-            f"missing or empty, or {SHOP_DATE} and {SHOP_WEEK} are.",
-            f"Add {CUST_CODE} and {SHOP_DATE}, or take customer out of features.groups.",
-        )
+        raise no_history()
     counts = [int((labelled[LABEL].cast(pl.String) == name).sum()) for name in CLASSES]
     return LearnedHistory(table, [count / labelled.height for count in counts])
+
+
+def no_history() -> ConfigError:
+    """Return the error for lines that do not say of any basket whose it is, or when it was."""
+    return ConfigError(
+        f"The feature group 'customer' needs customers and times; the column {CUST_CODE} is "
+        f"missing or empty, or {SHOP_DATE} and {SHOP_WEEK} are.",
+        f"Add {CUST_CODE} and {SHOP_DATE}, or take customer out of features.groups.",
+    )
 
 
 def customers_of(silver: Path, labelled: pl.DataFrame) -> pl.DataFrame:

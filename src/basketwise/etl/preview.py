@@ -7,19 +7,21 @@ through, and then only the column that decides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
 
 from basketwise.config import Config
-from basketwise.errors import BasketwiseError
+from basketwise.errors import BasketwiseError, ConfigError
 from basketwise.etl.cleaning import clean
+from basketwise.etl.history import no_history
 from basketwise.etl.layout import glimpses, settle_sources, whole
 from basketwise.etl.reading import RawFrame
 from basketwise.etl.rules import Rules, rules_of
 from basketwise.etl.sources import Source
 from basketwise.etl.split import no_customers, one_week
+from basketwise.features.groups import of_history
 from basketwise.schema import (
     BASKET_ID,
     CUST_CODE,
@@ -35,23 +37,32 @@ _GOOD = {BASKET_ID: "1", PROD_CODE: "1", SPEND: "1", QUANTITY: "1"}
 
 
 def check_split(sources: Sequence[Source], config: Config) -> None:
-    """Refuse a split (``split.strategy``) that the raw files cannot allow.
+    """Refuse a split, or a feature group, that the raw files cannot allow.
 
     Nothing is refused here that would be possible after cleaning. The reverse can happen: a week or
     customer that is seen here may have no line that can be used. ``stratified`` needs neither:
-    nothing is read. A table that cannot be read ends the check without a word: the reader that
-    comes next explains what is wrong with it.
+    nothing is read, unless the group ``customer`` needs customers. A table that cannot be read ends
+    the check without a word: the reader that comes next explains what is wrong with it.
 
     Raises
     ------
     ConfigError
         If all lines are of one week, or of none, and are to be split by time; if no line has a
-        customer code, and they are to be split by customer.
+        customer code, and they are to be split by customer, or a feature group needs one.
     """
     strategy = config.split.strategy
-    if strategy == "stratified":
-        return
-    column = SHOP_WEEK if strategy == "time" else CUST_CODE
+    if strategy == "time":
+        _check(sources, config, SHOP_WEEK, one_week)
+    if strategy == "customer":
+        _check(sources, config, CUST_CODE, lambda _: no_customers())
+    elif of_history(config.features.groups):
+        _check(sources, config, CUST_CODE, lambda _: no_history())
+
+
+def _check(
+    sources: Sequence[Source], config: Config, column: str, error: Callable[[Any], ConfigError]
+) -> None:
+    """Refuse lines whose values of a column do not suffice, with an error that may name one."""
     try:
         rules = settle_sources(sources, rules_of(config, labelled=True), config.data)
         seen = _seen(sources, column, rules, config)
@@ -59,7 +70,7 @@ def check_split(sources: Sequence[Source], config: Config) -> None:
         return
     # Without a single line there is no verdict on the split: cleaning says that there is none.
     if seen and not _suffices(seen, column):
-        raise one_week(seen.pop()) if column == SHOP_WEEK else no_customers()
+        raise error(seen.pop())
 
 
 def _suffices(seen: set[Any], column: str) -> bool:
