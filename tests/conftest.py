@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 UNTRACED = frozenset(
     {
         "aws/account/test_policies.py",
+        "aws/account/test_provisioning.py",
         "aws/account/test_recorded_run.py",
         "aws/cli/test_run_interrupted.py",
         "aws/cli/test_run_resumed.py",
@@ -28,7 +29,9 @@ UNTRACED = frozenset(
         "aws/test_images.py",
         "cli/test_deliveries.py",
         "cli/test_doctor.py",
+        "cli/test_failures.py",
         "cli/test_names.py",
+        "contracts/test_registry.py",
         "estimators/test_conventions.py",
         "estimators/test_howto.py",
         "etl/test_against_oracle.py",
@@ -43,6 +46,7 @@ UNTRACED = frozenset(
         "features/product_index/test_learning.py",
         "report/test_browser.py",
         "report/test_sections.py",
+        "serving/test_batch.py",
         "test_docs.py",
         "training/test_interrupted.py",
         "training/test_leakage.py",

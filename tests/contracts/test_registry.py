@@ -173,13 +173,11 @@ def test_nothing_is_printed(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.no_cover
 def test_versions_are_numbered_and_listed_newest_first(subject: Subject) -> None:
     assert [subject.register() for _ in range(10)] == [str(n) for n in range(1, 11)]
     assert [v.version for v in subject.registry.versions()] == [str(n) for n in range(10, 0, -1)]
 
 
-@pytest.mark.no_cover
 def test_approval_makes_the_champion_and_the_next_approval_moves_it(subject: Subject) -> None:
     first, second = subject.register(), subject.register()
     approved = subject.registry.set_state(first, APPROVED, who="ann", why="good")
@@ -192,7 +190,6 @@ def test_approval_makes_the_champion_and_the_next_approval_moves_it(subject: Sub
     assert [v.champion for v in subject.registry.versions()] == [True, False]
 
 
-@pytest.mark.no_cover
 def test_the_version_approved_last_leads_whatever_its_number(subject: Subject) -> None:
     first, second = subject.register(), subject.register()
     subject.approve(second)
@@ -202,7 +199,6 @@ def test_the_version_approved_last_leads_whatever_its_number(subject: Subject) -
     assert subject.leader() == second
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("state", [REJECTED, PENDING])
 def test_when_the_champion_goes_the_one_before_leads(
     subject: Subject, state: ApprovalState
@@ -217,7 +213,6 @@ def test_when_the_champion_goes_the_one_before_leads(
     assert subject.leader() is None
 
 
-@pytest.mark.no_cover
 def test_a_rejected_version_can_be_approved_again(subject: Subject) -> None:
     first, second = subject.register(), subject.register()
     subject.approve(first)
@@ -227,7 +222,6 @@ def test_a_rejected_version_can_be_approved_again(subject: Subject) -> None:
     assert subject.leader() == first
 
 
-@pytest.mark.no_cover
 def test_history_tells_when_who_what_why_oldest_first(subject: Subject) -> None:
     before = datetime.now(UTC)
     first, second = subject.register(), subject.register(who="ben")
@@ -263,7 +257,6 @@ def test_everything_survives_reopening(subject: Subject) -> None:
     assert again.champion() == subject.registry.get(version)
 
 
-@pytest.mark.no_cover
 def test_an_unknown_version_is_the_users_error(subject: Subject, tmp_path: Path) -> None:
     subject.register()
     calls: list[Callable[[str], object]] = [
@@ -370,7 +363,6 @@ def test_a_version_whose_archive_is_lost_is_not_approved(subject: Subject, tmp_p
     assert not (tmp_path / PENDING_EXPORT).exists()
 
 
-@pytest.mark.no_cover
 def test_rollback_brings_the_one_before_back(subject: Subject, tmp_path: Path) -> None:
     first, second = subject.register(), subject.register()
     subject.approve(first)

@@ -13,6 +13,7 @@ import pytest
 from basketwise.registry.mlflow.registry import MlflowRegistry
 from basketwise.run import evaluation, pipeline
 from basketwise.run.workspace import Workspace
+from basketwise.sampling import generate
 from tests.cli.calling import SMALL, call, called, contents, spawn
 
 ALL = ("silver", "gold", "training", "evaluation")
@@ -30,6 +31,14 @@ def why(document: dict[str, Any], stage: str) -> str:
     text = document["stages"][stage]["why"]
     assert isinstance(text, str)
     return text
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A smaller sample than that of other tests, since many runs are made of it."""
+    folder = tmp_path_factory.mktemp("small_sample")
+    generate(folder, baskets=1_200, seed=3, weeks=6)
+    return folder
 
 
 @pytest.fixture(scope="module")
