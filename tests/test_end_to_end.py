@@ -125,6 +125,7 @@ def test_the_layout_of_the_workspace(document: dict[str, Any], workspace: Path) 
     assert (workspace / "silver" / "_rejected").is_dir()
     assert {path.name for path in (workspace / "gold").iterdir()} == {
         "train_features.parquet",
+        "hidden_features.parquet",
         "test_features.parquet",
         "test_baskets.parquet",
         "product_index.parquet",

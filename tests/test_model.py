@@ -17,7 +17,7 @@ from basketwise.errors import InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import PRIORS, completed
-from basketwise.files import CALIBRATION_FILE, MODEL
+from basketwise.files import CALIBRATION_FILE, MODEL, NOVELTY
 from basketwise.model import archive as module
 from basketwise.model.archive import load_model_archive
 from basketwise.model.scoring import Model
@@ -28,7 +28,7 @@ from basketwise.training.examples import read_examples
 from basketwise.training.persistence import dump_model, read_model
 from basketwise.training.predictions import CALIBRATED, predicted_class, probability_columns
 from tests.etl.running import Run
-from tests.evaluation.running import CONFIG, Evaluated
+from tests.evaluation.running import CONFIG, Evaluated, tree_archive
 from tests.training.made_up import made_up
 
 
@@ -306,7 +306,7 @@ def test_what_is_loaded_is_what_was_read_once(
 
     monkeypatch.setattr(module, "read_model", noted)
     load_model_archive(archive)
-    assert names == [MODEL]
+    assert names == [MODEL, NOVELTY]
 
 
 def test_a_model_of_another_scikit_learn_is_refused_before_it_is_loaded(
@@ -322,11 +322,14 @@ def test_a_model_of_another_scikit_learn_is_refused_before_it_is_loaded(
 
 
 def test_a_tree_needs_no_version_of_scikit_learn(
-    evaluated: Evaluated, tmp_path: Path, lines: pl.DataFrame, scorer: Model
+    evaluated: Evaluated, sample_run: Run, tmp_path: Path, lines: pl.DataFrame
 ) -> None:
-    assert evaluated.record.winner == "decision_tree"
-    archive = repacked(opened(evaluated, tmp_path), versions={"scikit-learn": "1.2.3"})
-    assert load_model_archive(archive).score(lines).equals(scorer.score(lines))
+    archive = tree_archive(evaluated, sample_run.gold, tmp_path)
+    expected = load_model_archive(archive).score(lines)
+    (tmp_path / "again").mkdir()
+    unpack(archive, tmp_path / "again")
+    older = repacked(tmp_path / "again", versions={"scikit-learn": "1.2.3"})
+    assert load_model_archive(older).score(lines).equals(expected)
 
 
 def test_another_patch_of_scikit_learn_loads_without_a_warning(

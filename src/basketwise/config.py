@@ -185,6 +185,9 @@ class SplitConfig(Section):
     customer: no customer is in both sets."""
     test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the baskets in the test set."""
+    train_weeks: Literal["auto", "all"] | Count = "auto"
+    """Latest training weeks that are learned from. auto: all, unless training on fewer is clearly
+    better for the latest ones."""
     random_state: Seed = 42
     """Seed for splitting the baskets and learning the index."""
 
@@ -206,9 +209,10 @@ class _Training(Section):
     replacement (0: as many as there are, scikit-learn's default)."""
     checkpoint_rounds: Count = 50
     """Checkpoint boosting every N rounds. Changing N changes the model slightly."""
-    calibration: Literal["temperature", "isotonic", "none"] = "temperature"
+    calibration: Literal["auto", "temperature", "isotonic", "none"] = "auto"
     """How the winner's probabilities are calibrated on its out-of-fold predictions: temperature:
-    one number, predicted classes unchanged; isotonic: a step function for each class."""
+    one number, predicted classes unchanged; isotonic: a step function for each class; auto:
+    whichever has the smallest log loss on folds it was not fitted on."""
 
 
 if TYPE_CHECKING:

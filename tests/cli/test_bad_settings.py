@@ -39,7 +39,7 @@ TOLD = {
     ),
     "training.calibration=platt": (
         "training.calibration is 'platt'.",
-        "training.calibration: choose 'temperature', 'isotonic' or 'none'.",
+        "training.calibration: choose 'auto', 'temperature', 'isotonic' or 'none'.",
     ),
     "gate.thresholds_on=upper": (
         "gate.thresholds_on is 'upper'.",

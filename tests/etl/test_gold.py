@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 from sklearn.model_selection import train_test_split
 
+import basketwise.etl.gold as gold
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
+from basketwise.etl.metadata import LearningCurve, Metadata
+from basketwise.etl.tables import HIDDEN_FILE, INDEX_FILE, METADATA_FILE
 from basketwise.features.groups import columns_of
 from basketwise.features.product_index.table import COLUMNS
 from basketwise.schema import CLASSES
@@ -124,7 +125,27 @@ def test_without_products_there_is_no_index(sample: Path, tmp_path: Path) -> Non
     assert made.metadata.feature_columns == columns_of(["basket"])
     assert made.metadata.groups == ["basket"]
     assert not (made.gold / INDEX_FILE).exists()
+    assert not (made.gold / HIDDEN_FILE).exists()
     assert not [name for name in made.train.columns if name.startswith("product_")]
+
+
+def test_only_the_latest_weeks_are_learned_from(
+    sample: Path, sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "two").mkdir()
+    two = run(sample, tmp_path / "two", Config.model_validate({"split": {"train_weeks": 2}}))
+    every = sample_run.metadata.split
+    assert two.metadata.split.train_weeks == every.train_weeks[-2:]
+    assert two.metadata.split.test_weeks == every.test_weeks
+    assert two.test["basket_id"].equals(sample_run.test["basket_id"])
+    assert two.train.height < sample_run.train.height
+    assert two.index["baskets"].sum() < sample_run.index["baskets"].sum()
+    # The same is done where the learning curve says so.
+    monkeypatch.setattr(gold, "learning_curve", lambda *_: LearningCurve(best=2))
+    (tmp_path / "best").mkdir()
+    best = run(sample, tmp_path / "best")
+    assert best.train.equals(two.train)
+    assert best.index.equals(two.index)
 
 
 @pytest.mark.parametrize("treatment", ["drop", "keep"])

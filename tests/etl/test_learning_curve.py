@@ -14,7 +14,7 @@ from basketwise.features.product_index.learning import Evidence
 from basketwise.features.product_index.pairs import Pairs
 from basketwise.features.product_index.refinement import shortest_first
 from basketwise.features.product_index.table import GROUP_PRICE, UNIT_PRICE
-from basketwise.schema import HIERARCHY, PROD_CODE
+from basketwise.schema import HIERARCHY, INDEX_LABELS, PROD_CODE
 from tests.etl.running import Run
 from tests.features.product_index.synthetic import PRODUCTS, world
 
@@ -54,6 +54,19 @@ def test_the_labels_that_are_judged_teach_nothing() -> None:
     label[1_400:] = np.random.default_rng(1).permutation(label[1_400:])
     curve = measured(replace(PAIRS, label=label))
     assert max(point.accuracy for point in curve.points) < 0.6
+
+
+def test_the_latest_weeks_are_best_where_the_classes_change() -> None:
+    # What was Low is High from the fifth of eight weeks on, and the other way round.
+    swapped = PAIRS.label.copy()
+    low, high = (INDEX_LABELS.index(name) for name in ("Low", "High"))
+    early = np.arange(swapped.size) < 800
+    swapped[early & (PAIRS.label == low)] = high
+    swapped[early & (PAIRS.label == high)] = low
+    curve = measured(replace(PAIRS, label=swapped))
+    assert curve.best in {3, 5}
+    assert curve.gain < 0
+    assert measured().best is None
 
 
 def test_errors_that_were_not_seen_are_not_impossible() -> None:

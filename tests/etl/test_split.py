@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from basketwise.config import SplitConfig
 from basketwise.errors import BasketwiseError, ConfigError, InputError
 from basketwise.etl.cleaning import NO_WEEK
-from basketwise.etl.split import assign_folds
+from basketwise.etl.split import assign_folds, forward_weeks
 from basketwise.schema import CLASSES, FOLD, LABEL, TEST, UNCLASSIFIED
 
 FOLDS = 5
@@ -54,12 +54,66 @@ def in_test(table: pl.DataFrame, **settings: Any) -> pl.Series:
     return split(table, **settings)[FOLD] == TEST
 
 
-@pytest.mark.parametrize("strategy", ["time", "stratified", "customer"])
-def test_folds_have_nearly_the_same_size_and_are_all_there(strategy: str) -> None:
-    counts = split(baskets(), strategy=strategy)[FOLD].value_counts().sort(FOLD)
+def test_folds_have_nearly_the_same_size_and_are_all_there() -> None:
+    counts = split(baskets(), strategy="stratified")[FOLD].value_counts().sort(FOLD)
     assert counts[FOLD].to_list() == [TEST, *range(FOLDS)]
     sizes = counts["count"].to_list()[1:]
     assert max(sizes) - min(sizes) <= 1
+
+
+def test_with_a_later_test_set_the_latest_training_weeks_are_the_last_fold() -> None:
+    assigned = split(baskets(2_000, weeks=20), test_size=0.2)
+    forward = forward_weeks(assigned, SplitConfig(test_size=0.2), FOLDS)
+    training = assigned.filter(pl.col(FOLD) != TEST)
+    late = training["SHOP_WEEK"].is_in(forward)
+    assert (late == (training[FOLD] == FOLDS - 1)).all()
+    assert set(forward) == set(training["SHOP_WEEK"].unique().sort().tail(len(forward)))
+    assert count(late) <= training.height / FOLDS
+    with_one_week_more = training["SHOP_WEEK"] >= min(forward) - 1
+    assert count(with_one_week_more) > training.height / FOLDS
+    sizes = training.filter(~late)[FOLD].value_counts()["count"]
+    assert int(sizes.max()) - int(sizes.min()) <= 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("weeks", "folds", "strategy", "number"),
+    [
+        (3, 5, "time", 0),  # each of the two training weeks is half of all
+        (6, 5, "time", 1),  # a quarter: a little more than a fold
+        (20, 2, "time", 0),
+        (20, 5, "stratified", 0),
+        (20, 5, "customer", 0),
+    ],
+)
+def test_where_weeks_or_folds_are_too_few_folds_are_drawn(
+    weeks: int, folds: int, strategy: Any, number: int
+) -> None:
+    config = SplitConfig(strategy=strategy, test_size=0.1)
+    assigned = assign_folds(baskets(1_000, weeks=weeks), config, folds)
+    assert len(forward_weeks(assigned, config, folds)) == number
+
+
+def test_the_forward_block_is_no_longer_than_the_test_set() -> None:
+    config = SplitConfig(test_size=0.04)
+    assigned = split(baskets(2_000, weeks=20), test_size=0.04)
+    assert len(forward_weeks(assigned, config, FOLDS)) == 1
+
+
+def test_with_whole_customers_in_the_test_set_folds_are_of_whole_customers() -> None:
+    assigned = split(baskets(), strategy="customer").drop_nulls("CUST_CODE")
+    assert (assigned.group_by("CUST_CODE").agg(pl.col(FOLD).n_unique())[FOLD] == 1).all()
+    assert set(assigned[FOLD]) == {TEST, *range(FOLDS)}
+
+
+def test_only_the_latest_training_weeks_are_kept_and_the_test_set_is_the_same() -> None:
+    table, config = baskets(), SplitConfig()
+    every = assign_folds(table, config, FOLDS)
+    fewer = assign_folds(table, config, FOLDS, 3)
+    tested = pl.col(FOLD) == TEST
+    assert fewer.filter(tested).equals(every.filter(tested))
+    weeks = every.filter(~tested)["SHOP_WEEK"].unique().sort()
+    assert fewer.filter(~tested)["SHOP_WEEK"].unique().sort().equals(weeks.tail(3))
+    assert assign_folds(table, config, FOLDS, 99).equals(every)
 
 
 @given(st.floats(0.05, 0.8), st.integers(0, 5))

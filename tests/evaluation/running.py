@@ -9,11 +9,17 @@ from pathlib import Path
 
 import polars as pl
 
+from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import Config, EvaluationConfig, TrainingConfig
+from basketwise.etl.tables import TRAIN_FILE
 from basketwise.evaluation.champion import NoChampion
 from basketwise.evaluation.stage import run_evaluation
-from basketwise.files import ARCHIVE, TEST_PREDICTIONS_FILE
+from basketwise.files import ARCHIVE, CALIBRATION_FILE, MODEL, NOVELTY, TEST_PREDICTIONS_FILE
 from basketwise.report.types import Report, StartedRun
+from basketwise.training.calibration import read_calibration
+from basketwise.training.candidates import build
+from basketwise.training.examples import read_examples
+from basketwise.training.persistence import dump_model
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import run_training
 from tests.etl.running import quiet
@@ -49,6 +55,22 @@ class Evaluated:
     @property
     def predictions(self) -> pl.DataFrame:
         return pl.read_parquet(self.folder / TEST_PREDICTIONS_FILE)
+
+
+def tree_archive(evaluated: Evaluated, gold: Path, root: Path) -> Path:
+    """Pack a decision tree alone, as a training does that has no use for a second model."""
+    folder, archive = root / "tree", root / "tree.tar.gz"
+    folder.mkdir()
+    unpack(evaluated.archive, folder)
+    (folder / NOVELTY).unlink()
+    alone = read_calibration(folder).model_copy(update={"new_products": None})
+    (folder / CALIBRATION_FILE).write_text(alone.model_dump_json(), encoding="utf-8")
+    train = read_examples(gold / TRAIN_FILE, evaluated.record.feature_columns)
+    tree = build("decision_tree", CONFIG.training, train.y.size).fit(train.X, train.y)
+    (folder / MODEL).write_bytes(dump_model(tree))
+    write_manifest(folder, {})
+    pack(folder, archive)
+    return archive
 
 
 @cache

@@ -66,7 +66,7 @@ RECORD = TrainingRecord(
     candidates=[
         candidate("logistic", 0.80),
         candidate("decision_tree", 0.91),
-        candidate("xgboost", 0.95),
+        candidate("xgboost", 0.95, forward_accuracy=0.9, forward_f1=0.85),
     ],
     references=[
         ReferenceRecord(
@@ -192,6 +192,8 @@ def test_evaluation_results_have_the_keys_of_the_design(findings: Findings) -> N
         "cv_accuracy_mean": 0.95,
         "cv_accuracy_std": 0.01,
         "cv_f1_mean": 0.95,
+        "forward_accuracy": 0.9,
+        "forward_f1": 0.85,
         "fit_seconds": 1.5,
     }
     assert [row["kind"] for row in document["references"]] == ["ablation", "simpler", "baseline"]
@@ -295,17 +297,32 @@ def test_a_real_run_writes_the_same_keys(evaluated: Evaluated, findings: Finding
         assert written.keys() == built.keys()
 
 
-@pytest.mark.parametrize(("gain", "warned"), [(-0.11, True), (-0.004, False), (0.01, False)])
+@pytest.mark.parametrize(
+    ("best", "learned_from", "advice"),
+    [
+        (None, 14, None),
+        (8, 14, "Train on fewer weeks (split.train_weeks): something has changed."),
+        (8, 8, "So only the latest 8 training weeks were learned from."),
+    ],
+)
 def test_older_weeks_that_do_harm_are_warned_of(
-    findings: Findings, gain: float, warned: bool
+    findings: Findings, best: int | None, learned_from: int, advice: str | None
 ) -> None:
     points = [
         LearningPoint(weeks=7, baskets=700, accuracy=0.98, error=0.001),
-        LearningPoint(weeks=14, baskets=1_400, accuracy=0.98 + gain, error=0.001),
+        LearningPoint(weeks=14, baskets=1_400, accuracy=0.87, error=0.001),
     ]
-    curve = LearningCurve(judged_weeks=[200732], points=points, gain=gain, error=0.001)
-    metadata = findings.metadata.model_copy(update={"learning_curve": curve})
+    curve = LearningCurve(judged_weeks=[200732], points=points, gain=-0.11, error=0.001, best=best)
+    split = findings.metadata.split.model_copy(update={"train_weeks": list(range(learned_from))})
+    metadata = findings.metadata.model_copy(update={"learning_curve": curve, "split": split})
     report = report_document(RUN.document(), replace(findings, metadata=metadata), Config())
     warnings = [w for w in report["verdict"]["warnings"] if w.startswith("Older weeks do harm")]
-    assert len(warnings) == warned
-    assert report["learning_curve"]["gain"] == gain
+    assert warnings == (
+        []
+        if advice is None
+        else [
+            "Older weeks do harm: an index learned from the latest 7 weeks tells later baskets "
+            "with an accuracy of 0.9800, one learned from 14 weeks with 0.8700. " + advice
+        ]
+    )
+    assert report["learning_curve"]["gain"] == -0.11

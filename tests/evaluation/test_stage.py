@@ -37,6 +37,7 @@ PICTURES = {
 }
 PACKED = {
     "model.skops",
+    "novelty.skops",
     "model.joblib",
     "product_index.parquet",
     "metadata.json",
@@ -78,6 +79,7 @@ def trained(evaluated: Evaluated, tmp_path: Path) -> Path:
     for name in (
         "training.json",
         "model.skops",
+        "novelty.skops",
         "model.joblib",
         "calibration.json",
         "oof_predictions.parquet",
@@ -145,10 +147,12 @@ def test_the_manifest_says_where_the_model_came_from(sample_run: Run, evaluated:
     assert len(manifest["code_hash"]) == 64
     assert set(manifest["outputs"]) == {
         "train_features.parquet",
+        "hidden_features.parquet",
         "test_features.parquet",
         "test_baskets.parquet",
         "product_index.parquet",
         "model.skops",
+        "novelty.skops",
         "oof_predictions.parquet",
         "test_predictions.parquet",
         "metrics.json",

@@ -117,6 +117,7 @@ def test_every_part_by_hand() -> None:
         "product_share_high": 0.5,
         "product_share_unclassified": 0.0,
         "product_balance": 0.5,
+        "product_share_new": 0.0,
     }
     assert result["dear"]["product_balance"] == -0.25
     assert result["plain"]["product_balance"] == 0.0

@@ -37,7 +37,6 @@ def test_certain_classes_are_counted() -> None:
         "posterior_balance": pytest.approx(1 / 3),
         "posterior_doubt": pytest.approx(0, abs=1e-7),
         "posterior_telling": 0.75,
-        "unseen_share": 0,
     }
 
 
@@ -46,7 +45,6 @@ def test_doubt_is_the_deviation_of_the_balance() -> None:
     # With the open product High the balance is 1, with it Low 0.
     assert row["posterior_balance"] == 0.5
     assert row["posterior_doubt"] == 0.5
-    assert row["unseen_share"] == 0.5
 
 
 def test_nothing_that_tells_is_zero() -> None:

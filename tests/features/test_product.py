@@ -11,6 +11,7 @@ INDEX = pl.DataFrame(
         "score_high": [0.7, 0.0, 0.1, 0.3],
         "score_unclassified": [0.0, 0.0, 0.0, 0.4],
         "class": ["High", "Low", "Medium", "Unclassified"],
+        "new": [False, False, True, False],
     }
 )
 
@@ -39,6 +40,7 @@ def test_every_column_by_hand() -> None:
         "product_share_high": 0.5,
         "product_share_unclassified": 0.2,
         "product_balance": 0.25,
+        "product_share_new": 0.2,
     }
 
 

@@ -20,6 +20,7 @@ INDEX = pl.DataFrame(
             for offset, label in enumerate(LABELS)
         },
         "class": [LABELS[number % 4] for number in range(8)],
+        "new": [number == 3 for number in range(8)],
     }
 )
 

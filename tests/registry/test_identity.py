@@ -19,6 +19,12 @@ METADATA: dict[str, Any] = {
 }
 CALIBRATION = {"method": "temperature", "temperature": 1.5, "description": "on 900 predictions"}
 
+SECOND = {"share": 0.1, "calibration": CALIBRATION}
+WITH_SECOND: dict[str, Any] = {
+    "novelty__skops": b"more trees",
+    "calibration__json": CALIBRATION | {"new_products": SECOND},
+}
+
 
 def digest_of(folder: Path, **changes: Any) -> str:
     files: dict[str, Any] = {
@@ -77,3 +83,18 @@ def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.tar.gz").write_bytes(b"no archive")
     with pytest.raises(InputError):
         model_digest(tmp_path / "model.tar.gz")
+
+
+def test_a_second_model_is_part_of_the_identity(tmp_path: Path) -> None:
+    digest = digest_of(tmp_path, **WITH_SECOND)
+    assert digest == digest_of(tmp_path, **WITH_SECOND)
+    assert digest != digest_of(tmp_path)
+    assert digest != digest_of(tmp_path, **WITH_SECOND | {"novelty__skops": b"other trees"})
+    other = CALIBRATION | {"new_products": SECOND | {"share": 0.25}}
+    assert digest != digest_of(tmp_path, **WITH_SECOND | {"calibration__json": other})
+
+
+def test_what_is_said_of_its_calibration_is_not(tmp_path: Path) -> None:
+    reworded = SECOND | {"calibration": CALIBRATION | {"description": "said in other words"}}
+    again = WITH_SECOND | {"calibration__json": CALIBRATION | {"new_products": reworded}}
+    assert digest_of(tmp_path, **again) == digest_of(tmp_path, **WITH_SECOND)

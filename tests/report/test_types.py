@@ -64,3 +64,10 @@ def test_a_foreign_report_is_refused_with_the_key_that_is_wrong(
     damage(report)
     with pytest.raises(InputError, match=r"is not a report of Basketwise: winner\.accuracy\.low"):
         read_report(written(tmp_path, report))
+
+
+def test_a_report_of_before_there_was_a_forward_fold_is_read(tmp_path: Path) -> None:
+    report = example_report()
+    for row in report["leaderboard"]:
+        del row["forward_accuracy"], row["forward_f1"]
+    assert read_report(written(tmp_path, report)) == report

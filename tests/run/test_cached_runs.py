@@ -111,7 +111,7 @@ def test_a_changed_setting_runs_what_rests_on_it(own: Path, sample: Path) -> Non
 
     assert ran(changed) == ["gold", "training", "evaluation"]
     assert why(changed, "gold") == "etl.outliers clip → drop"
-    assert "gold/test_features.parquet changed" in why(changed, "training")
+    assert "gold/product_index.parquet changed" in why(changed, "training")
     assert changed["model_version"] == "2"
 
 
@@ -267,6 +267,7 @@ def test_a_run_is_reproduced_to_the_byte(first: tuple[Path, dict[str, Any]], sam
     assert result["same"] is True
     assert {output["name"] for output in result["outputs"]} == {
         "train_features.parquet",
+        "hidden_features.parquet",
         "test_features.parquet",
         "test_baskets.parquet",
         "product_index.parquet",

@@ -459,7 +459,7 @@ def test_a_model_that_does_not_look_at_products_says_so(
     model = build("decision_tree", Config().training, train.y.size).fit(train.X, train.y)
     changes = {"feature_columns": columns, "groups": ["basket"]}
     metadata = scorer.metadata.model_copy(update=changes)
-    blind = replace(scorer, estimator=model, metadata=metadata, lookup=None)
+    blind = replace(scorer, estimator=model, metadata=metadata, lookup=None, novelty=None)
     out = tmp_path / "a.parquet"
     predict(str(sample), out, blind, Config(), quiet, explained=True)
     table = pl.read_parquet(out)

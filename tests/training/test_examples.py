@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from basketwise.errors import InputError
-from basketwise.training.examples import read_examples
+from basketwise.features.product import SHARE_NEW
+from basketwise.training.examples import new_shares, read_examples
 
 TABLE = pl.DataFrame(
     {
@@ -60,3 +61,44 @@ def test_absent_columns_are_named(gold: Path) -> None:
         read_examples(gold / "train.parquet", ["c", "a", "d"])
     with pytest.raises(InputError, match=r"lacks the column c\."):
         read_examples(gold / "train.parquet", ["c"])
+
+
+@pytest.fixture
+def hidden(gold: Path) -> Path:
+    """Baskets with hidden products: the columns in another order."""
+    path = gold / "hidden.parquet"
+    TABLE.head(2).with_columns(a=pl.lit(9.5)).select(reversed(TABLE.columns)).write_parquet(path)
+    return path
+
+
+def test_baskets_with_hidden_products_are_behind_the_others(gold: Path, hidden: Path) -> None:
+    examples = read_examples(gold / "train.parquet", ["b", "a"], hidden)
+    assert examples.hidden == 2
+    assert examples.ids.to_list() == [11, 12, 13, 11, 12]
+    assert examples.X.tolist() == [[1, 1.5], [2, 2.5], [3, 3.5], [1, 9.5], [2, 9.5]]
+    assert examples.y.tolist() == [2, 0, 1, 2, 0]
+    assert examples.fold.tolist() == [0, 1, 0, 0, 1]
+    assert examples.real.ids.to_list() == [11, 12, 13]
+    assert (examples.real.hidden, examples.only(["a"]).hidden) == (0, 2)
+
+
+def test_without_the_file_there_are_none(gold: Path) -> None:
+    assert read_examples(gold / "train.parquet", ["a"], gold / "absent.parquet").hidden == 0
+
+
+def test_some_of_the_rows_know_which_of_them_are_hidden(gold: Path, hidden: Path) -> None:
+    taken = read_examples(gold / "train.parquet", ["a"], hidden).take(np.array([1, 2, 4]))
+    assert taken.ids.to_list() == [12, 13, 12]
+    assert taken.X.tolist() == [[2.5], [3.5], [9.5]]
+    assert (taken.y.tolist(), taken.fold.tolist(), taken.hidden) == ([0, 1, 0], [1, 0, 1], 1)
+
+
+def test_shares_of_new_products_are_those_of_the_column(gold: Path) -> None:
+    table = TABLE.rename({"a": SHARE_NEW})
+    table.write_parquet(gold / "shares.parquet")
+    assert new_shares(read_examples(gold / "shares.parquet", ["b", SHARE_NEW])).tolist() == [
+        1.5,
+        2.5,
+        3.5,
+    ]
+    assert new_shares(read_examples(gold / "shares.parquet", ["b"])).tolist() == [0, 0, 0]

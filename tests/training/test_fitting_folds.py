@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,10 +7,11 @@ from numpy.typing import NDArray
 
 from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.config import ModelName, TrainingConfig
+from basketwise.features.product import SHARE_NEW
 from basketwise.training import fitting
 from basketwise.training.candidates import Classifier
 from basketwise.training.examples import Examples
-from basketwise.training.fitting import fit_fold, fold_accuracies
+from basketwise.training.fitting import fit, fit_fold
 
 ROWS = 300
 
@@ -79,18 +82,40 @@ def test_at_most_so_many_are_fitted_and_all_are_scored(
     assert recorder.fitted.tolist() != first.tolist()
 
 
+def test_baskets_with_new_products_are_scored_but_not_learned_from(
+    train: Examples, recorder: RecordingEstimator
+) -> None:
+    order = np.arange(ROWS)
+    # The last fifty rows are hidden ones; of the others, six have products that are really new.
+    X = np.column_stack([order, (order % 40 == 0) | (order >= 250)]).astype(np.float32)
+    rows = replace(train, X=X, columns=("row", SHARE_NEW), hidden=50)
+    result = fit_fold("logistic", 1, rows, TrainingConfig())
+    assert result.shape == (100, 3)
+    assert recorder.scored.tolist() == np.flatnonzero(train.fold == 1).tolist()
+    known = (order < 250) & (order % 40 != 0)
+    assert recorder.fitted.tolist() == np.flatnonzero(known & (train.fold != 1)).tolist()
+
+
+def test_so_is_the_whole_training_set(
+    train: Examples, recorder: RecordingEstimator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit_candidate(name: str, model: Classifier, X: Matrix, y: Labels, *_: object) -> float:
+        assert name == "logistic"
+        model.fit(X, y)
+        return 0.0
+
+    monkeypatch.setattr(fitting, "fit_candidate", fit_candidate)
+    monkeypatch.setattr(fitting, "store_model", lambda *_: None)
+    X = np.column_stack([np.arange(ROWS), np.arange(ROWS) < 5]).astype(np.float32)
+    fit("logistic", replace(train, X=X, columns=("row", SHARE_NEW), hidden=50), TrainingConfig())
+    assert recorder.fitted.tolist() == list(range(5, 250))
+    assert recorder.row_count == 245
+
+
 def test_a_real_candidate_finds_the_signal(train: Examples) -> None:
     config = TrainingConfig()
-    predicted = np.empty(ROWS, dtype=np.int8)
     for fold in range(3):
         scores = fit_fold("decision_tree", fold, train, config)
         np.testing.assert_allclose(scores.sum(axis=1), 1)
-        predicted[train.fold == fold] = scores.argmax(axis=1)
-    assert (fold_accuracies(train, predicted) > 0.95).all()
-
-
-def test_accuracies_by_hand(train: Examples) -> None:
-    predicted = train.y.copy()
-    wrong = np.flatnonzero(train.fold == 1)[:25]
-    predicted[wrong] = (predicted[wrong] + 1) % 3
-    assert fold_accuracies(train, predicted).tolist() == [1.0, 0.75, 1.0]
+        right = scores.argmax(axis=1) == train.y[train.fold == fold]
+        assert right.mean() > 0.95

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from basketwise.config import Config, TrainingConfig
 from basketwise.etl.chunks import read_chunks
 from basketwise.etl.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
-from basketwise.features.product_index.table import CLASS, SCORES
+from basketwise.features.product_index.table import BASKETS, CLASS, NEW, SCORES
 from basketwise.sampling import generate
 from basketwise.training.candidates import build
 from basketwise.training.examples import Examples, read_examples
@@ -96,10 +96,8 @@ def most_by_chance(part: Examples) -> float:
 
 def scored_with_the_index_that_has_seen_them(made: Run, train: Examples) -> Examples:
     """Do what must not be done: score training baskets with the index of the whole part."""
-    seen = pl.concat(
-        product_features(chunk.lines, made.index.select("PROD_CODE", *SCORES, CLASS))
-        for chunk in read_chunks(made.silver)
-    )
+    answers = made.index.select("PROD_CODE", *SCORES, CLASS, (pl.col(BASKETS) == 0).alias(NEW))
+    seen = pl.concat(product_features(chunk.lines, answers) for chunk in read_chunks(made.silver))
     rows = made.train.drop(PRODUCT_FEATURES).join(seen, on="basket_id", maintain_order="left")
     assert rows["basket_id"].equals(train.ids)
     X = rows.select(pl.col(*train.columns).cast(pl.Float32)).to_numpy()

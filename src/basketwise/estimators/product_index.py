@@ -215,7 +215,7 @@ class ProductIndex(SharedLines, TransformerMixin, BaseEstimator):  # type: ignor
         >>> index = ProductIndex()
         >>> out_of_fold = index.fit_transform(lines)
         >>> out_of_fold.shape
-        (400, 13)
+        (400, 14)
         >>> out_of_fold.equals(index.transform(lines))
         False
         """
@@ -268,7 +268,7 @@ class ProductIndex(SharedLines, TransformerMixin, BaseEstimator):  # type: ignor
         >>> first_week, second_week = lines.partition_by("SHOP_WEEK")
         >>> encoded = ProductIndex().fit(first_week).transform(second_week.to_pandas())
         >>> type(encoded).__name__, encoded.shape
-        ('DataFrame', (200, 13))
+        ('DataFrame', (200, 14))
         """
         check_is_fitted(self)
         read = self._read(X, labelled=False)

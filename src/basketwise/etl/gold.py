@@ -14,6 +14,7 @@ from basketwise.disk import write_parquet
 from basketwise.etl import tables
 from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cohorts import write_cohorts
+from basketwise.etl.hidden import hidden_features
 from basketwise.etl.history import learn_history, write_history
 from basketwise.etl.learning_curve import learning_curve
 from basketwise.etl.metadata import (
@@ -27,16 +28,20 @@ from basketwise.etl.metadata import (
 )
 from basketwise.etl.selection import choose_groups
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
-from basketwise.etl.split import assign_folds
+from basketwise.etl.split import assign_folds, forward_weeks
 from basketwise.etl.survey import CHEAPEST, STORE_COLUMNS, Survey, read_survey, spend_quantile
-from basketwise.features.groups import ALWAYS_WRITTEN, columns_of, of_index
+from basketwise.features.groups import ALWAYS_WRITTEN, GROUPS, columns_of, of_index
+from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.learning import (
+    Evidence,
     LabelledLines,
     LearnedIndex,
     gather,
     learn_index,
+    weigh,
 )
 from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.product_index.pairs import Weighting
 from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
 from basketwise.features.recipe import Recipe
 from basketwise.progress import Tick
@@ -44,11 +49,13 @@ from basketwise.provenance import timestamp
 from basketwise.schema import (
     BASKET_ID,
     FOLD,
+    KEY,
     LABEL,
     PROD_CODE,
     QUANTITY,
     SHOP_WEEK,
     SPEND,
+    TARGET,
     TEST,
     UNCLASSIFIED,
 )
@@ -59,9 +66,9 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
 
     ``silver`` is what the silver stage left. ``gold`` (empty, as is ``scratch``) gets
     ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
-    ``product_index.parquet`` (with the group ``product``),
-    ``customer_history.parquet`` (with the group ``customer``) and ``metadata.json``, which is also
-    returned.
+    ``metadata.json``, which is also returned, ``customer_history.parquet`` with the group
+    ``customer``, and with a group that needs the product index ``product_index.parquet`` and
+    ``hidden_features.parquet`` (see :func:`basketwise.etl.hidden.hidden_features`).
 
     Raises
     ------
@@ -74,44 +81,60 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     # A basket of outliers alone has no row in gold once they are dropped, so none to split either.
     dropping = config.etl.outliers == "drop"
     kept = survey.baskets.filter(pl.col(CHEAPEST) <= limit) if dropping else survey.baskets
-    baskets = assign_folds(kept, config.split, config.training.folds)
-    index, weighting = None, None
-    curve = LearningCurve(reason="there is no product index")
-    if of_index(config.features.groups):
+    spend_limit = limit if dropping else None
+
+    def gathered(baskets: pl.DataFrame) -> Evidence:
         training = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
-        evidence = gather(
-            _training_lines(silver, training, limit if dropping else None, tick),
+        return gather(
+            _training_lines(silver, training, spend_limit, tick),
             survey.products,
             folds=config.training.folds,
             seed=config.split.random_state,
         )
-        learned = learn_index(evidence, config.index)
+
+    own = config.split.train_weeks
+    wanted = None if isinstance(own, str) else own
+    baskets = assign_folds(kept, config.split, config.training.folds, wanted)
+    index = learned = weighting = None
+    curve = LearningCurve(reason="there is no product index")
+    if of_index(config.features.groups):
+        evidence = gathered(baskets)
+        weighting = weigh(evidence, config.index)
+        curve = _curve(evidence, baskets, weighting, config)
+        if own == "auto" and curve.best is not None:
+            baskets = assign_folds(kept, config.split, config.training.folds, curve.best)
+            evidence = gathered(baskets)
+        learned = learn_index(evidence, config.index, weighting)
         index = _stacked(learned, survey.products)
-        weighting = learned.weighting
-        curve = (
-            learning_curve(evidence, training[SHOP_WEEK].to_numpy(), weighting, config.index)
-            if config.split.strategy == "time"
-            else LearningCurve(reason="the test set is not later than the training set")
-        )
         write_parquet(learned.whole, gold / tables.INDEX_FILE)
     recipe = Recipe(config.features.groups, _encoders(baskets), config.etl.outliers, limit)
     history = learn_history(silver, baskets, config.features.groups, config.features.tried)
     add_history = history.add if history else None
+    tried = [name for name in config.features.tried if history or not GROUPS[name].needs_history]
+    hidden = None
+    if learned is not None and SHARE_NEW in columns_of([*recipe.groups, *tried]):
+        every = replace(recipe, groups=[*ALWAYS_WRITTEN, *recipe.groups, *tried])
+        hidden = hidden_features(
+            silver, baskets, every, learned.by_fold, config.split.random_state, add_history
+        )
     trials = choose_groups(
         silver,
         baskets,
         recipe,
         index,
-        config.features.tried,
-        by_time=config.split.strategy == "time",
+        tried,
         seed=config.split.random_state,
         history=add_history,
+        hidden=hidden,
     )
     chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
     rows = tables.write_gold(
         silver, gold, scratch / "gold", baskets, recipe, index, tick, add_history
     )
+    if hidden is not None:
+        columns = [KEY, *columns_of(recipe.groups), FOLD, TARGET]
+        write_parquet(hidden.select(columns), gold / tables.HIDDEN_FILE)
     write_cohorts(baskets, gold)
     metadata = _metadata(
         intake, survey, baskets, recipe, config, rows, groups=chosen, tried=trials
@@ -125,6 +148,15 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
     return metadata
+
+
+def _curve(
+    evidence: Evidence, baskets: pl.DataFrame, weighting: Weighting, config: Config
+) -> LearningCurve:
+    if config.split.strategy != "time":
+        return LearningCurve(reason="the test set is not later than the training set")
+    week = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)[SHOP_WEEK]
+    return learning_curve(evidence, week.to_numpy(), weighting, config.index)
 
 
 def _training_lines(
@@ -197,6 +229,7 @@ def _metadata(
             random_state=config.split.random_state,
             folds=config.training.folds,
             train_weeks=sorted(classified.filter(~in_test)[SHOP_WEEK].unique()),
+            forward_weeks=forward_weeks(baskets, config.split, config.training.folds),
             test_weeks=sorted(classified.filter(in_test)[SHOP_WEEK].unique()),
         ),
         lines=Lines(

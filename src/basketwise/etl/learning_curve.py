@@ -38,6 +38,11 @@ MOST_ENTRIES = 4_000_000
 
 MOST_ROUNDS = 6
 """In which classes are refined, at most: after them the accuracy hardly changes."""
+WORTH = 0.005
+"""Accuracy that fewer weeks must gain to be preferred to all, ..."""
+CLEAR = 3.0
+"""... and how many of its standard errors."""
+
 TREE = {"max_depth": 8, "min_samples_leaf": 5, "random_state": 0}
 
 
@@ -93,7 +98,16 @@ def learning_curve(
         points=points,
         gain=float(gains.mean()),
         error=_error(gains),
+        best=_best(sizes, right, number),
     )
+
+
+def _best(sizes: list[int], right: list[Floats], judged: int) -> int | None:
+    """Return the weeks of the best point, with the judged ones, if it is clearly the best."""
+    best = max(range(len(sizes)), key=lambda k: right[k].mean())
+    gains = right[best] - right[-1]
+    clear = gains.mean() >= max(CLEAR * _error(gains), WORTH)
+    return sizes[best] + judged if clear else None
 
 
 def _drawn(wanted: Flags, most: int, rng: np.random.Generator) -> Flags:

@@ -63,6 +63,8 @@ class Split(Record):
     random_state: int
     folds: int
     train_weeks: list[int]
+    forward_weeks: list[int] = []
+    """The latest training weeks, where they are the last fold."""
     test_weeks: list[int]
 
 
@@ -112,6 +114,8 @@ class LearningCurve(Record):
     """Accuracy of the last point minus that of the one before, on the same baskets."""
     error: float = 0.0
     """Standard error of the gain."""
+    best: int | None = None
+    """The weeks, the judged ones included, with which an index is clearly better than with all."""
     reason: str = ""
     """Why there are no points."""
 

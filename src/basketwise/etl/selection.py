@@ -3,8 +3,8 @@
 A column that tells nothing costs time in every training and every request, and takes a reader's
 attention. So a small booster is trained on a sample of the training baskets, once with the groups
 that are always seen and then with one optional group more at a time. A group is added if it tells
-the labels of other baskets clearly better: those of the latest weeks if the test set is later than
-the training set, for what helps within known weeks may not help in the next one.
+the labels of the last fold clearly better: the latest weeks, if the test set is later than the
+training set, for what helps within known weeks may not help in the next one.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Flags, Floats
-from basketwise.etl.chunks import weeks
 from basketwise.etl.metadata import Trial
+from basketwise.etl.samples import lines_of, sample_training
 from basketwise.features.groups import GROUPS, columns_of
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import AddHistory, Recipe, features
@@ -28,21 +28,13 @@ from basketwise.schema import (
     CLASSES,
     FOLD,
     KEY,
-    LABEL,
-    SHOP_WEEK,
     TARGET,
-    TEST,
-    UNCLASSIFIED,
 )
 
 MOST = 15_000
 """Baskets in the sample."""
 FIRST = 4_000
 """Baskets with which is seen, in half of the rounds, whether anything is left to tell."""
-WEEKS = 16
-"""Weeks that the sample is from, evenly spaced, the latest among them."""
-JUDGED = 1 / 3
-"""Share of these weeks, the latest, whose baskets are left out."""
 FEWEST = 1_000
 """Baskets without which nothing can be said."""
 KNOWN = 0.01
@@ -72,9 +64,9 @@ def choose_groups(
     index: pl.DataFrame | None,
     tried: Sequence[str],
     *,
-    by_time: bool,
     seed: int,
     history: AddHistory | None = None,
+    hidden: pl.DataFrame | None = None,
 ) -> list[Trial]:
     """Try optional groups, the most helpful one first, until none helps.
 
@@ -90,12 +82,14 @@ def choose_groups(
         The stacked index of :func:`basketwise.etl.tables.write_gold`.
     tried : sequence of str
         Optional groups; without an index, those that need it are passed over.
-    by_time : bool
-        Whether later baskets are left out, not those of a fold.
     seed : int
         Draws the sample.
     history : callable or None
         Adds what was known of the customers; without it, groups that need it are passed over.
+    hidden : DataFrame or None
+        Features of baskets with hidden products, of all groups; see
+        :func:`basketwise.etl.hidden.hidden_features`. They count as any other basket, once it is
+        seen that without them something is left to tell.
 
     Returns
     -------
@@ -109,18 +103,21 @@ def choose_groups(
         and (index is not None or not GROUPS[name].needs_index)
         and (history is not None or not GROUPS[name].needs_history)
     ]
-    sample = _sample(baskets, by_time, seed)
+    sample = sample_training(baskets, MOST, seed)
     if not optional or sample.height < FEWEST:
         return []
     every = replace(recipe, groups=[*recipe.groups, *optional])
     table = _features(silver, sample, every, index, history).sort(KEY)
-    judged = table["judged"].to_numpy()
+    judged = (table[FOLD] == table[FOLD].max()).to_numpy()
     if not judged.any() or judged.all():
         return []
     few = np.zeros(table.height, dtype=np.bool_)
     few[np.random.default_rng(seed).permutation(table.height)[:FIRST]] = True
     if _losses(table.filter(few), recipe.groups, judged[few], ROUNDS // 2).mean() <= KNOWN:
         return []
+    if hidden is not None:
+        table = pl.concat([table, hidden.select(table.columns)])
+        judged = (table[FOLD] == table[FOLD].max()).to_numpy()
     return _forward(table, recipe.groups, optional, judged)
 
 
@@ -171,26 +168,6 @@ def _losses(
     return np.asarray(-np.log(np.maximum(own, 1e-6)), dtype=np.float64)
 
 
-def _sample(baskets: pl.DataFrame, by_time: bool, seed: int) -> pl.DataFrame:
-    """Draw classified training baskets: BASKET_ID, week, fold, label and ``judged``."""
-    training = baskets.filter((pl.col(FOLD) != TEST) & (pl.col(LABEL) != UNCLASSIFIED))
-    present = training[SHOP_WEEK].unique().sort()
-    spaced = np.linspace(0, max(present.len() - 1, 0), min(WEEKS, present.len()))
-    chosen = present[np.unique(spaced.round().astype(np.int64)).tolist()]
-    latest = chosen[-max(1, round(JUDGED * chosen.len())) :] if chosen.len() > 1 else chosen
-    own = training.filter(pl.col(SHOP_WEEK).is_in(chosen.implode()))
-    own = own.select(
-        pl.col(BASKET_ID),
-        SHOP_WEEK,
-        FOLD,
-        pl.col(LABEL).cast(pl.String).alias(TARGET),
-        (pl.col(SHOP_WEEK).is_in(latest.implode()) if by_time else pl.col(FOLD) == 0).alias(
-            "judged"
-        ),
-    )
-    return own.sample(min(MOST, own.height), seed=seed, shuffle=False)
-
-
 def _features(
     silver: Path,
     sample: pl.DataFrame,
@@ -200,12 +177,6 @@ def _features(
 ) -> pl.DataFrame:
     score = None if index is None else partial(score_by_fold, index)
     reads = [BASKET_ID, *sorted({c for name in recipe.groups for c in GROUPS[name].reads})]
-    tables = []
-    for week, path in weeks(silver):
-        own = sample.filter(pl.col(SHOP_WEEK) == week)
-        if own.height:
-            lines = pl.read_parquet(path, columns=reads, glob=False)
-            lines = lines.join(own.select(BASKET_ID, FOLD), on=BASKET_ID)
-            tables.append(features(lines, recipe, score, history))
-    target = sample.select(pl.col(BASKET_ID).alias(KEY), TARGET, "judged")
+    tables = [features(lines, recipe, score, history) for lines in lines_of(silver, sample, reads)]
+    target = sample.select(pl.col(BASKET_ID).alias(KEY), FOLD, TARGET)
     return pl.concat(tables).join(target, on=KEY, maintain_order="left")

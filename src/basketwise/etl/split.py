@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from basketwise.arrays import Counts
 from basketwise.config import SplitConfig
 from basketwise.errors import ConfigError, InputError
 from basketwise.etl.cleaning import NO_WEEK
@@ -20,13 +21,23 @@ from basketwise.schema import (
     UNCLASSIFIED,
 )
 
+LONGEST_WEEK = 1.5
+"""Times a fold's share of the baskets up to which a week is a fold of its own."""
 
-def assign_folds(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> pl.DataFrame:
+
+def assign_folds(
+    baskets: pl.DataFrame, split: SplitConfig, folds: int, train_weeks: int | None = None
+) -> pl.DataFrame:
     """Divide the baskets into training and test set, and the training set into folds.
 
     ``baskets`` is a survey's, sorted by BASKET_ID; returns it with ``fold`` (Int8): 0 … folds-1 in
-    training, -1 in test. A basket's fold does not depend on any label: what an out-of-fold score
-    may not see must not decide who scores it either.
+    training, -1 in test. The folds are to the training set what the test set is to all of it: by
+    customer if no customer is in both sets, and with the latest weeks as the last fold (see
+    :func:`forward_weeks`) if the test set is later; else drawn. A basket's fold does not depend on
+    any label: what an out-of-fold score may not see must not decide who scores it either.
+
+    Training baskets of other than the latest ``train_weeks`` weeks are left out (None: none are);
+    the test set is the same.
 
     Raises
     ------
@@ -41,9 +52,14 @@ def assign_folds(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> pl.Da
     test = {"time": _by_time, "stratified": _stratified, "customer": _by_customer}[split.strategy](
         baskets, split
     )
-    train = np.flatnonzero(~test)
-    fold = np.full(baskets.height, TEST, dtype=np.int8)
-    fold[train] = draw_folds(train.size, folds, split.random_state)
+    if train_weeks is not None:
+        present = baskets.filter(pl.Series(~test))[SHOP_WEEK].unique().sort()
+        kept = test | (baskets[SHOP_WEEK] >= present[-min(train_weeks, present.len())]).to_numpy()
+        baskets, test = baskets.filter(pl.Series(kept)), test[kept]
+    fold = np.where(test, TEST, 0).astype(np.int8)
+    divided = baskets.with_columns(pl.Series(FOLD, fold))
+    forward = forward_weeks(divided, split, folds)
+    fold[~test] = _folds(divided.filter(pl.Series(~test)), forward, split, folds)
     assigned = baskets.with_columns(pl.Series(FOLD, fold))
     _check_classes(assigned, folds)
     return assigned
@@ -52,6 +68,50 @@ def assign_folds(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> pl.Da
 def draw_folds(baskets: int, folds: int, seed: int) -> NDArray[np.int8]:
     """Draw the fold of each basket, 0 … folds-1; all folds are of one size, give or take one."""
     return (np.random.default_rng(seed).permutation(baskets) % folds).astype(np.int8)
+
+
+def forward_weeks(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> list[int]:
+    """Return the latest training weeks, which are the last fold if the test set is later.
+
+    They have no more baskets than another fold, and are no more than the test set has. A single
+    week may have up to half as many baskets again.
+
+    Parameters
+    ----------
+    baskets : DataFrame
+        One row per basket: SHOP_WEEK and ``fold``, of which only is used what is in the test set.
+    split : SplitConfig
+        Its strategy counts.
+    folds : int
+        Number of folds, at least three.
+
+    Returns
+    -------
+    list of int
+        In ascending order; empty if the test set is not later, or if weeks or folds are too few.
+    """
+    test = baskets[FOLD] == TEST
+    per_week = baskets.filter(~test).group_by(SHOP_WEEK).len().sort(SHOP_WEEK, descending=True)
+    share = np.cumsum(per_week["len"].to_numpy()) * folds / max(per_week["len"].sum(), 1)
+    if split.strategy != "time" or folds < 3 or not share.size or share[0] > LONGEST_WEEK:
+        return []
+    tested = baskets.filter(test)[SHOP_WEEK].n_unique()
+    number = min(max(int((share <= 1).sum()), 1), tested)
+    return sorted(per_week[SHOP_WEEK][:number])
+
+
+def _folds(
+    train: pl.DataFrame, forward: list[int], split: SplitConfig, folds: int
+) -> NDArray[np.int8]:
+    """Give each training basket its fold."""
+    seed = split.random_state
+    if split.strategy == "customer":
+        group = _customers(train)
+        return draw_folds(int(group.max(initial=-1)) + 1, folds, seed)[group]
+    late = train[SHOP_WEEK].is_in(forward).to_numpy()
+    fold = np.full(train.height, folds - 1, dtype=np.int8)
+    fold[~late] = draw_folds(int((~late).sum()), folds - bool(forward), seed)
+    return fold
 
 
 def one_week(week: int) -> ConfigError:
@@ -121,15 +181,10 @@ def _stratified(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
 
 
 def _by_customer(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
-    """Move whole customers, in a seeded order, until the test set is large enough.
-
-    A basket without a card is a customer of its own.
-    """
-    customers = baskets[CUST_CODE]
-    if customers.null_count() == baskets.height:
+    """Move whole customers, in a seeded order, until the test set is large enough."""
+    if baskets[CUST_CODE].null_count() == baskets.height:
         raise no_customers()
-    names = customers.cast(pl.String).fill_null("card-less " + baskets[BASKET_ID].cast(pl.String))
-    group = names.unique().sort().search_sorted(names).to_numpy()
+    group = _customers(baskets)
     classified = (baskets[LABEL] != UNCLASSIFIED).to_numpy()
     size = np.bincount(group, weights=classified)
     order = np.random.default_rng(split.random_state).permutation(size.size)
@@ -137,6 +192,16 @@ def _by_customer(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]
     chosen = np.zeros(size.size, dtype=np.bool_)
     chosen[order[: int(np.argmax(reached)) + 1]] = True
     return np.asarray(chosen[group], dtype=np.bool_)
+
+
+def _customers(baskets: pl.DataFrame) -> Counts:
+    """Give each customer a number, from 0; a basket without a card is a customer of its own."""
+    names = (
+        baskets[CUST_CODE]
+        .cast(pl.String)
+        .fill_null("card-less " + baskets[BASKET_ID].cast(pl.String))
+    )
+    return names.unique().sort().search_sorted(names).to_numpy().astype(np.int64)
 
 
 def _check_classes(baskets: pl.DataFrame, folds: int) -> None:

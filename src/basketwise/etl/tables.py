@@ -29,6 +29,7 @@ from basketwise.schema import (
 
 TRAIN_FILE = "train_features.parquet"
 TEST_FILE = "test_features.parquet"
+HIDDEN_FILE = "hidden_features.parquet"
 INDEX_FILE = "product_index.parquet"
 METADATA_FILE = "metadata.json"
 

@@ -50,6 +50,8 @@ def _row(findings: Findings, trained: CandidateRecord | None) -> LeaderboardRow:
         cv_accuracy_mean=trained.cv_accuracy_mean if trained else None,
         cv_accuracy_std=trained.cv_accuracy_std if trained else None,
         cv_f1_mean=trained.cv_f1_mean if trained else None,
+        forward_accuracy=trained.forward_accuracy if trained else None,
+        forward_f1=trained.forward_f1 if trained else None,
         fit_seconds=trained.fit_seconds if trained else None,
     )
 
@@ -160,6 +162,8 @@ def metrics(findings: Findings) -> dict[str, Any]:
                 "accuracy_mean": c.cv_accuracy_mean,
                 "accuracy_std": c.cv_accuracy_std,
                 "f1_mean": c.cv_f1_mean,
+                "forward_accuracy": c.forward_accuracy,
+                "forward_f1": c.forward_f1,
             }
             for c in findings.record.candidates
         },

@@ -12,7 +12,7 @@ from basketwise.artifact.archive import pack, write_manifest
 from basketwise.artifact.bundle import write_code
 from basketwise.digests import sha256
 from basketwise.etl.cohorts import COHORTS_FILE
-from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.tables import HIDDEN_FILE, INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.evaluation.documents import (
     evaluation_results,
     manifest_facts,
@@ -56,7 +56,8 @@ def write_outputs(
         shutil.copyfile(gold / files.HISTORY_FILE, trained / files.HISTORY_FILE)
     package = trained / "package"
     package.mkdir()
-    for name in [files.MODEL, files.JOBLIB, files.CALIBRATION_FILE, *documents, *pictures]:
+    models = [name for name in (files.MODEL, files.NOVELTY) if (trained / name).is_file()]
+    for name in [*models, files.JOBLIB, files.CALIBRATION_FILE, *documents, *pictures]:
         shutil.copyfile(trained / name, package / name)
     carried = [METADATA_FILE, *([INDEX_FILE] if of_index(findings.metadata.groups) else [])]
     for name in carried:
@@ -73,10 +74,16 @@ def write_outputs(
 
 def _digests(trained: Path, gold: Path) -> dict[str, str]:
     """Return the sha256 of every output that must be the same when the run is made again."""
-    data = [gold / name for name in (TRAIN_FILE, TEST_FILE, COHORTS_FILE, INDEX_FILE)]
+    data = [gold / name for name in (TRAIN_FILE, HIDDEN_FILE, TEST_FILE, COHORTS_FILE, INDEX_FILE)]
     own = [
         trained / name
-        for name in (files.MODEL, files.OOF_FILE, files.TEST_PREDICTIONS_FILE, files.METRICS_FILE)
+        for name in (
+            files.MODEL,
+            files.NOVELTY,
+            files.OOF_FILE,
+            files.TEST_PREDICTIONS_FILE,
+            files.METRICS_FILE,
+        )
     ]
     return {path.name: sha256(path) for path in (*data, *own) if path.is_file()}
 

@@ -15,7 +15,7 @@ from basketwise.config import Config, ModelName, SplitConfig, SplitStrategy
 from basketwise.errors import ConfigError, InputError
 from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
 from basketwise.etl.gold import run_gold
-from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
+from basketwise.etl.tables import HIDDEN_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.evaluation.intervals import Bootstrap, resample
 from basketwise.progress import Tick
 from basketwise.report.types import SplitScores
@@ -67,9 +67,9 @@ def _score(
     metadata = run_gold(
         silver, gold, scratch, config.model_copy(update={"split": split}), lambda *_: None
     )
-    train, test = (
-        read_examples(gold / name, metadata.feature_columns) for name in (TRAIN_FILE, TEST_FILE)
-    )
+    columns = metadata.feature_columns
+    train = read_examples(gold / TRAIN_FILE, columns, gold / HIDDEN_FILE)
+    test = read_examples(gold / TEST_FILE, columns)
     predicted = decide(fit(algorithm, train, config.training).predict(test.X).astype(np.float32))
     settings = config.evaluation
     customers = read_cohorts(gold)[CUSTOMER]
@@ -82,7 +82,7 @@ def _score(
     return SplitScores(
         strategy=strategy,
         chosen=False,
-        train_baskets=train.y.size,
+        train_baskets=metadata.train_samples,
         test_baskets=test.y.size,
         accuracy=resampled.accuracy(algorithm),
         macro_f1=resampled.macro_f1(algorithm),

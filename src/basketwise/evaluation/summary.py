@@ -7,7 +7,6 @@ from scipy.special import ndtri
 
 from basketwise import __version__
 from basketwise.config import Config
-from basketwise.etl.metadata import LearningCurve as MeasuredCurve
 from basketwise.etl.metadata import Metadata
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import leaderboard
@@ -36,8 +35,6 @@ from basketwise.report.types import (
 from basketwise.schema import CLASSES, UNCLASSIFIED
 
 LISTED_FILES = 500
-HARM, HARM_ERRORS = 0.005, 3.0
-"""Loss of accuracy by older weeks, and in standard errors, from which it is warned of."""
 
 NEEDS_HISTORY = (
     f"When it scores, the model needs the customers' history: {HISTORY_FILE} of this run, or a "
@@ -108,7 +105,7 @@ def _verdict(findings: Findings) -> Verdict:
             *findings.metadata.warnings,
             *([NEEDS_HISTORY] if findings.metadata.history else []),
             *weak_slices(findings.slices),
-            *_older_weeks(findings.metadata.learning_curve),
+            *_older_weeks(findings.metadata),
         ],
     )
 
@@ -193,15 +190,23 @@ def expected_maximum(number: int) -> float:
     return float(ndtri((number - 0.375) / (number + 0.25)))
 
 
-def _older_weeks(curve: MeasuredCurve) -> list[str]:
+def _older_weeks(metadata: Metadata) -> list[str]:
     """Warn where training on fewer weeks is clearly better."""
-    if not curve.points or curve.gain > -max(HARM, HARM_ERRORS * curve.error):
+    curve = metadata.learning_curve
+    if curve.best is None:
         return []
-    before, last = curve.points[-2:]
+    taken = len(metadata.split.train_weeks) == curve.best
+    best = max(curve.points, key=lambda point: point.accuracy)
+    last = curve.points[-1]
     return [
-        f"Older weeks do harm: an index learned from the latest {before.weeks} weeks tells later "
-        f"baskets with an accuracy of {before.accuracy:.4f}, one learned from {last.weeks} weeks "
-        f"with {last.accuracy:.4f}. Train on fewer weeks: something has changed."
+        f"Older weeks do harm: an index learned from the latest {best.weeks} weeks tells later "
+        f"baskets with an accuracy of {best.accuracy:.4f}, one learned from {last.weeks} weeks "
+        f"with {last.accuracy:.4f}. "
+        + (
+            f"So only the latest {curve.best} training weeks were learned from."
+            if taken
+            else "Train on fewer weeks (split.train_weeks): something has changed."
+        )
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.table import CLASS, NEW, SCORES
 from basketwise.features.recipe import Recipe, ScoreLines, treat_outliers
 from basketwise.schema import (
@@ -84,7 +85,8 @@ def contributions(products: pl.DataFrame) -> pl.DataFrame:
     Let a product stand on k of a basket's n lines, t of which are informative (their product is
     Low, Medium or High). It adds k · score / n to ``product_score_<label>``; where it is of that
     label, k to ``product_count_<label>`` and k / t (Unclassified: k / n) to
-    ``product_share_<label>``; to ``product_balance`` it adds k / t if it is High, -k / t if Low.
+    ``product_share_<label>``; to ``product_balance`` it adds k / t if it is High, -k / t if Low; to
+    ``product_share_new``, k / n if it is new.
 
     Parameters
     ----------
@@ -118,4 +120,5 @@ def contributions(products: pl.DataFrame) -> pl.DataFrame:
         ),
         *(part.alias(f"product_share_{label.lower()}") for label, part in share.items()),
         (share[high] - share[low]).alias("product_balance"),
+        (of_all * pl.col(NEW)).alias(SHARE_NEW),
     )

@@ -22,7 +22,7 @@ def columns_of(groups: Sequence[str]) -> list[str]:
     Examples
     --------
     >>> columns_of(["product"])[-1]
-    'product_balance'
+    'product_share_new'
     """
     return [column for name in GROUPS if name in groups for column in GROUPS[name].columns]
 

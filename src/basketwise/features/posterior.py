@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from basketwise.features.group import Encoders, FeatureGroup
-from basketwise.features.product_index.table import NEW, POSTERIORS
+from basketwise.features.product_index.table import POSTERIORS
 from basketwise.schema import CLASSES, INDEX_LABELS, PROD_CODE, UNCLASSIFIED
 
 POSTERIOR: Mapping[str, pl.Expr] = {
@@ -67,19 +67,18 @@ def share_columns(prefix: str) -> tuple[str, ...]:
     return tuple(f"{prefix}_{name}" for name in (*map(str.lower, CLASSES), "balance", "doubt"))
 
 
-COLUMNS: tuple[str, ...] = (*share_columns("posterior"), "posterior_telling", "unseen_share")
+COLUMNS: tuple[str, ...] = (*share_columns("posterior"), "posterior_telling")
 
 
 def aggregates() -> list[pl.Expr]:
     """Add up the probabilities of the classes over a basket's lines."""
-    return [*expected("posterior", pl.lit(1.0)), pl.col(NEW).mean().alias("unseen_share")]
+    return expected("posterior", pl.lit(1.0))
 
 
 def derived(encoders: Encoders) -> list[pl.Expr]:
     """Expect shares of lines.
 
-    - ``posterior_telling``: expected share of lines whose product says something;
-    - ``unseen_share``: share of lines whose product is not in the training data.
+    - ``posterior_telling``: expected share of lines whose product says something.
     """
     total = {label: pl.col(f"_posterior_{label}") for label in INDEX_LABELS}
     every = pl.sum_horizontal(total.values())

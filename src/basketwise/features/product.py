@@ -5,18 +5,21 @@ from __future__ import annotations
 import polars as pl
 
 from basketwise.features.group import Encoders, FeatureGroup
-from basketwise.features.product_index.table import CLASS, SCORES
+from basketwise.features.product_index.table import CLASS, NEW, SCORES
 from basketwise.schema import CLASSES, INDEX_LABELS, PROD_CODE, UNCLASSIFIED
 
 _INFORMATIVE = [name.lower() for name in CLASSES]
 _SILENT = UNCLASSIFIED.lower()
 _MEAN_OF = {f"product_{score}": score for score in SCORES[: len(CLASSES)]}
 
+SHARE_NEW = "product_share_new"
+
 COLUMNS: tuple[str, ...] = (
     *_MEAN_OF,
     *(f"product_count_{label.lower()}" for label in INDEX_LABELS),
     *(f"product_share_{label.lower()}" for label in INDEX_LABELS),
     "product_balance",
+    SHARE_NEW,
 )
 READS = (PROD_CODE,)
 
@@ -25,7 +28,8 @@ def aggregates() -> list[pl.Expr]:
     """Average the scores and count the classes of a basket's lines.
 
     - ``product_score_<label>``: mean of the products' scores over the lines;
-    - ``product_count_<label>``: lines whose product is of that class.
+    - ``product_count_<label>``: lines whose product is of that class;
+    - ``product_share_new``: share of lines whose product is not in the training data.
     """
     return [
         *(pl.col(score).cast(pl.Float64).mean().alias(name) for name, score in _MEAN_OF.items()),
@@ -33,6 +37,7 @@ def aggregates() -> list[pl.Expr]:
             (pl.col(CLASS) == label).sum().cast(pl.Int32).alias(f"product_count_{label.lower()}")
             for label in INDEX_LABELS
         ),
+        pl.col(NEW).mean().alias(SHARE_NEW),
     ]
 
 

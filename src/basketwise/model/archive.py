@@ -17,9 +17,10 @@ from basketwise.errors import BasketwiseError, InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
 from basketwise.features.groups import columns_of, of_history, of_index
+from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.reading import read_index
-from basketwise.files import MODEL
+from basketwise.files import MODEL, NOVELTY
 from basketwise.model.example import score_example
 from basketwise.model.scoring import Model
 from basketwise.schema import CLASSES
@@ -86,10 +87,15 @@ def _from_folder(folder: Path, manifest: Mapping[str, Any]) -> Model:
             f"The model's {name} cannot be read: {complaint(error)}.",
             "It may be from another version of Basketwise; retrain it with this one.",
         ) from error
-    data = read_model(folder / MODEL)
-    features = len(metadata.feature_columns)
-    estimator = read_tree(data, features) or _load_estimator(data, manifest, features)
-    model = Model(estimator, read_calibration(folder), metadata, lookup)
+    calibration = read_calibration(folder)
+    columns = metadata.feature_columns
+    estimator = _read_estimator(folder / MODEL, manifest, len(columns))
+    novelty = None
+    if calibration.new_products is not None:
+        if SHARE_NEW not in columns:
+            raise ValueError(f"its second model needs the feature {SHARE_NEW}")
+        novelty = _read_estimator(folder / NOVELTY, manifest, len(columns))
+    model = Model(estimator, calibration, metadata, lookup, novelty=novelty)
     score_example(model)
     return model
 
@@ -116,11 +122,18 @@ def _check(metadata: Metadata) -> None:
         raise ValueError("its encoders name a category twice")
 
 
-def _load_estimator(data: bytes, manifest: Mapping[str, Any], features: int) -> Predictor:
+def _read_estimator(path: Path, manifest: Mapping[str, Any], features: int) -> Predictor:
+    data = read_model(path)
+    return read_tree(data, features) or _load_estimator(data, path.name, manifest, features)
+
+
+def _load_estimator(
+    data: bytes, name: str, manifest: Mapping[str, Any], features: int
+) -> Predictor:
     check_versions(data, manifest.get("versions"))
     from sklearn.exceptions import InconsistentVersionWarning
 
     # The versions have been compared: scikit-learn's own warning adds nothing.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InconsistentVersionWarning)
-        return loads_model(data, MODEL, features)
+        return loads_model(data, name, features)

@@ -21,6 +21,7 @@ from basketwise.features.basket import GROUP as BASKET
 from basketwise.features.customer import KNOWN_BASKETS
 from basketwise.features.groups import of_history
 from basketwise.features.history import History, empty_history
+from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import BASKETS
 from basketwise.features.recipe import AddHistory, Recipe, features
@@ -69,6 +70,9 @@ class Model:
         Calibration of its probabilities.
     metadata
         Metadata of the training data.
+    novelty
+        The model for baskets with many new products, as ``calibration.new_products`` says; None for
+        most models.
     history
         The customers' labelled baskets, for a model with the group ``customer``: a table of
         :func:`basketwise.features.history.history_of`. None: every customer is unknown.
@@ -89,6 +93,7 @@ class Model:
     metadata: Metadata
     lookup: IndexLookup | None
     history: pl.DataFrame | None = None
+    novelty: Predictor | None = None
 
     def __repr__(self) -> str:
         metadata = self.metadata
@@ -314,7 +319,16 @@ class Model:
         if not X.shape[0]:
             return np.empty((0, len(CLASSES)))
         raw = self.estimator.predict_proba(np.ascontiguousarray(X))
-        return calibrate(raw.astype(np.float64), self.calibration)
+        shipped = calibrate(raw.astype(np.float64), self.calibration)
+        rule = self.calibration.new_products
+        if rule is not None and self.novelty is not None:
+            # As in training: in single precision, as the models see it.
+            new = X[:, self.metadata.feature_columns.index(SHARE_NEW)].astype(np.float64)
+            second = new > rule.share
+            if second.any():
+                answers = self.novelty.predict_proba(np.ascontiguousarray(X[second]))
+                shipped[second] = calibrate(answers.astype(np.float64), rule.calibration)
+        return shipped
 
     @property
     def rules(self) -> Rules:

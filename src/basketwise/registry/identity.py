@@ -13,7 +13,7 @@ from typing import Any
 
 from basketwise.artifact.archive import read_json
 from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
-from basketwise.files import CALIBRATION_FILE, MANIFEST, MODEL
+from basketwise.files import CALIBRATION_FILE, MANIFEST, MODEL, NOVELTY
 
 RECIPE = ("columns", "encoders", "feature_columns", "groups")
 """Keys of ``metadata.json`` that scoring uses, apart from the treatment of outliers."""
@@ -32,11 +32,18 @@ def model_digest(archive: Path) -> str:
     calibration = read_json(archive, CALIBRATION_FILE) if CALIBRATION_FILE in files else {}
     decisive = {
         MODEL: files.get(MODEL),
+        **({NOVELTY: files[NOVELTY]} if NOVELTY in files else {}),
         INDEX_FILE: files.get(INDEX_FILE),
         "recipe": {name: metadata.get(name) for name in RECIPE},
         "history": (metadata.get("history") or {}).get("shares"),
         "outliers": {name: metadata.get("outliers", {}).get(name) for name in OUTLIERS},
-        # Its description is for people.
-        "calibration": {k: value for k, value in calibration.items() if k != "description"},
+        "calibration": _undescribed(calibration),
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _undescribed(calibration: Any) -> Any:
+    """Leave out the descriptions of a calibration and of the one in it: they are for people."""
+    if not isinstance(calibration, dict):
+        return calibration
+    return {k: _undescribed(value) for k, value in calibration.items() if k != "description"}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from basketwise.arrays import Labels, Probabilities
+from basketwise.arrays import Flags, Floats, Labels, Probabilities
 from basketwise.artifact.documents import complaint, read_bounded
 from basketwise.errors import InputError
 from basketwise.files import CALIBRATION_FILE
@@ -32,6 +33,11 @@ MAX_THRESHOLDS = 100_000
 MAX_BYTES = 32 * 2**20
 
 Method: TypeAlias = Literal["temperature", "isotonic", "none"]
+METHODS: tuple[Method, ...] = ("none", "temperature", "isotonic")
+"""The simplest first."""
+GAIN = 0.002
+"""Share of the log loss that a method must take away to be preferred to a simpler one."""
+MAX_FLOOR = 0.01
 Points: TypeAlias = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_THRESHOLDS)]
 Curve: TypeAlias = tuple[Points, Points]
 """Probabilities as given, and as they should be; straight lines between."""
@@ -47,6 +53,10 @@ class Calibration(BaseModel):
     """Above 1 it makes probabilities less confident, 1 changes nothing."""
     thresholds: tuple[Curve, Curve, Curve] | None = None
     """Of isotonic regression: one curve per class, in the order Low, Medium, High."""
+    floor: Annotated[float, Field(ge=0, le=MAX_FLOOR, allow_inf_nan=False)] = 0.0
+    """Probability of every class, at least: what is left is divided as the method says."""
+    new_products: NewProducts | None = None
+    """What is done to baskets with new products, if a second model answers for them."""
     description: Annotated[str, Field(max_length=1000)]
     """For people: what was fitted on how many predictions, and what it came to."""
 
@@ -66,43 +76,135 @@ class Calibration(BaseModel):
         return self
 
 
-def fit_calibration(method: Method, probabilities: Probabilities, y: Labels) -> Calibration:
+class NewProducts(BaseModel):
+    """When the second model answers, and what is done to its probabilities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+    """It answers where more than this share of the lines has a product that is new."""
+    calibration: Calibration
+
+    @model_validator(mode="after")
+    def _check(self) -> NewProducts:
+        if self.calibration.new_products is not None:
+            raise ValueError("the second model has no second model")
+        return self
+
+
+def fit_calibration(
+    method: Method | Literal["auto"],
+    probabilities: Probabilities,
+    y: Labels,
+    fold: NDArray[np.int8] | None = None,
+    weights: Floats | None = None,
+) -> Calibration:
     """Learn from out-of-fold predictions how reliable the probabilities are.
 
     ``temperature`` is temperature scaling: the softmax of the logarithms, divided by the one
     number that minimises the log loss (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern
     Neural Networks, 2017). ``isotonic`` is isotonic regression of each class against the others,
     then normalised (Zadrozny and Elkan, Transforming Classifier Scores into Accurate Multiclass
-    Probability Estimates, 2002).
+    Probability Estimates, 2002). ``auto`` is whatever has the smallest log loss on folds that it
+    was not fitted on; of nearly equal ones, the simplest.
 
     Where no row is wrong there is nothing to learn from, and every method would only claim
-    certainty: then nothing is changed.
+    certainty: then only the floor is applied. It is 1 / (rows + 3), the probability of an event
+    that none of the rows has shown, by Laplace's rule of succession for three classes.
+
+    Parameters
+    ----------
+    method : str
+        What may be learned.
+    probabilities : array
+        Out-of-fold predictions.
+    y : array
+        The classes' numbers.
+    fold : array or None
+        The fold of each row, for ``auto``; None: every fifth row is of one.
+    weights : array or None
+        Weight of each row; None: all are equal.
     """
-    judged = _judged(probabilities)
+    rows = Predictions(
+        _judged(probabilities),
+        y,
+        np.arange(y.size) % 5 if fold is None else fold,
+        np.ones(y.size) if weights is None else weights,
+    )
+    # In single precision, a smaller one would leave a 1 as it is.
+    floor = min(max(1 / (y.size + len(CLASSES)), SMALLEST), MAX_FLOOR)
     seen = f"{y.size:,} out-of-fold predictions of the training set"
     if method == "none":
-        return _none("Not calibrated: the probabilities are those of the algorithm.")
-    if (decide(judged) == y).all():
-        why = f"Not calibrated: none of the {seen} is wrong, so there is nothing to learn from."
-        if method == "isotonic":
-            return _none(why)
-        return Calibration(method=method, temperature=1.0, description=why)
+        why = "Not calibrated: the probabilities are those of the algorithm"
+        return _none(f"{why}, at least {floor:.2g}.", floor)
+    if (decide(rows.judged) == y).all():
+        why = f"Not calibrated: none of the {seen} is wrong, so there is nothing to learn from"
+        return _none(f"{why}; no probability is below {floor:.2g}.", floor)
+    if method != "auto":
+        return _fit(method, rows, floor)
+    if np.unique(rows.fold).size < 2:
+        return _none(f"Not calibrated: the {seen} are of one fold, so nothing compares.", floor)
+    losses = {name: _cross_fitted(name, rows, floor) for name in METHODS}
+    best = METHODS[0]
+    for name in METHODS[1:]:
+        if losses[name] < (1 - GAIN) * losses[best]:
+            best = name
+    compared = ", ".join(f"{name} {loss:.4g}" for name, loss in losses.items())
+    fitted = _fit(best, rows, floor)
+    description = f"{fitted.description} Log loss on folds that it was not fitted on: {compared}."
+    return fitted.model_copy(update={"description": description})
+
+
+class Predictions(NamedTuple):
+    """Out-of-fold predictions: probabilities in single precision, classes, folds and weights."""
+
+    judged: Probabilities
+    y: Labels
+    fold: NDArray[np.integer]
+    weights: Floats
+
+    def only(self, rows: Flags) -> Predictions:
+        """Select some of the rows."""
+        return Predictions(self.judged[rows], self.y[rows], self.fold[rows], self.weights[rows])
+
+
+def _fit(method: Method, rows: Predictions, floor: float) -> Calibration:
+    seen = f"{rows.y.size:,} out-of-fold predictions of the training set"
+    if method == "none":
+        return _none(f"Not calibrated, as is best for {seen}.", floor)
     if method == "temperature":
-        temperature = _fit_temperature(judged, y)
+        temperature = _fit_temperature(rows, floor)
         description = f"Temperature {temperature:g}, fitted on {seen}: {_effect(temperature)}."
-        return Calibration(method=method, temperature=temperature, description=description)
-    low, medium, high = (_fit_curve(judged, y, label) for label in range(len(CLASSES)))
+        return Calibration(
+            method=method, temperature=temperature, floor=floor, description=description
+        )
+    low, medium, high = (_fit_curve(rows, label) for label in range(len(CLASSES)))
     curves = (low, medium, high)
-    changed = int((decide(_stepped(judged, curves)) != decide(judged)).sum())
+    changed = int((decide(_stepped(rows.judged, curves)) != decide(rows.judged)).sum())
     description = (
         f"A step function for each class (isotonic regression), fitted on {seen}: "
         f"{sum(len(x) for x, _ in curves):,} thresholds; it changes {changed:,} predictions."
     )
-    return Calibration(method=method, thresholds=curves, description=description)
+    return Calibration(method=method, thresholds=curves, floor=floor, description=description)
+
+
+def _cross_fitted(method: Method, rows: Predictions, floor: float) -> float:
+    """Return the mean log loss (nats) of rows in folds that the calibration was not fitted on."""
+    total = 0.0
+    for fold in np.unique(rows.fold):
+        own = rows.fold == fold
+        others, judged = rows.only(~own), rows.only(own)
+        given = calibrate(judged.judged, _fit(method, others, floor))
+        total += float((judged.weights * _losses(given, judged.y)).sum())
+    return total / float(rows.weights.sum())
+
+
+def _losses(probabilities: Probabilities, y: Labels) -> Floats:
+    return np.asarray(-np.log(np.maximum(probabilities[np.arange(y.size), y], SMALLEST)))
 
 
 def calibrate(probabilities: Probabilities, calibration: Calibration) -> Probabilities:
-    """Correct probabilities; where nothing is corrected, they stay as they were given.
+    """Correct probabilities; without a method and a floor they stay as they were given.
 
     A temperature never changes the decided class, that is the likeliest in float32, of equals the
     first. Isotonic regression may: it corrects each class by itself.
@@ -113,11 +215,14 @@ def calibrate(probabilities: Probabilities, calibration: Calibration) -> Probabi
     >>> calibrate(np.array([[0.8, 0.1, 0.1]]), softer).round(3).tolist()
     [[0.586, 0.207, 0.207]]
     """
+    judged = _judged(probabilities)
     if calibration.thresholds is not None:
-        return _stepped(_judged(probabilities), calibration.thresholds)
+        return _raised(_stepped(judged, calibration.thresholds), calibration.floor)
     if calibration.temperature is not None and calibration.temperature != 1:
-        judged = _judged(probabilities)
-        return _with_decisions(_scaled(judged, calibration.temperature), decide(judged))
+        scaled = _raised(_scaled(judged, calibration.temperature), calibration.floor)
+        return _with_decisions(scaled, decide(judged))
+    if calibration.floor:
+        return _with_decisions(_raised(judged, calibration.floor), decide(judged))
     return probabilities.astype(np.float64)
 
 
@@ -141,37 +246,31 @@ def read_calibration(folder: Path) -> Calibration:
         ) from error
 
 
-def _none(description: str) -> Calibration:
-    return Calibration(method="none", description=description)
+def _none(description: str, floor: float = 0.0) -> Calibration:
+    return Calibration(method="none", floor=floor, description=description)
+
+
+def _raised(probabilities: Probabilities, floor: float) -> Probabilities:
+    """Raise every probability to the floor; the rest is divided as before."""
+    return np.asarray(floor + (1 - len(CLASSES) * floor) * probabilities)
 
 
 def _judged(probabilities: Probabilities) -> Probabilities:
     return probabilities.astype(np.float32).clip(0, 1).astype(np.float64)
 
 
-def _fit_temperature(judged: Probabilities, y: Labels) -> float:
+def _fit_temperature(rows: Predictions, floor: float) -> float:
     from scipy.optimize import minimize_scalar
 
-    rows = np.arange(y.size)
-
     def loss(log_temperature: float) -> float:
-        scaled = _scaled(judged, math.exp(log_temperature))
-        return float(-np.log(scaled[rows, y]).mean())
+        shipped = _raised(_scaled(rows.judged, math.exp(log_temperature)), floor)
+        return float((rows.weights * _losses(shipped, rows.y)).sum() / rows.weights.sum())
 
-    # One minimum only: in 1 / temperature the loss is convex.
+    # Usually one minimum only: but for the floor, the loss is convex in 1 / temperature.
     minimum = minimize_scalar(loss, bounds=(math.log(LOWEST), math.log(HIGHEST)), method="bounded")
     # Four digits: near its minimum the loss is flat, and further ones differ by the processor.
     temperature = float(f"{math.exp(minimum.x):.4g}")
-    # A tree's exact 0 and 1 weigh so much in the log loss alone that a temperature which lowers it
-    # can make the probabilities worse by any other measure; both must agree.
-    better = loss(math.log(temperature)) < loss(0.0) and _brier(
-        _scaled(judged, temperature), y
-    ) < _brier(judged, y)
-    return temperature if better else 1.0
-
-
-def _brier(probabilities: Probabilities, y: Labels) -> float:
-    return float(np.square(probabilities - np.eye(len(CLASSES))[y]).sum(axis=1).mean())
+    return temperature if loss(math.log(temperature)) < loss(0.0) else 1.0
 
 
 def _scaled(judged: Probabilities, temperature: float) -> Probabilities:
@@ -200,11 +299,12 @@ def _effect(temperature: float) -> str:
     return f"it makes the probabilities {effect}{limit} and changes no prediction"
 
 
-def _fit_curve(judged: Probabilities, y: Labels, label: int) -> Curve:
+def _fit_curve(rows: Predictions, label: int) -> Curve:
     from sklearn.isotonic import IsotonicRegression
 
-    right = (y == label).astype(np.float64)
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(judged[:, label], right)
+    right = (rows.y == label).astype(np.float64)
+    regression = IsotonicRegression(y_min=0.0, y_max=1.0)
+    fitted = regression.fit(rows.judged[:, label], right, sample_weight=rows.weights)
     return tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist())
 
 

@@ -40,7 +40,8 @@ def build(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
     limit = config.forest_max_baskets
     parameters = {"random_state": config.random_state, **getattr(config, name)}
     try:
-        model = CANDIDATES[name].build(parameters, limit if 0 < limit < baskets else None)
+        most = limit if 0 < limit < baskets else None
+        model = CANDIDATES[name].build(parameters, baskets, most)
     except TypeError as error:
         raise ConfigError(
             f"training.{name} contains a parameter that the estimator does not have: {error}.",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from basketwise.arrays import Labels, Matrix
+from basketwise.arrays import Counts, Flags, Floats, Labels, Matrix
 from basketwise.errors import InputError
+from basketwise.features.product import SHARE_NEW
 from basketwise.schema import CLASSES, FOLD, KEY, TARGET
+
+RARE = 0.05
+"""Share of the training baskets with new products up to which candidates learn without them."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,31 @@ class Examples:
     """Empty for the test set."""
     columns: tuple[str, ...]
     """Names of the columns of ``X``."""
+    hidden: int = 0
+    """The last rows, which are baskets with hidden products; see :mod:`basketwise.etl.hidden`."""
+
+    @property
+    def real(self) -> Examples:
+        """The rows without hidden products."""
+        return self.take(slice(0, self.y.size - self.hidden))
+
+    def take(self, rows: Counts | slice) -> Examples:
+        """Select rows by their numbers, in ascending order."""
+        numbers = np.arange(self.y.size)[rows]
+        return replace(
+            self,
+            ids=self.ids[rows],
+            X=self.X[rows],
+            y=self.y[rows],
+            fold=self.fold[rows],
+            hidden=int((numbers >= self.y.size - self.hidden).sum()),
+        )
 
     def only(self, columns: Sequence[str]) -> Examples:
         """Select some of the columns."""
         positions = [self.columns.index(column) for column in columns]
         selected = np.ascontiguousarray(self.X[:, positions])
-        return Examples(self.ids, selected, self.y, self.fold, tuple(columns))
+        return replace(self, X=selected, columns=tuple(columns))
 
 
 def class_numbers(labels: pl.Series) -> Labels:
@@ -40,8 +63,8 @@ def class_numbers(labels: pl.Series) -> Labels:
     return labels.replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8).to_numpy()
 
 
-def read_examples(path: Path, columns: Sequence[str]) -> Examples:
-    """Read a gold file.
+def read_examples(path: Path, columns: Sequence[str], more: Path | None = None) -> Examples:
+    """Read a gold file, and behind it, where it exists, a second one, of the same columns.
 
     Raises
     ------
@@ -52,7 +75,11 @@ def read_examples(path: Path, columns: Sequence[str]) -> Examples:
         raise InputError(
             f"There is no {path.name} in {str(path.parent)!r}.", "Run 'basketwise etl' first."
         )
-    frame = pl.read_parquet(path, glob=False)
+    frame, hidden = pl.read_parquet(path, glob=False), 0
+    if more is not None and more.is_file():
+        second = pl.read_parquet(more, glob=False).select(frame.columns)
+        hidden = second.height
+        frame = pl.concat([frame, second])
     missing = [column for column in (KEY, TARGET, *columns) if column not in frame.columns]
     if missing:
         raise InputError(
@@ -61,4 +88,28 @@ def read_examples(path: Path, columns: Sequence[str]) -> Examples:
         )
     fold = frame[FOLD].to_numpy() if FOLD in frame.columns else np.empty(0, dtype=np.int8)
     X = np.ascontiguousarray(frame.select(pl.col(*columns).cast(pl.Float32)).to_numpy())
-    return Examples(frame[KEY], X, class_numbers(frame[TARGET]), fold, tuple(columns))
+    y = class_numbers(frame[TARGET])
+    return Examples(frame[KEY], X, y, fold, tuple(columns), hidden)
+
+
+def new_shares(rows: Examples) -> Floats:
+    """Return each basket's share of lines with new products; 0 for a model that cannot tell."""
+    if SHARE_NEW not in rows.columns:
+        return np.zeros(rows.y.size)
+    return rows.X[:, rows.columns.index(SHARE_NEW)].astype(np.float64)
+
+
+def learned_from(rows: Examples) -> Flags:
+    """Mark the rows that candidates learn from: real ones; without new products if those are rare.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0], [0.5]], dtype=np.float32)
+    >>> y = np.array([0, 1], dtype=np.int8)
+    >>> rows = Examples(pl.Series([1, 2]), X, y, y, (SHARE_NEW,), hidden=1)
+    >>> learned_from(rows).tolist()
+    [True, False]
+    """
+    real = np.arange(rows.y.size) < rows.y.size - rows.hidden
+    new = real & (new_shares(rows) > 0)
+    return real & ~new if new.sum() <= RARE * real.sum() else real

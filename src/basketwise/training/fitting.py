@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from basketwise.arrays import Labels, Matrix, Probabilities
+from basketwise.arrays import Matrix, Probabilities
 from basketwise.candidates import CANDIDATES
 from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
@@ -24,7 +23,7 @@ from basketwise.schema import CLASSES
 from basketwise.training.boosting import remove_progress
 from basketwise.training.candidates import Classifier, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
-from basketwise.training.examples import Examples
+from basketwise.training.examples import Examples, learned_from
 from basketwise.training.persistence import (
     store_model,
     store_probabilities,
@@ -60,14 +59,17 @@ def fit(
 ) -> Fitted:
     """Fit a candidate on the whole training set, or take the fit that is stored.
 
+    Of the rows it learns from those that :func:`learned_from` marks.
     It is stored under the name of the ``piece``; by default, the candidate's.
     """
     piece = piece or name
     recalled = _stored_fit(checkpoints, piece)
     if recalled:
         return recalled
-    model = build(name, config, train.y.size)
-    seconds = fit_candidate(name, model, train.X, train.y, config, checkpoints, piece)
+    rows = learned_from(train)
+    model = build(name, config, int(rows.sum()))
+    X, y = train.X[rows], train.y[rows]
+    seconds = fit_candidate(name, model, X, y, config, checkpoints, piece)
     store_model(checkpoints, piece, model, seconds)
     remove_progress(checkpoints, piece)
     return Fitted(model, seconds)
@@ -85,7 +87,7 @@ def fit_fold(
     At most ``cv_max_baskets`` baskets are fitted (0: all), every basket of the fold is scored.
     """
     piece, most = _of_fold(name, fold), config.cv_max_baskets
-    rows = np.flatnonzero(train.fold != fold)
+    rows = np.flatnonzero((train.fold != fold) & learned_from(train))
     if 0 < most < rows.size:
         draw = np.random.default_rng([config.random_state, fold])
         rows = np.sort(draw.choice(rows, most, replace=False))
@@ -95,12 +97,6 @@ def fit_fold(
     store_probabilities(checkpoints, piece, probabilities)
     remove_progress(checkpoints, piece)
     return probabilities
-
-
-def fold_accuracies(train: Examples, predicted: Labels) -> NDArray[np.float64]:
-    """Return the accuracy within each fold."""
-    right = (predicted == train.y).astype(np.float64)
-    return np.bincount(train.fold, right) / np.bincount(train.fold)
 
 
 def train_all(
@@ -115,7 +111,7 @@ def train_all(
     order = sorted(config.models, key=lambda name: -CANDIDATES[name].weight)
     for name in order:
         # Also imports its library: two threads that do so at once meet half-loaded modules.
-        build(name, config, train.y.size)
+        build(name, config, train.y.size - train.hidden)
     checkpoints.prepare()
     sizes = np.bincount(train.fold, minlength=config.folds)
     fitted = {name: _stored_fit(checkpoints, name) for name in order}

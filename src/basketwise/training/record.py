@@ -24,6 +24,9 @@ class CandidateRecord(BaseModel):
     cv_accuracy_mean: float | None = None
     cv_accuracy_std: float | None = None
     cv_f1_mean: float | None = None
+    forward_accuracy: float | None = None
+    """On the latest training weeks, by a model and an index of the earlier ones."""
+    forward_f1: float | None = None
     fit_seconds: float
 
 

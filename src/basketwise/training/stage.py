@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
-from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
+from basketwise.etl.tables import HIDDEN_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.features.groups import ALWAYS_WRITTEN, columns_of
 from basketwise.files import (
     CALIBRATION_FILE,
     JOBLIB,
     MODEL,
+    NOVELTY,
     OOF_FILE,
     RECORD_FILE,
     TEST_PREDICTIONS_FILE,
 )
 from basketwise.progress import Tick
-from basketwise.training.calibration import Calibration, calibrate, fit_calibration
+from basketwise.training.calibration import Calibration, NewProducts, fit_calibration
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
-from basketwise.training.examples import Examples, read_examples
-from basketwise.training.fitting import Fitted, fold_accuracies, train_all
+from basketwise.training.crossvalidation import CrossValidated, cross_validated, weights_of
+from basketwise.training.examples import Examples, new_shares, read_examples
+from basketwise.training.fitting import Fitted, train_all
 from basketwise.training.metrics import Scores, confusion_matrix, scores
+from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 from basketwise.training.persistence import dump_model
 from basketwise.training.predictions import CALIBRATED, decide, write_predictions
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
@@ -43,7 +47,8 @@ def run_training(
     gold : Path
         The gold folder.
     out : Path
-        Empty folder. Gets ``model.skops`` and ``model.joblib`` (the winner), ``calibration.json``,
+        Empty folder. Gets ``model.skops`` and ``model.joblib`` (the winner), ``novelty.skops`` (if
+        there is a second model for baskets with new products), ``calibration.json``,
         ``oof_predictions.parquet``, ``test_predictions.parquet`` (see
         :func:`basketwise.training.predictions.write_predictions`; the references and the
         calibrated winner are in the latter too) and ``training.json``.
@@ -61,18 +66,27 @@ def run_training(
         If gold is absent or does not suit the settings.
     """
     metadata = read_metadata(gold)
-    train = _read(gold / TRAIN_FILE, metadata)
+    both = _read(gold / TRAIN_FILE, metadata, gold / HIDDEN_FILE)
+    train = both.real
     _check_folds(train, config)
-    seen = train.only(metadata.feature_columns)
+    seen = both.only(metadata.feature_columns)
+    forward = bool(metadata.split.forward_weeks)
     pieces = Checkpoints(checkpoints, training_key(gold, config))
     # One BLAS thread: what a matrix product adds up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
         out_of_fold, fitted = train_all(seen, config, tick, pieces)
         # Of equals, the one that is named first.
-        winner = max(config.models, key=lambda name: _scored(train, out_of_fold[name]).f1)
+        crossed = {
+            name: cross_validated(train, probabilities[: train.y.size], forward)
+            for name, probabilities in out_of_fold.items()
+        }
+        winner = max(config.models, key=lambda name: crossed[name].f1)
         plans = plan_references(winner, metadata.groups)
-        references = fit_references(plans, train, config, pieces)
-        calibration = fit_calibration(config.calibration, out_of_fold[winner], train.y)
+        references = fit_references(plans, both, config, pieces)
+        calibration = _calibrated(seen, out_of_fold[winner], None, forward, config)
+        novelty = fit_novelty(seen, out_of_fold[winner], calibration, config)
+        if novelty is not None:
+            calibration = _calibrated(seen, out_of_fold[winner], novelty, forward, config)
         test = _read(gold / TEST_FILE, metadata)
         models: dict[str, tuple[Fitted, list[str]]] = {
             name: (model, metadata.feature_columns) for name, model in fitted.items()
@@ -82,11 +96,13 @@ def run_training(
             {name: model.predict(rows.only(columns).X) for name, (model, columns) in models.items()}
             for rows in (train, test)
         )
-    of_test[CALIBRATED] = calibrate(of_test[winner], calibration)
+    of_test[CALIBRATED] = calibrated(
+        test.only(metadata.feature_columns), of_test[winner], calibration, novelty
+    )
     record = TrainingRecord(
         winner=winner,
         candidates=[
-            _candidate(name, train, out_of_fold[name], fitted[name], of_train[name], metadata)
+            _candidate(name, train, crossed[name], fitted[name], of_train[name], metadata)
             for name in config.models
         ],
         references=[
@@ -104,16 +120,17 @@ def run_training(
         groups=metadata.groups,
         feature_columns=metadata.feature_columns,
     )
-    write_predictions(out / OOF_FILE, train, out_of_fold)
+    own = {name: rows[: train.y.size] for name, rows in out_of_fold.items()}
+    write_predictions(out / OOF_FILE, train, own)
     write_predictions(out / TEST_PREDICTIONS_FILE, test, of_test)
-    _write(out, fitted[winner].model, calibration, record)
+    _write(out, fitted[winner].model, novelty, calibration, record)
     return record
 
 
-def _read(path: Path, metadata: Metadata) -> Examples:
-    """Read a gold file once, for the candidates and for the references."""
+def _read(path: Path, metadata: Metadata, more: Path | None = None) -> Examples:
+    """Read gold files once, for the candidates and for the references."""
     columns = [*metadata.feature_columns, *columns_of(ALWAYS_WRITTEN)]
-    return read_examples(path, list(dict.fromkeys(columns)))
+    return read_examples(path, list(dict.fromkeys(columns)), more)
 
 
 def _check_folds(train: Examples, config: TrainingConfig) -> None:
@@ -133,27 +150,57 @@ def _scored(examples: Examples, probabilities: Probabilities) -> Scores:
 def _candidate(
     name: ModelName,
     train: Examples,
-    out_of_fold: Probabilities,
+    crossed: CrossValidated,
     fitted: Fitted,
     of_train: Probabilities,
     metadata: Metadata,
 ) -> CandidateRecord:
-    per_fold = fold_accuracies(train, decide(out_of_fold))
     return CandidateRecord(
         model=name,
         algorithm=name,
         groups=metadata.groups,
         train_accuracy=_scored(train, of_train).accuracy,
-        cv_accuracy_mean=float(per_fold.mean()),
-        cv_accuracy_std=float(per_fold.std()),
-        cv_f1_mean=_scored(train, out_of_fold).f1,
+        cv_accuracy_mean=crossed.accuracy,
+        cv_accuracy_std=crossed.accuracy_std,
+        cv_f1_mean=crossed.f1,
+        forward_accuracy=crossed.forward_accuracy,
+        forward_f1=crossed.forward_f1,
         fit_seconds=fitted.seconds,
     )
 
 
-def _write(out: Path, winner: Classifier, calibration: Calibration, record: TrainingRecord) -> None:
+def _calibrated(
+    rows: Examples,
+    out_of_fold: Probabilities,
+    novelty: Novelty | None,
+    forward: bool,
+    config: TrainingConfig,
+) -> Calibration:
+    """Fit the calibration on the baskets that the winner answers for."""
+    own = np.arange(rows.y.size) < rows.y.size - rows.hidden
+    if novelty is not None:
+        own &= new_shares(rows) <= novelty.share
+    weights = weights_of(rows, rows.y.size - rows.hidden, forward)
+    calibration = fit_calibration(
+        config.calibration, out_of_fold[own], rows.y[own], rows.fold[own], weights[own]
+    )
+    if novelty is None:
+        return calibration
+    second = NewProducts(share=novelty.share, calibration=novelty.calibration)
+    return calibration.model_copy(update={"new_products": second})
+
+
+def _write(
+    out: Path,
+    winner: Classifier,
+    novelty: Novelty | None,
+    calibration: Calibration,
+    record: TrainingRecord,
+) -> None:
     import joblib
 
+    if novelty is not None:
+        (out / NOVELTY).write_bytes(dump_model(novelty.fitted.model))
     (out / MODEL).write_bytes(dump_model(winner))
     joblib.dump(winner, out / JOBLIB, compress=3)
     documents = {CALIBRATION_FILE: calibration, RECORD_FILE: record}

@@ -14,7 +14,7 @@ from tests.etl.running import Run
 from tests.evaluation.running import Evaluated
 
 TRAINED = (
-    *("model.skops", "model.joblib", "calibration.json", "training.json"),
+    *("model.skops", "novelty.skops", "model.joblib", "calibration.json", "training.json"),
     *(OOF_FILE, TEST_PREDICTIONS_FILE),
 )
 ARGUMENTS = ("--run-id", "run-20260301-120000", "--command", "aws run", "--data", "s3://b/raw/")

@@ -66,7 +66,14 @@ def test_a_job_leaves_everything_of_a_training_in_the_model_folder(
     main([])
     outputs = {path.name for path in (channels / "model").iterdir()}
     assert outputs == {
-        *("model.skops", "model.joblib", "calibration.json", "training.json", "gold.json"),
+        *(
+            "model.skops",
+            "novelty.skops",
+            "model.joblib",
+            "calibration.json",
+            "training.json",
+            "gold.json",
+        ),
         *("oof_predictions.parquet", "test_predictions.parquet"),
     }
     assert read_record(channels / "model").winner == "decision_tree"

@@ -22,7 +22,8 @@ def corpus(sound: Mapping[str, Files], marker: Path, *, full: bool) -> dict[str,
     Parameters
     ----------
     sound : mapping
-        Files of a sound archive of every candidate; ``pickled`` is XGBoost's former form.
+        Files of a sound archive of every candidate; ``pickled`` is XGBoost's former form,
+        ``second`` has a second model.
     marker : Path
         The folder that a pickle would make.
     full : bool

@@ -16,7 +16,16 @@ import numpy as np
 
 from basketwise.files import MODEL
 from basketwise.training.skops_file import SCHEMA
-from tests.hostile.archives.making import Case, Files, deflated, pack, rezipped, unzipped, zipped
+from tests.hostile.archives.making import (
+    METADATA,
+    Case,
+    Files,
+    deflated,
+    pack,
+    rezipped,
+    unzipped,
+    zipped,
+)
 
 FOREIGN = (
     ("FunctionNode", "posix", "system"),
@@ -152,7 +161,8 @@ def other_objects(files: Files) -> Iterator[Case]:
     from sklearn.tree import DecisionTreeClassifier
     from xgboost import XGBClassifier
 
-    X, y = np.eye(26, dtype=np.float32), np.arange(26) % 3
+    features = _features(files)
+    X, y = np.eye(features, dtype=np.float32), np.arange(features) % 3
     forest = RandomForestClassifier(2, random_state=0).fit(X, y)
     forest.estimators_ = []
     threads = RandomForestClassifier(2, random_state=0).fit(X, y)
@@ -174,6 +184,10 @@ def other_objects(files: Files) -> Iterator[Case]:
         "an array": np.zeros(3),
     }.items():
         yield Case(f"model: {title}", pack({**files, MODEL: skops.io.dumps(value)}), True)
+
+
+def _features(files: Files) -> int:
+    return len(json.loads(files[METADATA])["feature_columns"])
 
 
 def trees(files: Files, title: str) -> Iterator[Case]:
@@ -199,7 +213,7 @@ def trees(files: Files, title: str) -> Iterator[Case]:
         for value in (0, -2, 1, 10**6, 2**31, 2**62, -(2**62)):
             if (field, value) != ("left_child", 1):
                 yield changed(f"{field} = {value}", set_root(field, value))
-    for value in (1000, -(10**6), -1, 26, 2**62):
+    for value in (1000, -(10**6), -1, _features(files), 2**62):
         yield changed(f"feature = {value}", set_root("feature", value))
     for number in (np.nan, np.inf):
         yield changed(f"threshold = {number}", set_root("threshold", number))

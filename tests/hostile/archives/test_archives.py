@@ -15,8 +15,9 @@ import skops.io
 from basketwise.artifact.archive import extract, unpack
 from basketwise.config import ModelName
 from basketwise.errors import InputError
-from basketwise.files import MODEL
+from basketwise.files import MODEL, NOVELTY
 from basketwise.model.archive import load_model_archive
+from basketwise.training.calibration import read_calibration
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
 from basketwise.training.persistence import _normalised, dump_model
@@ -40,11 +41,16 @@ LEAST = tried(100, 1_000)
 def sound(
     sample_run: Run, evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Files]:
-    """The files of a sound archive of every candidate, and of XGBoost's in its former form."""
+    """The files of a sound archive of every candidate, without a second model and with one.
+
+    ``pickled`` is XGBoost's in its former form.
+    """
     folder = tmp_path_factory.mktemp("sound")
     unpack(evaluated.archive, folder)
-    needed = (CALIBRATION, METADATA, INDEX, MODEL)
-    files = {name: (folder / name).read_bytes() for name in needed}
+    files = {name: (folder / name).read_bytes() for name in (CALIBRATION, METADATA, INDEX)}
+    second = {**files, NOVELTY: (folder / NOVELTY).read_bytes()}
+    alone = read_calibration(folder).model_copy(update={"new_products": None})
+    files[CALIBRATION] = alone.model_dump_json().encode()
     train = read_examples(
         sample_run.gold / "train_features.parquet", evaluated.record.feature_columns
     )
@@ -57,7 +63,9 @@ def sound(
     made = {name: dump_model(fitted(name)) for name in names}  # type: ignore[arg-type]
     made["xgboost"] = dump_model(booster)  # type: ignore[arg-type]
     made["pickled"] = _normalised(skops.io.dumps(booster))
-    return {name: {**files, MODEL: data} for name, data in made.items()}
+    second[MODEL] = made["decision_tree"]
+    whole: dict[str, Files] = {name: {**files, MODEL: data} for name, data in made.items()}
+    return whole | {"second": second}
 
 
 @pytest.fixture(scope="module")

@@ -126,14 +126,38 @@ def learn_whole(
     return _learn(evidence, config, [None], weighting)[1][0]
 
 
-def learn_index(evidence: Evidence, config: IndexConfig) -> LearnedIndex:
-    """Learn the index of the whole training set, and each fold's from the other folds."""
-    weighting, (whole, *others) = _learn(evidence, config, [None, *range(evidence.folds)])
+def learn_index(
+    evidence: Evidence, config: IndexConfig, weighting: Weighting | None = None
+) -> LearnedIndex:
+    """Learn the index of the whole training set, and each fold's from the other folds.
+
+    ``weighting``: what weighs a product within its basket, where that is known already.
+    """
+    without = [None, *range(evidence.folds)]
+    weighting, (whole, *others) = _learn(evidence, config, without, weighting)
     by_fold = pl.concat(
         table.with_columns(pl.lit(fold, pl.Int8).alias(FOLD), (pl.col(BASKETS) == 0).alias(NEW))
         for fold, table in enumerate(others)
     )
     return LearnedIndex(whole, by_fold, weighting)
+
+
+def weigh(evidence: Evidence, config: IndexConfig) -> Weighting:
+    """Choose what weighs a product within its basket."""
+    with threadpool_limits(1):
+        return choose_weighting(
+            evidence.pairs,
+            _prices(evidence),
+            levels_of(evidence.products),
+            evidence.seed,
+            config.ridge,
+            config.size_power,
+        )
+
+
+def _prices(evidence: Evidence) -> Floats:
+    prices = evidence.products[UNIT_PRICE].cast(pl.Float64).fill_null(float("nan"))
+    return prices.to_numpy()
 
 
 def _learn(
@@ -144,19 +168,11 @@ def _learn(
 ) -> tuple[Weighting, list[pl.DataFrame]]:
     """Learn an index without each of some folds; None: from all of them."""
     pairs, products = evidence.pairs, evidence.products.height
-    levels = levels_of(evidence.products)
-    prices = evidence.products[UNIT_PRICE].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    levels, prices = levels_of(evidence.products), _prices(evidence)
+    weighting = weighting or weigh(evidence, config)
     # More BLAS threads would add up in another order: the last bits, and with them the classes of
     # borderline products, would depend on the machine. The limit is the whole process's.
     with threadpool_limits(1), worker_pool() as pool:
-        weighting = weighting or choose_weighting(
-            pairs,
-            prices,
-            levels,
-            evidence.seed,
-            config.ridge,
-            config.size_power,
-        )
         shares = pairs.shares(weighting)
         scores = ridge_coefficients(
             pairs,

@@ -1,0 +1,106 @@
+"""Training baskets as they would be if some of their products were new.
+
+Every shop launches products, but training baskets contain hardly any that the index has not seen: a
+model that is trained on them alone is as certain of a basket whose products are new as of any
+other. So some training baskets are shown to it once more, with a part of all products hidden from
+the index: it answers for them as it does for new ones, by their groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from basketwise.etl.samples import lines_of, sample_training
+from basketwise.features.groups import GROUPS
+from basketwise.features.product import SHARE_NEW
+from basketwise.features.product_index.lookup import IndexLookup
+from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
+from basketwise.features.recipe import AddHistory, Recipe, features
+from basketwise.schema import (
+    BASKET_ID,
+    FOLD,
+    HIERARCHY,
+    KEY,
+    PROD_CODE,
+    TARGET,
+    TEST,
+)
+
+MOST = 10_000
+"""Baskets at most ..."""
+SHARE = 0.25
+"""... and their share of the training baskets at most."""
+HIDDEN = (0.1, 0.35)
+"""Shares of the products that are hidden from a basket; each from half of the baskets."""
+_LEVEL = "_level"
+
+
+def hidden_features(
+    silver: Path,
+    baskets: pl.DataFrame,
+    recipe: Recipe,
+    by_fold: pl.DataFrame,
+    seed: int,
+    history: AddHistory | None = None,
+) -> pl.DataFrame:
+    """Make the features of some training baskets whose products are partly hidden.
+
+    Parameters
+    ----------
+    silver : Path
+        The silver folder.
+    baskets : DataFrame
+        One row per basket, with label and ``fold``.
+    recipe : Recipe
+        Its groups are computed.
+    by_fold : DataFrame
+        Per fold, the index learned from the other folds; see
+        :class:`basketwise.features.product_index.learning.LearnedIndex`.
+    seed : int
+        Draws the baskets and the products.
+    history : callable or None
+        Adds what was known of the customers.
+
+    Returns
+    -------
+    DataFrame
+        One row per basket that has a hidden product: ``basket_id``, the features, ``fold`` and
+        ``price_sensitivity``. Each meets the index of its own fold, without the hidden products.
+    """
+    training = int((baskets[FOLD] != TEST).sum())
+    sample = sample_training(baskets, min(MOST, int(SHARE * training)), seed)
+    rng = np.random.default_rng(seed)
+    level = rng.integers(0, len(HIDDEN), sample.height)
+    sample = sample.with_columns(pl.Series(_LEVEL, level, pl.Int8))
+    reads = [BASKET_ID, *sorted({c for name in recipe.groups for c in GROUPS[name].reads})]
+    answers = pl.concat(_answers(by_fold, rng))
+
+    def score(lines: pl.DataFrame) -> pl.DataFrame:
+        return lines.join(answers, on=[PROD_CODE, FOLD, _LEVEL], how="left", maintain_order="left")
+
+    tables = [features(lines, recipe, score, history) for lines in lines_of(silver, sample, reads)]
+    target = sample.select(pl.col(BASKET_ID).alias(KEY), FOLD, TARGET)
+    return (
+        pl.concat(tables).filter(pl.col(SHARE_NEW) > 0).join(target, on=KEY, maintain_order="left")
+    )
+
+
+def _answers(by_fold: pl.DataFrame, rng: np.random.Generator) -> Iterator[pl.DataFrame]:
+    """Give, per fold and share, what the index says of each product if others are hidden."""
+    columns = [*SCORES, CLASS, *POSTERIORS, *PRICES, NEW]
+    for (fold,), own in by_fold.partition_by(FOLD, as_dict=True).items():
+        drawn = rng.random(own.height)
+        index = own.drop(FOLD, NEW)
+        for number, share in enumerate(HIDDEN):
+            visible = index.filter(pl.Series(drawn >= share) & ~own[NEW])
+            scored = IndexLookup(visible).score(own.select(PROD_CODE, *HIERARCHY))
+            yield scored.select(
+                PROD_CODE,
+                pl.lit(fold, pl.Int8).alias(FOLD),
+                pl.lit(number, pl.Int8).alias(_LEVEL),
+                *columns,
+            )

@@ -1,0 +1,165 @@
+"""A second model, for baskets with new products.
+
+Most products of most baskets are known, and what decides those baskets is sharp: a model that also
+learned from baskets whose products are partly unknown would doubt it. So the winner is trained on
+baskets without new products; and a small booster, for the others alone, on baskets with new
+products, really new ones and hidden ones (:mod:`basketwise.etl.hidden`). From which share of new
+products on the second model answers is decided by baskets that neither of the two has seen; what
+really new products mean there counts more than what hidden ones do. Where it would never be better,
+there is none.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from basketwise.arrays import Flags, Floats, Labels, Probabilities
+from basketwise.candidates import CANDIDATES
+from basketwise.config import TrainingConfig
+from basketwise.schema import CLASSES
+from basketwise.training.calibration import Calibration, calibrate, fit_calibration
+from basketwise.training.examples import Examples, new_shares
+from basketwise.training.fitting import Fitted
+from basketwise.training.predictions import decide
+
+MOST = 20_000
+"""Baskets that the second model learns from; those without new products fill up."""
+FEWEST = 200
+"""Baskets with new products, really new or hidden, without which there is no second model."""
+SHARES = (0.0, 0.1, 0.25, 0.5)
+"""Shares of new products above which the second model may answer."""
+ENOUGH = 20
+"""Training baskets with as many really new products that count as much as all hidden ones."""
+ALGORITHM = "xgboost"
+PARAMETERS = {
+    "n_estimators": 80,
+    "max_depth": 4,
+    "learning_rate": 0.1,
+    "subsample": 0.8,
+    "colsample_bytree": 0.8,
+}
+"""Of the second model, whatever the winner is: a small booster, whose probabilities can be trusted
+with few baskets to learn from."""
+LEAST = 1e-6
+"""Probabilities below it are taken as it, so that a single basket does not decide."""
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """The second model: it answers for baskets with more than ``share`` of new products."""
+
+    share: float
+    fitted: Fitted
+    calibration: Calibration
+
+
+def fit_novelty(
+    rows: Examples,
+    out_of_fold: Probabilities,
+    winner: Calibration,
+    config: TrainingConfig,
+) -> Novelty | None:
+    """Fit the second model, if it is of use.
+
+    Parameters
+    ----------
+    rows : Examples
+        The training baskets, then those with hidden products.
+    out_of_fold : array
+        The winner's predictions of all of them.
+    winner : Calibration
+        The winner's calibration, fitted on all training baskets.
+    config : TrainingConfig
+        The seed.
+    """
+    share = new_shares(rows)
+    new = share > 0
+    if rows.hidden == 0 or new.sum() < FEWEST:
+        return None
+    seed = config.random_state
+    learned = _sample(rows, new, seed)
+    answers = np.zeros((rows.y.size, len(CLASSES)))
+    for fold in np.unique(rows.fold):
+        others, own = learned & (rows.fold != fold), new & (rows.fold == fold)
+        if np.unique(rows.y[others]).size < len(CLASSES):
+            return None
+        answers[own] = _fitted(rows.take(np.flatnonzero(others)), seed).predict(rows.X[own])
+    fitted_on = new & (np.arange(rows.y.size) >= rows.y.size - rows.hidden)
+    calibration = fit_calibration("auto", answers[fitted_on], rows.y[fitted_on])
+    limit = _limit(
+        share[new],
+        _weights(share, rows.y.size - rows.hidden)[new],
+        rows.y[new],
+        calibrate(out_of_fold[new], winner),
+        calibrate(answers[new], calibration),
+    )
+    if limit is None:
+        return None
+    return Novelty(limit, _fitted(rows.take(np.flatnonzero(learned)), seed), calibration)
+
+
+def _limit(
+    share: Floats, weight: Floats, y: Labels, first: Probabilities, second: Probabilities
+) -> float | None:
+    """Return the share above which the second model is better, in log loss and in errors."""
+    losses = [_losses(probabilities, y) for probabilities in (first, second)]
+    errors = [(decide(probabilities) != y).astype(np.float64) for probabilities in (first, second)]
+
+    def total(limit: float, costs: list[Floats]) -> float:
+        return float((weight * np.where(share > limit, costs[1], costs[0])).sum())
+
+    # At 1, the second model never answers.
+    possible = [limit for limit in SHARES if total(limit, errors) <= total(1, errors)]
+    best = min([1.0, *reversed(possible)], key=lambda limit: total(limit, losses))
+    return best if best < 1 else None
+
+
+def _sample(rows: Examples, new: Flags, seed: int) -> Flags:
+    """Mark the rows that the second model learns from."""
+    rng = np.random.default_rng(seed)
+    learned = np.zeros(new.size, dtype=np.bool_)
+    for group in (np.flatnonzero(new), np.flatnonzero(~new)):
+        room = min(MOST - int(learned.sum()), group.size)
+        learned[rng.choice(group, room, replace=False)] = True
+    return learned
+
+
+def _fitted(rows: Examples, seed: int) -> Fitted:
+    started = time.perf_counter()
+    model = CANDIDATES[ALGORITHM].build(PARAMETERS | {"random_state": seed}, rows.y.size, None)
+    model.fit(rows.X, rows.y)
+    return Fitted(model, time.perf_counter() - started)
+
+
+def _weights(share: Floats, real: int) -> Floats:
+    """Weigh the rows by how many baskets have about as many really new products.
+
+    Where few have, hidden products are all there is to judge by; where many have, they show what
+    new products of this shop really mean.
+    """
+    group = np.searchsorted(SHARES[1:], share)
+    counts = np.bincount(group[:real][share[:real] > 0], minlength=len(SHARES))
+    weight = (ENOUGH / (ENOUGH + counts[group])) ** 2
+    weight[:real] = 1
+    return weight
+
+
+def _losses(probabilities: Probabilities, y: Labels) -> Floats:
+    own = probabilities[np.arange(y.size), y]
+    return np.asarray(-np.log(np.maximum(own, LEAST)), dtype=np.float64)
+
+
+def calibrated(
+    rows: Examples, winner: Probabilities, calibration: Calibration, novelty: Novelty | None
+) -> Probabilities:
+    """Return what is shipped: the winner's probabilities and the second model's, calibrated."""
+    shipped = calibrate(winner, calibration)
+    if novelty is not None:
+        second = new_shares(rows) > novelty.share
+        if second.any():
+            answers = novelty.fitted.predict(rows.X[second])
+            shipped[second] = calibrate(answers, novelty.calibration)
+    return shipped
