@@ -120,10 +120,8 @@ def test_an_unknown_key_names_the_section_s_keys() -> None:
     error = refused("split.size=0.3")
 
     assert error.headline == "split.size is not a setting."
-    assert (
-        error.hint
-        == "Settings of split: strategy, test_size, random_state; did you mean test_size?"
-    )
+    known = "strategy, test_size, train_weeks, random_state"
+    assert error.hint == f"Settings of split: {known}; did you mean test_size?"
 
 
 def test_an_unknown_section_names_the_sections() -> None:

@@ -16,7 +16,13 @@ from basketwise.digests import sha256
 from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
 from basketwise.etl.cohorts import COHORTS_FILE
 from basketwise.etl.metadata import read_metadata
-from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.tables import (
+    HIDDEN_FILE,
+    INDEX_FILE,
+    METADATA_FILE,
+    TEST_FILE,
+    TRAIN_FILE,
+)
 from basketwise.files import RECORD_FILE
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, Platform, TrainingJob
@@ -135,6 +141,7 @@ def test_etl_fills_silver_and_gold(platform: Platform, tmp_path: Path) -> None:
 
     assert {path.name for path in job.gold.iterdir()} == {
         TRAIN_FILE,
+        HIDDEN_FILE,
         TEST_FILE,
         INDEX_FILE,
         COHORTS_FILE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -81,41 +81,20 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     # A basket of outliers alone has no row in gold once they are dropped, so none to split either.
     dropping = config.etl.outliers == "drop"
     kept = survey.baskets.filter(pl.col(CHEAPEST) <= limit) if dropping else survey.baskets
-    spend_limit = limit if dropping else None
-
-    def gathered(baskets: pl.DataFrame) -> Evidence:
-        training = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
-        return gather(
-            _training_lines(silver, training, spend_limit, tick),
-            survey.products,
-            folds=config.training.folds,
-            seed=config.split.random_state,
-        )
-
-    own = config.split.train_weeks
-    wanted = None if isinstance(own, str) else own
-    baskets = assign_folds(kept, config.split, config.training.folds, wanted)
-    index = learned = weighting = None
-    curve = LearningCurve(reason="there is no product index")
-    if of_index(config.features.groups):
-        evidence = gathered(baskets)
-        weighting = weigh(evidence, config.index)
-        curve = _curve(evidence, baskets, weighting, config)
-        if own == "auto" and curve.best is not None:
-            baskets = assign_folds(kept, config.split, config.training.folds, curve.best)
-            evidence = gathered(baskets)
-        learned = learn_index(evidence, config.index, weighting)
-        index = _stacked(learned, survey.products)
-        write_parquet(learned.whole, gold / tables.INDEX_FILE)
+    learned = _learned(silver, kept, survey, limit if dropping else None, config, tick)
+    baskets, index = learned.baskets, None
+    if learned.index is not None:
+        index = _stacked(learned.index, survey.products)
+        write_parquet(learned.index.whole, gold / tables.INDEX_FILE)
     recipe = Recipe(config.features.groups, _encoders(baskets), config.etl.outliers, limit)
     history = learn_history(silver, baskets, config.features.groups, config.features.tried)
     add_history = history.add if history else None
     tried = [name for name in config.features.tried if history or not GROUPS[name].needs_history]
     hidden = None
-    if learned is not None and SHARE_NEW in columns_of([*recipe.groups, *tried]):
+    if learned.index is not None and SHARE_NEW in columns_of([*recipe.groups, *tried]):
         every = replace(recipe, groups=[*ALWAYS_WRITTEN, *recipe.groups, *tried])
         hidden = hidden_features(
-            silver, baskets, every, learned.by_fold, config.split.random_state, add_history
+            silver, baskets, every, learned.index.by_fold, config.split.random_state, add_history
         )
     trials = choose_groups(
         silver,
@@ -140,14 +119,52 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         intake, survey, baskets, recipe, config, rows, groups=chosen, tried=trials
     ).model_copy(
         update={
-            "weighting": weighting,
-            "learning_curve": curve,
+            "weighting": learned.index.weighting if learned.index else None,
+            "learning_curve": learned.curve,
             "history": write_history(history, chosen, gold),
         }
     )
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
     return metadata
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """The baskets with their folds, and what was learned of their products, if that is wanted."""
+
+    baskets: pl.DataFrame
+    index: LearnedIndex | None
+    curve: LearningCurve
+
+
+def _learned(
+    silver: Path,
+    kept: pl.DataFrame,
+    survey: Survey,
+    spend_limit: float | None,
+    config: Config,
+    tick: Tick,
+) -> _Learned:
+    """Split the baskets and learn the index, from fewer weeks where that is clearly better."""
+    folds, wanted = config.training.folds, config.split.train_weeks
+
+    def gathered(baskets: pl.DataFrame) -> Evidence:
+        training = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
+        pieces = _training_lines(silver, training, spend_limit, tick)
+        return gather(pieces, survey.products, folds=folds, seed=config.split.random_state)
+
+    fixed = None if isinstance(wanted, str) else wanted
+    baskets = assign_folds(kept, config.split, folds, fixed)
+    if not of_index(config.features.groups):
+        return _Learned(baskets, None, LearningCurve(reason="there is no product index"))
+    evidence = gathered(baskets)
+    weighting = weigh(evidence, config.index)
+    curve = _curve(evidence, baskets, weighting, config)
+    if wanted == "auto" and curve.best is not None:
+        baskets = assign_folds(kept, config.split, folds, curve.best)
+        evidence = gathered(baskets)
+    return _Learned(baskets, learn_index(evidence, config.index, weighting), curve)
 
 
 def _curve(
