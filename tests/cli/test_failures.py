@@ -291,8 +291,10 @@ def test_ctrl_c_leaves_everything_as_it_was(workspace: Path, sample: Path) -> No
     assert out == b""
     assert b"Interrupted.\nEarlier outputs are as they were.\n" in err
     assert b"Traceback" not in err
-    # An empty registry may be there by now: it is made while the models are trained.
-    shutil.rmtree(workspace / "registry", ignore_errors=True)
+    # An empty registry may be there by now: it is made while the models are trained. A model that
+    # was finished is kept, so that the next run need not train it again.
+    for name in ("registry", "checkpoints"):
+        shutil.rmtree(workspace / name, ignore_errors=True)
     with LocalStorage(workspace).exclusive():
         pass
 
