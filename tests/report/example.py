@@ -15,6 +15,7 @@ from basketwise.report.types import (
     ProductScore,
     Report,
     Rule,
+    RulePiece,
 )
 from tests.evaluation.example_scores import (
     ACCURACY,
@@ -226,6 +227,14 @@ def _products(class_number: int) -> list[ProductScore]:
     return products
 
 
+PIECES: list[RulePiece] = [
+    {"class": "Low", "up_to": -0.18},
+    {"class": "Medium", "up_to": 0.23},
+    {"class": "High", "up_to": None},
+]
+"""Of a vote by balance."""
+
+
 def _rule() -> Rule:
     return {
         "text": "No simple rule was recognised. The closest, a vote of lines (Low up to −0.18, "
@@ -241,11 +250,7 @@ def _rule() -> Rule:
         "recognised": False,
         "feature": "product_balance",
         "group": "product",
-        "pieces": [
-            {"class": "Low", "up_to": -0.18},
-            {"class": "Medium", "up_to": 0.23},
-            {"class": "High", "up_to": None},
-        ],
+        "pieces": [*PIECES],
         "weighting": "lines",
         "train_baskets": 48_000,
         "train_accuracy": 0.8121,

@@ -13,6 +13,7 @@ from basketwise.report.in_words import (
     share,
 )
 from basketwise.report.types import FaceValidity, LearningCurve, Rule
+from tests.report.example import PIECES
 
 
 def rule(**changes: Any) -> Rule:
@@ -22,11 +23,7 @@ def rule(**changes: Any) -> Rule:
         "recognised": True,
         "feature": "product_balance",
         "group": "product",
-        "pieces": [
-            {"class": "Low", "up_to": -0.18},
-            {"class": "Medium", "up_to": 0.23},
-            {"class": "High", "up_to": None},
-        ],
+        "pieces": [*PIECES],
         "weighting": "lines",
         "train_baskets": 48_000,
         "train_accuracy": 0.9991,

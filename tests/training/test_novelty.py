@@ -12,7 +12,7 @@ from basketwise.config import TrainingConfig
 from basketwise.features.product import SHARE_NEW
 from basketwise.training import novelty
 from basketwise.training.boosters import dump_booster
-from basketwise.training.calibration import Calibration, calibrate
+from basketwise.training.calibration import Calibration, NewProducts, calibrate
 from basketwise.training.examples import RARE, Examples, learned_from, new_shares
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 
@@ -156,7 +156,8 @@ def test_new_rows_come_first_and_others_fill_up(monkeypatch: pytest.MonkeyPatch)
 def test_hidden_products_count_less_the_more_baskets_are_really_new() -> None:
     real = np.array([0.0] * 10 + [0.05] * 20 + [0.1] * 20 + [0.6] * 180)
     hidden = np.array([0.05, 0.1, 0.2, 0.5, 0.51])
-    weights = novelty._weights(np.concatenate([real, hidden]), real.size)
+    share = np.concatenate([real, hidden])
+    weights = novelty._weights(share, np.arange(share.size) < real.size)
     np.testing.assert_array_equal(weights[: real.size], 1)
     # 40 really new baskets are up to 0.1, none between 0.1 and 0.5, and 180 above.
     expected = [(1 / 3) ** 2, (1 / 3) ** 2, 1, 1, 0.1**2]
@@ -188,9 +189,10 @@ def test_what_is_shipped_is_the_second_models_answer_above_the_share_alone() -> 
     rows = baskets([0.0] * 300, [0.2, 0.6] * 150)
     second = second_of(rows)
     assert second is not None
-    second = replace(second, share=0.2)
+    rule = NewProducts(share=0.2, calibration=second.calibration)
+    both = PLAIN.model_copy(update={"new_products": rule})
     given = by_signal(rows)
-    shipped = calibrated(rows, given, PLAIN, second)
+    shipped = calibrated(rows, given, both, second)
     # In single precision 0.2 is a bit more than 0.2.
     above = new_shares(rows) > 0.2
     assert above.sum() == 300
@@ -199,5 +201,5 @@ def test_what_is_shipped_is_the_second_models_answer_above_the_share_alone() -> 
     np.testing.assert_array_equal(shipped[above], calibrate(answers, second.calibration)[above])
     np.testing.assert_array_equal(given, by_signal(rows))
     known = rows.take(slice(0, 300))
-    np.testing.assert_array_equal(calibrated(known, given[:300], PLAIN, second), shipped[:300])
+    np.testing.assert_array_equal(calibrated(known, given[:300], both, second), shipped[:300])
     np.testing.assert_array_equal(calibrated(rows, given, PLAIN, None), calibrate(given, PLAIN))

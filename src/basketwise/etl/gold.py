@@ -42,7 +42,7 @@ from basketwise.features.product_index.learning import (
 )
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.pairs import Weighting
-from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
+from basketwise.features.product_index.table import ANSWERS
 from basketwise.features.recipe import Recipe
 from basketwise.progress import Tick
 from basketwise.provenance import timestamp
@@ -150,8 +150,7 @@ def _learned(
     folds, wanted = config.training.folds, config.split.train_weeks
 
     def gathered(baskets: pl.DataFrame) -> Evidence:
-        training = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
-        pieces = _training_lines(silver, training, spend_limit, tick)
+        pieces = _training_lines(silver, _training(baskets), spend_limit, tick)
         return gather(pieces, survey.products, folds=folds, seed=config.split.random_state)
 
     fixed = None if isinstance(wanted, str) else wanted
@@ -172,8 +171,13 @@ def _curve(
 ) -> LearningCurve:
     if config.split.strategy != "time":
         return LearningCurve(reason="the test set is not later than the training set")
-    week = baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)[SHOP_WEEK]
-    return learning_curve(evidence, week.to_numpy(), weighting, config.index)
+    week = _training(baskets)[SHOP_WEEK].to_numpy()
+    return learning_curve(evidence, week, weighting, config.index)
+
+
+def _training(baskets: pl.DataFrame) -> pl.DataFrame:
+    """Select the training baskets, in the order in which evidence is gathered."""
+    return baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
 
 
 def _training_lines(
@@ -196,7 +200,7 @@ def _stacked(learned: LearnedIndex, products: pl.DataFrame) -> pl.DataFrame:
     """Stack the folds' indexes and the whole one: a basket meets the rows of its own fold."""
     whole = IndexLookup(learned.whole).score(products)
     whole = whole.with_columns(pl.lit(TEST, pl.Int8).alias(FOLD))
-    columns = [PROD_CODE, FOLD, *SCORES, CLASS, *POSTERIORS, *PRICES, NEW]
+    columns = [PROD_CODE, FOLD, *ANSWERS]
     return pl.concat([learned.by_fold.select(columns), whole.select(columns)])
 
 

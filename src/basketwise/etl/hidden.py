@@ -2,8 +2,9 @@
 
 Every shop launches products, but training baskets contain hardly any that the index has not seen: a
 model that is trained on them alone is as certain of a basket whose products are new as of any
-other. So some training baskets are shown to it once more, with a part of all products hidden from
-the index: it answers for them as it does for new ones, by their groups.
+other. So some training baskets are made once more, with a part of all products hidden from the
+index: it answers for them as it does for new ones, by their groups. What follows for baskets with
+new products is learned in :mod:`basketwise.training.novelty`.
 """
 
 from __future__ import annotations
@@ -14,19 +15,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from basketwise.etl.samples import lines_of, sample_training
-from basketwise.features.groups import GROUPS
+from basketwise.etl.samples import sample_features, sample_training
 from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.lookup import IndexLookup
-from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
-from basketwise.features.recipe import AddHistory, Recipe, features
+from basketwise.features.product_index.table import ANSWERS, NEW
+from basketwise.features.recipe import AddHistory, Recipe
 from basketwise.schema import (
-    BASKET_ID,
     FOLD,
     HIERARCHY,
-    KEY,
     PROD_CODE,
-    TARGET,
     TEST,
 )
 
@@ -76,22 +73,16 @@ def hidden_features(
     rng = np.random.default_rng(seed)
     level = rng.integers(0, len(HIDDEN), sample.height)
     sample = sample.with_columns(pl.Series(_LEVEL, level, pl.Int8))
-    reads = [BASKET_ID, *sorted({c for name in recipe.groups for c in GROUPS[name].reads})]
     answers = pl.concat(_answers(by_fold, rng))
 
     def score(lines: pl.DataFrame) -> pl.DataFrame:
         return lines.join(answers, on=[PROD_CODE, FOLD, _LEVEL], how="left", maintain_order="left")
 
-    tables = [features(lines, recipe, score, history) for lines in lines_of(silver, sample, reads)]
-    target = sample.select(pl.col(BASKET_ID).alias(KEY), FOLD, TARGET)
-    return (
-        pl.concat(tables).filter(pl.col(SHARE_NEW) > 0).join(target, on=KEY, maintain_order="left")
-    )
+    return sample_features(silver, sample, recipe, score, history).filter(pl.col(SHARE_NEW) > 0)
 
 
 def _answers(by_fold: pl.DataFrame, rng: np.random.Generator) -> Iterator[pl.DataFrame]:
     """Give, per fold and share, what the index says of each product if others are hidden."""
-    columns = [*SCORES, CLASS, *POSTERIORS, *PRICES, NEW]
     for (fold,), own in by_fold.partition_by(FOLD, as_dict=True).items():
         drawn = rng.random(own.height)
         index = own.drop(FOLD, NEW)
@@ -102,5 +93,5 @@ def _answers(by_fold: pl.DataFrame, rng: np.random.Generator) -> Iterator[pl.Dat
                 PROD_CODE,
                 pl.lit(fold, pl.Int8).alias(FOLD),
                 pl.lit(number, pl.Int8).alias(_LEVEL),
-                *columns,
+                *ANSWERS,
             )

@@ -1,15 +1,15 @@
-"""A sample of the training baskets, from some weeks, with all their lines."""
+"""A sample of the training baskets, from some weeks, and its features."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from basketwise.etl.chunks import weeks
-from basketwise.schema import BASKET_ID, FOLD, LABEL, SHOP_WEEK, TARGET, TEST, UNCLASSIFIED
+from basketwise.features.recipe import AddHistory, Recipe, ScoreLines, features
+from basketwise.schema import BASKET_ID, FOLD, KEY, LABEL, SHOP_WEEK, TARGET, TEST, UNCLASSIFIED
 
 WEEKS = 16
 """Weeks that a sample is from, evenly spaced, the latest among them."""
@@ -42,11 +42,34 @@ def sample_training(baskets: pl.DataFrame, most: int, seed: int) -> pl.DataFrame
     return own.sample(min(most, own.height), seed=seed, shuffle=False)
 
 
-def lines_of(silver: Path, sample: pl.DataFrame, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """Give the lines of the sample's baskets, a week at a time, with the sample's other columns."""
-    joined = sample.drop(SHOP_WEEK)
+def sample_features(
+    silver: Path,
+    sample: pl.DataFrame,
+    recipe: Recipe,
+    index: ScoreLines | None,
+    history: AddHistory | None,
+) -> pl.DataFrame:
+    """Compute the features of a sample's baskets, a week at a time.
+
+    Parameters
+    ----------
+    silver : Path
+        The silver folder.
+    sample : DataFrame
+        From :func:`sample_training`; lines have its columns too.
+    recipe, index, history
+        As for :func:`basketwise.features.recipe.features`.
+
+    Returns
+    -------
+    DataFrame
+        One row per basket: ``basket_id``, the features, ``fold`` and ``price_sensitivity``.
+    """
+    joined, tables = sample.drop(SHOP_WEEK), []
     for week, path in weeks(silver):
         own = joined.filter(sample[SHOP_WEEK] == week)
         if own.height:
-            lines = pl.read_parquet(path, columns=list(columns), glob=False)
-            yield lines.join(own, on=BASKET_ID)
+            lines = pl.read_parquet(path, columns=recipe.reads, glob=False)
+            tables.append(features(lines.join(own, on=BASKET_ID), recipe, index, history))
+    target = sample.select(pl.col(BASKET_ID).alias(KEY), FOLD, TARGET)
+    return pl.concat(tables).join(target, on=KEY, maintain_order="left")

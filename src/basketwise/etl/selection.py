@@ -19,12 +19,11 @@ import polars as pl
 
 from basketwise.arrays import Flags, Floats
 from basketwise.etl.metadata import Trial
-from basketwise.etl.samples import lines_of, sample_training
+from basketwise.etl.samples import sample_features, sample_training
 from basketwise.features.groups import GROUPS, columns_of
 from basketwise.features.product_index.lookup import score_by_fold
-from basketwise.features.recipe import AddHistory, Recipe, features
+from basketwise.features.recipe import AddHistory, Recipe
 from basketwise.schema import (
-    BASKET_ID,
     CLASSES,
     FOLD,
     KEY,
@@ -107,7 +106,8 @@ def choose_groups(
     if not optional or sample.height < FEWEST:
         return []
     every = replace(recipe, groups=[*recipe.groups, *optional])
-    table = _features(silver, sample, every, index, history).sort(KEY)
+    score = None if index is None else partial(score_by_fold, index)
+    table = sample_features(silver, sample, every, score, history).sort(KEY)
     judged = (table[FOLD] == table[FOLD].max()).to_numpy()
     if not judged.any() or judged.all():
         return []
@@ -166,17 +166,3 @@ def _losses(
     probabilities = booster.inplace_predict(X[rows[True]])
     own = probabilities[np.arange(rows[True].size), y[rows[True]]]
     return np.asarray(-np.log(np.maximum(own, 1e-6)), dtype=np.float64)
-
-
-def _features(
-    silver: Path,
-    sample: pl.DataFrame,
-    recipe: Recipe,
-    index: pl.DataFrame | None,
-    history: AddHistory | None,
-) -> pl.DataFrame:
-    score = None if index is None else partial(score_by_fold, index)
-    reads = [BASKET_ID, *sorted({c for name in recipe.groups for c in GROUPS[name].reads})]
-    tables = [features(lines, recipe, score, history) for lines in lines_of(silver, sample, reads)]
-    target = sample.select(pl.col(BASKET_ID).alias(KEY), FOLD, TARGET)
-    return pl.concat(tables).join(target, on=KEY, maintain_order="left")

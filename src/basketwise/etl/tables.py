@@ -10,7 +10,6 @@ import polars as pl
 
 from basketwise.disk import write_parquet
 from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
-from basketwise.features.groups import GROUPS
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import AddHistory, Recipe, features
 from basketwise.features.unseen import KNOWN
@@ -68,7 +67,6 @@ def write_gold(
     own = baskets.filter(pl.col(LABEL) != UNCLASSIFIED).select(
         pl.col(BASKET_ID), FOLD, pl.col(LABEL).cast(pl.String).alias(TARGET), SHOP_WEEK
     )
-    reads = {c for name in recipe.groups for c in GROUPS[name].reads}
     score = None if index is None else partial(score_by_fold, index)
     recipe = replace(recipe, evidence=() if index is None else (KNOWN,))
     files = (TRAIN_FILE, TEST_FILE)
@@ -96,7 +94,7 @@ def write_gold(
 
     total, done = len(weeks(silver)), 0
     counts = [0, 0, 0]
-    chunks = read_chunks(silver, [BASKET_ID, *sorted(reads)])
+    chunks = read_chunks(silver, recipe.reads)
     for ready, numbers in side_by_side(write_chunk, chunks):
         done += ready
         counts = [count + number for count, number in zip(counts, numbers, strict=True)]

@@ -51,6 +51,11 @@ class Recipe:
         return any(group.needs_history for group in self._chosen)
 
     @cached_property
+    def reads(self) -> list[str]:
+        """The columns of typed lines that are needed: BASKET_ID, then the groups' own, sorted."""
+        return [BASKET_ID, *sorted({name for group in self._chosen for name in group.reads})]
+
+    @cached_property
     def aggregates(self) -> list[pl.Expr]:
         """What is added up over the lines of a basket."""
         return [expression for group in self._chosen for expression in group.aggregates()]

@@ -40,7 +40,7 @@ from basketwise.schema import (
     PROD_CODE,
 )
 from basketwise.tables import like
-from basketwise.training.calibration import Calibration, calibrate
+from basketwise.training.calibration import Calibration, calibrate, shipped
 from basketwise.training.candidates import Predictor
 from basketwise.training.predictions import decide
 
@@ -319,16 +319,17 @@ class Model:
         if not X.shape[0]:
             return np.empty((0, len(CLASSES)))
         raw = self.estimator.predict_proba(np.ascontiguousarray(X))
-        shipped = calibrate(raw.astype(np.float64), self.calibration)
-        rule = self.calibration.new_products
-        if rule is not None and self.novelty is not None:
-            # As in training: in single precision, as the models see it.
-            new = X[:, self.metadata.feature_columns.index(SHARE_NEW)].astype(np.float64)
-            second = new > rule.share
-            if second.any():
-                answers = self.novelty.predict_proba(np.ascontiguousarray(X[second]))
-                shipped[second] = calibrate(answers.astype(np.float64), rule.calibration)
-        return shipped
+        first, second = raw.astype(np.float64), self.novelty
+        if second is None:
+            return calibrate(first, self.calibration)
+        # As in training: in single precision, as the models see it.
+        new = X[:, self.metadata.feature_columns.index(SHARE_NEW)].astype(np.float64)
+        return shipped(
+            first,
+            new,
+            self.calibration,
+            lambda rows: second.predict_proba(np.ascontiguousarray(X[rows])),
+        )
 
     @property
     def rules(self) -> Rules:

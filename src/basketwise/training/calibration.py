@@ -7,6 +7,7 @@ the probabilities are rounded to single precision: as such they are stored and j
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeAlias
 
@@ -195,12 +196,13 @@ def _cross_fitted(method: Method, rows: Predictions, floor: float) -> float:
         own = rows.fold == fold
         others, judged = rows.only(~own), rows.only(own)
         given = calibrate(judged.judged, _fit(method, others, floor))
-        total += float((judged.weights * _losses(given, judged.y)).sum())
+        total += float((judged.weights * log_losses(given, judged.y)).sum())
     return total / float(rows.weights.sum())
 
 
-def _losses(probabilities: Probabilities, y: Labels) -> Floats:
-    return np.asarray(-np.log(np.maximum(probabilities[np.arange(y.size), y], SMALLEST)))
+def log_losses(probabilities: Probabilities, y: Labels, least: float = SMALLEST) -> Floats:
+    """Return each row's log loss (nats); no probability counts as smaller than ``least``."""
+    return np.asarray(-np.log(np.maximum(probabilities[np.arange(y.size), y], least)))
 
 
 def calibrate(probabilities: Probabilities, calibration: Calibration) -> Probabilities:
@@ -224,6 +226,33 @@ def calibrate(probabilities: Probabilities, calibration: Calibration) -> Probabi
     if calibration.floor:
         return _with_decisions(_raised(judged, calibration.floor), decide(judged))
     return probabilities.astype(np.float64)
+
+
+def shipped(
+    probabilities: Probabilities,
+    new_shares: Floats,
+    calibration: Calibration,
+    second: Callable[[Flags], Probabilities],
+) -> Probabilities:
+    """Correct the winner's probabilities, and put the second model's where it answers.
+
+    Parameters
+    ----------
+    probabilities : array
+        Of the winner, of all rows.
+    new_shares : array
+        Each row's share of lines with new products.
+    calibration : Calibration
+        Says where the second model answers, if there is one.
+    second : callable
+        Returns the second model's probabilities of the rows that a mask marks.
+    """
+    corrected, rule = calibrate(probabilities, calibration), calibration.new_products
+    if rule is not None:
+        answered = new_shares > rule.share
+        if answered.any():
+            corrected[answered] = calibrate(second(answered), rule.calibration)
+    return corrected
 
 
 def read_calibration(folder: Path) -> Calibration:
@@ -264,7 +293,7 @@ def _fit_temperature(rows: Predictions, floor: float) -> float:
 
     def loss(log_temperature: float) -> float:
         shipped = _raised(_scaled(rows.judged, math.exp(log_temperature)), floor)
-        return float((rows.weights * _losses(shipped, rows.y)).sum() / rows.weights.sum())
+        return float((rows.weights * log_losses(shipped, rows.y)).sum() / rows.weights.sum())
 
     # Usually one minimum only: but for the floor, the loss is convex in 1 / temperature.
     minimum = minimize_scalar(loss, bounds=(math.log(LOWEST), math.log(HIGHEST)), method="bounded")

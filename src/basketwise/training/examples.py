@@ -35,6 +35,11 @@ class Examples:
     """The last rows, which are baskets with hidden products; see :mod:`basketwise.etl.hidden`."""
 
     @property
+    def is_real(self) -> Flags:
+        """Mark the rows without hidden products."""
+        return np.arange(self.y.size) < self.y.size - self.hidden
+
+    @property
     def real(self) -> Examples:
         """The rows without hidden products."""
         return self.take(slice(0, self.y.size - self.hidden))
@@ -110,6 +115,6 @@ def learned_from(rows: Examples) -> Flags:
     >>> learned_from(rows).tolist()
     [True, False]
     """
-    real = np.arange(rows.y.size) < rows.y.size - rows.hidden
+    real = rows.is_real
     new = real & (new_shares(rows) > 0)
     return real & ~new if new.sum() <= RARE * real.sum() else real

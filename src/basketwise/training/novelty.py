@@ -20,7 +20,13 @@ from basketwise.arrays import Flags, Floats, Labels, Probabilities
 from basketwise.candidates import CANDIDATES
 from basketwise.config import TrainingConfig
 from basketwise.schema import CLASSES
-from basketwise.training.calibration import Calibration, calibrate, fit_calibration
+from basketwise.training.calibration import (
+    Calibration,
+    calibrate,
+    fit_calibration,
+    log_losses,
+    shipped,
+)
 from basketwise.training.examples import Examples, new_shares
 from basketwise.training.fitting import Fitted
 from basketwise.training.predictions import decide
@@ -87,11 +93,11 @@ def fit_novelty(
         if np.unique(rows.y[others]).size < len(CLASSES):
             return None
         answers[own] = _fitted(rows.take(np.flatnonzero(others)), seed).predict(rows.X[own])
-    fitted_on = new & (np.arange(rows.y.size) >= rows.y.size - rows.hidden)
+    fitted_on = new & ~rows.is_real
     calibration = fit_calibration("auto", answers[fitted_on], rows.y[fitted_on])
     limit = _limit(
         share[new],
-        _weights(share, rows.y.size - rows.hidden)[new],
+        _weights(share, rows.is_real)[new],
         rows.y[new],
         calibrate(out_of_fold[new], winner),
         calibrate(answers[new], calibration),
@@ -105,7 +111,7 @@ def _limit(
     share: Floats, weight: Floats, y: Labels, first: Probabilities, second: Probabilities
 ) -> float | None:
     """Return the share above which the second model is better, in log loss and in errors."""
-    losses = [_losses(probabilities, y) for probabilities in (first, second)]
+    losses = [log_losses(probabilities, y, LEAST) for probabilities in (first, second)]
     errors = [(decide(probabilities) != y).astype(np.float64) for probabilities in (first, second)]
 
     def total(limit: float, costs: list[Floats]) -> float:
@@ -134,32 +140,26 @@ def _fitted(rows: Examples, seed: int) -> Fitted:
     return Fitted(model, time.perf_counter() - started)
 
 
-def _weights(share: Floats, real: int) -> Floats:
+def _weights(share: Floats, real: Flags) -> Floats:
     """Weigh the rows by how many baskets have about as many really new products.
 
     Where few have, hidden products are all there is to judge by; where many have, they show what
     new products of this shop really mean.
     """
     group = np.searchsorted(SHARES[1:], share)
-    counts = np.bincount(group[:real][share[:real] > 0], minlength=len(SHARES))
+    counts = np.bincount(group[real & (share > 0)], minlength=len(SHARES))
     weight = (ENOUGH / (ENOUGH + counts[group])) ** 2
-    weight[:real] = 1
+    weight[real] = 1
     return weight
-
-
-def _losses(probabilities: Probabilities, y: Labels) -> Floats:
-    own = probabilities[np.arange(y.size), y]
-    return np.asarray(-np.log(np.maximum(own, LEAST)), dtype=np.float64)
 
 
 def calibrated(
     rows: Examples, winner: Probabilities, calibration: Calibration, novelty: Novelty | None
 ) -> Probabilities:
     """Return what is shipped: the winner's probabilities and the second model's, calibrated."""
-    shipped = calibrate(winner, calibration)
-    if novelty is not None:
-        second = new_shares(rows) > novelty.share
-        if second.any():
-            answers = novelty.fitted.predict(rows.X[second])
-            shipped[second] = calibrate(answers, novelty.calibration)
-    return shipped
+    if novelty is None:
+        return calibrate(winner, calibration)
+    second = novelty.fitted
+    return shipped(
+        winner, new_shares(rows), calibration, lambda answered: second.predict(rows.X[answered])
+    )

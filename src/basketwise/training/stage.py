@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Probabilities
@@ -23,7 +22,11 @@ from basketwise.files import (
     TEST_PREDICTIONS_FILE,
 )
 from basketwise.progress import Tick
-from basketwise.training.calibration import Calibration, NewProducts, fit_calibration
+from basketwise.training.calibration import (
+    Calibration,
+    NewProducts,
+    fit_calibration,
+)
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.crossvalidation import CrossValidated, cross_validated, weights_of
@@ -177,7 +180,7 @@ def _calibrated(
     config: TrainingConfig,
 ) -> Calibration:
     """Fit the calibration on the baskets that the winner answers for."""
-    own = np.arange(rows.y.size) < rows.y.size - rows.hidden
+    own = rows.is_real
     if novelty is not None:
         own &= new_shares(rows) <= novelty.share
     weights = weights_of(rows, rows.y.size - rows.hidden, forward)

@@ -13,6 +13,7 @@ import polars as pl
 from basketwise.arrays import Counts
 from basketwise.features.product_index.hierarchy import smooth
 from basketwise.features.product_index.table import (
+    ANSWERS,
     BASKETS,
     CLASS,
     GROUP_PRICE,
@@ -138,7 +139,7 @@ def score_by_fold(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     learned from the other folds. ``lines`` have PROD_CODE and the ``fold`` of their basket; they
     come back in the same order with the columns of the index.
     """
-    answers = index.select(PROD_CODE, FOLD, *SCORES, CLASS, *POSTERIORS, *PRICES, NEW)
+    answers = index.select(PROD_CODE, FOLD, *ANSWERS)
     return lines.join(answers, on=[PROD_CODE, FOLD], how="left", maintain_order="left")
 
 

@@ -42,6 +42,8 @@ training baskets they rest on (UInt32, 0: taken from the hierarchy); its usual p
 currency of SPEND (Float32, median, null where unknown) and that of its finest known group; the
 posterior probability of each class;
 and what the probabilities of a product like this one would be if no basket contained it."""
+ANSWERS = (*SCORES, CLASS, *POSTERIORS, *PRICES, NEW)
+"""What features are computed from, of each line's product."""
 ADDED = frozenset({*PRICES, *POSTERIORS, *PRIORS})
 """Columns that models lack which were trained before there were such."""
 
