@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score
 
 from basketwise.arrays import Labels, Probabilities
-from basketwise.training.crossvalidation import cross_validated, weights_of
+from basketwise.training.crossvalidation import cross_validated
 from basketwise.training.examples import Examples
+from basketwise.training.weights import judging_weights
 from tests.training.made_up import made_up
 
 
@@ -15,50 +16,53 @@ def predictions(rows: Examples, wrong: list[int]) -> tuple[Probabilities, Labels
     return np.eye(3)[predicted], predicted
 
 
-def test_folds_of_known_weeks_count_as_they_are() -> None:
+def test_without_weights_scores_are_those_of_all_out_of_fold_predictions() -> None:
     rows = made_up(90)
     given, predicted = predictions(rows, [0, 1, 3, 40])
-    result = cross_validated(rows, given, forward=False)
+    result = cross_validated(rows, given, np.ones(90), forward=False)
     right = predicted == rows.y
     per_fold = [right[rows.fold == fold].mean() for fold in range(3)]
-    assert result.accuracy == pytest.approx(np.mean(per_fold))
+    assert result.accuracy == pytest.approx(right.mean())
     assert result.accuracy_std == pytest.approx(np.std(per_fold))
     assert result.f1 == pytest.approx(f1_score(rows.y, predicted, average="macro"))
     assert result.forward_accuracy is None
     assert result.forward_f1 is None
 
 
-def test_the_latest_weeks_count_as_much_as_all_others() -> None:
+def test_each_prediction_counts_as_its_weight() -> None:
+    rows = made_up(90)
+    given, predicted = predictions(rows, [0, 1, 3, 40])
+    weights = np.random.default_rng(1).uniform(0.1, 5, 90)
+    result = cross_validated(rows, given, weights, forward=False)
+    assert result.accuracy == pytest.approx(
+        accuracy_score(rows.y, predicted, sample_weight=weights)
+    )
+    macro = f1_score(rows.y, predicted, average="macro", sample_weight=weights)
+    assert result.f1 == pytest.approx(macro)
+
+
+def test_the_latest_weeks_have_plain_scores_of_their_own() -> None:
     rows = made_up(90)
     late = rows.fold == 2
     given, predicted = predictions(rows, [0, *np.flatnonzero(late)[:12]])
-    result = cross_validated(rows, given, forward=True)
+    weights = judging_weights(rows, True, [])
+    result = cross_validated(rows, given, weights, forward=True)
     # One of 30 is wrong in the first fold, none in the second, 12 of 30 in the latest weeks.
     assert result.forward_accuracy == pytest.approx(0.6)
+    assert result.forward_f1 == pytest.approx(
+        f1_score(rows.y[late], predicted[late], average="macro")
+    )
     assert result.accuracy == pytest.approx(((29 / 30 + 1) / 2 + 0.6) / 2)
     assert result.accuracy_std == pytest.approx(np.std([29 / 30, 1, 0.6]))
-    known, latest = (
-        f1_score(rows.y[own], predicted[own], average="macro") for own in (~late, late)
-    )
-    assert result.forward_f1 == pytest.approx(latest)
-    assert result.f1 == pytest.approx((known + latest) / 2)
 
 
 def test_errors_in_the_latest_weeks_weigh_more_than_elsewhere() -> None:
     rows = made_up(90)
+    weights = judging_weights(rows, True, [])
     known, late = (np.flatnonzero(own)[:6].tolist() for own in (rows.fold < 2, rows.fold == 2))
     by_known, by_late = (
-        cross_validated(rows, predictions(rows, wrong)[0], forward=True) for wrong in (known, late)
+        cross_validated(rows, predictions(rows, wrong)[0], weights, forward=True)
+        for wrong in (known, late)
     )
     assert by_late.accuracy < by_known.accuracy
     assert by_late.f1 < by_known.f1
-
-
-def test_a_calibration_weighs_the_latest_weeks_as_all_other_training_baskets() -> None:
-    rows = made_up(100, folds=4)
-    # The last twenty rows stand for baskets with hidden products: five are of the last fold.
-    weights = weights_of(rows, 80, forward=True)
-    late = (rows.fold == 3) & (np.arange(100) < 80)
-    assert weights[late].sum() == pytest.approx((~late[:80]).sum())
-    np.testing.assert_array_equal(weights[~late], 1)
-    np.testing.assert_array_equal(weights_of(rows, 80, forward=False), 1)

@@ -153,17 +153,6 @@ def test_new_rows_come_first_and_others_fill_up(monkeypatch: pytest.MonkeyPatch)
     assert (learned.sum(), learned[new].sum()) == (20, 20)
 
 
-def test_hidden_products_count_less_the_more_baskets_are_really_new() -> None:
-    real = np.array([0.0] * 10 + [0.05] * 20 + [0.1] * 20 + [0.6] * 180)
-    hidden = np.array([0.05, 0.1, 0.2, 0.5, 0.51])
-    share = np.concatenate([real, hidden])
-    weights = novelty._weights(share, np.arange(share.size) < real.size)
-    np.testing.assert_array_equal(weights[: real.size], 1)
-    # 40 really new baskets are up to 0.1, none between 0.1 and 0.5, and 180 above.
-    expected = [(1 / 3) ** 2, (1 / 3) ** 2, 1, 1, 0.1**2]
-    np.testing.assert_allclose(weights[real.size :], expected)
-
-
 def limit_of(first: Probabilities, second: Probabilities, share: Floats) -> float | None:
     y = np.zeros(share.size, dtype=np.int8)
     return novelty._limit(share, np.ones(share.size), y, first, second)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import joblib
@@ -10,9 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from basketwise.arrays import Floats
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import read_metadata
+from basketwise.etl.tables import METADATA_FILE
 from basketwise.features.groups import columns_of
 from basketwise.files import MODEL, OOF_FILE, RECORD_FILE, TEST_PREDICTIONS_FILE
 from basketwise.schema import CLASSES
@@ -42,19 +45,27 @@ def out_of_fold(evaluated: Evaluated) -> pl.DataFrame:
     return pl.read_parquet(evaluated.folder / OOF_FILE)
 
 
-def test_the_winner_has_the_best_cross_validated_macro_f1(evaluated: Evaluated) -> None:
+def as_in_the_test_set(run: Run) -> Floats:
+    """Weigh the training baskets: the latest week counts as all others; no product is new."""
+    assert max(rows["product_share_new"].max() for rows in (run.train, run.test)) == 0
+    late = (run.train["fold"] == 4).to_numpy()
+    return np.where(late, (~late).sum() / late.sum(), 1.0)
+
+
+def test_the_winner_has_the_best_cross_validated_macro_f1(
+    sample_run: Run, evaluated: Evaluated
+) -> None:
     record, table = evaluated.record, out_of_fold(evaluated)
     late = (table["fold"] == 4).to_numpy()
+    weights = as_in_the_test_set(sample_run)
     reference: dict[ModelName, float] = {}
     for candidate in record.candidates:
         name = candidate.algorithm
         predicted = probabilities(table, name).argmax(axis=1)
-        known, latest = (
-            f1_score(numbers(table)[rows], predicted[rows], average="macro")
-            for rows in (~late, late)
-        )
-        reference[name] = (known + latest) / 2
+        own = (numbers(table), predicted)
+        reference[name] = f1_score(*own, average="macro", sample_weight=weights)
         assert candidate.cv_f1_mean == pytest.approx(reference[name])
+        latest = f1_score(*(classes[late] for classes in own), average="macro")
         assert candidate.forward_f1 == pytest.approx(latest)
     assert record.winner == max(CONFIG.training.models, key=lambda name: reference[name])
     assert [candidate.model for candidate in record.candidates] == list(CONFIG.training.models)
@@ -93,18 +104,43 @@ def test_every_training_basket_has_a_prediction_by_models_that_did_not_see_it(
         np.testing.assert_array_equal(result, expected.astype(np.float32))
 
 
-def test_the_scores_of_a_candidate_are_those_of_its_folds(evaluated: Evaluated) -> None:
+def test_the_scores_of_a_candidate_are_those_of_its_folds(
+    sample_run: Run, evaluated: Evaluated
+) -> None:
     table = out_of_fold(evaluated)
     right = probabilities(table, "logistic").argmax(axis=1) == numbers(table)
     accuracy = [right[(table["fold"] == fold).to_numpy()].mean() for fold in range(5)]
     logistic = evaluated.record.candidates[0]
-    # The last fold is the latest week, which counts as much as all others.
     assert logistic.forward_accuracy == pytest.approx(accuracy[-1])
-    expected = (np.mean(accuracy[:-1]) + accuracy[-1]) / 2
+    expected = np.average(right, weights=as_in_the_test_set(sample_run))
     assert logistic.cv_accuracy_mean == pytest.approx(expected)
     assert logistic.cv_accuracy_std == pytest.approx(np.std(accuracy))
     assert 0.8 < logistic.train_accuracy <= 1
     assert logistic.groups == ["basket", "product"]
+
+
+def test_new_products_in_the_test_set_make_a_candidate_worse_in_cross_validation_too(
+    sample_run: Run, tmp_path: Path
+) -> None:
+    gold = tmp_path / "gold"
+    shutil.copytree(sample_run.gold, gold)
+    config = TrainingConfig(models=("decision_tree",))
+
+    def cross_validated(new_products: list[float]) -> float:
+        metadata = read_metadata(gold).model_copy(update={"new_products": new_products})
+        (gold / METADATA_FILE).write_text(metadata.model_dump_json(), encoding="utf-8")
+        out = tmp_path / str(new_products)
+        out.mkdir()
+        accuracy = run_training(gold, out, config, quiet).candidates[0].cv_accuracy_mean
+        assert accuracy is not None
+        return accuracy
+
+    without, few, many = (
+        cross_validated([1 - share, 0.0, 0.0, share, 0.0]) for share in (0.0, 0.2, 0.6)
+    )
+    # Baskets with hidden products show it: they are in proportion to what the test set has.
+    assert without - many == pytest.approx(3 * (without - few))
+    assert without > few
 
 
 def test_the_cap_bounds_what_a_fold_is_fitted_on_but_not_what_is_scored(
@@ -186,12 +222,13 @@ def test_the_shipped_probabilities_are_the_winners_corrected_by_what_was_out_of_
 ) -> None:
     table, winner = out_of_fold(evaluated), evaluated.record.winner
     kept = read_calibration(evaluated.folder)
-    late = (table["fold"] == 4).to_numpy()
+    weights = as_in_the_test_set(sample_run)
+    weights *= weights.size / weights.sum()
     refitted = fit_calibration(
         "isotonic",
         table.select(probability_columns(winner)).to_numpy().astype(np.float64),
         numbers(table).astype(np.int8),
-        weights=np.where(late, (~late).sum() / late.sum(), 1.0),
+        weights=weights,
     )
     assert kept.model_copy(update={"new_products": None}) == refitted
     columns = evaluated.record.feature_columns

@@ -235,6 +235,7 @@ def _metadata(
         train_samples=rows.train,
         test_samples=rows.test,
         uncertain=rows.uncertain,
+        new_products=[count / max(rows.test, 1) for count in rows.new_products],
         etl_timestamp=timestamp(),
         groups=groups,
         tried=tried,

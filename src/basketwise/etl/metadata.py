@@ -130,6 +130,9 @@ class Metadata(Record):
     uncertain: int | None = None
     """Test baskets of which no product says anything; null without a product index, and absent from
     earlier versions' files."""
+    new_products: list[float] = []
+    """Shares of the test baskets in each band of shares of new products, see
+    :data:`basketwise.features.product.NEW_BANDS`; empty without product features."""
     target_classes: list[str] = Field(default_factory=lambda: list(CLASSES))
     etl_timestamp: str
     """ISO 8601, UTC."""

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
+from basketwise.arrays import Counts
 from basketwise.disk import write_parquet
 from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
+from basketwise.features.product import NEW_BANDS, SHARE_NEW, band_of
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import AddHistory, Recipe, features
 from basketwise.features.unseen import KNOWN
@@ -38,14 +41,16 @@ ROW_GROUP = 2**17
 
 @dataclass(frozen=True)
 class Written:
-    """Rows of the gold files.
+    """Rows of the gold files, and what is counted of the test baskets.
 
-    Of ``uncertain`` test baskets no product says anything; None without an index.
+    Of ``uncertain`` test baskets no product says anything; None without an index. ``new_products``:
+    how many are in each band of shares of new products, without such a column none.
     """
 
     train: int
     test: int
     uncertain: int | None
+    new_products: list[int]
 
 
 def write_gold(
@@ -73,7 +78,7 @@ def write_gold(
     for file in files:
         (scratch / file).mkdir(parents=True)
 
-    def write_chunk(chunk: Chunk) -> tuple[int, list[int]]:
+    def write_chunk(chunk: Chunk) -> tuple[int, Counts]:
         present = own.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks)).drop(SHOP_WEEK)
         labelled = chunk.lines.join(present.select(BASKET_ID, FOLD), on=BASKET_ID)
         table = features(labelled, recipe, score, history).join(
@@ -90,17 +95,26 @@ def write_gold(
                 write_parquet(features_alone, path, compression="uncompressed")
         tested = parts[TEST_FILE]
         uncertain = 0 if index is None else int((tested[CERTAINTY] == UNCLASSIFIED).sum())
-        return len(chunk.weeks), [*(part.height for part in parts.values()), uncertain]
+        counts = [*(part.height for part in parts.values()), uncertain, *_per_band(tested)]
+        return len(chunk.weeks), np.array(counts)
 
     total, done = len(weeks(silver)), 0
-    counts = [0, 0, 0]
+    counts: Counts | int = 0
     chunks = read_chunks(silver, recipe.reads)
     for ready, numbers in side_by_side(write_chunk, chunks):
         done += ready
-        counts = [count + number for count, number in zip(counts, numbers, strict=True)]
+        counts = counts + numbers
         tick("features", done, total)
     for file in files:
         parts = pl.scan_parquet(sorted((scratch / file).glob("*.parquet")), glob=False)
         write_parquet(parts, gold / file, row_group_size=ROW_GROUP)
-    train, test, uncertain = counts
-    return Written(train, test, None if index is None else uncertain)
+    train, test, uncertain, *per_band = np.asarray(counts).tolist()
+    return Written(train, test, None if index is None else uncertain, per_band)
+
+
+def _per_band(baskets: pl.DataFrame) -> list[int]:
+    """Count the baskets with few, some and many new products."""
+    if SHARE_NEW not in baskets.columns:
+        return []
+    bands = band_of(baskets[SHARE_NEW].to_numpy())
+    return [int(count) for count in np.bincount(bands, minlength=len(NEW_BANDS) + 1)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
+from basketwise.arrays import Counts, Floats
 from basketwise.features.group import Encoders, FeatureGroup
 from basketwise.features.product_index.table import CLASS, NEW, SCORES
 from basketwise.schema import CLASSES, INDEX_LABELS, PROD_CODE, UNCLASSIFIED
@@ -13,6 +15,8 @@ _SILENT = UNCLASSIFIED.lower()
 _MEAN_OF = {f"product_{score}": score for score in SCORES[: len(CLASSES)]}
 
 SHARE_NEW = "product_share_new"
+NEW_BANDS = (0.0, 0.1, 0.25, 0.5)
+"""Upper ends of the bands of ``product_share_new``; above the last is a band too."""
 
 COLUMNS: tuple[str, ...] = (
     *_MEAN_OF,
@@ -22,6 +26,18 @@ COLUMNS: tuple[str, ...] = (
     SHARE_NEW,
 )
 READS = (PROD_CODE,)
+
+
+def band_of(shares: Floats) -> Counts:
+    """Return the band of each share of new products: 0 where no product is new.
+
+    Examples
+    --------
+    >>> band_of(np.array([0.0, 0.1, 0.2, 1.0])).tolist()
+    [0, 1, 2, 4]
+    """
+    # As single precision, which is what models see: 1 of 10 lines must be in one band everywhere.
+    return np.searchsorted(np.array(NEW_BANDS, np.float32), shares.astype(np.float32))
 
 
 def aggregates() -> list[pl.Expr]:

@@ -6,19 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from basketwise.arrays import Flags, Floats, Probabilities
+from basketwise.arrays import Floats, Labels, Probabilities
 from basketwise.training.examples import Examples
-from basketwise.training.metrics import Scores, confusion_matrix, scores
+from basketwise.training.metrics import Scores, confusion_matrix, macro_f1, scores
 from basketwise.training.predictions import decide
+from basketwise.training.weights import is_late
 
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """Scores of out-of-fold predictions.
+    """Scores of out-of-fold predictions, weighed; the deviation is that between the folds.
 
-    Where the last fold is the latest weeks, it counts as much as all the others together: they
-    show how well the model does in weeks that it knows, it shows how well in the next ones. The
-    deviation is that between the folds.
+    The two forward ones are plain scores of the latest weeks, where those are a fold.
     """
 
     accuracy: float
@@ -28,47 +27,35 @@ class CrossValidated:
     forward_f1: float | None
 
 
-def cross_validated(train: Examples, out_of_fold: Probabilities, forward: bool) -> CrossValidated:
-    """Score out-of-fold predictions, one row per training basket.
+def cross_validated(
+    rows: Examples, out_of_fold: Probabilities, weights: Floats, forward: bool
+) -> CrossValidated:
+    """Score out-of-fold predictions.
 
-    ``forward``: the last fold is the latest weeks.
+    Parameters
+    ----------
+    rows : Examples
+        The training baskets, then those with hidden products.
+    out_of_fold : array
+        A candidate's predictions of them.
+    weights : array
+        From :func:`basketwise.training.weights.judging_weights`.
+    forward : bool
+        The last fold is the latest weeks.
     """
     predicted = decide(out_of_fold)
-    right = (predicted == train.y).astype(np.float64)
-    per_fold = np.bincount(train.fold, right) / np.bincount(train.fold)
-    late = _late(train, forward)
-
-    def scored(rows: Flags) -> Scores:
-        return scores(confusion_matrix(train.y[rows], predicted[rows]))
-
-    if not late.any():
-        return CrossValidated(
-            float(per_fold.mean()), float(per_fold.std()), scored(~late).f1, None, None
-        )
-    known, latest = scored(~late), scored(late)
+    right = (predicted == rows.y).astype(np.float64)
+    real, late = rows.is_real, is_late(rows, forward)
+    per_fold = np.bincount(rows.fold[real], right[real]) / np.bincount(rows.fold[real])
+    latest = _scored(rows.take(np.flatnonzero(late)), predicted[late]) if late.any() else None
     return CrossValidated(
-        accuracy=float((per_fold[:-1].mean() + latest.accuracy) / 2),
+        accuracy=float((weights * right).sum() / weights.sum()),
         accuracy_std=float(per_fold.std()),
-        f1=(known.f1 + latest.f1) / 2,
-        forward_accuracy=latest.accuracy,
-        forward_f1=latest.f1,
+        f1=float(macro_f1(confusion_matrix(rows.y, predicted, weights))),
+        forward_accuracy=latest.accuracy if latest else None,
+        forward_f1=latest.f1 if latest else None,
     )
 
 
-def weights_of(rows: Examples, own: int, forward: bool) -> Floats:
-    """Weigh out-of-fold predictions for the calibration.
-
-    The latest weeks, where they are a fold, count as much as all other training baskets together.
-    ``own``: number of training baskets; the rows behind them are those with hidden products, which
-    count once.
-    """
-    late = _late(rows, forward)
-    late[own:] = False
-    weights = np.ones(rows.y.size)
-    if late.any():
-        weights[late] = (own - late.sum()) / late.sum()
-    return weights
-
-
-def _late(rows: Examples, forward: bool) -> Flags:
-    return np.asarray(forward & (rows.fold == rows.fold.max(initial=0)))
+def _scored(rows: Examples, predicted: Labels) -> Scores:
+    return scores(confusion_matrix(rows.y, predicted))

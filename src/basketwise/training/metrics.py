@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from basketwise.arrays import Counts, Floats
+from basketwise.arrays import Counts, Floats, Labels
 from basketwise.schema import CLASSES
 
 
@@ -28,11 +28,20 @@ class Scores:
     """Rows: true class, columns: predicted class."""
 
 
-def confusion_matrix(true: NDArray[np.int8], predicted: NDArray[np.int8]) -> Counts:
-    """Count true class (row) by predicted class (column), order Low, Medium, High."""
+@overload
+def confusion_matrix(true: Labels, predicted: Labels) -> Counts: ...
+@overload
+def confusion_matrix(true: Labels, predicted: Labels, weights: Floats) -> Floats: ...
+def confusion_matrix(
+    true: Labels, predicted: Labels, weights: Floats | None = None
+) -> Counts | Floats:
+    """Count true class (row) by predicted class (column), order Low, Medium, High.
+
+    With ``weights``, a basket counts as its weight.
+    """
     size = len(CLASSES)
     cells = true.astype(np.int64) * size + predicted
-    return np.bincount(cells, minlength=size * size).reshape(size, size)
+    return np.bincount(cells, weights, minlength=size * size).reshape(size, size)
 
 
 def scores(confusion: Counts) -> Scores:
@@ -58,16 +67,16 @@ def scores(confusion: Counts) -> Scores:
     )
 
 
-def class_f1(confusions: NDArray[np.int64]) -> Floats:
+def class_f1(confusions: Counts | Floats) -> Floats:
     """Return each class's F1 of many matrices at once, shape (many, classes)."""
     right = np.diagonal(confusions, axis1=-2, axis2=-1).astype(np.float64)
     return _share(2 * right, confusions.sum(axis=-1) + confusions.sum(axis=-2))
 
 
-def macro_f1(confusions: NDArray[np.int64]) -> Floats:
+def macro_f1(confusions: Counts | Floats) -> Floats:
     """Return the macro-F1 of many matrices at once, shape (many, classes, classes)."""
     return np.asarray(class_f1(confusions).mean(axis=-1), dtype=np.float64)
 
 
-def _share(part: Floats, total: Counts) -> Floats:
+def _share(part: Floats, total: Counts | Floats) -> Floats:
     return np.divide(part, total, out=np.zeros_like(part), where=total > 0)

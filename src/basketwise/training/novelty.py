@@ -19,6 +19,7 @@ import numpy as np
 from basketwise.arrays import Flags, Floats, Labels, Probabilities
 from basketwise.candidates import CANDIDATES
 from basketwise.config import TrainingConfig
+from basketwise.features.product import NEW_BANDS
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import (
     Calibration,
@@ -30,15 +31,12 @@ from basketwise.training.calibration import (
 from basketwise.training.examples import Examples, new_shares
 from basketwise.training.fitting import Fitted
 from basketwise.training.predictions import decide
+from basketwise.training.weights import real_or_hidden
 
 MOST = 20_000
 """Baskets that the second model learns from; those without new products fill up."""
 FEWEST = 200
 """Baskets with new products, really new or hidden, without which there is no second model."""
-SHARES = (0.0, 0.1, 0.25, 0.5)
-"""Shares of new products above which the second model may answer."""
-ENOUGH = 20
-"""Training baskets with as many really new products that count as much as all hidden ones."""
 ALGORITHM = "xgboost"
 PARAMETERS = {
     "n_estimators": 80,
@@ -97,7 +95,7 @@ def fit_novelty(
     calibration = fit_calibration("auto", answers[fitted_on], rows.y[fitted_on])
     limit = _limit(
         share[new],
-        _weights(share, rows.is_real)[new],
+        real_or_hidden(rows)[new],
         rows.y[new],
         calibrate(out_of_fold[new], winner),
         calibrate(answers[new], calibration),
@@ -118,7 +116,7 @@ def _limit(
         return float((weight * np.where(share > limit, costs[1], costs[0])).sum())
 
     # At 1, the second model never answers.
-    possible = [limit for limit in SHARES if total(limit, errors) <= total(1, errors)]
+    possible = [limit for limit in NEW_BANDS if total(limit, errors) <= total(1, errors)]
     best = min([1.0, *reversed(possible)], key=lambda limit: total(limit, losses))
     return best if best < 1 else None
 
@@ -138,19 +136,6 @@ def _fitted(rows: Examples, seed: int) -> Fitted:
     model = CANDIDATES[ALGORITHM].build(PARAMETERS | {"random_state": seed}, rows.y.size, None)
     model.fit(rows.X, rows.y)
     return Fitted(model, time.perf_counter() - started)
-
-
-def _weights(share: Floats, real: Flags) -> Floats:
-    """Weigh the rows by how many baskets have about as many really new products.
-
-    Where few have, hidden products are all there is to judge by; where many have, they show what
-    new products of this shop really mean.
-    """
-    group = np.searchsorted(SHARES[1:], share)
-    counts = np.bincount(group[real & (share > 0)], minlength=len(SHARES))
-    weight = (ENOUGH / (ENOUGH + counts[group])) ** 2
-    weight[real] = 1
-    return weight
 
 
 def calibrated(

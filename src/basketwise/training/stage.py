@@ -6,7 +6,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from basketwise.arrays import Probabilities
+from basketwise.arrays import Floats, Probabilities
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
@@ -29,7 +29,7 @@ from basketwise.training.calibration import (
 )
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
-from basketwise.training.crossvalidation import CrossValidated, cross_validated, weights_of
+from basketwise.training.crossvalidation import CrossValidated, cross_validated
 from basketwise.training.examples import Examples, new_shares, read_examples
 from basketwise.training.fitting import Fitted, train_all
 from basketwise.training.metrics import Scores, confusion_matrix, scores
@@ -38,6 +38,7 @@ from basketwise.training.persistence import dump_model
 from basketwise.training.predictions import CALIBRATED, decide, write_predictions
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
 from basketwise.training.references import fit_references, plan_references
+from basketwise.training.weights import judging_weights
 
 
 def run_training(
@@ -79,17 +80,20 @@ def run_training(
     with threadpool_limits(1, user_api="blas"):
         out_of_fold, fitted = train_all(seen, config, tick, pieces)
         # Of equals, the one that is named first.
+        as_in_test = judging_weights(both, forward, metadata.new_products)
         crossed = {
-            name: cross_validated(train, probabilities[: train.y.size], forward)
+            name: cross_validated(both, probabilities, as_in_test, forward)
             for name, probabilities in out_of_fold.items()
         }
         winner = max(config.models, key=lambda name: crossed[name].f1)
         plans = plan_references(winner, metadata.groups)
         references = fit_references(plans, both, config, pieces)
-        calibration = _calibrated(seen, out_of_fold[winner], None, forward, config)
+        # A calibration takes nothing from the test set.
+        weights = judging_weights(both, forward)
+        calibration = _calibrated(seen, out_of_fold[winner], None, weights, config)
         novelty = fit_novelty(seen, out_of_fold[winner], calibration, config)
         if novelty is not None:
-            calibration = _calibrated(seen, out_of_fold[winner], novelty, forward, config)
+            calibration = _calibrated(seen, out_of_fold[winner], novelty, weights, config)
         test = _read(gold / TEST_FILE, metadata)
         models: dict[str, tuple[Fitted, list[str]]] = {
             name: (model, metadata.feature_columns) for name, model in fitted.items()
@@ -176,14 +180,13 @@ def _calibrated(
     rows: Examples,
     out_of_fold: Probabilities,
     novelty: Novelty | None,
-    forward: bool,
+    weights: Floats,
     config: TrainingConfig,
 ) -> Calibration:
     """Fit the calibration on the baskets that the winner answers for."""
     own = rows.is_real
     if novelty is not None:
         own &= new_shares(rows) <= novelty.share
-    weights = weights_of(rows, rows.y.size - rows.hidden, forward)
     calibration = fit_calibration(
         config.calibration, out_of_fold[own], rows.y[own], rows.fold[own], weights[own]
     )
