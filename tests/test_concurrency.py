@@ -1,11 +1,13 @@
 import math
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from basketwise import concurrency
-from basketwise.concurrency import cores, cpu_quota
+from basketwise.concurrency import cores, cpu_quota, side_by_side
 
 
 def group(root: Path, files: dict[str, str]) -> Path:
@@ -53,3 +55,28 @@ def test_a_system_without_affinity_has_its_cores(
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert cores() == 6
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_one_piece_more_is_in_memory_than_there_are_cores(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "cores", lambda: number)
+    lock, in_memory, most = threading.Lock(), 0, 0
+
+    def pieces() -> Iterator[int]:
+        nonlocal in_memory, most
+        for piece in range(20):
+            with lock:
+                in_memory += 1
+                most = max(most, in_memory)
+            yield piece
+
+    def work(piece: int) -> int:
+        nonlocal in_memory
+        with lock:
+            in_memory -= 1
+        return piece
+
+    assert list(side_by_side(work, pieces())) == list(range(20))
+    assert most <= number + 1

@@ -1,13 +1,18 @@
-"""The number of worker threads, and a pool that is abandoned if its results are not needed."""
+"""The number of worker threads, and the ways to work in several of them."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -46,6 +51,23 @@ def cpu_quota(cgroups: Path) -> float:
 def worker_pool() -> ThreadPoolExecutor:
     """Return a pool of as many threads as there are cores."""
     return ThreadPoolExecutor(cores())
+
+
+def side_by_side(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[Result]:
+    """Work on a piece per core at a time; results come in the order of the pieces.
+
+    Each piece takes memory once it is read, so at most one more waits: an executor's own ``map``
+    would read all of them at once.
+    """
+    waiting: deque[Future[Result]] = deque()
+    workers = cores()
+    with ThreadPoolExecutor(workers) as pool:
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextmanager

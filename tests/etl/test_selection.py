@@ -63,6 +63,19 @@ def test_nothing_is_added_where_all_is_told(
     assert metadata.tried == []
 
 
+def test_nothing_is_tried_where_two_thresholds_tell_all(
+    lines: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "_losses", None)
+    for name in ("easy", "harder"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(selection, "MISTAKES", 0.2)
+    assert read_metadata(made(lines, tmp_path / "easy").gold).tried == []
+    monkeypatch.setattr(selection, "MISTAKES", 0.0)
+    with pytest.raises(TypeError, match="not callable"):
+        made(lines, tmp_path / "harder")
+
+
 def test_without_an_index_its_groups_are_not_tried(lines: pl.DataFrame, tmp_path: Path) -> None:
     metadata = read_metadata(made(lines, tmp_path, groups=["basket"]).gold)
     assert [trial.group for trial in metadata.tried] == ["season"]

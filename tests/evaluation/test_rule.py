@@ -1,22 +1,15 @@
 """The rule of one feature that tells the labels best."""
 
-from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pytest
 
-from basketwise.arrays import Floats, Labels, Matrix
+from basketwise.arrays import Labels, Matrix
 from basketwise.etl.metadata import Metadata, Trial
 from basketwise.etl.tables import TRAIN_FILE
-from basketwise.evaluation.rule import (
-    Piece,
-    apply_thresholds,
-    describe_rule,
-    fit_thresholds,
-    round_thresholds,
-)
+from basketwise.evaluation.rule import describe_rule, round_thresholds
+from basketwise.features.thresholds import Piece, fit_thresholds
 from basketwise.report.types import Rule
 from basketwise.schema import CLASSES, TARGET
 from basketwise.training.examples import Examples
@@ -105,17 +98,6 @@ def test_a_common_class_alone_is_no_rule(tmp_path: Path, sample_run: Run) -> Non
     assert described(tmp_path, sample_run.metadata, always_medium) is None
 
 
-def most_right(values: Floats, y: Labels) -> int:
-    """Try every pair of thresholds and every order of the classes."""
-    cuts = [-np.inf, *np.unique(values).tolist()]
-    return max(
-        int((np.asarray(order)[np.searchsorted([a, b], values)] == y).sum())
-        for a, b in product(cuts, cuts)
-        if a <= b
-        for order in permutations(range(3))
-    )
-
-
 def test_thresholds_are_round_where_that_costs_next_to_nothing() -> None:
     rng = np.random.default_rng(1)
     values = rng.random(20_000) * 2 - 1
@@ -128,14 +110,6 @@ def test_thresholds_are_round_where_that_costs_next_to_nothing() -> None:
     assert [piece.up_to for piece in noisy] == [-0.18, 0.23, None]
     tiny, pieces = np.array([5e-13, 2e-12]), [Piece(0, 1e-12), Piece(2, None)]
     assert round_thresholds(pieces, tiny, np.array([0, 2], np.int8)) == pieces
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_thresholds_are_the_best_there_are(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    values, y = rng.integers(0, 12, 60) / 8, rng.integers(0, 3, 60).astype(np.int8)
-    pieces = fit_thresholds(values, y)
-    assert (apply_thresholds(pieces, values) == y).sum() == most_right(values, y)
 
 
 def test_the_sample_is_a_vote_of_lines(evaluated: Evaluated) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from basketwise.etl.chunks import Chunk, read_chunks, side_by_side
+from basketwise.concurrency import side_by_side
+from basketwise.etl.chunks import Chunk, read_chunks
 from basketwise.etl.cleaning import NO_WEEK
 from basketwise.etl.survey import Survey
 from basketwise.schema import (

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
 
-from basketwise import concurrency
-
 LINES = "lines.parquet"
 CHUNK_LINES = 500_000
-
-T = TypeVar("T")
 
 
 def weeks(silver: Path) -> list[tuple[int, Path]]:
@@ -56,20 +49,3 @@ def read_chunks(
 
 def _chunk(gathered: list[tuple[int, pl.DataFrame]]) -> Chunk:
     return Chunk(tuple(week for week, _ in gathered), pl.concat([frame for _, frame in gathered]))
-
-
-def side_by_side(work: Callable[[Chunk], T], chunks: Iterable[Chunk]) -> Iterator[T]:
-    """Work on a chunk per core at a time; results come in the chunks' order.
-
-    Each chunk brings its lines into memory, so at most one more waits: an executor's own ``map``
-    would read all of them at once.
-    """
-    waiting: deque[Future[T]] = deque()
-    workers = concurrency.cores()
-    with ThreadPoolExecutor(workers) as pool:
-        for chunk in chunks:
-            waiting.append(pool.submit(work, chunk))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

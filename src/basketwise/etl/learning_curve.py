@@ -3,26 +3,26 @@
 The latest training weeks are judged, and no index learns from them. All weeks before, the latest
 half of them, a quarter and an eighth show what each doubling of the data has brought; the last one
 says most about the next. It is the index that grows with the data, and to learn it costs little
-beside a whole training. So it alone is learned anew, with a small tree on top that decides. How
-labels follow from votes takes few baskets to see: the tree learns it from half of the judged ones,
-and is judged on the other half.
+beside a whole training. So it alone is learned anew, with two thresholds on the balance of its
+votes that decide. These take few baskets to see: they are fitted to half of the judged ones, and
+judged on the other half.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Flags, Floats, Matrix
+from basketwise.concurrency import worker_pool
 from basketwise.config import IndexConfig
 from basketwise.etl.metadata import LearningCurve, LearningPoint
 from basketwise.features.product_index.learning import Evidence, learn_whole
 from basketwise.features.product_index.pairs import Pairs, Singles, Weighting, sums
-from basketwise.features.product_index.refinement import shortest_first
 from basketwise.features.product_index.table import POSTERIORS
 from basketwise.features.product_index.votes import SILENT, ballot
+from basketwise.features.thresholds import apply_thresholds, fit_thresholds
 from basketwise.schema import INDEX_LABELS, UNCLASSIFIED
 
 FEWEST_WEEKS = 4
@@ -42,8 +42,6 @@ WORTH = 0.005
 """Accuracy that fewer weeks must gain to be preferred to all, ..."""
 CLEAR = 3.0
 """... and how many of its standard errors."""
-
-TREE = {"max_depth": 8, "min_samples_leaf": 5, "random_state": 0}
 
 
 def learning_curve(
@@ -78,19 +76,24 @@ def learning_curve(
     entries = int(evidence.pairs.entries[~late].sum())
     kept = ~late & (rng.random(week.size) < MOST_ENTRIES / max(entries, 1))
     sizes = sorted({max(1, round(known.size / 2**halving)) for halving in range(HALVINGS + 1)})
-    points: list[LearningPoint] = []
-    right: list[Floats] = []
-    for size in sizes:
-        own = kept & (week >= known[-size])
-        right.append(_right(evidence, own, judged, weighting, config))
-        points.append(
-            LearningPoint(
-                weeks=size,
-                baskets=int((own & classified).sum()),
-                accuracy=float(right[-1].mean()),
-                error=_error(right[-1]),
-            )
+    learned = [kept & (week >= known[-size]) for size in sizes]
+
+    def judge(own: Flags) -> Floats:
+        return _right(evidence.take(own), judged, weighting, config)
+
+    # Each limits BLAS too, and would lift the limit of the others when it is done.
+    with threadpool_limits(1), worker_pool() as pool:
+        # The largest first, beside which all the others are learned.
+        right = list(pool.map(judge, reversed(learned)))[::-1]
+    points = [
+        LearningPoint(
+            weeks=size,
+            baskets=int((own & classified).sum()),
+            accuracy=float(of_size.mean()),
+            error=_error(of_size),
         )
+        for size, own, of_size in zip(sizes, learned, right, strict=True)
+    ]
     gains = right[-1] - right[-2]
     return LearningCurve(
         judged_weeks=judged_weeks.tolist(),
@@ -116,41 +119,30 @@ def _drawn(wanted: Flags, most: int, rng: np.random.Generator) -> Flags:
     return chosen
 
 
-def _right(
-    evidence: Evidence, own: Flags, judged: Pairs, weighting: Weighting, config: IndexConfig
-) -> Floats:
-    """Return for each judged basket whether an index of some baskets tells its label: 1 or 0."""
-    from sklearn.tree import DecisionTreeClassifier
-
-    pairs = evidence.pairs.take(own)
-    part = replace(evidence, pairs=pairs, shortest=shortest_first(pairs))
-    index = learn_whole(part, config, weighting)
-    X = _votes(index.select(POSTERIORS).to_numpy().T, judged, judged.shares(weighting))
-    half = np.arange(judged.label.size) % 2 == 0
-    right = np.zeros(judged.label.size)
-    for fitted in (half, ~half):
-        tree = DecisionTreeClassifier(**TREE).fit(X[fitted], judged.label[fitted])
-        right[~fitted] = tree.predict(X[~fitted]) == judged.label[~fitted]
+def _right(evidence: Evidence, judged: Pairs, weighting: Weighting, config: IndexConfig) -> Floats:
+    """Return for each judged basket whether an index tells its label: 1 or 0."""
+    index = learn_whole(evidence, config, weighting)
+    balances = _balances(index.select(POSTERIORS).to_numpy().T, judged, judged.shares(weighting))
+    half, y = np.arange(judged.label.size) % 2 == 0, judged.label
+    right = np.zeros(y.size)
+    for own in (half, ~half):
+        told = []
+        for balance in balances:
+            pieces = fit_thresholds(balance[own], y[own])
+            told.append(apply_thresholds(pieces, balance) == y)
+        right[~own] = max(told, key=lambda answers: answers[own].sum())[~own]
     return right
 
 
-def _votes(posterior: Matrix, judged: Pairs, shares: Singles) -> Matrix:
-    """Describe each basket by the votes of its products, expected ones and by likeliest classes."""
+def _balances(posterior: Matrix, judged: Pairs, shares: Singles) -> list[Floats]:
+    """Return each basket's balance: by expectation, and by the likeliest class of each product."""
     likeliest = np.eye(len(INDEX_LABELS), dtype=np.float32)[posterior.argmax(axis=0)].T
-    expected, counted = (
-        sums(ballot(beliefs[:, judged.product], shares, judged.start).stacked(), judged.start)
-        for beliefs in (posterior, likeliest)
-    )
-    telling = np.maximum(expected[1], SILENT)
-    return np.column_stack(
-        [
-            expected[0] / telling,
-            np.sqrt(expected[2]) / telling,
-            expected[1],
-            counted[0] / np.maximum(counted[1], SILENT),
-            judged.size,
-        ]
-    )
+    balances = []
+    for beliefs in (posterior, likeliest):
+        votes = ballot(beliefs[:, judged.product], shares, judged.start)
+        net, telling = sums(np.stack([votes.net, votes.telling]), judged.start)
+        balances.append((net / np.maximum(telling, SILENT)).astype(np.float64))
+    return balances
 
 
 def _error(values: Floats) -> float:

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Counts
+from basketwise.concurrency import side_by_side
 from basketwise.disk import write_parquet
-from basketwise.etl.chunks import Chunk, read_chunks, side_by_side, weeks
+from basketwise.etl.chunks import Chunk, read_chunks, weeks
 from basketwise.features.product import NEW_BANDS, SHARE_NEW, band_of
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import AddHistory, Recipe, features

@@ -7,9 +7,7 @@ often it is right is measured on the test set, which had no say in it.
 
 from __future__ import annotations
 
-from itertools import permutations
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,6 +16,8 @@ from basketwise.arrays import Flags, Floats, Labels
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import TRAIN_FILE
 from basketwise.features.groups import group_of
+from basketwise.features.product import BALANCE
+from basketwise.features.thresholds import Piece, apply_thresholds, fit_thresholds
 from basketwise.report.in_words import rule_notes, rule_text
 from basketwise.report.types import GroupTrial, Rule
 from basketwise.schema import CLASSES, TARGET
@@ -25,7 +25,7 @@ from basketwise.training.examples import Examples, class_numbers
 
 MOST = 20_000
 """Training baskets, evenly spaced, on which the feature is chosen."""
-PREFERRED = "product_balance"
+PREFERRED = BALANCE
 """Kept unless another feature is clearly better: it is the easiest to check."""
 ERRORS = 3.0
 """Standard errors from which another is clearly better."""
@@ -37,13 +37,6 @@ REMOVED = 0.5
 ROUNDED = 0.05
 """Errors that rounding the thresholds may add, as a share of those there are."""
 MOST_DIGITS = 8
-
-
-class Piece(NamedTuple):
-    """A range of a feature's values and the class that the rule gives it; None: no upper end."""
-
-    number: int
-    up_to: float | None
 
 
 def describe_rule(
@@ -109,44 +102,6 @@ def trials(metadata: Metadata) -> list[GroupTrial]:
         {"group": t.group, "gain": t.gain, "error": t.error, "chosen": t.chosen}
         for t in metadata.tried
     ]
-
-
-def fit_thresholds(values: Floats, y: Labels) -> list[Piece]:
-    """Return the ranges of up to three classes, in any order, that tell most labels.
-
-    Exact: for each order of the classes, the best first threshold below every second one is known
-    from a running maximum.
-    """
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    counts = np.zeros((y.size + 1, len(CLASSES)), dtype=np.int32)
-    np.cumsum(y[order, None] == np.arange(len(CLASSES)), axis=0, out=counts[1:])
-    cuts = np.flatnonzero(np.diff(ordered, prepend=-np.inf, append=np.inf) > 0)
-    below = counts[cuts]
-    best, chosen = -1, ((0, 0), (1, 0), (2, 0))
-    for a, b, c in permutations(range(len(CLASSES))):
-        first = below[:, a] - below[:, b]
-        right = np.maximum.accumulate(first) + below[:, b] - below[:, c] + below[-1, c]
-        end = int(right.argmax())
-        if right[end] > best:
-            best = int(right[end])
-            chosen = ((a, int(first[: end + 1].argmax())), (b, end), (c, cuts.size - 1))
-    pieces: list[Piece] = []
-    start = 0
-    for number, end in chosen:
-        if end > start:
-            last = end == cuts.size - 1
-            up_to = None if last else float(ordered[cuts[end] - 1 : cuts[end] + 1].mean())
-            pieces.append(Piece(number, up_to))
-            start = end
-    return pieces
-
-
-def apply_thresholds(pieces: list[Piece], values: Floats) -> Labels:
-    """Return the class of each value."""
-    ends = [piece.up_to for piece in pieces if piece.up_to is not None]
-    numbers = np.asarray([piece.number for piece in pieces], dtype=np.int8)
-    return numbers[np.searchsorted(ends, values, side="left")]
 
 
 def round_thresholds(pieces: list[Piece], values: Floats, y: Labels) -> list[Piece]:

@@ -14,6 +14,7 @@ _INFORMATIVE = [name.lower() for name in CLASSES]
 _SILENT = UNCLASSIFIED.lower()
 _MEAN_OF = {f"product_{score}": score for score in SCORES[: len(CLASSES)]}
 
+BALANCE = "product_balance"
 SHARE_NEW = "product_share_new"
 NEW_BANDS = (0.0, 0.1, 0.25, 0.5)
 """Upper ends of the bands of ``product_share_new``; above the last is a band too."""
@@ -22,7 +23,7 @@ COLUMNS: tuple[str, ...] = (
     *_MEAN_OF,
     *(f"product_count_{label.lower()}" for label in INDEX_LABELS),
     *(f"product_share_{label.lower()}" for label in INDEX_LABELS),
-    "product_balance",
+    BALANCE,
     SHARE_NEW,
 )
 READS = (PROD_CODE,)
@@ -75,7 +76,7 @@ def derived(encoders: Encoders) -> list[pl.Expr]:
     return [
         *(share.alias(f"product_share_{name}") for name, share in shares.items()),
         (unclassified / (informative + unclassified)).alias(f"product_share_{_SILENT}"),
-        (shares["high"] - shares["low"]).alias("product_balance"),
+        (shares["high"] - shares["low"]).alias(BALANCE),
     ]
 
 

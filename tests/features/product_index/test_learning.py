@@ -14,6 +14,7 @@ from basketwise.features.product_index.learning import (
     learn_index,
     learn_whole,
 )
+from basketwise.features.product_index.refinement import shortest_first
 from basketwise.features.product_index.table import (
     BASKETS,
     CLASS,
@@ -163,3 +164,16 @@ def test_the_whole_index_can_be_learned_by_itself(
     before = learn_whole(evidence, config)
     assert before.equals(learn_index(evidence, config).whole)
     assert before.equals(learn_whole(evidence, config))
+
+
+def test_evidence_of_some_baskets_is_ordered_as_if_gathered_from_them_alone(
+    result: IntakeResult, baskets: pl.DataFrame
+) -> None:
+    training = baskets.filter(pl.col(FOLD) != TEST)
+    piece = LabelledLines(result.accepted, training)
+    evidence = gather([piece], result.survey.products, folds=FOLDS, seed=1)
+    part = evidence.take(np.random.default_rng(0).random(training.height) < 0.3)
+    assert 0 < part.pairs.label.size < training.height
+    np.testing.assert_array_equal(part.shortest, shortest_first(part.pairs))
+    assert part.products.equals(evidence.products)
+    assert evidence.take(np.zeros(training.height, np.bool_)).shortest.size == 0

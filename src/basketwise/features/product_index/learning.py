@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from basketwise.arrays import Counts, Floats, Matrix
-from basketwise.concurrency import worker_pool
+from basketwise.arrays import Counts, Flags, Floats, Matrix
+from basketwise.concurrency import side_by_side, worker_pool
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
 from basketwise.features.product_index.pairs import (
@@ -66,6 +66,15 @@ class Evidence:
     folds: int
     seed: int
 
+    def take(self, baskets: Flags) -> Evidence:
+        """Return the evidence of the baskets that the mask marks; products stay the same."""
+        pairs = self.pairs
+        kept = np.repeat(baskets, pairs.entries)
+        # The order stays that of all entries, so it needs no sorting; the numbers move up.
+        number = np.cumsum(kept) - 1
+        shortest = number[self.shortest[kept[self.shortest]]]
+        return replace(self, pairs=pairs.take(baskets), shortest=shortest)
+
 
 @dataclass(frozen=True)
 class LearnedIndex:
@@ -103,7 +112,8 @@ def gather(
     """
     ordered = products.sort(PROD_CODE)
     numbers = ordered.select(PROD_CODE, pl.int_range(pl.len(), dtype=pl.Int32).alias("number"))
-    pairs = concatenate([_number(piece, numbers) for piece in pieces])
+    numbered = side_by_side(lambda piece: _number(piece, numbers), pieces)
+    pairs = concatenate(list(numbered))
     trained = pairs.baskets_with(products.height) > 0
     number = (np.cumsum(trained) - 1).astype(np.int32)
     pairs = replace(pairs, product=number[pairs.product])
