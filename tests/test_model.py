@@ -25,6 +25,7 @@ from basketwise.schema import BASKET_ID, CLASSES, LABEL, PREDICTED, PROBABILITIE
 from basketwise.training.calibration import Calibration, calibrate
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
+from basketwise.training.fitting import fit
 from basketwise.training.persistence import dump_model, read_model
 from basketwise.training.predictions import CALIBRATED, predicted_class, probability_columns
 from tests.etl.running import Run
@@ -81,7 +82,7 @@ def test_so_does_every_other_candidate(
     )
     # As the training stage does: what BLAS adds up first hangs on its threads.
     with threadpool_limits(1, user_api="blas"):
-        model = build(name, CONFIG.training, train.y.size).fit(train.X, train.y)
+        model = fit(name, train, CONFIG.training).model
     served = Model(model, UNCALIBRATED, scorer.metadata, scorer.lookup).score(lines)
     for column in PROBABILITIES:
         expected = evaluated.predictions[f"{name}_{column}"].alias(column)

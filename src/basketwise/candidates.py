@@ -40,6 +40,8 @@ class Candidate:
         Constructing one must be harmless, whatever its file contains.
     boosted
         Whether it is fitted round by round, so that an interrupted fit goes on where it was.
+    single_tree
+        Whether it is one tree, whose leaves are smoothed; many are smooth by being averaged.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Candidate:
     estimator: str
     trusted: tuple[str, ...]
     boosted: bool = False
+    single_tree: bool = False
 
 
 def _logistic(parameters: Parameters, baskets: int, max_samples: int | None) -> Any:
@@ -108,6 +111,7 @@ CANDIDATES: Mapping[str, Candidate] = {
             weight=10,
             estimator="scikit-learn's DecisionTreeClassifier",
             trusted=_TREE,
+            single_tree=True,
         ),
         Candidate(
             "random_forest",

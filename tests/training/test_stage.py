@@ -23,6 +23,7 @@ from basketwise.training import fitting
 from basketwise.training.calibration import calibrate, fit_calibration, read_calibration
 from basketwise.training.candidates import Classifier, build
 from basketwise.training.examples import read_examples
+from basketwise.training.fitting import fit
 from basketwise.training.persistence import load_model
 from basketwise.training.predictions import CALIBRATED, decide, probability_columns
 from basketwise.training.record import TrainingRecord
@@ -96,10 +97,8 @@ def test_every_training_basket_has_a_prediction_by_models_that_did_not_see_it(
     )
     for fold in range(CONFIG.training.folds):
         others = examples.fold != fold
-        tree = build("decision_tree", CONFIG.training, int(others.sum()))
-        expected = tree.fit(examples.X[others], examples.y[others]).predict_proba(
-            examples.X[~others]
-        )
+        tree = fit("decision_tree", examples.take(np.flatnonzero(others)), CONFIG.training)
+        expected = tree.predict(examples.X[~others])
         result = probabilities(table.filter(pl.col("fold") == fold), "decision_tree")
         np.testing.assert_array_equal(result, expected.astype(np.float32))
 
@@ -169,12 +168,12 @@ def test_the_test_set_is_predicted_by_models_of_the_whole_training_set(
     columns = evaluated.record.feature_columns
     train = read_examples(sample_run.gold / "train_features.parquet", columns)
     test = read_examples(sample_run.gold / "test_features.parquet", columns)
-    model = build("decision_tree", CONFIG.training, train.y.size).fit(train.X, train.y)
+    model = fit("decision_tree", train, CONFIG.training)
     result = evaluated.predictions
     assert result["basket_id"].equals(sample_run.test["basket_id"])
     assert result["price_sensitivity"].equals(sample_run.test["price_sensitivity"])
     np.testing.assert_array_equal(
-        probabilities(result, "decision_tree"), model.predict_proba(test.X).astype(np.float32)
+        probabilities(result, "decision_tree"), model.predict(test.X).astype(np.float32)
     )
 
 

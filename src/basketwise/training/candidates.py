@@ -7,13 +7,14 @@ waiting, and boosting adds up its histograms in the same order on any machine.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.candidates import CANDIDATES
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import ConfigError
 from basketwise.training.boosting import boost
+from basketwise.training.leaves import smooth_leaves
 
 if TYPE_CHECKING:
     from xgboost import XGBClassifier
@@ -70,4 +71,6 @@ def fit_candidate(
         )
     started = time.perf_counter()
     model.fit(X, y)
+    if CANDIDATES[name].single_tree:
+        smooth_leaves(cast("Any", model).tree_)
     return time.perf_counter() - started
