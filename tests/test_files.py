@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.files import move, write_whole
+from basketwise import files
+from basketwise.files import discard, move, write_whole
 
 
 @pytest.fixture
@@ -89,3 +90,19 @@ def test_a_write_that_fails_leaves_what_was_there(
         write_whole(path, b"after")
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EIO, errno.ESTALE])
+def test_a_folder_that_cannot_be_renamed_is_removed_where_there_is_one(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files, "PAUSES", ())
+    monkeypatch.setattr(os, "rename", fail)
+    folder = tmp_path / "folder"
+    discard(folder, tmp_path)
+    (folder / "below").mkdir(parents=True)
+    discard(folder, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -133,8 +133,10 @@ def discard(folder: Path, beside: Path) -> None:
     except FileNotFoundError:
         return
     except OSError:
-        # A folder may be a disk of its own, and a full one may have no room for another name.
-        shutil.rmtree(folder)
+        # A folder may be a disk of its own, and a full one may have no room for another name. A
+        # file system that fails says nothing about whether there is a folder.
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
     shutil.rmtree(rest, ignore_errors=True)
 
 
