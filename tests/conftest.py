@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
 from basketwise.sampling import generate
@@ -61,6 +62,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path
         if path.is_relative_to(HERE) and path.relative_to(HERE).as_posix() in UNTRACED:
             item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Search no tests for doctests: there are none, and it takes as long as to import them."""
+    return [item for item in (yield) if not isinstance(item, DoctestModule)]
 
 
 @pytest.hookimpl(wrapper=True)

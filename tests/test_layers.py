@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -73,7 +74,12 @@ def room(module: str) -> str:
     return module.partition(".")[0]
 
 
-IMPORTS = {module: sorted(set(imported(module)) - {module}) for module in MODULES}
+@cache
+def imports() -> dict[str, list[str]]:
+    """Return the modules that each module imports."""
+    return {module: sorted(set(imported(module)) - {module}) for module in MODULES}
+
+
 LEVEL = {name: level for level, layer in enumerate(reversed(LAYERS)) for name in layer}
 
 
@@ -81,7 +87,7 @@ def upwards() -> set[tuple[str, str]]:
     """Return module and room of every import that does not point to a lower layer."""
     arrows = (
         (module, room(other))
-        for module, others in IMPORTS.items()
+        for module, others in imports().items()
         for other in others
         if room(module) not in FACES and room(other) not in {room(module), ""}
     )
@@ -97,7 +103,7 @@ def test_imports_point_to_lower_layers() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {module: {to for to in others if to} for module, others in IMPORTS.items()}
+    graph = {module: {to for to in others if to} for module, others in imports().items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -22,6 +22,7 @@ from basketwise.report import canvas
 SMALL = (
     *("--set", "training.models=logistic,decision_tree"),
     *("--set", "training.folds=3"),
+    *("--set", "features.tried=[]"),
     *("--set", "index.refine_rounds=2"),
     *("--set", "evaluation.resamples=100"),
     *("--set", "evaluation.importance_baskets=200"),

@@ -46,6 +46,7 @@ def etl(raw: Path, workspace: Path, split: str = "stratified") -> Outcome:
     return call(
         *("etl", "--data", raw, "--workspace", workspace, "--split", split, "--json"),
         *("--set", "training.folds=2"),
+        *("--set", "features.tried=[]"),
         *("--set", "index.refine_rounds=1"),
     )
 

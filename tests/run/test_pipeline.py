@@ -35,6 +35,7 @@ CONFIG = Config.model_validate(
     {
         "training": {"models": ["logistic", "decision_tree"], "folds": 3},
         "index": {"refine_rounds": 1},
+        "features": {"tried": []},
         "evaluation": {"resamples": 100, "importance_baskets": 50, "importance_repeats": 1},
         # So few test baskets show no smaller loss.
         "gate": {"champion_margin": 0.2},

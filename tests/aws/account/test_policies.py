@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import resources
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,7 +31,7 @@ from tests.aws.recording import PASSED, WITHOUT_RESOURCE, Call, Recorder
 
 Policies = Mapping[str, Mapping[str, Any]]
 
-SCHEMAS = Path(str(resources.files("cfnlint"))) / "data" / "schemas" / "resources"
+SCHEMAS = Path(str(distribution("cfn-lint").locate_file("cfnlint/data/schemas/resources")))
 """AWS's own schemas of resource types, each with the permissions that its handlers need."""
 
 LARGEST_POLICY = 6144

@@ -34,6 +34,7 @@ QUICK = (
     *("--set", "aws.poll_seconds=0.3"),
     *("--set", "training.models=decision_tree"),
     *("--set", "training.folds=2"),
+    *("--set", "features.tried=[]"),
     *("--set", "index.refine_rounds=1"),
     *("--set", "evaluation.resamples=100"),
     *("--set", "evaluation.importance_baskets=100"),

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
 
 from basketwise.aws.account import provisioning
 from basketwise.aws.requests.pipeline import start_parameters
@@ -23,6 +22,8 @@ EXECUTION = "<aws.scheduler.execution-id>"
 
 
 def resource(name: str) -> dict[str, Any]:
+    from cfnlint.decode import decode  # type: ignore[import-untyped]
+
     template, _ = decode(str(PATH))
     definition = template["Resources"][name]
     assert isinstance(definition, dict)

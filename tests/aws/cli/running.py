@@ -13,6 +13,7 @@ from tests.warm import WarmProcess
 GROUP = "retail-price-sensitivity-models"
 QUICK = (
     *("--set", "aws.poll_seconds=0.3"),
+    *("--set", "features.tried=[]"),
     *("--set", "index.refine_rounds=1"),
     *("--set", "training.folds=3"),
     *("--set", "evaluation.resamples=100"),

@@ -23,6 +23,7 @@ NAME = "mlops-retail-prediction-dev-pipeline"
 SMALL = (
     *("--set", "training.models=decision_tree"),
     *("--set", "training.folds=3"),
+    *("--set", "features.tried=[]"),
     *("--set", "index.refine_rounds=1"),
     *("--set", "evaluation.resamples=100"),
     *("--set", "evaluation.importance_baskets=100"),

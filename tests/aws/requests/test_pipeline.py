@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from basketwise.aws.requests.model_package import PackageFacts, package
@@ -72,12 +71,16 @@ def steps(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @needs_schema
 @both
 def test_aws_schema_allows_it(config: Config) -> None:
+    import jsonschema  # type: ignore[import-untyped]
+
     schema = json.loads(SCHEMA.read_bytes())
     jsonschema.Draft7Validator(schema).validate(definition(NAMES, config))
 
 
 @needs_schema
 def test_aws_schema_would_find_a_mistake() -> None:
+    import jsonschema
+
     schema, wrong = json.loads(SCHEMA.read_bytes()), definition(NAMES, CONFIG)
     wrong["Steps"][0]["Arguments"]["Image"] = "x"
     with pytest.raises(jsonschema.ValidationError):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from basketwise.aws.account.policies import policy
@@ -85,6 +84,8 @@ def test_another_role_is_a_change(cloud: Cloud, sagemaker: Any) -> None:
 def test_what_is_sent_is_what_awss_schema_allows_but_for_two_places(
     cloud: Cloud, sagemaker: Any
 ) -> None:
+    import jsonschema  # type: ignore[import-untyped]
+
     upsert(sagemaker, cloud.names, STRICT)
     (running,) = cloud.service.called("CreatePipeline")
     document, schema = json.loads(running["PipelineDefinition"]), json.loads(SCHEMA.read_bytes())

@@ -15,13 +15,14 @@ from benchmarks.rules.lines import Made
 from benchmarks.rules.peers import PEERS, encode, naive_bayes
 from benchmarks.rules.split import Baskets, split
 
-try:
-    import lightgbm  # noqa: F401
-except (ImportError, OSError):
-    # It needs OpenMP of the system.
-    HAS_LIGHTGBM = False
-else:
-    HAS_LIGHTGBM = True
+
+def has_lightgbm() -> bool:
+    try:
+        import lightgbm  # noqa: F401
+    except (ImportError, OSError):
+        # It needs OpenMP of the system.
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def both() -> tuple[Baskets, Baskets]:
 def test_peers_beat_the_majority_class(
     name: str, both: tuple[Baskets, Baskets], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "LightGBM" in name and not HAS_LIGHTGBM:
+    if "LightGBM" in name and not has_lightgbm():
         pytest.skip("LightGBM cannot be loaded")
     monkeypatch.setattr(peers, "ROUNDS", 40)
     monkeypatch.setattr(peers, "ITERATIONS", 30)
@@ -88,7 +89,7 @@ def test_encodings_are_smoothed_shares_of_the_classes(monkeypatch: pytest.Monkey
     assert encoded[2, 6:] == pytest.approx(np.maximum(np.maximum(first, second), overall))
 
 
-@pytest.mark.skipif(not HAS_LIGHTGBM, reason="LightGBM cannot be loaded")
+@pytest.mark.skipif(not has_lightgbm(), reason="LightGBM cannot be loaded")
 def test_encodings_do_not_leak_a_baskets_own_label() -> None:
     rng = np.random.default_rng(1)
     # Each product is in two baskets: encoded in sample, it would give the label away.
