@@ -9,6 +9,8 @@ EXAMPLES = ("basketwise/__init__.py", "basketwise/api.py", "basketwise/model/sco
 """Modules whose examples write to, or read from, the workspace ``ws``."""
 
 SMALL = {
+    "FEATURES__TRIED": "[]",
+    "TRAINING__FOLDS": "2",
     "TRAINING__RANDOM_FOREST": "{n_estimators = 10}",
     "TRAINING__XGBOOST": "{n_estimators = 10}",
     "EVALUATION__RESAMPLES": "100",
