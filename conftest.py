@@ -35,9 +35,10 @@ def small_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
 def trained_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the workspace ``ws`` that the examples train; they find it cached."""
     import basketwise as bw
+    from tests.cli.calling import blank_pictures
 
     folder = tmp_path_factory.mktemp("examples")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, blank_pictures():
         _set_small(patch)
         bw.train(bw.sample(baskets=3_000), workspace=folder / "ws", split="customer")
     return folder

@@ -22,6 +22,7 @@ from basketwise.training.examples import read_examples
 from basketwise.training.persistence import dump_model
 from basketwise.training.record import TrainingRecord
 from basketwise.training.stage import run_training
+from tests.cli.calling import blank_pictures
 from tests.etl.running import quiet
 
 FEW_TREES = {"n_estimators": 4, "max_depth": 4}
@@ -77,5 +78,6 @@ def tree_archive(evaluated: Evaluated, gold: Path, root: Path) -> Path:
 def evaluated_once(gold: Path) -> Evaluated:
     folder = gold.parent.with_name("evaluated")
     folder.mkdir()
-    record = run_training(gold, folder, CONFIG.training, quiet)
-    return Evaluated(folder, record, run_evaluation(gold, folder, CONFIG, NoChampion(), RUN))
+    with blank_pictures():
+        record = run_training(gold, folder, CONFIG.training, quiet)
+        return Evaluated(folder, record, run_evaluation(gold, folder, CONFIG, NoChampion(), RUN))
