@@ -18,10 +18,11 @@ demo: $(VENV)/runtime.stamp
 # Python keeps what it has compiled, whatever the environment says: each of the tests' many processes
 # would compile the package again.
 test test-oldest fuzz hostile: export PYTHONDONTWRITEBYTECODE =
-# Each worker has a core.
+# Each worker has a core, or waits for servers and jobs: with three on two cores, none idles.
 test test-oldest fuzz hostile: export POLARS_MAX_THREADS ?= 1
 
-# In the order of collection, the slow tests of aws/ come first, so that no worker idles at the end.
+# In the order of collection, doctests that train and the slow tests of aws/ come first, so that no
+# worker idles at the end.
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(TESTS)
 

@@ -21,7 +21,7 @@ from basketwise.report import plots
 
 SMALL = (
     *("--set", "training.models=logistic,decision_tree"),
-    *("--set", "training.folds=3"),
+    *("--set", "training.folds=2"),
     *("--set", "features.tried=[]"),
     *("--set", "index.refine_rounds=2"),
     *("--set", "evaluation.resamples=100"),

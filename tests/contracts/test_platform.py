@@ -77,7 +77,11 @@ def sagemaker(request: pytest.FixtureRequest, folder: Path) -> Iterator[Subject]
 
 IMPLEMENTATIONS = {"local": local, "sagemaker": sagemaker}
 CONFIG = Config.model_validate(
-    {"training": {"models": ["decision_tree"], "folds": 3}, "index": {"refine_rounds": 1}}
+    {
+        "features": {"tried": []},
+        "index": {"refine_rounds": 1},
+        "training": {"models": ["decision_tree"], "folds": 2},
+    }
 )
 
 

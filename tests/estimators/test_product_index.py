@@ -38,8 +38,8 @@ FEATURES = columns_of(["product"])
 
 @pytest.fixture(scope="module")
 def lines() -> pl.DataFrame:
-    """900 baskets of 60 products."""
-    return draw_lines(baskets=900, seed=7, weeks=3)
+    """500 baskets of 60 products."""
+    return draw_lines(baskets=500, seed=7, weeks=3)
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_given_labels_beat_those_in_the_lines(
 def test_a_basket_without_a_label_teaches_nothing(
     lines: pl.DataFrame, baskets: pl.DataFrame
 ) -> None:
-    known, unknown = baskets[:700], baskets[700:]
+    known, unknown = baskets[:400], baskets[400:]
     index = ProductIndex()
     encoded = index.fit_transform(lines, known)
     own = lines.join(known, left_on=ID, right_on="basket_id", how="semi")

@@ -76,6 +76,7 @@ def tree_archive(evaluated: Evaluated, gold: Path, root: Path) -> Path:
 
 @cache
 def evaluated_once(gold: Path) -> Evaluated:
+    """Train and evaluate; the pictures remain blank."""
     folder = gold.parent.with_name("evaluated")
     folder.mkdir()
     with blank_pictures():

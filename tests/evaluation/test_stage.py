@@ -71,10 +71,8 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.fixture
-def trained(evaluated: Evaluated, tmp_path: Path) -> Path:
+def copied(evaluated: Evaluated, folder: Path) -> Path:
     """Copy what training alone had left."""
-    folder = tmp_path / "trained"
     folder.mkdir()
     for name in (
         "training.json",
@@ -86,6 +84,20 @@ def trained(evaluated: Evaluated, tmp_path: Path) -> Path:
         "test_predictions.parquet",
     ):
         shutil.copyfile(evaluated.folder / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def trained(evaluated: Evaluated, tmp_path: Path) -> Path:
+    """What training alone leaves."""
+    return copied(evaluated, tmp_path / "trained")
+
+
+@pytest.fixture(scope="module")
+def drawn(evaluated: Evaluated, sample_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an evaluation leaves whose pictures are drawn."""
+    folder = copied(evaluated, tmp_path_factory.mktemp("drawn") / "trained")
+    run_evaluation(sample_run.gold, folder, CONFIG, NoChampion(), RUN)
     return folder
 
 
@@ -163,8 +175,8 @@ def test_the_manifest_says_where_the_model_came_from(sample_run: Run, evaluated:
 
 
 @pytest.mark.parametrize("name", sorted(PICTURES))
-def test_pictures_have_300_dots_an_inch(evaluated: Evaluated, name: str) -> None:
-    data = (evaluated.folder / name).read_bytes()
+def test_pictures_have_300_dots_an_inch(drawn: Path, name: str) -> None:
+    data = (drawn / name).read_bytes()
     assert data.startswith(b"\x89PNG")
     position = data.index(b"pHYs") + 4
     across, down, unit = struct.unpack(">IIB", data[position : position + 9])

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("blank_pictures")
 
 CONFIG = Config.model_validate(
     {
-        "training": {"models": ["logistic", "decision_tree"], "folds": 3},
+        "training": {"models": ["logistic", "decision_tree"], "folds": 2},
         "index": {"refine_rounds": 1},
         "features": {"tried": []},
         "evaluation": {"resamples": 100, "importance_baskets": 50, "importance_repeats": 1},

@@ -22,7 +22,7 @@ from tests.seaweed import S3Server
 NAME = "mlops-retail-prediction-dev-pipeline"
 SMALL = (
     *("--set", "training.models=decision_tree"),
-    *("--set", "training.folds=3"),
+    *("--set", "training.folds=2"),
     *("--set", "features.tried=[]"),
     *("--set", "index.refine_rounds=1"),
     *("--set", "evaluation.resamples=100"),
