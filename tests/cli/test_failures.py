@@ -142,7 +142,7 @@ DELIVERIES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     ),
     "fewer baskets than folds": (
         text(csv_text(FEW)),
-        ("baskets of class Low, fewer than the 3 folds", "training.folds"),
+        ("baskets of class Low, fewer than the 2 folds", "training.folds"),
     ),
     "not UTF-8": (latin, ("'till.csv' is not UTF-8", "line 9", "0xfc", "data.encoding")),
     "another format": (lambda folder: (folder / "till.xlsx").touch(), ("No raw files found",)),
