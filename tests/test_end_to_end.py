@@ -157,7 +157,7 @@ def test_gold_holds_what_it_promises(workspace: Path, ran: Outcome) -> None:
     assert (metadata["train_samples"], metadata["test_samples"]) == (train.height, test.height)
     assert metadata["target_classes"] == ["Low", "Medium", "High"]
     assert metadata["feature_columns"][: len(BASKET_FEATURES)] == BASKET_FEATURES
-    assert train["fold"].unique().sort().to_list() == [0, 1, 2]
+    assert train["fold"].unique().sort().to_list() == [0, 1]
 
 
 def test_the_archive_is_complete_and_true_to_its_manifest(
