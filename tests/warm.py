@@ -29,8 +29,10 @@ LIBRARIES = (
     "sklearn.ensemble",
     "sklearn.linear_model",
     "sklearn.tree",
+    "tests.warm_inspect",
 )
-"""None of these has threads of its own that a fork would lose, as Polars has."""
+"""None of these has threads of its own that a fork would lose, as Polars has; the last is to be
+imported after all others."""
 
 POLL_SECONDS = 0.01
 
