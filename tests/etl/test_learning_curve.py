@@ -1,5 +1,6 @@
 """Indexes of fewer and fewer weeks, judged on later ones."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from basketwise.config import IndexConfig
 from basketwise.etl import learning_curve as module
 from basketwise.etl.learning_curve import learning_curve
 from basketwise.etl.metadata import LearningCurve, Metadata
-from basketwise.features.product_index.learning import Evidence
+from basketwise.features.product_index.learning import Evidence, learn_index
 from basketwise.features.product_index.pairs import Pairs
 from basketwise.features.product_index.refinement import shortest_first
 from basketwise.features.product_index.table import GROUP_PRICE, UNIT_PRICE
@@ -22,15 +23,23 @@ PAIRS = world(5, baskets=1_600, longest=12, wrong=0.1).pairs
 CONFIG = IndexConfig(refine_rounds=4)
 
 
-def measured(pairs: Pairs = PAIRS, weeks: int = 8) -> LearningCurve:
+def measured(
+    pairs: Pairs = PAIRS, weeks: int = 8, forward: Sequence[int] | None = None
+) -> LearningCurve:
     unknown = pl.lit(None, pl.String)
     products = pl.DataFrame({PROD_CODE: [f"P{n:03}" for n in range(PRODUCTS)]}).with_columns(
         *(unknown.alias(name) for name in HIERARCHY),
         *(pl.lit(None, pl.Float32).alias(name) for name in (UNIT_PRICE, GROUP_PRICE)),
     )
-    evidence = Evidence(products, pairs, shortest_first(pairs), 3, 42)
     week = 200701 + np.arange(pairs.label.size) * weeks // pairs.label.size
-    return learning_curve(evidence, week, "lines", CONFIG)
+    latest = week == week[-1]
+    # The latest week is the last of three folds.
+    fold = np.where(latest, 2, np.arange(pairs.label.size) % 2).astype(np.int8)
+    pairs = replace(pairs, fold=fold)
+    evidence = Evidence(products, pairs, shortest_first(pairs), 3, 42)
+    index = learn_index(evidence, CONFIG, "lines")
+    judged = [int(week[-1])] if forward is None else forward
+    return learning_curve(evidence, week, judged, index, CONFIG)
 
 
 def test_more_weeks_tell_later_labels_better() -> None:
@@ -90,12 +99,29 @@ def test_a_large_range_is_thinned_out_alike(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("weeks", "reason"),
-    [(3, "there are fewer than 4 training weeks"), (32, "the latest weeks have too few baskets")],
+    ("weeks", "forward", "reason"),
+    [
+        (3, None, "there are too few training weeks"),
+        (8, [], "there are too few training weeks"),
+        (32, None, "the latest weeks have too few baskets"),
+    ],
+    ids=["weeks", "no forward block", "baskets"],
 )
-def test_too_little_data_have_no_curve(weeks: int, reason: str) -> None:
-    pairs = PAIRS if weeks < 4 else PAIRS.take(np.arange(1_600) < 400)
-    assert measured(pairs, weeks) == LearningCurve(reason=reason)
+def test_too_little_data_have_no_curve(
+    weeks: int, forward: Sequence[int] | None, reason: str
+) -> None:
+    pairs = PAIRS if weeks < 32 else PAIRS.take(np.arange(1_600) < 400)
+    assert measured(pairs, weeks, forward) == LearningCurve(reason=reason)
+
+
+def test_the_last_folds_index_is_that_of_all_earlier_weeks(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it = measured()
+    entries = PAIRS.entries[:1_400].sum()
+    monkeypatch.setattr(module, "MOST_ENTRIES", int(entries) - 1)
+    # Thinned out by one entry, if at all, every point is learned anew.
+    anew = measured()
+    assert anew.points[-1].baskets >= with_it.points[-1].baskets - 2
+    assert anew.points[-1].accuracy == pytest.approx(with_it.points[-1].accuracy, abs=0.02)
 
 
 def test_the_metadata_have_the_curve_and_the_weighting(sample_run: Run) -> None:

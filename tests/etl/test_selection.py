@@ -63,15 +63,17 @@ def test_nothing_is_added_where_all_is_told(
     assert metadata.tried == []
 
 
-def test_nothing_is_tried_where_two_thresholds_tell_all(
+def test_nothing_is_tried_where_the_index_alone_tells_all(
     lines: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selection, "_losses", None)
     for name in ("easy", "harder"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(selection, "MISTAKES", 0.2)
-    assert read_metadata(made(lines, tmp_path / "easy").gold).tried == []
-    monkeypatch.setattr(selection, "MISTAKES", 0.0)
+    metadata = read_metadata(made(lines, tmp_path / "easy").gold)
+    assert metadata.learning_curve.points[-1].accuracy > 0.8
+    assert metadata.tried == []
+    monkeypatch.setattr(selection, "MISTAKES", -1.0)
     with pytest.raises(TypeError, match="not callable"):
         made(lines, tmp_path / "harder")
 

@@ -23,7 +23,7 @@ from basketwise.features.groups import columns_of
 from basketwise.features.product_index.learning import learn_index, learn_whole
 from basketwise.features.product_index.lookup import IndexLookup, score_by_fold
 from basketwise.features.recipe import Recipe, features
-from basketwise.schema import BASKET_ID, FOLD, KEY, LABEL
+from basketwise.schema import BASKET_ID, FOLD, KEY, LABEL, PROD_CODE
 
 _RECIPE = Recipe(groups=("product",), encoders={}, outliers="keep", limit=np.inf)
 _FEATURES = columns_of(_RECIPE.groups)
@@ -226,7 +226,8 @@ class ProductIndex(SharedLines, TransformerMixin, BaseEstimator):  # type: ignor
             training.baskets.select(BASKET_ID, FOLD), on=BASKET_ID, maintain_order="left"
         )
         others = read.lines.join(training.baskets, on=BASKET_ID, how="anti")
-        encoded = features(own, _RECIPE, partial(score_by_fold, learned.by_fold))
+        answers = learned.by_fold.select(PROD_CODE, FOLD, *_RECIPE.asks)
+        encoded = features(own, _RECIPE, partial(score_by_fold, answers))
         if others.height:
             encoded = pl.concat([encoded, features(others, _RECIPE, self._lookup().score)])
         return self._deliver(encoded.sort(KEY), X, read.ids)

@@ -41,7 +41,6 @@ from basketwise.features.product_index.learning import (
     weigh,
 )
 from basketwise.features.product_index.lookup import IndexLookup
-from basketwise.features.product_index.pairs import Weighting
 from basketwise.features.product_index.table import ANSWERS
 from basketwise.features.recipe import Recipe
 from basketwise.progress import Tick
@@ -105,6 +104,7 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
         seed=config.split.random_state,
         history=add_history,
         hidden=hidden,
+        alone=learned.curve.points[-1].accuracy if learned.curve.points else None,
     )
     chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
@@ -159,20 +159,22 @@ def _learned(
         return _Learned(baskets, None, LearningCurve(reason="there is no product index"))
     evidence = gathered(baskets)
     weighting = weigh(evidence, config.index)
-    curve = _curve(evidence, baskets, weighting, config)
+    index = learn_index(evidence, config.index, weighting)
+    curve = _curve(evidence, baskets, index, config)
     if wanted == "auto" and curve.best is not None:
         baskets = assign_folds(kept, config.split, folds, curve.best)
-        evidence = gathered(baskets)
-    return _Learned(baskets, learn_index(evidence, config.index, weighting), curve)
+        index = learn_index(gathered(baskets), config.index, weighting)
+    return _Learned(baskets, index, curve)
 
 
 def _curve(
-    evidence: Evidence, baskets: pl.DataFrame, weighting: Weighting, config: Config
+    evidence: Evidence, baskets: pl.DataFrame, index: LearnedIndex, config: Config
 ) -> LearningCurve:
     if config.split.strategy != "time":
         return LearningCurve(reason="the test set is not later than the training set")
+    forward = forward_weeks(baskets, config.split, config.training.folds)
     week = _training(baskets)[SHOP_WEEK].to_numpy()
-    return learning_curve(evidence, week, weighting, config.index)
+    return learning_curve(evidence, week, forward, index, config.index)
 
 
 def _training(baskets: pl.DataFrame) -> pl.DataFrame:

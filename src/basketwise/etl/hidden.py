@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from basketwise.concurrency import side_by_side
 from basketwise.etl.samples import sample_features, sample_training
 from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.lookup import IndexLookup
@@ -73,7 +75,7 @@ def hidden_features(
     rng = np.random.default_rng(seed)
     level = rng.integers(0, len(HIDDEN), sample.height)
     sample = sample.with_columns(pl.Series(_LEVEL, level, pl.Int8))
-    answers = pl.concat(_answers(by_fold, rng))
+    answers = pl.concat(side_by_side(_answers, list(_hiding(by_fold, rng))))
 
     def score(lines: pl.DataFrame) -> pl.DataFrame:
         return lines.join(answers, on=[PROD_CODE, FOLD, _LEVEL], how="left", maintain_order="left")
@@ -81,17 +83,30 @@ def hidden_features(
     return sample_features(silver, sample, recipe, score, history).filter(pl.col(SHARE_NEW) > 0)
 
 
-def _answers(by_fold: pl.DataFrame, rng: np.random.Generator) -> Iterator[pl.DataFrame]:
-    """Give, per fold and share, what the index says of each product if others are hidden."""
+class _Hiding(NamedTuple):
+    """Products of a fold, and which of them its index shows at a level."""
+
+    products: pl.DataFrame
+    visible: pl.Series
+    fold: int
+    level: int
+
+
+def _hiding(by_fold: pl.DataFrame, rng: np.random.Generator) -> Iterator[_Hiding]:
+    """Draw, per fold and share, the products that are hidden."""
     for (fold,), own in by_fold.partition_by(FOLD, as_dict=True).items():
         drawn = rng.random(own.height)
-        index = own.drop(FOLD, NEW)
-        for number, share in enumerate(HIDDEN):
-            visible = index.filter(pl.Series(drawn >= share) & ~own[NEW])
-            scored = IndexLookup(visible).score(own.select(PROD_CODE, *HIERARCHY))
-            yield scored.select(
-                PROD_CODE,
-                pl.lit(fold, pl.Int8).alias(FOLD),
-                pl.lit(number, pl.Int8).alias(_LEVEL),
-                *ANSWERS,
-            )
+        for level, share in enumerate(HIDDEN):
+            yield _Hiding(own.drop(FOLD), pl.Series(drawn >= share) & ~own[NEW], fold, level)
+
+
+def _answers(hiding: _Hiding) -> pl.DataFrame:
+    """Give what the index says of each product if others are hidden."""
+    visible = hiding.products.drop(NEW).filter(hiding.visible)
+    scored = IndexLookup(visible).score(hiding.products.select(PROD_CODE, *HIERARCHY))
+    return scored.select(
+        PROD_CODE,
+        pl.lit(hiding.fold, pl.Int8).alias(FOLD),
+        pl.lit(hiding.level, pl.Int8).alias(_LEVEL),
+        *ANSWERS,
+    )

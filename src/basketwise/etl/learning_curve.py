@@ -1,16 +1,19 @@
 """Would more data help? The accuracy of indexes that were learned from fewer and fewer weeks.
 
-The latest training weeks are judged, and no index learns from them. All weeks before, the latest
-half of them, a quarter and an eighth show what each doubling of the data has brought; the last one
-says most about the next. It is the index that grows with the data, and to learn it costs little
-beside a whole training. So it alone is learned anew, with two thresholds on the balance of its
-votes that decide. These take few baskets to see: they are fitted to half of the judged ones, and
-judged on the other half.
+The latest training weeks, where they are a fold, are judged, and no index learns from them. All
+weeks before, the latest half of them, a quarter and an eighth show what each doubling of the data
+has brought; the last one says most about the next. It is the index that grows with the data, and to
+learn it costs little beside a whole training. So it alone is learned anew, with two thresholds on
+the balance of its votes that decide. These take few baskets to see: they are fitted to half of the
+judged ones, and judged on the other half.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -18,17 +21,15 @@ from basketwise.arrays import Flags, Floats, Matrix
 from basketwise.concurrency import worker_pool
 from basketwise.config import IndexConfig
 from basketwise.etl.metadata import LearningCurve, LearningPoint
-from basketwise.features.product_index.learning import Evidence, learn_whole
+from basketwise.features.product_index.learning import Evidence, LearnedIndex, learn_whole
 from basketwise.features.product_index.pairs import Pairs, Singles, Weighting, sums
 from basketwise.features.product_index.table import POSTERIORS
 from basketwise.features.product_index.votes import SILENT, ballot
 from basketwise.features.thresholds import apply_thresholds, fit_thresholds
-from basketwise.schema import INDEX_LABELS, UNCLASSIFIED
+from basketwise.schema import FOLD, INDEX_LABELS, UNCLASSIFIED
 
-FEWEST_WEEKS = 4
-"""Training weeks without which there is no curve."""
-JUDGED_SHARE = 1 / 8
-"""Share of the training weeks, the latest, that are judged."""
+FEWEST_WEEKS = 3
+"""Weeks to learn from without which there is no curve."""
 HALVINGS = 3
 FEWEST_JUDGED = 100
 MOST_JUDGED = 20_000
@@ -36,8 +37,6 @@ MOST_JUDGED = 20_000
 MOST_ENTRIES = 4_000_000
 """Products of baskets that are learned from, at most; every point is thinned out alike."""
 
-MOST_ROUNDS = 6
-"""In which classes are refined, at most: after them the accuracy hardly changes."""
 WORTH = 0.005
 """Accuracy that fewer weeks must gain to be preferred to all, ..."""
 CLEAR = 3.0
@@ -45,7 +44,11 @@ CLEAR = 3.0
 
 
 def learning_curve(
-    evidence: Evidence, week: NDArray[np.integer], weighting: Weighting, config: IndexConfig
+    evidence: Evidence,
+    week: NDArray[np.integer],
+    forward: Sequence[int],
+    learned: LearnedIndex,
+    config: IndexConfig,
 ) -> LearningCurve:
     """Learn from nested sets of weeks, and judge on the same later baskets.
 
@@ -55,20 +58,18 @@ def learning_curve(
         What the whole index is learned from.
     week : array
         The week of each of its baskets.
-    weighting : Weighting
-        What weighs a product, as for the whole index.
+    forward : sequence of int
+        The weeks that are judged: the latest, which are the last fold.
+    learned : LearnedIndex
+        The indexes of the folds; that of the last fold has learned from all weeks before.
     config : IndexConfig
-        The settings of the whole index.
+        The settings of these indexes.
     """
-    weeks = np.unique(week)
-    if weeks.size < FEWEST_WEEKS:
-        return LearningCurve(reason=f"there are fewer than {FEWEST_WEEKS} training weeks")
-    number = max(1, int(weeks.size * JUDGED_SHARE))
-    known, judged_weeks = weeks[:-number], weeks[-number:]
+    known = np.setdiff1d(week, forward)
+    if not forward or known.size < FEWEST_WEEKS:
+        return LearningCurve(reason="there are too few training weeks")
     rng = np.random.default_rng(evidence.seed)
-    rounds = min(config.refine_rounds, MOST_ROUNDS)
-    config = config.model_copy(update={"refine_rounds": rounds})
-    late = week >= judged_weeks[0]
+    late = week >= forward[0]
     classified = evidence.pairs.label != INDEX_LABELS.index(UNCLASSIFIED)
     judged = evidence.pairs.take(_drawn(late & classified, MOST_JUDGED, rng))
     if judged.label.size < FEWEST_JUDGED:
@@ -76,15 +77,21 @@ def learning_curve(
     entries = int(evidence.pairs.entries[~late].sum())
     kept = ~late & (rng.random(week.size) < MOST_ENTRIES / max(entries, 1))
     sizes = sorted({max(1, round(known.size / 2**halving)) for halving in range(HALVINGS + 1)})
-    learned = [kept & (week >= known[-size]) for size in sizes]
+    parts = [kept & (week >= known[-size]) for size in sizes]
+    whole = learned.by_fold.filter(pl.col(FOLD) == evidence.folds - 1)
+    thinned = entries > MOST_ENTRIES
 
     def judge(own: Flags) -> Floats:
-        return _right(evidence.take(own), judged, weighting, config)
+        known_already = own is parts[-1] and not thinned
+        index = (
+            whole if known_already else learn_whole(evidence.take(own), config, learned.weighting)
+        )
+        return _right(index.select(POSTERIORS).to_numpy().T, judged, learned.weighting)
 
     # Each limits BLAS too, and would lift the limit of the others when it is done.
     with threadpool_limits(1), worker_pool() as pool:
         # The largest first, beside which all the others are learned.
-        right = list(pool.map(judge, reversed(learned)))[::-1]
+        right = list(pool.map(judge, reversed(parts)))[::-1]
     points = [
         LearningPoint(
             weeks=size,
@@ -92,16 +99,16 @@ def learning_curve(
             accuracy=float(of_size.mean()),
             error=_error(of_size),
         )
-        for size, own, of_size in zip(sizes, learned, right, strict=True)
+        for size, own, of_size in zip(sizes, parts, right, strict=True)
     ]
     gains = right[-1] - right[-2]
     return LearningCurve(
-        judged_weeks=judged_weeks.tolist(),
+        judged_weeks=list(forward),
         judged_baskets=judged.label.size,
         points=points,
         gain=float(gains.mean()),
         error=_error(gains),
-        best=_best(sizes, right, number),
+        best=_best(sizes, right, len(forward)),
     )
 
 
@@ -119,10 +126,9 @@ def _drawn(wanted: Flags, most: int, rng: np.random.Generator) -> Flags:
     return chosen
 
 
-def _right(evidence: Evidence, judged: Pairs, weighting: Weighting, config: IndexConfig) -> Floats:
+def _right(posterior: Matrix, judged: Pairs, weighting: Weighting) -> Floats:
     """Return for each judged basket whether an index tells its label: 1 or 0."""
-    index = learn_whole(evidence, config, weighting)
-    balances = _balances(index.select(POSTERIORS).to_numpy().T, judged, judged.shares(weighting))
+    balances = _balances(posterior, judged, judged.shares(weighting))
     half, y = np.arange(judged.label.size) % 2 == 0, judged.label
     right = np.zeros(y.size)
     for own in (half, ~half):

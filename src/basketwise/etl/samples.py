@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from basketwise.concurrency import side_by_side
 from basketwise.etl.chunks import weeks
 from basketwise.features.recipe import AddHistory, Recipe, ScoreLines, features
 from basketwise.schema import BASKET_ID, FOLD, KEY, LABEL, SHOP_WEEK, TARGET, TEST, UNCLASSIFIED
@@ -65,11 +66,13 @@ def sample_features(
     DataFrame
         One row per basket: ``basket_id``, the features, ``fold`` and ``price_sensitivity``.
     """
-    joined, tables = sample.drop(SHOP_WEEK), []
-    for week, path in weeks(silver):
-        own = joined.filter(sample[SHOP_WEEK] == week)
-        if own.height:
-            lines = pl.read_parquet(path, columns=recipe.reads, glob=False)
-            tables.append(features(lines.join(own, on=BASKET_ID), recipe, index, history))
+    joined, drawn = sample.drop(SHOP_WEEK), set(sample[SHOP_WEEK])
+
+    def of_week(file: tuple[int, Path]) -> pl.DataFrame:
+        own = joined.filter(sample[SHOP_WEEK] == file[0])
+        lines = pl.read_parquet(file[1], columns=recipe.reads, glob=False)
+        return features(lines.join(own, on=BASKET_ID), recipe, index, history)
+
+    tables = side_by_side(of_week, (file for file in weeks(silver) if file[0] in drawn))
     target = sample.select(pl.col(BASKET_ID).alias(KEY), FOLD, TARGET)
     return pl.concat(tables).join(target, on=KEY, maintain_order="left")

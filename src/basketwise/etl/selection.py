@@ -21,10 +21,8 @@ from basketwise.arrays import Flags, Floats, Labels
 from basketwise.etl.metadata import Trial
 from basketwise.etl.samples import sample_features, sample_training
 from basketwise.features.groups import GROUPS, columns_of
-from basketwise.features.product import BALANCE
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import AddHistory, Recipe
-from basketwise.features.thresholds import apply_thresholds, fit_thresholds
 from basketwise.schema import (
     CLASSES,
     FOLD,
@@ -41,7 +39,7 @@ FEWEST = 1_000
 KNOWN = 0.01
 """Mean log loss (nats) up to which nothing is left to tell."""
 MISTAKES = 0.001
-"""Share of baskets up to which two thresholds leave nothing to tell."""
+"""Share of errors of the index alone up to which nothing is left to tell either."""
 GAIN = 0.02
 """Share of the log loss that a group must take away ..."""
 ERRORS = 3.0
@@ -70,6 +68,7 @@ def choose_groups(
     seed: int,
     history: AddHistory | None = None,
     hidden: pl.DataFrame | None = None,
+    alone: float | None = None,
 ) -> list[Trial]:
     """Try optional groups, the most helpful one first, until none helps.
 
@@ -93,12 +92,17 @@ def choose_groups(
         Features of baskets with hidden products, of all groups; see
         :func:`basketwise.etl.hidden.hidden_features`. They count as any other basket, once it is
         seen that without them something is left to tell.
+    alone : float or None
+        The accuracy of the index alone, where it is known; see
+        :func:`basketwise.etl.learning_curve.learning_curve`.
 
     Returns
     -------
     list of Trial
         One per group that was tried; empty if there is nothing left to tell, or too little to see.
     """
+    if alone is not None and 1 - alone <= MISTAKES:
+        return []
     optional = [
         name
         for name in tried
@@ -115,8 +119,6 @@ def choose_groups(
     judged = (table[FOLD] == table[FOLD].max()).to_numpy()
     if not judged.any() or judged.all():
         return []
-    if _is_decided(table, judged):
-        return []
     few = np.zeros(table.height, dtype=np.bool_)
     few[np.random.default_rng(seed).permutation(table.height)[:FIRST]] = True
     if _losses(table.filter(few), recipe.groups, judged[few], ROUNDS // 2).mean() <= KNOWN:
@@ -125,18 +127,6 @@ def choose_groups(
         table = pl.concat([table, hidden.select(table.columns)])
         judged = (table[FOLD] == table[FOLD].max()).to_numpy()
     return _forward(table, recipe.groups, optional, judged)
-
-
-def _is_decided(table: pl.DataFrame, judged: Flags) -> bool:
-    """Return whether two thresholds on the balance of votes tell the labels, as a booster would.
-
-    To see it takes no time; to load the booster's library takes most of a second.
-    """
-    if BALANCE not in table.columns:
-        return False
-    balance, y = table[BALANCE].to_numpy(), _classes(table)
-    answers = apply_thresholds(fit_thresholds(balance[~judged], y[~judged]), balance[judged])
-    return bool((answers != y[judged]).mean() <= MISTAKES)
 
 
 def _classes(table: pl.DataFrame) -> Labels:

@@ -24,6 +24,7 @@ from basketwise.schema import (
     FOLD,
     KEY,
     LABEL,
+    PROD_CODE,
     SHOP_WEEK,
     TARGET,
     TEST,
@@ -73,8 +74,10 @@ def write_gold(
     own = baskets.filter(pl.col(LABEL) != UNCLASSIFIED).select(
         pl.col(BASKET_ID), FOLD, pl.col(LABEL).cast(pl.String).alias(TARGET), SHOP_WEEK
     )
-    score = None if index is None else partial(score_by_fold, index)
     recipe = replace(recipe, evidence=() if index is None else (KNOWN,))
+    score = None
+    if index is not None:
+        score = partial(score_by_fold, index.select(PROD_CODE, FOLD, *recipe.asks))
     files = (TRAIN_FILE, TEST_FILE)
     for file in files:
         (scratch / file).mkdir(parents=True)

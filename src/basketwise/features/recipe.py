@@ -10,6 +10,7 @@ import polars as pl
 
 from basketwise.features.group import Encoders, FeatureGroup
 from basketwise.features.groups import GROUPS
+from basketwise.features.product_index.table import ANSWERS
 from basketwise.schema import BASKET_ID, KEY, SPEND
 
 AddHistory = Callable[[pl.DataFrame], pl.DataFrame]
@@ -54,6 +55,12 @@ class Recipe:
     def reads(self) -> list[str]:
         """The columns of typed lines that are needed: BASKET_ID, then the groups' own, sorted."""
         return [BASKET_ID, *sorted({name for group in self._chosen for name in group.reads})]
+
+    @cached_property
+    def asks(self) -> list[str]:
+        """The columns of the product index's answers that the groups need."""
+        used = {name for own in self.aggregates for name in own.meta.root_names()}
+        return [name for name in ANSWERS if name in used]
 
     @cached_property
     def aggregates(self) -> list[pl.Expr]:

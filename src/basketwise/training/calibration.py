@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from basketwise.arrays import Flags, Floats, Labels, Probabilities
 from basketwise.artifact.documents import complaint, read_bounded
+from basketwise.concurrency import worker_pool
 from basketwise.errors import InputError
 from basketwise.files import CALIBRATION_FILE
 from basketwise.schema import CLASSES
@@ -145,7 +146,9 @@ def fit_calibration(
         return _fit(method, rows, floor)
     if np.unique(rows.fold).size < 2:
         return _none(f"Not calibrated: the {seen} are of one fold, so nothing compares.", floor)
-    losses = {name: _cross_fitted(name, rows, floor) for name in METHODS}
+    with worker_pool() as pool:
+        crossed = pool.map(lambda name: _cross_fitted(name, rows, floor), METHODS)
+        losses = dict(zip(METHODS, crossed, strict=True))
     best = METHODS[0]
     for name in METHODS[1:]:
         if losses[name] < (1 - GAIN) * losses[best]:
@@ -279,7 +282,7 @@ def _none(description: str, floor: float = 0.0) -> Calibration:
     return Calibration(method="none", floor=floor, description=description)
 
 
-def _raised(probabilities: Probabilities, floor: float) -> Probabilities:
+def _raised(probabilities: Floats, floor: float) -> Floats:
     """Raise every probability to the floor; the rest is divided as before."""
     return np.asarray(floor + (1 - len(CLASSES) * floor) * probabilities)
 
@@ -291,9 +294,15 @@ def _judged(probabilities: Probabilities) -> Probabilities:
 def _fit_temperature(rows: Predictions, floor: float) -> float:
     from scipy.optimize import minimize_scalar
 
+    shifted, own = _logs(rows.judged), (np.arange(rows.y.size), rows.y)
+    shifted_own, total = shifted[own], rows.weights.sum()
+
     def loss(log_temperature: float) -> float:
-        shipped = _raised(_scaled(rows.judged, math.exp(log_temperature)), floor)
-        return float((rows.weights * log_losses(shipped, rows.y)).sum() / rows.weights.sum())
+        temperature = math.exp(log_temperature)
+        # Of the probabilities, only that of each row's class is needed.
+        others = np.exp(shifted / temperature).sum(axis=1)
+        shipped = _raised(np.exp(shifted_own / temperature) / others, floor)
+        return float((rows.weights * -np.log(np.maximum(shipped, SMALLEST))).sum() / total)
 
     # Usually one minimum only: but for the floor, the loss is convex in 1 / temperature.
     minimum = minimize_scalar(loss, bounds=(math.log(LOWEST), math.log(HIGHEST)), method="bounded")
@@ -303,9 +312,14 @@ def _fit_temperature(rows: Predictions, floor: float) -> float:
 
 
 def _scaled(judged: Probabilities, temperature: float) -> Probabilities:
-    logs = np.log(np.maximum(judged, SMALLEST))
-    powers = np.exp((logs - logs.max(axis=1, keepdims=True)) / temperature)
+    powers = np.exp(_logs(judged) / temperature)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _logs(judged: Probabilities) -> Floats:
+    """Return the logarithms, shifted so that the largest of each row is 0."""
+    logs = np.log(np.maximum(judged, SMALLEST))
+    return np.asarray(logs - logs.max(axis=1, keepdims=True))
 
 
 def _with_decisions(scaled: Probabilities, intended: Labels) -> Probabilities:

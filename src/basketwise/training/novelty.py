@@ -18,6 +18,7 @@ import numpy as np
 
 from basketwise.arrays import Flags, Floats, Labels, Probabilities
 from basketwise.candidates import CANDIDATES
+from basketwise.concurrency import worker_pool
 from basketwise.config import TrainingConfig
 from basketwise.features.product import NEW_BANDS
 from basketwise.schema import CLASSES
@@ -85,12 +86,20 @@ def fit_novelty(
         return None
     seed = config.random_state
     learned = _sample(rows, new, seed)
+    folds = [int(fold) for fold in np.unique(rows.fold)]
+    without = {fold: learned & (rows.fold != fold) for fold in folds}
+    if any(np.unique(rows.y[others]).size < len(CLASSES) for others in without.values()):
+        return None
+
+    def fitted(learned: Flags) -> Fitted:
+        return _fitted(rows.take(np.flatnonzero(learned)), seed)
+
     answers = np.zeros((rows.y.size, len(CLASSES)))
-    for fold in np.unique(rows.fold):
-        others, own = learned & (rows.fold != fold), new & (rows.fold == fold)
-        if np.unique(rows.y[others]).size < len(CLASSES):
-            return None
-        answers[own] = _fitted(rows.take(np.flatnonzero(others)), seed).predict(rows.X[own])
+    with worker_pool() as pool:
+        whole = pool.submit(fitted, learned)
+        for fold, model in zip(folds, pool.map(fitted, without.values()), strict=True):
+            own = new & (rows.fold == fold)
+            answers[own] = model.predict(rows.X[own])
     fitted_on = new & ~rows.is_real
     calibration = fit_calibration("auto", answers[fitted_on], rows.y[fitted_on])
     limit = _limit(
@@ -102,7 +111,7 @@ def fit_novelty(
     )
     if limit is None:
         return None
-    return Novelty(limit, _fitted(rows.take(np.flatnonzero(learned)), seed), calibration)
+    return Novelty(limit, whole.result(), calibration)
 
 
 def _limit(

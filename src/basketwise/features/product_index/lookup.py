@@ -13,7 +13,6 @@ import polars as pl
 from basketwise.arrays import Counts
 from basketwise.features.product_index.hierarchy import smooth
 from basketwise.features.product_index.table import (
-    ANSWERS,
     BASKETS,
     CLASS,
     GROUP_PRICE,
@@ -135,12 +134,11 @@ class IndexLookup:
 def score_by_fold(index: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Add what the index of its own fold says of each line's product, out of fold.
 
-    ``index`` has PROD_CODE, ``fold``, scores, class, posteriors, prices and ``new``: per fold,
-    learned from the other folds. ``lines`` have PROD_CODE and the ``fold`` of their basket; they
-    come back in the same order with the columns of the index.
+    ``index`` has PROD_CODE, ``fold`` and, of what :meth:`IndexLookup.score` adds, what is needed:
+    per fold, learned from the other folds. ``lines`` have PROD_CODE and the ``fold`` of their
+    basket; they come back in the same order with the columns of the index.
     """
-    answers = index.select(PROD_CODE, FOLD, *ANSWERS)
-    return lines.join(answers, on=[PROD_CODE, FOLD], how="left", maintain_order="left")
+    return lines.join(index, on=[PROD_CODE, FOLD], how="left", maintain_order="left")
 
 
 def _group_answers(index: pl.DataFrame) -> tuple[dict[tuple[str, str], int], pl.DataFrame]:

@@ -125,7 +125,9 @@ def _answers(told: Matrix, shares: Singles, pairs: Pairs, label: np.ndarray) -> 
     answers = np.empty_like(told)
     for k in range(LABELS):
         tried = cells(net + shares * DIRECTION[k], telling + shares * TELLS[k], variance)
-        answers[k] = table[tried * LABELS + label]
+        tried *= LABELS
+        tried += label
+        answers[k] = table.take(tried)
     answers -= answers.mean(axis=0)
     return answers
 

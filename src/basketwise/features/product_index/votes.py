@@ -72,12 +72,21 @@ def ballot(probabilities: Matrix, shares: Singles, start: NDArray[np.int64]) -> 
 
 def cells(net: Singles, telling: Singles, variance: Singles) -> Cells:
     """Return the cell of each basket from the sums over its entries."""
+    # In place: most of the time would go into new memory.
     weight = np.maximum(telling, SILENT)
-    balance = np.clip(net / weight, -1, 1)
-    doubt = np.minimum(np.sqrt(variance) / weight, 1)
-    row = np.rint((balance + 1) * ((BALANCES - 1) / 2)).astype(np.int64)
-    cell = row * DOUBTS.size + _DOUBT_CELLS[(doubt * _FINE).astype(np.int64)]
-    return np.where(telling <= SILENT, BALANCES * DOUBTS.size, cell)
+    balance = net / weight
+    np.clip(balance, -1, 1, out=balance)
+    balance += 1
+    balance *= (BALANCES - 1) / 2
+    cell = np.rint(balance, out=balance).astype(np.int64)
+    cell *= DOUBTS.size
+    doubt = np.sqrt(variance)
+    doubt /= weight
+    np.minimum(doubt, 1, out=doubt)
+    doubt *= _FINE
+    cell += _DOUBT_CELLS.take(doubt.astype(np.int64))
+    cell[telling <= SILENT] = BALANCES * DOUBTS.size
+    return cell
 
 
 def count_labels(cell: Cells, label: NDArray[np.int8]) -> Matrix:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from basketwise.arrays import Floats
+from basketwise.concurrency import worker_pool
 from basketwise.features.product_index.hierarchy import Groups
 from basketwise.features.product_index.pairs import WEIGHTINGS, Pairs, Weighting, sums
 from basketwise.features.product_index.prior import ClassPrior
@@ -46,8 +47,8 @@ def choose_weighting(
     others = [w for w, shares in tried.items() if not np.allclose(shares, tried["lines"])]
     if not others:
         return "lines"
-    scored: dict[Weighting, Floats] = {}
-    for weighting in ("lines", *others):
+
+    def score(weighting: Weighting) -> Floats:
         shares = tried[weighting]
         (scores,) = ridge_coefficients(
             learned,
@@ -60,7 +61,11 @@ def choose_weighting(
         )
         prior = ClassPrior(learned.baskets_with(products), prices, levels)
         beliefs = propagate(learned, shares, first_guess(scores), prior, ROUNDS)
-        scored[weighting] = told(judged, np.exp(beliefs.posterior), weighting)
+        return told(judged, np.exp(beliefs.posterior), weighting)
+
+    compared: list[Weighting] = ["lines", *others]
+    with worker_pool() as pool:
+        scored = dict(zip(compared, pool.map(score, compared), strict=True))
     best: Weighting = "lines"
     for weighting in others:
         gain = scored[weighting] - scored["lines"]
