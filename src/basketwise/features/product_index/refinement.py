@@ -26,8 +26,13 @@ LONGEST = 100
 
 def shortest_first(pairs: Pairs) -> Counts:
     """Return the order of entries by product and by the size of the basket, then by position."""
-    entries = pairs.entries.astype(np.int32)
-    return np.lexsort((np.repeat(entries, entries), pairs.product))
+    entries = pairs.entries
+    return np.lexsort((np.repeat(_narrow(entries), entries), _narrow(pairs.product)))
+
+
+def _narrow(numbers: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return the numbers in as few bits as they need: up to sixteen are sorted much faster."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
 
 
 def ranks(order: Counts, product: NDArray[np.int32], kept: Flags) -> Counts:
