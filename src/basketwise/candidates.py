@@ -11,9 +11,6 @@ from typing import Any, TypeAlias
 
 Parameters: TypeAlias = Mapping[str, Any]
 
-NEWTON = 500_000
-"""Baskets up to which logistic regression takes Newton steps."""
-
 
 @dataclass(frozen=True)
 class Candidate:
@@ -38,6 +35,8 @@ class Candidate:
     trusted
         Types of the objects that the fitted estimator is made of, plain values and arrays aside.
         Constructing one must be harmless, whatever its file contains.
+    most
+        Baskets that it learns from, at most; drawn where there are more.
     boosted
         Whether it is fitted round by round, so that an interrupted fit goes on where it was.
     single_tree
@@ -51,6 +50,7 @@ class Candidate:
     weight: int
     estimator: str
     trusted: tuple[str, ...]
+    most: int | None = None
     boosted: bool = False
     single_tree: bool = False
 
@@ -60,10 +60,8 @@ def _logistic(parameters: Parameters, baskets: int, max_samples: int | None) -> 
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    # Many rows, few columns: Newton steps on the small Hessian converge in a dozen rounds. With
-    # very many, the penalty is too small beside it to make up for columns that follow from others,
-    # and scikit-learn warns; L-BFGS does not mind.
-    options = {"solver": "newton-cholesky" if baskets <= NEWTON else "lbfgs", **parameters}
+    # Many rows, few columns: Newton steps on the small Hessian converge in a dozen rounds.
+    options = {"solver": "newton-cholesky", **parameters}
     return make_pipeline(StandardScaler(), LogisticRegression(**options))
 
 
@@ -96,6 +94,9 @@ CANDIDATES: Mapping[str, Candidate] = {
             _logistic,
             {"max_iter": 1000},
             weight=20,
+            # More would not change its few coefficients; but beside millions, the penalty is too
+            # small to make up for columns that follow from others, and scikit-learn warns.
+            most=500_000,
             estimator="scikit-learn's LogisticRegression",
             trusted=(
                 "sklearn.linear_model._logistic.LogisticRegression",

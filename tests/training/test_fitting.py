@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from basketwise import concurrency
 from basketwise.arrays import Labels, Matrix, Probabilities
+from basketwise.candidates import CANDIDATES
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import WorkspaceError
 from basketwise.training import fitting
@@ -248,3 +250,21 @@ def test_the_heaviest_fits_start_first(train: Examples, monkeypatch: pytest.Monk
     with counted(monkeypatch) as fitted:
         train_all(train, CONFIG, quiet)
     assert fitted[:4] == ["random_forest", "xgboost", "logistic", "decision_tree"]
+
+
+def test_a_candidate_that_needs_few_baskets_learns_from_as_many(
+    train: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {**CANDIDATES, "logistic": replace(CANDIDATES["logistic"], most=90)}
+    monkeypatch.setattr(fitting, "CANDIDATES", few)
+    learned: list[int] = []
+
+    def noted(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
+        learned.append(baskets)
+        return build(name, config, baskets)
+
+    monkeypatch.setattr(fitting, "build", noted)
+    first, again = (fit("logistic", train, CONFIG) for _ in range(2))
+    fit("decision_tree", train, CONFIG)
+    assert learned == [90, 90, train.y.size]
+    assert first.predict(train.X).tobytes() == again.predict(train.X).tobytes()

@@ -58,6 +58,8 @@ class Examples:
 
     def only(self, columns: Sequence[str]) -> Examples:
         """Select some of the columns."""
+        if tuple(columns) == self.columns:
+            return self
         positions = [self.columns.index(column) for column in columns]
         selected = np.ascontiguousarray(self.X[:, positions])
         return replace(self, X=selected, columns=tuple(columns))
@@ -118,3 +120,9 @@ def learned_from(rows: Examples) -> Flags:
     real = rows.is_real
     new = real & (new_shares(rows) > 0)
     return real & ~new if new.sum() <= RARE * real.sum() else real
+
+
+def learnable(rows: Examples) -> Examples:
+    """Select the rows that :func:`learned_from` marks."""
+    marked = learned_from(rows)
+    return rows if marked.all() else rows.take(np.flatnonzero(marked))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from basketwise.arrays import Matrix, Probabilities
+from basketwise.arrays import Counts, Matrix, Probabilities
 from basketwise.candidates import CANDIDATES
 from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
@@ -23,7 +23,7 @@ from basketwise.schema import CLASSES
 from basketwise.training.boosting import remove_progress
 from basketwise.training.candidates import Classifier, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
-from basketwise.training.examples import Examples, learned_from
+from basketwise.training.examples import Examples, learnable, learned_from
 from basketwise.training.persistence import (
     store_model,
     store_probabilities,
@@ -59,17 +59,19 @@ def fit(
 ) -> Fitted:
     """Fit a candidate on the whole training set, or take the fit that is stored.
 
-    Of the rows it learns from those that :func:`learned_from` marks.
+    Of the rows it learns from those that :func:`learned_from` marks, or as many of them as suit it.
     It is stored under the name of the ``piece``; by default, the candidate's.
     """
     piece = piece or name
     recalled = _stored_fit(checkpoints, piece)
     if recalled:
         return recalled
-    rows = learned_from(train)
-    model = build(name, config, int(rows.sum()))
-    X, y = train.X[rows], train.y[rows]
-    seconds = fit_candidate(name, model, X, y, config, checkpoints, piece)
+    learned, most = learnable(train), CANDIDATES[name].most
+    if most is not None and most < learned.y.size:
+        rows = np.arange(learned.y.size)
+        learned = learned.take(_drawn(rows, most, [config.random_state]))
+    model = build(name, config, learned.y.size)
+    seconds = fit_candidate(name, model, learned.X, learned.y, config, checkpoints, piece)
     store_model(checkpoints, piece, model, seconds)
     remove_progress(checkpoints, piece)
     return Fitted(model, seconds)
@@ -88,9 +90,8 @@ def fit_fold(
     """
     piece, most = _of_fold(name, fold), config.cv_max_baskets
     rows = np.flatnonzero((train.fold != fold) & learned_from(train))
-    if 0 < most < rows.size:
-        draw = np.random.default_rng([config.random_state, fold])
-        rows = np.sort(draw.choice(rows, most, replace=False))
+    if most:
+        rows = _drawn(rows, most, [config.random_state, fold])
     model = build(name, config, rows.size)
     fit_candidate(name, model, train.X[rows], train.y[rows], config, checkpoints, piece)
     probabilities = model.predict_proba(train.X[train.fold == fold])
@@ -120,9 +121,11 @@ def train_all(
         for name in order
         for fold in range(config.folds)
     }
+    # Selected once: of millions of rows, a selection for each candidate takes much memory.
+    learned = learnable(train)
     with abandoning_pool() as pool:
         fits = {
-            name: pool.submit(fit, name, train, config, checkpoints)
+            name: pool.submit(fit, name, learned, config, checkpoints)
             for name, stored in fitted.items()
             if stored is None
         }
@@ -146,6 +149,13 @@ def train_all(
         rows = scores[name, fold].result() if stored is None else stored
         out_of_fold[name][train.fold == fold] = rows
     return out_of_fold, {name: fitted[name] or fits[name].result() for name in config.models}
+
+
+def _drawn(rows: Counts, most: int, seed: list[int]) -> Counts:
+    """Draw rows, if there are more than so many; their order stays."""
+    if rows.size <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def _stored_fit(checkpoints: Checkpoints, piece: str) -> Fitted | None:

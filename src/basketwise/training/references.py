@@ -14,8 +14,11 @@ from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.features.groups import ALWAYS_WRITTEN, columns_of, of_index
 from basketwise.training.checkpoints import Checkpoints
-from basketwise.training.examples import Examples
+from basketwise.training.examples import Examples, learnable
 from basketwise.training.fitting import Fitted, fit
+
+MOST = 500_000
+"""Baskets that a reference learns from, at most."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,17 @@ def plan_references(winner: ModelName, groups: Sequence[str]) -> list[Plan]:
 def fit_references(
     plans: Sequence[Plan], train: Examples, config: TrainingConfig, checkpoints: Checkpoints
 ) -> dict[str, Fitted]:
-    """Fit every reference on the whole training set, which has the columns of all of them."""
+    """Fit every reference on the training set, which has the columns of all of them.
+
+    Of more than :data:`MOST` baskets, as many are taken, evenly spaced: what a group is worth does
+    not hang on more, and two fits on millions at once are most of a training's memory.
+    """
+    learned = learnable(train)
+    learned = learned.take(slice(None, None, max(1, -(-learned.y.size // MOST))))
     with abandoning_pool() as pool:
         work = {
             plan.name: pool.submit(
-                fit, plan.algorithm, train.only(plan.columns), config, checkpoints, plan.name
+                fit, plan.algorithm, learned.only(plan.columns), config, checkpoints, plan.name
             )
             for plan in plans
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Floats, Probabilities
@@ -32,13 +33,15 @@ from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.crossvalidation import CrossValidated, cross_validated
 from basketwise.training.examples import Examples, new_shares, read_examples
 from basketwise.training.fitting import Fitted, train_all
-from basketwise.training.metrics import Scores, confusion_matrix, scores
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 from basketwise.training.persistence import dump_model
 from basketwise.training.predictions import CALIBRATED, decide, write_predictions
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
 from basketwise.training.references import fit_references, plan_references
 from basketwise.training.weights import judging_weights
+
+CALIBRATED_ON = 500_000
+"""Out-of-fold predictions that the calibration is fitted on, at most."""
 
 
 def run_training(
@@ -99,17 +102,19 @@ def run_training(
             name: (model, metadata.feature_columns) for name, model in fitted.items()
         }
         models |= {plan.name: (references[plan.name], plan.columns) for plan in plans}
-        of_train, of_test = (
-            {name: model.predict(rows.only(columns).X) for name, (model, columns) in models.items()}
-            for rows in (train, test)
-        )
+        of_test = {name: m.predict(test.only(own).X) for name, (m, own) in models.items()}
+        # One at a time: of the training set, only how many are right is of use.
+        train_accuracy = {
+            name: _accuracy(train, m.predict(train.only(own).X))
+            for name, (m, own) in models.items()
+        }
     of_test[CALIBRATED] = calibrated(
         test.only(metadata.feature_columns), of_test[winner], calibration, novelty
     )
     record = TrainingRecord(
         winner=winner,
         candidates=[
-            _candidate(name, train, crossed[name], fitted[name], of_train[name], metadata)
+            _candidate(name, train, crossed[name], fitted[name], train_accuracy[name], metadata)
             for name in config.models
         ],
         references=[
@@ -117,7 +122,7 @@ def run_training(
                 model=plan.name,
                 algorithm=plan.algorithm,
                 groups=list(plan.groups),
-                train_accuracy=_scored(train, of_train[plan.name]).accuracy,
+                train_accuracy=train_accuracy[plan.name],
                 fit_seconds=references[plan.name].seconds,
                 kind=plan.kind,
                 without=plan.without,
@@ -150,8 +155,8 @@ def _check_folds(train: Examples, config: TrainingConfig) -> None:
         )
 
 
-def _scored(examples: Examples, probabilities: Probabilities) -> Scores:
-    return scores(confusion_matrix(examples.y, decide(probabilities)))
+def _accuracy(examples: Examples, probabilities: Probabilities) -> float:
+    return float((decide(probabilities) == examples.y).mean())
 
 
 def _candidate(
@@ -159,14 +164,14 @@ def _candidate(
     train: Examples,
     crossed: CrossValidated,
     fitted: Fitted,
-    of_train: Probabilities,
+    train_accuracy: float,
     metadata: Metadata,
 ) -> CandidateRecord:
     return CandidateRecord(
         model=name,
         algorithm=name,
         groups=metadata.groups,
-        train_accuracy=_scored(train, of_train).accuracy,
+        train_accuracy=train_accuracy,
         cv_accuracy_mean=crossed.accuracy,
         cv_accuracy_std=crossed.accuracy_std,
         cv_f1_mean=crossed.f1,
@@ -184,9 +189,12 @@ def _calibrated(
     config: TrainingConfig,
 ) -> Calibration:
     """Fit the calibration on the baskets that the winner answers for."""
-    own = rows.is_real
+    marked = rows.is_real
     if novelty is not None:
-        own &= new_shares(rows) <= novelty.share
+        marked &= new_shares(rows) <= novelty.share
+    own = np.flatnonzero(marked)
+    # Evenly spaced: in millions of predictions there is no more to see.
+    own = own[:: max(1, -(-own.size // CALIBRATED_ON))]
     calibration = fit_calibration(
         config.calibration, out_of_fold[own], rows.y[own], rows.fold[own], weights[own]
     )
