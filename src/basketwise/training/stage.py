@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Floats, Probabilities
+from basketwise.concurrency import worker_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
@@ -40,8 +42,9 @@ from basketwise.training.record import CandidateRecord, ReferenceRecord, Trainin
 from basketwise.training.references import fit_references, plan_references
 from basketwise.training.weights import judging_weights
 
-CALIBRATED_ON = 500_000
-"""Out-of-fold predictions that the calibration is fitted on, at most."""
+SEEN = 500_000
+"""Training baskets that the calibration and the training accuracy rest on, at most: in millions of
+predictions there is no more to see."""
 
 
 def run_training(
@@ -102,12 +105,14 @@ def run_training(
             name: (model, metadata.feature_columns) for name, model in fitted.items()
         }
         models |= {plan.name: (references[plan.name], plan.columns) for plan in plans}
-        of_test = {name: m.predict(test.only(own).X) for name, (m, own) in models.items()}
-        # One at a time: of the training set, only how many are right is of use.
-        train_accuracy = {
-            name: _accuracy(train, m.predict(train.only(own).X))
-            for name, (m, own) in models.items()
-        }
+        some = train.take(_spaced(train.y.size, SEEN))
+        with worker_pool() as pool:
+            of_test = dict(zip(models, pool.map(_predict(test), models.values()), strict=True))
+            of_train = pool.map(_predict(some), models.values())
+            train_accuracy = {
+                name: float((decide(probabilities) == some.y).mean())
+                for name, probabilities in zip(models, of_train, strict=True)
+            }
     of_test[CALIBRATED] = calibrated(
         test.only(metadata.feature_columns), of_test[winner], calibration, novelty
     )
@@ -155,8 +160,13 @@ def _check_folds(train: Examples, config: TrainingConfig) -> None:
         )
 
 
-def _accuracy(examples: Examples, probabilities: Probabilities) -> float:
-    return float((decide(probabilities) == examples.y).mean())
+def _predict(rows: Examples) -> Callable[[tuple[Fitted, list[str]]], Probabilities]:
+    return lambda model: model[0].predict(rows.only(model[1]).X)
+
+
+def _spaced(number: int, most: int) -> slice:
+    """Select evenly spaced ones of so many, at most."""
+    return slice(None, None, max(1, -(-number // most)))
 
 
 def _candidate(
@@ -193,8 +203,7 @@ def _calibrated(
     if novelty is not None:
         marked &= new_shares(rows) <= novelty.share
     own = np.flatnonzero(marked)
-    # Evenly spaced: in millions of predictions there is no more to see.
-    own = own[:: max(1, -(-own.size // CALIBRATED_ON))]
+    own = own[_spaced(own.size, SEEN)]
     calibration = fit_calibration(
         config.calibration, out_of_fold[own], rows.y[own], rows.fold[own], weights[own]
     )
