@@ -23,8 +23,8 @@ class Candidate:
     title
         As the report calls it.
     build
-        Returns the untrained estimator from its parameters, ``random_state`` among them, the
-        number of baskets it will learn from, and that which each of its parts may see (None: all).
+        Returns the untrained estimator from its parameters, ``random_state`` among them, and the
+        number of baskets that each of its parts may see (None: all).
     parameters
         Their defaults.
     weight
@@ -45,7 +45,7 @@ class Candidate:
 
     name: str
     title: str
-    build: Callable[[Parameters, int, int | None], Any]
+    build: Callable[[Parameters, int | None], Any]
     parameters: Parameters
     weight: int
     estimator: str
@@ -55,7 +55,7 @@ class Candidate:
     single_tree: bool = False
 
 
-def _logistic(parameters: Parameters, baskets: int, max_samples: int | None) -> Any:
+def _logistic(parameters: Parameters, max_samples: int | None) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -65,19 +65,19 @@ def _logistic(parameters: Parameters, baskets: int, max_samples: int | None) -> 
     return make_pipeline(StandardScaler(), LogisticRegression(**options))
 
 
-def _decision_tree(parameters: Parameters, baskets: int, max_samples: int | None) -> Any:
+def _decision_tree(parameters: Parameters, max_samples: int | None) -> Any:
     from sklearn.tree import DecisionTreeClassifier
 
     return DecisionTreeClassifier(**parameters)
 
 
-def _random_forest(parameters: Parameters, baskets: int, max_samples: int | None) -> Any:
+def _random_forest(parameters: Parameters, max_samples: int | None) -> Any:
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(**{"n_jobs": 1, "max_samples": max_samples, **parameters})
 
 
-def _xgboost(parameters: Parameters, baskets: int, max_samples: int | None) -> Any:
+def _xgboost(parameters: Parameters, max_samples: int | None) -> Any:
     from xgboost import XGBClassifier
 
     return XGBClassifier(**{"n_jobs": 1, "tree_method": "hist", **parameters})

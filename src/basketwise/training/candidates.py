@@ -42,7 +42,7 @@ def build(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
     parameters = {"random_state": config.random_state, **getattr(config, name)}
     try:
         most = limit if 0 < limit < baskets else None
-        model = CANDIDATES[name].build(parameters, baskets, most)
+        model = CANDIDATES[name].build(parameters, most)
     except TypeError as error:
         raise ConfigError(
             f"training.{name} contains a parameter that the estimator does not have: {error}.",

@@ -142,7 +142,7 @@ def _sample(rows: Examples, new: Flags, seed: int) -> Flags:
 
 def _fitted(rows: Examples, seed: int) -> Fitted:
     started = time.perf_counter()
-    model = CANDIDATES[ALGORITHM].build(PARAMETERS | {"random_state": seed}, rows.y.size, None)
+    model = CANDIDATES[ALGORITHM].build(PARAMETERS | {"random_state": seed}, None)
     model.fit(rows.X, rows.y)
     return Fitted(model, time.perf_counter() - started)
 

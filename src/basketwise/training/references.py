@@ -14,7 +14,7 @@ from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.features.groups import ALWAYS_WRITTEN, columns_of, of_index
 from basketwise.training.checkpoints import Checkpoints
-from basketwise.training.examples import Examples, learnable
+from basketwise.training.examples import Examples, learnable, spaced
 from basketwise.training.fitting import Fitted, fit
 
 MOST = 500_000
@@ -67,7 +67,7 @@ def fit_references(
     not hang on more, and two fits on millions at once are most of a training's memory.
     """
     learned = learnable(train)
-    learned = learned.take(slice(None, None, max(1, -(-learned.y.size // MOST))))
+    learned = learned.take(spaced(learned.y.size, MOST))
     with abandoning_pool() as pool:
         work = {
             plan.name: pool.submit(

@@ -33,7 +33,7 @@ from basketwise.training.calibration import (
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.crossvalidation import CrossValidated, cross_validated
-from basketwise.training.examples import Examples, new_shares, read_examples
+from basketwise.training.examples import Examples, new_shares, read_examples, spaced
 from basketwise.training.fitting import Fitted, train_all
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 from basketwise.training.persistence import dump_model
@@ -105,7 +105,7 @@ def run_training(
             name: (model, metadata.feature_columns) for name, model in fitted.items()
         }
         models |= {plan.name: (references[plan.name], plan.columns) for plan in plans}
-        some = train.take(_spaced(train.y.size, SEEN))
+        some = train.take(spaced(train.y.size, SEEN))
         with worker_pool() as pool:
             of_test = dict(zip(models, pool.map(_predict(test), models.values()), strict=True))
             of_train = pool.map(_predict(some), models.values())
@@ -164,11 +164,6 @@ def _predict(rows: Examples) -> Callable[[tuple[Fitted, list[str]]], Probabiliti
     return lambda model: model[0].predict(rows.only(model[1]).X)
 
 
-def _spaced(number: int, most: int) -> slice:
-    """Select evenly spaced ones of so many, at most."""
-    return slice(None, None, max(1, -(-number // most)))
-
-
 def _candidate(
     name: ModelName,
     train: Examples,
@@ -203,7 +198,7 @@ def _calibrated(
     if novelty is not None:
         marked &= new_shares(rows) <= novelty.share
     own = np.flatnonzero(marked)
-    own = own[_spaced(own.size, SEEN)]
+    own = own[spaced(own.size, SEEN)]
     calibration = fit_calibration(
         config.calibration, out_of_fold[own], rows.y[own], rows.fold[own], weights[own]
     )
