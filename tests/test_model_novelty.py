@@ -146,6 +146,23 @@ def test_an_archive_that_lacks_or_garbles_its_second_model_is_refused(
         load_model_archive(packed(launched, tmp_path, novelty=data))
 
 
+def test_a_second_model_that_is_opened_late_scores_the_same(
+    launched: Launched, model: Model, tmp_path: Path
+) -> None:
+    late = load_model_archive(packed(launched, tmp_path), late=True)
+    assert late.score(launched.lines).equals(model.score(launched.lines))
+
+
+def test_opened_late_it_is_checked_when_the_first_basket_asks_for_it(
+    launched: Launched, sample_run: Run, tmp_path: Path
+) -> None:
+    late = load_model_archive(packed(launched, tmp_path, novelty=b"{}"), late=True)
+    known = next(iter(read_chunks(sample_run.silver))).lines
+    assert late.score(known).height > 0
+    with pytest.raises(InputError, match=r"novelty\.skops cannot be"):
+        late.score(launched.lines)
+
+
 def test_a_second_model_of_other_features_is_refused(launched: Launched, tmp_path: Path) -> None:
     rows = made_up(60)
     other = dump_model(build("decision_tree", ONE_TREE, 60).fit(rows.X, rows.y))

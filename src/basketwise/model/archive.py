@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from polars.exceptions import PanicException
 
+from basketwise.arrays import Matrix, Probabilities
 from basketwise.artifact.archive import check, unpack
 from basketwise.artifact.documents import complaint, read_bounded
 from basketwise.disk import full_disk, is_full, named
@@ -32,8 +35,42 @@ from basketwise.training.persistence import loads_model, read_model
 from basketwise.training.trees import read_tree
 
 
-def load_model_archive(path: Path) -> Model:
+class Late:
+    """A model that is opened when it is first asked.
+
+    Few baskets ask for the second model, and its library takes longer to load than a file to score.
+    """
+
+    def __init__(self, read: Callable[[], Predictor]) -> None:
+        self._read = read
+        self._lock = Lock()
+        self._model: Predictor | None = None
+
+    def predict_proba(self, X: Matrix) -> Probabilities:
+        """Return one column of probabilities per class number.
+
+        Raises
+        ------
+        InputError
+            If the model cannot be opened.
+        """
+        # Two threads that load a library at once meet half-loaded modules.
+        with self._lock:
+            if self._model is None:
+                self._model = self._read()
+        return self._model.predict_proba(X)
+
+
+def load_model_archive(path: Path, *, late: bool = False) -> Model:
     """Open a ``model.tar.gz``, or a folder with its files, which may come from anywhere.
+
+    Parameters
+    ----------
+    path : Path
+        The archive or the folder.
+    late : bool
+        Open its second model, if there is one, when the first basket asks for it, with the same
+        checks; its digest is compared at once.
 
     Raises
     ------
@@ -45,7 +82,7 @@ def load_model_archive(path: Path) -> Model:
         If the disk of temporary files is full.
     """
     try:
-        return _opened(path)
+        return _opened(path, late)
     except BasketwiseError:
         raise
     # Polars' panics are no exceptions.
@@ -59,9 +96,9 @@ def load_model_archive(path: Path) -> Model:
         ) from error
 
 
-def _opened(path: Path) -> Model:
+def _opened(path: Path, late: bool) -> Model:
     if path.is_dir():
-        return _from_folder(path, check(path, path.name))
+        return _from_folder(path, check(path, path.name), late)
     if not path.is_file():
         raise InputError(
             f"There is no model at {str(path)!r}.",
@@ -69,10 +106,10 @@ def _opened(path: Path) -> Model:
         )
     # Beside an archive that was fetched, but not beside one of the user's.
     with scratch(path.parent if is_scratch(path.parent) else None) as folder:
-        return _from_folder(folder, unpack(path, folder))
+        return _from_folder(folder, unpack(path, folder), late)
 
 
-def _from_folder(folder: Path, manifest: Mapping[str, Any]) -> Model:
+def _from_folder(folder: Path, manifest: Mapping[str, Any], late: bool) -> Model:
     name = METADATA_FILE
     try:
         metadata = Metadata.model_validate_json(read_bounded(folder / METADATA_FILE))
@@ -89,12 +126,14 @@ def _from_folder(folder: Path, manifest: Mapping[str, Any]) -> Model:
         ) from error
     calibration = read_calibration(folder)
     columns = metadata.feature_columns
-    estimator = _read_estimator(folder / MODEL, manifest, len(columns))
-    novelty = None
+    estimator = _read_estimator(read_model(folder / MODEL), MODEL, manifest, len(columns))
+    novelty: Predictor | None = None
     if calibration.new_products is not None:
         if SHARE_NEW not in columns:
             raise ValueError(f"its second model needs the feature {SHARE_NEW}")
-        novelty = _read_estimator(folder / NOVELTY, manifest, len(columns))
+        data = read_model(folder / NOVELTY)
+        read = partial(_read_estimator, data, NOVELTY, manifest, len(columns))
+        novelty = Late(read) if late else read()
     model = Model(estimator, calibration, metadata, lookup, novelty=novelty)
     score_example(model)
     return model
@@ -122,9 +161,10 @@ def _check(metadata: Metadata) -> None:
         raise ValueError("its encoders name a category twice")
 
 
-def _read_estimator(path: Path, manifest: Mapping[str, Any], features: int) -> Predictor:
-    data = read_model(path)
-    return read_tree(data, features) or _load_estimator(data, path.name, manifest, features)
+def _read_estimator(
+    data: bytes, name: str, manifest: Mapping[str, Any], features: int
+) -> Predictor:
+    return read_tree(data, features) or _load_estimator(data, name, manifest, features)
 
 
 def _load_estimator(

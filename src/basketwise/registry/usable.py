@@ -73,7 +73,8 @@ def open_version(registry: Registry, version: str, beside: Path | None = None) -
     """
     try:
         with scratch(beside) as folder:
-            return load_model_archive(registry.fetch(version, folder))
+            # To be approved, it is opened whole; every check is also made when it is opened late.
+            return load_model_archive(registry.fetch(version, folder), late=True)
     except UNUSABLE as error:
         headline = f"Version {version} cannot be used: {error.headline}"
         chosen = registry.get(version)
