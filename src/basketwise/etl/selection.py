@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from basketwise.arrays import Flags, Floats, Labels
+from basketwise.arrays import Flags, Floats
 from basketwise.etl.metadata import Trial
 from basketwise.etl.samples import sample_features, sample_training
+from basketwise.etl.tables import class_numbers
 from basketwise.features.groups import GROUPS, columns_of
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import AddHistory, Recipe
@@ -129,11 +130,6 @@ def choose_groups(
     return _forward(table, recipe.groups, optional, judged)
 
 
-def _classes(table: pl.DataFrame) -> Labels:
-    numbers = range(len(CLASSES))
-    return table[TARGET].replace_strict(CLASSES, numbers, return_dtype=pl.Int8).to_numpy()
-
-
 def _forward(
     table: pl.DataFrame, groups: Sequence[str], optional: list[str], judged: Flags
 ) -> list[Trial]:
@@ -172,7 +168,7 @@ def _losses(
     import xgboost
 
     X = table.select(columns_of(groups)).to_numpy().astype(np.float32)
-    y = _classes(table)
+    y = class_numbers(table[TARGET])
     rows = {True: np.flatnonzero(judged), False: np.flatnonzero(~judged)}
     learned = xgboost.QuantileDMatrix(X[rows[False]], label=y[rows[False]], nthread=1)
     booster = xgboost.train({**SETTINGS, "seed": 1}, learned, rounds)

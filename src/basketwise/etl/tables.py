@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from basketwise.arrays import Counts
+from basketwise.arrays import Counts, Labels
 from basketwise.concurrency import side_by_side
 from basketwise.disk import write_parquet
 from basketwise.etl.chunks import Chunk, read_chunks, weeks
@@ -21,6 +21,7 @@ from basketwise.progress import Tick
 from basketwise.schema import (
     BASKET_ID,
     CERTAINTY,
+    CLASSES,
     FOLD,
     KEY,
     LABEL,
@@ -114,6 +115,11 @@ def write_gold(
         write_parquet(parts, gold / file, row_group_size=ROW_GROUP)
     train, test, uncertain, *per_band = np.asarray(counts).tolist()
     return Written(train, test, None if index is None else uncertain, per_band)
+
+
+def class_numbers(labels: pl.Series) -> Labels:
+    """Return the positions of labels in ``CLASSES``; every label must be one of them."""
+    return labels.replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8).to_numpy()
 
 
 def _per_band(baskets: pl.DataFrame) -> list[int]:

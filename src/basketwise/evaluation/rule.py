@@ -14,14 +14,14 @@ import polars as pl
 
 from basketwise.arrays import Flags, Floats, Labels
 from basketwise.etl.metadata import Metadata
-from basketwise.etl.tables import TRAIN_FILE
+from basketwise.etl.tables import TRAIN_FILE, class_numbers
 from basketwise.features.groups import group_of
 from basketwise.features.product import BALANCE
 from basketwise.features.thresholds import Piece, apply_thresholds, fit_thresholds
 from basketwise.report.in_words import rule_notes, rule_text
 from basketwise.report.types import GroupTrial, Rule
 from basketwise.schema import CLASSES, TARGET
-from basketwise.training.examples import Examples, class_numbers
+from basketwise.training.examples import Examples
 
 MOST = 20_000
 """Training baskets, evenly spaced, on which the feature is chosen."""

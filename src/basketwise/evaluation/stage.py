@@ -14,7 +14,7 @@ from basketwise.config import Config
 from basketwise.digests import sha256
 from basketwise.etl.cohorts import COHORTS_FILE, CUSTOMER, read_cohorts, units_of
 from basketwise.etl.metadata import Metadata, read_metadata
-from basketwise.etl.tables import INDEX_FILE, TEST_FILE
+from basketwise.etl.tables import INDEX_FILE, TEST_FILE, class_numbers
 from basketwise.evaluation.champion import Champion, Earlier, Scored
 from basketwise.evaluation.face_validity import face_validity
 from basketwise.evaluation.findings import BASELINE, BEST, CHAMPION, Findings
@@ -32,7 +32,7 @@ from basketwise.files import MODEL, OOF_FILE, TEST_PREDICTIONS_FILE
 from basketwise.report.types import Calibration, Report, SplitScores, StartedRun
 from basketwise.schema import CLASSES, TARGET
 from basketwise.training.calibration import read_calibration
-from basketwise.training.examples import class_numbers, read_examples
+from basketwise.training.examples import read_examples
 from basketwise.training.metrics import confusion_matrix, scores
 from basketwise.training.persistence import load_model
 from basketwise.training.predictions import CALIBRATED, predicted_class, probability_columns

@@ -12,13 +12,12 @@ from basketwise.artifact.documents import complaint
 from basketwise.errors import DependencyError, InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.etl.history import history_of_training
-from basketwise.etl.tables import TEST_FILE
+from basketwise.etl.tables import TEST_FILE, class_numbers
 from basketwise.evaluation.champion import NotScored, Scored
 from basketwise.model.archive import load_model_archive
 from basketwise.registry.protocol import Registry
 from basketwise.schema import BASKET_ID, KEY, PREDICTED
 from basketwise.scratch import scratch
-from basketwise.training.examples import class_numbers
 
 
 def score_champion(

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Flags, Floats, Labels, Matrix
 from basketwise.errors import InputError
+from basketwise.etl.tables import class_numbers
 from basketwise.features.product import SHARE_NEW
-from basketwise.schema import CLASSES, FOLD, KEY, TARGET
+from basketwise.schema import FOLD, KEY, TARGET
 
 RARE = 0.05
 """Share of the training baskets with new products up to which candidates learn without them."""
@@ -63,11 +64,6 @@ class Examples:
         positions = [self.columns.index(column) for column in columns]
         selected = np.ascontiguousarray(self.X[:, positions])
         return replace(self, X=selected, columns=tuple(columns))
-
-
-def class_numbers(labels: pl.Series) -> Labels:
-    """Return the positions of labels in ``CLASSES``; every label must be one of them."""
-    return labels.replace_strict(CLASSES, range(len(CLASSES)), return_dtype=pl.Int8).to_numpy()
 
 
 def read_examples(path: Path, columns: Sequence[str], more: Path | None = None) -> Examples:

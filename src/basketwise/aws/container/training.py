@@ -174,9 +174,9 @@ def _print_metrics(trained: Path) -> None:
     """Print what the winner, as it is shipped, scores on the test set; SageMaker reads the log."""
     import polars as pl
 
+    from basketwise.etl.tables import class_numbers
     from basketwise.files import TEST_PREDICTIONS_FILE
     from basketwise.schema import TARGET
-    from basketwise.training.examples import class_numbers
     from basketwise.training.metrics import confusion_matrix, scores
     from basketwise.training.predictions import CALIBRATED, predicted_class
 
