@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import narwhals.stable.v2.dependencies as libraries
@@ -15,6 +15,9 @@ KINDS = (
     "Give a Polars, pandas or PyArrow frame, a DuckDB relation, another object with "
     "__arrow_c_stream__, a list of dictionaries or a dictionary of columns."
 )
+
+FEW = 1_000
+"""Up to this number of rows, a query takes longer to start than to run."""
 
 
 def read_table(table: Any) -> pl.DataFrame:
@@ -83,6 +86,13 @@ def like(frame: pl.DataFrame, table: Any) -> Any:
             }
         )
     return frame.to_arrow() if libraries.is_pyarrow_table(table) else frame
+
+
+def selected(frame: pl.DataFrame, expressions: Iterable[pl.Expr]) -> pl.DataFrame:
+    """Select expressions; of few rows in one thread, as starting others takes longer than they."""
+    if frame.height <= FEW:
+        return frame.select_seq(expressions)
+    return frame.select(expressions)
 
 
 def _from_pandas(table: Any) -> pl.DataFrame:

@@ -247,7 +247,8 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
     """
     lines, rejected = cleaned.lines, cleaned.rejected
     if refused is None:
-        one_week, no_labels = lines[SHOP_WEEK].n_unique() < 2, lines[LABEL].is_null().all()
+        no_labels = lines[LABEL].null_count() == lines.height
+        one_week = lines[SHOP_WEEK].n_unique() < 2
         refused = None if one_week and no_labels else contradictions(lines)
     reason = pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, lines.height)
     if refused is not None and refused.height:
@@ -333,9 +334,9 @@ def _unparsed(malformed: pl.DataFrame, source: str) -> pl.DataFrame:
 
 def _split(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split accepted lines from rejected ones; a frame without any of these is not copied."""
-    refused = reason.is_not_null()
-    if not refused.any():
+    if reason.null_count() == lines.height:
         return lines, none_rejected()
+    refused = reason.is_not_null()
     rejected = (
         lines.filter(refused)
         .with_columns(reason.filter(refused).alias(REASON), pl.col(BASKET_ID).cast(pl.String))

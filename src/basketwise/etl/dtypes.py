@@ -26,6 +26,7 @@ from basketwise.schema import (
     SHOP_WEEKDAY,
     Kind,
 )
+from basketwise.tables import selected
 
 DTYPES: dict[Kind, type[pl.DataType]] = {
     Kind.ID: pl.String,
@@ -72,8 +73,9 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
             "digits.",
             f"Write {BASKET_ID} as a 64-bit integer or as text.",
         )
-    plain = [_plain(column, source) for column in raw]
-    changed = [new for new, old in zip(plain, raw, strict=True) if new is not old]
+    columns = raw.get_columns()
+    plain = [_plain(column, source) for column in columns]
+    changed = [new for new, old in zip(plain, columns, strict=True) if new is not old]
     raw = with_derived(raw.with_columns(changed) if changed else raw, rules)
     return with_times(raw, rules.date_format, rules.week) if SHOP_DATE in raw.columns else raw
 
@@ -155,7 +157,7 @@ def typed(raw: pl.DataFrame, rules: Rules, *, blanks: bool = True) -> pl.DataFra
     ``raw`` comes from :func:`standard`. Text is stripped of blanks around it; missing words, and
     nothing at all, are null. ``blanks``: whether there may be any.
     """
-    cast = raw.select(_casts(frozenset(raw.columns)))
+    cast = selected(raw, _casts(frozenset(raw.columns)))
     suspects = _suspects(raw, cast, rules, blanks=blanks)
     if not suspects:
         return cast
@@ -184,7 +186,7 @@ def mapped_labels(given: pl.Series, labels: Mapping[str, str]) -> pl.Series:
 def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules, *, blanks: bool) -> set[str]:
     """Name the columns in which a plain cast did not do justice to some value."""
     suspicions = _suspicions(tuple(raw.schema.items()), rules.missing, blanks=blanks)
-    flags = cast.select(suspicions)
+    flags = selected(cast, suspicions)
     lost = {name for name, suspect in flags.row(0, named=True).items() if suspect}
     before, after = raw.null_count().row(0, named=True), cast.null_count().row(0, named=True)
     lost |= {name for name in raw.columns if after[name] > before[name]}

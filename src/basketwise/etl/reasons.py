@@ -89,7 +89,7 @@ def first_reason(
     for name, texts in _REQUIRED.items():
         refuse_nulls(name, *texts)
     for name, text in TOO_LARGE.items():
-        reasons.append((text, typed[name].abs() > LARGEST))
+        reasons.append((text, (typed[name] > LARGEST) | (typed[name] < -LARGEST)))
     if rules.returns == "reject":
         reasons.append(("quantity_not_positive", typed[QUANTITY] <= 0))
         reasons.append(("spend_negative", typed[SPEND] < 0))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from basketwise.features.basket import ENCODED
@@ -95,19 +96,19 @@ class Unseen:
         """
         self.baskets += baskets
         if NEW in lines.columns:
-            new, amount = lines[NEW], lines[SPEND].abs()
+            new, amount = lines[NEW], np.abs(lines[SPEND].to_numpy())
             unseen = int(new.sum())
             self.lines += lines.height
             self.amount += float(amount.sum())
             self.unseen_lines += unseen
-            self.unseen_amount += float(amount.filter(new).sum()) if unseen else 0.0
+            self.unseen_amount += float(amount[new.to_numpy()].sum()) if unseen else 0.0
         if encoders is not None:
             self._add_stores(lines, encoders)
 
     def _add_stores(self, lines: pl.DataFrame, encoders: Mapping[str, Sequence[str]]) -> None:
         """Count the baskets of unseen stores; a column that training had no value of tells none."""
         unseen = {
-            column: sorted(set(lines[column].unique().drop_nulls()) - set(encoders[name]))
+            column: sorted(set(lines[column].unique()) - {None, *encoders[name]})
             for name, column in ENCODED.items()
             if encoders[name]
         }

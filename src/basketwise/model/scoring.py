@@ -184,7 +184,7 @@ class Model:
         unseen = Unseen()
         table = self.score(accepted_lines(lines, self.rules), unseen)
         _warn(self, unseen)
-        return like(table.drop(PREDICTED, CERTAINTY), lines)
+        return like(table[[KEY, *PROBABILITIES, KNOWN_SHARE]], lines)
 
     def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Predict, and explain each prediction by the basket's products.
@@ -252,7 +252,7 @@ class Model:
         """
         indexed = self.lookup.score(lines) if self.lookup else lines
         table = features(indexed, self.recipe, history=self._add_history)
-        probabilities = self._probabilities(table.select(self._inputs).to_numpy())
+        probabilities = self._probabilities(self._inputs(table))
         # In single precision, as stored and evaluated: otherwise ties could be decided differently.
         predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
         if unseen is not None:
@@ -311,14 +311,21 @@ class Model:
     def _evidence(self, table: pl.DataFrame) -> list[pl.Series]:
         """Return the columns of :data:`basketwise.features.unseen.KNOWN`."""
         if self.lookup:
-            return table.select(KNOWN.columns).get_columns()
+            return [table[name] for name in KNOWN.columns]
         nothing = (pl.Series(KNOWN_SHARE, [None], pl.Float64), pl.Series(CERTAINTY, [CLASSIFIED]))
         return [column.new_from_index(0, table.height) for column in nothing]
+
+    def _inputs(self, table: pl.DataFrame) -> Matrix:
+        names = self.metadata.feature_columns
+        X = np.empty((table.height, len(names)), np.float32)
+        for number, name in enumerate(names):
+            X[:, number] = table[name].to_numpy()
+        return X
 
     def _probabilities(self, X: Matrix) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         if not X.shape[0]:
             return np.empty((0, len(CLASSES)))
-        raw = self.estimator.predict_proba(np.ascontiguousarray(X))
+        raw = self.estimator.predict_proba(X)
         first, second = raw.astype(np.float64), self.novelty
         if second is None:
             return calibrate(first, self.calibration)
@@ -328,7 +335,7 @@ class Model:
             first,
             new,
             self.calibration,
-            lambda rows: second.predict_proba(np.ascontiguousarray(X[rows])),
+            lambda rows: second.predict_proba(X[rows]),
         )
 
     @property
@@ -346,10 +353,6 @@ class Model:
             return None
         known = empty_history() if self.history is None else self.history
         return History(known, record.shares).add
-
-    @cached_property
-    def _inputs(self) -> list[pl.Expr]:
-        return [pl.col(name).cast(pl.Float32) for name in self.metadata.feature_columns]
 
     @cached_property
     def recipe(self) -> Recipe:

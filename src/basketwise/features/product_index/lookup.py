@@ -82,9 +82,9 @@ class IndexLookup:
             data, so it has the scores and the class of its finest known group, at last those of
             all products). Columns of these names are replaced.
         """
-        return lines.drop(self._answers.columns, strict=False).hstack(
-            self._answers[self._row_numbers(lines)]
-        )
+        # For a single basket each query costs more than its work: columns are chosen without one.
+        kept = [name for name in lines.columns if name not in self._answers.columns]
+        return lines[kept].hstack(self._answers[self._row_numbers(lines)])
 
     def _row_numbers(self, lines: pl.DataFrame) -> Counts:
         if lines.height <= FEW:
