@@ -16,4 +16,7 @@ Matrix = NDArray[np.float32]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Positions = NDArray[np.integer]
+"""Where something is among many, in half the memory where that is enough."""
+
 Flags = NDArray[np.bool_]

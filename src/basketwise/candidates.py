@@ -112,6 +112,8 @@ CANDIDATES: Mapping[str, Candidate] = {
             weight=10,
             estimator="scikit-learn's DecisionTreeClassifier",
             trusted=_TREE,
+            # Its thousand leaves are settled by far fewer.
+            most=1_000_000,
             single_tree=True,
         ),
         Candidate(
@@ -120,6 +122,8 @@ CANDIDATES: Mapping[str, Candidate] = {
             _random_forest,
             {"n_estimators": 100, "max_depth": 15, "min_samples_split": 20, "min_samples_leaf": 5},
             weight=40,
+            # Each tree sees a part of them anyway, see ``training.forest_max_baskets``.
+            most=1_000_000,
             estimator="scikit-learn's RandomForestClassifier",
             trusted=("sklearn.ensemble._forest.RandomForestClassifier", *_TREE),
         ),

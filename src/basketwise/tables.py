@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import narwhals.stable.v2.dependencies as libraries
 import numpy as np
 import polars as pl
 
+from basketwise.arrays import Matrix
 from basketwise.errors import InputError
 
 KINDS = (
@@ -93,6 +94,14 @@ def selected(frame: pl.DataFrame, expressions: Iterable[pl.Expr]) -> pl.DataFram
     if frame.height <= FEW:
         return frame.select_seq(expressions)
     return frame.select(expressions)
+
+
+def matrix(frame: pl.DataFrame, columns: Sequence[str]) -> Matrix:
+    """Return columns of numbers as a C-contiguous array, without a copy of them in between."""
+    values = np.empty((frame.height, len(columns)), dtype=np.float32)
+    for number, name in enumerate(columns):
+        values[:, number] = frame[name].to_numpy()
+    return values
 
 
 def _from_pandas(table: Any) -> pl.DataFrame:

@@ -267,4 +267,9 @@ def test_a_candidate_that_needs_few_baskets_learns_from_as_many(
     first, again = (fit("logistic", train, CONFIG) for _ in range(2))
     fit("decision_tree", train, CONFIG)
     assert learned == [90, 90, train.y.size]
+    assert {name for name, own in CANDIDATES.items() if own.most} == {
+        "logistic",
+        "decision_tree",
+        "random_forest",
+    }
     assert first.predict(train.X).tobytes() == again.predict(train.X).tobytes()

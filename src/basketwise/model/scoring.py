@@ -39,7 +39,7 @@ from basketwise.schema import (
     PROBABILITIES,
     PROD_CODE,
 )
-from basketwise.tables import like
+from basketwise.tables import like, matrix
 from basketwise.training.calibration import Calibration, calibrate, shipped
 from basketwise.training.candidates import Predictor
 from basketwise.training.predictions import decide
@@ -252,7 +252,7 @@ class Model:
         """
         indexed = self.lookup.score(lines) if self.lookup else lines
         table = features(indexed, self.recipe, history=self._add_history)
-        probabilities = self._probabilities(self._inputs(table))
+        probabilities = self._probabilities(matrix(table, self.metadata.feature_columns))
         # In single precision, as stored and evaluated: otherwise ties could be decided differently.
         predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
         if unseen is not None:
@@ -314,13 +314,6 @@ class Model:
             return [table[name] for name in KNOWN.columns]
         nothing = (pl.Series(KNOWN_SHARE, [None], pl.Float64), pl.Series(CERTAINTY, [CLASSIFIED]))
         return [column.new_from_index(0, table.height) for column in nothing]
-
-    def _inputs(self, table: pl.DataFrame) -> Matrix:
-        names = self.metadata.feature_columns
-        X = np.empty((table.height, len(names)), np.float32)
-        for number, name in enumerate(names):
-            X[:, number] = table[name].to_numpy()
-        return X
 
     def _probabilities(self, X: Matrix) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         if not X.shape[0]:

@@ -15,6 +15,7 @@ from basketwise.errors import InputError
 from basketwise.etl.tables import class_numbers
 from basketwise.features.product import SHARE_NEW
 from basketwise.schema import FOLD, KEY, TARGET
+from basketwise.tables import matrix
 
 RARE = 0.05
 """Share of the training baskets with new products up to which candidates learn without them."""
@@ -90,7 +91,7 @@ def read_examples(path: Path, columns: Sequence[str], more: Path | None = None) 
             "It was made with other feature groups; run 'basketwise etl' again.",
         )
     fold = frame[FOLD].to_numpy() if FOLD in frame.columns else np.empty(0, dtype=np.int8)
-    X = np.ascontiguousarray(frame.select(pl.col(*columns).cast(pl.Float32)).to_numpy())
+    X = matrix(frame, columns)
     y = class_numbers(frame[TARGET])
     return Examples(frame[KEY], X, y, fold, tuple(columns), hidden)
 

@@ -23,7 +23,7 @@ from basketwise.schema import CLASSES
 from basketwise.training.boosting import remove_progress
 from basketwise.training.candidates import Classifier, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
-from basketwise.training.examples import Examples, learnable, learned_from
+from basketwise.training.examples import Examples, learned_from
 from basketwise.training.persistence import (
     store_model,
     store_probabilities,
@@ -66,10 +66,10 @@ def fit(
     recalled = _stored_fit(checkpoints, piece)
     if recalled:
         return recalled
-    learned, most = learnable(train), CANDIDATES[name].most
-    if most is not None and most < learned.y.size:
-        rows = np.arange(learned.y.size)
-        learned = learned.take(_drawn(rows, most, [config.random_state]))
+    rows, most = np.flatnonzero(learned_from(train)), CANDIDATES[name].most
+    if most is not None:
+        rows = _drawn(rows, most, [config.random_state])
+    learned = train if rows.size == train.y.size else train.take(rows)
     model = build(name, config, learned.y.size)
     seconds = fit_candidate(name, model, learned.X, learned.y, config, checkpoints, piece)
     store_model(checkpoints, piece, model, seconds)
@@ -121,11 +121,9 @@ def train_all(
         for name in order
         for fold in range(config.folds)
     }
-    # Selected once: of millions of rows, a selection for each candidate takes much memory.
-    learned = learnable(train)
     with abandoning_pool() as pool:
         fits = {
-            name: pool.submit(fit, name, learned, config, checkpoints)
+            name: pool.submit(fit, name, train, config, checkpoints)
             for name, stored in fitted.items()
             if stored is None
         }

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from basketwise.arrays import Floats
 from basketwise.features.product_index.prior import ClassPrior, common, hats
@@ -42,6 +43,22 @@ def test_a_group_tells_what_its_other_products_are() -> None:
     hidden = known == 0
     assert (told.argmax(axis=1) == classes)[hidden].all()
     assert told[hidden].max(axis=1).min() > 0.8
+
+
+def test_a_part_of_a_large_range_tells_nearly_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = np.repeat(np.arange(30), 20)
+    classes = np.where(np.random.default_rng(3).random(PRODUCTS) < 0.8, groups % 3, 3).astype(float)
+    known = (np.arange(PRODUCTS) % 20 != 0).astype(float)
+
+    def learned() -> Floats:
+        levels = (groups, groups * 0)
+        prior = ClassPrior(np.full(PRODUCTS, 5), np.full(PRODUCTS, np.nan), levels)
+        return shown(prior, evidence_of(classes, known))
+
+    whole = learned()
+    monkeypatch.setattr("basketwise.features.product_index.prior.MOST", 200)
+    part = learned()
+    assert 0 < np.abs(part - whole).max() < 0.2
 
 
 def test_without_any_clue_it_is_the_share_of_each_class() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from basketwise.arrays import Floats
+from basketwise.arrays import Flags, Floats
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.pairs import Pairs
 from basketwise.features.product_index.prior import ClassPrior
@@ -26,14 +26,20 @@ def guessed(made: World, wrong: float, seed: int) -> Floats:
 
 
 def refined(
-    pairs: Pairs, scores: Floats, groups: tuple[np.ndarray, ...] = NO_GROUPS, **settings: int
+    pairs: Pairs,
+    scores: Floats,
+    groups: tuple[np.ndarray, ...] = NO_GROUPS,
+    others: Flags | None = None,
+    **settings: int,
 ) -> Beliefs:
+    others = np.ones(pairs.label.size, np.bool_) if others is None else others
     return refine(
         pairs,
+        others,
         pairs.shares("lines"),
-        ranks(shortest_first(pairs), pairs.product, np.ones(pairs.product.size, np.bool_)),
+        ranks(shortest_first(pairs), pairs.product, np.repeat(others, pairs.entries)),
         scores.astype(np.float32),
-        ClassPrior(pairs.baskets_with(PRODUCTS), NO_PRICES, groups),
+        ClassPrior(pairs.take(others).baskets_with(PRODUCTS), NO_PRICES, groups),
         IndexConfig(**settings),
     )
 
@@ -78,6 +84,17 @@ def test_products_in_doubt_are_read_with_more_baskets() -> None:
     many = np.exp(refined(made.pairs, guessed(made, 0.2, 9), refine_baskets=3).posterior)
     # Three baskets of each product alone would be as doubtful as the few.
     assert many.max(axis=1).mean() > few.max(axis=1).mean() + 0.1
+
+
+def test_what_is_left_out_is_as_if_it_were_not_there() -> None:
+    made = world(5)
+    scores = guessed(made, 0.3, 5)
+    others = made.pairs.fold != 1
+    marked = refined(made.pairs, scores, others=others, refine_baskets=5)
+    taken = refined(made.pairs.take(others), scores, refine_baskets=5)
+    assert not others.all()
+    np.testing.assert_allclose(marked.posterior, taken.posterior)
+    assert np.abs(marked.posterior - refined(made.pairs, scores).posterior).max() > 0.01
 
 
 def test_the_shortest_baskets_of_a_product_come_first() -> None:

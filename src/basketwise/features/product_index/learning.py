@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from basketwise.arrays import Counts, Flags, Floats, Matrix
+from basketwise.arrays import Flags, Floats, Matrix, Positions
 from basketwise.concurrency import side_by_side, worker_pool
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
@@ -62,7 +62,7 @@ class Evidence:
 
     products: pl.DataFrame
     pairs: Pairs
-    shortest: Counts
+    shortest: Positions
     folds: int
     seed: int
 
@@ -71,7 +71,7 @@ class Evidence:
         pairs = self.pairs
         kept = np.repeat(baskets, pairs.entries)
         # The order stays that of all entries, so it needs no sorting; the numbers move up.
-        number = np.cumsum(kept) - 1
+        number = np.cumsum(kept, dtype=self.shortest.dtype) - 1
         shortest = number[self.shortest[kept[self.shortest]]]
         return replace(self, pairs=pairs.take(baskets), shortest=shortest)
 
@@ -219,8 +219,9 @@ def _finish(
     inherited = fallback(smooth(scores, solved.astype(np.float64), levels), levels)
     scores[~solved] = inherited[~solved]
     beliefs = refine(
-        pairs.take(others),
-        shares[of_others],
+        pairs,
+        others,
+        shares,
         ranks(evidence.shortest, pairs.product, of_others),
         ridge,
         ClassPrior(seen, prices, levels),

@@ -26,6 +26,8 @@ STEPS = 25
 """Of the optimiser at a time; it goes on from where it was when the evidence has changed."""
 LEAST = -12.0
 """The smallest log-likelihood ratio that evidence is taken at: what it rests on is not certain."""
+MOST = 20_000
+"""Products that the prior is fitted to, at most: it has a hundred and some coefficients."""
 COMMON = np.array([1.5, 3.0, 5.0, 7.0])
 """Knots over the binary logarithm of a product's baskets; below the first, all are alike."""
 RANKS = np.linspace(0, 1, 11)
@@ -49,6 +51,9 @@ class ClassPrior:
 
     def __init__(self, seen: Counts, prices: Floats, levels: Sequence[Groups]) -> None:
         self._seen = seen > 0
+        rows = np.flatnonzero(self._seen)
+        # Evenly spaced: products are sorted by code, so all parts of the range have their share.
+        self._fitted = rows[:: max(1, -(-rows.size // MOST))]
         self._levels = levels
         ranks = [_ranks(prices, groups) for groups in levels[:2]]
         self._fixed = np.column_stack([np.ones(seen.size), common(seen), *ranks])
@@ -73,7 +78,7 @@ class ClassPrior:
         """
         groups = self._of_groups(_probabilities(prior + evidence))
         design = np.column_stack([self._fixed, groups])
-        rows = self._seen
+        rows = self._fitted
         likelihood = evidence[rows] - evidence[rows].max(axis=1, keepdims=True)
         likelihood = np.exp(np.maximum(likelihood, LEAST))
         X = design[rows]

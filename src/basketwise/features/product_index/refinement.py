@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from basketwise.arrays import Counts, Flags, Floats, Matrix
+from basketwise.arrays import Counts, Flags, Floats, Matrix, Positions
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.pairs import Pairs, Singles
 from basketwise.features.product_index.prior import ClassPrior
@@ -20,14 +20,22 @@ MORE = 10
 """How many times as many baskets are read of a product that is in doubt."""
 DOUBT = 0.01
 """Probability that a product is of another class than the likeliest, from which it is in doubt."""
+ENOUGH = 1.01
+"""How many times as many baskets there have to be for a second reading to tell anything new."""
 LONGEST = 100
 """Products of the largest basket that is read: in larger ones, one decides little."""
 
 
-def shortest_first(pairs: Pairs) -> Counts:
+def shortest_first(pairs: Pairs) -> Positions:
     """Return the order of entries by product and by the size of the basket, then by position."""
     entries = pairs.entries
-    return np.lexsort((np.repeat(_narrow(entries), entries), _narrow(pairs.product)))
+    order = np.lexsort((np.repeat(_narrow(entries), entries), _narrow(pairs.product)))
+    return order.astype(_positions(order.size))
+
+
+def _positions(number: int) -> type[np.integer]:
+    """Return the type of positions among so many entries: half the memory, where that is enough."""
+    return np.int32 if number < 2**31 else np.int64
 
 
 def _narrow(numbers: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -35,8 +43,10 @@ def _narrow(numbers: NDArray[np.integer]) -> NDArray[np.integer]:
     return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
 
 
-def ranks(order: Counts, product: NDArray[np.int32], kept: Flags) -> Counts:
-    """Return, for each kept entry, how many baskets of its product are shorter than its own.
+def ranks(order: Positions, product: NDArray[np.int32], kept: Flags) -> Positions:
+    """Return, for each entry, how many kept ones of its product are of shorter baskets.
+
+    What is returned for an entry that is not kept has no meaning.
 
     Parameters
     ----------
@@ -48,17 +58,19 @@ def ranks(order: Counts, product: NDArray[np.int32], kept: Flags) -> Counts:
         Whether each entry is of a basket that counts.
     """
     order = order[kept[order]]
-    ordered = product[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-    rank = np.empty(kept.size, dtype=np.int64)
-    rank[order] = np.arange(order.size) - np.repeat(starts, np.diff(starts, append=order.size))
-    return rank[kept]
+    starts = np.flatnonzero(np.diff(product[order], prepend=-1))
+    ends = np.diff(starts, append=order.size)
+    rank = np.zeros(kept.size, dtype=order.dtype)
+    first = np.repeat(starts.astype(order.dtype), ends)
+    rank[order] = np.arange(order.size, dtype=order.dtype) - first
+    return rank
 
 
 def refine(
     pairs: Pairs,
+    others: Flags,
     shares: Singles,
-    rank: Counts,
+    rank: Positions,
     scores: Matrix,
     prior: ClassPrior,
     config: IndexConfig,
@@ -69,6 +81,8 @@ def refine(
     ----------
     pairs : Pairs
         The training baskets.
+    others : array
+        Marks those that may be read.
     shares, rank : array
         The share of each entry in its basket; its rank, see :func:`ranks`.
     scores : array
@@ -79,7 +93,7 @@ def refine(
         How many baskets are read, and how many rounds.
     """
     wanted = np.full(scores.shape[0], config.refine_baskets)
-    read = _read(pairs, rank, wanted, config.refine_max_lines)
+    read = _read(pairs, others, rank, wanted, config.refine_max_lines)
 
     def beliefs_of(read: Flags, guess: Floats) -> Beliefs:
         own = shares[np.repeat(read, pairs.entries)]
@@ -87,19 +101,19 @@ def refine(
 
     beliefs = beliefs_of(read, first_guess(scores))
     wanted[np.exp(beliefs.posterior).max(axis=1) < 1 - DOUBT] *= MORE
-    more = _read(pairs, rank, wanted, config.refine_max_lines)
-    if more.sum() > read.sum():
+    more = _read(pairs, others, rank, wanted, config.refine_max_lines)
+    if more.sum() > ENOUGH * read.sum():
         beliefs = beliefs_of(more, beliefs.posterior)
     return beliefs
 
 
-def _read(pairs: Pairs, rank: Counts, wanted: Counts, most: int) -> Flags:
+def _read(pairs: Pairs, others: Flags, rank: Positions, wanted: Counts, most: int) -> Flags:
     """Mark the baskets that are among the ``wanted`` shortest of one of their products.
 
     If they have more than ``most`` entries, fewer are wanted of every product.
     """
     entries = pairs.entries
-    possible = (entries > 0) & (entries <= LONGEST)
+    possible = others & (entries > 0) & (entries <= LONGEST)
     # An empty basket has no first entry; whatever is marked for it is not possible.
     starts = np.minimum(pairs.start[:-1], max(rank.size - 1, 0))
     while True:
