@@ -58,8 +58,9 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
 # Writes the locks anew from pyproject.toml; run it when dependencies change. `make lock UPGRADE=`
-# moves nothing that is pinned already. The first three are for every platform; the last is for
-# AWS's image, which has Python 3.12 on Linux, and is shipped with the package. Extras stay named:
+# moves nothing that is pinned already. The first three are for every platform; the fourth is for
+# AWS's image, which has Python 3.12 on Linux, and the last ones for images of deployed models: these
+# are shipped with the package. Extras stay named:
 # pip 23 does not apply the pin of `coverage` to `coverage[toml]`, and takes the newest release.
 UPGRADE ?= --upgrade
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-strip-extras --no-header $(UPGRADE) pyproject.toml
@@ -72,6 +73,11 @@ lock: $(VENV)/dev.stamp
 	    --extra aws --group build --group dev -o requirements/oldest.lock
 	$(COMPILE) --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-annotate \
 	    -c requirements/dev.lock -o src/basketwise/aws/container/requirements.lock
+	for library in tree sklearn xgboost; do \
+	    $(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate $(UPGRADE) \
+	        --universal --python-version 3.11 --group deploy-$$library -c requirements/dev.lock \
+	        -o src/basketwise/deploy/locks/$$library.lock || exit; \
+	done
 
 # The wheel, the source archive, and the list of components.
 dist: $(VENV)/dev.stamp

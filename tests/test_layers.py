@@ -19,7 +19,7 @@ ROOT = Path(basketwise.__file__).parent
 LAYERS = (
     ("aws",),
     ("cli",),
-    ("api", "cleanup", "doctor"),
+    ("api", "cleanup", "deploy", "doctor"),
     ("run",),
     ("platforms", "serving"),
     ("registry",),

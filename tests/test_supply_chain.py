@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 LOCKS = [
     *sorted((ROOT / "requirements").glob("*.lock")),
     ROOT / "src/basketwise/aws/container/requirements.lock",
+    *sorted((ROOT / "src/basketwise/deploy/locks").glob("*.lock")),
 ]
 
 

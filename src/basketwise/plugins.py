@@ -21,6 +21,15 @@ REGISTRIES = {"sagemaker": "basketwise.aws.registry.registry:open_registry"}
 CHECKS = {"s3": "basketwise.aws.checks.examine:examine"}
 """Checks what a run needs, by the scheme of the workspace's address."""
 
+TARGETS = {
+    "docker": ("basketwise.deploy.docker:build_context", "docker build --tag {name}:{tag} {out}"),
+    "compose": (
+        "basketwise.deploy.compose:compose_files",
+        "docker compose --project-directory {out} up --detach --wait",
+    ),
+}
+"""Renders what deploys a model, and the command that uses it, by the name of the target."""
+
 COMMANDS = {
     "sample": ("basketwise.cli.setup:sample", "Write synthetic till lines for a first try."),
     "init": (
@@ -45,6 +54,10 @@ COMMANDS = {
     "export": ("basketwise.cli.run:export", "Write a version's deployment configuration."),
     "models": ("basketwise.cli.models:models", "List, show, approve, reject, roll back versions."),
     "predict": ("basketwise.cli.predict:predict", "Score the baskets of raw files."),
+    "deploy": (
+        "basketwise.cli.deploy:deploy",
+        "Render files that put the approved version into production.",
+    ),
     "reproduce": (
         "basketwise.cli.reproduce:reproduce",
         "Reproduce a run and show what differs.",

@@ -28,6 +28,12 @@ DATES = [20060626, 20060626, 20060630]
 """SHOP_DATE of the lines."""
 
 
+def example_lines(model: Model) -> dict[str, list[Any]]:
+    """Return the example lines by column, with products that a model knows if it has an index."""
+    codes = [*model.products[:2], *LINES[PROD_CODE]][: len(LINES[PROD_CODE])]
+    return LINES | {PROD_CODE: codes, SHOP_DATE: DATES}
+
+
 def score_example(model: Model) -> None:
     """Let a model predict the example lines, of products that it knows if it has an index.
 
@@ -38,11 +44,10 @@ def score_example(model: Model) -> None:
     Exception
         Whatever a model raises that was damaged, or made by another program.
     """
-    codes = [*model.products[:2], *LINES[PROD_CODE]][: len(LINES[PROD_CODE])]
     with warnings.catch_warnings():
         # The example need not be in the training data.
         warnings.simplefilter("ignore", UserWarning)
-        table = model.predict(LINES | {PROD_CODE: codes, SHOP_DATE: DATES})
+        table = model.predict(example_lines(model))
     scores = table.select(PROBABILITIES).to_numpy()
     # A model that drops outliers may drop the example's lines.
     if scores.size and not (abs(scores.sum(axis=1) - 1) < 1e-6).all():

@@ -52,7 +52,7 @@ def check_versions(data: bytes, trained: object) -> None:
     InputError
         Names both versions.
     """
-    library = LIBRARIES.get(_package(data))
+    library = LIBRARIES.get(package_of(data))
     if library is None or not isinstance(trained, Mapping):
         return
     needed = next((str(trained[d]) for d in library.distributions if d in trained), "")
@@ -69,7 +69,7 @@ def check_versions(data: bytes, trained: object) -> None:
     )
 
 
-def _package(data: bytes) -> str:
+def package_of(data: bytes) -> str:
     """Return the top-level package of the estimator's class; empty if the file is damaged."""
     try:
         return str(read_skops(data).schema["__module__"]).partition(".")[0]

@@ -1,0 +1,1 @@
+"""Files that put the approved version into production: ``basketwise deploy render``."""
