@@ -40,7 +40,7 @@ CALL = re.compile(r"\bbasketwise((?: +[^\s`|;&>]+)+)")
 OPTION = re.compile(r"`(--?[A-Za-z][a-z-]*)")
 REASON_NAME = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 SOURCE_FILE = re.compile(r"\.ci/run|(?:[a-z_]+/)+[a-z_]+\.py|tests/(?:[a-z_]+/)*")
-FILE_ENDINGS = {"json", "db", "py", "md"}
+FILE_ENDINGS = {"json", "db", "py", "md", "yaml"}
 MACHINE_PATH = re.compile(r"(?<![\w.$:/])/(?:tmp|work|root|home|Users|mnt|opt)\b")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)

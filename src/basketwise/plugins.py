@@ -27,6 +27,7 @@ TARGETS = {
         "basketwise.deploy.compose:compose_files",
         "docker compose --project-directory {out} up --detach --wait",
     ),
+    "kubernetes": ("basketwise.deploy.kubernetes:manifests", "kubectl apply --kustomize {out}"),
 }
 """Renders what deploys a model, and the command that uses it, by the name of the target."""
 

@@ -16,7 +16,7 @@ from tests.cli.calling import call, called
 from tests.evaluation.running import Evaluated
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlops/retail-api@sha256:" + "3" * 64
-NEEDED: dict[str, tuple[str, ...]] = {}
+NEEDED = {"kubernetes": ("--image", IMAGE)}
 """Options without which a target cannot be rendered."""
 
 

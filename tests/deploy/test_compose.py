@@ -33,7 +33,8 @@ def test_the_service_has_no_rights_that_it_does_not_need(
     assert api["user"] == "10001:10001"
     assert api["tmpfs"] == ["/tmp:mode=1777,size=256m"]  # noqa: S108
     assert api["ports"] == ["127.0.0.1:8080:8080"]
-    assert api["environment"] == {"BASKETWISE_SERVE_TOKEN_FILE": "/run/secrets/token"}
+    assert api["command"][-2:] == ["--token-file", "/run/secrets/token"]
+    assert "environment" not in api
     assert "privileged" not in api
 
 

@@ -39,21 +39,25 @@ def step(dockerfile: str, start: str) -> str:
 def test_the_context_is_all_that_the_build_needs(model: ApprovedModel, folder: Path) -> None:
     files = build_context(model, Options(), folder)
     wheel = f"basketwise-{__version__}-py3-none-any.whl"
-    assert set(files) == {"Dockerfile", ".dockerignore", "requirements.lock", "model.tar.gz", wheel}
+    copied = {"requirements.lock", "model.tar.gz", "latest_model_config.json", wheel}
+    assert set(files) == {"Dockerfile", ".dockerignore", *copied}
     assert files["model.tar.gz"] == model.archive
     assert files["requirements.lock"] == lock_text(Library.TREE)
     text = files["Dockerfile"]
     assert isinstance(text, str)
-    copied = set(re.findall(r"^COPY ((?!--)\S+(?: \S+)*) \./$", text, re.MULTILINE))
-    assert {name for line in copied for name in line.split()} == {
-        "model.tar.gz",
-        "requirements.lock",
-        wheel,
-    }
+    lines = re.findall(r"^COPY ((?!--)\S+(?: \S+)*) \./$", text, re.MULTILINE)
+    assert {name for line in lines for name in line.split()} == copied
+    assert files["latest_model_config.json"] == model.document
     packed = Path(str(files[wheel]))
     assert "basketwise/serving/versions.py" in zipfile.ZipFile(packed).namelist()
     ignored = str(files[".dockerignore"]).splitlines()[1:]
-    assert ignored == ["*", "!model.tar.gz", "!requirements.lock", f"!{wheel}"]
+    assert ignored == [
+        "*",
+        "!model.tar.gz",
+        "!latest_model_config.json",
+        "!requirements.lock",
+        f"!{wheel}",
+    ]
 
 
 def test_the_model_is_pinned(model: ApprovedModel, dockerfile: str, tmp_path: Path) -> None:
@@ -65,7 +69,7 @@ def test_the_model_is_pinned(model: ApprovedModel, dockerfile: str, tmp_path: Pa
     assert done.returncode == 1
     assert f"com.basketwise.model.version={model.version}" in dockerfile
     assert f"com.basketwise.model.sha256={model.sha256}" in dockerfile
-    assert "latest" not in dockerfile
+    assert "latest" not in dockerfile.replace("latest_model_config.json", "")
 
 
 @pytest.mark.parametrize(("base", "code"), [(BASE, 0), ("python:3.12-slim", 1), ("", 1)])

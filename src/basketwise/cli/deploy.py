@@ -30,15 +30,18 @@ def deploy() -> None:
 @click.option("--image", metavar="IMAGE@sha256:…", help="The built image, by its digest.")
 @click.option("--base", metavar="IMAGE@sha256:…", help="The image to build on, by its digest.")
 @click.option("--name", metavar="NAME", help="Of the service. Default: retail-api.")
+@click.option("--namespace", metavar="NAME", help="Of Kubernetes. Default: mlops.")
+@click.option("--host", metavar="NAME", help="Publish the service under this host name.")
+@click.option("--role-arn", metavar="ARN", help="The IAM role that the service runs under.")
+@click.option("--region", metavar="REGION", help="Of AWS. Default: aws.region, or the image's.")
+@click.option("--model-url", metavar="s3://…", help="Where the archive is, if not in a bucket.")
 @common
 def render(
     target: str,
     out: str | None,
     overwrite: bool,
-    image: str | None,
-    base: str | None,
-    name: str | None,
     common: Common,
+    **given: str | None,
 ) -> None:
     """Write what deploys the champion, pinned by version and digest.
 
@@ -49,8 +52,8 @@ def render(
     from basketwise.deploy.targets import render_target
     from basketwise.run.workspace import open_workspace
 
-    options = options_of({"image": image, "base": base, "name": name})
     config = common.config()
+    options = options_of(given | {"region": given["region"] or config.aws.region or None})
     storage = open_workspace(common.workspace, config.aws).storage
     folder = Path(out or f"deploy/{target}").absolute()
     rendered = render_target(config, storage, target, options, folder, overwrite=overwrite)

@@ -91,6 +91,8 @@ class ApprovedModel:
         A local copy, which lasts as long as the folder that it was fetched into.
     library
         What the estimator needs to be applied.
+    document
+        The deployment configuration, as it was exported.
     example
         A basket of the model's own products, and the answer to it.
     needs_history
@@ -106,6 +108,7 @@ class ApprovedModel:
     model_data_url: str
     image_uri: str | None
     deployment: Deployment
+    document: str
     library: Library
     example: Example
     needs_history: bool = False
@@ -140,7 +143,8 @@ def approved_model(config: Config, storage: Storage, folder: Path) -> ApprovedMo
     """
     registry = existing_registry(config, storage)
     finish_export(registry, storage, config.deployment)
-    exported = _exported(storage)
+    document = _read(storage)
+    exported = _exported(document)
     version = _champion(registry, exported)
     archive = registry.fetch(version.version, folder)
     digest = exported.model_info.model_sha256
@@ -161,21 +165,26 @@ def approved_model(config: Config, storage: Storage, folder: Path) -> ApprovedMo
         model_data_url=version.model_data_url,
         image_uri=version.image_uri,
         deployment=exported.deployment_config,
+        document=document.decode(),
         library=library_of(archive),
         example=example_of(model),
         needs_history=model.needs_history,
     )
 
 
-def _exported(storage: Storage) -> Exported:
+def _read(storage: Storage) -> bytes:
     if not storage.exists(KEY):
         raise InputError(
             f"The workspace {storage.location!r} has no {KEY}: no version is approved.",
             "Approve one with 'basketwise models approve VERSION'; only an approved version can be "
             "deployed.",
         )
+    return storage.read(KEY)
+
+
+def _exported(document: bytes) -> Exported:
     try:
-        return Exported.model_validate_json(storage.read(KEY))
+        return Exported.model_validate_json(document)
     except ValidationError as error:
         raise InputError(
             f"{KEY} cannot be deployed: {complaint(error)}.",

@@ -11,6 +11,7 @@ from basketwise.deploy.options import Options
 from basketwise.deploy.rendering import render
 from basketwise.deploy.writing import Files
 from basketwise.files import ARCHIVE
+from basketwise.registry.deployment import LATEST
 
 DOCKERFILE = "Dockerfile"
 LOCK = "requirements.lock"
@@ -34,4 +35,5 @@ def build_context(model: ApprovedModel, options: Options, folder: Path) -> Files
         LOCK: lock_text(model.library),
         wheel.name: wheel,
         ARCHIVE: model.archive,
+        LATEST: model.document,
     }

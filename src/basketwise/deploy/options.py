@@ -19,6 +19,7 @@ IMAGE = (
 HOST = r"^$|^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+$"
 LABEL = r"^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$"
 ROLE = r"^$|^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$"
+REGION = r"^$|^[a-z]{2}(?:-[a-z]+)+-[0-9]$"
 MODEL_URL = r"^$|^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9_./=@+-]{1,900}$"
 
 ALLOWED = {
@@ -28,6 +29,7 @@ ALLOWED = {
     "namespace": "1 to 40 lower-case letters, digits and hyphens, a letter first",
     "host": "a host name in lower-case letters, digits and hyphens: scores.example.com",
     "role_arn": "the ARN of an IAM role: arn:aws:iam::123456789012:role/name",
+    "region": "a region of AWS: eu-west-1",
     "model_url": "the archive in a bucket: s3://bucket/prefix/model.tar.gz",
 }
 """What is allowed, in words."""
@@ -50,6 +52,8 @@ class Options(BaseModel):
     """By which the service is reached from outside of the cluster."""
     role_arn: Annotated[str, Field(pattern=ROLE)] = ""
     """The role that the service runs under."""
+    region: Annotated[str, Field(pattern=REGION)] = ""
+    """Of AWS."""
     model_url: Annotated[str, Field(pattern=MODEL_URL)] = ""
     """Where the archive is stored, if the registry stores it elsewhere."""
 
