@@ -55,6 +55,7 @@ COMMANDS = {
     "export": ("basketwise.cli.run:export", "Write a version's deployment configuration."),
     "models": ("basketwise.cli.models:models", "List, show, approve, reject, roll back versions."),
     "predict": ("basketwise.cli.predict:predict", "Score the baskets of raw files."),
+    "serve": ("basketwise.cli.serve:serve", "Answer requests over HTTP with the approved model."),
     "deploy": (
         "basketwise.cli.deploy:deploy",
         "Render files that put the approved version into production.",

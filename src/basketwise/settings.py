@@ -19,8 +19,8 @@ from basketwise.redaction import redacted_address
 PREFIX = "BASKETWISE_"
 SEPARATOR = "__"
 DEFAULT_FILE = "basketwise.toml"
-VARIABLES = (f"{PREFIX}CONFIG", f"{PREFIX}WORKSPACE", f"{PREFIX}DIGEST")
-"""Variables that are no settings; the last is of jobs."""
+VARIABLES = tuple(PREFIX + name for name in ("CONFIG", "WORKSPACE", "DIGEST", "SERVE_TOKEN"))
+"""Variables that are no settings: of the command line, of jobs, of a server."""
 
 
 def load_config(

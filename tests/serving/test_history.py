@@ -15,7 +15,6 @@ import pytest
 
 import basketwise as bw
 from basketwise.artifact.archive import read_json
-from basketwise.aws.container.answering import answer, read_request
 from basketwise.config import Config, DeploymentConfig
 from basketwise.errors import InputError
 from basketwise.evaluation.champion import NoChampion, Scored
@@ -31,6 +30,9 @@ from basketwise.sampling import draw_lines
 from basketwise.schema import PROBABILITIES
 from basketwise.serving.batch import predict
 from basketwise.serving.champion import score_champion
+from basketwise.serving.http.answers import answer
+from basketwise.serving.http.baskets import read_request
+from basketwise.serving.http.served import Served
 from basketwise.serving.versions import open_archive, open_model
 from basketwise.storage.local import LocalStorage
 from basketwise.training.predictions import CALIBRATED, probability_columns
@@ -230,10 +232,10 @@ def test_a_request_without_a_history_is_answered_and_says_so(
         {"baskets": [{"basket_id": "1", "lines": [{"PROD_CODE": "P", "SPEND": 1, "QUANTITY": 1}]}]}
     ).encode()
     request = read_request(body, "application/json")
-    document = answer(request, load_model_archive(alone))
+    document = answer(request, Served(load_model_archive(alone))).document()
     assert document["history"] == NO_HISTORY
     assert len(document["predictions"]) == 1
-    assert "history" not in answer(request, model)
+    assert "history" not in answer(request, Served(model)).document()
 
 
 def test_a_champion_knows_what_the_challengers_training_knows(trained: Trained) -> None:

@@ -122,3 +122,20 @@ def contributions(products: pl.DataFrame) -> pl.DataFrame:
         (share[high] - share[low]).alias("product_balance"),
         (of_all * pl.col(NEW)).alias(SHARE_NEW),
     )
+
+
+def with_products(scored: pl.DataFrame, products: pl.DataFrame | None) -> pl.DataFrame:
+    """Add to each basket its products and what they add, a list of structs, as ``products``.
+
+    Parameters
+    ----------
+    scored : DataFrame
+        One row per basket, with ``basket_id``.
+    products : DataFrame or None
+        From :func:`basket_products`; None for a model without a product index: the lists are empty.
+    """
+    if products is None:
+        return scored.with_columns(products=pl.lit([], pl.List(pl.Struct([]))))
+    parts = contributions(products)
+    nested = parts.group_by(KEY, maintain_order=True).agg(products=pl.struct(pl.exclude(KEY)))
+    return scored.join(nested, on=KEY, how="left", maintain_order="left")

@@ -105,6 +105,14 @@ class Unseen:
         if encoders is not None:
             self._add_stores(lines, encoders)
 
+    def take(self, other: Unseen) -> None:
+        """Add what was counted of other lines."""
+        for name, value in vars(other).items():
+            if name != "stores":
+                setattr(self, name, getattr(self, name) + value)
+        for column, own in other.stores.items():
+            self._name_stores(column, own)
+
     def _add_stores(self, lines: pl.DataFrame, encoders: Mapping[str, Sequence[str]]) -> None:
         """Count the baskets of unseen stores; a column that training had no value of tells none."""
         unseen = {
@@ -117,9 +125,12 @@ class Unseen:
         matches = pl.any_horizontal(pl.col(column).is_in(own) for column, own in unseen.items())
         self.store_baskets += lines.filter(matches)[BASKET_ID].n_unique()
         for column, own in unseen.items():
-            named = self.stores.setdefault(column, [])
-            named += [value for value in own if value not in named]
-            del named[EXAMPLES:]
+            self._name_stores(column, own)
+
+    def _name_stores(self, column: str, values: Sequence[str]) -> None:
+        named = self.stores.setdefault(column, [])
+        named += [value for value in values if value not in named]
+        del named[EXAMPLES:]
 
     @property
     def line_share(self) -> float | None:

@@ -22,7 +22,7 @@ from basketwise.etl.product_file import ProductFile, completed, line_files, read
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Skipped, Source
 from basketwise.etl.survey import Survey
-from basketwise.explain.contributions import contributions
+from basketwise.explain.contributions import with_products
 from basketwise.features.code_formats import describe_codes
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import Model
@@ -225,7 +225,7 @@ def _score(
         lines = chunk.lines if file is None else completed(chunk.lines, file.products)
         if baskets:
             table, products = scorer.score_and_explain(lines, baskets, names, unseen)
-            requested.append(_with_products(table, products))
+            requested.append(with_products(table, products))
         elif explained:
             table, _ = scorer.score_and_explain(lines, (), names, unseen)
         else:
@@ -261,14 +261,6 @@ def _incomplete(folder: Path) -> int:
     ids = pl.scan_parquet(scored, glob=False).select(pl.col(KEY).cast(pl.String).alias(BASKET_ID))
     damaged = pl.scan_parquet(rejected, glob=False).select(BASKET_ID)
     return ids.join(damaged, on=BASKET_ID, how="semi").collect().height
-
-
-def _with_products(table: pl.DataFrame, products: pl.DataFrame | None) -> pl.DataFrame:
-    if products is None:
-        return table.with_columns(products=pl.lit([], pl.List(pl.Struct([]))))
-    parts = contributions(products)
-    nested = parts.group_by(KEY, maintain_order=True).agg(products=pl.struct(pl.exclude(KEY)))
-    return table.join(nested, on=KEY, how="left", maintain_order="left")
 
 
 def _in_order(scored: pl.DataFrame, baskets: Sequence[str]) -> pl.DataFrame:

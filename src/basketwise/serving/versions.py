@@ -36,7 +36,7 @@ def open_model(config: Config, storage: Storage, model: str, history: Path | Non
 def open_archive(path: Path, history: Path | None = None) -> Model:
     """Open a ``model.tar.gz``, or a folder of its files, as :func:`open_model` does."""
     beside = (path if path.is_dir() else path.parent) / HISTORY_FILE
-    return _with_history(load_model_archive(path), history, beside)
+    return with_history(load_model_archive(path), history, beside)
 
 
 def load_version(
@@ -61,10 +61,10 @@ def load_version(
     if not model.needs_history:
         return model
     of_run = storage.local(f"artifacts/{chosen.run_id}/{HISTORY_FILE}")
-    return _with_history(model, history, of_run)
+    return with_history(model, history, of_run)
 
 
-def _with_history(model: Model, given: Path | None, usual: Path) -> Model:
+def with_history(model: Model, given: Path | None, usual: Path) -> Model:
     """Give a model its history, if it needs one: the given file, or the usual if it exists."""
     if not model.needs_history or (given is None and not usual.is_file()):
         return model

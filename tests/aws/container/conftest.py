@@ -1,26 +1,17 @@
-"""A served model, and a container's folders."""
+"""A model, and a container's folders."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from basketwise.model.archive import load_model_archive
 from basketwise.model.scoring import Model
-from tests.aws.container.client import served
 from tests.evaluation.running import Evaluated
 
 
 @pytest.fixture(scope="session")
 def scorer(evaluated: Evaluated) -> Model:
     return load_model_archive(evaluated.archive)
-
-
-@pytest.fixture(scope="session")
-def port(scorer: Model) -> Iterator[int]:
-    """Where an endpoint of that model answers."""
-    with served(scorer) as number:
-        yield number
 
 
 @pytest.fixture

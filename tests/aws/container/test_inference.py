@@ -12,6 +12,7 @@ from basketwise.artifact.archive import unpack
 from basketwise.aws.container.inference import Refused, input_fn, model_fn, output_fn, predict_fn
 from basketwise.errors import InputError
 from basketwise.model.scoring import Model
+from basketwise.serving.http.served import Served
 from tests.evaluation.running import Evaluated
 
 LINES = "BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,PRD1,1.50,1\n1,PRD1,1.50,1\n"
@@ -41,9 +42,14 @@ def test_a_changed_model_is_not_loaded(evaluated: Evaluated, tmp_path: Path) -> 
         model_fn(str(tmp_path))
 
 
-@pytest.mark.parametrize("accept", [None, "", "*/*", "application/json", "text/csv, */*;q=0.1"])
-def test_json_is_returned_if_accepted(accept: str | None) -> None:
-    assert output_fn({"predictions": []}, accept) == ('{"predictions": []}', "application/json")
+@pytest.mark.parametrize(
+    "accept", [None, "", "*/*", "application/json", "text/csv;q=0.1, */*", "application/*"]
+)
+def test_json_is_returned_if_accepted(scorer: Model, accept: str | None) -> None:
+    result = output_fn(predict_fn(input_fn(LINES, "text/csv"), Served(scorer)), accept)
+    assert isinstance(result, tuple)
+    assert result[1] == "application/json"
+    assert json.loads(result[0])["predictions"]
 
 
 def respond(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, str | None, Any]:
@@ -58,7 +64,7 @@ def respond(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, st
         request = flask.request
         content = request.get_data(as_text=True)
         data = input_fn(content, request.headers["Content-Type"])
-        result = output_fn(predict_fn(data, scorer), request.headers["Accept"])
+        result = output_fn(predict_fn(data, Served(scorer)), request.headers["Accept"])
         if isinstance(result, tuple):
             return flask.Response(response=result[0], mimetype=result[1])
         return result
@@ -75,7 +81,7 @@ def respond(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, st
         (415, LINES, "text/plain", "*/*", "'text/plain' is not supported"),
         (400, "{", "application/json", "*/*", "not JSON"),
         (400, "BASKET_ID,SPEND\n1,2\n", "text/csv", "*/*", "PROD_CODE"),
-        (406, LINES, "text/csv", "text/csv", "cannot be given as 'text/csv'"),
+        (406, LINES, "text/csv", "image/png", "cannot be given as 'image/png'"),
     ],
 )
 def test_awss_image_answers_with_the_status_that_the_request_deserves(
@@ -94,4 +100,4 @@ def test_a_refusal_passes_through_every_function(scorer: Model) -> None:
     refused = input_fn("{", "application/json")
     assert isinstance(refused, Refused)
     assert refused.status == HTTPStatus.BAD_REQUEST
-    assert output_fn(predict_fn(refused, scorer), "text/csv") is refused
+    assert output_fn(predict_fn(refused, Served(scorer)), "text/csv") is refused

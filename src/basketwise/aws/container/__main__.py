@@ -20,6 +20,9 @@ COMMANDS = {
     "evaluate": "basketwise.aws.container.evaluation",
     "serve": "basketwise.aws.container.serving",
 }
+DRAINING = "serve"
+"""The command that ends by itself on SIGTERM, once it has answered what it is asked."""
+
 STOPPED = 128 + signal.SIGTERM
 """Exit code after SIGTERM, as shells expect."""
 
@@ -71,6 +74,10 @@ def exit_on_sigterm() -> None:
 
 
 if __name__ == "__main__":
-    # Before anything is imported that starts threads: they inherit the blocked signals.
-    exit_on_sigterm()
+    if sys.argv[1:2] == [DRAINING]:
+        # Until it serves: the first process of a container ignores what it does not handle.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(STOPPED))
+    else:
+        # Before anything is imported that starts threads: they inherit the blocked signals.
+        exit_on_sigterm()
     sys.exit(main())

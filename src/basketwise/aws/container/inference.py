@@ -8,20 +8,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from basketwise.aws.container.answering import (
-    JSON,
-    Request,
-    answer,
-    media_type,
-    read_request,
-    refusal,
-    write_answer,
-)
 from basketwise.errors import InputError
 from basketwise.model.archive import load_model_archive
-from basketwise.model.scoring import Model
-
-ANYTHING = ("", "*/*", "application/*")
+from basketwise.serving.http.answers import Answer, answer
+from basketwise.serving.http.baskets import JSON, Request, media_type, read_request
+from basketwise.serving.http.formats import WRITTEN, accepted, written
+from basketwise.serving.http.problems import problem
+from basketwise.serving.http.served import Served
 
 
 @dataclass(frozen=True)
@@ -41,22 +34,22 @@ class Refused:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer as a WSGI application."""
-        body = refusal(self.headline, self.hint)
+        body = problem(self.status, self.headline, self.hint, "/invocations")
         headers = [("Content-Type", JSON), ("Content-Length", str(len(body)))]
         start_response(f"{self.status.value} {self.status.phrase}", headers)
         return [body]
 
 
-def model_fn(model_dir: str) -> Model:
+def model_fn(model_dir: str) -> Served:
     """Load the model from a folder that contains the files of a ``model.tar.gz``.
 
     Raises InputError if it is not a model that Basketwise packed, or was changed since.
     """
-    return load_model_archive(Path(model_dir))
+    return Served(load_model_archive(Path(model_dir)))
 
 
 def input_fn(request_body: bytes | str, request_content_type: str) -> Request | Refused:
-    """Read a request, see :func:`basketwise.aws.container.answering.read_request`."""
+    """Read a request, see :func:`basketwise.serving.http.baskets.read_request`."""
     body = request_body.encode() if isinstance(request_body, str) else bytes(request_body)
     try:
         return read_request(body, request_content_type)
@@ -66,8 +59,8 @@ def input_fn(request_body: bytes | str, request_content_type: str) -> Request | 
         return Refused(status, error.headline, error.hint)
 
 
-def predict_fn(input_data: Request | Refused, model: Model) -> dict[str, Any] | Refused:
-    """Score a request, see :func:`basketwise.aws.container.answering.answer`."""
+def predict_fn(input_data: Request | Refused, model: Served) -> Answer | Refused:
+    """Score a request, see :func:`basketwise.serving.http.answers.answer`."""
     if isinstance(input_data, Refused):
         return input_data
     try:
@@ -76,14 +69,12 @@ def predict_fn(input_data: Request | Refused, model: Model) -> dict[str, Any] | 
         return Refused(HTTPStatus.BAD_REQUEST, error.headline, error.hint)
 
 
-def output_fn(
-    prediction: dict[str, Any] | Refused, accept: str | None
-) -> tuple[str, str] | Refused:
-    """Return the answer and its content type, JSON, or the refusal: another type is refused."""
+def output_fn(prediction: Answer | Refused, accept: str | None) -> tuple[str, str] | Refused:
+    """Return the answer in a type that is accepted, and that type; or the refusal."""
     if isinstance(prediction, Refused):
         return prediction
-    kinds = {kind.partition(";")[0].strip().lower() for kind in (accept or "").split(",")}
-    if not kinds & {JSON, *ANYTHING}:
+    kind = accepted(accept, prediction.kind)
+    if kind is None:
         headline = f"The answer cannot be given as {accept!r}."
-        return Refused(HTTPStatus.NOT_ACCEPTABLE, headline, f"Accept {JSON}.")
-    return write_answer(prediction), JSON
+        return Refused(HTTPStatus.NOT_ACCEPTABLE, headline, f"Accept {' or '.join(WRITTEN)}.")
+    return written(prediction, kind), kind

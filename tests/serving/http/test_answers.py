@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from basketwise.aws.container.answering import answer, read_request
 from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.discovery import discover
@@ -15,6 +14,9 @@ from basketwise.etl.sources import open_bytes
 from basketwise.model.scoring import Model
 from basketwise.schema import LABEL
 from basketwise.serving.batch import predict
+from basketwise.serving.http.answers import answer
+from basketwise.serving.http.baskets import read_request
+from basketwise.serving.http.served import Served
 from tests.etl.running import quiet
 
 JSON, CSV = "application/json", "text/csv"
@@ -47,11 +49,11 @@ def body(*baskets: Any) -> bytes:
 
 
 def answered(sent: bytes, scorer: Model, kind: str = JSON) -> Document:
-    return answer(read_request(sent, kind), scorer)
+    return answer(read_request(sent, kind), Served(scorer)).document()
 
 
 @pytest.mark.parametrize("kind", [JSON, CSV])
-def test_an_endpoint_answers_what_a_batch_does(
+def test_a_server_answers_what_a_batch_does(
     sample: Path, tmp_path: Path, scorer: Model, kind: str
 ) -> None:
     lines = raw_lines(sample, 200)
@@ -98,7 +100,7 @@ def test_blanks_around_an_id_do_not_cost_its_prediction(scorer: Model) -> None:
 
 
 @pytest.mark.parametrize("kind", [JSON, CSV])
-def test_an_endpoint_counts_what_the_model_does_not_know_as_a_batch_does(
+def test_a_server_counts_what_the_model_does_not_know_as_a_batch_does(
     sample: Path, tmp_path: Path, scorer: Model, kind: str
 ) -> None:
     lines = raw_lines(sample, 20).with_row_index("nth")
@@ -189,7 +191,7 @@ def test_malformed_csv_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/x-parquet", "application/jsonlines", "csv"]
+    "kind", ["", "text/plain", "application/x-parquet", "application/json5", "csv"]
 )
 def test_other_types_are_refused(kind: str) -> None:
     with pytest.raises(InputError, match="is not supported"):

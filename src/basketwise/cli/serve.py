@@ -1,0 +1,146 @@
+"""``basketwise serve``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from basketwise.cli.options import Common, common
+from basketwise.cli.output import print_json
+from basketwise.errors import DependencyError
+
+if TYPE_CHECKING:
+    from basketwise.serving.http.limits import Limits
+    from basketwise.serving.http.served import Served
+
+INSTALL = "pip install 'basketwise[serve]'"
+
+
+@click.command()
+@click.option(
+    "--model",
+    default="champion",
+    show_default=True,
+    metavar="VERSION|champion|PATH",
+    help="A version of the registry, or a model.tar.gz.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8080,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    help="The token that requests must bring. Default: BASKETWISE_SERVE_TOKEN.",
+)
+@click.option("--no-auth", is_flag=True, help="Answer whoever reaches the server, without a token.")
+@click.option("--allow-unapproved", is_flag=True, help="Serve a version that is not approved.")
+@click.option(
+    "--history",
+    metavar="FILE",
+    help="What is known of the customers, for a model that uses it. Default: that of its run.",
+)
+@click.option(
+    "--max-body",
+    type=click.IntRange(1, 1024),
+    default=25,
+    show_default=True,
+    metavar="MIB",
+    help="The largest request; baskets and lines are bounded with it.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Requests that are scored at a time. Default: the number of cores, 2 to 4.",
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(0, 10_000),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Requests that may wait; more are refused at once.",
+)
+@click.option("--log-requests", is_flag=True, help="Log every request, not only those refused.")
+@common
+def serve(
+    model: str,
+    host: str,
+    port: int,
+    token_file: str | None,
+    no_auth: bool,
+    allow_unapproved: bool,
+    history: str | None,
+    max_body: int,
+    concurrency: int | None,
+    queue: int,
+    log_requests: bool,
+    common: Common,
+) -> None:
+    """Answer requests over HTTP with the approved model."""
+    try:
+        from basketwise.serving.http.app import create_app
+        from basketwise.serving.http.server import Server, listen
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("basketwise"):
+            raise
+        raise DependencyError(
+            f"Serving needs the package {error.name}.", f"Install it: {INSTALL}"
+        ) from error
+    from basketwise.serving.http.auth import auth_for
+    from basketwise.serving.http.served import Current
+    from basketwise.serving.http.service import Service
+
+    auth = auth_for(host, Path(token_file) if token_file else None, no_auth=no_auth)
+    limits = _limits(max_body, concurrency, queue)
+    served = _open(model, history, common, allow_unapproved=allow_unapproved)
+    service = Service(Current(served), limits)
+    app = create_app(service, auth, log_requests=log_requests)
+    sock = listen(host, port)
+    address, number = sock.getsockname()[:2]
+    url = f"http://{f'[{address}]' if ':' in address else address}:{number}"
+
+    def announce() -> None:
+        if common.as_json:
+            print_json({"url": url, "token": auth.token is not None, **served.identity})
+            sys.stdout.flush()
+        click.echo(f"Serving {served.name} at {url}; Ctrl-C ends it.", err=True)
+
+    drained = Server(app, service, limits).serve_on(sock, announce)
+    if not drained:
+        # Python would wait for the threads, whose clients have been told already.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _open(model: str, history: str | None, common: Common, *, allow_unapproved: bool) -> Served:
+    from basketwise.run.workspace import open_workspace
+    from basketwise.serving.http.served import open_served
+    from basketwise.storage.opening import local_copy
+
+    config = common.config()
+    known = Path(local_copy(history, config.aws)).expanduser() if history else None
+    storage = open_workspace(common.workspace, config.aws).storage
+    return open_served(config, storage, model, known, allow_unapproved=allow_unapproved)
+
+
+def _limits(max_body: int, concurrency: int | None, queue: int) -> Limits:
+    from basketwise.serving.http.limits import MEBIBYTE, Limits, bounds_of
+
+    body = max_body * MEBIBYTE
+    limits = Limits(body=body, waiting=queue, bodies=8 * body, bounds=bounds_of(body))
+    if concurrency is None:
+        return limits
+    from dataclasses import replace
+
+    return replace(limits, concurrency=concurrency)

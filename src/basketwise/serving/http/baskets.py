@@ -1,0 +1,302 @@
+"""The baskets of a request: JSON, JSON Lines with one basket a line, or CSV.
+
+Nothing is judged here: values stay as they were sent, and are typed and refused where the lines of
+files are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from io import BytesIO
+from typing import Any
+
+import polars as pl
+
+from basketwise.config import DataConfig
+from basketwise.errors import InputError
+from basketwise.etl.reading import read_csv
+from basketwise.schema import BASKET_ID, COLUMNS, LABEL
+from basketwise.tables import read_table
+
+BODY = "body.csv"
+"""Name of a request's lines in messages."""
+
+JSON, JSON_LINES, CSV = "application/json", "application/jsonlines", "text/csv"
+CONTENT_TYPES = (JSON, JSON_LINES, CSV)
+SEND = f"Send {JSON}, {JSON_LINES} (one basket a line) or {CSV}, in UTF-8, not compressed."
+
+SPELLINGS = {kind: kind for kind in CONTENT_TYPES} | dict.fromkeys(
+    ("application/jsonl", "application/ndjson", "application/x-jsonlines", "application/x-ndjson"),
+    JSON_LINES,
+)
+"""The types that are read and written, by every name that they go by."""
+
+FORM = (
+    'Send {"baskets": [{"basket_id": "1", "lines": [{"PROD_CODE": "PRD1", "SPEND": 1.5, '
+    '"QUANTITY": 1}]}]}; other columns of the raw lines may be given too.'
+)
+LINE_FORM = (
+    'Send one basket a line: {"basket_id": "1", "lines": [{"PROD_CODE": "PRD1", "SPEND": 1.5, '
+    '"QUANTITY": 1}]}.'
+)
+
+_COLUMNS = frozenset(column.name for column in COLUMNS if column.name != LABEL)
+
+Row = dict[str, str | None]
+"""One line: its values as text, by column in capitals."""
+
+
+class MalformedError(InputError):
+    """A body that cannot be parsed."""
+
+
+class TooLargeError(InputError):
+    """A request with too many baskets or lines."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one request may contain, beside its bytes."""
+
+    baskets: int = 100_000
+    lines: int = 500_000
+
+
+@dataclass(frozen=True)
+class Basket:
+    """One basket: its id as it was sent, and its lines."""
+
+    key: str | int
+    rows: list[Row]
+
+    @property
+    def text(self) -> str:
+        """The id as clean lines contain it."""
+        return text_id(self.key)
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line of JSON Lines that is no basket, and why; with the id where it has one."""
+
+    headline: str
+    hint: str
+    key: str | int | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """The lines of a CSV, every value as text; as :class:`basketwise.etl.reading.RawFrame`."""
+
+    frame: pl.DataFrame
+    rows: pl.Series
+    malformed: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Request:
+    """The baskets of one request: a CSV's ``table``, or else ``baskets`` in the order sent."""
+
+    kind: str
+    baskets: tuple[Basket | BadLine, ...] = ()
+    table: Table | None = None
+
+
+def media_type(content_type: str) -> str | None:
+    """Return which of the types that are read a header names; None for any other.
+
+    Examples
+    --------
+    >>> media_type("Text/CSV; charset=utf-8"), media_type("application/x-ndjson")
+    ('text/csv', 'application/jsonlines')
+    >>> media_type("text/csv; charset=latin-1") is None
+    True
+    """
+    message = Message()
+    message["Content-Type"] = content_type
+    charset = str(message.get_param("charset", "utf-8")).lower()
+    kind = SPELLINGS.get(message.get_content_type()) if content_type else None
+    return kind if charset in ("utf-8", "utf8") else None
+
+
+def read_request(body: bytes, content_type: str, bounds: Bounds | None = None) -> Request:
+    """Read the body of a request.
+
+    Parameters
+    ----------
+    body : bytes
+        ``application/json``: ``{"baskets": [{"basket_id": …, "lines": [{column: value, …}]}]}``;
+        ``application/jsonlines``: one of these baskets a line; ``text/csv``: raw lines with a
+        header. The columns are those of raw till lines, in any case; the label is not needed, and
+        ignored.
+    content_type : str
+        As in the header.
+    bounds : Bounds, optional
+        What it may contain; compared before anything is parsed. Default: as much as it likes.
+
+    Raises
+    ------
+    InputError
+        If it is of another type, malformed or too large. A line of JSON Lines that cannot be used
+        is none: it becomes a :class:`BadLine`.
+    """
+    kind = media_type(content_type)
+    if kind is None:
+        raise InputError(f"The content type {content_type!r} is not supported.", SEND)
+    if bounds is not None:
+        _refuse_excess(body, kind, bounds)
+    if kind == CSV:
+        return Request(kind, table=_from_csv(body))
+    return Request(kind, _from_json(body) if kind == JSON else _from_json_lines(body))
+
+
+def table_of(baskets: list[Basket]) -> pl.DataFrame:
+    """Return the lines of some baskets as a frame: one row per line, all values as text.
+
+    Raises
+    ------
+    MalformedError
+        If a text is not Unicode.
+    """
+    try:
+        return read_table([row for basket in baskets for row in basket.rows])
+    except InputError as error:
+        raise MalformedError(
+            f"The body contains text that is not Unicode: {error}.", FORM
+        ) from error
+
+
+def text_id(key: str | int) -> str:
+    """Return an id as clean lines contain it."""
+    return str(key).strip()
+
+
+def _refuse_excess(body: bytes, kind: str, bounds: Bounds) -> None:
+    """Refuse what would become too many objects, before it does: parsed, it is ten times as large.
+
+    Brackets and line breaks within texts count too: no sensible text has many of them.
+    """
+    if kind == CSV:
+        lines = max(body.count(b"\n"), body.count(b"\r")) - 1
+        _refuse_more(lines, bounds.lines, "lines")
+        return
+    if kind == JSON_LINES:
+        _refuse_more(body.count(b"\n"), bounds.baskets, "baskets")
+    # An object and a list each basket, and an object each line.
+    _refuse_more(body.count(b"{") - 1, bounds.lines + bounds.baskets, "lines and baskets")
+    _refuse_more(body.count(b"[") - 1, bounds.lines + bounds.baskets, "lines and baskets")
+
+
+def _refuse_more(number: int, limit: int, what: str) -> None:
+    if number > limit:
+        raise TooLargeError(
+            f"The request has more than {limit:,} {what}.", "Split it into several requests."
+        )
+
+
+def _parsed(text: bytes, what: str, form: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"{what} is not JSON: {error}.", form) from error
+
+
+def _from_json(body: bytes) -> tuple[Basket, ...]:
+    document = _parsed(body, "The body", FORM)
+    entries = document.get("baskets") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise InputError("The body is not an object with a list of 'baskets'.", FORM)
+    baskets: dict[str, Basket] = {}
+    for number, entry in enumerate(entries, start=1):
+        basket = _basket(entry, f"Basket {number}", FORM)
+        if basket.text in baskets:
+            raise InputError(
+                f"Basket {number} has the same id as an earlier one: {basket.key!r}.", FORM
+            )
+        baskets[basket.text] = basket
+    return tuple(baskets.values())
+
+
+def _from_json_lines(body: bytes) -> tuple[Basket | BadLine, ...]:
+    baskets: list[Basket | BadLine] = []
+    seen: set[str] = set()
+    for number, line in enumerate(body.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        where, entry = f"Line {number}", None
+        try:
+            entry = _parsed(line, where, LINE_FORM)
+            basket = _basket(entry, where, LINE_FORM)
+            if basket.text in seen:
+                raise InputError(
+                    f"{where} has the same id as an earlier one: {basket.key!r}.",
+                    "Send each basket whole, in one line.",
+                )
+            if b"\\u" in line:
+                # Half a character can only be written so, and would spoil all other lines.
+                table_of([basket])
+        except InputError as error:
+            key = entry.get("basket_id") if isinstance(entry, dict) else None
+            known = key if isinstance(key, str | int) and not isinstance(key, bool) else None
+            baskets.append(BadLine(error.headline, error.hint, known))
+        else:
+            seen.add(basket.text)
+            baskets.append(basket)
+    if not baskets:
+        raise MalformedError("The body contains no baskets.", LINE_FORM)
+    return tuple(baskets)
+
+
+def _from_csv(body: bytes) -> Table:
+    frames = list(read_csv(BytesIO(body), BODY, DataConfig(), labelled=False))
+    if not frames:
+        raise InputError("The body contains no till lines.", FORM)
+    return Table(
+        pl.concat([raw.frame for raw in frames]),
+        pl.concat([raw.rows for raw in frames]),
+        pl.concat([raw.malformed for raw in frames]),
+    )
+
+
+def _basket(entry: Any, where: str, form: str) -> Basket:
+    key = entry.get("basket_id") if isinstance(entry, dict) else None
+    if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
+        raise InputError(f"{where} has no 'basket_id' that is a text or an integer.", form)
+    lines = entry.get("lines")
+    if not isinstance(lines, list) or not lines:
+        raise InputError(f"{where} ({key!r}) has no list of 'lines'.", form)
+    where = f"{where[0].lower()}{where[1:]} ({key!r})"
+    return Basket(key, list(_rows(lines, key, where, form)))
+
+
+def _rows(lines: list[Any], key: str | int, basket: str, form: str) -> Iterator[Row]:
+    text = str(key)
+    for position, line in enumerate(lines, start=1):
+        if not isinstance(line, dict):
+            raise InputError(f"Line {position} of {basket} is not an object.", form)
+        row: Row = {}
+        for column, value in line.items():
+            name = column.strip().upper()
+            if name not in _COLUMNS and (name == LABEL or not isinstance(value, str | int | float)):
+                # A column that no model reads; one of text or numbers may be a retailer's own.
+                continue
+            if name in row:
+                raise InputError(
+                    f"Line {position} of {basket} has the column {name} more than once.", form
+                )
+            if value is not None:
+                if isinstance(value, bool) or not isinstance(value, str | int | float):
+                    raise InputError(
+                        f"Line {position} of {basket}: {name} is neither a text nor a number.", form
+                    )
+                value = str(value)
+            row[name] = value
+        if row.get(BASKET_ID) not in (None, text):
+            raise InputError(
+                f"Line {position} of {basket} has another {BASKET_ID}: {row[BASKET_ID]!r}.", form
+            )
+        row[BASKET_ID] = text
+        yield row

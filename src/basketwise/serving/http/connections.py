@@ -1,0 +1,113 @@
+"""One connection: as uvicorn has it, with bounds on its number and on how long a head takes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from http import HTTPStatus
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from basketwise.serving.http.limits import Limits
+from basketwise.serving.http.problems import PROBLEM, problem
+
+LINGER = 2.0
+"""Seconds for which a connection that is refused is still read, see :mod:`.guard`."""
+
+
+class Connection(H11Protocol):
+    """A connection that ends by itself, whatever its client does."""
+
+    limits = Limits()
+    _head_timer: asyncio.TimerHandle | None = None
+    _refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self._refuse(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "There are too many connections.",
+                "Connect again later.",
+                "Retry-After: 1\r\n",
+            )
+        else:
+            self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was sent."""
+        if self._refused:
+            return
+        if not self._is_busy() and self._head_timer is None:
+            self._expect_head()
+        super().data_received(data)
+        if self._is_busy():
+            self._stop_timer()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Let a client that sends no more still have its answer."""
+        if not self._is_busy():
+            return self._refused
+        self.cycle.keep_alive = False
+        if self.cycle.more_body:
+            # The application sees by the length that the body is cut off.
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a connection that is closed."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, as the application refuses."""
+        # uvicorn calls this while it handles what h11 has found.
+        found = sys.exception()
+        detail = f"The request is not valid HTTP: {found}." if found else msg
+        if self._is_busy():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+        self._refuse(HTTPStatus.BAD_REQUEST, detail, "Send HTTP/1.1.")
+
+    def _is_busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _expect_head(self) -> None:
+        self._head_timer = self.loop.call_later(self.limits.head_seconds, self._head_is_late)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self._is_busy() and not self.transport.is_closing():
+            self._refuse(
+                HTTPStatus.REQUEST_TIMEOUT, "The request's head takes too long.", "Send it faster."
+            )
+
+    def _refuse(self, status: HTTPStatus, headline: str, hint: str, more: str = "") -> None:
+        """Answer without the application, and close the connection."""
+        self._stop_timer()
+        self._refused = True
+        body = problem(status, headline, hint)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {PROBLEM}\r\n"
+            f"Content-Length: {len(body)}\r\n{more}Connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.close)
+
+
+def connection_type(bounds: Limits) -> type[Connection]:
+    """Return the connections of a server with these limits."""
+    return type("BoundedConnection", (Connection,), {"limits": bounds})

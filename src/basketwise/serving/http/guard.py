@@ -1,0 +1,158 @@
+"""What surrounds every request: who may ask, what is logged, and how a connection goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import MutableMapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+import click
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from basketwise.redaction import redacted
+from basketwise.serving.http.auth import Auth
+from basketwise.serving.http.limits import MEBIBYTE
+from basketwise.serving.http.problems import ProblemError, problem_of, problem_type
+from basketwise.serving.http.service import Service
+from basketwise.terminal import printable
+
+LINGER = 5.0
+MAX_LINGER = 64 * MEBIBYTE
+"""Seconds and bytes for which a refused body is still read: a connection that is closed with unread
+bytes is reset, and the answer may be lost."""
+
+SILENT = ("/ping", "/health", "/ready", "/metrics")
+"""Paths that are asked every few seconds: no line in the log, unless they fail."""
+
+SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+class Guard:
+    """Wraps the application: refuses what nobody may ask, turns errors into problems.
+
+    Parameters
+    ----------
+    app
+        The application.
+    service
+        Of the same.
+    auth
+        Who may ask.
+    log_requests
+        Whether every request gets a line on stderr; those that fail always do.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, auth: Auth, *, log_requests: bool) -> None:
+        self._app, self._service, self._auth = app, service, auth
+        self._log_requests = log_requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send, self._service)
+        started = time.perf_counter()
+        try:
+            try:
+                _refuse_chunks(scope)
+                self._auth.check(scope["path"], scope["headers"])
+                await self._app(scope, exchange.receive, exchange.send)
+            except Exception as error:
+                await self._refuse(error, exchange)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "other")
+            self._service.metrics.requested(route, exchange.status, seconds)
+            self._log(scope, exchange.status, seconds)
+
+    async def _refuse(self, error: Exception, exchange: _Exchange) -> None:
+        problem = problem_of(error)
+        path = exchange.scope["path"]
+        if not isinstance(error, ProblemError):
+            problem = problem_of(error, path)
+        if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            click.echo(redacted("".join(traceback.format_exception(error))), err=True)
+        if exchange.status:
+            # Half of an answer was sent; only an end without a proper close tells.
+            raise error
+        body = problem.body(path)
+        headers = {
+            "content-type": problem_type(path),
+            "content-length": str(len(body)),
+            **problem.headers,
+        }
+        encoded = [
+            (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
+        ]
+        start = {"type": "http.response.start", "status": problem.status.value, "headers": encoded}
+        await exchange.send(start)
+        await exchange.send({"type": "http.response.body", "body": body})
+
+    def _log(self, scope: Scope, status: int, seconds: float) -> None:
+        failed = status >= HTTPStatus.BAD_REQUEST
+        if failed or (self._log_requests and scope["path"] not in SILENT):
+            line = f"{scope['method']} {scope['path']} {status} {seconds * 1000:.1f} ms"
+            click.echo(printable(redacted(line)), err=True)
+
+
+class _Exchange:
+    """One request and its answer: notes what was read and sent."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, service: Service) -> None:
+        self.scope, self._receive, self._send = scope, receive, send
+        self._service = service
+        self.status = 0
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        self._unread = length != b"0" or b"transfer-encoding" in headers
+        self._waits = headers.get(b"expect", b"").lower() == b"100-continue"
+
+    async def receive(self) -> Message:
+        """Receive a part of the body."""
+        self._waits = False
+        message = await self._receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            self._unread = False
+        return message
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            closing = self._unread or self._service.draining
+            more = SAFE + ([(b"connection", b"close")] if closing else [])
+            names = {name for name, _ in message.get("headers", [])}
+            own = [(name, value) for name, value in more if name not in names]
+            message = {**message, "headers": [*message.get("headers", []), *own]}
+        elif self._unread and not self._waits and not message.get("more_body", False):
+            # The client has its answer; the end of it follows when it has sent what it sends.
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    async def _linger(self) -> None:
+        remaining = MAX_LINGER
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while self._unread and remaining > 0:
+                    remaining -= len((await self.receive()).get("body", b""))
+
+
+def _refuse_chunks(scope: Scope) -> None:
+    """Refuse a body of unknown length: where it ends, two servers may see differently."""
+    if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+        raise ProblemError(
+            HTTPStatus.LENGTH_REQUIRED,
+            "The request does not state its length.",
+            "Send a Content-Length, and the body in one piece.",
+        )

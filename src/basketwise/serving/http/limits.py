@@ -1,0 +1,216 @@
+"""What a server takes on: sizes, times, and how many requests are worked on or wait."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from basketwise.serving.http.baskets import Bounds
+from basketwise.serving.http.problems import ProblemError
+
+MEBIBYTE = 2**20
+LINES_PER_MEBIBYTE = 20_000
+"""A line of JSON with the required columns alone takes some 45 bytes."""
+
+Result = TypeVar("Result")
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of a server and of each request.
+
+    Attributes
+    ----------
+    body
+        Bytes of a request's body.
+    concurrency
+        Requests that are parsed and scored at a time.
+    waiting
+        Requests that may wait for their turn; one more is answered 429.
+    queue_seconds
+        How long they wait at most, before they are answered 503.
+    seconds
+        How long a request may take from its turn on, before it is answered 503.
+    head_seconds, body_seconds
+        How long a client may take to send a request's head, and its body.
+    connections
+        Open connections; one more is answered 503 and closed.
+    bodies
+        Bytes of all bodies that are in memory at a time.
+    bounds
+        Baskets and lines of a request.
+    """
+
+    body: int = 25 * MEBIBYTE
+    concurrency: int = field(default_factory=lambda: min(4, max(2, os.cpu_count() or 2)))
+    waiting: int = 16
+    queue_seconds: float = 30.0
+    seconds: float = 60.0
+    head_seconds: float = 10.0
+    body_seconds: float = 60.0
+    connections: int = 512
+    bodies: int = 200 * MEBIBYTE
+    bounds: Bounds = field(default_factory=Bounds)
+
+
+def bounds_of(body: int) -> Bounds:
+    """Return how many baskets and lines fit into bodies of a number of bytes."""
+    lines = max(1, body // MEBIBYTE) * LINES_PER_MEBIBYTE
+    return Bounds(baskets=lines // 5, lines=lines)
+
+
+class Turns:
+    """Lets some requests at a time work in threads; a bounded number waits, and the rest is shed.
+
+    A thread cannot be stopped: a request whose time is over keeps its turn until its thread ends.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._pool = ThreadPoolExecutor(limits.concurrency, thread_name_prefix="scoring")
+        self._free = asyncio.Semaphore(limits.concurrency)
+        self.waiting = 0
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Return what ``work`` returns, once it had its turn.
+
+        Raises
+        ------
+        ProblemError
+            429 if too many wait, 503 if the turn does not come, or the work does not end.
+        """
+        await self._turn()
+        loop = asyncio.get_running_loop()
+
+        def ended(_: Future[Result]) -> None:
+            # A loop that is closed has no more requests.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._free.release)
+
+        try:
+            future = self._pool.submit(work)
+        except BaseException:
+            self._free.release()
+            raise
+        future.add_done_callback(ended)
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            raise _later(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"The request took longer than {self._limits.seconds:g} seconds.",
+                "Send fewer baskets at a time.",
+            ) from error
+
+    async def _turn(self) -> None:
+        if self._free.locked() and self.waiting >= self._limits.waiting:
+            raise _later(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "Too many requests at a time.",
+                "Send it again later, or several baskets in one request.",
+            )
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self._limits.queue_seconds):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise _later(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Too many requests are waiting.",
+                "Send it again later.",
+            ) from error
+        finally:
+            self.waiting -= 1
+
+    def close(self) -> bool:
+        """Take on no more work; whether all of it has ended."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        return not any(thread.is_alive() for thread in self._pool._threads)
+
+
+class Bodies:
+    """Reads bodies, as many at a time as memory allows."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held = 0
+
+    async def read(self, receive: Receive, length: int) -> bytes:
+        """Read a body whose length is stated.
+
+        Raises
+        ------
+        ProblemError
+            If it takes too long, ends too early, or there is no room for it now.
+        """
+        body, held = bytearray(), 0
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        break
+                    chunk = message.get("body", b"")
+                    held += len(chunk)
+                    self._held += len(chunk)
+                    if self._held > self._limits.bodies:
+                        raise _later(
+                            HTTPStatus.SERVICE_UNAVAILABLE,
+                            "Too many large requests at a time.",
+                            "Send it again later.",
+                        )
+                    body += chunk
+                    more = message.get("more_body", False)
+        except TimeoutError as error:
+            raise ProblemError(
+                HTTPStatus.REQUEST_TIMEOUT, "The body takes too long.", "Send it faster."
+            ) from error
+        finally:
+            self._held -= held
+        if len(body) < length:
+            raise ProblemError(
+                HTTPStatus.BAD_REQUEST,
+                "The body ends too early.",
+                f"It has {len(body):,} of the {length:,} bytes that the request states.",
+            )
+        return bytes(body)
+
+
+def content_length(headers: list[tuple[bytes, bytes]], limit: int) -> int:
+    """Return the length of a body that may be sent, else refuse it unread.
+
+    Raises
+    ------
+    ProblemError
+        If it is not stated, or too large.
+    """
+    lengths = {value for name, value in headers if name == b"content-length"}
+    if any(name == b"transfer-encoding" for name, _ in headers) or not lengths:
+        raise ProblemError(
+            HTTPStatus.LENGTH_REQUIRED,
+            "The request does not state its length.",
+            "Send a Content-Length, and the body in one piece.",
+        )
+    text = lengths.pop().decode("latin-1")
+    if lengths or not (text.isascii() and text.isdecimal()):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "The Content-Length is not a whole number.")
+    if len(text) > 18 or int(text) > limit:
+        raise ProblemError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"The body has {text[:18]} bytes.",
+            f"Send at most {limit:,} bytes at a time.",
+        )
+    return int(text)
+
+
+def _later(status: HTTPStatus, headline: str, hint: str) -> ProblemError:
+    return ProblemError(status, headline, hint, {"Retry-After": "1"})

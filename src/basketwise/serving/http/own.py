@@ -1,0 +1,96 @@
+"""Basketwise's own routes: predictions, and what there is to know of server and model."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from basketwise import __version__
+from basketwise.files import MODEL_METADATA
+from basketwise.serving.http.metrics import CONTENT_TYPE
+from basketwise.serving.http.problems import ProblemError
+from basketwise.serving.http.served import Served
+from basketwise.serving.http.service import Service
+
+
+async def predict(request: Request) -> Response:
+    """Score baskets; ``?explain=true`` explains each prediction."""
+    return await _service(request).invoke(request, explain=_explain(request))
+
+
+async def health(request: Request) -> Response:
+    """Answer that the process is alive."""
+    return JSONResponse({"status": "ok"})
+
+
+async def ready(request: Request) -> Response:
+    """Answer whether there is a model that scores, and the server does not end."""
+    service = _service(request)
+    if await service.is_ready():
+        return JSONResponse({"status": "ready", "model": _served(request).identity})
+    reason = "The server ends." if service.draining else "No working model is loaded."
+    raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Ask another one, or later.")
+
+
+async def model_info(request: Request) -> Response:
+    """Answer what the model is."""
+    return JSONResponse(describe(_served(request)))
+
+
+async def metrics(request: Request) -> Response:
+    """Answer Prometheus."""
+    return Response(_service(request).metrics.text(), media_type=CONTENT_TYPE)
+
+
+def describe(served: Served) -> dict[str, Any]:
+    """Return what ``/model/info`` says of a model."""
+    metadata, stated = served.model.metadata, served.documents.get(MODEL_METADATA, {})
+    return {
+        **served.identity,
+        "status": served.status,
+        "loaded_at": served.loaded_at.isoformat(timespec="seconds"),
+        "model_type": stated.get("model_type"),
+        "groups": served.model.groups,
+        "feature_columns": metadata.feature_columns,
+        "target_classes": metadata.target_classes,
+        "train_baskets": metadata.train_samples,
+        "products": metadata.products,
+        "needs_history": served.model.needs_history,
+        "basketwise": __version__,
+    }
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _served(request: Request) -> Served:
+    served = _service(request).current.get()
+    if served is None:
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded.", "The server's log says why."
+        )
+    return served
+
+
+def _explain(request: Request) -> bool:
+    text = request.query_params.get("explain", "false")
+    if text not in ("true", "false"):
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST, f"explain is {text!r}.", "Give explain=true or explain=false."
+        )
+    return text == "true"
+
+
+ROUTES = [
+    Route("/predict", predict, methods=["POST"]),
+    Route("/health", health),
+    Route("/ready", ready),
+    Route("/model/info", model_info),
+    Route("/metrics", metrics),
+]
