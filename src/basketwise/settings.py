@@ -19,7 +19,8 @@ from basketwise.redaction import redacted_address
 PREFIX = "BASKETWISE_"
 SEPARATOR = "__"
 DEFAULT_FILE = "basketwise.toml"
-VARIABLES = tuple(PREFIX + name for name in ("CONFIG", "WORKSPACE", "DIGEST", "SERVE_TOKEN"))
+SERVER = ("SERVE_TOKEN", "SERVE_TOKEN_FILE")
+VARIABLES = tuple(PREFIX + name for name in ("CONFIG", "WORKSPACE", "DIGEST", *SERVER))
 """Variables that are no settings: of the command line, of jobs, of a server."""
 
 

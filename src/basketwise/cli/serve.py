@@ -38,6 +38,7 @@ INSTALL = "pip install 'basketwise[serve]'"
 )
 @click.option(
     "--token-file",
+    envvar="BASKETWISE_SERVE_TOKEN_FILE",
     metavar="FILE",
     help="The token that requests must bring. Default: BASKETWISE_SERVE_TOKEN.",
 )
