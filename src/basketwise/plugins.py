@@ -28,6 +28,7 @@ TARGETS = {
         "docker compose --project-directory {out} up --detach --wait",
     ),
     "kubernetes": ("basketwise.deploy.kubernetes:manifests", "kubectl apply --kustomize {out}"),
+    "sagemaker": ("basketwise.aws.rendering:endpoint_files", "sh {out}/deploy.sh"),
 }
 """Renders what deploys a model, and the command that uses it, by the name of the target."""
 

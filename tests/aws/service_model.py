@@ -28,7 +28,7 @@ SCALARS: dict[str, tuple[type, ...]] = {
     "blob": (bytes, bytearray, str),
 }
 NUMBERS = ("integer", "long", "float", "double")
-JAVA_CLASSES = {"Alnum": "a-zA-Z0-9", "Alpha": "a-zA-Z", "Digit": "0-9"}
+JAVA_CLASSES = {"Alnum": "a-zA-Z0-9", "Alpha": "a-zA-Z", "Digit": "0-9", "Print": " -~"}
 
 
 def check(service: str, operation: str, params: Mapping[str, Any], *, bucket: str = "") -> None:
@@ -154,6 +154,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     pattern = re.sub(r"\$\{\d+,\d+\}", "", pattern)
     # Surrogate halves, which no Python text of ours holds.
     pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", "")
+    # Elsewhere it is within brackets already.
+    pattern = re.sub(r"^(\\p\{\w+\})(?=[+*]$)", r"[\1]", pattern)
     return re.compile(re.sub(r"\\p\{(\w+)\}", lambda match: _members(match[1]), pattern))
 
 

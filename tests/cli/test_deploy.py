@@ -16,7 +16,12 @@ from tests.cli.calling import call, called
 from tests.evaluation.running import Evaluated
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlops/retail-api@sha256:" + "3" * 64
-NEEDED = {"kubernetes": ("--image", IMAGE)}
+URL = "s3://a-bucket/model.tar.gz"
+ROLE = "arn:aws:iam::123456789012:role/serving"
+NEEDED = {
+    "kubernetes": ("--image", IMAGE),
+    "sagemaker": ("--image", IMAGE, "--model-url", URL, "--role-arn", ROLE),
+}
 """Options without which a target cannot be rendered."""
 
 

@@ -17,7 +17,8 @@ IMAGE = (
     r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64}$"
 )
 HOST = r"^$|^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+$"
-LABEL = r"^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$"
+NAME = r"^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$"
+"""SageMaker's names are made of it, the version and digests, and take 63 characters."""
 ROLE = r"^$|^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$"
 REGION = r"^$|^[a-z]{2}(?:-[a-z]+)+-[0-9]$"
 MODEL_URL = r"^$|^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9_./=@+-]{1,900}$"
@@ -25,8 +26,8 @@ MODEL_URL = r"^$|^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9_./=@+-]{1,900
 ALLOWED = {
     "base": "an image with its digest: docker.io/library/python:3.12-slim@sha256:…",
     "image": "an image with its digest: registry/repository@sha256:…",
-    "name": "1 to 40 lower-case letters, digits and hyphens, a letter first",
-    "namespace": "1 to 40 lower-case letters, digits and hyphens, a letter first",
+    "name": "1 to 32 lower-case letters, digits and hyphens, a letter first",
+    "namespace": "1 to 32 lower-case letters, digits and hyphens, a letter first",
     "host": "a host name in lower-case letters, digits and hyphens: scores.example.com",
     "role_arn": "the ARN of an IAM role: arn:aws:iam::123456789012:role/name",
     "region": "a region of AWS: eu-west-1",
@@ -44,9 +45,9 @@ class Options(BaseModel):
     """The image that the built one starts from."""
     image: Annotated[str, Field(pattern=IMAGE)] = ""
     """The image that serves the model."""
-    name: Annotated[str, Field(pattern=LABEL)] = "retail-api"
+    name: Annotated[str, Field(pattern=NAME)] = "retail-api"
     """Of the service, and the first part of what belongs to it."""
-    namespace: Annotated[str, Field(pattern=LABEL)] = "mlops"
+    namespace: Annotated[str, Field(pattern=NAME)] = "mlops"
     """Of Kubernetes."""
     host: Annotated[str, Field(pattern=HOST)] = ""
     """By which the service is reached from outside of the cluster."""
