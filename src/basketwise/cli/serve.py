@@ -12,10 +12,11 @@ import click
 from basketwise.cli.options import Common, common
 from basketwise.cli.output import print_json
 from basketwise.errors import DependencyError
+from basketwise.redaction import redacted
+from basketwise.terminal import printable
 
 if TYPE_CHECKING:
     from basketwise.serving.http.limits import Limits
-    from basketwise.serving.http.served import Served
 
 INSTALL = "pip install 'basketwise[serve]'"
 
@@ -71,6 +72,24 @@ INSTALL = "pip install 'basketwise[serve]'"
     metavar="N",
     help="Requests that may wait; more are refused at once.",
 )
+@click.option(
+    "--watch",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often the registry is asked for another champion; 0: never.",
+)
+@click.option(
+    "--prediction-log",
+    metavar="FOLDER",
+    help="Store a row for each scored basket there, as Parquet, for monitoring.",
+)
+@click.option(
+    "--prediction-log-key",
+    metavar="FILE",
+    help="A secret: baskets are logged under a hash with it, instead of their ids.",
+)
 @click.option("--log-requests", is_flag=True, help="Log every request, not only those refused.")
 @common
 def serve(
@@ -84,6 +103,9 @@ def serve(
     max_body: int,
     concurrency: int | None,
     queue: int,
+    watch: float,
+    prediction_log: str | None,
+    prediction_log_key: str | None,
     log_requests: bool,
     common: Common,
 ) -> None:
@@ -97,14 +119,26 @@ def serve(
         raise DependencyError(
             f"Serving needs the package {error.name}.", f"Install it: {INSTALL}"
         ) from error
+    from basketwise.run.workspace import open_workspace
     from basketwise.serving.http.auth import auth_for
-    from basketwise.serving.http.served import Current
+    from basketwise.serving.http.prediction_log import open_log
+    from basketwise.serving.http.served import Current, open_served
     from basketwise.serving.http.service import Service
+    from basketwise.serving.http.watching import watcher_of
+    from basketwise.storage.opening import local_copy
 
     auth = auth_for(host, Path(token_file) if token_file else None, no_auth=no_auth)
     limits = _limits(max_body, concurrency, queue)
-    served = _open(model, history, common, allow_unapproved=allow_unapproved)
-    service = Service(Current(served), limits)
+    config = common.config()
+    known = Path(local_copy(history, config.aws)).expanduser() if history else None
+    storage = open_workspace(common.workspace, config.aws).storage
+    served = open_served(config, storage, model, known, allow_unapproved=allow_unapproved)
+    log = open_log(prediction_log, prediction_log_key, say) if prediction_log else None
+    current = Current(served)
+    watcher = watcher_of(
+        current, config, storage, model, known, say, allow_unapproved=allow_unapproved
+    )
+    service = Service(current, limits, observe=log.put if log else None)
     app = create_app(service, auth, log_requests=log_requests)
     sock = listen(host, port)
     address, number = sock.getsockname()[:2]
@@ -114,9 +148,15 @@ def serve(
         if common.as_json:
             print_json({"url": url, "token": auth.token is not None, **served.identity})
             sys.stdout.flush()
-        click.echo(f"Serving {served.name} at {url}; Ctrl-C ends it.", err=True)
+        say(f"Serving {served.name} at {url}; Ctrl-C ends it.")
 
+    if watcher is not None and watch > 0:
+        watcher.start(watch)
     drained = Server(app, service, limits).serve_on(sock, announce)
+    if watcher is not None:
+        watcher.stop()
+    if log is not None:
+        log.close()
     if not drained:
         # Python would wait for the threads, whose clients have been told already.
         sys.stdout.flush()
@@ -124,15 +164,9 @@ def serve(
         os._exit(0)
 
 
-def _open(model: str, history: str | None, common: Common, *, allow_unapproved: bool) -> Served:
-    from basketwise.run.workspace import open_workspace
-    from basketwise.serving.http.served import open_served
-    from basketwise.storage.opening import local_copy
-
-    config = common.config()
-    known = Path(local_copy(history, config.aws)).expanduser() if history else None
-    storage = open_workspace(common.workspace, config.aws).storage
-    return open_served(config, storage, model, known, allow_unapproved=allow_unapproved)
+def say(text: str) -> None:
+    """Write a line to stderr, where a server's log is."""
+    click.echo(printable(redacted(text)), err=True)
 
 
 def _limits(max_body: int, concurrency: int | None, queue: int) -> Limits:

@@ -71,7 +71,7 @@ def steps(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @needs_schema
 @both
 def test_aws_schema_allows_it(config: Config) -> None:
-    import jsonschema  # type: ignore[import-untyped]
+    import jsonschema
 
     schema = json.loads(SCHEMA.read_bytes())
     jsonschema.Draft7Validator(schema).validate(definition(NAMES, config))

@@ -84,7 +84,7 @@ def test_another_role_is_a_change(cloud: Cloud, sagemaker: Any) -> None:
 def test_what_is_sent_is_what_awss_schema_allows_but_for_two_places(
     cloud: Cloud, sagemaker: Any
 ) -> None:
-    import jsonschema  # type: ignore[import-untyped]
+    import jsonschema
 
     upsert(sagemaker, cloud.names, STRICT)
     (running,) = cloud.service.called("CreatePipeline")

@@ -14,6 +14,7 @@ from typing import Any
 
 from basketwise.model.scoring import Model
 from basketwise.serving.http.app import create_app
+from basketwise.serving.http.auth import Auth
 from basketwise.serving.http.limits import Limits
 from basketwise.serving.http.served import Current, Served
 from basketwise.serving.http.server import Server, listen
@@ -24,11 +25,11 @@ Answer = tuple[int, dict[str, Any]]
 
 
 @contextmanager
-def serving(service: Service) -> Iterator[int]:
+def serving(service: Service, auth: Auth | None = None) -> Iterator[int]:
     """Serve in a thread; gives the port."""
     limits = service.limits
     server, sock, started = (
-        Server(create_app(service), service, limits),
+        Server(create_app(service, auth), service, limits),
         listen("127.0.0.1", 0),
         Event(),
     )

@@ -19,6 +19,7 @@ from basketwise.etl.cleaning import clean, settle
 from basketwise.etl.layout import settle_frame
 from basketwise.etl.reasons import REASON, ROW, none_usable
 from basketwise.explain.contributions import with_products
+from basketwise.features.product_index.table import CLASS
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import NO_HISTORY, Model
 from basketwise.schema import BASKET_ID, KEY
@@ -65,6 +66,8 @@ class Answer:
         What the model does not know.
     kind
         Media type of the request.
+    lines
+        The accepted lines, in one or several frames: see :meth:`class_counts`.
     """
 
     served: Served
@@ -74,11 +77,27 @@ class Answer:
     incomplete: list[str | int]
     unseen: Unseen
     kind: str
+    lines: tuple[pl.DataFrame, ...] = ()
 
     @property
     def predictions(self) -> list[Outcome]:
         """The outcomes of the baskets that were scored."""
         return [outcome for outcome in self.outcomes if "error" not in outcome]
+
+    def class_counts(self) -> dict[str, Counter[str]]:
+        """Count the lines of each basket by the class of their product, by the basket's id as text.
+
+        Empty for a model without a product index. It is worked out when it is asked for, which
+        need not be where a client waits.
+        """
+        lookup = self.served.model.lookup
+        counts: dict[str, Counter[str]] = {}
+        if lookup is not None:
+            for lines in self.lines:
+                indexed = lookup.score(lines)
+                for basket, label in zip(indexed[BASKET_ID], indexed[CLASS], strict=True):
+                    counts.setdefault(str(basket), Counter())[label] += 1
+        return counts
 
     def document(self) -> dict[str, Any]:
         """Return all of it as one JSON object."""
@@ -150,6 +169,7 @@ class _Batch:
     rows: dict[str, Outcome]
     rejected: pl.DataFrame
     unseen: Unseen
+    lines: pl.DataFrame
 
 
 def _score(model: Model, lines: Table | Sequence[Basket], *, explain: bool) -> _Batch:
@@ -168,7 +188,8 @@ def _score(model: Model, lines: Table | Sequence[Basket], *, explain: bool) -> _
         scored = with_products(scored, products)
     else:
         scored = model.score(cleaned.lines, unseen)
-    return _Batch({str(row[KEY]): row for row in scored.to_dicts()}, cleaned.rejected, unseen)
+    outcomes = {str(row[KEY]): row for row in scored.to_dicts()}
+    return _Batch(outcomes, cleaned.rejected, unseen, cleaned.lines)
 
 
 def _score_apart(
@@ -207,7 +228,8 @@ def _answer_table(batch: _Batch, served: Served, kind: str) -> Answer:
         batch.rows[key] | {KEY: key} if key in batch.rows else _unscored(key, {}) for key in ids
     ]
     incomplete: list[str | int] = [key for key in batch.rows if key in damaged]
-    return Answer(served, outcomes, _counts(batch.rejected), lines, incomplete, batch.unseen, kind)
+    counts = _counts(batch.rejected)
+    return Answer(served, outcomes, counts, lines, incomplete, batch.unseen, kind, (batch.lines,))
 
 
 def _answer_baskets(
@@ -247,7 +269,9 @@ def _answer_baskets(
     incomplete = [
         row[KEY] for row in outcomes if "error" not in row and text_id(row[KEY]) in damaged
     ]
-    return Answer(served, outcomes, dict(sorted(rejected.items())), lines, incomplete, unseen, kind)
+    counts = dict(sorted(rejected.items()))
+    accepted = tuple(batch.lines for _, batch in scored)
+    return Answer(served, outcomes, counts, lines, incomplete, unseen, kind, accepted)
 
 
 def _counts(rejected: pl.DataFrame) -> dict[str, int]:

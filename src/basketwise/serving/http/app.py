@@ -18,15 +18,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from basketwise.serving.http import own, sagemaker
+from basketwise.serving.http import inference_protocol, own, sagemaker
 from basketwise.serving.http.auth import Auth
 from basketwise.serving.http.guard import Guard
+from basketwise.serving.http.page import show
 from basketwise.serving.http.problems import ProblemError
 from basketwise.serving.http.service import Service
 
 CONTRACTS: tuple[list[BaseRoute], ...] = (
     [*own.ROUTES],
     [*sagemaker.ROUTES],
+    [*inference_protocol.ROUTES],
+    [*show.ROUTES],
 )
 """The routes of each contract."""
 

@@ -18,8 +18,8 @@ VARIABLE = "BASKETWISE_SERVE_TOKEN"
 SHORTEST = 16
 """Characters that a token has at least."""
 
-OPEN = frozenset({"/ping", "/health", "/ready"})
-"""Paths that need no token: who watches a server has none."""
+OPEN = frozenset({"/", "/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
+"""Paths that need no token: who watches a server has none, and the page asks for it."""
 
 
 @dataclass(frozen=True)

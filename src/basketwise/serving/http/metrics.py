@@ -89,3 +89,6 @@ class _Model(Collector):
             model.add_metric([], labels)
         yield model
         yield CounterMetricFamily("basketwise_swaps", "Swaps.", self._current.swaps)
+        yield CounterMetricFamily(
+            "basketwise_refused_models", "Versions that were not swapped in.", self._current.refused
+        )

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from basketwise import __version__
 from basketwise.files import MODEL_METADATA
+from basketwise.serving.http.example import example_request
 from basketwise.serving.http.metrics import CONTENT_TYPE
 from basketwise.serving.http.problems import ProblemError
 from basketwise.serving.http.served import Served
@@ -39,6 +40,11 @@ async def ready(request: Request) -> Response:
 async def model_info(request: Request) -> Response:
     """Answer what the model is."""
     return JSONResponse(describe(_served(request)))
+
+
+async def model_example(request: Request) -> Response:
+    """Answer a request that the model can answer, to try it with."""
+    return JSONResponse(example_request(_served(request).model))
 
 
 async def metrics(request: Request) -> Response:
@@ -92,5 +98,6 @@ ROUTES = [
     Route("/health", health),
     Route("/ready", ready),
     Route("/model/info", model_info),
+    Route("/model/example", model_example),
     Route("/metrics", metrics),
 ]

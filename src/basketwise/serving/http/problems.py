@@ -19,6 +19,10 @@ SAGEMAKER = ("/ping", "/invocations")
 too."""
 
 
+TENSORS = "/v2/"
+"""Start of the paths of the Open Inference Protocol, which does the same."""
+
+
 class ProblemError(Exception):
     """A request that is refused.
 
@@ -59,14 +63,14 @@ def problem(status: HTTPStatus, headline: str, hint: str = "", path: str = "") -
         "detail": redacted(headline),
         "hint": redacted(hint),
     }
-    if path in SAGEMAKER:
+    if path in SAGEMAKER or path.startswith(TENSORS):
         document["error"] = document["detail"]
     return json.dumps(document).encode()
 
 
 def problem_type(path: str) -> str:
     """Return the media type of a path's problems."""
-    return JSON if path in SAGEMAKER else PROBLEM
+    return JSON if path in SAGEMAKER or path.startswith(TENSORS) else PROBLEM
 
 
 def problem_of(error: BaseException, path: str = "") -> ProblemError:

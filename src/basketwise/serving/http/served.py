@@ -81,6 +81,7 @@ class Current:
         self._served = served
         self._lock = Lock()
         self.swaps = 0
+        self.refused = 0
 
     def get(self) -> Served | None:
         """Return what is served now."""

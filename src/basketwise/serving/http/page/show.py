@@ -1,0 +1,60 @@
+"""The page at ``/``, and the example that it fills in.
+
+One document without any template: its style sheet is the report's with a few rules of its own, its
+script asks the same server. Its content policy allows these two by their digests, requests to this
+server, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib import resources
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+
+async def show(request: Request) -> Response:
+    """Answer with the page."""
+    body, policy = document()
+    return Response(
+        body,
+        media_type="text/html",
+        headers={"Content-Security-Policy": policy, "X-Frame-Options": "DENY"},
+    )
+
+
+@cache
+def document() -> tuple[bytes, str]:
+    """Return the page and its content policy."""
+    style = _read("basketwise.report", "templates/report.css") + _read(__package__, "page.css")
+    script = _read(__package__, "page.js")
+    page = _read(__package__, "page.html")
+    page = page.replace("/*style*/", style).replace("/*script*/", script)
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"style-src '{_digest(style)}'",
+            f"script-src '{_digest(script)}'",
+            "connect-src 'self'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )
+    return page.encode(), policy
+
+
+def _read(package: str, name: str) -> str:
+    return resources.files(package).joinpath(name).read_text("utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+ROUTES = [Route("/", show)]

@@ -1,0 +1,177 @@
+"""Baskets as tensors: the lines of a request by column, the answers of its baskets by column.
+
+A basket has any number of lines, which no tensor of baskets can have; so the tensors of a request
+have one element per line, and ``BASKET_ID`` says which lines belong together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+from basketwise.schema import (
+    BASKET_ID,
+    CERTAINTY,
+    COLUMNS,
+    KEY,
+    KNOWN_SHARE,
+    LABEL,
+    PREDICTED,
+    PROBABILITIES,
+    Kind,
+)
+from basketwise.serving.http.answers import Answer
+from basketwise.serving.http.baskets import Basket, Bounds, MalformedError, Row, TooLargeError
+
+FORM = (
+    "Send one element per line in each tensor, and at least BASKET_ID, PROD_CODE, SPEND and "
+    'QUANTITY: {"inputs": [{"name": "BASKET_ID", "shape": [2], "datatype": "BYTES", "data": '
+    '["1", "1"]}, …]}.'
+)
+BYTES, FLOAT = "BYTES", "FP64"
+NUMBERS = frozenset(
+    [*(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)), "FP32", FLOAT]
+)
+_DATATYPES = {Kind.ID: BYTES, Kind.TEXT: BYTES, Kind.INTEGER: "INT32", Kind.NUMBER: FLOAT}
+
+INPUTS = [
+    {"name": column.name, "datatype": _DATATYPES[column.kind], "shape": [-1]}
+    for column in COLUMNS
+    if column.name != LABEL
+]
+"""What a model takes; numbers may be texts, ids numbers, and all but four columns be absent."""
+
+OUTPUTS = {
+    KEY: BYTES,
+    PREDICTED: BYTES,
+    **dict.fromkeys(PROBABILITIES, FLOAT),
+    KNOWN_SHARE: FLOAT,
+    CERTAINTY: BYTES,
+}
+"""What is answered, by name: one element per basket that could be scored."""
+
+
+def read_tensors(document: Any, bounds: Bounds) -> list[Basket]:
+    """Return the baskets of the tensors of a request, in the order of their first lines.
+
+    Raises
+    ------
+    MalformedError
+        If they are no tensors of one length, or there is no ``BASKET_ID``.
+    TooLargeError
+        If there are too many lines or baskets.
+    """
+    columns = dict(_tensors(document))
+    if BASKET_ID not in columns:
+        raise MalformedError(f"There is no tensor {BASKET_ID}.", FORM)
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1 or not lengths - {0}:
+        raise MalformedError("The tensors are empty, or of different lengths.", FORM)
+    if max(lengths) > bounds.lines:
+        raise TooLargeError(
+            f"The request has more than {bounds.lines:,} lines.", "Split it into several requests."
+        )
+    rows: dict[str, list[Row]] = {}
+    for number, key in enumerate(columns[BASKET_ID], start=1):
+        if key is None or not key.strip():
+            raise MalformedError(f"Element {number} of {BASKET_ID} is empty.", FORM)
+        row = {name: values[number - 1] for name, values in columns.items()}
+        rows.setdefault(key.strip(), []).append({**row, BASKET_ID: key.strip()})
+    if len(rows) > bounds.baskets:
+        raise TooLargeError(
+            f"The request has more than {bounds.baskets:,} baskets.",
+            "Split it into several requests.",
+        )
+    return [Basket(key, own) for key, own in rows.items()]
+
+
+def wanted_outputs(document: Any) -> list[str]:
+    """Return the names of the tensors that a request asks for; by default all.
+
+    Raises
+    ------
+    MalformedError
+        If there is none of such a name.
+    """
+    asked = document.get("outputs") if isinstance(document, dict) else None
+    if asked is None:
+        return list(OUTPUTS)
+    names = [entry.get("name") if isinstance(entry, dict) else None for entry in _list(asked)]
+    unknown = [name for name in names if name not in OUTPUTS]
+    if unknown or not names:
+        raise MalformedError(
+            f"There is no output {json.dumps(unknown[0] if unknown else None)[:80]}.",
+            f"Outputs are {', '.join(OUTPUTS)}.",
+        )
+    return [str(name) for name in names]
+
+
+def write_tensors(answer: Answer, names: list[str]) -> list[dict[str, Any]]:
+    """Return tensors of the baskets that were scored, in their order."""
+    rows = answer.predictions
+    tensors = []
+    for name in names:
+        data = [str(row[name]) if name == KEY else row[name] for row in rows]
+        if None in data:
+            # A model without a product index does not know what it knows.
+            continue
+        tensors.append(
+            {"name": name, "datatype": OUTPUTS[name], "shape": [len(data)], "data": data}
+        )
+    return tensors
+
+
+def _tensors(document: Any) -> Iterator[tuple[str, list[str | None]]]:
+    inputs = _list(document.get("inputs") if isinstance(document, dict) else None)
+    seen = set()
+    for number, tensor in enumerate(inputs, start=1):
+        name = tensor.get("name") if isinstance(tensor, dict) else None
+        if not isinstance(name, str) or not name.strip():
+            raise MalformedError(f"Input {number} has no name.", FORM)
+        column = name.strip().upper()
+        if column in seen:
+            raise MalformedError(f"There is more than one input {column[:80]!r}.", FORM)
+        seen.add(column)
+        if column != LABEL:
+            yield column, _values(tensor, column[:80])
+
+
+def _values(tensor: dict[str, Any], name: str) -> list[str | None]:
+    datatype, shape = tensor.get("datatype"), tensor.get("shape")
+    if datatype != BYTES and datatype not in NUMBERS:
+        raise MalformedError(
+            f"Input {name!r} has no datatype that is read.",
+            f"Datatypes are {BYTES}, {', '.join(sorted(NUMBERS))}.",
+        )
+    data = [value for part in _list(tensor.get("data")) for value in _flat(part)]
+    if (
+        not isinstance(shape, list)
+        or not shape
+        or not all(isinstance(size, int) and size >= 0 for size in shape)
+        or prod(shape[1:]) != 1
+        or shape[0] != len(data)
+    ):
+        raise MalformedError(f"The shape of input {name!r} is not that of its data.", FORM)
+    return [_text(value, datatype, name) for value in data]
+
+
+def _flat(part: Any) -> list[Any]:
+    """Return the elements of a row: a tensor of shape [n, 1] may be written nested."""
+    return part if isinstance(part, list) else [part]
+
+
+def _text(value: Any, datatype: str, name: str) -> str | None:
+    if value is None:
+        return None
+    allowed: tuple[type, ...] = (str,) if datatype == BYTES else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        raise MalformedError(f"Input {name!r} has an element that is not of its datatype.", FORM)
+    return str(value)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise MalformedError("The body has no list of inputs with data.", FORM)
+    return value

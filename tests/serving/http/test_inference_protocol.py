@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from basketwise.model.scoring import Model
+from basketwise.schema import GROUP_NAME
+from basketwise.serving.http.limits import Limits
+from basketwise.serving.http.served import Current, Served
+from basketwise.serving.http.service import Service
+from tests.serving.http.client import serving
+
+MODEL = f"/v2/models/{GROUP_NAME}"
+INPUTS: list[dict[str, Any]] = [
+    {"name": "basket_id", "shape": [3], "datatype": "BYTES", "data": ["b", "a", "b"]},
+    {"name": "PROD_CODE", "shape": [3, 1], "datatype": "BYTES", "data": [["X"], ["Y"], ["Z"]]},
+    {"name": "SPEND", "shape": [3], "datatype": "FP64", "data": [1.5, 2.0, 0.5]},
+    {"name": "QUANTITY", "shape": [3], "datatype": "INT32", "data": [1, 1, 2]},
+]
+
+# What the protocol says of an answer, "Inference Response JSON Object".
+TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype", "data"],
+    "properties": {
+        "name": {"type": "string"},
+        "shape": {"type": "array", "items": {"type": "integer"}},
+        "datatype": {"enum": ["BYTES", "FP64"]},
+        "data": {"type": "array"},
+    },
+}
+ANSWER = {
+    "type": "object",
+    "required": ["model_name", "outputs"],
+    "properties": {
+        "model_name": {"const": GROUP_NAME},
+        "model_version": {"type": "string"},
+        "id": {"type": "string"},
+        "parameters": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        },
+        "outputs": {"type": "array", "items": TENSOR},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def ports(scorer: Model) -> Iterator[int]:
+    current = Current(Served(scorer, "7", "ab" * 32, "Approved"))
+    with serving(Service(current, Limits(body=20_000))) as port:
+        yield port
+
+
+def ask(port: int, path: str, document: Any = None) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    body = None if document is None else json.dumps(document)
+    connection.request("GET" if body is None else "POST", path, body)
+    response = connection.getresponse()
+    try:
+        assert response.headers["Content-Type"] == "application/json"
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def test_server_and_model_say_what_they_are(ports: int) -> None:
+    assert ask(ports, "/v2/health/live") == (200, {"live": True})
+    assert ask(ports, "/v2/health/ready") == (200, {"ready": True})
+    assert ask(ports, "/v2")[1]["name"] == "basketwise"
+    status, model = ask(ports, MODEL)
+    assert (status, model["name"], model["versions"]) == (200, GROUP_NAME, ["7"])
+    assert {entry["name"] for entry in model["inputs"]} >= {"BASKET_ID", "PROD_CODE", "SPEND"}
+    assert ask(ports, f"{MODEL}/versions/7")[1] == model
+    assert ask(ports, f"{MODEL}/ready") == (200, {"name": GROUP_NAME, "ready": True})
+
+
+def test_tensors_are_scored_as_the_lines_they_are(ports: int, scorer: Model) -> None:
+    status, answer = ask(ports, f"{MODEL}/infer", {"id": "x-1", "inputs": INPUTS})
+    assert status == 200
+    Draft202012Validator(ANSWER).validate(answer)
+    assert (answer["model_version"], answer["id"]) == ("7", "x-1")
+    assert answer["parameters"]["sha256"] == "ab" * 32
+    tensors = {tensor["name"]: tensor for tensor in answer["outputs"]}
+    lines = [
+        {"BASKET_ID": "b", "PROD_CODE": "X", "SPEND": 1.5, "QUANTITY": 1},
+        {"BASKET_ID": "a", "PROD_CODE": "Y", "SPEND": 2.0, "QUANTITY": 1},
+        {"BASKET_ID": "b", "PROD_CODE": "Z", "SPEND": 0.5, "QUANTITY": 2},
+    ]
+    with pytest.warns(UserWarning, match="never seen"):
+        expected = scorer.predict(lines).sort("basket_id", descending=True)
+    assert tensors["basket_id"]["data"] == ["b", "a"]
+    for name in ("predicted_sensitivity", "p_low", "p_medium", "p_high", "known_share"):
+        assert tensors[name]["data"] == expected[name].to_list()
+        assert tensors[name]["shape"] == [2]
+
+
+def test_only_the_outputs_that_are_asked_for_come_back(ports: int) -> None:
+    request = {"inputs": INPUTS, "outputs": [{"name": "p_high"}]}
+    _, answer = ask(ports, f"{MODEL}/versions/7/infer", request)
+    assert [tensor["name"] for tensor in answer["outputs"]] == ["p_high"]
+
+
+def test_rejected_lines_are_counted(ports: int) -> None:
+    spend = {"name": "SPEND", "shape": [3], "datatype": "BYTES", "data": ["1", "?", "2"]}
+    inputs = [spend if tensor["name"] == "SPEND" else tensor for tensor in INPUTS]
+    _, answer = ask(ports, f"{MODEL}/infer", {"inputs": inputs})
+    parameters = answer["parameters"]
+    assert parameters["rejected_lines"] == 1
+    assert json.loads(parameters["rejected"]) == {"spend_not_a_number": 1}
+    assert answer["outputs"][0]["data"] == ["b"]
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    return {"inputs": [INPUTS[0] | changes, *INPUTS[1:]]}
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([], "no list of inputs"),
+        ({}, "no list of inputs"),
+        ({"inputs": INPUTS[1:]}, "no tensor BASKET_ID"),
+        ({"inputs": [*INPUTS, INPUTS[0]]}, "more than one input 'BASKET_ID'"),
+        (changed(name=7), "Input 1 has no name"),
+        (changed(datatype="FP16"), "no datatype"),
+        (changed(datatype="INT64"), "not of its datatype"),
+        (changed(shape=[4]), "shape"),
+        (changed(shape=[2], data=["a", "b"]), "different lengths"),
+        (changed(data=["a", "b", None]), "Element 3 of BASKET_ID is empty"),
+        ({"inputs": INPUTS, "outputs": [{"name": "p_huge"}]}, "no output"),
+    ],
+)
+def test_what_is_no_request_is_refused(ports: int, document: Any, message: str) -> None:
+    status, answer = ask(ports, f"{MODEL}/infer", document)
+    assert status == 400
+    assert message in answer["error"]
+
+
+@pytest.mark.parametrize("path", ["/v2/models/other", f"{MODEL}/versions/8", "/v2/nothing"])
+def test_what_is_not_served_is_not_there(ports: int, path: str) -> None:
+    status, answer = ask(ports, path)
+    assert status == 404
+    assert answer["error"]
