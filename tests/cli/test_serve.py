@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from basketwise.serving.http.auth import VARIABLE
-from basketwise.serving.http.health import EXAMPLE
 from tests.cli.calling import call
 from tests.evaluation.running import Evaluated
+from tests.serving.http.client import EXAMPLE
 
 TOKEN = "an example of a token"
 

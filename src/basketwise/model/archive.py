@@ -70,7 +70,7 @@ def load_model_archive(path: Path, *, late: bool = False) -> Model:
         The archive or the folder.
     late : bool
         Open its second model, if there is one, when the first basket asks for it, with the same
-        checks; its digest is compared at once.
+        checks; its digest and the versions of libraries are compared at once.
 
     Raises
     ------
@@ -133,6 +133,7 @@ def _from_folder(folder: Path, manifest: Mapping[str, Any], late: bool) -> Model
             raise ValueError(f"its second model needs the feature {SHARE_NEW}")
         data = read_model(folder / NOVELTY)
         read = partial(_read_estimator, data, NOVELTY, manifest, len(columns))
+        check_versions(data, manifest.get("versions"))
         novelty = Late(read) if late else read()
     model = Model(estimator, calibration, metadata, lookup, novelty=novelty)
     score_example(model)

@@ -33,10 +33,13 @@ def open_model(config: Config, storage: Storage, model: str, history: Path | Non
     return load_version(config, storage, model, history)
 
 
-def open_archive(path: Path, history: Path | None = None) -> Model:
-    """Open a ``model.tar.gz``, or a folder of its files, as :func:`open_model` does."""
+def open_archive(path: Path, history: Path | None = None, *, late: bool = False) -> Model:
+    """Open a ``model.tar.gz``, or a folder of its files, as :func:`open_model` does.
+
+    ``late`` as for :func:`basketwise.model.archive.load_model_archive`.
+    """
     beside = (path if path.is_dir() else path.parent) / HISTORY_FILE
-    return with_history(load_model_archive(path), history, beside)
+    return with_history(load_model_archive(path, late=late), history, beside)
 
 
 def load_version(

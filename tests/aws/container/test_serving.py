@@ -13,9 +13,8 @@ import pytest
 from basketwise.artifact.archive import unpack
 from basketwise.aws.container.serving import main
 from basketwise.errors import ConfigError
-from basketwise.serving.http.health import EXAMPLE
 from tests.evaluation.running import Evaluated
-from tests.serving.http.client import invoke, send_request
+from tests.serving.http.client import EXAMPLE, invoke, send_request
 
 
 @pytest.mark.parametrize("name", ["SAGEMAKER_BIND_TO_PORT", "SAGEMAKER_MAX_PAYLOAD_IN_MB"])

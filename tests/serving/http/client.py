@@ -21,6 +21,8 @@ from basketwise.serving.http.server import Server, listen
 from basketwise.serving.http.service import Service
 
 LIMIT = 20_000
+_LINE = {"PROD_CODE": "EXAMPLE", "SPEND": 0.5, "QUANTITY": 1}
+EXAMPLE = json.dumps({"baskets": [{"basket_id": "example", "lines": [_LINE]}]}).encode()
 Answer = tuple[int, dict[str, Any]]
 
 

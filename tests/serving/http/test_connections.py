@@ -6,8 +6,7 @@ import json
 import pytest
 
 from basketwise.model.scoring import Model
-from basketwise.serving.http.health import EXAMPLE
-from tests.serving.http.client import LIMIT, head, invoke, send_request, served, talk
+from tests.serving.http.client import EXAMPLE, LIMIT, head, invoke, send_request, served, talk
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-parquet", "text/csv; charset=x"])

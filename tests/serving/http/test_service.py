@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from basketwise.model.scoring import Model
-from basketwise.serving.http.health import EXAMPLE
-from tests.serving.http.client import Answer, invoke, send_request, served
+from tests.serving.http.client import EXAMPLE, Answer, invoke, send_request, served
 
 
 def test_a_model_that_scores_is_healthy(port: int) -> None:

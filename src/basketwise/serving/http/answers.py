@@ -183,11 +183,15 @@ def _score(model: Model, lines: Table | Sequence[Basket], *, explain: bool) -> _
     if cleaned.lines.is_empty():
         raise none_usable(cleaned.rejected.height, cleaned.reasons)
     unseen = Unseen()
-    if explain:
-        scored, products = model.score_and_explain(cleaned.lines, (), cleaned.names, unseen)
-        scored = with_products(scored, products)
-    else:
-        scored = model.score(cleaned.lines, unseen)
+    try:
+        if explain:
+            scored, products = model.score_and_explain(cleaned.lines, (), cleaned.names, unseen)
+            scored = with_products(scored, products)
+        else:
+            scored = model.score(cleaned.lines, unseen)
+    except InputError as error:
+        # The lines are good: it is the second model, which cannot be opened.
+        raise RuntimeError(str(error)) from error
     outcomes = {str(row[KEY]): row for row in scored.to_dicts()}
     return _Batch(outcomes, cleaned.rejected, unseen, cleaned.lines)
 

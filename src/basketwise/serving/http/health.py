@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 from polars.exceptions import PanicException
 
+from basketwise.model.scoring import Model
 from basketwise.serving.http.answers import answer
 from basketwise.serving.http.baskets import JSON, read_request
 from basketwise.serving.http.served import Current, Served
@@ -18,9 +19,16 @@ from basketwise.serving.http.served import Current, Served
 HEALTHY_SECONDS = 60.0
 """Seconds for which a model that has scored is healthy without another check."""
 
-_LINE = {"PROD_CODE": "EXAMPLE", "SPEND": 0.5, "QUANTITY": 1}
-EXAMPLE = json.dumps({"baskets": [{"basket_id": "example", "lines": [_LINE]}]}).encode()
-"""What a model must be able to score to be healthy."""
+
+def example(model: Model) -> bytes:
+    """Return a request that every model must be able to score to be healthy: one basket.
+
+    Its product is one that the model knows, if it knows any: a new one may need the second model,
+    which is opened late.
+    """
+    code = next(iter(model.products), "EXAMPLE")
+    line = {"PROD_CODE": code, "SPEND": 0.5, "QUANTITY": 1}
+    return json.dumps({"baskets": [{"basket_id": "example", "lines": [line]}]}).encode()
 
 
 class Health:
@@ -64,7 +72,7 @@ class Health:
         if self._is_recent(served):
             return True
         try:
-            result = answer(read_request(EXAMPLE, JSON), served)
+            result = answer(read_request(example(served.model), JSON), served)
         except (Exception, PanicException):
             click.echo(traceback.format_exc(), err=True)
             return False

@@ -132,7 +132,8 @@ def open_served(
 
 def open_path(path: Path, history: Path | None = None) -> Served:
     """Open a ``model.tar.gz``, or a folder of its files."""
-    model = open_archive(path, history)
+    # Its second model is opened when a basket asks for it, which few do.
+    model = open_archive(path, history, late=True)
     digest = sha256(path) if path.is_file() else None
     return Served(model, sha256=digest, documents=_documents(path))
 
@@ -155,7 +156,6 @@ def open_registered(
     try:
         with scratch(storage.scratch) as folder:
             archive = registry.fetch(version.version, folder)
-            # Its second model is opened when a basket asks for it, which few do.
             model, documents = load_model_archive(archive, late=True), _documents(archive)
     except UNUSABLE as error:
         headline = f"Version {version.version} cannot be used: {error.headline}"
