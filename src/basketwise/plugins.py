@@ -22,13 +22,14 @@ CHECKS = {"s3": "basketwise.aws.checks.examine:examine"}
 """Checks what a run needs, by the scheme of the workspace's address."""
 
 TARGETS = {
-    "docker": ("basketwise.deploy.docker:build_context", "docker build --tag {name}:{tag} {out}"),
+    "docker": ("basketwise.deploy.docker:docker_files", "docker build --tag {name}:{tag} {out}"),
     "compose": (
         "basketwise.deploy.compose:compose_files",
         "docker compose --project-directory {out} up --detach --wait",
     ),
     "kubernetes": ("basketwise.deploy.kubernetes:manifests", "kubectl apply --kustomize {out}"),
     "sagemaker": ("basketwise.aws.rendering:endpoint_files", "sh {out}/deploy.sh"),
+    "github": ("basketwise.deploy.github:workflow_files", "cp -r {out}/.github ."),
 }
 """Renders what deploys a model, and the command that uses it, by the name of the target."""
 

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml  # type: ignore[import-untyped]
 
 from basketwise.deploy.approved import ApprovedModel
@@ -53,15 +52,19 @@ def test_an_image_is_pulled_by_its_digest(model: ApprovedModel, tmp_path: Path) 
     api = service(files["compose.yaml"])
     assert api["image"] == image
     assert "build" not in api
-    assert set(files) == {"compose.yaml", ".gitignore"}
+    assert set(files) == {"compose.yaml", ".gitignore", "smoke_test.py", "example.json"}
 
 
-@pytest.mark.parametrize("options", [Options(), Options(image=f"retail-api@{DIGEST}")])
-def test_it_is_of_composes_schema(model: ApprovedModel, tmp_path: Path, options: Options) -> None:
-    path = tmp_path / "compose.yaml"
-    path.write_text(str(compose_files(model, options, tmp_path)["compose.yaml"]), encoding="utf-8")
+def test_it_is_of_composes_schema(model: ApprovedModel, tmp_path: Path) -> None:
+    paths = []
+    for number, options in enumerate((Options(), Options(image=f"retail-api@{DIGEST}"))):
+        paths.append(tmp_path / f"{number}.yaml")
+        text = str(compose_files(model, options, tmp_path)["compose.yaml"])
+        paths[-1].write_text(text, encoding="utf-8")
     command = str(Path(sys.executable).with_name("check-jsonschema"))
-    subprocess.run([command, "--builtin-schema", "vendor.compose-spec", str(path)], check=True)
+    subprocess.run(
+        [command, "--builtin-schema", "vendor.compose-spec", *map(str, paths)], check=True
+    )
 
 
 def test_the_token_can_be_read_by_the_container_alone(tmp_path: Path, model: ApprovedModel) -> None:

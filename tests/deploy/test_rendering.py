@@ -21,7 +21,7 @@ def test_quoted_text_comes_back_from_yaml(text: str) -> None:
 def test_a_value_that_would_have_to_be_quoted_is_refused(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loader = jinja2.DictLoader({"t": "value: {{ text }}"})
+    loader = jinja2.DictLoader({"t": "value: [[ text ]]"})
     monkeypatch.setattr(rendering._environment(), "loader", loader)
     with pytest.raises(ValueError, match="would have to be quoted"):
         render("t", text=text)

@@ -74,6 +74,7 @@ def render(
         "group": model.group,
         "version": model.version,
         "sha256": model.sha256,
+        "tag": model.tag,
         "library": str(model.library),
         "files": list(rendered.files),
     }

@@ -8,6 +8,7 @@ from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.docker import build_context
 from basketwise.deploy.options import Options
 from basketwise.deploy.rendering import render
+from basketwise.deploy.smoke_test import smoke_test
 from basketwise.deploy.writing import Files
 
 CONTEXT = "image"
@@ -31,6 +32,7 @@ def compose_files(model: ApprovedModel, options: Options, folder: Path) -> Files
     context = {} if options.image else build_context(model, options, folder)
     return {
         "compose.yaml": compose,
+        **smoke_test(model),
         ".gitignore": "secrets/\n",
         **{f"{CONTEXT}/{name}": source for name, source in context.items()},
     }

@@ -9,12 +9,18 @@ from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.library import lock_text
 from basketwise.deploy.options import Options
 from basketwise.deploy.rendering import render
+from basketwise.deploy.smoke_test import smoke_test
 from basketwise.deploy.writing import Files
 from basketwise.files import ARCHIVE
 from basketwise.registry.deployment import LATEST
 
 DOCKERFILE = "Dockerfile"
 LOCK = "requirements.lock"
+
+
+def docker_files(model: ApprovedModel, options: Options, folder: Path) -> Files:
+    """Return a build context, and what tries the server that it becomes."""
+    return {**build_context(model, options, folder), **smoke_test(model)}
 
 
 def build_context(model: ApprovedModel, options: Options, folder: Path) -> Files:

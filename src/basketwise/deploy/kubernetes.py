@@ -8,6 +8,7 @@ from pathlib import Path
 from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.options import Options, required
 from basketwise.deploy.rendering import render
+from basketwise.deploy.smoke_test import smoke_test
 from basketwise.deploy.writing import Files
 
 REPLICAS = 2
@@ -30,7 +31,7 @@ NO_IMAGE = "pods pull an image that was built and pushed before."
 
 
 def manifests(model: ApprovedModel, options: Options, folder: Path) -> Files:
-    """Return the manifests; nothing is written into ``folder``.
+    """Return the manifests, and what tries them; nothing is written into ``folder``.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def manifests(model: ApprovedModel, options: Options, folder: Path) -> Files:
         "resources": resources,
     }
     names = (*resources, "kustomization.yaml")
-    return {name: render(f"kubernetes/{name}", **values) for name in names}
+    return {name: render(f"kubernetes/{name}", **values) for name in names} | smoke_test(model)
 
 
 def environment(model: ApprovedModel, options: Options) -> dict[str, str]:

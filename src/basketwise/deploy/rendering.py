@@ -29,6 +29,9 @@ def _environment() -> Environment:
         # Nothing of it is HTML; `finalize` refuses what is not plain.
         autoescape=False,  # noqa: S701
         undefined=StrictUndefined,
+        # Doubled braces are GitHub's and CloudFormation's own.
+        variable_start_string="[[",
+        variable_end_string="]]",
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Serves version {{ version }} of {{ group }}, sha256 {{ sha256 }},
-# at the endpoint {{ endpoint }}: creates it, or updates it blue/green.
+# Serves version [[ version ]] of [[ group ]], sha256 [[ sha256 ]],
+# at the endpoint [[ endpoint ]]: creates it, or updates it blue/green.
 #
 #   sh deploy.sh        needs the AWS command line, with credentials and a region
 #
@@ -11,29 +11,29 @@ cd "$(dirname "$0")"
 there() { aws sagemaker "$@" >/dev/null 2>&1; }
 send() { aws "$1" "$2" --cli-input-json "file://$3.json"; }
 
-there describe-model --model-name {{ model }} ||
+there describe-model --model-name [[ model ]] ||
     send sagemaker create-model create-model
-there describe-endpoint-config --endpoint-config-name {{ config }} ||
+there describe-endpoint-config --endpoint-config-name [[ config ]] ||
     send sagemaker create-endpoint-config create-endpoint-config
 send cloudwatch put-metric-alarm alarm-errors
 send cloudwatch put-metric-alarm alarm-latency
 
 serving() {
-    aws sagemaker describe-endpoint --endpoint-name {{ endpoint }} \
+    aws sagemaker describe-endpoint --endpoint-name [[ endpoint ]] \
         --query EndpointConfigName --output text
 }
-if ! there describe-endpoint --endpoint-name {{ endpoint }}; then
+if ! there describe-endpoint --endpoint-name [[ endpoint ]]; then
     send sagemaker create-endpoint create-endpoint
-elif [ "$(serving)" != {{ config }} ]; then
+elif [ "$(serving)" != [[ config ]] ]; then
     send sagemaker update-endpoint update-endpoint
 fi
-aws sagemaker wait endpoint-in-service --endpoint-name {{ endpoint }}
-if [ "$(serving)" != {{ config }} ]; then
-    echo "{{ endpoint }} serves $(serving) again: the update was rolled back." >&2
+aws sagemaker wait endpoint-in-service --endpoint-name [[ endpoint ]]
+if [ "$(serving)" != [[ config ]] ]; then
+    echo "[[ endpoint ]] serves $(serving) again: the update was rolled back." >&2
     exit 1
 fi
 {% if scales %}
 send application-autoscaling register-scalable-target register-scalable-target
 send application-autoscaling put-scaling-policy put-scaling-policy
 {% endif %}
-echo "{{ endpoint }} serves version {{ version }}."
+echo "[[ endpoint ]] serves version [[ version ]]."
