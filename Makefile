@@ -38,9 +38,11 @@ fuzz: $(VENV)/dev.stamp
 hostile: $(VENV)/dev.stamp
 	BASKETWISE_TEST_HOSTILE=1 $(BIN)/python -m pytest -n $(WORKERS) --timeout 3600 tests/hostile
 
-# Builds the image and runs every command in it; as root, with buildah and debootstrap.
+# Builds the image and runs every command in it, then those of deployed models, which are asked for an
+# answer; as root, with buildah and debootstrap.
 test-image: $(VENV)/dev.stamp
 	scripts/test-image.sh $(BIN)
+	scripts/test-deploy-image.sh $(BIN)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

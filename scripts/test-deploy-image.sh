@@ -1,7 +1,7 @@
 #!/bin/sh
 # Renders the image of an approved model, builds it with buildah on a base of Debian's own packages,
-# and holds it to what docs/howto/deploy.md promises: its size, what is in it, and its answers, as
-# the user that it names and with a root that cannot be written to. Needs root, buildah and
+# and holds it to what docs/howto/deploy.md promises: what is in it, and its answers, as the user that
+# it names, who can write to nothing but temporary files. Prints its size. Needs root, buildah and
 # debootstrap, which scripts/test-image.sh installs. Nothing of it stays.
 #
 #   scripts/test-deploy-image.sh BIN [LIBRARY…]   BIN: folder of the virtual environment's commands

@@ -56,6 +56,8 @@ PIPE = NAMES.arn(f"pipeline/{STEM}-pipeline")
 SCHEDULE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/{STEM}-schedule"
 LOGS = f"arn:aws:logs:{SCOPE}:log-group:/aws/sagemaker/TrainingJobs"
 PROCESSING_LOGS = f"arn:aws:logs:{SCOPE}:log-group:/aws/sagemaker/ProcessingJobs"
+TRANSFORM_LOGS = f"arn:aws:logs:{SCOPE}:log-group:/aws/sagemaker/TransformJobs"
+ENDPOINT_LOGS = f"arn:aws:logs:{SCOPE}:log-group:/aws/sagemaker/Endpoints/retail-api"
 RUN = "run-20260203-120005"
 
 CALLS: list[Call] = [
@@ -152,6 +154,8 @@ CALLS: list[Call] = [
         for group, job in (
             (PROCESSING_LOGS, NAMES.processing_job(RUN)),
             (LOGS, NAMES.training_job(RUN)),
+            (TRANSFORM_LOGS, "a-transform"),
+            (ENDPOINT_LOGS, "AllTraffic"),
         )
         for resource, actions in (
             (group, "logs:CreateLogGroup logs:DescribeLogStreams"),

@@ -11,12 +11,14 @@ from threading import Lock
 from typing import Any
 
 from basketwise.artifact.archive import read_document, read_json
+from basketwise.artifact.documents import parse_json, read_bounded
 from basketwise.config import Config
 from basketwise.digests import sha256
 from basketwise.errors import InputError
 from basketwise.files import EVALUATION_RESULTS, HISTORY_FILE, MANIFEST, MODEL_METADATA
 from basketwise.model.archive import load_model_archive
 from basketwise.model.scoring import Model
+from basketwise.registry.deployment import LATEST
 from basketwise.registry.opening import existing_registry
 from basketwise.registry.protocol import (
     CHAMPION,
@@ -40,11 +42,11 @@ class Served:
     model
         The model, opened and tried.
     version
-        Its number in the registry; None for an archive that was named by its path.
+        Its number in the registry; None for an archive by its path that no configuration names.
     sha256
         Digest of its archive; None for a folder of an archive's files.
     status
-        Its state in the registry; None for an archive.
+        Its state in the registry, or when it was exported; None where there is no version.
     documents
         What its archive says of it, by file name: ``manifest.json``, ``model_metadata.json``,
         ``evaluation_results.json``; each {} where it is absent.
@@ -131,11 +133,26 @@ def open_served(
 
 
 def open_path(path: Path, history: Path | None = None) -> Served:
-    """Open a ``model.tar.gz``, or a folder of its files."""
+    """Open a ``model.tar.gz``, or a folder of its files.
+
+    Version and state are those of the deployment configuration beside an archive, as in an image,
+    if it names the archive's digest.
+    """
     # Its second model is opened when a basket asks for it, which few do.
     model = open_archive(path, history, late=True)
     digest = sha256(path) if path.is_file() else None
-    return Served(model, sha256=digest, documents=_documents(path))
+    version, status = _exported(path.parent, digest)
+    return Served(model, version, digest, status, _documents(path))
+
+
+def _exported(folder: Path, digest: str | None) -> tuple[str | None, str | None]:
+    """Return version and state of the exported archive with a digest; None if it is another."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        document = parse_json(read_bounded(folder / LATEST))
+        about = document["model_info"]
+        if about["model_sha256"] == digest:
+            return str(document["metadata"]["model_version"]), str(about["approval_status"])
+    return None, None
 
 
 def open_registered(
