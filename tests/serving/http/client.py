@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
@@ -71,6 +71,27 @@ def send_request(
         return response.status, json.loads(response.read())
     finally:
         connection.close()
+
+
+def send(
+    port: int, method: str, path: str, body: bytes | None, **headers: str
+) -> tuple[int, Mapping[str, str], bytes]:
+    """Send a request; returns the answer as it is."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        named = {name.title(): value for name, value in response.headers.items()}
+        return response.status, named, response.read()
+    finally:
+        connection.close()
+
+
+def ask(port: int, path: str) -> Any:
+    """Return the JSON at a path."""
+    status, _, body = send(port, "GET", path, None)
+    assert status == 200
+    return json.loads(body)
 
 
 def invoke(port: int, body: bytes, kind: str = "application/json") -> Answer:

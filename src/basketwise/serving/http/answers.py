@@ -145,11 +145,11 @@ def answer(request: Request, served: Served, *, explain: bool = False) -> Answer
         alone: its outcome says why.
     """
     if request.table is not None:
-        batch = _score(served.model, request.table, explain=explain)
+        batch = _usable(_score(served.model, request.table, explain=explain))
         return _answer_table(batch, served, request.kind)
     baskets = [basket for basket in request.baskets if isinstance(basket, Basket)]
     if request.kind != JSON_LINES:
-        batch = _score(served.model, baskets, explain=explain)
+        batch = _usable(_score(served.model, baskets, explain=explain))
         return _answer_baskets(baskets, [(baskets, batch)], {}, served, request.kind)
     groups = list(_score_apart(served.model, baskets, explain=explain))
     scored = [(own, batch) for own, batch in groups if isinstance(batch, _Batch)]
@@ -180,9 +180,9 @@ def _score(model: Model, lines: Table | Sequence[Basket], *, explain: bool) -> _
         frame, rows, malformed = table_of(list(lines)), None, None
     rules = settle_frame(frame, model.rules)
     cleaned = settle(clean(frame, rules, source=BODY, rows=rows, malformed=malformed), rules)
-    if cleaned.lines.is_empty():
-        raise none_usable(cleaned.rejected.height, cleaned.reasons)
     unseen = Unseen()
+    if cleaned.lines.is_empty():
+        return _Batch({}, cleaned.rejected, unseen, cleaned.lines)
     try:
         if explain:
             scored, products = model.score_and_explain(cleaned.lines, (), cleaned.names, unseen)
@@ -194,6 +194,13 @@ def _score(model: Model, lines: Table | Sequence[Basket], *, explain: bool) -> _
         raise RuntimeError(str(error)) from error
     outcomes = {str(row[KEY]): row for row in scored.to_dicts()}
     return _Batch(outcomes, cleaned.rejected, unseen, cleaned.lines)
+
+
+def _usable(batch: _Batch) -> _Batch:
+    """Refuse lines of which none can be used."""
+    if batch.lines.is_empty():
+        raise none_usable(batch.rejected.height, _counts(batch.rejected))
+    return batch
 
 
 def _score_apart(
@@ -211,7 +218,7 @@ def _score_apart(
         try:
             yield group, _score(model, group, explain=explain)
         except InputError as error:
-            if len(group) == 1 or attempts + len(pending) >= ATTEMPTS:
+            if len(group) == 1 or attempts + len(pending) + 2 > ATTEMPTS:
                 yield group, error
             else:
                 half = len(group) // 2

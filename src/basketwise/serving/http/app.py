@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from basketwise.serving.http import inference_protocol, own, sagemaker
+from basketwise.serving.http import description, inference_protocol, own, sagemaker
 from basketwise.serving.http.auth import Auth
 from basketwise.serving.http.guard import Guard
-from basketwise.serving.http.page import show
+from basketwise.serving.http.page import reference, show
 from basketwise.serving.http.problems import ProblemError
 from basketwise.serving.http.service import Service
 
@@ -29,7 +29,9 @@ CONTRACTS: tuple[list[BaseRoute], ...] = (
     [*own.ROUTES],
     [*sagemaker.ROUTES],
     [*inference_protocol.ROUTES],
+    [*description.ROUTES],
     [*show.ROUTES],
+    [*reference.ROUTES],
 )
 """The routes of each contract."""
 

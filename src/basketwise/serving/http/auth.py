@@ -18,7 +18,9 @@ VARIABLE = "BASKETWISE_SERVE_TOKEN"
 SHORTEST = 16
 """Characters that a token has at least."""
 
-OPEN = frozenset({"/", "/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
+WATCHED = {"/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"}
+PAGES = {"/", "/docs", "/openapi.json"}
+OPEN = frozenset(WATCHED | PAGES)
 """Paths that need no token: who watches a server has none, and the page asks for it."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Count
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
@@ -55,9 +56,9 @@ class Metrics:
         self._requests.labels(route, str(code)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def took(self, part: str, seconds: float) -> None:
-        """Note how long a part of a prediction took."""
-        self._parts.labels(part).observe(seconds)
+    def timed(self, part: str) -> AbstractContextManager[None]:
+        """Note how long a part of a prediction takes: the block."""
+        return self._parts.labels(part).time()
 
     def answered(self, answer: Answer) -> None:
         """Count what was made of a request's baskets."""

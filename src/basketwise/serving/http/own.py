@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from basketwise import __version__
-from basketwise.files import MODEL_METADATA
+from basketwise.files import EVALUATION_RESULTS, MANIFEST, MODEL_METADATA
+from basketwise.schema import CLASSES
 from basketwise.serving.http.example import example_request
 from basketwise.serving.http.metrics import CONTENT_TYPE
 from basketwise.serving.http.problems import ProblemError
@@ -42,6 +43,11 @@ async def model_info(request: Request) -> Response:
     return JSONResponse(describe(_served(request)))
 
 
+async def model_metrics(request: Request) -> Response:
+    """Answer how the model did on its test set."""
+    return JSONResponse(test_scores(_served(request)))
+
+
 async def model_example(request: Request) -> Response:
     """Answer a request that the model can answer, to try it with."""
     return JSONResponse(example_request(_served(request).model))
@@ -67,6 +73,45 @@ def describe(served: Served) -> dict[str, Any]:
         "products": metadata.products,
         "needs_history": served.model.needs_history,
         "basketwise": __version__,
+    }
+
+
+def test_scores(served: Served) -> dict[str, Any]:
+    """Return what ``/model/metrics`` says of a model: what its archive does, and nothing else.
+
+    Null is what an archive does not say.
+    """
+    stated = served.documents.get(MODEL_METADATA, {})
+    evaluation = served.documents.get(EVALUATION_RESULTS, {})
+    config = served.documents.get(MANIFEST, {}).get("config", {})
+    best = evaluation.get("best_model")
+    rows = evaluation.get("model_comparison", [])
+    winner: dict[str, Any] = next((row for row in rows if row.get("model_name") == best), {})
+    report = evaluation.get("classification_reports", {}).get(best, {})
+    unknown = {"estimate": None, "low": None, "high": None}
+    return {
+        **served.identity,
+        "model_type": stated.get("model_type", best),
+        "trained_at": evaluation.get("training_timestamp"),
+        "test_baskets": stated.get("test_samples"),
+        "confidence": config.get("evaluation", {}).get("confidence"),
+        "accuracy": winner.get("accuracy_interval", unknown),
+        "f1": winner.get("f1_interval", unknown),
+        "precision": stated.get("precision"),
+        "recall": stated.get("recall"),
+        "cv_accuracy": winner.get("cv_accuracy_mean"),
+        "cv_f1": winner.get("cv_f1_mean"),
+        "classes": {
+            label: {
+                "precision": scores["precision"],
+                "recall": scores["recall"],
+                "f1": scores["f1-score"],
+                "baskets": scores["support"],
+            }
+            for label, scores in report.items()
+            if label in CLASSES
+        },
+        "confusion_matrix": evaluation.get("confusion_matrices", {}).get(best, []),
     }
 
 
@@ -98,6 +143,7 @@ ROUTES = [
     Route("/health", health),
     Route("/ready", ready),
     Route("/model/info", model_info),
+    Route("/model/metrics", model_metrics),
     Route("/model/example", model_example),
     Route("/metrics", metrics),
 ]

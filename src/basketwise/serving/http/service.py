@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -93,11 +92,12 @@ class Service:
 
     def _respond(self, body: bytes, kind: str, wanted: str, *, explain: bool) -> Response:
         """Parse, score and write, in one turn."""
-        started = time.perf_counter()
-        request = read_request(body, kind, self.limits.bounds)
-        self.metrics.took("parse", time.perf_counter() - started)
+        with self.metrics.timed("parse"):
+            request = read_request(body, kind, self.limits.bounds)
         result = self.scored(lambda served: answer(request, served, explain=explain))
-        return Response(written(result, wanted), media_type=wanted, headers=headers(result))
+        with self.metrics.timed("write"):
+            text = written(result, wanted)
+        return Response(text, media_type=wanted, headers=headers(result))
 
     def scored(self, score: Callable[[Served], Answer]) -> Answer:
         """Let the current model answer, in a turn; count it, and tell who observes.
@@ -113,7 +113,8 @@ class Service:
                 HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded.", "The server's log says why."
             )
         try:
-            result = score(served)
+            with self.metrics.timed("score"):
+                result = score(served)
         except BasketwiseError:
             raise
         except (Exception, PanicException) as error:

@@ -30,15 +30,15 @@ async def show(request: Request) -> Response:
 @cache
 def document() -> tuple[bytes, str]:
     """Return the page and its content policy."""
-    style = _read("basketwise.report", "templates/report.css") + _read(__package__, "page.css")
-    script = _read(__package__, "page.js")
-    page = _read(__package__, "page.html")
+    style = read("basketwise.report", "templates/report.css") + read(__package__, "page.css")
+    script = read(__package__, "page.js")
+    page = read(__package__, "page.html")
     page = page.replace("/*style*/", style).replace("/*script*/", script)
     policy = "; ".join(
         [
             "default-src 'none'",
-            f"style-src '{_digest(style)}'",
-            f"script-src '{_digest(script)}'",
+            f"style-src '{digest(style)}'",
+            f"script-src '{digest(script)}'",
             "connect-src 'self'",
             "img-src data:",
             "base-uri 'none'",
@@ -49,11 +49,13 @@ def document() -> tuple[bytes, str]:
     return page.encode(), policy
 
 
-def _read(package: str, name: str) -> str:
+def read(package: str, name: str) -> str:
+    """Return a text that is shipped with a package."""
     return resources.files(package).joinpath(name).read_text("utf-8")
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Return what a content policy names a style sheet or a script by."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
