@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,12 +27,12 @@ def compare(model_path: Path, *, baskets: int) -> str:
 
     model = bw.load(model_path)
     few = bw.sample(baskets=100, seed=11)
-    first = few.filter(few["BASKET_ID"] == few["BASKET_ID"][0]).to_dicts()
-    seconds = []
-    for _ in range(_CALLS):
-        started = time.perf_counter()
-        model.predict_proba(first)
-        seconds.append(time.perf_counter() - started)
+    one = few.filter(few["BASKET_ID"] == few["BASKET_ID"][0])
+    first = one.to_dicts()
+    seconds = _times(lambda: model.predict_proba(first))
+    framed = _times(lambda: model.predict_proba(one))
+    compiled = model.compiled
+    plain = _times(lambda: compiled.score(first)) if compiled else [float("nan")]
     lines = bw.sample(baskets=baskets, seed=11)
     started = time.perf_counter()
     scores = model.predict(lines)
@@ -43,13 +44,25 @@ def compare(model_path: Path, *, baskets: int) -> str:
         predict(str(data), out, model, Config(), lambda *_: None)
         in_batch = time.perf_counter() - started
     rows = [
-        (f"one basket of {len(first)} lines, median", f"{statistics.median(seconds) * 1e3:.1f} ms"),
-        ("the same, 99 % of calls", f"{sorted(seconds)[int(_CALLS * 0.99)] * 1e3:.1f} ms"),
+        (f"one basket of {len(first)} lines, median", f"{statistics.median(seconds) * 1e3:.2f} ms"),
+        ("the same, 99 % of calls", f"{sorted(seconds)[int(_CALLS * 0.99)] * 1e3:.2f} ms"),
+        ("the same, as plain values", f"{statistics.median(plain) * 1e3:.2f} ms"),
+        ("the same, as a frame", f"{statistics.median(framed) * 1e3:.1f} ms"),
         (f"{scores.height:,} baskets, a frame in process", f"{in_process:.2f} s"),
         ("the same, a file in batch", f"{in_batch:.2f} s"),
         ("frame : batch", f"{in_process / in_batch:.2f}"),
     ]
     return table(("scoring", "time"), rows)
+
+
+def _times(call: Callable[[], object]) -> list[float]:
+    """Return the seconds that each of many calls takes."""
+    seconds = []
+    for _ in range(_CALLS):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return seconds
 
 
 def main() -> None:

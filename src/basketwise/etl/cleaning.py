@@ -7,6 +7,7 @@ to these and have no rule of their own. Nothing is lost: accepted + rejected = r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -155,18 +156,22 @@ def accepted_table(
     ``stacklevel`` tells whose line a warning names.
     """
     cleaned = clean_table(table, rules, source=source)
-    count = cleaned.rejected.height
     if not cleaned.lines.height:
-        raise none_usable(count, cleaned.reasons)
+        raise none_usable(cleaned.rejected.height, cleaned.reasons)
+    warn_of_rejected(cleaned.lines.height, cleaned.reasons, stacklevel=stacklevel + 1)
+    return cleaned
+
+
+def warn_of_rejected(accepted: int, reasons: Mapping[str, int], *, stacklevel: int) -> None:
+    """Warn of rejected lines, if there are any; ``stacklevel`` tells whose line is named."""
+    count = sum(reasons.values())
     if count:
-        reasons = ", ".join(f"{n:,} {reason}" for reason, n in cleaned.reasons.items())
-        total = count + cleaned.lines.height
+        counted = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
         warn(
-            f"{count:,} of {total:,} lines rejected: {reasons}; basketwise.clean(lines) "
+            f"{count:,} of {count + accepted:,} lines rejected: {counted}; basketwise.clean(lines) "
             "lists them.",
             stacklevel=stacklevel,
         )
-    return cleaned
 
 
 def clean(

@@ -58,7 +58,8 @@ of a basket with fewer than 1e8 lines is infinite.
 
 TOO_LARGE = {SPEND: "spend_too_large", QUANTITY: "quantity_too_large"}
 
-_WEEKS = (1900_01, 2999_54)
+WEEKS = (1900_01, 2999_54)
+"""The first and the last SHOP_WEEK."""
 _REQUIRED = {
     # By column: the reason where nothing is given, the reason where it cannot be read.
     BASKET_ID: ("missing_basket_id", "missing_basket_id"),
@@ -98,7 +99,7 @@ def first_reason(
     if SHOP_WEEK in raw.columns:
         refuse_nulls(SHOP_WEEK, "missing_shop_week", "shop_week_not_yyyyww")
         week = typed[SHOP_WEEK]
-        in_year = week.is_between(*_WEEKS) & (week % 100).is_between(1, 54)
+        in_year = week.is_between(*WEEKS) & (week % 100).is_between(1, 54)
         reasons.append(("shop_week_not_yyyyww", ~in_year))
     for column in COLUMNS:
         if column.required or column.kind is not Kind.INTEGER or column.name == SHOP_WEEK:

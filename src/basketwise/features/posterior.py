@@ -21,7 +21,7 @@ POSTERIOR: Mapping[str, pl.Expr] = {
 TELLING = 1 - POSTERIOR[UNCLASSIFIED]
 DIRECTION = POSTERIOR["High"] - POSTERIOR["Low"]
 SPREAD = POSTERIOR["High"] + POSTERIOR["Low"]
-_SMALL = 1e-9
+SMALL = 1e-9
 
 
 def expected(prefix: str, weight: pl.Expr) -> list[pl.Expr]:
@@ -47,7 +47,7 @@ def shares(prefix: str) -> list[pl.Expr]:
     """
     total = {label: pl.col(f"_{prefix}_{label}") for label in INDEX_LABELS}
     telling = pl.sum_horizontal(total[label] for label in CLASSES)
-    some = telling > _SMALL
+    some = telling > SMALL
 
     def of_telling(value: pl.Expr) -> pl.Expr:
         return pl.when(some).then(value / telling).otherwise(0.0)

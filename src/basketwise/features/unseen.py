@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from basketwise.arrays import Flags, Floats
 from basketwise.features.basket import ENCODED
 from basketwise.features.group import Encoders, FeatureGroup
 from basketwise.features.product_index.table import CLASS, NEW
@@ -96,14 +97,38 @@ class Unseen:
         """
         self.baskets += baskets
         if NEW in lines.columns:
-            new, amount = lines[NEW], np.abs(lines[SPEND].to_numpy())
-            unseen = int(new.sum())
-            self.lines += lines.height
-            self.amount += float(amount.sum())
-            self.unseen_lines += unseen
-            self.unseen_amount += float(amount[new.to_numpy()].sum()) if unseen else 0.0
+            self.add_products(lines[NEW].to_numpy(), lines[SPEND].to_numpy())
         if encoders is not None:
-            self._add_stores(lines, encoders)
+            own = _unseen_stores(lambda column: lines[column].unique(), encoders)
+            if any(own.values()):
+                matches = pl.any_horizontal(pl.col(c).is_in(names) for c, names in own.items())
+                self._count_stores(lines.filter(matches)[BASKET_ID].n_unique(), own)
+
+    def add_products(self, new: Flags, spend: Floats) -> None:
+        """Count lines: whether each one's product is new, and its SPEND."""
+        amount = np.abs(spend)
+        unseen = int(new.sum())
+        self.lines += new.size
+        self.amount += float(amount.sum())
+        self.unseen_lines += unseen
+        self.unseen_amount += float(amount[new].sum()) if unseen else 0.0
+
+    def add_stores(
+        self,
+        baskets: Sequence[int | str],
+        stores: Mapping[str, Sequence[str | None]],
+        encoders: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Count the baskets of unseen stores; ``stores`` by column, one entry per line each."""
+        own = _unseen_stores(stores.__getitem__, encoders)
+        if any(own.values()):
+            concerned = {
+                basket
+                for column, names in own.items()
+                for basket, name in zip(baskets, stores[column], strict=True)
+                if name in names
+            }
+            self._count_stores(len(concerned), own)
 
     def take(self, other: Unseen) -> None:
         """Add what was counted of other lines."""
@@ -113,19 +138,10 @@ class Unseen:
         for column, own in other.stores.items():
             self._name_stores(column, own)
 
-    def _add_stores(self, lines: pl.DataFrame, encoders: Mapping[str, Sequence[str]]) -> None:
-        """Count the baskets of unseen stores; a column that training had no value of tells none."""
-        unseen = {
-            column: sorted(set(lines[column].unique()) - {None, *encoders[name]})
-            for name, column in ENCODED.items()
-            if encoders[name]
-        }
-        if not any(unseen.values()):
-            return
-        matches = pl.any_horizontal(pl.col(column).is_in(own) for column, own in unseen.items())
-        self.store_baskets += lines.filter(matches)[BASKET_ID].n_unique()
-        for column, own in unseen.items():
-            self._name_stores(column, own)
+    def _count_stores(self, baskets: int, own: Mapping[str, Sequence[str]]) -> None:
+        self.store_baskets += baskets
+        for column, names in own.items():
+            self._name_stores(column, names)
 
     def _name_stores(self, column: str, values: Sequence[str]) -> None:
         named = self.stores.setdefault(column, [])
@@ -184,6 +200,17 @@ class Unseen:
             f"{_percent(self.store_share)} of the baskets have a store format or region that the "
             f"model has never seen: {values}"
         )
+
+
+def _unseen_stores(
+    stores: Callable[[str], Iterable[str | None]], encoders: Mapping[str, Sequence[str]]
+) -> dict[str, list[str]]:
+    """Return the unseen values by column; a column that training had no value of tells none."""
+    return {
+        column: sorted(filter(None, set(stores(column)).difference(encoders[key])))
+        for key, column in ENCODED.items()
+        if encoders[key]
+    }
 
 
 def _percent(share: float) -> str:

@@ -7,31 +7,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from basketwise.arrays import Matrix
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import accepted_lines, accepted_table
+from basketwise.etl.cleaning import accepted_table, warn_of_rejected
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.rules import Rules
-from basketwise.explain.contributions import basket_products, contributions
-from basketwise.explain.sentences import explain
+from basketwise.explain.contributions import contributions
 from basketwise.features.basket import GROUP as BASKET
 from basketwise.features.customer import KNOWN_BASKETS
 from basketwise.features.groups import of_history
 from basketwise.features.history import History, empty_history
-from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import BASKETS
 from basketwise.features.recipe import AddHistory, Recipe, features
 from basketwise.features.unseen import KNOWN, Unseen
+from basketwise.model.compiled.answering import Compiled
+from basketwise.model.estimating import Estimating, decided
+from basketwise.model.explaining import explained
 from basketwise.notices import warn
 from basketwise.progress import counted
 from basketwise.schema import (
     BASKET_ID,
     CERTAINTY,
-    CLASSES,
     CLASSIFIED,
     KEY,
     KNOWN_SHARE,
@@ -40,9 +38,8 @@ from basketwise.schema import (
     PROD_CODE,
 )
 from basketwise.tables import like, matrix
-from basketwise.training.calibration import Calibration, calibrate, shipped
+from basketwise.training.calibration import Calibration
 from basketwise.training.candidates import Predictor
-from basketwise.training.predictions import decide
 
 NO_HISTORY = (
     "the model uses what customers' earlier baskets say and has no history of them: every customer "
@@ -165,10 +162,7 @@ class Model:
             has never seen, with these shares. If the model needs the customers' history, and has
             none.
         """
-        unseen = Unseen()
-        table = self.score(accepted_lines(lines, self.rules), unseen)
-        _warn(self, unseen)
-        return like(table, lines)
+        return like(self._scored(lines), lines)
 
     def predict_proba(self, lines: Any) -> Any:
         """Return the calibrated probabilities of each basket.
@@ -181,10 +175,7 @@ class Model:
             ``basket_id``, ``p_low``, ``p_medium``, ``p_high`` (Float64, sum 1), ``known_share`` as
             from :meth:`predict`.
         """
-        unseen = Unseen()
-        table = self.score(accepted_lines(lines, self.rules), unseen)
-        _warn(self, unseen)
-        return like(table[[KEY, *PROBABILITIES, KNOWN_SHARE]], lines)
+        return like(self._scored(lines)[[KEY, *PROBABILITIES, KNOWN_SHARE]], lines)
 
     def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Predict, and explain each prediction by the basket's products.
@@ -235,6 +226,18 @@ class Model:
             raise InputError("The model has no product index.", "Train it with the group product.")
         return like(contributions(products), lines)
 
+    def _scored(self, lines: Any) -> pl.DataFrame:
+        """Score raw lines for a caller of a method, and warn it."""
+        few = self.compiled.score(lines) if self.compiled and isinstance(lines, list) else None
+        if few is not None:
+            warn_of_rejected(few.accepted, few.reasons, stacklevel=4)
+            _warn(self, few.unseen, stacklevel=4)
+            return few.table()
+        unseen = Unseen()
+        table = self.score(accepted_table(lines, self.rules, stacklevel=4).lines, unseen)
+        _warn(self, unseen, stacklevel=4)
+        return table
+
     def score(self, lines: pl.DataFrame, unseen: Unseen | None = None) -> pl.DataFrame:
         """Score typed lines.
 
@@ -252,9 +255,7 @@ class Model:
         """
         indexed = self.lookup.score(lines) if self.lookup else lines
         table = features(indexed, self.recipe, history=self._add_history)
-        probabilities = self._probabilities(matrix(table, self.metadata.feature_columns))
-        # In single precision, as stored and evaluated: otherwise ties could be decided differently.
-        predicted = np.asarray(CLASSES)[decide(probabilities.astype(np.float32))]
+        probabilities = self._estimating.probabilities(matrix(table, self.metadata.feature_columns))
         if unseen is not None:
             stores = self.recipe.encoders if BASKET.name in self.groups else None
             unseen.add(indexed, table.height, stores)
@@ -262,7 +263,7 @@ class Model:
                 unseen.remembered += int((table[KNOWN_BASKETS] > 0).sum())
         return table[[KEY]].hstack(
             [
-                pl.Series(PREDICTED, predicted, dtype=pl.String),
+                pl.Series(PREDICTED, decided(probabilities), dtype=pl.String),
                 *(pl.Series(n, p) for n, p in zip(PROBABILITIES, probabilities.T, strict=True)),
                 *self._evidence(table),
             ]
@@ -299,14 +300,7 @@ class Model:
         """
         if baskets:
             lines = lines.filter(pl.col(BASKET_ID).cast(pl.String).is_in(list(baskets)))
-        scored, products = self.score(lines, unseen), None
-        if self.lookup is not None:
-            known = self.lookup.names
-            if names is not None and names.height:
-                given = names.select(known.columns)
-                known = pl.concat([known, given]).unique(PROD_CODE, keep="first")
-            products = basket_products(lines, self.recipe, self.lookup.score, known)
-        return explain(scored, products, self.groups), products
+        return explained(self.score(lines, unseen), lines, self.recipe, self.lookup, names)
 
     def _evidence(self, table: pl.DataFrame) -> list[pl.Series]:
         """Return the columns of :data:`basketwise.features.unseen.KNOWN`."""
@@ -314,22 +308,6 @@ class Model:
             return [table[name] for name in KNOWN.columns]
         nothing = (pl.Series(KNOWN_SHARE, [None], pl.Float64), pl.Series(CERTAINTY, [CLASSIFIED]))
         return [column.new_from_index(0, table.height) for column in nothing]
-
-    def _probabilities(self, X: Matrix) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        if not X.shape[0]:
-            return np.empty((0, len(CLASSES)))
-        raw = self.estimator.predict_proba(X)
-        first, second = raw.astype(np.float64), self.novelty
-        if second is None:
-            return calibrate(first, self.calibration)
-        # As in training: in single precision, as the models see it.
-        new = X[:, self.metadata.feature_columns.index(SHARE_NEW)].astype(np.float64)
-        return shipped(
-            first,
-            new,
-            self.calibration,
-            lambda rows: second.predict_proba(X[rows]),
-        )
 
     @property
     def rules(self) -> Rules:
@@ -348,6 +326,18 @@ class Model:
         return History(known, record.shares).add
 
     @cached_property
+    def compiled(self) -> Compiled | None:
+        """The model, prepared for few lines; None where it needs the customers' history."""
+        if not Compiled.can(self.groups):
+            return None
+        return Compiled(self.recipe, self.lookup, self.rules, self._estimating)
+
+    @cached_property
+    def _estimating(self) -> Estimating:
+        columns = self.metadata.feature_columns
+        return Estimating(self.estimator, self.calibration, columns, self.novelty)
+
+    @cached_property
     def recipe(self) -> Recipe:
         """The recipe that computes this model's features from lines."""
         metadata = self.metadata
@@ -360,9 +350,9 @@ class Model:
         )
 
 
-def _warn(model: Model, unseen: Unseen) -> None:
+def _warn(model: Model, unseen: Unseen, *, stacklevel: int = 3) -> None:
     """Warn the caller of a method of the model."""
     if unseen.products:
-        warn(f"{unseen.products}.", stacklevel=3)
+        warn(f"{unseen.products}.", stacklevel=stacklevel)
     if model.lacks_history:
-        warn(f"{NO_HISTORY[0].upper()}{NO_HISTORY[1:]}.", stacklevel=3)
+        warn(f"{NO_HISTORY[0].upper()}{NO_HISTORY[1:]}.", stacklevel=stacklevel)

@@ -5,6 +5,7 @@ What a line gets depends on that line alone, so a basket is scored the same in a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -53,7 +54,8 @@ class IndexLookup:
             *PRICES,
             (pl.col(BASKETS) == 0).alias(NEW),
         )
-        self._answers = pl.concat([known, values])
+        self.answers = pl.concat([known, values])
+        """One row per product, then one per group of each level, then one for all products."""
         self._groups = groups
 
     @cached_property
@@ -83,8 +85,20 @@ class IndexLookup:
             all products). Columns of these names are replaced.
         """
         # For a single basket each query costs more than its work: columns are chosen without one.
-        kept = [name for name in lines.columns if name not in self._answers.columns]
-        return lines[kept].hstack(self._answers[self._row_numbers(lines)])
+        kept = [name for name in lines.columns if name not in self.answers.columns]
+        return lines[kept].hstack(self.answers[self._row_numbers(lines)])
+
+    def row_of(self, product: str, levels: Sequence[str], codes: Sequence[str | None]) -> int:
+        """Return the row of :attr:`answers` for one product with some levels of its hierarchy."""
+        row = self._rows.get(product)
+        return self._row_of_group(levels, codes) if row is None else row
+
+    def _row_of_group(self, levels: Sequence[str], codes: Sequence[str | None]) -> int:
+        """Return the row of the finest known group, at last that of all products."""
+        for level, code in zip(levels, codes, strict=True):
+            if code is not None and (level, code) in self._groups:
+                return self._groups[level, code]
+        return self.answers.height - 1
 
     def _row_numbers(self, lines: pl.DataFrame) -> Counts:
         if lines.height <= FEW:
@@ -103,21 +117,10 @@ class IndexLookup:
 
     def _by_hierarchy(self, lines: pl.DataFrame) -> Counts:
         levels = [name for name in HIERARCHY if name in lines.columns]
-        overall = self._answers.height - 1
         if not levels:
-            return np.full(lines.height, overall, dtype=np.int64)
+            return np.full(lines.height, self.answers.height - 1, dtype=np.int64)
         distinct = lines.select(levels).unique()
-        rows = [
-            next(
-                (
-                    self._groups[level, code]
-                    for level, code in zip(levels, codes, strict=True)
-                    if (level, code) in self._groups
-                ),
-                overall,
-            )
-            for codes in distinct.iter_rows()
-        ]
+        rows = [self._row_of_group(levels, codes) for codes in distinct.iter_rows()]
         return (
             lines.select(levels)
             .join(
