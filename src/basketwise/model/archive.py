@@ -28,6 +28,7 @@ from basketwise.model.example import score_example
 from basketwise.model.scoring import Model
 from basketwise.schema import CLASSES
 from basketwise.scratch import is_scratch, scratch
+from basketwise.training.boosted_trees import read_boosted_trees
 from basketwise.training.calibration import read_calibration
 from basketwise.training.candidates import Predictor
 from basketwise.training.compatibility import check_versions
@@ -165,13 +166,24 @@ def _check(metadata: Metadata) -> None:
 def _read_estimator(
     data: bytes, name: str, manifest: Mapping[str, Any], features: int
 ) -> Predictor:
-    return read_tree(data, features) or _load_estimator(data, name, manifest, features)
-
-
-def _load_estimator(
-    data: bytes, name: str, manifest: Mapping[str, Any], features: int
-) -> Predictor:
+    tree = read_tree(data, features)
+    if tree is not None:
+        return tree
     check_versions(data, manifest.get("versions"))
+    return _read_boosted_trees(data, name, features) or _load_estimator(data, name, features)
+
+
+def _read_boosted_trees(data: bytes, name: str, features: int) -> Predictor | None:
+    try:
+        return read_boosted_trees(data, features)
+    except ValueError as error:
+        raise InputError(
+            f"{name} cannot be loaded: {error}.",
+            "It may be damaged, or written by another version of XGBoost.",
+        ) from error
+
+
+def _load_estimator(data: bytes, name: str, features: int) -> Predictor:
     from sklearn.exceptions import InconsistentVersionWarning
 
     # The versions have been compared: scikit-learn's own warning adds nothing.

@@ -16,6 +16,9 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
+from basketwise.arrays import Matrix
+from basketwise.training.xgboost_library import BoostedTrees, find_library
+
 SECONDS = 15
 MEMORY = 3 * 2**30
 """Of addresses, of which XGBoost and its libraries take a third when they are imported."""
@@ -92,23 +95,31 @@ def _run(form: str, data: bytes, features: int) -> bytes:
 def apply(form: str, features: int) -> None:
     """Load the model on standard input, apply it, and write it as JSON: the other process."""
     _bound()
-    from xgboost import Booster
-
-    data = bytearray(sys.stdin.buffer.read())
+    data = sys.stdin.buffer.read()
     if form == PICKLED:
+        from xgboost import Booster
+
         pickled = Booster.__new__(Booster)
-        pickled.__setstate__({"handle": data})
+        pickled.__setstate__({"handle": bytearray(data)})
         features = pickled.num_features()
-        data = pickled.save_raw("json")
-    booster = Booster({"nthread": 1}, model_file=data)
+        data = bytes(pickled.save_raw("json"))
     rows = np.random.default_rng(0).normal(scale=10.0, size=(ROWS, features)).astype(np.float32)
     rows[0], rows[1] = 0, np.nan
-    if not np.isfinite(booster.inplace_predict(rows)).all():
+    if not np.isfinite(_answers(data, rows)).all():
         raise ValueError("its predictions are no numbers")
     sys.stdout.buffer.write(data if form == PICKLED else b"")
     sys.stdout.flush()
     # Whatever a damaged model has left behind is not tidied up.
     os._exit(0)
+
+
+def _answers(data: bytes, rows: Matrix) -> Matrix:
+    if find_library() is not None:
+        return BoostedTrees(data).predict(rows)
+    from xgboost import Booster
+
+    answers: Matrix = Booster({"nthread": 1}, model_file=bytearray(data)).inplace_predict(rows)
+    return answers
 
 
 def _bound() -> None:
