@@ -13,7 +13,7 @@ import pytest
 
 from basketwise.errors import InputError
 from basketwise.model.scoring import Model
-from basketwise.serving.http import answers
+from basketwise.serving.http import answers, scoring
 from basketwise.serving.http.answers import Answer, answer
 from basketwise.serving.http.baskets import (
     CSV,
@@ -136,13 +136,13 @@ def test_many_lines_that_spoil_each_other_are_not_scored_one_by_one(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    score = answers._score
+    score = scoring.score
 
     def counted(*arguments: Any, **options: Any) -> Any:
         calls.append(1)
         return score(*arguments, **options)
 
-    monkeypatch.setattr(answers, "_score", counted)
+    monkeypatch.setattr(answers, "score", counted)
     result = answered(lines_of(*(basket(f"9.94E+{n}") for n in range(10, 90)), basket(1)), served)
     assert len(calls) <= answers.ATTEMPTS
     assert len(result.outcomes) == 81

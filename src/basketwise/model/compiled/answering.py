@@ -57,6 +57,9 @@ class Answer:
         Of the classes.
     predicted, known_share, certainty
         As from :meth:`basketwise.model.scoring.Model.predict`.
+    classes
+        Numbers of ``INDEX_LABELS``: the classes of the products of each basket's lines; empty for
+        a model without a product index.
     accepted
         Number of lines that were used.
     rejected
@@ -71,6 +74,7 @@ class Answer:
     predicted: list[str]
     known_share: list[float | None]
     certainty: list[str]
+    classes: list[list[int]]
     accepted: int
     rejected: list[Rejected]
     unseen: Unseen
@@ -91,6 +95,14 @@ class Answer:
             self.certainty,
         )
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def class_counts(self) -> dict[str, Counter[str]]:
+        """Count the lines of each basket by the class of their product, by the id as text."""
+        return {
+            str(basket): Counter(INDEX_LABELS[label] for label in labels)
+            for basket, labels in zip(self.baskets, self.classes, strict=True)
+            if labels
+        }
 
     def table(self) -> pl.DataFrame:
         """Return the table of :meth:`basketwise.model.scoring.Model.score`."""
@@ -171,7 +183,7 @@ class Compiled:
     def _answer(self, judged: Judged) -> Answer:
         columns = judged.columns
         said = self._products.say(columns) if self._products else []
-        baskets, features, known, certainty = [], [], [], []
+        baskets, features, known, certainty, classes = [], [], [], [], []
         for key, start, end in judged.baskets():
             lines = self._lines(columns, said, slice(start, end))
             if not lines.spend:
@@ -183,6 +195,7 @@ class Compiled:
             features.append([values[name] for name in self._estimating.columns])
             known.append(_known_share(lines.said))
             certainty.append(_certainty(lines.said))
+            classes.append([own.label for own in said[start:end]])
         if not baskets:
             raise NotPlainError
         X = np.array(features, dtype=np.float64)
@@ -194,6 +207,7 @@ class Compiled:
             decided(probabilities),
             known,
             certainty,
+            classes,
             len(columns[BASKET_ID]),
             judged.rejected,
             self._unseen(columns, said, len(baskets)),

@@ -1,7 +1,4 @@
-"""Scoring one request: what is answered to each of its baskets.
-
-The lines of a request take the same path as the files of a batch: the same cleaning and scoring.
-"""
+"""What is answered to each basket of a request."""
 
 from __future__ import annotations
 
@@ -12,27 +9,19 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-import polars as pl
-
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import clean, settle
-from basketwise.etl.layout import settle_frame
-from basketwise.etl.reasons import REASON, ROW, none_usable
-from basketwise.explain.contributions import with_products
-from basketwise.features.product_index.table import CLASS
+from basketwise.etl.reasons import none_usable
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import NO_HISTORY, Model
-from basketwise.schema import BASKET_ID, KEY
+from basketwise.schema import KEY
 from basketwise.serving.http.baskets import (
-    BODY,
     JSON_LINES,
     BadLine,
     Basket,
     Request,
-    Table,
-    table_of,
     text_id,
 )
+from basketwise.serving.http.scoring import Batch, Outcome, score, usable
 from basketwise.serving.http.served import Served
 
 LISTED = 100
@@ -40,9 +29,6 @@ LISTED = 100
 
 ATTEMPTS = 64
 """Scorings that find the lines of a JSON Lines body that spoil the others."""
-
-Outcome = dict[str, Any]
-"""Of one basket: its prediction, or ``basket_id``, ``error`` and ``hint``."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +52,8 @@ class Answer:
         What the model does not know.
     kind
         Media type of the request.
-    lines
-        The accepted lines, in one or several frames: see :meth:`class_counts`.
+    batches
+        What was scored together.
     """
 
     served: Served
@@ -77,7 +63,7 @@ class Answer:
     incomplete: list[str | int]
     unseen: Unseen
     kind: str
-    lines: tuple[pl.DataFrame, ...] = ()
+    batches: tuple[Batch, ...] = ()
 
     @property
     def predictions(self) -> list[Outcome]:
@@ -90,13 +76,9 @@ class Answer:
         Empty for a model without a product index. It is worked out when it is asked for, which
         need not be where a client waits.
         """
-        lookup = self.served.model.lookup
         counts: dict[str, Counter[str]] = {}
-        if lookup is not None:
-            for lines in self.lines:
-                indexed = lookup.score(lines)
-                for basket, label in zip(indexed[BASKET_ID], indexed[CLASS], strict=True):
-                    counts.setdefault(str(basket), Counter())[label] += 1
+        for batch in self.batches:
+            counts |= batch.class_counts(self.served.model)
         return counts
 
     def document(self) -> dict[str, Any]:
@@ -145,14 +127,14 @@ def answer(request: Request, served: Served, *, explain: bool = False) -> Answer
         alone: its outcome says why.
     """
     if request.table is not None:
-        batch = _usable(_score(served.model, request.table, explain=explain))
+        batch = usable(score(served.model, request.table, explain=explain))
         return _answer_table(batch, served, request.kind)
     baskets = [basket for basket in request.baskets if isinstance(basket, Basket)]
     if request.kind != JSON_LINES:
-        batch = _usable(_score(served.model, baskets, explain=explain))
+        batch = usable(score(served.model, baskets, explain=explain))
         return _answer_baskets(baskets, [(baskets, batch)], {}, served, request.kind)
     groups = list(_score_apart(served.model, baskets, explain=explain))
-    scored = [(own, batch) for own, batch in groups if isinstance(batch, _Batch)]
+    scored = [(own, batch) for own, batch in groups if isinstance(batch, Batch)]
     failed = {
         basket.text: batch
         for own, batch in groups
@@ -162,50 +144,9 @@ def answer(request: Request, served: Served, *, explain: bool = False) -> Answer
     return _answer_baskets(request.baskets, scored, failed, served, request.kind)
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """What the model makes of lines that are scored together: rows by text id."""
-
-    rows: dict[str, Outcome]
-    rejected: pl.DataFrame
-    unseen: Unseen
-    lines: pl.DataFrame
-
-
-def _score(model: Model, lines: Table | Sequence[Basket], *, explain: bool) -> _Batch:
-    """Clean and score lines: the one place where a request meets the model."""
-    if isinstance(lines, Table):
-        frame, rows, malformed = lines.frame, lines.rows, lines.malformed
-    else:
-        frame, rows, malformed = table_of(list(lines)), None, None
-    rules = settle_frame(frame, model.rules)
-    cleaned = settle(clean(frame, rules, source=BODY, rows=rows, malformed=malformed), rules)
-    unseen = Unseen()
-    if cleaned.lines.is_empty():
-        return _Batch({}, cleaned.rejected, unseen, cleaned.lines)
-    try:
-        if explain:
-            scored, products = model.score_and_explain(cleaned.lines, (), cleaned.names, unseen)
-            scored = with_products(scored, products)
-        else:
-            scored = model.score(cleaned.lines, unseen)
-    except InputError as error:
-        # The lines are good: it is the second model, which cannot be opened.
-        raise RuntimeError(str(error)) from error
-    outcomes = {str(row[KEY]): row for row in scored.to_dicts()}
-    return _Batch(outcomes, cleaned.rejected, unseen, cleaned.lines)
-
-
-def _usable(batch: _Batch) -> _Batch:
-    """Refuse lines of which none can be used."""
-    if batch.lines.is_empty():
-        raise none_usable(batch.rejected.height, _counts(batch.rejected))
-    return batch
-
-
 def _score_apart(
     model: Model, baskets: list[Basket], *, explain: bool
-) -> Iterator[tuple[list[Basket], _Batch | InputError]]:
+) -> Iterator[tuple[list[Basket], Batch | InputError]]:
     """Score baskets together; those that cannot be, are searched for by halving.
 
     After :data:`ATTEMPTS` the search ends, and what is left is refused as it is: a hostile body
@@ -216,7 +157,7 @@ def _score_apart(
         group = pending.pop()
         attempts += 1
         try:
-            yield group, _score(model, group, explain=explain)
+            yield group, score(model, group, explain=explain)
         except InputError as error:
             if len(group) == 1 or attempts + len(pending) + 2 > ATTEMPTS:
                 yield group, error
@@ -225,11 +166,11 @@ def _score_apart(
                 pending += [group[half:], group[:half]]
 
 
-def _answer_table(batch: _Batch, served: Served, kind: str) -> Answer:
+def _answer_table(batch: Batch, served: Served, kind: str) -> Answer:
     ids = dict.fromkeys(batch.rows)
     lines: list[dict[str, Any]] = []
     damaged: set[str] = set()
-    for basket, row, reason in batch.rejected.select(BASKET_ID, ROW, REASON).iter_rows():
+    for row, basket, reason in batch.rejected:
         if basket is not None:
             damaged.add(basket)
             ids.setdefault(basket)
@@ -239,13 +180,12 @@ def _answer_table(batch: _Batch, served: Served, kind: str) -> Answer:
         batch.rows[key] | {KEY: key} if key in batch.rows else _unscored(key, {}) for key in ids
     ]
     incomplete: list[str | int] = [key for key in batch.rows if key in damaged]
-    counts = _counts(batch.rejected)
-    return Answer(served, outcomes, counts, lines, incomplete, batch.unseen, kind, (batch.lines,))
+    return Answer(served, outcomes, batch.reasons, lines, incomplete, batch.unseen, kind, (batch,))
 
 
 def _answer_baskets(
     baskets: Sequence[Basket | BadLine],
-    scored: list[tuple[list[Basket], _Batch]],
+    scored: list[tuple[list[Basket], Batch]],
     failed: Mapping[str, InputError],
     served: Served,
     kind: str,
@@ -256,10 +196,10 @@ def _answer_baskets(
     for own, batch in scored:
         rows |= batch.rows
         unseen.take(batch.unseen)
-        if batch.rejected.is_empty():
+        if not batch.rejected:
             continue
         starts = [0, *accumulate(len(basket.rows) for basket in own)]
-        for row, reason in batch.rejected.select(ROW, REASON).iter_rows():
+        for row, _, reason in batch.rejected:
             number = bisect_right(starts, row - 1) - 1
             basket = own[number]
             rejected[reason] += 1
@@ -281,12 +221,8 @@ def _answer_baskets(
         row[KEY] for row in outcomes if "error" not in row and text_id(row[KEY]) in damaged
     ]
     counts = dict(sorted(rejected.items()))
-    accepted = tuple(batch.lines for _, batch in scored)
-    return Answer(served, outcomes, counts, lines, incomplete, unseen, kind, accepted)
-
-
-def _counts(rejected: pl.DataFrame) -> dict[str, int]:
-    return dict(rejected[REASON].value_counts().sort(REASON).iter_rows())
+    batches = tuple(batch for _, batch in scored)
+    return Answer(served, outcomes, counts, lines, incomplete, unseen, kind, batches)
 
 
 def _failed(key: str | int | None, headline: str, hint: str) -> Outcome:

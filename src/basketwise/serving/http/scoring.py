@@ -1,0 +1,142 @@
+"""The one place where the lines of a request meet the model.
+
+They take the same path as the files of a batch, or the shorter one of few plain lines, which gives
+the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from basketwise.errors import InputError
+from basketwise.etl.cleaning import clean, settle
+from basketwise.etl.layout import settle_frame
+from basketwise.etl.reasons import REASON, ROW, none_usable
+from basketwise.explain.contributions import with_products
+from basketwise.features.product_index.table import CLASS
+from basketwise.features.unseen import Unseen
+from basketwise.model.compiled.answering import Answer
+from basketwise.model.compiled.judging import Rejected
+from basketwise.model.scoring import Model
+from basketwise.schema import BASKET_ID, KEY
+from basketwise.serving.http.baskets import BODY, Basket, Table, table_of
+
+Outcome = dict[str, Any]
+"""Of one basket: its prediction, or ``basket_id``, ``error`` and ``hint``."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the model makes of lines that are scored together.
+
+    Attributes
+    ----------
+    rows
+        The predictions by text id.
+    rejected
+        The lines that were not used.
+    unseen
+        What the model does not know.
+    lines
+        The accepted lines; None where they were scored without a frame.
+    classes
+        If so, the lines of each basket by the class of their product.
+    """
+
+    rows: dict[str, Outcome]
+    rejected: list[Rejected]
+    unseen: Unseen
+    lines: pl.DataFrame | None = None
+    classes: dict[str, Counter[str]] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Rejected lines by reason, sorted by name."""
+        return dict(sorted(Counter(line.reason for line in self.rejected).items()))
+
+    def class_counts(self, model: Model) -> dict[str, Counter[str]]:
+        """Count the lines of each basket by the class of their product, by the basket's id as text.
+
+        Empty for a model without a product index.
+        """
+        if self.lines is None or model.lookup is None:
+            return self.classes
+        counts: dict[str, Counter[str]] = {}
+        indexed = model.lookup.score(self.lines)
+        for basket, label in zip(indexed[BASKET_ID], indexed[CLASS], strict=True):
+            counts.setdefault(str(basket), Counter())[label] += 1
+        return counts
+
+
+def score(model: Model, lines: Table | Sequence[Basket], *, explain: bool) -> Batch:
+    """Clean and score lines.
+
+    Raises
+    ------
+    InputError
+        If a required column is absent, or the values cannot be read.
+    """
+    if isinstance(lines, Table):
+        return _framed(model, lines.frame, lines.rows, lines.malformed, explain=explain)
+    if not explain and model.compiled is not None:
+        with _good_lines():
+            answer = model.compiled.score([row for basket in lines for row in basket.rows])
+        if answer is not None:
+            return _compiled(answer)
+    return _framed(model, table_of(list(lines)), explain=explain)
+
+
+def usable(batch: Batch) -> Batch:
+    """Refuse lines of which none can be used.
+
+    Raises
+    ------
+    InputError
+        Saying why.
+    """
+    if batch.lines is not None and batch.lines.is_empty():
+        raise none_usable(len(batch.rejected), batch.reasons)
+    return batch
+
+
+@contextmanager
+def _good_lines() -> Iterator[None]:
+    """Take errors for the server's own: where lines are good, a second model cannot be opened."""
+    try:
+        yield
+    except InputError as error:
+        raise RuntimeError(str(error)) from error
+
+
+def _compiled(answer: Answer) -> Batch:
+    rows = {str(row[KEY]): row for row in answer.rows()}
+    return Batch(rows, answer.rejected, answer.unseen, classes=answer.class_counts())
+
+
+def _framed(
+    model: Model,
+    frame: pl.DataFrame,
+    rows: pl.Series | None = None,
+    malformed: pl.DataFrame | None = None,
+    *,
+    explain: bool,
+) -> Batch:
+    rules = settle_frame(frame, model.rules)
+    cleaned = settle(clean(frame, rules, source=BODY, rows=rows, malformed=malformed), rules)
+    refused = cleaned.rejected.select(ROW, BASKET_ID, REASON)
+    rejected, unseen = [Rejected(*line) for line in refused.iter_rows()], Unseen()
+    if cleaned.lines.is_empty():
+        return Batch({}, rejected, unseen, cleaned.lines)
+    with _good_lines():
+        if explain:
+            scored, products = model.score_and_explain(cleaned.lines, (), cleaned.names, unseen)
+            scored = with_products(scored, products)
+        else:
+            scored = model.score(cleaned.lines, unseen)
+    return Batch({str(row[KEY]): row for row in scored.to_dicts()}, rejected, unseen, cleaned.lines)
