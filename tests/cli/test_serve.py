@@ -89,3 +89,44 @@ def test_what_cannot_be_served_is_refused(
     monkeypatch.chdir(tmp_path)
     outcome = call("serve", *arguments)
     assert (outcome.code, expected in outcome.err) == (2, True), outcome.err
+
+
+def test_workers_answer_on_one_port_and_end_together(
+    evaluated: Evaluated,
+) -> None:
+    with running("--model", str(evaluated.archive), "--workers", "2") as (process, about):
+        url = about["url"]
+        workers = children_of(process.pid)
+        assert len(workers) == 2
+        assert ask(url, "/predict", EXAMPLE)[0] == 200
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+        assert process.returncode == 0, log
+    assert not any(is_alive(pid) for pid in workers)
+
+
+def test_workers_end_with_their_parent(evaluated: Evaluated) -> None:
+    with running("--model", str(evaluated.archive), "--workers", "2") as (process, _):
+        workers = children_of(process.pid)
+        process.kill()
+        for _ in range(300):
+            if not any(is_alive(pid) for pid in workers):
+                break
+            time.sleep(0.05)
+    assert len(workers) == 2
+    assert not any(is_alive(pid) for pid in workers)
+
+
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True
+    )
+    return [int(text) for text in listed.stdout.split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -73,6 +73,14 @@ INSTALL = "pip install 'basketwise[serve]'"
     help="Requests that may wait; more are refused at once.",
 )
 @click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that answer; each has the model, and counters of its own.",
+)
+@click.option(
     "--watch",
     type=click.FloatRange(0),
     default=5.0,
@@ -103,6 +111,7 @@ def serve(
     max_body: int,
     concurrency: int | None,
     queue: int,
+    workers: int,
     watch: float,
     prediction_log: str | None,
     prediction_log_key: str | None,
@@ -125,10 +134,21 @@ def serve(
     from basketwise.serving.http.served import Current, open_served
     from basketwise.serving.http.service import Service
     from basketwise.serving.http.watching import watcher_of
+    from basketwise.serving.http.workers import (
+        end_with_parent,
+        inherited_socket,
+        is_announcing,
+        run_workers,
+    )
     from basketwise.storage.opening import local_copy
 
     auth = auth_for(host, Path(token_file) if token_file else None, no_auth=no_auth)
     limits = _limits(max_body, concurrency, queue)
+    sock = inherited_socket()
+    if sock is None and workers > 1:
+        command = [sys.executable, "-m", "basketwise", *sys.argv[1:]]
+        sys.exit(run_workers(listen(host, port), workers, command, say))
+    end_with_parent()
     config = common.config()
     known = Path(local_copy(history, config.aws)).expanduser() if history else None
     storage = open_workspace(common.workspace, config.aws).storage
@@ -140,11 +160,13 @@ def serve(
     )
     service = Service(current, limits, observe=log.put if log else None)
     app = create_app(service, auth, log_requests=log_requests)
-    sock = listen(host, port)
+    sock = sock or listen(host, port)
     address, number = sock.getsockname()[:2]
     url = f"http://{f'[{address}]' if ':' in address else address}:{number}"
 
     def announce() -> None:
+        if not is_announcing():
+            return
         if common.as_json:
             print_json({"url": url, "token": auth.token is not None, **served.identity})
             sys.stdout.flush()

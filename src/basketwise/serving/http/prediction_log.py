@@ -8,6 +8,7 @@ Nothing of a customer is stored; ids of baskets are, or instead a keyed hash of 
 from __future__ import annotations
 
 import hmac
+import os
 import queue
 import threading
 import time
@@ -177,7 +178,8 @@ class PredictionLog:
 
     def _publish(self, rows: list[Row]) -> None:
         self._number += 1
-        name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z-{self._number:06d}.parquet"
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z"
+        name = f"{PREFIX}{stamp}-{os.getpid()}-{self._number:06d}.parquet"
         hidden = self._folder / f".{name}"
         try:
             write_parquet(pl.DataFrame(rows, schema=SCHEMA), hidden)
