@@ -38,6 +38,13 @@ CreateProcessingJob, 2025)."""
 PIPELINE = "SageMaker Pipelines"
 """Made under the role by the steps of a pipeline."""
 
+DEPLOYING = "aws deploy"
+"""Recorded while an endpoint is created and updated."""
+
+SCALING = "Application Auto Scaling"
+"""Made for the caller of PutScalingPolicy and RegisterScalableTarget (AWS, Application Auto Scaling
+User Guide, identity-based policy examples, 2025)."""
+
 RUNNING = "the commands"
 """Recorded while every other command runs."""
 
@@ -53,6 +60,7 @@ S3 = f"arn:aws:s3:::{BUCKET}"
 PACKAGES = NAMES.arn(f"model-package-group/{GROUP}")
 PACKAGE = NAMES.arn(f"model-package/{GROUP}/1")
 PIPE = NAMES.arn(f"pipeline/{STEM}-pipeline")
+SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
 SCHEDULE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/{STEM}-schedule"
 LOGS = f"arn:aws:logs:{SCOPE}:log-group:/aws/sagemaker/TrainingJobs"
 PROCESSING_LOGS = f"arn:aws:logs:{SCOPE}:log-group:/aws/sagemaker/ProcessingJobs"
@@ -289,5 +297,64 @@ CALLS: list[Call] = [
     *_calls("run", RUNNING, NAMES.role_arn, "iam:GetRole iam:SimulatePrincipalPolicy"),
     *_calls(
         "run", RUNNING, NAMES.role_arn, "iam:PassRole", context={PASSED: "sagemaker.amazonaws.com"}
+    ),
+    # --- who deploys
+    *_calls("deploy", DEPLOYING, S3, "s3:ListBucket"),
+    *_calls(
+        "deploy", DEPLOYING, f"{S3}/deployment-configs/latest_model_config.json", "s3:GetObject"
+    ),
+    *_calls("deploy", DEPLOYING, "*", "sagemaker:ListModelPackages"),
+    *_calls("deploy", DEPLOYING, PACKAGE, "sagemaker:DescribeModelPackage"),
+    *(
+        call
+        for kind, created in (
+            ("model", "Model"),
+            ("endpoint-config", "EndpointConfig"),
+            ("endpoint", "Endpoint"),
+        )
+        for call in _calls(
+            "deploy",
+            DEPLOYING,
+            NAMES.arn(f"{kind}/retail-api"),
+            f"sagemaker:AddTags sagemaker:Create{created}",
+        )
+    ),
+    *_calls(
+        "deploy",
+        DEPLOYING,
+        NAMES.arn("endpoint/retail-api"),
+        "sagemaker:DescribeEndpoint sagemaker:UpdateEndpoint",
+    ),
+    *_calls(
+        "deploy",
+        DEPLOYING,
+        NAMES.arn_of("cloudwatch", "alarm:retail-api-errors"),
+        "cloudwatch:PutMetricAlarm",
+    ),
+    *_calls(
+        "deploy",
+        SCALING,
+        NAMES.arn_of("cloudwatch", "alarm:TargetTracking-endpoint/retail-api/variant/AllTraffic-x"),
+        "cloudwatch:DescribeAlarms cloudwatch:PutMetricAlarm",
+    ),
+    *_calls(
+        "deploy",
+        DEPLOYING,
+        NAMES.arn_of("application-autoscaling", "scalable-target/x"),
+        "application-autoscaling:PutScalingPolicy application-autoscaling:RegisterScalableTarget",
+    ),
+    *_calls(
+        "deploy",
+        SCALING,
+        f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{SCALING_SERVICE}/AWSServiceRoleForSageMaker",
+        "iam:CreateServiceLinkedRole",
+        context={"iam:AWSServiceName": SCALING_SERVICE},
+    ),
+    *_calls(
+        "deploy",
+        DEPLOYING,
+        NAMES.role_arn,
+        "iam:PassRole",
+        context={PASSED: "sagemaker.amazonaws.com"},
     ),
 ]

@@ -124,7 +124,9 @@ class Recorder:
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         # Of a client of the product, so in its own call: a wrong request fails where it is made.
         check(model.service_model.service_name, model.name, as_sent(params))
-        service = model.service_model.signing_name
+        signing = model.service_model.signing_name
+        # IAM calls it otherwise than its signatures do.
+        service = {"monitoring": "cloudwatch"}.get(signing, signing)
         self.calls += [
             Call(self.who, action, resource, context=context)
             for action, resource, context in actions(service, model.name, params, self.names)
@@ -200,6 +202,10 @@ def _resource(service: str, params: Mapping[str, Any], names: AwsNames) -> str:
         return f"arn:aws:logs:{scope}:log-group:{group}:log-stream:{stream}"
     if service == "iam":
         return f"arn:aws:iam::{names.account_id}:role/{params['RoleName']}"
+    if service == "cloudwatch":
+        return names.arn_of("cloudwatch", f"alarm:{params['AlarmName']}")
+    if service == "application-autoscaling":
+        return names.arn_of("application-autoscaling", "scalable-target/x")
     if service == "sagemaker":
         for key, kind in SAGEMAKER_KINDS.items():
             if key in params:

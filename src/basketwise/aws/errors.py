@@ -76,7 +76,7 @@ REFUSALS = (
         _INVALID_HINT,
         ("does not exist", "could not find", "cannot find", "not found"),
     ),
-    Refusal(_INVALID, Meaning.EXISTS, _INVALID_HINT, ("already exists",)),
+    Refusal(_INVALID, Meaning.EXISTS, _INVALID_HINT, ("already exists", "already existing")),
     Refusal(_INVALID, hint=_INVALID_HINT),
     Refusal(
         "FAILED",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from basketwise.aws.requests.endpoint import endpoint_requests
+from basketwise.aws.requests.endpoint import Request, endpoint_requests
 from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.options import MODEL_URL, Options, required
 from basketwise.deploy.rendering import render
@@ -26,15 +28,7 @@ def endpoint_files(model: ApprovedModel, options: Options, folder: Path) -> File
         If the role is missing, or the registry knows of no image or of no archive in a bucket, and
         none is given.
     """
-    required(options, "role_arn", "SageMaker fetches model and image under it.")
-    image = options.image or model.image_uri or ""
-    if not image:
-        required(
-            options, "image", f"the registry knows of none that serves version {model.version}."
-        )
-    requests = endpoint_requests(
-        model, options, image=image, model_url=options.model_url or stored_at(model)
-    )
+    requests = requests_for(model, options)
     texts = {
         f"{name}.json": json.dumps(request.parameters, indent=2) + "\n"
         for name, request in requests.items()
@@ -54,10 +48,28 @@ def endpoint_files(model: ApprovedModel, options: Options, folder: Path) -> File
     return texts | {SCRIPT: script}
 
 
+def requests_for(
+    model: ApprovedModel, options: Options, tags: Sequence[dict[str, str]] = ()
+) -> dict[str, Request]:
+    """Return the requests, with ``tags`` beside those that name the version.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`endpoint_files`.
+    """
+    required(options, "role_arn", "SageMaker fetches model and image under it.")
+    image = options.image or model.image_uri or ""
+    if not image:
+        required(
+            options, "image", f"the registry knows of none that serves version {model.version}."
+        )
+    url = options.model_url or stored_at(model)
+    return endpoint_requests(model, options, image=image, model_url=url, tags=tags)
+
+
 def stored_at(model: ApprovedModel) -> str:
     """Return the S3 URI of a version's archive; a ConfigError if it is not in a bucket."""
-    import re
-
     if not model.model_data_url or not re.fullmatch(MODEL_URL, model.model_data_url):
         raise ConfigError(
             f"--model-url is missing: the archive of version {model.version} is at "

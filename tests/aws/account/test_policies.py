@@ -46,12 +46,13 @@ def shipped() -> Policies:
         return {
             "provision": policies.policy("provision", NAMES),
             "run": policies.policy("run", NAMES),
+            "deploy": policies.policy("deploy", NAMES),
             "role": aws.role_policy(f"{STEM}-sagemaker-execution"),
             "schedule": aws.role_policy(f"{STEM}-schedule"),
         }
 
 
-each_policy = pytest.mark.parametrize("who", ["provision", "run", "role", "schedule"])
+each_policy = pytest.mark.parametrize("who", ["provision", "run", "deploy", "role", "schedule"])
 
 
 @each_policy
@@ -122,6 +123,9 @@ def test_no_policy_is_wider_than_it_has_to_be(shipped: Policies, who: str) -> No
         ("run", "iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/admin"),
         ("run", "s3:DeleteBucket", f"arn:aws:s3:::{BUCKET}"),
         ("run", "sagemaker:StopTrainingJob", NAMES.arn("training-job/theirs")),
+        ("deploy", "sagemaker:UpdateEndpoint", NAMES.arn("endpoint/theirs")),
+        ("deploy", "s3:PutObject", f"arn:aws:s3:::{BUCKET}/deployment-configs/x"),
+        ("deploy", "cloudwatch:PutMetricAlarm", NAMES.arn_of("cloudwatch", "alarm:theirs")),
         ("provision", "iam:PutRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/admin"),
         ("schedule", "sagemaker:StartPipelineExecution", NAMES.arn("pipeline/theirs")),
     ],

@@ -17,7 +17,10 @@ from tests.aws.double.service import Service, served
 from tests.fakes.model_registry import ACCOUNT, REGION, ModelRegistryDouble
 from tests.seaweed import S3Server
 
-SERVICES = ("SAGEMAKER", "CLOUDWATCH_LOGS", "STS", "IAM", "SERVICE_QUOTAS")
+SERVICES = (
+    *("SAGEMAKER", "CLOUDWATCH_LOGS", "STS", "IAM", "SERVICE_QUOTAS"),
+    *("CLOUDWATCH", "APPLICATION_AUTO_SCALING"),
+)
 ROLE = "mlops-retail-prediction-dev-sagemaker-execution"
 
 

@@ -23,12 +23,21 @@ class Resources:
         As they were made; a test may change them.
     page
         How many one list holds at most.
+    alarm
+        Why an update is taken back; empty: it is not.
+    creates
+        The state that a new endpoint ends in.
     """
 
     def __init__(self) -> None:
         self.by_kind: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
         self.tags: dict[str, list[dict[str, str]]] = {}
         self.page = 2
+        self.alarm = ""
+        self.creates = "InService"
+        self.scaled: list[dict[str, Any]] = []
+        self.alarms: dict[str, dict[str, Any]] = {}
+        self._next: dict[str, dict[str, Any]] = {}
 
     def names(self, kind: str) -> list[str]:
         return sorted(self.by_kind[kind])
@@ -44,8 +53,38 @@ class Resources:
 
     def CreateEndpoint(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         self._get("EndpointConfig", sent)
-        more = {"EndpointStatus": "InService", "LastModifiedTime": datetime.now(UTC)}
+        more = {"EndpointStatus": self.creates, "LastModifiedTime": datetime.now(UTC)}
         return self._create("Endpoint", sent | more)
+
+    def UpdateEndpoint(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        self._get("EndpointConfig", sent)
+        endpoint = self._get("Endpoint", sent)
+        if endpoint["EndpointStatus"] != "InService":
+            raise RefusedError("ValidationException", "Cannot update in-progress endpoint.")
+        for alarm in sent["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]:
+            if alarm["AlarmName"] not in self.alarms:
+                raise RefusedError("ValidationException", "An alarm is missing.")
+        endpoint["EndpointStatus"] = "Updating"
+        changes = {"EndpointStatus": "InService"}
+        changes |= (
+            {"FailureReason": self.alarm}
+            if self.alarm
+            else {"EndpointConfigName": sent["EndpointConfigName"]}
+        )
+        self._next[sent["EndpointName"]] = changes
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def PutMetricAlarm(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        self.alarms[sent["AlarmName"]] = sent
+        return {}
+
+    def RegisterScalableTarget(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        self.scaled.append(sent)
+        return {"ScalableTargetARN": "arn:aws:application-autoscaling:x"}
+
+    def PutScalingPolicy(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        self.scaled.append(sent)
+        return {"PolicyARN": "arn:aws:autoscaling:x", "Alarms": []}
 
     def DescribeModel(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         return self._get("Model", sent)
@@ -54,7 +93,11 @@ class Resources:
         return self._get("EndpointConfig", sent)
 
     def DescribeEndpoint(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return self._get("Endpoint", sent)
+        endpoint = self._get("Endpoint", sent)
+        described = dict(endpoint)
+        # What changes by itself has done so before it is described again.
+        endpoint |= self._next.pop(sent["EndpointName"], {})
+        return described
 
     def DeleteModel(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         return self._delete("Model", sent)

@@ -22,6 +22,8 @@ TARGETS = {
     "SageMaker": "sagemaker",
     "Logs_20140328": "logs",
     "ServiceQuotasV20190624": "service-quotas",
+    "GraniteServiceVersion20100801": "cloudwatch",
+    "AnyScaleFrontendService": "application-autoscaling",
 }
 VERSIONS = {"2011-06-15": "sts", "2010-05-08": "iam"}
 """Of the services that speak XML: the version that each request names."""

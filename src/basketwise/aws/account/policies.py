@@ -11,7 +11,7 @@ from basketwise.aws.account.provisioning import stack_name
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
 
-Task = Literal["provision", "run"]
+Task = Literal["provision", "run", "deploy"]
 
 PASSED_TO = "iam:PassedToService"
 
@@ -19,7 +19,8 @@ PASSED_TO = "iam:PassedToService"
 def policy(task: Task, names: AwsNames) -> dict[str, Any]:
     """Return the policy a person needs for a task, as an IAM document, limited to these names.
 
-    ``provision`` is for `aws provision` and `aws destroy`, ``run`` for every other command.
+    ``provision`` is for `aws provision` and `aws destroy`, ``deploy`` for `aws deploy`, ``run`` for
+    every other command.
 
     Examples
     --------
@@ -28,7 +29,7 @@ def policy(task: Task, names: AwsNames) -> dict[str, Any]:
     >>> policy("run", names)["Statement"][0]["Resource"]
     'arn:aws:s3:::shop-dev-123456789012'
     """
-    statements = _provisioning(names) if task == "provision" else _running(names)
+    statements = {"provision": _provisioning, "run": _running, "deploy": _deploying}[task](names)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -109,6 +110,49 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
             "*",
         ),
         _allow("Role", "iam:GetRole SimulatePrincipalPolicy", names.role_arn),
+        _allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
+    ]
+
+
+def _deploying(names: AwsNames) -> list[dict[str, Any]]:
+    bucket = names.arn_of("s3", names.bucket)
+    scaling = "sagemaker.application-autoscaling.amazonaws.com"
+    kinds = ("model", "endpoint-config", "endpoint")
+    return [
+        _allow("Bucket", "s3:ListBucket", bucket),
+        _allow("Objects", "s3:GetObject", f"{bucket}/*"),
+        _allow("Lists", "sagemaker:ListModelPackages", "*"),
+        _allow(
+            "Versions",
+            "sagemaker:DescribeModelPackage",
+            names.arn(f"model-package/{names.group}/*"),
+        ),
+        _allow(
+            "Endpoint",
+            "sagemaker:AddTags CreateEndpoint CreateEndpointConfig CreateModel DescribeEndpoint "
+            "UpdateEndpoint",
+            [names.arn(f"{kind}/retail-*") for kind in kinds],
+        ),
+        # Application Auto Scaling makes alarms of its own with the rights of its caller.
+        _allow(
+            "Alarms",
+            "cloudwatch:DescribeAlarms PutMetricAlarm",
+            [
+                names.arn_of("cloudwatch", "alarm:retail-*"),
+                names.arn_of("cloudwatch", "alarm:TargetTracking-endpoint/retail-*"),
+            ],
+        ),
+        _allow(
+            "Scaling",
+            "application-autoscaling:PutScalingPolicy RegisterScalableTarget",
+            names.arn_of("application-autoscaling", "scalable-target/*"),
+        ),
+        _allow(
+            "ScalingRole",
+            "iam:CreateServiceLinkedRole",
+            names.arn_of("iam", f"role/aws-service-role/{scaling}/*"),
+            {"iam:AWSServiceName": scaling},
+        ),
         _allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
     ]
 

@@ -119,7 +119,7 @@ def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
 
 
 @click.command()
-@click.argument("task", type=click.Choice(["provision", "run"]))
+@click.argument("task", type=click.Choice(["provision", "run", "deploy"]))
 @click.option(
     "--account",
     default="",

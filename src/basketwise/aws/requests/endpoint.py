@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from basketwise.artifact.bundle import INFERENCE
@@ -58,7 +59,12 @@ class EndpointNames(NamedTuple):
 
 
 def endpoint_requests(
-    model: ApprovedModel, options: Options, *, image: str, model_url: str
+    model: ApprovedModel,
+    options: Options,
+    *,
+    image: str,
+    model_url: str,
+    tags: Sequence[dict[str, str]] = (),
 ) -> dict[str, Request]:
     """Return all requests by what they are for.
 
@@ -72,6 +78,8 @@ def endpoint_requests(
         URI of the container image.
     model_url : str
         S3 URI of the archive.
+    tags : sequence
+        Tags beside those that name the version.
     """
     model_request = create_model(model, options, image, model_url)
     names = names_of(model, options, model_request)
@@ -90,6 +98,8 @@ def endpoint_requests(
         target, policy = scalable_target(model, names), scaling_policy(model, names)
         requests["register-scalable-target"] = Request(scaling, "RegisterScalableTarget", target)
         requests["put-scaling-policy"] = Request(scaling, "PutScalingPolicy", policy)
+    for name in ("create-model", "create-endpoint-config", "create-endpoint"):
+        requests[name].parameters["Tags"] = [*tags_of(model), *tags]
     return requests
 
 
@@ -134,7 +144,6 @@ def create_model(
         "ExecutionRoleArn": options.role_arn,
         # AWS's image installs libraries from an index.
         "EnableNetworkIsolation": not prebuilt,
-        "Tags": tags_of(model),
     }
 
 
@@ -152,7 +161,6 @@ def create_config(model: ApprovedModel, names: EndpointNames) -> dict[str, Any]:
     return {
         "EndpointConfigName": names.config,
         "ProductionVariants": [variant],
-        "Tags": tags_of(model),
     }
 
 
@@ -161,7 +169,6 @@ def create_endpoint(model: ApprovedModel, names: EndpointNames) -> dict[str, Any
     return {
         "EndpointName": names.endpoint,
         "EndpointConfigName": names.config,
-        "Tags": tags_of(model),
     }
 
 
