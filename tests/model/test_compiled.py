@@ -224,8 +224,10 @@ PLAIN: Row = {
         {"colour": [1]},
         {"colour": "\ud800"},
         {3: 1},
+        {"x" * 5_000: 1},
+        {"Größe": 1},
     ],
-    ids=str,
+    ids=lambda changes: str(changes)[:40],
 )
 def test_what_is_not_plain_is_left_to_frames(model: Model, changes: Row) -> None:
     assert model.compiled is not None

@@ -32,6 +32,7 @@ from basketwise.training.boosted_trees import read_boosted_trees
 from basketwise.training.calibration import read_calibration
 from basketwise.training.candidates import Predictor
 from basketwise.training.compatibility import check_versions
+from basketwise.training.forests import predict_proba
 from basketwise.training.persistence import loads_model, read_model
 from basketwise.training.trees import read_tree
 
@@ -59,7 +60,7 @@ class Late:
         with self._lock:
             if self._model is None:
                 self._model = self._read()
-        return self._model.predict_proba(X)
+        return predict_proba(self._model, X)
 
 
 def load_model_archive(path: Path, *, late: bool = False) -> Model:

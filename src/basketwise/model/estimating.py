@@ -12,6 +12,7 @@ from basketwise.features.product import SHARE_NEW
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import Calibration, calibrate, shipped
 from basketwise.training.candidates import Predictor
+from basketwise.training.forests import predict_proba
 from basketwise.training.predictions import decide
 
 
@@ -31,13 +32,13 @@ class Estimating:
         """Return the calibrated probabilities of some baskets."""
         if not X.shape[0]:
             return np.empty((0, len(CLASSES)))
-        first = self.estimator.predict_proba(X).astype(np.float64)
+        first = predict_proba(self.estimator, X).astype(np.float64)
         second = self.novelty
         if second is None:
             return calibrate(first, self.calibration)
         # As in training: in single precision, as the models see it.
         new = X[:, self.columns.index(SHARE_NEW)].astype(np.float64)
-        return shipped(first, new, self.calibration, lambda rows: second.predict_proba(X[rows]))
+        return shipped(first, new, self.calibration, lambda rows: predict_proba(second, X[rows]))
 
 
 def decided(probabilities: Probabilities) -> list[str]:

@@ -31,6 +31,9 @@ from basketwise.schema import (
 Columns = dict[str, Sequence[Any]]
 """Typed values by column, one per line; absent columns are not there, missing values are None."""
 
+LONGEST = 4_000
+"""Characters of all column names: those of so many are remembered."""
+
 INT32, INT64 = 2**31, 2**63
 EXACT = 2**53
 """Whole numbers up to here are floats without a loss."""
@@ -102,6 +105,8 @@ def _columns(
     else:
         given = tuple(dict.fromkeys(name for row in rows for name in row))
         columns = ([row.get(name) for row in rows] for name in given)
+    if not all(type(name) is str for name in given) or sum(map(len, given)) > LONGEST:
+        raise NotPlainError
     names = _names(given, tuple(rules.columns.items()))
     for name, values in zip(names, columns, strict=True):
         kinds = set(map(type, values))
@@ -115,10 +120,10 @@ def _columns(
             yield name, values, kinds
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=100)
 def _names(given: tuple[str, ...], own: tuple[tuple[str, Any], ...]) -> tuple[str, ...]:
     """Return the standard names of columns that need nothing derived."""
-    if not all(type(name) is str and name.isascii() for name in given):
+    if not all(map(str.isascii, given)):
         raise NotPlainError
     names = standard_names(given, dict(own))
     try:

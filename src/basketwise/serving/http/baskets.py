@@ -45,6 +45,13 @@ LINE_FORM = (
 
 _COLUMNS = frozenset(column.name for column in COLUMNS if column.name != LABEL)
 
+_SPELLED = {spelling: name for name in _COLUMNS for spelling in (name, name.lower())}
+"""What the usual spellings of the columns come to."""
+
+_NUMBERS = (int, float)
+_VALUES = (str, *_NUMBERS, bool)
+"""Types of values that a retailer's own column may have; JSON has no others that are single."""
+
 Row = dict[str, str | None]
 """One line: its values as text, by column in capitals."""
 
@@ -279,20 +286,20 @@ def _rows(lines: list[Any], key: str | int, basket: str, form: str) -> Iterator[
             raise InputError(f"Line {position} of {basket} is not an object.", form)
         row: Row = {}
         for column, value in line.items():
-            name = column.strip().upper()
-            if name not in _COLUMNS and (name == LABEL or not isinstance(value, str | int | float)):
+            name, kind = _SPELLED.get(column) or column.strip().upper(), type(value)
+            if name not in _COLUMNS and (name == LABEL or kind not in _VALUES):
                 # A column that no model reads; one of text or numbers may be a retailer's own.
                 continue
             if name in row:
                 raise InputError(
                     f"Line {position} of {basket} has the column {name} more than once.", form
                 )
-            if value is not None:
-                if isinstance(value, bool) or not isinstance(value, str | int | float):
-                    raise InputError(
-                        f"Line {position} of {basket}: {name} is neither a text nor a number.", form
-                    )
+            if kind in _NUMBERS:
                 value = str(value)
+            elif kind is not str and value is not None:
+                raise InputError(
+                    f"Line {position} of {basket}: {name} is neither a text nor a number.", form
+                )
             row[name] = value
         if row.get(BASKET_ID) not in (None, text):
             raise InputError(
