@@ -46,11 +46,11 @@ def serving(service: Service, auth: Auth | None = None) -> Iterator[int]:
 
 
 @contextmanager
-def served(scorer: Model | None, queue: float = 30.0, **limits: float) -> Iterator[int]:
+def served(scorer: Model | None, queue: float = 30.0, **limits: Any) -> Iterator[int]:
     """Serve a model, with small bodies."""
     bounds = replace(
         Limits(body=LIMIT, concurrency=4, waiting=100, queue_seconds=queue),
-        **limits,  # type: ignore[arg-type]
+        **limits,
     )
     current = Current(Served(scorer) if scorer else None)
     with serving(Service(current, bounds)) as port:

@@ -70,11 +70,11 @@ def auth_for(host: str, token_file: Path | None, *, no_auth: bool) -> Auth:
         If there is no token, and others than this machine can reach the server; if the token is
         too short to be secret.
     """
-    token = _read(token_file) if token_file else os.environ.get(VARIABLE, "").strip()
     if no_auth:
         if token_file:
             raise ConfigError("--no-auth and --token-file contradict each other.", "Give one.")
         return Auth()
+    token = _read(token_file) if token_file else os.environ.get(VARIABLE, "").strip()
     if not token and not is_loopback(host):
         raise ConfigError(
             f"Anybody who reaches {host} could ask the server.",

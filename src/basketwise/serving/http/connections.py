@@ -14,6 +14,9 @@ from basketwise.serving.http.problems import PROBLEM, problem
 LINGER = 2.0
 """Seconds for which a connection that is refused is still read, see :mod:`.guard`."""
 
+LAST_HEAD = 1.0
+"""Seconds for which the first request of a connection is still awaited when the server ends."""
+
 
 class Connection(H11Protocol):
     """A connection that ends by itself, whatever its client does."""
@@ -21,6 +24,7 @@ class Connection(H11Protocol):
     limits = Limits()
     _head_timer: asyncio.TimerHandle | None = None
     _refused = False
+    _is_last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many."""
@@ -44,6 +48,8 @@ class Connection(H11Protocol):
         super().data_received(data)
         if self._is_busy():
             self._stop_timer()
+            if self._is_last:
+                self.cycle.keep_alive = False
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Let a client that sends no more still have its answer."""
@@ -55,6 +61,18 @@ class Connection(H11Protocol):
             self.cycle.more_body = False
             self.cycle.message_event.set()
         return True
+
+    def shutdown(self) -> None:
+        """End, as the server does; a connection that is new has its request under way."""
+        if self.cycle is None and not self._refused:
+            self._is_last = True
+            self.loop.call_later(LAST_HEAD, self._close_unless_busy)
+        else:
+            super().shutdown()
+
+    def _close_unless_busy(self) -> None:
+        if not self._is_busy():
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection that is closed."""

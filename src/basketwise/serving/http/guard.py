@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from basketwise.redaction import redacted
 from basketwise.serving.http.auth import Auth
-from basketwise.serving.http.limits import MEBIBYTE
+from basketwise.serving.http.limits import MAX_HEAD, MEBIBYTE
 from basketwise.serving.http.problems import ProblemError, problem_of, problem_type
 from basketwise.serving.http.service import Service
 from basketwise.terminal import printable
@@ -27,6 +27,9 @@ bytes is reset, and the answer may be lost."""
 
 SILENT = ("/ping", "/health", "/ready", "/metrics")
 """Paths that are asked every few seconds: no line in the log, unless they fail."""
+
+REFUSALS = 20
+"""Lines about refused requests in a second."""
 
 SAFE = [
     (b"x-content-type-options", b"nosniff"),
@@ -47,12 +50,12 @@ class Guard:
     auth
         Who may ask.
     log_requests
-        Whether every request gets a line on stderr; those that fail always do.
+        Whether every request gets a line on stderr; of those that fail, some always do.
     """
 
     def __init__(self, app: ASGIApp, service: Service, auth: Auth, *, log_requests: bool) -> None:
         self._app, self._service, self._auth = app, service, auth
-        self._log_requests = log_requests
+        self._log = _Log(every=log_requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -63,7 +66,7 @@ class Guard:
         started = time.perf_counter()
         try:
             try:
-                _refuse_chunks(scope)
+                _refuse_head(scope)
                 self._auth.check(scope["path"], scope["headers"])
                 await self._app(scope, exchange.receive, exchange.send)
             except Exception as error:
@@ -72,7 +75,7 @@ class Guard:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "other")
             self._service.metrics.requested(route, exchange.status, seconds)
-            self._log(scope, exchange.status, seconds)
+            self._log.request(scope["method"], scope["path"], exchange.status, seconds)
 
     async def _refuse(self, error: Exception, exchange: _Exchange) -> None:
         problem = problem_of(error)
@@ -97,11 +100,31 @@ class Guard:
         await exchange.send(start)
         await exchange.send({"type": "http.response.body", "body": body})
 
-    def _log(self, scope: Scope, status: int, seconds: float) -> None:
+
+class _Log:
+    """Lines on stderr about requests, not more than somebody could read."""
+
+    def __init__(self, *, every: bool) -> None:
+        self._every = every
+        self._second, self._lines = 0, 0
+
+    def request(self, method: str, path: str, status: int, seconds: float) -> None:
         failed = status >= HTTPStatus.BAD_REQUEST
-        if failed or (self._log_requests and scope["path"] not in SILENT):
-            line = f"{scope['method']} {scope['path']} {status} {seconds * 1000:.1f} ms"
-            click.echo(printable(redacted(line)), err=True)
+        if (self._every and not failed and path not in SILENT) or (failed and self._has_room()):
+            self._write(f"{method} {path} {status} {seconds * 1000:.1f} ms")
+
+    def _has_room(self) -> bool:
+        """Whether another refusal is logged: whoever sends many must not fill the disk."""
+        second = int(time.monotonic())
+        if second != self._second:
+            if self._lines > REFUSALS:
+                self._write(f"{self._lines - REFUSALS:,} more requests were refused")
+            self._second, self._lines = second, 0
+        self._lines += 1
+        return self._lines <= REFUSALS
+
+    def _write(self, line: str) -> None:
+        click.echo(printable(redacted(line)), err=True)
 
 
 class _Exchange:
@@ -148,8 +171,17 @@ class _Exchange:
                     remaining -= len((await self.receive()).get("body", b""))
 
 
-def _refuse_chunks(scope: Scope) -> None:
-    """Refuse a body of unknown length: where it ends, two servers may see differently."""
+def _refuse_head(scope: Scope) -> None:
+    """Refuse a head that is too large, and a body of unknown length.
+
+    Where such a body ends, two servers may see differently.
+    """
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD:
+        raise ProblemError(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"The request's headers have more than {MAX_HEAD:,} bytes.",
+            "Send less.",
+        )
     if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
         raise ProblemError(
             HTTPStatus.LENGTH_REQUIRED,

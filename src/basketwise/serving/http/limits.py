@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from polars.exceptions import PanicException
+
 from basketwise.serving.http.baskets import Bounds
 from basketwise.serving.http.problems import ProblemError
 
 MEBIBYTE = 2**20
+MAX_HEAD = 32_768
+"""Bytes of a request's head."""
+
 LINES_PER_MEBIBYTE = 20_000
 """A line of JSON with the required columns alone takes some 45 bytes."""
 
@@ -76,6 +81,7 @@ class Turns:
         self._limits = limits
         self._pool = ThreadPoolExecutor(limits.concurrency, thread_name_prefix="scoring")
         self._free = asyncio.Semaphore(limits.concurrency)
+        self._running: set[Future[Any]] = set()
         self.waiting = 0
 
     async def run(self, work: Callable[[], Result]) -> Result:
@@ -89,16 +95,18 @@ class Turns:
         await self._turn()
         loop = asyncio.get_running_loop()
 
-        def ended(_: Future[Result]) -> None:
+        def ended(future: Future[Any]) -> None:
+            self._running.discard(future)
             # A loop that is closed has no more requests.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._free.release)
 
         try:
-            future = self._pool.submit(work)
+            future = self._pool.submit(_without_panic, work)
         except BaseException:
             self._free.release()
             raise
+        self._running.add(future)
         future.add_done_callback(ended)
         try:
             async with asyncio.timeout(self._limits.seconds):
@@ -133,7 +141,15 @@ class Turns:
     def close(self) -> bool:
         """Take on no more work; whether all of it has ended."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        return not any(thread.is_alive() for thread in self._pool._threads)
+        return all(future.done() for future in list(self._running))
+
+
+def _without_panic(work: Callable[[], Result]) -> Result:
+    """Turn a panic of Polars, which is no Exception, into an error of this request alone."""
+    try:
+        return work()
+    except PanicException as error:
+        raise RuntimeError(f"Polars panicked: {error}") from error
 
 
 class Bodies:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from basketwise.errors import ConfigError
 from basketwise.serving.http.connections import connection_type
-from basketwise.serving.http.limits import Limits
+from basketwise.serving.http.limits import MAX_HEAD, Limits
 from basketwise.serving.http.service import Service
 
 BACKLOG = 512
@@ -27,9 +27,6 @@ LAST_CALL_SECONDS = 0.5
 
 DRAIN_SECONDS = 20
 """So long may requests take that are being answered then; after 30 seconds, Kubernetes kills."""
-
-MAX_HEAD = 32_768
-"""Bytes of a request's head."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -74,6 +71,8 @@ class Server(uvicorn.Server):
                 ws="none",
                 lifespan="on",
                 log_config=None,
+                # What is no HTTP is answered, and no line in the log for whoever sends it.
+                log_level="error",
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
