@@ -50,7 +50,7 @@ def client(port: int) -> Counter[str]:
             response.read()
             seen[str(response.status)] += 1
         except (ConnectionError, http.client.HTTPException) as error:
-            seen[type(error).__name__] += 1
+            seen[repr(error)] += 1
             connection.close()
 
 

@@ -25,6 +25,9 @@ KEEP_ALIVE_SECONDS = 75
 LAST_CALL_SECONDS = 0.5
 """After SIGTERM, so long are connections still taken: they were made before the news of it."""
 
+TURNS_TO_CONNECT = 3
+"""Turns of the loop after which a connection that asyncio has taken is one of the server's."""
+
 DRAIN_SECONDS = 20
 """So long may requests take that are being answered then; after 30 seconds, Kubernetes kills."""
 
@@ -57,6 +60,17 @@ def listen(host: str, port: int) -> socket.socket:
             "Choose another --host or --port; something else may be listening there.",
         ) from error
     return sock
+
+
+def _taken(sock: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections that wait to be taken."""
+    while True:
+        try:
+            connection, _ = sock.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        yield connection
 
 
 class Server(uvicorn.Server):
@@ -123,6 +137,31 @@ class Server(uvicorn.Server):
         elif not again:
             loop = asyncio.get_running_loop()
             loop.call_soon_threadsafe(loop.call_later, LAST_CALL_SECONDS, self.end)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer whom the system has connected already, and then end as uvicorn does.
+
+        A listening socket that is closed resets the connections that nobody has taken yet.
+        """
+        loop = asyncio.get_running_loop()
+        for sock in sockets or []:
+            loop.remove_reader(sock)
+        for _ in range(TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
+        waiting = [connection for sock in sockets or [] for connection in _taken(sock)]
+        for server in self.servers:
+            server.close()
+        for connection in waiting:
+            with contextlib.suppress(OSError):
+                await loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Return what handles a connection, as uvicorn makes it."""
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def end(self) -> None:
         """Take no more connections; what is being answered is answered."""
