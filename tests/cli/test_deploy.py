@@ -13,7 +13,8 @@ from basketwise.plugins import TARGETS
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import Submission
 from tests.cli.calling import call, called
-from tests.evaluation.running import Evaluated
+from tests.etl.running import Run
+from tests.evaluation.running import Evaluated, tree_archive
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlops/retail-api@sha256:" + "3" * 64
 URL = "s3://a-bucket/model.tar.gz"
@@ -26,34 +27,37 @@ NEEDED = {
 
 
 @pytest.fixture(scope="module")
-def workspace(evaluated: Evaluated, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archive(
+    evaluated: Evaluated, sample_run: Run, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    return tree_archive(evaluated, sample_run.gold, tmp_path_factory.mktemp("tree"))
+
+
+@pytest.fixture(scope="module")
+def workspace(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Version 1, approved."""
     workspace = tmp_path_factory.mktemp("deploy") / "w"
     registry = open_registry(RegistryConfig(), workspace / "registry")
-    archive = evaluated.archive
-    tags = {"model_name": evaluated.record.winner}
+    tags = {"model_name": "decision_tree"}
     registry.register(Submission("run-1", archive, sha256(archive), "", {}, {}, tags), who="test")
     called("models", "approve", "1", "--workspace", workspace)
     return workspace
 
 
 @pytest.mark.parametrize("target", list(TARGETS))
-def test_a_target_is_rendered(
-    target: str, workspace: Path, evaluated: Evaluated, tmp_path: Path
-) -> None:
+def test_a_target_is_rendered(target: str, workspace: Path, archive: Path, tmp_path: Path) -> None:
     arguments: tuple[str | Path, ...] = ("deploy", "render", "--to", target)
     arguments += ("--workspace", workspace, "--out", tmp_path / "out", *NEEDED.get(target, ()))
     before = content(workspace)
     outcome = called(*arguments)
-    assert (
-        f"version 1 of retail-price-sensitivity-models, sha256 {sha256(evaluated.archive)}\n"
-        in (outcome.out)
+    assert f"version 1 of retail-price-sensitivity-models, sha256 {sha256(archive)}\n" in (
+        outcome.out
     )
     assert "\nNext: " in outcome.out
     assert str(tmp_path / "out") in outcome.out.partition("\nNext: ")[2]
     first = content(tmp_path / "out")
     document = called(*arguments, "--json").json
-    assert document["sha256"] == sha256(evaluated.archive)
+    assert document["sha256"] == sha256(archive)
     assert {*document["files"], "rendered.json"} == set(first)
     assert content(tmp_path / "out") == first
     assert content(workspace) == before

@@ -14,6 +14,7 @@ from basketwise.deploy.docker import build_context
 from basketwise.deploy.library import Library, lock_text
 from basketwise.deploy.options import Options
 
+ROOT = Path(__file__).parents[2]
 BASE = "docker.io/library/python:3.12-slim@sha256:" + "1" * 64
 
 
@@ -127,3 +128,10 @@ def test_the_locks_have_what_serving_needs_and_no_more(library: Library) -> None
     assert not names & {"mlflow-skinny", "matplotlib", "boto3", "sqlalchemy", "pip", "setuptools"}
     assert ("scikit-learn" in names) is (library is not Library.TREE)
     assert ("xgboost-cpu" in names) is (library is Library.XGBOOST)
+
+
+@pytest.mark.parametrize("library", list(Library))
+def test_the_locks_pin_what_the_tests_run_with(library: Library) -> None:
+    pins = re.compile(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==([^\s;]+)", re.MULTILINE)
+    tested = (ROOT / "requirements" / "dev.lock").read_text(encoding="utf-8")
+    assert set(pins.findall(lock_text(library))) <= set(pins.findall(tested))
