@@ -36,6 +36,7 @@ def test_what_is_approved_scores_as_the_champion(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.splitlines()[2:] == [
         f"  basketwise predict --data 'my raw' --out scores.csv {options}",
         f"  basketwise models list {options}",
+        f"  basketwise serve {options}",
     ]
 
 

@@ -191,6 +191,8 @@ def print_next(result: RunResult, data: str, workspace: str, config: str | None 
     if version is None:
         click.echo(f"  {name} register --run {shlex.quote(result.run_id)} {options}")
     click.echo(f"  {name} models list {options}")
+    if result.approved and version is not None and version.champion:
+        click.echo(f"  {name} serve {options}")
 
 
 def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:

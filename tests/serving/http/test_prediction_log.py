@@ -103,11 +103,13 @@ def test_what_does_not_fit_is_dropped_and_no_answer_waits(
 
     monkeypatch.setattr(PredictionLog, "_rows", slow)
     monkeypatch.setattr(prediction_log, "ROWS_WAITING", 7)
-    log = PredictionLog(tmp_path, pytest.fail)
+    said: list[str] = []
+    log = PredictionLog(tmp_path, said.append)
     for _ in range(4):
         log.put(logged, logged.served)
     # Three outcomes each: two of the answers fit.
     assert log.dropped == 6
+    assert said == ["3 predictions so far were not logged: too many at a time."]
     goes_on.set()
     log.close()
     assert log.written == 4

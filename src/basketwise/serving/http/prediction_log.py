@@ -36,6 +36,7 @@ from basketwise.serving.http.served import Served
 
 ROWS_WAITING = 500_000
 """Baskets that wait to be written, at most."""
+COMPLAIN_SECONDS = 60.0
 COUNTS = tuple(f"lines_{label.lower()}" for label in INDEX_LABELS)
 """Lines of the basket by the class of their product."""
 
@@ -101,6 +102,7 @@ class PredictionLog:
         self._lock = threading.Lock()
         self.dropped = 0
         self.written = 0
+        self._complain_at = 0.0
         self._number = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -124,6 +126,7 @@ class PredictionLog:
                 self._rows_waiting += number
             else:
                 self.dropped += number
+                self._complain()
         if taken:
             self._waiting.put((datetime.now(UTC), answer))
 
@@ -131,6 +134,13 @@ class PredictionLog:
         """Write what waits, and end the thread."""
         self._waiting.put(None)
         self._thread.join(seconds)
+
+    def _complain(self) -> None:
+        """Tell of dropped predictions, once a minute: a log of its own must not slow answers."""
+        now = time.monotonic()
+        if now >= self._complain_at:
+            self._complain_at = now + COMPLAIN_SECONDS
+            self._say(f"{self.dropped:,} predictions so far were not logged: too many at a time.")
 
     def _rows(self, now: datetime, answer: Answer) -> list[Row]:
         counts = answer.class_counts()
