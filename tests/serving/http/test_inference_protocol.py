@@ -5,8 +5,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from jsonschema import Draft202012Validator
+from open_inference.openapi.client import OpenInferenceClient
+from open_inference.openapi.core.api_error import ApiError
+from open_inference.openapi.errors import BadRequestError
+from open_inference.openapi.types import InferenceRequest
 
 from basketwise.model.scoring import Model
 from basketwise.schema import GROUP_NAME
@@ -147,3 +152,29 @@ def test_what_is_not_served_is_not_there(ports: int, path: str) -> None:
     status, answer = ask(ports, path)
     assert status == 404
     assert answer["error"]
+
+
+def test_a_client_made_of_the_protocol_gets_its_answer(ports: int) -> None:
+    """The client is generated from the protocol's own OpenAPI document."""
+    made: Any = InferenceRequest
+    with httpx.Client() as connection:
+        client = OpenInferenceClient(base_url=f"http://127.0.0.1:{ports}", httpx_client=connection)
+        client.check_server_liveness()
+        client.check_server_readiness()
+        client.check_model_readiness(GROUP_NAME)
+        client.check_model_version_readiness(GROUP_NAME, "7")
+        assert client.read_server_metadata().name == "basketwise"
+        assert client.read_model_metadata(GROUP_NAME).versions == ["7"]
+        request = made(id="1", inputs=INPUTS)
+        answer: Any = client.model_version_infer(GROUP_NAME, "7", request=request)
+        assert (answer.model_version, answer.id) == ("7", "1")
+        own = {tensor.name: tensor for tensor in answer.outputs}
+        assert own["basket_id"].shape == [2]
+        _, plain = ask(ports, f"{MODEL}/infer", {"inputs": INPUTS})
+        for tensor in plain["outputs"]:
+            assert own[tensor["name"]].datatype == tensor["datatype"]
+        with pytest.raises(ApiError) as refused:
+            client.read_model_metadata("other")
+        assert refused.value.status_code == 404
+        with pytest.raises(BadRequestError):
+            client.model_infer(GROUP_NAME, request=made(inputs=INPUTS[1:]))
