@@ -61,7 +61,7 @@ for library; do
     say "$library: build"
     # As in scripts/test-image.sh: this machine's pip brings the packages, each held to its hash.
     rm -rf "$work/wheels"
-    "$bin/pip" download --quiet --disable-pip-version-check --require-hashes --only-binary=:all: \
+    "$bin/pip" download --quiet --disable-pip-version-check --require-hashes --only-binary=:all: --no-deps \
         --python-version "$python" --dest "$work/wheels" -r "$work/context/requirements.lock" \
         >"$work/log" 2>&1 || { tail "$work/log"; exit 1; }
     printf '[global]\nno-index = true\nfind-links = /wheels\n' >"$work/pip.conf"

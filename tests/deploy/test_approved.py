@@ -1,20 +1,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.example import example_of
 from basketwise.deploy.library import Library, check_lock, library_of
 from basketwise.digests import sha256
 from basketwise.errors import InputError
+from basketwise.etl.tables import TRAIN_FILE
+from basketwise.files import MODEL, NOVELTY
 from basketwise.model.archive import load_model_archive
 from basketwise.registry.protocol import ApprovalState, ArchiveError
+from basketwise.training.candidates import build
+from basketwise.training.examples import read_examples
+from basketwise.training.persistence import dump_model
 from tests.deploy.conftest import Shop
-from tests.evaluation.running import Evaluated
+from tests.etl.running import Run
+from tests.evaluation.running import CONFIG, Evaluated
 
 
 def latest(shop: Shop) -> Path:
@@ -94,12 +102,34 @@ def test_the_example_is_of_the_model_and_has_its_answer(model: ApprovedModel) ->
     json.dumps([example.request, example.answer], allow_nan=False)
 
 
-def test_all_estimators_of_an_archive_count(evaluated: Evaluated) -> None:
-    assert library_of(evaluated.archive) in (Library.SKLEARN, Library.XGBOOST)
+@pytest.mark.parametrize(
+    ("names", "library"),
+    [
+        (("decision_tree",), Library.TREE),
+        (("xgboost",), Library.XGBOOST),
+        (("logistic",), Library.SKLEARN),
+        (("xgboost", "decision_tree"), Library.XGBOOST),
+        (("random_forest", "xgboost"), Library.BOTH),
+    ],
+)
+def test_all_estimators_of_an_archive_count(
+    evaluated: Evaluated, sample_run: Run, tmp_path: Path, names: Sequence[str], library: Library
+) -> None:
+    folder, archive = tmp_path / "model", tmp_path / "model.tar.gz"
+    folder.mkdir()
+    unpack(evaluated.archive, folder)
+    (folder / NOVELTY).unlink(missing_ok=True)
+    train = read_examples(sample_run.gold / TRAIN_FILE, evaluated.record.feature_columns)
+    for file, name in zip((MODEL, NOVELTY), names, strict=False):
+        fitted = build(name, CONFIG.training, train.y.size).fit(train.X, train.y)
+        (folder / file).write_bytes(dump_model(fitted))
+    write_manifest(folder, {})
+    pack(folder, archive)
+    assert library_of(archive) is library
 
 
 def test_a_lock_of_another_version_of_the_library_is_refused() -> None:
     with pytest.raises(InputError, match=r"trained with scikit-learn 0\.24\.1"):
         check_lock(Library.SKLEARN, {"scikit-learn": "0.24.1"})
     check_lock(Library.TREE, {"scikit-learn": "0.24.1", "xgboost-cpu": "0.9"})
-    check_lock(Library.XGBOOST, {"scikit-learn": "absent"})
+    check_lock(Library.BOTH, {"scikit-learn": "absent"})

@@ -126,8 +126,9 @@ def test_the_locks_have_what_serving_needs_and_no_more(library: Library) -> None
     names = set(re.findall(r"^([a-z0-9-]+)==", lock_text(library), re.MULTILINE))
     assert {"polars", "numpy", "pydantic", "starlette", "uvicorn", "prometheus-client"} <= names
     assert not names & {"mlflow-skinny", "matplotlib", "boto3", "sqlalchemy", "pip", "setuptools"}
-    assert ("scikit-learn" in names) is (library is not Library.TREE)
-    assert ("xgboost-cpu" in names) is (library is Library.XGBOOST)
+    for package in ("scikit-learn", "skops", "scipy"):
+        assert (package in names) is (library in (Library.SKLEARN, Library.BOTH))
+    assert ("xgboost-cpu" in names) is (library in (Library.XGBOOST, Library.BOTH))
 
 
 @pytest.mark.parametrize("library", list(Library))

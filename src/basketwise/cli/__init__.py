@@ -29,6 +29,7 @@ ELSEWHERE = {
     **{name: f"aws {name}" for name in ("provision", "destroy", "policy", "pipeline")},
     "config": "init",
     "score": "predict",
+    "render": "deploy render",
     "report": "evaluate",
 }
 """Commands under names that are tried at the top level."""

@@ -13,18 +13,23 @@ from basketwise.etl.metadata import Metadata
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.files import MODEL, NOVELTY
 from basketwise.scratch import scratch
+from basketwise.training.boosted_trees import read_boosted_trees
 from basketwise.training.compatibility import LIBRARIES, package_of
 from basketwise.training.persistence import read_model
 from basketwise.training.trees import read_tree
 
 
 class Library(StrEnum):
-    """The heaviest library that a model's estimators need; each includes the ones before it."""
+    """What a model's estimators need: the name of the lock of its image."""
 
     TREE = "tree"
-    """None: a decision tree is applied by NumPy."""
-    SKLEARN = "sklearn"
+    """Nothing: a decision tree is applied by NumPy."""
     XGBOOST = "xgboost"
+    """XGBoost's shared library, whose package is never imported; so SciPy is not there."""
+    SKLEARN = "sklearn"
+    """scikit-learn and skops."""
+    BOTH = "sklearn-xgboost"
+    """All of them."""
 
 
 def library_of(archive: Path) -> Library:
@@ -42,13 +47,21 @@ def library_of(archive: Path) -> Library:
             read_model(folder / name) for name in (MODEL, NOVELTY) if (folder / name).exists()
         ]
     trained = manifest.get("versions")
-    needed = Library.TREE
-    order = list(Library)
-    for data in models:
-        if read_tree(data, len(metadata.feature_columns)) is None:
-            needed = max(needed, Library(package_of(data)), key=order.index)
-    check_lock(needed, trained if isinstance(trained, dict) else {})
-    return needed
+    packages = set[str]().union(
+        *(_packages(data, len(metadata.feature_columns)) for data in models)
+    )
+    library = Library("-".join(sorted(packages)) or Library.TREE)
+    check_lock(library, trained if isinstance(trained, dict) else {})
+    return library
+
+
+def _packages(data: bytes, features: int) -> set[str]:
+    """Return the packages that apply a model, as opening an archive chooses them."""
+    if read_tree(data, features) is not None:
+        return set()
+    if read_boosted_trees(data, features) is not None:
+        return {"xgboost"}
+    return {"sklearn", package_of(data)}
 
 
 def lock_text(library: Library) -> str:

@@ -42,6 +42,26 @@ def test_a_changed_model_is_not_loaded(evaluated: Evaluated, tmp_path: Path) -> 
         model_fn(str(tmp_path))
 
 
+def test_a_file_of_json_lines_can_be_split_anywhere(scorer: Model) -> None:
+    """A batch transform splits its file by lines, and joins the answers."""
+    line = {"PROD_CODE": "PRD1", "SPEND": 1.5, "QUANTITY": 1}
+    baskets = [{"basket_id": f"b{n}", "lines": [line] * (n % 3 + 1)} for n in range(7)]
+    body = [json.dumps(basket).encode() + b"\n" for basket in baskets]
+    kind = "application/jsonlines"
+
+    def transformed(*parts: bytes) -> str:
+        served = Served(scorer)
+        texts = [output_fn(predict_fn(input_fn(part, kind), served), kind) for part in parts]
+        return "".join(text[0] for text in texts if isinstance(text, tuple))
+
+    whole = transformed(b"".join(body))
+    assert [json.loads(line)["basket_id"] for line in whole.splitlines()] == [
+        basket["basket_id"] for basket in baskets
+    ]
+    assert transformed(*body) == whole
+    assert transformed(b"".join(body[:2]), b"".join(body[2:])) == whole
+
+
 @pytest.mark.parametrize(
     "accept", [None, "", "*/*", "application/json", "text/csv;q=0.1, */*", "application/*"]
 )

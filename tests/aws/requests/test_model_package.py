@@ -60,8 +60,8 @@ def test_a_version_says_how_it_is_served_and_where_it_comes_from() -> None:
                 },
             }
         ],
-        "SupportedContentTypes": ["application/json", "text/csv"],
-        "SupportedResponseMIMETypes": ["application/json"],
+        "SupportedContentTypes": ["application/jsonlines", "application/json", "text/csv"],
+        "SupportedResponseMIMETypes": ["application/jsonlines", "application/json", "text/csv"],
         "SupportedRealtimeInferenceInstanceTypes": ["ml.t2.medium", "ml.m5.large"],
         "SupportedTransformInstanceTypes": ["ml.m5.large"],
     }

@@ -14,8 +14,9 @@ from basketwise.aws.names import AwsNames, tags
 from basketwise.config import Config
 from basketwise.schema import LABEL
 
-REQUEST_TYPES = ("application/json", "text/csv")
-RESPONSE_TYPE = "application/json"
+REQUEST_TYPES = ("application/jsonlines", "application/json", "text/csv")
+"""JSON Lines first: of them, a batch transform can split a file without cutting a basket."""
+RESPONSE_TYPES = ("application/jsonlines", "application/json", "text/csv")
 REALTIME_INSTANCES = ("ml.t2.medium", "ml.m5.large")
 TRANSFORM_INSTANCES = ("ml.m5.large",)
 MAX_VALUE = 256
@@ -74,7 +75,7 @@ def package(names: AwsNames, config: Config, facts: PackageFacts) -> dict[str, A
         "InferenceSpecification": {
             "Containers": [container(names, config, facts.model_data_url)],
             "SupportedContentTypes": list(REQUEST_TYPES),
-            "SupportedResponseMIMETypes": [RESPONSE_TYPE],
+            "SupportedResponseMIMETypes": list(RESPONSE_TYPES),
             "SupportedRealtimeInferenceInstanceTypes": list(REALTIME_INSTANCES),
             "SupportedTransformInstanceTypes": list(TRANSFORM_INSTANCES),
         },
