@@ -143,7 +143,13 @@ def read_header(
         first = text[start:end]
         if first.strip() and not first.lower().startswith(b"sep="):
             check_utf8(first, source, line)
-            return parse_header(first.decode(), columns), end, line
+            try:
+                return parse_header(first.decode(), columns), end, line
+            except csv.Error as error:
+                raise InputError(
+                    f"The header of {source!r} cannot be read: {error}.",
+                    "Export it again; a quote that is never closed may be the reason.",
+                ) from error
     raise InputError(
         f"{source!r} is empty."
         if not block.text.strip()

@@ -28,6 +28,9 @@ FIRST_BYTES = 2**16
 FIRST_TABLES = 8
 """So many tables are looked at first, evenly spaced over all of them."""
 
+LONGEST_DATE = 40
+"""So many characters of a date are shown."""
+
 
 def settle_frame(frame: pl.DataFrame, rules: Rules) -> Rules:
     """Settle what the rules leave open by the values of one table; see :func:`settle_sources`."""
@@ -153,7 +156,7 @@ class _Evidence:
     @property
     def date(self) -> str:
         """A date that shows why there is no one format."""
-        return str(self._dates[0]) if len(self._dates) else ""
+        return str(self._dates[0])[:LONGEST_DATE] if len(self._dates) else ""
 
     @property
     def _agreed(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import local
+from time import perf_counter
 
 import numpy as np
 
@@ -14,6 +16,15 @@ from basketwise.training.calibration import Calibration, calibrate, shipped
 from basketwise.training.candidates import Predictor
 from basketwise.training.forests import predict_proba
 from basketwise.training.predictions import decide
+
+_spent = local()
+
+
+def seconds_estimating() -> float:
+    """Return how long this thread has been estimating since it was last asked."""
+    seconds: float = getattr(_spent, "seconds", 0.0)
+    _spent.seconds = 0.0
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,13 @@ class Estimating:
 
     def probabilities(self, X: Matrix) -> Probabilities:
         """Return the calibrated probabilities of some baskets."""
+        started = perf_counter()
+        try:
+            return self._probabilities(X)
+        finally:
+            _spent.seconds = getattr(_spent, "seconds", 0.0) + perf_counter() - started
+
+    def _probabilities(self, X: Matrix) -> Probabilities:
         if not X.shape[0]:
             return np.empty((0, len(CLASSES)))
         first = predict_proba(self.estimator, X).astype(np.float64)

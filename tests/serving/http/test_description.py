@@ -109,7 +109,7 @@ def test_prometheus_gets_what_happened(scorer: Model, port: int) -> None:
     assert grown['basketwise_rejected_lines_total{reason="spend_not_a_number"}'] == 1
     assert grown["basketwise_lines_total"] == 1
     assert sum(grown[n] for n in grown if n.startswith("basketwise_predictions_total")) == 1
-    for part in ("parse", "score", "write"):
+    for part in ("parse", "features", "model", "write"):
         assert grown[f'basketwise_part_seconds_count{{part="{part}"}}'] >= 1
     assert after["basketwise_swaps_total"] == 0
 

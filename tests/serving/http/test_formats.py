@@ -206,6 +206,41 @@ def test_more_than_is_allowed_is_refused_before_it_is_parsed(body: str, kind: st
         read_request(body.encode(), kind, Bounds(baskets=4, lines=8))
 
 
+def wide(*lines: dict[str, Any]) -> str:
+    return json.dumps({"baskets": [basket(1, *lines)]})
+
+
+LONG = "x" * 1_001
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "expected"),
+    [
+        ('{"baskets": [' + "1," * 5_000 + "1]}", JSON, "more than 2,669 values"),
+        (wide({f"c{n}": 1 for n in range(300)}), JSON, "Line 1 of basket 1 (1) has more than 200"),
+        (wide(LINE | {"PROD_CODE": LONG}), JSON, "PROD_CODE has more than 1,000 characters"),
+        (wide(LINE | {"SHOP_DATE": LONG}), JSON, "SHOP_DATE has more than 1,000 characters"),
+        (f"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,{LONG},1,1\n", CSV, "A line's PROD_CODE has more"),
+        ('{"baskets": [{"basket_id": "' + LONG + '"}]}', JSON, "'basket_id' of more than 200"),
+        ("x\n" * 1_001, JSON_LINES, "More than 1,000 lines are no baskets. Line 1001 is not JSON"),
+        (",".join(["x" * 140_000] * 2), CSV, "The header of 'body.csv' cannot be read"),
+    ],
+)
+def test_what_no_lines_look_like_is_refused_soon(body: str, kind: str, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_request(body.encode(), kind, Bounds())
+    assert expected in caught.value.headline
+    assert len(caught.value.headline) < 2_000
+
+
+def test_columns_are_bounded_over_all_lines(served: Served) -> None:
+    body = wide(*({f"c{line}-{n}": 1} | LINE for line in range(20) for n in range(20)))
+    with pytest.raises(TooLargeError, match="more than 200 columns"):
+        answered(body.encode(), served, JSON)
+    few = wide(LINE | {"y" * 300: 1} | {f"c{n}": 1 for n in range(100)})
+    assert answered(few.encode(), served, JSON).predictions
+
+
 def test_as_much_as_is_allowed_is_read() -> None:
     body = {"baskets": [basket(n, LINE, LINE) for n in range(4)]}
     bounds = Bounds(baskets=4, lines=8)

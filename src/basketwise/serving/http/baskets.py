@@ -52,6 +52,22 @@ _NUMBERS = (int, float)
 _VALUES = (str, *_NUMBERS, bool)
 """Types of values that a retailer's own column may have; JSON has no others that are single."""
 
+MAX_COLUMNS = 200
+"""Columns of a request's lines, those that no model reads included."""
+
+MAX_BAD_LINES = 1_000
+"""Lines of JSON Lines that are no baskets; more are no such lines."""
+
+MAX_ID = 200
+"""Characters of a basket's id, and of the name of a column that is read."""
+
+MAX_TEXT = 1_000
+"""Characters of a value."""
+
+BYTES_OF_A_VALUE = 6
+FEW_VALUES = 1_000
+"""A value of a line takes so many bytes, with its column; a small body may have more."""
+
 Row = dict[str, str | None]
 """One line: its values as text, by column in capitals."""
 
@@ -167,9 +183,14 @@ def table_of(baskets: list[Basket]) -> pl.DataFrame:
     ------
     MalformedError
         If a text is not Unicode.
+    TooLargeError
+        If they have more than :data:`MAX_COLUMNS` columns.
     """
+    rows = [row for basket in baskets for row in basket.rows]
+    if len(set().union(*rows)) > MAX_COLUMNS:
+        raise _too_many_columns("The request's lines have")
     try:
-        return read_table([row for basket in baskets for row in basket.rows])
+        return read_table(rows)
     except InputError as error:
         raise MalformedError(
             f"The body contains text that is not Unicode: {error}.", FORM
@@ -195,6 +216,7 @@ def _refuse_excess(body: bytes, kind: str, bounds: Bounds) -> None:
     # An object and a list each basket, and an object each line.
     _refuse_more(body.count(b"{") - 1, bounds.lines + bounds.baskets, "lines and baskets")
     _refuse_more(body.count(b"[") - 1, bounds.lines + bounds.baskets, "lines and baskets")
+    _refuse_more(body.count(b","), FEW_VALUES + len(body) // BYTES_OF_A_VALUE, "values")
 
 
 def _refuse_more(number: int, limit: int, what: str) -> None:
@@ -202,6 +224,14 @@ def _refuse_more(number: int, limit: int, what: str) -> None:
         raise TooLargeError(
             f"The request has more than {limit:,} {what}.", "Split it into several requests."
         )
+
+
+def _too_many_columns(what: str) -> TooLargeError:
+    return TooLargeError(f"{what} more than {MAX_COLUMNS} columns.", "Send those of the raw lines.")
+
+
+def _too_long(what: str) -> TooLargeError:
+    return TooLargeError(f"{what} more than {MAX_TEXT:,} characters.", "Send it shorter.")
 
 
 def _parsed(text: bytes, what: str, form: str) -> Any:
@@ -230,6 +260,7 @@ def _from_json(body: bytes) -> tuple[Basket, ...]:
 def _from_json_lines(body: bytes) -> tuple[Basket | BadLine, ...]:
     baskets: list[Basket | BadLine] = []
     seen: set[str] = set()
+    bad = 0
     for number, line in enumerate(body.split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -246,8 +277,15 @@ def _from_json_lines(body: bytes) -> tuple[Basket | BadLine, ...]:
                 # Half a character can only be written so, and would spoil all other lines.
                 table_of([basket])
         except InputError as error:
+            bad += 1
+            if bad > MAX_BAD_LINES:
+                raise MalformedError(
+                    f"More than {MAX_BAD_LINES:,} lines are no baskets. {error.headline}", LINE_FORM
+                ) from error
             key = entry.get("basket_id") if isinstance(entry, dict) else None
             known = key if isinstance(key, str | int) and not isinstance(key, bool) else None
+            if known is not None and len(str(known)) > MAX_ID:
+                known = None
             baskets.append(BadLine(error.headline, error.hint, known))
         else:
             seen.add(basket.text)
@@ -261,8 +299,13 @@ def _from_csv(body: bytes) -> Table:
     frames = list(read_csv(BytesIO(body), BODY, DataConfig(), labelled=False))
     if not frames:
         raise InputError("The body contains no till lines.", FORM)
+    frame = pl.concat([raw.frame for raw in frames])
+    longest = frame.select(pl.col(pl.String).str.len_chars().max())
+    for column, length in zip(longest.columns, longest.row(0), strict=True):
+        if (length or 0) > MAX_TEXT:
+            raise _too_long(f"A line's {column} has")
     return Table(
-        pl.concat([raw.frame for raw in frames]),
+        frame,
         pl.concat([raw.rows for raw in frames]),
         pl.concat([raw.malformed for raw in frames]),
     )
@@ -272,6 +315,8 @@ def _basket(entry: Any, where: str, form: str) -> Basket:
     key = entry.get("basket_id") if isinstance(entry, dict) else None
     if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
         raise InputError(f"{where} has no 'basket_id' that is a text or an integer.", form)
+    if len(str(key)) > MAX_ID:
+        raise InputError(f"{where} has a 'basket_id' of more than {MAX_ID} characters.", form)
     lines = entry.get("lines")
     if not isinstance(lines, list) or not lines:
         raise InputError(f"{where} ({key!r}) has no list of 'lines'.", form)
@@ -284,26 +329,35 @@ def _rows(lines: list[Any], key: str | int, basket: str, form: str) -> Iterator[
     for position, line in enumerate(lines, start=1):
         if not isinstance(line, dict):
             raise InputError(f"Line {position} of {basket} is not an object.", form)
+        if len(line) > MAX_COLUMNS:
+            raise _too_many_columns(f"Line {position} of {basket} has")
         row: Row = {}
         for column, value in line.items():
+            if len(column) > MAX_ID:
+                continue
             name, kind = _SPELLED.get(column) or column.strip().upper(), type(value)
             if name not in _COLUMNS and (name == LABEL or kind not in _VALUES):
                 # A column that no model reads; one of text or numbers may be a retailer's own.
                 continue
             if name in row:
                 raise InputError(
-                    f"Line {position} of {basket} has the column {name} more than once.", form
+                    f"Line {position} of {basket} has the column {name[:MAX_ID]} more than once.",
+                    form,
                 )
             if kind in _NUMBERS:
                 value = str(value)
-            elif kind is not str and value is not None:
+            elif kind is str:
+                if len(value) > MAX_TEXT:
+                    raise _too_long(f"Line {position} of {basket}: {name} has")
+            elif value is not None:
                 raise InputError(
                     f"Line {position} of {basket}: {name} is neither a text nor a number.", form
                 )
             row[name] = value
         if row.get(BASKET_ID) not in (None, text):
+            other = str(row[BASKET_ID])[:MAX_ID]
             raise InputError(
-                f"Line {position} of {basket} has another {BASKET_ID}: {row[BASKET_ID]!r}.", form
+                f"Line {position} of {basket} has another {BASKET_ID}: {other!r}.", form
             )
         row[BASKET_ID] = text
         yield row

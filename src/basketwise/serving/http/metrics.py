@@ -45,7 +45,7 @@ class Metrics:
         )
         self._parts = Histogram(
             "basketwise_part_seconds",
-            "Time of the parts of a prediction.",
+            "Time of the parts of a prediction: parse, features (with cleaning), model, write.",
             ("part",),
             buckets=SECONDS,
             registry=self.registry,
@@ -55,6 +55,10 @@ class Metrics:
         """Count a request that was answered."""
         self._requests.labels(route, str(code)).inc()
         self._seconds.labels(route).observe(seconds)
+
+    def took(self, part: str, seconds: float) -> None:
+        """Note how long a part of a prediction took."""
+        self._parts.labels(part).observe(seconds)
 
     def timed(self, part: str) -> AbstractContextManager[None]:
         """Note how long a part of a prediction takes: the block."""

@@ -14,6 +14,9 @@ from basketwise.serving.http.baskets import JSON, MalformedError, TooLargeError
 PROBLEM = "application/problem+json"
 UNEXPECTED = "This should not have happened. The server's log says more."
 
+LONGEST = 2_000
+"""Characters of a headline, and of a hint, that are sent: they may quote what was received."""
+
 SAGEMAKER = ("/ping", "/invocations")
 """Paths of SageMaker's contract: there, a problem is plain JSON, and names its headline ``error``
 too."""
@@ -60,8 +63,8 @@ def problem(status: HTTPStatus, headline: str, hint: str = "", path: str = "") -
     document: dict[str, Any] = {
         "title": status.phrase,
         "status": status.value,
-        "detail": redacted(headline),
-        "hint": redacted(hint),
+        "detail": redacted(headline[:LONGEST]),
+        "hint": redacted(hint[:LONGEST]),
     }
     if path in SAGEMAKER or path.startswith(TENSORS):
         document["error"] = document["detail"]

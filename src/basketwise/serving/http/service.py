@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from time import perf_counter
 
 import click
 from polars.exceptions import PanicException
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from basketwise.errors import BasketwiseError
+from basketwise.model.estimating import seconds_estimating
 from basketwise.serving.http.answers import Answer, answer
 from basketwise.serving.http.baskets import SEND, media_type, read_request
 from basketwise.serving.http.formats import WRITTEN, accepted, headers, written
@@ -112,15 +114,18 @@ class Service:
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded.", "The server's log says why."
             )
+        started, _ = perf_counter(), seconds_estimating()
         try:
-            with self.metrics.timed("score"):
-                result = score(served)
+            result = score(served)
         except BasketwiseError:
             raise
         except (Exception, PanicException) as error:
             self.health.doubt()
             # A panic of Polars is no Exception, and would end the server.
             raise RuntimeError("the baskets could not be scored") from error
+        in_model = seconds_estimating()
+        self.metrics.took("features", perf_counter() - started - in_model)
+        self.metrics.took("model", in_model)
         self.health.mark(served)
         self.metrics.answered(result)
         if self.observe is not None:
