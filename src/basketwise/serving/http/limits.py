@@ -94,12 +94,25 @@ class Turns:
         """
         await self._turn()
         loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
 
-        def ended(future: Future[Any]) -> None:
+        def settle(future: Future[Result]) -> None:
+            self._free.release()
+            if future.cancelled():
+                answer.cancel()
+            elif not answer.done():
+                error = future.exception()
+                if error is None:
+                    answer.set_result(future.result())
+                else:
+                    answer.set_exception(error)
+
+        def ended(future: Future[Result]) -> None:
             self._running.discard(future)
-            # A loop that is closed has no more requests.
+            # The loop is woken once for both, which takes a part of the time of a short answer. One
+            # that is closed has no more requests.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._free.release)
+                loop.call_soon_threadsafe(settle, future)
 
         try:
             future = self._pool.submit(_without_panic, work)
@@ -110,7 +123,7 @@ class Turns:
         future.add_done_callback(ended)
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await asyncio.wrap_future(future)
+                return await answer
         except TimeoutError as error:
             raise _later(
                 HTTPStatus.SERVICE_UNAVAILABLE,
