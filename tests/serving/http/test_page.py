@@ -124,6 +124,17 @@ def test_axe_finds_nothing(page: Page, scheme: str) -> None:
 
 
 @needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_list_of_routes(page: Page, address: str, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(f"{address}/docs")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Routes of the server")
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"docs-{scheme}.png")
+    assert Axe().run(page).response["violations"] == []
+
+
+@needs_browser
 def test_lines_that_cannot_be_used_are_named(page: Page) -> None:
     page.get_by_label("Till lines of whole baskets").fill(CSV)
     page.get_by_role("button", name="Classify").click()
