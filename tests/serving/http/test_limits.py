@@ -85,7 +85,10 @@ def test_a_request_that_takes_too_long_is_503_and_keeps_its_turn(scorer: Model) 
             assert time.monotonic() < deadline
 
 
-@pytest.mark.parametrize("route", ["/predict", "/invocations"])
+@pytest.mark.parametrize(
+    "route",
+    ["/predict", "/invocations", "/v2/models/retail-price-sensitivity-models/infer"],
+)
 def test_too_many_baskets_are_413(scorer: Model, route: str) -> None:
     body = json.dumps({"baskets": [{"basket_id": n, "lines": [{}]} for n in range(5)]}).encode()
     bounds: Any = Bounds(baskets=2, lines=2)

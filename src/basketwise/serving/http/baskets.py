@@ -213,10 +213,21 @@ def _refuse_excess(body: bytes, kind: str, bounds: Bounds) -> None:
         return
     if kind == JSON_LINES:
         _refuse_more(body.count(b"\n"), bounds.baskets, "baskets")
-    # An object and a list each basket, and an object each line.
-    _refuse_more(body.count(b"{") - 1, bounds.lines + bounds.baskets, "lines and baskets")
-    _refuse_more(body.count(b"[") - 1, bounds.lines + bounds.baskets, "lines and baskets")
+    refuse_objects(body, bounds)
     _refuse_more(body.count(b","), FEW_VALUES + len(body) // BYTES_OF_A_VALUE, "values")
+
+
+def refuse_objects(body: bytes, bounds: Bounds) -> None:
+    """Refuse JSON with more objects or lists than lines and baskets may have.
+
+    Raises
+    ------
+    TooLargeError
+        Before it is parsed: empty ones would take thirty times their bytes.
+    """
+    # An object and a list each basket, and an object each line.
+    for bracket in (b"{", b"["):
+        _refuse_more(body.count(bracket) - 1, bounds.lines + bounds.baskets, "lines and baskets")
 
 
 def _refuse_more(number: int, limit: int, what: str) -> None:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from basketwise import __version__
 from basketwise.schema import GROUP_NAME
 from basketwise.serving.http.answers import answer
-from basketwise.serving.http.baskets import JSON, MalformedError
+from basketwise.serving.http.baskets import JSON, MalformedError, refuse_objects
 from basketwise.serving.http.baskets import Request as Baskets
 from basketwise.serving.http.limits import content_length
 from basketwise.serving.http.problems import ProblemError
@@ -88,6 +88,7 @@ async def infer(request: Request) -> Response:
 
 
 def _infer(service: Service, body: bytes, version: str | None) -> Response:
+    refuse_objects(body, service.limits.bounds)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
