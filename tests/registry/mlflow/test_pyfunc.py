@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -250,32 +250,60 @@ def test_an_embedded_registry_needs_no_server(
     pd.testing.assert_frame_equal(scores, load_model_archive(evaluated.archive).predict(lines))
 
 
-def test_mlflow_serves_it(own_model: Path, tmp_path: Path) -> None:
-    model = own_model
-    port, log = free_port(), tmp_path / "serve.log"
-    command = [
-        *(sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"),
-        *("--model-uri", str(model), "--host", "127.0.0.1", "--port", str(port)),
+def test_the_same_client_gets_the_same_numbers_from_every_server(
+    own_model: Path, tmp_path: Path
+) -> None:
+    """MLflow's server, ``basketwise serve``, and what SageMaker starts in a container."""
+    model, archive = own_model, str(own_model / ARCHIVE)
+    table = pd.DataFrame(LINES).rename(columns=OWN).to_csv(index=False).encode()
+    commands = [
+        [
+            *("mlflow", "models", "serve", "--env-manager", "local"),
+            *("--model-uri", str(model), "--host", "127.0.0.1"),
+        ],
+        ["basketwise", "serve", "--model", archive],
+        ["basketwise.aws.container", "serve", "--model", archive, "--host", "127.0.0.1"],
     ]
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
+    answers = []
+    for command in commands:
+        log = tmp_path / f"{command[0]}.log"
+        with _started(command, log) as (process, uri):
+            # Over HTTP, an id of a CSV stays the text that it was.
+            rows = _answer(process, uri, table, "text/csv", log)["predictions"]
+            answers.append([row | {"basket_id": str(row["basket_id"])} for row in rows])
+            if command[0] == "mlflow":
+                body = (model / "serving_input_example.json").read_bytes()
+                example = _answer(process, uri, body, "application/json", log)["predictions"]
+                assert example == rows
+    assert answers[0] == answers[1] == answers[2]
+    assert [list(row) for row in answers[0]] == [COLUMNS, COLUMNS]
+
+
+@contextmanager
+def _started(command: list[str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    # The container takes its port from the environment.
+    port = str(free_port())
+    if "container" not in command[0]:
+        command = [*command, "--port", port]
+    environment = os.environ | {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": "ignore",
+        "SAGEMAKER_BIND_TO_PORT": port,
+    }
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stdout=output, stderr=output
+            [sys.executable, "-m", *command],
+            cwd=log.parent,
+            env=environment,
+            stdout=output,
+            stderr=output,
         )
     try:
-        body = (model / "serving_input_example.json").read_bytes()
-        table = pd.DataFrame(LINES).rename(columns=OWN).to_csv(index=False).encode()
-        uri = f"http://127.0.0.1:{port}"
-        answers = [
-            _answer(process, uri, body, "application/json", log),
-            _answer(process, uri, table, "text/csv", log),
-        ]
+        yield process, f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(20)
-    assert answers[0] == answers[1]
-    assert [list(row) for row in answers[0]["predictions"]] == [COLUMNS, COLUMNS]
+        process.wait(30)
 
 
 def _answer(

@@ -253,3 +253,22 @@ def test_as_much_as_is_allowed_is_read() -> None:
 def test_no_lines_at_all_are_refused() -> None:
     with pytest.raises(InputError, match="contains no baskets"):
         read_request(b"\n \n", JSON_LINES)
+
+
+def test_a_models_own_names_of_columns_are_read_in_every_type(served: Served) -> None:
+    rules = served.model.metadata.rules.model_copy(update={"columns": {"PROD_CODE": "Sku"}})
+    metadata = served.model.metadata.model_copy(update={"rules": rules})
+    own = replace(served, model=replace(served.model, metadata=metadata))
+    line = {"Sku": "PRD0900001", "SPEND": 1.5, "QUANTITY": 1}
+    bodies = {
+        JSON: json.dumps({"baskets": [{"basket_id": "7", "lines": [line]}]}).encode(),
+        JSON_LINES: json.dumps({"basket_id": "7", "lines": [line]}).encode(),
+        CSV: b"BASKET_ID,sku,SPEND,QUANTITY\n7,PRD0900001,1.5,1\n",
+    }
+    columns = own.model.rules.columns
+    scored = [
+        answer(read_request(body, kind, columns=columns), own).predictions
+        for kind, body in bodies.items()
+    ]
+    body = json.dumps({"baskets": [basket("7")]}).encode()
+    assert scored[0] == scored[1] == scored[2] == answered(body, served, JSON).predictions

@@ -154,6 +154,7 @@ def test_what_is_not_served_is_not_there(ports: int, path: str) -> None:
     assert answer["error"]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_client_made_of_the_protocol_gets_its_answer(ports: int) -> None:
     """The client is generated from the protocol's own OpenAPI document."""
     made: Any = InferenceRequest

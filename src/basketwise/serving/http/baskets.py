@@ -7,10 +7,11 @@ files are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from io import BytesIO
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -145,7 +146,12 @@ def media_type(content_type: str) -> str | None:
     return kind if charset in ("utf-8", "utf8") else None
 
 
-def read_request(body: bytes, content_type: str, bounds: Bounds | None = None) -> Request:
+def read_request(
+    body: bytes,
+    content_type: str,
+    bounds: Bounds | None = None,
+    columns: Mapping[str, str | tuple[str, ...]] = MappingProxyType({}),
+) -> Request:
     """Read the body of a request.
 
     Parameters
@@ -159,6 +165,8 @@ def read_request(body: bytes, content_type: str, bounds: Bounds | None = None) -
         As in the header.
     bounds : Bounds, optional
         What it may contain; compared before anything is parsed. Default: as much as it likes.
+    columns : mapping, optional
+        The model's own names of columns, see :class:`basketwise.etl.rules.Rules`.
 
     Raises
     ------
@@ -172,7 +180,7 @@ def read_request(body: bytes, content_type: str, bounds: Bounds | None = None) -
     if bounds is not None:
         _refuse_excess(body, kind, bounds)
     if kind == CSV:
-        return Request(kind, table=_from_csv(body))
+        return Request(kind, table=_from_csv(body, columns))
     return Request(kind, _from_json(body) if kind == JSON else _from_json_lines(body))
 
 
@@ -306,8 +314,9 @@ def _from_json_lines(body: bytes) -> tuple[Basket | BadLine, ...]:
     return tuple(baskets)
 
 
-def _from_csv(body: bytes) -> Table:
-    frames = list(read_csv(BytesIO(body), BODY, DataConfig(), labelled=False))
+def _from_csv(body: bytes, columns: Mapping[str, str | tuple[str, ...]]) -> Table:
+    data = DataConfig().model_copy(update={"columns": dict(columns)})
+    frames = list(read_csv(BytesIO(body), BODY, data, labelled=False))
     if not frames:
         raise InputError("The body contains no till lines.", FORM)
     frame = pl.concat([raw.frame for raw in frames])

@@ -94,26 +94,24 @@ class Service:
 
     def _respond(self, body: bytes, kind: str, wanted: str, *, explain: bool) -> Response:
         """Parse, score and write, in one turn."""
+        served = self._served()
         with self.metrics.timed("parse"):
-            request = read_request(body, kind, self.limits.bounds)
-        result = self.scored(lambda served: answer(request, served, explain=explain))
+            own = served.model.rules.columns
+            request = read_request(body, kind, self.limits.bounds, own)
+        result = self.scored(lambda served: answer(request, served, explain=explain), served)
         with self.metrics.timed("write"):
             text = written(result, wanted)
         return Response(text, media_type=wanted, headers=headers(result))
 
-    def scored(self, score: Callable[[Served], Answer]) -> Answer:
-        """Let the current model answer, in a turn; count it, and tell who observes.
+    def scored(self, score: Callable[[Served], Answer], served: Served | None = None) -> Answer:
+        """Let a model answer, by default the current one, in a turn; count it, tell who observes.
 
         Raises
         ------
         ProblemError
             If there is no model.
         """
-        served = self.current.get()
-        if served is None:
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded.", "The server's log says why."
-            )
+        served = served or self._served()
         started, _ = perf_counter(), seconds_estimating()
         try:
             result = score(served)
@@ -134,6 +132,14 @@ class Service:
             except Exception:
                 click.echo(traceback.format_exc(), err=True)
         return result
+
+    def _served(self) -> Served:
+        served = self.current.get()
+        if served is None:
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded.", "The server's log says why."
+            )
+        return served
 
     def close(self) -> bool:
         """End the threads; whether none is at work any more."""
