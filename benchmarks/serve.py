@@ -21,7 +21,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,7 +33,7 @@ USUAL = 200.0
 """Requests a second, of which the latencies are told."""
 LATE = 50.0
 """Milliseconds; a rate is sustained if 99 % are answered, and 95 % within this."""
-RATES = (50, 100, 150, 200, 300, 400, 500, 600, 700, 800, 900, 1_000, 1_200, 1_400, 1_600)
+RATES = (50, 100, 200, 300, 400, 500, 600, 800, 1_000, 1_200, 1_400)
 MANY = 1_000
 START_SECONDS = 120.0
 
@@ -84,13 +84,21 @@ def body(some: Sequence[Basket], *, mlflow: bool) -> bytes:
 def running(candidate: Candidate) -> Iterator[tuple[float, int]]:
     """Run a server; yield the seconds until it was ready, and its process id."""
     started = time.perf_counter()
-    nowhere = subprocess.DEVNULL
-    process = subprocess.Popen(candidate.command, stdout=nowhere, stderr=nowhere, process_group=0)
+    programs = str(Path(sys.executable).parent)
+    process = subprocess.Popen(
+        candidate.command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # MLflow calls a program beside it by its name.
+        env={**os.environ, "PATH": os.pathsep.join((programs, os.environ["PATH"]))},
+        process_group=0,
+    )
     try:
         _wait(f"http://127.0.0.1:{candidate.port}{candidate.ready}", process, started)
         yield time.perf_counter() - started, process.pid
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
@@ -142,9 +150,8 @@ def measure(
         usual = load(USUAL)
         sustained = 0.0
         for rate in RATES:
-            result = load(rate)
-            print(f"{candidate.name}: {_told(result)}", file=sys.stderr)
-            if result.share(200) < 0.99 or result.quantile(0.95) > LATE:
+            # Other work on the machine spoils a run now and then, hardly two of them.
+            if not any(_is_sustained(candidate, load(rate)) for _ in range(2)):
                 break
             sustained = rate
         double = load(2 * max(sustained, RATES[0]))
@@ -165,6 +172,11 @@ def measure(
         f"{double.quantile(0.95):.0f}",
         f"{at_once * 1e3:.0f}",
     ]
+
+
+def _is_sustained(candidate: Candidate, result: Load) -> bool:
+    print(f"{candidate.name}: {_told(result)}", file=sys.stderr)
+    return result.share(200) >= 0.99 and result.quantile(0.95) <= LATE
 
 
 def _told(result: Load) -> str:

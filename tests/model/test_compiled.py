@@ -225,6 +225,7 @@ PLAIN: Row = {
         {"colour": "\ud800"},
         {3: 1},
         {"x" * 5_000: 1},
+        {f"x{number}": 1 for number in range(100)},
         {"Größe": 1},
     ],
     ids=lambda changes: str(changes)[:40],

@@ -31,8 +31,8 @@ from basketwise.schema import (
 Columns = dict[str, Sequence[Any]]
 """Typed values by column, one per line; absent columns are not there, missing values are None."""
 
-LONGEST = 4_000
-"""Characters of all column names: those of so many are remembered."""
+MOST, LONGEST = 100, 4_000
+"""Columns, and characters of all their names: so many names are remembered."""
 
 INT32, INT64 = 2**31, 2**63
 EXACT = 2**53
@@ -105,7 +105,9 @@ def _columns(
     else:
         given = tuple(dict.fromkeys(name for row in rows for name in row))
         columns = ([row.get(name) for row in rows] for name in given)
-    if not all(type(name) is str for name in given) or sum(map(len, given)) > LONGEST:
+    if len(given) > MOST or not all(type(name) is str for name in given):
+        raise NotPlainError
+    if sum(map(len, given)) > LONGEST:
         raise NotPlainError
     names = _names(given, tuple(rules.columns.items()))
     for name, values in zip(names, columns, strict=True):
