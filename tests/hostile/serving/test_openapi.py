@@ -62,6 +62,7 @@ def as_csv(_: schemathesis.SerializationContext, value: Any) -> bytes:
     return str(value).encode("utf-8", "replace")
 
 
+@pytest.mark.timeout(tried(300, 3_600))
 def test_generated_requests_are_answered_as_the_document_says(port: int) -> None:
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
     codes: Counter[int] = Counter()

@@ -16,8 +16,9 @@ from basketwise.model.scoring import Model
 from basketwise.schema import CLASSES
 from basketwise.serving.http import contract, own
 from basketwise.serving.http.app import CONTRACTS
-from basketwise.serving.http.baskets import JSON, read_request
+from basketwise.serving.http.baskets import read_request
 from basketwise.serving.http.description import EXAMPLES, OPERATIONS, openapi
+from basketwise.serving.http.media_types import JSON
 from basketwise.serving.http.page.reference import document
 from basketwise.serving.http.served import open_path
 from tests.evaluation.running import Evaluated

@@ -15,16 +15,10 @@ from basketwise.errors import InputError
 from basketwise.model.scoring import Model
 from basketwise.serving.http import answers, scoring
 from basketwise.serving.http.answers import Answer, answer
-from basketwise.serving.http.baskets import (
-    CSV,
-    JSON,
-    JSON_LINES,
-    Bounds,
-    TooLargeError,
-    media_type,
-    read_request,
-)
+from basketwise.serving.http.baskets import read_request
+from basketwise.serving.http.bounds import Bounds, TooLargeError
 from basketwise.serving.http.formats import COLUMNS, accepted, headers, written
+from basketwise.serving.http.media_types import CSV, JSON, JSON_LINES, media_type
 from basketwise.serving.http.served import Served
 
 LINE: dict[str, Any] = {"PROD_CODE": "PRD0900001", "SPEND": 1.5, "QUANTITY": 1}

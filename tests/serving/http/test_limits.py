@@ -17,7 +17,7 @@ from polars.exceptions import PanicException
 
 from basketwise.model.scoring import Model
 from basketwise.serving.http import service
-from basketwise.serving.http.baskets import Bounds
+from basketwise.serving.http.bounds import Bounds
 from basketwise.serving.http.limits import Limits
 from basketwise.serving.http.served import Current, Served
 from basketwise.serving.http.service import Service

@@ -11,8 +11,9 @@ from typing import Any
 from basketwise.errors import InputError
 from basketwise.model.archive import load_model_archive
 from basketwise.serving.http.answers import Answer, answer
-from basketwise.serving.http.baskets import JSON, Request, media_type, read_request
+from basketwise.serving.http.baskets import Request, read_request
 from basketwise.serving.http.formats import WRITTEN, accepted, written
+from basketwise.serving.http.media_types import JSON, media_type
 from basketwise.serving.http.problems import problem
 from basketwise.serving.http.served import Served
 

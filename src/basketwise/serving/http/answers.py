@@ -14,13 +14,8 @@ from basketwise.etl.reasons import none_usable
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import NO_HISTORY, Model
 from basketwise.schema import KEY
-from basketwise.serving.http.baskets import (
-    JSON_LINES,
-    BadLine,
-    Basket,
-    Request,
-    text_id,
-)
+from basketwise.serving.http.baskets import BadLine, Basket, Request, text_id
+from basketwise.serving.http.media_types import JSON_LINES
 from basketwise.serving.http.scoring import Batch, Outcome, score, usable
 from basketwise.serving.http.served import Served
 

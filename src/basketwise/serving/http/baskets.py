@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from email.message import Message
 from io import BytesIO
 from types import MappingProxyType
 from typing import Any
@@ -20,20 +19,22 @@ from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.reading import read_csv
 from basketwise.schema import BASKET_ID, COLUMNS, LABEL
+from basketwise.serving.http.bounds import (
+    MAX_BAD_LINES,
+    MAX_COLUMNS,
+    MAX_ID,
+    MAX_TEXT,
+    Bounds,
+    MalformedError,
+    refuse_excess,
+    too_long,
+    too_many_columns,
+)
+from basketwise.serving.http.media_types import CSV, JSON, SEND, media_type
 from basketwise.tables import read_table
 
 BODY = "body.csv"
 """Name of a request's lines in messages."""
-
-JSON, JSON_LINES, CSV = "application/json", "application/jsonlines", "text/csv"
-CONTENT_TYPES = (JSON, JSON_LINES, CSV)
-SEND = f"Send {JSON}, {JSON_LINES} (one basket a line) or {CSV}, in UTF-8, not compressed."
-
-SPELLINGS = {kind: kind for kind in CONTENT_TYPES} | dict.fromkeys(
-    ("application/jsonl", "application/ndjson", "application/x-jsonlines", "application/x-ndjson"),
-    JSON_LINES,
-)
-"""The types that are read and written, by every name that they go by."""
 
 FORM = (
     'Send {"baskets": [{"basket_id": "1", "lines": [{"PROD_CODE": "PRD1", "SPEND": 1.5, '
@@ -53,40 +54,8 @@ _NUMBERS = (int, float)
 _VALUES = (str, *_NUMBERS, bool)
 """Types of values that a retailer's own column may have; JSON has no others that are single."""
 
-MAX_COLUMNS = 200
-"""Columns of a request's lines, those that no model reads included."""
-
-MAX_BAD_LINES = 1_000
-"""Lines of JSON Lines that are no baskets; more are no such lines."""
-
-MAX_ID = 200
-"""Characters of a basket's id, and of the name of a column that is read."""
-
-MAX_TEXT = 1_000
-"""Characters of a value."""
-
-BYTES_OF_A_VALUE = 6
-FEW_VALUES = 1_000
-"""A value of a line takes so many bytes, with its column; a small body may have more."""
-
 Row = dict[str, str | None]
 """One line: its values as text, by column in capitals."""
-
-
-class MalformedError(InputError):
-    """A body that cannot be parsed."""
-
-
-class TooLargeError(InputError):
-    """A request with too many baskets or lines."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What one request may contain, beside its bytes."""
-
-    baskets: int = 100_000
-    lines: int = 500_000
 
 
 @dataclass(frozen=True)
@@ -129,23 +98,6 @@ class Request:
     table: Table | None = None
 
 
-def media_type(content_type: str) -> str | None:
-    """Return which of the types that are read a header names; None for any other.
-
-    Examples
-    --------
-    >>> media_type("Text/CSV; charset=utf-8"), media_type("application/x-ndjson")
-    ('text/csv', 'application/jsonlines')
-    >>> media_type("text/csv; charset=latin-1") is None
-    True
-    """
-    message = Message()
-    message["Content-Type"] = content_type
-    charset = str(message.get_param("charset", "utf-8")).lower()
-    kind = SPELLINGS.get(message.get_content_type()) if content_type else None
-    return kind if charset in ("utf-8", "utf8") else None
-
-
 def read_request(
     body: bytes,
     content_type: str,
@@ -178,7 +130,7 @@ def read_request(
     if kind is None:
         raise InputError(f"The content type {content_type!r} is not supported.", SEND)
     if bounds is not None:
-        _refuse_excess(body, kind, bounds)
+        refuse_excess(body, kind, bounds)
     if kind == CSV:
         return Request(kind, table=_from_csv(body, columns))
     return Request(kind, _from_json(body) if kind == JSON else _from_json_lines(body))
@@ -192,11 +144,11 @@ def table_of(baskets: list[Basket]) -> pl.DataFrame:
     MalformedError
         If a text is not Unicode.
     TooLargeError
-        If they have more than :data:`MAX_COLUMNS` columns.
+        If they have more than :data:`basketwise.serving.http.bounds.MAX_COLUMNS` columns.
     """
     rows = [row for basket in baskets for row in basket.rows]
     if len(set().union(*rows)) > MAX_COLUMNS:
-        raise _too_many_columns("The request's lines have")
+        raise too_many_columns("The request's lines have")
     try:
         return read_table(rows)
     except InputError as error:
@@ -208,49 +160,6 @@ def table_of(baskets: list[Basket]) -> pl.DataFrame:
 def text_id(key: str | int) -> str:
     """Return an id as clean lines contain it."""
     return str(key).strip()
-
-
-def _refuse_excess(body: bytes, kind: str, bounds: Bounds) -> None:
-    """Refuse what would become too many objects, before it does: parsed, it is ten times as large.
-
-    Brackets and line breaks within texts count too: no sensible text has many of them.
-    """
-    if kind == CSV:
-        lines = max(body.count(b"\n"), body.count(b"\r")) - 1
-        _refuse_more(lines, bounds.lines, "lines")
-        return
-    if kind == JSON_LINES:
-        _refuse_more(body.count(b"\n"), bounds.baskets, "baskets")
-    refuse_objects(body, bounds)
-    _refuse_more(body.count(b","), FEW_VALUES + len(body) // BYTES_OF_A_VALUE, "values")
-
-
-def refuse_objects(body: bytes, bounds: Bounds) -> None:
-    """Refuse JSON with more objects or lists than lines and baskets may have.
-
-    Raises
-    ------
-    TooLargeError
-        Before it is parsed: empty ones would take thirty times their bytes.
-    """
-    # An object and a list each basket, and an object each line.
-    for bracket in (b"{", b"["):
-        _refuse_more(body.count(bracket) - 1, bounds.lines + bounds.baskets, "lines and baskets")
-
-
-def _refuse_more(number: int, limit: int, what: str) -> None:
-    if number > limit:
-        raise TooLargeError(
-            f"The request has more than {limit:,} {what}.", "Split it into several requests."
-        )
-
-
-def _too_many_columns(what: str) -> TooLargeError:
-    return TooLargeError(f"{what} more than {MAX_COLUMNS} columns.", "Send those of the raw lines.")
-
-
-def _too_long(what: str) -> TooLargeError:
-    return TooLargeError(f"{what} more than {MAX_TEXT:,} characters.", "Send it shorter.")
 
 
 def _parsed(text: bytes, what: str, form: str) -> Any:
@@ -323,7 +232,7 @@ def _from_csv(body: bytes, columns: Mapping[str, str | tuple[str, ...]]) -> Tabl
     longest = frame.select(pl.col(pl.String).str.len_chars().max())
     for column, length in zip(longest.columns, longest.row(0), strict=True):
         if (length or 0) > MAX_TEXT:
-            raise _too_long(f"A line's {column} has")
+            raise too_long(f"A line's {column} has")
     return Table(
         frame,
         pl.concat([raw.rows for raw in frames]),
@@ -350,7 +259,7 @@ def _rows(lines: list[Any], key: str | int, basket: str, form: str) -> Iterator[
         if not isinstance(line, dict):
             raise InputError(f"Line {position} of {basket} is not an object.", form)
         if len(line) > MAX_COLUMNS:
-            raise _too_many_columns(f"Line {position} of {basket} has")
+            raise too_many_columns(f"Line {position} of {basket} has")
         row: Row = {}
         for column, value in line.items():
             if len(column) > MAX_ID:
@@ -368,7 +277,7 @@ def _rows(lines: list[Any], key: str | int, basket: str, form: str) -> Iterator[
                 value = str(value)
             elif kind is str:
                 if len(value) > MAX_TEXT:
-                    raise _too_long(f"Line {position} of {basket}: {name} has")
+                    raise too_long(f"Line {position} of {basket}: {name} has")
             elif value is not None:
                 raise InputError(
                     f"Line {position} of {basket}: {name} is neither a text nor a number.", form

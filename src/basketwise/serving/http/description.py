@@ -17,7 +17,7 @@ from starlette.routing import Route
 from basketwise import __version__
 from basketwise.serving.http import contract
 from basketwise.serving.http.auth import OPEN
-from basketwise.serving.http.baskets import CSV, JSON, JSON_LINES
+from basketwise.serving.http.media_types import CSV, JSON, JSON_LINES
 from basketwise.serving.http.problems import problem_type
 
 TITLE = "Basketwise"

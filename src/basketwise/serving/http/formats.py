@@ -9,7 +9,7 @@ from typing import Any
 
 from basketwise.schema import CERTAINTY, KEY, KNOWN_SHARE, PREDICTED, PROBABILITIES
 from basketwise.serving.http.answers import Answer
-from basketwise.serving.http.baskets import CSV, JSON, JSON_LINES, SPELLINGS
+from basketwise.serving.http.media_types import CSV, JSON, JSON_LINES, SPELLINGS
 
 WRITTEN = (JSON, JSON_LINES, CSV)
 COLUMNS = (KEY, PREDICTED, *PROBABILITIES, KNOWN_SHARE, CERTAINTY)

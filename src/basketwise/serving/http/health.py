@@ -13,7 +13,8 @@ from polars.exceptions import PanicException
 
 from basketwise.model.scoring import Model
 from basketwise.serving.http.answers import answer
-from basketwise.serving.http.baskets import JSON, read_request
+from basketwise.serving.http.baskets import read_request
+from basketwise.serving.http.media_types import JSON
 from basketwise.serving.http.served import Current, Served
 
 HEALTHY_SECONDS = 60.0

@@ -16,9 +16,10 @@ from starlette.routing import Route
 from basketwise import __version__
 from basketwise.schema import GROUP_NAME
 from basketwise.serving.http.answers import answer
-from basketwise.serving.http.baskets import JSON, MalformedError, refuse_objects
 from basketwise.serving.http.baskets import Request as Baskets
+from basketwise.serving.http.bounds import MalformedError, refuse_objects
 from basketwise.serving.http.limits import content_length
+from basketwise.serving.http.media_types import JSON
 from basketwise.serving.http.problems import ProblemError
 from basketwise.serving.http.served import Served
 from basketwise.serving.http.service import Service

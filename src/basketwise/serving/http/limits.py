@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from polars.exceptions import PanicException
 
-from basketwise.serving.http.baskets import Bounds
+from basketwise.serving.http.bounds import Bounds
 from basketwise.serving.http.problems import ProblemError
 
 MEBIBYTE = 2**20

@@ -9,7 +9,8 @@ from typing import Any
 
 from basketwise.errors import BasketwiseError, DependencyError, InputError
 from basketwise.redaction import redacted
-from basketwise.serving.http.baskets import JSON, MalformedError, TooLargeError
+from basketwise.serving.http.bounds import MalformedError, TooLargeError
+from basketwise.serving.http.media_types import JSON
 
 PROBLEM = "application/problem+json"
 UNEXPECTED = "This should not have happened. The server's log says more."

@@ -16,10 +16,11 @@ from starlette.responses import Response
 from basketwise.errors import BasketwiseError
 from basketwise.model.estimating import seconds_estimating
 from basketwise.serving.http.answers import Answer, answer
-from basketwise.serving.http.baskets import SEND, media_type, read_request
+from basketwise.serving.http.baskets import read_request
 from basketwise.serving.http.formats import WRITTEN, accepted, headers, written
 from basketwise.serving.http.health import Health
 from basketwise.serving.http.limits import Bodies, Limits, Turns, content_length
+from basketwise.serving.http.media_types import SEND, media_type
 from basketwise.serving.http.metrics import Metrics
 from basketwise.serving.http.problems import ProblemError
 from basketwise.serving.http.served import Current, Served

@@ -23,7 +23,8 @@ from basketwise.schema import (
     Kind,
 )
 from basketwise.serving.http.answers import Answer
-from basketwise.serving.http.baskets import Basket, Bounds, MalformedError, Row, TooLargeError
+from basketwise.serving.http.baskets import Basket, Row
+from basketwise.serving.http.bounds import Bounds, MalformedError, TooLargeError
 
 FORM = (
     "Send one element per line in each tensor, and at least BASKET_ID, PROD_CODE, SPEND and "

@@ -1,0 +1,88 @@
+"""What one request may contain: compared before it costs memory or time to find out more.
+
+Parsed, a body of many small objects is thirty times as large as it was sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from basketwise.errors import InputError
+from basketwise.serving.http.media_types import CSV, JSON_LINES
+
+MAX_COLUMNS = 200
+"""Columns of a request's lines, those that no model reads included."""
+
+MAX_BAD_LINES = 1_000
+"""Lines of JSON Lines that are no baskets; more are no such lines."""
+
+MAX_ID = 200
+"""Characters of a basket's id, and of the name of a column that is read."""
+
+MAX_TEXT = 1_000
+"""Characters of a value."""
+
+BYTES_OF_A_VALUE = 6
+FEW_VALUES = 1_000
+"""A value of a line takes so many bytes, with its column; a small body may have more."""
+
+
+class MalformedError(InputError):
+    """A body that cannot be parsed."""
+
+
+class TooLargeError(InputError):
+    """A request with too many baskets or lines."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one request may contain, beside its bytes."""
+
+    baskets: int = 100_000
+    lines: int = 500_000
+
+
+def refuse_excess(body: bytes, kind: str, bounds: Bounds) -> None:
+    """Refuse what would become too many objects, before it does: parsed, it is ten times as large.
+
+    Brackets and line breaks within texts count too: no sensible text has many of them.
+    """
+    if kind == CSV:
+        lines = max(body.count(b"\n"), body.count(b"\r")) - 1
+        _refuse_more(lines, bounds.lines, "lines")
+        return
+    if kind == JSON_LINES:
+        _refuse_more(body.count(b"\n"), bounds.baskets, "baskets")
+    refuse_objects(body, bounds)
+    _refuse_more(body.count(b","), FEW_VALUES + len(body) // BYTES_OF_A_VALUE, "values")
+
+
+def refuse_objects(body: bytes, bounds: Bounds) -> None:
+    """Refuse JSON with more objects or lists than lines and baskets may have.
+
+    Raises
+    ------
+    TooLargeError
+        Before it is parsed: empty ones would take thirty times their bytes.
+    """
+    # An object and a list each basket, and an object each line.
+    for bracket in (b"{", b"["):
+        _refuse_more(body.count(bracket) - 1, bounds.lines + bounds.baskets, "lines and baskets")
+
+
+def _refuse_more(number: int, limit: int, what: str) -> None:
+    if number > limit:
+        raise TooLargeError(
+            f"The request has more than {limit:,} {what}.", "Split it into several requests."
+        )
+
+
+def too_many_columns(what: str) -> TooLargeError:
+    """Return the error for lines with too many columns; ``what`` has them."""
+    return TooLargeError(f"{what} more than {MAX_COLUMNS} columns.", "Send those of the raw lines.")
+
+
+def too_long(what: str) -> TooLargeError:
+    """Return the error for a text that is too long; ``what`` is or has it."""
+    return TooLargeError(f"{what} more than {MAX_TEXT:,} characters.", "Send it shorter.")
