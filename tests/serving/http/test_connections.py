@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -134,3 +135,10 @@ def test_one_connection_can_ask_again_and_again(port: int) -> None:
         response.read()
     assert connection.sock is not None
     connection.close()
+
+
+def test_a_client_that_ends_its_side_at_once_has_its_answer(port: int) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n"
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: talk(port, request, end=True), range(200)))
+    assert {answer[:12] for answer in answers} == {b"HTTP/1.1 200"}

@@ -55,6 +55,8 @@ class Connection(H11Protocol):
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Let a client that sends no more still have its answer."""
         if not self._is_busy():
+            # The loop closes its own transport, which knows nothing of what waits to be sent.
+            cast("Joining", self.transport).flush()
             return self._refused
         self.cycle.keep_alive = False
         if self.cycle.more_body:
@@ -144,20 +146,21 @@ class Joining:
     def write(self, data: bytes) -> None:
         """Send with the next turn of the loop."""
         if not self._written:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.flush)
         self._written.append(data)
 
     def write_eof(self) -> None:
         """Send what is written, and that it was all."""
-        self._send()
+        self.flush()
         self._transport.write_eof()
 
     def close(self) -> None:
         """Send what is written, and close."""
-        self._send()
+        self.flush()
         self._transport.close()
 
-    def _send(self) -> None:
+    def flush(self) -> None:
+        """Send what is written."""
         if self._written:
             self._transport.write(b"".join(self._written))
             self._written.clear()
