@@ -367,6 +367,10 @@ class AwsConfig(Section):
     built from the Dockerfile."""
     image_uri: str = ""
     """Container image in your own registry; required with own."""
+    archive: Literal["slim", "self-contained"] = "slim"
+    """What a version's archive brings for AWS's image. slim: versions of libraries, which each
+    instance installs from a package index; self-contained: their wheels, 70 to 130 MB, so that it
+    starts without one."""
     processing_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
     """Instance type for ETL and evaluation."""
     training_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
@@ -392,6 +396,11 @@ class AwsConfig(Section):
             raise ValueError("max_wait must not be below max_run")
         if self.image == "own" and not self.image_uri:
             raise ValueError('image = "own" needs image_uri')
+        if self.image == "own" and self.archive == "self-contained":
+            raise ValueError(
+                'archive = "self-contained" is for image = "prebuilt"; an image of your own '
+                "contains the libraries"
+            )
         return self
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from basketwise.aws.requests.endpoint import Request, endpoint_requests
+from basketwise.aws.self_contained import is_self_contained
 from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.options import MODEL_URL, Options, required
 from basketwise.deploy.rendering import render
@@ -65,7 +66,14 @@ def requests_for(
             options, "image", f"the registry knows of none that serves version {model.version}."
         )
     url = options.model_url or stored_at(model)
-    return endpoint_requests(model, options, image=image, model_url=url, tags=tags)
+    return endpoint_requests(
+        model,
+        options,
+        image=image,
+        model_url=url,
+        self_contained=is_self_contained(model.archive),
+        tags=tags,
+    )
 
 
 def stored_at(model: ApprovedModel) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from basketwise.aws.names import AwsNames, names_of
 from basketwise.aws.registry.registry import SageMakerRegistry
 from basketwise.config import AwsConfig, Config, RegistryConfig
+from basketwise.digests import sha256
 from basketwise.errors import DependencyError, InputError
 from basketwise.registry import opening
 from basketwise.registry.protocol import ApprovalState, Submission
@@ -32,8 +33,8 @@ class Setup:
     names: AwsNames
     submission: Submission
 
-    def open(self) -> SageMakerRegistry:
-        config = Config(aws=AwsConfig(region=REGION))
+    def open(self, archive: Literal["slim", "self-contained"] = "slim") -> SageMakerRegistry:
+        config = Config(aws=AwsConfig(region=REGION, archive=archive))
         return SageMakerRegistry(self.double.client(), self.s3, names=self.names, config=config)
 
     def package(self, version: str) -> dict[str, Any]:
@@ -97,6 +98,26 @@ def test_a_package_can_be_deployed_and_says_what_it_is(setup: Setup) -> None:
     folder = setup.names.uri("artifacts", "registered-run-7", result.sha256[:12])
     assert result.model_data_url == f"{folder}model.tar.gz"
     assert result.description == setup.submission.description
+
+
+def test_a_self_contained_archive_is_registered_as_it_is_stored(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_libraries(submission: Submission, folder: Path) -> Submission:
+        archive = folder / "model.tar.gz"
+        archive.write_bytes(b"a model and its libraries")
+        return replace(submission, model_archive=archive, sha256=sha256(archive))
+
+    monkeypatch.setattr("basketwise.aws.self_contained.with_libraries", with_libraries)
+    registry = setup.open(archive="self-contained")
+    result = registry.register(setup.submission, who="ann")
+    assert result.sha256 != setup.submission.sha256
+    fetched = registry.fetch("1", tmp_path / "fetched")
+    assert fetched.read_bytes() == b"a model and its libraries"
+    properties = setup.package("1")["CustomerMetadataProperties"]
+    assert properties["model_sha256"] == result.sha256 == sha256(fetched)
+    (container,) = setup.package("1")["InferenceSpecification"]["Containers"]
+    assert container["Environment"]["PIP_NO_INDEX"] == "1"
 
 
 def test_the_metrics_are_json_in_the_bucket_beside_the_attachments(setup: Setup) -> None:

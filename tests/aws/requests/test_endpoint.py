@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws.rendering import endpoint_files
+from basketwise.aws.rendering import requests_for, endpoint_files
 from basketwise.aws.requests.endpoint import (
     Request,
     create_config,
@@ -58,6 +58,12 @@ def approved(
     )
 
 
+@pytest.fixture(autouse=True)
+def slim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no archive: the models here are made up."""
+    monkeypatch.setattr("basketwise.aws.rendering.is_self_contained", lambda _: False)
+
+
 def requests(model: ApprovedModel, options: Options = OPTIONS, image: str = IMAGE) -> Any:
     return endpoint_requests(model, options, image=image, model_url=URL)
 
@@ -102,6 +108,30 @@ def test_awss_image_needs_the_code_in_the_archive_and_an_index() -> None:
     }
     assert request["EnableNetworkIsolation"] is False
     assert {"Key": "ModelSha256", "Value": "ab" * 32} in request["Tags"]
+
+
+def test_awss_image_has_no_network_if_the_archive_carries_its_libraries() -> None:
+    requests = endpoint_requests(
+        approved(), OPTIONS, image=IMAGE, model_url=URL, self_contained=True
+    )
+    request = requests["create-model"].parameters
+    assert request["EnableNetworkIsolation"] is True
+    assert request["PrimaryContainer"]["Environment"]["PIP_NO_INDEX"] == "1"
+    slim = parameters(approved(), "create-endpoint-config")
+    assert (
+        requests["create-endpoint-config"].parameters["EndpointConfigName"]
+        != (slim["EndpointConfigName"])
+    )
+
+
+def test_the_archive_is_asked_whether_it_carries_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "basketwise.aws.rendering.is_self_contained", lambda archive: not asked.append(archive)
+    )
+    request = requests_for(approved(), OPTIONS)["create-model"].parameters
+    assert request["EnableNetworkIsolation"] is True
+    assert asked == [approved().archive]
 
 
 def test_an_image_of_ones_own_has_no_network() -> None:

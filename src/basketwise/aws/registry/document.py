@@ -81,7 +81,9 @@ def document_bytes(submission: Submission, *, at: datetime, who: str) -> bytes:
     return json.dumps({QUALITY: quality, SUBMISSION: submitted}, allow_nan=False, indent=1).encode()
 
 
-def package_facts(submission: Submission, *, model_data_url: str, metrics_uri: str) -> PackageFacts:
+def package_facts(
+    submission: Submission, *, model_data_url: str, metrics_uri: str, self_contained: bool
+) -> PackageFacts:
     """Return what the model package shows of a submission in SageMaker.
 
     Tags of the names in ``METADATA`` become its properties; ``training_job`` and ``git_commit``
@@ -99,6 +101,7 @@ def package_facts(submission: Submission, *, model_data_url: str, metrics_uri: s
         training_job=tags.get("training_job", ""),
         commit=tags.get("git_commit", ""),
         metadata=metadata,
+        self_contained=self_contained,
     )
 
 

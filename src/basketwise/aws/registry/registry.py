@@ -42,6 +42,7 @@ from basketwise.registry.protocol import (
     ModelVersion,
     Submission,
 )
+from basketwise.scratch import scratch
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -70,8 +71,20 @@ class SageMakerRegistry:
         """Do nothing: registering needs no preparation here."""
 
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
-        """Store a new version; it exists only once all its files are stored."""
+        """Store a new version; it exists only once all its files are stored.
+
+        With ``aws.archive = "self-contained"`` its archive carries the libraries too, and so has
+        another digest than the submission's.
+        """
         check_files(submission)
+        if self._config.aws.archive == "slim":
+            return self._register(submission, who)
+        from basketwise.aws.self_contained import with_libraries
+
+        with scratch() as folder:
+            return self._register(with_libraries(submission, folder), who)
+
+    def _register(self, submission: Submission, who: str) -> ModelVersion:
         if not sagemaker_calls.group_exists(self._sagemaker, self._names.group):
             sagemaker_calls.create_group(self._sagemaker, package_group(self._names))
         at = ledger.next_moment(changes_of(self._records()))
@@ -86,6 +99,7 @@ class SageMakerRegistry:
             submission,
             model_data_url=documents.bucket.uri(archive),
             metrics_uri=documents.bucket.uri(f"{folder}/{METRICS_FILE}"),
+            self_contained=self._config.aws.archive == "self-contained",
         )
         request = package(self._names, self._config, facts)
         arn = sagemaker_calls.create_package(self._sagemaker, request)

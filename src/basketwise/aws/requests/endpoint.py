@@ -12,8 +12,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from basketwise.artifact.bundle import INFERENCE
 from basketwise.aws.images import REPOSITORY
+from basketwise.aws.requests.model_package import environment
 from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.options import Options
 
@@ -64,6 +64,7 @@ def endpoint_requests(
     *,
     image: str,
     model_url: str,
+    self_contained: bool = False,
     tags: Sequence[dict[str, str]] = (),
 ) -> dict[str, Request]:
     """Return all requests by what they are for.
@@ -78,10 +79,12 @@ def endpoint_requests(
         URI of the container image.
     model_url : str
         S3 URI of the archive.
+    self_contained : bool
+        Whether the archive carries its libraries, so that AWS's image needs no network.
     tags : sequence
         Tags beside those that name the version.
     """
-    model_request = create_model(model, options, image, model_url)
+    model_request = create_model(options, image, model_url, self_contained=self_contained)
     names = names_of(model, options, model_request)
     model_request["ModelName"] = names.model
     config = create_config(model, names)
@@ -129,21 +132,18 @@ def _instances(model: ApprovedModel) -> tuple[str, int]:
 
 
 def create_model(
-    model: ApprovedModel, options: Options, image: str, model_url: str
+    options: Options, image: str, model_url: str, *, self_contained: bool
 ) -> dict[str, Any]:
     """Return parameters of ``create_model``, still without a name."""
     prebuilt = f"/{REPOSITORY}:" in image
     container: dict[str, Any] = {"Image": image, "ModelDataUrl": model_url}
     if prebuilt:
-        container["Environment"] = {
-            "SAGEMAKER_PROGRAM": INFERENCE,
-            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-        }
+        container["Environment"] = environment(self_contained=self_contained)
     return {
         "PrimaryContainer": container,
         "ExecutionRoleArn": options.role_arn,
-        # AWS's image installs libraries from an index.
-        "EnableNetworkIsolation": not prebuilt,
+        # AWS's image installs libraries from an index, unless the archive carries them.
+        "EnableNetworkIsolation": not prebuilt or self_contained,
     }
 
 

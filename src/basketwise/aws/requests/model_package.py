@@ -45,6 +45,8 @@ class PackageFacts:
     metadata
         ``model_algorithm, dataset_size, feature_count, training_timestamp, model_version,
         data_source``, and whatever else a reader needs. See :func:`metadata_value`.
+    self_contained
+        Whether the archive carries the libraries that AWS's image lacks.
     """
 
     model_data_url: str
@@ -53,6 +55,7 @@ class PackageFacts:
     training_job: str = ""
     commit: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    self_contained: bool = False
 
 
 def package_group(names: AwsNames) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def package(names: AwsNames, config: Config, facts: PackageFacts) -> dict[str, A
         "ModelPackageGroupName": names.group,
         "ModelPackageDescription": _one_line(facts.description),
         "InferenceSpecification": {
-            "Containers": [container(names, config, facts.model_data_url)],
+            "Containers": [container(names, config, facts)],
             "SupportedContentTypes": list(REQUEST_TYPES),
             "SupportedResponseMIMETypes": list(RESPONSE_TYPES),
             "SupportedRealtimeInferenceInstanceTypes": list(REALTIME_INSTANCES),
@@ -90,16 +93,21 @@ def package(names: AwsNames, config: Config, facts: PackageFacts) -> dict[str, A
     return {**request, "MetadataProperties": origin} if origin else request
 
 
-def container(names: AwsNames, config: Config, model_data_url: str) -> dict[str, Any]:
-    """Return how a version is served: AWS's image needs the location of the code in the archive."""
+def container(names: AwsNames, config: Config, facts: PackageFacts) -> dict[str, Any]:
+    """Return how a version is served."""
     image = image_of(config.aws, names.region)
-    definition: dict[str, Any] = {"Image": image, "ModelDataUrl": model_data_url}
+    definition: dict[str, Any] = {"Image": image, "ModelDataUrl": facts.model_data_url}
     if config.aws.image == "prebuilt":
-        definition["Environment"] = {
-            "SAGEMAKER_PROGRAM": INFERENCE,
-            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-        }
+        definition["Environment"] = environment(self_contained=facts.self_contained)
     return definition
+
+
+def environment(*, self_contained: bool) -> dict[str, str]:
+    """Return what AWS's image has to be told: where the code is, and whether to ask an index."""
+    code = {"SAGEMAKER_PROGRAM": INFERENCE, "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    # The archive's requirements say so too, but pip would still look for a newer pip, and wait for
+    # an index that does not answer.
+    return code | {"PIP_NO_INDEX": "1"} if self_contained else code
 
 
 def customer_metadata(facts: Mapping[str, str]) -> dict[str, str]:
