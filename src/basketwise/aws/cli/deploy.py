@@ -43,7 +43,7 @@ def deploy(name: str, role_arn: str | None, image: str | None, common: Common) -
     storage = open_workspace(names.uri().rstrip("/"), config.aws).storage
     with scratch() as folder:
         model = approved_model(config, storage, folder)
-    requests = requests_for(model, options, tags(names))
+        requests = requests_for(model, options, tags(names))
     services = Services(
         *(
             clients.client(service, config.aws)
