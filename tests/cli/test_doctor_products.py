@@ -68,7 +68,7 @@ def test_data_that_only_the_model_can_read_is_compared_too(
     columns = {"PROD_CODE": "Sku"}
     rules = model.metadata.rules.model_copy(update={"columns": columns})
     own = replace(model, metadata=model.metadata.model_copy(update={"rules": rules}))
-    monkeypatch.setattr(versions, "load_model_archive", lambda path: own)
+    monkeypatch.setattr(versions, "load_model_archive", lambda path, **_: own)
     write_csv(tmp_path / "lines.csv", [line(PROD_CODE=known), line(PROD_CODE="NEW")])
     text = (tmp_path / "lines.csv").read_text().replace("PROD_CODE,", "Sku,", 1)
     (tmp_path / "lines.csv").write_text(text)

@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from basketwise.serving.http.auth import VARIABLE
+from basketwise.serving.http.server import listen
 from tests.cli.calling import call
 from tests.evaluation.running import Evaluated
 from tests.serving.http.client import EXAMPLE
@@ -89,6 +91,42 @@ def test_what_cannot_be_served_is_refused(
     monkeypatch.chdir(tmp_path)
     outcome = call("serve", *arguments)
     assert (outcome.code, expected in outcome.err) == (2, True), outcome.err
+
+
+def test_in_this_process_it_serves_logs_and_ends(
+    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listen("127.0.0.1", 0) as free:
+        port = int(free.getsockname()[1])
+    # A thread that is still at its end would end this process.
+    monkeypatch.setattr("basketwise.cli.serve.os._exit", lambda code: None)
+    answers: list[int] = []
+
+    def use() -> None:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(400):
+            with suppress(OSError):
+                if ask(url, "/ready")[0] == 200:
+                    break
+            time.sleep(0.05)
+        else:
+            return
+        answers.append(ask(url, "/predict", EXAMPLE)[0])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = Thread(target=use)
+    thread.start()
+    log = tmp_path / "log"
+    outcome = call(
+        *("serve", "--model", str(evaluated.archive), "--port", str(port), "--json"),
+        *("--prediction-log", str(log), "--concurrency", "2", "--log-requests"),
+    )
+    thread.join()
+    assert outcome.code == 0, outcome.err
+    assert answers == [200]
+    assert outcome.json["url"] == f"http://127.0.0.1:{port}"
+    assert "POST /predict 200" in outcome.err
+    assert len(list(log.glob("predictions-*.parquet"))) == 1
 
 
 def test_workers_answer_on_one_port_and_end_together(
