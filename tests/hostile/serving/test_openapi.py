@@ -32,7 +32,7 @@ from tests.serving.http.client import serving
 
 GENERATED = tried(15, 6_000)
 """Cases of each operation."""
-MUTATED = tried(150, 5_000)
+MUTATED = tried(60, 5_000)
 """Bodies of each content type."""
 ARCHIVE = sorted(FROZEN.glob("*.tar.gz"))[0]
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]

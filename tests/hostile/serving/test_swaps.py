@@ -14,7 +14,7 @@ from tests.hostile.registry.shop import Shop
 from tests.hostile.scale import tried
 from tests.hostile.serving.load import running, seconds_until, under_load
 
-CHANGES = tried(6, 100)
+CHANGES = tried(2, 100)
 WATCH = 0.05
 LAG = 5.0
 """Seconds in which a change has to arrive, on a machine that does other things as well."""
