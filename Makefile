@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 OLDEST := .venv-oldest
 BIN    := $(VENV)/bin
-WORKERS ?= 4
+WORKERS ?= 3
 TESTS ?=
 # A part of the tests is not held to the floor of the whole.
 COVERAGE ?= --cov $(if $(TESTS),--cov-fail-under=0)

@@ -16,8 +16,9 @@ from tests.hostile.serving.load import predict, running, under_load
 
 REQUESTS = tried(500, 50_000)
 SETTLED = tried(200, 5_000)
-EVERY = tried(50, 250)
 """Requests after which caches and pools have their size."""
+EVERY = tried(50, 250)
+"""Requests between two looks at the memory."""
 DRIFT = tried(10, 5)
 """MiB."""
 ENDINGS = tried(1, 20)
