@@ -151,7 +151,7 @@
     at("status").textContent = `${file.name} is filled in.`;
   }
 
-  async function fillIn() {
+  async function giveExample() {
     const response = await fetch("model/example", { headers: headers() });
     if (response.status === 401) { at("token-field").hidden = false; at("token").focus(); }
     if (!response.ok) { complain(...(await problemOf(response))); return; }
@@ -160,7 +160,7 @@
   }
 
   at("form").addEventListener("submit", (event) => { event.preventDefault(); classify(at("lines").value); });
-  at("example").addEventListener("click", fillIn);
+  at("example").addEventListener("click", giveExample);
   at("file").addEventListener("change", (event) => take(event.target.files[0]));
   at("token").addEventListener("change", askForModel);
   for (const name of ["dragenter", "dragover"]) {
