@@ -90,11 +90,11 @@ for library; do
     port=$("$bin/python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
     token=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
     in_image() {
-        buildah $storage run --isolation chroot --volume "$work/scratch:/tmp" "$@"
+        buildah $storage run --isolation chroot --volume "$work/scratch:/tmp" --env TMPDIR=/tmp "$@"
     }
     # shellcheck disable=SC2016
     in_image --env BASKETWISE_SERVE_TOKEN="$token" "$container" -- sh -c \
-        'echo $$ >/tmp/pid; exec basketwise serve --model /opt/model/model.tar.gz --port "$1"' \
+        'echo $$ >"$TMPDIR/pid"; exec basketwise serve --model /opt/model/model.tar.gz --port "$1"' \
         sh "$port" >"$work/log" 2>&1 &
     serving=$!
     began=$(date +%s%N)

@@ -1,4 +1,7 @@
-"""Types of arrays, by what they contain; one row is one basket unless a function says otherwise."""
+"""Types of arrays, by what they contain, and even spacing.
+
+One row is one basket unless a function says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +23,14 @@ Positions = NDArray[np.integer]
 """Where something is among many, in half the memory where that is enough."""
 
 Flags = NDArray[np.bool_]
+
+
+def spaced(number: int, most: int) -> slice:
+    """Select evenly spaced ones of so many, at most.
+
+    Examples
+    --------
+    >>> list(range(10))[spaced(10, 4)]
+    [0, 3, 6, 9]
+    """
+    return slice(None, None, max(1, -(-number // most)))

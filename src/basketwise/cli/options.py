@@ -37,6 +37,18 @@ PRODUCTS_OPTION = click.option(
     metavar="FILE",
     help="A product file: PROD_CODE with names or hierarchy, one row per product.",
 )
+MODEL_OPTION = click.option(
+    "--model",
+    default="champion",
+    show_default=True,
+    metavar="VERSION|champion|PATH",
+    help="A version of the registry, or a model.tar.gz.",
+)
+HISTORY_OPTION = click.option(
+    "--history",
+    metavar="FILE",
+    help="What is known of the customers, for a model that uses it. Default: that of its run.",
+)
 SPLIT_OPTION = click.option("--split", metavar="NAME", help="time, stratified or customer.")
 MODELS_OPTION = click.option(
     "--models", metavar="NAMES", help="Candidates to train, separated by commas."

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from basketwise.cli.options import (
+    HISTORY_OPTION,
+    MODEL_OPTION,
     PRODUCTS_OPTION,
     Common,
     common,
@@ -41,13 +43,7 @@ STDOUT = "-"
     metavar="FILE",
     help="A .csv or .parquet file, or - for CSV on stdout; required unless --basket is given.",
 )
-@click.option(
-    "--model",
-    default="champion",
-    show_default=True,
-    metavar="VERSION|champion|PATH",
-    help="A version of the registry, or a model.tar.gz.",
-)
+@MODEL_OPTION
 @click.option("--explain", is_flag=True, help="Add a column that explains each prediction.")
 @click.option(
     "--basket",
@@ -56,11 +52,7 @@ STDOUT = "-"
     metavar="ID",
     help="Score and explain only this basket; repeatable.",
 )
-@click.option(
-    "--history",
-    metavar="FILE",
-    help="What is known of the customers, for a model that uses it. Default: that of its run.",
-)
+@HISTORY_OPTION
 @click.option(
     "--allow-unknown", is_flag=True, help="Score data even if the model knows none of its products."
 )

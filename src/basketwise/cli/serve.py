@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from basketwise.cli.options import Common, common
+from basketwise.cli.options import HISTORY_OPTION, MODEL_OPTION, Common, common
 from basketwise.cli.output import print_json
 from basketwise.errors import DependencyError
 from basketwise.redaction import redacted
@@ -22,13 +22,7 @@ INSTALL = "pip install 'basketwise[serve]'"
 
 
 @click.command()
-@click.option(
-    "--model",
-    default="champion",
-    show_default=True,
-    metavar="VERSION|champion|PATH",
-    help="A version of the registry, or a model.tar.gz.",
-)
+@MODEL_OPTION
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -45,11 +39,7 @@ INSTALL = "pip install 'basketwise[serve]'"
 )
 @click.option("--no-auth", is_flag=True, help="Answer whoever reaches the server, without a token.")
 @click.option("--allow-unapproved", is_flag=True, help="Serve a version that is not approved.")
-@click.option(
-    "--history",
-    metavar="FILE",
-    help="What is known of the customers, for a model that uses it. Default: that of its run.",
-)
+@HISTORY_OPTION
 @click.option(
     "--max-body",
     type=click.IntRange(1, 1024),

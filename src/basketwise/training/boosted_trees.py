@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from basketwise.artifact.documents import parse_json
 from basketwise.schema import CLASSES
-from basketwise.training.boosters import MAX_BYTES, MAX_VALUES, check_booster
+from basketwise.training.boosters import check_learner, learner_of
+from basketwise.training.persistence import FIELD
 from basketwise.training.skops_file import read_skops
 from basketwise.training.trial import try_booster
 from basketwise.training.xgboost_library import BoostedTrees, find_library
 
 CLASSIFIER = ("xgboost.sklearn", "XGBClassifier")
-FIELD = "_Booster"
 
 
 def read_boosted_trees(data: bytes, features: int) -> BoostedTrees | None:
@@ -41,9 +40,9 @@ def read_boosted_trees(data: bytes, features: int) -> BoostedTrees | None:
             return None
         booster = bytes(file.members[node["file"]])
         threads = int(json.loads(state["n_jobs"]["content"]) or 0)
-        learner = parse_json(booster, MAX_BYTES, MAX_VALUES)["learner"]
+        learner = learner_of(booster)
         kind = (learner["gradient_booster"]["name"], learner["objective"]["name"])
-        if kind != ("gbtree", "multi:softprob") or check_booster(booster) != features:
+        if kind != ("gbtree", "multi:softprob") or check_learner(learner) != features:
             return None
     except (LookupError, TypeError, ValueError, AttributeError):
         return None

@@ -43,7 +43,17 @@ def check_booster(data: bytes) -> int:
     ValueError, LookupError, TypeError
         If it is not one of our classes, or a tree would lead astray.
     """
-    learner = parse_json(data, MAX_BYTES, MAX_VALUES)["learner"]
+    return check_learner(learner_of(data))
+
+
+def learner_of(data: bytes) -> dict[str, Any]:
+    """Parse a model in XGBoost's JSON, which may come from anywhere, within bounds."""
+    learner: dict[str, Any] = parse_json(data, MAX_BYTES, MAX_VALUES)["learner"]
+    return learner
+
+
+def check_learner(learner: dict[str, Any]) -> int:
+    """Check a parsed model as :func:`check_booster` does."""
     shape, gradient_booster = learner["learner_model_param"], learner["gradient_booster"]
     features = int(shape["num_feature"])
     if int(shape["num_class"]) != len(CLASSES) or features < 1:

@@ -119,17 +119,6 @@ def learned_from(rows: Examples) -> Flags:
     return real & ~new if new.sum() <= RARE * real.sum() else real
 
 
-def spaced(number: int, most: int) -> slice:
-    """Select evenly spaced ones of so many, at most.
-
-    Examples
-    --------
-    >>> list(range(10))[spaced(10, 4)]
-    [0, 3, 6, 9]
-    """
-    return slice(None, None, max(1, -(-number // most)))
-
-
 def learnable(rows: Examples) -> Examples:
     """Select the rows that :func:`learned_from` marks."""
     marked = learned_from(rows)

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from basketwise.arrays import spaced
 from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.features.groups import ALWAYS_WRITTEN, columns_of, of_index
 from basketwise.training.checkpoints import Checkpoints
-from basketwise.training.examples import Examples, learnable, spaced
+from basketwise.training.examples import Examples, learnable
 from basketwise.training.fitting import Fitted, fit
 
 MOST = 500_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from basketwise.arrays import Floats, Probabilities
+from basketwise.arrays import Floats, Probabilities, spaced
 from basketwise.concurrency import worker_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
@@ -33,7 +33,7 @@ from basketwise.training.calibration import (
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.crossvalidation import CrossValidated, cross_validated
-from basketwise.training.examples import Examples, new_shares, read_examples, spaced
+from basketwise.training.examples import Examples, new_shares, read_examples
 from basketwise.training.fitting import Fitted, train_all
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 from basketwise.training.persistence import dump_model

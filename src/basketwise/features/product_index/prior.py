@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from scipy.optimize import minimize
 
-from basketwise.arrays import Counts, Flags, Floats
+from basketwise.arrays import Counts, Flags, Floats, spaced
 from basketwise.features.product_index.hierarchy import Groups
 from basketwise.schema import INDEX_LABELS
 
@@ -53,7 +53,7 @@ class ClassPrior:
         self._seen = seen > 0
         rows = np.flatnonzero(self._seen)
         # Evenly spaced: products are sorted by code, so all parts of the range have their share.
-        self._fitted = rows[:: max(1, -(-rows.size // MOST))]
+        self._fitted = rows[spaced(rows.size, MOST)]
         self._levels = levels
         ranks = [_ranks(prices, groups) for groups in levels[:2]]
         self._fixed = np.column_stack([np.ones(seen.size), common(seen), *ranks])

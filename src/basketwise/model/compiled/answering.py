@@ -18,7 +18,7 @@ from basketwise.features.basket import GROUP as BASKET
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.recipe import Recipe
 from basketwise.features.unseen import Unseen
-from basketwise.model.compiled.judging import Judged, Rejected, judge
+from basketwise.model.compiled.judging import Judged, Rejected, by_reason, judge
 from basketwise.model.compiled.plain import Columns, NotPlainError, read
 from basketwise.model.compiled.products import Products, Said
 from basketwise.model.compiled.sums import GROUPS, BasketLines
@@ -82,7 +82,7 @@ class Answer:
     @property
     def reasons(self) -> dict[str, int]:
         """Rejected lines by reason, sorted by name."""
-        return dict(sorted(Counter(line.reason for line in self.rejected).items()))
+        return by_reason(self.rejected)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dictionary per basket: the columns of :meth:`table`."""

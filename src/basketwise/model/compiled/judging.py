@@ -5,7 +5,8 @@ The rules are those of :mod:`basketwise.etl.reasons` and :mod:`basketwise.etl.re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -38,6 +39,11 @@ class Rejected(NamedTuple):
     row: int
     basket: str | None
     reason: str
+
+
+def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
+    """Count rejected lines by reason, sorted by name."""
+    return dict(sorted(Counter(line.reason for line in rejected).items()))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from basketwise.serving.http.limits import content_length
 from basketwise.serving.http.media_types import JSON
 from basketwise.serving.http.problems import ProblemError
 from basketwise.serving.http.served import Served
-from basketwise.serving.http.service import Service
+from basketwise.serving.http.service import Service, service_of
 from basketwise.serving.http.tensors import (
     FORM,
     INPUTS,
@@ -43,7 +43,7 @@ async def live(request: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     """Answer whether the server can answer inference requests."""
-    is_ready = await _service(request).is_ready()
+    is_ready = await service_of(request).is_ready()
     status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
     return JSONResponse({"ready": is_ready}, status)
 
@@ -73,14 +73,14 @@ async def model(request: Request) -> Response:
 async def model_ready(request: Request) -> Response:
     """Answer whether the model can answer."""
     _named(request)
-    is_ready = await _service(request).is_ready()
+    is_ready = await service_of(request).is_ready()
     status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
     return JSONResponse({"name": GROUP_NAME, "ready": is_ready}, status)
 
 
 async def infer(request: Request) -> Response:
     """Score the baskets of the tensors."""
-    service = _service(request)
+    service = service_of(request)
     _named(request)
     version = request.path_params.get("version")
     length = content_length(request.scope["headers"], service.limits.body)
@@ -134,11 +134,7 @@ def _named(request: Request) -> Served:
         raise ProblemError(
             HTTPStatus.NOT_FOUND, f"There is no model {name[:80]!r}.", f"Ask for {GROUP_NAME}."
         )
-    served = _service(request).current.get()
-    if served is None:
-        raise ProblemError(
-            HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded.", "The server's log says why."
-        )
+    served = service_of(request).served()
     _check_version(served, request.path_params.get("version"))
     return served
 
@@ -150,11 +146,6 @@ def _check_version(served: Served, version: str | None) -> None:
             f"Version {version[:80]!r} is not served.",
             f"This server answers with {served.name}.",
         )
-
-
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
 
 
 _MODEL = "/v2/models/{name}"

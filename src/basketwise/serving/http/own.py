@@ -16,12 +16,12 @@ from basketwise.serving.http.example import example_request
 from basketwise.serving.http.metrics import CONTENT_TYPE
 from basketwise.serving.http.problems import ProblemError
 from basketwise.serving.http.served import Served
-from basketwise.serving.http.service import Service
+from basketwise.serving.http.service import service_of
 
 
 async def predict(request: Request) -> Response:
     """Score baskets; ``?explain=true`` explains each prediction."""
-    return await _service(request).invoke(request, explain=_explain(request))
+    return await service_of(request).invoke(request, explain=_explain(request))
 
 
 async def health(request: Request) -> Response:
@@ -31,31 +31,31 @@ async def health(request: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     """Answer whether there is a model that scores, and the server does not end."""
-    service = _service(request)
+    service = service_of(request)
     if await service.is_ready():
-        return JSONResponse({"status": "ready", "model": _served(request).identity})
+        return JSONResponse({"status": "ready", "model": service.served().identity})
     reason = "The server ends." if service.draining else "No working model is loaded."
     raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Ask another one, or later.")
 
 
 async def model_info(request: Request) -> Response:
     """Answer what the model is."""
-    return JSONResponse(describe(_served(request)))
+    return JSONResponse(describe(service_of(request).served()))
 
 
 async def model_metrics(request: Request) -> Response:
     """Answer how the model did on its test set."""
-    return JSONResponse(test_scores(_served(request)))
+    return JSONResponse(test_scores(service_of(request).served()))
 
 
 async def model_example(request: Request) -> Response:
     """Answer a request that the model can answer, to try it with."""
-    return JSONResponse(example_request(_served(request).model))
+    return JSONResponse(example_request(service_of(request).served().model))
 
 
 async def metrics(request: Request) -> Response:
     """Answer Prometheus."""
-    return Response(_service(request).metrics.text(), media_type=CONTENT_TYPE)
+    return Response(service_of(request).metrics.text(), media_type=CONTENT_TYPE)
 
 
 def describe(served: Served) -> dict[str, Any]:
@@ -113,20 +113,6 @@ def test_scores(served: Served) -> dict[str, Any]:
         },
         "confusion_matrix": evaluation.get("confusion_matrices", {}).get(best, []),
     }
-
-
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
-def _served(request: Request) -> Served:
-    served = _service(request).current.get()
-    if served is None:
-        raise ProblemError(
-            HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded.", "The server's log says why."
-        )
-    return served
 
 
 def _explain(request: Request) -> bool:

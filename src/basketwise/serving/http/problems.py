@@ -67,14 +67,19 @@ def problem(status: HTTPStatus, headline: str, hint: str = "", path: str = "") -
         "detail": redacted(headline[:LONGEST]),
         "hint": redacted(hint[:LONGEST]),
     }
-    if path in SAGEMAKER or path.startswith(TENSORS):
+    if _has_error(path):
         document["error"] = document["detail"]
     return json.dumps(document).encode()
 
 
 def problem_type(path: str) -> str:
     """Return the media type of a path's problems."""
-    return JSON if path in SAGEMAKER or path.startswith(TENSORS) else PROBLEM
+    return JSON if _has_error(path) else PROBLEM
+
+
+def _has_error(path: str) -> bool:
+    """Whether a path's contract knows plain JSON with an ``error``, and no problem documents."""
+    return path in SAGEMAKER or path.startswith(TENSORS)
 
 
 def problem_of(error: BaseException, path: str = "") -> ProblemError:

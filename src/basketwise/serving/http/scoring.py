@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -22,7 +22,7 @@ from basketwise.explain.contributions import with_products
 from basketwise.features.product_index.table import CLASS
 from basketwise.features.unseen import Unseen
 from basketwise.model.compiled.answering import Answer
-from basketwise.model.compiled.judging import Rejected
+from basketwise.model.compiled.judging import Rejected, by_reason
 from basketwise.model.scoring import Model
 from basketwise.schema import BASKET_ID, KEY
 from basketwise.serving.http.baskets import BODY, Basket, Table, table_of
@@ -45,29 +45,31 @@ class Batch:
         What the model does not know.
     lines
         The accepted lines; None where they were scored without a frame.
-    classes
-        If so, the lines of each basket by the class of their product.
+    compiled
+        If so, what was answered.
     """
 
     rows: dict[str, Outcome]
     rejected: list[Rejected]
     unseen: Unseen
     lines: pl.DataFrame | None = None
-    classes: dict[str, Counter[str]] = field(default_factory=dict)
+    compiled: Answer | None = None
 
     @property
     def reasons(self) -> dict[str, int]:
         """Rejected lines by reason, sorted by name."""
-        return dict(sorted(Counter(line.reason for line in self.rejected).items()))
+        return by_reason(self.rejected)
 
     def class_counts(self, model: Model) -> dict[str, Counter[str]]:
         """Count the lines of each basket by the class of their product, by the basket's id as text.
 
         Empty for a model without a product index.
         """
-        if self.lines is None or model.lookup is None:
-            return self.classes
+        if self.compiled is not None:
+            return self.compiled.class_counts()
         counts: dict[str, Counter[str]] = {}
+        if self.lines is None or model.lookup is None:
+            return counts
         indexed = model.lookup.score(self.lines)
         for basket, label in zip(indexed[BASKET_ID], indexed[CLASS], strict=True):
             counts.setdefault(str(basket), Counter())[label] += 1
@@ -116,7 +118,7 @@ def _good_lines() -> Iterator[None]:
 
 def _compiled(answer: Answer) -> Batch:
     rows = {str(row[KEY]): row for row in answer.rows()}
-    return Batch(rows, answer.rejected, answer.unseen, classes=answer.class_counts())
+    return Batch(rows, answer.rejected, answer.unseen, compiled=answer)
 
 
 def _framed(

@@ -95,7 +95,7 @@ class Service:
 
     def _respond(self, body: bytes, kind: str, wanted: str, *, explain: bool) -> Response:
         """Parse, score and write, in one turn."""
-        served = self._served()
+        served = self.served()
         with self.metrics.timed("parse"):
             own = served.model.rules.columns
             request = read_request(body, kind, self.limits.bounds, own)
@@ -112,7 +112,7 @@ class Service:
         ProblemError
             If there is no model.
         """
-        served = served or self._served()
+        served = served or self.served()
         started, _ = perf_counter(), seconds_estimating()
         try:
             result = score(served)
@@ -134,7 +134,14 @@ class Service:
                 click.echo(traceback.format_exc(), err=True)
         return result
 
-    def _served(self) -> Served:
+    def served(self) -> Served:
+        """Return the model that is served now.
+
+        Raises
+        ------
+        ProblemError
+            If there is none.
+        """
         served = self.current.get()
         if served is None:
             raise ProblemError(
@@ -146,3 +153,9 @@ class Service:
         """End the threads; whether none is at work any more."""
         self.health.close()
         return self.turns.close()
+
+
+def service_of(request: Request) -> Service:
+    """Return what the application of a request has been made for."""
+    service: Service = request.app.state.service
+    return service

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from basketwise.serving.http.description import openapi
-from basketwise.serving.http.page.show import digest, read
+from basketwise.serving.http.page.show import page_response, policy_of, read
 
 STYLE = """
 .desk h2 { margin-top: 36px; } .desk h3 { margin-top: 20px; }
@@ -53,18 +53,12 @@ def document() -> tuple[bytes, str]:
     described = openapi()
     body = "\n".join([*_operations(described), "<h2>Documents</h2>", *_schemas(described)])
     page = PAGE.format(style=style, summary=escape(described["info"]["summary"]), body=body)
-    policy = (
-        f"default-src 'none'; style-src '{digest(style)}'; img-src data:; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
-    )
-    return page.encode(), policy
+    return page.encode(), policy_of(style)
 
 
 async def show(request: Request) -> Response:
     """Answer with the page."""
-    body, policy = document()
-    headers = {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"}
-    return Response(body, media_type="text/html", headers=headers)
+    return page_response(*document())
 
 
 def _operations(described: dict[str, Any]) -> Iterator[str]:

@@ -19,12 +19,13 @@ from starlette.routing import Route
 
 async def show(request: Request) -> Response:
     """Answer with the page."""
-    body, policy = document()
-    return Response(
-        body,
-        media_type="text/html",
-        headers={"Content-Security-Policy": policy, "X-Frame-Options": "DENY"},
-    )
+    return page_response(*document())
+
+
+def page_response(body: bytes, policy: str) -> Response:
+    """Return the answer with a page and its content policy."""
+    headers = {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"}
+    return Response(body, media_type="text/html", headers=headers)
 
 
 @cache
@@ -34,19 +35,22 @@ def document() -> tuple[bytes, str]:
     script = read(__package__, "page.js")
     page = read(__package__, "page.html")
     page = page.replace("/*style*/", style).replace("/*script*/", script)
-    policy = "; ".join(
+    return page.encode(), policy_of(style, f"script-src '{_digest(script)}'", "connect-src 'self'")
+
+
+def policy_of(style: str, *more: str) -> str:
+    """Return a content policy that allows a style sheet, and ``more``, but nothing else."""
+    return "; ".join(
         [
             "default-src 'none'",
-            f"style-src '{digest(style)}'",
-            f"script-src '{digest(script)}'",
-            "connect-src 'self'",
+            f"style-src '{_digest(style)}'",
+            *more,
             "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
         ]
     )
-    return page.encode(), policy
 
 
 def read(package: str, name: str) -> str:
@@ -54,7 +58,7 @@ def read(package: str, name: str) -> str:
     return resources.files(package).joinpath(name).read_text("utf-8")
 
 
-def digest(text: str) -> str:
+def _digest(text: str) -> str:
     """Return what a content policy names a style sheet or a script by."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
