@@ -56,12 +56,34 @@ UNTRACED = frozenset(
 """Files that run long, and no line that other tests leave out: tracing them would tell nothing."""
 
 
+WAITING = ("aws", "cli", "contracts", "registry", "run")
+"""Folders whose tests mostly wait for servers, jobs and commands."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage where that would only take time."""
+    """Measure no coverage where that would only take time; order files for several workers."""
     for item in items:
-        path = item.path
-        if path.is_relative_to(HERE) and path.relative_to(HERE).as_posix() in UNTRACED:
+        if _relative(item).as_posix() in UNTRACED:
             item.add_marker(pytest.mark.no_cover)
+    files = list(dict.fromkeys(item.path for item in items))
+    position = dict(zip(_alternating(files), range(len(files)), strict=True))
+    items.sort(key=lambda item: position[item.path])
+
+
+def _alternating(files: list[Path]) -> list[Path]:
+    """Spread the files that wait evenly among those that compute: together they fill the cores."""
+    kinds: dict[bool, list[Path]] = {True: [], False: []}
+    for file in files:
+        parts = file.relative_to(HERE).parts if file.is_relative_to(HERE) else ()
+        kinds[bool(parts) and parts[0] in WAITING].append(file)
+    shares = {
+        file: (number + 0.5) / len(own) for own in kinds.values() for number, file in enumerate(own)
+    }
+    return sorted(files, key=lambda file: shares[file])
+
+
+def _relative(item: pytest.Item) -> Path:
+    return item.path.relative_to(HERE) if item.path.is_relative_to(HERE) else item.path
 
 
 @pytest.hookimpl(wrapper=True)

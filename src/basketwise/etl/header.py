@@ -65,13 +65,13 @@ def standard_names(given: Iterable[str], columns: OwnColumns) -> tuple[str, ...]
     ('SPEND', 'PROD_CODE')
     """
     names = [name.strip().upper() for name in given]
-    canonical = _canonical(columns)
+    canonical = names_by_own(columns)
     mapped = {canonical[name] for name in names if name in canonical}
     return tuple(canonical.get(n, f"{n} (not mapped)" if n in mapped else n) for n in names)
 
 
-def _canonical(columns: OwnColumns) -> dict[str, str]:
-    """Return our names by a retailer's own in upper case."""
+def names_by_own(columns: OwnColumns) -> dict[str, str]:
+    """Return the standard names by a retailer's own ones in upper case."""
     canonical = {own.strip().upper(): name for name, own in columns.items() if isinstance(own, str)}
     for part, own in zip(BASKET_ID_PARTS, _own_parts(columns), strict=False):
         # What is read for itself, as the date and the store, is not read twice.
@@ -94,7 +94,7 @@ def basket_id_parts(columns: OwnColumns) -> list[str]:
     >>> basket_id_parts({"BASKET_ID": ("store", "receipt"), "STORE_CODE": "Store"})
     ['STORE_CODE', 'BASKET_ID.2']
     """
-    canonical = _canonical(columns)
+    canonical = names_by_own(columns)
     return [canonical[own] for own in _own_parts(columns)]
 
 
@@ -206,7 +206,7 @@ def check_columns(
         # Mapped columns have our names; what is left of the set are its discounts.
         if len(journey) >= 3 or (LABEL in missing and "RETAIL_DISC" in journey):
             raise _journey(source, journey, missing)
-        parts = [own for own in _own_parts(columns) if _canonical(columns)[own] not in names]
+        parts = [own for own in _own_parts(columns) if names_by_own(columns)[own] not in names]
         if BASKET_ID in missing and parts:
             missing = [*parts, *(name for name in missing if name != BASKET_ID)]
         written = [name.strip() for name in given] or list(names)

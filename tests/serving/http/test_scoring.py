@@ -11,7 +11,7 @@ from basketwise.arrays import Matrix, Probabilities
 from basketwise.errors import InputError
 from basketwise.model.compiled.answering import Compiled
 from basketwise.model.scoring import Model
-from basketwise.serving.http.baskets import Basket
+from basketwise.serving.http.lines import Row
 from basketwise.serving.http.scoring import Batch, score
 from tests.model.comparing import as_text
 
@@ -24,28 +24,29 @@ class _Broken:
 
 
 @pytest.fixture(scope="module")
-def baskets() -> list[Basket]:
-    """Some baskets as a request has them, of which a few lines are refused."""
+def baskets() -> list[list[Row]]:
+    """The lines of some baskets as a request has them, of which a few are refused."""
     lines = bw.sample(baskets=30, seed=2)
-    made: list[Basket] = []
-    for (key,), own in lines.group_by("BASKET_ID", maintain_order=True):
+    made: list[list[Row]] = []
+    for _, own in lines.group_by("BASKET_ID", maintain_order=True):
         rows = as_text(own.to_dicts())
         rows[0]["QUANTITY"] = "0" if len(made) % 5 == 1 else rows[0]["QUANTITY"]
-        made.append(Basket(str(key), rows))
+        made.append(rows)
     return made
 
 
-def framed(model: Model, baskets: list[Basket], monkeypatch: pytest.MonkeyPatch) -> Batch:
+def framed(model: Model, lines: list[Row], monkeypatch: pytest.MonkeyPatch) -> Batch:
     with monkeypatch.context() as patched:
         patched.setattr(Compiled, "score", lambda *_: None)
-        return score(model, baskets, explain=False)
+        return score(model, lines, explain=False)
 
 
 def test_a_request_is_answered_the_same_with_and_without_frames(
-    scorer: Model, baskets: list[Basket], monkeypatch: pytest.MonkeyPatch
+    scorer: Model, baskets: list[list[Row]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for some in (baskets[:1], baskets[1:2], baskets):
-        own, other = score(scorer, some, explain=False), framed(scorer, some, monkeypatch)
+        lines = [line for rows in some for line in rows]
+        own, other = score(scorer, lines, explain=False), framed(scorer, lines, monkeypatch)
         assert own.lines is None
         assert other.lines is not None
         assert own.rows == other.rows
@@ -56,10 +57,10 @@ def test_a_request_is_answered_the_same_with_and_without_frames(
 
 
 def test_a_model_that_cannot_be_opened_is_no_fault_of_the_lines(
-    scorer: Model, baskets: list[Basket], monkeypatch: pytest.MonkeyPatch
+    scorer: Model, baskets: list[list[Row]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = replace(scorer, estimator=_Broken())
     with pytest.raises(RuntimeError, match="cannot be opened"):
-        score(broken, baskets[:1], explain=False)
+        score(broken, baskets[0], explain=False)
     with pytest.raises(RuntimeError, match="cannot be opened"):
-        framed(broken, baskets[:1], monkeypatch)
+        framed(broken, baskets[0], monkeypatch)

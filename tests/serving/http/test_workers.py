@@ -16,7 +16,14 @@ WRITES = """
 import os, sys, time
 name = os.environ["BASKETWISE_SERVE_FIRST"] or "0"
 open(os.path.join(sys.argv[1], f"{os.getpid()}-{name}"), "w").close()
-time.sleep(60 if len(os.listdir(sys.argv[1])) != 2 else 0.2)
+seconds = 60
+if name == "0":
+    try:
+        open(sys.argv[2], "x").close()
+        seconds = 0.2
+    except FileExistsError:
+        pass
+time.sleep(seconds)
 """
 
 
@@ -25,19 +32,21 @@ def test_one_that_ends_by_itself_is_replaced(
 ) -> None:
     monkeypatch.setattr(workers, "SOON_SECONDS", 0.0)
     said: list[str] = []
+    started = tmp_path / "started"
+    started.mkdir()
 
     def end() -> None:
         for _ in range(400):
-            if len(list(tmp_path.iterdir())) >= 3:
+            if len(list(started.iterdir())) >= 3:
                 break
             threading.Event().wait(0.05)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=end, daemon=True).start()
     with socket.socket() as sock:
-        command = [sys.executable, "-c", WRITES, str(tmp_path)]
+        command = [sys.executable, "-c", WRITES, str(started), str(tmp_path / "ended")]
         assert run_workers(sock, 2, command, said.append) == 0
-    names = [path.name.partition("-") for path in tmp_path.iterdir()]
+    names = [path.name.partition("-") for path in started.iterdir()]
     # Two at first and one for the one that ended; the first alone announces.
     assert len(names) == 3
     assert sorted(first for _, _, first in names) == ["0", "0", "1"]

@@ -14,8 +14,8 @@ from basketwise.etl.reasons import none_usable
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import NO_HISTORY, Model
 from basketwise.schema import KEY
-from basketwise.serving.http.baskets import BadLine, Basket, Request, text_id
-from basketwise.serving.http.media_types import JSON_LINES
+from basketwise.serving.http.baskets import BadLine, Basket, Lines, Request, part, text_id
+from basketwise.serving.http.media_types import CSV, JSON_LINES
 from basketwise.serving.http.scoring import Batch, Outcome, score, usable
 from basketwise.serving.http.served import Served
 
@@ -121,14 +121,14 @@ def answer(request: Request, served: Served, *, explain: bool = False) -> Answer
         If a required column is absent, or no line can be used. A line of JSON Lines spoils itself
         alone: its outcome says why.
     """
-    if request.table is not None:
-        batch = usable(score(served.model, request.table, explain=explain))
+    if request.kind == CSV:
+        batch = usable(score(served.model, request.lines, explain=explain))
         return _answer_table(batch, served, request.kind)
     baskets = [basket for basket in request.baskets if isinstance(basket, Basket)]
     if request.kind != JSON_LINES:
-        batch = usable(score(served.model, baskets, explain=explain))
+        batch = usable(score(served.model, request.lines, explain=explain))
         return _answer_baskets(baskets, [(baskets, batch)], {}, served, request.kind)
-    groups = list(_score_apart(served.model, baskets, explain=explain))
+    groups = list(_score_apart(served.model, baskets, request.lines, explain=explain))
     scored = [(own, batch) for own, batch in groups if isinstance(batch, Batch)]
     failed = {
         basket.text: batch
@@ -140,25 +140,32 @@ def answer(request: Request, served: Served, *, explain: bool = False) -> Answer
 
 
 def _score_apart(
-    model: Model, baskets: list[Basket], *, explain: bool
+    model: Model, baskets: list[Basket], lines: Lines, *, explain: bool
 ) -> Iterator[tuple[list[Basket], Batch | InputError]]:
     """Score baskets together; those that cannot be, are searched for by halving.
 
     After :data:`ATTEMPTS` the search ends, and what is left is refused as it is: a hostile body
     must not be scored basket by basket.
     """
-    pending, attempts = [baskets] if baskets else [], 0
+    starts = _starts(baskets)
+    pending, attempts = [(0, len(baskets))] if baskets else [], 0
     while pending:
-        group = pending.pop()
+        first, end = pending.pop()
         attempts += 1
         try:
-            yield group, score(model, group, explain=explain)
+            batch = score(model, part(lines, starts[first], starts[end]), explain=explain)
+            yield baskets[first:end], batch
         except InputError as error:
-            if len(group) == 1 or attempts + len(pending) + 2 > ATTEMPTS:
-                yield group, error
+            if end == first + 1 or attempts + len(pending) + 2 > ATTEMPTS:
+                yield baskets[first:end], error
             else:
-                half = len(group) // 2
-                pending += [group[half:], group[:half]]
+                middle = (first + end) // 2
+                pending += [(middle, end), (first, middle)]
+
+
+def _starts(baskets: Sequence[Basket]) -> list[int]:
+    """Return where the lines of each basket start, and where the last ones end."""
+    return [0, *accumulate(basket.height for basket in baskets)]
 
 
 def _answer_table(batch: Batch, served: Served, kind: str) -> Answer:
@@ -193,7 +200,7 @@ def _answer_baskets(
         unseen.take(batch.unseen)
         if not batch.rejected:
             continue
-        starts = [0, *accumulate(len(basket.rows) for basket in own)]
+        starts = _starts(own)
         for row, _, reason in batch.rejected:
             number = bisect_right(starts, row - 1) - 1
             basket = own[number]

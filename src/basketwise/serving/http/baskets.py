@@ -7,30 +7,29 @@ files are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 
 import polars as pl
+from pydantic_core import from_json
 
-from basketwise.config import DataConfig
+from basketwise.config import DataConfig, OwnColumns
 from basketwise.errors import InputError
 from basketwise.etl.reading import read_csv
-from basketwise.schema import BASKET_ID, COLUMNS, LABEL
 from basketwise.serving.http.bounds import (
     MAX_BAD_LINES,
-    MAX_COLUMNS,
     MAX_ID,
     MAX_TEXT,
     Bounds,
     MalformedError,
     refuse_excess,
     too_long,
-    too_many_columns,
 )
-from basketwise.serving.http.media_types import CSV, JSON, SEND, media_type
+from basketwise.serving.http.lines import Names, Row, names_of, read_lines
+from basketwise.serving.http.media_types import CSV, JSON, JSON_LINES, SEND, media_type
+from basketwise.serving.http.uniform import LEAST, Uniform, read_uniform
 from basketwise.tables import read_table
 
 BODY = "body.csv"
@@ -45,25 +44,13 @@ LINE_FORM = (
     '"QUANTITY": 1}]}.'
 )
 
-_COLUMNS = frozenset(column.name for column in COLUMNS if column.name != LABEL)
-
-_SPELLED = {spelling: name for name in _COLUMNS for spelling in (name, name.lower())}
-"""What the usual spellings of the columns come to."""
-
-_NUMBERS = (int, float)
-_VALUES = (str, *_NUMBERS, bool)
-"""Types of values that a retailer's own column may have; JSON has no others that are single."""
-
-Row = dict[str, str | None]
-"""One line: its values as text, by column in capitals."""
-
 
 @dataclass(frozen=True)
 class Basket:
-    """One basket: its id as it was sent, and its lines."""
+    """One basket: its id as it was sent, and its number of lines."""
 
     key: str | int
-    rows: list[Row]
+    height: int
 
     @property
     def text(self) -> str:
@@ -82,27 +69,40 @@ class BadLine:
 
 @dataclass(frozen=True)
 class Table:
-    """The lines of a CSV, every value as text; as :class:`basketwise.etl.reading.RawFrame`."""
+    """Lines as a frame, one row each; CSV as :class:`basketwise.etl.reading.RawFrame`."""
 
     frame: pl.DataFrame
-    rows: pl.Series
-    malformed: pl.DataFrame
+    rows: pl.Series | None = None
+    malformed: pl.DataFrame | None = None
+
+
+Lines = list[Row] | Table
 
 
 @dataclass(frozen=True)
 class Request:
-    """The baskets of one request: a CSV's ``table``, or else ``baskets`` in the order sent."""
+    """The baskets of one request.
+
+    Attributes
+    ----------
+    kind
+        Media type.
+    baskets
+        In the order sent; empty for CSV, whose rows may be in any order.
+    lines
+        Of all baskets, one after the other.
+    """
 
     kind: str
-    baskets: tuple[Basket | BadLine, ...] = ()
-    table: Table | None = None
+    baskets: tuple[Basket | BadLine, ...]
+    lines: Lines
 
 
 def read_request(
     body: bytes,
     content_type: str,
     bounds: Bounds | None = None,
-    columns: Mapping[str, str | tuple[str, ...]] = MappingProxyType({}),
+    columns: OwnColumns = MappingProxyType({}),
 ) -> Request:
     """Read the body of a request.
 
@@ -132,23 +132,19 @@ def read_request(
     if bounds is not None:
         refuse_excess(body, kind, bounds)
     if kind == CSV:
-        return Request(kind, table=_from_csv(body, columns))
-    return Request(kind, _from_json(body) if kind == JSON else _from_json_lines(body))
+        return Request(kind, (), _from_csv(body, columns))
+    names = names_of(columns)
+    return _from_json(body, names) if kind == JSON else _from_json_lines(body, names)
 
 
-def table_of(baskets: list[Basket]) -> pl.DataFrame:
-    """Return the lines of some baskets as a frame: one row per line, all values as text.
+def table_of(rows: list[Row]) -> pl.DataFrame:
+    """Return lines as a frame: one row per line, all values as text.
 
     Raises
     ------
     MalformedError
         If a text is not Unicode.
-    TooLargeError
-        If they have more than :data:`basketwise.serving.http.bounds.MAX_COLUMNS` columns.
     """
-    rows = [row for basket in baskets for row in basket.rows]
-    if len(set().union(*rows)) > MAX_COLUMNS:
-        raise too_many_columns("The request's lines have")
     try:
         return read_table(rows)
     except InputError as error:
@@ -157,36 +153,59 @@ def table_of(baskets: list[Basket]) -> pl.DataFrame:
         ) from error
 
 
+def part(lines: Lines, start: int, end: int) -> Lines:
+    """Return the lines from ``start`` to before ``end``."""
+    return Table(lines.frame[start:end]) if isinstance(lines, Table) else lines[start:end]
+
+
 def text_id(key: str | int) -> str:
     """Return an id as clean lines contain it."""
     return str(key).strip()
 
 
-def _parsed(text: bytes, what: str, form: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(f"{what} is not JSON: {error}.", form) from error
+@dataclass(frozen=True)
+class _Sent:
+    """A basket as it was sent; ``where`` is what errors call it."""
+
+    key: str | int
+    lines: list[Any]
+    where: str
+
+    def rows(self, names: Names, form: str) -> list[Row]:
+        where = f"{self.where[0].lower()}{self.where[1:]} ({self.key!r})"
+        return list(read_lines(self.lines, self.key, names, where, form))
+
+    @property
+    def basket(self) -> Basket:
+        return Basket(self.key, len(self.lines))
 
 
-def _from_json(body: bytes) -> tuple[Basket, ...]:
-    document = _parsed(body, "The body", FORM)
+def _from_json(body: bytes, names: Names) -> Request:
+    if len(body) >= LEAST and (uniform := read_uniform(body, names)):
+        return _uniform(uniform, JSON)
+    document = parsed(body, "The body", FORM)
     entries = document.get("baskets") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not entries:
         raise InputError("The body is not an object with a list of 'baskets'.", FORM)
     baskets: dict[str, Basket] = {}
+    rows: list[Row] = []
     for number, entry in enumerate(entries, start=1):
-        basket = _basket(entry, f"Basket {number}", FORM)
-        if basket.text in baskets:
+        sent = _sent(entry, f"Basket {number}", FORM)
+        if text_id(sent.key) in baskets:
             raise InputError(
-                f"Basket {number} has the same id as an earlier one: {basket.key!r}.", FORM
+                f"Basket {number} has the same id as an earlier one: {sent.key!r}.", FORM
             )
-        baskets[basket.text] = basket
-    return tuple(baskets.values())
+        baskets[text_id(sent.key)] = sent.basket
+        rows += sent.rows(names, FORM)
+    return Request(JSON, tuple(baskets.values()), rows)
 
 
-def _from_json_lines(body: bytes) -> tuple[Basket | BadLine, ...]:
+def _from_json_lines(body: bytes, names: Names) -> Request:
+    lines = [line for line in body.split(b"\n") if line.strip()] if len(body) >= LEAST else []
+    if lines and (uniform := read_uniform(b'{"baskets": [%s]}' % b",".join(lines), names)):
+        return _uniform(uniform, JSON_LINES)
     baskets: list[Basket | BadLine] = []
+    rows: list[Row] = []
     seen: set[str] = set()
     bad = 0
     for number, line in enumerate(body.split(b"\n"), start=1):
@@ -194,16 +213,17 @@ def _from_json_lines(body: bytes) -> tuple[Basket | BadLine, ...]:
             continue
         where, entry = f"Line {number}", None
         try:
-            entry = _parsed(line, where, LINE_FORM)
-            basket = _basket(entry, where, LINE_FORM)
-            if basket.text in seen:
+            entry = parsed(line, where, LINE_FORM)
+            sent = _sent(entry, where, LINE_FORM)
+            own = sent.rows(names, LINE_FORM)
+            if text_id(sent.key) in seen:
                 raise InputError(
-                    f"{where} has the same id as an earlier one: {basket.key!r}.",
+                    f"{where} has the same id as an earlier one: {sent.key!r}.",
                     "Send each basket whole, in one line.",
                 )
             if b"\\u" in line:
                 # Half a character can only be written so, and would spoil all other lines.
-                table_of([basket])
+                table_of(own)
         except InputError as error:
             bad += 1
             if bad > MAX_BAD_LINES:
@@ -216,14 +236,51 @@ def _from_json_lines(body: bytes) -> tuple[Basket | BadLine, ...]:
                 known = None
             baskets.append(BadLine(error.headline, error.hint, known))
         else:
-            seen.add(basket.text)
-            baskets.append(basket)
+            seen.add(text_id(sent.key))
+            rows += own
+            baskets.append(sent.basket)
     if not baskets:
         raise MalformedError("The body contains no baskets.", LINE_FORM)
-    return tuple(baskets)
+    return Request(JSON_LINES, tuple(baskets), rows)
 
 
-def _from_csv(body: bytes, columns: Mapping[str, str | tuple[str, ...]]) -> Table:
+def _uniform(uniform: Uniform, kind: str) -> Request:
+    baskets = map(Basket, uniform.keys, uniform.heights)
+    return Request(kind, tuple(baskets), Table(uniform.frame))
+
+
+def parsed(text: bytes, what: str, form: str) -> Any:
+    """Return the value that JSON stands for; ``what`` it is and its ``form`` is said in the error.
+
+    Raises
+    ------
+    MalformedError
+        If it is not JSON.
+    """
+    try:
+        return from_json(text)
+    except ValueError:
+        # It is strict about encodings, depth and halves of characters; Python has the last word.
+        pass
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"{what} is not JSON: {error}.", form) from error
+
+
+def _sent(entry: Any, where: str, form: str) -> _Sent:
+    key = entry.get("basket_id") if isinstance(entry, dict) else None
+    if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
+        raise InputError(f"{where} has no 'basket_id' that is a text or an integer.", form)
+    if len(str(key)) > MAX_ID:
+        raise InputError(f"{where} has a 'basket_id' of more than {MAX_ID} characters.", form)
+    lines = entry.get("lines")
+    if not isinstance(lines, list) or not lines:
+        raise InputError(f"{where} ({key!r}) has no list of 'lines'.", form)
+    return _Sent(key, lines, where)
+
+
+def _from_csv(body: bytes, columns: OwnColumns) -> Table:
     data = DataConfig().model_copy(update={"columns": dict(columns)})
     frames = list(read_csv(BytesIO(body), BODY, data, labelled=False))
     if not frames:
@@ -238,55 +295,3 @@ def _from_csv(body: bytes, columns: Mapping[str, str | tuple[str, ...]]) -> Tabl
         pl.concat([raw.rows for raw in frames]),
         pl.concat([raw.malformed for raw in frames]),
     )
-
-
-def _basket(entry: Any, where: str, form: str) -> Basket:
-    key = entry.get("basket_id") if isinstance(entry, dict) else None
-    if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
-        raise InputError(f"{where} has no 'basket_id' that is a text or an integer.", form)
-    if len(str(key)) > MAX_ID:
-        raise InputError(f"{where} has a 'basket_id' of more than {MAX_ID} characters.", form)
-    lines = entry.get("lines")
-    if not isinstance(lines, list) or not lines:
-        raise InputError(f"{where} ({key!r}) has no list of 'lines'.", form)
-    where = f"{where[0].lower()}{where[1:]} ({key!r})"
-    return Basket(key, list(_rows(lines, key, where, form)))
-
-
-def _rows(lines: list[Any], key: str | int, basket: str, form: str) -> Iterator[Row]:
-    text = str(key)
-    for position, line in enumerate(lines, start=1):
-        if not isinstance(line, dict):
-            raise InputError(f"Line {position} of {basket} is not an object.", form)
-        if len(line) > MAX_COLUMNS:
-            raise too_many_columns(f"Line {position} of {basket} has")
-        row: Row = {}
-        for column, value in line.items():
-            if len(column) > MAX_ID:
-                continue
-            name, kind = _SPELLED.get(column) or column.strip().upper(), type(value)
-            if name not in _COLUMNS and (name == LABEL or kind not in _VALUES):
-                # A column that no model reads; one of text or numbers may be a retailer's own.
-                continue
-            if name in row:
-                raise InputError(
-                    f"Line {position} of {basket} has the column {name[:MAX_ID]} more than once.",
-                    form,
-                )
-            if kind in _NUMBERS:
-                value = str(value)
-            elif kind is str:
-                if len(value) > MAX_TEXT:
-                    raise too_long(f"Line {position} of {basket}: {name} has")
-            elif value is not None:
-                raise InputError(
-                    f"Line {position} of {basket}: {name} is neither a text nor a number.", form
-                )
-            row[name] = value
-        if row.get(BASKET_ID) not in (None, text):
-            other = str(row[BASKET_ID])[:MAX_ID]
-            raise InputError(
-                f"Line {position} of {basket} has another {BASKET_ID}: {other!r}.", form
-            )
-        row[BASKET_ID] = text
-        yield row

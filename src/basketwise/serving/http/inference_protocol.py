@@ -16,10 +16,9 @@ from starlette.routing import Route
 from basketwise import __version__
 from basketwise.schema import GROUP_NAME
 from basketwise.serving.http.answers import answer
-from basketwise.serving.http.baskets import Request as Baskets
-from basketwise.serving.http.bounds import MalformedError, refuse_objects
+from basketwise.serving.http.baskets import parsed
+from basketwise.serving.http.bounds import refuse_objects
 from basketwise.serving.http.limits import content_length
-from basketwise.serving.http.media_types import JSON
 from basketwise.serving.http.problems import ProblemError
 from basketwise.serving.http.served import Served
 from basketwise.serving.http.service import Service, service_of
@@ -90,16 +89,13 @@ async def infer(request: Request) -> Response:
 
 def _infer(service: Service, body: bytes, version: str | None) -> Response:
     refuse_objects(body, service.limits.bounds)
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(f"The body is not JSON: {error}.", FORM) from error
+    document = parsed(body, "The body", FORM)
     baskets = read_tensors(document, service.limits.bounds)
     names, identifier = wanted_outputs(document), document.get("id")
 
     def score(served: Served) -> Any:
         _check_version(served, version)
-        return answer(Baskets(JSON, tuple(baskets)), served)
+        return answer(baskets, served)
 
     result = service.scored(score)
     identity = result.served.identity

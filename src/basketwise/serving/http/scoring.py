@@ -7,7 +7,7 @@ the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from basketwise.model.compiled.answering import Answer
 from basketwise.model.compiled.judging import Rejected, by_reason
 from basketwise.model.scoring import Model
 from basketwise.schema import BASKET_ID, KEY
-from basketwise.serving.http.baskets import BODY, Basket, Table, table_of
+from basketwise.serving.http.baskets import BODY, Lines, Table, table_of
 
 Outcome = dict[str, Any]
 """Of one basket: its prediction, or ``basket_id``, ``error`` and ``hint``."""
@@ -76,7 +76,7 @@ class Batch:
         return counts
 
 
-def score(model: Model, lines: Table | Sequence[Basket], *, explain: bool) -> Batch:
+def score(model: Model, lines: Lines, *, explain: bool) -> Batch:
     """Clean and score lines.
 
     Raises
@@ -88,10 +88,10 @@ def score(model: Model, lines: Table | Sequence[Basket], *, explain: bool) -> Ba
         return _framed(model, lines.frame, lines.rows, lines.malformed, explain=explain)
     if not explain and model.compiled is not None:
         with _good_lines():
-            answer = model.compiled.score([row for basket in lines for row in basket.rows])
+            answer = model.compiled.score(lines)
         if answer is not None:
             return _compiled(answer)
-    return _framed(model, table_of(list(lines)), explain=explain)
+    return _framed(model, table_of(lines), explain=explain)
 
 
 def usable(batch: Batch) -> Batch:

@@ -23,8 +23,10 @@ from basketwise.schema import (
     Kind,
 )
 from basketwise.serving.http.answers import Answer
-from basketwise.serving.http.baskets import Basket, Row
+from basketwise.serving.http.baskets import Basket, Request
 from basketwise.serving.http.bounds import Bounds, MalformedError, TooLargeError
+from basketwise.serving.http.lines import Row
+from basketwise.serving.http.media_types import JSON
 
 FORM = (
     "Send one element per line in each tensor, and at least BASKET_ID, PROD_CODE, SPEND and "
@@ -54,7 +56,7 @@ OUTPUTS = {
 """What is answered, by name: one element per basket that could be scored."""
 
 
-def read_tensors(document: Any, bounds: Bounds) -> list[Basket]:
+def read_tensors(document: Any, bounds: Bounds) -> Request:
     """Return the baskets of the tensors of a request, in the order of their first lines.
 
     Raises
@@ -85,7 +87,8 @@ def read_tensors(document: Any, bounds: Bounds) -> list[Basket]:
             f"The request has more than {bounds.baskets:,} baskets.",
             "Split it into several requests.",
         )
-    return [Basket(key, own) for key, own in rows.items()]
+    baskets = tuple(Basket(key, len(own)) for key, own in rows.items())
+    return Request(JSON, baskets, [row for own in rows.values() for row in own])
 
 
 def wanted_outputs(document: Any) -> list[str]:
