@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -155,6 +156,9 @@ def serve(
     url = f"http://{f'[{address}]' if ':' in address else address}:{number}"
 
     def announce() -> None:
+        # What stays until the end is not searched for garbage again and again.
+        gc.collect()
+        gc.freeze()
         if not is_announcing():
             return
         if common.as_json:

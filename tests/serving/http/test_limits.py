@@ -73,6 +73,34 @@ def test_what_finds_the_queue_full_is_429_at_once(scorer: Model) -> None:
         assert [first.result()[0], second.result()[0]] == [200, 200]
 
 
+def test_what_is_shed_is_told_so_by_each_contract_and_keeps_its_connection(scorer: Model) -> None:
+    with (
+        ThreadPoolExecutor(1) as pool,
+        holding(scorer, concurrency=1, waiting=0) as (port, held, desk),
+    ):
+        first = pool.submit(invoke, port, EXAMPLE)
+        assert held.scoring.acquire(timeout=20)
+        kind = {"Content-Type": "application/json"}
+        own = send(port, "POST", "/predict", EXAMPLE, **kind)
+        theirs = send(port, "POST", "/invocations", EXAMPLE, **kind)
+        for status, headers, _ in (own, theirs):
+            assert (status, headers["Retry-After"]) == (429, "1")
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert "Connection" not in headers
+        assert own[1]["Content-Type"] == "application/problem+json"
+        assert json.loads(own[2])["detail"] == "Too many requests at a time."
+        assert json.loads(theirs[2])["error"] == "Too many requests at a time."
+        # Two requests on one connection, of which the second does not send its whole body.
+        start = head(f"Content-Length: {len(EXAMPLE)}")
+        said = talk(port, start + EXAMPLE, start + EXAMPLE[:5], pause=0.3, end=True)
+        assert said.count(b"HTTP/1.1 429 ") == 2
+        assert b"connection: close" in said.lower()
+        counted = desk.metrics.text().decode()
+        assert 'basketwise_requests_total{code="429",route="/invocations"} 3.0' in counted
+        held.let.set()
+        assert first.result()[0] == 200
+
+
 def test_a_request_that_takes_too_long_is_503_and_keeps_its_turn(scorer: Model) -> None:
     with holding(scorer, concurrency=1, waiting=0, seconds=0.3) as (port, held, _):
         status, answer = invoke(port, EXAMPLE)

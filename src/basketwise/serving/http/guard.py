@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import MutableMapping
 from contextlib import suppress
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from basketwise.redaction import redacted
 from basketwise.serving.http.auth import Auth
-from basketwise.serving.http.limits import MAX_HEAD, MEBIBYTE
+from basketwise.serving.http.limits import MAX_HEAD, MEBIBYTE, too_many
 from basketwise.serving.http.problems import ProblemError, problem_of, problem_type
 from basketwise.serving.http.service import Service
 from basketwise.terminal import printable
@@ -24,6 +25,9 @@ LINGER = 5.0
 MAX_LINGER = 64 * MEBIBYTE
 """Seconds and bytes for which a refused body is still read: a connection that is closed with unread
 bytes is reset, and the answer may be lost."""
+
+SCORING = frozenset({"/predict", "/invocations"})
+"""Paths of which most of a busy server's requests are."""
 
 SILENT = ("/ping", "/health", "/ready", "/metrics")
 """Paths that are asked every few seconds: no line in the log, unless they fail."""
@@ -68,14 +72,37 @@ class Guard:
             try:
                 _refuse_head(scope)
                 self._auth.check(scope["path"], scope["headers"])
-                await self._app(scope, exchange.receive, exchange.send)
+                if not await self._shed(exchange):
+                    await self._app(scope, exchange.receive, exchange.send)
             except Exception as error:
                 await self._refuse(error, exchange)
         finally:
             seconds = time.perf_counter() - started
-            route = getattr(scope.get("route"), "path", "other")
+            route = getattr(scope.get("route"), "path", exchange.route)
             self._service.metrics.requested(route, exchange.status, seconds)
             self._log.request(scope["method"], scope["path"], exchange.status, seconds)
+
+    async def _shed(self, exchange: _Exchange) -> bool:
+        """Answer 429 to what would find the queue full: a server with too much to do has no time.
+
+        The application would say the same, after several times the work. What is not read yet, it
+        has to.
+        """
+        path = exchange.scope["path"]
+        if path not in SCORING or exchange.scope["method"] != "POST":
+            return False
+        if not self._service.turns.full:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await exchange.receive()
+        exchange.route = path
+        if exchange.unread:
+            raise too_many()
+        start, body = _refusal(path)
+        await exchange.send(start)
+        await exchange.send(body)
+        return True
 
     async def _refuse(self, error: Exception, exchange: _Exchange) -> None:
         problem = problem_of(error)
@@ -87,18 +114,26 @@ class Guard:
         if exchange.status:
             # Half of an answer was sent; only an end without a proper close tells.
             raise error
-        body = problem.body(path)
-        headers = {
-            "content-type": problem_type(path),
-            "content-length": str(len(body)),
-            **problem.headers,
-        }
-        encoded = [
-            (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
-        ]
-        start = {"type": "http.response.start", "status": problem.status.value, "headers": encoded}
-        await exchange.send(start)
-        await exchange.send({"type": "http.response.body", "body": body})
+        for message in _messages(problem, path):
+            await exchange.send(message)
+
+
+@cache
+def _refusal(path: str) -> tuple[Message, ...]:
+    return _messages(too_many(), path)
+
+
+def _messages(problem: ProblemError, path: str) -> tuple[Message, ...]:
+    """Return a problem as the messages of an answer."""
+    body = problem.body(path)
+    headers = {
+        "content-type": problem_type(path),
+        "content-length": str(len(body)),
+        **problem.headers,
+    }
+    encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    start = {"type": "http.response.start", "status": problem.status.value, "headers": encoded}
+    return start, {"type": "http.response.body", "body": body}
 
 
 class _Log:
@@ -133,10 +168,10 @@ class _Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send, service: Service) -> None:
         self.scope, self._receive, self._send = scope, receive, send
         self._service = service
-        self.status = 0
+        self.status, self.route = 0, "other"
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
-        self._unread = length != b"0" or b"transfer-encoding" in headers
+        self.unread = length != b"0" or b"transfer-encoding" in headers
         self._waits = headers.get(b"expect", b"").lower() == b"100-continue"
 
     async def receive(self) -> Message:
@@ -144,19 +179,19 @@ class _Exchange:
         self._waits = False
         message = await self._receive()
         if message["type"] != "http.request" or not message.get("more_body", False):
-            self._unread = False
+            self.unread = False
         return message
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            closing = self._unread or self._service.draining
+            closing = self.unread or self._service.draining
             more = SAFE + ([(b"connection", b"close")] if closing else [])
             names = {name for name, _ in message.get("headers", [])}
             own = [(name, value) for name, value in more if name not in names]
             message = {**message, "headers": [*message.get("headers", []), *own]}
-        elif self._unread and not self._waits and not message.get("more_body", False):
+        elif self.unread and not self._waits and not message.get("more_body", False):
             # The client has its answer; the end of it follows when it has sent what it sends.
             await self._send({**message, "more_body": True})
             await self._linger()
@@ -167,7 +202,7 @@ class _Exchange:
         remaining = MAX_LINGER
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
-                while self._unread and remaining > 0:
+                while self.unread and remaining > 0:
                     remaining -= len((await self.receive()).get("body", b""))
 
 

@@ -131,13 +131,14 @@ class Turns:
                 "Send fewer baskets at a time.",
             ) from error
 
+    @property
+    def full(self) -> bool:
+        """Whether as many wait as may wait: one more is shed."""
+        return self._free.locked() and self.waiting >= self._limits.waiting
+
     async def _turn(self) -> None:
-        if self._free.locked() and self.waiting >= self._limits.waiting:
-            raise _later(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "Too many requests at a time.",
-                "Send it again later, or several baskets in one request.",
-            )
+        if self.full:
+            raise too_many()
         self.waiting += 1
         try:
             async with asyncio.timeout(self._limits.queue_seconds):
@@ -239,6 +240,15 @@ def content_length(headers: list[tuple[bytes, bytes]], limit: int) -> int:
             f"Send at most {limit:,} bytes at a time.",
         )
     return int(text)
+
+
+def too_many() -> ProblemError:
+    """Return the refusal of a request that nothing is wrong with, but that there are others."""
+    return _later(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many requests at a time.",
+        "Send it again later, or several baskets in one request.",
+    )
 
 
 def _later(status: HTTPStatus, headline: str, hint: str) -> ProblemError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 import threading
@@ -111,9 +110,6 @@ class Server(uvicorn.Server):
     async def _run(self, sock: socket.socket, started: Callable[[], None] | None) -> None:
         # The first prediction takes longest; nobody waits for it yet.
         await self.service.health.is_healthy()
-        # What stays until the end is not searched for garbage again and again.
-        gc.collect()
-        gc.freeze()
         if started:
             asyncio.get_running_loop().call_soon(started)
         await self.serve(sockets=[sock])
