@@ -75,9 +75,10 @@ class MlflowRegistry:
         self._connect = connect
         self._root = address.folder / ARTIFACTS if address.folder else None
         self._database = address.folder / DATABASE if address.folder else None
-        # A library of MLflow's filters this warning when it is loaded. It may be loaded in a thread
-        # (see prepare), and that filter is lost where another thread restores those of before.
+        # MLflow and a library of its own filter warnings while they are loaded. That may be in a
+        # thread (see prepare), and filters are lost where another thread restores those of before.
         warnings.filterwarnings("ignore", message="SOCKS support in urllib3")
+        warnings.filterwarnings("ignore", module=r"mlflow\.")
 
     @cached_property
     def _client(self) -> MlflowClient:
