@@ -104,6 +104,7 @@ def test_awss_image_needs_the_code_in_the_archive_and_an_index() -> None:
         "Environment": {
             "SAGEMAKER_PROGRAM": "inference.py",
             "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+            "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "*/*",
         },
     }
     assert request["EnableNetworkIsolation"] is False

@@ -57,6 +57,7 @@ def test_a_version_says_how_it_is_served_and_where_it_comes_from() -> None:
                 "Environment": {
                     "SAGEMAKER_PROGRAM": "inference.py",
                     "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+                    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "*/*",
                 },
             }
         ],

@@ -103,8 +103,16 @@ def container(names: AwsNames, config: Config, facts: PackageFacts) -> dict[str,
 
 
 def environment(*, self_contained: bool) -> dict[str, str]:
-    """Return what AWS's image has to be told: where the code is, and whether to ask an index."""
-    code = {"SAGEMAKER_PROGRAM": INFERENCE, "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    """Return what AWS's image has to be told.
+
+    Where the code is; that a client which names no type accepts any, else it is taken to want JSON,
+    and JSON Lines are not answered line by line; and whether to ask an index.
+    """
+    code = {
+        "SAGEMAKER_PROGRAM": INFERENCE,
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "*/*",
+    }
     # The archive's requirements say so too, but pip would still look for a newer pip, and wait for
     # an index that does not answer.
     return code | {"PIP_NO_INDEX": "1"} if self_contained else code
