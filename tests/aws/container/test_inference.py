@@ -75,15 +75,21 @@ def test_json_is_returned_if_accepted(scorer: Model, accept: str | None) -> None
 def respond(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, str | None, Any]:
     """Ask a Flask application that calls the functions as AWS's scikit-learn image does.
 
-    A pair becomes body and type of an answer; whatever else ``output_fn`` gives, Flask gets.
+    JSON and CSV are decoded, whatever their bytes are. A pair becomes body and type of an answer;
+    whatever else ``output_fn`` gives, Flask gets.
     """
     app = flask.Flask("image")
 
     @app.post("/invocations")
     def transform() -> Any:
         request = flask.request
-        content = request.get_data(as_text=True)
-        data = input_fn(content, request.headers["Content-Type"])
+        content_type = request.headers["Content-Type"]
+        content: bytes | str = (
+            request.get_data(as_text=True)
+            if content_type in ("application/json", "text/csv")
+            else request.get_data()
+        )
+        data = input_fn(content, content_type)
         result = output_fn(predict_fn(data, Served(scorer)), request.headers["Accept"])
         if isinstance(result, tuple):
             return flask.Response(response=result[0], mimetype=result[1])
@@ -98,6 +104,7 @@ def respond(scorer: Model, body: bytes, kind: str, accept: str) -> tuple[int, st
     ("status", "body", "kind", "accept", "expected"),
     [
         (200, LINES, "text/csv", "*/*", "1"),
+        (200, LINES, "text/csv; charset=utf-8", "*/*", "1"),
         (415, LINES, "text/plain", "*/*", "'text/plain' is not supported"),
         (400, "{", "application/json", "*/*", "not JSON"),
         (400, "BASKET_ID,SPEND\n1,2\n", "text/csv", "*/*", "PROD_CODE"),
@@ -114,6 +121,20 @@ def test_awss_image_answers_with_the_status_that_the_request_deserves(
     else:
         assert expected in document["error"]
         assert document["hint"]
+
+
+@pytest.mark.parametrize("kind", ["text/csv", "text/csv; charset=utf-8"])
+def test_bytes_that_are_not_utf8_are_refused(scorer: Model, kind: str) -> None:
+    status, _, document = respond(scorer, LINES.encode().replace(b"PRD", b"\xff"), kind, "*/*")
+    assert status == 400
+    assert "not UTF-8" in document["error"]
+
+
+def test_the_replacement_character_can_be_sent(scorer: Model) -> None:
+    body = LINES.replace("PRD", "\ufffd").encode()
+    status, _, document = respond(scorer, body, "text/csv; charset=utf-8", "*/*")
+    assert status == 200
+    assert document["predictions"]
 
 
 def test_a_refusal_passes_through_every_function(scorer: Model) -> None:

@@ -12,10 +12,16 @@ from basketwise.errors import InputError
 from basketwise.model.archive import load_model_archive
 from basketwise.serving.http.answers import Answer, answer
 from basketwise.serving.http.baskets import Request, read_request
-from basketwise.serving.http.formats import WRITTEN, accepted, written
+from basketwise.serving.http.formats import ACCEPT, accepted, written
 from basketwise.serving.http.media_types import JSON, media_type
 from basketwise.serving.http.problems import problem
 from basketwise.serving.http.served import Served
+
+REPLACED = "\N{REPLACEMENT CHARACTER}"
+"""What AWS's scikit-learn image has put in place of each byte that is not UTF-8."""
+
+NOT_UTF8 = f"The body is not UTF-8, or contains the replacement character {REPLACED}."
+SEND_UTF8 = "Send UTF-8; if that character is meant, with '; charset=utf-8' in the Content-Type."
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,13 @@ def model_fn(model_dir: str) -> Served:
 
 
 def input_fn(request_body: bytes | str, request_content_type: str) -> Request | Refused:
-    """Read a request, see :func:`basketwise.serving.http.baskets.read_request`."""
+    """Read a request, see :func:`basketwise.serving.http.baskets.read_request`.
+
+    A text has been decoded by AWS's image, which does that with JSON and CSV whose type names no
+    encoding. Other bodies are the bytes that were sent.
+    """
+    if isinstance(request_body, str) and REPLACED in request_body:
+        return Refused(HTTPStatus.BAD_REQUEST, NOT_UTF8, SEND_UTF8)
     body = request_body.encode() if isinstance(request_body, str) else bytes(request_body)
     try:
         return read_request(body, request_content_type)
@@ -77,5 +89,5 @@ def output_fn(prediction: Answer | Refused, accept: str | None) -> tuple[str, st
     kind = accepted(accept, prediction.kind)
     if kind is None:
         headline = f"The answer cannot be given as {accept!r}."
-        return Refused(HTTPStatus.NOT_ACCEPTABLE, headline, f"Accept {' or '.join(WRITTEN)}.")
+        return Refused(HTTPStatus.NOT_ACCEPTABLE, headline, ACCEPT)
     return written(prediction, kind), kind

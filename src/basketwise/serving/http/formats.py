@@ -12,6 +12,7 @@ from basketwise.serving.http.answers import Answer
 from basketwise.serving.http.media_types import CSV, JSON, JSON_LINES, SPELLINGS
 
 WRITTEN = (JSON, JSON_LINES, CSV)
+ACCEPT = f"Accept {', '.join(WRITTEN[:-1])} or {WRITTEN[-1]}."
 COLUMNS = (KEY, PREDICTED, *PROBABILITIES, KNOWN_SHARE, CERTAINTY)
 EXPLANATION, ERROR = "explanation", "error"
 

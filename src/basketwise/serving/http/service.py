@@ -17,7 +17,7 @@ from basketwise.errors import BasketwiseError
 from basketwise.model.estimating import seconds_estimating
 from basketwise.serving.http.answers import Answer, answer
 from basketwise.serving.http.baskets import read_request
-from basketwise.serving.http.formats import WRITTEN, accepted, headers, written
+from basketwise.serving.http.formats import ACCEPT, accepted, headers, written
 from basketwise.serving.http.health import Health
 from basketwise.serving.http.limits import Bodies, Limits, Turns, content_length
 from basketwise.serving.http.media_types import SEND, media_type
@@ -87,7 +87,7 @@ class Service:
             raise ProblemError(
                 HTTPStatus.NOT_ACCEPTABLE,
                 f"The answer cannot be given as {accept!r}.",
-                f"Accept {', '.join(WRITTEN[:-1])} or {WRITTEN[-1]}.",
+                ACCEPT,
             )
         length = content_length(request.scope["headers"], self.limits.body)
         body = await self.bodies.read(request.receive, length)
