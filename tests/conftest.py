@@ -1,7 +1,9 @@
 """Shared fixtures: a small made-up sample, and what the stages make of it."""
 
 import gc
+import os
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -21,39 +23,75 @@ settings.load_profile("basketwise")
 HERE = Path(__file__).parent
 UNTRACED = frozenset(
     {
-        "aws/account/test_policies.py",
-        "aws/account/test_provisioning.py",
-        "aws/account/test_recorded_run.py",
-        "aws/cli/test_run_interrupted.py",
-        "aws/cli/test_run_resumed.py",
-        "aws/storage/test_workspace.py",
-        "aws/test_images.py",
-        "cli/test_deliveries.py",
-        "cli/test_doctor.py",
-        "cli/test_failures.py",
-        "cli/test_names.py",
-        "contracts/test_registry.py",
-        "estimators/test_conventions.py",
-        "estimators/test_howto.py",
-        "etl/test_against_oracle.py",
-        "etl/test_determinism.py",
-        "etl/test_fuzz.py",
-        "etl/test_gold.py",
-        "etl/test_preview.py",
-        "etl/test_product_names.py",
-        "evaluation/test_coverage.py",
-        "evaluation/test_differences.py",
-        "evaluation/test_intervals.py",
-        "features/product_index/test_learning.py",
-        "report/test_browser.py",
-        "report/test_sections.py",
-        "serving/test_batch.py",
-        "test_docs.py",
-        "training/test_interrupted.py",
-        "training/test_leakage.py",
+        "src/basketwise/api.py",
+        "src/basketwise/estimators/product_index.py",
+        "src/basketwise/model/scoring.py",
+        "tests/artifact/test_wheel.py",
+        "tests/aws/account/test_policies.py",
+        "tests/aws/account/test_provisioning.py",
+        "tests/aws/account/test_recorded_run.py",
+        "tests/aws/account/test_template.py",
+        "tests/aws/cli/test_run_interrupted.py",
+        "tests/aws/cli/test_run_resumed.py",
+        "tests/aws/container/test_installed.py",
+        "tests/aws/storage/test_mirror.py",
+        "tests/aws/storage/test_workspace.py",
+        "tests/aws/test_images.py",
+        "tests/benchmarks/rules/test_peers.py",
+        "tests/benchmarks/rules/test_product.py",
+        "tests/cli/test_deliveries.py",
+        "tests/cli/test_doctor.py",
+        "tests/cli/test_explain.py",
+        "tests/cli/test_failures.py",
+        "tests/cli/test_models.py",
+        "tests/cli/test_names.py",
+        "tests/contracts/test_registry.py",
+        "tests/deploy/test_compose.py",
+        "tests/deploy/test_github.py",
+        "tests/deploy/test_kubernetes.py",
+        "tests/doctor/test_page.py",
+        "tests/estimators/test_conventions.py",
+        "tests/estimators/test_howto.py",
+        "tests/etl/test_against_oracle.py",
+        "tests/etl/test_determinism.py",
+        "tests/etl/test_fuzz.py",
+        "tests/etl/test_gold.py",
+        "tests/etl/test_learning_curve.py",
+        "tests/etl/test_preview.py",
+        "tests/etl/test_product_names.py",
+        "tests/evaluation/test_coverage.py",
+        "tests/evaluation/test_differences.py",
+        "tests/evaluation/test_gate_benchmark.py",
+        "tests/evaluation/test_intervals.py",
+        "tests/features/product_index/test_learning.py",
+        "tests/features/product_index/test_weighting.py",
+        "tests/features/test_recipe.py",
+        "tests/hostile/registry/test_concurrent.py",
+        "tests/hostile/registry/test_kills.py",
+        "tests/hostile/serving/test_swaps.py",
+        "tests/hostile/test_cleaning.py",
+        "tests/registry/mlflow/test_database.py",
+        "tests/report/test_browser.py",
+        "tests/report/test_sections.py",
+        "tests/serving/http/test_ending.py",
+        "tests/serving/http/test_page.py",
+        "tests/serving/http/test_start.py",
+        "tests/serving/test_batch.py",
+        "tests/test_docs.py",
+        "tests/test_layers.py",
+        "tests/test_notices.py",
+        "tests/test_template.py",
+        "tests/training/test_forests.py",
+        "tests/training/test_interrupted.py",
+        "tests/training/test_leakage.py",
+        "tests/training/test_stage.py",
+        "tests/training/test_trees.py",
+        "tests/training/test_weights.py",
     }
 )
-"""Files that run long, and no line that other tests leave out: tracing them would tell nothing."""
+"""Files that reach no line that others leave out, and run long: tracing would only double that.
+
+``pytest --cov --cov-context=test`` tells which these are."""
 
 
 WAITING = ("aws", "cli", "contracts", "registry", "run")
@@ -61,10 +99,7 @@ WAITING = ("aws", "cli", "contracts", "registry", "run")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage where that would only take time; order files for several workers."""
-    for item in items:
-        if _relative(item).as_posix() in UNTRACED:
-            item.add_marker(pytest.mark.no_cover)
+    """Order files for several workers."""
     files = list(dict.fromkeys(item.path for item in items))
     position = dict(zip(_alternating(files), range(len(files)), strict=True))
     items.sort(key=lambda item: position[item.path])
@@ -82,8 +117,27 @@ def _alternating(files: list[Path]) -> list[Path]:
     return sorted(files, key=lambda file: shares[file])
 
 
-def _relative(item: pytest.Item) -> Path:
-    return item.path.relative_to(HERE) if item.path.is_relative_to(HERE) else item.path
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure no coverage where that would only take time, fixtures included."""
+    name = item.path.relative_to(HERE.parent).as_posix()
+    with _untraced(item.config) if name in UNTRACED else nullcontext():
+        return (yield)
+
+
+@contextmanager
+def _untraced(config: pytest.Config) -> Iterator[None]:
+    """Measure no coverage meanwhile: what is traced takes twice as long."""
+    plugin = config.pluginmanager.get_plugin("_cov")
+    controller = plugin.cov_controller if plugin else None
+    if controller is None:
+        yield
+        return
+    controller.pause()
+    try:
+        yield
+    finally:
+        controller.resume()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,11 +147,16 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """Spare the collector of garbage the tests and libraries, which stay until the end."""
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Trace imports in the first worker alone: the others import the same.
+
+    Spare the collector of garbage the tests and libraries, which stay until the end.
+    """
     gc.disable()
     try:
-        return (yield)
+        is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+        with nullcontext() if is_first else _untraced(session.config):
+            return (yield)
     finally:
         gc.freeze()
         gc.enable()
