@@ -17,8 +17,8 @@ KINDS = (
     "__arrow_c_stream__, a list of dictionaries or a dictionary of columns."
 )
 
-FEW = 1_000
-"""Up to this number of rows, a query takes longer to start than to run."""
+FEW = 20_000
+"""Up to this number of rows, it takes longer to wake other threads than to do without them."""
 
 
 def read_table(table: Any) -> pl.DataFrame:
