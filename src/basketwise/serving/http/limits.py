@@ -181,7 +181,7 @@ class Bodies:
         ProblemError
             If it takes too long, ends too early, or there is no room for it now.
         """
-        body, held = bytearray(), 0
+        chunks, held = list[bytes](), 0
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 more = True
@@ -198,7 +198,7 @@ class Bodies:
                             "Too many large requests at a time.",
                             "Send it again later.",
                         )
-                    body += chunk
+                    chunks.append(chunk)
                     more = message.get("more_body", False)
         except TimeoutError as error:
             raise ProblemError(
@@ -206,13 +206,13 @@ class Bodies:
             ) from error
         finally:
             self._held -= held
-        if len(body) < length:
+        if held < length:
             raise ProblemError(
                 HTTPStatus.BAD_REQUEST,
                 "The body ends too early.",
-                f"It has {len(body):,} of the {length:,} bytes that the request states.",
+                f"It has {held:,} of the {length:,} bytes that the request states.",
             )
-        return bytes(body)
+        return b"".join(chunks)
 
 
 def content_length(headers: list[tuple[bytes, bytes]], limit: int) -> int:
