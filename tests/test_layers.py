@@ -21,6 +21,7 @@ LAYERS = (
     ("cli",),
     ("api", "cleanup", "deploy", "doctor"),
     ("run",),
+    ("engines",),
     ("platforms", "serving"),
     ("registry",),
     ("evaluation",),
@@ -123,6 +124,16 @@ CLOUD = re.compile(r"(import|from) (boto3|botocore|s3transfer|mypy_boto3)|basket
 def test_only_the_table_of_plug_ins_names_aws(module: str) -> None:
     text = MODULES[module].read_text(encoding="utf-8")
     assert module == "plugins" or not CLOUD.search(text)
+
+
+SPARK = re.compile(r"(import|from) (pyspark|py4j)|basketwise\.engines\b")
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if room(name) != "engines"])
+def test_only_the_table_of_plug_ins_names_spark(module: str) -> None:
+    text = MODULES[module].read_text(encoding="utf-8")
+    code = [line for line in text.splitlines() if ":func:" not in line]
+    assert module == "plugins" or not SPARK.search("\n".join(code))
 
 
 def test_every_plug_in_can_be_loaded() -> None:

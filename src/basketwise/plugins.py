@@ -1,7 +1,8 @@
 """Everything that is imported by its name, and only when it is chosen.
 
 An entry is ``module:attribute``. No other module outside of ``basketwise.aws`` names that package,
-or boto3: a run on one machine imports neither.
+or boto3, and none outside of ``basketwise.engines.spark`` names pyspark: a run on one machine
+imports none of them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ REGISTRIES = {"sagemaker": "basketwise.aws.registry.registry:open_registry"}
 
 CHECKS = {"s3": "basketwise.aws.checks.examine:examine"}
 """Checks what a run needs, by the scheme of the workspace's address."""
+
+ENGINES = {"spark": "basketwise.engines.spark.batch:predict"}
+"""Scores files, by ``--engine``; without one, that is done on this machine."""
+
+FRAMES = {"spark": "basketwise.engines.spark.scoring:predict"}
+"""Scores the lines of a frame, by the library that the frame is of, where that is an engine."""
 
 TARGETS = {
     "docker": ("basketwise.deploy.docker:docker_files", "docker build --tag {name}:{tag} {out}"),

@@ -89,6 +89,11 @@ def like(frame: pl.DataFrame, table: Any) -> Any:
     return frame.to_arrow() if libraries.is_pyarrow_table(table) else frame
 
 
+def is_spark_frame(table: Any) -> bool:
+    """Whether a table is a frame of Spark or of Spark Connect; imports neither."""
+    return libraries.is_pyspark_dataframe(table) or libraries.is_pyspark_connect_dataframe(table)
+
+
 def selected(frame: pl.DataFrame, expressions: Iterable[pl.Expr]) -> pl.DataFrame:
     """Select expressions; of few rows in one thread, as starting others takes longer than they."""
     if frame.height <= FEW:

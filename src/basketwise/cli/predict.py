@@ -41,7 +41,8 @@ STDOUT = "-"
 @click.option(
     "--out",
     metavar="FILE",
-    help="A .csv or .parquet file, or - for CSV on stdout; required unless --basket is given.",
+    help="A .csv or .parquet file, or - for CSV on stdout; required unless --basket is given. On "
+    "Spark: a new folder or table.",
 )
 @MODEL_OPTION
 @click.option("--explain", is_flag=True, help="Add a column that explains each prediction.")
@@ -56,6 +57,20 @@ STDOUT = "-"
 @click.option(
     "--allow-unknown", is_flag=True, help="Score data even if the model knows none of its products."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Where baskets are scored; spark reads files or a table, writes a folder or a table.",
+)
+@click.option(
+    "--spark",
+    "url",
+    metavar="URL",
+    default="",
+    help="local[2], spark://HOST:PORT or sc://HOST:PORT. Default: the environment's session.",
+)
 @common
 def predict(
     data: str,
@@ -66,10 +81,13 @@ def predict(
     baskets: tuple[str, ...],
     history: str | None,
     allow_unknown: bool,
+    engine: str,
+    url: str,
     common: Common,
 ) -> None:
     """Score the baskets of raw files; no label column is needed."""
     from basketwise.explain.sentences import EXPLANATION
+    from basketwise.plugins import ENGINES, load
     from basketwise.schema import KEY
     from basketwise.serving.batch import predict as predict_batch
     from basketwise.serving.versions import open_model
@@ -79,21 +97,34 @@ def predict(
         raise click.UsageError("Give --out FILE for all baskets, or --basket ID for one.")
     if out == STDOUT and (common.as_json or baskets):
         raise click.UsageError("--out - writes CSV to stdout: give no --json or --basket with it.")
+    if engine == "local" and url:
+        raise click.UsageError("--spark goes with --engine spark.")
+    if engine != "local" and (out in (None, STDOUT) or explain or baskets):
+        raise click.UsageError(
+            f"--engine {engine} needs --out with a folder or a table, and has no --explain or "
+            "--basket."
+        )
     config = common.config(*products_flag(products))
     ctx = context(common, config)
     known = Path(local_copy(history, config.aws)).expanduser() if history else None
     scorer = open_model(config, ctx.workspace.storage, model, known)
     with ctx.reporter.stage("predict") as log, _file(out) as file:
-        result = predict_batch(
-            local_copy(data, config.aws),
-            file,
-            scorer,
-            with_local_products(config),
-            log.tick,
-            explained=explain,
-            baskets=baskets,
-            allow_unknown=allow_unknown,
-        )
+        if engine == "local":
+            result = predict_batch(
+                local_copy(data, config.aws),
+                file,
+                scorer,
+                with_local_products(config),
+                log.tick,
+                explained=explain,
+                baskets=baskets,
+                allow_unknown=allow_unknown,
+            )
+        else:
+            scored = load(ENGINES[engine])
+            result = scored(
+                data, out, scorer, config, log.tick, url=url, allow_unknown=allow_unknown
+            )
         counts = ", ".join(f"{label} {n:,}" for label, n in result.predicted.items())
         uncertain = f"; certainty Unclassified {result.uncertain:,}" if result.uncertain else ""
         log.finish(f"{counted(result.baskets, 'basket')}: {counts}{uncertain}")

@@ -141,6 +141,37 @@ def agree(text: pl.Series, formats: tuple[str, ...]) -> bool:
     return all(first.equals(other, null_equal=True) for other in others)
 
 
+def one_of_each_reading(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:
+    """Return one value of each kind that matters to the choice of a format.
+
+    A kind is which formats fit a value, and which of these give the same date:
+    :func:`readable`, :func:`fitting_formats` and :func:`agree` tell no more apart.
+
+    Examples
+    --------
+    >>> dates = pl.Series(["01/02/2025", "03/02/2025", "04/04/2025", "25/02/2025", "x"])
+    >>> one_of_each_reading(dates, ("%d/%m/%Y", "%m/%d/%Y")).to_list()
+    ['01/02/2025', '04/04/2025', '25/02/2025', 'x']
+    """
+    values = text.unique(maintain_order=True)
+    readings: list[pl.Series] = []
+    kinds: dict[str, pl.Series] = {}
+    for form in formats:
+        times = parse_dates(values, form)
+        if times.null_count() == len(times):
+            continue
+        kind = pl.Series([-1], dtype=pl.Int32).new_from_index(0, len(values))
+        # The first format with the same reading, itself at the latest.
+        for number, earlier in reversed(list(enumerate([*readings, times]))):
+            kind = kind.set((earlier == times).fill_null(False), number)
+        kinds[form] = kind
+        readings.append(times)
+    if not kinds:
+        return values.head(1)
+    given = pl.DataFrame({"": values, **kinds})
+    return given.unique(list(kinds), keep="first", maintain_order=True)[""].alias(text.name)
+
+
 def with_times(raw: pl.DataFrame, date_format: str, week: str) -> pl.DataFrame:
     """Add what follows from SHOP_DATE and is not given itself.
 

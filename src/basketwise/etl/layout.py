@@ -8,6 +8,7 @@ another date of the data shows which it is, or the setting has to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import polars as pl
 
@@ -21,6 +22,8 @@ from basketwise.etl.reading import RawFrame, read_raw
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Source
 from basketwise.schema import QUANTITY, SHOP_DATE, SHOP_WEEK, SPEND, UNIT_PRICE
+
+Table = TypeVar("Table")
 
 FIRST_BYTES = 2**16
 """Of a table's text, so much is looked at first: some 450 of dunnhumby's lines."""
@@ -60,13 +63,23 @@ def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) ->
         If a table cannot be read; if weeks are to follow from dates that can be read in two ways,
         or in none.
     """
+    first = glimpses(sources, data, labelled=rules.labelled)
+    return settle_frames(first, whole(sources, data, labelled=rules.labelled), rules)
+
+
+def settle_frames(first: Iterable[RawFrame], more: Iterable[RawFrame], rules: Rules) -> Rules:
+    """Settle what the rules leave open by frames of which one is read after the other.
+
+    All of ``first`` are looked at; of ``more``, none is read once nothing is open. Errors are those
+    of :func:`settle_sources`.
+    """
     evidence = _Evidence(rules)
-    for raw in glimpses(sources, data, labelled=rules.labelled):
+    for raw in first:
         evidence.look(raw.frame)
         if raw.decimal_comma:
             evidence.semicolons = True
     if evidence.open:
-        for raw in whole(sources, data, labelled=rules.labelled):
+        for raw in more:
             if not evidence.look(raw.frame).open:
                 break
     return _settled(rules, evidence)
@@ -84,7 +97,7 @@ def glimpses(
         yield from _first(read_raw(source, data, labelled=labelled, block=block or FIRST_BYTES))
 
 
-def spaced(sources: Sequence[Source]) -> Sequence[Source]:
+def spaced(sources: Sequence[Table]) -> Sequence[Table]:
     """Return the tables that are looked at first."""
     return sources[:: max(1, -(-len(sources) // FIRST_TABLES))]
 

@@ -119,3 +119,18 @@ def currency_signs(text: pl.Series) -> set[str]:
 def undecided(text: pl.Series) -> bool:
     """Whether some value can be read in two ways, so that the decimal mark must be known."""
     return bool(bare(text).str.contains(_AMBIGUOUS).any())
+
+
+def one_of_each_notation(text: pl.Series) -> pl.Series:
+    """Return one value of each kind that :func:`decimal_mark` and :func:`undecided` tell apart.
+
+    Examples
+    --------
+    >>> one_of_each_notation(pl.Series(["1", "2", "12,50", "0,93", "1.234"])).to_list()
+    ['1', '12,50', '1.234']
+    """
+    numbers = bare(text)
+    patterns = (_CLEARLY_COMMA, _CLEARLY_POINT, _AMBIGUOUS)
+    kinds = {str(n): numbers.str.contains(pattern) for n, pattern in enumerate(patterns)}
+    given = pl.DataFrame({text.name: text, **kinds}).drop_nulls()
+    return given.unique(list(kinds), keep="first", maintain_order=True)[text.name]

@@ -75,7 +75,9 @@ def netted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.Ser
     returned = (pl.col(QUANTITY) < 0) | (pl.col(SPEND) < 0)
     keys = [BASKET_ID, PROD_CODE]
     judged = lines.with_columns(reason.alias(REASON)).with_row_index("number")
-    live = judged.filter(pl.col(REASON).is_null())
+    # In an order that is not that of delivery: the sums are the same to the last bit.
+    others = [name for name in COLUMN_NAMES if name not in keys]
+    live = judged.filter(pl.col(REASON).is_null()).sort(*keys, *others, maintain_order=True)
     sums = (
         live.group_by(keys, maintain_order=True)
         .agg(

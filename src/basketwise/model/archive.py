@@ -48,6 +48,10 @@ class Late:
         self._lock = Lock()
         self._model: Predictor | None = None
 
+    def __reduce__(self) -> tuple[type[Late], tuple[Callable[[], Predictor]]]:
+        """Send to another process what it was read from; a lock cannot be sent."""
+        return Late, (self._read,)
+
     def predict_proba(self, X: Matrix) -> Probabilities:
         """Return one column of probabilities per class number.
 

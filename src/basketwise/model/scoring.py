@@ -26,6 +26,7 @@ from basketwise.model.compiled.answering import Compiled
 from basketwise.model.estimating import Estimating, decided
 from basketwise.model.explaining import explained
 from basketwise.notices import warn
+from basketwise.plugins import FRAMES, load
 from basketwise.progress import counted
 from basketwise.schema import (
     BASKET_ID,
@@ -37,7 +38,7 @@ from basketwise.schema import (
     PROBABILITIES,
     PROD_CODE,
 )
-from basketwise.tables import like, matrix
+from basketwise.tables import is_spark_frame, like, matrix
 from basketwise.training.calibration import Calibration
 from basketwise.training.candidates import Predictor
 
@@ -56,7 +57,9 @@ class Model:
     frame, a DuckDB relation, a list of dictionaries. Column names are case-insensitive, numbers may
     be text; BASKET_ID, PROD_CODE, SPEND and QUANTITY are required, labels are not. Results have
     one row per basket, sorted by ``basket_id``, and the type of the input (pandas, PyArrow,
-    otherwise Polars).
+    otherwise Polars). :meth:`predict` and :meth:`predict_proba` take Spark frames too, classic and
+    Connect, and return one, whose rows have no certain order; what they read and warn of then, says
+    :func:`basketwise.engines.spark.scoring.predict`.
 
     Attributes
     ----------
@@ -162,6 +165,8 @@ class Model:
             has never seen, with these shares. If the model needs the customers' history, and has
             none.
         """
+        if is_spark_frame(lines):
+            return load(FRAMES["spark"])(self, lines)
         return like(self._scored(lines), lines)
 
     def predict_proba(self, lines: Any) -> Any:
@@ -175,7 +180,10 @@ class Model:
             ``basket_id``, ``p_low``, ``p_medium``, ``p_high`` (Float64, sum 1), ``known_share`` as
             from :meth:`predict`.
         """
-        return like(self._scored(lines)[[KEY, *PROBABILITIES, KNOWN_SHARE]], lines)
+        columns = [KEY, *PROBABILITIES, KNOWN_SHARE]
+        if is_spark_frame(lines):
+            return load(FRAMES["spark"])(self, lines).select(*columns)
+        return like(self._scored(lines)[columns], lines)
 
     def explain(self, lines: Any, baskets: Sequence[str | int] = ()) -> Any:
         """Predict, and explain each prediction by the basket's products.

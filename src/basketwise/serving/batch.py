@@ -58,7 +58,7 @@ class BatchResult:
     without a product index.
     """
 
-    out: Path | None
+    out: Path | str | None
     baskets: int
     predicted: dict[str, int]
     uncertain: int

@@ -1,0 +1,192 @@
+"""Batch scoring on Spark: files or a table in, a Parquet folder or a table out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from basketwise.config import Config
+from basketwise.engines.spark.reading import open_files, unreadable
+from basketwise.engines.spark.scoring import REPORT, GroupReport, scored
+from basketwise.engines.spark.session import spark_session
+from basketwise.engines.spark.survey import Surveyed, survey_files, survey_frame
+from basketwise.errors import ConfigError, InputError, WorkspaceError
+from basketwise.etl.formats import format_of
+from basketwise.features.unseen import Unseen
+from basketwise.model.scoring import Model
+from basketwise.progress import Tick, counted
+from basketwise.schema import CLASSES
+from basketwise.serving.batch import BatchResult, scoring_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
+_TABLE = re.compile(rf"{_NAME}(\.{_NAME}){{1,2}}")
+
+
+def predict(
+    data: str,
+    out: str,
+    scorer: Model,
+    config: Config,
+    tick: Tick,
+    *,
+    url: str = "",
+    allow_unknown: bool = False,
+) -> BatchResult:
+    """Score raw files or a table on Spark.
+
+    Parameters
+    ----------
+    data : str
+        Files, a folder or a glob, at a path or address that every executor reaches; or a table
+        (``schema.table``, ``catalog.schema.table``).
+    out : str
+        A folder for Parquet files, or a table; neither may exist. One row per basket, in no certain
+        order, with the columns of :meth:`basketwise.model.scoring.Model.predict`.
+    scorer : Model
+        The model.
+    config : Config
+        As for :func:`basketwise.serving.batch.predict`.
+    tick : callable
+        Called with the progress.
+    url : str
+        See :func:`basketwise.engines.spark.session.spark_session`.
+    allow_unknown : bool
+        Score the data even if the model knows none of its products.
+
+    Returns
+    -------
+    BatchResult
+        As on one machine.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be used, or has no product that the model knows.
+    ConfigError
+        If ``data.products`` is set: product files are read on one machine only.
+    WorkspaceError
+        If ``out`` exists, or cannot be written.
+    DependencyError
+        If there is no session.
+    """
+    if config.data.products:
+        raise ConfigError(
+            "Spark reads no product file (--products, data.products).",
+            "Join names and hierarchy to the lines, or score with --engine local.",
+        )
+    settings, rules = scoring_settings(scorer, config)
+    with spark_session(url) as session:
+        refuse_existing(session, out)
+        tick("survey", 0, 2)
+        if is_table(data):
+            surveyed = survey_frame(_table(session, data), rules)
+        else:
+            surveyed = survey_files(open_files(session, reachable(data)), rules, settings)
+        tick("scoring", 1, 2)
+        result = _score(scorer, surveyed, out, allow_unknown=allow_unknown)
+        tick("scoring", 2, 2)
+    return result
+
+
+def is_table(name: str) -> bool:
+    """Whether a name is a table's: two or three identifiers with dots between them.
+
+    Examples
+    --------
+    >>> is_table("shop.raw.lines"), is_table("lines.csv"), is_table("s3://bucket/lines")
+    (True, False, False)
+    """
+    return bool(_TABLE.fullmatch(name)) and not format_of(name) and not Path(name).exists()
+
+
+def reachable(path: str) -> str:
+    """Return a path as Spark's session, which may have another working directory, has it."""
+    return path if "://" in path or path.startswith("dbfs:") else str(Path(path).absolute())
+
+
+def refuse_existing(session: SparkSession, out: str) -> None:
+    """Refuse an output that exists, before hours of work.
+
+    Raises
+    ------
+    WorkspaceError
+        If it does.
+    """
+    if is_table(out):
+        exists = bool(session.catalog.tableExists(out))
+    else:
+        exists = "://" not in out and Path(out).exists()
+    if exists:
+        raise WorkspaceError(
+            f"--out {out!r} exists already.", "Give another name; Spark replaces nothing."
+        )
+
+
+def _table(session: SparkSession, name: str) -> DataFrame:
+    try:
+        table = session.table(name)
+        _ = table.dtypes
+    except Exception as error:
+        raise unreadable(name, error) from error
+    return table
+
+
+def _score(scorer: Model, surveyed: Surveyed, out: str, *, allow_unknown: bool) -> BatchResult:
+    """Score once, look at the reports, and write the rows."""
+    result = scored(scorer, surveyed, reported=True)
+    # Where a service keeps nothing, the same is computed twice.
+    with suppress(Exception):
+        result = result.persist()
+    reported = result.filter(f"{REPORT} IS NOT NULL").selectExpr(REPORT).collect()
+    # In an order that tasks do not change, so that sums of money do not change either.
+    reports = [GroupReport.of(text) for text in sorted(row[0] for row in reported)]
+    unseen, refused, predicted = Unseen(), Counter(surveyed.rejected), Counter[str]()
+    for report in reports:
+        unseen.take(report.unseen)
+        refused.update(report.rejected)
+        predicted.update(report.predicted)
+    if unseen.is_everything and not allow_unknown:
+        raise _nothing_known(unseen)
+    rows = result.filter(f"{REPORT} IS NULL").drop(REPORT)
+    _write(rows, out)
+    with suppress(Exception):
+        result.unpersist()
+    return BatchResult(
+        out,
+        predicted.total(),
+        {label: predicted[label] for label in CLASSES},
+        sum(report.uncertain for report in reports),
+        surveyed.lines,
+        dict(sorted(refused.items())),
+        sum(report.incomplete for report in reports),
+        unseen,
+    )
+
+
+def _nothing_known(unseen: Unseen) -> InputError:
+    return InputError(
+        f"The model knows no product of the data ({counted(unseen.lines, 'line')}).",
+        "Write the codes as in the training data, or choose another model. --allow-unknown scores "
+        "them all the same.",
+    )
+
+
+def _write(rows: DataFrame, out: str) -> None:
+    try:
+        if is_table(out):
+            rows.write.saveAsTable(out)
+        else:
+            rows.write.parquet(reachable(out))
+    except Exception as error:
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise WorkspaceError(
+            f"Spark cannot write {out!r}: {first}",
+            "Give a folder that every executor can write to and that does not exist yet, or the "
+            "name of a new table.",
+        ) from error

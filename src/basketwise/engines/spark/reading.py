@@ -1,0 +1,218 @@
+"""Raw lines within a task: of a frame's batches, or of whole files that the core reads itself.
+
+Spark's own reader of CSV would judge lines before the core does: a record with a field too many
+would be cut, another header would shift columns. So of files, Spark delivers the bytes, and
+:mod:`basketwise.etl.reading` reads them as it does anywhere: any format, the same records, the same
+refusals. What is read at once is one file, which is why there is a largest one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import polars as pl
+
+from basketwise.config import DataConfig
+from basketwise.engines.spark.frames import Batches, gathered, quoted
+from basketwise.errors import InputError
+from basketwise.etl.cleaning import clean
+from basketwise.etl.discovery import list_files
+from basketwise.etl.dtypes import DTYPES
+from basketwise.etl.formats import SUPPORTED, format_of, is_bookkeeping, is_txt, relative_name
+from basketwise.etl.header import check_columns, standard_names
+from basketwise.etl.layout import FIRST_BYTES
+from basketwise.etl.reading import RawFrame, read_raw
+from basketwise.etl.reasons import row_numbers
+from basketwise.etl.rules import Rules
+from basketwise.schema import READ_COLUMNS, READ_NAMES, Kind
+from basketwise.scratch import scratch
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+LARGEST_FILE = 2**30
+"""Bytes. Spark hands over a file in one value, which cannot have more than twice as many."""
+
+TABLE = "table"
+"""What errors call a frame that has no name."""
+
+_TEXTS = {column.name for column in READ_COLUMNS if column.kind in (Kind.ID, Kind.TEXT)}
+
+
+class Piece(NamedTuple):
+    """Some raw lines: number and name of their table, number of the piece in it."""
+
+    table: int
+    number: int
+    source: str
+    raw: RawFrame
+
+
+class Reader(Protocol):
+    """Reads raw lines from a partition's batches; sent to the executors."""
+
+    def __call__(self, batches: Batches) -> Iterator[Piece]:
+        """Yield lines, whose columns may still have the retailer's own names."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrameReader:
+    """Reads the batches of a frame of raw lines.
+
+    ``as_text`` are the columns of codes that are numbers with fractions somewhere in the frame:
+    which no batch can tell for the others.
+    """
+
+    as_text: frozenset[str] = frozenset()
+
+    def __call__(self, batches: Batches) -> Iterator[Piece]:
+        """Yield some batches at a time."""
+        for number, frame in enumerate(gathered(batches)):
+            texts = [_as_text(frame[name]) for name in sorted(self.as_text)]
+            frame = frame.with_columns(texts)
+            yield Piece(0, number, TABLE, RawFrame(frame, row_numbers(frame.height)))
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """Reads whole files, whose rows are ``path`` and ``content``.
+
+    ``files`` are their paths in order; of each, ``first`` reads the beginning alone.
+    """
+
+    files: tuple[str, ...]
+    data: DataConfig
+    first: bool = False
+
+    def __call__(self, batches: Batches) -> Iterator[Piece]:
+        """Yield each file's lines, in frames of bounded size."""
+        numbers = {path: number for number, path in enumerate(self.files)}
+        for batch in batches:
+            for row in batch.to_pylist():
+                yield from self._read(row["path"], row["content"], numbers[row["path"]])
+
+    def _read(self, path: str, content: bytes, table: int) -> Iterator[Piece]:
+        name, number = relative_name(PurePosixPath(path)), 0
+        # The core reads files: compressed ones, members of a zip, Parquet.
+        with scratch() as folder:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            try:
+                sources = list_files(str(folder)).sources
+            except InputError:
+                if is_txt(name):
+                    return
+                raise
+            block = FIRST_BYTES if self.first else None
+            for source in sources:
+                for raw in read_raw(source, self.data, labelled=False, block=block):
+                    yield Piece(table, number, f"{table:06d}/{source.name}", raw)
+                    number += 1
+                    if self.first:
+                        break
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    return (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String)
+
+
+def with_fractions(frame: pl.DataFrame, rules: Rules) -> list[str]:
+    """Name the columns of codes that came as numbers, of which one at least has a fraction."""
+    names = standard_names(frame.columns, rules.columns)
+    return [
+        own
+        for own, ours in zip(frame.columns, names, strict=True)
+        if ours in _TEXTS and (frame[own].dtype.is_float() or frame[own].dtype.is_decimal())
+        if (frame[own].cast(pl.Float64) % 1 > 0).any()
+    ]
+
+
+def lines_of(frame: DataFrame, empty: pl.DataFrame, rules: Rules) -> DataFrame:
+    """Select what is read of a frame of raw lines.
+
+    Raises
+    ------
+    InputError
+        If it lacks a required column, or has one of a type that no raw line has.
+    """
+    names = standard_names(empty.columns, rules.columns)
+    check_columns(TABLE, names, labelled=False, columns=rules.columns, given=empty.columns)
+    known = [own for own, ours in zip(empty.columns, names, strict=True) if ours in READ_NAMES]
+    clean(empty[known], rules, source=TABLE)
+    return frame.selectExpr(*map(quoted, known))
+
+
+class Files(NamedTuple):
+    """Raw files: paths in order, and a frame of ``path`` and ``content``, not read yet."""
+
+    paths: tuple[str, ...]
+    contents: DataFrame
+
+
+def open_files(session: SparkSession, data: str) -> Files:
+    """Find the raw files of a file, a folder or a glob, as Spark reaches them.
+
+    Raises
+    ------
+    InputError
+        If there are none, or one is too large.
+    """
+    try:
+        found = session.read.format("binaryFile").load(data)
+        rows = found.selectExpr("path", "length").collect()
+    except Exception as error:
+        raise unreadable(data, error) from error
+    sizes = {row[0]: row[1] for row in rows if _is_raw(row[0])}
+    if not sizes:
+        raise InputError(
+            f"No raw files found: {data!r} contains no supported file.",
+            f"Give a file, a folder or a quoted glob of files ending in {SUPPORTED}.",
+        )
+    large = max(sizes, key=lambda path: (sizes[path], path))
+    if sizes[large] > LARGEST_FILE:
+        raise InputError(
+            f"{large!r} has {sizes[large]:,} bytes: Spark hands over files of at most "
+            f"{LARGEST_FILE:,}.",
+            "Split it, or read it as a Spark frame or table and score that.",
+        )
+    paths = tuple(sorted(sizes, key=lambda path: PurePosixPath(path).parts))
+    contents = found.selectExpr("path", "content")
+    return Files(paths, _only(contents, paths) if len(paths) < len(rows) else contents)
+
+
+def _only(contents: DataFrame, paths: Sequence[str]) -> DataFrame:
+    """Read some of the files."""
+    return contents.filter(contents["path"].isin(list(paths)))
+
+
+def beginnings(files: Files, paths: Iterable[str]) -> DataFrame:
+    """Read the files that are looked at first."""
+    return _only(files.contents, list(paths))
+
+
+def _is_raw(path: str) -> bool:
+    name = PurePosixPath(path).name
+    return format_of(name) is not None and not is_bookkeeping(name)
+
+
+def unreadable(data: str, error: Exception) -> InputError:
+    """Return the error for what Spark cannot read."""
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return InputError(
+        f"Spark cannot read {data!r}: {first}",
+        "Give a path that every executor reaches, or the name of a table.",
+    )
+
+
+LINE_TYPES = {pl.String: "string", pl.Int32: "int", pl.Float64: "double"}
+"""Spark's types of a clean line's columns, see :data:`basketwise.etl.dtypes.DTYPES`."""
+
+
+def type_of(kind: Kind) -> str:
+    """Return Spark's type of a clean line's column."""
+    return LINE_TYPES[DTYPES[kind]]

@@ -1,0 +1,213 @@
+"""What all lines together decide, found out before any basket is scored.
+
+Most rules judge a line by itself, some a basket. Four things need all lines, and no partition may
+answer them for itself:
+
+- the decimal mark and the format of dates, if text has to be read. Each partition names a few
+  values that decide for all of it (:mod:`basketwise.etl.witnesses`); the driver judges these by the
+  code that judges a table. Of files, the beginnings of eight are looked at first, and the others
+  only if that leaves something open, in their order: as on one machine, see
+  :func:`basketwise.etl.layout.settle_sources`.
+- whether every QUANTITY is 1, so that equal lines are pieces (``etl.duplicates``);
+- whether every basket id is a whole number, which is the type of ``basket_id``;
+- whether a column of codes has numbers with fractions: of these, all are text as they stand.
+
+The last three, and the refused lines by reason, take one pass in which every line is cleaned, and
+each partition leaves one document. No line gets to the driver.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from basketwise.config import DataConfig
+from basketwise.engines.spark.frames import Batches, documents, empty_frame
+from basketwise.engines.spark.reading import (
+    FileReader,
+    Files,
+    FrameReader,
+    Piece,
+    Reader,
+    beginnings,
+    lines_of,
+    with_fractions,
+)
+from basketwise.errors import InputError
+from basketwise.etl.cleaning import clean
+from basketwise.etl.layout import settle_frame, settle_frames, spaced
+from basketwise.etl.reading import RawFrame
+from basketwise.etl.reasons import none_usable, row_numbers
+from basketwise.etl.repeats import duplicates_policy, only_pieces
+from basketwise.etl.rules import Rules
+from basketwise.etl.witnesses import witnesses
+from basketwise.schema import BASKET_ID
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """Raw lines, and all that is needed to clean each part of them alike.
+
+    Attributes
+    ----------
+    frame, reader
+        The lines, and what reads them in a task.
+    rules
+        How they are judged; nothing is left open.
+    whole_ids
+        Whether every accepted line's BASKET_ID is a whole number.
+    lines
+        Number of lines read.
+    rejected
+        Lines that are refused for themselves, by reason; what is wrong with a basket's lines
+        together is not known yet.
+    """
+
+    frame: DataFrame
+    reader: Reader
+    rules: Rules
+    whole_ids: bool
+    lines: int
+    rejected: Counter[str]
+
+
+def survey_frame(frame: DataFrame, rules: Rules) -> Surveyed:
+    """Survey a Spark frame of raw lines; it is read twice, or once if no text has to be judged.
+
+    Raises
+    ------
+    InputError
+        If it lacks a required column, or none of its lines can be used.
+    """
+    empty = empty_frame(frame)
+    lines = lines_of(frame, empty, rules)
+    reader: Reader = FrameReader()
+    if witnesses(empty, rules).width:
+        named = _witnesses(lines, reader, rules, apart=False)
+        # A frame has one table, of which all values count.
+        found = pl.concat([piece.raw.frame for piece in named], how="diagonal")
+        rules = settle_frame(found if named else empty, rules)
+    return _survey(lines, reader, rules)
+
+
+def survey_files(files: Files, rules: Rules, data: DataConfig) -> Surveyed:
+    """Survey raw files; errors are those of :func:`survey_frame` and of reading them."""
+    reader = FileReader(files.paths, data)
+    glimpsed = beginnings(files, spaced(files.paths))
+    first = _witnesses(glimpsed, replace(reader, first=True), rules, apart=True)
+    more = _later(files, reader, rules)
+    rules = settle_frames((piece.raw for piece in first), more, rules)
+    return _survey(files.contents, reader, rules)
+
+
+def _later(files: Files, reader: Reader, rules: Rules) -> Iterator[RawFrame]:
+    """Read the witnesses of all files, once the first is asked for."""
+    for piece in _witnesses(files.contents, reader, rules, apart=True):
+        yield piece.raw
+
+
+def _witnesses(frame: DataFrame, reader: Reader, rules: Rules, *, apart: bool) -> list[Piece]:
+    """Collect witnesses: of each piece, in order, or of each partition as a whole."""
+    found = _collected(frame, partial(_name_witnesses, reader, rules, apart))
+    pieces = []
+    for document in found:
+        columns = {name: pl.Series(name, v, pl.String) for name, v in document["columns"].items()}
+        raw = RawFrame(
+            pl.DataFrame(columns), row_numbers(0), decimal_comma=document["decimal_comma"]
+        )
+        pieces.append(Piece(document["table"], document["number"], "", raw))
+    return sorted(pieces, key=lambda piece: (piece.table, piece.number))
+
+
+def _name_witnesses(
+    reader: Reader, rules: Rules, apart: bool, batches: Batches
+) -> Iterator[dict[str, Any]]:
+    gathered: list[pl.DataFrame] = []
+    for piece in reader(batches):
+        chosen = witnesses(piece.raw.frame, rules)
+        if apart:
+            yield _named(chosen, piece)
+        else:
+            gathered = [witnesses(pl.concat([*gathered, chosen]), rules)]
+    for chosen in gathered:
+        yield _named(chosen, None)
+
+
+def _named(chosen: pl.DataFrame, piece: Piece | None) -> dict[str, Any]:
+    return {
+        "table": piece.table if piece else 0,
+        "number": piece.number if piece else 0,
+        "decimal_comma": bool(piece and piece.raw.decimal_comma),
+        "columns": chosen.to_dict(as_series=False),
+    }
+
+
+def _survey(frame: DataFrame, reader: Reader, rules: Rules) -> Surveyed:
+    """Clean every line once, and add up what the partitions tell."""
+    rejected: Counter[str] = Counter()
+    lines, pieces, whole_ids, fractions = 0, True, True, set[str]()
+    for document in _collected(frame, partial(_count, reader, rules)):
+        rejected.update(document["rejected"])
+        lines += document["lines"]
+        pieces &= document["pieces"]
+        whole_ids &= document["whole_ids"]
+        fractions.update(document["fractions"])
+    if rejected.total() == lines:
+        raise none_usable(lines, dict(sorted(rejected.items())))
+    policy = duplicates_policy(rules, pieces=pieces)
+    rules = rules.model_copy(update={"duplicates": policy})
+    if isinstance(reader, FrameReader):
+        reader = FrameReader(frozenset(fractions))
+    return Surveyed(frame, reader, rules, whole_ids, lines, rejected)
+
+
+def _count(reader: Reader, rules: Rules, batches: Batches) -> Iterator[dict[str, Any]]:
+    rejected: Counter[str] = Counter()
+    lines, pieces, whole_ids, fractions = 0, True, True, set[str]()
+    for piece in reader(batches):
+        raw = piece.raw
+        if isinstance(reader, FrameReader):
+            fractions.update(with_fractions(raw.frame, rules))
+        cleaned = clean(
+            raw.frame,
+            rules,
+            source=piece.source.partition("/")[2] or piece.source,
+            rows=raw.rows,
+            malformed=raw.malformed,
+            blanks=raw.blanks,
+        )
+        rejected.update(cleaned.reasons)
+        lines += raw.records
+        pieces &= only_pieces(cleaned.lines)
+        whole_ids &= cleaned.lines.schema[BASKET_ID] == pl.Int64
+    yield {
+        "rejected": dict(rejected),
+        "lines": lines,
+        "pieces": pieces,
+        "whole_ids": whole_ids,
+        "fractions": sorted(fractions),
+    }
+
+
+def _collected(frame: DataFrame, function: Any) -> list[dict[str, Any]]:
+    """Collect documents; an InputError of a task is raised here as it was there."""
+    collected = documents(frame, partial(_with_errors, function))
+    errors = [document["error"] for document in collected if "error" in document]
+    for headline, hint in sorted(errors):
+        raise InputError(headline, hint)
+    return collected
+
+
+def _with_errors(function: Any, batches: Batches) -> Iterator[dict[str, Any]]:
+    try:
+        yield from function(batches)
+    except InputError as error:
+        yield {"error": [error.headline, error.hint]}

@@ -1,0 +1,59 @@
+"""A few values of a table that decide for all of it: the same layout follows from them.
+
+Where a table is spread over machines, none of them sees all of it. Each names its witnesses, and
+:mod:`basketwise.etl.layout` judges these as if they were the table.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from basketwise.etl.dates import FORMATS, one_of_each_reading
+from basketwise.etl.header import standard_names
+from basketwise.etl.missing import without_missing
+from basketwise.etl.numbers import one_of_each_notation
+from basketwise.etl.rules import Rules
+from basketwise.schema import QUANTITY, SHOP_DATE, SHOP_WEEK, SPEND, UNIT_PRICE
+
+NUMBERS = (SPEND, QUANTITY, UNIT_PRICE)
+
+
+def witnesses(frame: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Choose a table's witnesses.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Raw lines, or witnesses of some.
+    rules : Rules
+        What is settled already needs none.
+
+    Returns
+    -------
+    DataFrame
+        Text columns under the table's own names, each value once, the shorter ones filled up with
+        nulls: numbers, one of each notation that decimal marks can be told by; dates, one of each
+        way in which the known formats read one. SHOP_WEEK, where it is a column, is null.
+
+    Examples
+    --------
+    >>> lines = pl.DataFrame({"SPEND": ["1,5", "2,75", "1.234", "5.678", "3"], "PROD_CODE": "A"})
+    >>> witnesses(lines, Rules())["SPEND"].to_list()
+    ['1,5', '1.234', '3']
+    """
+    chosen: list[pl.Series] = []
+    names = standard_names(frame.columns, rules.columns)
+    for own, ours in zip(frame.columns, names, strict=True):
+        column = frame[own]
+        if ours == SHOP_WEEK:
+            chosen.append(pl.Series(own, [], dtype=pl.String))
+        elif column.dtype != pl.String:
+            continue
+        elif ours in NUMBERS and not rules.decimal:
+            chosen.append(one_of_each_notation(column))
+        elif ours == SHOP_DATE:
+            given = without_missing(column, rules.missing).drop_nulls()
+            formats = (rules.date_format, *FORMATS) if rules.date_format else FORMATS
+            chosen.append(one_of_each_reading(given, formats).alias(own))
+    height = max(map(len, chosen), default=0)
+    return pl.DataFrame([column.extend_constant(None, height - len(column)) for column in chosen])

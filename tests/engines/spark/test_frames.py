@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from basketwise.engines.spark import frames
+from tests.engines.spark.conftest import Spark
+
+
+def counting() -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Return a function that is sent as it is: tasks do not have the modules of tests."""
+    group = frames.GROUP
+
+    def count(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.group_by(group).agg(pl.len().cast(pl.Int64).alias("rows"))
+
+    return count
+
+
+FORMS = {
+    "sail": [frames.mapped_groups],
+    "classic": [frames.mapped_groups, frames.mapped_sorted_groups],
+    "connect": [frames.mapped_groups, frames.mapped_sorted_groups],
+}
+"""What Spark 3.5 is asked for needs partitions to stay in order, which Sail does not promise."""
+
+
+def test_groups_are_whole_though_batches_end_within_them(spark: Spark) -> None:
+    numbers = spark.session.range(0, 25_000, numPartitions=3)
+    grouped = numbers.selectExpr(f"id % 3 AS `{frames.GROUP}`")
+    columns = {frames.GROUP: "bigint", "rows": "bigint"}
+    for form in FORMS[spark.name]:
+        rows = form(grouped, counting(), columns).collect()
+        assert sorted((row[0], row[1]) for row in rows) == [(0, 8_334), (1, 8_333), (2, 8_333)]
+
+
+def test_types_of_columns_are_those_of_polars(sail: Spark, tmp_path: Path) -> None:
+    lines = pl.DataFrame(
+        {"a": ["x"], "b": [1], "c": [1.5], "d": [b"x"], "e": [True], "f": [None], "odd `name": [1]}
+    ).with_columns(
+        pl.col("c").cast(pl.Decimal(10, 2)).alias("g"), pl.lit("2025-01-01").str.to_date()
+    )
+    empty = frames.empty_frame(sail.frame(lines))
+    assert empty.schema == lines.schema
+    quoted = sail.frame(lines).selectExpr(frames.quoted("odd `name"))
+    assert quoted.columns == ["odd `name"]
