@@ -83,12 +83,11 @@ def predict(
     settings, rules = scoring_settings(scorer, config)
     with spark_session(url) as session:
         refuse_existing(session, out)
-        tick("survey", 0, 2)
         if is_table(data):
             surveyed = survey_frame(_table(session, data), rules)
         else:
             surveyed = survey_files(open_files(session, reachable(data)), rules, settings)
-        tick("scoring", 1, 2)
+        tick("survey", 1, 2)
         result = _score(scorer, surveyed, out, allow_unknown=allow_unknown)
         tick("scoring", 2, 2)
     return result

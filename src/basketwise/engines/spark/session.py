@@ -108,7 +108,7 @@ def _require_java() -> None:
             f"JAVA_HOME is {home!r}, where there is no Java."
             if home
             else "Spark needs Java, which is not installed.",
-            "Install a JRE of version 17 or 21 (Debian: apt-get install openjdk-17-jre-headless), "
+            "Install a JRE of version 17 or 21 (Debian: apt-get install default-jre-headless), "
             "or give sc://HOST:PORT of a server that has one.",
         )
 

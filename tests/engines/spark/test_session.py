@@ -1,0 +1,80 @@
+"""Each thing that is missing is one clear error, and at once."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from basketwise.engines.spark import session
+from basketwise.engines.spark.session import spark_session
+from basketwise.errors import ConfigError, DependencyError
+from tests.engines.spark.conftest import Spark
+
+
+def refused(url: str) -> DependencyError:
+    with pytest.raises(DependencyError) as error, spark_session(url):
+        pass
+    return error.value
+
+
+def test_without_pyspark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    error = refused("local[2]")
+    assert error.headline.startswith("Spark needs Python packages that are not installed")
+    assert error.hint == 'Install them: pip install "basketwise[spark]"'
+
+
+@pytest.mark.parametrize("home", [None, "/nowhere"])
+def test_without_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str | None) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    if home:
+        monkeypatch.setenv("JAVA_HOME", home)
+    error = refused("local[2]")
+    assert error.headline == (
+        "JAVA_HOME is '/nowhere', where there is no Java."
+        if home
+        else "Spark needs Java, which is not installed."
+    )
+    assert "default-jre-headless" in error.hint
+
+
+@pytest.mark.parametrize("scheme", ["sc://", "spark://"])
+def test_nobody_listens(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    error = refused(f"{scheme}127.0.0.1:{port}/;token=secret")
+    expected = f"No Spark server answers at {scheme}127.0.0.1:{port}: Connection refused."
+    assert error.headline == expected
+    assert "secret" not in str(error)
+
+
+def test_a_server_that_refuses(sail: Spark, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyspark.sql.connect.session import SparkSession
+
+    monkeypatch.setattr(SparkSession, "version", property(lambda _: 1 / 0))
+    error = refused(sail.url)
+    assert error.headline == f"No Spark session at {sail.url}: division by zero"
+
+
+@pytest.mark.parametrize("url", ["http://host", "sc://", "sc://host:port", "nonsense"])
+def test_what_is_no_url(url: str) -> None:
+    with pytest.raises(ConfigError) as error, spark_session(url):
+        pass
+    assert "--spark" in error.value.headline
+    assert error.value.hint == session.ALLOWED
+
+
+def test_an_active_session_is_taken_and_stays(classic: Spark) -> None:
+    with spark_session() as taken:
+        assert taken is classic.session
+    assert classic.session.range(3).count() == 3
+
+
+def test_a_session_of_a_url_ends_with_the_block(sail: Spark) -> None:
+    with spark_session(sail.url) as made:
+        assert made.range(3).count() == 3
+    assert sail.session.range(3).count() == 3
