@@ -9,7 +9,7 @@ TESTS ?=
 # A part of the tests is not held to the floor of the whole.
 COVERAGE ?= --cov $(if $(TESTS),--cov-fail-under=0)
 
-.PHONY: demo test fuzz hostile test-oldest test-image check hooks bench lock dist sbom licences clean
+.PHONY: demo test test-spark fuzz hostile test-oldest test-image check hooks bench lock dist sbom licences clean
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/basketwise sample --out demo/raw --baskets 20000 --seed 42 --overwrite
@@ -17,9 +17,9 @@ demo: $(VENV)/runtime.stamp
 
 # Python keeps what it has compiled, whatever the environment says: each of the tests' many processes
 # would compile the package again.
-test test-oldest fuzz hostile: export PYTHONDONTWRITEBYTECODE =
+test test-spark test-oldest fuzz hostile: export PYTHONDONTWRITEBYTECODE =
 # Each worker has a core, or waits for servers and jobs: with three on two cores, none idles.
-test test-oldest fuzz hostile: export POLARS_MAX_THREADS ?= 1
+test test-spark test-oldest fuzz hostile: export POLARS_MAX_THREADS ?= 1
 
 # In the order of collection, doctests that train and the slow tests of aws/ come first, so that no
 # worker idles at the end.
@@ -37,6 +37,10 @@ fuzz: $(VENV)/dev.stamp
 # What make test tries a few times of tests/hostile, thousands of times.
 hostile: $(VENV)/dev.stamp
 	BASKETWISE_TEST_HOSTILE=1 $(BIN)/python -m pytest -n $(WORKERS) --timeout 3600 tests/hostile
+
+# Scoring on Spark itself, which needs Java: make test does the same on Sail, without a JVM.
+test-spark: $(VENV)/dev.stamp
+	BASKETWISE_TEST_SPARK=1 $(BIN)/python -m pytest tests/engines/spark
 
 # Builds the image and runs every command in it, then those of deployed models, which are asked for an
 # answer; as root, with buildah and debootstrap.

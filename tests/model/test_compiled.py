@@ -178,7 +178,7 @@ def test_whatever_the_lines_an_answer_is_that_of_the_frames(
     watching = watched(model, **VARIANTS[variant])
     answered = 0
 
-    @settings(max_examples=40)
+    @settings(max_examples=60)
     @given(raw_lines(lines))
     def check(rows: Rows) -> None:
         nonlocal answered

@@ -45,7 +45,12 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 @pytest.fixture(scope="session")
 def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
-    """Spark of two threads in a JVM of this process, which answers Connect's clients too."""
+    """Spark of two threads in a JVM of this process, which answers Connect's clients too.
+
+    ``make test-spark`` runs these; ``make test`` leaves it at Sail, which starts in a second.
+    """
+    if not os.environ.get("BASKETWISE_TEST_SPARK"):
+        pytest.skip("make test-spark runs it")
     if shutil.which("java") is None:
         pytest.skip("there is no Java")
     from pyspark import SparkContext
