@@ -160,6 +160,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     finally:
         gc.freeze()
         gc.enable()
+        # Tests make millions of short-lived objects: searching them less often takes a tenth less.
+        gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture(scope="module")

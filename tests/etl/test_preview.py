@@ -333,7 +333,7 @@ def accepted(delivery: Delivery, folder: Path) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(deliveries(integer_ids=True), st.sampled_from([50, 2**16]))
 def test_nothing_is_refused_that_cleaning_leaves_possible(delivery: Delivery, size: int) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
