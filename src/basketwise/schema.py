@@ -127,6 +127,9 @@ which belongs to the product, see :mod:`basketwise.etl.product_names`."""
 
 READ_NAMES: frozenset[str] = frozenset(column.name for column in READ_COLUMNS)
 
+AMOUNTS: tuple[str, ...] = tuple(c.name for c in READ_COLUMNS if c.kind is Kind.NUMBER)
+"""The columns that may have a decimal mark."""
+
 PRODUCT_COLUMNS: tuple[str, ...] = (PROD_CODE, PROD_NAME, *HIERARCHY)
 """The columns of a product file."""
 

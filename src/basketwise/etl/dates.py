@@ -135,6 +135,11 @@ def readable(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     return text.filter(fits) if fits.any() else text
 
 
+def tried_formats(date_format: str) -> tuple[str, ...]:
+    """Return the formats that dates may have: the one that is set, if any, and the known ones."""
+    return (date_format, *FORMATS) if date_format else FORMATS
+
+
 def agree(text: pl.Series, formats: tuple[str, ...]) -> bool:
     """Whether all of some formats give the same dates."""
     first, *others = (parse_dates(text, form) for form in formats)

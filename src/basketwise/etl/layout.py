@@ -14,14 +14,14 @@ import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.dates import FORMATS, agree, fitting_formats, readable
+from basketwise.etl.dates import agree, fitting_formats, readable, tried_formats
 from basketwise.etl.header import standard_names
 from basketwise.etl.missing import without_missing
 from basketwise.etl.numbers import Mark, decimal_mark, undecided
 from basketwise.etl.reading import RawFrame, read_raw
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Source
-from basketwise.schema import QUANTITY, SHOP_DATE, SHOP_WEEK, SPEND, UNIT_PRICE
+from basketwise.schema import AMOUNTS, SHOP_DATE, SHOP_WEEK
 
 Table = TypeVar("Table")
 
@@ -128,9 +128,7 @@ class _Evidence:
         self.marks: set[Mark] = set()
         self.numbers = self.ambiguous = self.semicolons = False
         self.dated = self.with_weeks = False
-        self.formats = FORMATS
-        if rules.date_format:
-            self.formats = (rules.date_format, *FORMATS)
+        self.formats = tried_formats(rules.date_format)
         self._dates = pl.Series(SHOP_DATE, [], dtype=pl.String)
 
     def look(self, frame: pl.DataFrame) -> _Evidence:
@@ -139,7 +137,7 @@ class _Evidence:
         given = {ours: frame[own] for own, ours in zip(frame.columns, names, strict=True)}
         self.with_weeks |= SHOP_WEEK in given
         if not self.rules.decimal:
-            for name in (SPEND, QUANTITY, UNIT_PRICE):
+            for name in AMOUNTS:
                 if name in given and given[name].dtype == pl.String:
                     self._look_at_numbers(given[name])
         if SHOP_DATE in given and given[SHOP_DATE].dtype == pl.String:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from basketwise.etl.dates import FORMATS, one_of_each_reading
+from basketwise.etl.dates import one_of_each_reading, tried_formats
 from basketwise.etl.header import standard_names
 from basketwise.etl.missing import without_missing
 from basketwise.etl.numbers import one_of_each_notation
 from basketwise.etl.rules import Rules
-from basketwise.schema import QUANTITY, SHOP_DATE, SHOP_WEEK, SPEND, UNIT_PRICE
-
-NUMBERS = (SPEND, QUANTITY, UNIT_PRICE)
+from basketwise.schema import AMOUNTS, SHOP_DATE, SHOP_WEEK
 
 
 def witnesses(frame: pl.DataFrame, rules: Rules) -> pl.DataFrame:
@@ -49,11 +47,11 @@ def witnesses(frame: pl.DataFrame, rules: Rules) -> pl.DataFrame:
             chosen.append(pl.Series(own, [], dtype=pl.String))
         elif column.dtype != pl.String:
             continue
-        elif ours in NUMBERS and not rules.decimal:
+        elif ours in AMOUNTS and not rules.decimal:
             chosen.append(one_of_each_notation(column))
         elif ours == SHOP_DATE:
             given = without_missing(column, rules.missing).drop_nulls()
-            formats = (rules.date_format, *FORMATS) if rules.date_format else FORMATS
+            formats = tried_formats(rules.date_format)
             chosen.append(one_of_each_reading(given, formats).alias(own))
     height = max(map(len, chosen), default=0)
     return pl.DataFrame([column.extend_constant(None, height - len(column)) for column in chosen])

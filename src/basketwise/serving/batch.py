@@ -150,7 +150,7 @@ def predict(
                 baskets=baskets,
             )
             if unseen.is_everything and not allow_unknown and not baskets:
-                raise _nothing_known(scorer, folder / SILVER, unseen)
+                raise nothing_known(unseen, _code_differences(scorer, folder / SILVER))
             incomplete = _incomplete(folder)
             listed = coverage(survey.products, file) if file else None
             if out is not None:
@@ -239,16 +239,20 @@ def _score(
     return counts, _in_order(pl.concat(requested), baskets) if requested else None
 
 
-def _nothing_known(scorer: Model, silver: Path, unseen: Unseen) -> InputError:
-    """Return the error for data without a known product: example codes, and how they differ."""
-    lines = next(read_chunks(silver)).lines
-    codes = lines[PROD_CODE].unique(maintain_order=True).to_list()
+def nothing_known(unseen: Unseen, differences: str = "") -> InputError:
+    """Return the error for data without a known product; ``differences`` begin its hint."""
     return InputError(
         f"The model knows no product of the data ({counted(unseen.lines, 'line')}).",
-        f"{describe_codes(codes, scorer.products)}\n"
-        "Write the codes as in the training data, or choose another model. --allow-unknown scores "
-        "them all the same.",
+        f"{differences}Write the codes as in the training data, or choose another model. "
+        "--allow-unknown scores them all the same.",
     )
+
+
+def _code_differences(scorer: Model, silver: Path) -> str:
+    """Return example codes, and how they differ from the model's, as a line."""
+    lines = next(read_chunks(silver)).lines
+    codes = lines[PROD_CODE].unique(maintain_order=True).to_list()
+    return f"{describe_codes(codes, scorer.products)}\n"
 
 
 def _incomplete(folder: Path) -> int:

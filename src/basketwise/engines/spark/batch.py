@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from basketwise.config import Config
 from basketwise.engines.spark.reading import open_files, unreadable
 from basketwise.engines.spark.scoring import REPORT, GroupReport, scored
-from basketwise.engines.spark.session import spark_session
+from basketwise.engines.spark.session import reason, spark_session
 from basketwise.engines.spark.survey import Surveyed, survey_files, survey_frame
-from basketwise.errors import ConfigError, InputError, WorkspaceError
+from basketwise.errors import ConfigError, WorkspaceError
 from basketwise.etl.formats import format_of
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import Model
-from basketwise.progress import Tick, counted
+from basketwise.progress import Tick
 from basketwise.schema import CLASSES
-from basketwise.serving.batch import BatchResult, scoring_settings
+from basketwise.serving.batch import BatchResult, nothing_known, scoring_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -151,7 +151,7 @@ def _score(scorer: Model, surveyed: Surveyed, out: str, *, allow_unknown: bool) 
         refused.update(report.rejected)
         predicted.update(report.predicted)
     if unseen.is_everything and not allow_unknown:
-        raise _nothing_known(unseen)
+        raise nothing_known(unseen)
     rows = result.filter(f"{REPORT} IS NULL").drop(REPORT)
     _write(rows, out)
     with suppress(Exception):
@@ -168,14 +168,6 @@ def _score(scorer: Model, surveyed: Surveyed, out: str, *, allow_unknown: bool) 
     )
 
 
-def _nothing_known(unseen: Unseen) -> InputError:
-    return InputError(
-        f"The model knows no product of the data ({counted(unseen.lines, 'line')}).",
-        "Write the codes as in the training data, or choose another model. --allow-unknown scores "
-        "them all the same.",
-    )
-
-
 def _write(rows: DataFrame, out: str) -> None:
     try:
         if is_table(out):
@@ -183,9 +175,8 @@ def _write(rows: DataFrame, out: str) -> None:
         else:
             rows.write.parquet(reachable(out))
     except Exception as error:
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise WorkspaceError(
-            f"Spark cannot write {out!r}: {first}",
+            f"Spark cannot write {out!r}: {reason(error)}",
             "Give a folder that every executor can write to and that does not exist yet, or the "
             "name of a new table.",
         ) from error

@@ -17,6 +17,7 @@ import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.engines.spark.frames import Batches, gathered, quoted
+from basketwise.engines.spark.session import reason
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import clean
 from basketwise.etl.discovery import list_files
@@ -202,9 +203,8 @@ def _is_raw(path: str) -> bool:
 
 def unreadable(data: str, error: Exception) -> InputError:
     """Return the error for what Spark cannot read."""
-    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return InputError(
-        f"Spark cannot read {data!r}: {first}",
+        f"Spark cannot read {data!r}: {reason(error)}",
         "Give a path that every executor reaches, or the name of a table.",
     )
 

@@ -150,9 +150,13 @@ def _not_installed(error: ImportError) -> DependencyError:
     )
 
 
+def reason(error: Exception) -> str:
+    """Return why Spark failed: the first line of what it says, which may go on for pages."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def _refused(server: str, error: Exception) -> DependencyError:
-    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return DependencyError(
-        f"No Spark session at {server}: {first}",
+        f"No Spark session at {server}: {reason(error)}",
         "Versions of pyspark here and of the server there must go together; its log says more.",
     )

@@ -18,7 +18,7 @@ from polars.exceptions import PanicException, PolarsError
 from pydantic_core import from_json
 
 from basketwise.model.compiled.plain import EXACT
-from basketwise.schema import BASKET_ID, READ_COLUMNS, Kind
+from basketwise.schema import AMOUNTS, BASKET_ID, READ_COLUMNS, Kind
 from basketwise.serving.http.bounds import MAX_COLUMNS, MAX_ID, MAX_TEXT
 from basketwise.serving.http.lines import Names
 
@@ -204,5 +204,5 @@ def _typed(column: pl.Series) -> pl.Series | None:
 
 def _of_one_kind(columns: Iterable[pl.Series]) -> bool:
     """Whether amounts are all text or all numbers: one text tells how another's comma is meant."""
-    amounts = [column for column in columns if _COLUMN_KINDS.get(column.name) is Kind.NUMBER]
+    amounts = [column for column in columns if column.name in AMOUNTS]
     return len({column.dtype for column in amounts}) < 2
