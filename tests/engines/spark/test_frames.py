@@ -36,6 +36,13 @@ def test_groups_are_whole_though_batches_end_within_them(spark: Spark) -> None:
         assert sorted((row[0], row[1]) for row in rows) == [(0, 8_334), (1, 8_333), (2, 8_333)]
 
 
+def test_a_group_of_a_sorted_partition_may_end_in_another_batch() -> None:
+    table = pl.DataFrame({frames.GROUP: [0] * 5 + [1] * 4 + [2] * 3}).to_arrow()
+    made = list(frames._of_sorted(counting(), iter(table.to_batches(max_chunksize=2))))
+    assert [frame.rows() for frame in made] == [[(0, 5)], [(1, 4)], [(2, 3)]]
+    assert list(frames._of_sorted(counting(), iter([]))) == []
+
+
 def test_types_of_columns_are_those_of_polars(sail: Spark, tmp_path: Path) -> None:
     lines = pl.DataFrame(
         {"a": ["x"], "b": [1], "c": [1.5], "d": [b"x"], "e": [True], "f": [None], "odd `name": [1]}
