@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from basketwise.config import Config
-from basketwise.engines.spark import batch
+from basketwise.engines.spark import batch, reading
 from basketwise.engines.spark.batch import is_table, predict
 from basketwise.errors import ConfigError, InputError, WorkspaceError
 from basketwise.model.scoring import Model
@@ -82,6 +82,25 @@ def test_a_table_is_scored_into_a_table(
         predict("default.lines", scores, model, Config(), quiet)
     with pytest.raises(InputError, match=r"Spark cannot read 'default\.none'"):
         predict("default.none", "default.other", model, Config(), quiet)
+
+
+def test_a_table_that_is_not_there(
+    sail: Spark, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "spark_session", lambda _: nullcontext(sail.session))
+    with pytest.raises(InputError, match=r"Spark cannot read 'default\.none'"):
+        predict("default.none", "default.other", model, Config(), quiet)
+
+
+def test_files_that_are_not_there_or_too_large(
+    sail: Spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"Spark cannot read|No raw files found"):
+        reading.open_files(sail.session, str(tmp_path / "none/*.csv"))
+    (tmp_path / "large.csv").write_text("PROD_CODE\nA\n")
+    monkeypatch.setattr(reading, "LARGEST_FILE", 11)
+    with pytest.raises(InputError, match="has 12 bytes: Spark hands over files of at most 11"):
+        reading.open_files(sail.session, str(tmp_path))
 
 
 def test_the_command_prints_what_it_prints_without_spark(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from basketwise.engines.spark import frames
 from tests.engines.spark.conftest import Spark
@@ -41,6 +42,18 @@ def test_a_group_of_a_sorted_partition_may_end_in_another_batch() -> None:
     made = list(frames._of_sorted(counting(), iter(table.to_batches(max_chunksize=2))))
     assert [frame.rows() for frame in made] == [[(0, 5)], [(1, 4)], [(2, 3)]]
     assert list(frames._of_sorted(counting(), iter([]))) == []
+
+
+def test_tiny_batches_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "ROWS", 4)
+    batches = pl.DataFrame({"a": range(9)}).to_arrow().to_batches(max_chunksize=2)
+    assert [frame["a"].to_list() for frame in frames.gathered(iter(batches))] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8],
+    ]
+    assert [frame.height for frame in frames.gathered(iter(batches[:2]))] == [4]
+    assert list(frames.gathered(iter([]))) == []
 
 
 def test_types_of_columns_are_those_of_polars(sail: Spark, tmp_path: Path) -> None:

@@ -42,6 +42,82 @@ def test_without_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str
     assert "default-jre-headless" in error.hint
 
 
+class Builder:
+    """Makes sessions as Spark's builder does; ``error`` is what becomes of it."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.asked: dict[str, str] = {}
+        self.error, self.stopped = error, False
+
+    def appName(self, name: str) -> Builder:  # noqa: N802
+        self.asked["name"] = name
+        return self
+
+    def master(self, url: str) -> Builder:
+        self.asked["master"] = url
+        return self
+
+    def config(self, name: str, value: str) -> Builder:
+        self.asked[name] = value
+        return self
+
+    def getOrCreate(self) -> Builder:  # noqa: N802
+        if self.error:
+            raise self.error
+        return self
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.fixture
+def with_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/java").touch()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    monkeypatch.delenv("SPARK_REMOTE", raising=False)
+
+
+@pytest.mark.usefixtures("with_java")
+@pytest.mark.parametrize("url", ["local[2]", ""])
+def test_a_session_of_this_process_ends_with_the_block(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    from pyspark.sql import SparkSession
+
+    builder = Builder()
+    monkeypatch.setattr(SparkSession, "builder", builder)
+    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
+    with spark_session(url) as made:
+        assert id(made) == id(builder)
+        assert not builder.stopped
+    assert builder.stopped
+    assert builder.asked["name"] == "basketwise"
+    assert builder.asked.get("master", "") == url
+
+
+@pytest.mark.usefixtures("with_java")
+def test_a_session_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyspark.sql import SparkSession
+
+    monkeypatch.setattr(SparkSession, "builder", Builder(ValueError("no cores\nat java.lang …")))
+    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
+    assert refused("local[2]").headline == "No Spark session at local[2]: no cores"
+    monkeypatch.setattr(SparkSession, "builder", Builder(ValueError("")))
+    assert refused("local[2]").headline == "No Spark session at local[2]: ValueError"
+
+
+def test_an_active_session_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyspark.sql import SparkSession
+
+    active = Builder()
+    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: active)
+    with spark_session() as taken:
+        assert id(taken) == id(active)
+    assert not active.stopped
+
+
 @pytest.mark.parametrize("scheme", ["sc://", "spark://"])
 def test_nobody_listens(scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
