@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Iterator
+from itertools import pairwise, product
 
 import polars as pl
 
@@ -49,6 +50,10 @@ FORMATS: tuple[str, ...] = (
 )
 """The formats that are tried, in the notation of ``strptime``."""
 
+AT_ONCE = 32
+"""Formats are tried so many at a time: a query for each would take longer than it parses."""
+
+_TEXT, _CLOCK = "text", "clock"
 _YEARS = (1970, 2100)
 _ZONE = r"(:[0-9]{2}(?:\.[0-9]+)?)\s*(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2})$"
 _WEEKDAYS = {
@@ -89,19 +94,36 @@ def parse_dates(text: pl.Series, date_format: str) -> pl.Series:
     >>> parse_dates(pl.Series(["6/1/2025 8:26", "x"]), "%d/%m/%Y %H:%M").to_list()
     [datetime.datetime(2025, 1, 6, 8, 26), None]
     """
-    stripped = text.str.strip_chars()
+    (times,) = _parsed(text, (date_format,))
+    return times.alias(text.name)
+
+
+def _parsed(text: pl.Series, formats: tuple[str, ...]) -> list[pl.Series]:
+    """Read dates and times in each of some formats, in one query."""
+    stripped = text.rename(_TEXT).to_frame().select(pl.col(_TEXT).str.strip_chars())
+    clock = stripped.with_columns(pl.col(_TEXT).str.replace(_ZONE, "${1}").alias(_CLOCK))
+    return clock.select(
+        _times_of(form).alias(str(number)) for number, form in enumerate(formats)
+    ).get_columns()
+
+
+def _times_of(date_format: str) -> pl.Expr:
     if date_format in (EPOCH_SECONDS, EPOCH_MILLISECONDS):
         digits = 10 if date_format == EPOCH_SECONDS else 13
-        whole = stripped.str.contains(rf"^[0-9]{{{digits}}}$")
-        numbers = stripped.cast(pl.Int64, strict=False).set(~whole.fill_null(False), None)
-        factor = 1_000_000 if digits == 10 else 1_000
-        times = (numbers * factor).cast(pl.Datetime("us"))
+        whole = pl.col(_TEXT).str.contains(rf"^[0-9]{{{digits}}}$")
+        numbers = pl.when(whole).then(pl.col(_TEXT).cast(pl.Int64, strict=False))
+        times = (numbers * (1_000_000 if digits == 10 else 1_000)).cast(pl.Datetime("us"))
     else:
-        times = stripped.str.replace(_ZONE, "${1}").str.to_datetime(
-            date_format, strict=False, time_unit="us"
-        )
-    usable: pl.Series = times.dt.year().is_between(*_YEARS).fill_null(False)
-    return times.set(~usable, None)
+        times = pl.col(_CLOCK).str.to_datetime(date_format, strict=False, time_unit="us")
+    return pl.when(times.dt.year().is_between(*_YEARS)).then(times)
+
+
+def _readings(text: pl.Series, formats: tuple[str, ...]) -> Iterator[tuple[str, pl.Series]]:
+    """Read dates and times in one format after the other: the first, then some at a time."""
+    ends = [1, *range(1 + AT_ONCE, len(formats), AT_ONCE), len(formats)]
+    for start, end in pairwise([0, *ends]):
+        some = formats[start:end]
+        yield from zip(some, _parsed(text, some), strict=True)
 
 
 def fitting_formats(text: pl.Series, among: tuple[str, ...] = FORMATS) -> tuple[str, ...]:
@@ -121,17 +143,18 @@ def fitting_formats(text: pl.Series, among: tuple[str, ...] = FORMATS) -> tuple[
         return (_WHOLE,)
     # Most formats are ruled out by a few values.
     for some in (values.head(5), values):
-        among = tuple(form for form in among if not parse_dates(some, form).null_count())
+        readings = _readings(some, among)
+        among = tuple(form for form, times in readings if not times.null_count())
     return among
 
 
 def readable(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     """Return the values that some format fits; all of them if none fits any."""
     fits = pl.repeat(False, len(text), eager=True)
-    for form in formats:
+    for _, times in _readings(text, formats):
+        fits |= times.is_not_null()
         if fits.all():
             return text
-        fits |= parse_dates(text, form).is_not_null()
     return text.filter(fits) if fits.any() else text
 
 
@@ -142,7 +165,7 @@ def tried_formats(date_format: str) -> tuple[str, ...]:
 
 def agree(text: pl.Series, formats: tuple[str, ...]) -> bool:
     """Whether all of some formats give the same dates."""
-    first, *others = (parse_dates(text, form) for form in formats)
+    first, *others = (times for _, times in _readings(text, formats))
     return all(first.equals(other, null_equal=True) for other in others)
 
 
@@ -161,8 +184,7 @@ def one_of_each_reading(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     values = text.unique(maintain_order=True)
     readings: list[pl.Series] = []
     kinds: dict[str, pl.Series] = {}
-    for form in formats:
-        times = parse_dates(values, form)
+    for form, times in _readings(values, formats):
         if times.null_count() == len(times):
             continue
         kind = pl.Series([-1], dtype=pl.Int32).new_from_index(0, len(values))
