@@ -17,7 +17,9 @@ from tests.evaluation.running import Evaluated, evaluated_once
 from tests.seaweed import S3Server, running_s3
 
 # The same examples on every machine, and no time limit that a busy one could break.
-settings.register_profile("basketwise", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "basketwise", derandomize=True, deadline=None, database=None, max_examples=50
+)
 settings.load_profile("basketwise")
 
 HERE = Path(__file__).parent

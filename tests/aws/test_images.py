@@ -5,11 +5,12 @@ from basketwise.aws.images import ACCOUNTS, image_of, prebuilt_image
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError
 
+SESSION = botocore.session.get_session()
+
 
 @pytest.mark.parametrize("region", ACCOUNTS)
 def test_each_image_is_in_an_account_of_aws_in_that_region(region: str) -> None:
-    session = botocore.session.get_session()
-    partition = session.get_partition_for_region(region)
+    partition = SESSION.get_partition_for_region(region)
     host, _, name = prebuilt_image(region).partition("/")
     suffix = {"aws-cn": "amazonaws.com.cn"}.get(partition, "amazonaws.com")
     account, rest = host.split(".", 1)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml  # type: ignore[import-untyped]
 
@@ -64,12 +63,16 @@ def container(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
 @pytest.mark.parametrize("options", [PLAIN, FULL], ids=["plain", "full"])
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_kubernetes_accepts_it(model: ApprovedModel, options: Options, version: str) -> None:
+    import kubernetes_validate
+
     for kind, document in rendered(model, options).items():
         if kind not in OWN_KINDS:
             kubernetes_validate.validate(document, version, strict=True)
 
 
 def test_a_mistake_would_be_found(model: ApprovedModel) -> None:
+    import kubernetes_validate
+
     document = rendered(model)["Deployment"]
     document["spec"]["replica"] = 2
     with pytest.raises(kubernetes_validate.ValidationError):

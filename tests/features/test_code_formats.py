@@ -71,7 +71,7 @@ def test_without_a_difference_examples_of_both_are_shown() -> None:
 
 @pytest.mark.no_cover
 def test_a_large_catalogue_is_compared_in_bearable_time() -> None:
-    known = [f"ARTICLE{number:09d}" for number in range(20_000)]
+    known = [f"ARTICLE{number:09d}" for number in range(8_000)]
     started = time.process_time()
-    assert find_difference([f"Q{number}Z" for number in range(900)], known) is None
-    assert time.process_time() - started < 60
+    assert find_difference([f"Q{number}Z" for number in range(300)], known) is None
+    assert time.process_time() - started < 10

@@ -178,14 +178,14 @@ def test_whatever_the_lines_an_answer_is_that_of_the_frames(
     watching = watched(model, **VARIANTS[variant])
     answered = 0
 
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     @given(raw_lines(lines))
     def check(rows: Rows) -> None:
         nonlocal answered
         answered += compare(watching, rows) is not None
 
     check()
-    assert answered > (0 if variant in ("own names", "decimal commas") else 10)
+    assert answered > (0 if variant in ("own names", "decimal commas") else 4)
 
 
 PLAIN: Row = {

@@ -14,7 +14,7 @@ import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.dates import agree, fitting_formats, readable, tried_formats
+from basketwise.etl.date_formats import agree, fitting_formats, readable, tried_formats
 from basketwise.etl.header import standard_names
 from basketwise.etl.missing import without_missing
 from basketwise.etl.numbers import Mark, decimal_mark, undecided

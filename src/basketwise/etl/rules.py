@@ -29,7 +29,7 @@ class Rules(BaseModel):
     columns: dict[str, str | tuple[str, ...]] = {}
     """A retailer's own column names by ours; for tables that still have them."""
     date_format: str = ""
-    """How text in SHOP_DATE is written, see :data:`basketwise.etl.dates.FORMATS`."""
+    """How text in SHOP_DATE is written, see :data:`basketwise.etl.date_formats.FORMATS`."""
     week: str = "iso"
     """What SHOP_WEEK is where it follows from SHOP_DATE: ``iso``, or the day on which fiscal years
     start (``MM-DD``)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from basketwise.etl.dates import one_of_each_reading, tried_formats
+from basketwise.etl.date_formats import one_of_each_reading, tried_formats
 from basketwise.etl.header import standard_names
 from basketwise.etl.missing import without_missing
 from basketwise.etl.numbers import one_of_each_notation

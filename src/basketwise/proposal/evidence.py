@@ -6,7 +6,7 @@ from functools import cached_property
 
 import polars as pl
 
-from basketwise.etl.dates import FORMATS, fitting_formats, readable
+from basketwise.etl.date_formats import FORMATS, fitting_formats, readable
 from basketwise.etl.dtypes import codes_as_text
 from basketwise.etl.missing import without_missing
 from basketwise.etl.numbers import decimal_mark, parse, undecided

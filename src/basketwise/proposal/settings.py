@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from basketwise.etl.dates import agree, fitting_formats, readable
+from basketwise.etl.date_formats import agree, fitting_formats, readable
 from basketwise.etl.numbers import currency_signs
 from basketwise.etl.sources import Source
 from basketwise.progress import counted

@@ -9,10 +9,13 @@ share what is unpacked of it, so that Python compiles it once.
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from basketwise.aws.requests.entry import MODULE, RUN_SCRIPT
@@ -53,18 +56,20 @@ else:
 """
 
 
-def install_shims(root: Path, wheels: Path) -> Path:
-    """Write the commands that differ from this environment's; returns their folder.
+@cache
+def unpacked_wheels() -> Path:
+    """Return where each wheel that jobs of this process install is unpacked once."""
+    folder = tempfile.mkdtemp(prefix="wheels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
-    Parameters
-    ----------
-    wheels
-        Where wheels are unpacked, for every job that has the same.
-    """
+
+def install_shims(root: Path) -> Path:
+    """Write the commands that differ from this environment's; returns their folder."""
     folder = root.with_suffix(".bin")
     folder.mkdir(exist_ok=True)
-    wheels.mkdir(parents=True, exist_ok=True)
-    text = PIP.format(python=sys.executable, site=str(site_of(root)), wheels=str(wheels))
+    wheels = str(unpacked_wheels())
+    text = PIP.format(python=sys.executable, site=str(site_of(root)), wheels=wheels)
     (folder / "pip").write_text(text)
     (folder / "pip").chmod(0o755)
     temporary_of(root).mkdir(exist_ok=True)

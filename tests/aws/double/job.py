@@ -79,11 +79,6 @@ class Job:
         return self.root.with_suffix(".log")
 
     @property
-    def wheels(self) -> Path:
-        """Where each wheel that a test's jobs install is unpacked once."""
-        return self.root.parent / "wheels"
-
-    @property
     def working(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
@@ -240,7 +235,7 @@ class Job:
 
     def _environment(self) -> dict[str, str]:
         settings = {name: str(value) for name, value in self.request.get("Environment", {}).items()}
-        shims = image.install_shims(self.root, self.wheels)
+        shims = image.install_shims(self.root)
         arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{self.kind.lower()}-job/{self.name}"
         own = {"PROCESSING_JOB_ARN": arn}
         if self.kind == "Training":
