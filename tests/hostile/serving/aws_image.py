@@ -83,9 +83,10 @@ def serving(python: Path, archive: Path, folder: Path) -> Iterator[tuple[int, fl
     unpack(archive, model)
     module.write_text(MODULE)
     others = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
-    settings = environment(self_contained=True) | {
+    # The image writes no bytecode, unless it is told to.
+    settings = {"PYTHONDONTWRITEBYTECODE": "1"} | environment(self_contained=True)
+    settings |= {
         "PATH": f"{python.parent}:{os.environ['PATH']}",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(folder),
         "SAGEMAKER_BASE_DIR": str(folder),
         "SAGEMAKER_BIND_TO_PORT": str(port),

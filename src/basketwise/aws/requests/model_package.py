@@ -22,6 +22,17 @@ TRANSFORM_INSTANCES = ("ml.m5.large",)
 MAX_VALUE = 256
 MAX_DESCRIPTION = 1024
 
+OWN_LIBRARIES = {
+    # The archive's requirements say so too, but pip would still look for a newer pip, and wait for
+    # an index that does not answer.
+    "PIP_NO_INDEX": "1",
+    # pip would compile every module of every library before the server starts. Those that scoring
+    # imports are compiled when it does, and kept for the next worker: the image would not keep them.
+    "PIP_NO_COMPILE": "1",
+    "PYTHONDONTWRITEBYTECODE": "",
+}
+"""What a self-contained archive needs besides."""
+
 USE = {
     "target_variable": LABEL,
     "business_kpi": "accuracy of price sensitivity per basket",
@@ -113,9 +124,7 @@ def environment(*, self_contained: bool) -> dict[str, str]:
         "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
         "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "*/*",
     }
-    # The archive's requirements say so too, but pip would still look for a newer pip, and wait for
-    # an index that does not answer.
-    return code | {"PIP_NO_INDEX": "1"} if self_contained else code
+    return code | OWN_LIBRARIES if self_contained else code
 
 
 def customer_metadata(facts: Mapping[str, str]) -> dict[str, str]:
