@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from uuid import uuid4
 
 import polars as pl
 
@@ -96,6 +98,17 @@ def arrow_table(frame: pl.DataFrame, columns: Columns) -> pa.Table:
 def schema_of(columns: Columns) -> str:
     """Return columns as Spark's functions want them described."""
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+
+
+@contextmanager
+def view(frame: DataFrame) -> Iterator[str]:
+    """Give a frame a name for SQL, which is its session's alone; what uses it must end within."""
+    name = f"basketwise_{uuid4().hex}"
+    frame.createOrReplaceTempView(name)
+    try:
+        yield name
+    finally:
+        frame.sparkSession.catalog.dropTempView(name)
 
 
 def documents(

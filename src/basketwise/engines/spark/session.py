@@ -155,6 +155,26 @@ def reason(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+@contextmanager
+def failures() -> Iterator[None]:
+    """Say of a failure of Spark itself what it is.
+
+    Raises
+    ------
+    DependencyError
+        If Spark, or a task, failed within the block.
+    """
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as error:
+        raise DependencyError(
+            f"Spark failed: {reason(error)}",
+            "Its log, and those of its executors, say more; nothing in the workspace was changed.",
+        ) from error
+
+
 def _refused(server: str, error: Exception) -> DependencyError:
     return DependencyError(
         f"No Spark session at {server}: {reason(error)}",

@@ -1,0 +1,117 @@
+"""Silver that is made on Spark is the local engine's: lines, refused lines, counts and survey."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from basketwise.config import Config
+from basketwise.etl.chunks import weeks
+from tests.engines.spark.conftest import Spark
+from tests.engines.spark.running import (
+    assert_same_silver,
+    changed_gold,
+    etl_here,
+    etl_of_frame,
+    etl_there,
+    rejected_of,
+    small_parts,
+)
+from tests.etl.running import Run
+
+FEW = Config.model_validate({"training": {"folds": 2}, "features": {"tried": []}})
+CUT = 200
+"""Lines of a week that is cut; the weeks below have some 350 each."""
+
+
+@pytest.fixture(scope="module")
+def labelled(damaged_lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines of every kind, baskets with two labels, products with names in two spellings."""
+    number = pl.int_range(pl.len())
+    label = pl.when(number % 113 == 1).then(pl.lit("XX")).otherwise("BASKET_PRICE_SENSITIVITY")
+    name = pl.when(number % 3 == 0).then(pl.lit("milk ")).otherwise(pl.lit("Milk"))
+    return damaged_lines.with_columns(
+        label.alias("BASKET_PRICE_SENSITIVITY"),
+        (name + pl.col("PROD_CODE")).alias("PROD_NAME"),
+        pl.when(number % 107 == 1).then(pl.lit("-2")).otherwise("QUANTITY").alias("QUANTITY"),
+    )
+
+
+@pytest.fixture(scope="module")
+def delivery(labelled: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Baskets over several files of five formats, some lines in two, some no records."""
+    folder = tmp_path_factory.mktemp("delivery")
+    cuts = [labelled[n::5] for n in range(5)]
+    for name in ("part=1", "part=2"):
+        (folder / name).mkdir()
+    pl.concat([cuts[0], cuts[1].head(30)]).write_csv(folder / "part=1/a.csv", separator=";")
+    with (folder / "part=1/a.csv").open("a") as stream:
+        stream.write('one;two\n"never closed;1\n')
+    (folder / "part=1/b.csv.gz").write_bytes(gzip.compress(cuts[1].write_csv().encode()))
+    cuts[2].write_parquet(folder / "part=2/c.parquet")
+    text = "\n".join(json.dumps(row) for row in cuts[3].to_dicts())
+    (folder / "part=2/d.jsonl").write_text(text, "utf-8")
+    with zipfile.ZipFile(folder / "part=2/e.zip", "w") as archive:
+        for number in range(2):
+            archive.writestr(f"{number}.csv", cuts[4][number::2].write_csv())
+    (folder / "part=2/empty.csv").write_text(",".join(labelled.columns) + "\n")
+    (folder / "part=2/readme.txt").write_text("Not data.")
+    (folder / "part=2/f.xlsx").write_text("Not read.")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def here(delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return etl_here(delivery, tmp_path_factory.mktemp("here"), FEW)
+
+
+def test_files_give_the_silver_and_gold_of_one_machine(
+    spark: Spark, delivery: Path, here: Run, tmp_path: Path
+) -> None:
+    there = etl_there(spark.session, str(delivery), tmp_path, FEW)
+    assert_same_silver(there, here)
+    assert changed_gold(there, here) == []
+    reasons = set(rejected_of(there.silver)["reason"])
+    assert reasons > {"duplicate_line", "basket_in_two_weeks", "basket_labels_disagree"}
+    assert reasons > {"spend_not_a_number", "quantity_not_positive", "missing_basket_id"}
+    assert there.metadata.skipped == here.metadata.skipped != []
+    assert any("no lines" in warning for warning in there.metadata.warnings)
+
+
+def test_large_weeks_are_cut_and_change_nothing(
+    spark: Spark, delivery: Path, tmp_path: Path
+) -> None:
+    with small_parts(CUT):
+        here = etl_here(delivery, tmp_path / "here", FEW)
+        there = etl_there(spark.session, str(delivery), tmp_path / "there", FEW)
+    assert len(weeks(there.silver)) > 2 * len(weeks(here.silver))
+    assert_same_silver(there, here)
+    assert changed_gold(there, here) == []
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 7])
+def test_a_frame_gives_the_same_in_any_partitions(
+    sail: Spark, labelled: pl.DataFrame, tmp_path: Path, partitions: int
+) -> None:
+    net = Config.model_validate(FEW.model_dump() | {"etl": {"returns": "net"}})
+    (tmp_path / "raw").mkdir()
+    labelled.write_parquet(tmp_path / "raw/table.parquet")
+    here = etl_here(tmp_path / "raw", tmp_path / "here", net)
+    there = etl_of_frame(sail.frame(labelled, partitions), tmp_path / "there", net)
+    assert_same_silver(there, here, of_frame=True)
+    assert changed_gold(there, here) == []
+
+
+def test_files_that_this_machine_has_not(
+    sail: Spark, delivery: Path, here: Run, tmp_path: Path
+) -> None:
+    there = etl_there(sail.session, f"file://{delivery}", tmp_path, FEW)
+    # What is no data is known of a folder of this machine only.
+    assert there.metadata.files == here.metadata.files
+    assert there.metadata.lines == here.metadata.lines
+    assert changed_gold(there, here) == []
