@@ -164,8 +164,11 @@ def _learned(
         pieces = _training_lines(silver, _training(baskets), spend_limit, tick)
         return gather(pieces, survey.products, folds=folds, seed=config.split.random_state)
 
-    fixed = None if isinstance(wanted, str) else wanted
-    baskets = assign_folds(kept, config.split, folds, fixed)
+    def assigned(train_weeks: int | None) -> pl.DataFrame:
+        most = config.training.max_baskets
+        return assign_folds(kept, config.split, folds, train_weeks, most)
+
+    baskets = assigned(None if isinstance(wanted, str) else wanted)
     if not of_index(config.features.groups):
         return _Learned(baskets, None, LearningCurve(reason="there is no product index"))
     evidence = gathered(baskets)
@@ -173,7 +176,7 @@ def _learned(
     index = learn_index(evidence, config.index, weighting)
     curve = _curve(evidence, baskets, index, config)
     if wanted == "auto" and curve.best is not None:
-        baskets = assign_folds(kept, config.split, folds, curve.best)
+        baskets = assigned(curve.best)
         index = learn_index(gathered(baskets), config.index, weighting)
     return _Learned(baskets, index, curve)
 
@@ -226,6 +229,13 @@ def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:
         column.lower(): sorted(training[column].cast(pl.String).drop_nulls().unique())
         for column in STORE_COLUMNS
     }
+
+
+def _limited(baskets: pl.DataFrame, most: int) -> list[str]:
+    """Say that training baskets were drawn, if they were."""
+    if int((baskets[FOLD] != TEST).sum()) < most:
+        return []
+    return [f"{most:,} training baskets were drawn of all that there are (training.max_baskets)"]
 
 
 def _metadata(
@@ -283,5 +293,5 @@ def _metadata(
         product_file=intake.product_file,
         data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
         rules=intake.rules,
-        warnings=intake.warnings,
+        warnings=[*intake.warnings, *_limited(baskets, config.training.max_baskets)],
     )
