@@ -75,7 +75,9 @@ def assign_folds(
 
 
 def drawn(ids: pl.Series, most: int, split: SplitConfig) -> NDArray[np.bool_]:
-    """Draw some baskets by a hash of their id and the seed: which are drawn changes little with more.
+    """Draw some baskets by a hash of their id and the seed.
+
+    Whether a basket is drawn depends on the others only by their number.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def small_parts(lines: int) -> Iterator[None]:
     """Cut weeks of more than so many lines into parts of a quarter; read no more at once."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(parts, "PART_LINES", lines // 4)
-        patched.setattr(parts, "MARK_LINES", lines // 10)
+        patched.setattr(parts, "MARK_LINES", max(lines // 40, 1))
         patched.setattr(chunks, "CHUNK_LINES", lines)
         for function in (chunks.read_chunks, chunks.chunk_files):
             patched.setattr(function, "__kwdefaults__", {"lines": lines})

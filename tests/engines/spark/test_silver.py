@@ -6,12 +6,17 @@ import gzip
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from basketwise.config import Config
+from basketwise.engines.spark import counting, silver, tables
+from basketwise.engines.spark.platform import SparkPlatform
+from basketwise.errors import InputError
 from basketwise.etl.chunks import weeks
+from basketwise.etl.sources import Source
 from tests.engines.spark.conftest import Spark
 from tests.engines.spark.running import (
     assert_same_silver,
@@ -19,6 +24,7 @@ from tests.engines.spark.running import (
     etl_here,
     etl_of_frame,
     etl_there,
+    lines_of,
     rejected_of,
     small_parts,
 )
@@ -115,3 +121,99 @@ def test_files_that_this_machine_has_not(
     assert there.metadata.files == here.metadata.files
     assert there.metadata.lines == here.metadata.lines
     assert changed_gold(there, here) == []
+
+
+def test_codes_that_are_fractions_somewhere_are_text_everywhere(
+    sail: Spark, labelled: pl.DataFrame, tmp_path: Path
+) -> None:
+    number = pl.int_range(pl.len())
+    code = pl.when(number == 5).then(7.5).otherwise((number % 50).cast(pl.Float64))
+    lines = labelled.with_columns(code.alias("PROD_CODE"))
+    (tmp_path / "raw").mkdir()
+    lines.write_parquet(tmp_path / "raw/table.parquet")
+    here = etl_here(tmp_path / "raw", tmp_path / "here", FEW)
+    there = etl_of_frame(sail.frame(lines, 2), tmp_path / "there", FEW)
+    assert_same_silver(there, here, of_frame=True)
+    assert lines_of(there.silver)["PROD_CODE"].str.contains(".", literal=True).any()
+
+
+def test_a_product_file_completes_what_spark_read(
+    sail: Spark, delivery: Path, labelled: pl.DataFrame, tmp_path: Path
+) -> None:
+    codes = labelled["PROD_CODE"].unique().sort()
+    file = tmp_path / "products.csv"
+    pl.DataFrame({"PROD_CODE": codes, "PROD_CODE_40": "D" + codes.str.slice(-1)}).write_csv(file)
+    config = Config.model_validate(FEW.model_dump() | {"data": {"products": str(file)}})
+    here = etl_here(delivery, tmp_path / "here", config)
+    there = etl_there(sail.session, str(delivery), tmp_path / "there", config)
+    assert_same_silver(there, here)
+    assert there.metadata.product_file == here.metadata.product_file is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("BASKET_ID,PROD_CODE,SPEND,QUANTITY,BASKET_PRICE_SENSITIVITY,SHOP_WEEK\n", "no lines in"),
+        (
+            "BASKET_ID,PROD_CODE,SPEND,QUANTITY,BASKET_PRICE_SENSITIVITY,SHOP_WEEK\n"
+            "1,A,x,1,LA,200607\n2,A,x,1,LA,200608\n",
+            "None of the 2 lines can be used: 2 spend_not_a_number",
+        ),
+        (
+            "BASKET_ID,PROD_CODE,SPEND,QUANTITY,BASKET_PRICE_SENSITIVITY,SHOP_WEEK\n"
+            "1,A,1,1,LA,200607\n1,A,1,1,LA,200608\n",
+            "None of the 2 lines can be used: 2 basket_in_two_weeks",
+        ),
+        ("BASKET_ID,PROD_CODE\n1,A\n", "lacks the required columns SPEND, QUANTITY"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_as_here(
+    sail: Spark, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.csv").write_text(text)
+    with pytest.raises(InputError, match=message) as expected:
+        etl_here(tmp_path / "raw", tmp_path / "here", FEW)
+    with pytest.raises(InputError, match=message) as caught:
+        etl_there(sail.session, str(tmp_path / "raw"), tmp_path / "there", FEW)
+    assert str(caught.value) == str(expected.value)
+
+
+def test_files_of_one_name_are_told_apart(
+    sail: Spark, labelled: pl.DataFrame, tmp_path: Path
+) -> None:
+    for number in range(2):
+        (tmp_path / f"raw/{number}").mkdir(parents=True)
+        labelled[number::2].write_csv(tmp_path / f"raw/{number}/till.csv")
+    here = etl_here(tmp_path / "raw/*/till.csv", tmp_path / "here", FEW)
+    there = etl_there(sail.session, f"file://{tmp_path}/raw/*/till.csv", tmp_path / "there", FEW)
+    assert [file.name for file in there.metadata.files] == ["0/till.csv", "1/till.csv"]
+    assert_same_silver(there, here)
+
+
+def test_a_folder_that_executors_do_not_reach(sail: Spark, sample: Path, tmp_path: Path) -> None:
+    opened = SparkPlatform(sail.session)._opened(str(sample), FEW)
+    facts = counting.facts_of(opened, tmp_path / "nowhere")
+    with pytest.raises(InputError, match="does not reach the workspace's folder"):
+        counting.count(opened, facts)
+
+
+def test_files_that_executors_do_not_reach(sail: Spark, tmp_path: Path) -> None:
+    gone = Source("a.csv", tmp_path / "a.csv", None, 1)
+    with pytest.raises(InputError, match=r"An executor does not reach '.*a\.csv'"):
+        tables.file_digests(sail.session, [gone])
+
+
+def test_data_that_changes_between_two_passes_is_not_used(
+    sail: Spark, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = counting.count
+
+    def one_more(*arguments: Any) -> counting.Counted:
+        result = counted(*arguments)
+        result.lines += 1
+        return result
+
+    monkeypatch.setattr(silver, "count", one_more)
+    with pytest.raises(InputError, match="19,364 lines were read at first, and 19,363 when"):
+        etl_there(sail.session, str(sample), tmp_path, FEW)
