@@ -89,14 +89,21 @@ def test_files_give_the_silver_and_gold_of_one_machine(
     assert any("no lines" in warning for warning in there.metadata.warnings)
 
 
-def test_large_weeks_are_cut_and_change_nothing(
-    spark: Spark, delivery: Path, tmp_path: Path
+def test_a_week_with_half_of_the_lines_is_cut_and_changes_nothing(
+    spark: Spark, labelled: pl.DataFrame, tmp_path: Path
 ) -> None:
+    skewed = pl.when(pl.col("BASKET_ID").hash() % 2 == 0).then(pl.lit("200608"))
+    lines = labelled.with_columns(skewed.otherwise("SHOP_WEEK").alias("SHOP_WEEK"))
+    (tmp_path / "raw").mkdir()
+    lines.write_parquet(tmp_path / "raw/table.parquet")
     with small_parts(CUT):
-        here = etl_here(delivery, tmp_path / "here", FEW)
-        there = etl_there(spark.session, str(delivery), tmp_path / "there", FEW)
-    assert len(weeks(there.silver)) > 2 * len(weeks(here.silver))
-    assert_same_silver(there, here)
+        here = etl_here(tmp_path / "raw", tmp_path / "here", FEW)
+        there = etl_of_frame(spark.frame(lines, 3), tmp_path / "there", FEW)
+    sizes = [pl.read_parquet(path).height for week, path in weeks(there.silver) if week == 200608]
+    assert sum(sizes) > lines_of(there.silver).height / 2
+    assert max(sizes) < CUT
+    assert len(sizes) > 10
+    assert_same_silver(there, here, of_frame=True)
     assert changed_gold(there, here) == []
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from basketwise.engines.spark.frames import Batches, Columns, mapped, polars_frame, view
+from basketwise.engines.spark.frames import Batches, Columns, mapped, view
 from basketwise.engines.spark.parts import Marks, marks
 from basketwise.engines.spark.reading import Piece, Reader
 from basketwise.engines.spark.survey import raise_errors
@@ -140,8 +140,9 @@ def count(tables: Tables, facts: DataFrame) -> Counted:
 
 def _names(facts: DataFrame) -> pl.DataFrame:
     with view(facts) as name:
-        table = facts.sparkSession.sql(NAMES.format(facts=name)).toArrow()
-    return first_names([polars_frame(table)])
+        rows = facts.sparkSession.sql(NAMES.format(facts=name)).collect()
+    columns = {SHOP_WEEK: pl.Int32, PROD_CODE: pl.String, PROD_NAME: pl.String}
+    return first_names([pl.DataFrame(list(map(tuple, rows)), columns, orient="row")])
 
 
 def shown(source: str) -> str:
