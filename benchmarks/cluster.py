@@ -44,7 +44,8 @@ class Cluster:
 def running_cluster(folder: Path, workers: int, **settings: Any) -> Iterator[Cluster]:
     """Start a master and workers, and end them by their process ids.
 
-    ``settings`` are Spark's, with ``_`` for dots.
+    Each worker, with all that it starts, keeps to a core of its own. ``settings`` are Spark's, with
+    ``_`` for dots.
     """
     conf = folder / "conf"
     conf.mkdir(parents=True)
@@ -63,15 +64,14 @@ def running_cluster(folder: Path, workers: int, **settings: Any) -> Iterator[Clu
     url = f"spark://127.0.0.1:{port}"
     with ExitStack() as stack:
         master = ("master.Master", "--host", "127.0.0.1", "--port", str(port))
-        stack.enter_context(_process(folder, "master", *master, "--webui-port", "0"))
+        stack.enter_context(_process(folder, "master", None, *master, "--webui-port", "0"))
         _wait_for_port(port)
         started = []
         for number in range(workers):
             worker = ("worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1g")
             work = ("--webui-port", "0", "--work-dir", str(folder / f"work-{number}"), url)
-            started.append(
-                stack.enter_context(_process(folder, f"worker-{number}", *worker, *work))
-            )
+            process = _process(folder, f"worker-{number}", number, *worker, *work)
+            started.append(stack.enter_context(process))
         for number in range(workers):
             _wait_for(folder / f"worker-{number}.log", "Successfully registered with master")
         yield Cluster(url, started, conf)
@@ -79,9 +79,14 @@ def running_cluster(folder: Path, workers: int, **settings: Any) -> Iterator[Clu
 
 @contextmanager
 def _process(
-    folder: Path, name: str, what: str, *options: str
+    folder: Path, name: str, core: int | None, what: str, *options: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     import pyspark
+
+    def keep_to_core() -> None:
+        if core is not None and hasattr(os, "sched_setaffinity"):
+            own = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, {own[core % len(own)]})
 
     start = Path(pyspark.__file__).parent / "bin/spark-class"
     with (folder / f"{name}.log").open("wb") as log:
@@ -90,6 +95,7 @@ def _process(
             stdout=log,
             stderr=log,
             env=os.environ | LOOPBACK,
+            preexec_fn=keep_to_core,
         )
     try:
         yield process
