@@ -97,3 +97,10 @@ def test_a_frame_is_trained_on(
     assert (trained.folder / "model.skops").read_bytes() == expected.read_bytes()
     (file,) = trained.report["data"]["files"]
     assert (file["name"], file["lines"]) == ("table", lines.height)
+
+
+@pytest.mark.parametrize("command", ["run", "etl"])
+def test_a_session_goes_with_its_engine(command: str) -> None:
+    done = call(command, "raw", "--spark", "local")
+    assert done.code == 2
+    assert "--spark goes with --engine spark" in done.err

@@ -12,11 +12,12 @@ import polars as pl
 import pytest
 
 from basketwise.config import Config
-from basketwise.engines.spark import counting, silver, tables
+from basketwise.engines.spark import counting, settling, silver, tables
 from basketwise.engines.spark.platform import SparkPlatform
-from basketwise.errors import InputError
+from basketwise.errors import DependencyError, InputError
 from basketwise.etl.chunks import weeks
 from basketwise.etl.sources import Source
+from basketwise.platforms.protocol import EtlJob
 from tests.engines.spark.conftest import Spark
 from tests.engines.spark.running import (
     assert_same_silver,
@@ -28,7 +29,7 @@ from tests.engines.spark.running import (
     rejected_of,
     small_parts,
 )
-from tests.etl.running import Run
+from tests.etl.running import Run, folders, quiet
 
 FEW = Config.model_validate({"training": {"folds": 2}, "features": {"tried": []}})
 CUT = 200
@@ -227,3 +228,21 @@ def test_data_that_changes_between_two_passes_is_not_used(
     monkeypatch.setattr(silver, "count", one_more)
     with pytest.raises(InputError, match="19,364 lines were read at first, and 19,363 when"):
         etl_there(sail.session, str(sample), tmp_path, FEW)
+
+
+def test_parts_of_groups_are_not_taken_for_groups() -> None:
+    told = [{"group": 0}, {"group": 1}]
+    settling._refuse_cut_groups(told)
+    with pytest.raises(DependencyError, match="cuts groups of lines"):
+        settling._refuse_cut_groups([*told, {"group": 1}])
+
+
+def test_a_file_that_is_not_what_it_was_when_the_run_began(
+    sail: Spark, sample: Path, tmp_path: Path
+) -> None:
+    silver_folder, gold, scratch = folders(tmp_path)
+    platform = SparkPlatform(sail.session)
+    inputs = dict.fromkeys(platform.inputs(str(sample), FEW), "another digest")
+    job = EtlJob(str(sample), silver_folder, gold, scratch, inputs=inputs)
+    with pytest.raises(InputError, match="was changed while it was read"):
+        platform.etl(job, FEW, quiet)

@@ -51,15 +51,18 @@ FACTS: Columns = {
 """A row is a basket of a piece, a named product of one, or a document: the rest is null."""
 
 DISPUTED = """
-SELECT BASKET_ID, explode(present) AS SHOP_WEEK,
-       CASE WHEN labels THEN 'basket_labels_disagree' ELSE 'basket_in_two_weeks' END AS reason
-FROM (
-    SELECT BASKET_ID, min(lowest) <> max(highest) AS labels, collect_set(SHOP_WEEK) AS present
-    FROM {facts} WHERE BASKET_ID IS NOT NULL GROUP BY BASKET_ID
-    HAVING min(lowest) <> max(highest) OR min(SHOP_WEEK) <> max(SHOP_WEEK)
-)
+SELECT BASKET_ID, CASE WHEN min(lowest) <> max(highest) THEN 'basket_labels_disagree'
+                       ELSE 'basket_in_two_weeks' END AS reason
+FROM {facts} WHERE BASKET_ID IS NOT NULL GROUP BY BASKET_ID
+HAVING min(lowest) <> max(highest) OR min(SHOP_WEEK) <> max(SHOP_WEEK)
 """
-"""What :func:`basketwise.etl.cleaning.contradictions` finds, once for each week of a basket."""
+"""What :func:`basketwise.etl.cleaning.contradictions` finds."""
+
+THEIR_WEEKS = """
+SELECT DISTINCT facts.BASKET_ID, facts.SHOP_WEEK, disputed.reason
+FROM {facts} AS facts JOIN {disputed} AS disputed ON facts.BASKET_ID = disputed.BASKET_ID
+"""
+"""The same, once for each week of a basket."""
 
 NAMES = """
 SELECT min(SHOP_WEEK) AS SHOP_WEEK, PROD_CODE, PROD_NAME FROM {facts}

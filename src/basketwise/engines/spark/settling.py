@@ -26,6 +26,7 @@ from basketwise.disk import write_parquet
 from basketwise.engines.spark.counting import (
     DISPUTED,
     DOCUMENT,
+    THEIR_WEEKS,
     cleaned,
 )
 from basketwise.engines.spark.frames import (
@@ -158,11 +159,12 @@ def settled(
     lines = mapped(
         tables.frame, partial(_travelling, tables.reader, rules, parts, spread), TRAVELLING
     )
-    with view(facts) as name:
-        disputed = facts.sparkSession.sql(DISPUTED.format(facts=name))
+    session = facts.sparkSession
+    with view(facts) as name, view(session.sql(DISPUTED.format(facts=name))) as disputed:
         # Mostly few, or none: they need no task each of as many as Spark makes by default.
-        if number := disputed.count():
-            few = disputed.repartition(-(-number // DISPUTES))
+        if number := session.table(disputed).count():
+            weeks = session.sql(THEIR_WEEKS.format(facts=name, disputed=disputed))
+            few = weeks.repartition(-(-number // DISPUTES))
             lines = lines.unionByName(mapped(few, partial(_markers, parts), TRAVELLING))
         done = mapped_groups(lines, Settling(folder, rules, parts), REPORT)
         told = [json.loads(row[0]) for row in done.collect()]
