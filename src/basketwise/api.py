@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -16,9 +16,11 @@ from basketwise.config import Config, SplitStrategy
 from basketwise.disk import write_parquet
 from basketwise.errors import ConfigError, InputError
 from basketwise.files import ARCHIVE, DEFAULT_WORKSPACE, MANIFEST, REPORT_HTML
+from basketwise.plugins import FRAME_PLATFORMS
+from basketwise.plugins import load as load_plugin
 from basketwise.scratch import scratch
 from basketwise.settings import checked, load_config
-from basketwise.tables import read_table
+from basketwise.tables import is_spark_frame, read_table
 
 if TYPE_CHECKING:
     from basketwise.model.scoring import Model
@@ -113,7 +115,8 @@ def train(
     ----------
     data : path, list of paths, or any table
         Raw till lines with labels: a file, a folder or a glob; several of them; or a Polars, pandas
-        or PyArrow frame, a DuckDB relation, a list of dictionaries.
+        or PyArrow frame, a DuckDB relation, a list of dictionaries; or a Spark frame, whose lines
+        are cleaned and made into features on Spark.
     workspace : path or str
         Folder of the outputs, or ``s3://bucket/prefix``; created if it does not exist.
     split : {'time', 'stratified', 'customer'}, optional
@@ -155,7 +158,10 @@ def train(
 
     settings = _with_settings(config, split, columns, labels)
     with _as_path(data) as (path, source):
-        result = run_all(path, _context(workspace, settings, source, verbose=verbose))
+        context = _context(workspace, settings, source, verbose=verbose)
+        if is_spark_frame(data):
+            context = replace(context, platform=load_plugin(FRAME_PLATFORMS["spark"])(data))
+        result = run_all(path, context)
     return TrainingRun(
         run_id=result.run_id,
         version=result.version.version if result.version else "",
@@ -314,6 +320,9 @@ def _as_path(data: Any) -> Iterator[tuple[str, str]]:
     """Yield the path and the name of the data; a table is written to a temporary file."""
     if isinstance(data, str | os.PathLike):
         yield os.fspath(data), os.fspath(data)
+        return
+    if is_spark_frame(data):
+        yield "a Spark frame", "a Spark frame"
         return
     with scratch() as folder:
         if _are_paths(data):

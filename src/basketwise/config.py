@@ -201,6 +201,9 @@ class _Training(Section):
     """Folds of the cross-validation, and of the index's out-of-fold scores."""
     random_state: Seed = 42
     """Seed for the candidates and for resampling in the evaluation."""
+    max_baskets: Annotated[int, Field(ge=1_000)] = 5_000_000
+    """Maximum number of training baskets, drawn evenly by ids and split.random_state where there
+    are more; the test set is not affected."""
     cv_max_baskets: Annotated[int, Field(ge=0)] = 40_000
     """Maximum number of baskets that each fold's model is fitted on (0: all); every training
     basket is still scored out of fold."""

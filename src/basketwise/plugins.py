@@ -25,6 +25,12 @@ CHECKS = {"s3": "basketwise.aws.checks.examine:examine"}
 ENGINES = {"spark": "basketwise.engines.spark.batch:predict"}
 """Scores files, by ``--engine``; without one, that is done on this machine."""
 
+PLATFORMS = {"spark": "basketwise.engines.spark.platform:spark_platform"}
+"""Runs ETL, by ``--engine``; without one, that is done on this machine."""
+
+FRAME_PLATFORMS = {"spark": "basketwise.engines.spark.platform:frame_platform"}
+"""Runs ETL on the lines of a frame, by the library that the frame is of."""
+
 FRAMES = {"spark": "basketwise.engines.spark.scoring:predict"}
 """Scores the lines of a frame, by the library that the frame is of, where that is an engine."""
 

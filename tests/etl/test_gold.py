@@ -258,3 +258,17 @@ def test_a_stratified_split_is_scikit_learns_over_the_baskets_of_gold(
         stratify=both["price_sensitivity"].to_numpy(),
     )
     assert made.test["basket_id"].to_list() == sorted(expected.tolist())
+
+
+def test_training_baskets_above_the_maximum_are_drawn(
+    sample: Path, sample_run: Run, tmp_path: Path
+) -> None:
+    settings = {"training": {"max_baskets": 1_000, "folds": 2}, "features": {"tried": []}}
+    few = run(sample, tmp_path, Config.model_validate(settings))
+    drawn = few.metadata.baskets["Unclassified"] * 1_000 / 3_000
+    # Unclassified baskets are among those drawn, and have no row.
+    assert 1_000 - 3 * drawn < few.train.height < 1_000
+    assert set(few.train["basket_id"]) < set(sample_run.train["basket_id"])
+    assert few.test["basket_id"].equals(sample_run.test["basket_id"])
+    warning = "1,000 training baskets were drawn of all that there are (training.max_baskets)"
+    assert few.metadata.warnings == [warning]

@@ -139,6 +139,25 @@ def test_a_share_that_weeks_meet_exactly_takes_no_week_more() -> None:
     assert set(table["SHOP_WEEK"].filter(tested)) == {200_611}
 
 
+@pytest.mark.parametrize("strategy", ["time", "stratified", "customer"])
+def test_at_most_so_many_training_baskets_are_drawn(strategy: str) -> None:
+    table, config = baskets(3_000), SplitConfig.model_validate({"strategy": strategy})
+    every = assign_folds(table, config, FOLDS)
+    few = assign_folds(table, config, FOLDS, max_baskets=500)
+    test = every.filter(pl.col(FOLD) == TEST)
+    assert few.filter(pl.col(FOLD) == TEST).equals(test)
+    drawn = few.filter(pl.col(FOLD) != TEST)
+    assert (drawn.height, drawn["BASKET_ID"].n_unique()) == (500, 500)
+    assert drawn["BASKET_ID"].is_in(every["BASKET_ID"].implode()).all()
+    # Evenly: of each class about as many as before, and the draw moves little with the number.
+    before = every.filter(pl.col(FOLD) != TEST)[LABEL].value_counts(normalize=True)
+    shares = before.join(drawn[LABEL].value_counts(normalize=True), on=LABEL)
+    assert (shares["proportion"] - shares["proportion_right"]).abs().max() < 0.08  # type: ignore[operator]
+    more = assign_folds(table, config, FOLDS, max_baskets=600)
+    assert set(drawn["BASKET_ID"]) < set(more["BASKET_ID"])
+    assert assign_folds(table, config, FOLDS, max_baskets=3_000).equals(every)
+
+
 @pytest.mark.parametrize("random_state", [0, 42])
 @pytest.mark.parametrize("test_size", [0.2, 0.37])
 def test_stratified_is_scikit_learns(test_size: float, random_state: int) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basketwise.etl.survey import Survey, merge, spend_quantile, survey_week
+from basketwise.etl.survey import Survey, merge, merge_parts, spend_quantile, survey_week
 from basketwise.schema import COLUMNS, HIERARCHY, Kind
 
 PENCE = st.integers(-10_000, 1_000_000).map(lambda pence: pence / 100)
@@ -119,3 +119,17 @@ def test_bringing_together_does_not_depend_on_the_pieces() -> None:
 
     first, second = survey_week(WEEK), survey_week(NEXT_WEEK)
     assert plain(merge([merge([first]), second])) == plain(merge([first, second]))
+
+
+def test_parts_of_a_week_make_the_survey_of_the_week() -> None:
+    # The first line of a product in the week decides, though its group is unknown there.
+    week = lines(
+        {"BASKET_ID": 1, "PROD_CODE": "A", "SPEND": 2.0},
+        {"BASKET_ID": 2, "PROD_CODE": "A", "SPEND": 1.0, "PROD_CODE_10": "G"},
+        {"BASKET_ID": 2, "PROD_CODE": "B", "SPEND": 2.0, "PROD_CODE_10": "H"},
+    )
+    parts = [survey_week(week[:1]), survey_week(week[1:])]
+    whole, together = survey_week(week), merge_parts(parts)
+    for name in ("baskets", "products", "spends"):
+        assert getattr(together, name).equals(getattr(whole, name))
+    assert merge_parts(parts[:1]) is parts[0]

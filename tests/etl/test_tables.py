@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, Written, write_gold
+from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, RowMaker, Written, write_gold
 from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
 from basketwise.features.recipe import Recipe, features
 from basketwise.schema import FOLD
@@ -84,8 +84,10 @@ def test_a_basket_meets_the_index_of_its_own_fold(tmp_path: Path) -> None:
         gold,
         scratch / "gold",
         baskets,
-        Recipe(["basket", "product"], ENCODERS, "keep", 0),
-        pl.concat(index(fold, score) for fold, score in ((0, 0.25), (1, 0.5), (-1, 0.75))),
+        RowMaker(
+            Recipe(["basket", "product"], ENCODERS, "keep", 0),
+            pl.concat(index(fold, score) for fold, score in ((0, 0.25), (1, 0.5), (-1, 0.75))),
+        ),
         quiet,
     )
     # The index does not call any product new.

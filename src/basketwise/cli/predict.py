@@ -16,9 +16,11 @@ from basketwise.cli.options import (
     MODEL_OPTION,
     PRODUCTS_OPTION,
     Common,
+    check_engine,
     common,
     context,
     data_of,
+    engine_options,
     products_flag,
 )
 from basketwise.cli.output import filled, print_json, shown
@@ -57,19 +59,8 @@ STDOUT = "-"
 @click.option(
     "--allow-unknown", is_flag=True, help="Score data even if the model knows none of its products."
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "spark"]),
-    default="local",
-    show_default=True,
-    help="Where baskets are scored; spark reads files or a table, writes a folder or a table.",
-)
-@click.option(
-    "--spark",
-    "url",
-    metavar="URL",
-    default="",
-    help="local[2], spark://HOST:PORT or sc://HOST:PORT. Default: the environment's session.",
+@engine_options(
+    "Where baskets are scored; spark reads files or a table, writes a folder or a table."
 )
 @common
 def predict(
@@ -97,8 +88,7 @@ def predict(
         raise click.UsageError("Give --out FILE for all baskets, or --basket ID for one.")
     if out == STDOUT and (common.as_json or baskets):
         raise click.UsageError("--out - writes CSV to stdout: give no --json or --basket with it.")
-    if engine == "local" and url:
-        raise click.UsageError("--spark goes with --engine spark.")
+    check_engine(engine, url)
     if engine != "local" and (out in (None, STDOUT) or explain or baskets):
         raise click.UsageError(
             f"--engine {engine} needs --out with a folder or a table, and has no --explain or "

@@ -17,6 +17,8 @@ from basketwise.cli.options import (
     common,
     context,
     data_of,
+    engine_options,
+    platform_of,
     products_flag,
 )
 from basketwise.cli.output import (
@@ -32,6 +34,9 @@ from basketwise.cli.output import (
 from basketwise.errors import GATE_NOT_PASSED
 from basketwise.files import REPORT_HTML
 
+ENGINE_OPTIONS = engine_options(
+    "Where ETL runs; spark reads files or a table, and needs a workspace that its executors reach."
+)
 RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the latest run.")
 
 
@@ -43,6 +48,7 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 @click.option("--require-approval", is_flag=True, help="Exit with 1 if the gate does not approve.")
 @NO_REGISTER_OPTION
 @FORCE_OPTION
+@ENGINE_OPTIONS
 @common
 def run(
     data: str,
@@ -52,13 +58,17 @@ def run(
     require_approval: bool,
     no_register: bool,
     force: bool,
+    engine: str,
+    url: str,
     common: Common,
 ) -> None:
     """Run all stages, from the raw files at PATH to an approved, exported model."""
     config = common.config(*overrides(split, models, products))
     from basketwise.run.pipeline import run_all
 
-    result = run_all(data, context(common, config, force=force), registering=not no_register)
+    with platform_of(engine, url) as platform:
+        ctx = context(common, config, force=force, platform=platform)
+        result = run_all(data, ctx, registering=not no_register)
     if common.as_json:
         print_json(run_document(result))
     else:
@@ -84,14 +94,25 @@ def overrides(split: str | None, models: str | None, products: str | None = None
 @PRODUCTS_OPTION
 @SPLIT_OPTION
 @FORCE_OPTION
+@ENGINE_OPTIONS
 @common
-def etl(data: str, products: str | None, split: str | None, force: bool, common: Common) -> None:
+def etl(
+    data: str,
+    products: str | None,
+    split: str | None,
+    force: bool,
+    engine: str,
+    url: str,
+    common: Common,
+) -> None:
     """Clean raw files (silver) and compute features (gold)."""
     from basketwise.run.pipeline import run_etl
     from basketwise.run.workspace import GOLD
 
-    ctx = context(common, common.config(*overrides(split, None, products)), force=force)
-    document = run_etl(data, ctx).metadata.model_dump(mode="json")
+    config = common.config(*overrides(split, None, products))
+    with platform_of(engine, url) as platform:
+        ctx = context(common, config, force=force, platform=platform)
+        document = run_etl(data, ctx).metadata.model_dump(mode="json")
     emit(common, document, f"gold      {shown(ctx.workspace.address(GOLD))}")
 
 

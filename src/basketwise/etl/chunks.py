@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import polars as pl
@@ -11,19 +13,34 @@ import polars as pl
 LINES = "lines.parquet"
 CHUNK_LINES = 500_000
 
+Files = list[tuple[int, Path]]
+"""Weeks and their files, in the order of weeks, and of basket ids within a week."""
 
-def weeks(silver: Path) -> list[tuple[int, Path]]:
-    """List the partitions of a silver folder: week and file, in order of weeks."""
-    files = sorted(silver.glob(f"shop_week=*/{LINES}"))
+
+def part_name(part: int) -> str:
+    """Name the file of one part of a large week; parts are numbered in the order of basket ids."""
+    return f"lines-{part:05d}.parquet"
+
+
+def weeks(silver: Path) -> Files:
+    """List the files of a silver folder: week and file, in order of weeks.
+
+    A large week may be in several files, each with whole baskets: then it is there several times.
+    """
+    files = sorted(silver.glob("shop_week=*/lines*.parquet"))
     return [(int(file.parent.name.partition("=")[2]), file) for file in files]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some whole weeks' lines, one week after the other."""
+    """Some whole weeks' lines, one week after the other; or a part of one large week.
+
+    ``partial``: there are baskets of the week in other chunks.
+    """
 
     weeks: tuple[int, ...]
     lines: pl.DataFrame
+    partial: bool = False
 
 
 def read_chunks(
@@ -32,20 +49,36 @@ def read_chunks(
     """Read the partitions in order, some whole weeks at a time.
 
     Memory contains one partition, or as many small ones as make up ``lines`` lines: a data frame
-    library's cost per call would otherwise outweigh the work on a week of a small shop.
+    library's cost per call would otherwise outweigh the work on a week of a small shop. A larger
+    week that is in several files is read file by file.
     """
-    gathered: list[tuple[int, pl.DataFrame]] = []
+    for files, partial in chunk_files(silver, lines=lines):
+        frames = [pl.read_parquet(path, columns=columns, glob=False) for _, path in files]
+        yield Chunk(tuple(dict.fromkeys(week for week, _ in files)), pl.concat(frames), partial)
+
+
+def chunk_files(silver: Path, *, lines: int = CHUNK_LINES) -> Iterator[tuple[Files, bool]]:
+    """Say which files are read at once, and whether they are a part of a week.
+
+    Only the number of lines of each week decides, not how many files it is in: whatever is made of
+    the chunks, and sorted in each, has the same order.
+    """
+    gathered: Files = []
     height = 0
-    for week, path in weeks(silver):
-        frame = pl.read_parquet(path, columns=columns, glob=False)
-        if gathered and height + frame.height > lines:
-            yield _chunk(gathered)
+    for _, group in groupby(weeks(silver), itemgetter(0)):
+        own = list(group)
+        more = sum(_height(path) for _, path in own)
+        if gathered and height + more > lines:
+            yield gathered, False
             gathered, height = [], 0
-        gathered.append((week, frame))
-        height += frame.height
+        if len(own) > 1 and more > lines:
+            yield from (([file], True) for file in own)
+            continue
+        gathered += own
+        height += more
     if gathered:
-        yield _chunk(gathered)
+        yield gathered, False
 
 
-def _chunk(gathered: list[tuple[int, pl.DataFrame]]) -> Chunk:
-    return Chunk(tuple(week for week, _ in gathered), pl.concat([frame for _, frame in gathered]))
+def _height(path: Path) -> int:
+    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())

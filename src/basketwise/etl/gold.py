@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,11 +59,23 @@ from basketwise.schema import (
     UNCLASSIFIED,
 )
 
+WriteRows = Callable[[Path, Path, Path, pl.DataFrame, tables.RowMaker, Tick], tables.Written]
+"""Makes and writes the rows of all baskets, as :func:`basketwise.etl.tables.write_gold` does."""
 
-def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick) -> Metadata:
+
+def run_gold(
+    silver: Path,
+    gold: Path,
+    scratch: Path,
+    config: Config,
+    tick: Tick,
+    *,
+    write_rows: WriteRows = tables.write_gold,
+) -> Metadata:
     """Split the baskets, learn the product index and make the features.
 
-    ``silver`` is what the silver stage left. ``gold`` (empty, as is ``scratch``) gets
+    ``silver`` is what the silver stage left; ``write_rows`` makes the rows, on this machine or
+    elsewhere. ``gold`` (empty, as is ``scratch``) gets
     ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
     ``metadata.json``, which is also returned, ``customer_history.parquet`` with the group
     ``customer``, and with a group that needs the product index ``product_index.parquet`` and
@@ -108,9 +120,8 @@ def run_gold(silver: Path, gold: Path, scratch: Path, config: Config, tick: Tick
     )
     chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
-    rows = tables.write_gold(
-        silver, gold, scratch / "gold", baskets, recipe, index, tick, add_history
-    )
+    maker = tables.RowMaker(recipe, index, add_history)
+    rows = write_rows(silver, gold, scratch / "gold", baskets, maker, tick)
     if hidden is not None:
         columns = [KEY, *columns_of(recipe.groups), FOLD, TARGET]
         write_parquet(hidden.select(columns), gold / tables.HIDDEN_FILE)
@@ -153,8 +164,11 @@ def _learned(
         pieces = _training_lines(silver, _training(baskets), spend_limit, tick)
         return gather(pieces, survey.products, folds=folds, seed=config.split.random_state)
 
-    fixed = None if isinstance(wanted, str) else wanted
-    baskets = assign_folds(kept, config.split, folds, fixed)
+    def assigned(train_weeks: int | None) -> pl.DataFrame:
+        most = config.training.max_baskets
+        return assign_folds(kept, config.split, folds, train_weeks, most)
+
+    baskets = assigned(None if isinstance(wanted, str) else wanted)
     if not of_index(config.features.groups):
         return _Learned(baskets, None, LearningCurve(reason="there is no product index"))
     evidence = gathered(baskets)
@@ -162,7 +176,7 @@ def _learned(
     index = learn_index(evidence, config.index, weighting)
     curve = _curve(evidence, baskets, index, config)
     if wanted == "auto" and curve.best is not None:
-        baskets = assign_folds(kept, config.split, folds, curve.best)
+        baskets = assigned(curve.best)
         index = learn_index(gathered(baskets), config.index, weighting)
     return _Learned(baskets, index, curve)
 
@@ -193,6 +207,9 @@ def _training_lines(
     for chunk in read_chunks(silver, [BASKET_ID, PROD_CODE, SPEND, QUANTITY]):
         kept = pl.lit(True) if spend_limit is None else pl.col(SPEND) <= spend_limit
         own = training.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks))
+        if chunk.partial:
+            ids = chunk.lines[BASKET_ID]
+            own = own.filter(pl.col(BASKET_ID).is_between(pl.lit(ids[0]), pl.lit(ids[-1])))
         yield LabelledLines(chunk.lines.filter(kept), own)
         done += len(chunk.weeks)
         tick("product index", done, total)
@@ -212,6 +229,13 @@ def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:
         column.lower(): sorted(training[column].cast(pl.String).drop_nulls().unique())
         for column in STORE_COLUMNS
     }
+
+
+def _limited(baskets: pl.DataFrame, most: int) -> list[str]:
+    """Say that training baskets were drawn, if they were."""
+    if int((baskets[FOLD] != TEST).sum()) < most:
+        return []
+    return [f"{most:,} training baskets were drawn of all that there are (training.max_baskets)"]
 
 
 def _metadata(
@@ -269,5 +293,5 @@ def _metadata(
         product_file=intake.product_file,
         data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
         rules=intake.rules,
-        warnings=intake.warnings,
+        warnings=[*intake.warnings, *_limited(baskets, config.training.max_baskets)],
     )

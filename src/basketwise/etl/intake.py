@@ -49,6 +49,16 @@ class Intake:
     rules: Rules = field(default_factory=Rules)
     """How lines were judged; the policy on duplicates is known when all have been read."""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a product is more than once in a basket of one part."""
+        return any(part.repeats for own in self.parts.values() for part in own)
+
+    @property
+    def undated(self) -> bool:
+        """Whether some lines have no week."""
+        return NO_WEEK in self.parts
+
     def warnings(self) -> list[str]:
         """Say what is odd about the files, though they could be used."""
         seen: dict[str, str] = {}
@@ -61,12 +71,11 @@ class Intake:
         if self.empty:
             more = f" and {len(self.empty) - 1} more" if len(self.empty) > 1 else ""
             warnings.append(f"{self.empty[0]}{more}: no lines")
-        parts = [part for own in self.parts.values() for part in own]
-        if self.rules.duplicates == "pieces" and any(part.repeats for part in parts):
+        if self.rules.duplicates == "pieces" and self.repeats:
             warnings.append(
                 "every QUANTITY is 1: repeated lines are kept, one per piece (etl.duplicates)"
             )
-        if NO_WEEK in self.parts:
+        if self.undated:
             warnings.append(f"some files have no column {SHOP_WEEK}: their lines share a partition")
         return warnings
 
@@ -217,13 +226,7 @@ def settle_tables(read: Intake, silver: Path, tick: Tick) -> Survey:
         If no line can be used. What was rejected, and why, is in ``read`` all the same.
     """
     parts = [part for own in read.parts.values() for part in own]
-    if read.empty and not read.lines:
-        raise InputError(
-            f"There are no lines in {', '.join(map(repr, read.empty[:3]))}.",
-            "Deliver the data again.",
-        )
-    if not parts:
-        raise none_usable(read.lines, dict(read.rejected.most_common()))
+    refuse_nothing(read, bool(parts))
     # One text id anywhere makes all ids text: a column has one type.
     integer_ids = all(part.integer_ids for part in parts)
     ids = pl.col(BASKET_ID).cast(pl.Int64 if integer_ids else pl.String)
@@ -238,6 +241,22 @@ def settle_tables(read: Intake, silver: Path, tick: Tick) -> Survey:
         if survey is not None:
             surveys.append(survey)
         tick("cleaning", done, len(read.parts))
-    if not surveys:
-        raise none_usable(read.lines, dict(read.rejected.most_common()))
+    refuse_nothing(read, bool(surveys))
     return merge(surveys)
+
+
+def refuse_nothing(read: Intake, usable: bool) -> None:
+    """Refuse tables without lines, or without a line that is ``usable``.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if read.empty and not read.lines:
+        raise InputError(
+            f"There are no lines in {', '.join(map(repr, read.empty[:3]))}.",
+            "Deliver the data again.",
+        )
+    if not usable:
+        raise none_usable(read.lines, dict(read.rejected.most_common()))

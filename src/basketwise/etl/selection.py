@@ -82,7 +82,7 @@ def choose_groups(
     recipe : Recipe
         Its groups are seen in any case.
     index : DataFrame or None
-        The stacked index of :func:`basketwise.etl.tables.write_gold`.
+        The stacked index of :class:`basketwise.etl.tables.RowMaker`.
     tried : sequence of str
         Optional groups; without an index, those that need it are passed over.
     seed : int

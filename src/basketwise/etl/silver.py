@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.intake import build_silver
+from basketwise.etl.intake import Intake, build_silver
 from basketwise.etl.layout import settle_sources
 from basketwise.etl.product_coverage import coverage, refuse_other_codes
-from basketwise.etl.product_file import completed, read_products, with_products
+from basketwise.etl.product_file import ProductFile, completed, read_products, with_products
 from basketwise.etl.rules import Rules, rules_of
 from basketwise.etl.sources import Delivery, FileRecord, Skipped, skipped_texts
-from basketwise.etl.survey import write_survey
+from basketwise.etl.survey import Survey, write_survey
 from basketwise.progress import Tick
 
 INTAKE_FILE = "intake.json"
@@ -54,11 +54,39 @@ def run_silver(delivery: Delivery, silver: Path, scratch: Path, config: Config, 
         If a table cannot be read, or no line can be used.
     """
     rules = settle_sources(delivery.sources, rules_of(config, labelled=True), config.data)
-    path = config.data.products
-    file = read_products(path, config.data, rules.missing) if path else None
+    file = product_file(config, rules)
     intake, survey = build_silver(delivery.sources, silver, scratch, rules, tick, data=config.data)
+    write_intake(silver, intake, survey, delivery.skipped, file)
+
+
+def product_file(config: Config, rules: Rules) -> ProductFile | None:
+    """Read the product file, if there is one.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used.
+    """
+    path = config.data.products
+    return read_products(path, config.data, rules.missing) if path else None
+
+
+def write_intake(
+    silver: Path,
+    intake: Intake,
+    survey: Survey,
+    skipped: list[Skipped],
+    file: ProductFile | None,
+) -> None:
+    """Write the survey and ``intake.json`` of lines that are in ``silver`` already.
+
+    Raises
+    ------
+    InputError
+        If the product file lists none of their products.
+    """
     products = with_products(survey.products, intake.names)
-    warnings = skipped_texts(delivery.skipped, documents=False) + intake.warnings()
+    warnings = skipped_texts(skipped, documents=False) + intake.warnings()
     if file is not None:
         covered = coverage(products, file)
         refuse_other_codes(covered)
@@ -70,7 +98,7 @@ def run_silver(delivery: Delivery, silver: Path, scratch: Path, config: Config, 
         files=intake.files,
         lines=intake.lines,
         rejected=dict(sorted(intake.rejected.items())),
-        skipped=delivery.skipped,
+        skipped=skipped,
         product_file=file.record if file else None,
         rules=intake.rules,
         warnings=warnings,

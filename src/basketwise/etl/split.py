@@ -26,7 +26,11 @@ LONGEST_WEEK = 1.5
 
 
 def assign_folds(
-    baskets: pl.DataFrame, split: SplitConfig, folds: int, train_weeks: int | None = None
+    baskets: pl.DataFrame,
+    split: SplitConfig,
+    folds: int,
+    train_weeks: int | None = None,
+    max_baskets: int | None = None,
 ) -> pl.DataFrame:
     """Divide the baskets into training and test set, and the training set into folds.
 
@@ -36,8 +40,9 @@ def assign_folds(
     :func:`forward_weeks`) if the test set is later; else drawn. A basket's fold does not depend on
     any label: what an out-of-fold score may not see must not decide who scores it either.
 
-    Training baskets of other than the latest ``train_weeks`` weeks are left out (None: none are);
-    the test set is the same.
+    Training baskets of other than the latest ``train_weeks`` weeks are left out (None: none are),
+    and so are those of what is left that :func:`drawn` does not draw, where there are more than
+    ``max_baskets``; the test set is the same.
 
     Raises
     ------
@@ -56,6 +61,10 @@ def assign_folds(
         present = baskets.filter(pl.Series(~test))[SHOP_WEEK].unique().sort()
         kept = test | (baskets[SHOP_WEEK] >= present[-min(train_weeks, present.len())]).to_numpy()
         baskets, test = baskets.filter(pl.Series(kept)), test[kept]
+    if max_baskets is not None and int((~test).sum()) > max_baskets:
+        kept = test.copy()
+        kept[~test] = drawn(baskets.filter(pl.Series(~test))[BASKET_ID], max_baskets, split)
+        baskets, test = baskets.filter(pl.Series(kept)), test[kept]
     fold = np.where(test, TEST, 0).astype(np.int8)
     divided = baskets.with_columns(pl.Series(FOLD, fold))
     forward = forward_weeks(divided, split, folds)
@@ -63,6 +72,27 @@ def assign_folds(
     assigned = baskets.with_columns(pl.Series(FOLD, fold))
     _check_classes(assigned, folds)
     return assigned
+
+
+def drawn(ids: pl.Series, most: int, split: SplitConfig) -> NDArray[np.bool_]:
+    """Draw some baskets by a hash of their id and the seed.
+
+    Whether a basket is drawn depends on the others only by their number.
+
+    Parameters
+    ----------
+    ids : Series
+        BASKET_ID, each once; more than ``most``.
+    most : int
+        How many are drawn.
+    split : SplitConfig
+        Its seed counts.
+    """
+    hashes = ids.cast(pl.String).hash(split.random_state).to_numpy()
+    chosen = np.zeros(len(ids), dtype=np.bool_)
+    # Equal hashes stay in the order of ids.
+    chosen[np.argsort(hashes, kind="stable")[:most]] = True
+    return chosen
 
 
 def draw_folds(baskets: int, folds: int, seed: int) -> NDArray[np.int8]:

@@ -106,6 +106,22 @@ def merge(surveys: Sequence[Survey]) -> Survey:
     )
 
 
+def merge_parts(surveys: Sequence[Survey]) -> Survey:
+    """Combine the surveys of the parts of one week, in the order of ids: the week's own survey."""
+    if len(surveys) == 1:
+        return surveys[0]
+    products = (
+        pl.concat([s.products for s in surveys])
+        .group_by(PROD_CODE, maintain_order=True)
+        .agg(pl.col(*HIERARCHY).first(), pl.col("lines").sum())
+    )
+    return Survey(
+        pl.concat([s.baskets for s in surveys]),
+        products.sort(PROD_CODE),
+        _count(pl.concat([s.spends for s in surveys])),
+    )
+
+
 def _count(spends: pl.DataFrame) -> pl.DataFrame:
     return spends.group_by(SPEND).agg(pl.col("count").cast(pl.UInt32).sum()).sort(SPEND)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from basketwise.arrays import Counts, Labels
+from basketwise.arrays import Labels
 from basketwise.concurrency import side_by_side
 from basketwise.disk import write_parquet
 from basketwise.etl.chunks import Chunk, read_chunks, weeks
@@ -56,65 +57,126 @@ class Written:
     new_products: list[int]
 
 
+@dataclass(frozen=True)
+class RowMaker:
+    """What makes rows of gold out of lines, the same for every chunk of them.
+
+    ``index`` has PROD_CODE, ``fold``, scores and class: each basket meets the rows of its own fold
+    (-1: test), which have not seen its label. None: no group needs it. ``history`` adds what was
+    known of the customers.
+    """
+
+    recipe: Recipe
+    index: pl.DataFrame | None
+    history: AddHistory | None = None
+
+    @cached_property
+    def full_recipe(self) -> Recipe:
+        """The recipe, with what is counted besides."""
+        return replace(self.recipe, evidence=() if self.index is None else (KNOWN,))
+
+    def __call__(self, lines: pl.DataFrame, baskets: pl.DataFrame) -> Rows:
+        """Make the rows of some baskets.
+
+        Parameters
+        ----------
+        lines : DataFrame
+            All lines of the baskets, sorted, and those of others, which are passed over.
+        baskets : DataFrame
+            From :func:`own_baskets`.
+        """
+        recipe, score = self.full_recipe, None
+        if self.index is not None:
+            score = partial(score_by_fold, self.index.select(PROD_CODE, FOLD, *recipe.asks))
+        present = baskets.drop(SHOP_WEEK)
+        labelled = lines.join(present.select(BASKET_ID, FOLD), on=BASKET_ID)
+        table = features(labelled, recipe, score, self.history).join(
+            present.rename({BASKET_ID: KEY}), on=KEY, maintain_order="left"
+        )
+        tested = table.filter(pl.col(FOLD) == TEST).drop(FOLD)
+        train = table.filter(pl.col(FOLD) != TEST)
+        uncertain = 0 if self.index is None else int((tested[CERTAINTY] == UNCLASSIFIED).sum())
+        counts = [train.height, tested.height, uncertain, *_per_band(tested)]
+        alone = [part.drop(KNOWN.columns, strict=False) for part in (train, tested)]
+        return Rows(alone[0], alone[1], counts)
+
+
+class Rows(NamedTuple):
+    """Rows of gold, of training and test baskets, each sorted by ``basket_id``.
+
+    ``counts``: rows of either, uncertain test baskets, then test baskets per band of new products.
+    """
+
+    train: pl.DataFrame
+    test: pl.DataFrame
+    counts: list[int]
+
+    def write(self, folder: Path, name: str) -> None:
+        """Write them below the folders that :func:`put_together` reads; empty parts are none."""
+        for file, part in ((TRAIN_FILE, self.train), (TEST_FILE, self.test)):
+            if part.height:
+                write_parquet(part, folder / file / name, compression="uncompressed")
+
+
+def own_baskets(baskets: pl.DataFrame) -> pl.DataFrame:
+    """Select the baskets that gold has: BASKET_ID, ``fold``, the label as text, SHOP_WEEK."""
+    return baskets.filter(pl.col(LABEL) != UNCLASSIFIED).select(
+        pl.col(BASKET_ID), FOLD, pl.col(LABEL).cast(pl.String).alias(TARGET), SHOP_WEEK
+    )
+
+
 def write_gold(
     silver: Path,
     gold: Path,
     scratch: Path,
     baskets: pl.DataFrame,
-    recipe: Recipe,
-    index: pl.DataFrame | None,
+    maker: RowMaker,
     tick: Tick,
-    history: AddHistory | None = None,
 ) -> Written:
     """Write ``train_features.parquet`` and ``test_features.parquet``; count their rows.
 
-    ``baskets`` has label and ``fold``; unclassified baskets are left out. ``index`` has PROD_CODE,
-    ``fold``, scores and class: each basket meets the rows of its own fold (-1: test), which have
-    not seen its label. None: no group needs it. ``history`` adds what was known of the customers.
+    ``baskets`` has label and ``fold``; unclassified baskets are left out.
     """
-    own = baskets.filter(pl.col(LABEL) != UNCLASSIFIED).select(
-        pl.col(BASKET_ID), FOLD, pl.col(LABEL).cast(pl.String).alias(TARGET), SHOP_WEEK
-    )
-    recipe = replace(recipe, evidence=() if index is None else (KNOWN,))
-    score = None
-    if index is not None:
-        score = partial(score_by_fold, index.select(PROD_CODE, FOLD, *recipe.asks))
-    files = (TRAIN_FILE, TEST_FILE)
-    for file in files:
-        (scratch / file).mkdir(parents=True)
+    own = own_baskets(baskets)
+    folders = made_folders(scratch)
 
-    def write_chunk(chunk: Chunk) -> tuple[int, Counts]:
-        present = own.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks)).drop(SHOP_WEEK)
-        labelled = chunk.lines.join(present.select(BASKET_ID, FOLD), on=BASKET_ID)
-        table = features(labelled, recipe, score, history).join(
-            present.rename({BASKET_ID: KEY}), on=KEY, maintain_order="left"
-        )
-        parts = {
-            TRAIN_FILE: table.filter(pl.col(FOLD) != TEST),
-            TEST_FILE: table.filter(pl.col(FOLD) == TEST).drop(FOLD),
-        }
-        for file, part in parts.items():
-            if part.height:
-                path = scratch / file / f"{chunk.weeks[0]:06d}.parquet"
-                features_alone = part.drop(KNOWN.columns, strict=False)
-                write_parquet(features_alone, path, compression="uncompressed")
-        tested = parts[TEST_FILE]
-        uncertain = 0 if index is None else int((tested[CERTAINTY] == UNCLASSIFIED).sum())
-        counts = [*(part.height for part in parts.values()), uncertain, *_per_band(tested)]
-        return len(chunk.weeks), np.array(counts)
+    def write_chunk(numbered: tuple[int, Chunk]) -> tuple[int, list[int]]:
+        number, chunk = numbered
+        rows = maker(chunk.lines, own.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks)))
+        rows.write(scratch, f"{number:06d}.parquet")
+        return len(chunk.weeks), rows.counts
 
     total, done = len(weeks(silver)), 0
-    counts: Counts | int = 0
-    chunks = read_chunks(silver, recipe.reads)
+    counts: list[list[int]] = []
+    chunks = enumerate(read_chunks(silver, maker.full_recipe.reads))
     for ready, numbers in side_by_side(write_chunk, chunks):
         done += ready
-        counts = counts + numbers
+        counts.append(numbers)
         tick("features", done, total)
-    for file in files:
-        parts = pl.scan_parquet(sorted((scratch / file).glob("*.parquet")), glob=False)
-        write_parquet(parts, gold / file, row_group_size=ROW_GROUP)
-    train, test, uncertain, *per_band = np.asarray(counts).tolist()
-    return Written(train, test, None if index is None else uncertain, per_band)
+    parts = [sorted(folder.glob("*.parquet")) for folder in folders]
+    return put_together(parts, counts, gold, indexed=maker.index is not None)
+
+
+def made_folders(scratch: Path) -> list[Path]:
+    """Make the folders for the rows of training and of test baskets."""
+    folders = [scratch / file for file in (TRAIN_FILE, TEST_FILE)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    return folders
+
+
+def put_together(
+    parts: list[list[Path]], counts: list[list[int]], gold: Path, *, indexed: bool
+) -> Written:
+    """Write the rows of all chunks, those of training and of test baskets, into one file each.
+
+    ``counts`` are those of :class:`Rows`, one list a chunk; ``indexed``: there is an index.
+    """
+    for file, own in zip((TRAIN_FILE, TEST_FILE), parts, strict=True):
+        table = pl.scan_parquet(own, glob=False)
+        write_parquet(table, gold / file, row_group_size=ROW_GROUP)
+    train, test, uncertain, *per_band = np.asarray(counts).sum(axis=0).tolist()
+    return Written(train, test, uncertain if indexed else None, per_band)
 
 
 def class_numbers(labels: pl.Series) -> Labels:

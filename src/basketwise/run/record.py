@@ -40,6 +40,7 @@ SETTINGS: Mapping[Stage, tuple[str, ...]] = {
         "index",
         "split",
         "training.folds",
+        "training.max_baskets",
     ),
     "training": ("training",),
     "evaluation": ("evaluation", "gate", "business", "training.random_state", CURRENCY),

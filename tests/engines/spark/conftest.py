@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from basketwise.engines.spark import frames, scoring
 from basketwise.model.archive import load_model_archive
 from basketwise.model.scoring import Model
 from tests.evaluation.running import Evaluated
+
+VERSION = tuple(int(part) for part in version("pyspark").split(".")[:2])
 
 GROUP_LINES = 500
 """So few that a test's lines make several groups."""
@@ -38,7 +41,20 @@ class Spark:
         """Hand lines to Spark, spread over partitions."""
         table = lines.to_arrow(compat_level=pl.CompatLevel.oldest())
         schema = pa.schema([(f.name, _plain(f.type)) for f in table.schema])
-        return self.session.createDataFrame(table.cast(schema)).repartition(partitions)
+        given = table.cast(schema)
+        # Spark 3.5 takes no Arrow table.
+        rows = given if VERSION >= (4,) else given.to_pandas()
+        return self.session.createDataFrame(rows).repartition(partitions)
+
+
+def collected(frame: Any) -> pl.DataFrame:
+    """Return a Spark frame's rows, in no certain order."""
+    if hasattr(frame, "toArrow"):
+        table = pl.from_arrow(frame.toArrow())
+    else:
+        table = pl.from_pandas(frame.toPandas())
+    assert isinstance(table, pl.DataFrame)
+    return table
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -69,12 +85,14 @@ def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder}",
         "spark.local.dir": str(folder / "local"),
-        "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
+    if VERSION >= (4,):
+        # Before, it was no part of the package.
+        settings["spark.plugins"] = "org.apache.spark.sql.connect.SparkConnectPlugin"
     builder = SparkSession.builder.master("local[2]")
     for name, value in settings.items():
         builder = builder.config(name, value)
@@ -91,6 +109,8 @@ def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
 @pytest.fixture(scope="session")
 def connect(classic: Spark) -> Iterator[Spark]:
     """A client of Spark Connect."""
+    if VERSION < (4,):
+        pytest.skip("pyspark 3.5 has no server of Spark Connect")
     yield from _client("connect", classic.url)
 
 

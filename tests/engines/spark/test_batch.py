@@ -19,7 +19,7 @@ from basketwise.model.scoring import Model
 from basketwise.serving.batch import BatchResult
 from basketwise.serving.batch import predict as predict_here
 from tests.cli.calling import call
-from tests.engines.spark.conftest import Spark
+from tests.engines.spark.conftest import Spark, collected
 from tests.etl.running import quiet
 from tests.evaluation.running import Evaluated
 
@@ -74,8 +74,7 @@ def test_a_table_is_scored_into_a_table(
     classic.frame(plain_lines).write.saveAsTable("default.lines")
     scores = "spark_catalog.default.scores"
     result = predict("default.lines", scores, model, Config(), quiet)
-    table = pl.from_arrow(classic.session.table(scores).toArrow())
-    assert isinstance(table, pl.DataFrame)
+    table = collected(classic.session.table(scores))
     assert table.sort("basket_id").equals(model.predict(plain_lines))
     assert (result.lines, result.baskets) == (plain_lines.height, table.height)
     with pytest.raises(WorkspaceError, match="exists already"):

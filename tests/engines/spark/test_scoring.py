@@ -11,6 +11,7 @@ import pytest
 
 from basketwise.errors import InputError
 from basketwise.model.scoring import Model
+from tests.engines.spark import conftest
 from tests.engines.spark.conftest import Spark
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lines rejected|.*never seen")
@@ -19,9 +20,7 @@ HOSTILE = bool(os.environ.get("BASKETWISE_TEST_HOSTILE"))
 
 
 def collected(frame: Any) -> pl.DataFrame:
-    table = pl.from_arrow(frame.toArrow())
-    assert isinstance(table, pl.DataFrame)
-    return table.sort("basket_id")
+    return conftest.collected(frame).sort("basket_id")
 
 
 def with_rules(model: Model, **rules: str) -> Model:

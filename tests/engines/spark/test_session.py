@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from basketwise.engines.spark import session
-from basketwise.engines.spark.session import spark_session
-from basketwise.errors import ConfigError, DependencyError
+from basketwise.engines.spark.session import failures, spark_session
+from basketwise.errors import ConfigError, DependencyError, InputError
 from tests.engines.spark.conftest import Spark
 
 
@@ -154,3 +154,13 @@ def test_a_session_of_a_url_ends_with_the_block(sail: Spark) -> None:
     with spark_session(sail.url) as made:
         assert made.range(3).count() == 3
     assert sail.session.range(3).count() == 3
+
+
+def test_a_failure_of_spark_is_no_fault_of_ours() -> None:
+    from pyspark.errors import PySparkException
+
+    with pytest.raises(DependencyError, match="Spark failed: no executor") as caught, failures():
+        raise PySparkException("no executor is left\nat org.apache.spark …")
+    assert caught.value.exit_code == 3
+    with pytest.raises(InputError, match="ours"), failures():
+        raise InputError("ours")

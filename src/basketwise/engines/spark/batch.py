@@ -84,7 +84,7 @@ def predict(
     with spark_session(url) as session:
         refuse_existing(session, out)
         if is_table(data):
-            surveyed = survey_frame(_table(session, data), rules)
+            surveyed = survey_frame(open_table(session, data), rules)
         else:
             surveyed = survey_files(open_files(session, reachable(data)), rules, settings)
         tick("survey", 1, 2)
@@ -127,7 +127,8 @@ def refuse_existing(session: SparkSession, out: str) -> None:
         )
 
 
-def _table(session: SparkSession, name: str) -> DataFrame:
+def open_table(session: SparkSession, name: str) -> DataFrame:
+    """Open a table of the session's catalogue; an InputError says that it cannot be read."""
     try:
         table = session.table(name)
         _ = table.dtypes

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from uuid import uuid4
 
 import polars as pl
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 Batches: TypeAlias = "Iterator[pa.RecordBatch]"
 Columns = dict[str, str]
-"""Columns of a Spark frame: type (``string``, ``int``, ``bigint``, ``double``) by name."""
+"""Columns of a Spark frame: type (``string``, ``int``, ``bigint``, ``double``, ``binary``) by
+name."""
 
 GROUP = "group"
 """The column whose values tell groups apart."""
@@ -87,7 +90,13 @@ def arrow_table(frame: pl.DataFrame, columns: Columns) -> pa.Table:
     """Return a Polars frame as the Arrow table that Spark expects of ``columns``."""
     import pyarrow as pa
 
-    types = {"string": pa.string(), "int": pa.int32(), "bigint": pa.int64(), "double": pa.float64()}
+    types = {
+        "string": pa.string(),
+        "int": pa.int32(),
+        "bigint": pa.int64(),
+        "double": pa.float64(),
+        "binary": pa.binary(),
+    }
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     table = frame.select(list(columns)).to_arrow(compat_level=pl.CompatLevel.oldest())
     return table.cast(schema)
@@ -96,6 +105,17 @@ def arrow_table(frame: pl.DataFrame, columns: Columns) -> pa.Table:
 def schema_of(columns: Columns) -> str:
     """Return columns as Spark's functions want them described."""
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+
+
+@contextmanager
+def view(frame: DataFrame) -> Iterator[str]:
+    """Give a frame a name for SQL, which is its session's alone; what uses it must end within."""
+    name = f"basketwise_{uuid4().hex}"
+    frame.createOrReplaceTempView(name)
+    try:
+        yield name
+    finally:
+        frame.sparkSession.catalog.dropTempView(name)
 
 
 def documents(

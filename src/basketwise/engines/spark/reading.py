@@ -9,6 +9,7 @@ refusals. What is read at once is one file, which is why there is a largest one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -28,6 +29,7 @@ from basketwise.etl.layout import FIRST_BYTES
 from basketwise.etl.reading import RawFrame, read_raw
 from basketwise.etl.reasons import row_numbers
 from basketwise.etl.rules import Rules
+from basketwise.etl.sources import Source
 from basketwise.schema import READ_COLUMNS, READ_NAMES, Kind
 from basketwise.scratch import scratch
 
@@ -65,29 +67,34 @@ class FrameReader:
     """Reads the batches of a frame of raw lines.
 
     ``as_text`` are the columns of codes that are numbers with fractions somewhere in the frame:
-    which no batch can tell for the others.
+    which no batch can tell for the others. ``name`` is what the frame is called.
     """
 
     as_text: frozenset[str] = frozenset()
+    name: str = TABLE
 
     def __call__(self, batches: Batches) -> Iterator[Piece]:
         """Yield some batches at a time."""
         for number, frame in enumerate(gathered(batches)):
             texts = [_as_text(frame[name]) for name in sorted(self.as_text)]
             frame = frame.with_columns(texts)
-            yield Piece(0, number, TABLE, RawFrame(frame, row_numbers(frame.height)))
+            yield Piece(0, number, self.name, RawFrame(frame, row_numbers(frame.height)))
 
 
 @dataclass(frozen=True)
 class FileReader:
     """Reads whole files, whose rows are ``path`` and ``content``.
 
-    ``files`` are their paths in order; of each, ``first`` reads the beginning alone.
+    ``files`` are their paths in order; of each, ``first`` reads the beginning alone; ``labelled``:
+    whether the label column is required; ``top``: the folder that names are relative to, where
+    they would not differ otherwise.
     """
 
     files: tuple[str, ...]
     data: DataConfig
     first: bool = False
+    labelled: bool = False
+    top: str = ""
 
     def __call__(self, batches: Batches) -> Iterator[Piece]:
         """Yield each file's lines, in frames of bounded size."""
@@ -97,39 +104,57 @@ class FileReader:
                 yield from self._read(row["path"], row["content"], numbers[row["path"]])
 
     def _read(self, path: str, content: bytes, table: int) -> Iterator[Piece]:
-        name, number = relative_name(PurePosixPath(path)), 0
-        # The core reads files: compressed ones, members of a zip, Parquet.
-        with scratch() as folder:
-            file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-            try:
-                sources = list_files(str(folder)).sources
-            except InputError:
-                if is_txt(name):
-                    return
-                raise
+        number = 0
+        with local_sources(path, content) as sources:
             block = FIRST_BYTES if self.first else None
             for source in sources:
-                for raw in read_raw(source, self.data, labelled=False, block=block):
-                    yield Piece(table, number, f"{table:06d}/{source.name}", raw)
+                for raw in read_raw(source, self.data, labelled=self.labelled, block=block):
+                    yield Piece(table, number, f"{table:06d}/{self.name(path, source)}", raw)
                     number += 1
                     if self.first:
                         break
+
+    def name(self, path: str, source: Source) -> str:
+        """Return what a table is called, by the path of its file."""
+        if not self.top:
+            return source.name
+        below = str(PurePosixPath(path).relative_to(self.top))
+        return "/".join(filter(None, (below, source.member)))
+
+
+@contextmanager
+def local_sources(path: str, content: bytes) -> Iterator[list[Source]]:
+    """Give the raw tables of one file's bytes; of a text that is no table, none."""
+    name = relative_name(PurePosixPath(path))
+    # The core reads files: compressed ones, members of a zip, Parquet.
+    with scratch() as folder:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        try:
+            sources = list_files(str(folder)).sources
+        except InputError:
+            if not is_txt(name):
+                raise
+            sources = []
+        yield sources
 
 
 def _as_text(column: pl.Series) -> pl.Series:
     return (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String)
 
 
-def with_fractions(frame: pl.DataFrame, rules: Rules) -> list[str]:
-    """Name the columns of codes that came as numbers, of which one at least has a fraction."""
+def with_fractions(frame: pl.DataFrame, rules: Rules, *, possible: bool = False) -> list[str]:
+    """Name the columns of codes that came as numbers, of which one at least has a fraction.
+
+    ``possible``: or might have one, by its type.
+    """
     names = standard_names(frame.columns, rules.columns)
     return [
         own
         for own, ours in zip(frame.columns, names, strict=True)
         if ours in _TEXTS and (frame[own].dtype.is_float() or frame[own].dtype.is_decimal())
-        if (frame[own].cast(pl.Float64) % 1 > 0).any()
+        if possible or (frame[own].cast(pl.Float64) % 1 > 0).any()
     ]
 
 
@@ -142,7 +167,7 @@ def lines_of(frame: DataFrame, empty: pl.DataFrame, rules: Rules) -> DataFrame:
         If it lacks a required column, or has one of a type that no raw line has.
     """
     names = standard_names(empty.columns, rules.columns)
-    check_columns(TABLE, names, labelled=False, columns=rules.columns, given=empty.columns)
+    check_columns(TABLE, names, labelled=rules.labelled, columns=rules.columns, given=empty.columns)
     known = [own for own, ours in zip(empty.columns, names, strict=True) if ours in READ_NAMES]
     clean(empty[known], rules, source=TABLE)
     return frame.selectExpr(*map(quoted, known))

@@ -25,6 +25,13 @@ PORTS = {CONNECT: 15002, STANDALONE: 7077}
 PATIENCE = 10.0
 """Seconds within which a server takes a connection. Spark itself would try for minutes."""
 
+SETTINGS = {
+    "spark.ui.showConsoleProgress": "false",
+    # Spark runs a task on each core: with more threads, tasks would take turns.
+    "spark.executorEnv.POLARS_MAX_THREADS": "1",
+}
+"""Of sessions that are started here."""
+
 ALLOWED = "Give local[2] (two cores of this machine), spark://HOST:7077 or sc://HOST:15002."
 
 
@@ -94,7 +101,9 @@ def _started(url: str) -> SparkSession:
     try:
         if url:
             builder = builder.master(url)
-        return builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
+        for name, value in SETTINGS.items():
+            builder = builder.config(name, value)
+        return builder.getOrCreate()
     except Exception as error:
         raise _refused(url or "the environment", error) from error
 
@@ -153,6 +162,26 @@ def _not_installed(error: ImportError) -> DependencyError:
 def reason(error: Exception) -> str:
     """Return why Spark failed: the first line of what it says, which may go on for pages."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Say of a failure of Spark itself what it is.
+
+    Raises
+    ------
+    DependencyError
+        If Spark, or a task, failed within the block.
+    """
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as error:
+        raise DependencyError(
+            f"Spark failed: {reason(error)}",
+            "Its log, and those of its executors, say more; nothing in the workspace was changed.",
+        ) from error
 
 
 def _refused(server: str, error: Exception) -> DependencyError:

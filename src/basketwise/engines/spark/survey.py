@@ -19,7 +19,7 @@ each partition leaves one document. No line gets to the driver.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -89,34 +89,46 @@ def survey_frame(frame: DataFrame, rules: Rules) -> Surveyed:
     """
     empty = empty_frame(frame)
     lines = lines_of(frame, empty, rules)
-    reader: Reader = FrameReader()
-    if witnesses(empty, rules).width:
-        named = _witnesses(lines, reader, rules, apart=False)
-        # A frame has one table, of which all values count.
-        found = pl.concat([piece.raw.frame for piece in named], how="diagonal")
-        rules = settle_frame(found if named else empty, rules)
-    return _survey(lines, reader, rules)
+    return _survey(lines, FrameReader(), settled_frame(lines, empty, rules))
+
+
+def settled_frame(lines: DataFrame, empty: pl.DataFrame, rules: Rules) -> Rules:
+    """Settle what the rules leave open by the lines of a frame; ``empty`` has its columns."""
+    if not witnesses(empty, rules).width:
+        return rules
+    named = list(all_witnesses(lines, FrameReader(), rules, apart=False))
+    # A frame has one table, of which all values count.
+    found = pl.concat([raw.frame for raw in named], how="diagonal") if named else empty
+    return settle_frame(found, rules)
 
 
 def survey_files(files: Files, rules: Rules, data: DataConfig) -> Surveyed:
     """Survey raw files; errors are those of :func:`survey_frame` and of reading them."""
     reader = FileReader(files.paths, data)
+    return _survey(files.contents, reader, settled_files(files, reader, rules))
+
+
+def settled_files(files: Files, reader: FileReader, rules: Rules) -> Rules:
+    """Settle what the rules leave open by raw files; nearly always by their beginnings."""
     glimpsed = beginnings(files, spaced(files.paths))
-    first = _witnesses(glimpsed, replace(reader, first=True), rules, apart=True)
-    more = _later(files, reader, rules)
-    rules = settle_frames((piece.raw for piece in first), more, rules)
-    return _survey(files.contents, reader, rules)
+    first = all_witnesses(glimpsed, replace(reader, first=True), rules)
+    return settle_frames(first, all_witnesses(files.contents, reader, rules), rules)
 
 
-def _later(files: Files, reader: Reader, rules: Rules) -> Iterator[RawFrame]:
-    """Read the witnesses of all files, once the first is asked for."""
-    for piece in _witnesses(files.contents, reader, rules, apart=True):
+def all_witnesses(
+    frame: DataFrame, reader: Reader, rules: Rules, *, apart: bool = True
+) -> Iterator[RawFrame]:
+    """Give the witnesses of all lines, once the first are asked for.
+
+    ``apart``: of each piece, in order; else of each partition as a whole.
+    """
+    for piece in _witnesses(frame, reader, rules, apart=apart):
         yield piece.raw
 
 
 def _witnesses(frame: DataFrame, reader: Reader, rules: Rules, *, apart: bool) -> list[Piece]:
     """Collect witnesses: of each piece, in order, or of each partition as a whole."""
-    found = _collected(frame, partial(_name_witnesses, reader, rules, apart))
+    found = collected(frame, partial(_name_witnesses, reader, rules, apart))
     pieces = []
     for document in found:
         columns = {name: pl.Series(name, v, pl.String) for name, v in document["columns"].items()}
@@ -154,7 +166,7 @@ def _survey(frame: DataFrame, reader: Reader, rules: Rules) -> Surveyed:
     """Clean every line once, and add up what the partitions tell."""
     rejected: Counter[str] = Counter()
     lines, pieces, whole_ids, fractions = 0, True, True, set[str]()
-    for document in _collected(frame, partial(_count, reader, rules)):
+    for document in collected(frame, partial(_count, reader, rules)):
         rejected.update(document["rejected"])
         lines += document["lines"]
         pieces &= document["pieces"]
@@ -197,13 +209,18 @@ def _count(reader: Reader, rules: Rules, batches: Batches) -> Iterator[dict[str,
     }
 
 
-def _collected(frame: DataFrame, function: Any) -> list[dict[str, Any]]:
+def collected(frame: DataFrame, function: Any) -> list[dict[str, Any]]:
     """Collect documents; an InputError of a task is raised here as it was there."""
-    collected = documents(frame, partial(_with_errors, function))
-    errors = [document["error"] for document in collected if "error" in document]
+    told = documents(frame, partial(_with_errors, function))
+    raise_errors(told)
+    return told
+
+
+def raise_errors(told: Iterable[dict[str, Any]]) -> None:
+    """Raise the InputError that a task had, if one did."""
+    errors = [document["error"] for document in told if "error" in document]
     for headline, hint in sorted(errors):
         raise InputError(headline, hint)
-    return collected
 
 
 def _with_errors(function: Any, batches: Batches) -> Iterator[dict[str, Any]]:
