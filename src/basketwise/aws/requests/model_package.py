@@ -27,7 +27,7 @@ OWN_LIBRARIES = {
     # an index that does not answer.
     "PIP_NO_INDEX": "1",
     # pip would compile every module of every library before the server starts. Those that scoring
-    # imports are compiled when it does, and kept for the next worker: the image would not keep them.
+    # imports are compiled when it does, and kept for the next worker, which the image forbids.
     "PIP_NO_COMPILE": "1",
     "PYTHONDONTWRITEBYTECODE": "",
 }
