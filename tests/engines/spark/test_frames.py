@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from basketwise.engines.spark import frames
+from basketwise.errors import DependencyError
 from tests.engines.spark.conftest import Spark
 
 
@@ -35,6 +36,15 @@ def test_groups_are_whole_though_batches_end_within_them(spark: Spark) -> None:
     for form in FORMS[spark.name]:
         rows = form(grouped, counting(), columns).collect()
         assert sorted((row[0], row[1]) for row in rows) == [(0, 8_334), (1, 8_333), (2, 8_333)]
+
+
+def test_without_whole_groups_spark_connect_is_refused(
+    sail: Spark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = sail.session.range(0, 9).selectExpr(f"id % 3 AS `{frames.GROUP}`")
+    monkeypatch.delattr(type(numbers.groupBy(frames.GROUP)), "applyInArrow")
+    with pytest.raises(DependencyError, match="keep a basket's lines together"):
+        frames.mapped_groups(numbers, counting(), {frames.GROUP: "bigint", "rows": "bigint"})
 
 
 def test_a_group_of_a_sorted_partition_may_end_in_another_batch() -> None:

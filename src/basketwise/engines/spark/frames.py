@@ -15,6 +15,8 @@ from uuid import uuid4
 
 import polars as pl
 
+from basketwise.errors import DependencyError
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
@@ -162,12 +164,22 @@ def mapped_groups(
         Gets one group's rows, gives those of ``columns``.
     columns : dict
         The columns of the result.
+
+    Raises
+    ------
+    DependencyError
+        If the frame is of Spark Connect by pyspark 3.5: some servers cut sorted partitions.
     """
     groups = frame.groupBy(GROUP)
     if hasattr(groups, "applyInArrow"):
         # Without annotations, from which Spark would take what kind of function it is.
         whole = lambda table: _of_group(function, columns, table)  # noqa: E731
         return groups.applyInArrow(whole, schema_of(columns))
+    if ".connect." in type(frame).__module__:
+        raise DependencyError(
+            "With pyspark 3.5, Spark Connect does not promise to keep a basket's lines together.",
+            'Install pyspark 4 here (pip install "pyspark>=4"), or use a classic session.',
+        )
     return mapped_sorted_groups(frame, function, columns)
 
 
