@@ -11,7 +11,7 @@ from basketwise.cli import cleaning
 from basketwise.cli.asking import YES, to_stderr
 from basketwise.cli.options import Common, common
 from basketwise.errors import ConfigError
-from basketwise.storage.opening import scheme_of
+from basketwise.storage.scheme import scheme_of
 from basketwise.terminal import printable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from basketwise.plugins import COMMANDS
-from basketwise.storage.opening import scheme_of
+from basketwise.storage.scheme import scheme_of
 
 _NAMED = re.compile(
     r"(?<=')basketwise (?P<quoted>[^'\n]+)(?=')|(?<=: )basketwise (?P<plain>[^\n]+?)(?=\.?$)",

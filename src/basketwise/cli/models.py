@@ -10,7 +10,7 @@ import click
 from basketwise.cli.commands import completed
 from basketwise.cli.options import Common, common, context, user
 from basketwise.cli.output import emit, shown, shown_score
-from basketwise.storage.opening import scheme_of
+from basketwise.storage.scheme import scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from basketwise.files import DEFAULT_WORKSPACE
 from basketwise.redaction import redacted
 from basketwise.scratch import sweep
 from basketwise.settings import DEFAULT_FILE, load_config, unknown_variables
-from basketwise.storage.opening import scheme_of
+from basketwise.storage.scheme import scheme_of
 from basketwise.template import toml_value
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from basketwise.registry.opening import REGISTRY, SAGEMAKER, on_sagemaker, open_
 from basketwise.run.workspace import Workspace, open_workspace
 from basketwise.schema import LABEL
 from basketwise.settings import unknown_variables
-from basketwise.storage.opening import scheme_of, with_local_products
+from basketwise.storage.opening import with_local_products
+from basketwise.storage.scheme import scheme_of
 
 if TYPE_CHECKING:
     import polars as pl

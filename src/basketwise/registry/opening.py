@@ -13,8 +13,9 @@ from basketwise.errors import ConfigError, DependencyError
 from basketwise.plugins import REGISTRIES, load
 from basketwise.redaction import redacted_address
 from basketwise.registry.protocol import Registry
-from basketwise.storage.opening import require_workspace, scheme_of
+from basketwise.storage.opening import require_workspace
 from basketwise.storage.protocol import Storage
+from basketwise.storage.scheme import scheme_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

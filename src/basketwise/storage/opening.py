@@ -11,20 +11,9 @@ from basketwise.files import WORKSPACE_FOLDERS
 from basketwise.plugins import DOWNLOADS, STORAGES, load
 from basketwise.storage.local import LocalStorage
 from basketwise.storage.protocol import Storage
+from basketwise.storage.scheme import scheme_of
 
 _OF_A_RUN = "Give the --workspace of a run, or create one:"
-
-
-def scheme_of(location: str) -> str:
-    """Return the scheme of an address; empty for a path.
-
-    Examples
-    --------
-    >>> scheme_of("s3://bucket/prefix"), scheme_of("data/raw")
-    ('s3', '')
-    """
-    scheme, separator, _ = location.partition("://")
-    return scheme if separator else ""
 
 
 def open_storage(location: str, config: AwsConfig) -> Storage:

@@ -24,7 +24,8 @@ from basketwise.etl.sources import Delivery
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob
 from basketwise.progress import Tick
-from basketwise.storage.opening import scheme_of, with_local_products
+from basketwise.storage.opening import with_local_products
+from basketwise.storage.scheme import scheme_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
