@@ -372,7 +372,7 @@ class AwsConfig(Section):
     """Container image in your own registry; required with own."""
     archive: Literal["slim", "self-contained"] = "slim"
     """What a version's archive brings for AWS's image. slim: versions of libraries, which each
-    instance installs from a package index; self-contained: their wheels, 70 to 130 MB, so that it
+    instance installs from a package index; self-contained: the libraries, 70 to 130 MB, so that it
     starts without one."""
     processing_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
     """Instance type for ETL and evaluation."""

@@ -20,6 +20,8 @@ from basketwise.provenance import XGBOOST
 
 REQUIREMENTS = "requirements.txt"
 INFERENCE = "inference.py"
+LIBRARIES = "lib"
+"""Folder beside it, where a start may have unpacked what is imported before anything else."""
 
 SERVING = (
     "narwhals",
@@ -37,20 +39,22 @@ SERVING = (
 SCRIPT = f'''\
 """Serves the model beside it: what AWS's scikit-learn image calls."""
 
+import importlib
 import sys
 from pathlib import Path
 
-# A wheel of pure Python can be imported as it is, wherever the image has put this folder.
-sys.path[:0] = sorted(map(str, Path(__file__).resolve().parent.glob("basketwise-*.whl")))
-
-from {HANDLERS} import (  # noqa: E402
-    input_fn,
-    model_fn,
-    output_fn,
-    predict_fn,
-)
-
 __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
+
+FOLDER = Path(__file__).resolve().parent
+# A wheel of pure Python can be imported as it is, wherever the image has put this folder.
+sys.path[:0] = [str(FOLDER / "{LIBRARIES}"), *map(str, FOLDER.glob("basketwise-*.whl"))]
+
+
+def __getattr__(name):
+    # The process that starts the server imports this module too, and calls nothing of it.
+    if name not in __all__:
+        raise AttributeError(name)
+    return getattr(importlib.import_module("{HANDLERS}"), name)
 '''
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")

@@ -66,7 +66,8 @@ def install(folder: Path) -> Path:
     _run(*uv, "venv", "--quiet", "--python", sys.executable, str(folder))
     python = folder / "bin/python"
     pins = ("--requirements", str(PINS), "--build-constraints", str(PINS))
-    _run(*uv, "pip", "install", "--quiet", "--python", str(python), *pins)
+    # As in the image, whose libraries pip has compiled.
+    _run(*uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *pins)
     # The image changes it in the same way: Python 3.10 has moved the class.
     mapping = next(folder.glob("lib/python*/site-packages/sagemaker_containers/_mapping.py"))
     mapping.write_text(

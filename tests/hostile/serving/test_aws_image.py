@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import platform
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ import polars as pl
 import pytest
 
 import basketwise as bw
-from basketwise.aws import self_contained
+from basketwise.aws import libraries
+from basketwise.aws.self_contained import write_self_contained
 from basketwise.config import Config, ModelName, TrainingConfig
 from basketwise.files import ARCHIVE
 from basketwise.model.archive import load_model_archive
@@ -74,8 +76,8 @@ def asked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Asked]:
     archive, lines = train(request.param, tmp_path / "w"), bw.sample(baskets=BASKETS, seed=7)
     whole, folder = tmp_path / "whole.tar.gz", tmp_path / "aws"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(self_contained, "PYTHON", ".".join(platform.python_version_tuple()[:2]))
-        self_contained.write_self_contained(archive, whole)
+        patch.setattr(libraries, "PYTHON", ".".join(platform.python_version_tuple()[:2]))
+        write_self_contained(archive, whole)
     python = aws_image.install(tmp_path / "image")
     probabilities = bw.load(archive).predict_proba(lines)
     expected = {str(key): row for key, *row in probabilities.select(KEY, *PROBABILITIES).rows()}
@@ -152,5 +154,8 @@ def test_it_answers_and_refuses_as_ours_does(asked: Asked) -> None:
         assert (kind, 400 <= status < 500) == (JSON, True)
         assert json.loads(text)["error"]
     assert send(asked.aws, "GET", "/ping", None)[0] == 200
-    # No request has ended the worker.
-    assert asked.log.read_text().count("Booting worker") == 1
+    # No request has ended the worker, whose NumPy is the archive's, although the image has another.
+    (worker,) = re.findall(r"Booting worker with pid: (\d+)", asked.log.read_text())
+    maps = Path(f"/proc/{worker}/maps").read_text()
+    numpy = set(re.findall(r"(/\S+)/numpy/_core/_multiarray_umath", maps))
+    assert numpy == {str(asked.log.parent / "code/lib")}

@@ -23,12 +23,9 @@ MAX_VALUE = 256
 MAX_DESCRIPTION = 1024
 
 OWN_LIBRARIES = {
-    # The archive's requirements say so too, but pip would still look for a newer pip, and wait for
-    # an index that does not answer.
+    # pip would look for a newer pip, and wait for an index that does not answer.
     "PIP_NO_INDEX": "1",
-    # pip would compile every module of every library before the server starts. Those that scoring
-    # imports are compiled when it does, and kept for the next worker, which the image forbids.
-    "PIP_NO_COMPILE": "1",
+    # What scoring imports is compiled once and kept for the next worker, which the image forbids.
     "PYTHONDONTWRITEBYTECODE": "",
 }
 """What a self-contained archive needs besides."""
