@@ -80,7 +80,7 @@ def test_actions_are_pinned_as_the_projects_own_are(workflow: dict[str, Any]) ->
     own = "".join(path.read_text(encoding="utf-8") for path in OWN_WORKFLOWS.glob("*.yml"))
     used = {step["uses"] for step in steps(workflow) if "uses" in step}
     assert used - set(re.findall(r"uses: (\S+)", own)) == {
-        "aws-actions/configure-aws-credentials@v4"
+        "aws-actions/configure-aws-credentials@v6"
     }
     assert f"'basketwise[aws]=={__version__}'" in command(workflow, "Install")
 
