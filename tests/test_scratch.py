@@ -52,6 +52,28 @@ def test_what_a_living_process_uses_stays(tmp_path: Path) -> None:
         assert folder.is_dir()
 
 
+def test_a_folder_that_a_sweep_holds_before_its_owner_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no owner for a moment after it was created: a sweep may come first."""
+    lock, sweeping = module._lock, list[tuple[Path, int]]()
+
+    def late(descriptor: int) -> bool | None:
+        if not sweeping:
+            # The sweep's own lock, of the same file.
+            sweeping.append((Path(), 0))
+            sweeping[:] = module._orphans(tmp_path)
+        return lock(descriptor)
+
+    monkeypatch.setattr(module, "_lock", late)
+    with scratch(tmp_path) as folder:
+        for swept, owner in sweeping:
+            module._remove(swept, owner)
+        (folder / "file").touch()
+        assert [swept for swept, _ in sweeping] != [folder.parent]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_from_the_future_ages_from_now_on(tmp_path: Path) -> None:
     folder, now = tmp_path / f"{HIDDEN}leftover", time.time()
     folder.mkdir()

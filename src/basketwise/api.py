@@ -160,7 +160,8 @@ def train(
     with _as_path(data) as (path, source):
         context = _context(workspace, settings, source, verbose=verbose)
         if is_spark_frame(data):
-            context = replace(context, platform=load_plugin(FRAME_PLATFORMS["spark"])(data))
+            platform = load_plugin(FRAME_PLATFORMS["spark"])(data, os.fspath(workspace))
+            context = replace(context, platform=platform)
         result = run_all(path, context)
     return TrainingRun(
         run_id=result.run_id,

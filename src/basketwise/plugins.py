@@ -31,6 +31,9 @@ PLATFORMS = {"spark": "basketwise.engines.spark.platform:spark_platform"}
 FRAME_PLATFORMS = {"spark": "basketwise.engines.spark.platform:frame_platform"}
 """Runs ETL on the lines of a frame, by the library that the frame is of."""
 
+EXCHANGES = {"s3": "basketwise.aws.exchange:BucketExchange"}
+"""Hands over files between an engine's tasks and their driver, by the scheme of an address."""
+
 FRAMES = {"spark": "basketwise.engines.spark.scoring:predict"}
 """Scores the lines of a frame, by the library that the frame is of, where that is an engine."""
 

@@ -119,12 +119,13 @@ def _make(parent: Path, prefix: str) -> tuple[Path, int | None]:
             if is_full(error):
                 raise
             continue
-        if not _lock(descriptor):
+        locked = _lock(descriptor)
+        if locked is False:
             # A file system without locks: its age will tell.
             return folder, descriptor
+        # A sweep may have come between, and hold the lock still, or have removed the folder.
         with suppress(OSError):
-            # A sweep may have come between.
-            if os.path.samestat((folder / OWNER).stat(), os.fstat(descriptor)):
+            if locked and os.path.samestat((folder / OWNER).stat(), os.fstat(descriptor)):
                 return folder, descriptor
         os.close(descriptor)
 

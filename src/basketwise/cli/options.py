@@ -94,7 +94,7 @@ def check_engine(engine: str, url: str) -> None:
 
 
 @contextmanager
-def platform_of(engine: str, url: str) -> Iterator[Platform]:
+def platform_of(engine: str, url: str, workspace: str) -> Iterator[Platform]:
     """Give the platform of an engine; a session that is started for it ends with the block."""
     from basketwise.platforms.local import LocalPlatform
     from basketwise.plugins import PLATFORMS, load
@@ -103,7 +103,7 @@ def platform_of(engine: str, url: str) -> Iterator[Platform]:
     if engine == "local":
         yield LocalPlatform()
         return
-    with load(PLATFORMS[engine])(url) as platform:
+    with load(PLATFORMS[engine])(url, workspace) as platform:
         yield platform
 
 

@@ -66,7 +66,7 @@ def run(
     config = common.config(*overrides(split, models, products))
     from basketwise.run.pipeline import run_all
 
-    with platform_of(engine, url) as platform:
+    with platform_of(engine, url, common.workspace) as platform:
         ctx = context(common, config, force=force, platform=platform)
         result = run_all(data, ctx, registering=not no_register)
     if common.as_json:
@@ -110,7 +110,7 @@ def etl(
     from basketwise.run.workspace import GOLD
 
     config = common.config(*overrides(split, None, products))
-    with platform_of(engine, url) as platform:
+    with platform_of(engine, url, common.workspace) as platform:
         ctx = context(common, config, force=force, platform=platform)
         document = run_etl(data, ctx).metadata.model_dump(mode="json")
     emit(common, document, f"gold      {shown(ctx.workspace.address(GOLD))}")

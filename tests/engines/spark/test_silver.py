@@ -13,6 +13,7 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.engines.spark import counting, settling, silver, tables
+from basketwise.engines.spark.exchange import Folder
 from basketwise.engines.spark.platform import SparkPlatform
 from basketwise.errors import DependencyError, InputError
 from basketwise.etl.chunks import weeks
@@ -204,8 +205,8 @@ def test_files_of_one_name_are_told_apart(
 
 def test_a_folder_that_executors_do_not_reach(sail: Spark, sample: Path, tmp_path: Path) -> None:
     opened = SparkPlatform(sail.session)._opened(str(sample), FEW)
-    facts = counting.facts_of(opened, tmp_path / "nowhere")
-    with pytest.raises(InputError, match="does not reach the workspace's folder"):
+    facts = counting.facts_of(opened, Folder(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="does not reach the workspace"):
         counting.count(opened, facts)
 
 

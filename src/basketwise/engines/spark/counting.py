@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from basketwise.engines.spark.exchange import Exchange
 from basketwise.engines.spark.frames import Batches, Columns, mapped, view
 from basketwise.engines.spark.parts import Marks, marks
 from basketwise.engines.spark.reading import Piece, Reader
@@ -95,12 +95,12 @@ class Counted(Intake):
         return NO_WEEK in self.marks
 
 
-def facts_of(tables: Tables, folder: Path) -> DataFrame:
+def facts_of(tables: Tables, exchange: Exchange) -> DataFrame:
     """Clean all lines, when the result is used; its rows are :data:`FACTS`.
 
-    ``folder`` is one that every task must reach, which is seen on this occasion.
+    Every task must reach the exchange, which is seen on this occasion.
     """
-    task = partial(_facts, tables.reader, tables.rules, folder)
+    task = partial(_facts, tables.reader, tables.rules, exchange)
     return mapped(tables.frame, task, FACTS)
 
 
@@ -166,13 +166,16 @@ def cleaned(piece: Piece, rules: Rules) -> Cleaned:
     )
 
 
-def _facts(reader: Reader, rules: Rules, folder: Path, batches: Batches) -> Iterator[pl.DataFrame]:
+def _facts(
+    reader: Reader, rules: Rules, exchange: Exchange, batches: Batches
+) -> Iterator[pl.DataFrame]:
     """Yield the facts of a partition; an InputError is a document as well."""
     try:
-        if not folder.is_dir():
+        if not exchange.is_reached():
             raise InputError(
-                f"An executor does not reach the workspace's folder {str(folder)!r}.",
-                "Give a --workspace on a file system that every machine has at the same path.",
+                f"An executor does not reach the workspace's {exchange.location!r}.",
+                "Give a --workspace on a file system that every machine has at the same path, or "
+                "in a bucket that every machine may write to.",
             )
         yield from _all_facts(reader, rules, batches)
     except InputError as error:

@@ -1,8 +1,8 @@
 """The rows of gold on Spark: each chunk of weeks is read, and its rows are made, in one task.
 
-What all tasks need, the product index and the baskets of each chunk, lies beside what they write in
-a folder that all machines reach; lines are read from silver there. As in
-:mod:`basketwise.engines.spark.settling`, only what a task tells of counts.
+What all tasks need, the product index and the baskets of each chunk, is handed over by the driver,
+and so are the lines of silver. As in :mod:`basketwise.engines.spark.settling`, only what a task
+tells of counts.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from uuid import uuid4
 import polars as pl
 
 from basketwise.disk import write_parquet
+from basketwise.engines.spark.exchange import Exchange, put_frame, read_frame
 from basketwise.engines.spark.frames import Batches, documents
 from basketwise.engines.spark.tables import numbered, numbers
 from basketwise.etl import chunks
-from basketwise.etl.chunks import Files
 from basketwise.etl.tables import (
+    TEST_FILE,
+    TRAIN_FILE,
     RowMaker,
     Written,
     made_folders,
@@ -33,37 +35,50 @@ from basketwise.schema import SHOP_WEEK
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-INDEX = "index.parquet"
-
 
 @dataclass(frozen=True)
 class GoldTask:
     """Makes the rows of the chunks whose numbers it gets.
 
-    ``folder`` has the index, if there is one, and the baskets of each chunk; rows are written below
-    it. ``maker`` lacks the index, see ``indexed``.
+    Attributes
+    ----------
+    exchange
+        Has what is read, and gets what is written.
+    chunks
+        Names of each chunk's lines, and of its baskets.
+    maker
+        Lacks its index.
+    index
+        The name of that; None: there is none.
     """
 
-    folder: Path
-    chunks: tuple[Files, ...]
+    exchange: Exchange
+    chunks: tuple[tuple[tuple[str, ...], str], ...]
     maker: RowMaker
-    indexed: bool
+    index: str | None
 
     def __call__(self, batches: Batches) -> Iterator[dict[str, Any]]:
-        """Yield one document a chunk: its number, the name of its files, and the counts."""
-        index = pl.read_parquet(self.folder / INDEX, glob=False) if self.indexed else None
-        maker = replace(self.maker, index=index)
+        """Yield one document a chunk: its number, the names of its files, and the counts."""
+        maker = self.maker
+        if self.index is not None:
+            maker = replace(maker, index=read_frame(self.exchange, self.index))
         reads = maker.full_recipe.reads
         for number in numbers(batches):
-            frames = [pl.read_parquet(p, columns=reads, glob=False) for _, p in self.chunks[number]]
-            own = pl.read_parquet(self.folder / f"{number}.parquet", glob=False)
-            rows, name = maker(pl.concat(frames), own), f"{uuid4().hex}.parquet"
-            rows.write(self.folder, name)
-            yield {"number": number, "name": name, "counts": rows.counts}
+            lines, baskets = self.chunks[number]
+            frames = [read_frame(self.exchange, name, reads) for name in lines]
+            rows = maker(pl.concat(frames), read_frame(self.exchange, baskets))
+            names = {}
+            for file, part in ((TRAIN_FILE, rows.train), (TEST_FILE, rows.test)):
+                if part.height:
+                    names[file] = f"{uuid4().hex}.parquet"
+                    with self.exchange.writing(names[file]) as path:
+                        write_parquet(part, path, compression="uncompressed")
+            yield {"number": number, "names": names, "counts": rows.counts}
 
 
 def write_gold(
     session: SparkSession,
+    exchange: Exchange,
     silver: Path,
     gold: Path,
     scratch: Path,
@@ -71,31 +86,29 @@ def write_gold(
     maker: RowMaker,
     tick: Tick,
 ) -> Written:
-    """Write the rows of all baskets; after the session as :func:`basketwise.etl.tables.write_gold`.
+    """Write the rows of all baskets.
 
-    ``silver`` and ``scratch`` are folders that every executor reaches at the same path.
+    After the session and what every executor reaches, as :func:`basketwise.etl.tables.write_gold`.
     """
-    folders = made_folders(scratch)
+    index = None
     if maker.index is not None:
-        write_parquet(maker.index, scratch / INDEX)
-    planned = list(chunks.chunk_files(silver))
-    own = own_baskets(baskets)
-    for number, (files, _) in enumerate(planned):
+        index = "index.parquet"
+        put_frame(exchange, index, maker.index)
+    own, planned = own_baskets(baskets), []
+    for number, (files, _) in enumerate(chunks.chunk_files(silver)):
         weeks = {week for week, _ in files}
-        present = own.filter(pl.col(SHOP_WEEK).is_in(weeks))
-        write_parquet(present, scratch / f"{number}.parquet")
-    task = GoldTask(
-        scratch,
-        tuple(files for files, _ in planned),
-        replace(maker, index=None),
-        maker.index is not None,
-    )
+        put_frame(exchange, f"{number}.parquet", own.filter(pl.col(SHOP_WEEK).is_in(weeks)))
+        planned.append((tuple(exchange.offer(path) for _, path in files), f"{number}.parquet"))
+    task = GoldTask(exchange, tuple(planned), replace(maker, index=None), index)
     told = documents(numbered(session, len(planned)), task)
     told.sort(key=lambda document: document["number"])
     tick("features", 1, 1)
-    parts = [
-        [path for document in told if (path := folder / document["name"]).exists()]
-        for folder in folders
-    ]
+    parts: list[list[Path]] = []
+    for folder in made_folders(scratch):
+        parts.append([])
+        for document in told:
+            if name := document["names"].get(folder.name):
+                exchange.take(name, folder / name)
+                parts[-1].append(folder / name)
     counts = [document["counts"] for document in told]
     return put_together(parts, counts, gold, indexed=maker.index is not None)

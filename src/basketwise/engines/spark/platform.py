@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from basketwise.config import Config
 from basketwise.engines.spark.batch import is_table, open_table, reachable
+from basketwise.engines.spark.exchange import exchange_at
 from basketwise.engines.spark.gold import write_gold
 from basketwise.engines.spark.session import failures, spark_session
 from basketwise.engines.spark.silver import run_silver
@@ -30,16 +32,29 @@ from basketwise.storage.scheme import scheme_of
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+OWN = ".basketwise"
+"""Below it nothing is a user's, in a workspace's bucket."""
+
 FRAME = "a Spark frame"
 """What the data of a frame is called where the command line has a path."""
 
 
 @dataclass
 class SparkPlatform(LocalPlatform):
-    """Runs ETL on a session; ``frame`` are the raw lines, if they are no files and no table."""
+    """Runs ETL on a session.
+
+    Attributes
+    ----------
+    frame
+        The raw lines, if they are no files and no table.
+    exchange
+        Address below which tasks and this process hand each other files. Empty: in the workspace,
+        which every executor must reach at the same path.
+    """
 
     session: SparkSession
     frame: DataFrame | None = None
+    exchange: str = ""
     _tables: dict[str, Tables] = field(default_factory=dict)
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
@@ -55,17 +70,22 @@ class SparkPlatform(LocalPlatform):
         return named | {file.name: "skipped" for file in tables.skipped if file.is_data}
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
-        """Fill ``silver`` and ``gold``, which every executor must reach at the same path."""
+        """Fill ``silver`` and ``gold``."""
         config = with_local_products(config)
-        silver, gold, scratch = (
-            Path(folder).absolute() for folder in (job.silver, job.gold, job.scratch)
-        )
-        with failures():
-            if job.clean:
-                tables = self._opened(job.data, config)
-                run_silver(tables, silver, scratch / "silver", config, tick)
-            write_rows = partial(write_gold, self.session)
-            metadata = run_gold(silver, gold, scratch, config, tick, write_rows=write_rows)
+        name = f"exchange-{uuid4().hex}"
+        where = f"{self.exchange}/{name}" if self.exchange else str(job.scratch / name)
+        exchange = exchange_at(where, config.aws)
+        exchange.open()
+        try:
+            with failures():
+                if job.clean:
+                    run_silver(self._opened(job.data, config), job.silver, exchange, config, tick)
+                write_rows = partial(write_gold, self.session, exchange)
+                metadata = run_gold(
+                    job.silver, job.gold, job.scratch, config, tick, write_rows=write_rows
+                )
+        finally:
+            exchange.close()
         for file in metadata.files if job.clean else ():
             if job.inputs.get(file.name, file.sha256) != file.sha256:
                 raise changed_file(file.name)
@@ -91,18 +111,25 @@ class SparkPlatform(LocalPlatform):
 
 
 @contextmanager
-def spark_platform(url: str = "") -> Iterator[SparkPlatform]:
+def spark_platform(url: str = "", workspace: str = "") -> Iterator[SparkPlatform]:
     """Give a platform on a session, which ends with the block if it was started for it.
 
     Parameters
     ----------
     url : str
         See :func:`basketwise.engines.spark.session.spark_session`, as errors are.
+    workspace : str
+        Where the run's outputs will be: a path or an address.
     """
     with spark_session(url) as session:
-        yield SparkPlatform(session)
+        yield SparkPlatform(session, exchange=exchange_in(workspace))
 
 
-def frame_platform(frame: DataFrame) -> SparkPlatform:
+def exchange_in(workspace: str) -> str:
+    """Return the address for files in transit in a workspace; empty for a folder."""
+    return f"{workspace.rstrip('/')}/{OWN}/spark" if scheme_of(workspace) else ""
+
+
+def frame_platform(frame: DataFrame, workspace: str = "") -> SparkPlatform:
     """Return a platform on a frame's own session, with the frame as the raw lines."""
-    return SparkPlatform(frame.sparkSession, frame)
+    return SparkPlatform(frame.sparkSession, frame, exchange_in(workspace))

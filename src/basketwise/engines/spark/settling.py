@@ -4,9 +4,10 @@ Lines travel as the core has them: those of a piece that go to one part are one 
 Arrow file. Spark moves a few large values instead of many rows of twenty columns, which would take
 it several times as long as all that is done with them.
 
-A task writes into a folder that all machines reach, under a name that no other attempt has, and
-tells which. The driver moves what it was told of, and nothing else, to where it belongs: so it does
-not matter how often a task is tried, or whether two attempts run at once.
+A task hands over files under a name that no other attempt has, and tells which, see
+:mod:`basketwise.engines.spark.exchange`. The driver moves what it was told of, and nothing else, to
+where it belongs: so it does not matter how often a task is tried, or whether two attempts run at
+once.
 """
 
 from __future__ import annotations
@@ -16,19 +17,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import polars as pl
 
-from basketwise.disk import write_parquet
 from basketwise.engines.spark.counting import (
     DISPUTED,
     DOCUMENT,
     THEIR_WEEKS,
     cleaned,
 )
+from basketwise.engines.spark.exchange import Exchange, put_frame, put_survey
 from basketwise.engines.spark.frames import (
     GROUP,
     Batches,
@@ -46,7 +46,7 @@ from basketwise.etl.cleaning import Cleaned, none_rejected, settle
 from basketwise.etl.partitions import write_lines
 from basketwise.etl.reasons import REASON, ROW, SOURCE
 from basketwise.etl.rules import Rules
-from basketwise.etl.survey import survey_week, write_survey
+from basketwise.etl.survey import survey_week
 from basketwise.schema import BASKET_ID
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ REPORT: Columns = {DOCUMENT: "string"}
 class Settling:
     """Settles the lines of a part.
 
-    ``folder`` is where files go, on every machine; ``parts`` tells the types of ids.
+    ``parts`` tells the types of ids.
     """
 
-    folder: Path
+    exchange: Exchange
     rules: Rules
     parts: Parts
 
@@ -107,8 +107,9 @@ class Settling:
         lines, refused = (f.with_columns(self.parts.ids(f)) for f in (given, refused))
         done = settle(Cleaned(lines, none_rejected()), self.rules, refused)
         if done.lines.height:
-            write_lines(done.lines, self.folder / f"{name}.parquet")
-            write_survey(survey_week(done.lines), self.folder / name)
+            with self.exchange.writing(f"{name}.parquet") as path:
+                write_lines(done.lines, path)
+            put_survey(self.exchange, name, survey_week(done.lines))
         if done.rejected.height:
             self._reject(done.rejected, name)
         return {
@@ -118,7 +119,7 @@ class Settling:
         }
 
     def _reject(self, lines: pl.DataFrame, name: str) -> None:
-        write_parquet(lines, self.folder / f"{name}.rejected.parquet")
+        put_frame(self.exchange, f"{name}.rejected.parquet", lines)
 
 
 def _unpacked(group: pl.DataFrame) -> pl.DataFrame:
@@ -129,7 +130,7 @@ def _unpacked(group: pl.DataFrame) -> pl.DataFrame:
 
 
 def settled(
-    tables: Tables, facts: DataFrame, parts: Parts, rules: Rules, refused: int, folder: Path
+    tables: Tables, facts: DataFrame, parts: Parts, rules: Rules, refused: int, exchange: Exchange
 ) -> list[dict[str, Any]]:
     """Settle all lines.
 
@@ -145,7 +146,7 @@ def settled(
         How they are judged; nothing is left open.
     refused : int
         How many lines are refused for themselves.
-    folder : Path
+    exchange : Exchange
         Where tasks write.
 
     Returns
@@ -166,7 +167,7 @@ def settled(
             weeks = session.sql(THEIR_WEEKS.format(facts=name, disputed=disputed))
             few = weeks.repartition(-(-number // DISPUTES))
             lines = lines.unionByName(mapped(few, partial(_markers, parts), TRAVELLING))
-        done = mapped_groups(lines, Settling(folder, rules, parts), REPORT)
+        done = mapped_groups(lines, Settling(exchange, rules, parts), REPORT)
         told = [json.loads(row[0]) for row in done.collect()]
     _refuse_cut_groups(told)
     return sorted(told, key=lambda document: (document["group"] >= 0, abs(document["group"])))

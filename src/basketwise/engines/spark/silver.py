@@ -6,10 +6,10 @@ from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from basketwise.config import Config
 from basketwise.engines.spark.counting import Counted, count, facts_of
+from basketwise.engines.spark.exchange import Exchange, read_survey
 from basketwise.engines.spark.parts import Parts, divided
 from basketwise.engines.spark.settling import settled
 from basketwise.engines.spark.tables import Tables
@@ -18,20 +18,23 @@ from basketwise.etl.chunks import LINES, part_name
 from basketwise.etl.intake import refuse_nothing
 from basketwise.etl.partitions import REJECTED
 from basketwise.etl.silver import product_file, write_intake
-from basketwise.etl.survey import Survey, merge, merge_parts, read_survey
-from basketwise.files import move
+from basketwise.etl.survey import Survey, merge, merge_parts
 from basketwise.progress import Tick
 
 
-def run_silver(tables: Tables, silver: Path, scratch: Path, config: Config, tick: Tick) -> None:
+def run_silver(
+    tables: Tables, silver: Path, exchange: Exchange, config: Config, tick: Tick
+) -> None:
     """Clean raw tables on Spark; what is left is that of :func:`basketwise.etl.silver.run_silver`.
 
     Parameters
     ----------
     tables : Tables
         The raw tables.
-    silver, scratch : Path
-        Empty folders, which every executor reaches at the same path.
+    silver : Path
+        An empty folder of the driver.
+    exchange : Exchange
+        Where tasks hand over what they write.
     config : Config
         All settings.
     tick : callable
@@ -41,12 +44,10 @@ def run_silver(tables: Tables, silver: Path, scratch: Path, config: Config, tick
     ------
     InputError
         If a table cannot be read, or no line can be used; if an executor does not reach the
-        folders.
+        exchange.
     """
     file = product_file(config, tables.rules)
-    folder = scratch / f"tasks-{uuid4().hex}"
-    folder.mkdir(parents=True)
-    facts = facts_of(tables, folder)
+    facts = facts_of(tables, exchange)
     # Where a service keeps nothing, the same is computed again.
     with suppress(Exception):
         facts = facts.persist()
@@ -56,17 +57,17 @@ def run_silver(tables: Tables, silver: Path, scratch: Path, config: Config, tick
         refuse_nothing(counted, bool(counted.marks))
         parts = divided(counted.marks, whole_ids=counted.whole_ids)
         refused = counted.rejected.total()
-        told = settled(tables, facts, parts, counted.rules, refused, folder)
+        told = settled(tables, facts, parts, counted.rules, refused, exchange)
         tick("cleaning", 1, 1)
     finally:
         with suppress(Exception):
             facts.unpersist()
-    survey = _put_together(told, counted, parts, folder, silver)
+    survey = _put_together(told, counted, parts, exchange, silver)
     write_intake(silver, counted, survey, tables.skipped, file)
 
 
 def _put_together(
-    told: list[dict[str, Any]], counted: Counted, parts: Parts, folder: Path, silver: Path
+    told: list[dict[str, Any]], counted: Counted, parts: Parts, exchange: Exchange, silver: Path
 ) -> Survey:
     """Move what tasks wrote to where it belongs, and combine their surveys."""
     lines = sum(document["lines"] + document["rejected"] for document in told)
@@ -81,7 +82,7 @@ def _put_together(
         if document["rejected"]:
             counted.rejected_files += 1
             name = f"part-{counted.rejected_files:06d}.parquet"
-            move(folder / f"{document['name']}.rejected.parquet", silver / REJECTED / name)
+            exchange.take(f"{document['name']}.rejected.parquet", silver / REJECTED / name)
     filled = [document for document in told if document["lines"]]
     refuse_nothing(counted, bool(filled))
     surveys = []
@@ -91,6 +92,6 @@ def _put_together(
         partition.mkdir()
         for number, document in enumerate(own):
             name = LINES if len(own) == 1 else part_name(number)
-            move(folder / f"{document['name']}.parquet", partition / name)
-        surveys.append(merge_parts([read_survey(folder / document["name"]) for document in own]))
+            exchange.take(f"{document['name']}.parquet", partition / name)
+        surveys.append(merge_parts([read_survey(exchange, document["name"]) for document in own]))
     return merge(surveys)
