@@ -64,8 +64,8 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
 # Writes the locks anew from pyproject.toml; run it when dependencies change. `make lock UPGRADE=`
-# moves nothing that is pinned already. The first three are for every platform; the fourth is for
-# AWS's image, which has Python 3.12 on Linux, and the last ones for images of deployed models: these
+# moves nothing that is pinned already. The first three are for every platform; the next two are for
+# AWS's images, which have Python 3.12 on Linux, and the last ones for images of deployed models: these
 # are shipped with the package. (One that applies XGBoost by its shared library needs no SciPy.) Extras stay named:
 # pip 23 does not apply the pin of `coverage` to `coverage[toml]`, and takes the newest release.
 UPGRADE ?= --upgrade
@@ -79,6 +79,8 @@ lock: $(VENV)/dev.stamp
 	    --extra aws --extra serve --extra spark --group build --group dev -o requirements/oldest.lock
 	$(COMPILE) --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-annotate --extra serve \
 	    -c requirements/dev.lock -o src/basketwise/aws/container/requirements.lock
+	$(COMPILE) --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-annotate --extra aws \
+	    --group spark-image -c src/basketwise/aws/container/requirements.lock -o src/basketwise/aws/container/spark.lock
 	for library in tree xgboost sklearn sklearn-xgboost; do \
 	    $(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate $(UPGRADE) \
 	        --universal --python-version 3.11 --group deploy-$$library -c requirements/dev.lock \

@@ -374,6 +374,13 @@ class AwsConfig(Section):
     """What a version's archive brings for AWS's image. slim: versions of libraries, which each
     instance installs from a package index; self-contained: the libraries, 70 to 130 MB, so that it
     starts without one."""
+    etl: Literal["python", "spark"] = "python"
+    """What ETL runs on. python: one instance of the image; spark: AWS's Spark image, on
+    etl_instances instances, onto which the job installs Basketwise."""
+    etl_instances: Annotated[int, Field(ge=1, le=100)] = 2
+    """Number of instances of ETL on Spark."""
+    spark_image_uri: str = ""
+    """Container image of ETL on Spark, with smspark-submit as AWS's has it. Empty: AWS's."""
     processing_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
     """Instance type for ETL and evaluation."""
     training_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
@@ -392,6 +399,11 @@ class AwsConfig(Section):
     """Assumed price of an instance hour in USD, for the estimated cost."""
     endpoint_url: str = ""
     """Endpoint of S3-compatible or other stand-in services. Empty: AWS."""
+
+    @property
+    def installs(self) -> bool:
+        """Whether some job installs Basketwise onto an image of AWS's, from ``code/``."""
+        return self.image == "prebuilt" or self.etl == "spark"
 
     @model_validator(mode="after")
     def _consistent(self) -> AwsConfig:

@@ -11,7 +11,7 @@ import pytest
 from basketwise.aws.clients import client
 from basketwise.aws.platform import SageMakerPlatform
 from basketwise.config import AwsConfig, Config
-from basketwise.digests import sha256
+from basketwise.digests import content, sha256
 from basketwise.errors import ConfigError, DependencyError, InputError
 from basketwise.etl.metadata import read_metadata
 from basketwise.files import GOLD_READ
@@ -69,6 +69,25 @@ def test_older_weeks_are_not_mistaken_for_the_jobs_output(
     # Publishing takes it away, and sends nothing of what the job has left there already.
     platform.storage.replace(job.silver, "silver")
     assert stray not in cloud.keys("silver")
+
+
+def test_etl_on_spark_leaves_what_etl_on_one_instance_does(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    spark = Config.model_validate(CONFIG.model_dump() | {"aws": {"region": REGION, "etl": "spark"}})
+    made = []
+    for number, config in enumerate((CONFIG, spark)):
+        job = etl_job(str(raw), tmp_path / str(number))
+        platform.run_id = f"run-{number}"
+        platform.etl(job, config, lambda *_: None)
+        files = content(job.gold)
+        # It has a time.
+        assert files.pop("metadata.json")
+        made.append({name: own for name, own in files.items() if not name.startswith("step-")})
+    assert made[0] == made[1]
+    assert "spark.sh" in {key.rpartition("/")[2] for key in cloud.keys("code")}
+    assert not cloud.keys(".basketwise/spark")
 
 
 def test_outputs_changed_since_are_made_again(

@@ -61,8 +61,64 @@ def prebuilt_image(region: str) -> str:
             f"No prebuilt scikit-learn image is known in the region {region!r}.",
             f'Known: {", ".join(ACCOUNTS)}. Elsewhere set aws.image = "own" and aws.image_uri.',
         )
+    return _published(ACCOUNTS[region], region, f"{REPOSITORY}:{TAG}")
+
+
+SPARK_REPOSITORY = "sagemaker-spark-processing"
+SPARK_TAG = "3.5-cpu-py312-v1.4"
+"""Of AWS's Spark images, one with the Python of :data:`TAG`."""
+
+SPARK_ACCOUNTS = {
+    "af-south-1": "309385258863",
+    "ap-east-1": "732049463269",
+    "ap-northeast-1": "411782140378",
+    "ap-northeast-2": "860869212795",
+    "ap-northeast-3": "364406365360",
+    "ap-south-1": "105495057255",
+    "ap-southeast-1": "759080221371",
+    "ap-southeast-2": "440695851116",
+    "ca-central-1": "446299261295",
+    "cn-north-1": "671472414489",
+    "cn-northwest-1": "844356804704",
+    "eu-central-1": "906073651304",
+    "eu-north-1": "330188676905",
+    "eu-south-1": "753923664805",
+    "eu-west-1": "571004829621",
+    "eu-west-2": "836651553127",
+    "eu-west-3": "136845547031",
+    "me-south-1": "750251592176",
+    "sa-east-1": "737130764395",
+    "us-east-1": "173754725891",
+    "us-east-2": "314815235551",
+    "us-gov-west-1": "271483468897",
+    "us-west-1": "667973535471",
+    "us-west-2": "153931337802",
+}
+"""Account that AWS publishes its Spark images from, by region (Amazon Web Services, SageMaker
+Python SDK, image_uri_config/spark.json, 2025)."""
+
+
+def spark_image(config: AwsConfig, region: str) -> str:
+    """Return the URI of the image that ETL on Spark runs in; raises ConfigError if unknown.
+
+    Examples
+    --------
+    >>> spark_image(AwsConfig(), "eu-west-1")
+    '571004829621.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-py312-v1.4'
+    """
+    if config.spark_image_uri:
+        return config.spark_image_uri
+    if region not in SPARK_ACCOUNTS:
+        raise ConfigError(
+            f"No prebuilt Spark image is known in the region {region!r}.",
+            f"Known: {', '.join(SPARK_ACCOUNTS)}. Elsewhere set aws.spark_image_uri.",
+        )
+    return _published(SPARK_ACCOUNTS[region], region, f"{SPARK_REPOSITORY}:{SPARK_TAG}")
+
+
+def _published(account: str, region: str, image: str) -> str:
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return f"{ACCOUNTS[region]}.dkr.ecr.{region}.{suffix}/{REPOSITORY}:{TAG}"
+    return f"{account}.dkr.ecr.{region}.{suffix}/{image}"
 
 
 def image_of(config: AwsConfig, region: str) -> str:

@@ -173,7 +173,7 @@ class SageMakerPlatform:
             work=dict(work),
         )
         request = with_digest(request, digest)
-        upload_code(self.s3, self.names, tick)
+        upload_code(self.s3, self.names, config.aws, tick)
         invalid_jobs: list[str] = []
         while True:
             state, is_started = self._follow(kind, request, invalid_jobs, tick)

@@ -61,7 +61,7 @@ def test_the_templates_role_may_all_of_it(cloud: Cloud, shipped: Mapping[str, An
 def test_the_needs_are_what_the_template_allows(shipped: Mapping[str, Any]) -> None:
     needed = [
         (action, need)
-        for need in needs(NAMES, IMAGE_REPOSITORY)
+        for need in needs(NAMES, [IMAGE_REPOSITORY], spark=True)
         for action in actions(need.actions)
     ]
     refused = [
@@ -155,7 +155,7 @@ def test_an_image_that_cannot_be_is_left_out(cloud: Cloud) -> None:
     config = Config(aws=AwsConfig(region=NAMES.region, image="own", image_uri="docker.io/x"))
 
     assert rights_check(config).state == "ok"
-    assert not [need for need in needs(NAMES, "") if "BatchGetImage" in need.actions]
+    assert not [need for need in needs(NAMES, []) if "BatchGetImage" in need.actions]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,27 @@ else:
 """
 
 
+SUBMIT = """\
+#!{python}
+import os
+import subprocess
+import sys
+
+from pysail.spark import SparkConnectServer
+
+server = SparkConnectServer("127.0.0.1", 0)
+server.start(background=True)
+host, port = server.listening_address
+# As AWS's does, without quotes.
+command = " ".join([sys.executable, *sys.argv[1:]])
+remote = {{"SPARK_REMOTE": f"sc://{{host}}:{{port}}"}}
+done = subprocess.run(command, shell=True, env=os.environ | remote)
+server.stop()
+sys.exit(done.returncode)
+"""
+"""In place of ``smspark-submit``: a server of Spark Connect instead of a cluster of YARN."""
+
+
 @cache
 def unpacked_wheels() -> Path:
     """Return where each wheel that jobs of this process install is unpacked once."""
@@ -70,8 +91,10 @@ def install_shims(root: Path) -> Path:
     folder.mkdir(exist_ok=True)
     wheels = str(unpacked_wheels())
     text = PIP.format(python=sys.executable, site=str(site_of(root)), wheels=wheels)
-    (folder / "pip").write_text(text)
-    (folder / "pip").chmod(0o755)
+    shims = {"pip": text, "pip3": text, "smspark-submit": SUBMIT.format(python=sys.executable)}
+    for name, content in shims.items():
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o755)
     temporary_of(root).mkdir(exist_ok=True)
     return folder
 

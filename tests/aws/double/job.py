@@ -29,6 +29,9 @@ MAX_REASON = 1024
 KEPT = ("HOME", "LANG", "LD_LIBRARY_PATH")
 """Of this machine's variables, those that a job's process sees too."""
 
+ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+"""What a job gets of its role, here of whoever started it: its processes may call S3."""
+
 
 @dataclass
 class Job:
@@ -241,7 +244,7 @@ class Job:
         if self.kind == "Training":
             own = {"TRAINING_JOB_NAME": self.name, "TRAINING_JOB_ARN": arn}
         return {
-            **{name: os.environ[name] for name in KEPT if name in os.environ},
+            **{name: os.environ[name] for name in (*KEPT, *ROLE) if name in os.environ},
             "PATH": f"{shims}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(image.site_of(self.root)),
             "TMPDIR": str(image.temporary_of(self.root)),

@@ -16,6 +16,7 @@ from basketwise.artifact.wheel import write_wheel
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.training import CODE_MOUNT
 from basketwise.aws.uploads.code import lock_for_jobs, upload_code
+from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError
 from tests.aws.requests.examples import NAMES
 from tests.etl.running import quiet
@@ -33,13 +34,14 @@ class Target:
 
     def __init__(self, server: S3Server) -> None:
         self.s3 = server.client()
+        self.config = AwsConfig()
         self.names: AwsNames = replace(NAMES, bucket=server.bucket, prefix=server.new_prefix())
         self.sent: list[str] = []
         self.wheels: list[list[str]] = []
         self.ticks: list[tuple[str, int, int]] = []
 
     def send(self) -> None:
-        upload_code(self.s3, self.names, lambda *tick: self.ticks.append(tick))
+        upload_code(self.s3, self.names, self.config, lambda *tick: self.ticks.append(tick))
 
     def put(self, name: str, body: bytes = b"old") -> None:
         key = self.names.key("code", name)
@@ -136,7 +138,7 @@ def test_there_is_never_a_second_wheel(target: Target) -> None:
 
 def test_a_missing_bucket_is_reported(target: Target) -> None:
     with pytest.raises(DependencyError, match="NoSuchBucket"):
-        upload_code(target.s3, replace(target.names, bucket="no-such-bucket"), quiet)
+        upload_code(target.s3, replace(target.names, bucket="no-such-bucket"), AwsConfig(), quiet)
 
 
 def test_every_requirement_of_a_job_is_held_to_hashes() -> None:

@@ -66,12 +66,13 @@ def provision(
     confirm: Callable[[tuple[Change, ...]], bool],
     report: Callable[[str], None],
     schedule: str | None = None,
+    spark_image_uri: str = "",
 ) -> Changed:
     """Create or change the stack, exactly as previewed, after confirmation.
 
-    ``confirm`` is called with the changes, if there are any. The role may pull the image of
-    ``image_uri`` and no other. ``schedule`` is ``cron(…)`` or ``rate(…)``, UTC; ``off`` for none;
-    None: unchanged.
+    ``confirm`` is called with the changes, if there are any. The role may pull the images of
+    ``image_uri`` and ``spark_image_uri`` (empty: none) and no other. ``schedule`` is ``cron(…)`` or
+    ``rate(…)``, UTC; ``off`` for none; None: unchanged.
 
     Raises ConfigError if the schedule or the image cannot be used, DependencyError if AWS refuses
     or a change failed and all were rolled back.
@@ -79,11 +80,13 @@ def provision(
     stack = stack_name(names)
     if schedule is None:
         schedule = parameters_of(cloudformation, stack).get("Schedule", "")
-    parameters = _parameters(names, image_uri, schedule)
+    parameters = _parameters(names, image_uri, spark_image_uri or image_uri, schedule)
     return change(cloudformation, stack, template(), parameters, confirm, report)
 
 
-def _parameters(names: AwsNames, image_uri: str, schedule: str) -> dict[str, str]:
+def _parameters(
+    names: AwsNames, image_uri: str, spark_image_uri: str, schedule: str
+) -> dict[str, str]:
     expression = "" if schedule == "off" else schedule
     if expression and not re.fullmatch(r"(cron|rate)\(.+\)", expression):
         raise ConfigError(
@@ -98,6 +101,7 @@ def _parameters(names: AwsNames, image_uri: str, schedule: str) -> dict[str, str
         "WorkspacePrefix": f"{names.prefix}/" if names.prefix else "",
         "ModelPackageGroupName": names.group,
         "ImageRepositoryArn": repository_arn(image_uri),
+        "SparkRepositoryArn": repository_arn(spark_image_uri),
         "PipelineName": pipeline_name(names),
         "Schedule": expression,
     }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from basketwise.aws.account.policies import PASSED_TO, actions
 from basketwise.aws.account.provisioning import repository_arn
+from basketwise.aws.address import OWN
 from basketwise.aws.errors import translated
-from basketwise.aws.images import image_of
+from basketwise.aws.images import image_of, spark_image
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import FOLDER
 from basketwise.config import Config
@@ -43,15 +44,16 @@ class Need(NamedTuple):
     by_pipeline: bool = False
 
 
-def needs(names: AwsNames, repository: str) -> list[Need]:
+def needs(names: AwsNames, repositories: Sequence[str], *, spark: bool = False) -> list[Need]:
     """Return the permissions of the execution role, which are those of the template's role.
 
-    The ``repository`` of the image is given by its ARN; empty, it is left out.
+    The ``repositories`` of the images are given by their ARNs. ``spark``: ETL runs on Spark.
     """
     logs = [names.arn_of("logs", f"log-group:/aws/sagemaker/{kind}Jobs") for kind in KINDS]
     bucket = names.arn_of("s3", names.bucket)
     group = names.arn(f"model-package-group/{names.group}")
     version = names.arn(f"model-package/{names.group}/1")
+    transit = names.key(OWN, "spark/doctor")
     image = "ecr:BatchCheckLayerAvailability BatchGetImage GetDownloadUrlForLayer"
     pipeline = [
         ("s3:PutObject", f"{bucket}/{names.key(FOLDER, 'doctor')}"),
@@ -75,7 +77,8 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
             "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}
         ),
         Need("ecr:GetAuthorizationToken", "*"),
-        *([Need(image, repository)] if repository else []),
+        *(Need(image, repository) for repository in repositories),
+        *([Need("s3:DeleteObject PutObject", f"{bucket}/{transit}")] if spark else []),
         *(Need(actions, resource, by_pipeline=True) for actions, resource in pipeline),
         Need("iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}, True),
     ]
@@ -83,15 +86,17 @@ def needs(names: AwsNames, repository: str) -> list[Need]:
 
 def rights(iam: IAMClient, config: Config, names: AwsNames) -> Check:
     """Check with IAM which permissions the role lacks."""
-    repository = ""
+    spark, repositories = config.aws.etl == "spark", list[str]()
     # An image that no job can pull has a check of its own.
     with suppress(ConfigError):
-        repository = repository_arn(image_of(config.aws, names.region))
+        repositories.append(repository_arn(image_of(config.aws, names.region)))
+        if spark:
+            repositories.append(repository_arn(spark_image(config.aws, names.region)))
     jobs: list[str] = []
     pipeline: list[str] = []
     unknown: list[str] = []
-    for need in needs(names, repository):
-        is_foreign = need.resource == repository and names.account_id not in repository
+    for need in needs(names, repositories, spark=spark):
+        is_foreign = need.resource in repositories and names.account_id not in need.resource
         for result in _simulated(iam, names.role_arn, need):
             own_allows = own_policies_allow(result) if is_foreign else False
             if result["EvalDecision"] == "allowed" or own_allows:

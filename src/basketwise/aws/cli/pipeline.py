@@ -38,12 +38,12 @@ def upsert(dry_run: bool, common: Common) -> None:
     if dry_run:
         print_json(json.loads(definition_text(names, config)))
         return
-    if config.aws.image == "prebuilt":
+    if config.aws.installs:
         from basketwise.aws.requests.entry import CODE
         from basketwise.aws.uploads.code import upload_code
 
         with reporter().stage("code") as log:
-            upload_code(clients.client("s3", config.aws), names, log.tick)
+            upload_code(clients.client("s3", config.aws), names, config.aws, log.tick)
             log.finish(names.uri(CODE))
     result = pipelines.upsert(clients.client("sagemaker", config.aws), names, config)
     if common.as_json:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) -> None:
     """Create or change bucket, role, model package group and schedule."""
     from basketwise.aws.account import provisioning
-    from basketwise.aws.images import image_of
+    from basketwise.aws.images import image_of, spark_image
 
     config, names = settings(common)
     skip_prompt = yes or dry_run
@@ -52,6 +52,7 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
         confirm=confirm_changes,
         report=to_stderr,
         schedule=schedule,
+        spark_image_uri=spark_image(config.aws, names.region) if config.aws.etl == "spark" else "",
     )
     if common.as_json:
         print_json(

@@ -7,6 +7,7 @@ from typing import Any
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames, tags
 from basketwise.aws.requests.entry import CODE, entrypoint, environment
+from basketwise.aws.requests.spark import on_spark
 from basketwise.config import Config
 from basketwise.files import ARCHIVE
 
@@ -44,7 +45,12 @@ def etl_job(
         arguments += ["--silver-path", SILVER]
         inputs, parts = {"silver": (names.uri("silver"), SILVER)}, ["gold"]
     outputs = {part: (f"{OUTPUT}/{part}", names.uri(part)) for part in parts}
-    return _job(names, config, names.processing_job(run_id), arguments, inputs, outputs)
+    request = _job(names, config, names.processing_job(run_id), arguments, inputs, outputs)
+    if config.aws.etl == "python":
+        return request
+    if config.aws.image == "own":
+        request["ProcessingInputs"].append(_input(CODE, names.uri(CODE), CODE_MOUNT))
+    return on_spark(request, names, config.aws, CODE_MOUNT)
 
 
 def evaluation_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]:

@@ -147,8 +147,8 @@ def data_version(s3: S3Client, names: AwsNames, config: Config, definition: dict
             f"There are no files below {names.uri(RAW)}.",
             f"Upload the till lines there first: aws s3 cp --recursive DIR {names.uri(RAW)}",
         )
-    code = _objects(s3, names, CODE) if config.aws.image == "prebuilt" else []
-    if config.aws.image == "prebuilt" and not code:
+    code = _objects(s3, names, CODE) if config.aws.installs else []
+    if config.aws.installs and not code:
         raise DependencyError(f"There is no code below {names.uri(CODE)}.", UPSERT_HINT)
     steps = {
         step["Name"]: step["Arguments"]

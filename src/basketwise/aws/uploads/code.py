@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from basketwise.artifact.bundle import REQUIREMENTS
 from basketwise.artifact.wheel import NAME, write_wheel
 from basketwise.aws.names import AwsNames
+from basketwise.aws.requests import spark
 from basketwise.aws.requests.entry import CODE, RUN, RUN_SCRIPT, TRAIN_SCRIPT, train_script
 from basketwise.aws.requests.training import CODE_MOUNT
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.upload import upload
+from basketwise.config import AwsConfig
 from basketwise.progress import Tick
 from basketwise.scratch import scratch
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 LOCK = "requirements.lock"
 """File of the package ``basketwise.aws.container``: for the Python of AWS's image, with hashes."""
+
+SPARK_LOCK = "spark.lock"
+"""The same for AWS's Spark image."""
 
 WHEEL_VERSION = "0"
 """In the name of the wheel, whatever Basketwise's version is, so that the name never changes. With
@@ -35,20 +40,35 @@ def lock_for_jobs() -> str:
     return (files("basketwise.aws.container") / LOCK).read_text(encoding="utf-8")
 
 
-def upload_code(s3: S3Client, names: AwsNames, tick: Tick) -> None:
+def lock_for_spark() -> str:
+    """Return the requirements of ETL on Spark, every line with hashes; pyspark is the image's."""
+    return (files("basketwise.aws.container") / SPARK_LOCK).read_text(encoding="utf-8")
+
+
+def upload_code(s3: S3Client, names: AwsNames, config: AwsConfig, tick: Tick) -> None:
     """Upload the running code to ``code/``; files with the same content are skipped.
 
     Wheels of Basketwise with other names are removed first: a job installs every wheel there.
     """
     with scratch() as folder:
-        (folder / REQUIREMENTS).write_text(lock_for_jobs(), encoding="utf-8")
-        (folder / RUN_SCRIPT).write_text(RUN, encoding="utf-8")
-        (folder / TRAIN_SCRIPT).write_text(train_script(CODE_MOUNT), encoding="utf-8")
+        scripts = {
+            REQUIREMENTS: lock_for_jobs(),
+            RUN_SCRIPT: RUN,
+            TRAIN_SCRIPT: train_script(CODE_MOUNT),
+        }
+        if config.etl == "spark":
+            scripts |= {
+                spark.SPARK_LOCK: lock_for_spark(),
+                spark.SPARK_SCRIPT: spark.RUN,
+                spark.DRIVER_SCRIPT: spark.DRIVER,
+            }
+        for name, text in scripts.items():
+            (folder / name).write_text(text, encoding="utf-8")
         wheel = write_wheel(folder, WHEEL_VERSION)
         bucket = Bucket(s3, names.bucket, names.prefix)
         wheels = [key for key in bucket.listed(f"{CODE}/{NAME}-") if key.endswith(".whl")]
         bucket.remove(key for key in wheels if key != f"{CODE}/{wheel.name}")
         # The wheel last: old code rarely breaks with new libraries, new code may need them.
-        dependencies = [folder / name for name in (REQUIREMENTS, RUN_SCRIPT, TRAIN_SCRIPT)]
+        dependencies = [folder / name for name in scripts]
         for paths in (dependencies, [wheel]):
             upload(bucket, {f"{CODE}/{path.name}": path for path in paths}, tick)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -90,6 +91,12 @@ class SparkPlatform(LocalPlatform):
             if job.inputs.get(file.name, file.sha256) != file.sha256:
                 raise changed_file(file.name)
 
+    def use(self, data: str, delivery: Delivery, config: Config) -> None:
+        """Read files that were listed already as the data of a name."""
+        with failures():
+            opened = open_sources(self.session, delivery, config, rules_of(config, labelled=True))
+        self._tables[data] = opened
+
     def _opened(self, data: str, config: Config) -> Tables:
         """Open the data, once in a run."""
         if data not in self._tables:
@@ -111,17 +118,19 @@ class SparkPlatform(LocalPlatform):
 
 
 @contextmanager
-def spark_platform(url: str = "", workspace: str = "") -> Iterator[SparkPlatform]:
+def spark_platform(
+    url: str = "", workspace: str = "", settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[SparkPlatform]:
     """Give a platform on a session, which ends with the block if it was started for it.
 
     Parameters
     ----------
-    url : str
+    url, settings
         See :func:`basketwise.engines.spark.session.spark_session`, as errors are.
     workspace : str
         Where the run's outputs will be: a path or an address.
     """
-    with spark_session(url) as session:
+    with spark_session(url, settings) as session:
         yield SparkPlatform(session, exchange=exchange_in(workspace))
 
 

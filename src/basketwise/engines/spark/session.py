@@ -6,9 +6,10 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -36,7 +37,9 @@ ALLOWED = "Give local[2] (two cores of this machine), spark://HOST:7077 or sc://
 
 
 @contextmanager
-def spark_session(url: str = "") -> Iterator[SparkSession]:
+def spark_session(
+    url: str = "", settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[SparkSession]:
     """Give a session; one that was made for it ends with the block.
 
     Parameters
@@ -45,6 +48,8 @@ def spark_session(url: str = "") -> Iterator[SparkSession]:
         ``local[2]``, ``spark://HOST:PORT``, ``sc://HOST:PORT``, or another master that Spark knows.
         Empty: the session that is active, or else the one that the environment describes, as
         ``spark-submit`` does.
+    settings : mapping
+        Of a session that is started here, beside :data:`SETTINGS`.
 
     Raises
     ------
@@ -62,7 +67,7 @@ def spark_session(url: str = "") -> Iterator[SparkSession]:
         yield active
         return
     remote = url or os.environ.get("SPARK_REMOTE", "")
-    session = _connected(remote) if remote.startswith(CONNECT) else _started(url)
+    session = _connected(remote) if remote.startswith(CONNECT) else _started(url, settings)
     try:
         yield session
     finally:
@@ -86,7 +91,7 @@ def _connected(url: str) -> SparkSession:
     return cast("SparkSession", session)
 
 
-def _started(url: str) -> SparkSession:
+def _started(url: str, settings: Mapping[str, str]) -> SparkSession:
     """Start a session whose driver is this process."""
     if url.startswith(STANDALONE):
         _require_server(url, STANDALONE)
@@ -101,7 +106,7 @@ def _started(url: str) -> SparkSession:
     try:
         if url:
             builder = builder.master(url)
-        for name, value in SETTINGS.items():
+        for name, value in {**SETTINGS, **settings}.items():
             builder = builder.config(name, value)
         return builder.getOrCreate()
     except Exception as error:
