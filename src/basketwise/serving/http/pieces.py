@@ -120,11 +120,12 @@ class Pieces:
         for place, point in zip(digits.T, points.T, strict=True):
             number = np.where(point, number, number * 10 + place)
         # Both are exact in a Float64, so that their quotient is what the text stands for.
-        return number / 10.0**decimals
+        quotient: Floats = number / 10.0**decimals
+        return quotient
 
     def _cut(self, starts: Counts, ends: Counts) -> pl.Series:
         """Return the texts between some places, which have to be between whole characters."""
-        sizes: Any = ends - starts
+        sizes = ends - starts
         size = int(sizes[0])
         if size and (sizes == size).all():
             codes = self._windows(starts, size).view(np.uint8).reshape(-1, size)
@@ -132,8 +133,10 @@ class Pieces:
         if len(self._bodies) != len(starts):
             # So many references to the body: it is not copied.
             self._bodies = self._body.new_from_index(0, len(starts))
+        # Typed as single numbers, but columns of them are taken as well.
         offsets: Any = pl.Series(starts)
-        return self._bodies.bin.slice(offsets, pl.Series(sizes)).cast(pl.String)
+        lengths: Any = pl.Series(sizes)
+        return self._bodies.bin.slice(offsets, lengths).cast(pl.String)
 
     def _windows(self, starts: Counts, size: int) -> Any:
         """Return the text of one size from each of some places on."""
