@@ -145,6 +145,10 @@ def test_blanks_may_be_anywhere_if_they_are_the_same_in_all_lines(style: dict[st
     assert assert_same(json.dumps(SENT, **style).encode(), JSON)
 
 
+def test_blanks_before_colons_are_read_one_by_one() -> None:
+    assert not assert_same(json.dumps(SENT, separators=(",", " :")).encode(), JSON)
+
+
 changes = st.tuples(
     st.floats(0, 1, exclude_max=True),
     st.integers(0, 6),
@@ -242,6 +246,51 @@ def test_of_two_values_of_one_name_none_is_taken_at_once() -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b'{"baskets": 1}', b"[1]", b'{"baskets": [[1]]}'])
 def test_what_is_no_request_is_left_as_well(body: bytes) -> None:
     assert read_uniform(body, NAMES) is None
+
+
+MANY = json.dumps(SENT["baskets"][0]["lines"][1])
+"""A line; so many that the columns are known before what is odd."""
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        MANY.replace("PRD1", "\x01"),
+        MANY.replace("PRD1", "\\x"),
+        MANY.replace("PRD1", "\\ud800"),
+        MANY.replace("PRD1", '"'),
+        MANY.replace('"bar"', '"bar'),
+        MANY.replace("12", "1e"),
+        MANY.replace("12", "01"),
+        MANY.replace("12", "1.5.2"),
+        MANY.replace("12", "1" + 400 * "0"),
+        MANY.replace("12", "nul"),
+        MANY.replace("12", "nulls"),
+        MANY.replace("12", "null1"),
+        MANY.replace(": 12", ":12"),
+        MANY.replace(": 12", " : 12"),
+        MANY.replace("12,", "12 ,"),
+        MANY.replace("FOO", "BAR"),
+        MANY[:-1],
+        MANY[:-2],
+        MANY[:-2] + "}",
+        MANY + "]}, {" + '"basket_id": "2", "lines": [[' + MANY,
+        MANY + "]}, {" + '"basket_id": "2", "lines": [ ' + MANY,
+        MANY + "]}, {" + '"basket_id": 1e2, "lines": [' + MANY,
+    ],
+)
+def test_what_is_odd_after_many_lines_is_told_as_one_by_one(last: str) -> None:
+    lines = ", ".join([*(MANY for _ in range(800)), last])
+    body = f'{{"baskets": [{{"basket_id": "1", "lines": [{lines}]}}]}}'
+    assert read_uniform(body.encode(), NAMES) is None
+    assert not assert_same(body.encode(), JSON)
+
+
+def test_text_that_is_not_unicode_is_told_as_one_by_one() -> None:
+    lines = ", ".join([*(MANY for _ in range(800)), MANY.replace("PRD1", "?")])
+    body = f'{{"baskets": [{{"basket_id": "1", "lines": [{lines}]}}]}}'.encode()
+    assert read_uniform(body, NAMES) is not None
+    assert not assert_same(body.replace(b"?", b"\xff"), JSON)
 
 
 def test_whole_numbers_are_written_without_a_point() -> None:

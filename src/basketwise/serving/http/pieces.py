@@ -10,10 +10,11 @@ import polars as pl
 from pydantic_core import from_json
 
 from basketwise.arrays import Counts, Floats
+from basketwise.serving.http.bounds import MAX_ID
 from basketwise.serving.http.spans import NULL, NUMBER, TEXT, Values
 
 _NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
-_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_WHOLE = re.compile(rf"0|-?[1-9][0-9]{{0,{MAX_ID}}}")
 _ZERO = np.uint8(ord("0"))
 _POINT = np.uint8(254)
 """A point, from which the code of a zero is subtracted."""
@@ -68,10 +69,7 @@ class Pieces:
         texts = self._cut(values.starts, values.ends).to_list()
         if (values.kinds != NUMBER).any() or not all(map(_WHOLE.fullmatch, texts)):
             raise NotPlainError
-        try:
-            return list(map(int, texts)), texts
-        except ValueError as error:
-            raise NotPlainError from error
+        return list(map(int, texts)), texts
 
     def _texts(self, values: Values) -> pl.Series:
         """Cut texts without their quotes and escapes."""

@@ -199,7 +199,7 @@ class _Gaps:
         """Look at the brackets between where lists start and the first values within."""
         text = self._body[starts[0] : nexts[0]]
         self.match(text, b"[{", key, len(starts))
-        if (self._befores(nexts, text) != starts).any():
+        if (self._places_before(starts, nexts, text) > starts).any():
             raise _OtherShapeError
 
     def ends(self, starts: Counts, nexts: Counts, marks: bytes, key: str) -> Counts:
@@ -209,22 +209,17 @@ class _Gaps:
         first = _VALUE.match(self._body, starts[0])
         text = self._body[first.end() if first else starts[0] : nexts[0]]
         self.match(text, marks, key, len(starts))
-        ends = self._befores(nexts, text)
-        if (ends < starts).any():
-            raise _OtherShapeError
-        return ends
+        return self._places_before(starts, nexts, text)
 
-    def _befores(self, nexts: Counts, text: bytes) -> Counts:
-        """Return where a text starts that has to stand before some places."""
+    def _places_before(self, starts: Counts, nexts: Counts, text: bytes) -> Counts:
+        """Return where a text starts that has to stand before ``nexts``, and after ``starts``."""
         size = len(text)
-        befores = nexts - size
-        if befores.min() < 0:
-            raise _OtherShapeError
+        places = nexts - size
         # All texts of this length, at any place, without a copy of the body.
         windows = np.ndarray(len(self._body) - size + 1, f"V{size}", self._body, strides=(1,))
-        if windows[befores].tobytes() != text * len(nexts):
+        if (places < starts).any() or windows[places].tobytes() != text * len(nexts):
             raise _OtherShapeError
-        return befores
+        return places
 
 
 def _are_quoted(text: Bytes, values: Values) -> bool:
