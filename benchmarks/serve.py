@@ -146,6 +146,7 @@ def measure(
         return asyncio.run(run([candidate.port], one, rate, duration))
 
     with running(candidate) as (ready, pid):
+        held = [memory(pid)]
         load(20, 2)
         usual = load(USUAL)
         sustained = 0.0
@@ -156,15 +157,16 @@ def measure(
             sustained = rate
         double = load(2 * max(sustained, RATES[0]))
         print(f"{candidate.name}, double: {_told(double)}", file=sys.stderr)
+        held.append(memory(pid))
         whole = body(many, mlflow=candidate.mlflow)
         at_once = statistics.median(
             _seconds(candidate.port, candidate.path, whole) for _ in range(5)
         )
-        held = memory(pid)
+        held.append(memory(pid))
     return [
         candidate.name,
         f"{ready:.1f}",
-        f"{held / candidate.processes:.0f}",
+        *(f"{own / candidate.processes:.0f}" for own in held),
         f"{usual.quantile(0.5):.1f}" if usual.share(200) > 0.99 else "–",
         f"{usual.quantile(0.95):.1f}" if usual.share(200) > 0.99 else "–",
         f"{sustained:.0f}",
@@ -242,7 +244,9 @@ def main() -> None:
     heads = (
         "server",
         "ready s",
-        "MB each",
+        "MB each when ready",
+        "after the loads",
+        "after large requests",
         f"p50 ms at {USUAL:.0f}/s",
         "p95 ms",
         "sustained/s",

@@ -95,22 +95,16 @@ def outcome(read: Any) -> Any:
         return error.headline
 
 
-@settings(max_examples=250)
-@given(documents(), st.booleans(), st.sampled_from([JSON, JSON_LINES]))
-def test_lines_are_the_same_at_once_and_one_by_one(
-    document: dict[str, Any], ascii_only: bool, kind: str
-) -> None:
-    items = document["baskets"]
-    sent = [json.dumps(item, ensure_ascii=ascii_only) for item in items]
-    body = "\n".join(sent) if kind == JSON_LINES else f'{{"baskets": [{", ".join(sent)}]}}'
+def assert_same(body: bytes, kind: str) -> bool:
+    """Compare what is read at once with what is read one by one; whether it was read at once."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(baskets, "LEAST", 2**60)
-        by_line = outcome(lambda: read_request(body.encode(), kind))
+        by_line = outcome(lambda: read_request(body, kind))
         patched.setattr(baskets, "LEAST", 0)
-        at_once = outcome(lambda: read_request(body.encode(), kind))
+        at_once = outcome(lambda: read_request(body, kind))
     if isinstance(by_line, str):
         assert at_once == by_line
-        return
+        return False
     assert at_once.baskets == by_line.baskets
     assert at_once.kind == by_line.kind
     first, second = outcome(lambda: cleaned(at_once)), outcome(lambda: cleaned(by_line))
@@ -119,6 +113,61 @@ def test_lines_are_the_same_at_once_and_one_by_one(
     else:
         for own, other in zip(first, second, strict=True):
             assert_frame_equal(own, other)
+    return isinstance(at_once.lines, Table)
+
+
+@settings(max_examples=250)
+@given(documents(), st.booleans(), st.sampled_from([JSON, JSON_LINES]))
+def test_lines_are_the_same_at_once_and_one_by_one(
+    document: dict[str, Any], ascii_only: bool, kind: str
+) -> None:
+    items = document["baskets"]
+    sent = [json.dumps(item, ensure_ascii=ascii_only) for item in items]
+    body = "\n".join(sent) if kind == JSON_LINES else f'{{"baskets": [{", ".join(sent)}]}}'
+    assert_same(body.encode(), kind)
+
+
+STYLES: list[dict[str, Any]] = [{}, {"separators": (",", ":")}, {"indent": 1}, {"indent": "\t"}]
+SENT = {
+    "baskets": [
+        {
+            "basket_id": key,
+            "lines": [LINE | {"CUST_CODE": None}, LINE | {"CUST_CODE": "é", "spend": 12}],
+        }
+        for key in ("1", "2")
+    ]
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_blanks_may_be_anywhere_if_they_are_the_same_in_all_lines(style: dict[str, Any]) -> None:
+    assert assert_same(json.dumps(SENT, **style, ensure_ascii=False).encode(), JSON)
+    assert assert_same(json.dumps(SENT, **style).encode(), JSON)
+
+
+def test_blanks_before_colons_are_read_one_by_one() -> None:
+    assert not assert_same(json.dumps(SENT, separators=(",", " :")).encode(), JSON)
+
+
+changes = st.tuples(
+    st.floats(0, 1, exclude_max=True),
+    st.integers(0, 6),
+    st.sampled_from([b"", *(bytes([code]) for code in b'"\\,:{}[] \n\t\0-+.01eEnulx\xc3\xa9')])
+    | st.sampled_from([b'\\"', b"null", b"true", b"1e5", b"01", b'"a": 1, ', b"}, {", b'""'])
+    | st.binary(max_size=2),
+)
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(STYLES), st.booleans(), st.lists(changes, min_size=1, max_size=2))
+def test_a_damaged_body_is_read_or_refused_as_one_by_one(
+    style: dict[str, Any], ascii_only: bool, damage: list[tuple[float, int, bytes]]
+) -> None:
+    body = json.dumps(SENT, **style, ensure_ascii=ascii_only).encode()
+    for place, size, text in damage:
+        start = int(place * len(body))
+        body = body[:start] + text + body[start + size :]
+    assert_same(body, JSON)
 
 
 def test_a_sample_is_read_at_once() -> None:
@@ -197,6 +246,51 @@ def test_of_two_values_of_one_name_none_is_taken_at_once() -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b'{"baskets": 1}', b"[1]", b'{"baskets": [[1]]}'])
 def test_what_is_no_request_is_left_as_well(body: bytes) -> None:
     assert read_uniform(body, NAMES) is None
+
+
+MANY = json.dumps(SENT["baskets"][0]["lines"][1])
+"""A line; so many that the columns are known before what is odd."""
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        MANY.replace("PRD1", "\x01"),
+        MANY.replace("PRD1", "\\x"),
+        MANY.replace("PRD1", "\\ud800"),
+        MANY.replace("PRD1", '"'),
+        MANY.replace('"bar"', '"bar'),
+        MANY.replace("12", "1e"),
+        MANY.replace("12", "01"),
+        MANY.replace("12", "1.5.2"),
+        MANY.replace("12", "1" + 400 * "0"),
+        MANY.replace("12", "nul"),
+        MANY.replace("12", "nulls"),
+        MANY.replace("12", "null1"),
+        MANY.replace(": 12", ":12"),
+        MANY.replace(": 12", " : 12"),
+        MANY.replace("12,", "12 ,"),
+        MANY.replace("FOO", "BAR"),
+        MANY[:-1],
+        MANY[:-2],
+        MANY[:-2] + "}",
+        MANY + "]}, {" + '"basket_id": "2", "lines": [[' + MANY,
+        MANY + "]}, {" + '"basket_id": "2", "lines": [ ' + MANY,
+        MANY + "]}, {" + '"basket_id": 1e2, "lines": [' + MANY,
+    ],
+)
+def test_what_is_odd_after_many_lines_is_told_as_one_by_one(last: str) -> None:
+    lines = ", ".join([*(MANY for _ in range(800)), last])
+    body = f'{{"baskets": [{{"basket_id": "1", "lines": [{lines}]}}]}}'
+    assert read_uniform(body.encode(), NAMES) is None
+    assert not assert_same(body.encode(), JSON)
+
+
+def test_text_that_is_not_unicode_is_told_as_one_by_one() -> None:
+    lines = ", ".join([*(MANY for _ in range(800)), MANY.replace("PRD1", "?")])
+    body = f'{{"baskets": [{{"basket_id": "1", "lines": [{lines}]}}]}}'.encode()
+    assert read_uniform(body, NAMES) is not None
+    assert not assert_same(body.replace(b"?", b"\xff"), JSON)
 
 
 def test_whole_numbers_are_written_without_a_point() -> None:

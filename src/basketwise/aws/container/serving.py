@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ def limits_of(mebibytes: int) -> Limits:
         body=body,
         concurrency=CONCURRENT_REQUESTS,
         waiting=WAITING,
+        wait_seconds=math.inf,
         bodies=8 * body,
         bounds=bounds_of(body),
     )

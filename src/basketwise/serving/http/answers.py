@@ -212,16 +212,17 @@ def _answer_baskets(
     for item in baskets:
         if isinstance(item, BadLine):
             outcomes.append(_failed(item.key, item.headline, item.hint))
-        elif item.text in rows:
-            outcomes.append(rows[item.text] | {KEY: item.key})
-        elif item.text in failed:
-            error = failed[item.text]
+            continue
+        text = item.text
+        if text in rows:
+            outcomes.append(rows[text] | {KEY: item.key})
+        elif text in failed:
+            error = failed[text]
             outcomes.append(_failed(item.key, error.headline, error.hint))
         else:
-            outcomes.append(_unscored(item.key, damaged.get(item.text, {})))
-    incomplete = [
-        row[KEY] for row in outcomes if "error" not in row and text_id(row[KEY]) in damaged
-    ]
+            outcomes.append(_unscored(item.key, damaged.get(text, {})))
+    scored_rows = (row for row in outcomes if damaged and "error" not in row)
+    incomplete = [row[KEY] for row in scored_rows if text_id(row[KEY]) in damaged]
     counts = dict(sorted(rejected.items()))
     batches = tuple(batch for _, batch in scored)
     return Answer(served, outcomes, counts, lines, incomplete, unseen, kind, batches)

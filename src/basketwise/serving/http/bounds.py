@@ -28,6 +28,8 @@ BYTES_OF_A_VALUE = 6
 FEW_VALUES = 1_000
 """A value of a line takes so many bytes, with its column; a small body may have more."""
 
+_PART = 2**18
+
 
 class MalformedError(InputError):
     """A body that cannot be parsed."""
@@ -75,7 +77,12 @@ def refuse_objects(body: bytes, bounds: Bounds) -> None:
 
 def _count(body: bytes, character: str) -> int:
     """Count a character; as an array, which takes a fifth of the time where it is frequent."""
-    return int(np.count_nonzero(np.frombuffer(body, dtype=np.uint8) == ord(character)))
+    codes, code = np.frombuffer(body, dtype=np.uint8), ord(character)
+    # Part by part, each of which stays in the processor's cache.
+    return sum(
+        int(np.count_nonzero(codes[start : start + _PART] == code))
+        for start in range(0, codes.size, _PART)
+    )
 
 
 def _refuse_more(number: int, limit: int, what: str) -> None:

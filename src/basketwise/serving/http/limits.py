@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, TypeVar
-
-from polars.exceptions import PanicException
+from typing import Any
 
 from basketwise.serving.http.bounds import Bounds
 from basketwise.serving.http.problems import ProblemError
@@ -23,7 +19,6 @@ MAX_HEAD = 32_768
 LINES_PER_MEBIBYTE = 20_000
 """A line of JSON with the required columns alone takes some 45 bytes."""
 
-Result = TypeVar("Result")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
@@ -39,6 +34,9 @@ class Limits:
         Requests that are parsed and scored at a time.
     waiting
         Requests that may wait for their turn; one more is answered 429.
+    wait_seconds
+        How long they are to wait, by how fast others are answered; fewer may wait, but not less
+        than half, if it would be longer.
     queue_seconds
         How long they wait at most, before they are answered 503.
     seconds
@@ -56,6 +54,7 @@ class Limits:
     body: int = 25 * MEBIBYTE
     concurrency: int = field(default_factory=lambda: min(4, max(2, os.cpu_count() or 2)))
     waiting: int = 16
+    wait_seconds: float = 0.025
     queue_seconds: float = 30.0
     seconds: float = 60.0
     head_seconds: float = 10.0
@@ -69,101 +68,6 @@ def bounds_of(body: int) -> Bounds:
     """Return how many baskets and lines fit into bodies of a number of bytes."""
     lines = max(1, body // MEBIBYTE) * LINES_PER_MEBIBYTE
     return Bounds(baskets=lines // 5, lines=lines)
-
-
-class Turns:
-    """Lets some requests at a time work in threads; a bounded number waits, and the rest is shed.
-
-    A thread cannot be stopped: a request whose time is over keeps its turn until its thread ends.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._pool = ThreadPoolExecutor(limits.concurrency, thread_name_prefix="scoring")
-        self._free = asyncio.Semaphore(limits.concurrency)
-        self._running: set[Future[Any]] = set()
-        self.waiting = 0
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Return what ``work`` returns, once it had its turn.
-
-        Raises
-        ------
-        ProblemError
-            429 if too many wait, 503 if the turn does not come, or the work does not end.
-        """
-        await self._turn()
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Result] = loop.create_future()
-
-        def settle(future: Future[Result]) -> None:
-            self._free.release()
-            if future.cancelled():
-                answer.cancel()
-            elif not answer.done():
-                error = future.exception()
-                if error is None:
-                    answer.set_result(future.result())
-                else:
-                    answer.set_exception(error)
-
-        def ended(future: Future[Result]) -> None:
-            self._running.discard(future)
-            # The loop is woken once for both, which takes a part of the time of a short answer. One
-            # that is closed has no more requests.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(settle, future)
-
-        try:
-            future = self._pool.submit(_without_panic, work)
-        except BaseException:
-            self._free.release()
-            raise
-        self._running.add(future)
-        future.add_done_callback(ended)
-        try:
-            async with asyncio.timeout(self._limits.seconds):
-                return await answer
-        except TimeoutError as error:
-            raise _later(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"The request took longer than {self._limits.seconds:g} seconds.",
-                "Send fewer baskets at a time.",
-            ) from error
-
-    @property
-    def full(self) -> bool:
-        """Whether as many wait as may wait: one more is shed."""
-        return self._free.locked() and self.waiting >= self._limits.waiting
-
-    async def _turn(self) -> None:
-        if self.full:
-            raise too_many()
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(self._limits.queue_seconds):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise _later(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "Too many requests are waiting.",
-                "Send it again later.",
-            ) from error
-        finally:
-            self.waiting -= 1
-
-    def close(self) -> bool:
-        """Take on no more work; whether all of it has ended."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        return all(future.done() for future in list(self._running))
-
-
-def _without_panic(work: Callable[[], Result]) -> Result:
-    """Turn a panic of Polars, which is no Exception, into an error of this request alone."""
-    try:
-        return work()
-    except PanicException as error:
-        raise RuntimeError(f"Polars panicked: {error}") from error
 
 
 class Bodies:
@@ -193,7 +97,7 @@ class Bodies:
                     held += len(chunk)
                     self._held += len(chunk)
                     if self._held > self._limits.bodies:
-                        raise _later(
+                        raise later(
                             HTTPStatus.SERVICE_UNAVAILABLE,
                             "Too many large requests at a time.",
                             "Send it again later.",
@@ -244,12 +148,13 @@ def content_length(headers: list[tuple[bytes, bytes]], limit: int) -> int:
 
 def too_many() -> ProblemError:
     """Return the refusal of a request that nothing is wrong with, but that there are others."""
-    return _later(
+    return later(
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests at a time.",
         "Send it again later, or several baskets in one request.",
     )
 
 
-def _later(status: HTTPStatus, headline: str, hint: str) -> ProblemError:
+def later(status: HTTPStatus, headline: str, hint: str) -> ProblemError:
+    """Return the refusal of a request that can be answered later."""
     return ProblemError(status, headline, hint, {"Retry-After": "1"})

@@ -19,11 +19,12 @@ from basketwise.serving.http.answers import Answer, answer
 from basketwise.serving.http.baskets import read_request
 from basketwise.serving.http.formats import ACCEPT, accepted, headers, written
 from basketwise.serving.http.health import Health
-from basketwise.serving.http.limits import Bodies, Limits, Turns, content_length
+from basketwise.serving.http.limits import Bodies, Limits, content_length
 from basketwise.serving.http.media_types import SEND, media_type
 from basketwise.serving.http.metrics import Metrics
 from basketwise.serving.http.problems import ProblemError
 from basketwise.serving.http.served import Current, Served
+from basketwise.serving.http.turns import Turns
 
 Observer = Callable[[Answer, Served], None]
 """Is told of every answer, in the thread that scored it; must not block."""
