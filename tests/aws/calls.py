@@ -178,6 +178,7 @@ CALLS: list[Call] = [
         "cloudwatch:PutMetricData",
         context={"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"},
     ),
+    *_calls("role", JOBS, f"{S3}/.basketwise/spark/1/x", "s3:PutObject s3:DeleteObject"),
     *_calls("role", JOBS, "*", "ecr:GetAuthorizationToken"),
     *_calls(
         "role",

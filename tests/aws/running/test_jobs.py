@@ -127,6 +127,28 @@ def test_times_are_those_that_are_paid_for(sagemaker: Any, answers: Stubber) -> 
     assert (job.seconds, job.billable_seconds) == (200, 60)
 
 
+def test_every_instance_of_a_processing_job_is_paid_for(sagemaker: Any, answers: Stubber) -> None:
+    cluster = {"InstanceCount": 3, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 30}
+    answers.add_response(
+        "describe_processing_job",
+        {
+            "ProcessingJobName": NAME,
+            "ProcessingJobArn": "arn:aws:sagemaker:eu-west-1:123456789012:processing-job/x",
+            "ProcessingJobStatus": "Completed",
+            "ProcessingResources": {"ClusterConfig": cluster},
+            "AppSpecification": {"ImageUri": "image"},
+            "CreationTime": START,
+            "ProcessingStartTime": START,
+            "ProcessingEndTime": START + timedelta(seconds=100),
+        },
+    )
+
+    job = describe(sagemaker, "Processing", NAME)
+
+    assert job is not None
+    assert (job.seconds, job.billable_seconds) == (100, 300)
+
+
 def test_states_and_lines_are_reported_as_they_arrive(
     sagemaker: Any, answers: Stubber, logs: Any, written: Stubber
 ) -> None:

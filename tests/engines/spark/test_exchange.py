@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,15 @@ import polars as pl
 import pytest
 
 from basketwise.config import AwsConfig, Config
+from basketwise.digests import sha256
 from basketwise.engines.spark.exchange import Exchange, exchange_at, put_frame, read_frame
 from basketwise.engines.spark.platform import SparkPlatform, exchange_in
 from basketwise.errors import BasketwiseError, InputError
 from basketwise.etl.metadata import read_metadata
 from basketwise.etl.silver import SURVEY
 from basketwise.platforms.protocol import EtlJob
+from basketwise.storage.opening import open_storage
+from tests.cli.calling import called
 from tests.engines.spark.conftest import Spark
 from tests.engines.spark.running import assert_same_silver, changed_gold, etl_here, small_parts
 from tests.etl.running import Run, folders, quiet
@@ -138,6 +142,28 @@ def test_etl_through_a_bucket_is_that_of_one_machine(
     # Nothing is left in transit.
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
     assert "Contents" not in s3_server.client().list_objects_v2(Bucket=bucket, Prefix=prefix)
+
+
+def test_the_command_line_fills_a_workspace_in_a_bucket(
+    sail: Spark,
+    sample: Path,
+    s3_server: S3Server,
+    address: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server.endpoint_url)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    engine = ("--engine", "spark", "--spark", sail.url)
+    few = ("--set", "training.folds=2", "--set", "features.tried=[]")
+    document = json.loads(
+        called("etl", sample, *engine, *few, "--workspace", address, "--json").out
+    )
+    here = etl_here(sample, tmp_path / "here", FEW)
+    assert document["lines"] == here.metadata.lines.model_dump(mode="json")
+    gold = open_storage(address, s3_server.config).local("gold")
+    for name in ("train_features.parquet", "test_features.parquet", "product_index.parquet"):
+        assert sha256(gold / name) == sha256(here.gold / name)
 
 
 def test_an_executor_that_does_not_reach_the_bucket(

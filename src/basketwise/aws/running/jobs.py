@@ -44,7 +44,8 @@ class JobState:
     phase
         SageMaker's secondary status; empty for processing jobs.
     seconds, billable_seconds
-        Run time and billed time (less on spot capacity); None until it has ended.
+        Run time and billed time (less on spot capacity, of all instances together); None until it
+        has ended.
     digest
         Digest of the work that it was started for, see :mod:`basketwise.aws.running.attempts`.
     output_uri
@@ -88,6 +89,8 @@ def describe(sagemaker: SageMakerClient, kind: Kind, name: str) -> JobState | No
     seconds = (ended - started).total_seconds() if started and ended else None
     outputs = job.get("ProcessingOutputConfig", {}).get("Outputs") or [{}]
     processing_uri = outputs[0].get("S3Output", {}).get("S3Uri", "")
+    cluster = job.get("ProcessingResources", {}).get("ClusterConfig", {})
+    billed = seconds * cluster.get("InstanceCount", 1) if seconds is not None else None
     return JobState(
         name=name,
         status=job[f"{kind}JobStatus"],
@@ -95,7 +98,7 @@ def describe(sagemaker: SageMakerClient, kind: Kind, name: str) -> JobState | No
         # A processing job's own message is separate from SageMaker's.
         reason=job.get("ExitMessage") or job.get("FailureReason", ""),
         seconds=job.get("TrainingTimeInSeconds", seconds),
-        billable_seconds=job.get("BillableTimeInSeconds", seconds),
+        billable_seconds=job.get("BillableTimeInSeconds", billed),
         digest=job.get("Environment", {}).get(DIGEST_VARIABLE, ""),
         output_uri=job.get("OutputDataConfig", {}).get("S3OutputPath", processing_uri),
     )
