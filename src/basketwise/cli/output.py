@@ -91,6 +91,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "macro_f1": winner["macro_f1"],
         "leaderboard": report["leaderboard"],
         "lines": result.metadata.lines.model_dump(),
+        "snapshots": result.metadata.snapshots,
         "impact": report["impact"],
         "artifacts": result.address,
         "report": f"{result.address}/{REPORT_HTML}",
@@ -107,6 +108,8 @@ def print_summary(result: RunResult) -> None:
     click.secho(filled(report["verdict"]["headline"]), bold=True)
     click.echo(rule)
     _section("ETL")
+    for name, snapshot in metadata.snapshots.items():
+        _entry("  table     ", f"{name}, snapshot {snapshot}")
     lines = metadata.lines
     read = f"{lines.read:,} read = {lines.accepted:,} accepted + {lines.rejected:,} rejected"
     _entry("  lines     ", read)

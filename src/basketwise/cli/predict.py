@@ -125,6 +125,9 @@ def predict(
         return
     from basketwise.etl.sources import skipped_texts
 
+    if result.snapshot is not None:
+        name, _, _ = data.partition("@")
+        click.echo(f"table     {name}, snapshot {result.snapshot}", err=True)
     for text in skipped_texts(result.skipped, documents=False):
         click.echo(f"warning   {printable(text)}", err=True)
     for reason, number in result.rejected.items():
@@ -178,6 +181,7 @@ def _document(result: BatchResult, scorer: Model) -> dict[str, Any]:
         "predicted": result.predicted,
         "unclassified": result.uncertain,
         "lines": result.lines,
+        "snapshot": result.snapshot,
         "rejected": result.rejected,
         "incomplete_baskets": result.incomplete,
         "unseen": result.unseen.document(),

@@ -112,8 +112,13 @@ def etl(
     config = common.config(*overrides(split, None, products))
     with platform_of(engine, url) as platform:
         ctx = context(common, config, force=force, platform=platform)
-        document = run_etl(data, ctx).metadata.model_dump(mode="json")
-    emit(common, document, f"gold      {shown(ctx.workspace.address(GOLD))}")
+        metadata = run_etl(data, ctx).metadata
+    emit(
+        common,
+        metadata.model_dump(mode="json"),
+        *(f"table     {name}, snapshot {which}" for name, which in metadata.snapshots.items()),
+        f"gold      {shown(ctx.workspace.address(GOLD))}",
+    )
 
 
 @click.command()
