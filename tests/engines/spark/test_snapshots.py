@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import polars as pl
 import pytest
@@ -20,34 +19,12 @@ from basketwise.errors import InputError, WorkspaceError
 from basketwise.model.scoring import Model
 from tests.cli.calling import SMALL, call
 from tests.engines.spark.conftest import Spark
-from tests.engines.spark.running import etl_of_frame, etl_there, lines_of
+from tests.engines.spark.running import Table, etl_of_frame, etl_there, lines_of, made_table
 from tests.etl.running import quiet
 from tests.evaluation.running import Evaluated
 
 FEW = Config.model_validate({"training": {"folds": 2}, "features": {"tried": []}})
 KEEPING = ["delta", "iceberg"]
-
-
-class Table(NamedTuple):
-    """A table of Sail's catalogue."""
-
-    spark: Spark
-    name: str
-
-    def append(self, lines: pl.DataFrame) -> None:
-        self.spark.frame(lines).write.mode("append").insertInto(self.name)
-
-    @property
-    def now(self) -> TableName:
-        return pinned(self.spark.session, TableName(self.name))
-
-
-def made_table(spark: Spark, lines: pl.DataFrame, kind: str, folder: Path) -> Table:
-    name = f"shop.t{uuid4().hex}"
-    spark.session.sql(f"CREATE DATABASE IF NOT EXISTS shop LOCATION '{folder}/shop'").collect()
-    writer = spark.frame(lines).write.format(kind).option("path", str(folder / name))
-    writer.saveAsTable(name)
-    return Table(spark, name)
 
 
 @pytest.fixture(params=KEEPING)

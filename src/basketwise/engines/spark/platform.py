@@ -32,9 +32,6 @@ from basketwise.storage.scheme import scheme_of
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-FRAME = "a Spark frame"
-"""What the data of a frame is called where the command line has a path."""
-
 
 @dataclass
 class SparkPlatform(LocalPlatform):
