@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from basketwise.cli.engines import check_engine, engine_options
 from basketwise.cli.options import (
     HISTORY_OPTION,
     MODEL_OPTION,
     PRODUCTS_OPTION,
     Common,
-    check_engine,
     common,
     context,
     data_of,
-    engine_options,
     products_flag,
 )
 from basketwise.cli.output import filled, print_json, shown

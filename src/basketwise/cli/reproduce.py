@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from basketwise.cli.options import Common, common, context, engine_options, platform_of
+from basketwise.cli.engines import engine_options, platform_of
+from basketwise.cli.options import Common, common, context
 from basketwise.cli.output import emit
 from basketwise.errors import NOT_REPRODUCED
 

@@ -18,9 +18,9 @@ class LocalPlatform:
 
     def inputs(self, data: str, config: Config) -> dict[str, str]:
         """Return the content digest of each raw table, and of the product file."""
-        from basketwise.engines.table_name import table_name
         from basketwise.etl.preview import check_split
         from basketwise.etl.product_file import input_digests, line_files
+        from basketwise.etl.table_name import table_name
 
         products = with_local_products(config).data.products
         try:

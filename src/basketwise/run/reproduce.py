@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from basketwise.artifact.archive import read_document, read_json
 from basketwise.config import Config
-from basketwise.engines.table_name import table_name
 from basketwise.errors import InputError
+from basketwise.etl.table_name import table_name
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.files import ARCHIVE, MANIFEST, METRICS_FILE
 from basketwise.run.context import Context

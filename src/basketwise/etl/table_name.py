@@ -10,6 +10,7 @@ from basketwise.etl.formats import format_of
 
 _PART = r"[A-Za-z_][A-Za-z0-9_-]*"
 _TABLE = re.compile(rf"(?P<name>{_PART}(?:\.{_PART}){{1,2}})(?:@v(?P<snapshot>\d{{1,19}}))?")
+_SCHEMA = re.compile(rf"{_PART}(?:\.{_PART})?")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class TableName:
     def quoted(self) -> str:
         """The name for SQL, without the snapshot."""
         return ".".join(f"`{part}`" for part in self.name.split("."))
+
+
+def is_schema_name(text: str) -> bool:
+    """Whether a text is ``schema`` or ``catalog.schema``."""
+    return bool(_SCHEMA.fullmatch(text))
 
 
 def table_name(text: str) -> TableName | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.engines.table_name import TableName, table_name
+from basketwise.etl.table_name import TableName, table_name
 
 
 @pytest.mark.parametrize(
