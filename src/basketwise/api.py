@@ -20,7 +20,7 @@ from basketwise.plugins import FRAME_PLATFORMS
 from basketwise.plugins import load as load_plugin
 from basketwise.scratch import scratch
 from basketwise.settings import checked, load_config
-from basketwise.tables import is_spark_frame, read_table
+from basketwise.tables import SPARK_FRAME, frame_source, is_spark_frame, read_table
 
 if TYPE_CHECKING:
     from basketwise.model.scoring import Model
@@ -323,7 +323,7 @@ def _as_path(data: Any) -> Iterator[tuple[str, str]]:
         yield os.fspath(data), os.fspath(data)
         return
     if is_spark_frame(data):
-        yield "a Spark frame", "a Spark frame"
+        yield SPARK_FRAME, SPARK_FRAME
         return
     with scratch() as folder:
         if _are_paths(data):
@@ -336,7 +336,7 @@ def _as_path(data: Any) -> Iterator[tuple[str, str]]:
             raise InputError(
                 f"The table cannot be used: {error}.", "Each column needs text, numbers or dates."
             ) from error
-        yield str(folder), f"a table of {table.height:,} lines"
+        yield str(folder), frame_source(table.height)
 
 
 def _are_paths(data: Any) -> TypeGuard[Sequence[PathLike]]:

@@ -28,6 +28,9 @@ ENGINES = {"spark": "basketwise.engines.spark.batch:predict"}
 PLATFORMS = {"spark": "basketwise.engines.spark.platform:spark_platform"}
 """Runs ETL, by ``--engine``; without one, that is done on this machine."""
 
+TABLES = {"spark": "basketwise.engines.spark.warehouse:open_warehouse"}
+"""Writes silver and gold as tables, by ``--engine``."""
+
 FRAME_PLATFORMS = {"spark": "basketwise.engines.spark.platform:frame_platform"}
 """Runs ETL on the lines of a frame, by the library that the frame is of."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,13 +13,34 @@ import polars as pl
 from basketwise.arrays import Matrix
 from basketwise.errors import InputError
 
+_FRAME_SOURCE = re.compile(r"a table of [\d,]+ lines")
+
 KINDS = (
     "Give a Polars, pandas or PyArrow frame, a DuckDB relation, another object with "
     "__arrow_c_stream__, a list of dictionaries or a dictionary of columns."
 )
 
+SPARK_FRAME = "a Spark frame"
+"""What documents call the raw lines of a Spark frame, in the place of a path."""
+
 FEW = 20_000
 """Up to this number of rows, it takes longer to wake other threads than to do without them."""
+
+
+def frame_source(lines: int) -> str:
+    """Return what documents call the raw lines of any other frame, in the place of a path."""
+    return f"a table of {lines:,} lines"
+
+
+def is_frame_source(text: str) -> bool:
+    """Whether documents call raw lines so that were a frame in memory.
+
+    Examples
+    --------
+    >>> is_frame_source(frame_source(1_200)), is_frame_source(SPARK_FRAME), is_frame_source("raw")
+    (True, True, False)
+    """
+    return text == SPARK_FRAME or bool(_FRAME_SOURCE.fullmatch(text))
 
 
 def read_table(table: Any) -> pl.DataFrame:

@@ -6,8 +6,7 @@ import getpass
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
@@ -61,50 +60,6 @@ NO_REGISTER_OPTION = click.option(
 FORCE_OPTION = click.option(
     "--force", is_flag=True, help="Re-run every stage, even if cached outputs are still valid."
 )
-
-
-def engine_options(what: str) -> Callable[[Command], Command]:
-    """Add ``--engine`` and ``--spark``; a command gets ``engine`` and ``url``."""
-
-    def decorated(command: Command) -> Command:
-        chosen = click.option(
-            "--engine",
-            type=click.Choice(["local", "spark"]),
-            default="local",
-            show_default=True,
-            help=what,
-        )
-        session = click.option(
-            "--spark",
-            "url",
-            metavar="URL",
-            default="",
-            help="local[2], spark://HOST:PORT or sc://HOST:PORT. "
-            "Default: the environment's session.",
-        )
-        return chosen(session(command))
-
-    return decorated
-
-
-def check_engine(engine: str, url: str) -> None:
-    """Refuse a session's URL for an engine that has none."""
-    if engine == "local" and url:
-        raise click.UsageError("--spark goes with --engine spark.")
-
-
-@contextmanager
-def platform_of(engine: str, url: str, workspace: str) -> Iterator[Platform]:
-    """Give the platform of an engine; a session that is started for it ends with the block."""
-    from basketwise.platforms.local import LocalPlatform
-    from basketwise.plugins import PLATFORMS, load
-
-    check_engine(engine, url)
-    if engine == "local":
-        yield LocalPlatform()
-        return
-    with load(PLATFORMS[engine])(url, workspace) as platform:
-        yield platform
 
 
 def data_of(*, required: bool) -> Callable[[Command], Command]:
@@ -239,6 +194,7 @@ def context(
     force: bool = False,
     existing: bool = False,
     platform: Platform | None = None,
+    tables: Callable[[Path, Path], None] | None = None,
 ) -> Context:
     """Return what the pipeline needs; an InputError if a workspace must exist and does not."""
     from basketwise.platforms.local import LocalPlatform
@@ -256,6 +212,7 @@ def context(
         reporter=reporter(),
         command=typed_command(shared.named),
         force=force,
+        tables=tables,
     )
 
 

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -91,6 +92,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "macro_f1": winner["macro_f1"],
         "leaderboard": report["leaderboard"],
         "lines": result.metadata.lines.model_dump(),
+        "snapshots": result.metadata.snapshots,
         "impact": report["impact"],
         "artifacts": result.address,
         "report": f"{result.address}/{REPORT_HTML}",
@@ -99,14 +101,16 @@ def run_document(result: RunResult) -> dict[str, Any]:
     }
 
 
-def print_summary(result: RunResult) -> None:
-    """Print the final summary of a run: ETL, training, registry, money, readiness."""
+def print_summary(result: RunResult, tables: Iterable[str] = ()) -> None:
+    """Print the final summary of a run, and which ``tables`` have its silver and gold."""
     report, metadata = result.report, result.metadata
     rule = "─" * width()
     click.echo(rule)
     click.secho(filled(report["verdict"]["headline"]), bold=True)
     click.echo(rule)
     _section("ETL")
+    for name, snapshot in metadata.snapshots.items():
+        _entry("  table     ", f"{name}, snapshot {snapshot}")
     lines = metadata.lines
     read = f"{lines.read:,} read = {lines.accepted:,} accepted + {lines.rejected:,} rejected"
     _entry("  lines     ", read)
@@ -157,6 +161,8 @@ def print_summary(result: RunResult) -> None:
     _path("  model     ", f"{folder}/{ARCHIVE}")
     missing = "none: the model is not approved" if version else "none: nothing was registered"
     _path("  config    ", shown(config)) if config else _entry("  config    ", missing)
+    for name in tables:
+        _path("  table     ", name)
     click.echo(f"  took      {result.seconds:.1f} s")
 
 

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from basketwise.cli.engines import check_engine, engine_options
 from basketwise.cli.options import (
     HISTORY_OPTION,
     MODEL_OPTION,
     PRODUCTS_OPTION,
     Common,
-    check_engine,
     common,
     context,
     data_of,
-    engine_options,
     products_flag,
 )
 from basketwise.cli.output import filled, print_json, shown
@@ -125,6 +124,9 @@ def predict(
         return
     from basketwise.etl.sources import skipped_texts
 
+    if result.snapshot is not None:
+        name, _, _ = data.partition("@")
+        click.echo(f"table     {name}, snapshot {result.snapshot}", err=True)
     for text in skipped_texts(result.skipped, documents=False):
         click.echo(f"warning   {printable(text)}", err=True)
     for reason, number in result.rejected.items():
@@ -178,6 +180,7 @@ def _document(result: BatchResult, scorer: Model) -> dict[str, Any]:
         "predicted": result.predicted,
         "unclassified": result.uncertain,
         "lines": result.lines,
+        "snapshot": result.snapshot,
         "rejected": result.rejected,
         "incomplete_baskets": result.incomplete,
         "unseen": result.unseen.document(),

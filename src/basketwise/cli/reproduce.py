@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from basketwise.cli.engines import engine_options, platform_of
 from basketwise.cli.options import Common, common, context
 from basketwise.cli.output import emit
 from basketwise.errors import NOT_REPRODUCED
@@ -25,14 +26,16 @@ DIGEST = 64
 @click.command()
 @click.argument("run")
 @click.option("--data", metavar="PATH", help="Where the raw files are now. Default: as before.")
+@engine_options("Where ETL runs; spark is needed for a run on a table.")
 @common
-def reproduce(run: str, data: str | None, common: Common) -> None:
+def reproduce(run: str, data: str | None, engine: str, url: str, common: Common) -> None:
     """Reproduce a run from its manifest and show what differs."""
     from basketwise.run.reproduce import reproduce as reproduce_run
 
-    ctx = context(common, common.config(), existing=True)
-    name, folder = ctx.workspace.run_folder(run)
-    reproduction = reproduce_run(name, folder, data, ctx)
+    with platform_of(engine, url, common.workspace) as platform:
+        ctx = context(common, common.config(), existing=True, platform=platform)
+        name, folder = ctx.workspace.run_folder(run)
+        reproduction = reproduce_run(name, folder, data, ctx)
     emit(common, _document(reproduction), *_lines(reproduction))
     if not reproduction.same:
         sys.exit(NOT_REPRODUCED)

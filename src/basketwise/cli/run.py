@@ -7,6 +7,14 @@ import sys
 
 import click
 
+from basketwise.cli.engines import (
+    OVERWRITE_OPTION,
+    TABLES_OPTION,
+    Tables,
+    engine_options,
+    platform_of,
+    tables_of,
+)
 from basketwise.cli.options import (
     FORCE_OPTION,
     MODELS_OPTION,
@@ -17,8 +25,6 @@ from basketwise.cli.options import (
     common,
     context,
     data_of,
-    engine_options,
-    platform_of,
     products_flag,
 )
 from basketwise.cli.output import (
@@ -49,6 +55,8 @@ RUN_OPTION = click.option("--run", "run_id", metavar="RUN", help="Default: the l
 @NO_REGISTER_OPTION
 @FORCE_OPTION
 @ENGINE_OPTIONS
+@TABLES_OPTION
+@OVERWRITE_OPTION
 @common
 def run(
     data: str,
@@ -60,6 +68,8 @@ def run(
     force: bool,
     engine: str,
     url: str,
+    schema: str | None,
+    overwrite: bool,
     common: Common,
 ) -> None:
     """Run all stages, from the raw files at PATH to an approved, exported model."""
@@ -67,12 +77,13 @@ def run(
     from basketwise.run.pipeline import run_all
 
     with platform_of(engine, url, common.workspace) as platform:
-        ctx = context(common, config, force=force, platform=platform)
+        tables = tables_of(platform, engine, schema, overwrite=overwrite)
+        ctx = context(common, config, force=force, platform=platform, tables=tables)
         result = run_all(data, ctx, registering=not no_register)
     if common.as_json:
-        print_json(run_document(result))
+        print_json(run_document(result) | _tables(tables))
     else:
-        print_summary(result)
+        print_summary(result, tables.names if tables else ())
         print_next(result, data, common.workspace, common.config_path)
     # The version's state counts, not the verdict: a person may have rejected it since.
     if require_approval and not result.approved:
@@ -95,6 +106,8 @@ def overrides(split: str | None, models: str | None, products: str | None = None
 @SPLIT_OPTION
 @FORCE_OPTION
 @ENGINE_OPTIONS
+@TABLES_OPTION
+@OVERWRITE_OPTION
 @common
 def etl(
     data: str,
@@ -103,6 +116,8 @@ def etl(
     force: bool,
     engine: str,
     url: str,
+    schema: str | None,
+    overwrite: bool,
     common: Common,
 ) -> None:
     """Clean raw files (silver) and compute features (gold)."""
@@ -111,9 +126,21 @@ def etl(
 
     config = common.config(*overrides(split, None, products))
     with platform_of(engine, url, common.workspace) as platform:
-        ctx = context(common, config, force=force, platform=platform)
-        document = run_etl(data, ctx).metadata.model_dump(mode="json")
-    emit(common, document, f"gold      {shown(ctx.workspace.address(GOLD))}")
+        tables = tables_of(platform, engine, schema, overwrite=overwrite)
+        ctx = context(common, config, force=force, platform=platform, tables=tables)
+        metadata = run_etl(data, ctx).metadata
+    emit(
+        common,
+        metadata.model_dump(mode="json") | _tables(tables),
+        *(f"table     {name}, snapshot {which}" for name, which in metadata.snapshots.items()),
+        f"gold      {shown(ctx.workspace.address(GOLD))}",
+        *(f"written   {name}" for name in (tables.names if tables else ())),
+    )
+
+
+def _tables(written: Tables | None) -> dict[str, list[str]]:
+    """Return what a document says of the tables that were written, if they were."""
+    return {"tables": written.names} if written else {}
 
 
 @click.command()

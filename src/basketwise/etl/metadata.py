@@ -161,6 +161,11 @@ class Metadata(Record):
     """How lines were read and judged; scoring does the same."""
     warnings: list[str] = []
 
+    @property
+    def snapshots(self) -> dict[str, str]:
+        """The snapshot that was read of each table that has any, by the table's name."""
+        return {file.name: file.snapshot for file in self.files if file.snapshot is not None}
+
 
 def read_metadata(gold: Path) -> Metadata:
     """Read ``metadata.json`` of a gold folder.

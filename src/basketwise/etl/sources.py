@@ -69,7 +69,11 @@ class Source:
 
 
 class FileRecord(BaseModel):
-    """One raw table, as the metadata keeps it: its digest is that of the file it came in."""
+    """One raw table, as the metadata keeps it: its digest is that of the file it came in.
+
+    Of a catalogue's table, the digest is that of its lines in any order, and ``snapshot`` the one
+    that was read, if there are any.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,6 +81,7 @@ class FileRecord(BaseModel):
     sha256: str
     bytes: int
     lines: int
+    snapshot: str | None = None
 
 
 class Skipped(BaseModel):

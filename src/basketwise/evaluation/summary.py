@@ -8,6 +8,7 @@ from scipy.special import ndtri
 from basketwise import __version__
 from basketwise.config import Config
 from basketwise.etl.metadata import Metadata
+from basketwise.etl.sources import FileRecord
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import leaderboard
 from basketwise.evaluation.findings import BEST, CHAMPION, Findings
@@ -24,6 +25,7 @@ from basketwise.report.types import (
     DataSummary,
     Drivers,
     HistorySummary,
+    InputFile,
     LearningCurve,
     Lineage,
     Looks,
@@ -228,13 +230,17 @@ def _learning_curve(metadata: Metadata) -> LearningCurve:
     return result
 
 
+def _file(file: FileRecord) -> InputFile:
+    listed = InputFile(name=file.name, sha256=file.sha256, bytes=file.bytes, lines=file.lines)
+    if file.snapshot is not None:
+        listed["snapshot"] = file.snapshot
+    return listed
+
+
 def _data(metadata: Metadata) -> DataSummary:
     counts = metadata.baskets
     summary = DataSummary(
-        files=[
-            {"name": f.name, "sha256": f.sha256, "bytes": f.bytes, "lines": f.lines}
-            for f in metadata.files[:LISTED_FILES]
-        ],
+        files=[_file(file) for file in metadata.files[:LISTED_FILES]],
         files_total=len(metadata.files),
         lines_read=metadata.lines.read,
         lines_accepted=metadata.lines.accepted,

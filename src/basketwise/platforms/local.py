@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from basketwise.config import Config
+from basketwise.errors import InputError
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
 from basketwise.storage.opening import local_copy, with_local_products
@@ -19,9 +20,15 @@ class LocalPlatform:
         """Return the content digest of each raw table, and of the product file."""
         from basketwise.etl.preview import check_split
         from basketwise.etl.product_file import input_digests, line_files
+        from basketwise.etl.table_name import table_name
 
         products = with_local_products(config).data.products
-        delivery = line_files(local_copy(data, config.aws), products)
+        try:
+            delivery = line_files(local_copy(data, config.aws), products)
+        except InputError as error:
+            if table := table_name(data):
+                error.hint += f" If {table.name} is a table of a catalogue, add --engine spark."
+            raise
         check_split(delivery.sources, config)
         return dict(input_digests(delivery, products))
 

@@ -410,12 +410,13 @@ class Impact(TypedDict):
 
 
 class InputFile(TypedDict):
-    """One raw file that was read."""
+    """One raw file or table that was read; ``snapshot`` of a table that has any."""
 
     name: str
     sha256: str
     bytes: int
     lines: int
+    snapshot: NotRequired[str]
 
 
 class Baskets(TypedDict):

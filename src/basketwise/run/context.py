@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from basketwise import clock
 from basketwise.config import Config
@@ -28,6 +30,8 @@ class Context:
     """Whether stages run although their outputs are still valid."""
     source: str = ""
     """What documents call the data; empty: by their path."""
+    tables: Callable[[Path, Path], None] | None = None
+    """Writes what is in these folders, silver and gold, as tables as well."""
     started_at: datetime = field(default_factory=clock.now)
     clock: float = field(default_factory=time.perf_counter)
 

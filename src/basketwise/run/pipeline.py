@@ -98,7 +98,7 @@ def run_all(
                 pool.submit(registry.prepare)
             trained = train(made, staging, run_id, context)
         evaluated = evaluate(made, trained, staging, run_id, registry, context)
-        publish_data(made, staging, context)
+        made = publish_data(made, staging, context)
         folder = evaluated.folder
         if evaluated.outcome.ran:
             folder = workspace.publish(staging.artifacts, f"{ARTIFACTS}/{run_id}")
@@ -110,6 +110,7 @@ def run_all(
             with context.reporter.stage("export") as log:
                 document = write_config(approvals, version, context)
                 log.finish(document.name)
+        write_tables(made, context)
     return RunResult(
         run_id=folder.name,
         metadata=made.metadata,
@@ -196,7 +197,17 @@ def approvals_of(registry: Registry, context: Context) -> Approvals:
 def run_etl(data: str, context: Context) -> Data:
     """Clean raw files into silver, make features in gold; both are in the workspace then."""
     with context.workspace.staged() as staging:
-        return publish_data(etl(data, staging, context), staging, context)
+        made = publish_data(etl(data, staging, context), staging, context)
+        write_tables(made, context)
+    return made
+
+
+def write_tables(data: Data, context: Context) -> None:
+    """Write silver and gold, which are in the workspace, as tables too, if that is wanted."""
+    if context.tables:
+        with context.reporter.stage("tables") as log:
+            context.tables(data.silver, data.gold)
+            log.finish("silver and gold")
 
 
 def run_train(context: Context) -> tuple[str, Trained]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from basketwise.artifact.archive import read_document, read_json
 from basketwise.config import Config
 from basketwise.errors import InputError
+from basketwise.etl.table_name import table_name
 from basketwise.etl.tables import METADATA_FILE
 from basketwise.files import ARCHIVE, MANIFEST, METRICS_FILE
 from basketwise.run.context import Context
@@ -22,6 +23,7 @@ from basketwise.run.training import train
 from basketwise.run.workspace import REPRODUCTION, Workspace
 from basketwise.settings import flatten
 from basketwise.storage.local import LocalStorage
+from basketwise.tables import is_frame_source
 
 ORIGINS = ("data_hash", "code_version", "code_hash", "git_commit", "versions", "host")
 """What a result depends on, apart from config and seed, which come from the manifest."""
@@ -70,7 +72,8 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
         Its artifacts.
     data : str or None
         Where the raw files are now; None: as it was typed then, which may be relative to the
-        working directory.
+        working directory. Of a run on a catalogue's table, its name; None: the table, at the
+        snapshot that was read, if it has any.
     context : Context
         Workspace, platform and progress; the configuration is the manifest's. The run is made in
         a folder of its own, which is removed afterwards.
@@ -78,14 +81,12 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
     Raises
     ------
     InputError
-        If the run has no manifest, or none that this version understands.
+        If the run has no manifest, or none that this version understands; if its lines were a
+        frame in memory, or a table that has other lines now.
     """
     manifest = read_manifest(folder)
-    source = data or manifest.get("data") or ""
-    if not source:
-        raise InputError(
-            f"The manifest of {run_id} does not say where the raw files were.", "Give --data PATH."
-        )
+    metadata = read_json(folder / ARCHIVE, METADATA_FILE)
+    source = data or _source(run_id, manifest, metadata)
     config = _config(manifest, run_id)
     storage = context.workspace.storage
     with (
@@ -93,8 +94,10 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
         TemporaryDirectory(prefix=REPRODUCTION, dir=storage.scratch) as scratch,
     ):
         again = replace(context, workspace=Workspace(LocalStorage(Path(scratch))), config=config)
+        if table_name(manifest.get("data") or "") and table_name(source):
+            _require_same_lines(run_id, source, metadata, again)
         made, metrics, files = _run(source, again)
-    raw = _files(read_json(folder / ARCHIVE, METADATA_FILE))
+    raw = _files(metadata)
     inputs = _compare({"raw": raw}, {"raw": files})
     scores = _compare(_metrics(folder), metrics)
     return Reproduction(
@@ -106,6 +109,37 @@ def reproduce(run_id: str, folder: Path, data: str | None, context: Context) -> 
         _compare(manifest.get("outputs", {}), made["outputs"]),
         [score for score in scores if not score.same],
     )
+
+
+def _source(run_id: str, manifest: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    """Return where a run's lines were; of a table, with the snapshot that was read."""
+    source = manifest.get("data") or ""
+    if not source:
+        raise InputError(
+            f"The manifest of {run_id} does not say where the raw files were.", "Give --data PATH."
+        )
+    if is_frame_source(source):
+        raise InputError(
+            f"{run_id} was trained on {source}, which cannot be read again.",
+            "Write the same lines to files or to a table, and name these with --data.",
+        )
+    if table := table_name(source):
+        snapshots = {file["name"]: file.get("snapshot") for file in metadata.get("files", [])}
+        return str(replace(table, snapshot=snapshots.get(table.name)))
+    return str(source)
+
+
+def _require_same_lines(
+    run_id: str, source: str, metadata: Mapping[str, Any], context: Context
+) -> None:
+    """Refuse a table that has other lines than the one that a run read."""
+    before = {str(file["sha256"]) for file in metadata.get("files", [])}
+    now = context.platform.inputs(source, context.config)
+    if before.isdisjoint(now.values()):
+        raise InputError(
+            f"{source} has other lines than those that {run_id} was trained on.",
+            "Restore them, or name a table or a snapshot that has them with --data.",
+        )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

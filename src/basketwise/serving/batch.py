@@ -55,7 +55,7 @@ class BatchResult:
     file. ``skipped`` are unsupported files. ``requested`` are the baskets requested by id, in that
     order (None where no id was given): the columns of the file and ``products``, a list of structs
     with the columns of :func:`basketwise.explain.contributions.contributions`; empty for a model
-    without a product index.
+    without a product index. ``snapshot`` is the one of a catalogue's table that was read.
     """
 
     out: Path | str | None
@@ -70,6 +70,7 @@ class BatchResult:
     warnings: list[str] = field(default_factory=list)
     requested: pl.DataFrame | None = None
     skipped: list[Skipped] = field(default_factory=list)
+    snapshot: str | None = None
 
 
 def predict(

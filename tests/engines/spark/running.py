@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 import polars as pl
 import pytest
@@ -14,14 +15,17 @@ from basketwise.config import Config
 from basketwise.digests import content
 from basketwise.engines.spark import parts
 from basketwise.engines.spark.platform import SparkPlatform
+from basketwise.engines.spark.snapshots import pinned
 from basketwise.etl import chunks
 from basketwise.etl.chunks import weeks
 from basketwise.etl.metadata import read_metadata
 from basketwise.etl.partitions import REJECTED
 from basketwise.etl.silver import INTAKE_FILE, SURVEY, IntakeRecord, read_intake
+from basketwise.etl.table_name import TableName
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob
 from basketwise.schema import COLUMN_NAMES
+from tests.engines.spark.conftest import Spark
 from tests.etl.running import Run, folders, quiet
 
 LINE = ("source", "row")
@@ -107,3 +111,25 @@ def changed_gold(run: Run, expected: Run) -> list[str]:
     own, others = content(run.gold), content(expected.gold)
     assert own.keys() == others.keys()
     return [name for name in own if own[name] != others[name] and name != "metadata.json"]
+
+
+class Table(NamedTuple):
+    """A table of Sail's catalogue."""
+
+    spark: Spark
+    name: str
+
+    def append(self, lines: pl.DataFrame) -> None:
+        self.spark.frame(lines).write.mode("append").insertInto(self.name)
+
+    @property
+    def now(self) -> TableName:
+        return pinned(self.spark.session, TableName(self.name))
+
+
+def made_table(spark: Spark, lines: pl.DataFrame, kind: str, folder: Path) -> Table:
+    name = f"shop.t{uuid4().hex}"
+    spark.session.sql(f"CREATE DATABASE IF NOT EXISTS shop LOCATION '{folder}/shop'").collect()
+    writer = spark.frame(lines).write.format(kind).option("path", str(folder / name))
+    writer.saveAsTable(name)
+    return Table(spark, name)

@@ -13,7 +13,7 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.engines.spark import batch, reading
-from basketwise.engines.spark.batch import is_table, predict
+from basketwise.engines.spark.batch import predict
 from basketwise.errors import ConfigError, InputError, WorkspaceError
 from basketwise.model.scoring import Model
 from basketwise.serving.batch import BatchResult
@@ -182,19 +182,3 @@ def test_a_product_file_is_refused(model: Model) -> None:
     config = Config.model_validate({"data": {"products": "p.csv"}})
     with pytest.raises(ConfigError, match="Spark reads no product file"):
         predict("raw", "out", model, config, quiet)
-
-
-@pytest.mark.parametrize(
-    ("name", "table"),
-    [
-        ("shop.lines", True),
-        ("cat.shop.lines", True),
-        ("lines", False),
-        ("lines.csv", False),
-        ("week.csv.gz", False),
-        ("a/b.c", False),
-        ("s3://bucket/a.b", False),
-    ],
-)
-def test_names_of_tables(name: str, table: bool) -> None:
-    assert is_table(name) is table

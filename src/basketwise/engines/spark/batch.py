@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basketwise.config import Config
-from basketwise.engines.spark.reading import open_files, unreadable
+from basketwise.engines.spark.reading import open_files
 from basketwise.engines.spark.scoring import REPORT, GroupReport, scored
 from basketwise.engines.spark.session import reason, spark_session
+from basketwise.engines.spark.snapshots import open_table, pinned
 from basketwise.engines.spark.survey import Surveyed, survey_files, survey_frame
 from basketwise.errors import ConfigError, WorkspaceError
-from basketwise.etl.formats import format_of
+from basketwise.etl.table_name import table_name
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import Model
 from basketwise.progress import Tick
@@ -23,9 +24,6 @@ from basketwise.serving.batch import BatchResult, nothing_known, scoring_setting
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
-_TABLE = re.compile(rf"{_NAME}(\.{_NAME}){{1,2}}")
 
 
 def predict(
@@ -44,7 +42,8 @@ def predict(
     ----------
     data : str
         Files, a folder or a glob, at a path or address that every executor reaches; or a table
-        (``schema.table``, ``catalog.schema.table``).
+        (``schema.table``, ``catalog.schema.table``), read at the snapshot that it has when this
+        begins, or at the one that is named: ``schema.table@v7``.
     out : str
         A folder for Parquet files, or a table; neither may exist. One row per basket, in no certain
         order, with the columns of :meth:`basketwise.model.scoring.Model.predict`.
@@ -71,7 +70,7 @@ def predict(
     ConfigError
         If ``data.products`` is set: product files are read on one machine only.
     WorkspaceError
-        If ``out`` exists, or cannot be written.
+        If ``out`` exists, names a snapshot, or cannot be written.
     DependencyError
         If there is no session.
     """
@@ -83,25 +82,17 @@ def predict(
     settings, rules = scoring_settings(scorer, config)
     with spark_session(url) as session:
         refuse_existing(session, out)
-        if is_table(data):
-            surveyed = survey_frame(open_table(session, data), rules)
+        snapshot = None
+        if table := table_name(data):
+            table = pinned(session, table)
+            snapshot = table.snapshot
+            surveyed = survey_frame(open_table(session, table), rules)
         else:
             surveyed = survey_files(open_files(session, reachable(data)), rules, settings)
         tick("survey", 1, 2)
         result = _score(scorer, surveyed, out, allow_unknown=allow_unknown)
         tick("scoring", 2, 2)
-    return result
-
-
-def is_table(name: str) -> bool:
-    """Whether a name is a table's: two or three identifiers with dots between them.
-
-    Examples
-    --------
-    >>> is_table("shop.raw.lines"), is_table("lines.csv"), is_table("s3://bucket/lines")
-    (True, False, False)
-    """
-    return bool(_TABLE.fullmatch(name)) and not format_of(name) and not Path(name).exists()
+    return replace(result, snapshot=snapshot)
 
 
 def reachable(path: str) -> str:
@@ -117,7 +108,11 @@ def refuse_existing(session: SparkSession, out: str) -> None:
     WorkspaceError
         If it does.
     """
-    if is_table(out):
+    if table := table_name(out):
+        if table.snapshot is not None:
+            raise WorkspaceError(
+                f"--out {out!r} names a snapshot.", f"Give the name alone: {table.name}"
+            )
         exists = bool(session.catalog.tableExists(out))
     else:
         exists = "://" not in out and Path(out).exists()
@@ -125,16 +120,6 @@ def refuse_existing(session: SparkSession, out: str) -> None:
         raise WorkspaceError(
             f"--out {out!r} exists already.", "Give another name; Spark replaces nothing."
         )
-
-
-def open_table(session: SparkSession, name: str) -> DataFrame:
-    """Open a table of the session's catalogue; an InputError says that it cannot be read."""
-    try:
-        table = session.table(name)
-        _ = table.dtypes
-    except Exception as error:
-        raise unreadable(name, error) from error
-    return table
 
 
 def _score(scorer: Model, surveyed: Surveyed, out: str, *, allow_unknown: bool) -> BatchResult:
@@ -171,7 +156,7 @@ def _score(scorer: Model, surveyed: Surveyed, out: str, *, allow_unknown: bool) 
 
 def _write(rows: DataFrame, out: str) -> None:
     try:
-        if is_table(out):
+        if table_name(out):
             rows.write.saveAsTable(out)
         else:
             rows.write.parquet(reachable(out))

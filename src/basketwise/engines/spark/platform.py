@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from basketwise.config import Config
-from basketwise.engines.spark.batch import is_table, open_table, reachable
+from basketwise.engines.spark.batch import reachable
 from basketwise.engines.spark.exchange import exchange_at
 from basketwise.engines.spark.gold import write_gold
 from basketwise.engines.spark.session import failures, spark_session
 from basketwise.engines.spark.silver import run_silver
+from basketwise.engines.spark.snapshots import open_table, pinned
 from basketwise.engines.spark.tables import Tables, open_frame, open_remote, open_sources
 from basketwise.etl.gold import run_gold
 from basketwise.etl.intake import changed_file
@@ -24,6 +25,7 @@ from basketwise.etl.preview import check_split
 from basketwise.etl.product_file import input_digests, line_files
 from basketwise.etl.rules import rules_of
 from basketwise.etl.sources import Delivery
+from basketwise.etl.table_name import table_name
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob
 from basketwise.progress import Tick
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
 
 OWN = ".basketwise"
 """Below it nothing is a user's, in a workspace's bucket."""
-
-FRAME = "a Spark frame"
-"""What the data of a frame is called where the command line has a path."""
 
 
 @dataclass
@@ -108,8 +107,9 @@ class SparkPlatform(LocalPlatform):
         rules = rules_of(config, labelled=True)
         if self.frame is not None:
             return open_frame(self.frame, rules)
-        if is_table(data):
-            return open_frame(open_table(self.session, data), rules, data)
+        if table := table_name(data):
+            table = pinned(self.session, table)
+            return open_frame(open_table(self.session, table), rules, table.name, table.snapshot)
         if scheme_of(data) or data.startswith("dbfs:"):
             return open_remote(self.session, reachable(data), config, rules)
         delivery = line_files(str(Path(data).expanduser().absolute()), config.data.products)

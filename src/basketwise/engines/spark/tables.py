@@ -203,7 +203,9 @@ def _members(reader: FileReader, batches: Batches) -> Iterator[dict[str, Any]]:
                     }
 
 
-def open_frame(frame: DataFrame, rules: Rules, name: str = TABLE) -> Tables:
+def open_frame(
+    frame: DataFrame, rules: Rules, name: str = TABLE, snapshot: str | None = None
+) -> Tables:
     """Open a Spark frame of raw lines; it must give the same lines each time.
 
     Parameters
@@ -214,6 +216,8 @@ def open_frame(frame: DataFrame, rules: Rules, name: str = TABLE) -> Tables:
         How lines are judged, as the settings have it.
     name : str
         What the frame is called.
+    snapshot : str or None
+        What the lineage names, where the frame is a table's.
 
     Raises
     ------
@@ -227,7 +231,7 @@ def open_frame(frame: DataFrame, rules: Rules, name: str = TABLE) -> Tables:
     if with_fractions(empty, rules, possible=True):
         for document in collected(lines, partial(_fractions, settled)):
             fractions.update(document["fractions"])
-    record = FileRecord(name=name, sha256=frame_digest(lines), bytes=0, lines=0)
+    record = FileRecord(name=name, sha256=frame_digest(lines), bytes=0, lines=0, snapshot=snapshot)
     return Tables(lines, FrameReader(frozenset(fractions), name), settled, [record])
 
 
