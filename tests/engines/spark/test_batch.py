@@ -57,7 +57,7 @@ def comparable(result: BatchResult) -> BatchResult:
 def test_files_give_the_rows_and_the_summary_of_one_machine(
     spark: Spark, model: Model, delivery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "spark_session", lambda _: nullcontext(spark.session))
+    monkeypatch.setattr(batch, "spark_session", lambda *_: nullcontext(spark.session))
     here = tmp_path / "here.parquet"
     expected = predict_here(str(delivery), here, model, Config(), quiet)
     result = predict(str(delivery), str(tmp_path / "out"), model, Config(), quiet)
@@ -86,7 +86,7 @@ def test_a_table_is_scored_into_a_table(
 def test_a_table_that_is_not_there(
     sail: Spark, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "spark_session", lambda _: nullcontext(sail.session))
+    monkeypatch.setattr(batch, "spark_session", lambda *_: nullcontext(sail.session))
     with pytest.raises(InputError, match=r"Spark cannot read 'default\.none'"):
         predict("default.none", "default.other", model, Config(), quiet)
 
@@ -148,7 +148,7 @@ def test_files_that_cannot_be_used(
     files: dict[str, str],
     message: str,
 ) -> None:
-    monkeypatch.setattr(batch, "spark_session", lambda _: nullcontext(sail.session))
+    monkeypatch.setattr(batch, "spark_session", lambda *_: nullcontext(sail.session))
     folder = tmp_path / "raw"
     folder.mkdir()
     for name, text in files.items():
@@ -161,7 +161,7 @@ def test_data_without_a_known_product_is_not_scored(
     sail: Spark, model: Model, plain_lines: pl.DataFrame, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(batch, "spark_session", lambda _: nullcontext(sail.session))
+    monkeypatch.setattr(batch, "spark_session", lambda *_: nullcontext(sail.session))
     lines = plain_lines.with_columns(pl.lit("NEW").alias("PROD_CODE"))
     lines.write_csv(tmp_path / "a.csv")
     with pytest.raises(InputError, match="The model knows no product of the data"):
@@ -172,7 +172,7 @@ def test_data_without_a_known_product_is_not_scored(
 def test_a_folder_that_cannot_be_written(
     sail: Spark, model: Model, delivery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "spark_session", lambda _: nullcontext(sail.session))
+    monkeypatch.setattr(batch, "spark_session", lambda *_: nullcontext(sail.session))
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="Spark cannot write"):
         predict(str(delivery), str(tmp_path / "file/out"), model, Config(), quiet)

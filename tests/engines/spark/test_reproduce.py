@@ -23,7 +23,7 @@ SPARK = ("--engine", "spark")
 
 @pytest.fixture(autouse=True)
 def session(sail: Spark, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "spark_session", lambda _: nullcontext(sail.session))
+    monkeypatch.setattr(platform, "spark_session", lambda *_: nullcontext(sail.session))
 
 
 def run(table: Table, workspace: Path, *options: str) -> Outcome:

@@ -99,7 +99,7 @@ def test_predict_reads_the_snapshot_that_is_named_or_that_was_there_first(
     table: Table, model: Model, plain_lines: pl.DataFrame, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(batch, "spark_session", lambda _: nullcontext(table.spark.session))
+    monkeypatch.setattr(batch, "spark_session", lambda *_: nullcontext(table.spark.session))
     before, scored = table.now, scoring.scored
     expected = model.predict(plain_lines)
 
@@ -121,7 +121,7 @@ def test_commands_say_which_snapshot_they_read(
     table: Table, evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (batch, platform):
-        monkeypatch.setattr(module, "spark_session", lambda _: nullcontext(table.spark.session))
+        monkeypatch.setattr(module, "spark_session", lambda *_: nullcontext(table.spark.session))
     snapshot, spark = table.now.snapshot, ("--engine", "spark")
     done = call("etl", table.name, "--workspace", tmp_path / "ws", *SMALL, *spark)
     assert done.code == 0, done.err

@@ -24,7 +24,7 @@ TABLES = ("basketwise_silver_lines", "basketwise_gold_train", "basketwise_gold_t
 @pytest.fixture
 def schema(spark: Spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A schema of each implementation's own catalogue."""
-    monkeypatch.setattr(platform, "spark_session", lambda _: nullcontext(spark.session))
+    monkeypatch.setattr(platform, "spark_session", lambda *_: nullcontext(spark.session))
     name = f"s{uuid4().hex}"
     spark.session.sql(f"CREATE SCHEMA {name} LOCATION '{tmp_path}/{name}'").collect()
     return name
@@ -64,7 +64,7 @@ def test_tables_have_the_rows_of_the_workspace(
 def test_tables_are_replaced_only_if_asked(
     sail: Spark, plain_lines: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platform, "spark_session", lambda _: nullcontext(sail.session))
+    monkeypatch.setattr(platform, "spark_session", lambda *_: nullcontext(sail.session))
     sail.session.sql(f"CREATE SCHEMA repeated LOCATION '{tmp_path}/repeated'").collect()
     half = plain_lines.filter(pl.col("BASKET_ID").str.ends_with("1").not_())
     first = etl(half, tmp_path, "--tables", "sail.repeated")
@@ -91,7 +91,7 @@ def test_tables_are_replaced_only_if_asked(
 def test_a_run_writes_tables_too(
     sail: Spark, plain_lines: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platform, "spark_session", lambda _: nullcontext(sail.session))
+    monkeypatch.setattr(platform, "spark_session", lambda *_: nullcontext(sail.session))
     sail.session.sql(f"CREATE SCHEMA whole LOCATION '{tmp_path}/whole'").collect()
     plain_lines.write_parquet(tmp_path / "lines.parquet")
     given = ("run", tmp_path / "lines.parquet", "--workspace", tmp_path / "ws", "--no-register")
