@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from basketwise.features.product_index import pairs as module
+from basketwise.features.product_index import shortest as shortest_module
 from basketwise.features.product_index.pairs import Pairs
 from basketwise.features.product_index.shortest import shortest, shortest_first
 from tests.features.product_index.synthetic import PRODUCTS, world
@@ -28,12 +31,17 @@ def test_the_order_is_by_product_and_size() -> None:
     assert keys == sorted(keys)
 
 
+@pytest.mark.parametrize("reach", [1, 4])
 @pytest.mark.parametrize("most", [1, 3, 20])
 @pytest.mark.parametrize("without", [[None], [None, 0, 1, 2], [1]])
 def test_whichever_fold_is_left_out_the_first_are_there(
-    without: list[int | None], most: int
+    without: list[int | None], most: int, reach: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs = world(3, baskets=400).pairs
+    if reach == 1:
+        # All short baskets are of one fold, so that a look at the first ones is not enough.
+        monkeypatch.setattr(shortest_module, "REACH", 2)
+        pairs = replace(pairs, fold=np.where(pairs.entries < 3, 1, pairs.fold).astype(np.int8))
     nearest = shortest(shortest_first(pairs), pairs, without, most)
     for fold in without:
         kept = np.ones(pairs.label.size, np.bool_) if fold is None else pairs.fold != fold

@@ -57,7 +57,7 @@ class GoldTask:
         for number in numbers(batches):
             frames = [pl.read_parquet(p, columns=reads, glob=False) for _, p in self.chunks[number]]
             own = pl.read_parquet(self.folder / f"{number}.parquet", glob=False)
-            rows, name = maker(pl.concat(frames), own), f"{uuid4().hex}.parquet"
+            rows, name = maker(pl.concat(frames), own), f"{uuid4().hex}.arrow"
             rows.write(self.folder, name)
             yield {"number": number, "name": name, "counts": rows.counts}
 

@@ -15,6 +15,7 @@ from basketwise.concurrency import side_by_side, worker_pool
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
 from basketwise.features.product_index.pairs import (
+    FEW,
     Pairs,
     Singles,
     Weighting,
@@ -70,6 +71,9 @@ class Evidence:
     def take(self, baskets: Flags) -> Evidence:
         """Return the evidence of the baskets that the mask marks; products stay the same."""
         pairs = self.pairs
+        if FEW * np.count_nonzero(baskets) < baskets.size:
+            few = pairs.take(baskets)
+            return replace(self, pairs=few, shortest=shortest_first(few))
         kept = np.repeat(baskets, pairs.entries)
         # The order stays that of all entries, so it needs no sorting; the numbers move up.
         number = np.cumsum(kept, dtype=self.shortest.dtype) - 1

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from basketwise.arrays import Flags, Positions
+from basketwise.arrays import Counts, Flags, Positions
 from basketwise.features.product_index.pairs import Pairs
+
+REACH = 4
+"""How many times as many entries are looked at as are asked for; more where that is too few."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +57,35 @@ def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most
     most : int
         How many entries of a product are asked for, at most.
     """
-    product = pairs.product[order]
-    before = _within(product)
-    chosen = before < most if None in without else np.zeros(order.size, dtype=np.bool_)
-    fold = np.repeat(pairs.fold, pairs.entries)[order]
-    starts = np.arange(order.size, dtype=order.dtype) - before
-    for left_out in without:
-        if left_out is not None:
-            own = np.cumsum(fold == left_out, dtype=order.dtype)
-            # Those up to an entry, less those up to the first one of its product.
-            own -= own[starts] - (fold[starts] == left_out)
-            chosen |= before - own < most
-    return Shortest(product[chosen], pairs.basket()[order[chosen]])
+    counts = np.bincount(pairs.product)
+    entry_fold = np.repeat(pairs.fold, pairs.entries)
+    reach = np.int64(most)
+    while True:
+        # Mostly, a few times as many of each product hold those of every fold.
+        reach *= REACH
+        own = order[_firsts(counts, reach)]
+        product, fold = pairs.product[own], entry_fold[own]
+        enough, chosen = True, np.zeros(own.size, dtype=np.bool_)
+        for left_out in without:
+            before = _within(product)
+            if left_out is not None:
+                other = np.cumsum(fold == left_out, dtype=before.dtype)
+                # Those up to an entry, less those up to the first one of its product.
+                starts = np.arange(own.size, dtype=before.dtype) - before
+                before -= other - other[starts] + (fold[starts] == left_out)
+                found = np.bincount(product[fold != left_out], minlength=counts.size)
+                enough &= bool(((found >= most) | (counts <= reach)).all())
+            chosen |= before < most
+        if enough:
+            return Shortest(product[chosen], pairs.basket()[own[chosen]])
+
+
+def _firsts(counts: Counts, most: np.int64) -> Counts:
+    """Return the positions of the first so many of each product among all, by product."""
+    number = np.minimum(counts, most)
+    gaps = np.cumsum(counts) - counts - (np.cumsum(number) - number)
+    positions: Counts = np.arange(number.sum()) + np.repeat(gaps, number)
+    return positions
 
 
 def _within(product: NDArray[np.int32]) -> Positions:
