@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
+from basketwise.etl import order
 from basketwise.etl.order import in_order, ordered
 from basketwise.etl.repeats import has_repeats
 from basketwise.schema import COLUMNS
@@ -39,6 +40,14 @@ def test_ids_that_are_no_numbers(baskets: list[object]) -> None:
     own, repeated = ordered(given)
     assert own.equals(in_order(given, repeated=False))
     assert not repeated
+
+
+def test_many_lines_are_sorted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = lines([3, -1, 3, 2, -1], ["a", "b", "B", "c", "a"])
+    few = in_order(given, repeated=False)
+    monkeypatch.setattr(order, "MANY", 2)
+    assert in_order(given, repeated=False).equals(few)
+    assert few["PROD_CODE"].to_list() == ["a", "b", "c", "B", "a"]
 
 
 def test_lines_in_many_chunks() -> None:
