@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,21 @@ def write_parquet(table: Any, path: Path, **options: Any) -> None:
         If the disk is full.
     """
     write = table.sink_parquet if hasattr(table, "sink_parquet") else table.write_parquet
+    _write(write, path, options)
+
+
+def write_arrow(table: Any, path: Path) -> None:
+    """Write a frame of Polars as Arrow's own file, for what is read again at once.
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
+    """
+    _write(table.write_ipc, path, {"compression": "uncompressed"})
+
+
+def _write(write: Callable[..., object], path: Path, options: dict[str, Any]) -> None:
     try:
         write(path, **options)
     except Exception as error:

@@ -13,7 +13,7 @@ from basketwise.etl.learning_curve import learning_curve
 from basketwise.etl.metadata import LearningCurve, Metadata
 from basketwise.features.product_index.learning import Evidence, learn_index
 from basketwise.features.product_index.pairs import Pairs
-from basketwise.features.product_index.refinement import shortest_first
+from basketwise.features.product_index.shortest import shortest_first
 from basketwise.features.product_index.table import GROUP_PRICE, UNIT_PRICE
 from basketwise.schema import HIERARCHY, INDEX_LABELS, PROD_CODE
 from tests.etl.running import Run

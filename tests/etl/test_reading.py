@@ -10,8 +10,10 @@ from polars.testing import assert_frame_equal
 import basketwise.etl.reading as reading
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
+from basketwise.etl.cleaning import clean
 from basketwise.etl.discovery import discover
 from basketwise.etl.reading import read_raw
+from basketwise.etl.rules import Rules
 from tests.raw_lines import Line, csv_text, line, write_csv
 
 LINES = [
@@ -347,3 +349,44 @@ def test_the_label_may_be_absent_from_lines_to_predict(tmp_path: Path) -> None:
         assert read(path, labelled=False).height == 40
         with pytest.raises(InputError, match="BASKET_PRICE_SENSITIVITY"):
             read(path)
+
+
+NUMBERS = [
+    *("1", "+1", "-1", "007", "-0", "1_000", "0x10", "1e3", "1.", "1.0", ".5", "+.5", "--1", "1f"),
+    *("inf", "nan", "NULL", "1e400", "2147483648", "1,5", "1e", "1.5.2", "٣", "'1", ".", "-", "e"),
+    *("1230", "0930", "", "Mon", "200607", "1/2", "−1", "179769313486231580793e289", "n/a"),
+]
+
+
+@pytest.mark.parametrize("column", ["SPEND", "QUANTITY", "SHOP_WEEK", "SHOP_WEEKDAY", "SHOP_HOUR"])
+def test_numbers_are_the_same_read_as_such_or_as_text(tmp_path: Path, column: str) -> None:
+    rules = Rules(labelled=True)
+    for number, value in enumerate(NUMBERS):
+        path = tmp_path / f"{number}.csv"
+        write_csv(path, [line(), line(PROD_CODE="PRD0900002") | {column: value}])
+        as_text, as_numbers = (
+            clean(pl.concat(raw.frame for raw in frames), rules, source="a")
+            for frames in (
+                read_raw(discover(str(path))[0], numbers=numbers) for numbers in (False, True)
+            )
+        )
+        assert_frame_equal(as_numbers.lines, as_text.lines)
+        assert_frame_equal(as_numbers.rejected, as_text.rejected)
+
+
+def test_plain_numbers_are_read_as_such_and_others_as_text(tmp_path: Path) -> None:
+    plain, comma, blank = ({"SPEND": spend} for spend in ("0.93", '"0,93"', " 0.93"))
+    for number, (values, dtype) in enumerate(
+        ((plain, pl.Float64), (comma, pl.String), (blank, pl.String))
+    ):
+        path = tmp_path / f"{number}.csv"
+        write_csv(path, [line(), line() | values])
+        (raw,) = read_raw(discover(str(path))[0], numbers=True)
+        assert {raw.frame.schema["SPEND"], raw.frame.schema["QUANTITY"]} == {dtype}
+
+
+def test_without_all_of_the_numbers_none_is_read_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write_csv(path, [{n: v for n, v in line().items() if n != "SHOP_HOUR"}])
+    (raw,) = read_raw(discover(str(path))[0], numbers=True)
+    assert set(raw.frame.dtypes) == {pl.String}

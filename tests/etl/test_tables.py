@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, RowMaker, Written, write_gold
+from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, ByWeek, RowMaker, Written, write_gold
 from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
 from basketwise.features.recipe import Recipe, features
 from basketwise.schema import FOLD
@@ -103,3 +103,15 @@ def test_a_basket_meets_the_index_of_its_own_fold(tmp_path: Path) -> None:
         (5, 0.75, "High")
     ]
     assert FOLD not in test.columns
+
+
+def test_baskets_by_week_are_those_that_a_filter_finds() -> None:
+    baskets = pl.DataFrame(
+        {"BASKET_ID": range(8), "SHOP_WEEK": [3, 1, 2, 1, 3, 5, 1, 2]},
+        schema={"BASKET_ID": pl.Int64, "SHOP_WEEK": pl.Int32},
+    )
+    by_week = ByWeek(baskets)
+    assert by_week.of([1])["BASKET_ID"].to_list() == [1, 3, 6]
+    assert by_week.of([2, 4, 5])["BASKET_ID"].to_list() == [2, 7, 5]
+    assert by_week.of([4]).equals(baskets.clear())
+    assert ByWeek(baskets.clear()).of([1]).is_empty()

@@ -8,6 +8,7 @@ from polars.testing import assert_frame_equal
 from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 
+from basketwise import concurrency
 from basketwise.errors import InputError, WorkspaceError
 from basketwise.sampling import draw_lines, generate
 from basketwise.sampling.weeks import COLUMNS
@@ -150,6 +151,7 @@ def test_a_full_disk_leaves_whole_files_only(
         written.append(target)
 
     monkeypatch.setattr(pl.DataFrame, "write_csv", fill_up)
+    monkeypatch.setattr(concurrency, "cores", lambda: 1)
     with pytest.raises(WorkspaceError, match="No space left on device"):
         generate(tmp_path, baskets=60, seed=1, weeks=3)
     assert [path.name for path in tmp_path.iterdir()] == ["transactions_200607.csv.gz"]

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -249,7 +250,41 @@ def test_the_heaviest_fits_start_first(train: Examples, monkeypatch: pytest.Monk
     monkeypatch.setattr(concurrency, "cores", lambda: 1)
     with counted(monkeypatch) as fitted:
         train_all(train, CONFIG, quiet)
-    assert fitted[:4] == ["random_forest", "xgboost", "logistic", "decision_tree"]
+    heaviest_first = ["random_forest", "xgboost", "logistic", "decision_tree"]
+    assert fitted[: -len(CONFIG.models)] == [
+        f"{name}-fold-{fold}" for name in heaviest_first for fold in range(CONFIG.folds)
+    ]
+    assert fitted[-len(CONFIG.models) :] == heaviest_first
+
+
+def test_the_winner_alone_learns_from_all_baskets(
+    train: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "cores", lambda: 1)
+    learned: list[tuple[str, int]] = []
+
+    def noted(name: ModelName, model: Any, X: Matrix, y: Labels, *others: Any) -> float:
+        learned.append((others[-1], y.size))
+        return fit_candidate(name, model, X, y, *others)
+
+    monkeypatch.setattr(fitting, "fit_candidate", noted)
+    judged: list[ModelName] = []
+
+    def choose(out_of_fold: Mapping[ModelName, Probabilities]) -> ModelName:
+        judged.extend(out_of_fold)
+        return "logistic"
+
+    config = CONFIG.model_copy(update={"compared_max_baskets": 150})
+    _, fitted = train_all(train, config, quiet, choose=choose)
+    assert judged == list(config.models)
+    assert learned[-4:] == [
+        ("logistic", train.y.size),
+        ("random_forest", 150),
+        ("xgboost", 150),
+        ("decision_tree", 150),
+    ]
+    alone = fit("logistic", train, CONFIG)
+    assert fitted["logistic"].predict(train.X).tobytes() == alone.predict(train.X).tobytes()
 
 
 def test_a_candidate_that_needs_few_baskets_learns_from_as_many(
@@ -271,5 +306,6 @@ def test_a_candidate_that_needs_few_baskets_learns_from_as_many(
         "logistic",
         "decision_tree",
         "random_forest",
+        "xgboost",
     }
     assert first.predict(train.X).tobytes() == again.predict(train.X).tobytes()

@@ -79,7 +79,7 @@ def test_of_equals_the_candidate_named_first_wins(
         return build("decision_tree", config, baskets)
 
     monkeypatch.setattr(fitting, "build", one_tree)
-    config = TrainingConfig(models=("random_forest", "decision_tree"))
+    config = TrainingConfig(models=("random_forest", "decision_tree"), forest_stops_early=False)
     assert run_training(sample_run.gold, tmp_path, config, quiet).winner == "random_forest"
 
 

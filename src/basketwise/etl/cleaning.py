@@ -16,6 +16,7 @@ import polars as pl
 
 from basketwise.etl.dtypes import DTYPES, mapped_labels, refuse_damaged_ids, standard, typed
 from basketwise.etl.layout import settle_frame
+from basketwise.etl.order import in_order
 from basketwise.etl.product_names import line_names
 from basketwise.etl.reasons import (
     REASON,
@@ -33,7 +34,6 @@ from basketwise.schema import (
     COLUMN_NAMES,
     COLUMNS,
     LABEL,
-    PROD_CODE,
     PROD_NAME,
     SHOP_WEEK,
 )
@@ -271,18 +271,6 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
     return Cleaned(in_order(accepted, repeated=repeated), rejected, cleaned.names)
 
 
-def in_order(lines: pl.DataFrame, *, repeated: bool) -> pl.DataFrame:
-    """Sort lines by basket, product and, where products repeat, all other columns.
-
-    Whatever is added up of lines in this order is the same to the last bit for any order of
-    delivery.
-    """
-    keys = [BASKET_ID, PROD_CODE]
-    if repeated:
-        keys += [name for name in COLUMN_NAMES if name not in keys]
-    return lines.sort(keys, maintain_order=repeated)
-
-
 def contradictions(baskets: pl.DataFrame) -> pl.DataFrame:
     """Find the baskets whose lines are of two weeks, or carry two labels.
 
@@ -323,7 +311,18 @@ def none_rejected() -> pl.DataFrame:
 def whole_numbers(ids: pl.Series) -> bool:
     """Whether text ids can be stored as Int64 and be written out again letter by letter."""
     numbers = ids.cast(pl.Int64, strict=False)
-    return numbers.null_count() == ids.null_count() and bool((numbers.cast(pl.String) == ids).all())
+    if numbers.null_count() > ids.null_count():
+        return False
+    digits = ids.str.len_bytes()
+    if _digits(numbers.min()) == digits.min() == digits.max() == _digits(numbers.max()):
+        # There is no room for a sign or a leading zero.
+        return True
+    return bool((numbers.cast(pl.String) == ids).all())
+
+
+def _digits(number: object) -> int | None:
+    """Count the digits of a number above 0; None if it is none."""
+    return len(str(number)) if isinstance(number, int) and number > 0 else None
 
 
 def _unparsed(malformed: pl.DataFrame, source: str) -> pl.DataFrame:

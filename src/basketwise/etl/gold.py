@@ -204,9 +204,10 @@ def _training_lines(
     Lines with SPEND above the limit (GBP) are left out; None: none are.
     """
     total, done = len(weeks(silver)), 0
+    by_week = tables.ByWeek(training)
     for chunk in read_chunks(silver, [BASKET_ID, PROD_CODE, SPEND, QUANTITY]):
         kept = pl.lit(True) if spend_limit is None else pl.col(SPEND) <= spend_limit
-        own = training.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks))
+        own = by_week.of(chunk.weeks)
         if chunk.partial:
             ids = chunk.lines[BASKET_ID]
             own = own.filter(pl.col(BASKET_ID).is_between(pl.lit(ids[0]), pl.lit(ids[-1])))

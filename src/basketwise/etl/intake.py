@@ -11,7 +11,7 @@ import polars as pl
 
 from basketwise.concurrency import worker_pool
 from basketwise.config import DataConfig
-from basketwise.digests import sha256
+from basketwise.digests import Fingerprint, fingerprint, sha256_of_input
 from basketwise.disk import write_parquet
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Cleaned, clean, contradictions
@@ -100,13 +100,11 @@ def changed_file(name: str) -> InputError:
     )
 
 
-def _fingerprint(source: Source) -> tuple[int, int, int]:
-    """Return what tells whether a file was written to or replaced."""
+def _fingerprint(source: Source) -> Fingerprint:
     try:
-        status = source.path.stat()
+        return fingerprint(source.path)
     except FileNotFoundError:
         raise changed_file(source.name) from None
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def build_silver(
@@ -154,7 +152,9 @@ def read_tables(
         parts, rejected, lines, empty = [], [], 0, False
         names: list[pl.DataFrame] = []
         before = _fingerprint(source)
-        frames = read_raw(source, data, labelled=rules.labelled)
+        # A decimal comma is seen in text alone, and whoever observes is to see what was delivered.
+        numbers = rules.decimal != "," and observe is None
+        frames = read_raw(source, data, labelled=rules.labelled, numbers=numbers)
         for piece, raw in enumerate(frames):
             cleaned = clean(
                 raw.frame,
@@ -175,7 +175,7 @@ def read_tables(
         if _fingerprint(source) != before:
             raise changed_file(source.name)
         record = FileRecord(
-            name=source.name, sha256=sha256(source.path), bytes=source.size, lines=lines
+            name=source.name, sha256=sha256_of_input(source.path), bytes=source.size, lines=lines
         )
         return _Table(record, empty, parts, rejected, names)
 

@@ -77,15 +77,15 @@ def learning_curve(
     entries = int(evidence.pairs.entries[~late].sum())
     kept = ~late & (rng.random(week.size) < MOST_ENTRIES / max(entries, 1))
     sizes = sorted({max(1, round(known.size / 2**halving)) for halving in range(HALVINGS + 1)})
-    parts = [kept & (week >= known[-size]) for size in sizes]
+    # Each point is taken from what all of them have, which is little of what there is.
+    parts = [week[kept] >= known[-size] for size in sizes]
+    some = evidence.take(kept)
     whole = learned.by_fold.filter(pl.col(FOLD) == evidence.folds - 1)
     thinned = entries > MOST_ENTRIES
 
     def judge(own: Flags) -> Floats:
         known_already = own is parts[-1] and not thinned
-        index = (
-            whole if known_already else learn_whole(evidence.take(own), config, learned.weighting)
-        )
+        index = whole if known_already else learn_whole(some.take(own), config, learned.weighting)
         return _right(index.select(POSTERIORS).to_numpy().T, judged, learned.weighting)
 
     # Each limits BLAS too, and would lift the limit of the others when it is done.
@@ -95,7 +95,7 @@ def learning_curve(
     points = [
         LearningPoint(
             weeks=size,
-            baskets=int((own & classified).sum()),
+            baskets=int((own & classified[kept]).sum()),
             accuracy=float(of_size.mean()),
             error=_error(of_size),
         )

@@ -16,8 +16,9 @@ import polars as pl
 
 from basketwise.disk import write_parquet
 from basketwise.etl.chunks import LINES
-from basketwise.etl.cleaning import Cleaned, in_order, none_rejected, settle
-from basketwise.etl.repeats import has_repeats, negative, only_pieces
+from basketwise.etl.cleaning import Cleaned, none_rejected, settle
+from basketwise.etl.order import ordered
+from basketwise.etl.repeats import negative, only_pieces
 from basketwise.etl.rules import Rules
 from basketwise.etl.survey import Survey, survey_week
 from basketwise.files import move
@@ -55,12 +56,11 @@ def land(cleaned: Cleaned, folder: Path, *, number: int, piece: int) -> list[Par
     for week, lines in _by_week(cleaned.lines):
         path = folder / f"shop_week={week:06d}" / f"{number:06d}-{piece:06d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        repeated = has_repeats(lines)
-        ordered = in_order(lines, repeated=repeated)
-        write_lines(ordered, path)
-        returns = negative(ordered)
-        pieces = only_pieces(ordered)
-        survey = survey_week(ordered)
+        own, repeated = ordered(lines)
+        write_lines(own, path)
+        returns = negative(own)
+        pieces = only_pieces(own)
+        survey = survey_week(own)
         parts.append(Part(week, path, integer_ids, repeated, pieces, returns, survey))
     return parts
 

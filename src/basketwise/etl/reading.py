@@ -25,6 +25,7 @@ from basketwise.etl.reasons import REASON, ROW, row_numbers
 from basketwise.etl.records import Malformed, Records, split_records
 from basketwise.etl.sources import Source, open_bytes
 from basketwise.etl.text import blocks, check_utf8
+from basketwise.schema import QUANTITY, SHOP_HOUR, SHOP_WEEK, SHOP_WEEKDAY, SPEND
 
 BATCH_ROWS = 1_000_000
 WHOLE_BELOW = 16 * 2**20
@@ -32,6 +33,15 @@ WHOLE_BELOW = 16 * 2**20
 
 BROKEN = (OSError, EOFError, zlib.error, LZMAError, BadZipFile, NotImplementedError)
 """What reading a file raises that is damaged or cut off."""
+
+PLAIN: Mapping[str, type[pl.DataType]] = {
+    SPEND: pl.Float64,
+    QUANTITY: pl.Float64,
+    SHOP_WEEK: pl.Int32,
+    SHOP_WEEKDAY: pl.Int32,
+    SHOP_HOUR: pl.Int32,
+}
+"""Columns whose numbers may be read as such; where one is absent, others may follow from text."""
 
 _MALFORMED = {ROW: pl.UInt32, REASON: pl.String}
 
@@ -75,6 +85,7 @@ def read_raw(
     required: Sequence[str] = (),
     block: int | None = None,
     own_names: bool = False,
+    numbers: bool = False,
 ) -> Iterator[RawFrame]:
     """Read one table in frames of bounded size.
 
@@ -92,6 +103,9 @@ def read_raw(
         About how many bytes of a text are read at once.
     own_names : bool
         Read every column under its own name, whether it is known or not; none is required.
+    numbers : bool
+        Read numbers of a CSV as such, where all of them are plain. Otherwise they come as text,
+        and casting that gives the same numbers.
 
     Yields
     ------
@@ -136,6 +150,7 @@ def read_raw(
                 block=block,
                 partitions=source.partitions,
                 own_names=own_names,
+                numbers=numbers,
             )
     except BROKEN as error:
         kind = source.packing or ("zip" if source.member else "file")
@@ -155,6 +170,7 @@ def read_csv(
     block: int | None = None,
     partitions: Mapping[str, str | None] = MappingProxyType({}),
     own_names: bool = False,
+    numbers: bool = False,
 ) -> Iterator[RawFrame]:
     """Read a CSV from a stream of its uncompressed bytes; see :func:`read_raw`.
 
@@ -182,10 +198,14 @@ def read_csv(
                     required=required,
                     given=(*header.own, *partitions),
                 )
-            text, line = text[end:], header_line + 1
+            line = header_line + 1
+        else:
+            end = 0
         if pending:
             text = pending + text
-        records = split_records(text, header.separator, len(header.names), final=part.final)
+        records = split_records(
+            text, header.separator, len(header.names), final=part.final, start=end
+        )
         pending = records.pending
         if not records.height:
             continue
@@ -193,9 +213,11 @@ def read_csv(
             first_refused = records.malformed[0]._replace(line=records.malformed[0].line + line)
         accepted += records.count
         try:
-            frame = _parse(records, header, own_names=own_names)
+            typed = _parse_numbers(records, header) if numbers else None
+            numbers = typed is not None
+            frame = typed if typed is not None else _parse(records, header, own_names=own_names)
         except pl.exceptions.PolarsError as error:
-            check_utf8(text, name, line)
+            check_utf8(text, name, line - text.count(b"\n", 0, end))
             raise InputError(f"{name!r} cannot be read: {error}.", "Save it again.") from error
         if frame.height != records.count:
             raise InputError(
@@ -222,8 +244,28 @@ def read_csv(
     )
 
 
-def _parse(records: Records, header: Header, *, own_names: bool) -> pl.DataFrame:
+def _parse_numbers(records: Records, header: Header) -> pl.DataFrame | None:
+    """Parse records whose numbers are all plain; None if some may not be."""
+    if records.blanks or not PLAIN.keys() <= header.positions().keys():
+        return None
+    try:
+        frame = _parse(records, header, own_names=False, types=PLAIN)
+    except pl.exceptions.PolarsError:
+        # Some number is written in another way, or missing in words.
+        return None
+    finite = all(frame[name].is_finite().all() for name in PLAIN if frame[name].dtype.is_float())
+    return frame if finite else None
+
+
+def _parse(
+    records: Records,
+    header: Header,
+    *,
+    own_names: bool,
+    types: Mapping[str, type[pl.DataType]] = MappingProxyType({}),
+) -> pl.DataFrame:
     positions = header.own_positions() if own_names else header.positions()
+    columns = {str(position): types.get(name) for name, position in positions.items()}
     if not records.count:
         return pl.DataFrame(schema=dict.fromkeys(positions, pl.String))
     frame = pl.read_csv(
@@ -231,8 +273,9 @@ def _parse(records: Records, header: Header, *, own_names: bool) -> pl.DataFrame
         has_header=False,
         separator=header.separator,
         quote_char='"' if b'"' in records.text else None,
-        schema={str(number): pl.String for number in range(len(header.names))},
+        schema={n: columns.get(n) or pl.String for n in map(str, range(len(header.names)))},
         columns=list(positions.values()),
+        skip_lines=records.text.count(b"\n", 0, records.start),
         null_values="",  # also in quotes
     )
     return frame.select(pl.col(str(i)).alias(name) for name, i in positions.items())

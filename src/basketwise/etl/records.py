@@ -13,14 +13,16 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 LF, CR, SPACE, QUOTE = 0x0A, 0x0D, 0x20, 0x22
-PIECE = 2**19
-"""Bytes that are checked at once: arrays of this size stay in the processor's cache."""
+PIECE = 120_000
+"""Bytes that are checked at once: arrays of this size stay in the processor's cache, and are made
+of memory that the C library has at hand: larger ones it asks the system for, each time anew."""
 
 LONGEST_FIELD = 100
 """Lines that a field may go on for; a quote that is still open then was never meant to open."""
@@ -49,7 +51,8 @@ class Records:
     Attributes
     ----------
     text
-        The well-formed records, each ended by a line feed.
+        The well-formed records, each ended by a line feed; before them, up to ``start``, whole
+        lines that are none.
     lines
         Number of the line of each of them, the text's first being 0; None where they are
         0, 1, 2, … without a gap.
@@ -63,6 +66,8 @@ class Records:
         The end of the text, from a record on that more text may complete.
     blanks
         Whether a value may have blanks around it.
+    start
+        Where in ``text`` the records start.
     """
 
     text: bytes
@@ -72,9 +77,12 @@ class Records:
     height: int = 0
     pending: bytes = b""
     blanks: bool = True
+    start: int = 0
 
 
-def split_records(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
+def split_records(
+    text: bytes, separator: str, fields: int, *, final: bool, start: int = 0
+) -> Records:
     r"""Tell the records of a text apart.
 
     Parameters
@@ -87,6 +95,8 @@ def split_records(text: bytes, separator: str, fields: int, *, final: bool) -> R
         Number of fields of the header, at least 2.
     final : bool
         Whether no more text follows; else a quote that is open at the end is left pending.
+    start : int
+        Where the records start; before it are whole lines to pass over, which are not counted.
 
     Returns
     -------
@@ -103,7 +113,7 @@ def split_records(text: bytes, separator: str, fields: int, *, final: bool) -> R
     if text and not text.endswith(b"\n"):
         text += b"\n"
     done: list[Records] = []
-    start = height = 0
+    first, height = start, 0
     while start < len(text):
         end = text.rfind(b"\n", start, start + PIECE) + 1 or text.index(b"\n", start) + 1
         last = final and end == len(text)
@@ -119,17 +129,17 @@ def split_records(text: bytes, separator: str, fields: int, *, final: bool) -> R
         if piece.pending and end == len(text):
             break
         height += piece.height
-    return _joined(text, done)
+    return _joined(text, first, done)
 
 
-def _joined(text: bytes, pieces: list[Records]) -> Records:
+def _joined(text: bytes, start: int, pieces: list[Records]) -> Records:
     pending = pieces[-1].pending if pieces else b""
     height = sum(piece.height for piece in pieces)
     if all(piece.lines is None for piece in pieces):
         # Nothing was left out or rewritten, so the text is not copied.
         whole = text[: len(text) - len(pending)] if pending else text
         blanks = any(piece.blanks for piece in pieces)
-        return Records(whole, None, height, [], height, pending, blanks)
+        return Records(whole, None, height, [], height, pending, blanks, start)
     lines, first = [], 0
     for piece in pieces:
         own = np.arange(first, first + piece.height) if piece.lines is None else piece.lines
@@ -147,6 +157,10 @@ def _joined(text: bytes, pieces: list[Records]) -> Records:
 
 def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
     array = np.frombuffer(text, np.uint8)
+    if lines := _plain_lines(text, separator.encode(), fields):
+        edges = _has_blanks if b"\r" in text else _plain_blanks
+        blanks = edges(array, ord(separator))
+        return Records(text, None, lines, height=lines, blanks=blanks)
     if lines := _regular_lines(array, ord(separator), fields):
         blanks = _has_blanks(array, ord(separator))
         return Records(text, None, lines, height=lines, blanks=blanks)
@@ -162,6 +176,20 @@ def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
     if not odd.any():
         return Records(text, None, len(ends), height=len(ends))
     return _judged(text, starts, ends, odd, separator, fields, final=final)
+
+
+def _plain_lines(text: bytes, separator: bytes, fields: int) -> int:
+    """Count the lines; 0 if there are quotes, or not the right number of fields in each."""
+    if b'"' in text:
+        return 0
+    marks = text.translate(None, _all_but(separator))
+    lines = len(marks) // fields
+    return lines if marks == (separator * (fields - 1) + b"\n") * lines else 0
+
+
+@lru_cache
+def _all_but(separator: bytes) -> bytes:
+    return bytes(set(range(256)) - {LF, *separator})
 
 
 def _regular_lines(array: Text, separator: int, fields: int) -> int:
@@ -195,6 +223,15 @@ def _has_blanks(array: Text, separator: int) -> bool:
     for mark in (separator, LF, QUOTE):
         edges |= (before == mark) | (after == mark)
     return bool(edges.any())
+
+
+def _plain_blanks(array: Text, separator: int) -> bool:
+    """Do as :func:`_has_blanks`, for text without quotes and carriage returns."""
+    line_feeds = array == LF
+    blanks = (array <= SPACE) > line_feeds
+    marks = line_feeds | (array == separator)
+    edges = (blanks[1:] & marks[:-1]) | (blanks[:-1] & marks[1:])
+    return bool(blanks[:1].any() or edges.any())
 
 
 def _neighbours(array: Text, where: Lines) -> tuple[Text, Text]:

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Flags, Floats
+from basketwise.concurrency import worker_pool
 from basketwise.etl.metadata import Trial
 from basketwise.etl.samples import sample_features, sample_training
 from basketwise.etl.tables import class_numbers
@@ -135,8 +136,13 @@ def _forward(
 ) -> list[Trial]:
     chosen, gains = list(groups), dict[str, Floats]()
     best = _losses(table, chosen, judged)
+
+    def gain_of(name: str) -> Floats:
+        return best - _losses(table, [*chosen, name], judged)
+
     while waiting := [name for name in optional if name not in chosen]:
-        gains |= {name: best - _losses(table, [*chosen, name], judged) for name in waiting}
+        with worker_pool() as pool:
+            gains |= dict(zip(waiting, pool.map(gain_of, waiting), strict=True))
         helpful = [name for name in waiting if _helps(gains[name], best)]
         if not helpful:
             break

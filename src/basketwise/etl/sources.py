@@ -11,7 +11,7 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict
 
 from basketwise.concurrency import worker_pool
-from basketwise.digests import sha256
+from basketwise.digests import sha256_of_input
 from basketwise.etl.formats import Kind, Packing, SkipReason, relative_name
 from basketwise.etl.packing import open_packed
 
@@ -135,7 +135,7 @@ def digests(delivery: Delivery) -> dict[str, str]:
     """
     paths = list(dict.fromkeys(source.path for source in delivery.sources))
     with worker_pool() as pool:
-        by_path = dict(zip(paths, pool.map(sha256, paths), strict=True))
+        by_path = dict(zip(paths, pool.map(sha256_of_input, paths), strict=True))
     contents = {source.name: by_path[source.path] for source in delivery.sources}
     return contents | {file.name: "skipped" for file in delivery.skipped if file.is_data}
 

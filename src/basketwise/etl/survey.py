@@ -57,12 +57,13 @@ class Survey:
 def survey_week(lines: pl.DataFrame) -> Survey:
     """Survey one week's accepted lines."""
     label = pl.col(LABEL).cast(LABELS)
+    stated = label.drop_nulls() if lines[LABEL].null_count() else label
     baskets = (
         lines.lazy()
         .group_by(BASKET_ID)
         .agg(
             pl.col(SHOP_WEEK).first(),
-            label.drop_nulls().first(),
+            stated.first(),
             pl.col(CUST_CODE, *STORE_COLUMNS).first(),
             pl.len().alias("lines"),
             pl.col(SPEND).min().alias(CHEAPEST),
@@ -76,13 +77,16 @@ def survey_week(lines: pl.DataFrame) -> Survey:
     )
     products = (
         lines.lazy()
+        .select(PROD_CODE, first=pl.int_range(pl.len(), dtype=pl.UInt32))
         .group_by(PROD_CODE)
-        .agg(pl.col(*HIERARCHY).first(), pl.len().alias("lines"))
+        .agg(pl.col("first").min(), pl.len().alias("lines"))
         .sort(PROD_CODE)
+        .collect(engine="in-memory")
     )
+    hierarchy = lines.select(HIERARCHY)[products["first"]]
     return Survey(
         baskets.collect(engine="in-memory"),
-        products.collect(engine="in-memory"),
+        products.select(PROD_CODE).hstack(hierarchy).hstack(products.select("lines")),
         _count(lines.select(SPEND, count=1)),
     )
 

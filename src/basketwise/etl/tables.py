@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,10 +13,11 @@ import polars as pl
 
 from basketwise.arrays import Labels
 from basketwise.concurrency import side_by_side
-from basketwise.disk import write_parquet
+from basketwise.disk import write_arrow, write_parquet
 from basketwise.etl.chunks import Chunk, read_chunks, weeks
 from basketwise.features.product import NEW_BANDS, SHARE_NEW, band_of
 from basketwise.features.product_index.lookup import score_by_fold
+from basketwise.features.product_index.table import CLASS
 from basketwise.features.recipe import AddHistory, Recipe, features
 from basketwise.features.unseen import KNOWN
 from basketwise.progress import Tick
@@ -24,6 +26,7 @@ from basketwise.schema import (
     CERTAINTY,
     CLASSES,
     FOLD,
+    INDEX_LABELS,
     KEY,
     LABEL,
     PROD_CODE,
@@ -75,6 +78,14 @@ class RowMaker:
         """The recipe, with what is counted besides."""
         return replace(self.recipe, evidence=() if self.index is None else (KNOWN,))
 
+    @cached_property
+    def answers(self) -> pl.DataFrame:
+        """What the recipe asks of the index; its classes as numbers, quicker to compare."""
+        if self.index is None:
+            raise ValueError("there is no index")
+        asked = self.index.select(PROD_CODE, FOLD, *self.full_recipe.asks)
+        return asked.with_columns(pl.col(CLASS).cast(pl.Enum(INDEX_LABELS)))
+
     def __call__(self, lines: pl.DataFrame, baskets: pl.DataFrame) -> Rows:
         """Make the rows of some baskets.
 
@@ -87,7 +98,7 @@ class RowMaker:
         """
         recipe, score = self.full_recipe, None
         if self.index is not None:
-            score = partial(score_by_fold, self.index.select(PROD_CODE, FOLD, *recipe.asks))
+            score = partial(score_by_fold, self.answers)
         present = baskets.drop(SHOP_WEEK)
         labelled = lines.join(present.select(BASKET_ID, FOLD), on=BASKET_ID)
         table = features(labelled, recipe, score, self.history).join(
@@ -112,10 +123,13 @@ class Rows(NamedTuple):
     counts: list[int]
 
     def write(self, folder: Path, name: str) -> None:
-        """Write them below the folders that :func:`put_together` reads; empty parts are none."""
+        """Write them below the folders that :func:`put_together` reads; empty parts are none.
+
+        They are Arrow files: written and read once, they would be encoded in vain.
+        """
         for file, part in ((TRAIN_FILE, self.train), (TEST_FILE, self.test)):
             if part.height:
-                write_parquet(part, folder / file / name, compression="uncompressed")
+                write_arrow(part, folder / file / name)
 
 
 def own_baskets(baskets: pl.DataFrame) -> pl.DataFrame:
@@ -123,6 +137,25 @@ def own_baskets(baskets: pl.DataFrame) -> pl.DataFrame:
     return baskets.filter(pl.col(LABEL) != UNCLASSIFIED).select(
         pl.col(BASKET_ID), FOLD, pl.col(LABEL).cast(pl.String).alias(TARGET), SHOP_WEEK
     )
+
+
+class ByWeek:
+    """Baskets by their week, which are looked up for each chunk of lines anew."""
+
+    def __init__(self, baskets: pl.DataFrame) -> None:
+        ordered = baskets.sort(SHOP_WEEK, maintain_order=True)
+        heights = ordered[SHOP_WEEK].rle().struct.unnest()
+        ends = heights["len"].cum_sum()
+        self._parts = {
+            week: ordered.slice(end - height, height)
+            for week, height, end in zip(heights["value"], heights["len"], ends, strict=True)
+        }
+        self._none = ordered.clear()
+
+    def of(self, weeks: Sequence[int]) -> pl.DataFrame:
+        """Return the baskets of some weeks, in ascending order; within each, as they came."""
+        own = [self._parts[week] for week in weeks if week in self._parts]
+        return pl.concat(own) if own else self._none
 
 
 def write_gold(
@@ -137,13 +170,13 @@ def write_gold(
 
     ``baskets`` has label and ``fold``; unclassified baskets are left out.
     """
-    own = own_baskets(baskets)
+    own = ByWeek(own_baskets(baskets))
     folders = made_folders(scratch)
 
     def write_chunk(numbered: tuple[int, Chunk]) -> tuple[int, list[int]]:
         number, chunk = numbered
-        rows = maker(chunk.lines, own.filter(pl.col(SHOP_WEEK).is_in(chunk.weeks)))
-        rows.write(scratch, f"{number:06d}.parquet")
+        rows = maker(chunk.lines, own.of(chunk.weeks))
+        rows.write(scratch, f"{number:06d}.arrow")
         return len(chunk.weeks), rows.counts
 
     total, done = len(weeks(silver)), 0
@@ -153,7 +186,7 @@ def write_gold(
         done += ready
         counts.append(numbers)
         tick("features", done, total)
-    parts = [sorted(folder.glob("*.parquet")) for folder in folders]
+    parts = [sorted(folder.glob("*.arrow")) for folder in folders]
     return put_together(parts, counts, gold, indexed=maker.index is not None)
 
 
@@ -173,7 +206,7 @@ def put_together(
     ``counts`` are those of :class:`Rows`, one list a chunk; ``indexed``: there is an index.
     """
     for file, own in zip((TRAIN_FILE, TEST_FILE), parts, strict=True):
-        table = pl.scan_parquet(own, glob=False)
+        table = pl.scan_ipc(own, glob=False)
         write_parquet(table, gold / file, row_group_size=ROW_GROUP)
     train, test, uncertain, *per_band = np.asarray(counts).sum(axis=0).tolist()
     return Written(train, test, uncertain if indexed else None, per_band)

@@ -6,6 +6,7 @@ Byte order marks, UTF-16 and other encodings, old Mac line ends and compression 
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
@@ -94,6 +95,9 @@ def blocks(stream: IO[bytes], name: str, encoding: str, size: int | None = None)
 
 
 def _read(stream: IO[bytes], size: int) -> bytes:
+    if isinstance(getattr(stream, "raw", None), io.FileIO):
+        # A file's own bytes are read into place, of which no more is used than there is.
+        return stream.read(size)
     pieces, left = [], size
     while left > 0 and (piece := stream.read(min(left, PIECE))):
         pieces.append(piece)

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtr, stdtrit
-from scipy.stats import hypergeom
 
 from basketwise.arrays import Counts, Floats
 
@@ -164,6 +163,9 @@ def _exact_ends(slices: _Counted, confidence: float) -> tuple[Floats, Floats]:
 
 def _fisher(slices: _Counted, k: np.intp) -> float:
     """Return how likely so many of all errors fall on slice k by chance."""
+    # All distributions are loaded with it, which takes as long as all else that ETL loads.
+    from scipy.stats import hypergeom
+
     design = slices.design[k]
     wrong, right = np.floor(slices.wrong[k] / design), np.ceil(slices.right[k] / design)
     rest_wrong = np.ceil(slices.rest_wrong[k] / design)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +27,12 @@ _MAX_NOISE = 0.5
 
 
 class Sample(NamedTuple):
-    """A sample whose weeks, from 200607, are drawn while they are iterated over."""
+    """A sample whose weeks are drawn when they are asked for, each by itself."""
 
     products: int
     shops: Shops
-    weeks: Iterator[Week]
+    draw: Callable[[int], Week]
+    """Draws a week by its number; 0 is 200607."""
 
 
 def draw_lines(
@@ -54,7 +55,7 @@ def draw_lines(
     (100, 22)
     """
     sample = begin_sample(baskets=baskets, seed=seed, weeks=weeks, products=products, noise=noise)
-    return pl.concat(week.lines for week in sample.weeks)
+    return pl.concat(sample.draw(number).lines for number in range(weeks))
 
 
 def begin_sample(
@@ -66,8 +67,9 @@ def begin_sample(
     _check_arguments(baskets=baskets, weeks=weeks, products=products, seed=seed, noise=noise)
     catalogue = make_catalogue(_generator(seed, 0), products)
     shops = make_shops(_generator(seed, 1), baskets)
-    drawn = (
-        draw_week(
+
+    def draw(number: int) -> Week:
+        return draw_week(
             _generator(seed, 2, number),
             number,
             baskets=baskets * (number + 1) // weeks - baskets * number // weeks,
@@ -75,9 +77,8 @@ def begin_sample(
             shops=shops,
             noise=noise,
         )
-        for number in range(weeks)
-    )
-    return Sample(products, shops, drawn)
+
+    return Sample(products, shops, draw)
 
 
 def _generator(seed: int, *stream: int) -> np.random.Generator:

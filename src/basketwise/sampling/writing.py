@@ -11,6 +11,7 @@ from typing import IO, cast
 import numpy as np
 import polars as pl
 
+from basketwise.concurrency import side_by_side
 from basketwise.errors import InputError, writing
 from basketwise.sampling.drawing import NOISE, WEEKS, begin_sample
 from basketwise.sampling.labels import LABELS
@@ -56,8 +57,8 @@ def generate(
 
     One row is one product of one basket, with dunnhumby's 22 columns in dunnhumby's order. All of
     it is made up; how a basket gets its label is in :mod:`basketwise.sampling.labels`. The same
-    arguments give the same files, byte for byte, with the same NumPy, Polars and zlib. Only one
-    week is held in memory at a time.
+    arguments give the same files, byte for byte, with the same NumPy, Polars and zlib. One week
+    a core is held in memory at a time.
 
     Parameters
     ----------
@@ -105,12 +106,17 @@ def generate(
         _prepare(folder, files, overwrite=overwrite)
         labels = np.zeros(len(LABELS), dtype=np.int64)
         lines = 0
-        for number, (file, week) in enumerate(zip(files, sample.weeks, strict=True)):
-            _write(week.lines, file, compress=compress)
-            labels += week.labels
-            lines += week.lines.height
+
+        def write(number: int) -> tuple[int, tuple[int, ...]]:
+            week = sample.draw(number)
+            _write(week.lines, files[number], compress=compress)
+            return week.lines.height, week.labels
+
+        for done, (height, own) in enumerate(side_by_side(write, range(weeks)), start=1):
+            labels += own
+            lines += height
             if progress is not None:
-                progress(number + 1, weeks)
+                progress(done, weeks)
         size_bytes = sum(file.stat().st_size for file in files)
     return SampleSummary(
         folder=folder,

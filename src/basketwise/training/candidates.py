@@ -14,6 +14,7 @@ from basketwise.candidates import CANDIDATES
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import ConfigError
 from basketwise.training.boosting import boost
+from basketwise.training.growing import grow
 from basketwise.training.leaves import smooth_leaves
 
 if TYPE_CHECKING:
@@ -70,7 +71,10 @@ def fit_candidate(
             cast("XGBClassifier", model), X, y, config.checkpoint_rounds, checkpoints, piece
         )
     started = time.perf_counter()
-    model.fit(X, y)
+    if CANDIDATES[name].grown and config.forest_stops_early:
+        grow(model, X, y)
+    else:
+        model.fit(X, y)
     if CANDIDATES[name].single_tree:
         smooth_leaves(cast("Any", model).tree_)
     return time.perf_counter() - started

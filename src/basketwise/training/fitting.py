@@ -1,4 +1,4 @@
-"""Fits every candidate on the whole training set and on each fold's rest, side by side.
+"""Fits every candidate on each fold's rest and then on the whole training set, side by side.
 
 The folds are those that the product index was learned with: a basket's product features come from
 an index that has not seen its fold, so a model that has not seen it either knows nothing of its
@@ -8,9 +8,10 @@ is stored, and a training that was interrupted fits what is missing and ends wit
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -30,6 +31,12 @@ from basketwise.training.persistence import (
     stored_model,
     stored_probabilities,
 )
+
+Key = TypeVar("Key")
+Made = TypeVar("Made")
+
+Choose: TypeAlias = Callable[[Mapping[ModelName, Probabilities]], ModelName]
+"""Names the winner by the out-of-fold predictions of all candidates."""
 
 PREDICT_ROWS = 50_000
 """Rows scored at a time: an ensemble's working memory stays bounded."""
@@ -56,19 +63,21 @@ def fit(
     config: TrainingConfig,
     checkpoints: Checkpoints = NOWHERE,
     piece: str = "",
+    most: int = 0,
 ) -> Fitted:
     """Fit a candidate on the whole training set, or take the fit that is stored.
 
-    Of the rows it learns from those that :func:`learned_from` marks, or as many of them as suit it.
-    It is stored under the name of the ``piece``; by default, the candidate's.
+    Of the rows it learns from those that :func:`learned_from` marks, or as many of them as suit it,
+    and at most so many (0: all). It is stored under the name of the ``piece``; by default, the
+    candidate's.
     """
     piece = piece or name
     recalled = _stored_fit(checkpoints, piece)
     if recalled:
         return recalled
-    rows, most = np.flatnonzero(learned_from(train)), CANDIDATES[name].most
-    if most is not None:
-        rows = _drawn(rows, most, [config.random_state])
+    rows = np.flatnonzero(learned_from(train))
+    limit = min(CANDIDATES[name].most or rows.size, most or rows.size)
+    rows = _drawn(rows, limit, [config.random_state])
     learned = train if rows.size == train.y.size else train.take(rows)
     model = build(name, config, learned.y.size)
     seconds = fit_candidate(name, model, learned.X, learned.y, config, checkpoints, piece)
@@ -101,13 +110,19 @@ def fit_fold(
 
 
 def train_all(
-    train: Examples, config: TrainingConfig, tick: Tick, checkpoints: Checkpoints = NOWHERE
+    train: Examples,
+    config: TrainingConfig,
+    tick: Tick,
+    checkpoints: Checkpoints = NOWHERE,
+    choose: Choose | None = None,
 ) -> tuple[dict[ModelName, Probabilities], dict[ModelName, Fitted]]:
     """Cross-validate and fit every candidate, but for the pieces that are stored already.
 
     Per candidate, the first result has one row of class probabilities per training basket, from a
     model that has not seen the basket's fold; the second, the model of the whole training set.
-    Checkpoints of other trainings are removed.
+    ``choose`` names the winner by the first: the others then learn from no more baskets than it
+    takes to compare them with it (``compared_max_baskets``). Checkpoints of other trainings are
+    removed.
     """
     order = sorted(config.models, key=lambda name: -CANDIDATES[name].weight)
     for name in order:
@@ -121,32 +136,47 @@ def train_all(
         for name in order
         for fold in range(config.folds)
     }
-    with abandoning_pool() as pool:
-        fits = {
-            name: pool.submit(fit, name, train, config, checkpoints)
-            for name, stored in fitted.items()
-            if stored is None
-        }
-        scores = {
-            (name, fold): pool.submit(fit_fold, name, fold, train, config, checkpoints)
-            for (name, fold), stored in scored.items()
-            if stored is None
-        }
-        work: list[Future[Any]] = [*fits.values(), *scores.values()]
-        total = len(fitted) + len(scored)
-        recalled = total - len(work)
-        if recalled:
-            tick("models fitted", recalled, total)
-        for done, future in enumerate(as_completed(work), start=recalled + 1):
+    total = len(fitted) + len(scored)
+    made = total - sum(piece is None for piece in (*fitted.values(), *scored.values()))
+    if made:
+        tick("models fitted", made, total)
+
+    def finish(work: Mapping[Key, Future[Made]]) -> dict[Key, Made]:
+        nonlocal made
+        for future in as_completed(work.values()):
             future.result()
-            tick("models fitted", done, total)
-    out_of_fold = {
-        name: np.zeros((train.y.size, len(CLASSES)), dtype=np.float64) for name in config.models
-    }
-    for (name, fold), stored in scored.items():
-        rows = scores[name, fold].result() if stored is None else stored
-        out_of_fold[name][train.fold == fold] = rows
-    return out_of_fold, {name: fitted[name] or fits[name].result() for name in config.models}
+            made += 1
+            tick("models fitted", made, total)
+        return {key: future.result() for key, future in work.items()}
+
+    with abandoning_pool() as pool:
+        scores = finish(
+            {
+                (name, fold): pool.submit(fit_fold, name, fold, train, config, checkpoints)
+                for (name, fold), stored in scored.items()
+                if stored is None
+            }
+        )
+        out_of_fold = {
+            name: np.zeros((train.y.size, len(CLASSES)), dtype=np.float64) for name in config.models
+        }
+        for (name, fold), stored in scored.items():
+            rows = scores[name, fold] if stored is None else stored
+            out_of_fold[name][train.fold == fold] = rows
+        winner = choose(out_of_fold) if choose else None
+        compared = {
+            name: 0 if winner in (None, name) else config.compared_max_baskets for name in order
+        }
+        # The winner first, which may take as long as all others.
+        order.sort(key=lambda name: compared[name] > 0)
+        fits = finish(
+            {
+                name: pool.submit(fit, name, train, config, checkpoints, most=compared[name])
+                for name in order
+                if fitted[name] is None
+            }
+        )
+    return out_of_fold, {name: fitted[name] or fits[name] for name in config.models}
 
 
 def _drawn(rows: Counts, most: int, seed: list[int]) -> Counts:

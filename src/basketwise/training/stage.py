@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +43,10 @@ from basketwise.training.references import fit_references, plan_references
 from basketwise.training.weights import judging_weights
 
 SEEN = 500_000
-"""Training baskets that the calibration and the training accuracy rest on, at most: in millions of
-predictions there is no more to see."""
+"""Training baskets that the calibration rests on, at most: in millions of predictions there is no
+more to see."""
+LOOKED_AT = 100_000
+"""Training baskets that the training accuracy rests on, at most."""
 
 
 def run_training(
@@ -84,14 +86,17 @@ def run_training(
     pieces = Checkpoints(checkpoints, training_key(gold, config))
     # One BLAS thread: what a matrix product adds up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
-        out_of_fold, fitted = train_all(seen, config, tick, pieces)
-        # Of equals, the one that is named first.
         as_in_test = judging_weights(both, forward, metadata.new_products)
-        crossed = {
-            name: cross_validated(both, probabilities, as_in_test, forward)
-            for name, probabilities in out_of_fold.items()
-        }
-        winner = max(config.models, key=lambda name: crossed[name].f1)
+        crossed: dict[ModelName, CrossValidated] = {}
+
+        def best(out_of_fold: Mapping[ModelName, Probabilities]) -> ModelName:
+            for name, probabilities in out_of_fold.items():
+                crossed[name] = cross_validated(both, probabilities, as_in_test, forward)
+            # Of equals, the one that is named first.
+            return max(config.models, key=lambda name: crossed[name].f1)
+
+        out_of_fold, fitted = train_all(seen, config, tick, pieces, best)
+        winner = best(out_of_fold)
         plans = plan_references(winner, metadata.groups)
         references = fit_references(plans, both, config, pieces)
         # A calibration takes nothing from the test set.
@@ -105,7 +110,7 @@ def run_training(
             name: (model, metadata.feature_columns) for name, model in fitted.items()
         }
         models |= {plan.name: (references[plan.name], plan.columns) for plan in plans}
-        some = train.take(spaced(train.y.size, SEEN))
+        some = train.take(spaced(train.y.size, LOOKED_AT))
         with worker_pool() as pool:
             of_test = dict(zip(models, pool.map(_predict(test), models.values()), strict=True))
             of_train = pool.map(_predict(some), models.values())

@@ -14,7 +14,7 @@ from basketwise.features.product_index.learning import (
     learn_index,
     learn_whole,
 )
-from basketwise.features.product_index.refinement import shortest_first
+from basketwise.features.product_index.shortest import shortest_first
 from basketwise.features.product_index.table import (
     BASKETS,
     CLASS,

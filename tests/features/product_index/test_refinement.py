@@ -6,7 +6,8 @@ from basketwise.config import IndexConfig
 from basketwise.features.product_index.pairs import Pairs
 from basketwise.features.product_index.prior import ClassPrior
 from basketwise.features.product_index.propagation import Beliefs
-from basketwise.features.product_index.refinement import ranks, refine, shortest_first
+from basketwise.features.product_index.refinement import most_read, refine
+from basketwise.features.product_index.shortest import shortest, shortest_first
 from tests.features.product_index.synthetic import (
     LABELS,
     NO_GROUPS,
@@ -33,14 +34,16 @@ def refined(
     **settings: int,
 ) -> Beliefs:
     others = np.ones(pairs.label.size, np.bool_) if others is None else others
+    config = IndexConfig(**settings)
+    without = [None, *np.unique(pairs.fold).tolist()]
     return refine(
         pairs,
         others,
         pairs.shares("lines"),
-        ranks(shortest_first(pairs), pairs.product, np.repeat(others, pairs.entries)),
+        shortest(shortest_first(pairs), pairs, without, most_read(config)),
         scores.astype(np.float32),
         ClassPrior(pairs.take(others).baskets_with(PRODUCTS), NO_PRICES, groups),
-        IndexConfig(**settings),
+        config,
     )
 
 
@@ -95,14 +98,3 @@ def test_what_is_left_out_is_as_if_it_were_not_there() -> None:
     assert not others.all()
     np.testing.assert_allclose(marked.posterior, taken.posterior)
     assert np.abs(marked.posterior - refined(made.pairs, scores).posterior).max() > 0.01
-
-
-def test_the_shortest_baskets_of_a_product_come_first() -> None:
-    pairs = world(3, baskets=100).pairs
-    rank = ranks(shortest_first(pairs), pairs.product, np.ones(pairs.product.size, np.bool_))
-    size = pairs.entries[pairs.basket()]
-    for product in range(PRODUCTS):
-        own = pairs.product == product
-        by_rank = np.argsort(rank[own])
-        assert sorted(rank[own]) == list(range(own.sum()))
-        assert (np.diff(size[own][by_rank]) >= 0).all()

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import polars as pl
 
-from basketwise.disk import write_parquet
+from basketwise.disk import write_arrow
 from basketwise.engines.spark.exchange import Exchange, put_frame, read_frame
 from basketwise.engines.spark.frames import Batches, documents
 from basketwise.engines.spark.tables import numbered, numbers
@@ -70,9 +70,9 @@ class GoldTask:
             names = {}
             for file, part in ((TRAIN_FILE, rows.train), (TEST_FILE, rows.test)):
                 if part.height:
-                    names[file] = f"{uuid4().hex}.parquet"
+                    names[file] = f"{uuid4().hex}.arrow"
                     with self.exchange.writing(names[file]) as path:
-                        write_parquet(part, path, compression="uncompressed")
+                        write_arrow(part, path)
             yield {"number": number, "names": names, "counts": rows.counts}
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from basketwise.arrays import Flags, Floats, Matrix, Positions
+from basketwise.arrays import Counts, Flags, Floats, Matrix, Positions
 from basketwise.concurrency import side_by_side, worker_pool
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
 from basketwise.features.product_index.pairs import (
+    FEW,
     Pairs,
     Singles,
     Weighting,
@@ -23,8 +24,9 @@ from basketwise.features.product_index.pairs import (
     unit_prices,
 )
 from basketwise.features.product_index.prior import ClassPrior
-from basketwise.features.product_index.refinement import ranks, refine, shortest_first
+from basketwise.features.product_index.refinement import most_read, refine
 from basketwise.features.product_index.ridge import ridge_coefficients
+from basketwise.features.product_index.shortest import Shortest, shortest, shortest_first
 from basketwise.features.product_index.table import (
     BASKETS,
     GROUP_PRICE,
@@ -69,6 +71,9 @@ class Evidence:
     def take(self, baskets: Flags) -> Evidence:
         """Return the evidence of the baskets that the mask marks; products stay the same."""
         pairs = self.pairs
+        if FEW * np.count_nonzero(baskets) < baskets.size:
+            few = pairs.take(baskets)
+            return replace(self, pairs=few, shortest=shortest_first(few))
         kept = np.repeat(baskets, pairs.entries)
         # The order stays that of all entries, so it needs no sorting; the numbers move up.
         number = np.cumsum(kept, dtype=self.shortest.dtype) - 1
@@ -194,8 +199,13 @@ def _learn(
             size_power=config.size_power,
         )
 
+        nearest = shortest(evidence.shortest, pairs, without, most_read(config))
+        seen = _baskets_without(pairs, products, without)
+
         def finish(fold: int | None, ridge: Matrix) -> pl.DataFrame:
-            return _finish(evidence, ridge, fold, shares, prices, levels, config)
+            return _finish(
+                evidence, ridge, fold, shares, nearest, seen[fold], prices, levels, config
+            )
 
         return weighting, list(pool.map(finish, without, scores))
 
@@ -205,6 +215,8 @@ def _finish(
     ridge: Matrix,
     without: int | None,
     shares: Singles,
+    nearest: Shortest,
+    seen: Counts,
     prices: Floats,
     levels: tuple[Groups, ...],
     config: IndexConfig,
@@ -212,8 +224,6 @@ def _finish(
     """Give products without baskets the scores of their groups, refine the classes."""
     pairs, products = evidence.pairs, evidence.products
     others = pairs.fold != (-1 if without is None else without)
-    of_others = np.repeat(others, pairs.entries)
-    seen = np.bincount(pairs.product[of_others], minlength=products.height).astype(np.int64)
     solved = seen > 0
     scores = ridge.astype(np.float64)
     inherited = fallback(smooth(scores, solved.astype(np.float64), levels), levels)
@@ -222,7 +232,7 @@ def _finish(
         pairs,
         others,
         shares,
-        ranks(evidence.shortest, pairs.product, of_others),
+        nearest,
         ridge,
         ClassPrior(seen, prices, levels),
         config,
@@ -234,6 +244,20 @@ def _finish(
         np.exp(beliefs.unseen),
         seen,
     )
+
+
+def _baskets_without(
+    pairs: Pairs, products: int, without: Sequence[int | None]
+) -> dict[int | None, Counts]:
+    """Count the baskets of each product that are not in a fold, for each one left out."""
+    every = pairs.baskets_with(products)
+    fold = np.repeat(pairs.fold, pairs.entries)
+    return {
+        left_out: every
+        if left_out is None
+        else every - np.bincount(pairs.product[fold == left_out], minlength=products)
+        for left_out in without
+    }
 
 
 def _number(piece: LabelledLines, numbers: pl.DataFrame) -> Pairs:

@@ -19,6 +19,9 @@ WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
 Singles = NDArray[np.float32]
 
+FEW = 4
+"""Share of all baskets, as its reciprocal, up to which entries are selected by their numbers."""
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -55,7 +58,7 @@ class Pairs:
         """Return the baskets that the mask marks."""
         if baskets.all():
             return self
-        entries = np.repeat(baskets, self.entries)
+        entries = self.entries_of(baskets)
         start = np.concatenate([[0], np.cumsum(self.entries[baskets])])
         return Pairs(
             start,
@@ -66,6 +69,16 @@ class Pairs:
             self.label[baskets],
             self.fold[baskets],
         )
+
+    def entries_of(self, baskets: Flags) -> Flags | Counts:
+        """Return what selects the entries of the baskets that the mask marks, in their order."""
+        if FEW * np.count_nonzero(baskets) > baskets.size:
+            return np.repeat(baskets, self.entries)
+        # A mask of all entries would take longer than the few that it marks.
+        number = self.entries[baskets]
+        ends = np.cumsum(number)
+        gaps = self.start[:-1][baskets] - ends + number
+        return np.arange(ends[-1] if ends.size else 0) + np.repeat(gaps, number)
 
     def baskets_with(self, products: int) -> Counts:
         """Count the baskets of each product."""

@@ -30,6 +30,7 @@ from basketwise.features.product_index.votes import (
     ballot,
     cells,
     count_labels,
+    doubts,
 )
 from basketwise.schema import INDEX_LABELS
 
@@ -123,8 +124,11 @@ def _answers(told: Matrix, shares: Singles, pairs: Pairs, label: np.ndarray) -> 
     net, telling, variance = np.repeat(total, pairs.entries, axis=1) - parts
     np.maximum(variance, 0, out=variance)
     answers = np.empty_like(told)
+    deviation = np.sqrt(variance, out=variance)
+    # A product of any class that says something leaves the same doubt.
+    sure = {tells: doubts(telling + shares * tells, deviation) for tells in set(TELLS)}
     for k in range(LABELS):
-        tried = cells(net + shares * DIRECTION[k], telling + shares * TELLS[k], variance)
+        tried = sure[TELLS[k]].cells(net + shares * DIRECTION[k])
         tried *= LABELS
         tried += label
         answers[k] = table.take(tried)

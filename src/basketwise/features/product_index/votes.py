@@ -9,12 +9,13 @@ counted. Whatever thresholds a label has, sharp or noisy, show in the counts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from basketwise.arrays import Floats, Matrix
+from basketwise.arrays import Flags, Floats, Matrix
 from basketwise.features.product_index.pairs import Singles, sums
 from basketwise.schema import CLASSES, INDEX_LABELS, UNCLASSIFIED
 
@@ -72,21 +73,38 @@ def ballot(probabilities: Matrix, shares: Singles, start: NDArray[np.int64]) -> 
 
 def cells(net: Singles, telling: Singles, variance: Singles) -> Cells:
     """Return the cell of each basket from the sums over its entries."""
-    # In place: most of the time would go into new memory.
+    return doubts(telling, np.sqrt(variance)).cells(net)
+
+
+class Doubts(NamedTuple):
+    """What the cell of each basket has to do with all but its net votes."""
+
+    weight: Singles
+    cell: Cells
+    """Of the doubt alone."""
+    silent: Flags
+
+    def cells(self, net: Singles) -> Cells:
+        """Return the cell of each basket with these net votes."""
+        # In place: most of the time would go into new memory.
+        balance = net / self.weight
+        np.clip(balance, -1, 1, out=balance)
+        balance += 1
+        balance *= (BALANCES - 1) / 2
+        cell: Cells = np.rint(balance, out=balance).astype(np.int64)
+        cell *= DOUBTS.size
+        cell += self.cell
+        cell[self.silent] = BALANCES * DOUBTS.size
+        return cell
+
+
+def doubts(telling: Singles, deviation: Singles) -> Doubts:
+    """Sort baskets by how sure their balance is; ``deviation`` is the root of the variance."""
     weight = np.maximum(telling, SILENT)
-    balance = net / weight
-    np.clip(balance, -1, 1, out=balance)
-    balance += 1
-    balance *= (BALANCES - 1) / 2
-    cell = np.rint(balance, out=balance).astype(np.int64)
-    cell *= DOUBTS.size
-    doubt = np.sqrt(variance)
-    doubt /= weight
+    doubt = deviation / weight
     np.minimum(doubt, 1, out=doubt)
     doubt *= _FINE
-    cell += _DOUBT_CELLS.take(doubt.astype(np.int64))
-    cell[telling <= SILENT] = BALANCES * DOUBTS.size
-    return cell
+    return Doubts(weight, _DOUBT_CELLS.take(doubt.astype(np.int64)), telling <= SILENT)
 
 
 def count_labels(cell: Cells, label: NDArray[np.int8]) -> Matrix:

@@ -1,0 +1,106 @@
+"""Each product's entries in its shortest baskets, which say most about it.
+
+Of all entries only some hundred per product are ever asked for, whichever fold is left out. They
+are found once, for all folds; what is done for each fold then touches these few alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basketwise.arrays import Counts, Flags, Positions
+from basketwise.features.product_index.pairs import Pairs
+
+REACH = 4
+"""How many times as many entries are looked at as are asked for; more where that is too few."""
+
+
+@dataclass(frozen=True)
+class Shortest:
+    """Entries by product and by the size of their basket, then by position.
+
+    One value per entry: ``product`` and ``basket``, their numbers.
+    """
+
+    product: NDArray[np.int32]
+    basket: NDArray[np.int32]
+
+    def ranks(self, kept: Flags) -> tuple[Shortest, Positions]:
+        """Return the entries of kept baskets, and how many each has before it of its product."""
+        own = kept[self.basket]
+        entries = Shortest(self.product[own], self.basket[own])
+        return entries, _within(entries.product)
+
+
+def shortest_first(pairs: Pairs) -> Positions:
+    """Return the order of entries by product and by the size of the basket, then by position."""
+    entries = pairs.entries
+    order = np.lexsort((np.repeat(_narrow(entries), entries), _narrow(pairs.product)))
+    return order.astype(_positions(order.size))
+
+
+def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most: int) -> Shortest:
+    """Select the entries that can be among the first so many of their product.
+
+    Parameters
+    ----------
+    order : array
+        See :func:`shortest_first`.
+    pairs : Pairs
+        The training baskets.
+    without : sequence
+        Folds that may be left out; None: none is.
+    most : int
+        How many entries of a product are asked for, at most.
+    """
+    counts = np.bincount(pairs.product)
+    entry_fold = np.repeat(pairs.fold, pairs.entries)
+    reach = np.int64(most)
+    while True:
+        # Mostly, a few times as many of each product hold those of every fold.
+        reach *= REACH
+        own = order[_firsts(counts, reach)]
+        product, fold = pairs.product[own], entry_fold[own]
+        enough, chosen = True, np.zeros(own.size, dtype=np.bool_)
+        for left_out in without:
+            before = _within(product)
+            if left_out is not None:
+                other = np.cumsum(fold == left_out, dtype=before.dtype)
+                # Those up to an entry, less those up to the first one of its product.
+                starts = np.arange(own.size, dtype=before.dtype) - before
+                before -= other - other[starts] + (fold[starts] == left_out)
+                found = np.bincount(product[fold != left_out], minlength=counts.size)
+                enough &= bool(((found >= most) | (counts <= reach)).all())
+            chosen |= before < most
+        if enough:
+            return Shortest(product[chosen], pairs.basket()[own[chosen]])
+
+
+def _firsts(counts: Counts, most: np.int64) -> Counts:
+    """Return the positions of the first so many of each product among all, by product."""
+    number = np.minimum(counts, most)
+    gaps = np.cumsum(counts) - counts - (np.cumsum(number) - number)
+    positions: Counts = np.arange(number.sum()) + np.repeat(gaps, number)
+    return positions
+
+
+def _within(product: NDArray[np.int32]) -> Positions:
+    """Return how many entries of the same product are before each, which are sorted by product."""
+    starts = np.flatnonzero(np.diff(product, prepend=-1)).astype(_positions(product.size))
+    number = np.arange(product.size, dtype=starts.dtype)
+    number -= np.repeat(starts, np.diff(starts, append=product.size))
+    return number
+
+
+def _positions(number: int) -> type[np.integer]:
+    """Return the type of positions among so many entries: half the memory, where that is enough."""
+    return np.int32 if number < 2**31 else np.int64
+
+
+def _narrow(numbers: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return the numbers in as few bits as they need: up to sixteen are sorted much faster."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
