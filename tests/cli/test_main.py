@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -190,6 +191,18 @@ def test_the_environment_names_workspace_and_config(tmp_path: Path) -> None:
 
     assert f"There is no workspace {str(tmp_path / 'elsewhere')!r}" in workspace.err
     assert "split.size is not a setting" in config.err
+
+
+def test_a_service_that_calls_the_command_sees_only_failures_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["basketwise", "version"])
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    command_line.console()
+    monkeypatch.setattr(sys, "argv", ["basketwise", "no-such-command"])
+    with pytest.raises(SystemExit) as ending:
+        command_line.console()
+    assert ending.value.code == 2
 
 
 def test_the_installed_command_is_this_one() -> None:

@@ -184,10 +184,16 @@ def _advice(error: click.ClickException, arguments: list[str]) -> str:
 
 
 def console() -> None:
-    """Run the command line as a process of its own, which does not outlive Ctrl-C."""
+    """Run the command line as a process of its own, which does not outlive Ctrl-C.
+
+    Returns if the command has succeeded: services that call this function by its name may take any
+    SystemExit for a failure.
+    """
     try:
         main()
     except SystemExit as ending:
+        if not ending.code:
+            return
         if ending.code == INTERRUPTED and threading.active_count() > 1:
             # Python would wait for the threads; what they work on is wanted no more.
             sys.stdout.flush()
