@@ -20,14 +20,15 @@ import polars as pl
 from basketwise.engines.spark.exchange import Exchange
 from basketwise.engines.spark.frames import Batches, Columns, mapped, view
 from basketwise.engines.spark.parts import Marks, marks
-from basketwise.engines.spark.reading import Piece, Reader
+from basketwise.engines.spark.reading import Reader
 from basketwise.engines.spark.survey import raise_errors
 from basketwise.engines.spark.tables import Tables
+from basketwise.engines.spark.tally import Tally, cleaned, shown
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import NO_WEEK, Cleaned, clean
+from basketwise.etl.cleaning import NO_WEEK
 from basketwise.etl.intake import Intake
 from basketwise.etl.product_names import first_names
-from basketwise.etl.repeats import duplicates_policy, has_repeats, only_pieces
+from basketwise.etl.repeats import has_repeats
 from basketwise.etl.rules import Rules
 from basketwise.schema import BASKET_ID, LABEL, PROD_CODE, PROD_NAME, SHOP_WEEK
 
@@ -116,15 +117,13 @@ def count(tables: Tables, facts: DataFrame) -> Counted:
     told = [json.loads(row[0]) for row in rows]
     raise_errors(told)
     counted = Counted(rules=tables.rules)
-    lines, pieces = Counter[str](), True
+    lines, tally = Counter[str](), Tally()
     for document in told:
         # Tables without lines tell nothing but that.
         name = document["source"]
         lines[name] += document["lines"]
-        counted.rejected.update(document["rejected"])
-        counted.whole_ids &= document["whole_ids"]
+        tally.add(document)
         counted.repeated |= document["repeats"]
-        pieces &= document["pieces"]
         for week, own in document["marks"]:
             counted.marks.setdefault(week, []).extend((id_, weight) for id_, weight in own)
     # A calendar gives no frame at all, and so is not empty.
@@ -133,9 +132,8 @@ def count(tables: Tables, facts: DataFrame) -> Counted:
         counted.files.append(record.model_copy(update={"lines": lines[record.name]}))
         if record.name in present and not lines[record.name]:
             counted.empty.append(record.name)
-    counted.lines = lines.total()
-    policy = duplicates_policy(tables.rules, pieces=pieces)
-    counted.rules = tables.rules.model_copy(update={"duplicates": policy})
+    counted.lines, counted.rejected = tally.lines, tally.rejected
+    counted.whole_ids, counted.rules = tally.whole_ids, tally.settled(tables.rules)
     if any(document["named"] for document in told):
         counted.names = _names(facts)
     return counted
@@ -146,24 +144,6 @@ def _names(facts: DataFrame) -> pl.DataFrame:
         rows = facts.sparkSession.sql(NAMES.format(facts=name)).collect()
     columns = {SHOP_WEEK: pl.Int32, PROD_CODE: pl.String, PROD_NAME: pl.String}
     return first_names([pl.DataFrame(list(map(tuple, rows)), columns, orient="row")])
-
-
-def shown(source: str) -> str:
-    """Return the name of a table as people know it: a reader puts the file's number before it."""
-    return source.partition("/")[2] or source
-
-
-def cleaned(piece: Piece, rules: Rules) -> Cleaned:
-    """Clean the lines of a piece one by one."""
-    raw = piece.raw
-    return clean(
-        raw.frame,
-        rules,
-        source=shown(piece.source),
-        rows=raw.rows,
-        malformed=raw.malformed,
-        blanks=raw.blanks,
-    )
 
 
 def _facts(
@@ -183,7 +163,7 @@ def _facts(
 
 
 def _all_facts(reader: Reader, rules: Rules, batches: Batches) -> Iterator[pl.DataFrame]:
-    told: dict[str, dict[str, Any]] = {}
+    told: dict[str, _Table] = {}
     for piece in reader(batches):
         done = cleaned(piece, rules)
         lines = done.lines
@@ -196,30 +176,23 @@ def _all_facts(reader: Reader, rules: Rules, batches: Batches) -> Iterator[pl.Da
         if done.names is not None:
             yield _rows(done.names)
         source = shown(piece.source)
-        own = told.setdefault(source, _nothing(source))
-        refused = Counter(own["rejected"]) + Counter(done.reasons)
-        own["rejected"] = dict(refused)
-        own["lines"] += piece.raw.records
-        own["pieces"] &= only_pieces(lines)
-        own["whole_ids"] &= lines.schema[BASKET_ID] == pl.Int64
-        own["repeats"] |= has_repeats(lines)
-        own["named"] |= done.names is not None
-        own["marks"] += list(marks(baskets).items())
-    for document in told.values():
-        yield _document(document)
+        own = told.setdefault(source, _Table(source=source))
+        own.take(piece, done)
+        own.repeats |= has_repeats(lines)
+        own.named |= done.names is not None
+        own.marks += marks(baskets).items()
+    for table in told.values():
+        yield _document(table.document())
 
 
-def _nothing(source: str) -> dict[str, Any]:
-    return {
-        "source": source,
-        "lines": 0,
-        "rejected": {},
-        "pieces": True,
-        "whole_ids": True,
-        "repeats": False,
-        "named": False,
-        "marks": [],
-    }
+@dataclass
+class _Table(Tally):
+    """What a partition tells of a table."""
+
+    source: str = ""
+    repeats: bool = False
+    named: bool = False
+    marks: list[Any] = field(default_factory=list)
 
 
 def _document(document: dict[str, Any]) -> pl.DataFrame:

@@ -26,7 +26,6 @@ from basketwise.engines.spark.counting import (
     DISPUTED,
     DOCUMENT,
     THEIR_WEEKS,
-    cleaned,
 )
 from basketwise.engines.spark.exchange import Exchange, put_frame, put_survey
 from basketwise.engines.spark.frames import (
@@ -41,6 +40,7 @@ from basketwise.engines.spark.frames import (
 from basketwise.engines.spark.parts import Parts
 from basketwise.engines.spark.reading import FrameReader, Reader
 from basketwise.engines.spark.tables import Tables
+from basketwise.engines.spark.tally import cleaned
 from basketwise.errors import DependencyError
 from basketwise.etl.cleaning import Cleaned, none_rejected, settle
 from basketwise.etl.partitions import write_lines

@@ -38,15 +38,13 @@ from basketwise.engines.spark.reading import (
     lines_of,
     with_fractions,
 )
+from basketwise.engines.spark.tally import Tally, cleaned
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import clean
 from basketwise.etl.layout import settle_frame, settle_frames, spaced
 from basketwise.etl.reading import RawFrame
 from basketwise.etl.reasons import none_usable, row_numbers
-from basketwise.etl.repeats import duplicates_policy, only_pieces
 from basketwise.etl.rules import Rules
 from basketwise.etl.witnesses import witnesses
-from basketwise.schema import BASKET_ID
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -164,49 +162,25 @@ def _named(chosen: pl.DataFrame, piece: Piece | None) -> dict[str, Any]:
 
 def _survey(frame: DataFrame, reader: Reader, rules: Rules) -> Surveyed:
     """Clean every line once, and add up what the partitions tell."""
-    rejected: Counter[str] = Counter()
-    lines, pieces, whole_ids, fractions = 0, True, True, set[str]()
+    tally, fractions = Tally(), set[str]()
     for document in collected(frame, partial(_count, reader, rules)):
-        rejected.update(document["rejected"])
-        lines += document["lines"]
-        pieces &= document["pieces"]
-        whole_ids &= document["whole_ids"]
+        tally.add(document)
         fractions.update(document["fractions"])
-    if rejected.total() == lines:
-        raise none_usable(lines, dict(sorted(rejected.items())))
-    policy = duplicates_policy(rules, pieces=pieces)
-    rules = rules.model_copy(update={"duplicates": policy})
+    if tally.rejected.total() == tally.lines:
+        raise none_usable(tally.lines, dict(sorted(tally.rejected.items())))
     if isinstance(reader, FrameReader):
         reader = FrameReader(frozenset(fractions))
-    return Surveyed(frame, reader, rules, whole_ids, lines, rejected)
+    settled = tally.settled(rules)
+    return Surveyed(frame, reader, settled, tally.whole_ids, tally.lines, tally.rejected)
 
 
 def _count(reader: Reader, rules: Rules, batches: Batches) -> Iterator[dict[str, Any]]:
-    rejected: Counter[str] = Counter()
-    lines, pieces, whole_ids, fractions = 0, True, True, set[str]()
+    tally, fractions = Tally(), set[str]()
     for piece in reader(batches):
-        raw = piece.raw
         if isinstance(reader, FrameReader):
-            fractions.update(with_fractions(raw.frame, rules))
-        cleaned = clean(
-            raw.frame,
-            rules,
-            source=piece.source.partition("/")[2] or piece.source,
-            rows=raw.rows,
-            malformed=raw.malformed,
-            blanks=raw.blanks,
-        )
-        rejected.update(cleaned.reasons)
-        lines += raw.records
-        pieces &= only_pieces(cleaned.lines)
-        whole_ids &= cleaned.lines.schema[BASKET_ID] == pl.Int64
-    yield {
-        "rejected": dict(rejected),
-        "lines": lines,
-        "pieces": pieces,
-        "whole_ids": whole_ids,
-        "fractions": sorted(fractions),
-    }
+            fractions.update(with_fractions(piece.raw.frame, rules))
+        tally.take(piece, cleaned(piece, rules))
+    yield tally.document() | {"fractions": sorted(fractions)}
 
 
 def collected(frame: DataFrame, function: Any) -> list[dict[str, Any]]:
