@@ -421,6 +421,27 @@ def test_settled_lines_are_in_one_order_whatever_the_delivery() -> None:
     assert first["SPEND"].to_list() == [1.5, 1.0, 3.0, 2.0]
 
 
+@pytest.mark.parametrize(
+    ("weeks", "rejected"),
+    [
+        ([("1", "200607"), ("1", "200607"), ("2", "200608")], []),
+        ([("1", "200607"), ("2", "200608"), ("1", "200607")], []),
+        ([("1", "200607"), ("1", "200608"), ("2", "200608")], [1, 2]),
+        ([("1", "200607"), ("2", "200608"), ("1", "200608")], [1, 3]),
+    ],
+)
+def test_a_basket_is_of_one_week_wherever_its_lines_stand(
+    weeks: list[tuple[str, str]], rejected: list[int]
+) -> None:
+    lines = [
+        line(BASKET_ID=basket, SHOP_WEEK=week, PROD_CODE=f"P{number}")
+        for number, (basket, week) in enumerate(weeks)
+    ]
+    settled = settle(clean(frame(lines), Rules(), source="a"), Rules())
+    assert settled.rejected[ROW].to_list() == rejected
+    assert settled.lines.height == len(weeks) - len(rejected)
+
+
 def test_settling_rejects_copies_and_contradictions() -> None:
     lines = [
         line(BASKET_ID="1"),

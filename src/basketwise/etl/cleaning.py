@@ -253,8 +253,7 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
     lines, rejected = cleaned.lines, cleaned.rejected
     if refused is None:
         no_labels = lines[LABEL].null_count() == lines.height
-        one_week = lines[SHOP_WEEK].n_unique() < 2
-        refused = None if one_week and no_labels else contradictions(lines)
+        refused = None if no_labels and _are_of_one_week(lines) else contradictions(lines)
     reason = pl.Series(REASON, [None], dtype=pl.String).new_from_index(0, lines.height)
     if refused is not None and refused.height:
         reason = lines.join(refused, on=BASKET_ID, how="left", maintain_order="left")[REASON]
@@ -269,6 +268,17 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
     if more.height:
         rejected = pl.concat([rejected, more])
     return Cleaned(in_order(accepted, repeated=repeated), rejected, cleaned.names)
+
+
+def _are_of_one_week(lines: pl.DataFrame) -> bool:
+    """Whether each basket is of one week, as far as a look at lines side by side can tell."""
+    week, basket = lines[SHOP_WEEK], lines[BASKET_ID]
+    if week.n_unique() < 2:
+        return True
+    same = (basket == basket.shift()).fill_null(False)
+    if (same & week.ne_missing(week.shift())).any():
+        return False
+    return lines.height - int(same.sum()) == basket.n_unique()
 
 
 def contradictions(baskets: pl.DataFrame) -> pl.DataFrame:

@@ -28,7 +28,9 @@ from basketwise.serving.http.uniform import Uniform, read_uniform
 LINE: dict[str, Any] = {"PROD_CODE": "PRD1", "spend": 1.5, "QUANTITY": 1, "FOO": "bar"}
 NAMES = names_of({})
 
-texts = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(['"', "\\", "1"])
+texts = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(
+    ['"', "\\", "1", "", " a", "a ", "a\t", "NA", "\xa0a"]
+)
 numbers = st.integers(-3, 9_999) | st.floats(-9, 1e6) | st.sampled_from([2.0, 1e-7])
 odd: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 7, 2.5, 1e22, 2**54, "a:b", [1], {"a": 1}]
@@ -82,9 +84,9 @@ def basket(*lines: dict[str, Any], key: object = "1") -> dict[str, Any]:
 
 def cleaned(request: Request) -> tuple[pl.DataFrame, pl.DataFrame]:
     own = request.lines
-    frame = own.frame if isinstance(own, Table) else table_of(own)
-    rules = settle_frame(frame, Rules())
-    made = settle(clean(frame, rules, source="body"), rules)
+    table = own if isinstance(own, Table) else Table(table_of(own))
+    rules = settle_frame(table.frame, Rules())
+    made = settle(clean(table.frame, rules, source="body", blanks=table.blanks), rules)
     return made.lines, made.rejected.select(ROW, BASKET_ID, REASON)
 
 
@@ -291,6 +293,30 @@ def test_text_that_is_not_unicode_is_told_as_one_by_one() -> None:
     body = f'{{"baskets": [{{"basket_id": "1", "lines": [{lines}]}}]}}'.encode()
     assert read_uniform(body, NAMES) is not None
     assert not assert_same(body.replace(b"?", b"\xff"), JSON)
+
+
+@pytest.mark.parametrize(
+    ("code", "blanks"),
+    [
+        *((code, False) for code in ("PRD2", "P 2", "\u00e92", 7, None)),
+        *((code, True) for code in (" RD2", "PRD ", " 2", "P2 ", "", "P\t2")),
+    ],
+)
+def test_blanks_around_texts_are_seen(code: Any, blanks: bool) -> None:
+    first = 3 if isinstance(code, int) else "PRD1"
+    items = basket(LINE | {"PROD_CODE": first}, LINE | {"PROD_CODE": code}), basket(LINE, key="2")
+    if isinstance(code, int):
+        items = (items[0], basket(LINE | {"PROD_CODE": 4}, key="2"))
+    at_once = read_uniform(json.dumps({"baskets": items}, ensure_ascii=False).encode(), NAMES)
+    assert at_once is not None
+    assert at_once.blanks is blanks
+
+
+def test_blanks_around_ids_are_seen() -> None:
+    for key, blanks in (("2", False), ("2 ", True), (" 2", True)):
+        at_once = uniform(basket(LINE, LINE, key="1"), basket(LINE, key=key))
+        assert at_once is not None
+        assert at_once.blanks is blanks
 
 
 def test_whole_numbers_are_written_without_a_point() -> None:

@@ -30,7 +30,7 @@ from basketwise.features.product_index.table import (
 from basketwise.schema import FOLD, HIERARCHY, INDEX_LABELS, PROD_CODE, PROD_NAME
 
 FEW = 2_000
-"""Up to this number of lines, a dictionary is faster than a join, which hashes the whole index."""
+"""Up to this number of lines, a dictionary is faster than a cast."""
 
 
 class IndexLookup:
@@ -61,6 +61,11 @@ class IndexLookup:
     @cached_property
     def _rows(self) -> dict[str, int]:
         return dict(zip(self.index[PROD_CODE], range(self.index.height), strict=True))
+
+    @cached_property
+    def _codes(self) -> pl.Enum:
+        """The products as categories, whose numbers are their rows: their hashes are kept."""
+        return pl.Enum(self.index[PROD_CODE])
 
     @cached_property
     def names(self) -> pl.DataFrame:
@@ -105,11 +110,8 @@ class IndexLookup:
             rows = [self._rows.get(code, -1) for code in lines[PROD_CODE]]
             numbers = np.asarray(rows, dtype=np.int64)
         else:
-            codes = self.index.select(PROD_CODE).with_row_index("row")
-            joined = lines.select(PROD_CODE).join(
-                codes, on=PROD_CODE, how="left", maintain_order="left"
-            )
-            numbers = joined["row"].cast(pl.Int64).fill_null(-1).to_numpy(writable=True)
+            known = lines[PROD_CODE].cast(self._codes, strict=False).to_physical()
+            numbers = known.cast(pl.Int64).fill_null(-1).to_numpy(writable=True)
         unknown = np.flatnonzero(numbers < 0)
         if unknown.size:
             numbers[unknown] = self._by_hierarchy(lines[unknown])

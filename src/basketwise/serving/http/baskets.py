@@ -69,11 +69,15 @@ class BadLine:
 
 @dataclass(frozen=True)
 class Table:
-    """Lines as a frame, one row each; CSV as :class:`basketwise.etl.reading.RawFrame`."""
+    """Lines as a frame, one row each; CSV as :class:`basketwise.etl.reading.RawFrame`.
+
+    ``blanks``: whether texts may be empty, or have blanks around them.
+    """
 
     frame: pl.DataFrame
     rows: pl.Series | None = None
     malformed: pl.DataFrame | None = None
+    blanks: bool = True
 
 
 Lines = list[Row] | Table
@@ -155,7 +159,9 @@ def table_of(rows: list[Row]) -> pl.DataFrame:
 
 def part(lines: Lines, start: int, end: int) -> Lines:
     """Return the lines from ``start`` to before ``end``."""
-    return Table(lines.frame[start:end]) if isinstance(lines, Table) else lines[start:end]
+    if isinstance(lines, Table):
+        return Table(lines.frame[start:end], blanks=lines.blanks)
+    return lines[start:end]
 
 
 def text_id(key: str | int) -> str:
@@ -246,7 +252,7 @@ def _from_json_lines(body: bytes, names: Names) -> Request:
 
 def _uniform(uniform: Uniform, kind: str) -> Request:
     baskets = map(Basket, uniform.keys, uniform.heights)
-    return Request(kind, tuple(baskets), Table(uniform.frame))
+    return Request(kind, tuple(baskets), Table(uniform.frame, blanks=uniform.blanks))
 
 
 def parsed(text: bytes, what: str, form: str) -> Any:

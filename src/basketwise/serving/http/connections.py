@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from basketwise.serving.http.bodies import Rest, large_length, without_body
 from basketwise.serving.http.limits import Limits
 from basketwise.serving.http.problems import PROBLEM, problem
 
@@ -29,6 +30,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many."""
+        self._rest = Rest()
         super().connection_made(cast("asyncio.Transport", Joining(transport, self.loop)))
         if len(self.connections) > self.limits.connections:
             self._refuse(
@@ -44,13 +46,49 @@ class Connection(H11Protocol):
         """Take what was sent."""
         if self._refused:
             return
+        if self._rest.missing:
+            data = self._rest.take(data)
+            if self._rest.is_part:
+                self._hand_over()
+            if not data:
+                return
         if not self._is_busy() and self._head_timer is None:
             self._expect_head()
+        before = self.cycle
         super().data_received(data)
         if self._is_busy():
             self._stop_timer()
             if self._is_last:
                 self.cycle.keep_alive = False
+            if self.cycle is not before and self.cycle.more_body:
+                self._pass_by()
+
+    def _pass_by(self) -> None:
+        """Let the rest of a large body pass h11 by; the application has not started yet."""
+        scope = self.cycle.scope
+        length = large_length(scope["headers"])
+        if length:
+            head = (scope["method"], scope["http_version"], scope["headers"])
+            self.conn = self.cycle.conn = without_body(*head)
+            self._rest.missing = length - len(self.cycle.body)
+
+    def _hand_over(self) -> None:
+        """Let the application have what was taken of a large body."""
+        cycle = self.cycle
+        if cycle.body:
+            # It has not even taken what came before.
+            self.flow.pause_reading()
+        # uvicorn makes bytes of it, and an empty bytearray afterwards: bytes are not copied again.
+        cycle.body = self._rest.joined(cycle.body)  # type: ignore[assignment]
+        cycle.more_body = self._rest.missing > 0
+        cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, if the body was read to its end."""
+        if self._rest.missing:
+            # What is still to come would be taken for a request.
+            self.transport.close()
+        super().on_response_complete()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Let a client that sends no more still have its answer."""
@@ -60,6 +98,7 @@ class Connection(H11Protocol):
             return self._refused
         self.cycle.keep_alive = False
         if self.cycle.more_body:
+            self._hand_over()
             # The application sees by the length that the body is cut off.
             self.cycle.more_body = False
             self.cycle.message_event.set()

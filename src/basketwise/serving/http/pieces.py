@@ -11,10 +11,11 @@ from pydantic_core import from_json
 
 from basketwise.arrays import Counts, Floats
 from basketwise.serving.http.bounds import MAX_ID
-from basketwise.serving.http.spans import NULL, NUMBER, TEXT, Values
+from basketwise.serving.http.spans import NULL, NUMBER, TEXT, Bytes, Values
 
 _NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 _WHOLE = re.compile(rf"0|-?[1-9][0-9]{{0,{MAX_ID}}}")
+_SPACE = ord(" ")
 _ZERO = np.uint8(ord("0"))
 _POINT = np.uint8(254)
 """A point, from which the code of a zero is subtracted."""
@@ -27,13 +28,19 @@ class NotPlainError(Exception):
 
 
 class Pieces:
-    """Cuts the values of a body, as :func:`basketwise.serving.http.spans.find_spans` finds them."""
+    """Cuts the values of a body, as :func:`basketwise.serving.http.spans.find_spans` finds them.
+
+    Attributes
+    ----------
+    blanks
+        Whether a text that was cut may be empty, or have blanks around it.
+    """
 
     def __init__(self, body: bytes) -> None:
         self._text = body
         self._body = pl.Series([body], dtype=pl.Binary)
         self._bodies = self._body
-        self._escaped = b"\\" in body
+        self._escaped = self.blanks = b"\\" in body
 
     def column(self, values: Values) -> pl.Series:
         """Cut a column of texts, or of numbers.
@@ -127,7 +134,12 @@ class Pieces:
         size = int(sizes[0])
         if size and (sizes == size).all():
             codes = self._windows(starts, size).view(np.uint8).reshape(-1, size)
+            self._look(codes[:, 0], codes[:, -1])
             return pl.Series(codes).cast(pl.List(pl.UInt8)).cast(pl.Binary).cast(pl.String)
+        text = np.frombuffer(self._text, np.uint8)
+        # What is empty ends before it starts, with its quote.
+        self.blanks |= bool(sizes.min() == 0)
+        self._look(text[starts], text[ends - 1])
         if len(self._bodies) != len(starts):
             # So many references to the body: it is not copied.
             self._bodies = self._body.new_from_index(0, len(starts))
@@ -135,6 +147,9 @@ class Pieces:
         offsets: Any = pl.Series(starts)
         lengths: Any = pl.Series(sizes)
         return self._bodies.bin.slice(offsets, lengths).cast(pl.String)
+
+    def _look(self, firsts: Bytes, lasts: Bytes) -> None:
+        self.blanks |= bool(firsts.min() <= _SPACE or lasts.min() <= _SPACE)
 
     def _windows(self, starts: Counts, size: int) -> Any:
         """Return the text of one size from each of some places on."""

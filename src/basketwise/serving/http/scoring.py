@@ -85,13 +85,13 @@ def score(model: Model, lines: Lines, *, explain: bool) -> Batch:
         If a required column is absent, or the values cannot be read.
     """
     if isinstance(lines, Table):
-        return _framed(model, lines.frame, lines.rows, lines.malformed, explain=explain)
+        return _framed(model, lines, explain=explain)
     if not explain and model.compiled is not None:
         with _good_lines():
             answer = model.compiled.score(lines)
         if answer is not None:
             return _compiled(answer)
-    return _framed(model, table_of(lines), explain=explain)
+    return _framed(model, Table(table_of(lines)), explain=explain)
 
 
 def usable(batch: Batch) -> Batch:
@@ -121,16 +121,17 @@ def _compiled(answer: Answer) -> Batch:
     return Batch(rows, answer.rejected, answer.unseen, compiled=answer)
 
 
-def _framed(
-    model: Model,
-    frame: pl.DataFrame,
-    rows: pl.Series | None = None,
-    malformed: pl.DataFrame | None = None,
-    *,
-    explain: bool,
-) -> Batch:
-    rules = settle_frame(frame, model.rules)
-    cleaned = settle(clean(frame, rules, source=BODY, rows=rows, malformed=malformed), rules)
+def _framed(model: Model, table: Table, *, explain: bool) -> Batch:
+    rules = settle_frame(table.frame, model.rules)
+    judged = clean(
+        table.frame,
+        rules,
+        source=BODY,
+        rows=table.rows,
+        malformed=table.malformed,
+        blanks=table.blanks,
+    )
+    cleaned = settle(judged, rules)
     refused = cleaned.rejected.select(ROW, BASKET_ID, REASON)
     rejected, unseen = [Rejected(*line) for line in refused.iter_rows()], Unseen()
     if cleaned.lines.is_empty():

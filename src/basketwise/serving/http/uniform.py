@@ -37,11 +37,14 @@ class Uniform:
         Their numbers of lines.
     frame
         One row per line: text and numbers by column in capitals, and BASKET_ID.
+    blanks
+        Whether texts of it may be empty, or have blanks around them.
     """
 
     keys: list[str | int]
     heights: list[int]
     frame: pl.DataFrame
+    blanks: bool
 
 
 def read_uniform(body: bytes, names: Names) -> Uniform | None:
@@ -85,7 +88,7 @@ def read_uniform(body: bytes, names: Names) -> Uniform | None:
     if not columns.get(BASKET_ID, own).equals(own):
         return None
     frame = pl.DataFrame([*(columns | {BASKET_ID: own}).values()])
-    return Uniform(keys, spans.heights.tolist(), frame)
+    return Uniform(keys, spans.heights.tolist(), frame, pieces.blanks)
 
 
 def _are_ids(texts: list[str]) -> bool:
