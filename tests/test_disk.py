@@ -7,10 +7,11 @@ import sqlite3
 from pathlib import Path
 from unittest import mock
 
+import polars as pl
 import pytest
 
 from basketwise import disk
-from basketwise.disk import TEMPORARY, full_disk, is_full, unreachable
+from basketwise.disk import TEMPORARY, full_disk, is_full, unreachable, write_parquet
 from basketwise.registry.mlflow.calls import Address, explained
 
 
@@ -105,3 +106,12 @@ def test_it_says_whose_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert disk.owner(tmp_path) == f"It belongs to the user with the id {uid}. "
     monkeypatch.setattr(Path, "stat", mock.Mock(side_effect=OSError))
     assert disk.owner(tmp_path) == ""
+
+
+def test_a_frames_file_does_not_depend_on_its_chunks(tmp_path: Path) -> None:
+    whole = pl.DataFrame({"a": range(1000), "b": [str(n % 7) for n in range(1000)]})
+    cut = pl.concat([whole[:123], whole[123:800], whole[800:]], rechunk=False)
+    assert cut.n_chunks() == 3
+    for name, frame in (("whole", whole), ("cut", cut)):
+        write_parquet(frame, tmp_path / name)
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "cut").read_bytes()

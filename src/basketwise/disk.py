@@ -117,8 +117,9 @@ def write_parquet(table: Any, path: Path, **options: Any) -> None:
     OSError
         If the disk is full.
     """
-    write = table.sink_parquet if hasattr(table, "sink_parquet") else table.write_parquet
-    _write(write, path, options)
+    lazy = hasattr(table, "sink_parquet")
+    # A frame's row groups follow its chunks, of which there are as many as threads have made.
+    _write(table.sink_parquet if lazy else table.rechunk().write_parquet, path, options)
 
 
 def write_arrow(table: Any, path: Path) -> None:
