@@ -23,7 +23,7 @@ MARK = "exchange"
 
 @dataclass(frozen=True)
 class BucketExchange:
-    """See :class:`basketwise.engines.spark.exchange.Exchange`; each file is one object.
+    """An exchange of the engine's, see :data:`basketwise.plugins.EXCHANGES`; a file is an object.
 
     Attributes
     ----------

@@ -3,8 +3,8 @@
 Each instance has the raw files and the code at the same paths, and runs the same script: it
 installs Basketwise, and hands over to ``smspark-submit``, which makes a cluster of the instances
 and starts the driver on the first of them. The instances share no folder, so tasks and driver hand
-each other files in the workspace's bucket (:mod:`basketwise.engines.spark.exchange`). What the
-driver leaves in its output folders is uploaded as that of a job on one instance.
+each other files in the workspace's bucket (:mod:`basketwise.aws.exchange`). What the driver leaves
+in its output folders is uploaded as that of a job on one instance.
 """
 
 from __future__ import annotations
