@@ -106,7 +106,13 @@ def test_without_baskets_the_json_has_no_such_key(
 ) -> None:
     document = predicted(archive, till, "--out", tmp_path / "a.csv", "--explain", "--json").json
     keys = {"out", "baskets", "predicted", "unclassified", "lines", "rejected", "skipped"}
-    assert set(document) == keys | {"unseen", "incomplete_baskets", "history", "product_file"}
+    assert set(document) == keys | {
+        "unseen",
+        "incomplete_baskets",
+        "history",
+        "product_file",
+        "snapshot",
+    }
 
 
 def test_a_basket_that_is_not_there(archive: Path, till: Path) -> None:
