@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass
 
 from basketwise.errors import ConfigError
+from basketwise.storage.scheme import OWN
 
 SCHEME = "s3://"
-OWN = ".basketwise"
-"""Prefix of Basketwise's own objects in a workspace; not allowed in an address."""
 
 NAMEABLE = re.compile(r"[\w.-]*")
 HINT = (

@@ -110,8 +110,8 @@ def _readings(text: pl.Series, formats: tuple[str, ...]) -> Iterator[tuple[str, 
     """Read dates and times in one format after the other: the first, then some at a time."""
     ends = [1, *range(1 + AT_ONCE, len(formats), AT_ONCE), len(formats)]
     for start, end in pairwise([0, *ends]):
-        some = formats[start:end]
-        yield from zip(some, _parsed(text, some), strict=True)
+        if some := formats[start:end]:
+            yield from zip(some, _parsed(text, some), strict=True)
 
 
 def possible_formats(text: pl.Series, formats: tuple[str, ...]) -> tuple[str, ...]:

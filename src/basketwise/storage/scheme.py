@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+OWN = ".basketwise"
+"""Prefix of Basketwise's own objects in a workspace at an address, which no address may have."""
+
 
 def scheme_of(location: str) -> str:
     """Return the scheme of an address; empty for a path.

@@ -89,14 +89,17 @@ def run_training(
         as_in_test = judging_weights(both, forward, metadata.new_products)
         crossed: dict[ModelName, CrossValidated] = {}
 
-        def best(out_of_fold: Mapping[ModelName, Probabilities]) -> ModelName:
-            for name, probabilities in out_of_fold.items():
-                crossed[name] = cross_validated(both, probabilities, as_in_test, forward)
+        def best() -> ModelName:
             # Of equals, the one that is named first.
             return max(config.models, key=lambda name: crossed[name].f1)
 
-        out_of_fold, fitted = train_all(seen, config, tick, pieces, best)
-        winner = best(out_of_fold)
+        def judge(out_of_fold: Mapping[ModelName, Probabilities]) -> ModelName:
+            for name, probabilities in out_of_fold.items():
+                crossed[name] = cross_validated(both, probabilities, as_in_test, forward)
+            return best()
+
+        out_of_fold, fitted = train_all(seen, config, tick, pieces, judge)
+        winner = best()
         plans = plan_references(winner, metadata.groups)
         references = fit_references(plans, both, config, pieces)
         # A calibration takes nothing from the test set.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from basketwise.aws.account.policies import PASSED_TO, actions
 from basketwise.aws.account.provisioning import repository_arn
-from basketwise.aws.address import OWN
 from basketwise.aws.errors import translated
 from basketwise.aws.images import image_of, spark_image
 from basketwise.aws.names import AwsNames
@@ -16,6 +15,7 @@ from basketwise.aws.requests.pipeline import FOLDER
 from basketwise.config import Config
 from basketwise.doctor.check import Check
 from basketwise.errors import ConfigError
+from basketwise.storage.scheme import OWN
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

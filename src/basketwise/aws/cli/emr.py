@@ -68,4 +68,4 @@ def emr(
     with translated(f"start a job run of the application {application}"):
         run = str(serverless.start_job_run(**request)["jobRunId"])
     follow = f"aws emr-serverless get-job-run --application-id {application} --job-run-id {run}"
-    emit(common, {"job_run": run, "follow": follow}, f"started   {run}\nfollow    {follow}")
+    emit(common, {"job_run": run, "follow": follow}, f"started   {run}", f"follow    {follow}")

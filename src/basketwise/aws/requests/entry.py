@@ -34,7 +34,22 @@ RUN_SCRIPT = "run.sh"
 TRAIN_SCRIPT = "train.sh"
 """File below ``code/`` that AWS's training toolkit is to run, see :func:`train_script`."""
 
-RUN = f"""\
+
+def installing(pip: str, folder: str, requirements: str, then: str) -> str:
+    """Return a script that installs Basketwise and what it needs, and goes on with a command.
+
+    Parameters
+    ----------
+    pip : str
+        The image's command.
+    folder : str
+        Where to install, as a shell says it.
+    requirements : str
+        The lock's file below ``code/``.
+    then : str
+        What follows: lines of shell.
+    """
+    return f"""\
 #!/bin/sh
 # Installs Basketwise and what it needs, then runs it with the arguments of this script.
 code=$(dirname "$0")
@@ -42,13 +57,20 @@ code=$(dirname "$0")
 trap 'exit 143' TERM
 # A folder of its own, ahead of the image's packages: pip cannot replace those that a Linux
 # distribution has installed, and AWS's toolkit needs its own.
-export PIP_TARGET=$(mktemp -d)
-install() {{ pip install -q --no-deps "$@" & wait $!; }}
+export PIP_TARGET={folder}
+install() {{ {pip} install -q --no-deps "$@" & wait $!; }}
 # The lock is complete and held to hashes; the wheel brings no libraries.
-install --require-hashes -r "$code/requirements.txt" && install "$code"/*.whl || exit
-export PYTHONPATH="$PIP_TARGET:$PYTHONPATH"
-exec {" ".join(MODULE)} "$@"
+install --require-hashes -r "$code/{requirements}" && install "$code"/*.whl || exit
+{then}
 """
+
+
+RUN = installing(
+    "pip",
+    "$(mktemp -d)",
+    "requirements.txt",
+    f'export PYTHONPATH="$PIP_TARGET:$PYTHONPATH"\nexec {" ".join(MODULE)} "$@"',
+)
 
 
 def entrypoint(config: AwsConfig, code: str) -> list[str]:

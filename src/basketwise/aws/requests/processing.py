@@ -45,12 +45,12 @@ def etl_job(
         arguments += ["--silver-path", SILVER]
         inputs, parts = {"silver": (names.uri("silver"), SILVER)}, ["gold"]
     outputs = {part: (f"{OUTPUT}/{part}", names.uri(part)) for part in parts}
+    if config.aws.installs:
+        inputs[CODE] = (names.uri(CODE), CODE_MOUNT)
     request = _job(names, config, names.processing_job(run_id), arguments, inputs, outputs)
-    if config.aws.etl == "python":
-        return request
-    if config.aws.image == "own":
-        request["ProcessingInputs"].append(_input(CODE, names.uri(CODE), CODE_MOUNT))
-    return on_spark(request, names, config.aws, CODE_MOUNT)
+    if config.aws.etl == "spark":
+        return on_spark(request, names, config.aws, CODE_MOUNT)
+    return request
 
 
 def evaluation_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]:
@@ -63,6 +63,8 @@ def evaluation_job(names: AwsNames, config: Config, run_id: str) -> dict[str, An
     trained = f"{names.uri('artifacts', names.training_job(run_id), 'output')}{ARCHIVE}"
     inputs = {"gold": (names.uri("gold"), GOLD), "model": (trained, MODEL)}
     outputs = {"evaluation": (OUTPUT, names.uri("artifacts", run_id))}
+    if config.aws.image == "prebuilt":
+        inputs[CODE] = (names.uri(CODE), CODE_MOUNT)
     return _job(names, config, names.evaluation_job(run_id), arguments, inputs, outputs)
 
 
@@ -76,8 +78,6 @@ def _job(
 ) -> dict[str, Any]:
     """Build a request: inputs are (from S3, to folder), outputs (from folder, to S3)."""
     aws = config.aws
-    if aws.image == "prebuilt":
-        inputs = {**inputs, CODE: (names.uri(CODE), CODE_MOUNT)}
     request: dict[str, Any] = {
         "ProcessingJobName": name,
         "RoleArn": names.role_arn,

@@ -14,7 +14,7 @@ from typing import Any
 
 from basketwise.aws.images import spark_image
 from basketwise.aws.names import AwsNames
-from basketwise.aws.requests.entry import MODULE
+from basketwise.aws.requests.entry import MODULE, installing
 from basketwise.config import AwsConfig
 
 SPARK_LOCK = "spark.txt"
@@ -29,18 +29,8 @@ DRIVER_SCRIPT = "spark_etl.py"
 LIBRARIES = "/opt/basketwise"
 """Where every instance installs; executors look there."""
 
-RUN = f"""\
-#!/bin/sh
-# Installs Basketwise on an instance of AWS's Spark image, then joins the cluster.
-code=$(dirname "$0")
-# A job is stopped by a signal to its first process. A shell obeys it while it waits.
-trap 'exit 143' TERM
-# Apart from the image's own libraries, which smspark-submit needs as they are.
-export PIP_TARGET={LIBRARIES}
-install() {{ pip3 install -q --no-deps "$@" & wait $!; }}
-install --require-hashes -r "$code/{SPARK_LOCK}" && install "$code"/*.whl || exit
-exec smspark-submit "$code/{DRIVER_SCRIPT}" "$@"
-"""
+# Not on PYTHONPATH: the image's own command needs its libraries as they are.
+RUN = installing("pip3", LIBRARIES, SPARK_LOCK, f'exec smspark-submit "$code/{DRIVER_SCRIPT}" "$@"')
 
 DRIVER = f'''\
 """Runs ETL; smspark-submit starts it once there is a cluster."""

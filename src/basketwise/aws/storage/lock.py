@@ -25,7 +25,6 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from basketwise import clock
-from basketwise.aws.address import OWN
 from basketwise.aws.errors import CHANGED, Meaning, call
 from basketwise.aws.s3 import Bucket, read_body
 from basketwise.aws.storage.record import (
@@ -38,6 +37,7 @@ from basketwise.aws.storage.record import (
     parse_record,
 )
 from basketwise.errors import BasketwiseError, WorkspaceError
+from basketwise.storage.scheme import OWN
 
 LOCK = f"{OWN}/lock"
 ATTEMPTS = 5

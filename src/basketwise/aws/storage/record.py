@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from basketwise.aws.address import OWN
 from basketwise.aws.s3 import is_below
+from basketwise.storage.scheme import OWN
 from basketwise.terminal import replaced
 
 INCOMING = f"{OWN}/incoming"

@@ -29,12 +29,12 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from basketwise.aws.address import OWN
 from basketwise.aws.parallel import for_each
 from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object, is_below, is_folder
 from basketwise.aws.storage.lock import Lease, read_state
 from basketwise.aws.storage.record import INCOMING, MAX_BYTES, Replacement, parse_replacement
 from basketwise.errors import DependencyError, WorkspaceError
+from basketwise.storage.scheme import OWN
 
 FORMER = f"{OWN}/adopting"
 """Where earlier versions stored what they had committed, one object each."""

@@ -23,6 +23,7 @@ from basketwise.etl import chunks
 from basketwise.etl.tables import (
     TEST_FILE,
     TRAIN_FILE,
+    ByWeek,
     RowMaker,
     Written,
     made_folders,
@@ -30,7 +31,6 @@ from basketwise.etl.tables import (
     put_together,
 )
 from basketwise.progress import Tick
-from basketwise.schema import SHOP_WEEK
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -94,10 +94,10 @@ def write_gold(
     if maker.index is not None:
         index = "index.parquet"
         put_frame(exchange, index, maker.index)
-    own, planned = own_baskets(baskets), []
+    own, planned = ByWeek(own_baskets(baskets)), []
     for number, (files, _) in enumerate(chunks.chunk_files(silver)):
-        weeks = {week for week, _ in files}
-        put_frame(exchange, f"{number}.parquet", own.filter(pl.col(SHOP_WEEK).is_in(weeks)))
+        weeks = tuple(dict.fromkeys(week for week, _ in files))
+        put_frame(exchange, f"{number}.parquet", own.of(weeks))
         planned.append((tuple(exchange.offer(path) for _, path in files), f"{number}.parquet"))
     task = GoldTask(exchange, tuple(planned), replace(maker, index=None), index)
     told = documents(numbered(session, len(planned)), task)

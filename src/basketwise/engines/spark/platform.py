@@ -30,13 +30,10 @@ from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob
 from basketwise.progress import Tick
 from basketwise.storage.opening import with_local_products
-from basketwise.storage.scheme import scheme_of
+from basketwise.storage.scheme import OWN, scheme_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-OWN = ".basketwise"
-"""Below it nothing is a user's, in a workspace's bucket."""
 
 
 @dataclass
