@@ -147,7 +147,7 @@ CANDIDATES: Mapping[str, Candidate] = {
             estimator="XGBClassifier",
             trusted=("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier"),
             boosted=True,
-            # Four times as many took four times as long and made no difference to be seen.
+            # As many as the tree and the forest: what more of them would bring was not measured.
             most=1_000_000,
         ),
     )
