@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import selectors
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -85,10 +86,20 @@ def request(path: str, body: bytes, content_type: str = "application/json") -> b
     return head.encode() + body
 
 
-async def run(
+def run(ports: Sequence[int], requests: Sequence[bytes], rate: float, seconds: float) -> Load:
+    """Send requests to servers in turn, at the times of a Poisson process."""
+    # epoll waits whole milliseconds: each request would leave 0.6 ms late, at the median.
+    with asyncio.Runner(loop_factory=_exact_loop) as runner:
+        return runner.run(_run(ports, requests, rate, seconds))
+
+
+def _exact_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
+async def _run(
     ports: Sequence[int], requests: Sequence[bytes], rate: float, seconds: float, seed: int = 1
 ) -> Load:
-    """Send requests to servers in turn, at the times of a Poisson process."""
     loop, rng, load = asyncio.get_running_loop(), random.Random(seed), Load(rate)  # noqa: S311
     free = {port: deque[_Connection]() for port in ports}
     waiting: dict[int, deque[asyncio.Future[_Connection]]] = {port: deque() for port in ports}

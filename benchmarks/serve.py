@@ -10,7 +10,6 @@ all of their columns.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import signal
@@ -143,7 +142,7 @@ def measure(
     one = [request(candidate.path, body([b], mlflow=candidate.mlflow)) for b in some]
 
     def load(rate: float, duration: float = seconds) -> Load:
-        return asyncio.run(run([candidate.port], one, rate, duration))
+        return run([candidate.port], one, rate, duration)
 
     with running(candidate) as (ready, pid):
         held = [memory(pid)]

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from basketwise.errors import ConfigError
 from basketwise.serving.http.connections import connection_type
 from basketwise.serving.http.limits import MAX_HEAD, Limits
+from basketwise.serving.http.memory import keep_memory
 from basketwise.serving.http.service import Service
 
 BACKLOG = 512
@@ -104,6 +105,7 @@ class Server(uvicorn.Server):
 
         ``started`` is called when connections are taken.
         """
+        keep_memory()
         asyncio.run(self._run(sock, started))
         return self.service.close()
 

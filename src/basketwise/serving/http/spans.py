@@ -83,7 +83,7 @@ def find_spans(body: bytes) -> Spans | None:
     if len(colons) < 3 + len(names) or colons[-1] + 2 >= len(text):
         return None
     starts = colons + (2 if text[colons[0] + 1] == _SPACE else 1)
-    kinds = _KINDS[text[starts]]
+    kinds = _KINDS.take(text.take(starts))
     lists = np.flatnonzero(kinds == _LIST)
     # baskets: [ basket_id: …, lines: [ … ], basket_id: …, lines: [ … ] ]
     if not kinds.all() or len(lists) < 2 or lists[0] != 0 or lists[1] != 2:

@@ -1,0 +1,62 @@
+"""The pages of what a large request leaves are there for the next one."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from basketwise.serving.http.memory import MMAP, TRIM, keep_memory
+
+SCRIPT = """
+import resource, sys
+from basketwise.serving.http.memory import KEPT, keep_memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+kept = keep_memory()
+bytearray(KEPT // 2)
+before = faults()
+for _ in range(20):
+    bytearray(KEPT // 2)
+print(kept, (faults() - before) * resource.getpagesize() // KEPT)
+"""
+
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+
+
+def told(**variables: str) -> tuple[str, int]:
+    """Return whether memory is kept, and how much is mapped anew then, in units of KEPT."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kept, mapped = done.stdout.split()
+    return kept, int(mapped)
+
+
+@glibc
+def test_memory_is_mapped_once() -> None:
+    assert told() == ("True", 0)
+
+
+@glibc
+def test_the_environment_has_the_last_word() -> None:
+    kept, mapped = told(**{TRIM: "131072", MMAP: "131072"})
+    assert kept == "False"
+    assert mapped >= 9
+
+
+def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (TRIM, MMAP):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    assert not keep_memory()
