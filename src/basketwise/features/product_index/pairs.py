@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -141,17 +140,24 @@ def pair(
     return Pairs(ends.astype(np.int64), product[starts], lines, spends, quantities, label, fold)
 
 
-def concatenate(pieces: Sequence[Pairs]) -> Pairs:
-    """Concatenate pieces of whole baskets."""
-    ends = np.cumsum([0, *(piece.product.size for piece in pieces)])
-    starts = [piece.start[:-1] + end for piece, end in zip(pieces, ends[:-1], strict=True)]
-    return Pairs(
-        np.concatenate([*starts, ends[-1:]]).astype(np.int64),
-        *(
-            np.concatenate([getattr(piece, name) for piece in pieces])
-            for name in ("product", "lines", "spend", "quantity", "label", "fold")
-        ),
-    )
+def concatenate(pieces: list[dict[str, Any]]) -> Pairs:
+    """Concatenate pieces of whole baskets: the fields of :class:`Pairs`, which are taken out.
+
+    What was taken is given up at once, so no more than one field is in memory twice.
+    """
+
+    def taken(name: str) -> Any:
+        return np.concatenate([piece.pop(name) for piece in pieces])
+
+    ends, starts = 0, []
+    for piece in pieces:
+        own = piece.pop("start")
+        starts.append(own[:-1] + ends)
+        ends += int(own[-1])
+    start = np.concatenate([*starts, [ends]]).astype(np.int64)
+    del starts
+    names = ("product", "lines", "spend", "quantity", "label", "fold")
+    return Pairs(start, *map(taken, names))
 
 
 def unit_prices(pairs: Pairs, group: Counts) -> Matrix:
