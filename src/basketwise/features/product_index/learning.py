@@ -13,7 +13,7 @@ from basketwise.arrays import Counts, Floats, Matrix
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.evidence import Evidence
 from basketwise.features.product_index.hierarchy import fallback, smooth
-from basketwise.features.product_index.pairs import Pairs, Weighting
+from basketwise.features.product_index.pairs import Pairs, Weighting, counts
 from basketwise.features.product_index.prior import ClassPrior
 from basketwise.features.product_index.refinement import most_read, refine
 from basketwise.features.product_index.ridge import ridge_coefficients
@@ -188,4 +188,4 @@ def _baskets_without(
     fold = np.repeat(pairs.fold, pairs.entries)
     for left_out in without:
         own = pairs.product[fold == left_out] if left_out is not None else pairs.product[:0]
-        yield every - np.bincount(own, minlength=products)
+        yield every - counts(own, products)

@@ -18,6 +18,9 @@ WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
 Singles = NDArray[np.float32]
 
+SLICE = 2**20
+"""Numbers that are widened at a time."""
+
 FEW = 4
 """Share of all baskets, as its reciprocal, up to which entries are selected by their numbers."""
 
@@ -81,7 +84,7 @@ class Pairs:
 
     def baskets_with(self, products: int) -> Counts:
         """Count the baskets of each product."""
-        return np.bincount(self.product, minlength=products).astype(np.int64)
+        return counts(self.product, products)
 
     def shares(self, weighting: Weighting) -> Singles:
         """Return each entry's share of its basket: of its lines, of its spend or of its quantity.
@@ -98,8 +101,23 @@ class Pairs:
 
     def matrix(self, values: Singles, products: int) -> sp.csr_array:
         """Put one value per entry into a sparse matrix of baskets and products."""
-        shape = (self.label.size, products)
-        return sp.csr_array((values, self.product, self.start), shape=shape)
+        return self.rows(values, products, 0, self.label.size)
+
+    def rows(self, values: Singles, products: int, first: int, end: int) -> sp.csr_array:
+        """Return some rows of :meth:`matrix`, which share its values: none is copied."""
+        start = self.start[first : end + 1]
+        own = slice(start[0], start[-1])
+        place = (start - start[0]).astype(np.int32 if start[-1] - start[0] < 2**31 else np.int64)
+        shape = (start.size - 1, products)
+        return sp.csr_array((values[own], self.product[own], place), shape=shape)
+
+
+def counts(numbers: NDArray[np.integer], minlength: int = 0) -> Counts:
+    """Count how often each number occurs, as ``numpy.bincount``, which widens all numbers first."""
+    total = np.zeros(max(minlength, int(numbers.max(initial=-1)) + 1), dtype=np.int64)
+    for first in range(0, numbers.size, SLICE):
+        total += np.bincount(numbers[first : first + SLICE], minlength=total.size)
+    return total
 
 
 def sums(values: NDArray[np.floating], start: Counts) -> Singles:
@@ -166,6 +184,7 @@ def unit_prices(pairs: Pairs, group: Counts) -> Matrix:
     ``group`` has the number of each product's group, from 0. NaN for a group without a price.
     """
     priced = (pairs.spend > 0) & (pairs.quantity > 0)
+    group = group.astype(np.int32)
     medians = (
         pl.DataFrame(
             {

@@ -61,12 +61,16 @@ def ridge_coefficients(
         the best of 200 steps.
     """
     root = (np.maximum(pairs.size, 1) ** (-size_power / 2)).astype(np.float32)
-    X = pairs.matrix(shares * np.repeat(root, pairs.entries), products)
+    values = np.repeat(root, pairs.entries)
+    values *= shares
     Y = np.zeros((pairs.label.size, labels), dtype=np.float32)
     Y[np.arange(pairs.label.size), pairs.label] = root
     kept = np.stack([_kept(pairs, fold) for fold in without], axis=1)
     starts = range(0, max(pairs.label.size, 1), BLOCK)
-    blocks = [(X[s : s + BLOCK], Y[s : s + BLOCK], kept[s : s + BLOCK]) for s in starts]
+    blocks = [
+        (pairs.rows(values, products, s, s + BLOCK), Y[s : s + BLOCK], kept[s : s + BLOCK])
+        for s in starts
+    ]
     columns = np.repeat(np.arange(len(without)), labels)
 
     with worker_pool() as pool:
