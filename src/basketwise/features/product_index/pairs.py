@@ -104,7 +104,7 @@ class Pairs:
         return self.rows(values, products, 0, self.label.size)
 
     def rows(self, values: Singles, products: int, first: int, end: int) -> sp.csr_array:
-        """Return some rows of :meth:`matrix`, which share its values: none is copied."""
+        """Return some rows of :meth:`matrix`, which is not made for it."""
         start = self.start[first : end + 1]
         own = slice(start[0], start[-1])
         place = (start - start[0]).astype(np.int32 if start[-1] - start[0] < 2**31 else np.int64)
