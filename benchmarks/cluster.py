@@ -44,8 +44,9 @@ class Cluster:
 def running_cluster(folder: Path, workers: int, **settings: Any) -> Iterator[Cluster]:
     """Start a master and workers, and end them by their process ids.
 
-    Each worker, with all that it starts, keeps to a core of its own. ``settings`` are Spark's, with
-    ``_`` for dots.
+    Each worker, with all that it starts, keeps to a core of its own: else the JVM and the Python of
+    one worker would use two. No task begins before all executors are there. ``settings`` are
+    Spark's, with ``_`` for dots.
     """
     conf = folder / "conf"
     conf.mkdir(parents=True)
@@ -54,6 +55,9 @@ def running_cluster(folder: Path, workers: int, **settings: Any) -> Iterator[Clu
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.executor.memory": "600m",
+        "spark.cores.max": str(workers),
+        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+        "spark.scheduler.maxRegisteredResourcesWaitingTime": f"{SECONDS:.0f}s",
         "spark.local.dir": str(folder / "local"),
         **{f"spark.{name.replace('_', '.')}": str(value) for name, value in settings.items()},
     }

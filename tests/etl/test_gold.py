@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from sklearn.model_selection import train_test_split
 
-import basketwise.etl.gold as gold
+import basketwise.etl.index as index_stage
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
 from basketwise.etl.metadata import LearningCurve, Metadata
@@ -141,7 +141,7 @@ def test_only_the_latest_weeks_are_learned_from(
     assert two.train.height < sample_run.train.height
     assert two.index["baskets"].sum() < sample_run.index["baskets"].sum()
     # The same is done where the learning curve says so.
-    monkeypatch.setattr(gold, "learning_curve", lambda *_: LearningCurve(best=2))
+    monkeypatch.setattr(index_stage, "learning_curve", lambda *_: LearningCurve(best=2))
     (tmp_path / "best").mkdir()
     best = run(sample, tmp_path / "best")
     assert best.train.equals(two.train)

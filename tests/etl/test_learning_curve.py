@@ -11,7 +11,8 @@ from basketwise.config import IndexConfig
 from basketwise.etl import learning_curve as module
 from basketwise.etl.learning_curve import learning_curve
 from basketwise.etl.metadata import LearningCurve, Metadata
-from basketwise.features.product_index.learning import Evidence, learn_index
+from basketwise.features.product_index.evidence import Evidence
+from basketwise.features.product_index.learning import learn_index
 from basketwise.features.product_index.pairs import Pairs
 from basketwise.features.product_index.shortest import shortest_first
 from basketwise.features.product_index.table import GROUP_PRICE, UNIT_PRICE

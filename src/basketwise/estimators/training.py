@@ -10,7 +10,7 @@ from basketwise.config import IndexConfig
 from basketwise.errors import InputError
 from basketwise.etl.split import draw_folds
 from basketwise.etl.survey import merge, survey_week
-from basketwise.features.product_index.learning import (
+from basketwise.features.product_index.evidence import (
     Evidence,
     LabelledLines,
     gather,

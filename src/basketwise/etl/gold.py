@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,14 +12,12 @@ import polars as pl
 from basketwise.config import Config
 from basketwise.disk import write_parquet
 from basketwise.etl import tables
-from basketwise.etl.chunks import read_chunks, weeks
 from basketwise.etl.cohorts import write_cohorts
 from basketwise.etl.hidden import hidden_features
 from basketwise.etl.history import learn_history, write_history
-from basketwise.etl.learning_curve import learning_curve
+from basketwise.etl.index import learned_of, stacked
 from basketwise.etl.metadata import (
     Encoders,
-    LearningCurve,
     Lines,
     Metadata,
     Outliers,
@@ -28,30 +26,19 @@ from basketwise.etl.metadata import (
 )
 from basketwise.etl.selection import choose_groups
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
-from basketwise.etl.split import assign_folds, forward_weeks
+from basketwise.etl.split import forward_weeks
 from basketwise.etl.survey import CHEAPEST, STORE_COLUMNS, Survey, read_survey, spend_quantile
-from basketwise.features.groups import ALWAYS_WRITTEN, GROUPS, columns_of, of_index
+from basketwise.features.groups import ALWAYS_WRITTEN, GROUPS, columns_of
 from basketwise.features.product import SHARE_NEW
-from basketwise.features.product_index.learning import (
-    Evidence,
-    LabelledLines,
-    LearnedIndex,
-    gather,
-    learn_index,
-    weigh,
-)
-from basketwise.features.product_index.lookup import IndexLookup
-from basketwise.features.product_index.table import ANSWERS
 from basketwise.features.recipe import Recipe
+from basketwise.pieces import Map, here
 from basketwise.progress import Tick
 from basketwise.provenance import timestamp
 from basketwise.schema import (
-    BASKET_ID,
     FOLD,
     KEY,
     LABEL,
     PROD_CODE,
-    QUANTITY,
     SHOP_WEEK,
     SPEND,
     TARGET,
@@ -71,11 +58,12 @@ def run_gold(
     tick: Tick,
     *,
     write_rows: WriteRows = tables.write_gold,
+    each: Map = here,
 ) -> Metadata:
     """Split the baskets, learn the product index and make the features.
 
-    ``silver`` is what the silver stage left; ``write_rows`` makes the rows, on this machine or
-    elsewhere. ``gold`` (empty, as is ``scratch``) gets
+    ``silver`` is what the silver stage left; ``write_rows`` makes the rows, and ``each`` does all
+    else that reads lines, on this machine or elsewhere. ``gold`` (empty, as is ``scratch``) gets
     ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
     ``metadata.json``, which is also returned, ``customer_history.parquet`` with the group
     ``customer``, and with a group that needs the product index ``product_index.parquet`` and
@@ -92,20 +80,27 @@ def run_gold(
     # A basket of outliers alone has no row in gold once they are dropped, so none to split either.
     dropping = config.etl.outliers == "drop"
     kept = survey.baskets.filter(pl.col(CHEAPEST) <= limit) if dropping else survey.baskets
-    learned = _learned(silver, kept, survey, limit if dropping else None, config, tick)
+    outlier = limit if dropping else None
+    learned = learned_of(silver, kept, survey.products, outlier, config, tick, each)
     baskets, index = learned.baskets, None
     if learned.index is not None:
-        index = _stacked(learned.index, survey.products)
+        index = stacked(learned.index, survey.products)
         write_parquet(learned.index.whole, gold / tables.INDEX_FILE)
     recipe = Recipe(config.features.groups, _encoders(baskets), config.etl.outliers, limit)
-    history = learn_history(silver, baskets, config.features.groups, config.features.tried)
-    add_history = history.add if history else None
+    wanted = config.features.groups
+    history = learn_history(silver, baskets, wanted, config.features.tried, each)
     tried = [name for name in config.features.tried if history or not GROUPS[name].needs_history]
     hidden = None
     if learned.index is not None and SHARE_NEW in columns_of([*recipe.groups, *tried]):
         every = replace(recipe, groups=[*ALWAYS_WRITTEN, *recipe.groups, *tried])
         hidden = hidden_features(
-            silver, baskets, every, learned.index.by_fold, config.split.random_state, add_history
+            silver,
+            baskets,
+            every,
+            learned.index.by_fold,
+            config.split.random_state,
+            history,
+            each,
         )
     trials = choose_groups(
         silver,
@@ -114,13 +109,14 @@ def run_gold(
         index,
         tried,
         seed=config.split.random_state,
-        history=add_history,
+        history=history,
         hidden=hidden,
         alone=learned.curve.points[-1].accuracy if learned.curve.points else None,
+        each=each,
     )
     chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
-    maker = tables.RowMaker(recipe, index, add_history)
+    maker = tables.RowMaker(recipe, index, history)
     rows = write_rows(silver, gold, scratch / "gold", baskets, maker, tick)
     if hidden is not None:
         columns = [KEY, *columns_of(recipe.groups), FOLD, TARGET]
@@ -138,90 +134,6 @@ def run_gold(
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
     return metadata
-
-
-@dataclass(frozen=True)
-class _Learned:
-    """The baskets with their folds, and what was learned of their products, if that is wanted."""
-
-    baskets: pl.DataFrame
-    index: LearnedIndex | None
-    curve: LearningCurve
-
-
-def _learned(
-    silver: Path,
-    kept: pl.DataFrame,
-    survey: Survey,
-    spend_limit: float | None,
-    config: Config,
-    tick: Tick,
-) -> _Learned:
-    """Split the baskets and learn the index, from fewer weeks where that is clearly better."""
-    folds, wanted = config.training.folds, config.split.train_weeks
-
-    def gathered(baskets: pl.DataFrame) -> Evidence:
-        pieces = _training_lines(silver, _training(baskets), spend_limit, tick)
-        return gather(pieces, survey.products, folds=folds, seed=config.split.random_state)
-
-    def assigned(train_weeks: int | None) -> pl.DataFrame:
-        most = config.training.max_baskets
-        return assign_folds(kept, config.split, folds, train_weeks, most)
-
-    baskets = assigned(None if isinstance(wanted, str) else wanted)
-    if not of_index(config.features.groups):
-        return _Learned(baskets, None, LearningCurve(reason="there is no product index"))
-    evidence = gathered(baskets)
-    weighting = weigh(evidence, config.index)
-    index = learn_index(evidence, config.index, weighting)
-    curve = _curve(evidence, baskets, index, config)
-    if wanted == "auto" and curve.best is not None:
-        baskets = assigned(curve.best)
-        index = learn_index(gathered(baskets), config.index, weighting)
-    return _Learned(baskets, index, curve)
-
-
-def _curve(
-    evidence: Evidence, baskets: pl.DataFrame, index: LearnedIndex, config: Config
-) -> LearningCurve:
-    if config.split.strategy != "time":
-        return LearningCurve(reason="the test set is not later than the training set")
-    forward = forward_weeks(baskets, config.split, config.training.folds)
-    week = _training(baskets)[SHOP_WEEK].to_numpy()
-    return learning_curve(evidence, week, forward, index, config.index)
-
-
-def _training(baskets: pl.DataFrame) -> pl.DataFrame:
-    """Select the training baskets, in the order in which evidence is gathered."""
-    return baskets.filter(pl.col(FOLD) != TEST).sort(SHOP_WEEK, BASKET_ID)
-
-
-def _training_lines(
-    silver: Path, training: pl.DataFrame, spend_limit: float | None, tick: Tick
-) -> Iterator[LabelledLines]:
-    """Give the training baskets with their lines, some weeks at a time.
-
-    Lines with SPEND above the limit (GBP) are left out; None: none are.
-    """
-    total, done = len(weeks(silver)), 0
-    by_week = tables.ByWeek(training)
-    for chunk in read_chunks(silver, [BASKET_ID, PROD_CODE, SPEND, QUANTITY]):
-        kept = pl.lit(True) if spend_limit is None else pl.col(SPEND) <= spend_limit
-        own = by_week.of(chunk.weeks)
-        if chunk.partial:
-            ids = chunk.lines[BASKET_ID]
-            own = own.filter(pl.col(BASKET_ID).is_between(pl.lit(ids[0]), pl.lit(ids[-1])))
-        yield LabelledLines(chunk.lines.filter(kept), own)
-        done += len(chunk.weeks)
-        tick("product index", done, total)
-
-
-def _stacked(learned: LearnedIndex, products: pl.DataFrame) -> pl.DataFrame:
-    """Stack the folds' indexes and the whole one: a basket meets the rows of its own fold."""
-    whole = IndexLookup(learned.whole).score(products)
-    whole = whole.with_columns(pl.lit(TEST, pl.Int8).alias(FOLD))
-    columns = [PROD_CODE, FOLD, *ANSWERS]
-    return pl.concat([learned.by_fold.select(columns), whole.select(columns)])
 
 
 def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:

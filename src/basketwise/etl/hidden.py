@@ -10,6 +10,7 @@ new products is learned in :mod:`basketwise.training.novelty`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import ANSWERS, NEW
 from basketwise.features.recipe import AddHistory, Recipe
+from basketwise.pieces import Map
 from basketwise.schema import (
     FOLD,
     HIERARCHY,
@@ -44,7 +46,8 @@ def hidden_features(
     recipe: Recipe,
     by_fold: pl.DataFrame,
     seed: int,
-    history: AddHistory | None = None,
+    history: AddHistory | None,
+    each: Map,
 ) -> pl.DataFrame:
     """Make the features of some training baskets whose products are partly hidden.
 
@@ -63,6 +66,8 @@ def hidden_features(
         Draws the baskets and the products.
     history : callable or None
         Adds what was known of the customers.
+    each : Map
+        Reads the lines.
 
     Returns
     -------
@@ -76,11 +81,13 @@ def hidden_features(
     level = rng.integers(0, len(HIDDEN), sample.height)
     sample = sample.with_columns(pl.Series(_LEVEL, level, pl.Int8))
     answers = pl.concat(side_by_side(_answers, list(_hiding(by_fold, rng))))
+    score = partial(_score, answers)
+    table = sample_features(silver, sample, recipe, score, history, each)
+    return table.filter(pl.col(SHARE_NEW) > 0)
 
-    def score(lines: pl.DataFrame) -> pl.DataFrame:
-        return lines.join(answers, on=[PROD_CODE, FOLD, _LEVEL], how="left", maintain_order="left")
 
-    return sample_features(silver, sample, recipe, score, history).filter(pl.col(SHARE_NEW) > 0)
+def _score(answers: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    return lines.join(answers, on=[PROD_CODE, FOLD, _LEVEL], how="left", maintain_order="left")
 
 
 class _Hiding(NamedTuple):

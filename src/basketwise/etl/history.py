@@ -11,13 +11,14 @@ import polars as pl
 
 from basketwise.disk import write_parquet
 from basketwise.errors import ConfigError
-from basketwise.etl.chunks import read_chunks
+from basketwise.etl.chunks import chunk_files
 from basketwise.etl.metadata import HistoryRecord
 from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
 from basketwise.features.customer import KNOWN_BASKETS, READS, aggregates
 from basketwise.features.groups import of_history
 from basketwise.features.history import History, empty_history, history_of
 from basketwise.files import HISTORY_FILE
+from basketwise.pieces import Map, Result, here
 from basketwise.schema import (
     BASKET_ID,
     CLASSES,
@@ -48,13 +49,17 @@ class LearnedHistory:
     def _history(self) -> History:
         return History(self.table, self.shares)
 
-    def add(self, baskets: pl.DataFrame) -> pl.DataFrame:
+    def __call__(self, baskets: pl.DataFrame) -> pl.DataFrame:
         """Add what was known of each basket's customer; see :meth:`History.add`."""
         return self._history.add(baskets)
 
 
 def learn_history(
-    silver: Path, baskets: pl.DataFrame, groups: Sequence[str], tried: Sequence[str] = ()
+    silver: Path,
+    baskets: pl.DataFrame,
+    groups: Sequence[str],
+    tried: Sequence[str] = (),
+    each: Map = here,
 ) -> LearnedHistory | None:
     """Gather the customers' history, if a group needs it.
 
@@ -66,6 +71,8 @@ def learn_history(
         One row per basket, with label and ``fold``; labels of test baskets are not used.
     groups, tried : sequence of str
         Feature groups that the models see in any case, and that are tried.
+    each : Map
+        Reads the lines.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def learn_history(
     if not of_history([*groups, *tried]):
         return None
     labelled = baskets.filter((pl.col(FOLD) != TEST) & (pl.col(LABEL) != UNCLASSIFIED))
-    table = customers_of(silver, labelled.select(BASKET_ID, LABEL))
+    table = customers_of(silver, labelled.select(BASKET_ID, LABEL), each)
     if table.is_empty():
         if not of_history(groups):
             return None
@@ -98,18 +105,26 @@ def no_history() -> ConfigError:
     )
 
 
-def customers_of(silver: Path, labelled: pl.DataFrame) -> pl.DataFrame:
+def customers_of(silver: Path, labelled: pl.DataFrame, each: Map = here) -> pl.DataFrame:
     """Put the customers and times of baskets together with their labels.
 
     ``labelled`` has one row per basket: BASKET_ID and its label. Returns a table of
     :func:`basketwise.features.history.history_of`.
     """
     labels = labelled.lazy().select(BASKET_ID, pl.col(LABEL).cast(pl.String).alias("label"))
-    owned = []
-    for chunk in read_chunks(silver, [BASKET_ID, *READS]):
-        own = chunk.lines.lazy().group_by(BASKET_ID).agg(aggregates())
-        owned.append(own.join(labels, on=BASKET_ID).collect(engine="in-memory"))
+    files = (tuple(path for _, path in chunk) for chunk, _ in chunk_files(silver))
+    owned = [
+        result["baskets"].lazy().join(labels, on=BASKET_ID).collect(engine="in-memory")
+        for result in each(owners, files)
+    ]
     return history_of(pl.concat(owned)) if owned else empty_history()
+
+
+def owners(files: Sequence[Path]) -> Result:
+    """Return the customer and the time of each basket in some files, as ``baskets``."""
+    frames = [pl.read_parquet(path, columns=[BASKET_ID, *READS], glob=False) for path in files]
+    own = pl.concat(frames).lazy().group_by(BASKET_ID).agg(aggregates())
+    return {"baskets": own.collect(engine="in-memory")}
 
 
 def history_of_training(silver: Path, gold: Path) -> pl.DataFrame:

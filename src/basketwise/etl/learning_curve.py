@@ -11,6 +11,7 @@ judged ones, and judged on the other half.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -18,14 +19,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Flags, Floats, Matrix
-from basketwise.concurrency import worker_pool
 from basketwise.config import IndexConfig
 from basketwise.etl.metadata import LearningCurve, LearningPoint
-from basketwise.features.product_index.learning import Evidence, LearnedIndex, learn_whole
+from basketwise.features.product_index.evidence import Evidence
+from basketwise.features.product_index.learning import TABLE, LearnedIndex, learn_whole
 from basketwise.features.product_index.pairs import Pairs, Singles, Weighting, sums
 from basketwise.features.product_index.table import POSTERIORS
 from basketwise.features.product_index.votes import SILENT, ballot
 from basketwise.features.thresholds import apply_thresholds, fit_thresholds
+from basketwise.pieces import Map, Result, here
 from basketwise.schema import FOLD, INDEX_LABELS, UNCLASSIFIED
 
 FEWEST_WEEKS = 3
@@ -49,6 +51,7 @@ def learning_curve(
     forward: Sequence[int],
     learned: LearnedIndex,
     config: IndexConfig,
+    each: Map = here,
 ) -> LearningCurve:
     """Learn from nested sets of weeks, and judge on the same later baskets.
 
@@ -64,6 +67,8 @@ def learning_curve(
         The indexes of the folds; that of the last fold has learned from all weeks before.
     config : IndexConfig
         The settings of these indexes.
+    each : Map
+        Learns them.
     """
     known = np.setdiff1d(week, forward)
     if not forward or known.size < FEWEST_WEEKS:
@@ -78,28 +83,28 @@ def learning_curve(
     kept = ~late & (rng.random(week.size) < MOST_ENTRIES / max(entries, 1))
     sizes = sorted({max(1, round(known.size / 2**halving)) for halving in range(HALVINGS + 1)})
     # Each point is taken from what all of them have, which is little of what there is.
-    parts = [week[kept] >= known[-size] for size in sizes]
-    some = evidence.take(kept)
-    whole = learned.by_fold.filter(pl.col(FOLD) == evidence.folds - 1)
-    thinned = entries > MOST_ENTRIES
-
-    def judge(own: Flags) -> Floats:
-        known_already = own is parts[-1] and not thinned
-        index = whole if known_already else learn_whole(some.take(own), config, learned.weighting)
-        return _right(index.select(POSTERIORS).to_numpy().T, judged, learned.weighting)
-
+    week = week[kept]
+    firsts = [int(known[-size]) for size in sizes]
+    learning = Learning(evidence.take(kept), week, learned.weighting, config)
+    # The whole set's index is known already, if it was not thinned out.
+    indexes = [] if entries > MOST_ENTRIES else [_of_fold(learned, evidence.folds - 1)]
     # Each limits BLAS too, and would lift the limit of the others when it is done.
-    with threadpool_limits(1), worker_pool() as pool:
+    with threadpool_limits(1):
         # The largest first, beside which all the others are learned.
-        right = list(pool.map(judge, reversed(parts)))[::-1]
+        anew = firsts[::-1][len(indexes) :]
+        indexes += [result[TABLE] for result in each(learning, anew)]
+    right = [
+        _right(index.select(POSTERIORS).to_numpy().T, judged, learned.weighting)
+        for index in indexes[::-1]
+    ]
     points = [
         LearningPoint(
             weeks=size,
-            baskets=int((own & classified[kept]).sum()),
+            baskets=int(((week >= first) & classified[kept]).sum()),
             accuracy=float(of_size.mean()),
             error=_error(of_size),
         )
-        for size, own, of_size in zip(sizes, parts, right, strict=True)
+        for size, first, of_size in zip(sizes, firsts, right, strict=True)
     ]
     gains = right[-1] - right[-2]
     return LearningCurve(
@@ -110,6 +115,28 @@ def learning_curve(
         error=_error(gains),
         best=_best(sizes, right, len(forward)),
     )
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Learns from the weeks of some evidence since a first one.
+
+    ``week``: that of each of its baskets.
+    """
+
+    evidence: Evidence
+    week: NDArray[np.integer]
+    weighting: Weighting
+    config: IndexConfig
+
+    def __call__(self, first: int) -> Result:
+        """Return the index as ``table``."""
+        own = self.evidence.take(self.week >= first)
+        return {TABLE: learn_whole(own, self.config, self.weighting)}
+
+
+def _of_fold(learned: LearnedIndex, fold: int) -> pl.DataFrame:
+    return learned.by_fold.filter(pl.col(FOLD) == fold)
 
 
 def _best(sizes: list[int], right: list[Floats], judged: int) -> int | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from basketwise.concurrency import side_by_side
 from basketwise.etl.chunks import weeks
 from basketwise.features.recipe import AddHistory, Recipe, ScoreLines, features
+from basketwise.pieces import Map, Result
 from basketwise.schema import BASKET_ID, FOLD, KEY, LABEL, SHOP_WEEK, TARGET, TEST, UNCLASSIFIED
 
 WEEKS = 16
@@ -49,6 +52,7 @@ def sample_features(
     recipe: Recipe,
     index: ScoreLines | None,
     history: AddHistory | None,
+    each: Map,
 ) -> pl.DataFrame:
     """Compute the features of a sample's baskets, a week at a time.
 
@@ -60,19 +64,44 @@ def sample_features(
         From :func:`sample_training`; lines have its columns too.
     recipe, index, history
         As for :func:`basketwise.features.recipe.features`.
+    each : Map
+        Reads the lines.
 
     Returns
     -------
     DataFrame
         One row per basket: ``basket_id``, the features, ``fold`` and ``price_sensitivity``.
     """
-    joined, drawn = sample.drop(SHOP_WEEK), set(sample[SHOP_WEEK])
-
-    def of_week(file: tuple[int, Path]) -> pl.DataFrame:
-        own = joined.filter(sample[SHOP_WEEK] == file[0])
-        lines = pl.read_parquet(file[1], columns=recipe.reads, glob=False)
-        return features(lines.join(own, on=BASKET_ID), recipe, index, history)
-
-    tables = side_by_side(of_week, (file for file in weeks(silver) if file[0] in drawn))
+    results = each(Sampling(recipe, index, history), _pieces(silver, sample))
+    tables: list[pl.DataFrame] = [result["rows"] for result in results]
     target = sample.select(pl.col(BASKET_ID).alias(KEY), FOLD, TARGET)
     return pl.concat(tables).join(target, on=KEY, maintain_order="left")
+
+
+class Week(NamedTuple):
+    """A file of a week, and the week's baskets in the sample: BASKET_ID and what lines get."""
+
+    path: Path
+    baskets: pl.DataFrame
+
+
+def _pieces(silver: Path, sample: pl.DataFrame) -> Iterator[Week]:
+    own = {week: part for (week,), part in sample.partition_by(SHOP_WEEK, as_dict=True).items()}
+    for week, path in weeks(silver):
+        if week in own:
+            yield Week(path, own[week].drop(SHOP_WEEK))
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Makes the features of a week's baskets, as :func:`basketwise.features.recipe.features`."""
+
+    recipe: Recipe
+    index: ScoreLines | None
+    history: AddHistory | None
+
+    def __call__(self, week: Week) -> Result:
+        """Return the features as ``rows``."""
+        lines = pl.read_parquet(week.path, columns=self.recipe.reads, glob=False)
+        labelled = lines.join(week.baskets, on=BASKET_ID)
+        return {"rows": features(labelled, self.recipe, self.index, self.history)}

@@ -25,6 +25,7 @@ from basketwise.etl.tables import class_numbers
 from basketwise.features.groups import GROUPS, columns_of
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import AddHistory, Recipe
+from basketwise.pieces import Map, here
 from basketwise.schema import (
     CLASSES,
     FOLD,
@@ -71,6 +72,7 @@ def choose_groups(
     history: AddHistory | None = None,
     hidden: pl.DataFrame | None = None,
     alone: float | None = None,
+    each: Map = here,
 ) -> list[Trial]:
     """Try optional groups, the most helpful one first, until none helps.
 
@@ -97,6 +99,8 @@ def choose_groups(
     alone : float or None
         The accuracy of the index alone, where it is known; see
         :func:`basketwise.etl.learning_curve.learning_curve`.
+    each : Map
+        Reads the lines.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def choose_groups(
         return []
     every = replace(recipe, groups=[*recipe.groups, *optional])
     score = None if index is None else partial(score_by_fold, index)
-    table = sample_features(silver, sample, every, score, history).sort(KEY)
+    table = sample_features(silver, sample, every, score, history, each).sort(KEY)
     judged = (table[FOLD] == table[FOLD].max()).to_numpy()
     if not judged.any() or judged.all():
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,10 @@ pytestmark = [
 
 EPOCH = {"SOURCE_DATE_EPOCH": "1767225600"}
 SECONDS = 180.0
+LIMIT = 2**30
+"""Bytes of a driver's Python, and of its JVM; most of them are for libraries."""
+FEW_THREADS = {"POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Stacks of a large machine's threads would be too many."""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +49,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         "task_maxFailures": "8",
         "shuffle_io_maxRetries": "1",
         "shuffle_io_retryWait": "100ms",
+        # The least that Spark starts with; and all lines together are larger than all results.
+        "driver_memory": "480m",
+        "driver_maxResultSize": "1m",
     }
     with running_cluster(tmp_path_factory.mktemp("cluster"), 2, **impatient) as running:
         yield running
@@ -72,8 +80,14 @@ def _etl(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=clean_environment() | EPOCH | environment,
+        env=clean_environment() | EPOCH | FEW_THREADS | environment,
+        preexec_fn=limited if environment else None,
     )
+
+
+def limited() -> None:
+    """Limit the memory that each process may write to."""
+    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
 
 
 def made(workspace: Path) -> dict[str, str]:
@@ -86,7 +100,7 @@ def made(workspace: Path) -> dict[str, str]:
     }
 
 
-def test_a_killed_executor_and_tasks_that_are_tried_twice_change_nothing(
+def test_a_small_driver_a_killed_executor_and_tasks_that_are_tried_twice_change_nothing(
     cluster: Cluster, raw: Path, expected: dict[str, str], tmp_path: Path
 ) -> None:
     workspace = tmp_path / "ws"

@@ -7,13 +7,8 @@ import pytest
 
 from basketwise.config import IndexConfig, SplitConfig
 from basketwise.etl.split import assign_folds
-from basketwise.features.product_index.learning import (
-    LabelledLines,
-    LearnedIndex,
-    gather,
-    learn_index,
-    learn_whole,
-)
+from basketwise.features.product_index.evidence import LabelledLines, gather
+from basketwise.features.product_index.learning import LearnedIndex, learn_index, learn_whole
 from basketwise.features.product_index.shortest import shortest_first
 from basketwise.features.product_index.table import (
     BASKETS,

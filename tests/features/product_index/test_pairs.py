@@ -1,15 +1,17 @@
 import numpy as np
 import pytest
 
+from basketwise.features.product_index import pairs as module
 from basketwise.features.product_index.pairs import (
     Pairs,
     Weighting,
     concatenate,
+    counts,
     pair,
     sums,
     unit_prices,
 )
-from tests.features.product_index.synthetic import world
+from tests.features.product_index.synthetic import PRODUCTS, world
 
 
 def some() -> Pairs:
@@ -52,7 +54,7 @@ def test_shares_of_a_basket_sum_to_one(weighting: Weighting, shares: list[float]
 def test_pieces_are_as_good_as_the_whole() -> None:
     whole = world(1, baskets=200).pairs
     first = np.arange(200) < 80
-    again = concatenate([whole.take(first), whole.take(~first)])
+    again = concatenate([dict(vars(whole.take(own))) for own in (first, ~first)])
     for name, values in vars(whole).items():
         np.testing.assert_array_equal(vars(again)[name], values)
 
@@ -75,3 +77,20 @@ def test_empty_baskets_sum_to_nothing() -> None:
     start = np.array([0, 0, 2, 2])
     assert sums(np.array([[1.0, 2.0], [3.0, 4.0]]), start).tolist() == [[0, 3, 0], [0, 7, 0]]
     assert sums(np.array([]), np.array([0, 0])).tolist() == [0]
+
+
+def test_some_rows_are_those_of_the_matrix() -> None:
+    pairs = world(2, baskets=60).pairs
+    whole = pairs.matrix(pairs.spend, PRODUCTS)
+    part = pairs.rows(pairs.spend, PRODUCTS, 20, 45)
+    np.testing.assert_array_equal(part.toarray(), whole.toarray()[20:45])
+    assert pairs.rows(pairs.spend, PRODUCTS, 60, 90).shape == (0, PRODUCTS)
+
+
+@pytest.mark.parametrize("least", [0, 9])
+def test_numbers_are_counted_a_slice_at_a_time(monkeypatch: pytest.MonkeyPatch, least: int) -> None:
+    monkeypatch.setattr(module, "SLICE", 7)
+    numbers = np.random.default_rng(1).integers(0, 6, 50).astype(np.int32)
+    expected = np.bincount(numbers, minlength=least)
+    np.testing.assert_array_equal(counts(numbers, least), expected)
+    np.testing.assert_array_equal(counts(numbers[:0], least), np.zeros(least))

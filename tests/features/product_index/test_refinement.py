@@ -39,7 +39,7 @@ def refined(
     return refine(
         pairs,
         others,
-        pairs.shares("lines"),
+        "lines",
         shortest(shortest_first(pairs), pairs, without, most_read(config)),
         scores.astype(np.float32),
         ClassPrior(pairs.take(others).baskets_with(PRODUCTS), NO_PRICES, groups),

@@ -1,4 +1,4 @@
-"""A platform whose ETL runs on Spark; training stays in this process."""
+"""A platform whose ETL runs on Spark; candidates are trained in this process."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from basketwise.config import Config
 from basketwise.engines.spark.batch import reachable
 from basketwise.engines.spark.exchange import exchange_at
 from basketwise.engines.spark.gold import write_gold
+from basketwise.engines.spark.pieces import SparkMap
 from basketwise.engines.spark.session import failures, spark_session
 from basketwise.engines.spark.silver import run_silver
 from basketwise.engines.spark.snapshots import open_table, pinned
@@ -77,9 +78,13 @@ class SparkPlatform(LocalPlatform):
             with failures():
                 if job.clean:
                     run_silver(self._opened(job.data, config), job.silver, exchange, config, tick)
-                write_rows = partial(write_gold, self.session, exchange)
+                each = SparkMap(self.session, exchange)
                 metadata = run_gold(
-                    job.silver, job.gold, job.scratch, config, tick, write_rows=write_rows
+                    *(job.silver, job.gold, job.scratch),
+                    config,
+                    tick,
+                    write_rows=partial(write_gold, each),
+                    each=each,
                 )
         finally:
             exchange.close()

@@ -1,84 +1,35 @@
-"""One pass over the training lines, then an index for the whole training set and for each fold."""
+"""An index for the whole training set and for each fold, of what was gathered of the lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from basketwise.arrays import Counts, Flags, Floats, Matrix, Positions
-from basketwise.concurrency import side_by_side, worker_pool
+from basketwise.arrays import Counts, Floats, Matrix
 from basketwise.config import IndexConfig
-from basketwise.features.product_index.hierarchy import Groups, fallback, smooth
-from basketwise.features.product_index.pairs import (
-    FEW,
-    Pairs,
-    Singles,
-    Weighting,
-    concatenate,
-    pair,
-    unit_prices,
-)
+from basketwise.features.product_index.evidence import Evidence
+from basketwise.features.product_index.hierarchy import fallback, smooth
+from basketwise.features.product_index.pairs import Pairs, Weighting, counts
 from basketwise.features.product_index.prior import ClassPrior
 from basketwise.features.product_index.refinement import most_read, refine
 from basketwise.features.product_index.ridge import ridge_coefficients
-from basketwise.features.product_index.shortest import Shortest, shortest, shortest_first
+from basketwise.features.product_index.shortest import Shortest, shortest
 from basketwise.features.product_index.table import (
     BASKETS,
-    GROUP_PRICE,
     NEW,
     UNIT_PRICE,
     build_table,
-    finest_groups,
     levels_of,
 )
 from basketwise.features.product_index.weighting import choose_weighting
-from basketwise.schema import BASKET_ID, FOLD, INDEX_LABELS, LABEL, PROD_CODE, QUANTITY, SPEND
+from basketwise.pieces import Map, Result, here
+from basketwise.schema import FOLD, INDEX_LABELS
 
-
-class LabelledLines(NamedTuple):
-    """Some training baskets and all their lines, both sorted by basket.
-
-    ``lines``: one row per line: BASKET_ID, PROD_CODE, SPEND, QUANTITY; those of other baskets are
-    passed over. ``baskets``: one row per training basket: BASKET_ID, the label and ``fold``.
-    """
-
-    lines: pl.DataFrame
-    baskets: pl.DataFrame
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What one pass over the training lines gathers; all that learning needs.
-
-    It depends on the training lines and their order alone, not on the pieces they came in nor on
-    what other products there are. ``products``: one row per product of the training lines, sorted
-    by PROD_CODE: its hierarchy and prices, numbered so in ``pairs``. ``shortest``: the order of its
-    entries by product and by the size of the basket. ``folds``: their number. ``seed``: see
-    :func:`gather`.
-    """
-
-    products: pl.DataFrame
-    pairs: Pairs
-    shortest: Positions
-    folds: int
-    seed: int
-
-    def take(self, baskets: Flags) -> Evidence:
-        """Return the evidence of the baskets that the mask marks; products stay the same."""
-        pairs = self.pairs
-        if FEW * np.count_nonzero(baskets) < baskets.size:
-            few = pairs.take(baskets)
-            return replace(self, pairs=few, shortest=shortest_first(few))
-        kept = np.repeat(baskets, pairs.entries)
-        # The order stays that of all entries, so it needs no sorting; the numbers move up.
-        number = np.cumsum(kept, dtype=self.shortest.dtype) - 1
-        shortest = number[self.shortest[kept[self.shortest]]]
-        return replace(self, pairs=pairs.take(baskets), shortest=shortest)
+TABLE = "table"
 
 
 @dataclass(frozen=True)
@@ -95,42 +46,6 @@ class LearnedIndex:
     weighting: Weighting
 
 
-def gather(
-    pieces: Iterable[LabelledLines],
-    products: pl.DataFrame,
-    *,
-    folds: int,
-    seed: int,
-) -> Evidence:
-    """Gather in one pass what the index is learned from.
-
-    Parameters
-    ----------
-    pieces : iterable of LabelledLines
-        The training baskets, none in two pieces.
-    products : DataFrame
-        One row per product that the lines may name: PROD_CODE, hierarchy.
-    folds : int
-        Number of folds.
-    seed : int
-        Draws the baskets on which is seen what weighs a product, where there are more than needed.
-    """
-    ordered = products.sort(PROD_CODE)
-    numbers = ordered.select(PROD_CODE, pl.int_range(pl.len(), dtype=pl.Int32).alias("number"))
-    numbered = side_by_side(lambda piece: _number(piece, numbers), pieces)
-    pairs = concatenate(list(numbered))
-    trained = pairs.baskets_with(products.height) > 0
-    number = (np.cumsum(trained) - 1).astype(np.int32)
-    pairs = replace(pairs, product=number[pairs.product])
-    own = ordered.filter(pl.Series(trained))
-    groups = finest_groups(own)
-    own = own.with_columns(
-        pl.Series(UNIT_PRICE, unit_prices(pairs, np.arange(own.height))).fill_nan(None),
-        pl.Series(GROUP_PRICE, unit_prices(pairs, groups)[groups]).fill_nan(None),
-    )
-    return Evidence(own, pairs, shortest_first(pairs), folds, seed)
-
-
 def learn_whole(
     evidence: Evidence, config: IndexConfig, weighting: Weighting | None = None
 ) -> pl.DataFrame:
@@ -138,18 +53,24 @@ def learn_whole(
 
     ``weighting``: what weighs a product within its basket, where that is known already.
     """
-    return _learn(evidence, config, [None], weighting)[1][0]
+    return _learn(evidence, config, [None], weighting or weigh(evidence, config), here)[0]
 
 
 def learn_index(
-    evidence: Evidence, config: IndexConfig, weighting: Weighting | None = None
+    evidence: Evidence,
+    config: IndexConfig,
+    weighting: Weighting | None = None,
+    *,
+    refine_each: Map = here,
 ) -> LearnedIndex:
     """Learn the index of the whole training set, and each fold's from the other folds.
 
     ``weighting``: what weighs a product within its basket, where that is known already.
+    ``refine_each`` works on the folds, which is most of the work.
     """
     without = [None, *range(evidence.folds)]
-    weighting, (whole, *others) = _learn(evidence, config, without, weighting)
+    weighting = weighting or weigh(evidence, config)
+    whole, *others = _learn(evidence, config, without, weighting, refine_each)
     by_fold = pl.concat(
         table.with_columns(pl.lit(fold, pl.Int8).alias(FOLD), (pl.col(BASKETS) == 0).alias(NEW))
         for fold, table in enumerate(others)
@@ -162,7 +83,7 @@ def weigh(evidence: Evidence, config: IndexConfig) -> Weighting:
     with threadpool_limits(1):
         return choose_weighting(
             evidence.pairs,
-            _prices(evidence),
+            _prices(evidence.products),
             levels_of(evidence.products),
             evidence.seed,
             config.ridge,
@@ -170,8 +91,8 @@ def weigh(evidence: Evidence, config: IndexConfig) -> Weighting:
         )
 
 
-def _prices(evidence: Evidence) -> Floats:
-    prices = evidence.products[UNIT_PRICE].cast(pl.Float64).fill_null(float("nan"))
+def _prices(products: pl.DataFrame) -> Floats:
+    prices = products[UNIT_PRICE].cast(pl.Float64).fill_null(float("nan"))
     return prices.to_numpy()
 
 
@@ -179,109 +100,92 @@ def _learn(
     evidence: Evidence,
     config: IndexConfig,
     without: Sequence[int | None],
-    weighting: Weighting | None = None,
-) -> tuple[Weighting, list[pl.DataFrame]]:
+    weighting: Weighting,
+    refine_each: Map,
+) -> list[pl.DataFrame]:
     """Learn an index without each of some folds; None: from all of them."""
     pairs, products = evidence.pairs, evidence.products.height
-    levels, prices = levels_of(evidence.products), _prices(evidence)
-    weighting = weighting or weigh(evidence, config)
     # More BLAS threads would add up in another order: the last bits, and with them the classes of
     # borderline products, would depend on the machine. The limit is the whole process's.
-    with threadpool_limits(1), worker_pool() as pool:
-        shares = pairs.shares(weighting)
+    with threadpool_limits(1):
         scores = ridge_coefficients(
             pairs,
-            shares,
+            pairs.shares(weighting),
             products,
             len(INDEX_LABELS),
             without,
             penalty=config.ridge,
             size_power=config.size_power,
         )
-
         nearest = shortest(evidence.shortest, pairs, without, most_read(config))
+        refining = Refining(evidence.products, pairs, weighting, nearest, config)
         seen = _baskets_without(pairs, products, without)
-
-        def finish(fold: int | None, ridge: Matrix) -> pl.DataFrame:
-            return _finish(
-                evidence, ridge, fold, shares, nearest, seen[fold], prices, levels, config
-            )
-
-        return weighting, list(pool.map(finish, without, scores))
+        solved = map(Solved, without, scores, seen)
+        return [result[TABLE] for result in refine_each(refining, solved)]
 
 
-def _finish(
-    evidence: Evidence,
-    ridge: Matrix,
-    without: int | None,
-    shares: Singles,
-    nearest: Shortest,
-    seen: Counts,
-    prices: Floats,
-    levels: tuple[Groups, ...],
-    config: IndexConfig,
-) -> pl.DataFrame:
-    """Give products without baskets the scores of their groups, refine the classes."""
-    pairs, products = evidence.pairs, evidence.products
-    others = pairs.fold != (-1 if without is None else without)
-    solved = seen > 0
-    scores = ridge.astype(np.float64)
-    inherited = fallback(smooth(scores, solved.astype(np.float64), levels), levels)
-    scores[~solved] = inherited[~solved]
-    beliefs = refine(
-        pairs,
-        others,
-        shares,
-        nearest,
-        ridge,
-        ClassPrior(seen, prices, levels),
-        config,
-    )
-    return build_table(
-        products,
-        scores.astype(np.float32),
-        np.exp(beliefs.posterior),
-        np.exp(beliefs.unseen),
-        seen,
-    )
+@dataclass(frozen=True)
+class Solved:
+    """The ridge coefficients, and the baskets of each product, without a fold; None: with all."""
+
+    without: int | None
+    ridge: Matrix
+    seen: Counts
+
+
+@dataclass(frozen=True)
+class Refining:
+    """Makes the index of solved coefficients; the same evidence for each fold.
+
+    ``products``, ``pairs``: those of the evidence; ``nearest``: the shortest baskets of each
+    product.
+    """
+
+    products: pl.DataFrame
+    pairs: Pairs
+    weighting: Weighting
+    nearest: Shortest
+    config: IndexConfig
+
+    def __call__(self, solved: Solved) -> Result:
+        """Give products without baskets the scores of their groups, refine the classes.
+
+        Returns
+        -------
+        dict
+            ``table``: see :attr:`LearnedIndex.whole`.
+        """
+        levels = levels_of(self.products)
+        others = self.pairs.fold != (-1 if solved.without is None else solved.without)
+        known = solved.seen > 0
+        scores = solved.ridge.astype(np.float64)
+        inherited = fallback(smooth(scores, known.astype(np.float64), levels), levels)
+        scores[~known] = inherited[~known]
+        beliefs = refine(
+            self.pairs,
+            others,
+            self.weighting,
+            self.nearest,
+            solved.ridge,
+            ClassPrior(solved.seen, _prices(self.products), levels),
+            self.config,
+        )
+        table = build_table(
+            self.products,
+            scores.astype(np.float32),
+            np.exp(beliefs.posterior),
+            np.exp(beliefs.unseen),
+            solved.seen,
+        )
+        return {TABLE: table}
 
 
 def _baskets_without(
     pairs: Pairs, products: int, without: Sequence[int | None]
-) -> dict[int | None, Counts]:
+) -> Iterator[Counts]:
     """Count the baskets of each product that are not in a fold, for each one left out."""
     every = pairs.baskets_with(products)
     fold = np.repeat(pairs.fold, pairs.entries)
-    return {
-        left_out: every
-        if left_out is None
-        else every - np.bincount(pairs.product[fold == left_out], minlength=products)
-        for left_out in without
-    }
-
-
-def _number(piece: LabelledLines, numbers: pl.DataFrame) -> Pairs:
-    """Turn a piece's lines into numbers, training baskets only."""
-    own = piece.baskets
-    coded = (
-        piece.lines.select(BASKET_ID, PROD_CODE, SPEND, QUANTITY)
-        .join(
-            own.select(BASKET_ID, pl.int_range(pl.len(), dtype=pl.Int32).alias("basket")),
-            on=BASKET_ID,
-            maintain_order="left",
-        )
-        .join(numbers, on=PROD_CODE, maintain_order="left")
-    )
-    labels = (
-        own[LABEL]
-        .cast(pl.String)
-        .replace_strict(INDEX_LABELS, range(len(INDEX_LABELS)), return_dtype=pl.Int8)
-    )
-    return pair(
-        coded["basket"].to_numpy(),
-        coded["number"].to_numpy(),
-        coded[SPEND].fill_null(0).to_numpy(),
-        coded[QUANTITY].fill_null(0).to_numpy(),
-        labels.to_numpy(),
-        own[FOLD].to_numpy(),
-    )
+    for left_out in without:
+        own = pairs.product[fold == left_out] if left_out is not None else pairs.product[:0]
+        yield every - counts(own, products)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -18,6 +17,9 @@ Weighting: TypeAlias = Literal["lines", "spend", "quantity"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
 Singles = NDArray[np.float32]
+
+SLICE = 2**20
+"""Numbers that are widened at a time."""
 
 FEW = 4
 """Share of all baskets, as its reciprocal, up to which entries are selected by their numbers."""
@@ -82,7 +84,7 @@ class Pairs:
 
     def baskets_with(self, products: int) -> Counts:
         """Count the baskets of each product."""
-        return np.bincount(self.product, minlength=products).astype(np.int64)
+        return counts(self.product, products)
 
     def shares(self, weighting: Weighting) -> Singles:
         """Return each entry's share of its basket: of its lines, of its spend or of its quantity.
@@ -99,8 +101,23 @@ class Pairs:
 
     def matrix(self, values: Singles, products: int) -> sp.csr_array:
         """Put one value per entry into a sparse matrix of baskets and products."""
-        shape = (self.label.size, products)
-        return sp.csr_array((values, self.product, self.start), shape=shape)
+        return self.rows(values, products, 0, self.label.size)
+
+    def rows(self, values: Singles, products: int, first: int, end: int) -> sp.csr_array:
+        """Return some rows of :meth:`matrix`, which is not made for it."""
+        start = self.start[first : end + 1]
+        own = slice(start[0], start[-1])
+        place = (start - start[0]).astype(np.int32 if start[-1] - start[0] < 2**31 else np.int64)
+        shape = (start.size - 1, products)
+        return sp.csr_array((values[own], self.product[own], place), shape=shape)
+
+
+def counts(numbers: NDArray[np.integer], minlength: int = 0) -> Counts:
+    """Count how often each number occurs, as ``numpy.bincount``, which widens all numbers first."""
+    total = np.zeros(max(minlength, int(numbers.max(initial=-1)) + 1), dtype=np.int64)
+    for first in range(0, numbers.size, SLICE):
+        total += np.bincount(numbers[first : first + SLICE], minlength=total.size)
+    return total
 
 
 def sums(values: NDArray[np.floating], start: Counts) -> Singles:
@@ -141,17 +158,24 @@ def pair(
     return Pairs(ends.astype(np.int64), product[starts], lines, spends, quantities, label, fold)
 
 
-def concatenate(pieces: Sequence[Pairs]) -> Pairs:
-    """Concatenate pieces of whole baskets."""
-    ends = np.cumsum([0, *(piece.product.size for piece in pieces)])
-    starts = [piece.start[:-1] + end for piece, end in zip(pieces, ends[:-1], strict=True)]
-    return Pairs(
-        np.concatenate([*starts, ends[-1:]]).astype(np.int64),
-        *(
-            np.concatenate([getattr(piece, name) for piece in pieces])
-            for name in ("product", "lines", "spend", "quantity", "label", "fold")
-        ),
-    )
+def concatenate(pieces: list[dict[str, Any]]) -> Pairs:
+    """Concatenate pieces of whole baskets: the fields of :class:`Pairs`, which are taken out.
+
+    What was taken is given up at once, so no more than one field is in memory twice.
+    """
+
+    def taken(name: str) -> Any:
+        return np.concatenate([piece.pop(name) for piece in pieces])
+
+    ends, starts = 0, []
+    for piece in pieces:
+        own = piece.pop("start")
+        starts.append(own[:-1] + ends)
+        ends += int(own[-1])
+    start = np.concatenate([*starts, [ends]]).astype(np.int64)
+    del starts
+    names = ("product", "lines", "spend", "quantity", "label", "fold")
+    return Pairs(start, *map(taken, names))
 
 
 def unit_prices(pairs: Pairs, group: Counts) -> Matrix:
@@ -160,6 +184,7 @@ def unit_prices(pairs: Pairs, group: Counts) -> Matrix:
     ``group`` has the number of each product's group, from 0. NaN for a group without a price.
     """
     priced = (pairs.spend > 0) & (pairs.quantity > 0)
+    group = group.astype(np.int32)
     medians = (
         pl.DataFrame(
             {

@@ -11,7 +11,7 @@ import numpy as np
 
 from basketwise.arrays import Counts, Flags, Floats, Matrix, Positions
 from basketwise.config import IndexConfig
-from basketwise.features.product_index.pairs import Pairs, Singles
+from basketwise.features.product_index.pairs import Pairs, Weighting
 from basketwise.features.product_index.prior import ClassPrior
 from basketwise.features.product_index.propagation import Beliefs, first_guess, propagate
 from basketwise.features.product_index.shortest import Shortest
@@ -29,7 +29,7 @@ LONGEST = 100
 def refine(
     pairs: Pairs,
     others: Flags,
-    shares: Singles,
+    weighting: Weighting,
     nearest: Shortest,
     scores: Matrix,
     prior: ClassPrior,
@@ -43,8 +43,8 @@ def refine(
         The training baskets.
     others : array
         Marks those that may be read.
-    shares : array
-        The share of each entry in its basket.
+    weighting : str
+        What an entry's share of its basket is a share of.
     nearest : Shortest
         Of each product at least the first ``most_read`` entries of those baskets.
     scores : array
@@ -62,8 +62,8 @@ def refine(
         return _read(pairs, possible, entries, rank, wanted, config.refine_max_lines)
 
     def beliefs_of(read: Flags, guess: Floats) -> Beliefs:
-        own = shares[pairs.entries_of(read)]
-        return propagate(pairs.take(read), own, guess, prior, config.refine_rounds)
+        own = pairs.take(read)
+        return propagate(own, own.shares(weighting), guess, prior, config.refine_rounds)
 
     read = read_of(wanted)
 

@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from basketwise.arrays import Flags, Matrix
-from basketwise.concurrency import worker_pool
+from basketwise.concurrency import side_by_side
 from basketwise.features.product_index.pairs import Pairs, Singles
 
 TOLERANCE = 1e-5
@@ -61,28 +61,32 @@ def ridge_coefficients(
         the best of 200 steps.
     """
     root = (np.maximum(pairs.size, 1) ** (-size_power / 2)).astype(np.float32)
-    X = pairs.matrix(shares * np.repeat(root, pairs.entries), products)
+    values = np.repeat(root, pairs.entries)
+    values *= shares
     Y = np.zeros((pairs.label.size, labels), dtype=np.float32)
     Y[np.arange(pairs.label.size), pairs.label] = root
     kept = np.stack([_kept(pairs, fold) for fold in without], axis=1)
     starts = range(0, max(pairs.label.size, 1), BLOCK)
-    blocks = [(X[s : s + BLOCK], Y[s : s + BLOCK], kept[s : s + BLOCK]) for s in starts]
+    blocks = [
+        (pairs.rows(values, products, s, s + BLOCK), Y[s : s + BLOCK], kept[s : s + BLOCK])
+        for s in starts
+    ]
+    # Each block has its own.
+    del values, shares
     columns = np.repeat(np.arange(len(without)), labels)
 
-    with worker_pool() as pool:
+    def added(part: Callable[[sp.csr_array, Matrix, Flags], Matrix]) -> Matrix:
+        # Blocks are added in their order, whichever is ready first.
+        return reduce(np.add, side_by_side(lambda block: part(*block), blocks))
 
-        def added(part: Callable[[sp.csr_array, Matrix, Flags], Matrix]) -> Matrix:
-            # Blocks are added in their order, whichever is ready first.
-            return reduce(np.add, pool.map(lambda block: part(*block), blocks))
+    def normal(direction: Matrix) -> Matrix:
+        image = added(lambda X, _, kept: X.T @ ((X @ direction) * kept[:, columns]))
+        return image + np.float32(penalty) * direction
 
-        def normal(direction: Matrix) -> Matrix:
-            image = added(lambda X, _, kept: X.T @ ((X @ direction) * kept[:, columns]))
-            return image + np.float32(penalty) * direction
-
-        target = added(lambda X, Y, kept: X.T @ (np.tile(Y, len(without)) * kept[:, columns]))
-        squares = added(lambda X, _, kept: (X * X).T @ kept.astype(np.float32))
-        inverse = np.reciprocal(squares + np.float32(penalty), dtype=np.float32)[:, columns]
-        solution = _conjugate_gradients(normal, target, inverse)
+    target = added(lambda X, Y, kept: X.T @ (np.tile(Y, len(without)) * kept[:, columns]))
+    squares = added(lambda X, _, kept: (X * X).T @ kept.astype(np.float32))
+    inverse = np.reciprocal(squares + np.float32(penalty), dtype=np.float32)[:, columns]
+    solution = _conjugate_gradients(normal, target, inverse)
     return [np.ascontiguousarray(solution[:, columns == k]) for k in range(len(without))]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Flags, Positions
-from basketwise.features.product_index.pairs import Pairs
+from basketwise.features.product_index.pairs import Pairs, counts
 
 REACH = 4
 """How many times as many entries are looked at as are asked for; more where that is too few."""
@@ -57,13 +57,13 @@ def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most
     most : int
         How many entries of a product are asked for, at most.
     """
-    counts = np.bincount(pairs.product)
+    number = counts(pairs.product)
     entry_fold = np.repeat(pairs.fold, pairs.entries)
     reach = np.int64(most)
     while True:
         # Mostly, a few times as many of each product hold those of every fold.
         reach *= REACH
-        own = order[_firsts(counts, reach)]
+        own = order[_firsts(number, reach)]
         product, fold = pairs.product[own], entry_fold[own]
         enough, chosen = True, np.zeros(own.size, dtype=np.bool_)
         for left_out in without:
@@ -73,8 +73,8 @@ def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most
                 # Those up to an entry, less those up to the first one of its product.
                 starts = np.arange(own.size, dtype=before.dtype) - before
                 before -= other - other[starts] + (fold[starts] == left_out)
-                found = np.bincount(product[fold != left_out], minlength=counts.size)
-                enough &= bool(((found >= most) | (counts <= reach)).all())
+                found = counts(product[fold != left_out], number.size)
+                enough &= bool(((found >= most) | (number <= reach)).all())
             chosen |= before < most
         if enough:
             return Shortest(product[chosen], pairs.basket()[own[chosen]])

@@ -1,0 +1,162 @@
+"""Work on pieces is the same in tasks as it is here, and reads lines there alone."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+from basketwise.config import AwsConfig, Config
+from basketwise.engines.spark.exchange import Exchange, exchange_at
+from basketwise.engines.spark.pieces import HandOver, SparkMap, put, read, received
+from basketwise.etl import selection
+from basketwise.pieces import Result, here
+from basketwise.sampling import draw_lines
+from tests.engines.spark.conftest import Spark
+from tests.engines.spark.running import changed_gold, etl_here, etl_of_frame
+
+FRAME = pl.DataFrame(
+    {"a": [1, None], "b": ["x", "y"], "c": pl.Series(["p", "q"], dtype=pl.Categorical)}
+)
+
+
+class Piece(NamedTuple):
+    path: Path
+    factor: int
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Multiplies a file's numbers with some of its own."""
+
+    weights: NDArray[np.float32]
+    table: pl.DataFrame
+
+    def __call__(self, piece: Piece) -> Result:
+        numbers = pl.read_parquet(piece.path)["a"].to_numpy()
+        scaled = np.outer(numbers, self.weights) * piece.factor
+        return {"scaled": scaled, "table": self.table.with_columns(factor=piece.factor)}
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Exchange]:
+    own = exchange_at(str(tmp_path / "exchange"), AwsConfig())
+    own.open()
+    yield own
+    own.close()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.arange(6, dtype=np.float32).reshape(2, 3),
+        np.arange(6, dtype=np.int8)[::2],
+        np.array([True, False, True]),
+        np.zeros((0, 4)),
+        np.array([np.nan, -0.0, np.inf]),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+    ],
+    ids=["matrix", "strided", "flags", "empty", "special", "columns first"],
+)
+def test_an_array_is_handed_over_as_it_is(exchange: Exchange, value: NDArray[Any]) -> None:
+    again = read(exchange, put(exchange, "name", value))
+    assert again.dtype == value.dtype
+    assert again.shape == value.shape
+    assert again.tobytes() == value.tobytes()
+
+
+def test_values_are_handed_over_within_what_they_are_in(exchange: Exchange, tmp_path: Path) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text("content")
+    work = Scaling(np.arange(3, dtype=np.float32), FRAME)
+    given = (partial(work, Piece(path, 2)), {"frame": FRAME}, [FRAME, "text", None])
+    handed = HandOver(exchange)(given)
+    # A frame that comes again right away is written once.
+    assert handed[1]["frame"] is handed[2][0]
+    with ExitStack() as stack:
+        called, named, (frame, *others) = received(exchange, handed, stack)
+        assert called.args[0].path.read_text() == "content"
+        np.testing.assert_array_equal(called.func.weights, work.weights)
+        for own in (called.func.table, named["frame"], frame):
+            assert own.equals(FRAME)
+            assert own.schema == FRAME.schema
+        assert others == ["text", None]
+
+
+@pytest.fixture
+def sent_along() -> Iterator[None]:
+    """Send this module with the tasks: in processes of their own it is not there."""
+    pickling: Any = import_module("pyspark.cloudpickle")
+    pickling.register_pickle_by_value(sys.modules[__name__])
+    yield
+    pickling.unregister_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.mark.usefixtures("sent_along")
+def test_tasks_give_what_threads_give(spark: Spark, exchange: Exchange, tmp_path: Path) -> None:
+    pieces = []
+    for number in range(5):
+        path = tmp_path / f"{number}.parquet"
+        pl.DataFrame({"a": np.arange(number)}).write_parquet(path)
+        pieces.append(Piece(path, number))
+    work = Scaling(np.array([1, 0.1], np.float32), FRAME)
+    each = SparkMap(spark.session, exchange)
+    there, expected = list(each(work, iter(pieces))), list(here(work, pieces))
+    assert len(there) == 5
+    for own, other in zip(there, expected, strict=True):
+        assert own["table"].equals(other["table"])
+        scaled = own.pop("scaled")
+        assert scaled.tobytes() == other["scaled"].tobytes()
+        assert scaled.shape == other["scaled"].shape
+        assert list(own) == ["table"]
+    assert list(each(work, [])) == []
+
+
+@pytest.mark.parametrize("outliers", ["drop", "clip"])
+def test_the_driver_reads_no_lines(
+    sail: Spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outliers: str
+) -> None:
+    monkeypatch.setattr(selection, "FEWEST", 300)
+    monkeypatch.setattr(selection, "KNOWN", 0.0)
+    monkeypatch.setattr(selection, "MISTAKES", -1.0)
+    settings = {
+        "etl": {"outliers": outliers},
+        "training": {"folds": 3},
+        "features": {"groups": ["basket", "product", "customer"], "tried": ["price", "season"]},
+    }
+    config = Config.model_validate(settings)
+    lines = draw_lines(baskets=1_500, seed=3, weeks=8)
+    (tmp_path / "raw").mkdir()
+    lines.write_parquet(tmp_path / "raw/table.parquet")
+    here = etl_here(tmp_path / "raw", tmp_path / "here", config)
+    readers: list[str] = []
+    read_parquet = pl.read_parquet
+
+    def recorded(source: Any, **options: Any) -> pl.DataFrame:
+        if "shop_week=" in str(source):
+            readers.append(threading.current_thread().name)
+        return read_parquet(source, **options)
+
+    monkeypatch.setattr(pl, "read_parquet", recorded)
+    text = pl.all().cast(pl.String)
+    there = etl_of_frame(sail.frame(lines.select(text), 3), tmp_path / "there", config)
+    monkeypatch.undo()
+    assert changed_gold(there, here) == []
+    facts, expected = there.metadata, here.metadata
+    assert len(facts.learning_curve.points) == 3
+    assert (facts.learning_curve, facts.tried) == (expected.learning_curve, expected.tried)
+    assert len(facts.tried) == 2
+    # Training lines, customers, two samples, rows: all by threads that Sail has started.
+    assert len(readers) > 5 * 3
+    assert {name.partition("-")[0] for name in readers} == {"Dummy"}
