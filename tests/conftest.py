@@ -23,78 +23,11 @@ settings.register_profile(
 settings.load_profile("basketwise")
 
 HERE = Path(__file__).parent
-UNTRACED = frozenset(
-    {
-        "src/basketwise/api.py",
-        "src/basketwise/estimators/product_index.py",
-        "src/basketwise/model/scoring.py",
-        "tests/artifact/test_wheel.py",
-        "tests/aws/account/test_policies.py",
-        "tests/aws/account/test_provisioning.py",
-        "tests/aws/account/test_recorded_run.py",
-        "tests/aws/account/test_template.py",
-        "tests/aws/cli/test_run_interrupted.py",
-        "tests/aws/cli/test_run_resumed.py",
-        "tests/aws/container/test_installed.py",
-        "tests/aws/storage/test_mirror.py",
-        "tests/aws/storage/test_workspace.py",
-        "tests/aws/test_images.py",
-        "tests/benchmarks/rules/test_peers.py",
-        "tests/benchmarks/rules/test_product.py",
-        "tests/cli/test_deliveries.py",
-        "tests/cli/test_doctor.py",
-        "tests/cli/test_explain.py",
-        "tests/cli/test_failures.py",
-        "tests/cli/test_models.py",
-        "tests/cli/test_names.py",
-        "tests/contracts/test_registry.py",
-        "tests/deploy/test_compose.py",
-        "tests/deploy/test_github.py",
-        "tests/deploy/test_kubernetes.py",
-        "tests/doctor/test_page.py",
-        "tests/estimators/test_conventions.py",
-        "tests/estimators/test_howto.py",
-        "tests/etl/test_against_oracle.py",
-        "tests/etl/test_determinism.py",
-        "tests/etl/test_fuzz.py",
-        "tests/etl/test_gold.py",
-        "tests/etl/test_learning_curve.py",
-        "tests/etl/test_preview.py",
-        "tests/etl/test_product_names.py",
-        "tests/evaluation/test_coverage.py",
-        "tests/evaluation/test_differences.py",
-        "tests/evaluation/test_gate_benchmark.py",
-        "tests/evaluation/test_intervals.py",
-        "tests/features/product_index/test_learning.py",
-        "tests/features/product_index/test_weighting.py",
-        "tests/features/test_recipe.py",
-        "tests/hostile/registry/test_concurrent.py",
-        "tests/hostile/registry/test_kills.py",
-        "tests/hostile/serving/test_swaps.py",
-        "tests/hostile/test_cleaning.py",
-        "tests/registry/mlflow/test_database.py",
-        "tests/report/test_browser.py",
-        "tests/report/test_sections.py",
-        "tests/serving/http/test_ending.py",
-        "tests/serving/http/test_page.py",
-        "tests/serving/http/test_start.py",
-        "tests/serving/test_batch.py",
-        "tests/test_docs.py",
-        "tests/test_layers.py",
-        "tests/test_notices.py",
-        "tests/test_template.py",
-        "tests/training/test_forests.py",
-        "tests/training/test_interrupted.py",
-        "tests/training/test_leakage.py",
-        "tests/training/test_stage.py",
-        "tests/training/test_trees.py",
-        "tests/training/test_weights.py",
-    }
-)
-"""Files that reach no line that others leave out, and run long: tracing would only double that.
+UNTRACED = frozenset((HERE / "untraced.txt").read_text("utf-8").split())
+"""Files and tests that reach no line that others leave out, and run long: tracing would only double
+that.
 
 ``pytest --cov --cov-context=test`` tells which these are."""
-
 
 WAITING = ("aws", "cli", "contracts", "registry", "run")
 """Folders whose tests mostly wait for servers, jobs and commands."""
@@ -122,8 +55,9 @@ def _alternating(files: list[Path]) -> list[Path]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Measure no coverage where that would only take time, fixtures included."""
-    name = item.path.relative_to(HERE.parent).as_posix()
-    with _untraced(item.config) if name in UNTRACED else nullcontext():
+    file = item.path.relative_to(HERE.parent).as_posix()
+    test = f"{file}::{getattr(item, 'originalname', item.name)}"
+    with nullcontext() if UNTRACED.isdisjoint((file, test)) else _untraced(item.config):
         return (yield)
 
 
