@@ -82,9 +82,9 @@ def test_empty_baskets_sum_to_nothing() -> None:
 def test_some_rows_are_those_of_the_matrix() -> None:
     pairs = world(2, baskets=60).pairs
     whole = pairs.matrix(pairs.spend, PRODUCTS)
-    part = pairs.rows(pairs.spend, PRODUCTS, 20, 45)
+    part = pairs.matrix(pairs.spend, PRODUCTS, 20, 45)
     np.testing.assert_array_equal(part.toarray(), whole.toarray()[20:45])
-    assert pairs.rows(pairs.spend, PRODUCTS, 60, 90).shape == (0, PRODUCTS)
+    assert pairs.matrix(pairs.spend, PRODUCTS, 60, 90).shape == (0, PRODUCTS)
 
 
 @pytest.mark.parametrize("least", [0, 9])

@@ -99,17 +99,14 @@ class Pairs:
             totals = np.where(empty, self.size, totals)
         return np.asarray(amounts / np.repeat(totals, self.entries), dtype=np.float32)
 
-    def matrix(self, values: Singles, products: int) -> sp.csr_array:
-        """Put one value per entry into a sparse matrix of baskets and products."""
-        return self.rows(values, products, 0, self.label.size)
-
-    def rows(self, values: Singles, products: int, first: int, end: int) -> sp.csr_array:
-        """Return some rows of :meth:`matrix`, which is not made for it."""
-        start = self.start[first : end + 1]
+    def matrix(
+        self, values: Singles, products: int, first: int = 0, end: int | None = None
+    ) -> sp.csr_array:
+        """Put one value per entry into a sparse matrix of baskets, some or all, and products."""
+        start = self.start[first : None if end is None else end + 1]
         own = slice(start[0], start[-1])
-        place = (start - start[0]).astype(np.int32 if start[-1] - start[0] < 2**31 else np.int64)
         shape = (start.size - 1, products)
-        return sp.csr_array((values[own], self.product[own], place), shape=shape)
+        return sp.csr_array((values[own], self.product[own], start - start[0]), shape=shape)
 
 
 def counts(numbers: NDArray[np.integer], minlength: int = 0) -> Counts:

@@ -68,7 +68,7 @@ def ridge_coefficients(
     kept = np.stack([_kept(pairs, fold) for fold in without], axis=1)
     starts = range(0, max(pairs.label.size, 1), BLOCK)
     blocks = [
-        (pairs.rows(values, products, s, s + BLOCK), Y[s : s + BLOCK], kept[s : s + BLOCK])
+        (pairs.matrix(values, products, s, s + BLOCK), Y[s : s + BLOCK], kept[s : s + BLOCK])
         for s in starts
     ]
     # Each block has its own.
