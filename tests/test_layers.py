@@ -31,7 +31,7 @@ LAYERS = (
     ("etl",),
     ("features",),
     ("artifact", "sampling", "settings", "storage", "template"),
-    ("config", "provenance", "scratch", "tables"),
+    ("config", "pieces", "provenance", "scratch", "tables"),
     ("arrays", "candidates", "concurrency", "digests", "disk", "files", "locking", "plugins"),
     ("clock", "errors", "notices", "progress", "schema"),
     ("terminal",),

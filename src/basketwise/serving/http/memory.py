@@ -32,4 +32,6 @@ def keep_memory() -> bool:
         set_parameter = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    return all([set_parameter(number, KEPT) for number in _PARAMETERS.values()])
+    # Both are set, whatever becomes of the first.
+    done = [set_parameter(number, KEPT) for number in _PARAMETERS.values()]
+    return all(done)
