@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -53,8 +53,17 @@ def read_chunks(
     week that is in several files is read file by file.
     """
     for files, partial in chunk_files(silver, lines=lines):
-        frames = [pl.read_parquet(path, columns=columns, glob=False) for _, path in files]
-        yield Chunk(tuple(dict.fromkeys(week for week, _ in files)), pl.concat(frames), partial)
+        yield Chunk(weeks_of(files), read_files([path for _, path in files], columns), partial)
+
+
+def read_files(paths: Iterable[Path], columns: list[str] | None = None) -> pl.DataFrame:
+    """Read the lines of some files, one after the other."""
+    return pl.concat(pl.read_parquet(path, columns=columns, glob=False) for path in paths)
+
+
+def weeks_of(files: Files) -> tuple[int, ...]:
+    """Return the different weeks of some files, in their order."""
+    return tuple(dict.fromkeys(week for week, _ in files))
 
 
 def chunk_files(silver: Path, *, lines: int = CHUNK_LINES) -> Iterator[tuple[Files, bool]]:

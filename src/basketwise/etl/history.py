@@ -11,7 +11,7 @@ import polars as pl
 
 from basketwise.disk import write_parquet
 from basketwise.errors import ConfigError
-from basketwise.etl.chunks import chunk_files
+from basketwise.etl.chunks import chunk_files, read_files
 from basketwise.etl.metadata import HistoryRecord
 from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
 from basketwise.features.customer import KNOWN_BASKETS, READS, aggregates
@@ -122,8 +122,7 @@ def customers_of(silver: Path, labelled: pl.DataFrame, each: Map = here) -> pl.D
 
 def owners(files: Sequence[Path]) -> Result:
     """Return the customer and the time of each basket in some files, as ``baskets``."""
-    frames = [pl.read_parquet(path, columns=[BASKET_ID, *READS], glob=False) for path in files]
-    own = pl.concat(frames).lazy().group_by(BASKET_ID).agg(aggregates())
+    own = read_files(files, [BASKET_ID, *READS]).lazy().group_by(BASKET_ID).agg(aggregates())
     return {"baskets": own.collect(engine="in-memory")}
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from basketwise.config import Config
-from basketwise.etl.chunks import Files, chunk_files
+from basketwise.etl.chunks import Files, chunk_files, read_files, weeks_of
 from basketwise.etl.learning_curve import learning_curve
 from basketwise.etl.metadata import LearningCurve
 from basketwise.etl.split import assign_folds, forward_weeks
@@ -136,8 +136,7 @@ class Chunk(NamedTuple):
 def _pieces(chunks: Sequence[tuple[Files, bool]], training: pl.DataFrame) -> Iterator[Chunk]:
     by_week = ByWeek(training)
     for files, partial in chunks:
-        own = by_week.of(tuple(dict.fromkeys(week for week, _ in files)))
-        yield Chunk(tuple(path for _, path in files), own, partial)
+        yield Chunk(tuple(path for _, path in files), by_week.of(weeks_of(files)), partial)
 
 
 def _ticking(results: Iterator[Result], files: list[int], tick: Tick) -> Iterator[Result]:
@@ -163,8 +162,7 @@ class Numbering:
     def __call__(self, chunk: Chunk) -> Result:
         """Read a chunk; see :func:`basketwise.features.product_index.evidence.number_lines`."""
         columns = [BASKET_ID, PROD_CODE, SPEND, QUANTITY]
-        frames = [pl.read_parquet(path, columns=columns, glob=False) for path in chunk.files]
-        lines, own = pl.concat(frames), chunk.baskets
+        lines, own = read_files(chunk.files, columns), chunk.baskets
         if chunk.partial:
             ids = lines[BASKET_ID]
             own = own.filter(pl.col(BASKET_ID).is_between(pl.lit(ids[0]), pl.lit(ids[-1])))

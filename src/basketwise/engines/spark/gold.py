@@ -45,9 +45,8 @@ class MakingRows:
 
     def __call__(self, chunk: Chunk) -> Result:
         """Return the rows by the name of their file, and ``counts``."""
-        reads = self.maker.full_recipe.reads
-        frames = [pl.read_parquet(path, columns=reads, glob=False) for path in chunk.files]
-        rows = self.maker(pl.concat(frames), chunk.baskets)
+        lines = chunks.read_files(chunk.files, self.maker.full_recipe.reads)
+        rows = self.maker(lines, chunk.baskets)
         counts = np.asarray(rows.counts, dtype=np.int64)
         return {TRAIN_FILE: rows.train, TEST_FILE: rows.test, "counts": counts}
 
@@ -81,5 +80,4 @@ def write_gold(
 def _chunks(silver: Path, baskets: pl.DataFrame) -> Iterator[Chunk]:
     own = ByWeek(own_baskets(baskets))
     for files, _ in chunks.chunk_files(silver):
-        weeks = tuple(dict.fromkeys(week for week, _ in files))
-        yield Chunk(tuple(path for _, path in files), own.of(weeks))
+        yield Chunk(tuple(path for _, path in files), own.of(chunks.weeks_of(files)))
