@@ -227,11 +227,12 @@ def _has_blanks(array: Text, separator: int) -> bool:
 
 def _plain_blanks(array: Text, separator: int) -> bool:
     """Do as :func:`_has_blanks`, for text without quotes and carriage returns."""
-    line_feeds = array == LF
-    blanks = (array <= SPACE) > line_feeds
-    marks = line_feeds | (array == separator)
-    edges = (blanks[1:] & marks[:-1]) | (blanks[:-1] & marks[1:])
-    return bool(blanks[:1].any() or edges.any())
+    where = np.flatnonzero(array <= SPACE)
+    where = where[array[where] != LF]
+    # The last byte is a line feed, which is also what comes before the first one.
+    before, after = array[where - 1], array[where + 1]
+    edges = (before == separator) | (before == LF) | (after == separator) | (after == LF)
+    return bool(edges.any())
 
 
 def _neighbours(array: Text, where: Lines) -> tuple[Text, Text]:

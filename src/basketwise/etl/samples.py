@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.etl.chunks import weeks
+from basketwise.features.joining import with_baskets
 from basketwise.features.recipe import AddHistory, Recipe, ScoreLines, features
 from basketwise.pieces import Map, Result
 from basketwise.schema import BASKET_ID, FOLD, KEY, LABEL, SHOP_WEEK, TARGET, TEST, UNCLASSIFIED
@@ -103,5 +104,5 @@ class Sampling:
     def __call__(self, week: Week) -> Result:
         """Return the features as ``rows``."""
         lines = pl.read_parquet(week.path, columns=self.recipe.reads, glob=False)
-        labelled = lines.join(week.baskets, on=BASKET_ID)
+        labelled = with_baskets(lines, week.baskets)
         return {"rows": features(labelled, self.recipe, self.index, self.history)}

@@ -15,6 +15,7 @@ from basketwise.arrays import Labels
 from basketwise.concurrency import side_by_side
 from basketwise.disk import write_arrow, write_parquet
 from basketwise.etl.chunks import Chunk, read_chunks, weeks
+from basketwise.features.joining import with_baskets
 from basketwise.features.product import NEW_BANDS, SHARE_NEW, band_of
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.product_index.table import CLASS
@@ -100,7 +101,7 @@ class RowMaker:
         if self.index is not None:
             score = partial(score_by_fold, self.answers)
         present = baskets.drop(SHOP_WEEK)
-        labelled = lines.join(present.select(BASKET_ID, FOLD), on=BASKET_ID)
+        labelled = with_baskets(lines, present.select(BASKET_ID, FOLD))
         table = features(labelled, recipe, score, self.history).join(
             present.rename({BASKET_ID: KEY}), on=KEY, maintain_order="left"
         )

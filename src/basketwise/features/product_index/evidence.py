@@ -12,6 +12,7 @@ import polars as pl
 
 from basketwise.arrays import Flags, Positions
 from basketwise.concurrency import side_by_side
+from basketwise.features.joining import with_baskets
 from basketwise.features.product_index.pairs import (
     FEW,
     Pairs,
@@ -23,10 +24,6 @@ from basketwise.features.product_index.shortest import shortest_first
 from basketwise.features.product_index.table import GROUP_PRICE, UNIT_PRICE, finest_groups
 from basketwise.pieces import Result
 from basketwise.schema import BASKET_ID, FOLD, INDEX_LABELS, LABEL, PROD_CODE, QUANTITY, SPEND
-
-NUMBER = "number"
-"""A product's position among all, in the order of PROD_CODE."""
-
 
 class LabelledLines(NamedTuple):
     """Some training baskets and all their lines, both sorted by basket.
@@ -94,9 +91,8 @@ def gather(
 
 
 def numbered(products: pl.DataFrame) -> pl.DataFrame:
-    """Return PROD_CODE and ``number`` (Int32) of each product."""
-    ordered = products.select(pl.col(PROD_CODE).sort())
-    return ordered.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias(NUMBER))
+    """Return PROD_CODE of each product; its number is its position."""
+    return products.select(pl.col(PROD_CODE).sort())
 
 
 def put_together(
@@ -136,15 +132,12 @@ def number_lines(numbers: pl.DataFrame, piece: LabelledLines) -> Result:
         The fields of :class:`basketwise.features.product_index.pairs.Pairs`.
     """
     own = piece.baskets
-    coded = (
-        piece.lines.select(BASKET_ID, PROD_CODE, SPEND, QUANTITY)
-        .join(
-            own.select(BASKET_ID, pl.int_range(pl.len(), dtype=pl.Int32).alias("basket")),
-            on=BASKET_ID,
-            maintain_order="left",
-        )
-        .join(numbers, on=PROD_CODE, maintain_order="left")
+    coded = with_baskets(
+        piece.lines.select(BASKET_ID, PROD_CODE, SPEND, QUANTITY),
+        own.select(BASKET_ID, pl.int_range(pl.len(), dtype=pl.Int32).alias("basket")),
     )
+    # Categories are numbered by their positions, too.
+    number = coded[PROD_CODE].cast(pl.Enum(numbers[PROD_CODE])).to_physical()
     labels = (
         own[LABEL]
         .cast(pl.String)
@@ -152,7 +145,7 @@ def number_lines(numbers: pl.DataFrame, piece: LabelledLines) -> Result:
     )
     pairs = pair(
         coded["basket"].to_numpy(),
-        coded[NUMBER].to_numpy(),
+        number.cast(pl.Int32).to_numpy(),
         coded[SPEND].fill_null(0).to_numpy(),
         coded[QUANTITY].fill_null(0).to_numpy(),
         labels.to_numpy(),

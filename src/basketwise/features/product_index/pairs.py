@@ -144,13 +144,15 @@ def pair(
     one value per line, in any order.
     """
     key = basket.astype(np.int64) << 32 | product
-    # Baskets come in order, so a stable sort has little to do.
-    order = np.argsort(key, kind="stable")
-    key = key[order]
+    if (key[1:] < key[:-1]).any():
+        # Baskets come in order, so a stable sort has little to do.
+        order = np.argsort(key, kind="stable")
+        key, basket, product = key[order], basket[order], product[order]
+        spend, quantity = spend[order], quantity[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
-    basket, product = basket[order], product[order]
-    added = np.stack([np.ones(basket.size), spend[order], quantity[order]])
-    lines, spends, quantities = sums(added, np.append(starts, basket.size))
+    bounds = np.append(starts, basket.size)
+    lines = np.diff(bounds).astype(np.float32)
+    spends, quantities = sums(spend, bounds), sums(quantity, bounds)
     ends = np.searchsorted(basket[starts], np.arange(label.size + 1))
     return Pairs(ends.astype(np.int64), product[starts], lines, spends, quantities, label, fold)
 
