@@ -1,10 +1,21 @@
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
-from basketwise.etl.survey import Survey, merge, merge_parts, spend_quantile, survey_week
+from basketwise.etl.survey import (
+    Survey,
+    merge,
+    merge_parts,
+    merge_stored,
+    spend_quantile,
+    stored,
+    survey_week,
+)
 from basketwise.schema import COLUMNS, HIERARCHY, Kind
 
 PENCE = st.integers(-10_000, 1_000_000).map(lambda pence: pence / 100)
@@ -133,3 +144,17 @@ def test_parts_of_a_week_make_the_survey_of_the_week() -> None:
     for name in ("baskets", "products", "spends"):
         assert getattr(together, name).equals(getattr(whole, name))
     assert merge_parts(parts[:1]) is parts[0]
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_stored_surveys_are_merged_as_others_are(tmp_path: Path, rows: int) -> None:
+    surveys = [survey_week(WEEK), survey_week(NEXT_WEEK)]
+    files = [stored(own, tmp_path / f"{n}.arrow") for n, own in enumerate(surveys)]
+    for name, table in vars(merge(surveys)).items():
+        assert_frame_equal(vars(merge_stored(files, pl.Int64, rows))[name], table)
+
+
+def test_stored_ids_become_text_in_its_order(tmp_path: Path) -> None:
+    week = lines(*({"BASKET_ID": number, "PROD_CODE": "A"} for number in (9, 10)))
+    file = stored(survey_week(week), tmp_path / "week.arrow")
+    assert merge_stored([file], pl.String).baskets["BASKET_ID"].to_list() == ["10", "9"]

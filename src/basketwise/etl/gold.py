@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -27,7 +28,14 @@ from basketwise.etl.metadata import (
 from basketwise.etl.selection import choose_groups
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
 from basketwise.etl.split import forward_weeks
-from basketwise.etl.survey import CHEAPEST, STORE_COLUMNS, Survey, read_survey, spend_quantile
+from basketwise.etl.survey import (
+    CHEAPEST,
+    COUNTED,
+    STORE_COLUMNS,
+    Survey,
+    read_survey,
+    spend_quantile,
+)
 from basketwise.features.groups import ALWAYS_WRITTEN, GROUPS, columns_of
 from basketwise.features.product import SHARE_NEW
 from basketwise.features.recipe import Recipe
@@ -38,7 +46,6 @@ from basketwise.schema import (
     FOLD,
     KEY,
     LABEL,
-    PROD_CODE,
     SHOP_WEEK,
     SPEND,
     TARGET,
@@ -76,15 +83,20 @@ def run_gold(
     """
     intake = read_intake(silver)
     survey = read_survey(silver / SURVEY)
-    limit = spend_quantile(survey.spends, config.etl.outlier_quantile)
+    products, totals = survey.products, _totals(survey)
+    limit = spend_quantile(totals.spends, config.etl.outlier_quantile)
     # A basket of outliers alone has no row in gold once they are dropped, so none to split either.
     dropping = config.etl.outliers == "drop"
     kept = survey.baskets.filter(pl.col(CHEAPEST) <= limit) if dropping else survey.baskets
+    kept = kept.drop(*COUNTED)
+    # Of a chain's baskets many are neither drawn for the training nor tested.
+    del survey
     outlier = limit if dropping else None
-    learned = learned_of(silver, kept, survey.products, outlier, config, tick, each)
+    learned = learned_of(silver, kept, products, outlier, config, tick, each)
+    del kept
     baskets, index = learned.baskets, None
     if learned.index is not None:
-        index = stacked(learned.index, survey.products)
+        index = stacked(learned.index, products)
         write_parquet(learned.index.whole, gold / tables.INDEX_FILE)
     recipe = Recipe(config.features.groups, _encoders(baskets), config.etl.outliers, limit)
     wanted = config.features.groups
@@ -123,7 +135,7 @@ def run_gold(
         write_parquet(hidden.select(columns), gold / tables.HIDDEN_FILE)
     write_cohorts(baskets, gold)
     metadata = _metadata(
-        intake, survey, baskets, recipe, config, rows, groups=chosen, tried=trials
+        intake, totals, baskets, recipe, config, rows, groups=chosen, tried=trials
     ).model_copy(
         update={
             "weighting": learned.index.weighting if learned.index else None,
@@ -134,6 +146,21 @@ def run_gold(
     text = metadata.model_dump_json(indent=2)
     (gold / tables.METADATA_FILE).write_text(text, encoding="utf-8")
     return metadata
+
+
+class _Totals(NamedTuple):
+    """What is told of all lines: their number, their baskets by label, products and ``spends``."""
+
+    lines: int
+    baskets: dict[str, int]
+    products: int
+    spends: pl.DataFrame
+
+
+def _totals(survey: Survey) -> _Totals:
+    labels = survey.baskets[LABEL].cast(pl.String).value_counts()
+    baskets = dict(sorted(labels.iter_rows()))
+    return _Totals(survey.lines, baskets, survey.products.height, survey.spends)
 
 
 def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:
@@ -153,7 +180,7 @@ def _limited(baskets: pl.DataFrame, most: int) -> list[str]:
 
 def _metadata(
     intake: IntakeRecord,
-    survey: Survey,
+    totals: _Totals,
     baskets: pl.DataFrame,
     recipe: Recipe,
     config: Config,
@@ -164,8 +191,7 @@ def _metadata(
 ) -> Metadata:
     classified = baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
     in_test = pl.col(FOLD) == TEST
-    labels = survey.baskets[LABEL].cast(pl.String).value_counts()
-    above = survey.spends.filter(pl.col(SPEND) > recipe.limit)["count"].sum()
+    above = totals.spends.filter(pl.col(SPEND) > recipe.limit)["count"].sum()
     files = [*intake.files, *filter(None, [intake.product_file])]
     names = [f"{file.name}:{file.sha256}" for file in files]
     return Metadata(
@@ -195,12 +221,12 @@ def _metadata(
         ),
         lines=Lines(
             read=intake.lines,
-            accepted=survey.lines,
+            accepted=totals.lines,
             rejected=sum(intake.rejected.values()),
             rejected_by_reason=intake.rejected,
         ),
-        baskets=dict(sorted(labels.iter_rows())),
-        products=survey.products[PROD_CODE].len(),
+        baskets=totals.baskets,
+        products=totals.products,
         files=intake.files,
         skipped=intake.skipped,
         product_file=intake.product_file,

@@ -15,6 +15,7 @@ from basketwise.digests import Fingerprint, fingerprint, sha256_of_input
 from basketwise.disk import write_parquet
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Cleaned, clean, contradictions
+from basketwise.etl.id_ranges import by_id_range
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
 from basketwise.etl.product_names import first_names
 from basketwise.etl.reading import RawFrame, read_raw
@@ -22,7 +23,7 @@ from basketwise.etl.reasons import REASON, none_usable
 from basketwise.etl.repeats import duplicates_policy
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import FileRecord, Source
-from basketwise.etl.survey import Survey, merge
+from basketwise.etl.survey import Survey, merge_stored
 from basketwise.progress import Tick
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 
@@ -229,9 +230,11 @@ def settle_tables(read: Intake, silver: Path, tick: Tick) -> Survey:
     refuse_nothing(read, bool(parts))
     # One text id anywhere makes all ids text: a column has one type.
     integer_ids = all(part.integer_ids for part in parts)
-    ids = pl.col(BASKET_ID).cast(pl.Int64 if integer_ids else pl.String)
-    surveyed = [part.survey.baskets.select(ids, SHOP_WEEK, LABEL, DISAGREE) for part in parts]
-    refused = contradictions(pl.concat(surveyed))
+    ids = pl.Int64 if integer_ids else pl.String
+    surveyed = [
+        part.survey.baskets(ids).select(BASKET_ID, SHOP_WEEK, LABEL, DISAGREE) for part in parts
+    ]
+    refused = pl.concat([contradictions(baskets) for baskets in by_id_range(surveyed)])
     surveys = []
     for done, (_, own) in enumerate(sorted(read.parts.items()), start=1):
         survey, rejected = settle_week(
@@ -242,7 +245,7 @@ def settle_tables(read: Intake, silver: Path, tick: Tick) -> Survey:
             surveys.append(survey)
         tick("cleaning", done, len(read.parts))
     refuse_nothing(read, bool(surveys))
-    return merge(surveys)
+    return merge_stored(surveys, ids)
 
 
 def refuse_nothing(read: Intake, usable: bool) -> None:

@@ -20,11 +20,13 @@ from basketwise.etl.cleaning import Cleaned, none_rejected, settle
 from basketwise.etl.order import ordered
 from basketwise.etl.repeats import negative, only_pieces
 from basketwise.etl.rules import Rules
-from basketwise.etl.survey import Survey, survey_week
+from basketwise.etl.survey import StoredSurvey, stored, survey_week
 from basketwise.files import move
 from basketwise.schema import BASKET_ID, SHOP_WEEK
 
 REJECTED = "_rejected"
+SURVEYED = ".arrow"
+"""Of the baskets of a part, beside its lines."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Part:
     repeats: bool
     pieces: bool
     returns: bool
-    survey: Survey
+    survey: StoredSurvey
 
 
 def land(cleaned: Cleaned, folder: Path, *, number: int, piece: int) -> list[Part]:
@@ -60,7 +62,7 @@ def land(cleaned: Cleaned, folder: Path, *, number: int, piece: int) -> list[Par
         write_lines(own, path)
         returns = negative(own)
         pieces = only_pieces(own)
-        survey = survey_week(own)
+        survey = stored(survey_week(own), path.with_suffix(SURVEYED))
         parts.append(Part(week, path, integer_ids, repeated, pieces, returns, survey))
     return parts
 
@@ -84,7 +86,7 @@ def settle_week(
     *,
     rules: Rules,
     integer_ids: bool,
-) -> tuple[Survey | None, pl.DataFrame]:
+) -> tuple[StoredSurvey | None, pl.DataFrame]:
     """Combine the parts of one week, reject contradictory lines, and write the partition.
 
     ``parts`` are in reading order; ``refused_baskets`` come from
@@ -100,9 +102,12 @@ def settle_week(
     first = parts[0]
     may_repeat = rules.duplicates != "keep" and (len(parts) > 1 or first.repeats)
     may_net = rules.returns == "net" and any(part.returns for part in parts)
-    ids = pl.col(BASKET_ID).cast(pl.Int64 if integer_ids else pl.String)
-    baskets = pl.concat([part.survey.baskets.select(ids) for part in parts])
-    suspect = refused_baskets.join(baskets, on=BASKET_ID, how="semi")
+    dtype = pl.Int64 if integer_ids else pl.String
+    ids = pl.col(BASKET_ID).cast(dtype)
+    suspect = refused_baskets
+    if suspect.height:
+        own = [part.survey.baskets(dtype) for part in parts]
+        suspect = suspect.join(pl.concat(own).select(BASKET_ID).collect(), on=BASKET_ID, how="semi")
     if (
         len(parts) == 1
         and not may_repeat
@@ -120,4 +125,5 @@ def settle_week(
         target.parent.rmdir()
         return None, settled.rejected
     write_lines(settled.lines, target)
-    return survey_week(settled.lines), settled.rejected
+    survey = survey_week(settled.lines)
+    return stored(survey, first.path.with_suffix(SURVEYED)), settled.rejected

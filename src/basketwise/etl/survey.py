@@ -1,20 +1,21 @@
 """What must be known of all lines before the first feature: baskets, products, values of SPEND.
 
 Each week is surveyed once, while its lines are in memory anyway. What is kept grows with baskets
-and products, not with lines.
+and products, not with lines; until all weeks are there, the baskets wait in files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from basketwise.disk import write_parquet
+from basketwise.disk import write_arrow, write_parquet
 from basketwise.etl.cleaning import DISAGREE
+from basketwise.etl.id_ranges import ROWS, by_id_range
 from basketwise.schema import (
     BASKET_ID,
     CUST_CODE,
@@ -30,6 +31,8 @@ from basketwise.schema import (
 STORE_COLUMNS = ("STORE_FORMAT", "STORE_REGION")
 LABELS = pl.Enum(INDEX_LABELS)
 CHEAPEST = "cheapest"
+COUNTED = ("lines", CHEAPEST, DISAGREE)
+"""Columns of the baskets that say nothing of how they are split."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,29 @@ class Survey:
     def lines(self) -> int:
         """How many accepted lines there are."""
         return int(self.baskets["lines"].sum())
+
+
+@dataclass(frozen=True)
+class StoredSurvey:
+    """A survey whose ``baskets`` are in an Arrow file, sorted by BASKET_ID, until all are there."""
+
+    path: Path
+    products: pl.DataFrame
+    spends: pl.DataFrame
+
+    def baskets(self, ids: type[pl.DataType]) -> pl.LazyFrame:
+        """Read the baskets, sorted by BASKET_ID, whose type is ``ids`` then."""
+        baskets = pl.scan_ipc(self.path, glob=False)
+        if baskets.collect_schema()[BASKET_ID] == ids:
+            return baskets
+        # Text is in another order than numbers.
+        return baskets.with_columns(pl.col(BASKET_ID).cast(ids)).sort(BASKET_ID)
+
+
+def stored(survey: Survey, path: Path) -> StoredSurvey:
+    """Write the baskets of a survey to a file."""
+    write_arrow(survey.baskets, path)
+    return StoredSurvey(path, survey.products, survey.spends)
 
 
 def survey_week(lines: pl.DataFrame) -> Survey:
@@ -96,15 +122,32 @@ def merge(surveys: Sequence[Survey]) -> Survey:
 
     A basket without a label on any line is unclassified.
     """
+    baskets = pl.concat([survey.baskets for survey in surveys])
+    return _merged([baskets], surveys)
+
+
+def merge_stored(
+    surveys: Sequence[StoredSurvey], ids: type[pl.DataType], rows: int = ROWS
+) -> Survey:
+    """Combine stored surveys as :func:`merge` does, in memory for one result alone.
+
+    ``ids``: the type of BASKET_ID in the result; ``rows``: how many are put in order at a time.
+    """
+    return _merged(by_id_range([survey.baskets(ids) for survey in surveys], rows), surveys)
+
+
+def _merged(
+    baskets: Iterable[pl.DataFrame], surveys: Sequence[Survey] | Sequence[StoredSurvey]
+) -> Survey:
+    """Combine surveys; their ``baskets`` come by ascending ranges of ids."""
     products = (
         pl.concat([s.products for s in surveys])
         .group_by(PROD_CODE, maintain_order=True)
         .agg(pl.col(*HIERARCHY).drop_nulls().first(), pl.col("lines").sum())
     )
+    labelled = (own.with_columns(pl.col(LABEL).fill_null(UNCLASSIFIED)) for own in baskets)
     return Survey(
-        pl.concat([s.baskets for s in surveys])
-        .with_columns(pl.col(LABEL).fill_null(UNCLASSIFIED))
-        .sort(BASKET_ID),
+        pl.concat([own.sort(BASKET_ID) for own in labelled]),
         products.sort(PROD_CODE),
         _count(pl.concat([s.spends for s in surveys])),
     )

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Flags, Positions
-from basketwise.concurrency import side_by_side
+from basketwise.concurrency import side_by_side, worker_pool
 from basketwise.features.joining import with_baskets
 from basketwise.features.product_index.pairs import (
     FEW,
@@ -24,6 +24,7 @@ from basketwise.features.product_index.shortest import shortest_first
 from basketwise.features.product_index.table import GROUP_PRICE, UNIT_PRICE, finest_groups
 from basketwise.pieces import Result
 from basketwise.schema import BASKET_ID, FOLD, INDEX_LABELS, LABEL, PROD_CODE, QUANTITY, SPEND
+
 
 class LabelledLines(NamedTuple):
     """Some training baskets and all their lines, both sorted by basket.
@@ -108,12 +109,14 @@ def put_together(
     number = (np.cumsum(trained) - 1).astype(np.int32)
     pairs = replace(pairs, product=number[pairs.product])
     own = ordered.filter(pl.Series(trained))
-    groups = finest_groups(own)
-    own = own.with_columns(
-        pl.Series(UNIT_PRICE, unit_prices(pairs, np.arange(own.height))).fill_nan(None),
-        pl.Series(GROUP_PRICE, unit_prices(pairs, groups)[groups]).fill_nan(None),
-    )
-    return Evidence(own, pairs, shortest_first(pairs), folds, seed)
+    with worker_pool() as pool:
+        shortest = pool.submit(shortest_first, pairs)
+        groups = finest_groups(own)
+        own = own.with_columns(
+            pl.Series(UNIT_PRICE, unit_prices(pairs, np.arange(own.height))).fill_nan(None),
+            pl.Series(GROUP_PRICE, unit_prices(pairs, groups)[groups]).fill_nan(None),
+        )
+        return Evidence(own, pairs, shortest.result(), folds, seed)
 
 
 def number_lines(numbers: pl.DataFrame, piece: LabelledLines) -> Result:
