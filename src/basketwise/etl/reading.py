@@ -27,7 +27,7 @@ from basketwise.etl.sources import Source, open_bytes
 from basketwise.etl.text import blocks, check_utf8
 from basketwise.schema import QUANTITY, SHOP_HOUR, SHOP_WEEK, SHOP_WEEKDAY, SPEND
 
-BATCH_ROWS = 1_000_000
+BATCH_ROWS = 3_000_000
 WHOLE_BELOW = 16 * 2**20
 """Parquet files of fewer bytes are read in one piece."""
 

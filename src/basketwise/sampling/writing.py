@@ -161,9 +161,14 @@ def _write(lines: pl.DataFrame, file: Path, *, compress: bool) -> None:
             if compress:
                 # Neither name nor time may go into the header: the same sample, the same bytes.
                 with gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as packed:
-                    lines.write_csv(cast(IO[bytes], packed), float_precision=2)
+                    _write_csv(lines, cast(IO[bytes], packed))
             else:
-                lines.write_csv(raw, float_precision=2)
+                _write_csv(lines, raw)
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _write_csv(lines: pl.DataFrame, stream: IO[bytes]) -> None:
+    # None of the words made up needs quotes, and looking for them takes a fourth of the time.
+    lines.write_csv(stream, float_precision=2, quote_style="never")
