@@ -16,6 +16,7 @@ from basketwise.digests import sha256
 from basketwise.engines.spark.exchange import Exchange, exchange_at, put_frame, read_frame
 from basketwise.engines.spark.platform import SparkPlatform, exchange_in
 from basketwise.errors import BasketwiseError, InputError
+from basketwise.etl.chunks import weeks
 from basketwise.etl.metadata import read_metadata
 from basketwise.etl.silver import SURVEY
 from basketwise.platforms.protocol import EtlJob
@@ -133,12 +134,14 @@ def test_etl_through_a_bucket_is_that_of_one_machine(
 ) -> None:
     (tmp_path / "raw").mkdir()
     damaged_lines.write_csv(tmp_path / "raw/till.csv")
-    with small_parts(200):
+    with small_parts(340):
         here = etl_here(tmp_path / "raw", tmp_path / "here", FEW)
         there = run(sail.session, tmp_path / "raw", tmp_path / "there", s3_server, address)
     assert_same_silver(there, here)
     assert changed_gold(there, here) == []
     assert (there.silver / SURVEY).is_dir()
+    files = weeks(there.silver)
+    assert len(files) > len(dict(files))
     # Nothing is left in transit.
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
     assert "Contents" not in s3_server.client().list_objects_v2(Bucket=bucket, Prefix=prefix)

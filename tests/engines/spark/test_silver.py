@@ -33,6 +33,7 @@ from tests.engines.spark.running import (
 from tests.etl.running import Run, folders, quiet
 
 FEW = Config.model_validate({"training": {"folds": 2}, "features": {"tried": []}})
+NET = Config.model_validate(FEW.model_dump() | {"etl": {"returns": "net"}})
 CUT = 200
 """Lines of a week that is cut; the weeks below have some 350 each."""
 
@@ -112,17 +113,21 @@ def test_a_week_with_half_of_the_lines_is_cut_and_changes_nothing(
     assert changed_gold(there, here) == []
 
 
+@pytest.fixture(scope="module")
+def netted_here(labelled: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("netted")
+    (folder / "raw").mkdir()
+    labelled.write_parquet(folder / "raw/table.parquet")
+    return etl_here(folder / "raw", folder / "here", NET)
+
+
 @pytest.mark.parametrize("partitions", [1, 2, 7])
 def test_a_frame_gives_the_same_in_any_partitions(
-    sail: Spark, labelled: pl.DataFrame, tmp_path: Path, partitions: int
+    sail: Spark, labelled: pl.DataFrame, netted_here: Run, tmp_path: Path, partitions: int
 ) -> None:
-    net = Config.model_validate(FEW.model_dump() | {"etl": {"returns": "net"}})
-    (tmp_path / "raw").mkdir()
-    labelled.write_parquet(tmp_path / "raw/table.parquet")
-    here = etl_here(tmp_path / "raw", tmp_path / "here", net)
-    there = etl_of_frame(sail.frame(labelled, partitions), tmp_path / "there", net)
-    assert_same_silver(there, here, of_frame=True)
-    assert changed_gold(there, here) == []
+    there = etl_of_frame(sail.frame(labelled, partitions), tmp_path, NET)
+    assert_same_silver(there, netted_here, of_frame=True)
+    assert changed_gold(there, netted_here) == []
 
 
 def test_files_that_this_machine_has_not(
