@@ -155,6 +155,6 @@ def test_stored_surveys_are_merged_as_others_are(tmp_path: Path, rows: int) -> N
 
 
 def test_stored_ids_become_text_in_its_order(tmp_path: Path) -> None:
-    week = lines(*({"BASKET_ID": number, "PROD_CODE": "A"} for number in (9, 10)))
+    week = lines({"BASKET_ID": 9, "PROD_CODE": "A"}, {"BASKET_ID": 10, "PROD_CODE": "A"})
     file = stored(survey_week(week), tmp_path / "week.arrow")
     assert merge_stored([file], pl.String).baskets["BASKET_ID"].to_list() == ["10", "9"]
