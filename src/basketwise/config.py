@@ -216,6 +216,11 @@ class _Training(Section):
     compared_max_baskets: Annotated[int, Field(ge=0)] = 100_000
     """Maximum number of baskets that the candidates which lost the cross-validation are fitted on,
     to be compared with the winner on the test set (0: all)."""
+    xgboost_on_spark: bool = False
+    """Whether XGBoost, if it wins, is fitted on Spark, by its own estimator: on the rows of all
+    training baskets, those beyond max_baskets too. Needs --engine spark and a classic session."""
+    xgboost_workers: Annotated[int, Field(ge=0)] = 0
+    """Tasks that this fit runs in side by side (0: as many as the cluster runs at a time)."""
     checkpoint_rounds: Count = 50
     """Checkpoint boosting every N rounds. Changing N changes the model slightly."""
     calibration: Literal["auto", "temperature", "isotonic", "none"] = "auto"

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from basketwise.config import SplitConfig
 from basketwise.errors import BasketwiseError, ConfigError, InputError
 from basketwise.etl.cleaning import NO_WEEK
-from basketwise.etl.split import assign_folds, forward_weeks
+from basketwise.etl.split import assign_folds, forward_weeks, not_drawn
 from basketwise.schema import CLASSES, FOLD, LABEL, TEST, UNCLASSIFIED
 
 FOLDS = 5
@@ -156,6 +156,22 @@ def test_at_most_so_many_training_baskets_are_drawn(strategy: str) -> None:
     more = assign_folds(table, config, FOLDS, max_baskets=600)
     assert set(drawn["BASKET_ID"]) < set(more["BASKET_ID"])
     assert assign_folds(table, config, FOLDS, max_baskets=3_000).equals(every)
+
+
+@pytest.mark.parametrize("strategy", ["time", "stratified", "customer"])
+@pytest.mark.parametrize("train_weeks", [None, 2])
+def test_those_not_drawn_are_the_others_of_the_training_weeks(
+    strategy: Any, train_weeks: int | None
+) -> None:
+    table, config = baskets(3_000), SplitConfig(strategy=strategy)
+    every = assign_folds(table, config, FOLDS, train_weeks)
+    few = assign_folds(table, config, FOLDS, train_weeks, max_baskets=200)
+    rest = not_drawn(table, few)
+    training = [set(frame.filter(pl.col(FOLD) != TEST)["BASKET_ID"]) for frame in (every, few)]
+    assert set(rest["BASKET_ID"]) == training[0] - training[1]
+    assert rest.schema == few.schema
+    assert (rest[FOLD] == TEST).all()
+    assert not_drawn(table, every).is_empty()
 
 
 @pytest.mark.parametrize("random_state", [0, 42])

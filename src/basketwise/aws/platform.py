@@ -96,6 +96,7 @@ class SageMakerPlatform:
 
     def start(self, inputs: Mapping[str, str], config: Config) -> None:
         """Record the run, unless its jobs cannot take the settings."""
+        LocalPlatform().start(inputs, config)
         etl_job(self.names, config, self.run_id)
         training_job(self.names, config, self.run_id)
         self.on_start(inputs)

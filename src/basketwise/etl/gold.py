@@ -27,7 +27,7 @@ from basketwise.etl.metadata import (
 )
 from basketwise.etl.selection import choose_groups
 from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
-from basketwise.etl.split import forward_weeks
+from basketwise.etl.split import forward_weeks, not_drawn
 from basketwise.etl.survey import (
     CHEAPEST,
     COUNTED,
@@ -53,6 +53,9 @@ from basketwise.schema import (
     UNCLASSIFIED,
 )
 
+WriteRest = Callable[[Path, Path, pl.DataFrame, tables.RowMaker], int]
+"""Writes the rows of the baskets that were not drawn below a folder, and counts them."""
+
 WriteRows = Callable[[Path, Path, Path, pl.DataFrame, tables.RowMaker, Tick], tables.Written]
 """Makes and writes the rows of all baskets, as :func:`basketwise.etl.tables.write_gold` does."""
 
@@ -65,6 +68,7 @@ def run_gold(
     tick: Tick,
     *,
     write_rows: WriteRows = tables.write_gold,
+    write_rest: WriteRest | None = None,
     each: Map = here,
 ) -> Metadata:
     """Split the baskets, learn the product index and make the features.
@@ -74,7 +78,8 @@ def run_gold(
     ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
     ``metadata.json``, which is also returned, ``customer_history.parquet`` with the group
     ``customer``, and with a group that needs the product index ``product_index.parquet`` and
-    ``hidden_features.parquet`` (see :func:`basketwise.etl.hidden.hidden_features`).
+    ``hidden_features.parquet`` (see :func:`basketwise.etl.hidden.hidden_features`). With
+    ``write_rest``, the rows of training baskets that were not drawn are below ``rest``.
 
     Raises
     ------
@@ -93,8 +98,9 @@ def run_gold(
     del survey
     outlier = limit if dropping else None
     learned = learned_of(silver, kept, products, outlier, config, tick, each)
-    del kept
     baskets, index = learned.baskets, None
+    others = None if write_rest is None else not_drawn(kept, baskets)
+    del kept
     if learned.index is not None:
         index = stacked(learned.index, products)
         write_parquet(learned.index.whole, gold / tables.INDEX_FILE)
@@ -130,6 +136,9 @@ def run_gold(
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
     maker = tables.RowMaker(recipe, index, history)
     rows = write_rows(silver, gold, scratch / "gold", baskets, maker, tick)
+    if write_rest is not None and others is not None:
+        rest = write_rest(silver, gold / tables.REST_FOLDER, others, maker)
+        rows = replace(rows, rest=rest)
     if hidden is not None:
         columns = [KEY, *columns_of(recipe.groups), FOLD, TARGET]
         write_parquet(hidden.select(columns), gold / tables.HIDDEN_FILE)
@@ -171,11 +180,14 @@ def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def _limited(baskets: pl.DataFrame, most: int) -> list[str]:
-    """Say that training baskets were drawn, if they were."""
+def _limited(baskets: pl.DataFrame, most: int, rest: int) -> list[str]:
+    """Say that training baskets were drawn, if they were, and what becomes of the others."""
     if int((baskets[FOLD] != TEST).sum()) < most:
         return []
-    return [f"{most:,} training baskets were drawn of all that there are (training.max_baskets)"]
+    drawn = f"{most:,} training baskets were drawn of all that there are (training.max_baskets)"
+    if not rest:
+        return [drawn]
+    return [f"{drawn}; XGBoost, if it wins, learns from {rest:,} others too"]
 
 
 def _metadata(
@@ -199,6 +211,7 @@ def _metadata(
         encoders=Encoders.model_validate(recipe.encoders),
         train_samples=rows.train,
         test_samples=rows.test,
+        rest_samples=rows.rest,
         uncertain=rows.uncertain,
         new_products=[count / max(rows.test, 1) for count in rows.new_products],
         etl_timestamp=timestamp(),
@@ -232,5 +245,5 @@ def _metadata(
         product_file=intake.product_file,
         data_hash=hashlib.sha256("\n".join(names).encode()).hexdigest(),
         rules=intake.rules,
-        warnings=[*intake.warnings, *_limited(baskets, config.training.max_baskets)],
+        warnings=[*intake.warnings, *_limited(baskets, config.training.max_baskets, rows.rest)],
     )

@@ -127,6 +127,8 @@ class Metadata(Record):
     encoders: Encoders
     train_samples: int
     test_samples: int
+    rest_samples: int = 0
+    """Training baskets that were not drawn, where gold has their rows too."""
     uncertain: int | None = None
     """Test baskets of which no product says anything; null without a product index, and absent from
     earlier versions' files."""

@@ -74,6 +74,22 @@ def assign_folds(
     return assigned
 
 
+def not_drawn(baskets: pl.DataFrame, assigned: pl.DataFrame) -> pl.DataFrame:
+    """Return the baskets of the training weeks that were not drawn, with the ``fold`` of the test.
+
+    No index has seen them, so they meet what the test set meets: that of all drawn baskets.
+
+    Parameters
+    ----------
+    baskets, assigned : DataFrame
+        What :func:`assign_folds` got and gave.
+    """
+    first = assigned.filter(pl.col(FOLD) != TEST)[SHOP_WEEK].min()
+    others = baskets.join(assigned.select(BASKET_ID), on=BASKET_ID, how="anti")
+    rest = others.filter(pl.col(SHOP_WEEK) >= first)
+    return rest.with_columns(pl.lit(TEST, pl.Int8).alias(FOLD))
+
+
 def drawn(ids: pl.Series, most: int, split: SplitConfig) -> NDArray[np.bool_]:
     """Draw some baskets by a hash of their id and the seed.
 

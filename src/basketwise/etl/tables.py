@@ -42,6 +42,8 @@ TEST_FILE = "test_features.parquet"
 HIDDEN_FILE = "hidden_features.parquet"
 INDEX_FILE = "product_index.parquet"
 METADATA_FILE = "metadata.json"
+REST_FOLDER = "rest"
+"""Rows of the training baskets that were not drawn, where something learns from these too."""
 
 ROW_GROUP = 2**17
 """Rows; fixed, because otherwise it follows from how many threads there are."""
@@ -52,13 +54,15 @@ class Written:
     """Rows of the gold files, and what is counted of the test baskets.
 
     Of ``uncertain`` test baskets no product says anything; None without an index. ``new_products``:
-    how many are in each band of shares of new products, without such a column none.
+    how many are in each band of shares of new products, without such a column none. ``rest``:
+    training baskets that were not drawn, where they have rows.
     """
 
     train: int
     test: int
     uncertain: int | None
     new_products: list[int]
+    rest: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from basketwise.etl.metadata import HistoryRecord
 from basketwise.evaluation.findings import BASELINE, Findings
-from basketwise.report.types import LeaderboardRow, Report
+from basketwise.report.types import DistributedFit, LeaderboardRow, Report
 from basketwise.schema import CLASSES
 from basketwise.training.metrics import Scores
 from basketwise.training.record import CandidateRecord, ReferenceRecord
@@ -31,7 +31,7 @@ def _row(findings: Findings, trained: CandidateRecord | None) -> LeaderboardRow:
     reference = trained if isinstance(trained, ReferenceRecord) else None
     test, resampled, winner = findings.scores[model], findings.resampled, findings.record.winner
     beaten = model != winner
-    return LeaderboardRow(
+    row = LeaderboardRow(
         # The report pairs an ablation with the candidate of the same algorithm.
         model=reference.algorithm if reference else model if trained else MAJORITY,
         groups=trained.groups if trained else [],
@@ -54,6 +54,12 @@ def _row(findings: Findings, trained: CandidateRecord | None) -> LeaderboardRow:
         forward_f1=trained.forward_f1 if trained else None,
         fit_seconds=trained.fit_seconds if trained else None,
     )
+    if trained and trained.distributed:
+        fit = trained.distributed
+        row["distributed"] = DistributedFit(
+            estimator=fit.estimator, baskets=fit.baskets, workers=fit.workers
+        )
+    return row
 
 
 def evaluation_results(
@@ -123,6 +129,7 @@ def model_metadata(findings: Findings) -> dict[str, Any]:
         "feature_count": len(record.feature_columns),
         "train_samples": metadata.train_samples,
         "test_samples": metadata.test_samples,
+        **({"distributed": winner.distributed.model_dump()} if winner.distributed else {}),
         **needs(metadata.history),
     }
 

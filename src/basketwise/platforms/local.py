@@ -33,7 +33,11 @@ class LocalPlatform:
         return dict(input_digests(delivery, products))
 
     def start(self, inputs: Mapping[str, str], config: Config) -> None:
-        """Do nothing: the stages start when they are called."""
+        """Refuse what needs Spark; the stages start when they are called."""
+        if config.training.xgboost_on_spark:
+            from basketwise.training.distributed import require_boost
+
+            require_boost(config.training, None)
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""

@@ -104,6 +104,14 @@ class Verdict(TypedDict):
     about the raw files, weak slices."""
 
 
+class DistributedFit(TypedDict):
+    """An engine's fit: on so many training baskets, in so many tasks side by side."""
+
+    estimator: str
+    baskets: int
+    workers: int
+
+
 class LeaderboardRow(TypedDict):
     """One model, best first. Precision, recall and F1 are macro averages.
 
@@ -111,7 +119,7 @@ class LeaderboardRow(TypedDict):
     ``simpler`` (a simpler model with fewer features) or ``baseline`` (always predicts
     the majority class of the training set). The differences are the winner's score minus this
     row's, paired on the same test baskets; ``None`` on the winner's own row. ``fit_seconds`` is
-    wall time.
+    wall time. ``distributed`` is there only if an engine made the fit.
     """
 
     model: str
@@ -134,6 +142,7 @@ class LeaderboardRow(TypedDict):
     forward_accuracy: NotRequired[float | None]
     forward_f1: NotRequired[float | None]
     fit_seconds: float | None
+    distributed: NotRequired[DistributedFit]
 
 
 ClassScores = TypedDict(

@@ -41,6 +41,7 @@ SETTINGS: Mapping[Stage, tuple[str, ...]] = {
         "split",
         "training.folds",
         "training.max_baskets",
+        "training.xgboost_on_spark",
     ),
     "training": ("training",),
     "evaluation": ("evaluation", "gate", "business", "training.random_state", CURRENCY),

@@ -58,7 +58,7 @@ def boost(
     total = model.get_num_boosting_rounds()
     examples = np.unique(y, return_index=True)[1]
     # Settings that XGBoost refuses are refused here, before the work.
-    _adopt(model, None, X[examples], y[examples])
+    adopt(model, None, X[examples], y[examples])
     settings = _settings(model)
     seed = settings.pop("random_state") or 0
     earlier, done, raw = stored_progress(checkpoints, piece) or Progress(0.0, 0, b"")
@@ -80,11 +80,11 @@ def boost(
                 know(raw)
                 seconds = earlier + time.perf_counter() - started
                 store_progress(checkpoints, piece, Progress(seconds, done, raw))
-    _adopt(model, booster, X[examples], y[examples])
+    adopt(model, booster, X[examples], y[examples])
     return earlier + time.perf_counter() - started
 
 
-def _adopt(model: XGBClassifier, booster: Booster | None, X: Matrix, y: Labels) -> None:
+def adopt(model: XGBClassifier, booster: Booster | None, X: Matrix, y: Labels) -> None:
     """Make a classifier of a booster: a fit of no rounds, on a row of each class."""
     total = model.n_estimators
     # Not by set_params: on a fitted model it breaks a list of eval_metric.

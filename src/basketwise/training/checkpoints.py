@@ -20,7 +20,7 @@ from basketwise.config import TrainingConfig
 from basketwise.digests import sha256
 from basketwise.errors import writing
 from basketwise.etl.metadata import Metadata
-from basketwise.etl.tables import HIDDEN_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.tables import HIDDEN_FILE, METADATA_FILE, REST_FOLDER, TEST_FILE, TRAIN_FILE
 from basketwise.files import DRAFT, write_whole
 from basketwise.provenance import code_hash, library_versions
 
@@ -135,9 +135,12 @@ def training_key(gold: Path, config: TrainingConfig) -> str:
     features, the training settings, Basketwise's code, and the versions of the libraries.
     """
     metadata = Metadata.model_validate_json((gold / METADATA_FILE).read_bytes())
-    files = (gold / name for name in (TRAIN_FILE, HIDDEN_FILE, TEST_FILE))
+    files = [gold / name for name in (TRAIN_FILE, HIDDEN_FILE, TEST_FILE)]
+    files += sorted((gold / REST_FOLDER).glob("*"))
     facts = {
-        "gold": {file.name: sha256(file) for file in files if file.is_file()},
+        "gold": {
+            file.relative_to(gold).as_posix(): sha256(file) for file in files if file.is_file()
+        },
         "features": [metadata.groups, metadata.feature_columns],
         "config": config.model_dump(mode="json"),
         "code": code_hash(),

@@ -115,8 +115,14 @@ def learned_from(rows: Examples) -> Flags:
     [True, False]
     """
     real = rows.is_real
+    return real & (new_shares(rows) == 0) if leaves_out_new(rows) else real
+
+
+def leaves_out_new(rows: Examples) -> bool:
+    """Whether real rows with new products are so rare that candidates learn without them."""
+    real = rows.is_real
     new = real & (new_shares(rows) > 0)
-    return real & ~new if new.sum() <= RARE * real.sum() else real
+    return bool(new.sum() <= RARE * real.sum())
 
 
 def learnable(rows: Examples) -> Examples:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -31,6 +32,7 @@ from basketwise.training.persistence import (
     stored_model,
     stored_probabilities,
 )
+from basketwise.training.record import DistributedFit
 
 Key = TypeVar("Key")
 Made = TypeVar("Made")
@@ -48,6 +50,8 @@ class Fitted:
 
     model: Classifier
     seconds: float
+    distributed: DistributedFit | None = None
+    """Who made the fit, if that was not this process."""
 
     def predict(self, X: Matrix) -> Probabilities:
         """Return the probabilities of many rows, in pieces."""
@@ -115,14 +119,15 @@ def train_all(
     tick: Tick,
     checkpoints: Checkpoints = NOWHERE,
     choose: Choose | None = None,
+    elsewhere: Mapping[ModelName, Callable[[], Fitted]] = MappingProxyType({}),
 ) -> tuple[dict[ModelName, Probabilities], dict[ModelName, Fitted]]:
     """Cross-validate and fit every candidate, but for the pieces that are stored already.
 
     Per candidate, the first result has one row of class probabilities per training basket, from a
     model that has not seen the basket's fold; the second, the model of the whole training set.
     ``choose`` names the winner by the first: the others then learn from no more baskets than it
-    takes to compare them with it (``compared_max_baskets``). Checkpoints of other trainings are
-    removed.
+    takes to compare them with it (``compared_max_baskets``). If the winner is one of ``elsewhere``,
+    its final fit is made by that. Checkpoints of other trainings are removed.
     """
     order = sorted(config.models, key=lambda name: -CANDIDATES[name].weight)
     for name in order:
@@ -171,7 +176,9 @@ def train_all(
         order.sort(key=lambda name: compared[name] > 0)
         fits = finish(
             {
-                name: pool.submit(fit, name, train, config, checkpoints, most=compared[name])
+                name: pool.submit(elsewhere[name])
+                if name == winner and name in elsewhere
+                else pool.submit(fit, name, train, config, checkpoints, most=compared[name])
                 for name in order
                 if fitted[name] is None
             }

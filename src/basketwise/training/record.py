@@ -12,6 +12,19 @@ from basketwise.errors import InputError
 from basketwise.files import RECORD_FILE
 
 
+class DistributedFit(BaseModel):
+    """A fit that an engine made, on rows that it read itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    estimator: str
+    """Its full name."""
+    baskets: int
+    """That it learned from."""
+    workers: int
+    """Tasks that it ran in side by side; with another number, sums of floats differ."""
+
+
 class CandidateRecord(BaseModel):
     """One trained model; scores are null where it was not cross-validated."""
 
@@ -28,6 +41,8 @@ class CandidateRecord(BaseModel):
     """On the latest training weeks, by a model and an index of the earlier ones."""
     forward_f1: float | None = None
     fit_seconds: float
+    distributed: DistributedFit | None = None
+    """Null of a fit that was made in the training's own process."""
 
 
 class ReferenceRecord(CandidateRecord):

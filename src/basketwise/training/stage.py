@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,14 @@ from basketwise.training.calibration import (
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
 from basketwise.training.crossvalidation import CrossValidated, cross_validated
+from basketwise.training.distributed import (
+    XGBOOST,
+    Boost,
+    fit_distributed,
+    require_boost,
+    rows_of,
+    stored_facts,
+)
 from basketwise.training.examples import Examples, new_shares, read_examples
 from basketwise.training.fitting import Fitted, train_all
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
@@ -50,7 +59,12 @@ LOOKED_AT = 100_000
 
 
 def run_training(
-    gold: Path, out: Path, config: TrainingConfig, tick: Tick, checkpoints: Path | None = None
+    gold: Path,
+    out: Path,
+    config: TrainingConfig,
+    tick: Tick,
+    checkpoints: Path | None = None,
+    boost: Boost | None = None,
 ) -> TrainingRecord:
     """Train the candidates, choose the winner, then look at the test set once.
 
@@ -71,12 +85,18 @@ def run_training(
     checkpoints : Path or None
         Folder for finished pieces; a training that finds pieces of its own there goes on from them
         and ends with the same result. None: none are stored.
+    boost : callable, optional
+        Makes XGBoost's final fit elsewhere, if XGBoost wins; needed with
+        ``training.xgboost_on_spark``.
 
     Raises
     ------
     InputError
         If gold is absent or does not suit the settings.
+    ConfigError
+        If a setting cannot be used.
     """
+    require_boost(config, boost)
     metadata = read_metadata(gold)
     both = _read(gold / TRAIN_FILE, metadata, gold / HIDDEN_FILE)
     train = both.real
@@ -98,7 +118,11 @@ def run_training(
                 crossed[name] = cross_validated(both, probabilities, as_in_test, forward)
             return best()
 
-        out_of_fold, fitted = train_all(seen, config, tick, pieces, judge)
+        elsewhere: dict[ModelName, Callable[[], Fitted]] = {}
+        if boost is not None:
+            rows = rows_of(gold, seen)
+            elsewhere[XGBOOST] = partial(fit_distributed, boost, rows, seen, config, pieces)
+        out_of_fold, fitted = train_all(seen, config, tick, pieces, judge, elsewhere)
         winner = best()
         plans = plan_references(winner, metadata.groups)
         references = fit_references(plans, both, config, pieces)
@@ -127,7 +151,9 @@ def run_training(
     record = TrainingRecord(
         winner=winner,
         candidates=[
-            _candidate(name, train, crossed[name], fitted[name], train_accuracy[name], metadata)
+            _candidate(
+                name, crossed[name], fitted[name], train_accuracy[name], metadata.groups, pieces
+            )
             for name in config.models
         ],
         references=[
@@ -174,16 +200,16 @@ def _predict(rows: Examples) -> Callable[[tuple[Fitted, list[str]]], Probabiliti
 
 def _candidate(
     name: ModelName,
-    train: Examples,
     crossed: CrossValidated,
     fitted: Fitted,
     train_accuracy: float,
-    metadata: Metadata,
+    groups: list[str],
+    pieces: Checkpoints,
 ) -> CandidateRecord:
     return CandidateRecord(
         model=name,
         algorithm=name,
-        groups=metadata.groups,
+        groups=groups,
         train_accuracy=train_accuracy,
         cv_accuracy_mean=crossed.accuracy,
         cv_accuracy_std=crossed.accuracy_std,
@@ -191,6 +217,7 @@ def _candidate(
         forward_accuracy=crossed.forward_accuracy,
         forward_f1=crossed.forward_f1,
         fit_seconds=fitted.seconds,
+        distributed=fitted.distributed or stored_facts(pieces, name),
     )
 
 

@@ -98,6 +98,7 @@ def arrow_table(frame: pl.DataFrame, columns: Columns) -> pa.Table:
         "bigint": pa.int64(),
         "double": pa.float64(),
         "binary": pa.binary(),
+        "array<float>": pa.list_(pa.float32()),
     }
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     table = frame.select(list(columns)).to_arrow(compat_level=pl.CompatLevel.oldest())

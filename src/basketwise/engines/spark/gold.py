@@ -77,6 +77,39 @@ def write_gold(
     return put_together(parts, counts, gold, indexed=maker.index is not None)
 
 
+def write_rest(
+    each: SparkMap, silver: Path, folder: Path, rest: pl.DataFrame, maker: RowMaker
+) -> int:
+    """Write the rows of the training baskets that were not drawn, an Arrow file a chunk of weeks.
+
+    Parameters
+    ----------
+    each : SparkMap
+        Runs the tasks.
+    silver : Path
+        The silver folder.
+    folder : Path
+        Gets the files; created, unless there are none.
+    rest : DataFrame
+        From :func:`basketwise.etl.split.not_drawn`.
+    maker : RowMaker
+        Makes the rows.
+
+    Returns
+    -------
+    int
+        Number of rows.
+    """
+    total = 0
+    for number, told in enumerate(each(MakingRows(maker), _chunks(silver, rest))):
+        rows = int(told["counts"][1])
+        if rows:
+            folder.mkdir(exist_ok=True)
+            told.take(TEST_FILE, folder / f"{number:06d}.arrow")
+        total += rows
+    return total
+
+
 def _chunks(silver: Path, baskets: pl.DataFrame) -> Iterator[Chunk]:
     own = ByWeek(own_baskets(baskets))
     for files, _ in chunks.chunk_files(silver):

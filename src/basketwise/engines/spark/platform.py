@@ -13,8 +13,9 @@ from uuid import uuid4
 
 from basketwise.config import Config
 from basketwise.engines.spark.batch import reachable
-from basketwise.engines.spark.exchange import exchange_at
-from basketwise.engines.spark.gold import write_gold
+from basketwise.engines.spark.boosting import SparkBoost, check_session
+from basketwise.engines.spark.exchange import Exchange, exchange_at
+from basketwise.engines.spark.gold import write_gold, write_rest
 from basketwise.engines.spark.pieces import SparkMap
 from basketwise.engines.spark.session import failures, spark_session
 from basketwise.engines.spark.silver import run_silver
@@ -28,7 +29,7 @@ from basketwise.etl.rules import rules_of
 from basketwise.etl.sources import Delivery
 from basketwise.etl.table_name import table_name
 from basketwise.platforms.local import LocalPlatform
-from basketwise.platforms.protocol import EtlJob
+from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
 from basketwise.storage.opening import with_local_products
 from basketwise.storage.scheme import OWN, scheme_of
@@ -67,27 +68,52 @@ class SparkPlatform(LocalPlatform):
         named |= {file.name: file.sha256 for file in tables.records}
         return named | {file.name: "skipped" for file in tables.skipped if file.is_data}
 
-    def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
-        """Fill ``silver`` and ``gold``."""
-        config = with_local_products(config)
+    def start(self, inputs: Mapping[str, str], config: Config) -> None:
+        """Refuse what the session cannot do; the stages start when they are called."""
+        if config.training.xgboost_on_spark:
+            check_session(self.session, config.training)
+
+    def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
+        """Fill ``out``; XGBoost's final fit is made on the session, if that is wanted."""
+        from basketwise.training.stage import run_training
+
+        settings = config.training
+        if not settings.xgboost_on_spark:
+            super().train(job, config, tick)
+            return
+        check_session(self.session, settings)
+        with self._exchange(job.out.parent, config) as exchange:
+            boost = SparkBoost(self.session, exchange, settings.xgboost_workers)
+            run_training(job.gold, job.out, settings, tick, job.checkpoints, boost)
+
+    @contextmanager
+    def _exchange(self, folder: Path, config: Config) -> Iterator[Exchange]:
+        """Give an exchange in the workspace's bucket, or below a folder; it is removed."""
         name = f"exchange-{uuid4().hex}"
-        where = f"{self.exchange}/{name}" if self.exchange else str(job.scratch / name)
+        where = f"{self.exchange}/{name}" if self.exchange else str(folder / name)
         exchange = exchange_at(where, config.aws)
         exchange.open()
         try:
-            with failures():
-                if job.clean:
-                    run_silver(self._opened(job.data, config), job.silver, exchange, config, tick)
-                each = SparkMap(self.session, exchange)
-                metadata = run_gold(
-                    *(job.silver, job.gold, job.scratch),
-                    config,
-                    tick,
-                    write_rows=partial(write_gold, each),
-                    each=each,
-                )
+            yield exchange
         finally:
             exchange.close()
+
+    def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
+        """Fill ``silver`` and ``gold``."""
+        config = with_local_products(config)
+        with self._exchange(job.scratch, config) as exchange, failures():
+            if job.clean:
+                run_silver(self._opened(job.data, config), job.silver, exchange, config, tick)
+            each = SparkMap(self.session, exchange)
+            wanted = config.training.xgboost_on_spark
+            metadata = run_gold(
+                *(job.silver, job.gold, job.scratch),
+                config,
+                tick,
+                write_rows=partial(write_gold, each),
+                write_rest=partial(write_rest, each) if wanted else None,
+                each=each,
+            )
         for file in metadata.files if job.clean else ():
             if job.inputs.get(file.name, file.sha256) != file.sha256:
                 raise changed_file(file.name)

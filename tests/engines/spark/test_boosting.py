@@ -1,0 +1,310 @@
+"""XGBoost's final fit on Spark: the rows that its workers read, and the booster that comes back."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, cast
+from unittest import mock
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from basketwise.config import Config, TrainingConfig
+from basketwise.engines.spark import boosting, platform
+from basketwise.engines.spark.boosting import (
+    ESTIMATOR,
+    FEATURES,
+    LABEL,
+    RowReader,
+    SparkBoost,
+    available_workers,
+    check_session,
+    divided,
+    estimator_of,
+)
+from basketwise.engines.spark.exchange import Folder
+from basketwise.engines.spark.platform import SparkPlatform
+from basketwise.errors import ConfigError, DependencyError
+from basketwise.etl.tables import REST_FOLDER, TRAIN_FILE
+from basketwise.features.product import SHARE_NEW
+from basketwise.report.numbers import count
+from basketwise.schema import CLASSES
+from basketwise.training.boosters import dump_booster
+from basketwise.training.candidates import build, fit_candidate
+from basketwise.training.checkpoints import NOWHERE
+from basketwise.training.distributed import Boosted, TrainingRows
+from basketwise.training.examples import read_examples
+from tests.cli.calling import SMALL, call
+from tests.engines.spark.conftest import Spark, collected
+
+COLUMNS = ("total_spend", "basket_size", SHARE_NEW)
+QUICK = TrainingConfig(xgboost={"n_estimators": 8, "max_depth": 3, "subsample": 0.8})
+ON_SPARK = TrainingConfig(**QUICK.model_dump() | {"xgboost_on_spark": True})
+
+
+def gold_rows(rows: int, seed: int) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 3, rows)
+    return pl.DataFrame(
+        {
+            "basket_id": np.arange(rows) + 10_000 * seed,
+            "basket_size": rng.integers(1, 40, rows),
+            "total_spend": rng.normal(size=rows) + label,
+            SHARE_NEW: np.where(rng.random(rows) < 0.03, 0.5, 0.0),
+            "price_sensitivity": np.asarray(CLASSES)[label],
+        }
+    )
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> TrainingRows:
+    """A sample of 700 baskets, and 400 others in two files."""
+    gold_rows(700, 1).write_parquet(tmp_path / TRAIN_FILE)
+    gold_rows(300, 2).write_ipc(tmp_path / "000000.arrow")
+    gold_rows(100, 3).write_ipc(tmp_path / "000001.arrow")
+    files = (TRAIN_FILE, "000000.arrow", "000001.arrow")
+    return TrainingRows(tuple(tmp_path / name for name in files), COLUMNS, without_new=True)
+
+
+def all_rows(rows: TrainingRows) -> pl.DataFrame:
+    frames = (pl.read_parquet if path.suffix == ".parquet" else pl.read_ipc for path in rows.files)
+    return pl.concat([read(path) for read, path in zip(frames, rows.files, strict=True)])
+
+
+def numbered(*numbers: int) -> Any:
+    return iter([pa.RecordBatch.from_pydict({"id": list(numbers)})])
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7, 20])
+def test_every_row_is_in_one_range(workers: int) -> None:
+    counts = [5, 0, 11, 1]
+    ranges = divided(counts, workers)
+    assert len(ranges) == workers
+    sizes = [sum(part.stop - part.start for part in own) for own in ranges]
+    assert max(sizes) - min(sizes) <= 1
+    in_order = [(part.file, row) for own in ranges for part in own for row in range(*part[1:])]
+    assert in_order == [(file, row) for file, count in enumerate(counts) for row in range(count)]
+
+
+@pytest.mark.parametrize("without_new", [True, False])
+def test_workers_read_the_features_that_training_reads(
+    rows: TrainingRows, tmp_path: Path, without_new: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boosting, "ROW_GROUP", 64)
+    reader = RowReader(Folder(tmp_path), tuple(map(str, rows.files)), COLUMNS, without_new)
+    told = list(reader.count(numbered(0, 1, 2)))
+    ranges = divided([document["rows"] for document in told], 3)
+    frame = pl.concat(reader.frames(ranges, numbered(0, 1, 2)))
+    whole = all_rows(rows)
+    whole.write_parquet(tmp_path / "whole.parquet")
+    expected = read_examples(tmp_path / "whole.parquet", COLUMNS)
+    used = np.ones(whole.height, dtype=bool)
+    if without_new:
+        used = (whole[SHARE_NEW] == 0).to_numpy()
+        assert 1_000 < used.sum() < 1_100
+    assert frame[FEATURES].dtype == pl.List(pl.Float32)
+    assert np.array_equal(np.asarray(frame[FEATURES].to_list(), np.float32), expected.X[used])
+    assert frame[LABEL].to_list() == expected.y[used].tolist()
+    assert sum(document["used"] for document in told) == used.sum() == frame.height
+
+
+class Here:
+    """Stands for XGBoost's estimator, without a JVM: fits what the frame's tasks read."""
+
+    def __init__(self, model: Any, workers: int) -> None:
+        self.model, self.workers = model, workers
+
+    def fit(self, frame: Any) -> Any:
+        table = collected(frame)
+        X = np.asarray(table[FEATURES].to_list(), np.float32)
+        order = np.lexsort(X.T)
+        return self.model.fit(X[order], table[LABEL].to_numpy()[order])
+
+
+@pytest.fixture
+def without_barriers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosting, "estimator_of", Here)
+    monkeypatch.setattr(boosting, "available_workers", lambda _, wanted: wanted or 2)
+    monkeypatch.setattr(platform, "check_session", lambda *_: None)
+
+
+@pytest.mark.usefixtures("without_barriers")
+def test_the_frame_has_every_row_once(sail: Spark, rows: TrainingRows, tmp_path: Path) -> None:
+    model = cast(Any, build("xgboost", QUICK, 1))
+    booster, fit = SparkBoost(sail.session, Folder(tmp_path), 3)(model, rows)
+    used = all_rows(rows).filter(pl.col(SHARE_NEW) == 0)
+    assert (fit.estimator, fit.baskets, fit.workers) == (ESTIMATOR, used.height, 3)
+    used.write_parquet(tmp_path / "used.parquet")
+    examples = read_examples(tmp_path / "used.parquet", COLUMNS)
+    order = np.lexsort(examples.X.T)
+    again = cast(Any, build("xgboost", QUICK, 1)).fit(examples.X[order], examples.y[order])
+    assert booster == dump_booster(again.get_booster())
+
+
+LARGE = (
+    *("--set", "training.models=xgboost"),
+    *("--set", "training.xgboost_on_spark=true"),
+    *("--set", "training.max_baskets=1000"),
+    *("--set", "training.xgboost.n_estimators=8"),
+)
+
+
+def run(sample: Path, folder: Path, *options: str) -> Any:
+    given = ("run", sample, "--workspace", folder / "ws", "--engine", "spark", "--no-register")
+    return call(*given, *SMALL[2:], *LARGE, *options, "--json")
+
+
+@pytest.mark.usefixtures("without_barriers")
+def test_a_run_learns_from_baskets_that_were_not_drawn(
+    sail: Spark, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "spark_session", lambda *_: nullcontext(sail.session))
+    done = run(sample, tmp_path)
+    assert done.code == 0, done.err
+    check_run(done, tmp_path / "ws")
+    assert not list((tmp_path / "ws").rglob("exchange-*"))
+
+
+def document(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def check_run(done: Any, workspace: Path) -> None:
+    gold, folder = workspace / "gold", next((workspace / "artifacts").iterdir())
+    metadata = document(gold / "metadata.json")
+    rest = pl.concat([pl.read_ipc(path) for path in sorted((gold / REST_FOLDER).iterdir())])
+    train = pl.read_parquet(gold / TRAIN_FILE)
+    assert metadata["rest_samples"] == rest.height > 500
+    assert not set(rest["basket_id"]) & set(train["basket_id"])
+    assert rest.columns == [name for name in train.columns if name != "fold"]
+    distributed = document(folder / "training.json")["candidates"][0]["distributed"]
+    assert document(folder / "model_metadata.json")["distributed"] == distributed
+    assert distributed["estimator"] == ESTIMATOR
+    assert 0.95 * (train.height + rest.height) < distributed["baskets"]
+    assert distributed["baskets"] <= train.height + rest.height
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"was fitted on {count(distributed['baskets'])} training baskets by" in page
+    assert f"learns from {rest.height:,} others too" in page
+    # Without Spark, and without anything that the tasks know.
+    raw = document(folder / "report.json")["run"]["data"]
+    scored = call("predict", raw, "--model", folder / "model.tar.gz", "--out", folder / "s.parquet")
+    assert scored.code == 0, scored.err
+    assert pl.read_parquet(folder / "s.parquet").height > train.height + rest.height
+
+
+@pytest.mark.parametrize("command", ["run", "etl"])
+def test_one_machine_is_refused(command: str, sample: Path, tmp_path: Path) -> None:
+    done = call(command, sample, "--workspace", tmp_path / "ws", *LARGE)
+    assert done.code == 2
+    assert "training.xgboost_on_spark needs a Spark session" in done.err
+    assert not (tmp_path / "ws/gold").exists()
+
+
+def test_spark_connect_is_refused(sail: Spark) -> None:
+    with pytest.raises(ConfigError, match="needs a classic session: XGBoost's estimator starts"):
+        SparkPlatform(sail.session).start({}, Config(training=ON_SPARK))
+    SparkPlatform(sail.session).start({}, Config(training=QUICK))
+
+
+def classic_session(**settings: str) -> Any:
+    session = mock.Mock()
+    session.sparkContext.getConf.return_value = {
+        f"spark.{name.replace('_', '.')}": value for name, value in settings.items()
+    }
+    return session
+
+
+def test_executors_that_come_and_go_are_refused() -> None:
+    elastic = {"dynamicAllocation_enabled": "true"}
+    with pytest.raises(ConfigError, match="needs executors that stay"):
+        check_session(classic_session(**elastic, master="yarn"), QUICK)
+
+
+@pytest.fixture
+def unvalidated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what asks the session; the parameters' names are still checked."""
+    from xgboost.spark import SparkXGBClassifier
+
+    monkeypatch.setattr(SparkXGBClassifier, "_validate_params", lambda _: None)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_the_parameters_are_those_of_the_settings() -> None:
+    config = TrainingConfig(
+        random_state=7, xgboost={"max_depth": 4, "subsample": 0.5, "seed": 9, "max_bin": 64}
+    )
+    estimator = estimator_of(cast(Any, build("xgboost", config, 1)), 3)
+    given = {param.name: value for param, value in estimator.extractParamMap().items()}
+    assert (given["max_depth"], given["subsample"], given["max_bin"]) == (4, 0.5, 64)
+    assert (given["random_state"], given["num_workers"], given["tree_method"]) == (9, 3, "hist")
+    check_session(classic_session(dynamicAllocation_enabled="true", master="local[2]"), config)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_a_parameter_that_the_estimator_does_not_take() -> None:
+    config = TrainingConfig(xgboost={"base_margin": 1})
+    with pytest.raises(ConfigError, match=r"does not take training\.xgboost: .*base_margin"):
+        check_session(classic_session(), config)
+
+
+def test_an_estimator_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosting, "estimator_of", mock.Mock(side_effect=ImportError("no pandas")))
+    with pytest.raises(DependencyError, match=r"cannot be imported \(no pandas\)"):
+        check_session(classic_session(), QUICK)
+
+
+def test_workers_are_as_many_as_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = iter([0, 2, 4, 4, 4])
+    monkeypatch.setattr(boosting, "PAUSE", 0.0)
+    monkeypatch.setattr("xgboost.spark.utils._get_max_num_concurrent_tasks", lambda _: next(room))
+    session = classic_session()
+    assert available_workers(session, 0) == 2
+    assert available_workers(session, 3) == 3
+    monkeypatch.setattr(boosting, "PATIENCE", 0.0)
+    with pytest.raises(ConfigError, match="xgboost_workers is 5, and the cluster runs 4 tasks"):
+        available_workers(session, 5)
+
+
+class TestClassic:
+    """With a JVM."""
+
+    def test_one_worker_is_the_local_fit_and_more_repeat_themselves(
+        self, classic: Spark, rows: TrainingRows, tmp_path: Path
+    ) -> None:
+        def boosted(workers: int) -> Boosted:
+            model = cast(Any, build("xgboost", QUICK, 1))
+            return SparkBoost(classic.session, Folder(tmp_path), workers)(model, rows)
+
+        used = all_rows(rows).filter(pl.col(SHARE_NEW) == 0)
+        used.write_parquet(tmp_path / "used.parquet")
+        examples = read_examples(tmp_path / "used.parquet", COLUMNS)
+        here = cast(Any, build("xgboost", QUICK, 1))
+        fit_candidate("xgboost", here, examples.X, examples.y, QUICK, NOWHERE, "xgboost")
+        alone, two = boosted(1), boosted(2)
+        assert alone.fit.baskets == used.height
+        assert alone.booster == dump_booster(here.get_booster())
+        assert boosted(0) == two
+        assert two.fit.workers == 2
+
+    def test_a_run(
+        self, classic: Spark, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(platform, "spark_session", lambda *_: nullcontext(classic.session))
+        done = run(sample, tmp_path)
+        assert done.code == 0, done.err
+        check_run(done, tmp_path / "ws")
+
+    def test_a_setting_that_only_fails_with_a_session(self, classic: Spark) -> None:
+        config = TrainingConfig(xgboost={"tree_method": "exact"})
+        with pytest.raises(ConfigError, match="`exact` tree method is not supported"):
+            check_session(classic.session, config)
+
+    def test_a_worker_that_fails(self, classic: Spark, rows: TrainingRows, tmp_path: Path) -> None:
+        config = TrainingConfig(xgboost={"n_estimators": 2, "max_depth": -3})
+        model = cast(Any, build("xgboost", config, 1))
+        with pytest.raises(DependencyError, match="XGBoost failed on Spark: "):
+            SparkBoost(classic.session, Folder(tmp_path), 1)(model, rows)
