@@ -16,7 +16,7 @@ from basketwise.config import Config, SplitStrategy
 from basketwise.disk import write_parquet
 from basketwise.errors import ConfigError, InputError
 from basketwise.files import ARCHIVE, DEFAULT_WORKSPACE, MANIFEST, REPORT_HTML
-from basketwise.plugins import FRAME_PLATFORMS
+from basketwise.plugins import FRAME_PLATFORMS, TABLES
 from basketwise.plugins import load as load_plugin
 from basketwise.scratch import scratch
 from basketwise.settings import checked, load_config
@@ -103,6 +103,8 @@ def train(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     labels: Mapping[str, str] | None = None,
     config: Config | None = None,
+    tables: str | None = None,
+    overwrite: bool = False,
     verbose: bool = False,
 ) -> TrainingRun:
     """Train, evaluate and register a model of each basket's price sensitivity.
@@ -129,6 +131,12 @@ def train(
     config : Config, optional
         All settings. Default: ``basketwise.toml`` and ``BASKETWISE_…`` variables, as on the
         command line.
+    tables : str, optional
+        Schema of Spark's catalogue, ``schema`` or ``catalog.schema``, that gets silver and gold as
+        tables too, at the end: ``basketwise_silver_lines``, ``basketwise_gold_train`` and
+        ``basketwise_gold_test``. Only with a Spark frame.
+    overwrite : bool
+        Whether those tables are replaced if they exist.
     verbose : bool
         Whether to show progress on stderr.
 
@@ -139,11 +147,11 @@ def train(
     Raises
     ------
     InputError, ConfigError
-        If the data or a setting cannot be used.
+        If the data or a setting cannot be used, or there is no such schema.
     WorkspaceError
-        If the workspace is in use, full or not writable.
+        If the workspace is in use, full or not writable, or a table exists.
     DependencyError
-        If the registry or the bucket fails.
+        If the registry, the bucket or Spark fails.
 
     Examples
     --------
@@ -157,11 +165,27 @@ def train(
     from basketwise.run.pipeline import run_all
 
     settings = _with_settings(config, split, columns, labels)
+    if not is_spark_frame(data) and (tables is not None or overwrite):
+        raise ConfigError(
+            "tables and overwrite go with a Spark frame, and the data is none.",
+            "Leave them out, or read the lines with Spark: spark.table(...).",
+        )
+    if tables is None and overwrite:
+        raise ConfigError(
+            "overwrite goes with tables: the workspace's own files are replaced anyway.",
+            "Leave it out, or name a schema with tables.",
+        )
     with _as_path(data) as (path, source):
         context = _context(workspace, settings, source, verbose=verbose)
         if is_spark_frame(data):
-            platform = load_plugin(FRAME_PLATFORMS["spark"])(data, os.fspath(workspace))
+            where = os.fspath(workspace)
+            platform = load_plugin(FRAME_PLATFORMS["spark"])(data, where)
             context = replace(context, platform=platform)
+            if tables is not None:
+                writer = load_plugin(TABLES["spark"])(
+                    platform, tables, overwrite=overwrite, workspace=where, config=settings.aws
+                )
+                context = replace(context, tables=writer)
         result = run_all(path, context)
     return TrainingRun(
         run_id=result.run_id,

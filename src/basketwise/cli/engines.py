@@ -12,6 +12,7 @@ import click
 from basketwise.cli.options import Command
 
 if TYPE_CHECKING:
+    from basketwise.config import AwsConfig
     from basketwise.platforms.protocol import Platform
 
 TABLES_OPTION = click.option(
@@ -82,7 +83,13 @@ def platform_of(engine: str, url: str, workspace: str) -> Iterator[Platform]:
 
 
 def tables_of(
-    platform: Platform, engine: str, schema: str | None, *, overwrite: bool
+    platform: Platform,
+    engine: str,
+    schema: str | None,
+    workspace: str,
+    config: AwsConfig,
+    *,
+    overwrite: bool,
 ) -> Tables | None:
     """Return what writes a run's tables, if that is wanted; says now what would fail later."""
     from basketwise.plugins import TABLES, load
@@ -93,5 +100,7 @@ def tables_of(
         return None
     if engine not in TABLES:
         raise click.UsageError("--tables goes with --engine spark.")
-    opened: Tables = load(TABLES[engine])(platform, schema, overwrite=overwrite)
+    opened: Tables = load(TABLES[engine])(
+        platform, schema, overwrite=overwrite, workspace=workspace, config=config
+    )
     return opened

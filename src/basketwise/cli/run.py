@@ -77,7 +77,8 @@ def run(
     from basketwise.run.pipeline import run_all
 
     with platform_of(engine, url, common.workspace) as platform:
-        tables = tables_of(platform, engine, schema, overwrite=overwrite)
+        where = (common.workspace, config.aws)
+        tables = tables_of(platform, engine, schema, *where, overwrite=overwrite)
         ctx = context(common, config, force=force, platform=platform, tables=tables)
         result = run_all(data, ctx, registering=not no_register)
     if common.as_json:
@@ -126,7 +127,8 @@ def etl(
 
     config = common.config(*overrides(split, None, products))
     with platform_of(engine, url, common.workspace) as platform:
-        tables = tables_of(platform, engine, schema, overwrite=overwrite)
+        where = (common.workspace, config.aws)
+        tables = tables_of(platform, engine, schema, *where, overwrite=overwrite)
         ctx = context(common, config, force=force, platform=platform, tables=tables)
         metadata = run_etl(data, ctx).metadata
     emit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,27 @@ from uuid import uuid4
 import polars as pl
 import pytest
 
+import basketwise as bw
+from basketwise.config import Config
 from basketwise.engines.spark import platform, warehouse
+from basketwise.engines.spark.exchange import Folder
+from basketwise.engines.spark.frames import arrow_table
 from basketwise.engines.spark.platform import SparkPlatform
-from basketwise.engines.spark.warehouse import Warehouse, open_warehouse, read_files
+from basketwise.engines.spark.warehouse import Warehouse, columns_of, open_warehouse, read_files
 from basketwise.errors import ConfigError, WorkspaceError
-from tests.cli.calling import SMALL, Outcome, call
+from basketwise.storage.opening import open_storage
+from tests.cli.calling import SMALL, Outcome, blank_pictures, call, called
 from tests.engines.spark.conftest import Spark, collected
+from tests.seaweed import S3Server
 
+FEW = Config.model_validate(
+    {
+        "training": {"models": ["decision_tree"], "folds": 2},
+        "features": {"tried": []},
+        "index": {"refine_rounds": 2},
+        "evaluation": {"resamples": 100, "importance_baskets": 100, "importance_repeats": 1},
+    }
+)
 TABLES = ("basketwise_silver_lines", "basketwise_gold_train", "basketwise_gold_test")
 
 
@@ -47,6 +62,10 @@ def test_tables_have_the_rows_of_the_workspace(
     done = etl(plain_lines, tmp_path, "--tables", schema, "--json")
     assert done.code == 0, done.err
     assert done.json["tables"] == [f"{schema}.{name}" for name in TABLES]
+    check_rows(spark, schema, tmp_path / "ws")
+
+
+def check_rows(spark: Spark, schema: str, workspace: Path) -> None:
     files = (
         "silver/shop_week=*/*.parquet",
         "gold/train_features.parquet",
@@ -54,11 +73,99 @@ def test_tables_have_the_rows_of_the_workspace(
     )
     for name, pattern in zip(TABLES, files, strict=True):
         rows = collected(spark.session.table(f"{schema}.{name}"))
-        own = unsigned_apart(pl.read_parquet(tmp_path / "ws" / pattern, hive_partitioning=False))
+        own = unsigned_apart(pl.read_parquet(workspace / pattern, hive_partitioning=False))
         assert rows.columns == own.columns
         order = [column for column in own.columns if column in ("basket_id", "row")]
         assert rows.height > 30
         assert rows.sort(order).equals(own.sort(order), null_equal=True)
+
+
+def test_files_are_fetched_by_tasks(
+    spark: Spark, schema: str, plain_lines: pl.DataFrame, tmp_path: Path
+) -> None:
+    done = etl(plain_lines, tmp_path)
+    assert done.code == 0, done.err
+    workspace = tmp_path / "ws"
+    copies = [tmp_path / "copies" / stage for stage in ("silver", "gold")]
+    for copied in copies:
+        shutil.copytree(workspace / copied.name, copied)
+    # What was handed over is below the workspace, wherever the driver has its copies.
+    Warehouse(spark.session, schema, bucket=Folder(workspace))(*copies)
+    check_rows(spark, schema, workspace)
+    fetched = spark.session.table(f"{schema}.basketwise_silver_lines").dtypes
+    Warehouse(spark.session, schema, overwrite=True)(*copies)
+    assert spark.session.table(f"{schema}.basketwise_silver_lines").dtypes == fetched
+
+
+def test_tables_of_a_workspace_in_a_bucket(
+    sail: Spark,
+    plain_lines: pl.DataFrame,
+    s3_server: S3Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server.endpoint_url)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    address = f"s3://{s3_server.bucket}/{s3_server.new_prefix()}"
+    monkeypatch.setattr(platform, "spark_session", lambda *_: nullcontext(sail.session))
+    sail.session.sql(f"CREATE SCHEMA bucket LOCATION '{tmp_path}/bucket'").collect()
+    # A task that looked for the driver's copies would find none.
+    monkeypatch.setattr(warehouse, "spark_path", lambda path: f"file:///nowhere{path}")
+    # Two ranges of rows a file.
+    monkeypatch.setattr(warehouse, "ROW_GROUP", 100)
+    plain_lines.write_parquet(tmp_path / "lines.parquet")
+    given = ("etl", str(tmp_path / "lines.parquet"), "--workspace", address, "--engine", "spark")
+    called(*given, *SMALL, "--tables", "bucket")
+    workspace = open_storage(address, s3_server.config)
+    copies = [workspace.local(stage).parent for stage in ("silver", "gold")]
+    check_rows(sail, "bucket", copies[-1])
+    bucket, _, prefix = f"{address}/.basketwise/spark".removeprefix("s3://").partition("/")
+    assert "Contents" not in s3_server.client().list_objects_v2(Bucket=bucket, Prefix=prefix)
+
+
+def test_types_of_columns(tmp_path: Path) -> None:
+    small = {pl.Int8: "tinyint", pl.Int16: "smallint", pl.Int32: "int", pl.UInt8: "bigint"}
+    large = {pl.Int64: "bigint", pl.UInt32: "bigint", pl.Float32: "float", pl.Float64: "double"}
+    other = {pl.Boolean: "boolean", pl.String: "string", pl.Categorical: "string"}
+    kinds = small | large | other
+    frame = pl.DataFrame(
+        {name: pl.Series([], dtype=dtype) for dtype in kinds for name in [str(dtype)]}
+    )
+    frame.write_parquet(tmp_path / "a.parquet")
+    assert list(columns_of(tmp_path / "a.parquet").values()) == list(kinds.values())
+    table = arrow_table(frame, columns_of(tmp_path / "a.parquet"))
+    assert table.column_names == frame.columns
+
+
+def test_training_in_python_writes_tables_too(
+    sail: Spark, plain_lines: pl.DataFrame, tmp_path: Path
+) -> None:
+    sail.session.sql(f"CREATE SCHEMA python LOCATION '{tmp_path}/python'").collect()
+    frame = sail.frame(plain_lines)
+    workspace = tmp_path / "ws"
+    with blank_pictures():
+        bw.train(frame, workspace=workspace, config=FEW, tables="python")
+    train = pl.read_parquet(workspace / "gold/train_features.parquet")
+    table = sail.session.table("python.basketwise_gold_train")
+    assert collected(table).sort("basket_id").equals(train.sort("basket_id"))
+    with pytest.raises(WorkspaceError, match=r"python\.basketwise_silver_lines exists already"):
+        bw.train(frame, workspace=workspace, config=FEW, tables="python")
+    # Everything in the workspace is still valid: the tables alone are written again.
+    again = bw.train(frame, workspace=workspace, config=FEW, tables="python", overwrite=True)
+    assert again.folder == next((workspace / "artifacts").iterdir())
+    assert sail.session.table("python.basketwise_gold_train").count() == train.height
+    with pytest.raises(ConfigError, match="overwrite goes with tables"):
+        bw.train(frame, workspace=workspace, overwrite=True)
+
+
+@pytest.mark.parametrize("options", [{"tables": "shop"}, {"overwrite": True}])
+def test_other_frames_have_no_catalogue(
+    options: dict[str, Any], plain_lines: pl.DataFrame, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="tables and overwrite go with a Spark frame"):
+        bw.train(plain_lines, workspace=tmp_path / "ws", **options)
 
 
 def test_tables_are_replaced_only_if_asked(
@@ -119,7 +226,7 @@ def test_a_table_that_cannot_be_written(sail: Spark, tmp_path: Path) -> None:
 
 def test_unsigned_numbers_are_read_as_signed(sail: Spark, tmp_path: Path) -> None:
     pl.DataFrame({"row": [1, 2**32 - 1]}, {"row": pl.UInt32}).write_parquet(tmp_path / "a.parquet")
-    frame = read_files(sail.session, tmp_path, "*.parquet")
+    frame = read_files(sail.session, [tmp_path / "a.parquet"])
     assert frame.dtypes == [("row", "bigint")]
     assert {row[0] for row in frame.collect()} == {1, 2**32 - 1}
 

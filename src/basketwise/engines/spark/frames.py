@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Batches: TypeAlias = "Iterator[pa.RecordBatch]"
 Columns = dict[str, str]
-"""Columns of a Spark frame: type (``string``, ``int``, ``bigint``, ``double``, ``binary``) by
-name."""
+"""Columns of a Spark frame: type (``string``, ``int``, ``bigint``, ``double`` …) by name; see
+:func:`arrow_table`."""
 
 GROUP = "group"
 """The column whose values tell groups apart."""
@@ -94,8 +94,12 @@ def arrow_table(frame: pl.DataFrame, columns: Columns) -> pa.Table:
 
     types = {
         "string": pa.string(),
+        "boolean": pa.bool_(),
+        "tinyint": pa.int8(),
+        "smallint": pa.int16(),
         "int": pa.int32(),
         "bigint": pa.int64(),
+        "float": pa.float32(),
         "double": pa.float64(),
         "binary": pa.binary(),
         "array<float>": pa.list_(pa.float32()),

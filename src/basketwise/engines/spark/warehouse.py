@@ -1,19 +1,28 @@
-"""Silver and gold as tables of a catalogue, which Spark makes of the workspace's files."""
+"""Silver and gold as tables of a catalogue, which Spark makes of the workspace's files.
+
+Those of a folder Spark reads itself. Those of a bucket tasks fetch, one each, as they fetch all
+else: Spark need not know how to speak to the bucket, and nothing goes through the driver.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from basketwise.engines.spark.frames import quoted
+from basketwise.config import AwsConfig
+from basketwise.engines.spark.exchange import Exchange, exchange_at
+from basketwise.engines.spark.frames import Batches, Columns, mapped, quoted
 from basketwise.engines.spark.platform import SparkPlatform
 from basketwise.engines.spark.session import reason
+from basketwise.engines.spark.tables import numbered, numbers
 from basketwise.errors import ConfigError, WorkspaceError
 from basketwise.etl.table_name import is_schema_name
-from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
+from basketwise.etl.tables import ROW_GROUP, TEST_FILE, TRAIN_FILE
+from basketwise.storage.scheme import scheme_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -28,11 +37,20 @@ FILES = {
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A schema that gets tables; ``overwrite``: also where they exist."""
+    """A schema that gets tables.
+
+    Attributes
+    ----------
+    overwrite
+        Also where they exist.
+    bucket
+        Hands over the files of a workspace in a bucket, by their keys in it; None: it is a folder.
+    """
 
     session: SparkSession
     schema: str
     overwrite: bool = False
+    bucket: Exchange | None = None
 
     @property
     def names(self) -> list[str]:
@@ -68,7 +86,8 @@ class Warehouse:
         Parameters
         ----------
         silver, gold : Path
-            Folders of one run, which every executor reaches at the same path.
+            Folders of one run, which every executor reaches at the same path; of a workspace in a
+            bucket, copies on this machine.
 
         Raises
         ------
@@ -78,7 +97,7 @@ class Warehouse:
         folders = {"silver": silver, "gold": gold}
         for name, files in zip(self.names, FILES.values(), strict=True):
             stage, _, pattern = files.partition("/")
-            frame = read_files(self.session, folders[stage], pattern)
+            frame = self._read(stage, folders[stage].absolute(), pattern)
             try:
                 frame.write.mode("overwrite" if self.overwrite else "error").saveAsTable(name)
             except Exception as error:
@@ -88,16 +107,71 @@ class Warehouse:
                     "--overwrite writes the tables alone.",
                 ) from error
 
+    def _read(self, stage: str, folder: Path, pattern: str) -> DataFrame:
+        # Each by its name: a folder has other files too, and a name for the column of weeks.
+        files = sorted(folder.glob(pattern))
+        if self.bucket is None:
+            return read_files(self.session, files)
+        keys = [f"{stage}/{path.relative_to(folder).as_posix()}" for path in files]
+        return fetch_files(self.session, self.bucket, keys, columns_of(files[0]))
 
-def read_files(session: SparkSession, folder: Path, pattern: str) -> DataFrame:
+
+def read_files(session: SparkSession, files: Sequence[Path]) -> DataFrame:
     """Read Parquet files of one schema, with types that every format of tables has.
 
     Unsigned numbers become ``bigint``, texts that are stored once per value ``string``.
     """
-    # Each by its name: a folder has other files too, and a name for the column of weeks.
-    files = sorted(folder.absolute().glob(pattern))
     columns = [_column(name, dtype) for name, dtype in pl.read_parquet_schema(files[0]).items()]
     return session.read.parquet(*map(spark_path, files)).selectExpr(*columns)
+
+
+def fetch_files(
+    session: SparkSession, bucket: Exchange, keys: Sequence[str], columns: Columns
+) -> DataFrame:
+    """Do the same with files in a bucket, each of which a task fetches.
+
+    ``columns`` are those of :func:`columns_of`.
+    """
+    reader = Fetcher(bucket, tuple(keys), tuple(columns))
+    return mapped(numbered(session, len(keys)), reader, columns)
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Reads columns of the files whose numbers come."""
+
+    bucket: Exchange
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def __call__(self, batches: Batches) -> Iterator[pl.DataFrame]:
+        """Yield the rows, a bounded number at a time."""
+        for number in numbers(batches):
+            with self.bucket.reading(self.keys[number]) as path:
+                file = pl.scan_parquet(path, glob=False).select(self.columns)
+                rows = file.select(pl.len()).collect().item()
+                for start in range(0, rows, ROW_GROUP):
+                    yield file.slice(start, ROW_GROUP).collect()
+
+
+def columns_of(file: Path) -> Columns:
+    """Return the columns of a Parquet file, with the types that :func:`read_files` gives them."""
+    return {name: _kind(dtype) for name, dtype in pl.read_parquet_schema(file).items()}
+
+
+def _kind(dtype: pl.DataType) -> str:
+    if dtype.is_unsigned_integer():
+        return "bigint"
+    kinds: dict[type[pl.DataType], str] = {
+        pl.Int8: "tinyint",
+        pl.Int16: "smallint",
+        pl.Int32: "int",
+        pl.Int64: "bigint",
+        pl.Float32: "float",
+        pl.Float64: "double",
+        pl.Boolean: "boolean",
+    }
+    return kinds.get(type(dtype), "string")
 
 
 def _column(name: str, dtype: pl.DataType) -> str:
@@ -123,8 +197,24 @@ def spark_path(path: Path) -> str:
     return name if name.startswith("/Volumes/") else f"file://{name}"
 
 
-def open_warehouse(platform: SparkPlatform, schema: str, *, overwrite: bool) -> Warehouse:
-    """Return what writes a run's silver and gold into a schema; errors are those of its check."""
-    warehouse = Warehouse(platform.session, schema, overwrite)
+def open_warehouse(
+    platform: SparkPlatform,
+    schema: str,
+    *,
+    overwrite: bool,
+    workspace: str = "",
+    config: AwsConfig | None = None,
+) -> Warehouse:
+    """Return what writes a run's silver and gold into a schema; errors are those of its check.
+
+    Parameters
+    ----------
+    workspace : str
+        Where silver and gold are: a path or an address.
+    config : AwsConfig, optional
+        Region and endpoint, for a bucket.
+    """
+    bucket = exchange_at(workspace, config or AwsConfig()) if scheme_of(workspace) else None
+    warehouse = Warehouse(platform.session, schema, overwrite, bucket)
     warehouse.check()
     return warehouse
