@@ -11,6 +11,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -18,8 +19,9 @@ import pytest
 from numpy.typing import NDArray
 
 from basketwise.config import AwsConfig, Config
+from basketwise.engines.spark import pieces
 from basketwise.engines.spark.exchange import Exchange, exchange_at
-from basketwise.engines.spark.pieces import HandOver, SparkMap, put, read, received
+from basketwise.engines.spark.pieces import HandOver, SparkMap, put, read, received, single_threaded
 from basketwise.etl import selection
 from basketwise.pieces import Result, here
 from basketwise.sampling import draw_lines
@@ -160,3 +162,25 @@ def test_the_driver_reads_no_lines(
     # Training lines, customers, two samples, rows: all by threads that Sail has started.
     assert len(readers) > 5 * 3
     assert {name.partition("-")[0] for name in readers} == {"Dummy"}
+
+
+def test_a_worker_has_its_threads_back_after_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = mock.Mock()
+    monkeypatch.setattr(pieces, "threadpool_limits", limits)
+    restored = limits.return_value.restore_original_limits
+
+    def task() -> None:
+        with single_threaded():
+            limits.assert_called_with(1)
+            restored.assert_not_called()
+
+    # One thread of several leaves the limit to the others.
+    thread = threading.Thread(target=task)
+    thread.start()
+    thread.join()
+    assert limits.call_count == 1
+    task()
+    restored.assert_called_once_with()
+    with pytest.raises(ZeroDivisionError), single_threaded():
+        _ = 1 // 0
+    assert restored.call_count == 2

@@ -8,10 +8,11 @@ What they stand in goes with the task; of a result, a task tells names and shape
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -114,6 +115,21 @@ def _rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
     return value
 
 
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let BLAS use one thread: what a sum adds up first must not depend on the machine.
+
+    Afterwards the process has its threads back, if its main thread ran the task, as in Spark's own
+    workers. Elsewhere other threads may be in a task, and would lose the limit.
+    """
+    limits = threadpool_limits(1)
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread():
+            limits.restore_original_limits()
+
+
 @dataclass(frozen=True)
 class PieceTask:
     """Works on the pieces whose numbers it gets.
@@ -132,9 +148,9 @@ class PieceTask:
 
     def __call__(self, batches: Batches) -> Iterator[dict[str, Any]]:
         """Yield one document a piece: its number, and what its result consists of."""
-        # As where an index is learned: but for the whole process, which may have other tasks.
-        threadpool_limits(1)
+        # As where an index is learned.
         with ExitStack() as stack:
+            stack.enter_context(single_threaded())
             work = received(self.exchange, self.work, stack)
             for number in numbers(batches):
                 with ExitStack() as own:
