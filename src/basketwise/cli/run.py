@@ -148,14 +148,19 @@ def _tables(written: Tables | None) -> dict[str, list[str]]:
 @click.command()
 @MODELS_OPTION
 @FORCE_OPTION
+@engine_options(
+    "Where XGBoost's final fit is made with training.xgboost_on_spark; all else is trained here."
+)
 @common
-def train(models: str | None, force: bool, common: Common) -> None:
+def train(models: str | None, force: bool, engine: str, url: str, common: Common) -> None:
     """Train the candidates on gold, select the winner and predict the test set."""
     from basketwise.run.pipeline import run_train
     from basketwise.run.workspace import ARTIFACTS
 
-    ctx = context(common, common.config(*overrides(None, models)), force=force, existing=True)
-    run_id, trained = run_train(ctx)
+    config = common.config(*overrides(None, models))
+    with platform_of(engine, url, common.workspace) as platform:
+        ctx = context(common, config, force=force, existing=True, platform=platform)
+        run_id, trained = run_train(ctx)
     emit(
         common,
         {"run_id": run_id, **trained.record.model_dump(mode="json")},

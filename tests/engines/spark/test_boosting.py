@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from basketwise.config import Config, TrainingConfig
+from basketwise.config import AwsConfig, Config, TrainingConfig
 from basketwise.engines.spark import boosting, platform
 from basketwise.engines.spark.boosting import (
     ESTIMATOR,
@@ -26,7 +27,7 @@ from basketwise.engines.spark.boosting import (
     divided,
     estimator_of,
 )
-from basketwise.engines.spark.exchange import Folder
+from basketwise.engines.spark.exchange import Exchange, Folder, exchange_at
 from basketwise.engines.spark.platform import SparkPlatform
 from basketwise.errors import ConfigError, DependencyError
 from basketwise.etl.tables import REST_FOLDER, TRAIN_FILE
@@ -40,6 +41,7 @@ from basketwise.training.distributed import Boosted, TrainingRows
 from basketwise.training.examples import read_examples
 from tests.cli.calling import SMALL, call
 from tests.engines.spark.conftest import Spark, collected
+from tests.seaweed import S3Server
 
 COLUMNS = ("total_spend", "basket_size", SHARE_NEW)
 QUICK = TrainingConfig(xgboost={"n_estimators": 8, "max_depth": 3, "subsample": 0.8})
@@ -132,10 +134,28 @@ def without_barriers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "check_session", lambda *_: None)
 
 
+@pytest.fixture(params=["folder", "bucket"])
+def exchange(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Exchange]:
+    where, config = str(tmp_path / "exchange"), AwsConfig()
+    if request.param == "bucket":
+        server: S3Server = request.getfixturevalue("s3_server")
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        where, config = f"s3://{server.bucket}/{server.new_prefix()}", server.config
+    own = exchange_at(where, config)
+    own.open()
+    yield own
+    own.close()
+
+
 @pytest.mark.usefixtures("without_barriers")
-def test_the_frame_has_every_row_once(sail: Spark, rows: TrainingRows, tmp_path: Path) -> None:
+def test_the_frame_has_every_row_once(
+    sail: Spark, rows: TrainingRows, exchange: Exchange, tmp_path: Path
+) -> None:
     model = cast(Any, build("xgboost", QUICK, 1))
-    booster, fit = SparkBoost(sail.session, Folder(tmp_path), 3)(model, rows)
+    booster, fit = SparkBoost(sail.session, exchange, 3)(model, rows)
     used = all_rows(rows).filter(pl.col(SHARE_NEW) == 0)
     assert (fit.estimator, fit.baskets, fit.workers) == (ESTIMATOR, used.height, 3)
     used.write_parquet(tmp_path / "used.parquet")
@@ -167,6 +187,13 @@ def test_a_run_learns_from_baskets_that_were_not_drawn(
     assert done.code == 0, done.err
     check_run(done, tmp_path / "ws")
     assert not list((tmp_path / "ws").rglob("exchange-*"))
+    settings = (*SMALL[2:], *LARGE, "--workspace", tmp_path / "ws")
+    again = call("train", *settings, "--force", "--engine", "spark", "--json")
+    assert again.code == 0, again.err
+    assert again.json["candidates"][0]["distributed"]["workers"] == 2
+    refused = call("train", *settings, "--force")
+    assert refused.code == 2
+    assert "training.xgboost_on_spark needs a Spark session" in refused.err
 
 
 def document(path: Path) -> Any:

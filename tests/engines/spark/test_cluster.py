@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,8 @@ EPOCH = {"SOURCE_DATE_EPOCH": "1767225600"}
 SECONDS = 180.0
 LIMIT = 2**30
 """Bytes of a driver's Python, and of its JVM; most of them are for libraries."""
+TRAINING_LIMIT = 2**31
+"""The same of a driver that trains too, and registers the model."""
 FEW_THREADS = {"POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Stacks of a large machine's threads would be too many."""
 
@@ -74,9 +78,15 @@ def expected(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 def _etl(
     raw: Path, workspace: Path, environment: dict[str, str], *options: str
 ) -> subprocess.Popen[str]:
-    command = ("-m", "basketwise", "etl", str(raw), "--workspace", str(workspace))
+    return _started(("etl", str(raw)), workspace, environment, *SMALL[4:], *options)
+
+
+def _started(
+    command: tuple[str, ...], workspace: Path, environment: dict[str, str], *options: str
+) -> subprocess.Popen[str]:
+    limited = partial(limit_memory, LIMIT if command[0] == "etl" else TRAINING_LIMIT)
     return subprocess.Popen(
-        [sys.executable, *command, *SMALL[4:], *options],
+        [sys.executable, "-m", "basketwise", *command, "--workspace", str(workspace), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -85,9 +95,9 @@ def _etl(
     )
 
 
-def limited() -> None:
+def limit_memory(most: int) -> None:
     """Limit the memory that each process may write to."""
-    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def made(workspace: Path) -> dict[str, str]:
@@ -116,6 +126,36 @@ def test_a_small_driver_a_killed_executor_and_tasks_that_are_tried_twice_change_
     assert "Lost executor" in output
     assert len(expected) > 30
     assert made(workspace) == expected
+
+
+def test_a_small_driver_trains_xgboost_on_all_baskets_in_the_clusters_tasks(
+    cluster: Cluster, raw: Path, tmp_path: Path
+) -> None:
+    settings = (
+        *SMALL[4:],
+        *("--models", "xgboost", "--engine", "spark"),
+        *("--set", "training.xgboost_on_spark=true"),
+        *("--set", "training.xgboost_workers=2"),
+        *("--set", "training.xgboost.n_estimators=10"),
+        *("--set", "training.max_baskets=1000"),
+    )
+    workspace, environment = tmp_path / "ws", cluster.environment()
+    data = ("run", str(raw)), ("train", "--force")
+    models = []
+    for command, url in zip(data, (cluster.url, "local[2]"), strict=True):
+        process = _started(command, workspace, environment, *settings, "--spark", url)
+        output, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, output[-3000:]
+        folder = max((workspace / "artifacts").iterdir())
+        (candidate,) = json.loads((folder / "training.json").read_bytes())["candidates"]
+        assert candidate["distributed"]["workers"] == 2
+        assert 3_000 < candidate["distributed"]["baskets"] < 6_000
+        models.append((folder / "model.skops").read_bytes())
+    assert json.loads((workspace / "gold/metadata.json").read_bytes())["train_samples"] < 1_001
+    assert (workspace / "registry").is_dir()
+    assert len(list((workspace / "artifacts").iterdir())) == 2
+    # Two workers add up the same sums, wherever they are.
+    assert models[0] == models[1]
 
 
 def wait_for_files(workspace: Path, process: subprocess.Popen[str]) -> int:
