@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,13 +16,24 @@ from unittest import mock
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
 from basketwise.config import AwsConfig, Config
 from basketwise.engines.spark import pieces
 from basketwise.engines.spark.exchange import Exchange, exchange_at
-from basketwise.engines.spark.pieces import HandOver, SparkMap, put, read, received, single_threaded
+from basketwise.engines.spark.pieces import (
+    Handed,
+    HandOver,
+    PieceTask,
+    SparkMap,
+    put,
+    read,
+    received,
+    received_work,
+    single_threaded,
+)
 from basketwise.etl import selection
 from basketwise.pieces import Result, here
 from basketwise.sampling import draw_lines
@@ -184,3 +196,68 @@ def test_a_worker_has_its_threads_back_after_a_task(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ZeroDivisionError), single_threaded():
         _ = 1 // 0
     assert restored.call_count == 2
+
+
+class Counting:
+    """An exchange that is no folder, and lists what is read."""
+
+    def __init__(self, folder: Exchange) -> None:
+        self.folder, self.location, self.names = folder, folder.location, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.folder, name)
+
+    def reading(self, name: str) -> Any:
+        self.names.append(name)
+        return self.folder.reading(name)
+
+
+def test_what_must_be_fetched_is_fetched_once_in_a_process(exchange: Exchange) -> None:
+    counting: Any = Counting(exchange)
+    hand_over = HandOver(counting)
+    works = [hand_over(Weighted(np.arange(3.0) + first, "same")) for first in (0, 1)]
+    files = [work.weights.name for work in works]
+
+    def results(work: Any) -> list[float]:
+        # Spark sends each task its own copy.
+        task = PieceTask(counting, copy.deepcopy(work), [2.0, 4.0])
+        told = [list(task(numbers_of(number))) for number in (0, 1)]
+        return [
+            float(read(exchange, Handed(f"{document['name']}.sum.arrow", (1,)))[0])
+            for (document,) in told
+        ]
+
+    assert results(works[0]) == [6.0, 12.0]
+    assert counting.names == files[:1]
+    assert results(works[1]) == [12.0, 24.0]
+    assert results(works[1]) == [12.0, 24.0]
+    assert counting.names == files
+    # One work is kept, no more.
+    assert results(works[0]) == [6.0, 12.0]
+    assert counting.names == [*files, files[0]]
+
+
+def test_a_path_is_not_kept(exchange: Exchange, tmp_path: Path) -> None:
+    FRAME.drop("c").write_parquet(tmp_path / "own.parquet")
+    counting: Any = Counting(exchange)
+    work = HandOver(counting)({"path": tmp_path / "own.parquet", "weights": np.arange(2.0)})
+    for _ in range(2):
+        with ExitStack() as stack:
+            got = received_work(counting, work, stack)
+            assert pl.read_parquet(got["path"]).equals(FRAME.drop("c"))
+    assert len(counting.names) == 4
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Adds up its weights, times a piece."""
+
+    weights: NDArray[np.float64]
+    label: str
+
+    def __call__(self, piece: float) -> Result:
+        return {"sum": np.array([self.weights.sum() * piece])}
+
+
+def numbers_of(number: int) -> Any:
+    return iter([pa.RecordBatch.from_pydict({"id": [number]})])

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from basketwise.disk import write_arrow
-from basketwise.engines.spark.exchange import Exchange
+from basketwise.engines.spark.exchange import Exchange, Folder
 from basketwise.engines.spark.frames import Batches, documents
 from basketwise.engines.spark.tables import numbered, numbers
 from basketwise.pieces import Piece, Result
@@ -97,6 +97,37 @@ def received(exchange: Exchange, value: Any, stack: ExitStack) -> Any:
     return _rebuilt(value, lambda part: received(exchange, part, stack))
 
 
+def received_work(exchange: Exchange, work: Any, stack: ExitStack) -> Any:
+    """Return work that was handed over; what has to be fetched is kept for the next task.
+
+    A process keeps the last work alone, and none that has a path, whose file ends with the stack.
+    """
+    if isinstance(exchange, Folder):
+        return received(exchange, work, stack)
+    handed: list[Handed | HandedPath] = []
+    _note(work, handed)
+    if not handed or any(isinstance(part, HandedPath) for part in handed):
+        return received(exchange, work, stack)
+    key = (exchange.location, *handed)
+    own = _kept.get(key)
+    if own is None:
+        own = received(exchange, work, stack)
+        _kept.clear()
+        _kept[key] = own
+    return own
+
+
+_kept: dict[tuple[Any, ...], Any] = {}
+
+
+def _note(value: Any, handed: list[Handed | HandedPath]) -> Any:
+    """List what stands for files in a value."""
+    if isinstance(value, Handed | HandedPath):
+        handed.append(value)
+        return value
+    return _rebuilt(value, lambda part: _note(part, handed))
+
+
 def _rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
     """Return a value whose parts are changed."""
     if isinstance(value, partial):
@@ -151,7 +182,7 @@ class PieceTask:
         # As where an index is learned.
         with ExitStack() as stack:
             stack.enter_context(single_threaded())
-            work = received(self.exchange, self.work, stack)
+            work = received_work(self.exchange, self.work, stack)
             for number in numbers(batches):
                 with ExitStack() as own:
                     result = work(received(self.exchange, self.pieces[number], own))
