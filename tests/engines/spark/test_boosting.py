@@ -11,29 +11,24 @@ from unittest import mock
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
 
 from basketwise.config import AwsConfig, Config, TrainingConfig
 from basketwise.engines.spark import boosting, platform
 from basketwise.engines.spark.boosting import (
     ESTIMATOR,
-    FEATURES,
-    LABEL,
-    RowReader,
     SparkBoost,
     available_workers,
     check_session,
-    divided,
     estimator_of,
 )
 from basketwise.engines.spark.exchange import Exchange, Folder, exchange_at
 from basketwise.engines.spark.platform import SparkPlatform
+from basketwise.engines.spark.rows import FEATURES, LABEL
 from basketwise.errors import ConfigError, DependencyError
 from basketwise.etl.tables import REST_FOLDER, TRAIN_FILE
 from basketwise.features.product import SHARE_NEW
 from basketwise.report.numbers import count
-from basketwise.schema import CLASSES
 from basketwise.training.boosters import dump_booster
 from basketwise.training.candidates import build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE
@@ -41,77 +36,16 @@ from basketwise.training.distributed import Boosted, TrainingRows
 from basketwise.training.examples import read_examples
 from tests.cli.calling import SMALL, call
 from tests.engines.spark.conftest import Spark, collected
+from tests.engines.spark.made_up_gold import COLUMNS, all_rows, write_rows
 from tests.seaweed import S3Server
 
-COLUMNS = ("total_spend", "basket_size", SHARE_NEW)
 QUICK = TrainingConfig(xgboost={"n_estimators": 8, "max_depth": 3, "subsample": 0.8})
 ON_SPARK = TrainingConfig(**QUICK.model_dump() | {"xgboost_on_spark": True})
 
 
-def gold_rows(rows: int, seed: int) -> pl.DataFrame:
-    rng = np.random.default_rng(seed)
-    label = rng.integers(0, 3, rows)
-    return pl.DataFrame(
-        {
-            "basket_id": np.arange(rows) + 10_000 * seed,
-            "basket_size": rng.integers(1, 40, rows),
-            "total_spend": rng.normal(size=rows) + label,
-            SHARE_NEW: np.where(rng.random(rows) < 0.03, 0.5, 0.0),
-            "price_sensitivity": np.asarray(CLASSES)[label],
-        }
-    )
-
-
 @pytest.fixture
 def rows(tmp_path: Path) -> TrainingRows:
-    """A sample of 700 baskets, and 400 others in two files."""
-    gold_rows(700, 1).write_parquet(tmp_path / TRAIN_FILE)
-    gold_rows(300, 2).write_ipc(tmp_path / "000000.arrow")
-    gold_rows(100, 3).write_ipc(tmp_path / "000001.arrow")
-    files = (TRAIN_FILE, "000000.arrow", "000001.arrow")
-    return TrainingRows(tuple(tmp_path / name for name in files), COLUMNS, without_new=True)
-
-
-def all_rows(rows: TrainingRows) -> pl.DataFrame:
-    frames = (pl.read_parquet if path.suffix == ".parquet" else pl.read_ipc for path in rows.files)
-    return pl.concat([read(path) for read, path in zip(frames, rows.files, strict=True)])
-
-
-def numbered(*numbers: int) -> Any:
-    return iter([pa.RecordBatch.from_pydict({"id": list(numbers)})])
-
-
-@pytest.mark.parametrize("workers", [1, 2, 3, 7, 20])
-def test_every_row_is_in_one_range(workers: int) -> None:
-    counts = [5, 0, 11, 1]
-    ranges = divided(counts, workers)
-    assert len(ranges) == workers
-    sizes = [sum(part.stop - part.start for part in own) for own in ranges]
-    assert max(sizes) - min(sizes) <= 1
-    in_order = [(part.file, row) for own in ranges for part in own for row in range(*part[1:])]
-    assert in_order == [(file, row) for file, count in enumerate(counts) for row in range(count)]
-
-
-@pytest.mark.parametrize("without_new", [True, False])
-def test_workers_read_the_features_that_training_reads(
-    rows: TrainingRows, tmp_path: Path, without_new: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(boosting, "ROW_GROUP", 64)
-    reader = RowReader(Folder(tmp_path), tuple(map(str, rows.files)), COLUMNS, without_new)
-    told = list(reader.count(numbered(0, 1, 2)))
-    ranges = divided([document["rows"] for document in told], 3)
-    frame = pl.concat(reader.frames(ranges, numbered(0, 1, 2)))
-    whole = all_rows(rows)
-    whole.write_parquet(tmp_path / "whole.parquet")
-    expected = read_examples(tmp_path / "whole.parquet", COLUMNS)
-    used = np.ones(whole.height, dtype=bool)
-    if without_new:
-        used = (whole[SHARE_NEW] == 0).to_numpy()
-        assert 1_000 < used.sum() < 1_100
-    assert frame[FEATURES].dtype == pl.List(pl.Float32)
-    assert np.array_equal(np.asarray(frame[FEATURES].to_list(), np.float32), expected.X[used])
-    assert frame[LABEL].to_list() == expected.y[used].tolist()
-    assert sum(document["used"] for document in told) == used.sum() == frame.height
+    return write_rows(tmp_path)
 
 
 class Here:
