@@ -12,6 +12,7 @@ from unittest import mock
 import numpy as np
 import polars as pl
 import pytest
+from py4j.protocol import Py4JJavaError
 
 from basketwise.config import AwsConfig, Config, TrainingConfig
 from basketwise.engines.spark import boosting, platform
@@ -228,6 +229,20 @@ def test_workers_are_as_many_as_there_is_room_for(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(boosting, "PATIENCE", 0.0)
     with pytest.raises(ConfigError, match="xgboost_workers is 5, and the cluster runs 4 tasks"):
         available_workers(session, 5)
+
+
+@pytest.mark.usefixtures("without_barriers")
+def test_what_a_task_says_when_it_fails(
+    sail: Spark, rows: TrainingRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = mock.Mock(_target_id="o1")
+    said.getMessage.return_value = "Job aborted: no slots\n\tat org.apache.spark"
+    failing = mock.Mock()
+    failing.return_value.fit.side_effect = Py4JJavaError("while calling o1", said)
+    monkeypatch.setattr(boosting, "estimator_of", failing)
+    model = cast(Any, build("xgboost", QUICK, 1))
+    with pytest.raises(DependencyError, match=r"^XGBoost failed on Spark: Job aborted: no slots\n"):
+        SparkBoost(sail.session, Folder(tmp_path))(model, rows)
 
 
 class TestClassic:
