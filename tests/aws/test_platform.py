@@ -154,6 +154,9 @@ def test_settings_that_no_job_accepts_are_refused_before_any_upload(
     with pytest.raises(ConfigError, match="a training job takes one model, or all"):
         platform.start({"till.csv": "9f86"}, two)
 
+    on_spark = Config.model_validate(CONFIG.model_dump() | {"training": {"xgboost_on_spark": True}})
+    with pytest.raises(ConfigError, match="xgboost_on_spark needs a Spark session"):
+        platform.start({"till.csv": "9f86"}, on_spark)
     assert not platform.started
     assert cloud.keys("") == []
 
