@@ -167,7 +167,7 @@ def test_one_machine_is_refused(command: str, sample: Path, tmp_path: Path) -> N
 
 
 def test_spark_connect_is_refused(sail: Spark) -> None:
-    with pytest.raises(ConfigError, match="needs a classic session: XGBoost's estimator starts"):
+    with pytest.raises(ConfigError, match="needs a classic session: XGBoost's estimator works"):
         SparkPlatform(sail.session).start({}, Config(training=ON_SPARK))
     SparkPlatform(sail.session).start({}, Config(training=QUICK))
 

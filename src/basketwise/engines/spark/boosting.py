@@ -133,8 +133,8 @@ def check_session(session: SparkSession, config: TrainingConfig) -> None:
     """
     if ".connect." in type(session).__module__:
         raise ConfigError(
-            "training.xgboost_on_spark needs a classic session: XGBoost's estimator starts its "
-            "workers as a barrier, which Spark Connect does not offer.",
+            "training.xgboost_on_spark needs a classic session: XGBoost's estimator works with a "
+            "SparkContext, which Spark Connect does not have.",
             "Give --spark local[2] or spark://HOST:PORT, submit the command to the cluster, or set "
             "training.xgboost_on_spark to false.",
         )
