@@ -34,10 +34,11 @@ def write_predictions(
     """Write a prediction file: one row per basket.
 
     Its columns are ``basket_id``, ``price_sensitivity``, per model ``<model>_p_low``,
-    ``<model>_p_medium``, ``<model>_p_high`` (Float32), and ``fold`` where there are folds.
+    ``<model>_p_medium``, ``<model>_p_high`` (Float32; null where a candidate that was given up was
+    not asked), and ``fold`` where there are folds.
     """
     columns = {
-        column: probabilities[:, k].astype(np.float32)
+        column: pl.Series(probabilities[:, k].astype(np.float32), nan_to_null=True)
         for name, probabilities in predictions.items()
         for k, column in enumerate(probability_columns(name))
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +32,14 @@ from basketwise.training.calibration import (
 )
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
-from basketwise.training.crossvalidation import CrossValidated, cross_validated
+from basketwise.training.crossvalidation import CrossValidated
+from basketwise.training.elimination import Judge
 from basketwise.training.examples import Examples, new_shares, read_examples
-from basketwise.training.fitting import Fitted, train_all
+from basketwise.training.fitting import Fitted
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 from basketwise.training.persistence import dump_model
 from basketwise.training.predictions import CALIBRATED, decide, write_predictions
+from basketwise.training.race import train_all
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
 from basketwise.training.references import fit_references, plan_references
 from basketwise.training.weights import judging_weights
@@ -87,19 +89,9 @@ def run_training(
     # One BLAS thread: what a matrix product adds up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
         as_in_test = judging_weights(both, forward, metadata.new_products)
-        crossed: dict[ModelName, CrossValidated] = {}
-
-        def best() -> ModelName:
-            # Of equals, the one that is named first.
-            return max(config.models, key=lambda name: crossed[name].f1)
-
-        def judge(out_of_fold: Mapping[ModelName, Probabilities]) -> ModelName:
-            for name, probabilities in out_of_fold.items():
-                crossed[name] = cross_validated(both, probabilities, as_in_test, forward)
-            return best()
-
-        out_of_fold, fitted = train_all(seen, config, tick, pieces, judge)
-        winner = best()
+        judge = Judge(both, as_in_test, forward)
+        out_of_fold, fitted, winner = train_all(seen, config, tick, judge, pieces)
+        crossed = {name: judge.scores(out_of_fold[name]) for name in config.models}
         plans = plan_references(winner, metadata.groups)
         references = fit_references(plans, both, config, pieces)
         # A calibration takes nothing from the test set.
@@ -188,6 +180,7 @@ def _candidate(
         cv_accuracy_mean=crossed.accuracy,
         cv_accuracy_std=crossed.accuracy_std,
         cv_f1_mean=crossed.f1,
+        cv_folds=crossed.folds,
         forward_accuracy=crossed.forward_accuracy,
         forward_f1=crossed.forward_f1,
         fit_seconds=fitted.seconds,
