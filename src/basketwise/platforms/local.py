@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from basketwise.config import Config
 from basketwise.errors import InputError
+from basketwise.importing import LEARNING, load
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
 from basketwise.storage.opening import local_copy, with_local_products
@@ -34,6 +35,10 @@ class LocalPlatform:
 
     def start(self, inputs: Mapping[str, str], config: Config) -> None:
         """Do nothing: the stages start when they are called."""
+
+    def prepare(self) -> None:
+        """Load the libraries that training needs."""
+        load(*LEARNING)
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""

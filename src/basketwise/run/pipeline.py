@@ -9,6 +9,7 @@ from basketwise.concurrency import abandoning_pool
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.files import DEPLOYMENT_CONFIGS, REPORT_JSON
+from basketwise.importing import DRAWING, load
 from basketwise.registry.approval import Approvals
 from basketwise.registry.opening import existing_registry, registry_of
 from basketwise.registry.protocol import (
@@ -88,14 +89,20 @@ def run_all(
         approvals = approvals_of(registry, context)
         approvals.finish()
         run_id = run_id or context.new_run()
-        made = etl(data, staging, context)
-        if context.platform.in_place:
-            made = publish_data(made, staging, context)
         with abandoning_pool(1) as pool:
-            if registering and any(outcome.ran for outcome in made.outcomes):
-                # A version will follow, and training does not need this thread. Should it fail,
-                # the registration says so.
-                pool.submit(registry.prepare)
+
+            def ahead() -> None:
+                # First of all what ETL shares with the libraries: two threads must not load it.
+                load("basketwise.etl.stage")
+                pool.submit(context.platform.prepare)
+                if registering:
+                    # A version will follow. Should this fail, the registration says so.
+                    pool.submit(registry.prepare)
+                pool.submit(load, *DRAWING)
+
+            made = etl(data, staging, context, ahead)
+            if context.platform.in_place:
+                made = publish_data(made, staging, context)
             trained = train(made, staging, run_id, context)
         evaluated = evaluate(made, trained, staging, run_id, registry, context)
         made = publish_data(made, staging, context)

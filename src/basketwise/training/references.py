@@ -18,7 +18,7 @@ from basketwise.training.checkpoints import Checkpoints
 from basketwise.training.examples import Examples, learnable
 from basketwise.training.fitting import Fitted, fit
 
-MOST = 200_000
+MOST = 100_000
 """Baskets that a reference learns from, at most."""
 
 

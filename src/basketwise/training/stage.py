@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Floats, Probabilities, spaced
-from basketwise.concurrency import worker_pool
+from basketwise.concurrency import abandoning_pool, worker_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
@@ -93,14 +93,16 @@ def run_training(
         out_of_fold, fitted, winner = train_all(seen, config, tick, judge, pieces)
         crossed = {name: judge.scores(out_of_fold[name]) for name in config.models}
         plans = plan_references(winner, metadata.groups)
-        references = fit_references(plans, both, config, pieces)
-        # A calibration takes nothing from the test set.
-        weights = judging_weights(both, forward)
-        calibration = _calibrated(seen, out_of_fold[winner], None, weights, config)
-        novelty = fit_novelty(seen, out_of_fold[winner], calibration, config)
-        if novelty is not None:
-            calibration = _calibrated(seen, out_of_fold[winner], novelty, weights, config)
-        test = _read(gold / TEST_FILE, metadata)
+        with abandoning_pool(1) as beside:
+            fitting = beside.submit(fit_references, plans, both, config, pieces)
+            # A calibration takes nothing from the test set.
+            weights = judging_weights(both, forward)
+            calibration = _calibrated(seen, out_of_fold[winner], None, weights, config)
+            novelty = fit_novelty(seen, out_of_fold[winner], calibration, config)
+            if novelty is not None:
+                calibration = _calibrated(seen, out_of_fold[winner], novelty, weights, config)
+            test = _read(gold / TEST_FILE, metadata)
+            references = fitting.result()
         models: dict[str, tuple[Fitted, list[str]]] = {
             name: (model, metadata.feature_columns) for name, model in fitted.items()
         }
