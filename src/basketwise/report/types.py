@@ -131,6 +131,7 @@ class LeaderboardRow(TypedDict):
     cv_accuracy_mean: float | None
     cv_accuracy_std: float | None
     cv_f1_mean: float | None
+    cv_folds: NotRequired[int | None]
     forward_accuracy: NotRequired[float | None]
     forward_f1: NotRequired[float | None]
     fit_seconds: float | None

@@ -46,14 +46,13 @@ def cross_validated(
         The last fold is the latest weeks.
     """
     known = predicted_rows(out_of_fold)
-    late = is_late(rows, forward)
-    weights = weights_of_part(weights, known, late)
+    weights = weights_of_part(rows, weights, known, forward)
     predicted = decide(out_of_fold)
     right = (predicted == rows.y).astype(np.float64)
     own = known & rows.is_real
     baskets = np.bincount(rows.fold[own])
     per_fold = (np.bincount(rows.fold[own], right[own]) / np.maximum(baskets, 1))[baskets > 0]
-    late &= known
+    late = is_late(rows, forward) & known
     latest = scores(confusion_matrix(rows.y[late], predicted[late])) if late.any() else None
     return CrossValidated(
         accuracy=float((weights * right).sum() / weights.sum()),
@@ -70,15 +69,17 @@ def predicted_rows(out_of_fold: Probabilities) -> Flags:
     return ~np.isnan(out_of_fold[:, 0])
 
 
-def weights_of_part(weights: Floats, part: Flags, late: Flags) -> Floats:
-    """Weigh the rows of some folds as all of them are: 0 elsewhere.
+def weights_of_part(rows: Examples, weights: Floats, part: Flags, forward: bool) -> Floats:
+    """Weigh the rows of some folds, ``part``, as all of them are: 0 elsewhere.
 
-    The latest weeks count as much beside the other folds as they do where all folds are there.
+    The fold of the latest weeks, if there is one, counts as much beside the others as it does where
+    all folds are there.
     """
     if part.all():
         return weights
+    last = forward & (rows.fold == rows.fold.max(initial=0))
     scaled = np.zeros(weights.size)
-    for group in (late, ~late):
+    for group in (last, ~last):
         own = group & part
         total = weights[own].sum()
         if total > 0:

@@ -27,7 +27,6 @@ from basketwise.training.crossvalidation import (
 from basketwise.training.examples import Examples
 from basketwise.training.metrics import class_f1, confusion_matrix
 from basketwise.training.predictions import decide
-from basketwise.training.weights import is_late
 
 ERRORS = 3.0
 """Standard errors of a difference that are no chance."""
@@ -83,7 +82,7 @@ class Judge:
         return f1_difference(self.rows.y, decide(first), decide(second), weights)
 
     def _weights(self, part: Flags) -> Floats:
-        return weights_of_part(self.weights, part, is_late(self.rows, self.forward))
+        return weights_of_part(self.rows, self.weights, part, self.forward)
 
 
 def f1_difference(y: Labels, first: Labels, second: Labels, weights: Floats) -> Difference:
