@@ -164,6 +164,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
                 "accuracy_mean": c.cv_accuracy_mean,
                 "accuracy_std": c.cv_accuracy_std,
                 "f1_mean": c.cv_f1_mean,
+                "folds": c.cv_folds,
                 "forward_accuracy": c.forward_accuracy,
                 "forward_f1": c.forward_f1,
             }

@@ -110,8 +110,8 @@ class LeaderboardRow(TypedDict):
     ``kind`` is ``candidate``, ``ablation`` (the winner's algorithm without the group ``without``),
     ``simpler`` (a simpler model with fewer features) or ``baseline`` (always predicts
     the majority class of the training set). The differences are the winner's score minus this
-    row's, paired on the same test baskets; ``None`` on the winner's own row. ``fit_seconds`` is
-    wall time.
+    row's, paired on the same test baskets; ``None`` on the winner's own row. ``cv_folds`` is how
+    many folds the cross-validated scores rest on. ``fit_seconds`` is wall time.
     """
 
     model: str

@@ -93,8 +93,9 @@ def f1_difference(y: Labels, first: Labels, second: Labels, weights: Floats) -> 
     >>> y = np.array([0, 1, 2] * 100, dtype=np.int8)
     >>> wrong = y.copy()
     >>> wrong[:3] = 0
-    >>> f1_difference(y, y, wrong, np.ones(300))
-    Difference(value=0.0067, error=0.0047)
+    >>> difference = f1_difference(y, y, wrong, np.ones(300))
+    >>> f"{difference.value:.4f} ± {difference.error:.4f}"
+    '0.0067 ± 0.0047'
     """
     matrices = [confusion_matrix(y, predicted, weights) for predicted in (first, second)]
     slopes = [_slopes(matrix) for matrix in matrices]
