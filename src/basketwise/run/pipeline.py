@@ -96,13 +96,17 @@ def run_all(
                 load("basketwise.etl.stage")
                 pool.submit(context.platform.prepare)
                 if registering:
-                    # A version will follow. Should this fail, the registration says so.
-                    pool.submit(registry.prepare)
-                pool.submit(load, *DRAWING)
+                    pool.submit(registry.load)
+                for name in DRAWING:
+                    pool.submit(load, name)
 
             made = etl(data, staging, context, ahead)
             if context.platform.in_place:
                 made = publish_data(made, staging, context)
+            if registering and any(outcome.ran for outcome in made.outcomes):
+                # A version will follow, and training does not need this thread. Should it fail,
+                # the registration says so.
+                pool.submit(registry.prepare)
             trained = train(made, staging, run_id, context)
         evaluated = evaluate(made, trained, staging, run_id, registry, context)
         made = publish_data(made, staging, context)
