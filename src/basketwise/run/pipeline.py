@@ -20,6 +20,7 @@ from basketwise.registry.protocol import (
     find_version,
 )
 from basketwise.registry.submission import registered, submission
+from basketwise.report.html import load_templates
 from basketwise.report.types import Report, read_report
 from basketwise.run.cache import Outcome
 from basketwise.run.context import Context
@@ -99,6 +100,7 @@ def run_all(
                     pool.submit(registry.load)
                 for name in DRAWING:
                     pool.submit(load, name)
+                pool.submit(load_templates)
 
             made = etl(data, staging, context, ahead)
             if context.platform.in_place:
