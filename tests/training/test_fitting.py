@@ -43,7 +43,7 @@ def train_all(
     train: Examples, config: TrainingConfig, tick: Tick, checkpoints: Checkpoints = NOWHERE
 ) -> Race:
     judge = Judge(train, np.ones(train.y.size), forward=False)
-    return train_by(train, config, tick, judge, checkpoints)
+    return train_by(train, config, tick, judge, checkpoints, lambda *_: None)[0]
 
 
 @pytest.fixture(scope="module")

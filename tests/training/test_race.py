@@ -77,7 +77,7 @@ class Course:
         def tick(what: str, done: int, total: int) -> None:
             self.ticks.append((done, total))
 
-        return train_all(self.train, config, tick, judge, NOWHERE)
+        return train_all(self.train, config, tick, judge, NOWHERE, lambda *_: None)[0]
 
     def folds(self, name: str) -> list[int]:
         return [fold for fold in range(FOLDS) if f"{name}-fold-{fold}" in self.fitted]
@@ -181,7 +181,7 @@ QUICK = TrainingConfig.model_validate(
 
 def real(rows: Examples, checkpoints: Checkpoints) -> Race:
     judge = Judge(rows, np.ones(rows.y.size), forward=False)
-    return train_all(rows, QUICK, quiet, judge, checkpoints)
+    return train_all(rows, QUICK, quiet, judge, checkpoints, lambda *_: None)[0]
 
 
 def same(actual: Race, expected: Race) -> None:
@@ -221,3 +221,13 @@ def test_the_winner_learns_from_all_baskets() -> None:
     race = real(rows, NOWHERE)
     alone = fit(race.winner, rows, QUICK)
     assert predicted(race.fitted[race.winner], rows.X) == predicted(alone, rows.X)
+
+
+def test_what_follows_from_the_cross_validation_is_made_meanwhile() -> None:
+    rows = made_up(900, folds=FOLDS)
+    judge = Judge(rows, np.ones(rows.y.size), forward=False)
+    race, made = train_all(
+        rows, QUICK, quiet, judge, NOWHERE, lambda winner, answers: (winner, answers[winner].copy())
+    )
+    assert made[0] == race.winner
+    np.testing.assert_array_equal(made[1], race.out_of_fold[race.winner])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from basketwise.config import ModelName, TrainingConfig
 from basketwise.progress import Tick
 from basketwise.schema import CLASSES
 from basketwise.training.candidates import build
-from basketwise.training.checkpoints import NOWHERE, Checkpoints
+from basketwise.training.checkpoints import Checkpoints
 from basketwise.training.elimination import Judge
 from basketwise.training.examples import Examples
 from basketwise.training.fitting import (
@@ -38,6 +38,8 @@ from basketwise.training.persistence import stored_probabilities
 Key = TypeVar("Key")
 Made = TypeVar("Made")
 Fold = tuple[ModelName, int]
+Answers: TypeAlias = Mapping[ModelName, Probabilities]
+"""Out-of-fold predictions."""
 
 LEAST_FOLDS = 3
 """Folds from which on a candidate can be given up before the last of them."""
@@ -58,9 +60,13 @@ def train_all(
     config: TrainingConfig,
     tick: Tick,
     judge: Judge,
-    checkpoints: Checkpoints = NOWHERE,
-) -> Race:
+    checkpoints: Checkpoints,
+    meanwhile: Callable[[ModelName, Answers], Made],
+) -> tuple[Race, Made]:
     """Cross-validate the candidates and fit them, but for the pieces that are stored already.
+
+    What follows from the winner and all out-of-fold predictions is made ``meanwhile``, while the
+    models are fitted, and returned too.
 
     The winner learns from the whole training set. The others learn from no more baskets than it
     takes to compare them with it (``compared_max_baskets``). Checkpoints of other trainings are
@@ -74,7 +80,7 @@ def train_all(
     with abandoning_pool() as pool:
         pieces = _Pieces(train, config, tick, checkpoints, pool)
         winner = _winner(pieces, judge, config)
-        last = config.folds - 1
+        last, answers = config.folds - 1, pieces.out_of_fold
 
         def fitted(name: ModelName) -> Fitted:
             if name == winner:
@@ -83,8 +89,10 @@ def train_all(
 
         # The winner first, which may take as long as all others.
         order.sort(key=lambda name: name != winner)
-        fits = pieces.fit_whole(order, fitted)
-    return Race(pieces.out_of_fold, {name: fits[name] for name in config.models}, winner)
+        fitting = pieces.start(order, fitted)
+        made = meanwhile(winner, answers)
+        fits = pieces.finish(fitting)
+    return Race(answers, {name: fits[name] for name in config.models}, winner), made
 
 
 def heaviest_first(names: Iterable[ModelName]) -> list[ModelName]:
@@ -179,14 +187,16 @@ class _Pieces:
         dropped = {(name, fold) for name in names for fold in range(self._config.folds)}
         self._total -= len(self._missing & dropped)
 
-    def fit_whole(
+    def start(
         self, names: Sequence[ModelName], fitted: Callable[[ModelName], Fitted]
-    ) -> dict[ModelName, Fitted]:
-        """Fit the models that are not stored."""
+    ) -> dict[ModelName, Future[Fitted]]:
+        """Start to fit the models that are not stored."""
         missing = [name for name in names if name not in self._whole]
-        return self._whole | self._finish(
-            {name: self._pool.submit(fitted, name) for name in missing}
-        )
+        return {name: self._pool.submit(fitted, name) for name in missing}
+
+    def finish(self, fitting: Mapping[ModelName, Future[Fitted]]) -> dict[ModelName, Fitted]:
+        """Return all models."""
+        return self._whole | self._finish(fitting)
 
     def _take(self, name: ModelName, fold: int, scored: FoldFit) -> None:
         self.out_of_fold[name][self._train.fold == fold] = scored.probabilities

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -39,16 +41,25 @@ from basketwise.training.fitting import Fitted
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 from basketwise.training.persistence import dump_model
 from basketwise.training.predictions import CALIBRATED, decide, write_predictions
-from basketwise.training.race import train_all
+from basketwise.training.race import Answers, train_all
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
-from basketwise.training.references import fit_references, plan_references
+from basketwise.training.references import Plan, fit_references, plan_references
 from basketwise.training.weights import judging_weights
 
 SEEN = 500_000
 """Training baskets that the calibration rests on, at most: in millions of predictions there is no
 more to see."""
-LOOKED_AT = 100_000
+LOOKED_AT = 50_000
 """Training baskets that the training accuracy rests on, at most."""
+
+
+class _Aside(NamedTuple):
+    """What follows from the cross-validation alone."""
+
+    plans: list[Plan]
+    references: Future[dict[str, Fitted]]
+    calibration: Calibration
+    novelty: Novelty | None
 
 
 def run_training(
@@ -90,19 +101,24 @@ def run_training(
     with threadpool_limits(1, user_api="blas"):
         as_in_test = judging_weights(both, forward, metadata.new_products)
         judge = Judge(both, as_in_test, forward)
-        out_of_fold, fitted, winner = train_all(seen, config, tick, judge, pieces)
-        crossed = {name: judge.scores(out_of_fold[name]) for name in config.models}
-        plans = plan_references(winner, metadata.groups)
+        # A calibration takes nothing from the test set.
+        weights = judging_weights(both, forward)
         with abandoning_pool(1) as beside:
-            fitting = beside.submit(fit_references, plans, both, config, pieces)
-            # A calibration takes nothing from the test set.
-            weights = judging_weights(both, forward)
-            calibration = _calibrated(seen, out_of_fold[winner], None, weights, config)
-            novelty = fit_novelty(seen, out_of_fold[winner], calibration, config)
-            if novelty is not None:
-                calibration = _calibrated(seen, out_of_fold[winner], novelty, weights, config)
+
+            def meanwhile(winner: ModelName, answers: Answers) -> _Aside:
+                plans = plan_references(winner, metadata.groups)
+                references = beside.submit(fit_references, plans, both, config, pieces)
+                own = {name: rows[: train.y.size] for name, rows in answers.items()}
+                write_predictions(out / OOF_FILE, train, own)
+                return _Aside(
+                    plans, references, *_corrected(seen, answers[winner], weights, config)
+                )
+
+            race, aside = train_all(seen, config, tick, judge, pieces, meanwhile)
+            crossed = {name: judge.scores(race.out_of_fold[name]) for name in config.models}
             test = _read(gold / TEST_FILE, metadata)
-            references = fitting.result()
+            references = aside.references.result()
+        winner, fitted, plans = race.winner, race.fitted, aside.plans
         models: dict[str, tuple[Fitted, list[str]]] = {
             name: (model, metadata.feature_columns) for name, model in fitted.items()
         }
@@ -116,7 +132,7 @@ def run_training(
                 for name, probabilities in zip(models, of_train, strict=True)
             }
     of_test[CALIBRATED] = calibrated(
-        test.only(metadata.feature_columns), of_test[winner], calibration, novelty
+        test.only(metadata.feature_columns), of_test[winner], aside.calibration, aside.novelty
     )
     record = TrainingRecord(
         winner=winner,
@@ -139,10 +155,8 @@ def run_training(
         groups=metadata.groups,
         feature_columns=metadata.feature_columns,
     )
-    own = {name: rows[: train.y.size] for name, rows in out_of_fold.items()}
-    write_predictions(out / OOF_FILE, train, own)
     write_predictions(out / TEST_PREDICTIONS_FILE, test, of_test)
-    _write(out, fitted[winner].model, novelty, calibration, record)
+    _write(out, fitted[winner].model, aside.novelty, aside.calibration, record)
     return record
 
 
@@ -187,6 +201,17 @@ def _candidate(
         forward_f1=crossed.forward_f1,
         fit_seconds=fitted.seconds,
     )
+
+
+def _corrected(
+    rows: Examples, out_of_fold: Probabilities, weights: Floats, config: TrainingConfig
+) -> tuple[Calibration, Novelty | None]:
+    """Fit what corrects the winner: its calibration, and the second model if it is of use."""
+    calibration = _calibrated(rows, out_of_fold, None, weights, config)
+    novelty = fit_novelty(rows, out_of_fold, calibration, config)
+    if novelty is not None:
+        calibration = _calibrated(rows, out_of_fold, novelty, weights, config)
+    return calibration, novelty
 
 
 def _calibrated(
