@@ -227,7 +227,10 @@ def test_what_follows_from_the_cross_validation_is_made_meanwhile() -> None:
     rows = made_up(900, folds=FOLDS)
     judge = Judge(rows, np.ones(rows.y.size), forward=False)
     race, made = train_all(
-        rows, QUICK, quiet, judge, NOWHERE, lambda winner, answers: (winner, answers[winner].copy())
+        *(rows, QUICK, quiet, judge, NOWHERE),
+        lambda winner, answers, fits: (winner, answers[winner].copy(), fits),
     )
-    assert made[0] == race.winner
-    np.testing.assert_array_equal(made[1], race.out_of_fold[race.winner])
+    winner, answers, fits = made
+    assert winner == race.winner == next(iter(fits))
+    np.testing.assert_array_equal(answers, race.out_of_fold[winner])
+    assert {name: fit.result() for name, fit in fits.items()} == race.fitted

@@ -40,6 +40,7 @@ Made = TypeVar("Made")
 Fold = tuple[ModelName, int]
 Answers: TypeAlias = Mapping[ModelName, Probabilities]
 """Out-of-fold predictions."""
+Fits: TypeAlias = Mapping[ModelName, Future[Fitted]]
 
 LEAST_FOLDS = 3
 """Folds from which on a candidate can be given up before the last of them."""
@@ -61,12 +62,12 @@ def train_all(
     tick: Tick,
     judge: Judge,
     checkpoints: Checkpoints,
-    meanwhile: Callable[[ModelName, Answers], Made],
+    meanwhile: Callable[[ModelName, Answers, Fits], Made],
 ) -> tuple[Race, Made]:
     """Cross-validate the candidates and fit them, but for the pieces that are stored already.
 
     What follows from the winner and all out-of-fold predictions is made ``meanwhile``, while the
-    models are fitted, and returned too.
+    models are fitted, the winner first, and returned too.
 
     The winner learns from the whole training set. The others learn from no more baskets than it
     takes to compare them with it (``compared_max_baskets``). Checkpoints of other trainings are
@@ -90,7 +91,7 @@ def train_all(
         # The winner first, which may take as long as all others.
         order.sort(key=lambda name: name != winner)
         fitting = pieces.start(order, fitted)
-        made = meanwhile(winner, answers)
+        made = meanwhile(winner, answers, fitting)
         fits = pieces.finish(fitting)
     return Race(answers, {name: fits[name] for name in config.models}, winner), made
 
@@ -190,13 +191,18 @@ class _Pieces:
     def start(
         self, names: Sequence[ModelName], fitted: Callable[[ModelName], Fitted]
     ) -> dict[ModelName, Future[Fitted]]:
-        """Start to fit the models that are not stored."""
-        missing = [name for name in names if name not in self._whole]
-        return {name: self._pool.submit(fitted, name) for name in missing}
+        """Start to fit the models that are not stored; those that are have ended."""
+        return {
+            name: self._pool.submit(
+                self._whole.__getitem__ if name in self._whole else fitted, name
+            )
+            for name in names
+        }
 
-    def finish(self, fitting: Mapping[ModelName, Future[Fitted]]) -> dict[ModelName, Fitted]:
+    def finish(self, fitting: Fits) -> dict[ModelName, Fitted]:
         """Return all models."""
-        return self._whole | self._finish(fitting)
+        self._finish({name: fit for name, fit in fitting.items() if name not in self._whole})
+        return {name: fit.result() for name, fit in fitting.items()}
 
     def _take(self, name: ModelName, fold: int, scored: FoldFit) -> None:
         self.out_of_fold[name][self._train.fold == fold] = scored.probabilities

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Floats, Probabilities, spaced
-from basketwise.concurrency import abandoning_pool, worker_pool
+from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
@@ -27,6 +25,7 @@ from basketwise.files import (
     TEST_PREDICTIONS_FILE,
 )
 from basketwise.progress import Tick
+from basketwise.training.answering import Answered, Model, answered
 from basketwise.training.calibration import (
     Calibration,
     NewProducts,
@@ -40,8 +39,8 @@ from basketwise.training.examples import Examples, new_shares, read_examples
 from basketwise.training.fitting import Fitted
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 from basketwise.training.persistence import dump_model
-from basketwise.training.predictions import CALIBRATED, decide, write_predictions
-from basketwise.training.race import Answers, train_all
+from basketwise.training.predictions import CALIBRATED, write_predictions
+from basketwise.training.race import Answers, Fits, train_all
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
 from basketwise.training.references import Plan, fit_references, plan_references
 from basketwise.training.weights import judging_weights
@@ -54,12 +53,13 @@ LOOKED_AT = 50_000
 
 
 class _Aside(NamedTuple):
-    """What follows from the cross-validation alone."""
+    """What does not wait for the winner's fit; the answers are those of all other models."""
 
     plans: list[Plan]
-    references: Future[dict[str, Fitted]]
+    references: dict[str, Fitted]
     calibration: Calibration
     novelty: Novelty | None
+    answers: dict[str, Answered]
 
 
 def run_training(
@@ -103,41 +103,38 @@ def run_training(
         judge = Judge(both, as_in_test, forward)
         # A calibration takes nothing from the test set.
         weights = judging_weights(both, forward)
+        test = _read(gold / TEST_FILE, metadata)
+        some = train.take(spaced(train.y.size, LOOKED_AT))
+        columns = metadata.feature_columns
         with abandoning_pool(1) as beside:
 
-            def meanwhile(winner: ModelName, answers: Answers) -> _Aside:
+            def meanwhile(winner: ModelName, known: Answers, fits: Fits) -> _Aside:
                 plans = plan_references(winner, metadata.groups)
-                references = beside.submit(fit_references, plans, both, config, pieces)
-                own = {name: rows[: train.y.size] for name, rows in answers.items()}
+                fitting = beside.submit(fit_references, plans, both, config, pieces)
+                own = {name: rows[: train.y.size] for name, rows in known.items()}
                 write_predictions(out / OOF_FILE, train, own)
-                return _Aside(
-                    plans, references, *_corrected(seen, answers[winner], weights, config)
-                )
+                calibration, novelty = _corrected(seen, known[winner], weights, config)
+                # A winner of millions of baskets is long not fitted when all others are.
+                losers = {name: fit.result() for name, fit in fits.items() if name != winner}
+                references = fitting.result()
+                models = {name: Model(fitted, columns) for name, fitted in losers.items()}
+                models |= {plan.name: Model(references[plan.name], plan.columns) for plan in plans}
+                answers = answered(models, test, some)
+                return _Aside(plans, references, calibration, novelty, answers)
 
             race, aside = train_all(seen, config, tick, judge, pieces, meanwhile)
-            crossed = {name: judge.scores(race.out_of_fold[name]) for name in config.models}
-            test = _read(gold / TEST_FILE, metadata)
-            references = aside.references.result()
-        winner, fitted, plans = race.winner, race.fitted, aside.plans
-        models: dict[str, tuple[Fitted, list[str]]] = {
-            name: (model, metadata.feature_columns) for name, model in fitted.items()
-        }
-        models |= {plan.name: (references[plan.name], plan.columns) for plan in plans}
-        some = train.take(spaced(train.y.size, LOOKED_AT))
-        with worker_pool() as pool:
-            of_test = dict(zip(models, pool.map(_predict(test), models.values()), strict=True))
-            of_train = pool.map(_predict(some), models.values())
-            train_accuracy = {
-                name: float((decide(probabilities) == some.y).mean())
-                for name, probabilities in zip(models, of_train, strict=True)
-            }
+        crossed = {name: judge.scores(race.out_of_fold[name]) for name in config.models}
+        winner, fitted = race.winner, race.fitted
+        references, plans = aside.references, aside.plans
+        answers = answered({winner: Model(fitted[winner], columns)}, test, some) | aside.answers
+    of_test = {name: answers[name].of_test for name in (*config.models, *references)}
     of_test[CALIBRATED] = calibrated(
-        test.only(metadata.feature_columns), of_test[winner], aside.calibration, aside.novelty
+        test.only(columns), of_test[winner], aside.calibration, aside.novelty
     )
     record = TrainingRecord(
         winner=winner,
         candidates=[
-            _candidate(name, train, crossed[name], fitted[name], train_accuracy[name], metadata)
+            _candidate(name, train, crossed[name], fitted[name], answers[name], metadata)
             for name in config.models
         ],
         references=[
@@ -145,7 +142,7 @@ def run_training(
                 model=plan.name,
                 algorithm=plan.algorithm,
                 groups=list(plan.groups),
-                train_accuracy=train_accuracy[plan.name],
+                train_accuracy=answers[plan.name].train_accuracy,
                 fit_seconds=references[plan.name].seconds,
                 kind=plan.kind,
                 without=plan.without,
@@ -176,23 +173,19 @@ def _check_folds(train: Examples, config: TrainingConfig) -> None:
         )
 
 
-def _predict(rows: Examples) -> Callable[[tuple[Fitted, list[str]]], Probabilities]:
-    return lambda model: model[0].predict(rows.only(model[1]).X)
-
-
 def _candidate(
     name: ModelName,
     train: Examples,
     crossed: CrossValidated,
     fitted: Fitted,
-    train_accuracy: float,
+    answers: Answered,
     metadata: Metadata,
 ) -> CandidateRecord:
     return CandidateRecord(
         model=name,
         algorithm=name,
         groups=metadata.groups,
-        train_accuracy=train_accuracy,
+        train_accuracy=answers.train_accuracy,
         cv_accuracy_mean=crossed.accuracy,
         cv_accuracy_std=crossed.accuracy_std,
         cv_f1_mean=crossed.f1,
