@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from basketwise.arrays import Probabilities
+import numpy as np
+
+from basketwise.arrays import Matrix
 from basketwise.concurrency import worker_pool
 from basketwise.training.examples import Examples
 from basketwise.training.fitting import Fitted
@@ -20,9 +22,12 @@ class Model(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """A model's probabilities of the test baskets, and its accuracy on training baskets."""
+    """A model's probabilities of the test baskets, and its accuracy on training baskets.
 
-    of_test: Probabilities
+    The probabilities are in single precision, as they are stored and judged.
+    """
+
+    of_test: Matrix
     train_accuracy: float
 
 
@@ -33,7 +38,7 @@ def answered(models: Mapping[str, Model], test: Examples, train: Examples) -> di
         of_test, of_train = (
             model.fitted.predict(rows.only(model.columns).X) for rows in (test, train)
         )
-        return Answered(of_test, float((decide(of_train) == train.y).mean()))
+        return Answered(of_test.astype(np.float32), float((decide(of_train) == train.y).mean()))
 
     with worker_pool() as pool:
         return dict(zip(models, pool.map(ask, models.values()), strict=True))

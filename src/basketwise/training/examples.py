@@ -117,9 +117,3 @@ def learned_from(rows: Examples) -> Flags:
     real = rows.is_real
     new = real & (new_shares(rows) > 0)
     return real & ~new if new.sum() <= RARE * real.sum() else real
-
-
-def learnable(rows: Examples) -> Examples:
-    """Select the rows that :func:`learned_from` marks."""
-    marked = learned_from(rows)
-    return rows if marked.all() else rows.take(np.flatnonzero(marked))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from basketwise.arrays import Labels, Probabilities
+from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.disk import write_parquet
 from basketwise.schema import CLASSES, FOLD, KEY, TARGET
 from basketwise.training.examples import Examples
@@ -29,7 +29,7 @@ def decide(probabilities: Probabilities) -> Labels:
 
 
 def write_predictions(
-    path: Path, examples: Examples, predictions: Mapping[Any, Probabilities]
+    path: Path, examples: Examples, predictions: Mapping[Any, Matrix | Probabilities]
 ) -> None:
     """Write a prediction file: one row per basket.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from basketwise.arrays import Floats, Probabilities, spaced
+from basketwise.arrays import Floats, Matrix, Probabilities, spaced
 from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
@@ -127,9 +127,11 @@ def run_training(
         winner, fitted = race.winner, race.fitted
         references, plans = aside.references, aside.plans
         answers = answered({winner: Model(fitted[winner], columns)}, test, some) | aside.answers
-    of_test = {name: answers[name].of_test for name in (*config.models, *references)}
+    of_test: dict[str, Matrix | Probabilities] = {
+        name: answers[name].of_test for name in (*config.models, *references)
+    }
     of_test[CALIBRATED] = calibrated(
-        test.only(columns), of_test[winner], aside.calibration, aside.novelty
+        test.only(columns), of_test[winner].astype(np.float64), aside.calibration, aside.novelty
     )
     record = TrainingRecord(
         winner=winner,
