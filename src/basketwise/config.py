@@ -207,15 +207,19 @@ class _Training(Section):
     cv_max_baskets: Annotated[int, Field(ge=0)] = 40_000
     """Maximum number of baskets that each fold's model is fitted on (0: all); every training
     basket is still scored out of fold."""
+    cv_stops_early: bool = True
+    """Whether candidates that cannot win any more are asked about no further folds: those that
+    are clearly behind after two, and those that would have to beat a nearly perfect one."""
     forest_max_baskets: Annotated[int, Field(ge=0)] = 100_000
     """Maximum number of baskets that each tree of the random forest is grown on, drawn with
     replacement (0: as many as there are, scikit-learn's default)."""
     forest_stops_early: bool = True
     """Whether the random forest stops growing once ten more trees would change next to nothing on
     baskets that they were not grown on; n_estimators is then the maximum."""
-    compared_max_baskets: Annotated[int, Field(ge=0)] = 100_000
+    compared_max_baskets: Annotated[int, Field(ge=0)] = 40_000
     """Maximum number of baskets that the candidates which lost the cross-validation are fitted on,
-    to be compared with the winner on the test set (0: all)."""
+    to be compared with the winner on the test set (0: all). If the last fold's model has learned
+    from as many, it is that one."""
     xgboost_on_spark: bool = False
     """Whether XGBoost, if it wins, is fitted on Spark, by its own estimator: on the rows of all
     training baskets, those beyond max_baskets too. Needs --engine spark and a classic session."""

@@ -55,6 +55,7 @@ def candidate(name: Any, f1: float | None, **changes: Any) -> CandidateRecord:
             "cv_accuracy_mean": f1,
             "cv_accuracy_std": 0.01,
             "cv_f1_mean": f1,
+            "cv_folds": 3,
             "fit_seconds": 1.5,
             **changes,
         },
@@ -142,6 +143,16 @@ def test_the_leaderboard_goes_by_cross_validation_and_ends_with_the_references(
     assert rows[5]["cv_f1_mean"] is None
 
 
+def test_a_candidate_that_was_given_up_stands_behind_those_that_were_not(
+    findings: Findings,
+) -> None:
+    high = candidate("logistic", 0.99, cv_folds=1, cv_accuracy_std=None)
+    record = RECORD.model_copy(update={"candidates": [high, *RECORD.candidates[1:]]})
+    rows = leaderboard(replace(findings, record=record))
+    assert [row["model"] for row in rows[:3]] == ["xgboost", "decision_tree", "logistic"]
+    assert [row.get("cv_folds") for row in rows[:3]] == [3, 3, 1]
+
+
 def test_every_row_has_its_interval_and_the_winners_paired_lead(findings: Findings) -> None:
     winner, *others = leaderboard(findings)
     assert winner["accuracy_lead"] is None
@@ -192,6 +203,7 @@ def test_evaluation_results_have_the_keys_of_the_design(findings: Findings) -> N
         "cv_accuracy_mean": 0.95,
         "cv_accuracy_std": 0.01,
         "cv_f1_mean": 0.95,
+        "cv_folds": 3,
         "forward_accuracy": 0.9,
         "forward_f1": 0.85,
         "fit_seconds": 1.5,

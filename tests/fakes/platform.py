@@ -31,6 +31,9 @@ class RecordedPlatform:
     def start(self, inputs: Mapping[str, str], config: Config) -> None:
         self.starts.append(inputs)
 
+    def prepare(self) -> None:
+        """Do nothing."""
+
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         self._start(job)
         if job.clean:

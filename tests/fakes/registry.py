@@ -25,6 +25,9 @@ class MemoryRegistry:
     changes: list[Change] = field(default_factory=list)
     archives: dict[str, bytes] = field(default_factory=dict)
 
+    def load(self) -> None:
+        pass
+
     def prepare(self) -> None:
         pass
 

@@ -24,9 +24,10 @@ from basketwise.training.distributed import (
     rows_of,
     stored_facts,
 )
+from basketwise.training.elimination import Judge
 from basketwise.training.examples import Examples
-from basketwise.training.fitting import train_all
 from basketwise.training.persistence import load_model, stored_model
+from basketwise.training.race import train_all
 from basketwise.training.record import DistributedFit
 from basketwise.training.stage import run_training
 from tests.etl.running import Run, quiet
@@ -75,17 +76,21 @@ def test_facts_that_cannot_be_read_are_none(tmp_path: Path) -> None:
     assert stored_facts(pieces, XGBOOST) is None
 
 
-@pytest.mark.parametrize("winner", ["xgboost", "decision_tree"])
-def test_only_a_winner_is_fitted_elsewhere(winner: Any) -> None:
-    sample = made_up(90)
+@pytest.mark.parametrize(("trees", "winner"), [(6, "xgboost"), (0, "decision_tree")])
+def test_only_a_winner_is_fitted_elsewhere(trees: int, winner: str) -> None:
+    sample = made_up(600)
+    config = CONFIG.model_copy(update={"xgboost": {"n_estimators": trees, "max_depth": 3}})
     calls = []
 
     def elsewhere() -> Any:
         calls.append(1)
-        return fit_distributed(boost_on(sample), ROWS, sample, CONFIG, NOWHERE)
+        return fit_distributed(boost_on(sample), ROWS, sample, config, NOWHERE)
 
+    judge = Judge(sample, np.ones(sample.y.size), forward=False)
     given = {XGBOOST: elsewhere}
-    _, fitted = train_all(sample, CONFIG, quiet, NOWHERE, lambda _: winner, given)
+    race, _ = train_all(sample, config, quiet, judge, NOWHERE, lambda *_: None, given)
+    fitted = race.fitted
+    assert race.winner == winner
     assert len(calls) == (winner == "xgboost")
     assert (fitted["xgboost"].distributed == FIT) == (winner == "xgboost")
     assert fitted["decision_tree"].distributed is None

@@ -1,25 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from basketwise import concurrency
-from basketwise.arrays import Labels, Matrix, Probabilities
+from basketwise.arrays import Labels, Matrix
 from basketwise.candidates import CANDIDATES
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import WorkspaceError
+from basketwise.progress import Tick
 from basketwise.training import fitting
 from basketwise.training.candidates import Classifier, build, fit_candidate
-from basketwise.training.checkpoints import Checkpoints
+from basketwise.training.checkpoints import NOWHERE, Checkpoints
+from basketwise.training.elimination import Judge
 from basketwise.training.examples import Examples
-from basketwise.training.fitting import Fitted, fit, train_all
+from basketwise.training.fitting import fit
 from basketwise.training.persistence import dump_model
+from basketwise.training.race import Race
+from basketwise.training.race import train_all as train_by
 from tests.etl.running import quiet
 from tests.training.made_up import made_up
 
@@ -27,13 +30,20 @@ CONFIG = TrainingConfig.model_validate(
     {
         "folds": 3,
         "checkpoint_rounds": 2,
+        "cv_stops_early": False,
+        "compared_max_baskets": 0,
         "random_forest": {"n_estimators": 4, "max_depth": 4},
         "xgboost": {"n_estimators": 5, "max_depth": 3, "subsample": 0.7},
     }
 )
 PIECES = len(CONFIG.models) * (1 + CONFIG.folds)
 
-Result = tuple[dict[ModelName, Probabilities], dict[ModelName, Fitted]]
+
+def train_all(
+    train: Examples, config: TrainingConfig, tick: Tick, checkpoints: Checkpoints = NOWHERE
+) -> Race:
+    judge = Judge(train, np.ones(train.y.size), forward=False)
+    return train_by(train, config, tick, judge, checkpoints, lambda *_: None)[0]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +52,7 @@ def train() -> Examples:
 
 
 @pytest.fixture(scope="module")
-def plain(train: Examples) -> Result:
+def plain(train: Examples) -> Race:
     return train_all(train, CONFIG, quiet)
 
 
@@ -51,7 +61,7 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
     return Checkpoints(tmp_path / "kept", "key")
 
 
-def same(actual: Result, expected: Result) -> None:
+def same(actual: Race, expected: Race) -> None:
     new = made_up(300, seed=1).X
     assert list(actual[0]) == list(expected[0]) == list(CONFIG.models)
     assert list(actual[1]) == list(expected[1]) == list(CONFIG.models)
@@ -84,7 +94,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_keeping_pieces_changes_nothing(
-    train: Examples, plain: Result, checkpoints: Checkpoints
+    train: Examples, plain: Race, checkpoints: Checkpoints
 ) -> None:
     same(train_all(train, CONFIG, quiet, checkpoints), plain)
     assert checkpoints.folder
@@ -111,7 +121,7 @@ def test_a_finished_training_is_recalled_whole(
 
 def test_only_what_is_missing_is_fitted(
     train: Examples,
-    plain: Result,
+    plain: Race,
     checkpoints: Checkpoints,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -129,7 +139,7 @@ def test_only_what_is_missing_is_fitted(
 
 
 def test_pieces_of_another_training_are_not_taken(
-    train: Examples, plain: Result, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+    train: Examples, plain: Race, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = CONFIG.model_copy(update={"random_state": 7})
     train_all(train, other, quiet, Checkpoints(checkpoints.folder, "other"))
@@ -152,7 +162,7 @@ def damage(path: Path, number: int) -> None:
 
 
 def test_damaged_files_cost_time_and_change_nothing(
-    train: Examples, plain: Result, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+    train: Examples, plain: Race, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_all(train, CONFIG, quiet, checkpoints)
     assert checkpoints.folder
@@ -166,7 +176,7 @@ def test_damaged_files_cost_time_and_change_nothing(
 
 @pytest.mark.parametrize("number", range(4))
 def test_a_damaged_stretch_costs_time_and_changes_nothing(
-    train: Examples, plain: Result, checkpoints: Checkpoints, number: int
+    train: Examples, plain: Race, checkpoints: Checkpoints, number: int
 ) -> None:
     checkpoints.prepare()
     X, y = train.X, train.y
@@ -211,7 +221,7 @@ def test_a_full_disk_ends_the_training(
 
 
 def test_an_abandoned_piece_harms_nothing(
-    train: Examples, plain: Result, checkpoints: Checkpoints
+    train: Examples, plain: Race, checkpoints: Checkpoints
 ) -> None:
     """A training is stopped; what its threads keep afterwards is whole, and of use."""
 
@@ -227,7 +237,7 @@ def test_an_abandoned_piece_harms_nothing(
 
 
 def test_many_rows_are_predicted_in_pieces(
-    train: Examples, plain: Result, monkeypatch: pytest.MonkeyPatch
+    train: Examples, plain: Race, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted = plain[1]["decision_tree"]
     whole = fitted.model.predict_proba(train.X)
@@ -237,7 +247,7 @@ def test_many_rows_are_predicted_in_pieces(
 
 @pytest.mark.parametrize("number", [1, 2, 5])
 def test_any_number_of_cores_gives_the_same_models(
-    train: Examples, plain: Result, number: int, monkeypatch: pytest.MonkeyPatch
+    train: Examples, plain: Race, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(concurrency, "cores", lambda: number)
     result = train_all(train, CONFIG, quiet)
@@ -254,37 +264,9 @@ def test_the_heaviest_fits_start_first(train: Examples, monkeypatch: pytest.Monk
     assert fitted[: -len(CONFIG.models)] == [
         f"{name}-fold-{fold}" for name in heaviest_first for fold in range(CONFIG.folds)
     ]
-    assert fitted[-len(CONFIG.models) :] == heaviest_first
-
-
-def test_the_winner_alone_learns_from_all_baskets(
-    train: Examples, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(concurrency, "cores", lambda: 1)
-    learned: list[tuple[str, int]] = []
-
-    def noted(name: ModelName, model: Any, X: Matrix, y: Labels, *others: Any) -> float:
-        learned.append((others[-1], y.size))
-        return fit_candidate(name, model, X, y, *others)
-
-    monkeypatch.setattr(fitting, "fit_candidate", noted)
-    judged: list[ModelName] = []
-
-    def choose(out_of_fold: Mapping[ModelName, Probabilities]) -> ModelName:
-        judged.extend(out_of_fold)
-        return "logistic"
-
-    config = CONFIG.model_copy(update={"compared_max_baskets": 150})
-    _, fitted = train_all(train, config, quiet, choose=choose)
-    assert judged == list(config.models)
-    assert learned[-4:] == [
-        ("logistic", train.y.size),
-        ("random_forest", 150),
-        ("xgboost", 150),
-        ("decision_tree", 150),
-    ]
-    alone = fit("logistic", train, CONFIG)
-    assert fitted["logistic"].predict(train.X).tobytes() == alone.predict(train.X).tobytes()
+    # The winner first, then the others.
+    whole = fitted[-len(CONFIG.models) :]
+    assert whole[1:] == [name for name in heaviest_first if name != whole[0]]
 
 
 def test_a_candidate_that_needs_few_baskets_learns_from_as_many(

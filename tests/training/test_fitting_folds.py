@@ -61,7 +61,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> RecordingEstimator:
 def test_a_fold_is_scored_by_the_others(
     train: Examples, recorder: RecordingEstimator, most: int
 ) -> None:
-    result = fit_fold("logistic", 1, train, TrainingConfig(cv_max_baskets=most))
+    result = fit_fold("logistic", 1, train, TrainingConfig(cv_max_baskets=most)).probabilities
     assert result.shape == (100, 3)
     assert recorder.scored.tolist() == np.flatnonzero(train.fold == 1).tolist()
     assert recorder.fitted.tolist() == np.flatnonzero(train.fold != 1).tolist()
@@ -71,7 +71,7 @@ def test_at_most_so_many_are_fitted_and_all_are_scored(
     train: Examples, recorder: RecordingEstimator
 ) -> None:
     config = TrainingConfig(cv_max_baskets=50)
-    assert len(fit_fold("logistic", 2, train, config)) == 100
+    assert len(fit_fold("logistic", 2, train, config).probabilities) == 100
     first = recorder.fitted.copy()
     assert len(set(first)) == recorder.row_count == 50
     assert not set(first) & set(np.flatnonzero(train.fold == 2))
@@ -89,7 +89,7 @@ def test_baskets_with_new_products_are_scored_but_not_learned_from(
     # The last fifty rows are hidden ones; of the others, six have products that are really new.
     X = np.column_stack([order, (order % 40 == 0) | (order >= 250)]).astype(np.float32)
     rows = replace(train, X=X, columns=("row", SHARE_NEW), hidden=50)
-    result = fit_fold("logistic", 1, rows, TrainingConfig())
+    result = fit_fold("logistic", 1, rows, TrainingConfig()).probabilities
     assert result.shape == (100, 3)
     assert recorder.scored.tolist() == np.flatnonzero(train.fold == 1).tolist()
     known = (order < 250) & (order % 40 != 0)
@@ -115,7 +115,7 @@ def test_so_is_the_whole_training_set(
 def test_a_real_candidate_finds_the_signal(train: Examples) -> None:
     config = TrainingConfig()
     for fold in range(3):
-        scores = fit_fold("decision_tree", fold, train, config)
+        scores = fit_fold("decision_tree", fold, train, config).probabilities
         np.testing.assert_allclose(scores.sum(axis=1), 1)
         right = scores.argmax(axis=1) == train.y[train.fold == fold]
         assert right.mean() > 0.95

@@ -78,7 +78,8 @@ def parts(made: Run) -> tuple[Examples, Examples]:
 def cross_validated(train: Examples) -> float:
     right = np.zeros(train.y.size, dtype=np.bool_)
     for fold in range(int(train.fold.max()) + 1):
-        chosen = fit_fold("decision_tree", fold, train, TrainingConfig()).argmax(axis=1)
+        scored = fit_fold("decision_tree", fold, train, TrainingConfig())
+        chosen = scored.probabilities.argmax(axis=1)
         right[train.fold == fold] = chosen == train.y[train.fold == fold]
     return float(right.mean())
 

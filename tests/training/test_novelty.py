@@ -192,3 +192,41 @@ def test_what_is_shipped_is_the_second_models_answer_above_the_share_alone() -> 
     known = rows.take(slice(0, 300))
     np.testing.assert_array_equal(calibrated(known, given[:300], both, second), shipped[:300])
     np.testing.assert_array_equal(calibrated(rows, given, PLAIN, None), calibrate(given, PLAIN))
+
+
+def test_a_hopeless_one_is_asked_about_two_folds_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = []
+
+    def noted(rows: Examples, seed: int) -> Any:
+        fitted.append(rows.y.size)
+        return own(rows, seed)
+
+    own = novelty._fitted
+    monkeypatch.setattr(novelty, "_fitted", noted)
+    # Really new products are no problem to the winner: the second model can only do worse.
+    columns = ["signal", SHARE_NEW]
+    shares = [share for share in (0.05, 0.2, 0.3, 0.6) for _ in range(150)]
+    rows = baskets([0.0] * 600 + shares, 2 * shares).only(columns)
+    assert second_of(rows) is None
+    assert len(fitted) == 2
+    fitted.clear()
+    assert second_of(baskets([0.0] * 300, [0.2, 0.6] * 150)) is not None
+    # Three folds, and all.
+    assert len(fitted) == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "hopeless"),
+    [([1.0, 1.0], True), ([-1.0, -1.0], False), ([1.0, -1.0], False), ([0.0, 0.0], False)],
+)
+def test_it_is_hopeless_if_it_makes_more_errors_wherever_it_would_answer(
+    more: list[float], hopeless: bool
+) -> None:
+    share = np.tile([0.05, 0.2, 0.3, 0.6], 100)
+    fold = np.repeat([0, 1, 2, 3], 100).astype(np.int8)
+    # The first fold stands for three, so it decides where the two disagree.
+    errors = np.where(fold == 3, more[0], np.where(fold == 0, more[1], 0.0))
+    assert novelty._is_hopeless(errors, share, fold, (0, 3)) is hopeless
+    # A lead in a single band is enough for hope.
+    errors = np.where((share == 0.6) & (fold % 3 == 0), -1.0, np.abs(errors))
+    assert not novelty._is_hopeless(errors, share, fold, (0, 3))

@@ -102,6 +102,9 @@ class SageMakerPlatform:
         self.on_start(inputs)
         self.started = True
 
+    def prepare(self) -> None:
+        """Do nothing: training is a job."""
+
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold`` of the workspace, and download both."""
         if job.clean:

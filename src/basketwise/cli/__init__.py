@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import re
@@ -200,6 +201,10 @@ def console() -> None:
             sys.stderr.flush()
             os._exit(INTERRUPTED)
         raise
+    finally:
+        # All memory goes with the process: looking for garbage among what MLflow and scikit-learn
+        # have defined takes a second.
+        gc.freeze()
 
 
 def _unexpected(error: BaseException, *, debug: bool) -> int:

@@ -203,8 +203,9 @@ def print_next(result: RunResult, data: str, workspace: str, config: str | None 
 
 def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
     """Lay out the models' table; on a narrow terminal, each model's scores below its name."""
+    notes = _fold_notes(rows)
     if width() < WIDTH:
-        return [line for row in rows for line in _stacked(row)]
+        return [*(line for row in rows for line in _stacked(row)), *notes]
     table = [f"{'model':<37}{'CV macro-F1':>12}{'accuracy':>10}{'macro-F1':>10}{'fit s':>7}"]
     for row in rows:
         seconds = "–" if row["fit_seconds"] is None else f"{row['fit_seconds']:.1f}"
@@ -213,7 +214,22 @@ def leaderboard_lines(rows: list[LeaderboardRow]) -> list[str]:
             f"{_number(row['cv_f1_mean']):>12}{_number(row['test_accuracy']):>10}"
             f"{_number(row['test_f1']):>10}{seconds:>7}"
         )
-    return table
+    return [*table, *notes]
+
+
+def _fold_notes(rows: list[LeaderboardRow]) -> list[str]:
+    """Say which candidates were given up early in the cross-validation."""
+    from basketwise.report.wording import fold_note
+
+    given_up: dict[str, list[str]] = {}
+    for row in rows:
+        if note := fold_note(row, rows):
+            given_up.setdefault(note, []).append(row["model"])
+    texts = [
+        f"CV on {note}, as they could not win: {', '.join(names)}"
+        for note, names in given_up.items()
+    ]
+    return [line for text in texts for line in textwrap.wrap(text, width() - 2)]
 
 
 def _model_name(row: LeaderboardRow) -> str:

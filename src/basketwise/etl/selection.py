@@ -25,6 +25,7 @@ from basketwise.etl.tables import class_numbers
 from basketwise.features.groups import GROUPS, columns_of
 from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.recipe import AddHistory, Recipe
+from basketwise.importing import LOADING
 from basketwise.pieces import Map, here
 from basketwise.schema import (
     CLASSES,
@@ -175,7 +176,8 @@ def _losses(
     table: pl.DataFrame, groups: Sequence[str], judged: Flags, rounds: int = ROUNDS
 ) -> Floats:
     """Return the log loss (nats) of each left-out basket, by a booster of the others."""
-    import xgboost
+    with LOADING:
+        import xgboost
 
     X = table.select(columns_of(groups)).to_numpy().astype(np.float32)
     y = class_numbers(table[TARGET])

@@ -10,6 +10,7 @@ from basketwise.arrays import Counts
 from basketwise.config import SplitConfig
 from basketwise.errors import ConfigError, InputError
 from basketwise.etl.cleaning import NO_WEEK
+from basketwise.importing import LOADING
 from basketwise.schema import (
     BASKET_ID,
     CLASSES,
@@ -208,7 +209,8 @@ def _by_time(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
 
 def _stratified(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
     """Split as scikit-learn does; unclassified baskets have no class to test, so they train."""
-    from sklearn.model_selection import train_test_split
+    with LOADING:
+        from sklearn.model_selection import train_test_split
 
     classified = np.flatnonzero((baskets[LABEL] != UNCLASSIFIED).to_numpy())
     labels = baskets[LABEL].cast(pl.String).to_numpy()[classified]

@@ -17,7 +17,8 @@ MAJORITY = "majority class"
 def leaderboard(findings: Findings) -> list[LeaderboardRow]:
     """List the candidates best first, then the references, then the majority-class baseline."""
     record = findings.record
-    ranked = sorted(record.candidates, key=lambda candidate: -(candidate.cv_f1_mean or 0))
+    # A score of fewer folds says less: whoever has it was given up.
+    ranked = sorted(record.candidates, key=lambda c: (-(c.cv_folds or 0), -(c.cv_f1_mean or 0)))
     return [
         *(_row(findings, candidate) for candidate in ranked),
         *(_row(findings, reference) for reference in record.references),
@@ -50,6 +51,7 @@ def _row(findings: Findings, trained: CandidateRecord | None) -> LeaderboardRow:
         cv_accuracy_mean=trained.cv_accuracy_mean if trained else None,
         cv_accuracy_std=trained.cv_accuracy_std if trained else None,
         cv_f1_mean=trained.cv_f1_mean if trained else None,
+        cv_folds=trained.cv_folds if trained else None,
         forward_accuracy=trained.forward_accuracy if trained else None,
         forward_f1=trained.forward_f1 if trained else None,
         fit_seconds=trained.fit_seconds if trained else None,
@@ -169,6 +171,7 @@ def metrics(findings: Findings) -> dict[str, Any]:
                 "accuracy_mean": c.cv_accuracy_mean,
                 "accuracy_std": c.cv_accuracy_std,
                 "f1_mean": c.cv_f1_mean,
+                "folds": c.cv_folds,
                 "forward_accuracy": c.forward_accuracy,
                 "forward_f1": c.forward_f1,
             }

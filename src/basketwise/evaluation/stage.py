@@ -10,6 +10,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Labels
+from basketwise.concurrency import abandoning_pool
 from basketwise.config import Config
 from basketwise.digests import sha256
 from basketwise.etl.cohorts import COHORTS_FILE, CUSTOMER, read_cohorts, units_of
@@ -92,9 +93,20 @@ def _measure(
     )
     rivals = {CHAMPION: earlier.champion, BEST: earlier.best}
     answers = {name: rival.predicted for name, rival in rivals.items() if isinstance(rival, Scored)}
-    resampled = resample(true, predicted | answers, units, bootstrap)
     index = pl.read_parquet(gold / INDEX_FILE, glob=False) if of_index(metadata.groups) else None
     test = read_examples(gold / TEST_FILE, metadata.feature_columns)
+    with abandoning_pool(1) as beside:
+        resampling = beside.submit(resample, true, predicted | answers, units, bootstrap)
+        importance = feature_importance(
+            load_model(trained / MODEL),
+            test,
+            baskets=config.evaluation.importance_baskets,
+            repeats=config.evaluation.importance_repeats,
+            seed=config.training.random_state,
+        )
+        rule = describe_rule(gold, test, predicted[record.winner], majority, metadata)
+        calibration = _calibration(trained, predictions, record, true)
+        resampled = resampling.result()
     decision = _decide(resampled, record.winner, earlier, metadata, config)
     return Findings(
         metadata=metadata,
@@ -107,7 +119,7 @@ def _measure(
         block=sha256(gold / COHORTS_FILE),
         looks=None if earlier.looks is None else earlier.looks + 1,
         decision=decision,
-        calibration=_calibration(trained, predictions, record, true),
+        calibration=calibration,
         slices=slice_tables(
             cohorts,
             true,
@@ -120,15 +132,9 @@ def _measure(
             _chosen_split(resampled, record, metadata),
             *(other_splits(record) if other_splits else []),
         ],
-        importance=feature_importance(
-            load_model(trained / MODEL),
-            test,
-            baskets=config.evaluation.importance_baskets,
-            repeats=config.evaluation.importance_repeats,
-            seed=config.training.random_state,
-        ),
+        importance=importance,
         products=informative_products(index) if index is not None else {},
-        rule=describe_rule(gold, test, predicted[record.winner], majority, metadata),
+        rule=rule,
         face_validity=face_validity(index, bootstrap.confidence) if index is not None else None,
         # A model that is not approved earns nothing: no figure must suggest otherwise.
         impact=business_impact(

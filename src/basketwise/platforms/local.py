@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from basketwise.config import Config
 from basketwise.errors import InputError
+from basketwise.importing import LEARNING, load
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick
 from basketwise.storage.opening import local_copy, with_local_products
@@ -38,6 +39,10 @@ class LocalPlatform:
             from basketwise.training.distributed import require_boost
 
             require_boost(config.training, None)
+
+    def prepare(self) -> None:
+        """Load the libraries that training needs."""
+        load(*LEARNING)
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""

@@ -72,6 +72,9 @@ class Platform(Protocol):
         started with others.
         """
 
+    def prepare(self) -> None:
+        """Do ahead what training here needs and what takes seconds; may run in a thread."""
+
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""
 

@@ -138,6 +138,9 @@ class Registry(Protocol):
         From any method when the registry cannot be reached or refuses.
     """
 
+    def load(self) -> None:
+        """Do ahead what takes seconds and changes nothing; may run in a thread."""
+
     def prepare(self) -> None:
         """Do ahead what a registration needs and what takes seconds; may run in a thread."""
 

@@ -55,6 +55,12 @@ def render_html(report: Report) -> str:
     )
 
 
+def load_templates() -> None:
+    """Compile the templates ahead, which takes longer than to fill them."""
+    for name in environment().list_templates(extensions=["html"]):
+        environment().get_template(name)
+
+
 def style() -> dict[str, str]:
     """Return what ``_head.html`` needs: the style sheet, and its digest for the content policy."""
     text = resources.files(__package__).joinpath("templates/report.css").read_text("utf-8")

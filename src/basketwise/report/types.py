@@ -118,8 +118,9 @@ class LeaderboardRow(TypedDict):
     ``kind`` is ``candidate``, ``ablation`` (the winner's algorithm without the group ``without``),
     ``simpler`` (a simpler model with fewer features) or ``baseline`` (always predicts
     the majority class of the training set). The differences are the winner's score minus this
-    row's, paired on the same test baskets; ``None`` on the winner's own row. ``fit_seconds`` is
-    wall time. ``distributed`` is there only if an engine made the fit.
+    row's, paired on the same test baskets; ``None`` on the winner's own row. ``cv_folds`` is how
+    many folds the cross-validated scores rest on. ``fit_seconds`` is wall time. ``distributed`` is
+    there only if an engine made the fit.
     """
 
     model: str
@@ -139,6 +140,7 @@ class LeaderboardRow(TypedDict):
     cv_accuracy_mean: float | None
     cv_accuracy_std: float | None
     cv_f1_mean: float | None
+    cv_folds: NotRequired[int | None]
     forward_accuracy: NotRequired[float | None]
     forward_f1: NotRequired[float | None]
     fit_seconds: float | None

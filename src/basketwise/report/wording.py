@@ -271,6 +271,19 @@ def options_of(command: str) -> str:
     return "".join(f" {shlex.quote(word)}" for word in chosen)
 
 
+def fold_note(row: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> str:
+    """Say which part of the cross-validation a candidate took part in; empty: in all of it.
+
+    Examples
+    --------
+    >>> fold_note({"cv_folds": 1}, [{"cv_folds": 5}, {"cv_folds": 1}, {}])
+    '1 of 5 folds'
+    """
+    most = max(other.get("cv_folds") or 0 for other in rows)
+    own = row.get("cv_folds") or most
+    return f"{own} of {most} folds" if own < most else ""
+
+
 def weak_count(tables: Sequence[SliceTable]) -> int:
     """Count the slices that are significantly worse."""
     return sum(row["significantly_worse"] for table in tables for row in table["rows"])
@@ -287,6 +300,7 @@ FILTERS = (
     column_title,
     comparisons,
     finding,
+    fold_note,
     is_example,
     looked,
     options_of,

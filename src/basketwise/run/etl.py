@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +29,13 @@ class Data:
     """Of silver and gold; empty if their validity was not checked."""
 
 
-def etl(data: str, staging: Staging, context: Context) -> Data:
-    """Make silver and gold in staging, or take those that are still valid."""
+def etl(
+    data: str, staging: Staging, context: Context, ahead: Callable[[], None] | None = None
+) -> Data:
+    """Make silver and gold in staging, or take those that are still valid.
+
+    ``ahead`` is called if they are made, before the work: what comes after it can be prepared.
+    """
     config, workspace, force = context.config, context.workspace, context.force
     with context.reporter.stage("ETL") as log:
         inputs, source = context.platform.inputs(data, config), context.source or data
@@ -47,6 +53,8 @@ def etl(data: str, staging: Staging, context: Context) -> Data:
             gold_decision = look_up(gold_plan, [workspace.folder(GOLD), interrupted], force=force)
             gold = settle(gold_decision, interrupted, staging.gold)
         if isinstance(gold_decision, Stale):
+            if ahead:
+                ahead()
             job = EtlJob(data, silver, gold, staging.scratch, clean, inputs)
             context.platform.etl(job, config, log.tick)
             if clean:

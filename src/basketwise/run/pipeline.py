@@ -9,6 +9,7 @@ from basketwise.concurrency import abandoning_pool
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.files import DEPLOYMENT_CONFIGS, REPORT_JSON
+from basketwise.importing import DRAWING, load
 from basketwise.registry.approval import Approvals
 from basketwise.registry.opening import existing_registry, registry_of
 from basketwise.registry.protocol import (
@@ -19,6 +20,7 @@ from basketwise.registry.protocol import (
     find_version,
 )
 from basketwise.registry.submission import registered, submission
+from basketwise.report.html import load_templates
 from basketwise.report.types import Report, read_report
 from basketwise.run.cache import Outcome
 from basketwise.run.context import Context
@@ -88,10 +90,21 @@ def run_all(
         approvals = approvals_of(registry, context)
         approvals.finish()
         run_id = run_id or context.new_run()
-        made = etl(data, staging, context)
-        if context.platform.in_place:
-            made = publish_data(made, staging, context)
         with abandoning_pool(1) as pool:
+
+            def ahead() -> None:
+                # First of all what ETL shares with the libraries: two threads must not load it.
+                load("basketwise.etl.stage")
+                pool.submit(context.platform.prepare)
+                if registering:
+                    pool.submit(registry.load)
+                for name in DRAWING:
+                    pool.submit(load, name)
+                pool.submit(load_templates)
+
+            made = etl(data, staging, context, ahead)
+            if context.platform.in_place:
+                made = publish_data(made, staging, context)
             if registering and any(outcome.ran for outcome in made.outcomes):
                 # A version will follow, and training does not need this thread. Should it fail,
                 # the registration says so.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from basketwise.arrays import Flags, Floats, Labels, Probabilities
+from basketwise.arrays import Flags, Floats, Labels, Probabilities, spaced
 from basketwise.artifact.documents import complaint, read_bounded
 from basketwise.concurrency import worker_pool
 from basketwise.errors import InputError
@@ -39,6 +39,8 @@ METHODS: tuple[Method, ...] = ("none", "temperature", "isotonic")
 """The simplest first."""
 GAIN = 0.002
 """Share of the log loss that a method must take away to be preferred to a simpler one."""
+COMPARED = 100_000
+"""Rows that the methods are compared on, at most: what is chosen is then fitted on all."""
 MAX_FLOOR = 0.01
 Points: TypeAlias = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_THRESHOLDS)]
 Curve: TypeAlias = tuple[Points, Points]
@@ -146,8 +148,9 @@ def fit_calibration(
         return _fit(method, rows, floor)
     if np.unique(rows.fold).size < 2:
         return _none(f"Not calibrated: the {seen} are of one fold, so nothing compares.", floor)
+    some = rows.only(spaced(y.size, COMPARED))
     with worker_pool() as pool:
-        crossed = pool.map(lambda name: _cross_fitted(name, rows, floor), METHODS)
+        crossed = pool.map(lambda name: _cross_fitted(name, some, floor), METHODS)
         losses = dict(zip(METHODS, crossed, strict=True))
     best = METHODS[0]
     for name in METHODS[1:]:
@@ -167,7 +170,7 @@ class Predictions(NamedTuple):
     fold: NDArray[np.integer]
     weights: Floats
 
-    def only(self, rows: Flags) -> Predictions:
+    def only(self, rows: Flags | slice) -> Predictions:
         """Select some of the rows."""
         return Predictions(self.judged[rows], self.y[rows], self.fold[rows], self.weights[rows])
 

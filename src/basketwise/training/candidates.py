@@ -13,6 +13,7 @@ from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.candidates import CANDIDATES
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import ConfigError
+from basketwise.importing import LOADING
 from basketwise.training.boosting import boost
 from basketwise.training.growing import grow
 from basketwise.training.leaves import smooth_leaves
@@ -43,7 +44,9 @@ def build(name: ModelName, config: TrainingConfig, baskets: int) -> Classifier:
     parameters = {"random_state": config.random_state, **getattr(config, name)}
     try:
         most = limit if 0 < limit < baskets else None
-        model = CANDIDATES[name].build(parameters, most)
+        # Also loads its library.
+        with LOADING:
+            model = CANDIDATES[name].build(parameters, most)
     except TypeError as error:
         raise ConfigError(
             f"training.{name} contains a parameter that the estimator does not have: {error}.",

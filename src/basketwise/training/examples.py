@@ -123,9 +123,3 @@ def leaves_out_new(rows: Examples) -> bool:
     real = rows.is_real
     new = real & (new_shares(rows) > 0)
     return bool(new.sum() <= RARE * real.sum())
-
-
-def learnable(rows: Examples) -> Examples:
-    """Select the rows that :func:`learned_from` marks."""
-    marked = learned_from(rows)
-    return rows if marked.all() else rows.take(np.flatnonzero(marked))

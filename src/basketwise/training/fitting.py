@@ -1,4 +1,4 @@
-"""Fits every candidate on each fold's rest and then on the whole training set, side by side.
+"""Fits a candidate on a fold's rest, or on the whole training set.
 
 The folds are those that the product index was learned with: a basket's product features come from
 an index that has not seen its fold, so a model that has not seen it either knows nothing of its
@@ -8,37 +8,20 @@ is stored, and a training that was interrupted fits what is missing and ends wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from basketwise.arrays import Counts, Matrix, Probabilities
 from basketwise.candidates import CANDIDATES
-from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
-from basketwise.progress import Tick
-from basketwise.schema import CLASSES
 from basketwise.training.boosting import remove_progress
 from basketwise.training.candidates import Classifier, build, fit_candidate
 from basketwise.training.checkpoints import NOWHERE, Checkpoints
 from basketwise.training.examples import Examples, learned_from
-from basketwise.training.persistence import (
-    store_model,
-    store_probabilities,
-    stored_model,
-    stored_probabilities,
-)
+from basketwise.training.persistence import store_model, store_probabilities, stored_model
 from basketwise.training.record import DistributedFit
-
-Key = TypeVar("Key")
-Made = TypeVar("Made")
-
-Choose: TypeAlias = Callable[[Mapping[ModelName, Probabilities]], ModelName]
-"""Names the winner by the out-of-fold predictions of all candidates."""
 
 PREDICT_ROWS = 50_000
 """Rows scored at a time: an ensemble's working memory stays bounded."""
@@ -76,12 +59,11 @@ def fit(
     candidate's.
     """
     piece = piece or name
-    recalled = _stored_fit(checkpoints, piece)
+    recalled = stored_fit(checkpoints, piece)
     if recalled:
         return recalled
     rows = np.flatnonzero(learned_from(train))
-    limit = min(CANDIDATES[name].most or rows.size, most or rows.size)
-    rows = _drawn(rows, limit, [config.random_state])
+    rows = _drawn(rows, _limit(name, rows.size, most), [config.random_state])
     learned = train if rows.size == train.y.size else train.take(rows)
     model = build(name, config, learned.y.size)
     seconds = fit_candidate(name, model, learned.X, learned.y, config, checkpoints, piece)
@@ -90,100 +72,69 @@ def fit(
     return Fitted(model, seconds)
 
 
+class FoldFit(NamedTuple):
+    """A model that has not seen a fold, and its probabilities of the fold's baskets."""
+
+    fitted: Fitted
+    probabilities: Probabilities
+
+
 def fit_fold(
     name: ModelName,
     fold: int,
     train: Examples,
     config: TrainingConfig,
     checkpoints: Checkpoints = NOWHERE,
-) -> Probabilities:
+) -> FoldFit:
     """Fit a candidate on the other folds and score one, which is stored.
 
     At most ``cv_max_baskets`` baskets are fitted (0: all), every basket of the fold is scored.
     """
-    piece, most = _of_fold(name, fold), config.cv_max_baskets
-    rows = np.flatnonzero((train.fold != fold) & learned_from(train))
-    if most:
-        rows = _drawn(rows, most, [config.random_state, fold])
-    model = build(name, config, rows.size)
-    fit_candidate(name, model, train.X[rows], train.y[rows], config, checkpoints, piece)
-    probabilities = model.predict_proba(train.X[train.fold == fold])
+    piece = of_fold(name, fold)
+    fitted = _fit_others(name, fold, train, config, checkpoints)
+    probabilities = fitted.model.predict_proba(train.X[train.fold == fold])
     store_probabilities(checkpoints, piece, probabilities)
     remove_progress(checkpoints, piece)
-    return probabilities
+    return FoldFit(fitted, probabilities)
 
 
-def train_all(
+def fit_compared(
+    name: ModelName,
+    fold: int,
     train: Examples,
     config: TrainingConfig,
-    tick: Tick,
     checkpoints: Checkpoints = NOWHERE,
-    choose: Choose | None = None,
-    elsewhere: Mapping[ModelName, Callable[[], Fitted]] = MappingProxyType({}),
-) -> tuple[dict[ModelName, Probabilities], dict[ModelName, Fitted]]:
-    """Cross-validate and fit every candidate, but for the pieces that are stored already.
+    known: Fitted | None = None,
+) -> Fitted:
+    """Return a model of a candidate that lost, to be compared with the winner's.
 
-    Per candidate, the first result has one row of class probabilities per training basket, from a
-    model that has not seen the basket's fold; the second, the model of the whole training set.
-    ``choose`` names the winner by the first: the others then learn from no more baskets than it
-    takes to compare them with it (``compared_max_baskets``). If the winner is one of ``elsewhere``,
-    its final fit is made by that. Checkpoints of other trainings are removed.
+    It learns from at most ``compared_max_baskets``. Where that is no more than the model of a fold
+    has learned from, it is that model: ``known``, or fitted once more, to the same end.
     """
-    order = sorted(config.models, key=lambda name: -CANDIDATES[name].weight)
-    for name in order:
-        # Also imports its library: two threads that do so at once meet half-loaded modules.
-        build(name, config, train.y.size - train.hidden)
-    checkpoints.prepare()
-    sizes = np.bincount(train.fold, minlength=config.folds)
-    fitted = {name: _stored_fit(checkpoints, name) for name in order}
-    scored = {
-        (name, fold): stored_probabilities(checkpoints, _of_fold(name, fold), int(sizes[fold]))
-        for name in order
-        for fold in range(config.folds)
-    }
-    total = len(fitted) + len(scored)
-    made = total - sum(piece is None for piece in (*fitted.values(), *scored.values()))
-    if made:
-        tick("models fitted", made, total)
+    own = learned_from(train)
+    limit = _limit(name, int(own.sum()), config.compared_max_baskets)
+    others = int((own & (train.fold != fold)).sum())
+    if min(others, config.cv_max_baskets or others) < limit:
+        return fit(name, train, config, checkpoints, most=config.compared_max_baskets)
+    fitted = known or _fit_others(name, fold, train, config, checkpoints)
+    store_model(checkpoints, name, fitted.model, fitted.seconds)
+    remove_progress(checkpoints, of_fold(name, fold))
+    return fitted
 
-    def finish(work: Mapping[Key, Future[Made]]) -> dict[Key, Made]:
-        nonlocal made
-        for future in as_completed(work.values()):
-            future.result()
-            made += 1
-            tick("models fitted", made, total)
-        return {key: future.result() for key, future in work.items()}
 
-    with abandoning_pool() as pool:
-        scores = finish(
-            {
-                (name, fold): pool.submit(fit_fold, name, fold, train, config, checkpoints)
-                for (name, fold), stored in scored.items()
-                if stored is None
-            }
-        )
-        out_of_fold = {
-            name: np.zeros((train.y.size, len(CLASSES)), dtype=np.float64) for name in config.models
-        }
-        for (name, fold), stored in scored.items():
-            rows = scores[name, fold] if stored is None else stored
-            out_of_fold[name][train.fold == fold] = rows
-        winner = choose(out_of_fold) if choose else None
-        compared = {
-            name: 0 if winner in (None, name) else config.compared_max_baskets for name in order
-        }
-        # The winner first, which may take as long as all others.
-        order.sort(key=lambda name: compared[name] > 0)
-        fits = finish(
-            {
-                name: pool.submit(elsewhere[name])
-                if name == winner and name in elsewhere
-                else pool.submit(fit, name, train, config, checkpoints, most=compared[name])
-                for name in order
-                if fitted[name] is None
-            }
-        )
-    return out_of_fold, {name: fitted[name] or fits[name] for name in config.models}
+def _fit_others(
+    name: ModelName, fold: int, train: Examples, config: TrainingConfig, checkpoints: Checkpoints
+) -> Fitted:
+    rows = np.flatnonzero((train.fold != fold) & learned_from(train))
+    if config.cv_max_baskets:
+        rows = _drawn(rows, config.cv_max_baskets, [config.random_state, fold])
+    model = build(name, config, rows.size)
+    X, y, piece = train.X[rows], train.y[rows], of_fold(name, fold)
+    return Fitted(model, fit_candidate(name, model, X, y, config, checkpoints, piece))
+
+
+def _limit(name: ModelName, rows: int, most: int) -> int:
+    return min(rows, CANDIDATES[name].most or rows, most or rows)
 
 
 def _drawn(rows: Counts, most: int, seed: list[int]) -> Counts:
@@ -193,10 +144,12 @@ def _drawn(rows: Counts, most: int, seed: list[int]) -> Counts:
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-def _stored_fit(checkpoints: Checkpoints, piece: str) -> Fitted | None:
+def stored_fit(checkpoints: Checkpoints, piece: str) -> Fitted | None:
+    """Return a model that is stored under the name of a piece."""
     recalled = stored_model(checkpoints, piece)
     return Fitted(*recalled) if recalled else None
 
 
-def _of_fold(name: ModelName, fold: int) -> str:
+def of_fold(name: ModelName, fold: int) -> str:
+    """Name the piece of a candidate and a fold."""
     return f"{name}-fold-{fold}"

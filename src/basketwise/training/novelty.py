@@ -12,9 +12,11 @@ there is none.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from basketwise.arrays import Flags, Floats, Labels, Probabilities
 from basketwise.candidates import CANDIDATES
@@ -48,6 +50,8 @@ PARAMETERS = {
 }
 """Of the second model, whatever the winner is: a small booster, whose probabilities can be trusted
 with few baskets to learn from."""
+ERRORS = 2.0
+"""Standard errors by which it must be worse in two folds for the others not to be asked."""
 LEAST = 1e-6
 """Probabilities below it are taken as it, so that a single basket does not decide."""
 
@@ -95,16 +99,28 @@ def fit_novelty(
         return _fitted(rows.take(np.flatnonzero(learned)), seed)
 
     answers = np.zeros((rows.y.size, len(CLASSES)))
+    weight = real_or_hidden(rows)
+    first, last = folds[0], folds[-1]
     with worker_pool() as pool:
+
+        def ask(folds: Sequence[int]) -> None:
+            for fold, model in zip(
+                folds, pool.map(fitted, [without[fold] for fold in folds]), strict=True
+            ):
+                own = new & (rows.fold == fold)
+                answers[own] = model.predict(rows.X[own])
+
+        ask([last, first])
+        wrong = [weight * (decide(given) != rows.y) for given in (out_of_fold, answers)]
+        if _is_hopeless(wrong[1] - wrong[0], share, rows.fold, (first, last)):
+            return None
         whole = pool.submit(fitted, learned)
-        for fold, model in zip(folds, pool.map(fitted, without.values()), strict=True):
-            own = new & (rows.fold == fold)
-            answers[own] = model.predict(rows.X[own])
+        ask(folds[1:-1])
     fitted_on = new & ~rows.is_real
     calibration = fit_calibration("auto", answers[fitted_on], rows.y[fitted_on])
     limit = _limit(
         share[new],
-        real_or_hidden(rows)[new],
+        weight[new],
         rows.y[new],
         calibrate(out_of_fold[new], winner),
         calibrate(answers[new], calibration),
@@ -112,6 +128,23 @@ def fit_novelty(
     if limit is None:
         return None
     return Novelty(limit, whole.result(), calibration)
+
+
+def _is_hopeless(
+    more_errors: Floats, share: Floats, fold: NDArray[np.int8], known: tuple[int, int]
+) -> bool:
+    """Whether two folds show that the second model makes more errors, wherever it answers.
+
+    The last one stands for itself, the first one for all others.
+    """
+    new = share > 0
+    first, last = (new & (fold == number) for number in known)
+    times = (new & ~last).sum() / max(first.sum(), 1)
+    expected = np.where(last, more_errors, np.where(first, times * more_errors, 0.0))
+    return all(
+        expected[share > limit].sum() > ERRORS * np.sqrt((expected[share > limit] ** 2).sum())
+        for limit in NEW_BANDS
+    )
 
 
 def _limit(

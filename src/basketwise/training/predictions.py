@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from basketwise.arrays import Labels, Probabilities
+from basketwise.arrays import Labels, Matrix, Probabilities
 from basketwise.disk import write_parquet
 from basketwise.schema import CLASSES, FOLD, KEY, TARGET
 from basketwise.training.examples import Examples
@@ -29,15 +29,16 @@ def decide(probabilities: Probabilities) -> Labels:
 
 
 def write_predictions(
-    path: Path, examples: Examples, predictions: Mapping[Any, Probabilities]
+    path: Path, examples: Examples, predictions: Mapping[Any, Matrix | Probabilities]
 ) -> None:
     """Write a prediction file: one row per basket.
 
     Its columns are ``basket_id``, ``price_sensitivity``, per model ``<model>_p_low``,
-    ``<model>_p_medium``, ``<model>_p_high`` (Float32), and ``fold`` where there are folds.
+    ``<model>_p_medium``, ``<model>_p_high`` (Float32; null where a candidate that was given up was
+    not asked), and ``fold`` where there are folds.
     """
     columns = {
-        column: probabilities[:, k].astype(np.float32)
+        column: pl.Series(probabilities[:, k].astype(np.float32), nan_to_null=True)
         for name, probabilities in predictions.items()
         for k, column in enumerate(probability_columns(name))
     }

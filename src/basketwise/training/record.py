@@ -36,7 +36,10 @@ class CandidateRecord(BaseModel):
     train_accuracy: float
     cv_accuracy_mean: float | None = None
     cv_accuracy_std: float | None = None
+    """Null too where one fold alone was scored."""
     cv_f1_mean: float | None = None
+    cv_folds: int | None = None
+    """Folds that the three scores rest on: fewer than there are if the candidate was given up."""
     forward_accuracy: float | None = None
     """On the latest training weeks, by a model and an index of the earlier ones."""
     forward_f1: float | None = None

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from basketwise.arrays import spaced
 from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.features.groups import ALWAYS_WRITTEN, columns_of, of_index
 from basketwise.training.checkpoints import Checkpoints
-from basketwise.training.examples import Examples, learnable
+from basketwise.training.examples import Examples, learned_from
 from basketwise.training.fitting import Fitted, fit
 
-MOST = 200_000
+MOST = 100_000
 """Baskets that a reference learns from, at most."""
 
 
@@ -67,8 +69,8 @@ def fit_references(
     Of more than :data:`MOST` baskets, as many are taken, evenly spaced: what a group is worth does
     not hang on more, and two fits on millions at once are most of a training's memory.
     """
-    learned = learnable(train)
-    learned = learned.take(spaced(learned.y.size, MOST))
+    rows = np.flatnonzero(learned_from(train))
+    learned = train.take(rows[spaced(rows.size, MOST)])
     with abandoning_pool() as pool:
         work = {
             plan.name: pool.submit(

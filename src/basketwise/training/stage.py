@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from basketwise.arrays import Floats, Probabilities, spaced
-from basketwise.concurrency import worker_pool
+from basketwise.arrays import Floats, Matrix, Probabilities, spaced
+from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
@@ -26,6 +27,7 @@ from basketwise.files import (
     TEST_PREDICTIONS_FILE,
 )
 from basketwise.progress import Tick
+from basketwise.training.answering import Answered, Model, answered
 from basketwise.training.calibration import (
     Calibration,
     NewProducts,
@@ -33,7 +35,7 @@ from basketwise.training.calibration import (
 )
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
-from basketwise.training.crossvalidation import CrossValidated, cross_validated
+from basketwise.training.crossvalidation import CrossValidated
 from basketwise.training.distributed import (
     XGBOOST,
     Boost,
@@ -42,20 +44,32 @@ from basketwise.training.distributed import (
     rows_of,
     stored_facts,
 )
+from basketwise.training.elimination import Judge
 from basketwise.training.examples import Examples, new_shares, read_examples
-from basketwise.training.fitting import Fitted, train_all
+from basketwise.training.fitting import Fitted
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 from basketwise.training.persistence import dump_model
-from basketwise.training.predictions import CALIBRATED, decide, write_predictions
+from basketwise.training.predictions import CALIBRATED, write_predictions
+from basketwise.training.race import Answers, Fits, train_all
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
-from basketwise.training.references import fit_references, plan_references
+from basketwise.training.references import Plan, fit_references, plan_references
 from basketwise.training.weights import judging_weights
 
 SEEN = 500_000
 """Training baskets that the calibration rests on, at most: in millions of predictions there is no
 more to see."""
-LOOKED_AT = 100_000
+LOOKED_AT = 50_000
 """Training baskets that the training accuracy rests on, at most."""
+
+
+class _Aside(NamedTuple):
+    """What does not wait for the winner's fit; the answers are those of all other models."""
+
+    plans: list[Plan]
+    references: dict[str, Fitted]
+    calibration: Calibration
+    novelty: Novelty | None
+    answers: dict[str, Answered]
 
 
 def run_training(
@@ -107,53 +121,47 @@ def run_training(
     # One BLAS thread: what a matrix product adds up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
         as_in_test = judging_weights(both, forward, metadata.new_products)
-        crossed: dict[ModelName, CrossValidated] = {}
-
-        def best() -> ModelName:
-            # Of equals, the one that is named first.
-            return max(config.models, key=lambda name: crossed[name].f1)
-
-        def judge(out_of_fold: Mapping[ModelName, Probabilities]) -> ModelName:
-            for name, probabilities in out_of_fold.items():
-                crossed[name] = cross_validated(both, probabilities, as_in_test, forward)
-            return best()
-
+        judge = Judge(both, as_in_test, forward)
         elsewhere: dict[ModelName, Callable[[], Fitted]] = {}
         if boost is not None:
             rows = rows_of(gold, seen)
             elsewhere[XGBOOST] = partial(fit_distributed, boost, rows, seen, config, pieces)
-        out_of_fold, fitted = train_all(seen, config, tick, pieces, judge, elsewhere)
-        winner = best()
-        plans = plan_references(winner, metadata.groups)
-        references = fit_references(plans, both, config, pieces)
         # A calibration takes nothing from the test set.
         weights = judging_weights(both, forward)
-        calibration = _calibrated(seen, out_of_fold[winner], None, weights, config)
-        novelty = fit_novelty(seen, out_of_fold[winner], calibration, config)
-        if novelty is not None:
-            calibration = _calibrated(seen, out_of_fold[winner], novelty, weights, config)
         test = _read(gold / TEST_FILE, metadata)
-        models: dict[str, tuple[Fitted, list[str]]] = {
-            name: (model, metadata.feature_columns) for name, model in fitted.items()
-        }
-        models |= {plan.name: (references[plan.name], plan.columns) for plan in plans}
         some = train.take(spaced(train.y.size, LOOKED_AT))
-        with worker_pool() as pool:
-            of_test = dict(zip(models, pool.map(_predict(test), models.values()), strict=True))
-            of_train = pool.map(_predict(some), models.values())
-            train_accuracy = {
-                name: float((decide(probabilities) == some.y).mean())
-                for name, probabilities in zip(models, of_train, strict=True)
-            }
+        columns = metadata.feature_columns
+        with abandoning_pool(1) as beside:
+
+            def meanwhile(winner: ModelName, known: Answers, fits: Fits) -> _Aside:
+                plans = plan_references(winner, metadata.groups)
+                fitting = beside.submit(fit_references, plans, both, config, pieces)
+                own = {name: rows[: train.y.size] for name, rows in known.items()}
+                write_predictions(out / OOF_FILE, train, own)
+                calibration, novelty = _corrected(seen, known[winner], weights, config)
+                # A winner of millions of baskets is long not fitted when all others are.
+                losers = {name: fit.result() for name, fit in fits.items() if name != winner}
+                references = fitting.result()
+                models = {name: Model(fitted, columns) for name, fitted in losers.items()}
+                models |= {plan.name: Model(references[plan.name], plan.columns) for plan in plans}
+                answers = answered(models, test, some)
+                return _Aside(plans, references, calibration, novelty, answers)
+
+            race, aside = train_all(seen, config, tick, judge, pieces, meanwhile, elsewhere)
+        crossed = {name: judge.scores(race.out_of_fold[name]) for name in config.models}
+        winner, fitted = race.winner, race.fitted
+        references, plans = aside.references, aside.plans
+        answers = answered({winner: Model(fitted[winner], columns)}, test, some) | aside.answers
+    of_test: dict[str, Matrix | Probabilities] = {
+        name: answers[name].of_test for name in (*config.models, *references)
+    }
     of_test[CALIBRATED] = calibrated(
-        test.only(metadata.feature_columns), of_test[winner], calibration, novelty
+        test.only(columns), of_test[winner].astype(np.float64), aside.calibration, aside.novelty
     )
     record = TrainingRecord(
         winner=winner,
         candidates=[
-            _candidate(
-                name, crossed[name], fitted[name], train_accuracy[name], metadata.groups, pieces
-            )
+            _candidate(name, crossed[name], fitted[name], answers[name], metadata, pieces)
             for name in config.models
         ],
         references=[
@@ -161,7 +169,7 @@ def run_training(
                 model=plan.name,
                 algorithm=plan.algorithm,
                 groups=list(plan.groups),
-                train_accuracy=train_accuracy[plan.name],
+                train_accuracy=answers[plan.name].train_accuracy,
                 fit_seconds=references[plan.name].seconds,
                 kind=plan.kind,
                 without=plan.without,
@@ -171,10 +179,8 @@ def run_training(
         groups=metadata.groups,
         feature_columns=metadata.feature_columns,
     )
-    own = {name: rows[: train.y.size] for name, rows in out_of_fold.items()}
-    write_predictions(out / OOF_FILE, train, own)
     write_predictions(out / TEST_PREDICTIONS_FILE, test, of_test)
-    _write(out, fitted[winner].model, novelty, calibration, record)
+    _write(out, fitted[winner].model, aside.novelty, aside.calibration, record)
     return record
 
 
@@ -194,31 +200,39 @@ def _check_folds(train: Examples, config: TrainingConfig) -> None:
         )
 
 
-def _predict(rows: Examples) -> Callable[[tuple[Fitted, list[str]]], Probabilities]:
-    return lambda model: model[0].predict(rows.only(model[1]).X)
-
-
 def _candidate(
     name: ModelName,
     crossed: CrossValidated,
     fitted: Fitted,
-    train_accuracy: float,
-    groups: list[str],
+    answers: Answered,
+    metadata: Metadata,
     pieces: Checkpoints,
 ) -> CandidateRecord:
     return CandidateRecord(
         model=name,
         algorithm=name,
-        groups=groups,
-        train_accuracy=train_accuracy,
+        groups=metadata.groups,
+        train_accuracy=answers.train_accuracy,
         cv_accuracy_mean=crossed.accuracy,
         cv_accuracy_std=crossed.accuracy_std,
         cv_f1_mean=crossed.f1,
+        cv_folds=crossed.folds,
         forward_accuracy=crossed.forward_accuracy,
         forward_f1=crossed.forward_f1,
         fit_seconds=fitted.seconds,
         distributed=fitted.distributed or stored_facts(pieces, name),
     )
+
+
+def _corrected(
+    rows: Examples, out_of_fold: Probabilities, weights: Floats, config: TrainingConfig
+) -> tuple[Calibration, Novelty | None]:
+    """Fit what corrects the winner: its calibration, and the second model if it is of use."""
+    calibration = _calibrated(rows, out_of_fold, None, weights, config)
+    novelty = fit_novelty(rows, out_of_fold, calibration, config)
+    if novelty is not None:
+        calibration = _calibrated(rows, out_of_fold, novelty, weights, config)
+    return calibration, novelty
 
 
 def _calibrated(

@@ -67,6 +67,9 @@ class SageMakerRegistry:
         self._documents = Documents(s3, names)
         self._folder = names.key(FOLDER, names.group)
 
+    def load(self) -> None:
+        """Do nothing: nothing heavy is needed here."""
+
     def prepare(self) -> None:
         """Do nothing: registering needs no preparation here."""
 

@@ -70,22 +70,28 @@ class Address:
     """Of the embedded registry; None for a server."""
 
 
+def load_client() -> type[MlflowClient]:
+    """Load MLflow, which takes seconds, and return its client."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    return MlflowClient
+
+
 def connect(uri: str) -> MlflowClient:
     """Return a client of the store at ``uri``; a new SQLite file gets its tables here.
 
     No global state of MLflow is touched, except the variables of ``DEFAULTS`` that are unset.
     """
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
-
+    client = load_client()
     # It logs with traceback what it raises at once afterwards, and we try again or report.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # SQLAlchemy 2.1 deprecates a loader that MLflow's own models ask for.
         warnings.filterwarnings("ignore", message=".*noload", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=".*``noload``")
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        return client(tracking_uri=uri, registry_uri=uri)
 
 
 def translated(address: Address, doing: str, call: Callable[[], T]) -> T:

@@ -95,6 +95,16 @@ def create(database: Path) -> None:
         new.replace(database)
 
 
+def load(database: Path | None) -> None:
+    """Load MLflow, and build the tables that a database which is still to be created needs."""
+    if database is not None and not database.exists():
+        _empty()
+    else:
+        from basketwise.registry.mlflow.calls import load_client
+
+        load_client()
+
+
 @cache
 def _empty() -> bytes:
     """Return a database without versions; MLflow builds its tables once per process."""

@@ -31,6 +31,7 @@ from basketwise.registry.mlflow.database import (
     Record,
     StateWriter,
     Unregistered,
+    load,
     read_groups,
     read_records,
     read_unregistered,
@@ -83,6 +84,10 @@ class MlflowRegistry:
     @cached_property
     def _client(self) -> MlflowClient:
         return self._call("opening it", self._connect)
+
+    def load(self) -> None:
+        """Load MLflow, and make what a new embedded registry is a copy of."""
+        load(self._database)
 
     def prepare(self) -> None:
         """Load MLflow and create the embedded registry."""
