@@ -19,7 +19,7 @@ from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Reporter
 from basketwise.registry import opening
 from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
-from basketwise.run import evaluation, pipeline
+from basketwise.run import etl, evaluation, pipeline
 from basketwise.run.context import Context
 from basketwise.run.record import planned, require_step, seal
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, STAGING, open_workspace
@@ -368,3 +368,12 @@ def test_a_new_number_does_not_get_around_a_rejection(
     assert again.version is not None
     assert (again.version.version, again.version.state) == ("2", ApprovalState.PENDING)
     assert "which ann set to Rejected" in registry.history("2")[-1].why
+
+
+def test_what_follows_is_prepared_once_when_the_raw_files_are_read() -> None:
+    called, ticks = [], Progress()
+    tick = etl._calling(lambda: called.append(len(ticks.ticks)), ticks)
+    for what in ("reading", "reading", "cleaning", "reading", "features"):
+        tick(what, 1, 2)
+    assert called == [2]
+    assert [what for what, *_ in ticks.ticks][2] == "cleaning"

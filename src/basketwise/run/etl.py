@@ -9,11 +9,14 @@ from pathlib import Path
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.platforms.protocol import EtlJob
-from basketwise.progress import counted
+from basketwise.progress import Tick, counted
 from basketwise.run.cache import Cached, Outcome, Stale, look_up, settle
 from basketwise.run.context import Context
 from basketwise.run.record import Step, planned, require_step, seal, verified_step
 from basketwise.run.workspace import GOLD, SILVER, Staging
+
+READING = "reading"
+"""What ETL calls its first part in its progress."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ def etl(
 ) -> Data:
     """Make silver and gold in staging, or take those that are still valid.
 
-    ``ahead`` is called if they are made, before the work: what comes after it can be prepared.
+    ``ahead`` is called once if they are made, as soon as raw files are read: reading keeps both
+    Python and cores busy, and finds most of what is wrong with them. What comes after ETL can be
+    prepared then.
     """
     config, workspace, force = context.config, context.workspace, context.force
     with context.reporter.stage("ETL") as log:
@@ -53,10 +58,8 @@ def etl(
             gold_decision = look_up(gold_plan, [workspace.folder(GOLD), interrupted], force=force)
             gold = settle(gold_decision, interrupted, staging.gold)
         if isinstance(gold_decision, Stale):
-            if ahead:
-                ahead()
             job = EtlJob(data, silver, gold, staging.scratch, clean, inputs)
-            context.platform.etl(job, config, log.tick)
+            context.platform.etl(job, config, _calling(ahead, log.tick) if ahead else log.tick)
             if clean:
                 seal(silver_plan, silver)
             seal(gold_plan or _gold_plan(silver, context), gold)
@@ -70,6 +73,18 @@ def etl(
             f"{counted(metadata.products, 'product')}; {outcomes[0] if clean else outcomes[1]}"
         )
     return Data(source, silver, gold, metadata, outcomes)
+
+
+def _calling(ahead: Callable[[], None], tick: Tick) -> Tick:
+    """Return a tick that calls a function once, when something else than reading is done."""
+    waiting = [ahead]
+
+    def calling(what: str, done: int, total: int) -> None:
+        if what != READING and waiting:
+            waiting.pop()()
+        tick(what, done, total)
+
+    return calling
 
 
 def _gold_plan(silver: Path, context: Context) -> Step:
