@@ -27,7 +27,7 @@ from basketwise.files import (
     TEST_PREDICTIONS_FILE,
 )
 from basketwise.progress import Tick
-from basketwise.training.answering import Answered, Model, answered
+from basketwise.training.answering import Answered, Ask, Model, answered
 from basketwise.training.calibration import (
     Calibration,
     NewProducts,
@@ -79,6 +79,7 @@ def run_training(
     tick: Tick,
     checkpoints: Path | None = None,
     boost: Boost | None = None,
+    ask: Ask | None = None,
 ) -> TrainingRecord:
     """Train the candidates, choose the winner, then look at the test set once.
 
@@ -102,6 +103,8 @@ def run_training(
     boost : callable, optional
         Makes XGBoost's final fit elsewhere, if XGBoost wins; needed with
         ``training.xgboost_on_spark``.
+    ask : callable, optional
+        Asks the models about the test set elsewhere.
 
     Raises
     ------
@@ -131,6 +134,7 @@ def run_training(
         test = _read(gold / TEST_FILE, metadata)
         some = train.take(spaced(train.y.size, LOOKED_AT))
         columns = metadata.feature_columns
+        of_test = None if ask is None else partial(ask, path=gold / TEST_FILE)
         with abandoning_pool(1) as beside:
 
             def meanwhile(winner: ModelName, known: Answers, fits: Fits) -> _Aside:
@@ -144,19 +148,20 @@ def run_training(
                 references = fitting.result()
                 models = {name: Model(fitted, columns) for name, fitted in losers.items()}
                 models |= {plan.name: Model(references[plan.name], plan.columns) for plan in plans}
-                answers = answered(models, test, some)
+                answers = answered(models, test, some, of_test)
                 return _Aside(plans, references, calibration, novelty, answers)
 
             race, aside = train_all(seen, config, tick, judge, pieces, meanwhile, elsewhere)
         crossed = {name: judge.scores(race.out_of_fold[name]) for name in config.models}
         winner, fitted = race.winner, race.fitted
         references, plans = aside.references, aside.plans
-        answers = answered({winner: Model(fitted[winner], columns)}, test, some) | aside.answers
-    of_test: dict[str, Matrix | Probabilities] = {
+        chosen = {winner: Model(fitted[winner], columns)}
+        answers = answered(chosen, test, some, of_test) | aside.answers
+    tested: dict[str, Matrix | Probabilities] = {
         name: answers[name].of_test for name in (*config.models, *references)
     }
-    of_test[CALIBRATED] = calibrated(
-        test.only(columns), of_test[winner].astype(np.float64), aside.calibration, aside.novelty
+    tested[CALIBRATED] = calibrated(
+        test.only(columns), tested[winner].astype(np.float64), aside.calibration, aside.novelty
     )
     record = TrainingRecord(
         winner=winner,
@@ -179,7 +184,7 @@ def run_training(
         groups=metadata.groups,
         feature_columns=metadata.feature_columns,
     )
-    write_predictions(out / TEST_PREDICTIONS_FILE, test, of_test)
+    write_predictions(out / TEST_PREDICTIONS_FILE, test, tested)
     _write(out, fitted[winner].model, aside.novelty, aside.calibration, record)
     return record
 

@@ -74,17 +74,18 @@ class SparkPlatform(LocalPlatform):
             check_session(self.session, config.training)
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
-        """Fill ``out``; XGBoost's final fit is made on the session, if that is wanted."""
+        """Fill ``out``; tasks score the test baskets, and make XGBoost's final fit if wanted."""
+        from basketwise.engines.spark.asking import asked
         from basketwise.training.stage import run_training
 
-        settings = config.training
-        if not settings.xgboost_on_spark:
-            super().train(job, config, tick)
-            return
-        check_session(self.session, settings)
+        settings, boost = config.training, None
+        if settings.xgboost_on_spark:
+            check_session(self.session, settings)
         with self._exchange(job.out.parent, config) as exchange:
-            boost = SparkBoost(self.session, exchange, settings.xgboost_workers)
-            run_training(job.gold, job.out, settings, tick, job.checkpoints, boost)
+            if settings.xgboost_on_spark:
+                boost = SparkBoost(self.session, exchange, settings.xgboost_workers)
+            ask = partial(asked, SparkMap(self.session, exchange))
+            run_training(job.gold, job.out, settings, tick, job.checkpoints, boost, ask)
 
     @contextmanager
     def _exchange(self, folder: Path, config: Config) -> Iterator[Exchange]:
