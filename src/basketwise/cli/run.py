@@ -149,7 +149,8 @@ def _tables(written: Tables | None) -> dict[str, list[str]]:
 @MODELS_OPTION
 @FORCE_OPTION
 @engine_options(
-    "Where XGBoost's final fit is made with training.xgboost_on_spark; all else is trained here."
+    "Where the test baskets are scored, and XGBoost's final fit is made with "
+    "training.xgboost_on_spark; all else is trained here."
 )
 @common
 def train(models: str | None, force: bool, engine: str, url: str, common: Common) -> None:
