@@ -2,6 +2,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from basketwise.etl.tables import TEST_FILE, TRAIN_FILE, ByWeek, RowMaker, Written, write_gold
 from basketwise.features.product_index.table import CLASS, NEW, POSTERIORS, PRICES, SCORES
@@ -103,6 +104,30 @@ def test_a_basket_meets_the_index_of_its_own_fold(tmp_path: Path) -> None:
         (5, 0.75, "High")
     ]
     assert FOLD not in test.columns
+
+
+def test_rows_of_a_large_chunk_are_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The second week's baskets have smaller ids.
+    given = lines((5, 1.0), (5, 2.0), (6, 3.0), (1, 4.0), (2, 5.0), (2, 6.0))
+    baskets = pl.DataFrame(
+        {
+            "BASKET_ID": [5, 6, 1, 2],
+            FOLD: pl.Series([0, -1, 1, 0], dtype=pl.Int8),
+            "price_sensitivity": ["Low", "High", "Medium", "Low"],
+            "SHOP_WEEK": [200607, 200607, 200608, 200608],
+        }
+    )
+    maker = RowMaker(
+        Recipe(["basket", "product"], ENCODERS, "keep", 0),
+        pl.concat(index(fold, 0.5) for fold in (0, 1, -1)),
+    )
+    whole = maker(given, baskets)
+    monkeypatch.setattr("basketwise.etl.chunks.CHUNK_LINES", 2)
+    parts = maker(given, baskets)
+    assert_frame_equal(parts.train, whole.train)
+    assert_frame_equal(parts.test, whole.test)
+    assert parts.counts == whole.counts
+    assert parts.train["basket_id"].to_list() == [1, 2, 5]
 
 
 def test_baskets_by_week_are_those_that_a_filter_finds() -> None:

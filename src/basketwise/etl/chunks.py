@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+
+from basketwise.schema import BASKET_ID
 
 LINES = "lines.parquet"
 CHUNK_LINES = 500_000
@@ -59,6 +62,21 @@ def read_chunks(
 def read_files(paths: Iterable[Path], columns: list[str] | None = None) -> pl.DataFrame:
     """Read the lines of some files, one after the other."""
     return pl.concat(pl.read_parquet(path, columns=columns, glob=False) for path in paths)
+
+
+def whole_baskets(lines: pl.DataFrame, most: int) -> Iterator[pl.DataFrame]:
+    """Cut lines, whose baskets come one after the other, into pieces of some ``most`` lines.
+
+    A piece has whole baskets; of no more lines all are one piece.
+    """
+    if lines.height <= most:
+        yield lines
+        return
+    ends = lines[BASKET_ID].rle().struct.field("len").cum_sum().to_numpy()
+    wanted = np.arange(most, lines.height, most)
+    cuts = [0, *dict.fromkeys(ends[np.searchsorted(ends, wanted)].tolist()), lines.height]
+    for start, end in pairwise(dict.fromkeys(cuts)):
+        yield lines[start:end]
 
 
 def weeks_of(files: Files) -> tuple[int, ...]:

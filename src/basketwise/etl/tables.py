@@ -14,7 +14,8 @@ import polars as pl
 from basketwise.arrays import Labels
 from basketwise.concurrency import side_by_side
 from basketwise.disk import write_arrow, write_parquet
-from basketwise.etl.chunks import Chunk, read_chunks, weeks
+from basketwise.etl import chunks
+from basketwise.etl.chunks import Files, read_files, weeks, weeks_of, whole_baskets
 from basketwise.features.joining import with_baskets
 from basketwise.features.product import NEW_BANDS, SHARE_NEW, band_of
 from basketwise.features.product_index.lookup import score_by_fold
@@ -101,6 +102,18 @@ class RowMaker:
         baskets : DataFrame
             From :func:`own_baskets`.
         """
+        # A large week is of one chunk, and all that is computed of its lines takes several times
+        # their memory.
+        parts = [self._rows(own, baskets) for own in whole_baskets(lines, chunks.CHUNK_LINES)]
+        if len(parts) == 1:
+            return parts[0]
+        train, test = (
+            pl.concat(tables) for tables in ([p.train for p in parts], [p.test for p in parts])
+        )
+        counts = np.sum([part.counts for part in parts], axis=0).tolist()
+        return Rows(_in_order(train), _in_order(test), counts)
+
+    def _rows(self, lines: pl.DataFrame, baskets: pl.DataFrame) -> Rows:
         recipe, score = self.full_recipe, None
         if self.index is not None:
             score = partial(score_by_fold, self.answers)
@@ -115,6 +128,10 @@ class RowMaker:
         counts = [train.height, tested.height, uncertain, *_per_band(tested)]
         alone = [part.drop(KNOWN.columns, strict=False) for part in (train, tested)]
         return Rows(alone[0], alone[1], counts)
+
+
+def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows if rows[KEY].is_sorted() else rows.sort(KEY)
 
 
 class Rows(NamedTuple):
@@ -178,16 +195,17 @@ def write_gold(
     own = ByWeek(own_baskets(baskets))
     folders = made_folders(scratch)
 
-    def write_chunk(numbered: tuple[int, Chunk]) -> tuple[int, list[int]]:
-        number, chunk = numbered
-        rows = maker(chunk.lines, own.of(chunk.weeks))
+    def write_chunk(numbered: tuple[int, Files]) -> tuple[int, list[int]]:
+        number, files = numbered
+        lines = read_files([path for _, path in files], maker.full_recipe.reads)
+        rows = maker(lines, own.of(weeks_of(files)))
         rows.write(scratch, f"{number:06d}.arrow")
-        return len(chunk.weeks), rows.counts
+        return len(files), rows.counts
 
     total, done = len(weeks(silver)), 0
     counts: list[list[int]] = []
-    chunks = enumerate(read_chunks(silver, maker.full_recipe.reads))
-    for ready, numbers in side_by_side(write_chunk, chunks):
+    pieces = enumerate(files for files, _ in chunks.chunk_files(silver))
+    for ready, numbers in side_by_side(write_chunk, pieces):
         done += ready
         counts.append(numbers)
         tick("features", done, total)
