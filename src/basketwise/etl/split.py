@@ -22,6 +22,9 @@ from basketwise.schema import (
     UNCLASSIFIED,
 )
 
+HASHED = 2**20
+"""Ids that are text at a time."""
+
 LONGEST_WEEK = 1.5
 """Times a fold's share of the baskets up to which a week is a fold of its own."""
 
@@ -50,7 +53,8 @@ def assign_folds(
     InputError, ConfigError
         If the data does not allow the split, or a class would be missing somewhere.
     """
-    if baskets.filter(pl.col(LABEL) != UNCLASSIFIED).is_empty():
+    # All columns of a chain's baskets are a gigabyte: here and below, only one is selected.
+    if not (baskets[LABEL] != UNCLASSIFIED).any():
         raise InputError(
             f"No basket has one of the classes {', '.join(CLASSES)}.",
             "Check the labels in the input, and the mapping data.labels in the config.",
@@ -59,12 +63,12 @@ def assign_folds(
         baskets, split
     )
     if train_weeks is not None:
-        present = baskets.filter(pl.Series(~test))[SHOP_WEEK].unique().sort()
+        present = baskets[SHOP_WEEK].filter(pl.Series(~test)).unique().sort()
         kept = test | (baskets[SHOP_WEEK] >= present[-min(train_weeks, present.len())]).to_numpy()
         baskets, test = baskets.filter(pl.Series(kept)), test[kept]
     if max_baskets is not None and int((~test).sum()) > max_baskets:
         kept = test.copy()
-        kept[~test] = drawn(baskets.filter(pl.Series(~test))[BASKET_ID], max_baskets, split)
+        kept[~test] = drawn(baskets[BASKET_ID].filter(pl.Series(~test)), max_baskets, split)
         baskets, test = baskets.filter(pl.Series(kept)), test[kept]
     fold = np.where(test, TEST, 0).astype(np.int8)
     divided = baskets.with_columns(pl.Series(FOLD, fold))
@@ -105,7 +109,12 @@ def drawn(ids: pl.Series, most: int, split: SplitConfig) -> NDArray[np.bool_]:
     split : SplitConfig
         Its seed counts.
     """
-    hashes = ids.cast(pl.String).hash(split.random_state).to_numpy()
+    # As text, all of them would take five times as much.
+    parts = [
+        part.cast(pl.String).hash(split.random_state).to_numpy()
+        for part in (ids.slice(first, HASHED) for first in range(0, len(ids), HASHED))
+    ]
+    hashes = np.concatenate(parts)
     chosen = np.zeros(len(ids), dtype=np.bool_)
     # Equal hashes stay in the order of ids.
     chosen[np.argsort(hashes, kind="stable")[:most]] = True
@@ -138,7 +147,8 @@ def forward_weeks(baskets: pl.DataFrame, split: SplitConfig, folds: int) -> list
         In ascending order; empty if the test set is not later, or if weeks or folds are too few.
     """
     test = baskets[FOLD] == TEST
-    per_week = baskets.filter(~test).group_by(SHOP_WEEK).len().sort(SHOP_WEEK, descending=True)
+    weeks = baskets.select(SHOP_WEEK).filter(~test)
+    per_week = weeks.group_by(SHOP_WEEK).len().sort(SHOP_WEEK, descending=True)
     share = np.cumsum(per_week["len"].to_numpy()) * folds / max(per_week["len"].sum(), 1)
     if split.strategy != "time" or folds < 3 or not share.size or share[0] > LONGEST_WEEK:
         return []
@@ -188,10 +198,12 @@ def no_customers() -> ConfigError:
 def _by_time(baskets: pl.DataFrame, split: SplitConfig) -> NDArray[np.bool_]:
     """Take the latest weeks that contain at least ``test_size`` of the classified baskets."""
     per_week = (
-        baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
+        baskets.lazy()
+        .filter(pl.col(LABEL) != UNCLASSIFIED)
         .group_by(SHOP_WEEK)
         .len()
         .sort(SHOP_WEEK, descending=True)
+        .collect(engine="in-memory")
     )
     if per_week.height < 2:
         raise one_week(per_week[SHOP_WEEK].item())
@@ -254,7 +266,8 @@ def _customers(baskets: pl.DataFrame) -> Counts:
 
 def _check_classes(baskets: pl.DataFrame, folds: int) -> None:
     counts = (
-        baskets.filter(pl.col(LABEL) != UNCLASSIFIED)
+        baskets.select(LABEL, FOLD)
+        .filter(pl.col(LABEL) != UNCLASSIFIED)
         .group_by(LABEL, FOLD)
         .len()
         .with_columns(pl.col(LABEL).cast(pl.String))

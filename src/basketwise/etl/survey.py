@@ -30,6 +30,8 @@ from basketwise.schema import (
 
 STORE_COLUMNS = ("STORE_FORMAT", "STORE_REGION")
 LABELS = pl.Enum(INDEX_LABELS)
+ROW_GROUP = 2**17
+"""Rows; fixed, because otherwise it follows from how a table came about."""
 CHEAPEST = "cheapest"
 COUNTED = ("lines", CHEAPEST, DISAGREE)
 """Columns of the baskets that say nothing of how they are split."""
@@ -177,7 +179,8 @@ def write_survey(survey: Survey, folder: Path) -> None:
     """Keep a survey, one file a table."""
     folder.mkdir()
     for name, table in vars(survey).items():
-        write_parquet(table, folder / f"{name}.parquet")
+        # A frame would be copied first, to have one chunk.
+        write_parquet(table.lazy(), folder / f"{name}.parquet", row_group_size=ROW_GROUP)
 
 
 def read_survey(folder: Path) -> Survey:
