@@ -29,6 +29,10 @@ IN_WORDS = re.compile(r"\(os error (\d+)\)(?:: (\S.*))?")
 ALMOST_FULL = 64 * 2**10
 """Bytes free on a disk on which a file could not be finished."""
 
+ROW_GROUP = 2**17
+"""Rows of a file that is not written from one chunk of memory: fixed, because otherwise they follow
+from how many threads there are."""
+
 TEMPORARY = "the temporary folder"
 WORKSPACE = "the workspace"
 

@@ -74,7 +74,8 @@ def whole_baskets(lines: pl.DataFrame, most: int) -> Iterator[pl.DataFrame]:
         return
     ends = lines[BASKET_ID].rle().struct.field("len").cum_sum().to_numpy()
     wanted = np.arange(most, lines.height, most)
-    cuts = [0, *dict.fromkeys(ends[np.searchsorted(ends, wanted)].tolist()), lines.height]
+    cuts = [0, *ends[np.searchsorted(ends, wanted)].tolist(), lines.height]
+    # A basket may be longer than a piece.
     for start, end in pairwise(dict.fromkeys(cuts)):
         yield lines[start:end]
 

@@ -99,7 +99,7 @@ def run_gold(
     outlier = limit if dropping else None
     learned = learned_of(silver, kept, products, outlier, config, tick, each)
     baskets, index = learned.baskets, None
-    others = None if write_rest is None else not_drawn(kept, baskets)
+    rest = baskets.clear() if write_rest is None else not_drawn(kept, baskets)
     del kept
     if learned.index is not None:
         index = stacked(learned.index, products)
@@ -136,9 +136,8 @@ def run_gold(
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
     maker = tables.RowMaker(recipe, index, history)
     rows = write_rows(silver, gold, scratch / "gold", baskets, maker, tick)
-    if write_rest is not None and others is not None:
-        rest = write_rest(silver, gold / tables.REST_FOLDER, others, maker)
-        rows = replace(rows, rest=rest)
+    if write_rest is not None:
+        rows = replace(rows, rest=write_rest(silver, gold / tables.REST_FOLDER, rest, maker))
     if hidden is not None:
         columns = [KEY, *columns_of(recipe.groups), FOLD, TARGET]
         write_parquet(hidden.select(columns), gold / tables.HIDDEN_FILE)

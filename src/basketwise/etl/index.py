@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 
 from basketwise.config import Config
-from basketwise.etl.chunks import Files, chunk_files, read_files, weeks_of
+from basketwise.etl.chunks import chunk_files, read_files
 from basketwise.etl.learning_curve import learning_curve
 from basketwise.etl.metadata import LearningCurve
 from basketwise.etl.split import assign_folds, forward_weeks
-from basketwise.etl.tables import ByWeek
+from basketwise.etl.tables import UnreadChunk, unread_chunks
 from basketwise.features.groups import of_index
 from basketwise.features.product_index.evidence import (
     Evidence,
@@ -85,7 +84,7 @@ def learned_of(
     def gathered(baskets: pl.DataFrame) -> Evidence:
         work = Numbering(numbered(products), spend_limit)
         chunks = list(chunk_files(silver))
-        results = each(work, _pieces(chunks, _training(baskets)))
+        results = each(work, unread_chunks(chunks, _training(baskets)))
         pieces = _ticking(results, [len(files) for files, _ in chunks], tick)
         return put_together(pieces, products, folds=folds, seed=config.split.random_state)
 
@@ -122,23 +121,6 @@ def _training(baskets: pl.DataFrame) -> pl.DataFrame:
     return own.sort(SHOP_WEEK, BASKET_ID).collect(engine="in-memory")
 
 
-class Chunk(NamedTuple):
-    """The files of a chunk, and the training baskets of its weeks, sorted.
-
-    ``partial``: some of these baskets are in other chunks.
-    """
-
-    files: tuple[Path, ...]
-    baskets: pl.DataFrame
-    partial: bool
-
-
-def _pieces(chunks: Sequence[tuple[Files, bool]], training: pl.DataFrame) -> Iterator[Chunk]:
-    by_week = ByWeek(training)
-    for files, partial in chunks:
-        yield Chunk(tuple(path for _, path in files), by_week.of(weeks_of(files)), partial)
-
-
 def _ticking(results: Iterator[Result], files: list[int], tick: Tick) -> Iterator[Result]:
     """Tell of the progress; ``files``: how many each result is of."""
     done = 0
@@ -159,7 +141,7 @@ class Numbering:
     numbers: pl.DataFrame
     spend_limit: float | None
 
-    def __call__(self, chunk: Chunk) -> Result:
+    def __call__(self, chunk: UnreadChunk) -> Result:
         """Read a chunk; see :func:`basketwise.features.product_index.evidence.number_lines`."""
         columns = [BASKET_ID, PROD_CODE, SPEND, QUANTITY]
         lines, own = read_files(chunk.files, columns), chunk.baskets

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from basketwise.disk import write_arrow, write_parquet
+from basketwise.disk import ROW_GROUP, write_arrow, write_parquet
 from basketwise.etl.cleaning import DISAGREE
 from basketwise.etl.id_ranges import ROWS, by_id_range
 from basketwise.schema import (
@@ -30,8 +30,6 @@ from basketwise.schema import (
 
 STORE_COLUMNS = ("STORE_FORMAT", "STORE_REGION")
 LABELS = pl.Enum(INDEX_LABELS)
-ROW_GROUP = 2**17
-"""Rows; fixed, because otherwise it follows from how a table came about."""
 CHEAPEST = "cheapest"
 COUNTED = ("lines", CHEAPEST, DISAGREE)
 """Columns of the baskets that say nothing of how they are split."""

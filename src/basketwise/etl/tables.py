@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import polars as pl
 
 from basketwise.arrays import Labels
 from basketwise.concurrency import side_by_side
-from basketwise.disk import write_arrow, write_parquet
+from basketwise.disk import ROW_GROUP, write_arrow, write_parquet
 from basketwise.etl import chunks
 from basketwise.etl.chunks import Files, read_files, weeks, weeks_of, whole_baskets
 from basketwise.features.joining import with_baskets
@@ -45,9 +45,6 @@ INDEX_FILE = "product_index.parquet"
 METADATA_FILE = "metadata.json"
 REST_FOLDER = "rest"
 """Rows of the training baskets that were not drawn, where something learns from these too."""
-
-ROW_GROUP = 2**17
-"""Rows; fixed, because otherwise it follows from how many threads there are."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class RowMaker:
         return asked.with_columns(pl.col(CLASS).cast(pl.Enum(INDEX_LABELS)))
 
     def __call__(self, lines: pl.DataFrame, baskets: pl.DataFrame) -> Rows:
-        """Make the rows of some baskets.
+        """Make the rows of some baskets, some lines at a time.
 
         Parameters
         ----------
@@ -112,6 +109,10 @@ class RowMaker:
         )
         counts = np.sum([part.counts for part in parts], axis=0).tolist()
         return Rows(_in_order(train), _in_order(test), counts)
+
+    def read(self, chunk: UnreadChunk) -> Rows:
+        """Read the lines of a chunk, and make the rows of its baskets."""
+        return self(read_files(chunk.files, self.full_recipe.reads), chunk.baskets)
 
     def _rows(self, lines: pl.DataFrame, baskets: pl.DataFrame) -> Rows:
         recipe, score = self.full_recipe, None
@@ -180,6 +181,29 @@ class ByWeek:
         return pl.concat(own) if own else self._none
 
 
+class UnreadChunk(NamedTuple):
+    """The files of a chunk, and the baskets of its weeks.
+
+    ``partial``: some of these baskets are in other chunks.
+    """
+
+    files: tuple[Path, ...]
+    baskets: pl.DataFrame
+    partial: bool
+
+
+def unread_chunks(
+    chunks: Iterable[tuple[Files, bool]], baskets: pl.DataFrame
+) -> Iterator[UnreadChunk]:
+    """Give each chunk of :func:`basketwise.etl.chunks.chunk_files` the baskets of its weeks.
+
+    These are in ascending order of weeks; within each, as they came.
+    """
+    by_week = ByWeek(baskets)
+    for files, cut in chunks:
+        yield UnreadChunk(tuple(path for _, path in files), by_week.of(weeks_of(files)), cut)
+
+
 def write_gold(
     silver: Path,
     gold: Path,
@@ -192,20 +216,18 @@ def write_gold(
 
     ``baskets`` has label and ``fold``; unclassified baskets are left out.
     """
-    own = ByWeek(own_baskets(baskets))
     folders = made_folders(scratch)
 
-    def write_chunk(numbered: tuple[int, Files]) -> tuple[int, list[int]]:
-        number, files = numbered
-        lines = read_files([path for _, path in files], maker.full_recipe.reads)
-        rows = maker(lines, own.of(weeks_of(files)))
+    def write_chunk(numbered: tuple[int, UnreadChunk]) -> tuple[int, list[int]]:
+        number, chunk = numbered
+        rows = maker.read(chunk)
         rows.write(scratch, f"{number:06d}.arrow")
-        return len(files), rows.counts
+        return len(chunk.files), rows.counts
 
     total, done = len(weeks(silver)), 0
     counts: list[list[int]] = []
-    pieces = enumerate(files for files, _ in chunks.chunk_files(silver))
-    for ready, numbers in side_by_side(write_chunk, pieces):
+    pieces = unread_chunks(chunks.chunk_files(silver), own_baskets(baskets))
+    for ready, numbers in side_by_side(write_chunk, enumerate(pieces)):
         done += ready
         counts.append(numbers)
         tick("features", done, total)

@@ -23,6 +23,7 @@ from basketwise.progress import Tick
 from basketwise.schema import CLASSES
 from basketwise.training.candidates import build
 from basketwise.training.checkpoints import Checkpoints
+from basketwise.training.crossvalidation import CrossValidated
 from basketwise.training.elimination import Judge
 from basketwise.training.examples import Examples
 from basketwise.training.fitting import (
@@ -55,6 +56,7 @@ class Race(NamedTuple):
     that the candidate was not asked about."""
     fitted: dict[ModelName, Fitted]
     winner: ModelName
+    scores: dict[ModelName, CrossValidated]
 
 
 def train_all(
@@ -82,7 +84,7 @@ def train_all(
     checkpoints.prepare()
     with abandoning_pool() as pool:
         pieces = _Pieces(train, config, tick, checkpoints, pool)
-        winner = _winner(pieces, judge, config)
+        winner, scores = _winner(pieces, judge, config)
         last, answers = config.folds - 1, pieces.out_of_fold
 
         def fitted(name: ModelName) -> Fitted:
@@ -96,7 +98,7 @@ def train_all(
         fitting = pieces.start(order, fitted)
         made = meanwhile(winner, answers, fitting)
         fits = pieces.finish(fitting)
-    return Race(answers, {name: fits[name] for name in config.models}, winner), made
+    return Race(answers, {name: fits[name] for name in config.models}, winner, scores), made
 
 
 def heaviest_first(names: Iterable[ModelName]) -> list[ModelName]:
@@ -104,8 +106,13 @@ def heaviest_first(names: Iterable[ModelName]) -> list[ModelName]:
     return sorted(names, key=lambda name: -CANDIDATES[name].weight)
 
 
-def _winner(pieces: _Pieces, judge: Judge, config: TrainingConfig) -> ModelName:
-    """Cross-validate as far as is needed to name the winner; of equals, the one named first."""
+def _winner(
+    pieces: _Pieces, judge: Judge, config: TrainingConfig
+) -> tuple[ModelName, dict[ModelName, CrossValidated]]:
+    """Cross-validate as far as is needed to name the winner; of equals, the one named first.
+
+    Returns the scores of all candidates too.
+    """
     folds, answers = range(config.folds), pieces.out_of_fold
     finalists = list(config.models)
     *others, lightest = heaviest_first(config.models)
@@ -129,7 +136,8 @@ def _winner(pieces: _Pieces, judge: Judge, config: TrainingConfig) -> ModelName:
             ]
         pieces.leave_out(name for name in config.models if name not in finalists)
     pieces.score(finalists, folds)
-    return max(finalists, key=lambda name: judge.scores(answers[name]).f1)
+    scores = {name: judge.scores(answers[name]) for name in config.models}
+    return max(finalists, key=lambda name: scores[name].f1), scores
 
 
 class _Pieces:

@@ -152,7 +152,6 @@ def run_training(
                 return _Aside(plans, references, calibration, novelty, answers)
 
             race, aside = train_all(seen, config, tick, judge, pieces, meanwhile, elsewhere)
-        crossed = {name: judge.scores(race.out_of_fold[name]) for name in config.models}
         winner, fitted = race.winner, race.fitted
         references, plans = aside.references, aside.plans
         chosen = {winner: Model(fitted[winner], columns)}
@@ -166,7 +165,7 @@ def run_training(
     record = TrainingRecord(
         winner=winner,
         candidates=[
-            _candidate(name, crossed[name], fitted[name], answers[name], metadata, pieces)
+            _candidate(name, race.scores[name], fitted[name], answers[name], metadata, pieces)
             for name in config.models
         ],
         references=[

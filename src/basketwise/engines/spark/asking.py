@@ -56,13 +56,13 @@ class Asking:
 
     def __call__(self, rows: Rows) -> Result:
         """Return an array of three columns a model."""
-        table = pl.scan_parquet(rows.path, glob=False).slice(rows.first, rows.number)
-
-        def asked(model: StoredModel) -> Matrix:
-            X = matrix(table.select(model.columns).collect(), model.columns)
-            return model.fitted.predict(X).astype(np.float32)
-
-        return {name: asked(model) for name, model in self.models.items()}
+        columns = {column for model in self.models.values() for column in model.columns}
+        file = pl.scan_parquet(rows.path, glob=False).slice(rows.first, rows.number)
+        table = file.select(sorted(columns)).collect()
+        return {
+            name: model.fitted.predict(matrix(table, model.columns)).astype(np.float32)
+            for name, model in self.models.items()
+        }
 
 
 def asked(each: Map, models: Mapping[str, Model], /, path: Path) -> dict[str, Matrix]:

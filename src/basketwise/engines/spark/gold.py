@@ -9,32 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from basketwise.engines.spark.pieces import SparkMap
-from basketwise.etl import chunks
+from basketwise.etl.chunks import chunk_files
 from basketwise.etl.tables import (
     TEST_FILE,
     TRAIN_FILE,
-    ByWeek,
     RowMaker,
+    UnreadChunk,
     Written,
     made_folders,
     own_baskets,
     put_together,
+    unread_chunks,
 )
 from basketwise.pieces import Result
 from basketwise.progress import Tick
-
-
-class Chunk(NamedTuple):
-    """The files of a chunk, and the baskets of its weeks."""
-
-    files: tuple[Path, ...]
-    baskets: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -43,10 +36,9 @@ class MakingRows:
 
     maker: RowMaker
 
-    def __call__(self, chunk: Chunk) -> Result:
+    def __call__(self, chunk: UnreadChunk) -> Result:
         """Return the rows by the name of their file, and ``counts``."""
-        lines = chunks.read_files(chunk.files, self.maker.full_recipe.reads)
-        rows = self.maker(lines, chunk.baskets)
+        rows = self.maker.read(chunk)
         counts = np.asarray(rows.counts, dtype=np.int64)
         return {TRAIN_FILE: rows.train, TEST_FILE: rows.test, "counts": counts}
 
@@ -110,7 +102,5 @@ def write_rest(
     return total
 
 
-def _chunks(silver: Path, baskets: pl.DataFrame) -> Iterator[Chunk]:
-    own = ByWeek(own_baskets(baskets))
-    for files, _ in chunks.chunk_files(silver):
-        yield Chunk(tuple(path for _, path in files), own.of(chunks.weeks_of(files)))
+def _chunks(silver: Path, baskets: pl.DataFrame) -> Iterator[UnreadChunk]:
+    return unread_chunks(chunk_files(silver), own_baskets(baskets))

@@ -81,7 +81,7 @@ class SparkPlatform(LocalPlatform):
         settings, boost = config.training, None
         if settings.xgboost_on_spark:
             check_session(self.session, settings)
-        with self._exchange(job.out.parent, config) as exchange:
+        with self._exchange(job.out.parent, config) as exchange, failures():
             if settings.xgboost_on_spark:
                 boost = SparkBoost(self.session, exchange, settings.xgboost_workers)
             ask = partial(asked, SparkMap(self.session, exchange))

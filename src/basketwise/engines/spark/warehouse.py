@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from basketwise.config import AwsConfig
+from basketwise.disk import ROW_GROUP
 from basketwise.engines.spark.exchange import Exchange, exchange_at
 from basketwise.engines.spark.frames import Batches, Columns, mapped, quoted
 from basketwise.engines.spark.platform import SparkPlatform
@@ -21,7 +22,7 @@ from basketwise.engines.spark.session import reason
 from basketwise.engines.spark.tables import numbered, numbers
 from basketwise.errors import ConfigError, WorkspaceError
 from basketwise.etl.table_name import is_schema_name
-from basketwise.etl.tables import ROW_GROUP, TEST_FILE, TRAIN_FILE
+from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
 from basketwise.storage.scheme import scheme_of
 
 if TYPE_CHECKING:
