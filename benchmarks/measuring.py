@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.residence import watched
+
 _MB = 1_000_000
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _TAIL = 2_000
@@ -33,8 +35,8 @@ class Measured:
     cpu
         Seconds of user and system time, over all threads and all child processes.
     peak_mb
-        Largest resident set in MB (10**6 bytes) of any *one* process of the command: child
-        processes are not added up.
+        Largest resident set in MB (10**6 bytes): of the process, or, where that is more, of it and
+        its child processes together, as seen five times a second.
     stdout
         What it printed.
     """
@@ -73,8 +75,9 @@ def _measure_once(command: Sequence[str]) -> Measured:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=err)
         try:
-            # Popen.wait() would throw away what the process used.
-            _, status, used = os.wait4(process.pid, 0)
+            with watched(process.pid) as together:
+                # Popen.wait() would throw away what the process used.
+                _, status, used = os.wait4(process.pid, 0)
         except BaseException:
             process.kill()
             raise
@@ -88,7 +91,8 @@ def _measure_once(command: Sequence[str]) -> Measured:
         raise CommandFailedError(
             f"Exit code {process.returncode} from: {' '.join(command)}\n{texts[1][-_TAIL:]}"
         )
-    return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * _RSS_UNIT / _MB, texts[0])
+    peak = max(used.ru_maxrss * _RSS_UNIT, *together)
+    return Measured(wall, used.ru_utime + used.ru_stime, peak / _MB, texts[0])
 
 
 def python(module: str, *arguments: str | Path) -> list[str]:

@@ -31,9 +31,9 @@ LAYERS = (
     ("etl",),
     ("features",),
     ("artifact", "sampling", "settings", "storage", "template"),
-    ("config", "pieces", "provenance", "scratch", "tables"),
+    ("config", "pieces", "processes", "provenance", "scratch", "tables"),
     ("arrays", "candidates", "concurrency", "digests", "disk", "files", "locking", "plugins"),
-    ("clock", "errors", "importing", "notices", "progress", "schema"),
+    ("clock", "errors", "importing", "memory", "notices", "progress", "schema"),
     ("terminal",),
     ("redaction",),
 )

@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
-from basketwise import concurrency
-from basketwise.etl import chunks
-from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise import concurrency, processes
+from basketwise.etl import chunks, gold, intake
+from basketwise.etl.intake import TableReader
+from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE, ChunkWriter
+from basketwise.processes import in_processes
 from tests.etl.running import Run, run
 
 SCRIPT = """
@@ -70,6 +74,31 @@ def test_in_another_number_of_threads(
         timeout=120,
     )
     same(tmp_path / "gold", sample_run.gold)
+
+
+def test_in_processes(
+    sample: Path, sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "many", lambda sources: True)
+    monkeypatch.setattr(gold, "MANY_LINES", 0)
+    for module in (gold, processes):
+        monkeypatch.setattr(module, "cores", lambda: 2)
+    started = spied(monkeypatch)
+    same(run(sample, tmp_path).gold, sample_run.gold)
+    assert started == [TableReader, ChunkWriter]
+
+
+def spied(monkeypatch: pytest.MonkeyPatch) -> list[type]:
+    """List what works in processes from now on."""
+    started: list[type] = []
+
+    def spy(work: Any, pieces: Iterable[Any]) -> Iterator[Any]:
+        started.append(type(work))
+        yield from in_processes(work, pieces)
+
+    monkeypatch.setattr(intake, "in_processes", spy)
+    monkeypatch.setattr(gold, "in_processes", spy)
+    return started
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])

@@ -20,6 +20,7 @@ from basketwise.cli.commands import program
 from basketwise.disk import is_full, unreachable
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
 from basketwise.locking import LockWarning
+from basketwise.memory import pool_memory
 from basketwise.plugins import COMMANDS, load
 from basketwise.redaction import redacted
 from basketwise.terminal import clean_output, printable
@@ -190,6 +191,7 @@ def console() -> None:
     Returns if the command has succeeded: services that call this function by its name may take any
     SystemExit for a failure.
     """
+    pool_memory()
     try:
         main()
     except SystemExit as ending:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
+from basketwise.concurrency import cores
 from basketwise.config import Config
 from basketwise.disk import write_parquet
 from basketwise.etl import tables
@@ -30,7 +32,6 @@ from basketwise.etl.silver import SURVEY, IntakeRecord, read_intake
 from basketwise.etl.split import forward_weeks, not_drawn
 from basketwise.etl.survey import (
     CHEAPEST,
-    COUNTED,
     STORE_COLUMNS,
     Survey,
     read_survey,
@@ -40,6 +41,7 @@ from basketwise.features.groups import ALWAYS_WRITTEN, GROUPS, columns_of
 from basketwise.features.product import SHARE_NEW
 from basketwise.features.recipe import Recipe
 from basketwise.pieces import Map, here
+from basketwise.processes import in_processes
 from basketwise.progress import Tick
 from basketwise.provenance import timestamp
 from basketwise.schema import (
@@ -52,6 +54,9 @@ from basketwise.schema import (
     TEST,
     UNCLASSIFIED,
 )
+
+MANY_LINES = 10_000_000
+"""Lines from which processes that make their rows are worth their start, a second for each core."""
 
 WriteRest = Callable[[Path, Path, pl.DataFrame, tables.RowMaker], int]
 """Writes the rows of the baskets that were not drawn below a folder, and counts them."""
@@ -67,14 +72,15 @@ def run_gold(
     config: Config,
     tick: Tick,
     *,
-    write_rows: WriteRows = tables.write_gold,
+    write_rows: WriteRows | None = None,
     write_rest: WriteRest | None = None,
     each: Map = here,
 ) -> Metadata:
     """Split the baskets, learn the product index and make the features.
 
-    ``silver`` is what the silver stage left; ``write_rows`` makes the rows, and ``each`` does all
-    else that reads lines, on this machine or elsewhere. ``gold`` (empty, as is ``scratch``) gets
+    ``silver`` is what the silver stage left. ``write_rows`` makes the rows (None: this machine
+    does, for many lines in processes); ``each`` does all else that reads lines, on this machine or
+    elsewhere. ``gold`` (empty, as is ``scratch``) gets
     ``train_features.parquet``, ``test_features.parquet``, ``test_baskets.parquet``,
     ``metadata.json``, which is also returned, ``customer_history.parquet`` with the group
     ``customer``, and with a group that needs the product index ``product_index.parquet`` and
@@ -87,13 +93,14 @@ def run_gold(
         If the data does not allow the settings.
     """
     intake = read_intake(silver)
-    survey = read_survey(silver / SURVEY)
-    products, totals = survey.products, _totals(survey)
-    limit = spend_quantile(totals.spends, config.etl.outlier_quantile)
     # A basket of outliers alone has no row in gold once they are dropped, so none to split either.
     dropping = config.etl.outliers == "drop"
-    kept = survey.baskets.filter(pl.col(CHEAPEST) <= limit) if dropping else survey.baskets
-    kept = kept.drop(*COUNTED)
+    survey = read_survey(silver / SURVEY, [CHEAPEST] if dropping else [])
+    products, totals = survey.products, _totals(survey)
+    limit = spend_quantile(totals.spends, config.etl.outlier_quantile)
+    kept = survey.baskets
+    if dropping:
+        kept = kept.filter(pl.col(CHEAPEST) <= limit).drop(CHEAPEST)
     # Of a chain's baskets many are neither drawn for the training nor tested.
     del survey
     outlier = limit if dropping else None
@@ -135,6 +142,9 @@ def run_gold(
     chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
     recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
     maker = tables.RowMaker(recipe, index, history)
+    if write_rows is None:
+        apart = totals.lines >= MANY_LINES and cores() > 1
+        write_rows = partial(tables.write_gold, each=in_processes if apart else here)
     rows = write_rows(silver, gold, scratch / "gold", baskets, maker, tick)
     if write_rest is not None:
         rows = replace(rows, rest=write_rest(silver, gold / tables.REST_FOLDER, rest, maker))
@@ -166,17 +176,18 @@ class _Totals(NamedTuple):
 
 
 def _totals(survey: Survey) -> _Totals:
-    labels = survey.baskets[LABEL].cast(pl.String).value_counts()
-    baskets = dict(sorted(labels.iter_rows()))
+    baskets = dict(sorted(survey.baskets[LABEL].value_counts().iter_rows()))
     return _Totals(survey.lines, baskets, survey.products.height, survey.spends)
 
 
 def _encoders(baskets: pl.DataFrame) -> dict[str, list[str]]:
-    training = baskets.filter((pl.col(FOLD) != TEST) & (pl.col(LABEL) != UNCLASSIFIED))
-    return {
-        column.lower(): sorted(training[column].cast(pl.String).drop_nulls().unique())
+    training = baskets.lazy().filter((pl.col(FOLD) != TEST) & (pl.col(LABEL) != UNCLASSIFIED))
+    # Text of every basket would take more memory than the baskets.
+    names = {
+        column: training.select(pl.col(column).unique().cast(pl.String)).collect().to_series()
         for column in STORE_COLUMNS
     }
+    return {column.lower(): sorted(own.drop_nulls()) for column, own in names.items()}
 
 
 def _limited(baskets: pl.DataFrame, most: int, rest: int) -> list[str]:

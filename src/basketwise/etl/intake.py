@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from basketwise.concurrency import worker_pool
+from basketwise.concurrency import cores, side_by_side
 from basketwise.config import DataConfig
 from basketwise.digests import Fingerprint, fingerprint, sha256_of_input
 from basketwise.disk import write_parquet
@@ -24,10 +24,17 @@ from basketwise.etl.repeats import duplicates_policy
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import FileRecord, Source
 from basketwise.etl.survey import Survey, merge_stored
+from basketwise.processes import in_processes
 from basketwise.progress import Tick
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 
 Observer = Callable[[tuple[int, int], RawFrame, Cleaned], None]
+
+MUCH = 2**27
+"""Bytes of text, a second or two for one core; two processes take one of them to start."""
+
+PACKED = 8
+"""Bytes of text in one of a compressed or binary file, about."""
 
 
 @dataclass
@@ -92,6 +99,64 @@ class _Table:
     names: list[pl.DataFrame]
 
 
+@dataclass(frozen=True)
+class TableReader:
+    """Reads tables: what is accepted of each, line by line, lands in a folder."""
+
+    landing: Path
+    rules: Rules
+    data: DataConfig | None
+    observe: Observer | None
+
+    def __call__(self, numbered: tuple[int, Source]) -> _Table:
+        """Read a table with its number.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
+        number, source = numbered
+        parts, rejected, lines, empty = [], [], 0, False
+        names: list[pl.DataFrame] = []
+        before = _fingerprint(source)
+        # A decimal comma is seen in text alone, and whoever observes is to see what was delivered.
+        numbers = self.rules.decimal != "," and self.observe is None
+        frames = read_raw(source, self.data, labelled=self.rules.labelled, numbers=numbers)
+        for piece, raw in enumerate(frames):
+            cleaned = clean(
+                raw.frame,
+                self.rules,
+                source=source.name,
+                rows=raw.rows,
+                malformed=raw.malformed,
+                blanks=raw.blanks,
+            )
+            if self.observe is not None:
+                self.observe((number, piece), raw, cleaned)
+            parts += land(cleaned, self.landing, number=number, piece=piece)
+            rejected.append(cleaned.rejected)
+            if cleaned.names is not None:
+                names = [first_names([*names, cleaned.names])]
+            lines += raw.records
+            empty = not lines
+        if _fingerprint(source) != before:
+            raise changed_file(source.name)
+        record = FileRecord(
+            name=source.name, sha256=sha256_of_input(source.path), bytes=source.size, lines=lines
+        )
+        return _Table(record, empty, parts, rejected, names)
+
+
+def many(sources: Sequence[Source]) -> bool:
+    """Whether so much is to be read that processes are worth their start.
+
+    A table is read by one of them, so there must be some for each.
+    """
+    size = sum(source.size * (1 if source.is_plain else PACKED) for source in sources)
+    return size >= MUCH and len(sources) >= 4 * cores() > 4
+
+
 def changed_file(name: str) -> InputError:
     """Return the error for a file that is not what it was when the run began."""
     return InputError(
@@ -148,49 +213,14 @@ def read_tables(
     landing, rejected = scratch / "landing", silver / REJECTED
     landing.mkdir(parents=True)
     rejected.mkdir(parents=True)
-
-    def read_table(number: int, source: Source) -> _Table:
-        parts, rejected, lines, empty = [], [], 0, False
-        names: list[pl.DataFrame] = []
-        before = _fingerprint(source)
-        # A decimal comma is seen in text alone, and whoever observes is to see what was delivered.
-        numbers = rules.decimal != "," and observe is None
-        frames = read_raw(source, data, labelled=rules.labelled, numbers=numbers)
-        for piece, raw in enumerate(frames):
-            cleaned = clean(
-                raw.frame,
-                rules,
-                source=source.name,
-                rows=raw.rows,
-                malformed=raw.malformed,
-                blanks=raw.blanks,
-            )
-            if observe is not None:
-                observe((number, piece), raw, cleaned)
-            parts += land(cleaned, landing, number=number, piece=piece)
-            rejected.append(cleaned.rejected)
-            if cleaned.names is not None:
-                names = [first_names([*names, cleaned.names])]
-            lines += raw.records
-            empty = not lines
-        if _fingerprint(source) != before:
-            raise changed_file(source.name)
-        record = FileRecord(
-            name=source.name, sha256=sha256_of_input(source.path), bytes=source.size, lines=lines
-        )
-        return _Table(record, empty, parts, rejected, names)
-
+    reader = TableReader(landing, rules, data, observe)
+    # Whoever observes does so here. Each table that is being read brings one partition into memory.
+    apart = observe is None and many(sources)
+    tables = (in_processes if apart else side_by_side)(reader, enumerate(sources))
     read = Intake(rules=rules)
-    # Each file that is being read brings one partition into memory.
-    with worker_pool() as pool:
-        work = [pool.submit(read_table, n, source) for n, source in enumerate(sources)]
-        try:
-            for done, future in enumerate(work, start=1):
-                _gather(read, future.result(), rejected)
-                tick("reading", done, len(work))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for done, table in enumerate(tables, start=1):
+        _gather(read, table, rejected)
+        tick("reading", done, len(sources))
     pieces = all(part.pieces for own in read.parts.values() for part in own)
     policy = duplicates_policy(rules, pieces=pieces)
     read.rules = rules.model_copy(update={"duplicates": policy})

@@ -53,6 +53,11 @@ class Source:
         return self.kind == "parquet"
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the table is text that is not compressed."""
+        return self.kind == "text" and not self.packing and self.member is None
+
+    @property
     def is_gzip(self) -> bool:
         """Whether the table is a text compressed with gzip."""
         return self.packing == "gzip"

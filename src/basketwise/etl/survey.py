@@ -6,7 +6,7 @@ and products, not with lines; until all weeks are there, the baskets wait in fil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Survey:
     @property
     def lines(self) -> int:
         """How many accepted lines there are."""
-        return int(self.baskets["lines"].sum())
+        return int(self.products["lines"].cast(pl.Int64).sum())
 
 
 @dataclass(frozen=True)
@@ -181,13 +181,14 @@ def write_survey(survey: Survey, folder: Path) -> None:
         write_parquet(table.lazy(), folder / f"{name}.parquet", row_group_size=ROW_GROUP)
 
 
-def read_survey(folder: Path) -> Survey:
-    """Read a survey as it was written."""
+def read_survey(folder: Path, counted: Collection[str] = COUNTED) -> Survey:
+    """Read a survey as it was written; of the columns in :data:`COUNTED` only those asked for."""
     baskets, products, spends = (
-        pl.read_parquet(folder / f"{name}.parquet", glob=False)
+        pl.scan_parquet(folder / f"{name}.parquet", glob=False)
         for name in ("baskets", "products", "spends")
     )
-    return Survey(baskets, products, spends)
+    unread = [name for name in COUNTED if name not in counted]
+    return Survey(baskets.drop(unread).collect(), products.collect(), spends.collect())
 
 
 def spend_quantile(spends: pl.DataFrame, q: float) -> float:

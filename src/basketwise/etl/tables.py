@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Labels
-from basketwise.concurrency import side_by_side
 from basketwise.disk import ROW_GROUP, write_arrow, write_parquet
 from basketwise.etl import chunks
 from basketwise.etl.chunks import Files, read_files, weeks, weeks_of, whole_baskets
@@ -22,6 +21,7 @@ from basketwise.features.product_index.lookup import score_by_fold
 from basketwise.features.product_index.table import CLASS
 from basketwise.features.recipe import AddHistory, Recipe, features
 from basketwise.features.unseen import KNOWN
+from basketwise.pieces import Map, Result, here
 from basketwise.progress import Tick
 from basketwise.schema import (
     BASKET_ID,
@@ -204,6 +204,21 @@ def unread_chunks(
         yield UnreadChunk(tuple(path for _, path in files), by_week.of(weeks_of(files)), cut)
 
 
+@dataclass(frozen=True)
+class ChunkWriter:
+    """Reads chunks, and writes the rows of each below a folder."""
+
+    maker: RowMaker
+    folder: Path
+
+    def __call__(self, numbered: tuple[int, UnreadChunk]) -> Result:
+        """Write the rows of a chunk with its number; return its ``files`` and their ``counts``."""
+        number, chunk = numbered
+        rows = self.maker.read(chunk)
+        rows.write(self.folder, f"{number:06d}.arrow")
+        return {"files": len(chunk.files), "counts": rows.counts}
+
+
 def write_gold(
     silver: Path,
     gold: Path,
@@ -211,25 +226,21 @@ def write_gold(
     baskets: pl.DataFrame,
     maker: RowMaker,
     tick: Tick,
+    *,
+    each: Map = here,
 ) -> Written:
     """Write ``train_features.parquet`` and ``test_features.parquet``; count their rows.
 
-    ``baskets`` has label and ``fold``; unclassified baskets are left out.
+    ``baskets`` has label and ``fold``; unclassified baskets are left out. ``each`` has what is
+    below ``scratch`` at hand.
     """
     folders = made_folders(scratch)
-
-    def write_chunk(numbered: tuple[int, UnreadChunk]) -> tuple[int, list[int]]:
-        number, chunk = numbered
-        rows = maker.read(chunk)
-        rows.write(scratch, f"{number:06d}.arrow")
-        return len(chunk.files), rows.counts
-
     total, done = len(weeks(silver)), 0
     counts: list[list[int]] = []
     pieces = unread_chunks(chunks.chunk_files(silver), own_baskets(baskets))
-    for ready, numbers in side_by_side(write_chunk, enumerate(pieces)):
-        done += ready
-        counts.append(numbers)
+    for written in each(ChunkWriter(maker, scratch), enumerate(pieces)):
+        done += written["files"]
+        counts.append(written["counts"])
         tick("features", done, total)
     parts = [sorted(folder.glob("*.arrow")) for folder in folders]
     return put_together(parts, counts, gold, indexed=maker.index is not None)

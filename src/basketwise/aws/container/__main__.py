@@ -12,6 +12,7 @@ import click
 
 from basketwise.aws.container.layout import report_failure
 from basketwise.errors import OUR_FAULT, BasketwiseError
+from basketwise.memory import pool_memory
 from basketwise.terminal import clean_output
 
 COMMANDS = {
@@ -80,4 +81,5 @@ if __name__ == "__main__":
     else:
         # Before anything is imported that starts threads: they inherit the blocked signals.
         exit_on_sigterm()
+        pool_memory()
     sys.exit(main())

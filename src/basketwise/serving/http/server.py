@@ -14,9 +14,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from basketwise.errors import ConfigError
+from basketwise.memory import keep_memory
 from basketwise.serving.http.connections import connection_type
 from basketwise.serving.http.limits import MAX_HEAD, Limits
-from basketwise.serving.http.memory import keep_memory
 from basketwise.serving.http.service import Service
 
 BACKLOG = 512

@@ -1,0 +1,67 @@
+"""What the allocators of this process do with memory that is freed.
+
+Frames of a week's lines come and go by the gigabyte. Where each is given back to the system at
+once, every page of the next one is mapped and cleared anew.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+TRIM, MMAP = "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"
+ARENAS = "MALLOC_ARENA_MAX"
+"""Variables by which whoever runs a process decides for himself."""
+
+_PARAMETERS = {TRIM: -1, MMAP: -3, ARENAS: -8}
+"""Their numbers in glibc's ``malloc.h``."""
+
+POLARS = "_RJEM_MALLOC_CONF"
+"""Variable that Polars appends to its own settings of its allocator when it is imported."""
+
+KEPT = 2**24
+"""Bytes: three times the text of a thousand baskets of ten lines with all columns."""
+
+LARGE = 2**25
+"""Bytes of a block that glibc still takes from what it has: the most that it accepts."""
+
+DECAY = "dirty_decay_ms:1500"
+"""Polars keeps freed memory for half a second; a week of lines takes some seconds."""
+
+
+def keep_memory(kept: int = KEPT) -> bool:
+    """Let glibc keep what is freed, up to some bytes, instead of giving it back at once.
+
+    Returns
+    -------
+    bool
+        False where the C library is another one, or the environment has a say in it.
+    """
+    return _set({TRIM: kept, MMAP: kept})
+
+
+def pool_memory() -> bool:
+    """Let a process of the command line reuse what is freed: for frames of millions of lines.
+
+    Of glibc's arenas, two serve all threads: each keeps what its own threads have freed. Polars
+    must not have been imported yet.
+
+    Returns
+    -------
+    bool
+        False where glibc is left as it is, see :func:`keep_memory`.
+    """
+    os.environ.setdefault(POLARS, DECAY)
+    return _set({TRIM: 2 * LARGE, MMAP: LARGE, ARENAS: 2})
+
+
+def _set(values: dict[str, int]) -> bool:
+    if any(name in os.environ for name in _PARAMETERS):
+        return False
+    try:
+        set_parameter = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    # All are set, whatever becomes of the first.
+    done = [set_parameter(_PARAMETERS[name], value) for name, value in values.items()]
+    return all(done)

@@ -1,0 +1,110 @@
+"""The pages of what is freed are there for what comes next."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from basketwise.memory import ARENAS, DECAY, MMAP, POLARS, TRIM, keep_memory
+
+SCRIPT = """
+import resource, sys
+from basketwise.memory import KEPT, keep_memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+kept = keep_memory()
+bytearray(KEPT // 2)
+before = faults()
+for _ in range(20):
+    bytearray(KEPT // 2)
+print(kept, (faults() - before) * resource.getpagesize() // KEPT)
+"""
+
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+
+
+def told(**variables: str) -> tuple[str, int]:
+    """Return whether memory is kept, and how much is mapped anew then, in units of KEPT."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kept, mapped = done.stdout.split()
+    return kept, int(mapped)
+
+
+@glibc
+def test_memory_is_mapped_once() -> None:
+    assert told() == ("True", 0)
+
+
+@glibc
+def test_the_environment_has_the_last_word() -> None:
+    kept, mapped = told(**{TRIM: "131072", MMAP: "131072"})
+    assert kept == "False"
+    assert mapped >= 9
+
+
+def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (TRIM, MMAP, ARENAS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    assert not keep_memory()
+
+
+POOLED = """
+import os
+from basketwise.memory import LARGE, pool_memory
+import resource
+
+kept = pool_memory()
+import polars as pl
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+bytearray(LARGE - 4096)
+before = faults()
+for _ in range(20):
+    bytearray(LARGE - 4096)
+print(kept, (faults() - before) * resource.getpagesize() // LARGE)
+print(os.environ["_RJEM_MALLOC_CONF"])
+"""
+
+
+def pooled(**variables: str) -> list[str]:
+    """Return whether memory is pooled, what is mapped anew then, and what Polars is told."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    environment.pop(POLARS, None)
+    done = subprocess.run(
+        [sys.executable, "-c", POOLED],
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+@glibc
+def test_a_process_reuses_large_blocks_and_tells_polars_to() -> None:
+    kept, mapped, told_polars = pooled()
+    assert (kept, mapped) == ("True", "0")
+    assert told_polars.endswith(f",{DECAY}")
+
+
+@glibc
+def test_the_environment_decides_about_either_allocator() -> None:
+    kept, _, told_polars = pooled(**{ARENAS: "4", POLARS: "dirty_decay_ms:0"})
+    assert kept == "False"
+    assert told_polars.endswith(",dirty_decay_ms:0")
