@@ -38,9 +38,8 @@ print(os.listdir("input"))
 """
 STRICT = ["EXDEV EXDEV", "EBUSY done", "EROFS EROFS", "['line']"]
 
-pytestmark = pytest.mark.skipif(not may_mount(), reason=NOT_ALLOWED)
 
-
+@pytest.mark.skipif(not may_mount(), reason=NOT_ALLOWED)
 @pytest.mark.parametrize("warm", [False, True])
 def test_folders_are_apart_for_the_job_alone(tmp_path: Path, warm: bool) -> None:
     for name in ("a", "b/inner", "input"):
