@@ -8,6 +8,9 @@
 #   docker build --build-arg BASE=docker.io/library/python:3.12-slim@sha256:… -t basketwise .
 #
 # BASE needs python3 (3.11 or newer) with its venv module, and nothing else.
+#
+# It runs as root: SageMaker expects that of all containers, and mounts folders that belong to root.
+# Elsewhere, or if your account demands it, name another user: --build-arg RUN_AS=1000:1000
 ARG BASE=docker.io/library/python:3.12-slim
 
 FROM ${BASE} AS build
@@ -31,9 +34,10 @@ FROM ${BASE}
 # SageMaker may choose the port that an endpoint listens on.
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
 COPY --from=build /opt/basketwise /opt/basketwise
+ARG RUN_AS=0:0
 # SageMaker mounts its folders below /opt/ml; elsewhere they must be there, and be the user's own.
 RUN mkdir -p /opt/ml/model /opt/ml/output /opt/ml/processing /home/basketwise/matplotlib \
- && chown -R 1000:1000 /opt/ml /home/basketwise \
+ && chown -R "${RUN_AS}" /opt/ml /home/basketwise \
  && chmod 1777 /home/basketwise/matplotlib
 ENV PATH=/opt/basketwise/bin:$PATH \
     HOME=/home/basketwise \
@@ -41,7 +45,7 @@ ENV PATH=/opt/basketwise/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /home/basketwise
-USER 1000:1000
+USER ${RUN_AS}
 EXPOSE 8080
 # SageMaker adds the word: train, serve; a processing job names its own in ContainerArguments.
 ENTRYPOINT ["python", "-m", "basketwise.aws.container"]

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the image with buildah on a base of Debian's own packages, and holds it to SageMaker's
-# contract: processing, train, evaluate and serve, as the user that the image names. Needs root,
-# buildah and debootstrap; on Debian it installs the two by itself. Nothing else of it stays.
+# contract: processing, train, evaluate and serve, with each folder a mount of its own, inputs
+# read-only, everything root's; then as another user. Needs root, buildah and debootstrap; on Debian
+# it installs the two by itself. Nothing else of it stays.
 #
 #   scripts/test-image.sh BIN     BIN: folder of the virtual environment's commands
 set -eu
@@ -25,7 +26,7 @@ storage="--storage-driver vfs --root $work/storage --runroot $work/run"
 
 clean_up() {
     # Whatever still runs in the image was started here: chroot isolation has no other processes.
-    [ ! -f "$ml/pid" ] || kill -KILL "$(cat "$ml/pid")" 2>/dev/null || true
+    [ ! -f "$work/process/id" ] || kill -KILL "$(cat "$work/process/id")" 2>/dev/null || true
     # What was cut off may leave mounts, and what lies below a mount must not be deleted.
     awk -v below="$work/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r |
         while read -r mounted; do umount -l "$mounted" || exit 1; done || exit 1
@@ -56,73 +57,89 @@ printf '[global]\nno-index = true\nfind-links = /wheels\n' >"$work/pip.conf"
 buildah $storage build -q --isolation chroot --build-arg BASE=localhost/base -t image \
     --volume "$work/wheels:/wheels:ro" --volume "$work/pip.conf:/etc/pip.conf:ro" . >"$work/log"
 named() { buildah $storage inspect --type image --format "{{.OCIv1.Config.$1}}" image; }
-[ "$(named User)" = 1000:1000 ] || fail "the image's user is $(named User)"
+[ "$(named User)" = 0:0 ] || fail "the image's user is $(named User)"
 # As docker does: the image's entry point, and what is given after its name.
 entry=$(named Entrypoint | tr -d '[]')
 container=$(buildah $storage from image)
+# As SageMaker lays it out: each folder a mount, inputs read-only. Of a name, the part before the
+# colon is the folder's below $ml, the other one its place below /opt/ml.
+inputs() { for folder; do echo "--volume $ml/${folder%%:*}:/opt/ml/${folder##*:}:ro"; done; }
+outputs() {
+    for folder; do
+        mkdir -p "$ml/${folder%%:*}"
+        echo "--volume $ml/${folder%%:*}:/opt/ml/${folder##*:}"
+    done
+}
 in_image() {
-    buildah $storage run --isolation chroot --volume "$ml:/opt/ml" "$@"
+    buildah $storage run --isolation chroot --volume "$work/process:/process" "$@"
 }
 # The shell becomes the image's process, so that its id is known.
-started='echo $$ >/opt/ml/pid; exec "$@"'
+started='echo $$ >/process/id; exec "$@"'
 
-# As SageMaker lays it out. chroot isolation maps no users: the image's own gets the folders.
-mkdir -p "$ml/processing/input" "$ml/processing/output" "$ml/processing/evaluation" "$ml/model" \
-    "$ml/output" "$ml/checkpoints" "$ml/input/config" "$ml/input/data"
+mkdir -p "$work/process" "$ml/processing/input" "$ml/input/config"
 "$bin/basketwise" sample --out "$ml/processing/input" --baskets 3000 --seed 42 --overwrite
 chmod 755 "$work"
-own() { chown -R 1000:1000 "$ml"; }
-own
+etl=$(
+    inputs processing/input
+    outputs processing/output/silver processing/output/gold output
+)
+training=$(
+    inputs input/config gold:input/data/train gold:input/data/test
+    outputs model checkpoints output output/data
+)
+
+say "the folders"
+in_image $etl "$container" -- sh -c '
+    ! touch /opt/ml/processing/input/x 2>/dev/null &&
+    cd /opt/ml/processing/output && touch silver/x &&
+    ! python -c "import os; os.rename(\"silver/x\", \"gold/x\")" 2>/dev/null && rm silver/x
+' || fail "the folders are not apart, or inputs can be written"
 
 say "processing"
-in_image "$container" -- $entry processing --input-path /opt/ml/processing/input \
+in_image $etl "$container" -- $entry processing --input-path /opt/ml/processing/input \
     --output-path /opt/ml/processing/output --bucket-name a-bucket
-[ "$(stat -c %u "$ml/processing/output/gold/metadata.json")" = 1000 ] || fail "it ran as root"
+mv "$ml/processing/output/gold" "$ml/gold"
+[ "$(stat -c %u "$ml/gold/metadata.json")" = 0 ] || fail "it did not run as root"
 
-for channel in train test; do
-    cp -r "$ml/processing/output/gold" "$ml/input/data/$channel"
-done
 hyperparameters() {
     echo "{\"model-type\": \"$1\", \"random-state\": \"42\"}" >"$ml/input/config/hyperparameters.json"
 }
 
 say "train, told to stop"
 hyperparameters random_forest
-own
-in_image "$container" -- sh -c "$started" sh $entry train >"$work/log" 2>&1 &
-training=$!
+in_image $training "$container" -- sh -c "$started" sh $entry train >"$work/log" 2>&1 &
+job=$!
 for _ in $(seq 300); do
     ls "$ml/checkpoints/"*.checkpoint >/dev/null 2>&1 && break
-    kill -0 $training 2>/dev/null || { cat "$work/log"; fail "the training ended by itself"; }
+    kill -0 $job 2>/dev/null || { cat "$work/log"; fail "the training ended by itself"; }
     sleep 0.1
 done
-kill -TERM "$(cat "$ml/pid")"
+kill -TERM "$(cat "$work/process/id")"
 told=$(date +%s) code=0
-wait $training || code=$?
+wait $job || code=$?
 [ $(($(date +%s) - told)) -le 5 ] || fail "the training did not end at once"
 [ $code = 143 ] || { cat "$work/log"; fail "a stopped training ended with $code"; }
 [ ! -e "$ml/model/model.skops" ] || fail "a stopped training left a model"
-rm "$ml/pid"
+rm "$work/process/id"
 
 say "train"
-rm -rf "$ml/checkpoints"
-mkdir "$ml/checkpoints"
+rm -f "$ml/checkpoints/"*
 hyperparameters all
-own
-in_image "$container" -- $entry train
+in_image $training "$container" -- $entry train
+mkdir "$ml/trained"
+tar -czf "$ml/trained/model.tar.gz" -C "$ml/model" .
 
 say "evaluate"
-in_image "$container" -- $entry evaluate --run-id run-image \
-    --gold-path /opt/ml/processing/output/gold --model-path /opt/ml/model \
-    --output-path /opt/ml/processing/evaluation
+in_image $(inputs gold:processing/gold trained:processing/model) \
+    $(outputs evaluation:processing/output output) "$container" -- \
+    $entry evaluate --run-id run-image --gold-path /opt/ml/processing/gold \
+    --model-path /opt/ml/processing/model --output-path /opt/ml/processing/output
 
 say "serve"
-rm -rf "$ml/model"
-mkdir "$ml/model"
-tar -xzf "$ml/processing/evaluation/model.tar.gz" -C "$ml/model"
-chmod -R a+rX,a-w "$ml/model"
+mkdir "$ml/served"
+tar -xzf "$ml/evaluation/model.tar.gz" -C "$ml/served"
 port=$("$bin/python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
-in_image --env SAGEMAKER_BIND_TO_PORT="$port" --env SAGEMAKER_MAX_PAYLOAD_IN_MB=1 \
+in_image $(inputs served:model) --env SAGEMAKER_BIND_TO_PORT="$port" --env SAGEMAKER_MAX_PAYLOAD_IN_MB=1 \
     "$container" -- sh -c "$started" sh $entry serve --host 127.0.0.1 >"$work/log" 2>&1 &
 serving=$!
 "$bin/python" - "$port" <<'PYTHON' || { cat "$work/log"; fail "the endpoint did not answer so"; }
@@ -160,10 +177,31 @@ for status, body, kind in (
     assert found[0] == status, (status, found)
     print(status, found[1]["error"])
 PYTHON
-kill -TERM "$(cat "$ml/pid")"
+kill -TERM "$(cat "$work/process/id")"
 code=0
 wait $serving || code=$?
 [ $code = 0 ] || fail "a stopped endpoint ended with $code"
-rm "$ml/pid"
+rm "$work/process/id"
+
+say "as another user"
+# Its last stage alone: what is installed is the same.
+{
+    echo "ARG BASE"
+    echo "FROM localhost/image AS build"
+    sed -n '/^FROM ${BASE}$/,$p' Dockerfile
+} >"$work/Dockerfile"
+buildah $storage build -q --isolation chroot --build-arg BASE=localhost/base \
+    --build-arg RUN_AS=1000:1000 --file "$work/Dockerfile" -t other-user . >"$work/log"
+user=$(buildah $storage inspect --type image --format '{{.OCIv1.Config.User}}' other-user)
+[ "$user" = 1000:1000 ] || fail "the other user is $user"
+container=$(buildah $storage from other-user)
+rm -rf "$ml/processing/output/silver"
+etl=$(
+    inputs processing/input
+    outputs processing/output/silver processing/output/gold output
+)
+chown -R 1000:1000 "$ml/processing/output" "$ml/output"
+in_image $etl "$container" -- $entry processing
+[ "$(stat -c %u "$ml/processing/output/gold/metadata.json")" = 1000 ] || fail "it ran as root"
 
 echo "the image keeps SageMaker's contract"

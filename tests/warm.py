@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,6 +54,8 @@ class WarmProcess:
         The files that are appended to.
     first
         Scripts that run before it in the same process, with their arguments.
+    enter
+        What the process does before all of that.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class WarmProcess:
         stdout: Path,
         stderr: Path,
         first: Sequence[Sequence[str]] = (),
+        enter: Callable[[], None] | None = None,
     ) -> None:
         self.stdout, self.stderr = stdout, stderr
         self.returncode: int | None = None
@@ -77,7 +80,7 @@ class WarmProcess:
         streams = (stdin, str(stdout), str(stderr))
         commands = [*map(list, first), [module, *arguments]]
         self._process = context.Process(
-            target=_main, args=(commands, dict(environment), str(cwd), streams)
+            target=_main, args=(commands, dict(environment), str(cwd), streams, enter)
         )
         self._process.start()
         assert self._process.pid is not None
@@ -118,6 +121,7 @@ def _main(
     environment: dict[str, str],
     cwd: str,
     streams: tuple[str, str, str],
+    enter: Callable[[], None] | None,
 ) -> None:
     """Become the process that was asked for."""
     append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -137,6 +141,8 @@ def _main(
     tempfile.tempdir = None
     sys.path[:0] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     os.setsid()
+    if enter is not None:
+        enter()
     *first, (module, *arguments) = commands
     try:
         for script in first:

@@ -11,6 +11,7 @@ import pickle
 import signal
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
@@ -76,8 +77,11 @@ def in_processes(
             "Free memory, or give this command fewer cores (taskset -c 0 basketwise …).",
         ) from error
     finally:
-        # What they work on is wanted no more. None is left, nor what they were started with.
-        pool.shutdown(kill_workers=not finished)
+        # None is left, nor what they were started with; after an error, they are not waited for.
+        with warnings.catch_warnings():
+            # That there is no pgrep to look for processes of theirs: they start none.
+            warnings.simplefilter("ignore", UserWarning)
+            pool.shutdown(kill_workers=not finished)
 
 
 _own: list[Callable[[Any], Any]] = []

@@ -107,7 +107,7 @@ def test_no_policy_is_wider_than_it_has_to_be(shipped: Policies, who: str) -> No
                 "raw/w.csv",
                 "model-registry/models/1.json",
                 "deployment-configs/latest_model_config.json",
-                "code/train.sh",
+                "code/run.sh",
                 ".basketwise/lock",
                 "other/gold/metadata.json",
                 "goldmine",
@@ -145,7 +145,7 @@ def test_under_a_prefix_the_role_writes_there_alone() -> None:
     for folder in (*WRITTEN, FOLDER):
         assert allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/team/a/{folder}/x")
         assert not allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{folder}/x")
-    assert not allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/team/a/code/train.sh")
+    assert not allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/team/a/code/run.sh")
 
 
 @pytest.mark.parametrize("task", get_args(policies.Task))

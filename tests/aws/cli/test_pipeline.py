@@ -126,6 +126,22 @@ def test_raw_lines_become_a_version_that_waits_for_approval(cloud: Cloud, tmp_pa
     assert pipeline(cloud, "status", "run-3").code == 0
 
 
+def test_a_failed_training_says_why_as_a_single_job_does(cloud: Cloud, tmp_path: Path) -> None:
+    generate(tmp_path / "raw", baskets=400, seed=3, weeks=4)
+    files = {cloud.names.key("raw", path.name): path for path in (tmp_path / "raw").iterdir()}
+    upload(Bucket(cloud.s3, cloud.names.bucket), files, lambda *_: None)
+    impossible = (*SMALL, "--set", "training.xgboost_on_spark=true")
+    assert pipeline(cloud, "upsert", *impossible).code == 0
+    outcome = pipeline(cloud, "start", *impossible, "--name", "run-1", "--wait")
+    assert outcome.code == 3, outcome
+    (training,) = [job for job in cloud.jobs.jobs.values() if job.kind == "Training"]
+    reason = "AlgorithmError: training.xgboost_on_spark needs a Spark session"
+    assert training.reason.startswith(reason)
+    assert training.reason.endswith("exit code: 2")
+    assert f"Train: Failed: ClientError: {reason}" in outcome.err
+    assert not list((training.root / "output").glob("success"))
+
+
 def test_a_dry_run_prints_the_definition_and_makes_nothing(cloud: Cloud) -> None:
     outcome = pipeline(cloud, "upsert", "--dry-run", "--set", "gate.min_accuracy=0.9")
     assert outcome.code == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from basketwise.aws.container import layout, processing
-from basketwise.aws.container.__main__ import main
+from basketwise.aws.container.command import main
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -58,6 +58,16 @@ def test_a_reason_that_cannot_be_stored_is_still_printed(
     (base / "output").write_text("in the way")
     layout.report_failure("the reason")
     assert capsys.readouterr().err.startswith("the reason\nThe reason cannot be stored")
+
+
+@pytest.mark.parametrize("reason", ["\u00e9" * 1_000, "ab\U0001f6d2" * 300])
+def test_a_reason_is_what_sagemaker_takes(base: Path, reason: str) -> None:
+    """At most a kilobyte, of UTF-8: else the job fails with another reason."""
+    layout.report_failure(reason)
+    for stored in ("failure", "message"):
+        written = (base / "output" / stored).read_bytes()
+        assert 3 <= len(written) <= 1_024
+        assert reason.startswith(written.decode())
 
 
 def test_progress_is_printed_at_intervals(

@@ -13,6 +13,7 @@ import pytest
 from basketwise.artifact.archive import unpack
 from basketwise.aws.container.serving import main
 from basketwise.errors import ConfigError
+from tests.aws.double.mounts import NOT_ALLOWED, inside, may_mount
 from tests.evaluation.running import Evaluated
 from tests.serving.http.client import EXAMPLE, invoke, send_request
 
@@ -33,14 +34,22 @@ def free_port() -> int:
         return int(result.getsockname()[1])
 
 
+@pytest.mark.parametrize(
+    "mounted",
+    [
+        False,
+        pytest.param(True, marks=pytest.mark.skipif(not may_mount(), reason=NOT_ALLOWED)),
+    ],
+)
 def test_the_container_serves_the_model_that_sagemaker_unpacked(
-    evaluated: Evaluated, base: Path
+    evaluated: Evaluated, base: Path, mounted: bool
 ) -> None:
     (base / "model").mkdir()
     unpack(evaluated.archive, base / "model")
     port = free_port()
+    command = [sys.executable, "-m", "basketwise.aws.container", "serve", "--host", "127.0.0.1"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "basketwise.aws.container", "serve", "--host", "127.0.0.1"],
+        inside([(str(base / "model"), True)], command) if mounted else command,
         env={**os.environ, "SAGEMAKER_BIND_TO_PORT": str(port)},
         stderr=subprocess.PIPE,
         text=True,

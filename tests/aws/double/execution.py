@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from tests.aws.double.job import BASE, Job
+from tests.aws.double.job import Job
 from tests.aws.double.jobs import Jobs
 from tests.aws.service_model import check
 from tests.fakes.model_registry import ModelRegistryDouble, RefusedError
@@ -29,24 +28,6 @@ CACHE_KEYS = {
 }
 """What must be the same for a step to be taken from the cache (AWS, SageMaker Developer Guide,
 Default cache key attributes by pipeline step type, 2025)."""
-
-IMAGE = """
-import json, os, sys
-from pathlib import Path
-root, written = Path(sys.argv[1]), "/".join(("", "opt", "ml"))
-config, data = root / "input" / "config", root / "input" / "data"
-given = config / "hyperparameters.json"
-for path in (given, *(data / "code").glob("*.sh")):
-    path.write_text(path.read_text().replace(written, str(root)))
-mode = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
-channels = {folder.name: mode for folder in data.iterdir()}
-(config / "inputdataconfig.json").write_text(json.dumps(channels))
-own = [sys.executable, "-m", "basketwise.aws.container", "train"]
-command = ["train"] if "sagemaker_program" in json.loads(given.read_text()) else own
-os.execvp(command[0], command)
-"""
-"""How an image starts a training that names no entry point: AWS's with its toolkit. Files that
-speak of /opt/ml are made to speak of what stands for it."""
 
 
 class StepError(Exception):
@@ -172,9 +153,6 @@ class Runner:
             name = f"pipelines-{run}-{step['Name']}-{uuid4().hex[:10]}"
             request[f"{kind}JobName"] = name
             check("sagemaker", f"Create{kind}Job", request, bucket=self.bucket)
-            if kind == "Training":
-                start = [sys.executable, "-c", IMAGE, BASE]
-                request["AlgorithmSpecification"].setdefault("ContainerEntrypoint", start)
             created = getattr(self.jobs, f"Create{kind}Job")(request)
             state["Metadata"] = {f"{kind}Job": {"Arn": created[f"{kind}JobArn"]}}
             job = self.jobs.jobs[name]

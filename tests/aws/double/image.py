@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from basketwise.aws.requests.entry import MODULE, RUN_SCRIPT
+from tests.aws.double.mounts import Mount, enter, inside, may_mount
 from tests.warm import WarmProcess
 
 PIP = """\
@@ -110,12 +111,20 @@ def site_of(root: Path) -> Path:
 
 
 def start(
-    command: Sequence[str], environment: Mapping[str, str], root: Path, log: Path, *, warm: bool
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    root: Path,
+    log: Path,
+    *,
+    mounts: Sequence[Mount],
+    warm: bool,
 ) -> subprocess.Popen[bytes] | WarmProcess:
     """Start what a container runs, with its output at the end of ``log``.
 
     Parameters
     ----------
+    mounts
+        Folders that are mounts of their own, where this process may make any.
     warm
         Whether a process that has the libraries already does what ``run.sh`` would do, instead of
         a shell and three processes that start from nothing.
@@ -132,10 +141,11 @@ def start(
             stdout=log,
             stderr=log,
             first=[[*install, *lock], [*install, *map(str, code.glob("*.whl"))]],
+            enter=partial(enter, mounts) if may_mount() else None,
         )
     with log.open("ab") as output:
         return subprocess.Popen(
-            command,
+            inside(mounts, command) if may_mount() else command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

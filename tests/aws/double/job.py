@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.aws.double import image
+from tests.aws.double.mounts import Mount
 from tests.aws.double.objects import download, upload
 from tests.fakes.model_registry import ACCOUNT, REGION
 from tests.warm import WarmProcess
@@ -214,9 +215,8 @@ class Job:
     def _execute(self) -> int:
         key = "AppSpecification" if self.kind == "Processing" else "AlgorithmSpecification"
         specification = self.request[key]
-        # Where a training names no entry point, AWS's image runs its toolkit.
         command = [
-            *specification.get("ContainerEntrypoint", ["train"]),
+            *specification["ContainerEntrypoint"],
             *specification.get("ContainerArguments", []),
         ]
         command = [part.replace(BASE, str(self.root)) for part in command]
@@ -226,7 +226,12 @@ class Job:
         syncing = threading.Thread(target=self._sync, args=(stop_syncing,))
         syncing.start()
         self.process = image.start(
-            command, self._environment(), self.root, self.log, warm=self.warm
+            command,
+            self._environment(),
+            self.root,
+            self.log,
+            mounts=self._mounts(),
+            warm=self.warm,
         )
         if self.stopping or self.interrupted:
             self._terminate()
@@ -235,6 +240,21 @@ class Job:
         syncing.join()
         self.worked += time.time() - begun
         return code
+
+    def _mounts(self) -> list[Mount]:
+        """List the job's folders: inputs and outputs, each by itself, and the reason's."""
+        inputs = [path for _, path in self._inputs()]
+        outputs = [self._local(output["LocalPath"]) for output in self._processing_outputs()]
+        outputs.append(self.root / "output")
+        if self.kind == "Training":
+            inputs.append(self.root / "input/config")
+            outputs += [self.root / "model", self.root / "output/data"]
+            if checkpoint := self.request.get("CheckpointConfig"):
+                outputs.append(self._local(checkpoint.get("LocalPath", f"{BASE}/checkpoints")))
+        return [
+            *((str(path), True) for path in inputs),
+            *((str(path), False) for path in outputs),
+        ]
 
     def _environment(self) -> dict[str, str]:
         settings = {name: str(value) for name, value in self.request.get("Environment", {}).items()}

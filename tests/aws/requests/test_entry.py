@@ -1,12 +1,15 @@
 import os
 import signal
 import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from basketwise.aws.requests.entry import RUN, SECTIONS, entrypoint, environment, train_script
+from basketwise.aws.container.stopping import STOPPED
+from basketwise.aws.requests.entry import RUN, SECTIONS, entrypoint, environment
 from basketwise.config import (
     AwsConfig,
     BusinessConfig,
@@ -17,8 +20,10 @@ from basketwise.config import (
     RegistryConfig,
     TrainingConfig,
 )
-from basketwise.errors import ConfigError
+from basketwise.errors import ConfigError, DependencyError
 from basketwise.settings import load_config
+from tests.aws.double.first_process import first_process
+from tests.aws.double.mounts import NOT_ALLOWED, may_mount
 
 RECORDER = (
     '#!/bin/sh\nprintf "%s" "${0##*/}" >>"$LOG"\nprintf " <%s>" "$@" >>"$LOG"\necho >>"$LOG"\n'
@@ -35,7 +40,6 @@ def run_with(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     code.mkdir()
     (code / "basketwise-1.0-py3-none-any.whl").touch()
     (code / "run.sh").write_text(RUN, encoding="utf-8")
-    (code / "train.sh").write_text(train_script(str(code)), encoding="utf-8")
     return code, {"PATH": f"{tmp_path}:/usr/bin:/bin", "LOG": str(tmp_path / "log")}
 
 
@@ -52,40 +56,96 @@ def test_aws_image_installs_then_runs_what_it_is_given(
     ]
 
 
-def test_the_script_does_the_same_and_leaves_the_hyperparameters_to_the_container(
-    run_with: tuple[Path, dict[str, str]],
-) -> None:
-    code, env = run_with
-    subprocess.run(["/bin/sh", code / "train.sh", "--model-type", "all"], env=env, check=True)
-    lines = Path(env["LOG"]).read_text(encoding="utf-8").splitlines()
-    assert [line.split()[0] for line in lines] == ["pip", "pip", "python"]
-    assert lines[-1] == "python <-m> <basketwise.aws.container> <train>"
+def reasons(output: Path) -> set[str]:
+    """Read where SageMaker looks for the reason of a training, and of a processing job."""
+    return {(output / name).read_text(encoding="utf-8") for name in ("failure", "message")}
 
 
-@pytest.mark.parametrize("script", [False, True])
-def test_nothing_runs_when_the_installation_fails(
-    run_with: tuple[Path, dict[str, str]], script: bool
+@pytest.mark.parametrize(
+    ("pip", "expected"),
+    [
+        (
+            "echo 'WARNING: Retrying' >&2; echo 'ERROR: No versions' >&2\n"
+            "printf 'ERROR: No \303\251 a==1\\n' >&2; exit 1",
+            "No  a==1",
+        ),
+        ("exit 5", "pip ended with exit code 5."),
+        (f"echo 'ERROR: {'x' * 2_000}' >&2; exit 1", "x" * (1_024 - 35)),
+    ],
+)
+def test_a_failed_installation_is_the_reason_of_the_failure(
+    run_with: tuple[Path, dict[str, str]], tmp_path: Path, pip: str, expected: str
 ) -> None:
     code, env = run_with
-    (code.parent / "pip").write_text("#!/bin/sh\nexit 5\n", encoding="utf-8")
-    command = ["/bin/sh", str(code / "train.sh")] if script else entrypoint(AwsConfig(), str(code))
-    assert subprocess.run(command, env=env, check=False).returncode == 5
+    (code.parent / "pip").write_text(f"#!/bin/sh\n{pip}\n", encoding="utf-8")
+    env["SAGEMAKER_BASE_DIR"] = str(tmp_path / "ml")
+    done = subprocess.run(
+        entrypoint(AwsConfig(), str(code)), env=env, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == DependencyError.exit_code
+    (reason,) = reasons(tmp_path / "ml" / "output")
+    assert reason.startswith(f"Basketwise cannot be installed: {expected}")
+    assert len(reason) <= 1_024
+    if len(reason) < 1_024:
+        assert "a package index with all of requirements.txt" in reason
+    # What pip has said itself is in the log.
+    assert ("WARNING: Retrying" in done.stderr) == ("Retrying" in pip)
     assert not Path(env["LOG"]).exists()
 
 
-def test_a_job_that_is_stopped_does_not_wait_for_the_installation(
-    run_with: tuple[Path, dict[str, str]],
+def test_pips_own_words_are_the_reason(
+    run_with: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     code, env = run_with
-    (code.parent / "pip").write_text('#!/bin/sh\ntouch "$LOG.pip"\nexec sleep 60\n')
+    (code.parent / "pip").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pip "$@"\n')
+    pin = f"no-such-library==1 --hash=sha256:{'0' * 64}\n"
+    (code / "requirements.txt").write_text(pin, encoding="utf-8")
+    env |= {"SAGEMAKER_BASE_DIR": str(tmp_path), "PIP_NO_INDEX": "1", "HOME": str(tmp_path)}
+    done = subprocess.run(entrypoint(AwsConfig(), str(code)), env=env, check=False)
+    assert done.returncode == DependencyError.exit_code
+    (reason,) = reasons(tmp_path / "output")
+    assert reason.splitlines()[0] == (
+        "Basketwise cannot be installed: No matching distribution found for no-such-library==1"
+    )
+
+
+def stopped_in(env: dict[str, str], name: str, code: Path) -> str:
+    """Make a command of the script wait to be stopped; returns what shows that it does."""
+    begun = f"{env['LOG']}.{name}"
+    (code.parent / name).write_text(f'#!/bin/sh\ntouch "{begun}"\nexec sleep 60\n')
+    return begun
+
+
+@pytest.mark.parametrize("name", ["pip", "python"])
+def test_a_job_is_stopped_whatever_it_is_doing(
+    run_with: tuple[Path, dict[str, str]], name: str
+) -> None:
+    code, env = run_with
+    begun = stopped_in(env, name, code)
     job = subprocess.Popen(entrypoint(AwsConfig(), str(code)), env=env, start_new_session=True)
     try:
-        while not Path(f"{env['LOG']}.pip").exists():
+        while not Path(begun).exists():
             time.sleep(0.01)
         job.send_signal(signal.SIGTERM)
-        assert job.wait(30) == 128 + signal.SIGTERM
+        assert job.wait(30) == STOPPED
     finally:
-        os.killpg(job.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not may_mount(), reason=NOT_ALLOWED)
+@pytest.mark.parametrize("name", ["pip", "python"])
+def test_so_is_the_first_process_of_a_container(
+    run_with: tuple[Path, dict[str, str]], tmp_path: Path, name: str
+) -> None:
+    code, env = run_with
+    begun = stopped_in(env, name, code)
+    command = entrypoint(AwsConfig(), str(code))
+    with first_process(command, env, tmp_path / "output") as job:
+        while not Path(begun).exists():
+            assert job.running()
+            time.sleep(0.01)
+        assert job.terminate() == STOPPED
 
 
 def test_own_image_has_it_all_installed() -> None:

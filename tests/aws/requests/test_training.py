@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from basketwise.aws.requests.training import hyperparameters, in_script_mode, training_job
-from basketwise.config import AwsConfig, Config, TrainingConfig
+from basketwise.aws.requests.training import hyperparameters, training_job
+from basketwise.config import Config, TrainingConfig
 from basketwise.errors import ConfigError
 from tests.aws.requests.examples import BUCKET, CONFIG, IMAGE, NAMES, OWN, RUN, TAGS
 from tests.aws.service_model import check
@@ -13,7 +13,6 @@ from tests.aws.service_model import check
 def test_aws_accepts_it(config: Config) -> None:
     request = training_job(NAMES, config, RUN)
     check("sagemaker", "CreateTrainingJob", request, bucket=BUCKET)
-    check("sagemaker", "CreateTrainingJob", in_script_mode(request), bucket=BUCKET)
 
 
 def test_everything_a_training_needs() -> None:
@@ -80,22 +79,3 @@ def test_some_models_are_neither_one_nor_all() -> None:
     some = Config(training=TrainingConfig(models=("logistic", "xgboost")))
     with pytest.raises(ConfigError, match="a training job takes one model, or all"):
         hyperparameters(some)
-
-
-def test_script_mode_names_the_script_and_hands_the_settings_on() -> None:
-    config = Config(aws=AwsConfig(), training=TrainingConfig(checkpoint_rounds=7))
-    request = training_job(NAMES, config, RUN)
-    changed = in_script_mode(request)
-    assert "Environment" not in changed
-    assert set(request["AlgorithmSpecification"]) - set(changed["AlgorithmSpecification"]) == {
-        "ContainerEntrypoint",
-        "ContainerArguments",
-    }
-    assert changed["HyperParameters"] == {
-        **request["HyperParameters"],
-        "BASKETWISE_TRAINING__CHECKPOINT_ROUNDS": "7",
-        "sagemaker_program": "train.sh",
-        "sagemaker_submit_directory": "/opt/ml/input/data/code",
-    }
-    own = in_script_mode(training_job(NAMES, OWN, RUN))
-    assert not any(key.startswith("sagemaker_") for key in own["HyperParameters"])

@@ -14,7 +14,6 @@ from packaging.requirements import Requirement
 
 from basketwise.artifact.wheel import write_wheel
 from basketwise.aws.names import AwsNames
-from basketwise.aws.requests.training import CODE_MOUNT
 from basketwise.aws.uploads.code import lock_for_jobs, upload_code
 from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError
@@ -79,14 +78,12 @@ def target(s3_server: S3Server) -> Target:
 
 def test_a_job_finds_the_lock_one_wheel_and_the_script(target: Target, tmp_path: Path) -> None:
     target.send()
-    assert target.files() == [WHEEL, "requirements.txt", "run.sh", "train.sh"]
+    assert target.files() == [WHEEL, "requirements.txt", "run.sh"]
     assert target.get("requirements.txt").decode() == lock_for_jobs()
     assert target.get(WHEEL) == write_wheel(tmp_path, "0").read_bytes()
-    for name in ("run.sh", "train.sh"):
-        script = target.get(name).decode()
-        assert script.startswith("#!/bin/sh\n")
-        subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
-    assert f"{CODE_MOUNT}/run.sh train" in script
+    script = target.get("run.sh").decode()
+    assert script.startswith("#!/bin/sh\n")
+    subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
     _, done, total = target.ticks[-1]
     assert done == total
 
@@ -104,11 +101,11 @@ def test_what_is_sent_is_checksummed(target: Target) -> None:
 
 def test_only_what_has_changed_is_sent_again(target: Target) -> None:
     target.send()
-    target.put("train.sh")
+    target.put("run.sh")
     target.watch()
     target.send()
-    assert target.sent == ["train.sh"]
-    assert target.get("train.sh").startswith(b"#!/bin/sh\n")
+    assert target.sent == ["run.sh"]
+    assert target.get("run.sh").startswith(b"#!/bin/sh\n")
 
 
 def test_only_other_wheels_of_basketwise_are_removed(target: Target) -> None:
@@ -116,17 +113,17 @@ def test_only_other_wheels_of_basketwise_are_removed(target: Target) -> None:
     for name in (OLD, "basketwise-9.9-py3-none-any.whl", *stored):
         target.put(name)
     target.send()
-    assert target.files() == sorted([WHEEL, "requirements.txt", "run.sh", "train.sh", *stored])
+    assert target.files() == sorted([WHEEL, "requirements.txt", "run.sh", *stored])
 
 
 def test_newer_code_replaces_older_without_two_wheels_or_none(target: Target) -> None:
     target.put(WHEEL)
     target.watch()
     target.send()
-    assert target.wheels == [[WHEEL]] * 4
+    assert target.wheels == [[WHEEL]] * 3
     # What new code needs is there before it.
-    assert sorted(target.sent[:3]) == ["requirements.txt", "run.sh", "train.sh"]
-    assert target.sent[3:] == [WHEEL]
+    assert sorted(target.sent[:2]) == ["requirements.txt", "run.sh"]
+    assert target.sent[2:] == [WHEEL]
 
 
 def test_there_is_never_a_second_wheel(target: Target) -> None:

@@ -15,7 +15,7 @@ from basketwise.progress import Tick
 from basketwise.redaction import redacted
 
 MAX_REASON = 1024
-"""Characters of a failure that SageMaker shows."""
+"""Bytes of a failure that SageMaker shows, which must be UTF-8."""
 
 INTERVAL = 10.0
 """Seconds between two lines about the same task: each is stored in CloudWatch."""
@@ -56,11 +56,12 @@ def report_failure(reason: str) -> None:
     """
     reason = redacted(reason)
     click.echo(reason, err=True)
+    shown = reason.encode(errors="replace")[:MAX_REASON].decode(errors="ignore").encode()
     try:
         folder = base() / "output"
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("failure", "message"):
-            (folder / name).write_text(reason[:MAX_REASON], encoding="utf-8")
+            (folder / name).write_bytes(shown)
     except OSError as error:
         # The job failed for the reason above; this one must not hide it.
         click.echo(f"The reason cannot be stored: {error}.", err=True)

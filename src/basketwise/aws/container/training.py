@@ -35,21 +35,19 @@ def main(arguments: Sequence[str]) -> None:
 
     ``--model-dir --train --test`` are the folders that ``SM_MODEL_DIR``, ``SM_CHANNEL_TRAIN`` and
     ``SM_CHANNEL_TEST`` name; ``--model-type --random-state --cv-folds --test-size`` override the
-    hyperparameters in SageMaker's file. Everything else is set by the environment,
-    or, where a job can be given none, by hyperparameters of the same names
-    (``BASKETWISE_<SECTION>__<KEY>``, values in TOML), which override it.
+    hyperparameters in SageMaker's file. Everything else is set by the environment.
     """
     options = _parser().parse_args(arguments)
     from basketwise.etl.metadata import read_metadata
     from basketwise.files import GOLD_READ, RECORD_FILE
     from basketwise.training.stage import run_training
 
-    hyperparameters, settings = _hyperparameters()
+    hyperparameters = _hyperparameters()
     for name in ("model-type", *OPTIONS):
         value = getattr(options, name.replace("-", "_"))
         if value is not None:
             hyperparameters[name] = value
-    config = _config(hyperparameters, settings)
+    config = _config(hyperparameters)
     options.model_dir.mkdir(parents=True, exist_ok=True)
     checkpoints = layout.base() / "checkpoints"
     with scratch() as gold:
@@ -83,37 +81,28 @@ def _parser() -> layout.Parser:
     return parser
 
 
-def _hyperparameters() -> tuple[dict[str, str], dict[str, str]]:
-    """Read hyperparameters with a name of their own, and those named like environment variables.
-
-    Hyperparameters of SageMaker and of AWS's toolkit are ignored.
-    """
+def _hyperparameters() -> dict[str, str]:
+    """Read the hyperparameters of the job; those of SageMaker and AWS's toolkit are ignored."""
     path = layout.base() / "input" / "config" / "hyperparameters.json"
     if not path.is_file():
-        return {}, {}
+        return {}
     try:
         values: dict[str, Any] = dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise ConfigError(f"The hyperparameters cannot be read: {error}.") from error
-    # Unchanged: in TOML, quotes distinguish a text from a number.
-    settings = {
-        name: str(value)
-        for name, value in values.items()
-        if name.startswith(PREFIX) and SEPARATOR in name
-    }
     named = {
         name.replace("_", "-"): _plain(value)
         for name, value in values.items()
-        if name not in settings and not name.startswith(("sagemaker_", "_"))
+        if not name.startswith(("sagemaker_", "_"))
     }
     unknown = sorted(named.keys() - {"model-type", *OPTIONS})
     if unknown:
         raise ConfigError(
             f"{unknown[0]!r} is not a hyperparameter.",
-            f"There are: model-type, {', '.join(OPTIONS)}. Other settings are hyperparameters or "
-            f"environment variables of the name {PREFIX}<SECTION>{SEPARATOR}<KEY>.",
+            f"There are: model-type, {', '.join(OPTIONS)}. Other settings are environment "
+            f"variables of the name {PREFIX}<SECTION>{SEPARATOR}<KEY>.",
         )
-    return named, settings
+    return named
 
 
 def _plain(value: Any) -> str:
@@ -122,7 +111,7 @@ def _plain(value: Any) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-def _config(hyperparameters: Mapping[str, str], settings: Mapping[str, str]) -> Config:
+def _config(hyperparameters: Mapping[str, str]) -> Config:
     flags = [
         f"{setting}={hyperparameters[name]}"
         for name, setting in OPTIONS.items()
@@ -134,7 +123,7 @@ def _config(hyperparameters: Mapping[str, str], settings: Mapping[str, str]) -> 
         raise ConfigError(f"model-type is {model_type!r}.", f"Choose from {choices}.")
     if model_type is not None:
         flags.append(f"training.models={','.join(models) if model_type == ALL else model_type}")
-    return load_config(None, {**os.environ, **settings}, flags)
+    return load_config(None, os.environ, flags)
 
 
 def _link_gold(train: Path, test: Path, gold: Path) -> None:

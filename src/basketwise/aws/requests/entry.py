@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from basketwise.aws.container.layout import MAX_REASON
+from basketwise.aws.container.stopping import STOPPED
 from basketwise.config import AwsConfig, Config
-from basketwise.errors import ConfigError
+from basketwise.errors import ConfigError, DependencyError
 from basketwise.settings import PREFIX, SEPARATOR
 from basketwise.template import toml_value
 
@@ -31,45 +33,68 @@ MAX_VALUE = 256
 RUN_SCRIPT = "run.sh"
 """File below ``code/`` that a job in AWS's image runs: ``RUN``."""
 
-TRAIN_SCRIPT = "train.sh"
-"""File below ``code/`` that AWS's training toolkit is to run, see :func:`train_script`."""
-
 
 def installing(pip: str, folder: str, requirements: str, then: str) -> str:
     """Return a script that installs Basketwise and what it needs, and goes on with a command.
+
+    Where that fails, it writes pip's last error where SageMaker reads the reason of a failure, and
+    ends with the exit code of a :class:`~basketwise.errors.DependencyError`.
 
     Parameters
     ----------
     pip : str
         The image's command.
     folder : str
-        Where to install, as a shell says it.
+        Where to install, as a shell says it; ``$work`` is an empty folder.
     requirements : str
         The lock's file below ``code/``.
     then : str
-        What follows: lines of shell.
+        What runs then, as a shell says it.
     """
     return f"""\
 #!/bin/sh
 # Installs Basketwise and what it needs, then runs it with the arguments of this script.
 code=$(dirname "$0")
-# A job is stopped by a signal to its first process. A shell obeys it while it waits.
-trap 'exit 143' TERM
+# A job is stopped by a signal to its first process, which ignores what it does not handle. A shell
+# obeys it while it waits, so it waits for everything that takes time.
+trap 'kill $! 2>/dev/null; exit {STOPPED}' TERM
+run() {{ "$@" & wait $!; }}
+fail() {{
+    echo "$1" >&2
+    output=${{SAGEMAKER_BASE_DIR:-/opt/ml}}/output
+    mkdir -p "$output"
+    # Read as a training's reason, and as a processing job's: {MAX_REASON} bytes of UTF-8.
+    for name in failure message; do
+        echo "$1" | LC_ALL=C tr -cd '\\n[:print:]' | head -c {MAX_REASON} >"$output/$name"
+    done
+    exit {DependencyError.exit_code}
+}}
+work=$(mktemp -d) && mkfifo "$work/pipe" || fail 'There is no room for temporary files.'
 # A folder of its own, ahead of the image's packages: pip cannot replace those that a Linux
 # distribution has installed, and AWS's toolkit needs its own.
 export PIP_TARGET={folder}
-install() {{ {pip} install -q --no-deps "$@" & wait $!; }}
+install() {{
+    tee "$work/errors" <"$work/pipe" >&2 & copying=$!
+    {pip} install -q --no-deps "$@" 2>"$work/pipe" & wait $!
+    ended=$?
+    wait $copying
+    [ $ended = 0 ] && return
+    reason=$(sed -n 's/^ERROR: //p' "$work/errors" | tail -n 1)
+    fail "Basketwise cannot be installed: ${{reason:-{pip} ended with exit code $ended.}}
+A job needs a package index with all of {requirements}, or an image of your own."
+}}
 # The lock is complete and held to hashes; the wheel brings no libraries.
-install --require-hashes -r "$code/{requirements}" && install "$code"/*.whl || exit
+install --require-hashes -r "$code/{requirements}"
+install "$code"/*.whl
 {then}
 """
 
 
 RUN = installing(
     "pip",
-    "$(mktemp -d)",
+    "$work/libraries",
     "requirements.txt",
-    f'export PYTHONPATH="$PIP_TARGET:$PYTHONPATH"\nexec {" ".join(MODULE)} "$@"',
+    f'export PYTHONPATH="$PIP_TARGET:$PYTHONPATH"\nrun {" ".join(MODULE)} "$@"',
 )
 
 
@@ -87,14 +112,6 @@ def entrypoint(config: AwsConfig, code: str) -> list[str]:
     ['/bin/sh', '/code/run.sh']
     """
     return list(MODULE) if config.image == "own" else ["/bin/sh", f"{code}/{RUN_SCRIPT}"]
-
-
-def train_script(code: str) -> str:
-    """Return the script that trains where a job cannot name its own entry point.
-
-    Hyperparameters are not passed on: the container reads them from SageMaker's file.
-    """
-    return f"#!/bin/sh\nexec /bin/sh {code}/{RUN_SCRIPT} train\n"
 
 
 def environment(config: Config) -> dict[str, str]:

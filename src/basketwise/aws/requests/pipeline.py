@@ -1,11 +1,10 @@
 """The same run as a SageMaker Pipeline, from the same requests.
 
-A definition follows AWS's published JSON schema of pipeline definitions. That schema is older
-than the service: it has no joined texts, no property files, and no entry point or environment of a
-training job. So everything that differs between runs is a parameter without a default, the
-condition reads the metrics of the training job, which are the scores of the shipped model on the
-test set, and the training job runs in script mode. :func:`definition_text` adds what the service
-requires beyond the schema.
+AWS's published JSON schema of pipeline definitions is older than the service. A definition goes
+beyond it where AWS's own SDK does or a version needs it (decision 0065), and nowhere else: it joins
+no texts, so everything that differs between runs is a parameter without a default; and it has no
+property files, so the condition reads the metrics of the training job, which are the scores of the
+shipped model on the test set.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from basketwise.aws.requests.pipeline_steps import (
     condition_step,
     etl_step,
     evaluation_step,
-    registration,
     train_step,
 )
 from basketwise.config import Config
@@ -87,20 +85,8 @@ def start_parameters(names: AwsNames, run_id: str, data_version: str) -> list[di
 
 
 def definition_text(names: AwsNames, config: Config) -> str:
-    """Return the definition as text, in the form that the service expects.
-
-    It differs from :func:`definition` in two places. Exceptions to retry on are a list. And a
-    version is registered with its state, its metadata and its container's environment, as by
-    ``create_model_package``: the schema has none of the three, but a version must not be
-    approved by default, and without the environment AWS's image does not find the code in it.
-    """
-    described = definition(names, config)
-    branch = described["Steps"][-1]["Arguments"]["IfSteps"]
-    branch[0]["Arguments"] = registration(names, config)
-    for step in (*described["Steps"], *branch):
-        for policy in step.get("RetryPolicies", ()):
-            policy["ExceptionType"] = [policy["ExceptionType"]]
-    return json.dumps(described)
+    """Return the definition as the text that the service expects."""
+    return json.dumps(definition(names, config))
 
 
 def pipeline(names: AwsNames, config: Config) -> dict[str, Any]:

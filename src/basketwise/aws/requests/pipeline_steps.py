@@ -11,7 +11,7 @@ from typing import Any
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.model_package import PackageFacts, package
 from basketwise.aws.requests.processing import etl_job, evaluation_job
-from basketwise.aws.requests.training import in_script_mode, training_job
+from basketwise.aws.requests.training import training_job
 from basketwise.config import BusinessConfig, Config, EvaluationConfig, GateConfig
 
 ETL, TRAIN, EVALUATE = "Etl", "Train", "Evaluate"
@@ -19,14 +19,6 @@ DECIDE, REGISTER, REFUSE = "Decide", "Register", "Refuse"
 
 GOLD = {"Get": f"Steps.{ETL}.ProcessingOutputConfig.Outputs['gold'].S3Output.S3Uri"}
 TRAINED = {"Get": f"Steps.{TRAIN}.ModelArtifacts.S3ModelArtifacts"}
-
-REGISTERED = (
-    "ModelPackageGroupName",
-    "ModelPackageDescription",
-    "InferenceSpecification",
-    "ModelMetrics",
-)
-"""Fields of a registration that the schema allows."""
 
 CACHE = {"Enabled": True, "ExpireAfter": "P7D"}
 """Seven days: a start after a failure reuses the finished steps."""
@@ -58,7 +50,7 @@ def etl_step(names: AwsNames, config: Config) -> dict[str, Any]:
 
 def train_step(names: AwsNames, config: Config) -> dict[str, Any]:
     """Return the training step: on the ETL's output, with the data version's checkpoints."""
-    request = in_script_mode(training_job(names, _without_judging(config), "run"))
+    request = training_job(names, _without_judging(config), "run")
     arguments = _without(request, "TrainingJobName")
     for channel in arguments["InputDataConfig"]:
         if channel["ChannelName"] in ("train", "test"):
@@ -98,24 +90,24 @@ def condition_step(names: AwsNames, config: Config) -> dict[str, Any]:
         "MinAccuracy or MinMacroF1. The training's metrics and the evaluation's report.html say "
         "by how much."
     )
-    whole = registration(names, config)
-    arguments = {key: whole[key] for key in REGISTERED}
-    (container,) = arguments["InferenceSpecification"]["Containers"]
-    container.pop("Environment", None)
+    register = _step(REGISTER, "RegisterModel", registration(names, config), cached=False)
     return {
         "Name": DECIDE,
         "Type": "Condition",
         "DependsOn": [EVALUATE],
         "Arguments": {
             "Conditions": conditions,
-            "IfSteps": [_step(REGISTER, "RegisterModel", arguments, cached=False)],
+            "IfSteps": [register],
             "ElseSteps": [{"Name": REFUSE, "Type": "Fail", "Arguments": {"ErrorMessage": reason}}],
         },
     }
 
 
 def registration(names: AwsNames, config: Config) -> dict[str, Any]:
-    """Return parameters of ``create_model_package`` with references to values of the run."""
+    """Return parameters of ``create_model_package`` with references to values of the run.
+
+    The state is among them: a version must not be approved by default.
+    """
     arguments = package(names, config, PackageFacts(model_data_url="", metrics_uri=""))
     (container,) = arguments["InferenceSpecification"]["Containers"]
     container["ModelDataUrl"] = _parameter("ModelDataUrl")
@@ -134,7 +126,7 @@ def _step(
     has_job = kind != "RegisterModel"
     policies = [
         {
-            "ExceptionType": exception,
+            "ExceptionType": [exception],
             "IntervalSeconds": seconds,
             "BackoffRate": growth,
             "MaxAttempts": attempts,

@@ -30,7 +30,7 @@ LIBRARIES = "/opt/basketwise"
 """Where every instance installs; executors look there."""
 
 # Not on PYTHONPATH: the image's own command needs its libraries as they are.
-RUN = installing("pip3", LIBRARIES, SPARK_LOCK, f'exec smspark-submit "$code/{DRIVER_SCRIPT}" "$@"')
+RUN = installing("pip3", LIBRARIES, SPARK_LOCK, f'run smspark-submit "$code/{DRIVER_SCRIPT}" "$@"')
 
 DRIVER = f'''\
 """Runs ETL; smspark-submit starts it once there is a cluster."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any, get_args
 
 from basketwise.aws.container.training import ALL, METRICS
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames, tags
-from basketwise.aws.requests.entry import CODE, TRAIN_SCRIPT, entrypoint, environment
+from basketwise.aws.requests.entry import CODE, entrypoint, environment
 from basketwise.config import Config, ModelName
 from basketwise.errors import ConfigError
 
@@ -75,23 +74,6 @@ def hyperparameters(config: Config) -> dict[str, str]:
         "cv-folds": str(config.training.folds),
         "test-size": str(config.split.test_size),
     }
-
-
-def in_script_mode(request: dict[str, Any]) -> dict[str, Any]:
-    """Let AWS's training toolkit start a job where no entry point can be given.
-
-    Settings become hyperparameters of the same names. AWS's image is told to run the script that
-    :func:`basketwise.aws.requests.entry.train_script` makes, from the channel ``code``; an image
-    of one's own runs ``train`` by itself.
-    """
-    changed = deepcopy(request)
-    changed["HyperParameters"] |= changed.pop("Environment", {})
-    if any(channel["ChannelName"] == CODE for channel in request["InputDataConfig"]):
-        changed["HyperParameters"]["sagemaker_program"] = TRAIN_SCRIPT
-        changed["HyperParameters"]["sagemaker_submit_directory"] = CODE_MOUNT
-    for name in ("ContainerEntrypoint", "ContainerArguments"):
-        del changed["AlgorithmSpecification"][name]
-    return changed
 
 
 def _model_type(models: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The code that a job in AWS's image installs first: the lock, Basketwise, and two scripts.
+"""The code that a job in AWS's image installs first: the lock, Basketwise, and a script.
 
 They have fixed keys below ``code/``. S3 replaces an object atomically, so a job that starts during
 an upload finds each of them either old or new, never partial and never twice.
@@ -13,8 +13,7 @@ from basketwise.artifact.bundle import REQUIREMENTS
 from basketwise.artifact.wheel import NAME, write_wheel
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests import spark
-from basketwise.aws.requests.entry import CODE, RUN, RUN_SCRIPT, TRAIN_SCRIPT, train_script
-from basketwise.aws.requests.training import CODE_MOUNT
+from basketwise.aws.requests.entry import CODE, RUN, RUN_SCRIPT
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.upload import upload
 from basketwise.config import AwsConfig
@@ -51,11 +50,7 @@ def upload_code(s3: S3Client, names: AwsNames, config: AwsConfig, tick: Tick) ->
     Wheels of Basketwise with other names are removed first: a job installs every wheel there.
     """
     with scratch() as folder:
-        scripts = {
-            REQUIREMENTS: lock_for_jobs(),
-            RUN_SCRIPT: RUN,
-            TRAIN_SCRIPT: train_script(CODE_MOUNT),
-        }
+        scripts = {REQUIREMENTS: lock_for_jobs(), RUN_SCRIPT: RUN}
         if config.etl == "spark":
             scripts |= {
                 spark.SPARK_LOCK: lock_for_spark(),
