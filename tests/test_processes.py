@@ -15,7 +15,7 @@ import pytest
 
 from basketwise import processes
 from basketwise.errors import DependencyError, InputError
-from basketwise.processes import in_processes
+from basketwise.processes import at_work, in_processes
 
 Result = TypeVar("Result")
 
@@ -61,7 +61,9 @@ def test_pieces_are_taken_as_results_are() -> None:
     results = in_processes(squared, pieces())
     next(results)
     assert len(taken) == 5
+    assert at_work()
     results.close()
+    assert not at_work()
 
 
 def test_an_error_is_that_of_the_work() -> None:

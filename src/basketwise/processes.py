@@ -62,6 +62,7 @@ def in_processes(
         return
     waiting: deque[Future[Any]] = deque()
     finished = False
+    _pools.add(id(pool))
     try:
         for piece in pieces:
             waiting.append(pool.submit(_do, piece))
@@ -77,11 +78,20 @@ def in_processes(
             "Free memory, or give this command fewer cores (taskset -c 0 basketwise …).",
         ) from error
     finally:
+        _pools.discard(id(pool))
         # None is left, nor what they were started with; after an error, they are not waited for.
         with warnings.catch_warnings():
             # That there is no pgrep to look for processes of theirs: they start none.
             warnings.simplefilter("ignore", UserWarning)
             pool.shutdown(kill_workers=not finished)
+
+
+_pools: set[int] = set()
+
+
+def at_work() -> bool:
+    """Whether processes do some work now, so that Python has little to do here."""
+    return bool(_pools)
 
 
 _own: list[Callable[[Any], Any]] = []

@@ -377,3 +377,12 @@ def test_what_follows_is_prepared_once_when_the_raw_files_are_read() -> None:
         tick(what, 1, 2)
     assert called == [2]
     assert [what for what, *_ in ticks.ticks][2] == "cleaning"
+
+
+def test_what_follows_is_prepared_while_processes_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    called, ticks = [], Progress()
+    monkeypatch.setattr(etl, "at_work", lambda: True)
+    tick = etl._calling(lambda: called.append(len(ticks.ticks)), ticks)
+    for _ in range(2):
+        tick("reading", 1, 2)
+    assert called == [0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
 from basketwise.platforms.protocol import EtlJob
+from basketwise.processes import at_work
 from basketwise.progress import Tick, counted
 from basketwise.run.cache import Cached, Outcome, Stale, look_up, settle
 from basketwise.run.context import Context
@@ -37,9 +38,9 @@ def etl(
 ) -> Data:
     """Make silver and gold in staging, or take those that are still valid.
 
-    ``ahead`` is called once if they are made, as soon as raw files are read: reading keeps both
-    Python and cores busy, and finds most of what is wrong with them. What comes after ETL can be
-    prepared then.
+    ``ahead`` is called once if they are made: what comes after ETL can be prepared then. That is as
+    soon as raw files are read, since reading keeps both Python and cores busy, and finds most of
+    what is wrong with them; where processes read them, Python is free once they do.
     """
     config, workspace, force = context.config, context.workspace, context.force
     with context.reporter.stage("ETL") as log:
@@ -76,11 +77,11 @@ def etl(
 
 
 def _calling(ahead: Callable[[], None], tick: Tick) -> Tick:
-    """Return a tick that calls a function once, when something else than reading is done."""
+    """Return a tick that calls a function once, as soon as Python is not busy with reading."""
     waiting = [ahead]
 
     def calling(what: str, done: int, total: int) -> None:
-        if what != READING and waiting:
+        if waiting and (what != READING or at_work()):
             waiting.pop()()
         tick(what, done, total)
 
