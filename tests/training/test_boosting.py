@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+import xgboost
 from numpy.typing import NDArray
 from xgboost import Booster, XGBClassifier
 
@@ -264,3 +265,35 @@ def test_only_boosting_goes_in_stretches(
     assert fit_candidate("xgboost", boosted, X, y, config, checkpoints, "boosted") > 0
     assert [path.name for path in tmp_path.iterdir()] == ["boosted-rounds.checkpoint"]
     assert boosted.predict_proba(X).shape == (len(y), 3)
+
+
+@pytest.mark.parametrize(("own", "many", "threads"), [(1, 1, 4), (1, 10**6, 1), (2, 1, 2)])
+def test_many_rows_are_boosted_in_several_threads(
+    X: NDArray[np.float32],
+    y: NDArray[np.int8],
+    own: int,
+    many: int,
+    threads: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = []
+    train, matrix = xgboost.train, xgboost.QuantileDMatrix
+
+    def trained(settings: dict[str, Any], *arguments: Any, **options: Any) -> Any:
+        taken.append(settings["n_jobs"])
+        return train(settings, *arguments, **options)
+
+    def binned(*arguments: Any, nthread: int, **options: Any) -> Any:
+        taken.append(nthread)
+        return matrix(*arguments, nthread=nthread, **options)
+
+    monkeypatch.setattr("basketwise.training.boosting.MANY", many)
+    monkeypatch.setattr(xgboost, "train", trained)
+    monkeypatch.setattr(xgboost, "QuantileDMatrix", binned)
+    settings = SAMPLED | {"n_jobs": own}
+    model = XGBClassifier(**settings)
+    boost(model, X, y, ROUNDS, NOWHERE, "piece")
+    assert taken == [threads, threads]
+    assert model.n_jobs == own
+    monkeypatch.undo()
+    assert raw(model) == raw(XGBClassifier(**settings).fit(X, y))

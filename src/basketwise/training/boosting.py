@@ -28,6 +28,11 @@ LOG = logger(__name__)
 
 PROGRESS = struct.Struct("<dQ")
 
+MANY = 1_000_000
+"""Rows from which a fit that is to take one thread takes more: it is the last to end."""
+THREADS = 4
+"""As many whatever the machine has: what is added up first must not depend on it."""
+
 
 UNUSABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
 """What a document of the wrong form leads to."""
@@ -47,7 +52,8 @@ def boost(
 ) -> float:
     """Fit an XGBoost classifier in place, some rounds at a time; return the seconds it took.
 
-    With no more rounds in all than ``stretch`` this is what ``model.fit(X, y)`` does. The seed of
+    With no more rounds in all than ``stretch`` this is what ``model.fit(X, y)`` does, but for the
+    number of threads where there are :data:`MANY` rows. The seed of
     the first stretch is the model's ``random_state``, and each later one's is higher by one. All
     stretches but the last are stored in the checkpoints under the name of the piece, each in place
     of the one before; the seconds before an interruption count too.
@@ -60,11 +66,13 @@ def boost(
     # Settings that XGBoost refuses are refused here, before the work.
     adopt(model, None, X[examples], y[examples])
     settings = _settings(model)
+    if model.n_jobs == 1 and len(y) >= MANY:
+        settings["n_jobs"] = THREADS
     seed = settings.pop("random_state") or 0
     earlier, done, raw = stored_progress(checkpoints, piece) or Progress(0.0, 0, b"")
     booster = None
     with xgboost.config_context(verbosity=model.verbosity):
-        matrix = _matrix(model, X, y)
+        matrix = _matrix(model, X, y, settings.get("n_jobs"))
         while booster is None or done < total:
             booster = xgboost.train(
                 settings | {"random_state": seed + done // stretch},
@@ -104,14 +112,14 @@ def _settings(model: XGBClassifier) -> dict[str, Any]:
     return settings
 
 
-def _matrix(model: XGBClassifier, X: Matrix, y: Labels) -> DMatrix:
+def _matrix(model: XGBClassifier, X: Matrix, y: Labels, threads: int | None) -> DMatrix:
     """Make the matrix that ``XGBClassifier.fit`` would make, but once for all stretches."""
     import xgboost
 
     options = {
         "label": y,
         "missing": model.missing,
-        "nthread": model.n_jobs,
+        "nthread": threads,
         "feature_types": model.feature_types,
         "feature_weights": model.feature_weights,
         "enable_categorical": model.enable_categorical,
