@@ -122,3 +122,11 @@ def test_typed_columns_need_no_look() -> None:
     frame = pl.DataFrame({"SPEND": [1.5], "QUANTITY": [1], "SHOP_DATE": [20250106]})
     rules = Rules()
     assert settle_frame(frame, rules) is rules
+
+
+def test_of_a_parquet_file_some_rows_are_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "lines.parquet"
+    pl.DataFrame([line(SPEND=str(number)) for number in range(2_000)]).write_parquet(path)
+    (raw,) = layout.glimpses(discover(str(path)), DataConfig(), block=2**14)
+    assert raw.frame.height == 2**14 // layout.LINE_BYTES
+    assert raw.frame["SPEND"].to_list() == [str(number) for number in range(raw.frame.height)]

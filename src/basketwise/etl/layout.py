@@ -28,6 +28,9 @@ Table = TypeVar("Table")
 FIRST_BYTES = 2**16
 """Of a table's text, so much is looked at first: some 450 of dunnhumby's lines."""
 
+LINE_BYTES = 2**7
+"""Of a line as text, about."""
+
 FIRST_TABLES = 8
 """So many tables are looked at first, evenly spaced over all of them."""
 
@@ -93,8 +96,10 @@ def glimpses(
     block: int | None = None,
 ) -> Iterator[RawFrame]:
     """Read the first lines of some tables, about ``block`` bytes of each (64 KiB by default)."""
+    block = block or FIRST_BYTES
+    rows = max(block // LINE_BYTES, 1)
     for source in spaced(sources):
-        yield from _first(read_raw(source, data, labelled=labelled, block=block or FIRST_BYTES))
+        yield from _first(read_raw(source, data, labelled=labelled, block=block, first_rows=rows))
 
 
 def spaced(sources: Sequence[Table]) -> Sequence[Table]:

@@ -86,6 +86,7 @@ def read_raw(
     block: int | None = None,
     own_names: bool = False,
     numbers: bool = False,
+    first_rows: int | None = None,
 ) -> Iterator[RawFrame]:
     """Read one table in frames of bounded size.
 
@@ -106,6 +107,8 @@ def read_raw(
     numbers : bool
         Read numbers of a CSV as such, where all of them are plain. Otherwise they come as text,
         and casting that gives the same numbers.
+    first_rows : int, optional
+        How many rows of a Parquet file are read; by default, all.
 
     Yields
     ------
@@ -120,7 +123,12 @@ def read_raw(
     data = data or DataConfig()
     if source.is_parquet:
         yield from _read_parquet(
-            source, data, labelled=labelled, required=required, own_names=own_names
+            source,
+            data,
+            labelled=labelled,
+            required=required,
+            own_names=own_names,
+            first_rows=first_rows,
         )
         return
     try:
@@ -325,10 +333,11 @@ def _read_parquet(
     labelled: bool,
     required: Sequence[str],
     own_names: bool,
+    first_rows: int | None,
 ) -> Iterator[RawFrame]:
     lines = 0
     try:
-        lazy = pl.scan_parquet(source.path, glob=False)
+        lazy = pl.scan_parquet(source.path, glob=False, n_rows=first_rows)
         given = lazy.collect_schema().names()
         header = Header(",", standard_names(given, data.own_columns))
         if header.is_calendar:
@@ -348,7 +357,7 @@ def _read_parquet(
                 given=(*given, *source.partitions),
             )
             known = lazy.select(pl.col(given[i]).alias(n) for n, i in header.positions().items())
-        if source.size * 4 < WHOLE_BELOW:
+        if first_rows is not None or source.size * 4 < WHOLE_BELOW:
             frames: Iterator[pl.DataFrame] = iter([known.collect()])
         else:
             frames = known.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)

@@ -73,7 +73,8 @@ def _looked_at(sources: Sequence[Source], data: DataConfig) -> tuple[dict[str, p
     looked = spaced(sources)
     frames, complete = {}, len(looked) == len(sources)
     for source in looked:
-        raws = read_raw(source, data, labelled=False, block=block_size(sources), own_names=True)
+        block, rows = block_size(sources), MOST_LINES + 1
+        raws = read_raw(source, data, labelled=False, block=block, own_names=True, first_rows=rows)
         first = next(raws, None)
         if first is not None:
             frames[source.name] = first.frame.head(MOST_LINES)
