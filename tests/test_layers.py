@@ -33,7 +33,7 @@ LAYERS = (
     ("artifact", "sampling", "settings", "storage", "template"),
     ("config", "pieces", "provenance", "scratch", "tables"),
     ("arrays", "candidates", "concurrency", "digests", "disk", "files", "locking", "plugins"),
-    ("clock", "errors", "importing", "notices", "progress", "schema"),
+    ("aws_limits", "clock", "errors", "importing", "notices", "progress", "schema"),
     ("terminal",),
     ("redaction",),
 )

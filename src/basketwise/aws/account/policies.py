@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from basketwise.aws.account.provisioning import stack_name
+from basketwise.aws.account.template import stack_name
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
+from basketwise.config import AwsConfig
 
 Task = Literal["provision", "run", "deploy"]
 
 PASSED_TO = "iam:PassedToService"
+BOUNDARY = "iam:PermissionsBoundary"
+FOR_A_SERVICE = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+"""Condition of a grant that only a service of AWS can use."""
 
 
-def policy(task: Task, names: AwsNames) -> dict[str, Any]:
+def policy(task: Task, names: AwsNames, aws: AwsConfig | None = None) -> dict[str, Any]:
     """Return the policy a person needs for a task, as an IAM document, limited to these names.
 
     ``provision`` is for `aws provision` and `aws destroy`, ``deploy`` for `aws deploy`, ``run`` for
-    every other command.
+    every other command. With settings, it allows what VPC, KMS key and boundary need besides.
 
     Examples
     --------
@@ -29,8 +33,9 @@ def policy(task: Task, names: AwsNames) -> dict[str, Any]:
     >>> policy("run", names)["Statement"][0]["Resource"]
     'arn:aws:s3:::shop-dev-123456789012'
     """
-    statements = {"provision": _provisioning, "run": _running, "deploy": _deploying}[task](names)
-    return {"Version": "2012-10-17", "Statement": statements}
+    aws = aws or AwsConfig()
+    statements = {"provision": _provisioning, "run": _running, "deploy": _deploying}[task]
+    return {"Version": "2012-10-17", "Statement": statements(names, aws)}
 
 
 def actions(text: str) -> list[str]:
@@ -49,7 +54,7 @@ def actions(text: str) -> list[str]:
     return qualified
 
 
-def _running(names: AwsNames) -> list[dict[str, Any]]:
+def _running(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
     bucket = names.arn_of("s3", names.bucket)
     pipeline = names.arn(f"pipeline/{pipeline_name(names)}")
     group, versions = f"model-package-group/{names.group}", f"model-package/{names.group}/*"
@@ -57,7 +62,8 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
     return [
         _allow(
             "Bucket",
-            "s3:GetBucketLocation GetBucketVersioning ListBucket ListBucketMultipartUploads",
+            "s3:GetBucketLocation GetBucketVersioning ListBucket ListBucketMultipartUploads"
+            + (" GetEncryptionConfiguration" if aws.kms_key else ""),
             bucket,
         ),
         _allow(
@@ -111,10 +117,32 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
         ),
         _allow("Role", "iam:GetRole SimulatePrincipalPolicy", names.role_arn),
         _allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
+        *_encrypting("kms:Decrypt DescribeKey GenerateDataKey", aws),
+        *(
+            # Of the doctor; these actions have no resources.
+            [
+                _allow(
+                    "Network",
+                    "ec2:DescribeRouteTables DescribeSecurityGroups DescribeSubnets "
+                    "DescribeVpcEndpoints",
+                    "*",
+                )
+            ]
+            if aws.subnets
+            else []
+        ),
     ]
 
 
-def _deploying(names: AwsNames) -> list[dict[str, Any]]:
+def _encrypting(used: str, aws: AwsConfig) -> list[dict[str, Any]]:
+    """Allow uses of the key, and SageMaker's own of it for the volumes of a job or an endpoint."""
+    if not aws.kms_key:
+        return []
+    grant = _allow("VolumeKey", "kms:CreateGrant", aws.kms_key)
+    return [_allow("Key", used, aws.kms_key), grant | {"Condition": FOR_A_SERVICE}]
+
+
+def _deploying(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
     bucket = names.arn_of("s3", names.bucket)
     scaling = "sagemaker.application-autoscaling.amazonaws.com"
     kinds = ("model", "endpoint-config", "endpoint")
@@ -154,12 +182,14 @@ def _deploying(names: AwsNames) -> list[dict[str, Any]]:
             {"iam:AWSServiceName": scaling},
         ),
         _allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
+        *_encrypting("kms:Decrypt", aws),
     ]
 
 
-def _provisioning(names: AwsNames) -> list[dict[str, Any]]:
+def _provisioning(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
     stack, bucket = stack_name(names), names.arn_of("s3", names.bucket)
     role = names.arn_of("iam", f"role/{stack}")
+    roles = [f"{role}-sagemaker-execution", f"{role}-schedule"]
     schedule = names.arn_of("scheduler", f"schedule/default/{stack}-retraining")
     return [
         _allow(
@@ -172,8 +202,9 @@ def _provisioning(names: AwsNames) -> list[dict[str, Any]]:
         _allow(
             "Bucket",
             "s3:CreateBucket DeleteBucket GetAccelerateConfiguration GetAnalyticsConfiguration "
-            "GetBucketCORS GetBucketLogging GetBucketNotification GetBucketObjectLockConfiguration "
-            "GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock "
+            "GetBucketCORS GetBucketLocation GetBucketLogging GetBucketNotification "
+            "GetBucketObjectLockConfiguration GetBucketOwnershipControls GetBucketPolicy "
+            "GetBucketPolicyStatus GetBucketPublicAccessBlock "
             "GetBucketTagging GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration "
             "GetIntelligentTieringConfiguration GetInventoryConfiguration "
             "GetLifecycleConfiguration GetMetricsConfiguration GetReplicationConfiguration "
@@ -185,17 +216,24 @@ def _provisioning(names: AwsNames) -> list[dict[str, Any]]:
         _allow("Objects", "s3:DeleteObjectVersion", f"{bucket}/*"),
         _allow(
             "Roles",
-            "iam:CreateRole DeleteRole DeleteRolePolicy GetRole GetRolePolicy "
-            "ListAttachedRolePolicies ListRolePolicies PutRolePolicy TagRole "
-            "UpdateAssumeRolePolicy UpdateRole",
-            [f"{role}-sagemaker-execution", f"{role}-schedule"],
+            "iam:DeleteRole GetRole GetRolePolicy ListAttachedRolePolicies ListRolePolicies "
+            "TagRole UntagRole UpdateAssumeRolePolicy UpdateRole",
+            roles,
+        ),
+        # Whoever may write a role's policies may do what they allow: a boundary bounds that too.
+        _allow(
+            "RolePolicies",
+            "iam:CreateRole DeleteRolePolicy PutRolePolicy"
+            + (" PutRolePermissionsBoundary" if aws.permissions_boundary else ""),
+            roles,
+            {BOUNDARY: aws.permissions_boundary} if aws.permissions_boundary else None,
         ),
         _allow(
             "PassRole", "iam:PassRole", f"{role}-schedule", {PASSED_TO: "scheduler.amazonaws.com"}
         ),
         _allow(
             "Group",
-            "sagemaker:AddTags CreateModelPackageGroup DeleteModelPackageGroup "
+            "sagemaker:AddTags CreateModelPackageGroup DeleteModelPackageGroup DeleteTags "
             "DescribeModelPackageGroup GetModelPackageGroupPolicy ListTags",
             names.arn(f"model-package-group/{names.group}"),
         ),

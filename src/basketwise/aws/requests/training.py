@@ -8,9 +8,11 @@ from typing import Any, get_args
 from basketwise.aws.container.training import ALL, METRICS
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames, tags
+from basketwise.aws.requests.controls import isolation, offline, output_key, volume_key, vpc
 from basketwise.aws.requests.entry import CODE, TRAIN_SCRIPT, entrypoint, environment
 from basketwise.config import Config, ModelName
 from basketwise.errors import ConfigError
+from basketwise.settings import PREFIX
 
 CONTENT_TYPE = "application/x-parquet"
 CHANNELS = ("train", "test")
@@ -46,18 +48,21 @@ def training_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]
         "AlgorithmSpecification": algorithm,
         "HyperParameters": hyperparameters(config),
         "InputDataConfig": channels,
-        "OutputDataConfig": {"S3OutputPath": names.uri("artifacts")},
+        "OutputDataConfig": {"S3OutputPath": names.uri("artifacts"), **output_key(aws)},
         "ResourceConfig": {
             "InstanceCount": 1,
             "InstanceType": aws.training_instance,
             "VolumeSizeInGB": aws.volume_gb,
+            **volume_key(aws),
         },
         "StoppingCondition": stopping,
         "EnableManagedSpotTraining": aws.spot,
         "CheckpointConfig": {"S3Uri": names.uri("checkpoints", run_id), "LocalPath": CHECKPOINTS},
+        **isolation(aws),
+        **vpc(aws),
         "Tags": tags(names),
     }
-    settings = environment(config)
+    settings = {**environment(config), **offline(aws, CODE_MOUNT)}
     return {**request, "Environment": settings} if settings else request
 
 
@@ -85,7 +90,14 @@ def in_script_mode(request: dict[str, Any]) -> dict[str, Any]:
     of one's own runs ``train`` by itself.
     """
     changed = deepcopy(request)
-    changed["HyperParameters"] |= changed.pop("Environment", {})
+    settings = changed.pop("Environment", {})
+    for_pip = {name: value for name, value in settings.items() if not name.startswith(PREFIX)}
+    changed["HyperParameters"] |= {
+        name: value for name, value in settings.items() if name not in for_pip
+    }
+    # pip reads its own from the environment alone, which an isolated job cannot do without.
+    if for_pip:
+        changed["Environment"] = for_pip
     if any(channel["ChannelName"] == CODE for channel in request["InputDataConfig"]):
         changed["HyperParameters"]["sagemaker_program"] = TRAIN_SCRIPT
         changed["HyperParameters"]["sagemaker_submit_directory"] = CODE_MOUNT
