@@ -20,6 +20,7 @@ from basketwise.aws.requests.pipeline import (
 from basketwise.aws.requests.processing import etl_job, evaluation_job
 from basketwise.aws.requests.training import in_script_mode, training_job
 from basketwise.config import Config, GateConfig, TrainingConfig
+from tests.aws.controls import aws
 from tests.aws.requests.examples import BUCKET, CONFIG, NAMES, OWN, RUN
 from tests.aws.service_model import check
 
@@ -69,7 +70,9 @@ def steps(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @needs_schema
-@both
+@pytest.mark.parametrize(
+    "config", [CONFIG, OWN, *(Config(aws=aws(name)) for name in ("vpc", "key", "tags"))]
+)
 def test_aws_schema_allows_it(config: Config) -> None:
     import jsonschema
 
