@@ -4,8 +4,8 @@ A definition follows AWS's published JSON schema of pipeline definitions. That s
 than the service: it has no joined texts, no property files, and no entry point or environment of a
 training job. So everything that differs between runs is a parameter without a default, the
 condition reads the metrics of the training job, which are the scores of the shipped model on the
-test set, and the training job runs in script mode. :func:`definition_text` adds what the service
-requires beyond the schema.
+test set, and the training job runs in script mode. Only one that is isolated has an environment
+nevertheless, for pip. :func:`definition_text` adds what the service requires beyond the schema.
 """
 
 from __future__ import annotations
