@@ -65,3 +65,9 @@ def test_as_many_tags_as_fit_are_accepted() -> None:
     tags = {f"k{n}": "Größe 1/2" for n in range(MAX_TAGS)}
     assert AwsConfig(tags=tags).tags == tags
     assert not RESERVED_TAGS & OWN_TAGS.keys()
+
+
+def test_equal_settings_have_one_hash() -> None:
+    one, other = ({"a": "1", "b": "2"}, {"b": "2", "a": "1"})
+    assert AwsConfig(tags=one) == AwsConfig(tags=other)
+    assert len({AwsConfig(tags=one), AwsConfig(tags=other), AwsConfig()}) == 2

@@ -6,6 +6,7 @@ environment and file are laid over the defaults is in :mod:`basketwise.settings`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
@@ -435,6 +436,10 @@ class AwsConfig(Section):
     """Your own tags, on everything that is created on AWS."""
     endpoint_url: str = ""
     """Endpoint of S3-compatible or other stand-in services. Empty: AWS."""
+
+    def __hash__(self) -> int:
+        """Hash what is set: clients are cached by it, and a table of tags has no hash."""
+        return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))
 
     @property
     def installs(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from basketwise.aws.account.policies import BOUNDARY as BOUNDARY_KEY
+from basketwise.aws.account.statements import BOUNDARY as BOUNDARY_KEY
 from basketwise.config import AwsConfig
 from tests.aws.calls import (
     ACCOUNT,

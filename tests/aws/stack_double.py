@@ -135,11 +135,9 @@ class StackDouble:
             assert name in self._parameters or "Default" in declared
             if declared["Type"] == "CommaDelimitedList":
                 values[name] = [item for item in value.split(",") if item]
-        holds = {
-            name: templates._holds(test, values) for name, test in document["Conditions"].items()
-        }
+        holds = templates.held(document["Conditions"], values)
         return {
-            name: templates._resolved(
+            name: templates.resolved(
                 {key: value for key, value in resource.items() if key != "Condition"},
                 values,
                 holds,

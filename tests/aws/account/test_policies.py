@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from basketwise.aws.account import policies, provisioning, removal, stacks
-from basketwise.aws.account.policies import BOUNDARY as BOUNDARY_KEY
+from basketwise.aws.account.statements import BOUNDARY as BOUNDARY_KEY
 from basketwise.aws.account.template import shipped as shipped_template
 from basketwise.aws.checks.rights import WRITTEN
 from basketwise.aws.requests.pipeline import FOLDER

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from basketwise.aws import clients
-from basketwise.aws.account.policies import actions
+from basketwise.aws.account.statements import actions
 from basketwise.aws.checks.rights import needs, own_policies_allow, rights
 from basketwise.aws.checks.role import role, trust
 from basketwise.aws.names import AwsNames

@@ -126,25 +126,34 @@ def role_policies(
         value = values.setdefault(name, declared.get("Default", ""))
         if declared["Type"] == "CommaDelimitedList":
             values[name] = [item for item in value.split(",") if item]
-    conditions = {name: _holds(test, values) for name, test in document["Conditions"].items()}
+    conditions = held(document["Conditions"], values)
     policies = document["Resources"][ROLE]["Properties"]["Policies"]
     return {
-        item["PolicyName"]: _resolved(item["PolicyDocument"], values, conditions)
+        item["PolicyName"]: resolved(item["PolicyDocument"], values, conditions)
         for item in policies
     }
 
 
-def _holds(test: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    if "Fn::Not" in test:
-        return not _holds(test["Fn::Not"][0], values)
-    left, right = (_resolved(side, values, {}) for side in test["Fn::Equals"])
-    return bool(left == right)
+def held(tests: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, bool]:
+    """Return whether each of the template's conditions holds for the values of parameters."""
+
+    def holds(test: Mapping[str, Any]) -> bool:
+        if "Condition" in test:
+            return holds(tests[test["Condition"]])
+        if "Fn::Not" in test:
+            return not holds(test["Fn::Not"][0])
+        if "Fn::Or" in test:
+            return any(map(holds, test["Fn::Or"]))
+        left, right = (resolved(side, values, {}) for side in test["Fn::Equals"])
+        return bool(left == right)
+
+    return {name: holds(test) for name, test in tests.items()}
 
 
-def _resolved(value: Any, values: Mapping[str, Any], conditions: Mapping[str, bool]) -> Any:
+def resolved(value: Any, values: Mapping[str, Any], conditions: Mapping[str, bool]) -> Any:
     """Return a part of the template with references, texts and conditions resolved."""
     if isinstance(value, list):
-        chosen = (_resolved(item, values, conditions) for item in value)
+        chosen = (resolved(item, values, conditions) for item in value)
         return [item for item in chosen if item is not None]
     if not isinstance(value, dict):
         return value
@@ -156,8 +165,8 @@ def _resolved(value: Any, values: Mapping[str, Any], conditions: Mapping[str, bo
         return re.sub(r"\$\{([\w:]+)\}", lambda match: str(values[match[1]]), value["Fn::Sub"])
     if "Fn::Join" in value:
         between, items = value["Fn::Join"]
-        return between.join(_resolved(items, values, conditions))
+        return between.join(resolved(items, values, conditions))
     if "Fn::If" in value:
         condition, then, otherwise = value["Fn::If"]
-        return _resolved(then if conditions[condition] else otherwise, values, conditions)
-    return {key: _resolved(item, values, conditions) for key, item in value.items()}
+        return resolved(then if conditions[condition] else otherwise, values, conditions)
+    return {key: resolved(item, values, conditions) for key, item in value.items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from basketwise.aws.account.policies import PASSED_TO, actions
+from basketwise.aws.account.statements import PASSED_TO, actions
 from basketwise.aws.errors import translated
 from basketwise.aws.images import image_of, repository_arn, spark_image
 from basketwise.aws.names import AwsNames
