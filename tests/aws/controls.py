@@ -113,6 +113,9 @@ def calls(name: str) -> list[Call]:
         listed += _key_calls()
     if aws_config.subnets:
         listed += _network_calls()
+    if aws_config.tags:
+        alarm = NAMES.arn_of("cloudwatch", "alarm:retail-api-errors")
+        listed.append(Call("deploy", "cloudwatch:TagResource", alarm, DEPLOYING))
     if aws_config.permissions_boundary:
         bounded = {BOUNDARY_KEY: BOUNDARY}
         listed = [

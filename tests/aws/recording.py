@@ -171,6 +171,8 @@ def actions(
         return
     resource = "*" if action in WITHOUT_RESOURCE else _resource(service, params, names)
     yield action, resource, {}
+    if service == "cloudwatch" and params.get("Tags"):
+        yield "cloudwatch:TagResource", resource, {}
     if service == "sagemaker" and operation.startswith(("Create", "Update")):
         if params.get("Tags"):
             yield "sagemaker:AddTags", resource, {}

@@ -144,7 +144,7 @@ def _deploying(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
         # Application Auto Scaling makes alarms of its own with the rights of its caller.
         allow(
             "Alarms",
-            "cloudwatch:DescribeAlarms PutMetricAlarm",
+            "cloudwatch:DescribeAlarms PutMetricAlarm" + (" TagResource" if aws.tags else ""),
             [
                 names.arn_of("cloudwatch", "alarm:retail-*"),
                 names.arn_of("cloudwatch", "alarm:TargetTracking-endpoint/retail-*"),

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from basketwise.aws.images import REPOSITORY
+from basketwise.aws.names import as_tags
 from basketwise.aws.requests.controls import output_key, vpc
 from basketwise.aws.requests.model_package import environment
 from basketwise.aws_limits import has_local_storage
@@ -114,6 +115,9 @@ def endpoint_requests(
         requests["put-scaling-policy"] = Request(scaling, "PutScalingPolicy", policy)
     for name in ("create-model", "create-endpoint-config", "create-endpoint"):
         requests[name].parameters["Tags"] = [*tags_of(model), *tags]
+    if model.aws.tags:
+        for name in ("alarm-errors", "alarm-latency"):
+            requests[name].parameters["Tags"] = as_tags(model.aws.tags)
     return requests
 
 
