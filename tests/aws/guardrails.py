@@ -1,7 +1,8 @@
-"""Service control policies that AWS publishes as samples, in our own words, and what they look at.
+"""Policies that AWS publishes as samples, in our own words, and what they look at.
 
-A service control policy is held against a request's condition keys; SageMaker's are those that its
-own reference lists (Amazon Web Services, Service Authorization Reference, Amazon SageMaker, 2025).
+A policy is held against a request's condition keys. The guide is Amazon Web Services, SageMaker
+Developer Guide, Identity-based policy examples, Control creation of SageMaker resources with
+condition keys.
 """
 
 from __future__ import annotations
@@ -38,26 +39,36 @@ WITHOUT_KEY = deny(JOBS, Null={"sagemaker:VolumeKmsKey": "true"})
 Learning Platform on AWS, Governance and control), of its actions those that are called."""
 
 
-def only_in(*subnets: str) -> dict[str, Any]:
-    """Return a policy that allows jobs and models in some subnets only."""
-    allowed = {"sagemaker:VpcSubnets": list(subnets)}
-    return {
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": [*JOBS, "sagemaker:CreateModel"],
-                "Resource": "*",
-                "Condition": {
-                    "ForAllValues:StringEquals": allowed,
-                    "Null": {"sagemaker:VpcSubnets": "false"},
-                },
-            }
-        ]
-    }
+def allow(actions: list[str], **condition: Any) -> dict[str, Any]:
+    """Return a policy that allows some actions under a condition, and nothing else."""
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*", "Condition": condition}
+    return {"Statement": [statement]}
 
 
-NOT_ISOLATED = deny([*JOBS, "sagemaker:CreateModel"], Bool={"sagemaker:NetworkIsolation": "false"})
-"""Isolation, by its own condition key, which is there with each of these requests."""
+def only_in(subnets: list[str], groups: list[str]) -> dict[str, Any]:
+    """Return ``AllowFromVpc`` of the guide, for all that runs in a VPC."""
+    return allow(
+        [*JOBS, "sagemaker:CreateModel"],
+        **{
+            "ForAllValues:StringEquals": {
+                "sagemaker:VpcSubnets": subnets,
+                "sagemaker:VpcSecurityGroupIds": groups,
+            },
+            "Null": {
+                "sagemaker:VpcSubnets": "false",
+                "sagemaker:VpcSecurityGroupIds": "false",
+            },
+        },
+    )
+
+
+def only_with(key: str) -> dict[str, Any]:
+    """Return ``EnforceEncryption`` of the guide, for jobs of both kinds."""
+    return allow(JOBS, ArnEquals={"sagemaker:VolumeKmsKey": key})
+
+
+ISOLATED = allow([*JOBS, "sagemaker:CreateModel"], Bool={"sagemaker:NetworkIsolation": "true"})
+"""``EnforceIsolation`` of the guide, for jobs of both kinds and models."""
 
 
 def context(operation: str, request: Mapping[str, Any]) -> dict[str, str | list[str]]:

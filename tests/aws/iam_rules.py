@@ -59,6 +59,8 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda pattern, value: pattern == value,
     "StringLike": lambda pattern, value: matches(pattern, value),
     "ArnLike": lambda pattern, value: matches(pattern, value),
+    # AWS treats both alike.
+    "ArnEquals": lambda pattern, value: matches(pattern, value),
     "Bool": lambda pattern, value: pattern.lower() == value.lower(),
 }
 

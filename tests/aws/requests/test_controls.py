@@ -20,7 +20,14 @@ from basketwise.config import AwsConfig, Config
 from basketwise.errors import ConfigError
 from tests.aws.calls import ACCOUNT
 from tests.aws.controls import BY_NAME, GROUPS, KEY, OWN_TAGS, SUBNETS, aws
-from tests.aws.guardrails import NOT_ISOLATED, WITHOUT_KEY, WITHOUT_VPC, context, only_in
+from tests.aws.guardrails import (
+    ISOLATED,
+    WITHOUT_KEY,
+    WITHOUT_VPC,
+    context,
+    only_in,
+    only_with,
+)
 from tests.aws.iam_rules import allows
 from tests.aws.requests.examples import BUCKET, IMAGE, NAMES, RUN
 from tests.aws.requests.test_endpoint import OPTIONS, URL, approved
@@ -159,11 +166,16 @@ def test_instances_that_encrypt_by_themselves_take_no_key() -> None:
 
 # --- guardrails --------------------------------------------------------------------------------
 
+SERVED = {"CreateModel"}
 GUARDRAILS = {
-    "without VPC": (WITHOUT_VPC, "vpc", {"CreateModel"}),
-    "without key": (WITHOUT_KEY, "key", set[str]()),
-    "not isolated": (NOT_ISOLATED, "isolation", set[str]()),
+    "PreventNonVPCDeploymentSageMaker": (WITHOUT_VPC, "vpc", SERVED),
+    "SageMakerJobEnforceEncryption": (WITHOUT_KEY, "key", set[str]()),
+    "AllowFromVpc": (only_in(list(SUBNETS), list(GROUPS)), "vpc", SERVED),
+    "EnforceEncryption": (only_with(KEY), "key", set[str]()),
+    # Models of archives with libraries are isolated without being asked for.
+    "EnforceIsolation": (ISOLATED, "isolation", set[str]()),
 }
+"""By the name in AWS's text: the policy, the setting, what it holds besides jobs."""
 
 
 def permitted(policy: dict[str, Any], operation: str, request: dict[str, Any]) -> bool:
@@ -176,32 +188,27 @@ def test_a_guardrail_denies_jobs_without_the_setting_and_allows_them_with_it(
 ) -> None:
     policy, name, more = GUARDRAILS[guardrail]
     held = {"CreateProcessingJob", "CreateTrainingJob", *more}
-    denied = {
-        operation
-        for operation, request in made("none")
-        if not permitted(policy, operation, request)
-    }
-    assert denied == held
-    # Not one of several requests of an operation slips through.
-    assert not any(
-        permitted(policy, operation, request)
-        for operation, request in made("none")
-        if operation in held
-    )
-    for combination in (name, "all"):
-        refused = [
-            operation
+
+    def answers(combination: str) -> set[tuple[str, bool]]:
+        return {
+            (operation, permitted(policy, operation, request))
             for operation, request in made(combination)
-            if not permitted(policy, operation, request)
-        ]
-        assert not refused
+            if operation in held
+        }
+
+    # Every single request: none slips through.
+    assert answers("none") == {(operation, False) for operation in held}
+    assert answers(name) == {(operation, True) for operation in held}
+    assert answers("all") == {(operation, True) for operation in held}
 
 
-def test_a_list_of_subnets_is_held_against_all_of_ones_own() -> None:
-    for operation, request in made("vpc"):
-        if operation in ("CreateProcessingJob", "CreateTrainingJob", "CreateModel"):
-            assert permitted(only_in(*SUBNETS, "subnet-0123456789abcdef2"), operation, request)
-            assert not permitted(only_in(SUBNETS[0]), operation, request)
+def test_other_subnets_and_keys_are_not_permitted() -> None:
+    for operation, request in made("all"):
+        if operation in ("CreateProcessingJob", "CreateTrainingJob"):
+            assert permitted(only_in([*SUBNETS, "subnet-9"], [*GROUPS]), operation, request)
+            assert not permitted(only_in([SUBNETS[0]], [*GROUPS]), operation, request)
+            assert not permitted(only_in([*SUBNETS], ["sg-9"]), operation, request)
+            assert not permitted(only_with(KEY.replace("1234", "9876")), operation, request)
 
 
 def test_a_demand_for_tags_is_met() -> None:
