@@ -135,7 +135,7 @@ class StackDouble:
             assert name in self._parameters or "Default" in declared
             if declared["Type"] == "CommaDelimitedList":
                 values[name] = [item for item in value.split(",") if item]
-        holds = templates.held(document["Conditions"], values)
+        holds = templates.evaluated_conditions(document["Conditions"], values)
         return {
             name: templates.resolved(
                 {key: value for key, value in resource.items() if key != "Condition"},

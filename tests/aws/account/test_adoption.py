@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from basketwise.aws.account import removal
-from basketwise.aws.account.existing import TLS_STATEMENT, Clients, existing
+from basketwise.aws.account.existing import TLS_STATEMENT, Clients, existing_resources
 from basketwise.aws.account.template import owner_tag, role_name
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, DependencyError
@@ -55,7 +55,7 @@ def test_the_preview_says_what_is_adopted_and_what_is_set(aws: Account) -> None:
         f"Set     AWS::IAM::Role                     policy jobs of {ROLE}",
         f"Set     AWS::IAM::Role                     policy pipeline of {ROLE}",
     ]
-    state = existing(clients_with(aws), NAMES)
+    state = existing_resources(clients_with(aws), NAMES)
     assert state.bucket is not None
     assert not state.bucket.versioned
     assert state.role is not None
@@ -69,7 +69,7 @@ def test_an_adopted_bucket_is_set_and_keeps_what_is_its_owners(aws: Account) -> 
     )
     clients = clients_with(aws)
     assert adopt(clients).applied
-    state = existing(clients, NAMES).bucket
+    state = existing_resources(clients, NAMES).bucket
     assert state is not None
     assert state.versioned
     assert state.blocked
@@ -109,7 +109,7 @@ def test_key_and_boundary_are_set_too(aws: Account) -> None:
     make_by_hand(aws)
     clients = clients_with(aws)
     adopt(clients, aws_with("all"))
-    state = existing(clients, NAMES)
+    state = existing_resources(clients, NAMES)
     assert state.bucket is not None
     assert state.bucket.key == KEY
     assert state.role is not None
@@ -211,7 +211,7 @@ def test_a_public_bucket_is_refused(aws: Account) -> None:
             adopt(clients_with(aws))
     finally:
         aws.s3.meta.events.unregister("after-call.s3.GetBucketPolicyStatus", is_public)
-    assert existing(clients_with(aws), NAMES).bucket is not None
+    assert existing_resources(clients_with(aws), NAMES).bucket is not None
     assert aws.cloudformation.describe_stacks()["Stacks"] == []
 
 
@@ -266,7 +266,7 @@ def test_a_template_with_references_would_adopt_nothing(
     from basketwise.aws.account import provisioning, template
 
     make_by_hand(aws)
-    monkeypatch.setattr(provisioning, "written", lambda _, text: json.dumps(template.parsed(text)))
+    monkeypatch.setattr(provisioning, "rendered", lambda _, text: json.dumps(template.parsed(text)))
     with pytest.raises(DependencyError, match="already exists"):
         adopt(clients_with(aws))
 

@@ -33,6 +33,7 @@ from tests.aws.data import fill
 from tests.aws.iam_rules import allows, applies, matches, several
 from tests.aws.moto_account import IMAGE, Account, account
 from tests.aws.recording import PASSED, WITHOUT_RESOURCE, Call, Recorder
+from tests.aws.stack_double import IDENTIFIED_BY, NOT_ADOPTED
 
 Policies = Mapping[str, Mapping[str, Any]]
 
@@ -255,17 +256,35 @@ def test_the_list_is_exactly_what_is_recorded(recorded: tuple[str, list[Call]]) 
     assert {call.action for call in made} == listed
 
 
-def test_what_cloudformation_calls_is_what_its_resource_types_say() -> None:
-    template = shipped_template()
-    known: set[str] = set()
-    types = set()
+@cache
+def schemas() -> dict[str, Any]:
+    """Return AWS's schemas of the template's resource types."""
+    template, result = shipped_template(), {}
     for path in SCHEMAS.glob("*.json"):
         schema = json.loads(path.read_text(encoding="utf-8"))
         if f"Type: {schema.get('typeName')}\n" in template:
-            types.add(schema["typeName"])
-            for handler in schema["handlers"].values():
-                known |= set(handler.get("permissions", []))
-    assert types == {
+            result[schema["typeName"]] = schema
+    return result
+
+
+def test_what_cloudformation_adopts_is_identified_by_a_name_in_the_template() -> None:
+    """Adopted is what no read-only property identifies: all but the group."""
+    read_only = {
+        name: set(schema["primaryIdentifier"]) & set(schema.get("readOnlyProperties", ()))
+        for name, schema in schemas().items()
+    }
+    assert {name for name, properties in read_only.items() if properties} == NOT_ADOPTED
+    for name, key in IDENTIFIED_BY.items():
+        if name not in NOT_ADOPTED:
+            assert schemas()[name]["primaryIdentifier"] == [f"/properties/{key}"]
+
+
+def test_what_cloudformation_calls_is_what_its_resource_types_say() -> None:
+    known: set[str] = set()
+    for schema in schemas().values():
+        for handler in schema["handlers"].values():
+            known |= set(handler.get("permissions", []))
+    assert set(schemas()) == {
         "AWS::S3::Bucket",
         "AWS::S3::BucketPolicy",
         "AWS::IAM::Role",

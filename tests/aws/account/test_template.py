@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from basketwise.aws.account import provisioning
-from basketwise.aws.account.template import parsed, role_policies, shipped, written
+from basketwise.aws.account.template import parsed, rendered, role_policies, shipped
 from basketwise.aws.names import names_of
 from basketwise.aws.requests.pipeline import start_parameters
 from basketwise.config import Config
@@ -49,7 +49,7 @@ def test_cfn_lint_has_nothing_to_say() -> None:
 
 def test_the_template_can_be_sent_as_it_is() -> None:
     # Longer ones would have to are in a bucket first (CloudFormation quotas).
-    assert len(written(NAMES, shipped()).encode()) < 51_200
+    assert len(rendered(NAMES, shipped()).encode()) < 51_200
 
 
 @pytest.mark.parametrize("name", ["Bucket", "BucketPolicy", "ModelPackageGroup"])
@@ -137,7 +137,7 @@ TAGGED = {"Bucket", "ModelPackageGroup", "ExecutionRole", "ScheduleRole"}
 
 def sent(name: str = "none") -> dict[str, Any]:
     names = names_of(Config(aws=aws_with(name)), account_id=ACCOUNT, region=NAMES.region)
-    document: dict[str, Any] = json.loads(written(names, shipped()))
+    document: dict[str, Any] = json.loads(rendered(names, shipped()))
     return document
 
 

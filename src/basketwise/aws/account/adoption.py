@@ -80,7 +80,7 @@ def origins(state: Existing, names: AwsNames, stack: Mapping[str, str]) -> dict[
     }
 
 
-def lacking(
+def missing_settings(
     clients: Clients,
     names: AwsNames,
     aws: AwsConfig,
@@ -217,7 +217,7 @@ def _role_settings(
             )
 
 
-def remarks(
+def notes(
     state: Existing, names: AwsNames, origin: Mapping[str, Origin], policies: Mapping[str, Any]
 ) -> Iterator[str]:
     """Yield what is left as it is, for whoever provisions."""

@@ -112,7 +112,7 @@ class Existing:
     group: bool = False
 
 
-def existing(clients: Clients, names: AwsNames) -> Existing:
+def existing_resources(clients: Clients, names: AwsNames) -> Existing:
     """Return what exists of bucket, execution role and group.
 
     Raises
@@ -130,7 +130,7 @@ def existing(clients: Clients, names: AwsNames) -> Existing:
 
 
 def bucket_state(s3: S3Client, names: AwsNames) -> BucketState | None:
-    """Return how the bucket is set, None if there is none; raises as :func:`existing`."""
+    """Return how the bucket is set, None if there is none; raises as :func:`existing_resources`."""
     name = names.bucket
     # A bucket's name is one in the whole world, so this request may meet another account's.
     locate = partial(s3.get_bucket_location, Bucket=name)

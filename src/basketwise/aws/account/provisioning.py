@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from basketwise.aws.account.adoption import lacking, origins, remarks
-from basketwise.aws.account.existing import Clients, existing
+from basketwise.aws.account.adoption import missing_settings, notes, origins
+from basketwise.aws.account.existing import Clients, existing_resources
 from basketwise.aws.account.stacks import Change, Changed, change, parameters_of
-from basketwise.aws.account.template import role_policies, shipped, stack_name, written
+from basketwise.aws.account.template import rendered, role_policies, shipped, stack_name
 from basketwise.aws.images import repository_arn
 from basketwise.aws.names import AwsNames, partition
 from basketwise.aws.requests.pipeline import pipeline_name
@@ -60,11 +60,11 @@ def provision(
     if schedule is None:
         schedule = current.get("Schedule", "")
     parameters = _parameters(names, image_uri, spark_image_uri or image_uri, schedule, aws)
-    state = existing(clients, names)
+    state = existing_resources(clients, names)
     origin = origins(state, names, current)
     parameters |= origin
     policies = role_policies(names, text, parameters)
-    settings = lacking(
+    settings = missing_settings(
         clients,
         names,
         aws,
@@ -76,12 +76,12 @@ def provision(
     to_set = tuple(setting.change for setting in settings)
 
     def confirm_all(changes: tuple[Change, ...]) -> bool:
-        for remark in remarks(state, names, origin, policies):
-            report(remark)
+        for note in notes(state, names, origin, policies):
+            report(note)
         return confirm((*changes, *to_set))
 
     result = change(
-        clients.cloudformation, stack, written(names, text), parameters, confirm_all, report
+        clients.cloudformation, stack, rendered(names, text), parameters, confirm_all, report
     )
     applied = result.applied or (not result.changes and bool(to_set) and confirm_all(()))
     if applied:

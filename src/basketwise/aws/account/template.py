@@ -79,7 +79,7 @@ def _loader() -> Any:
     return Loader
 
 
-def written(names: AwsNames, text: str) -> str:
+def rendered(names: AwsNames, text: str) -> str:
     """Return a template for a project, in JSON: with the names themselves, and the user's own tags.
 
     Raises KeyError if the template has no such resource.
@@ -126,7 +126,7 @@ def role_policies(
         value = values.setdefault(name, declared.get("Default", ""))
         if declared["Type"] == "CommaDelimitedList":
             values[name] = [item for item in value.split(",") if item]
-    conditions = held(document["Conditions"], values)
+    conditions = evaluated_conditions(document["Conditions"], values)
     policies = document["Resources"][ROLE]["Properties"]["Policies"]
     return {
         item["PolicyName"]: resolved(item["PolicyDocument"], values, conditions)
@@ -134,7 +134,7 @@ def role_policies(
     }
 
 
-def held(tests: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, bool]:
+def evaluated_conditions(tests: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, bool]:
     """Return whether each of the template's conditions holds for the values of parameters."""
 
     def holds(test: Mapping[str, Any]) -> bool:
