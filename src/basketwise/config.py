@@ -6,6 +6,7 @@ environment and file are laid over the defaults is in :mod:`basketwise.settings`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
@@ -20,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from basketwise import aws_limits as limits
 from basketwise.candidates import CANDIDATES
 from basketwise.redaction import redacted_address, redacted_values, without_credentials
 from basketwise.schema import (
@@ -412,13 +414,42 @@ class AwsConfig(Section):
     """Seconds between two polls of a running job."""
     usd_per_hour: Positive = 0.115
     """Assumed price of an instance hour in USD, for the estimated cost."""
+    subnets: Annotated[
+        EachOnce[Annotated[str, Field(pattern=limits.SUBNET)]],
+        Field(max_length=limits.MAX_SUBNETS),
+    ] = ()
+    """Subnets of your VPC that jobs and endpoints run in, with security_groups. Empty: in AWS's own
+    network."""
+    security_groups: Annotated[
+        EachOnce[Annotated[str, Field(pattern=limits.SECURITY_GROUP)]],
+        Field(max_length=limits.MAX_SECURITY_GROUPS),
+    ] = ()
+    """Security groups of jobs and endpoints in that VPC."""
+    kms_key: Annotated[str, Field(pattern=limits.KEY)] = ""
+    """ARN of the KMS key that encrypts the bucket, outputs and volumes. Empty: keys of AWS."""
+    network_isolation: bool = False
+    """Whether jobs and models reach no network at all. With image = "prebuilt", libraries are
+    uploaded to code/, and installed from there."""
+    permissions_boundary: Annotated[str, Field(pattern=limits.BOUNDARY)] = ""
+    """ARN of the policy that bounds the roles which 'aws provision' creates. Empty: none."""
+    tags: Annotated[dict[str, str], AfterValidator(limits.checked_tags)] = {}
+    """Your own tags, on everything that is created on AWS."""
     endpoint_url: str = ""
     """Endpoint of S3-compatible or other stand-in services. Empty: AWS."""
+
+    def __hash__(self) -> int:
+        """Hash what is set: clients are cached by it, and a table of tags has no hash."""
+        return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))
 
     @property
     def installs(self) -> bool:
         """Whether some job installs Basketwise onto an image of AWS's, from ``code/``."""
         return self.image == "prebuilt" or self.etl == "spark"
+
+    @property
+    def brings_wheels(self) -> bool:
+        """Whether the libraries of jobs have to lie in ``code/``, since jobs reach no index."""
+        return self.image == "prebuilt" and self.network_isolation
 
     @model_validator(mode="after")
     def _consistent(self) -> AwsConfig:
@@ -431,6 +462,22 @@ class AwsConfig(Section):
                 'archive = "self-contained" is for image = "prebuilt"; an image of your own '
                 "contains the libraries"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _controlled(self) -> AwsConfig:
+        if bool(self.subnets) != bool(self.security_groups):
+            raise ValueError("subnets and security_groups go together: set both or none")
+        if self.network_isolation and self.etl == "spark":
+            raise ValueError(
+                'etl = "spark" needs the network, so it does not go with network_isolation'
+            )
+        for name in ("processing_instance", "training_instance"):
+            if self.kms_key and limits.has_local_storage(getattr(self, name)):
+                raise ValueError(
+                    f"{name} = {getattr(self, name)!r} has disks of its own, which take no "
+                    "kms_key; choose a type without"
+                )
         return self
 
 

@@ -83,7 +83,19 @@ CALLS: list[Call] = [
         "provision",
         PROVISIONING,
         S3,
-        "s3:GetBucketTagging s3:ListBucketVersions s3:DeleteBucket",
+        "s3:GetBucketTagging s3:ListBucketVersions s3:DeleteBucket "
+        # How a bucket that is there already is set, and what it lacks.
+        "s3:GetBucketLocation s3:GetBucketVersioning s3:GetEncryptionConfiguration "
+        "s3:GetBucketPublicAccessBlock s3:GetBucketOwnershipControls s3:GetBucketPolicy "
+        "s3:GetBucketPolicyStatus s3:PutBucketVersioning s3:PutBucketOwnershipControls "
+        "s3:PutBucketPublicAccessBlock s3:PutBucketPolicy",
+    ),
+    *_calls(
+        "provision",
+        PROVISIONING,
+        NAMES.role_arn,
+        "iam:GetRole iam:GetRolePolicy iam:ListRolePolicies iam:ListAttachedRolePolicies "
+        "iam:PutRolePolicy iam:DeleteRolePolicy iam:DeleteRole",
     ),
     *_calls("provision", PROVISIONING, f"{S3}/raw/w.csv", "s3:DeleteObjectVersion"),
     *_calls("provision", PROVISIONING, PIPE, "sagemaker:DeletePipeline"),
@@ -119,7 +131,7 @@ CALLS: list[Call] = [
             role,
             "iam:CreateRole iam:PutRolePolicy iam:GetRolePolicy iam:TagRole iam:GetRole "
             "iam:DeleteRole iam:DeleteRolePolicy iam:ListAttachedRolePolicies "
-            "iam:ListRolePolicies iam:UpdateRole iam:UpdateAssumeRolePolicy",
+            "iam:ListRolePolicies iam:UpdateRole iam:UpdateAssumeRolePolicy iam:UntagRole",
         )
     ),
     *_calls(
@@ -127,7 +139,8 @@ CALLS: list[Call] = [
         CLOUDFORMATION,
         PACKAGES,
         "sagemaker:CreateModelPackageGroup sagemaker:DescribeModelPackageGroup "
-        "sagemaker:GetModelPackageGroupPolicy sagemaker:ListTags sagemaker:AddTags",
+        "sagemaker:GetModelPackageGroupPolicy sagemaker:ListTags sagemaker:AddTags "
+        "sagemaker:DeleteTags",
     ),
     *_calls(
         "provision",

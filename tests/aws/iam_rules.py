@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
+
+Context: TypeAlias = Mapping[str, str | list[str]]
+"""Condition keys of a request; one with several values has a list."""
 
 KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition", "Principal"}
 
@@ -13,7 +16,7 @@ def allows(
     policy: Mapping[str, Any],
     action: str,
     resource: str,
-    context: Mapping[str, str] | None = None,
+    context: Context | None = None,
 ) -> bool:
     """Say whether some statement allows it and none denies it."""
     effects = {
@@ -24,9 +27,7 @@ def allows(
     return effects == {"Allow"}
 
 
-def applies(
-    statement: Mapping[str, Any], action: str, resource: str, context: Mapping[str, str]
-) -> bool:
+def applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
     """Say whether a statement speaks of an action on a resource."""
     unknown = set(statement) - KNOWN
     assert not unknown, f"the evaluator does not know {unknown}"
@@ -54,12 +55,30 @@ def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, str, list[s
             yield operator, key, several(expected)
 
 
-def _holds(operator: str, key: str, expected: list[str], context: Mapping[str, str]) -> bool:
-    compare: dict[str, Callable[[str, str], bool]] = {
-        "StringEquals": lambda pattern, value: pattern == value,
-        "StringLike": matches,
-        "ArnLike": matches,
-        "Bool": lambda pattern, value: pattern.lower() == value.lower(),
-    }
-    # A key that a request lacks makes the condition false.
-    return key in context and any(compare[operator](item, context[key]) for item in expected)
+OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda pattern, value: pattern == value,
+    "StringLike": lambda pattern, value: matches(pattern, value),
+    "ArnLike": lambda pattern, value: matches(pattern, value),
+    # AWS treats both alike.
+    "ArnEquals": lambda pattern, value: matches(pattern, value),
+    "Bool": lambda pattern, value: pattern.lower() == value.lower(),
+}
+
+
+def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:
+    """Decide a condition (Amazon Web Services, IAM User Guide, condition operators, 2025)."""
+    values = several(context[key]) if key in context else None
+    if operator == "Null":
+        return expected == [str(values is None).lower()]
+    quantifier, _, plain = operator.rpartition(":")
+    bare = plain.removesuffix("IfExists")
+    if values is None:
+        # A key that a request lacks makes a condition false, and a negated one true.
+        return bare != plain or "Not" in bare or quantifier == "ForAllValues"
+    compare = OPERATORS[bare.replace("Not", "")]
+    negated = "Not" in bare
+    results = [any(compare(item, value) for item in expected) != negated for value in values]
+    if quantifier == "ForAllValues":
+        return all(results)
+    assert quantifier or len(values) == 1, f"{key} has several values: {operator} says not which"
+    return any(results)

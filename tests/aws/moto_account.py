@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +19,13 @@ from moto import mock_aws
 from moto.sagemaker.models import sagemaker_backends
 
 from basketwise.aws.account import provisioning
+from basketwise.aws.account.existing import Clients
 from basketwise.aws.account.stacks import Changed
+from basketwise.aws.account.template import owner_tag
 from basketwise.aws.images import prebuilt_image
 from basketwise.aws.names import AwsNames
+from basketwise.aws.registry.calls import group_exists
+from basketwise.config import AwsConfig
 from tests.aws.calls import ACCOUNT, NAMES
 
 REGION = NAMES.region
@@ -43,20 +47,33 @@ class Account:
     s3: Any
     sagemaker: Any
 
-    def provision(self, schedule: str | None = None, names: AwsNames = NAMES) -> Changed:
+    @property
+    def clients(self) -> Clients:
+        """What provisioning takes."""
+        return Clients(self.cloudformation, self.iam, self.s3, self.sagemaker)
+
+    def provision(
+        self,
+        schedule: str | None = None,
+        names: AwsNames = NAMES,
+        aws: AwsConfig | None = None,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> Changed:
         """Make the stack, and what moto does not make with it."""
         result = provisioning.provision(
-            self.cloudformation,
+            self.clients,
             names,
             IMAGE,
             confirm=lambda _: True,
-            report=lambda _: None,
+            report=report,
             schedule=schedule,
+            aws=aws,
         )
         if result.applied:
-            self.sagemaker.create_model_package_group(
-                ModelPackageGroupName=names.group, Tags=[provisioning.owner_tag(names)]
-            )
+            if not group_exists(self.sagemaker, names.group):
+                self.sagemaker.create_model_package_group(
+                    ModelPackageGroupName=names.group, Tags=[owner_tag(names)]
+                )
             self.s3.put_bucket_versioning(
                 Bucket=names.bucket, VersioningConfiguration={"Status": "Enabled"}
             )
@@ -77,7 +94,8 @@ class Account:
             # AWS sends JSON, which botocore reads; moto sends what Python shows of a dict.
             if isinstance(document, str):
                 document = ast.literal_eval(document)
-            statements += document["Statement"]
+            # moto leaves a gap where AWS leaves an item out.
+            statements += [statement for statement in document["Statement"] if statement]
         return {"Version": "2012-10-17", "Statement": statements}
 
 

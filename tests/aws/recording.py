@@ -21,6 +21,8 @@ S3_ACTIONS = {
     "CompleteMultipartUpload": "PutObject",
     "CreateMultipartUpload": "PutObject",
     "DeleteObjects": "DeleteObject",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
     "HeadBucket": "ListBucket",
     "HeadObject": "GetObject",
     "ListMultipartUploads": "ListBucketMultipartUploads",
@@ -28,6 +30,8 @@ S3_ACTIONS = {
     "ListObjects": "ListBucket",
     "ListObjectsV2": "ListBucket",
     "ListParts": "ListMultipartUploadParts",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
     "UploadPart": "PutObject",
 }
 """Where the action has another name than the call (AWS, Service Authorization Reference, 2025)."""
@@ -42,6 +46,13 @@ WITHOUT_RESOURCE = {
     "servicequotas:ListServiceQuotas",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
+    *(
+        f"ec2:Describe{kind}"
+        for kind in (
+            *("DhcpOptions", "NetworkInterfaces", "RouteTables", "SecurityGroups", "Subnets"),
+            *("VpcEndpoints", "Vpcs"),
+        )
+    ),
 }
 """Actions whose policy can name no resource."""
 
@@ -89,11 +100,13 @@ class Recorder:
     """Watches clients; ``calls`` holds what they were asked, in order.
 
     Each request is held against the service's own model, as strictly as the double does.
+    ``context`` has condition keys that no request tells.
     """
 
     who: str
     names: AwsNames
     calls: list[Call] = field(default_factory=list)
+    context: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
     def watching(self, *clients: Any) -> Iterator[None]:
@@ -128,7 +141,7 @@ class Recorder:
         # IAM calls it otherwise than its signatures do.
         service = {"monitoring": "cloudwatch"}.get(signing, signing)
         self.calls += [
-            Call(self.who, action, resource, context=context)
+            Call(self.who, action, resource, context={**self.context, **context})
             for action, resource, context in actions(service, model.name, params, self.names)
         ]
 
@@ -158,12 +171,27 @@ def actions(
         return
     resource = "*" if action in WITHOUT_RESOURCE else _resource(service, params, names)
     yield action, resource, {}
+    if service == "cloudwatch" and params.get("Tags"):
+        yield "cloudwatch:TagResource", resource, {}
     if service == "sagemaker" and operation.startswith(("Create", "Update")):
         if params.get("Tags"):
             yield "sagemaker:AddTags", resource, {}
         for role in (params.get("RoleArn"), params.get("ExecutionRoleArn")):
             if role:
                 yield "iam:PassRole", role, {PASSED: "sagemaker.amazonaws.com"}
+        # SageMaker uses the key of a volume by a grant.
+        for key in volume_keys(operation, params):
+            yield "kms:CreateGrant", key, {"kms:GrantIsForAWSResource": "true"}
+
+
+def volume_keys(operation: str, params: Mapping[str, Any]) -> Iterator[str]:
+    """Give the keys that a request has volumes encrypted with."""
+    cluster = (params.get("ProcessingResources") or {}).get("ClusterConfig") or {}
+    for resources in (cluster, params.get("ResourceConfig") or {}):
+        if "VolumeKmsKeyId" in resources:
+            yield str(resources["VolumeKmsKeyId"])
+    if operation == "CreateEndpointConfig" and "KmsKeyId" in params:
+        yield str(params["KmsKeyId"])
 
 
 def _s3(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -200,6 +228,8 @@ def _resource(service: str, params: Mapping[str, Any], names: AwsNames) -> str:
         stream = params.get("logStreamName", "")
         group = params.get("logGroupName", params.get("logGroupNamePrefix"))
         return f"arn:aws:logs:{scope}:log-group:{group}:log-stream:{stream}"
+    if service == "kms":
+        return str(params["KeyId"])
     if service == "iam":
         return f"arn:aws:iam::{names.account_id}:role/{params['RoleName']}"
     if service == "cloudwatch":

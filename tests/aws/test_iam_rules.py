@@ -40,15 +40,41 @@ def test_a_denial_wins() -> None:
         ({"Bool": {"k": "false"}}, {"k": "False"}, True),
         ({"StringEquals": {"k": "a"}}, {}, False),
         ({"StringEquals": {"k": "a", "l": "b"}}, {"k": "a", "l": "c"}, False),
+        ({"Null": {"k": "true"}}, {}, True),
+        ({"Null": {"k": "true"}}, {"k": "a"}, False),
+        ({"Null": {"k": "false"}}, {"k": ["a", "b"]}, True),
+        ({"StringNotEquals": {"k": "a"}}, {"k": "b"}, True),
+        ({"StringNotEquals": {"k": ["a", "b"]}}, {"k": "b"}, False),
+        ({"StringNotEquals": {"k": "a"}}, {}, True),
+        ({"StringEqualsIfExists": {"k": "a"}}, {}, True),
+        ({"StringNotEqualsIfExists": {"k": "a"}}, {"k": "a"}, False),
+        ({"StringNotLike": {"k": "a*"}}, {"k": "ab"}, False),
+        ({"ForAllValues:StringEquals": {"k": ["a", "b"]}}, {"k": ["b", "a"]}, True),
+        ({"ForAllValues:StringEquals": {"k": ["a"]}}, {"k": ["a", "b"]}, False),
+        ({"ForAllValues:StringEquals": {"k": ["a"]}}, {}, True),
+        ({"ForAnyValue:StringEquals": {"k": ["a"]}}, {"k": ["a", "b"]}, True),
+        ({"ForAnyValue:StringNotEquals": {"k": ["a"]}}, {"k": ["a", "b"]}, True),
+        ({"ForAnyValue:StringEquals": {"k": ["a"]}}, {}, False),
     ],
 )
 def test_every_condition_must_hold(
-    condition: dict[str, Any], context: dict[str, str], expected: bool
+    condition: dict[str, Any], context: dict[str, str | list[str]], expected: bool
 ) -> None:
     result = allows(
         policy({**READ, "Condition": condition}), "s3:GetObject", READ["Resource"], context
     )
     assert result is expected
+
+
+def test_several_values_need_a_quantifier() -> None:
+    condition = {"StringEquals": {"k": "a"}}
+    with pytest.raises(AssertionError, match="several values"):
+        allows(
+            policy({**READ, "Condition": condition}),
+            "s3:GetObject",
+            READ["Resource"],
+            {"k": ["a", "b"]},
+        )
 
 
 def test_what_is_not_understood_is_not_passed_over() -> None:

@@ -16,8 +16,8 @@ Answer = TypeVar("Answer")
 class Meaning(Enum):
     """What a refusal means to the code that made the request.
 
-    ``NO_KEY`` is about an object, an upload or tags in a bucket, ``CONFLICT`` about an object that
-    somebody else has written, ``MISSING`` and ``EXISTS`` about all other resources.
+    ``NO_KEY`` is about an object, an upload, tags or a setting of a bucket, ``CONFLICT`` about an
+    object that somebody else has written, ``MISSING`` and ``EXISTS`` about all other resources.
     """
 
     DENIED, NO_BUCKET, NO_KEY, MISSING, EXISTS, CONFLICT, NO_CHANGES, OTHER = range(8)
@@ -66,9 +66,28 @@ REFUSALS = (
         Meaning.NO_BUCKET,
         "Create it with 'basketwise aws provision', or check --workspace and aws.bucket.",
     ),
-    Refusal("NoSuchKey NoSuchTagSet NoSuchUpload NotFound 404", Meaning.NO_KEY),
-    Refusal("NoSuchEntity ResourceNotFound ResourceNotFoundException", Meaning.MISSING),
+    Refusal(
+        "NoSuchBucketPolicy NoSuchKey NoSuchPublicAccessBlockConfiguration NoSuchTagSet "
+        "NoSuchUpload NotFound OwnershipControlsNotFoundError "
+        "ServerSideEncryptionConfigurationNotFoundError 404",
+        Meaning.NO_KEY,
+    ),
+    Refusal(
+        "InvalidGroup.NotFound InvalidSubnetID.NotFound NoSuchEntity "
+        "NotFoundException ResourceNotFound ResourceNotFoundException",
+        Meaning.MISSING,
+    ),
     Refusal("ResourceInUse", Meaning.EXISTS),
+    Refusal(
+        "InvalidBucketAclWithObjectOwnership",
+        hint="The bucket's access control list lets others in: replace it by a bucket policy, or "
+        "choose another bucket with aws.bucket.",
+    ),
+    Refusal(
+        "DeleteConflict",
+        hint="Somebody attached a policy to the role, or uses it for instances: detach it in IAM, "
+        "then run the same command again.",
+    ),
     Refusal("PreconditionFailed 412 ConditionalRequestConflict 409", Meaning.CONFLICT),
     Refusal(
         _INVALID,

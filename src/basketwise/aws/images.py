@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from basketwise.aws.names import partition
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError
 
@@ -124,3 +127,30 @@ def _published(account: str, region: str, image: str) -> str:
 def image_of(config: AwsConfig, region: str) -> str:
     """Return the URI of the image that the configuration chooses."""
     return config.image_uri if config.image == "own" else prebuilt_image(region)
+
+
+IMAGE = re.compile(
+    r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9][a-z0-9._/-]*)(?:[:@].+)?"
+)
+"""Account, region and repository of an image in ECR."""
+
+
+def repository_arn(image_uri: str) -> str:
+    """Return the ARN of the ECR repository that an image is in.
+
+    Raises ConfigError if it is elsewhere: SageMaker pulls from ECR only.
+
+    Examples
+    --------
+    >>> repository_arn("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/basketwise:1")
+    'arn:aws:ecr:eu-west-1:123456789012:repository/shop/basketwise'
+    """
+    image = IMAGE.fullmatch(image_uri)
+    if image is None:
+        raise ConfigError(
+            f"{image_uri!r} is not in an ECR repository.",
+            "Push the image to ECR and set aws.image_uri to "
+            "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>.",
+        )
+    account, region, repository = image.groups()
+    return f"arn:{partition(region)}:ecr:{region}:{account}:repository/{repository}"

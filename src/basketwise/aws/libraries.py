@@ -21,7 +21,7 @@ PYTHON = "3.12"
 """Of AWS's image, see :data:`basketwise.aws.images.TAG`."""
 
 PLATFORMS = (
-    *(f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)),
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(34, 16, -1)),
     "manylinux2014_x86_64",
 )
 """Tags of the wheels that run there; pip adds no older ones by itself."""
@@ -73,10 +73,18 @@ def _installed_name(name: str) -> str | None:
     return None if not name or name.endswith("/") else name
 
 
-def download(lock: str, folder: Path) -> None:
+SELF_CONTAINED = (
+    'aws.archive = "self-contained"',
+    'set aws.archive = "slim": an endpoint then needs an index at every start',
+)
+"""The setting that downloads the libraries of a model, and what can be done instead."""
+
+
+def download(lock: str, folder: Path, setting: tuple[str, str] = SELF_CONTAINED) -> None:
     """Download the wheels of a lock for AWS's image, compared with their hashes, into a folder.
 
-    pip's own settings say from which index.
+    pip's own settings say from which index. ``setting`` is what asks for it, and what can be done
+    instead, for errors.
 
     Raises
     ------
@@ -85,7 +93,7 @@ def download(lock: str, folder: Path) -> None:
     """
     if importlib.util.find_spec("pip") is None:
         raise DependencyError(
-            'aws.archive = "self-contained" needs pip, which is not installed.',
+            f"{setting[0]} needs pip, which is not installed.",
             f"Install it: {sys.executable} -m ensurepip",
         )
     with scratch() as own:
@@ -108,8 +116,8 @@ def download(lock: str, folder: Path) -> None:
         errors = re.findall(r"^ERROR: (.+)", done.stderr, re.MULTILINE)
         reason = errors[-1] if errors else f"pip ended with status {done.returncode}"
         raise DependencyError(
-            f"The model's libraries cannot be downloaded as wheels for Python {PYTHON} on Linux "
-            f"x86-64: {reason.rstrip('.')}.",
-            "Let pip reach an index that has them (PIP_INDEX_URL, or pip's configuration), or set "
-            'aws.archive = "slim": an endpoint then needs an index at every start.',
+            f"Libraries cannot be downloaded as wheels for Python {PYTHON} on Linux x86-64: "
+            f"{reason.rstrip('.')}.",
+            "Let pip reach an index that has them (PIP_INDEX_URL, or pip's configuration), or "
+            f"{setting[1]}.",
         )

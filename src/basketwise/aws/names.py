@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from basketwise.aws.address import Address, is_address
@@ -19,7 +20,7 @@ class AwsNames:
     """Names of one project in one account and region.
 
     ``prefix`` is the workspace's in the bucket: empty, or without slashes at its ends; ``group``
-    is the model package group.
+    is the model package group; ``own_tags`` are the user's own, as pairs.
 
     Examples
     --------
@@ -39,6 +40,7 @@ class AwsNames:
     role_arn: str
     group: str
     prefix: str = ""
+    own_tags: tuple[tuple[str, str], ...] = ()
 
     def key(self, *parts: str) -> str:
         """Return the key of something in the workspace, without the bucket."""
@@ -120,10 +122,20 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
         or f"arn:{partition(region)}:iam::{account_id}:role/{stem}-sagemaker-execution",
         group=config.registry.group,
         prefix=prefix,
+        own_tags=tuple(aws.tags.items()),
     )
 
 
 def tags(names: AwsNames, **more: str) -> list[dict[str, str]]:
-    """Return the tags of a resource, with ``more`` of its own, as boto3 takes them."""
-    values = {"Project": PROJECT, "Environment": names.environment, **more}
+    """Return all tags of a resource, with ``more`` that only it has, as boto3 takes them."""
+    return [*project_tags(names), *as_tags(more), *as_tags(dict(names.own_tags))]
+
+
+def project_tags(names: AwsNames) -> list[dict[str, str]]:
+    """Return the tags that tell a project's resources from others, whatever the user's own."""
+    return as_tags({"Project": PROJECT, "Environment": names.environment})
+
+
+def as_tags(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as boto3 takes them."""
     return [{"Key": key, "Value": value} for key, value in values.items()]

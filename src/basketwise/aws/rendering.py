@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from basketwise.aws.names import as_tags
 from basketwise.aws.requests.endpoint import Request, endpoint_requests
 from basketwise.aws.self_contained import is_self_contained
 from basketwise.deploy.approved import ApprovedModel
@@ -29,7 +30,7 @@ def endpoint_files(model: ApprovedModel, options: Options, folder: Path) -> File
         If the role is missing, or the registry knows of no image or of no archive in a bucket, and
         none is given.
     """
-    requests = requests_for(model, options)
+    requests = requests_for(model, options, as_tags(model.aws.tags))
     texts = {
         f"{name}.json": json.dumps(request.parameters, indent=2) + "\n"
         for name, request in requests.items()
@@ -57,7 +58,8 @@ def requests_for(
     Raises
     ------
     ConfigError
-        As :func:`endpoint_files`.
+        As :func:`endpoint_files`; and as
+        :func:`basketwise.aws.requests.endpoint.endpoint_requests`.
     """
     required(options, "role_arn", "SageMaker fetches model and image under it.")
     image = options.image or model.image_uri or ""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
 from basketwise.artifact.documents import complaint
-from basketwise.config import Config, Count
+from basketwise.config import AwsConfig, Config, Count
 from basketwise.deploy.example import Example, example_of
 from basketwise.deploy.library import Library, library_of
 from basketwise.digests import sha256
@@ -97,6 +97,8 @@ class ApprovedModel:
         A basket of the model's own products, and the answer to it.
     needs_history
         Whether the model asks for the customers' history, which no archive contains.
+    aws
+        Network, key and tags of whatever serves it on AWS.
     """
 
     version: str
@@ -112,6 +114,7 @@ class ApprovedModel:
     library: Library
     example: Example
     needs_history: bool = False
+    aws: AwsConfig = field(default_factory=AwsConfig)
 
     @property
     def tag(self) -> str:
@@ -169,6 +172,7 @@ def approved_model(config: Config, storage: Storage, folder: Path) -> ApprovedMo
         library=library_of(archive),
         example=example_of(model),
         needs_history=model.needs_history,
+        aws=config.aws,
     )
 
 

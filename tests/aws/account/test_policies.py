@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, get_args
@@ -12,22 +13,27 @@ from typing import Any, get_args
 import pytest
 
 from basketwise.aws.account import policies, provisioning, removal, stacks
+from basketwise.aws.account.statements import BOUNDARY as BOUNDARY_KEY
+from basketwise.aws.account.template import shipped as shipped_template
 from basketwise.aws.checks.rights import WRITTEN
 from basketwise.aws.requests.pipeline import FOLDER
+from tests.aws.by_hand import adopt, clients_with, make_by_hand
 from tests.aws.calls import (
     ACCOUNT,
     BUCKET,
-    CALLS,
     CLOUDFORMATION,
     GROUP,
     NAMES,
     PROVISIONING,
     STEM,
 )
+from tests.aws.controls import BOUNDARY, BY_NAME, GRANT, KEY, SUBNETS, calls
+from tests.aws.controls import aws as aws_with
 from tests.aws.data import fill
 from tests.aws.iam_rules import allows, applies, matches, several
-from tests.aws.moto_account import IMAGE, account
+from tests.aws.moto_account import IMAGE, Account, account
 from tests.aws.recording import PASSED, WITHOUT_RESOURCE, Call, Recorder
+from tests.aws.stack_double import IDENTIFIED_BY, NOT_ADOPTED
 
 Policies = Mapping[str, Mapping[str, Any]]
 
@@ -38,62 +44,101 @@ LARGEST_POLICY = 6144
 """Characters of a managed policy, white space not counted (Amazon Web Services, IAM quotas)."""
 
 
-@pytest.fixture(scope="module")
-def shipped() -> Policies:
+WHO = ("provision", "run", "deploy", "role", "schedule")
+
+
+@cache
+def shipped_with(name: str) -> Policies:
     """All policies by whom they are for; those of the template as a stack resolves them."""
+    settings = aws_with(name)
     with account() as aws:
-        aws.provision(schedule="rate(7 days)")
+        aws.provision(schedule="rate(7 days)", aws=settings)
         return {
-            "provision": policies.policy("provision", NAMES),
-            "run": policies.policy("run", NAMES),
-            "deploy": policies.policy("deploy", NAMES),
+            **{task: policies.policy(task, NAMES, settings) for task in get_args(policies.Task)},
             "role": aws.role_policy(f"{STEM}-sagemaker-execution"),
             "schedule": aws.role_policy(f"{STEM}-schedule"),
         }
 
 
-each_policy = pytest.mark.parametrize("who", ["provision", "run", "deploy", "role", "schedule"])
+@pytest.fixture(scope="module")
+def shipped() -> Policies:
+    """All policies without further settings."""
+    return shipped_with("none")
+
+
+each_policy = pytest.mark.parametrize("who", WHO)
+each_combination = pytest.mark.parametrize("name", BY_NAME)
 
 
 @each_policy
-def test_every_call_is_allowed(shipped: Policies, who: str) -> None:
-    calls = [call for call in CALLS if call.who == who]
+@each_combination
+def test_every_call_is_allowed(name: str, who: str) -> None:
+    policy = shipped_with(name)[who]
+    made = [call for call in calls(name) if call.who == who]
     refused = [
-        str(call)
-        for call in calls
-        if not allows(shipped[who], call.action, call.resource, call.context)
+        str(call) for call in made if not allows(policy, call.action, call.resource, call.context)
     ]
-    assert calls
+    assert made
     assert not refused
 
 
 @each_policy
-def test_no_policy_allows_an_action_that_is_never_called(shipped: Policies, who: str) -> None:
+@each_combination
+def test_no_policy_allows_an_action_that_is_never_called(name: str, who: str) -> None:
     spare: list[str] = []
-    for statement in shipped[who]["Statement"]:
-        calls = [
+    for statement in shipped_with(name)[who]["Statement"]:
+        made = [
             call
-            for call in CALLS
+            for call in calls(name)
             if call.who == who and applies(statement, call.action, call.resource, call.context)
         ]
-        spare += set(several(statement["Action"])) - {call.action for call in calls}
+        spare += set(several(statement["Action"])) - {call.action for call in made}
         spare += [
             pattern
             for pattern in several(statement["Resource"])
-            if not any(matches(pattern, call.resource) for call in calls)
+            if not any(matches(pattern, call.resource) for call in made)
         ]
     assert not spare
 
 
 @each_policy
-def test_no_policy_is_wider_than_it_has_to_be(shipped: Policies, who: str) -> None:
-    for statement in shipped[who]["Statement"]:
+@each_combination
+def test_no_policy_is_wider_than_it_has_to_be(name: str, who: str) -> None:
+    for statement in shipped_with(name)[who]["Statement"]:
         actions = several(statement["Action"])
         assert not [action for action in actions if "*" in action or "?" in action]
         if "*" in several(statement["Resource"]):
             assert set(actions) <= WITHOUT_RESOURCE
         if "iam:PassRole" in actions:
             assert list(statement["Condition"]["StringEquals"]) == [PASSED]
+        if "kms:CreateGrant" in actions:
+            assert statement["Condition"] == {"Bool": GRANT}
+
+
+@pytest.mark.parametrize(
+    ("who", "action", "resource"),
+    [
+        ("role", "kms:Decrypt", KEY.replace("1234abcd", "deadbeef")),
+        ("run", "kms:Decrypt", KEY.replace("1234abcd", "deadbeef")),
+        ("run", "kms:CreateGrant", KEY),
+        ("role", "kms:CreateGrant", KEY),
+        ("role", "kms:ScheduleKeyDeletion", KEY),
+        ("role", "ec2:CreateNetworkInterface", NAMES.arn_of("ec2", "subnet/subnet-99999999")),
+        ("role", "ec2:DeleteNetworkInterface", NAMES.arn_of("ec2", f"subnet/{SUBNETS[0]}x")),
+        # A role without the boundary.
+        ("provision", "iam:CreateRole", NAMES.role_arn),
+        ("provision", "iam:PutRolePolicy", NAMES.role_arn),
+        ("provision", "iam:PutRolePermissionsBoundary", NAMES.role_arn),
+    ],
+)
+def test_settings_allow_no_more_than_they_name(who: str, action: str, resource: str) -> None:
+    assert not allows(shipped_with("all")[who], action, resource)
+
+
+def test_another_boundary_is_not_allowed() -> None:
+    other = {BOUNDARY_KEY: BOUNDARY.replace("engineers", "admins")}
+    for action in ("iam:CreateRole", "iam:PutRolePermissionsBoundary"):
+        assert not allows(shipped_with("boundary")["provision"], action, NAMES.role_arn, other)
 
 
 @pytest.mark.parametrize(
@@ -150,65 +195,101 @@ def test_under_a_prefix_the_role_writes_there_alone() -> None:
 
 @pytest.mark.parametrize("task", get_args(policies.Task))
 def test_a_policy_fits_into_a_managed_policy(task: policies.Task) -> None:
-    text = json.dumps(policies.policy(task, NAMES), separators=(",", ":"))
+    text = json.dumps(policies.policy(task, NAMES, aws_with("all")), separators=(",", ":"))
     assert len(text) <= LARGEST_POLICY
 
 
 # --- the list of calls against what is called ---------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def recorded() -> list[Call]:
-    """What the product calls to make, change and remove a stack, and all data with it."""
+@pytest.fixture(scope="module", params=["none", "all"])
+def recorded(request: pytest.FixtureRequest) -> tuple[str, list[Call]]:
+    """What the product calls to make, change and remove a stack, and all data with it.
+
+    Then for a bucket and a role that were made by hand.
+    """
+    name = str(request.param)
+    settings = aws_with(name)
+    bounded = {BOUNDARY_KEY: settings.permissions_boundary} if settings.permissions_boundary else {}
+    recorder = Recorder("provision", NAMES, context=bounded)
+
+    def provision(aws: Account) -> None:
+        provisioning.provision(
+            aws.clients,
+            NAMES,
+            IMAGE,
+            confirm=lambda _: True,
+            report=lambda _: None,
+            aws=settings,
+        )
+
     with account() as aws:
-        recorder = Recorder("provision", NAMES)
-        aws.provision()
+        aws.provision(aws=settings)
         fill(aws)
         # Recorded are the product's calls, not those that set the scene.
-        with recorder.watching(aws.cloudformation, aws.s3, aws.sagemaker):
+        with recorder.watching(*aws.clients):
             stacks.failures(aws.cloudformation, STEM)
-            removal.destroy(aws.cloudformation, aws.sagemaker, NAMES, lambda _: None)
+            removal.destroy(aws.cloudformation, aws.iam, aws.sagemaker, NAMES, lambda _: None)
             removal.delete_data(aws.s3, aws.sagemaker, NAMES, BUCKET, lambda _: None)
-            provisioning.provision(
-                aws.cloudformation,
-                NAMES,
-                IMAGE,
-                confirm=lambda _: True,
-                report=lambda _: None,
-            )
-    return recorder.calls
+            provision(aws)
+    with account() as aws:
+        make_by_hand(aws)
+        with recorder.watching(aws.iam, aws.s3, aws.sagemaker):
+            adopt(clients_with(aws), settings)
+    return name, recorder.calls
 
 
-def test_what_is_recorded_is_allowed(shipped: Policies, recorded: list[Call]) -> None:
+def test_what_is_recorded_is_allowed(recorded: tuple[str, list[Call]]) -> None:
+    name, made = recorded
+    shipped = shipped_with(name)
     refused = [
         str(call)
-        for call in recorded
+        for call in made
         if not allows(shipped[call.who], call.action, call.resource, call.context)
     ]
     assert not refused
 
 
-def test_the_list_is_exactly_what_is_recorded(recorded: list[Call]) -> None:
-    listed = {call.action for call in CALLS if call.origin == PROVISIONING}
-    assert {call.action for call in recorded} == listed
+def test_the_list_is_exactly_what_is_recorded(recorded: tuple[str, list[Call]]) -> None:
+    name, made = recorded
+    listed = {call.action for call in calls(name) if call.origin == PROVISIONING}
+    assert {call.action for call in made} == listed
 
 
-def test_what_cloudformation_calls_is_what_its_resource_types_say() -> None:
-    template = (Path(stacks.__file__).parent / "template.yaml").read_text(encoding="utf-8")
-    known: set[str] = set()
-    types = set()
+@cache
+def schemas() -> dict[str, Any]:
+    """Return AWS's schemas of the template's resource types."""
+    template, result = shipped_template(), {}
     for path in SCHEMAS.glob("*.json"):
         schema = json.loads(path.read_text(encoding="utf-8"))
         if f"Type: {schema.get('typeName')}\n" in template:
-            types.add(schema["typeName"])
-            for handler in schema["handlers"].values():
-                known |= set(handler.get("permissions", []))
-    assert types == {
+            result[schema["typeName"]] = schema
+    return result
+
+
+def test_what_cloudformation_adopts_is_identified_by_a_name_in_the_template() -> None:
+    """Adopted is what no read-only property identifies: all but the group."""
+    read_only = {
+        name: set(schema["primaryIdentifier"]) & set(schema.get("readOnlyProperties", ()))
+        for name, schema in schemas().items()
+    }
+    assert {name for name, properties in read_only.items() if properties} == NOT_ADOPTED
+    for name, key in IDENTIFIED_BY.items():
+        if name not in NOT_ADOPTED:
+            assert schemas()[name]["primaryIdentifier"] == [f"/properties/{key}"]
+
+
+def test_what_cloudformation_calls_is_what_its_resource_types_say() -> None:
+    known: set[str] = set()
+    for schema in schemas().values():
+        for handler in schema["handlers"].values():
+            known |= set(handler.get("permissions", []))
+    assert set(schemas()) == {
         "AWS::S3::Bucket",
         "AWS::S3::BucketPolicy",
         "AWS::IAM::Role",
         "AWS::SageMaker::ModelPackageGroup",
         "AWS::Scheduler::Schedule",
     }
-    unknown = {call.action for call in CALLS if call.origin == CLOUDFORMATION} - known
+    unknown = {call.action for call in calls("all") if call.origin == CLOUDFORMATION} - known
     assert not unknown

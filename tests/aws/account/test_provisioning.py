@@ -3,7 +3,10 @@ from typing import Any
 
 import pytest
 
-from basketwise.aws.account import provisioning, stacks
+from basketwise.aws.account import provisioning, stacks, template
+from basketwise.aws.account.existing import Clients
+from basketwise.aws.account.template import owner_tag
+from basketwise.aws.images import repository_arn
 from basketwise.errors import ConfigError, DependencyError
 from tests.aws.calls import BUCKET, NAMES, STEM
 from tests.aws.moto_account import IMAGE, Account, account
@@ -17,15 +20,15 @@ def aws() -> Iterator[Account]:
         yield running
 
 
-def preview(cloudformation: Any) -> tuple[stacks.Change, ...]:
+def preview(clients: Clients) -> tuple[stacks.Change, ...]:
     """Return what would be changed, as somebody who does not agree is shown it."""
     return provisioning.provision(
-        cloudformation, NAMES, IMAGE, confirm=lambda _: False, report=lambda _: None
+        clients, NAMES, IMAGE, confirm=lambda _: False, report=lambda _: None
     ).changes
 
 
 def test_a_preview_lists_what_would_be_made_and_makes_nothing(aws: Account) -> None:
-    changes = preview(aws.cloudformation)
+    changes = preview(aws.clients)
     assert {change.action for change in changes} == {"Add"}
     assert {change.name for change in changes} >= {"Bucket", "ExecutionRole", "ModelPackageGroup"}
     assert str(changes[0]) == "Add     AWS::S3::Bucket                    Bucket"
@@ -39,7 +42,7 @@ def test_the_stack_makes_bucket_and_role(aws: Account) -> None:
     assert aws.buckets() == [BUCKET]
     assert aws.roles() == [ROLE]
     tags = aws.s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"]
-    assert provisioning.owner_tag(NAMES) in tags
+    assert owner_tag(NAMES) in tags
     assert {"Key": "Environment", "Value": "dev"} in tags
 
 
@@ -51,7 +54,7 @@ def test_nothing_is_changed_without_confirmation(aws: Account) -> None:
         return False
 
     result = provisioning.provision(
-        aws.cloudformation, NAMES, IMAGE, confirm=decline, report=lambda _: None
+        aws.clients, NAMES, IMAGE, confirm=decline, report=lambda _: None
     )
     assert not result.applied
     assert tuple(shown) == result.changes != ()
@@ -61,7 +64,7 @@ def test_nothing_is_changed_without_confirmation(aws: Account) -> None:
 
 def test_a_second_provisioning_finds_nothing_to_change(aws: Account) -> None:
     aws.provision()
-    assert preview(aws.cloudformation) == ()
+    assert preview(aws.clients) == ()
     assert not aws.provision().applied
 
 
@@ -69,9 +72,9 @@ def test_a_changed_template_is_previewed_as_a_change(
     aws: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aws.provision()
-    changed = provisioning.template().replace("TransitionInDays: 90", "TransitionInDays: 60")
-    monkeypatch.setattr(provisioning, "template", lambda: changed)
-    changes = preview(aws.cloudformation)
+    changed = template.shipped().replace("TransitionInDays: 90", "TransitionInDays: 60")
+    monkeypatch.setattr(provisioning, "shipped", lambda: changed)
+    changes = preview(aws.clients)
     assert [(change.action, change.resource) for change in changes] == [
         ("Modify", "AWS::S3::Bucket")
     ]
@@ -106,12 +109,12 @@ def test_a_wrong_schedule_is_refused_before_aws_is_asked_to_change(
     ],
 )
 def test_the_role_may_pull_the_repository_of_the_image(image: str, arn: str) -> None:
-    assert provisioning.repository_arn(image) == arn
+    assert repository_arn(image) == arn
 
 
 def test_an_image_outside_ecr_is_refused() -> None:
     with pytest.raises(ConfigError, match="is not in an ECR repository"):
-        provisioning.repository_arn("docker.io/library/python:3.12")
+        repository_arn("docker.io/library/python:3.12")
 
 
 def test_credentials_that_are_missing_are_named() -> None:
@@ -123,6 +126,8 @@ def test_credentials_that_are_missing_are_named() -> None:
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
         patch.setenv("AWS_CONFIG_FILE", "nowhere")
-        client = boto3.Session().client("cloudformation", region_name="eu-west-1")
+        services: Any = ("cloudformation", "iam", "s3", "sagemaker")
+        session = boto3.Session()
+        clients = Clients(*(session.client(name, region_name="eu-west-1") for name in services))
         with pytest.raises(DependencyError, match="none were found"):
-            preview(client)
+            preview(clients)

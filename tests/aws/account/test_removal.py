@@ -16,7 +16,7 @@ def aws() -> Iterator[Account]:
 
 
 def destroy(aws: Account) -> list[str]:
-    return removal.destroy(aws.cloudformation, aws.sagemaker, NAMES, lambda _: None)
+    return removal.destroy(aws.cloudformation, aws.iam, aws.sagemaker, NAMES, lambda _: None)
 
 
 def delete_data(aws: Account, typed: str = BUCKET) -> list[str]:
@@ -31,7 +31,8 @@ def test_destroy_removes_role_and_pipeline_and_keeps_data(aws: Account) -> None:
     aws.provision(schedule="rate(7 days)")
     fill(aws)
     removed = destroy(aws)
-    assert removed == [f"pipeline {STEM}-pipeline", f"stack {STEM}"]
+    role = f"role {STEM}-sagemaker-execution"
+    assert removed == [f"pipeline {STEM}-pipeline", f"stack {STEM}", role]
     assert aws.roles() == []
     assert aws.s3.get_object(Bucket=BUCKET, Key="raw/w.csv")["Body"].read() == b"second"
     assert groups(aws) == 1

@@ -31,7 +31,7 @@ USES = ("processing job", "training job", "spot training job")
 ORDER = [
     *("config", "region", "account", "bucket", "workspace", "versioning"),
     *("raw", "silver", "gold", "artifacts", "memory", "registry", "group"),
-    *("role", "rights", "processing", "training", "spot", "image"),
+    *("role", "rights", "processing", "training", "spot", "image", "provision"),
 ]
 
 
@@ -90,6 +90,20 @@ def test_all_is_well(cloud: Cloud, versioned: str) -> None:
     assert checks["registry"].text == "sagemaker: 0 versions, champion: none"
     assert checks["spot"].text == "ml.m5.large for spot training job usage: 2 at once"
     assert checks["image"].text.startswith("683313688378.dkr.ecr.us-east-1.amazonaws.com/")
+    assert checks["provision"].text.endswith("'basketwise aws provision' can be skipped")
+
+
+@pytest.mark.parametrize("missing", ["role", "right", "bucket"])
+def test_provisioning_is_not_skipped_where_something_is_missing(cloud: Cloud, missing: str) -> None:
+    location = cloud.workspace
+    if missing == "role":
+        cloud.account.roles.clear()
+    elif missing == "right":
+        cloud.account.refused = {"s3:PutObject"}
+    else:
+        location = "s3://no-such-bucket/w"
+
+    assert "provision" not in checks_by_name(location)
 
 
 def test_a_new_workspace(cloud: Cloud) -> None:

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from basketwise.aws import clients
-from basketwise.aws.account.policies import actions
+from basketwise.aws.account.statements import actions
 from basketwise.aws.checks.rights import needs, own_policies_allow, rights
 from basketwise.aws.checks.role import role, trust
 from basketwise.aws.names import AwsNames
 from basketwise.config import AwsConfig, Config
 from basketwise.doctor.check import Check
 from tests.aws.calls import ACCOUNT, IMAGE_REPOSITORY, NAMES, STEM
+from tests.aws.controls import BY_NAME
+from tests.aws.controls import aws as controlled
 from tests.aws.double.cloud import ROLE, Cloud, running_cloud
 from tests.aws.iam_rules import allows, applies, several
 from tests.aws.moto_account import account
@@ -58,10 +60,17 @@ def test_the_templates_role_may_all_of_it(cloud: Cloud, shipped: Mapping[str, An
     assert checks["role"].text == f"{NAMES.role_arn}: SageMaker may assume it"
 
 
-def test_the_needs_are_what_the_template_allows(shipped: Mapping[str, Any]) -> None:
+@pytest.mark.parametrize("name", BY_NAME)
+def test_the_needs_are_what_the_template_allows(name: str) -> None:
+    settings = controlled(name)
+    with account() as made:
+        made.provision(aws=settings)
+        shipped = made.role_policy(f"{STEM}-sagemaker-execution")
+    # On Spark, which only an isolated job cannot use.
+    settings = settings.model_copy(update={"etl": "spark"})
     needed = [
         (action, need)
-        for need in needs(NAMES, [IMAGE_REPOSITORY], spark=True)
+        for need in needs(NAMES, [IMAGE_REPOSITORY], settings)
         for action in actions(need.actions)
     ]
     refused = [

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.aws.account import policies, provisioning
+from basketwise.aws.account import policies
+from basketwise.aws.account.template import shipped
 from basketwise.aws.cleanup import removal
 from basketwise.aws.cleanup.removal import Target, clean, open_target, removable
 from basketwise.aws.registry.registry import FOLDER
@@ -361,7 +362,7 @@ def test_the_run_policy_allows_cleaning(scene: Scene) -> None:
 
 
 def test_deleted_objects_are_kept_as_long_as_documented() -> None:
-    template = provisioning.template()
+    template = shipped()
     declared = template.partition("  OldVersionDays:")[2].partition("\nConditions:")[0]
     assert f"Default: {removal.RESTORABLE_DAYS}\n" in declared
     assert "NoncurrentDays: !Ref OldVersionDays" in template

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ def test_other_environments_are_not_owned(scene: Scene) -> None:
     arn = scene.resources.by_kind["Model"]["retail-a"]["ModelArn"]
     scene.sagemaker.add_tags(ResourceArn=arn, Tags=[tag])
     assert [item.owned for item in serving_of(scene.sagemaker, scene.cloud.names).models] == [False]
+
+
+def test_ones_own_tags_may_change(scene: Scene) -> None:
+    scene.model("retail-a")
+    names = replace(scene.cloud.names, own_tags=(("CostCentre", "4711"),))
+    assert [item.owned for item in serving_of(scene.sagemaker, names).models] == [True]
 
 
 def test_an_endpoint_that_is_being_changed_uses_both_configurations(scene: Scene) -> None:

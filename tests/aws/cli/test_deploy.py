@@ -13,7 +13,9 @@ from basketwise.config import AwsConfig, RegistryConfig
 from basketwise.digests import sha256
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState, Registry, Submission
+from basketwise.template import toml_value as written
 from tests.aws.calls import CALLS, SCALING
+from tests.aws.controls import GROUPS, KEY, OWN_TAGS, SUBNETS, VPC
 from tests.aws.double.cloud import Cloud, running_cloud
 from tests.aws.double.resources import Resources
 from tests.aws.iam_rules import allows
@@ -114,6 +116,46 @@ def test_an_endpoint_is_created_updated_and_led_back(shop: Shop) -> None:
     assert not refused
     listed = {item.action for item in CALLS if item.who == "deploy" and item.origin != SCALING}
     assert listed == {item.action for item in recorder.calls}
+
+
+def test_it_is_deployed_into_a_vpc_with_a_key_and_tags(shop: Shop) -> None:
+    settings = AwsConfig(**VPC, kms_key=KEY, tags=OWN_TAGS)
+    given = {
+        "aws.subnets": list(SUBNETS),
+        "aws.security_groups": list(GROUPS),
+        "aws.kms_key": KEY,
+        "aws.tags": OWN_TAGS,
+    }
+    flags = [
+        word for name, value in given.items() for word in ("--set", f"{name}={written(value)}")
+    ]
+    recorder = Recorder("deploy", shop.cloud.names)
+    with recorder.everywhere():
+        outcome = shop.deploy(*flags)
+    assert outcome.code == 0, outcome
+    (model,) = shop.resources.by_kind["Model"].values()
+    assert model["VpcConfig"] == {"Subnets": list(SUBNETS), "SecurityGroupIds": list(GROUPS)}
+    (config,) = shop.resources.by_kind["EndpointConfig"].values()
+    assert config["KmsKeyId"] == KEY
+    for tags_of_one in shop.resources.tags.values():
+        assert OWN_TAGS.items() <= {tag["Key"]: tag["Value"] for tag in tags_of_one}.items()
+    shipped = policy("deploy", shop.cloud.names, settings)
+    refused = {
+        str(item)
+        for item in recorder.calls
+        if not allows(shipped, item.action, item.resource, item.context)
+    }
+    assert not refused
+    assert {"kms:CreateGrant", "cloudwatch:TagResource"} <= {item.action for item in recorder.calls}
+    for alarm in shop.resources.alarms.values():
+        assert {tag["Key"]: tag["Value"] for tag in alarm["Tags"]} == OWN_TAGS
+
+
+def test_isolation_refuses_an_archive_without_libraries(shop: Shop) -> None:
+    outcome = shop.deploy("--set", "aws.network_isolation=true")
+    assert outcome.code == 2
+    assert "brings no libraries" in outcome.err
+    assert shop.resources.names("Model") == []
 
 
 def test_an_alarm_sends_it_back(shop: Shop) -> None:

@@ -9,9 +9,12 @@ from unittest import mock
 import pytest
 
 from basketwise.aws import clients
+from tests.aws.by_hand import make_by_hand
 from tests.aws.calls import ACCOUNT, BUCKET, GROUP, STEM
+from tests.aws.controls import BOUNDARY, KEY
 from tests.aws.data import fill
 from tests.aws.moto_account import Account, account, client_of
+from tests.aws.stack_double import StackDouble
 from tests.cli.calling import Outcome, call, called
 
 
@@ -123,3 +126,37 @@ def test_a_wrong_schedule_and_a_strange_image_are_refused(aws: Account) -> None:
     image = ("--set", "aws.image=own", "--set", "aws.image_uri=docker.io/shop:1")
     assert call("aws", "provision", "--yes", *image).code == 2
     assert aws.buckets() == []
+
+
+def test_a_policy_is_for_the_settings(aws: Account) -> None:
+    settings = ("--set", f"aws.kms_key={KEY}", "--set", f"aws.permissions_boundary={BOUNDARY}")
+    run = called("aws", "policy", "run", *settings).json
+    assert KEY in [statement["Resource"] for statement in run["Statement"]]
+    provision = called("aws", "policy", "provision", *settings).out
+    assert f'"iam:PermissionsBoundary": "{BOUNDARY}"' in provision
+    assert "kms:" not in called("aws", "policy", "run").out
+
+
+def test_what_is_adopted_and_set_is_shown_before_it_is_asked(aws: Account) -> None:
+    make_by_hand(aws)
+    stacks = StackDouble(aws.iam, aws.s3, aws.sagemaker)
+
+    def opened(service: str, _: object) -> object:
+        return stacks if service == "cloudformation" else client_of(service)
+
+    with mock.patch.object(clients, "client", opened):
+        refused = typed("n\n", "aws", "provision")
+        assert refused.out.splitlines()[-1] == "Nothing was changed."
+        assert f"Import  AWS::S3::Bucket                    Bucket ({BUCKET})" in refused.out
+        assert f"Set     AWS::S3::Bucket                    versioning of {BUCKET}" in refused.out
+        assert "keeps its own policies" in refused.err
+        assert "Status" not in aws.s3.get_bucket_versioning(Bucket=BUCKET)
+        document = called("aws", "provision", "--yes", "--json").json
+        assert {change["action"] for change in document["changes"]} == {"Import", "Set"}
+        assert aws.s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+        up_to_date = called("aws", "provision", "--yes")
+        assert up_to_date.out == f"The stack {STEM} is up to date.\n"
+        destroyed = called("aws", "destroy", "--yes")
+    assert destroyed.out.splitlines()[0] == f"removed   stack {STEM}"
+    assert "was there before" in destroyed.err
+    assert aws.roles() == [f"{STEM}-sagemaker-execution"]

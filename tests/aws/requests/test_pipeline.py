@@ -17,6 +17,7 @@ from basketwise.aws.requests.pipeline import (
 from basketwise.aws.requests.processing import etl_job, evaluation_job
 from basketwise.aws.requests.training import training_job
 from basketwise.config import Config, GateConfig, TrainingConfig
+from tests.aws.controls import aws
 from tests.aws.requests.examples import BUCKET, CONFIG, NAMES, OWN, RUN
 from tests.aws.requests.pipeline_schema import DEPARTURES, allowed, needs_schema, steps, without
 from tests.aws.service_model import check
@@ -52,7 +53,10 @@ def filled(value: Any, name: str = "x") -> Any:
 
 
 @needs_schema
-@both
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, OWN, *(Config(aws=aws(name)) for name in ("vpc", "key", "isolation", "tags"))],
+)
 def test_aws_schema_allows_it_but_for_the_departures(config: Config) -> None:
     document = definition(NAMES, config)
     assert allowed(without(document, DEPARTURES))

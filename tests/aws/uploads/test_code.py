@@ -18,6 +18,7 @@ from basketwise.aws.uploads.code import lock_for_jobs, upload_code
 from basketwise.config import AwsConfig
 from basketwise.errors import DependencyError
 from tests.aws.requests.examples import NAMES
+from tests.aws.wheel_index import offered
 from tests.etl.running import quiet
 from tests.seaweed import S3Server
 
@@ -131,6 +132,27 @@ def test_there_is_never_a_second_wheel(target: Target) -> None:
     target.watch()
     target.send()
     assert all(len(result) < 2 for result in target.wheels)
+
+
+def test_isolated_jobs_find_their_libraries_too(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target.config = AwsConfig(network_isolation=True)
+    target.put("wheels/old-1-py3-none-any.whl")
+    with offered(tmp_path) as index:
+        monkeypatch.setattr("basketwise.aws.uploads.code.lock_for_jobs", lambda: index.lock)
+        target.watch()
+        target.send()
+        names = [f"{name}-1-py3-none-any.whl" for name in ("firstlib", "secondlib", "uvicorn")]
+        assert target.files() == sorted(
+            [WHEEL, "requirements.txt", "run.sh", "wheels.json"]
+            + [f"wheels/{name}" for name in names]
+        )
+        # A job with the new lock finds what it names.
+        assert set(target.sent[:4]) == {*names, "wheels.json"}
+        target.sent.clear()
+        target.send()
+        assert target.sent == []
 
 
 def test_a_missing_bucket_is_reported(target: Target) -> None:

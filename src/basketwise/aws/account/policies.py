@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from basketwise.aws.account.provisioning import stack_name
+from basketwise.aws.account.provisioning_policy import provisioning
+from basketwise.aws.account.statements import FOR_A_SERVICE, PASSED_TO, allow
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
+from basketwise.config import AwsConfig
 
 Task = Literal["provision", "run", "deploy"]
 
-PASSED_TO = "iam:PassedToService"
 
-
-def policy(task: Task, names: AwsNames) -> dict[str, Any]:
+def policy(task: Task, names: AwsNames, aws: AwsConfig | None = None) -> dict[str, Any]:
     """Return the policy a person needs for a task, as an IAM document, limited to these names.
 
     ``provision`` is for `aws provision` and `aws destroy`, ``deploy`` for `aws deploy`, ``run`` for
-    every other command.
+    every other command. With settings, it allows what VPC, KMS key and boundary need besides.
 
     Examples
     --------
@@ -29,193 +29,138 @@ def policy(task: Task, names: AwsNames) -> dict[str, Any]:
     >>> policy("run", names)["Statement"][0]["Resource"]
     'arn:aws:s3:::shop-dev-123456789012'
     """
-    statements = {"provision": _provisioning, "run": _running, "deploy": _deploying}[task](names)
-    return {"Version": "2012-10-17", "Statement": statements}
+    aws = aws or AwsConfig()
+    statements = {"provision": provisioning, "run": _running, "deploy": _deploying}[task]
+    return {"Version": "2012-10-17", "Statement": statements(names, aws)}
 
 
-def actions(text: str) -> list[str]:
-    """Return IAM actions; a service is named once, with its first action.
-
-    Examples
-    --------
-    >>> actions("s3:GetObject PutObject iam:GetRole")
-    ['s3:GetObject', 's3:PutObject', 'iam:GetRole']
-    """
-    service, qualified = "", []
-    for word in text.split():
-        named, _, verb = word.rpartition(":")
-        service = named or service
-        qualified.append(f"{service}:{verb}")
-    return qualified
-
-
-def _running(names: AwsNames) -> list[dict[str, Any]]:
+def _running(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
     bucket = names.arn_of("s3", names.bucket)
     pipeline = names.arn(f"pipeline/{pipeline_name(names)}")
     group, versions = f"model-package-group/{names.group}", f"model-package/{names.group}/*"
     # Jobs, models and endpoint configurations that Basketwise creates begin with "retail-".
     return [
-        _allow(
+        allow(
             "Bucket",
-            "s3:GetBucketLocation GetBucketVersioning ListBucket ListBucketMultipartUploads",
+            "s3:GetBucketLocation GetBucketVersioning ListBucket ListBucketMultipartUploads"
+            + (" GetEncryptionConfiguration" if aws.kms_key else ""),
             bucket,
         ),
-        _allow(
+        allow(
             "Objects",
             "s3:AbortMultipartUpload DeleteObject GetObject ListMultipartUploadParts PutObject",
             f"{bucket}/*",
         ),
         *(
-            _allow(
+            allow(
                 f"{kind}Jobs",
                 f"sagemaker:AddTags Create{kind}Job Describe{kind}Job Stop{kind}Job",
                 names.arn(f"{kind.lower()}-job/retail-*"),
             )
             for kind in ("Processing", "Training")
         ),
-        _allow("Logs", "logs:FilterLogEvents", names.arn_of("logs", "log-group:/aws/sagemaker/*")),
-        _allow(
+        allow("Logs", "logs:FilterLogEvents", names.arn_of("logs", "log-group:/aws/sagemaker/*")),
+        allow(
             "Versions",
             "sagemaker:AddTags CreateModelPackage DescribeModelPackage DescribeModelPackageGroup "
             "UpdateModelPackage",
             [names.arn(group), names.arn(versions)],
         ),
-        _allow(
+        allow(
             "Pipeline",
             "sagemaker:AddTags CreatePipeline DescribePipeline ListPipelineExecutions "
             "StartPipelineExecution UpdatePipeline",
             pipeline,
         ),
-        _allow(
+        allow(
             "PipelineExecutions",
             "sagemaker:DescribePipelineExecution ListPipelineExecutionSteps",
             f"{pipeline}/execution/*",
         ),
-        _allow(
+        allow(
             "CleanUp",
             "sagemaker:DeleteEndpointConfig DeleteModel ListTags",
             [names.arn("model/retail-*"), names.arn("endpoint-config/retail-*")],
         ),
         # Everything that may serve one of Basketwise's models, whoever created it.
-        _allow(
+        allow(
             "Serving",
             "sagemaker:DescribeEndpoint DescribeEndpointConfig DescribeModel",
             [names.arn(f"{kind}/*") for kind in ("endpoint", "endpoint-config", "model")],
         ),
         # These actions have no resources.
-        _allow(
+        allow(
             "Lists",
             "sagemaker:ListEndpointConfigs ListEndpoints ListModelPackages ListModels "
             "servicequotas:ListServiceQuotas",
             "*",
         ),
-        _allow("Role", "iam:GetRole SimulatePrincipalPolicy", names.role_arn),
-        _allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
+        allow("Role", "iam:GetRole SimulatePrincipalPolicy", names.role_arn),
+        allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
+        *_encrypting("kms:Decrypt DescribeKey GenerateDataKey", aws),
+        *(
+            # Of the doctor; these actions have no resources.
+            [
+                allow(
+                    "Network",
+                    "ec2:DescribeRouteTables DescribeSecurityGroups DescribeSubnets "
+                    "DescribeVpcEndpoints",
+                    "*",
+                )
+            ]
+            if aws.subnets
+            else []
+        ),
     ]
 
 
-def _deploying(names: AwsNames) -> list[dict[str, Any]]:
+def _encrypting(used: str, aws: AwsConfig) -> list[dict[str, Any]]:
+    """Allow uses of the key, and SageMaker's own of it for the volumes of a job or an endpoint."""
+    if not aws.kms_key:
+        return []
+    grant = allow("VolumeKey", "kms:CreateGrant", aws.kms_key)
+    return [allow("Key", used, aws.kms_key), grant | {"Condition": FOR_A_SERVICE}]
+
+
+def _deploying(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
     bucket = names.arn_of("s3", names.bucket)
     scaling = "sagemaker.application-autoscaling.amazonaws.com"
     kinds = ("model", "endpoint-config", "endpoint")
     return [
-        _allow("Bucket", "s3:ListBucket", bucket),
-        _allow("Objects", "s3:GetObject", f"{bucket}/*"),
-        _allow("Lists", "sagemaker:ListModelPackages", "*"),
-        _allow(
+        allow("Bucket", "s3:ListBucket", bucket),
+        allow("Objects", "s3:GetObject", f"{bucket}/*"),
+        allow("Lists", "sagemaker:ListModelPackages", "*"),
+        allow(
             "Versions",
             "sagemaker:DescribeModelPackage",
             names.arn(f"model-package/{names.group}/*"),
         ),
-        _allow(
+        allow(
             "Endpoint",
             "sagemaker:AddTags CreateEndpoint CreateEndpointConfig CreateModel DescribeEndpoint "
             "UpdateEndpoint",
             [names.arn(f"{kind}/retail-*") for kind in kinds],
         ),
         # Application Auto Scaling makes alarms of its own with the rights of its caller.
-        _allow(
+        allow(
             "Alarms",
-            "cloudwatch:DescribeAlarms PutMetricAlarm",
+            "cloudwatch:DescribeAlarms PutMetricAlarm" + (" TagResource" if aws.tags else ""),
             [
                 names.arn_of("cloudwatch", "alarm:retail-*"),
                 names.arn_of("cloudwatch", "alarm:TargetTracking-endpoint/retail-*"),
             ],
         ),
-        _allow(
+        allow(
             "Scaling",
             "application-autoscaling:PutScalingPolicy RegisterScalableTarget",
             names.arn_of("application-autoscaling", "scalable-target/*"),
         ),
-        _allow(
+        allow(
             "ScalingRole",
             "iam:CreateServiceLinkedRole",
             names.arn_of("iam", f"role/aws-service-role/{scaling}/*"),
             {"iam:AWSServiceName": scaling},
         ),
-        _allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
+        allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
+        *_encrypting("kms:Decrypt", aws),
     ]
-
-
-def _provisioning(names: AwsNames) -> list[dict[str, Any]]:
-    stack, bucket = stack_name(names), names.arn_of("s3", names.bucket)
-    role = names.arn_of("iam", f"role/{stack}")
-    schedule = names.arn_of("scheduler", f"schedule/default/{stack}-retraining")
-    return [
-        _allow(
-            "Stack",
-            "cloudformation:CreateChangeSet DeleteChangeSet DeleteStack DescribeChangeSet "
-            "DescribeStackEvents DescribeStacks ExecuteChangeSet",
-            names.arn_of("cloudformation", f"stack/{stack}/*"),
-        ),
-        # CloudFormation creates the resources with the permissions of its caller.
-        _allow(
-            "Bucket",
-            "s3:CreateBucket DeleteBucket GetAccelerateConfiguration GetAnalyticsConfiguration "
-            "GetBucketCORS GetBucketLogging GetBucketNotification GetBucketObjectLockConfiguration "
-            "GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock "
-            "GetBucketTagging GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration "
-            "GetIntelligentTieringConfiguration GetInventoryConfiguration "
-            "GetLifecycleConfiguration GetMetricsConfiguration GetReplicationConfiguration "
-            "ListBucket ListBucketVersions PutBucketOwnershipControls PutBucketPolicy "
-            "PutBucketPublicAccessBlock PutBucketTagging PutBucketVersioning "
-            "PutEncryptionConfiguration PutLifecycleConfiguration",
-            bucket,
-        ),
-        _allow("Objects", "s3:DeleteObjectVersion", f"{bucket}/*"),
-        _allow(
-            "Roles",
-            "iam:CreateRole DeleteRole DeleteRolePolicy GetRole GetRolePolicy "
-            "ListAttachedRolePolicies ListRolePolicies PutRolePolicy TagRole "
-            "UpdateAssumeRolePolicy UpdateRole",
-            [f"{role}-sagemaker-execution", f"{role}-schedule"],
-        ),
-        _allow(
-            "PassRole", "iam:PassRole", f"{role}-schedule", {PASSED_TO: "scheduler.amazonaws.com"}
-        ),
-        _allow(
-            "Group",
-            "sagemaker:AddTags CreateModelPackageGroup DeleteModelPackageGroup "
-            "DescribeModelPackageGroup GetModelPackageGroupPolicy ListTags",
-            names.arn(f"model-package-group/{names.group}"),
-        ),
-        _allow(
-            "Versions", "sagemaker:DeleteModelPackage", names.arn(f"model-package/{names.group}/*")
-        ),
-        _allow("Lists", "sagemaker:ListModelPackages", "*"),
-        _allow(
-            "Pipeline", "sagemaker:DeletePipeline", names.arn(f"pipeline/{pipeline_name(names)}")
-        ),
-        _allow(
-            "Schedule",
-            "scheduler:CreateSchedule DeleteSchedule GetSchedule UpdateSchedule",
-            schedule,
-        ),
-    ]
-
-
-def _allow(
-    sid: str, allowed: str, resource: str | list[str], equal: dict[str, str] | None = None
-) -> dict[str, Any]:
-    statement = {"Sid": sid, "Effect": "Allow", "Action": actions(allowed), "Resource": resource}
-    return statement | ({"Condition": {"StringEquals": equal}} if equal else {})

@@ -4,62 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from importlib import resources
-from typing import TYPE_CHECKING
 
+from basketwise.aws.account.adoption import missing_settings, notes, origins
+from basketwise.aws.account.existing import Clients, existing_resources
 from basketwise.aws.account.stacks import Change, Changed, change, parameters_of
+from basketwise.aws.account.template import rendered, role_policies, shipped, stack_name
+from basketwise.aws.images import repository_arn
 from basketwise.aws.names import AwsNames, partition
 from basketwise.aws.requests.pipeline import pipeline_name
+from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
-
-IMAGE = re.compile(
-    r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9][a-z0-9._/-]*)(?:[:@].+)?"
-)
-"""Account, region and repository of an image in ECR."""
-
-
-def template() -> str:
-    """Return the CloudFormation template."""
-    file = resources.files("basketwise.aws.account") / "template.yaml"
-    return file.read_text(encoding="utf-8")
-
-
-def stack_name(names: AwsNames) -> str:
-    """Return the name of a project's stack: ``<project>-<environment>``."""
-    return f"{names.project}-{names.environment}"
-
-
-def owner_tag(names: AwsNames) -> dict[str, str]:
-    """Return the tag that the stack gives to the bucket and the model package group."""
-    return {"Key": "ManagedBy", "Value": f"basketwise/{stack_name(names)}"}
-
-
-def repository_arn(image_uri: str) -> str:
-    """Return the ARN of the ECR repository that an image is in.
-
-    Raises ConfigError if it is elsewhere: SageMaker pulls from ECR only.
-
-    Examples
-    --------
-    >>> repository_arn("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/basketwise:1")
-    'arn:aws:ecr:eu-west-1:123456789012:repository/shop/basketwise'
-    """
-    image = IMAGE.fullmatch(image_uri)
-    if image is None:
-        raise ConfigError(
-            f"{image_uri!r} is not in an ECR repository.",
-            "Push the image to ECR and set aws.image_uri to "
-            "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>.",
-        )
-    account, region, repository = image.groups()
-    return f"arn:{partition(region)}:ecr:{region}:{account}:repository/{repository}"
 
 
 def provision(
-    cloudformation: CloudFormationClient,
+    clients: Clients,
     names: AwsNames,
     image_uri: str,
     *,
@@ -67,25 +25,73 @@ def provision(
     report: Callable[[str], None],
     schedule: str | None = None,
     spark_image_uri: str = "",
+    aws: AwsConfig | None = None,
 ) -> Changed:
     """Create or change the stack, exactly as previewed, after confirmation.
 
-    ``confirm`` is called with the changes, if there are any. The role may pull the images of
-    ``image_uri`` and ``spark_image_uri`` (empty: none) and no other. ``schedule`` is ``cron(…)`` or
-    ``rate(…)``, UTC; ``off`` for none; None: unchanged.
+    Bucket and role that exist already are adopted, and set as the template would have set them; a
+    group that exists is used as it is.
 
-    Raises ConfigError if the schedule or the image cannot be used, DependencyError if AWS refuses
-    or a change failed and all were rolled back.
+    Parameters
+    ----------
+    clients, names
+        Services and names.
+    image_uri, spark_image_uri : str
+        The role may pull these images (empty: none) and no other.
+    confirm : callable
+        Is called with the changes, if there are any.
+    report : callable
+        Is called with what else is to be known.
+    schedule : str
+        ``cron(…)`` or ``rate(…)``, UTC; ``off`` for none; None: unchanged.
+    aws : AwsConfig
+        VPC, key and boundary; None: none of them.
+
+    Raises
+    ------
+    ConfigError
+        If the schedule or the image cannot be used, or what exists cannot be adopted.
+    DependencyError
+        If AWS refuses, or a change failed and all were rolled back.
     """
-    stack = stack_name(names)
+    aws = aws or AwsConfig()
+    stack, text = stack_name(names), shipped()
+    current = parameters_of(clients.cloudformation, stack)
     if schedule is None:
-        schedule = parameters_of(cloudformation, stack).get("Schedule", "")
-    parameters = _parameters(names, image_uri, spark_image_uri or image_uri, schedule)
-    return change(cloudformation, stack, template(), parameters, confirm, report)
+        schedule = current.get("Schedule", "")
+    parameters = _parameters(names, image_uri, spark_image_uri or image_uri, schedule, aws)
+    state = existing_resources(clients, names)
+    origin = origins(state, names, current)
+    parameters |= origin
+    policies = role_policies(names, text, parameters)
+    settings = missing_settings(
+        clients,
+        names,
+        aws,
+        state,
+        policies,
+        bucket=not current or origin["BucketOrigin"] == "adopted",
+        role=not current or origin["RoleOrigin"] == "adopted",
+    )
+    to_set = tuple(setting.change for setting in settings)
+
+    def confirm_all(changes: tuple[Change, ...]) -> bool:
+        for note in notes(state, names, origin, policies):
+            report(note)
+        return confirm((*changes, *to_set))
+
+    result = change(
+        clients.cloudformation, stack, rendered(names, text), parameters, confirm_all, report
+    )
+    applied = result.applied or (not result.changes and bool(to_set) and confirm_all(()))
+    if applied:
+        for setting in settings:
+            setting.make()
+    return Changed((*result.changes, *to_set), applied)
 
 
 def _parameters(
-    names: AwsNames, image_uri: str, spark_image_uri: str, schedule: str
+    names: AwsNames, image_uri: str, spark_image_uri: str, schedule: str, aws: AwsConfig
 ) -> dict[str, str]:
     expression = "" if schedule == "off" else schedule
     if expression and not re.fullmatch(r"(cron|rate)\(.+\)", expression):
@@ -104,4 +110,24 @@ def _parameters(
         "SparkRepositoryArn": repository_arn(spark_image_uri),
         "PipelineName": pipeline_name(names),
         "Schedule": expression,
+        "KmsKeyArn": aws.kms_key,
+        "PermissionsBoundaryArn": aws.permissions_boundary,
+        "NetworkArns": ",".join(network_arns(names, aws)),
     }
+
+
+def network_arns(names: AwsNames, aws: AwsConfig) -> list[str]:
+    """Return the ARNs of what jobs in the VPC use there; empty without a VPC.
+
+    Another account may share its subnets, so their ARNs leave the account open: the ids are unique.
+    """
+    if not aws.subnets:
+        return []
+    return [
+        names.arn_of("ec2", "network-interface/*"),
+        *(
+            f"arn:{partition(names.region)}:ec2:{names.region}:*:{kind}/{name}"
+            for kind, ids in (("subnet", aws.subnets), ("security-group", aws.security_groups))
+            for name in ids
+        ),
+    ]

@@ -7,26 +7,31 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from basketwise.aws.account.provisioning import owner_tag, stack_name
 from basketwise.aws.account.stacks import remove
-from basketwise.aws.errors import Meaning, call, meaning_of
+from basketwise.aws.account.template import owner_tag, role_name, stack_name
+from basketwise.aws.errors import Meaning, call, meaning_of, translated
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.errors import ConfigError, DependencyError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
 
 def destroy(
     cloudformation: CloudFormationClient,
+    iam: IAMClient,
     sagemaker: SageMakerClient,
     names: AwsNames,
     report: Callable[[str], None],
 ) -> list[str]:
-    """Remove pipeline, role and schedule; return what was removed. Bucket and versions are kept."""
+    """Remove pipeline, role and schedule; return what was removed. Bucket and versions are kept.
+
+    A role that was adopted is kept too, and reported.
+    """
     removed = []
     pipeline, stack = pipeline_name(names), stack_name(names)
     if _removed(
@@ -37,7 +42,31 @@ def destroy(
     report(f"Removing the stack {stack}.")
     if remove(cloudformation, stack):
         removed.append(f"stack {stack}")
-    return removed
+    return removed + _remove_role(iam, names, report)
+
+
+def _remove_role(iam: IAMClient, names: AwsNames, report: Callable[[str], None]) -> list[str]:
+    """Remove the execution role, which the stack leaves behind, if a stack created it."""
+    name = role_name(names)
+    read = partial(iam.get_role, RoleName=name)
+    answer = call(f"read the role {name}", read, Meaning.MISSING)
+    if answer is None:
+        return []
+    if owner_tag(names) not in answer["Role"].get("Tags", []):
+        report(
+            f"The role {name} was there before 'basketwise aws provision', and is kept, with the "
+            "policies 'jobs' and 'pipeline'."
+        )
+        return []
+    with translated(f"remove the role {name}"):
+        pages = iam.get_paginator("list_role_policies").paginate(RoleName=name)
+        for policy in [policy for page in pages for policy in page["PolicyNames"]]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    return (
+        [f"role {name}"]
+        if _removed(f"remove the role {name}", partial(iam.delete_role, RoleName=name))
+        else []
+    )
 
 
 def require_ownership(

@@ -9,10 +9,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from basketwise.aws import clients
-from basketwise.aws.account.provisioning import repository_arn
 from basketwise.aws.clients import INSTALL
 from basketwise.aws.errors import Meaning, meaning_of, translated
-from basketwise.aws.images import image_of
+from basketwise.aws.images import image_of, repository_arn
 from basketwise.aws.names import PREFIXES, AwsNames, names_of
 from basketwise.aws.s3 import Bucket
 from basketwise.config import Config

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from basketwise.aws.address import is_address
 from basketwise.aws.checks import account as cloud
+from basketwise.aws.checks.key import key
+from basketwise.aws.checks.network import network
 from basketwise.aws.checks.quotas import quotas
 from basketwise.aws.checks.role import role
 from basketwise.config import Config
@@ -16,11 +18,29 @@ from basketwise.progress import Tick, silent
 from basketwise.registry.opening import on_sagemaker
 from basketwise.run.workspace import open_workspace
 
+SUFFICIENT = ("bucket", "workspace", "role", "image")
+"""Checks that have to be passed for runs without provisioning, besides that of the rights."""
+
 
 def examine(
     location: str, config: Config, data: str | None, tick: Tick = silent
 ) -> Iterator[Check]:
     """Check the account, the workspace, the machine, what jobs need, and ``data`` if given.
+
+    The last line says so if nothing has to be provisioned. The others are those of
+    :func:`everything`.
+    """
+    states = {}
+    for check in everything(location, config, data, tick):
+        states[check.name] = check.state
+        yield check
+    if all(states.get(name) == "ok" for name in SUFFICIENT) and states["rights"] != "failed":
+        text = "bucket and role suffice: 'basketwise aws provision' can be skipped"
+        yield Check("provision", "ok", text)
+
+
+def everything(location: str, config: Config, data: str | None, tick: Tick) -> Iterator[Check]:
+    """Make all checks.
 
     A path as the workspace's location is replaced by the project's bucket. ``tick`` is called with
     the progress of reading the raw files.
@@ -50,5 +70,7 @@ def examine(
     if in_cloud:
         yield cloud.group(config, names)
     yield from role(config, names)
+    yield from network(config, names)
+    yield from key(config, names)
     yield from quotas(config, region)
     yield cloud.image(config, region)

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from basketwise.aws.account.policies import PASSED_TO, actions
-from basketwise.aws.account.provisioning import repository_arn
+from basketwise.aws.account.statements import PASSED_TO, actions
 from basketwise.aws.errors import translated
-from basketwise.aws.images import image_of, spark_image
+from basketwise.aws.images import image_of, repository_arn, spark_image
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.pipeline import FOLDER
-from basketwise.config import Config
+from basketwise.config import AwsConfig, Config
 from basketwise.doctor.check import Check
 from basketwise.errors import ConfigError
 from basketwise.storage.scheme import OWN
@@ -44,11 +43,13 @@ class Need(NamedTuple):
     by_pipeline: bool = False
 
 
-def needs(names: AwsNames, repositories: Sequence[str], *, spark: bool = False) -> list[Need]:
+def needs(names: AwsNames, repositories: Sequence[str], aws: AwsConfig | None = None) -> list[Need]:
     """Return the permissions of the execution role, which are those of the template's role.
 
-    The ``repositories`` of the images are given by their ARNs. ``spark``: ETL runs on Spark.
+    The ``repositories`` of the images are given by their ARNs; ``aws`` says whether ETL runs on
+    Spark, in which VPC, with which key.
     """
+    aws = aws or AwsConfig()
     logs = [names.arn_of("logs", f"log-group:/aws/sagemaker/{kind}Jobs") for kind in KINDS]
     bucket = names.arn_of("s3", names.bucket)
     group = names.arn(f"model-package-group/{names.group}")
@@ -78,24 +79,58 @@ def needs(names: AwsNames, repositories: Sequence[str], *, spark: bool = False) 
         ),
         Need("ecr:GetAuthorizationToken", "*"),
         *(Need(image, repository) for repository in repositories),
-        *([Need("s3:DeleteObject PutObject", f"{bucket}/{transit}")] if spark else []),
+        *([Need("s3:DeleteObject PutObject", f"{bucket}/{transit}")] if aws.etl == "spark" else []),
+        *_of_key(aws.kms_key),
+        *_of_network(names, aws),
         *(Need(actions, resource, by_pipeline=True) for actions, resource in pipeline),
         Need("iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}, True),
     ]
 
 
+def _of_key(key: str) -> list[Need]:
+    """Return what encrypting outputs and volumes takes."""
+    if not key:
+        return []
+    used = (
+        "kms:Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext "
+        "ReEncryptFrom ReEncryptTo"
+    )
+    return [
+        Need(used, key),
+        Need("kms:CreateGrant", key, {"kms:GrantIsForAWSResource": "true"}),
+    ]
+
+
+def _of_network(names: AwsNames, aws: AwsConfig) -> list[Need]:
+    """Return what interfaces in a VPC take."""
+    if not aws.subnets:
+        return []
+    interface = "ec2:{0}NetworkInterface {0}NetworkInterfacePermission"
+    read = "DhcpOptions NetworkInterfaces SecurityGroups Subnets Vpcs"
+    parts = [f"subnet/{name}" for name in aws.subnets]
+    parts += [f"security-group/{name}" for name in aws.security_groups]
+    return [
+        *(
+            Need(interface.format(verb), names.arn_of("ec2", "network-interface/doctor"))
+            for verb in ("Create", "Delete")
+        ),
+        *(Need("ec2:CreateNetworkInterface", names.arn_of("ec2", part)) for part in parts),
+        Need(" ".join(f"ec2:Describe{what}" for what in read.split()), "*"),
+    ]
+
+
 def rights(iam: IAMClient, config: Config, names: AwsNames) -> Check:
     """Check with IAM which permissions the role lacks."""
-    spark, repositories = config.aws.etl == "spark", list[str]()
+    repositories: list[str] = []
     # An image that no job can pull has a check of its own.
     with suppress(ConfigError):
         repositories.append(repository_arn(image_of(config.aws, names.region)))
-        if spark:
+        if config.aws.etl == "spark":
             repositories.append(repository_arn(spark_image(config.aws, names.region)))
     jobs: list[str] = []
     pipeline: list[str] = []
     unknown: list[str] = []
-    for need in needs(names, repositories, spark=spark):
+    for need in needs(names, repositories, config.aws):
         is_foreign = need.resource in repositories and names.account_id not in need.resource
         for result in _simulated(iam, names.role_arn, need):
             own_allows = own_policies_allow(result) if is_foreign else False
@@ -118,7 +153,11 @@ def rights(iam: IAMClient, config: Config, names: AwsNames) -> Check:
 
 def _simulated(iam: IAMClient, role_arn: str, need: Need) -> Sequence[Mapping[str, Any]]:
     context: list[ContextEntryTypeDef] = [
-        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        {
+            "ContextKeyName": key,
+            "ContextKeyValues": [value],
+            "ContextKeyType": "boolean" if value == "true" else "string",
+        }
         for key, value in need.context.items()
     ]
     with translated(f"simulate the policies of {role_arn}"):

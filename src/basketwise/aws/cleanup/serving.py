@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.errors import Meaning, call, translated
-from basketwise.aws.names import AwsNames, tags
+from basketwise.aws.names import AwsNames, project_tags
 from basketwise.aws.parallel import WORKERS
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _is_owned(
         return [tag for page in pages for tag in page["Tags"]]
 
     present = call(f"read the tags of {name}", read, Meaning.MISSING) or ()
-    return all(tag in present for tag in tags(names))
+    return all(tag in present for tag in project_tags(names))
 
 
 def _listed(

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 @YES
 @common
 def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) -> None:
-    """Create or change bucket, role, model package group and schedule."""
-    from basketwise.aws.account import provisioning
+    """Create or change bucket, role, model package group and schedule; adopt what exists."""
+    from basketwise.aws.account.existing import Clients
+    from basketwise.aws.account.provisioning import provision as provision_all
+    from basketwise.aws.account.template import stack_name
     from basketwise.aws.images import image_of, spark_image
 
     config, names = settings(common)
@@ -44,15 +46,17 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
 
     if not skip_prompt:
         require_terminal("--yes, or --dry-run to see the changes only")
-    stack = provisioning.stack_name(names)
-    result = provisioning.provision(
-        clients.client("cloudformation", config.aws),
+    stack = stack_name(names)
+    services = ("cloudformation", "iam", "s3", "sagemaker")
+    result = provision_all(
+        Clients(*(clients.client(service, config.aws) for service in services)),
         names,
         image_of(config.aws, names.region),
         confirm=confirm_changes,
         report=to_stderr,
         schedule=schedule,
         spark_image_uri=spark_image(config.aws, names.region) if config.aws.etl == "spark" else "",
+        aws=config.aws,
     )
     if common.as_json:
         print_json(
@@ -106,7 +110,11 @@ def destroy(delete_data: bool, confirm: str, yes: bool, common: Common) -> None:
         click.echo("Nothing was removed.", err=True)
         return
     removed = removal.destroy(
-        clients.client("cloudformation", config.aws), sagemaker, names, to_stderr
+        clients.client("cloudformation", config.aws),
+        clients.client("iam", config.aws),
+        sagemaker,
+        names,
+        to_stderr,
     )
     if delete_data:
         removed += removal.delete_data(s3, sagemaker, names, confirm, to_stderr)
@@ -132,5 +140,5 @@ def policy(task: Task, account: str, common: Common) -> None:
     """Print the IAM policy a person needs, as JSON."""
     from basketwise.aws.account import policies
 
-    _, names = settings(common, account=account)
-    click.echo(json.dumps(policies.policy(task, names), indent=2))
+    config, names = settings(common, account=account)
+    click.echo(json.dumps(policies.policy(task, names, config.aws), indent=2))

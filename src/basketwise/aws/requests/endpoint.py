@@ -13,9 +13,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from basketwise.aws.images import REPOSITORY
+from basketwise.aws.names import as_tags
+from basketwise.aws.requests.controls import output_key, vpc
 from basketwise.aws.requests.model_package import environment
+from basketwise.aws_limits import has_local_storage
+from basketwise.config import AwsConfig
 from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.options import Options
+from basketwise.errors import ConfigError
 
 VARIANT = "AllTraffic"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
@@ -72,7 +77,7 @@ def endpoint_requests(
     Parameters
     ----------
     model : ApprovedModel
-        The version.
+        The version; its ``aws`` has VPC, key and isolation.
     options : Options
         ``name`` and ``role_arn``.
     image : str
@@ -83,8 +88,15 @@ def endpoint_requests(
         Whether the archive carries its libraries, so that AWS's image needs no network.
     tags : sequence
         Tags beside those that name the version.
+
+    Raises
+    ------
+    ConfigError
+        If the model needs the network that it is isolated from, or the instances take no key.
     """
-    model_request = create_model(options, image, model_url, self_contained=self_contained)
+    model_request = create_model(
+        options, image, model_url, model.aws, self_contained=self_contained
+    )
     names = names_of(model, options, model_request)
     model_request["ModelName"] = names.model
     config = create_config(model, names)
@@ -103,6 +115,9 @@ def endpoint_requests(
         requests["put-scaling-policy"] = Request(scaling, "PutScalingPolicy", policy)
     for name in ("create-model", "create-endpoint-config", "create-endpoint"):
         requests[name].parameters["Tags"] = [*tags_of(model), *tags]
+    if model.aws.tags:
+        for name in ("alarm-errors", "alarm-latency"):
+            requests[name].parameters["Tags"] = as_tags(model.aws.tags)
     return requests
 
 
@@ -115,7 +130,8 @@ def names_of(model: ApprovedModel, options: Options, request: dict[str, Any]) ->
     """Name the parts: whatever cannot be changed in place gets another name when it differs."""
     stem = f"{options.name}-{model.tag}"
     named = f"{stem}-{_digest(request)}"
-    return EndpointNames(options.name, named, f"{stem}-{_digest([named, *_instances(model)])}")
+    decisive = [named, *_instances(model), *output_key(model.aws).values()]
+    return EndpointNames(options.name, named, f"{stem}-{_digest(decisive)}")
 
 
 def _digest(document: Any) -> str:
@@ -132,10 +148,16 @@ def _instances(model: ApprovedModel) -> tuple[str, int]:
 
 
 def create_model(
-    options: Options, image: str, model_url: str, *, self_contained: bool
+    options: Options, image: str, model_url: str, aws: AwsConfig, *, self_contained: bool
 ) -> dict[str, Any]:
     """Return parameters of ``create_model``, still without a name."""
     prebuilt = f"/{REPOSITORY}:" in image
+    if aws.network_isolation and prebuilt and not self_contained:
+        raise ConfigError(
+            "The version's archive brings no libraries, and aws.network_isolation keeps AWS's "
+            "image from installing them.",
+            'Set aws.archive = "self-contained", then register the version anew and approve it.',
+        )
     container: dict[str, Any] = {"Image": image, "ModelDataUrl": model_url}
     if prebuilt:
         container["Environment"] = environment(self_contained=self_contained)
@@ -144,12 +166,19 @@ def create_model(
         "ExecutionRoleArn": options.role_arn,
         # AWS's image installs libraries from an index, unless the archive carries them.
         "EnableNetworkIsolation": not prebuilt or self_contained,
+        **vpc(aws),
     }
 
 
 def create_config(model: ApprovedModel, names: EndpointNames) -> dict[str, Any]:
     """Return parameters of ``create_endpoint_config``."""
     instance, count = _instances(model)
+    if model.aws.kms_key and has_local_storage(instance):
+        raise ConfigError(
+            f"deployment.instance_type = {instance!r} has disks of its own, which take no "
+            "aws.kms_key.",
+            "Choose a type without, such as ml.m5.large.",
+        )
     variant = {
         "VariantName": VARIANT,
         "ModelName": names.model,
@@ -161,6 +190,7 @@ def create_config(model: ApprovedModel, names: EndpointNames) -> dict[str, Any]:
     return {
         "EndpointConfigName": names.config,
         "ProductionVariants": [variant],
+        **output_key(model.aws),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames, tags
+from basketwise.aws.requests.controls import network, offline, output_key, volume_key
 from basketwise.aws.requests.entry import CODE, entrypoint, environment
 from basketwise.aws.requests.spark import on_spark
 from basketwise.config import Config
@@ -88,19 +89,22 @@ def _job(
         },
         "ProcessingInputs": [_input(part, *locations) for part, locations in inputs.items()],
         "ProcessingOutputConfig": {
-            "Outputs": [_output(part, *locations) for part, locations in outputs.items()]
+            "Outputs": [_output(part, *locations) for part, locations in outputs.items()],
+            **output_key(aws),
         },
         "ProcessingResources": {
             "ClusterConfig": {
                 "InstanceCount": 1,
                 "InstanceType": aws.processing_instance,
                 "VolumeSizeInGB": aws.volume_gb,
+                **volume_key(aws),
             }
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": aws.max_run},
+        **network(aws),
         "Tags": tags(names),
     }
-    settings = environment(config)
+    settings = {**environment(config), **offline(aws, CODE_MOUNT)}
     return {**request, "Environment": settings} if settings else request
 
 

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from basketwise.aws.container.training import ALL, METRICS
 from basketwise.aws.images import image_of
 from basketwise.aws.names import AwsNames, tags
+from basketwise.aws.requests.controls import isolation, offline, output_key, volume_key, vpc
 from basketwise.aws.requests.entry import CODE, entrypoint, environment
 from basketwise.config import Config, ModelName
 from basketwise.errors import ConfigError
@@ -45,18 +46,21 @@ def training_job(names: AwsNames, config: Config, run_id: str) -> dict[str, Any]
         "AlgorithmSpecification": algorithm,
         "HyperParameters": hyperparameters(config),
         "InputDataConfig": channels,
-        "OutputDataConfig": {"S3OutputPath": names.uri("artifacts")},
+        "OutputDataConfig": {"S3OutputPath": names.uri("artifacts"), **output_key(aws)},
         "ResourceConfig": {
             "InstanceCount": 1,
             "InstanceType": aws.training_instance,
             "VolumeSizeInGB": aws.volume_gb,
+            **volume_key(aws),
         },
         "StoppingCondition": stopping,
         "EnableManagedSpotTraining": aws.spot,
         "CheckpointConfig": {"S3Uri": names.uri("checkpoints", run_id), "LocalPath": CHECKPOINTS},
+        **isolation(aws),
+        **vpc(aws),
         "Tags": tags(names),
     }
-    settings = environment(config)
+    settings = {**environment(config), **offline(aws, CODE_MOUNT)}
     return {**request, "Environment": settings} if settings else request
 
 

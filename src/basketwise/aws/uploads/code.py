@@ -16,6 +16,7 @@ from basketwise.aws.requests import spark
 from basketwise.aws.requests.entry import CODE, RUN, RUN_SCRIPT
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.upload import upload
+from basketwise.aws.uploads.wheels import remove_other_wheels, upload_wheels
 from basketwise.config import AwsConfig
 from basketwise.progress import Tick
 from basketwise.scratch import scratch
@@ -47,7 +48,8 @@ def lock_for_spark() -> str:
 def upload_code(s3: S3Client, names: AwsNames, config: AwsConfig, tick: Tick) -> None:
     """Upload the running code to ``code/``; files with the same content are skipped.
 
-    Wheels of Basketwise with other names are removed first: a job installs every wheel there.
+    Wheels of Basketwise with other names are removed first: a job installs every wheel there. The
+    libraries themselves are uploaded too where jobs reach no package index.
     """
     with scratch() as folder:
         scripts = {REQUIREMENTS: lock_for_jobs(), RUN_SCRIPT: RUN}
@@ -64,6 +66,10 @@ def upload_code(s3: S3Client, names: AwsNames, config: AwsConfig, tick: Tick) ->
         wheels = [key for key in bucket.listed(f"{CODE}/{NAME}-") if key.endswith(".whl")]
         bucket.remove(key for key in wheels if key != f"{CODE}/{wheel.name}")
         # The wheel last: old code rarely breaks with new libraries, new code may need them.
+        if config.brings_wheels:
+            upload_wheels(bucket, scripts[REQUIREMENTS], tick)
         dependencies = [folder / name for name in scripts]
         for paths in (dependencies, [wheel]):
             upload(bucket, {f"{CODE}/{path.name}": path for path in paths}, tick)
+        if config.brings_wheels:
+            remove_other_wheels(bucket)
