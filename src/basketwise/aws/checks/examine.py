@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from basketwise.aws.address import is_address
 from basketwise.aws.checks import account as cloud
+from basketwise.aws.checks.image import images
 from basketwise.aws.checks.quotas import quotas
 from basketwise.aws.checks.role import role
 from basketwise.config import Config
@@ -30,7 +31,7 @@ def examine(
     if names is None:
         yield from local.machine(None, config, data, tick)
         if region:
-            yield cloud.image(config, region)
+            yield from images(config, region)
         return
     if not is_address(location):
         location = names.uri().rstrip("/")
@@ -51,4 +52,4 @@ def examine(
         yield cloud.group(config, names)
     yield from role(config, names)
     yield from quotas(config, region)
-    yield cloud.image(config, region)
+    yield from images(config, region)

@@ -96,7 +96,7 @@ def runs_of(name: str, names: AwsNames) -> frozenset[str]:
     """
     if name.startswith(REGISTERED):
         return frozenset((name.removeprefix(REGISTERED),))
-    run = name.removeprefix(names.training_job(""))
+    run = name.removeprefix(names.training_job("")).removeprefix(names.evaluation_job(""))
     return frozenset((run,) if run == name else (run, re.sub(r"-[0-9]{1,2}$", "", run)))
 
 
