@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from basketwise.config import Config
 from basketwise.errors import InputError
@@ -22,7 +23,6 @@ from basketwise.run.cache import Cached, Outcome, Stale, look_up
 from basketwise.run.context import Context
 from basketwise.run.etl import Data
 from basketwise.run.record import (
-    Stage,
     Step,
     config_of,
     file_name,
@@ -96,7 +96,8 @@ def evaluate(
                 from basketwise.evaluation.splits import score_other_splits
 
                 scratch = staging.scratch / "splits"
-                return score_other_splits(data.silver, scratch, record.winner, config, log.tick)
+                silver = _files("silver", data, context)
+                return score_other_splits(silver, scratch, record.winner, config, log.tick)
 
             block = steps["gold"].outputs.get(COHORTS_FILE, "")
             job = EvaluationJob(
@@ -169,15 +170,12 @@ def _evaluated_here(
 
     The lines of silver are only fetched where a version has to score them.
     """
-    silver, gold = data.silver, data.gold
-    if context.platform.in_place:
-        gold = _fetched("gold", GOLD, context.workspace)
-        if job.champion is not None or other_splits is not None:
-            silver = _fetched("silver", SILVER, context.workspace)
+    gold = _files("gold", data, context)
     earlier = Earlier(NoChampion(), looks=job.looks)
     if job.champion is not None:
         from basketwise.serving.champion import score_earlier
 
+        silver = _files("silver", data, context)
         better = [version.version for version in job.better]
         champion, beside = job.champion.version, staging.scratch
         earlier = score_earlier(job.fetch, champion, better, silver, gold, beside, looks=job.looks)
@@ -185,9 +183,11 @@ def _evaluated_here(
     return broken(earlier)
 
 
-def _fetched(stage: Stage, name: str, workspace: Workspace) -> Path:
-    """Return the files of a stage in the workspace, which are those of its record."""
-    folder = workspace.folder(name)
+def _files(stage: Literal["silver", "gold"], data: Data, context: Context) -> Path:
+    """Return the files of silver or gold, which are fetched if only their record is here."""
+    if not context.platform.in_place:
+        return data.silver if stage == "silver" else data.gold
+    folder = context.workspace.folder(SILVER if stage == "silver" else GOLD)
     verified_step(stage, folder)
     return folder
 
