@@ -314,7 +314,8 @@ class RegistryConfig(Section):
 
     uri: str = ""
     """Empty: MLflow on SQLite in the workspace, or SageMaker Model Registry for an s3:// workspace.
-    sagemaker: SageMaker Model Registry for any workspace. Otherwise: URI of an MLflow server."""
+    sagemaker: SageMaker Model Registry for any workspace. Otherwise: URI of an MLflow server, or
+    the ARN of one that SageMaker runs."""
     group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")] = GROUP_NAME
     """Name of the registered model: letters, digits and hyphens."""
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -104,7 +105,45 @@ def on_sagemaker(server: S3Server, bucket: str, submission: Submission) -> Subje
     return Subject(reopened(), corrupt, reopened, submission)
 
 
-@pytest.fixture(params=["memory", "embedded", "embedded by MLflow", "server", "sagemaker"])
+@pytest.fixture
+def managed(
+    server: Server, s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, Callable[[str], None]]]:
+    """An MLflow server as SageMaker runs it: signed requests, and files in S3.
+
+    Its ARN, and what spoils the archives of a group.
+    """
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", s3_server.endpoint_url)
+    monkeypatch.setenv("SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT", server.uri)
+
+    def corrupt(group: str) -> None:
+        s3 = s3_server.client()
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{group}/")["Contents"]
+        for key in (item["Key"] for item in listed if item["Key"].endswith("/model.tar.gz")):
+            s3.put_object(Bucket=bucket, Key=key, Body=b"no")
+
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/team"
+    create = mlflow.MlflowClient.create_experiment
+
+    def in_bucket(client: Any, name: str, location: str | None = None, *more: Any) -> str:
+        made: str = create(client, name, location or f"s3://{bucket}/{name}", *more)
+        return made
+
+    # As the default of a server that keeps files in a bucket.
+    monkeypatch.setattr(mlflow.MlflowClient, "create_experiment", in_bucket)
+    yield arn, corrupt
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(
+    params=["memory", "embedded", "embedded by MLflow", "server", "managed", "sagemaker"]
+)
 def subject(
     request: pytest.FixtureRequest, submission: Submission, monkeypatch: pytest.MonkeyPatch
 ) -> Subject:
@@ -121,6 +160,15 @@ def subject(
     if request.param == "embedded by MLflow":
         # As if its database had a layout that only MLflow itself can read.
         monkeypatch.setattr(database, "KNOWN", frozenset())
+    if request.param == "managed":
+        arn, spoil = request.getfixturevalue("managed")
+        managed = RegistryConfig(group=group, uri=arn)
+        return Subject(
+            open_registry(managed, folder),
+            lambda _: spoil(group),
+            lambda: open_registry(managed, folder),
+            submission,
+        )
     if request.param.startswith("embedded"):
         config, artifacts = RegistryConfig(group=group), folder / "artifacts"
     else:
