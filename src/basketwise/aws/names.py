@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from basketwise.aws.address import Address, is_address
 from basketwise.config import Config
+from basketwise.registry.mlflow.managed import is_managed
 
 PREFIXES = ("raw", "silver", "gold", "artifacts")
 """The prefixes that a run needs; others are created when something is written there."""
@@ -19,7 +20,8 @@ class AwsNames:
     """Names of one project in one account and region.
 
     ``prefix`` is the workspace's in the bucket: empty, or without slashes at its ends; ``group``
-    is the model package group.
+    is the model package group; ``mlflow`` the ARN of the MLflow that stores the versions, if that
+    is one of SageMaker.
 
     Examples
     --------
@@ -39,6 +41,7 @@ class AwsNames:
     role_arn: str
     group: str
     prefix: str = ""
+    mlflow: str = ""
 
     def key(self, *parts: str) -> str:
         """Return the key of something in the workspace, without the bucket."""
@@ -120,6 +123,7 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
         or f"arn:{partition(region)}:iam::{account_id}:role/{stem}-sagemaker-execution",
         group=config.registry.group,
         prefix=prefix,
+        mlflow=config.registry.uri if is_managed(config.registry.uri) else "",
     )
 
 

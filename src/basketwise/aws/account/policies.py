@@ -57,7 +57,8 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
     return [
         _allow(
             "Bucket",
-            "s3:GetBucketLocation GetBucketVersioning ListBucket ListBucketMultipartUploads",
+            "s3:GetBucketLocation GetBucketVersioning ListBucket ListBucketMultipartUploads "
+            "ListBucketVersions",
             bucket,
         ),
         _allow(
@@ -111,7 +112,24 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
         ),
         _allow("Role", "iam:GetRole SimulatePrincipalPolicy", names.role_arn),
         _allow("PassRole", "iam:PassRole", names.role_arn, {PASSED_TO: "sagemaker.amazonaws.com"}),
+        *_mlflow(names.mlflow),
     ]
+
+
+def _mlflow(arn: str) -> list[dict[str, Any]]:
+    """Allow what a registry in an MLflow of SageMaker asks for; nothing without one."""
+    if ":mlflow-app/" in arn:
+        # One action for all of its interface.
+        return [_allow("Mlflow", "sagemaker:CallMlflowAppApi", arn)]
+    # AWS names no action for the creation of a logged model; those of its parts come closest.
+    logged = "FinalizeLoggedModel GetLoggedModel LogLoggedModelParams LogModel SetLoggedModelTags"
+    allowed = (
+        "sagemaker-mlflow:CreateExperiment CreateModelVersion CreateRegisteredModel CreateRun "
+        f"DeleteRegisteredModelAlias {logged} GetExperimentByName GetRegisteredModel GetRun "
+        "LogBatch LogInputs LogOutputs SearchModelVersions SetModelVersionTag "
+        "SetRegisteredModelAlias UpdateModelVersion UpdateRun"
+    )
+    return [_allow("Mlflow", allowed, arn)] if arn else []
 
 
 def _deploying(names: AwsNames) -> list[dict[str, Any]]:
