@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from basketwise.errors import DependencyError
 from basketwise.sampling import generate
-from tests.aws.cli.running import TREE, command
+from tests.aws.cli.running import GROUP, QUICK, TREE, command
 from tests.aws.double.cloud import Cloud, running_cloud
-from tests.cli.calling import called
+from tests.cli.calling import call, called
 from tests.seaweed import S3Server
 
 HERE = (*TREE, "--no-register", "--set", "aws.evaluate=local")
@@ -75,3 +76,43 @@ def test_both_ways_give_one_report(
     assert "stay in the bucket" in there.err
     assert not list(tmp_path.rglob("shop_week=*"))
     assert not list(tmp_path.rglob("*_features.parquet"))
+
+
+def test_a_run_whose_evaluation_was_cut_off_goes_on_with_it(
+    cloud: Cloud, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object) -> None:
+        raise DependencyError("The network is gone.")
+
+    settings = ("--set", "aws.evaluate=job", *QUICK)
+    with monkeypatch.context() as patch:
+        patch.setattr("basketwise.aws.platform.send_request", cut_off)
+        failed = call(*command(cloud, raw, "cut", *TREE, "--no-register", *settings))
+    assert failed.code == 3
+    assert "aws run --resume --name run-cut" in failed.err
+    resume = ("aws", "run", "--resume", "--workspace", cloud.workspace, "--json", *settings)
+
+    resumed = called(*resume)
+
+    jobs = [job["name"] for job in resumed.json["aws"]["jobs"]]
+    evaluation = "retail-evaluation-processing-run-cut"
+    assert jobs == list(cloud.jobs.jobs)
+    assert jobs == [
+        "retail-etl-processing-run-cut",
+        "retail-prediction-training-run-cut",
+        evaluation,
+    ]
+    # Once more: what the job left is still there, unless somebody has changed it.
+    forget(cloud, "artifacts/run-cut")
+    called(*resume)
+    assert len(cloud.jobs.jobs) == 3
+    forget(cloud, "artifacts/run-cut")
+    key = cloud.names.key("artifacts", evaluation, "output", "report.json")
+    cloud.s3.put_object(Bucket=cloud.names.bucket, Key=key, Body=b"{}")
+    again = called(*resume)
+    assert "evaluation/report.json was changed after the job" in again.err
+    assert list(cloud.jobs.jobs)[3:] == [f"{evaluation}-2"]
+    # It is registered as any other.
+    registered = called("register", "--run", "run-cut", "--workspace", cloud.workspace)
+    assert "Approved" in registered.out
+    assert len(cloud.registry.packages[GROUP]) == 1

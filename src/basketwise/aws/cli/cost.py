@@ -83,7 +83,7 @@ def print_cost(bill: Bill, config: Config) -> None:
         least = "" if bill.stored.complete else "at least "
         click.echo(
             f"  storage   {least}{bill.stored.size / GB:,.3f} GB, old versions included: "
-            f"{_said(storage_cost(bill.stored.size, bill.region), 'storage', bill.region)} a month"
+            f"{_said(storage_cost(bill.stored.size, bill.region), 'storage', bill.region, ' a month')}"
         )
     click.echo("  estimates, without requests, logs and taxes: AWS's bill is what counts")
 
@@ -105,11 +105,11 @@ def _print_jobs(bill: Bill, config: Config) -> None:
     click.echo(f"  disks     {_said(cost.volumes, 'disks', bill.region)}")
 
 
-def _said(amount: Amount, what: str, region: str) -> str:
+def _said(amount: Amount, what: str, region: str, per: str = "") -> str:
     if amount.usd is None:
         return f"price of {what} in {region} not known"
     usd = f"{amount.usd:.2f}" if amount.usd >= 0.01 else "less than 0.01"
-    return f"about {usd} USD" + (f", by {amount.basis}" if amount.basis else "")
+    return f"about {usd} USD{per}" + (f", by {amount.basis}" if amount.basis else "")
 
 
 def _rounded(amount: Amount) -> float | None:
