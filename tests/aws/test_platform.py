@@ -189,3 +189,30 @@ def test_files_in_the_bucket_are_named_by_what_they_were_uploaded_with(
     assert there.keys() == {"till.csv", "theirs.csv"}
     assert there["till.csv"] == here["till.csv"]
     assert there["theirs.csv"] == "9dd4e461268c8034f5c8564e155c67a6"
+
+
+def test_files_that_a_job_would_read_changed_meanwhile(
+    platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    job = etl_job(str(raw), tmp_path / "out")
+    platform.etl(job, CONFIG, lambda *_: None)
+    platform.storage.write("gold/test_features.parquet", b"other bytes")
+    (tmp_path / "trained").mkdir()
+
+    with pytest.raises(DependencyError, match=r"gold/ has changed since: test_features\.parquet"):
+        platform.train(TrainingJob(job.gold, tmp_path / "trained"), CONFIG, lambda *_: None)
+
+
+def test_a_record_that_somebody_removed_is_made_again(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    platform.etl(etl_job(str(raw), tmp_path / "out"), CONFIG, lambda *_: None)
+    platform.storage.delete("silver/step-silver.json")
+    again = etl_job(str(raw), tmp_path / "again")
+
+    platform.etl(again, CONFIG, lambda *_: None)
+
+    assert len(cloud.jobs.jobs) == 2
+    assert require_step("silver", again.silver).outputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import pytest
 from botocore.session import get_session
@@ -33,9 +34,11 @@ def test_every_price_has_a_day_and_a_source() -> None:
 
 def test_every_instance_type_is_one_of_sagemakers() -> None:
     model = get_session().get_service_model("sagemaker")
-    shapes = {"Processing": "ProcessingInstanceType", "Training": "TrainingInstanceType"}
+    shapes: dict[str, Any] = {
+        kind: model.shape_for(f"{kind}InstanceType") for kind in ("Processing", "Training")
+    }
     for _, kind, instance in prices.INSTANCE_HOUR:
-        assert instance in model.shape_for(shapes[kind]).enum
+        assert instance in shapes[kind].enum
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def managed(
     # As the default of a server that keeps files in a bucket.
     monkeypatch.setattr(mlflow.MlflowClient, "create_experiment", in_bucket)
     yield arn, corrupt
-    mlflow.set_tracking_uri(None)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(

@@ -189,7 +189,7 @@ def test_a_managed_server_refuses_in_the_words_of_aws(
                 open_registry(RegistryConfig(uri=ARN), tmp_path).versions()
             assert "basketwise aws policy run" in caught.value.hint
     finally:
-        mlflow.set_tracking_uri(None)
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def test_a_folder_that_cannot_be_made_is_the_workspaces_fault(tmp_path: Path) -> None:

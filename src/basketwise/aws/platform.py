@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from basketwise.aws.address import is_address
@@ -40,8 +39,8 @@ from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, EvaluationJob, TrainingJob
 from basketwise.progress import Tick
 from basketwise.provenance import code_hash
-from basketwise.run.record import changed_outputs, read_step
-from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER
+from basketwise.run.record import changed_outputs, require_step
+from basketwise.run.workspace import ARTIFACTS, GOLD
 from basketwise.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -276,24 +275,14 @@ class SageMakerPlatform:
         return self.storage.local(key)
 
     def _stored(self, stage: Literal["silver", "gold"], folder: Path) -> dict[str, str]:
-        """Return the digests of a stage's files in the workspace, which a job is to read there.
+        """Return the digests of a stage's files, of which the folder has the record.
 
-        If the folder has them all they are published, unless they are there; else they are there
-        already, and the folder has their record.
+        The files are in the workspace, where a job is to read them.
         """
-        step, digests = read_step(stage, folder), content(folder)
-        if step is not None and not step.outputs.items() <= digests.items():
-            if changed := changed_outputs(step, self.storage.digests(stage)):
-                raise DependencyError(
-                    f"{self.names.uri(stage)} has changed since: {changed[0]}.",
-                    "Another process writes there. Run this command again.",
-                )
-            return step.outputs | digests
-        key = SILVER if stage == "silver" else GOLD
-        if digests != self.storage.digests(key):
-            self.storage.scratch.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".publish-", dir=self.storage.scratch) as scratch:
-                copy = Path(scratch) / key
-                shutil.copytree(folder, copy)
-                self.storage.replace(copy, key)
-        return digests
+        step = require_step(stage, folder)
+        if changed := changed_outputs(step, self.storage.digests(stage)):
+            raise DependencyError(
+                f"{self.names.uri(stage)} has changed since: {changed[0]}.",
+                "Another process writes there. Run this command again.",
+            )
+        return step.outputs | content(folder)

@@ -65,7 +65,7 @@ class EvaluationJob:
     champion, better
         The version to compare with; those of the gate's memory that are better, best first.
     fetch
-        Fetches the archive of a version into a folder, as a registry does.
+        Fetches the archive of a version into a folder, as a registry does; None without one.
     """
 
     gold: Path
@@ -75,7 +75,7 @@ class EvaluationJob:
     looks: int
     champion: ModelVersion | None
     better: Sequence[ModelVersion]
-    fetch: Callable[[str, Path], Path]
+    fetch: Callable[[str, Path], Path] | None
 
 
 class Platform(Protocol):

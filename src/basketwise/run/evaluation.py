@@ -108,7 +108,7 @@ def evaluate(
                 looks=looks_at(block, run_id, context.workspace),
                 champion=version,
                 better=better,
-                fetch=registry.fetch if registry else _no_version,
+                fetch=registry.fetch if registry else None,
             )
             lost = None if all_splits else context.platform.evaluate(job, config, log.tick)
             if lost is None:
@@ -128,10 +128,6 @@ def evaluate(
             f"macro-F1 {shown(winner['macro_f1']['estimate'])}; {outcome}"
         )
     return Evaluated(folder, report, outcome)
-
-
-def _no_version(version: str, _: Path) -> Path:
-    raise InputError(f"There is no version {version}: no registry is asked.")
 
 
 def _with_own_champion(plan: Step, trained: Trained, champion: ModelVersion | None) -> Step:
@@ -172,7 +168,7 @@ def _evaluated_here(
     """
     gold = _files("gold", data, context)
     earlier = Earlier(NoChampion(), looks=job.looks)
-    if job.champion is not None:
+    if job.champion is not None and job.fetch is not None:
         from basketwise.serving.champion import score_earlier
 
         silver = _files("silver", data, context)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from basketwise.aws.cli.cost import Bill, cost_document, print_cost
@@ -110,5 +113,5 @@ def test_only_so_many_requests_are_made(
     assert stored(bucket) == Stored(4, complete=False)
 
 
-def _small(paginate):  # type: ignore[no-untyped-def]
+def _small(paginate: Callable[..., Any]) -> Callable[..., Any]:
     return lambda **request: paginate(**request, PaginationConfig={"PageSize": 2})

@@ -89,6 +89,8 @@ def runs_of(name: str, names: AwsNames) -> frozenset[str]:
     ...                  "arn:aws:iam::123456789012:role/x", "models")
     >>> sorted(runs_of("retail-prediction-training-run-20260203-120005-2", names))
     ['run-20260203-120005', 'run-20260203-120005-2']
+    >>> sorted(runs_of("retail-evaluation-processing-run-20260203-120005", names))
+    ['run-20260203-120005']
     >>> sorted(runs_of("run-20260203-120005-2", names))
     ['run-20260203-120005-2']
     >>> sorted(runs_of("registered-run-20260203-120005", names))

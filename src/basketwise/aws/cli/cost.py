@@ -16,9 +16,9 @@ from basketwise.aws.cost import (
     transfer_cost,
 )
 from basketwise.aws.prices import OVERRIDE
-from basketwise.aws.stored import Stored
 
 if TYPE_CHECKING:
+    from basketwise.aws.stored import Stored
     from basketwise.config import Config
 
 MEGABYTE = 10**6
@@ -81,9 +81,10 @@ def print_cost(bill: Bill, config: Config) -> None:
         click.echo("  storage   not known: the objects of the workspace could not be listed")
     else:
         least = "" if bill.stored.complete else "at least "
+        kept = storage_cost(bill.stored.size, bill.region)
         click.echo(
             f"  storage   {least}{bill.stored.size / GB:,.3f} GB, old versions included: "
-            f"{_said(storage_cost(bill.stored.size, bill.region), 'storage', bill.region, ' a month')}"
+            f"{_said(kept, 'storage', bill.region, ' a month')}"
         )
     click.echo("  estimates, without requests, logs and taxes: AWS's bill is what counts")
 

@@ -134,8 +134,9 @@ def _rivals(
 
     An archive elsewhere is fetched to ``<version>.tar.gz`` in ``scratch``.
     """
-    versions = [] if job.champion is None else [job.champion, *job.better[:TRIED]]
-    for version in versions:
+    if job.champion is None or job.fetch is None:
+        return
+    for version in (job.champion, *job.better[:TRIED]):
         number, sha256 = version.version, version.sha256
         if _is_in_bucket(version, names, workspace):
             place = f"{Path(RIVALS).name}/{number}/{ARCHIVE}"

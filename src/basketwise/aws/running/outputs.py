@@ -61,9 +61,8 @@ def take_record(
     :func:`copy_stage`.
     """
     record = file_name(stage)
-    if not storage.exists(f"{stage}/{record}"):
-        raise InvalidOutputError(f"{stage} has no record")
-    (folder / record).write_bytes(storage.read(f"{stage}/{record}"))
+    if storage.exists(f"{stage}/{record}"):
+        (folder / record).write_bytes(storage.read(f"{stage}/{record}"))
     step = read_step(stage, folder)
     if step is None:
         raise InvalidOutputError(f"{stage} has no record")
