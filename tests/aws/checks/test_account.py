@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,12 @@ def cloud(s3_server: S3Server, tmp_path: Path) -> Iterator[Cloud]:
         running.registry.packages["retail-price-sensitivity-models"] = []
         running.account.quotas |= {f"ml.m5.large for {use} usage": 2.0 for use in USES}
         yield running
+
+
+@pytest.fixture(autouse=True)
+def supported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let AWS support its image for long, whatever day it is."""
+    monkeypatch.setattr("basketwise.aws.checks.image.today", lambda: date(2026, 11, 27))
 
 
 def config(**aws: Any) -> Config:

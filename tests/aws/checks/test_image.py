@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import date
 from typing import Any
 
 import pytest
@@ -27,8 +27,7 @@ def address(settings: Config, region: str) -> Check:
 
 def on(monkeypatch: pytest.MonkeyPatch, day: str) -> None:
     """Let the clock show a day."""
-    moment = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    monkeypatch.setattr("basketwise.clock.now", lambda: moment)
+    monkeypatch.setattr("basketwise.aws.checks.image.today", lambda: date.fromisoformat(day))
 
 
 def warnings(settings: Config, region: str = REGION) -> dict[str, Check]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +16,21 @@ from basketwise.aws.stored import Stored, stored
 from basketwise.config import AwsConfig, Config
 from tests.seaweed import S3Server
 
+PAGE = Path(__file__).parents[3] / "docs/aws/run.md"
 ETL = JobState(
-    "etl", "Completed", seconds=360.0, billable_seconds=360.0, instance="ml.m5.large", volume_gb=30
+    "retail-etl-processing-run-first",
+    "Completed",
+    seconds=360.0,
+    billable_seconds=360.0,
+    instance="ml.m5.large",
+    volume_gb=30,
 )
 TRAINING = JobState(
-    "training", "Stopped", seconds=720.0, billable_seconds=360.0, instance="ml.m5.large"
+    "retail-prediction-training-run-first",
+    "Completed",
+    seconds=720.0,
+    billable_seconds=360.0,
+    instance="ml.m5.large",
 )
 
 
@@ -35,18 +47,23 @@ def printed(given: Bill, capsys: pytest.CaptureFixture[str], **aws: object) -> l
 def test_known_prices(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(bill("us-east-1", Stored(10**10, complete=True)), capsys)
 
-    assert lines[1:] == [
-        "Amazon SageMaker",
-        "  etl: 360 s on ml.m5.large",
-        "  training: 720 s on ml.m5.large, stopped",
+    assert lines[4:9] == [
         "  billable  720 s, 50% of the training saved by spot",
         "  cost      about 0.02 USD, by AWS's prices of 2026-07-30 and 2026-08-11",
         "  disks     price of disks in us-east-1 not known",
         "  transfer  2,000.0 MB downloaded: about 0.18 USD, by AWS's prices of 2026-06-30",
         "  storage   10.000 GB, old versions included: about 0.23 USD a month, by AWS's prices of "
         "2025-10-28",
-        "  estimates, without requests, logs and taxes: AWS's bill is what counts",
     ]
+    example = "\n".join(["```text", *lines[1:], "```"])
+    assert example in PAGE.read_text(encoding="utf-8"), example
+
+
+def test_a_job_that_ended_otherwise_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    stopped = replace(TRAINING, status="Stopped")
+    lines = printed(Bill([("Training", stopped)], "us-east-1", 0, None), capsys)
+
+    assert "  retail-prediction-training-run-first: 720 s on ml.m5.large, stopped" in lines
 
 
 def test_unknown_prices(capsys: pytest.CaptureFixture[str]) -> None:

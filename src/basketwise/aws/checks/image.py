@@ -30,6 +30,11 @@ NOTICE = timedelta(days=183)
 OWN = 'set aws.image = "own" and aws.image_uri, to an image built from the Dockerfile'
 
 
+def today() -> date:
+    """Return the day, in UTC."""
+    return clock.now().date()
+
+
 def images(config: Config, region: str) -> Iterator[Check]:
     """Check the images of all jobs; nothing but an address that cannot be used fails."""
     aws = config.aws
@@ -38,7 +43,7 @@ def images(config: Config, region: str) -> Iterator[Check]:
     if aws.image == "prebuilt" and address.state != "failed":
         if region in UNLISTED:
             yield _unlisted("image region", REPOSITORY, region, f"{OWN[0].upper()}{OWN[1:]}.")
-        yield from _support(aws.image_tag, clock.now().date())
+        yield from _support(aws.image_tag, today())
     if aws.etl == "spark":
         yield guarded(
             "spark image", lambda: Check("spark image", "ok", spark_image(aws, region)), failure
@@ -93,15 +98,15 @@ def _unlisted(name: str, repository: str, region: str, fix: str) -> Check:
     return Check(name, "warning", text, fix)
 
 
-def _support(tag: str, today: date) -> Iterator[Check]:
+def _support(tag: str, day: date) -> Iterator[Check]:
     """Warn of an image that AWS mends no more, or not for much longer, or that is not known."""
     end = SUPPORTED_UNTIL.get(tag)
     if end is None:
         text = f"The tag {tag} is not one that is known to have Python 3.12, which jobs need."
         fix = f"Known: {', '.join(SUPPORTED_UNTIL)}. Try it on a small run, or {OWN}."
         yield Check("image support", "warning", text, fix)
-    elif today >= end - NOTICE:
-        ends = "ended" if today >= end else "ends"
+    elif day >= end - NOTICE:
+        ends = "ended" if day >= end else "ends"
         text = f"AWS's support of the image {tag} {ends} on {end}: then it gets no security fixes."
         fix = f"Set aws.image_tag to a newer image with Python 3.12, or {OWN}."
         yield Check("image support", "warning", text, fix)

@@ -215,9 +215,10 @@ def _advice(error: Exception, address: Address) -> str:
     for cause in chain:
         response = getattr(cause, "response", None)
         status = getattr(response, "status_code", None)
+        managed = address.uri.startswith("arn:")
         if status in (401, 403) or getattr(cause, "error_code", None) in REFUSED:
-            return AWS_LOGIN if address.uri.startswith("arn:") else LOGIN
-        if type(cause).__name__ == "NoCredentialsError":
+            return AWS_LOGIN if managed else LOGIN
+        if managed and type(cause).__name__ == "NoCredentialsError":
             return AWS_LOGIN
         if getattr(cause, "error_code", None) == "ENDPOINT_NOT_FOUND":
             return "An MLflow server of version 3.0 or later is needed: check registry.uri."
