@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from basketwise.aws.running import jobs
 from basketwise.aws.running.attempts import attempts, digest_of, select_job, with_digest
 from basketwise.aws.running.evaluation import is_job, needs_of, read_broken, send_request
 from basketwise.aws.running.jobs import POLL_SECONDS, JobFailedError, JobState, Kind
+from basketwise.aws.running.lines import relay
 from basketwise.aws.running.outputs import (
     InvalidOutputError,
     copy_stage,
@@ -47,13 +47,6 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
-
-PROGRESS = re.compile(r"(?P<what>[^0-9]+) (?P<done>[1-9][0-9]*)/(?P<total>[1-9][0-9]*)")
-"""Progress in a container's log, see :func:`basketwise.aws.container.layout.ticker`."""
-
-PHASES = {"Starting": 1, "Downloading": 2, "Training": 3, "Uploading": 4, "Completed": 5}
-"""The states of a job in their order; a processing job shows only the first and the last."""
-
 
 MEGABYTE = 10**6
 
@@ -242,21 +235,18 @@ class SageMakerPlatform:
         self, kind: Kind, request: dict[str, Any], invalid_jobs: list[str], tick: Tick
     ) -> tuple[JobState, bool]:
         """Start a job, unless it exists, and wait for its end; return whether it was started."""
-
-        def report(line: str) -> None:
-            if progress := PROGRESS.fullmatch(line):
-                tick(progress["what"], int(progress["done"]), int(progress["total"]))
-                return
-            phase = line.removeprefix(f"{name}: ")
-            if phase != line:
-                tick(f"job: {phase}", PHASES.get(phase, 1), len(PHASES))
-            self.report(line)
-
         name = select_job(self.sagemaker, kind, request, self.names.uri(), invalid_jobs)
         self.current_job = (kind, name)
         try:
             is_started = jobs.start_once(self.sagemaker, kind, {**request, f"{kind}JobName": name})
-            state = jobs.follow(self.sagemaker, self.logs, kind, name, report, poll=self.poll)
+            state = jobs.follow(
+                self.sagemaker,
+                self.logs,
+                kind,
+                name,
+                relay(name, tick, self.report),
+                poll=self.poll,
+            )
         except JobFailedError:
             self.current_job = None
             raise

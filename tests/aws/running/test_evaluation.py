@@ -19,6 +19,7 @@ from basketwise.aws.running.evaluation import (
     read_broken,
     send_request,
 )
+from basketwise.aws.running.outputs import InvalidOutputError
 from basketwise.aws.s3 import Bucket
 from basketwise.config import AwsConfig, Config
 from basketwise.digests import sha256
@@ -195,6 +196,14 @@ def test_what_could_not_be_opened_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text('["best"]')
     assert read_broken(tmp_path) == {"best"}
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "3", "[" * 100_000])
+def test_a_damaged_note_makes_the_output_invalid(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "broken.json").write_text(text)
+    with pytest.raises(InvalidOutputError, match=r"broken\.json"):
+        read_broken(tmp_path)
 
 
 def test_a_registry_that_fails_otherwise_is_told_too(

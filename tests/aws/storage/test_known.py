@@ -68,7 +68,9 @@ def test_many_unknown_files_are_fetched_with_their_folder(storage: S3Storage) ->
     assert storage.downloaded == 40
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[1]", b'{"etag": 1}', b'{"etag": "short"}'])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[1]", b'{"etag": 1}', b'{"etag": "short"}', b"[" * 99_999]
+)
 def test_a_damaged_list_is_no_list(storage: S3Storage, text: bytes) -> None:
     put_by_others(storage.bucket, "silver/a", b"1")
     storage.bucket.put(f"{FOLDER}/silver.json", text)

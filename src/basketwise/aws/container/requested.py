@@ -30,6 +30,9 @@ from basketwise.registry.protocol import ArchiveError
 from basketwise.report.types import StartedRun
 from basketwise.run.record import Stage, planned, seal, verified_step
 
+MAX_BYTES = 16 * 2**20
+"""A larger request was not written by Basketwise."""
+
 
 @dataclass(frozen=True)
 class Mounts:
@@ -77,7 +80,8 @@ def evaluate_as_requested(mounts: Mounts, output: Path) -> None:
 def _read_request(folder: Path) -> EvaluationRequest:
     path = folder / REQUEST_FILE
     try:
-        return EvaluationRequest.model_validate_json(path.read_bytes())
+        with path.open("rb") as stream:
+            return EvaluationRequest.model_validate_json(stream.read(MAX_BYTES))
     except (OSError, ValidationError) as error:
         raise InputError(
             f"The request {str(path)!r} cannot be read.", "Start the run again: it writes it anew."

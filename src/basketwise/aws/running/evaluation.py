@@ -19,6 +19,7 @@ from basketwise.aws.requests.evaluation import (
     EvaluationRequest,
     Rival,
 )
+from basketwise.aws.running.outputs import InvalidOutputError
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.upload import upload
 from basketwise.config import AwsConfig, Config
@@ -165,8 +166,16 @@ def _is_in_bucket(version: ModelVersion, names: AwsNames, workspace: Bucket) -> 
 
 
 def read_broken(folder: Path) -> frozenset[str]:
-    """Return which of ``champion`` and ``best`` the job could not open, and remove its note."""
+    """Return which of ``champion`` and ``best`` the job could not open, and remove its note.
+
+    Raises InvalidOutputError if there is no such note.
+    """
     path = folder / BROKEN_FILE
-    broken = frozenset(json.loads(path.read_bytes()))
-    path.unlink()
-    return broken
+    try:
+        found = json.loads(path.read_bytes())
+        path.unlink()
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidOutputError(f"{BROKEN_FILE} cannot be read") from error
+    if not isinstance(found, list):
+        raise InvalidOutputError(f"{BROKEN_FILE} is not a list")
+    return frozenset(name for name in ("champion", "best") if name in found)

@@ -59,7 +59,7 @@ def _read(bucket: Bucket, name: str) -> dict[str, str]:
     data = bucket.get(name, MAX_BYTES)
     try:
         read = json.loads(data) if data else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(read, dict):
         return {}
