@@ -22,6 +22,7 @@ from basketwise.aws.account.policies import policy
 from basketwise.aws.names import names_of
 from basketwise.aws.registry.registry import SageMakerRegistry
 from basketwise.config import AwsConfig, Config, DeploymentConfig, RegistryConfig
+from basketwise.doctor.local import registry as doctors_check
 from basketwise.errors import InputError
 from basketwise.registry.approval import PENDING_EXPORT, Approvals
 from basketwise.registry.mlflow import database
@@ -511,6 +512,8 @@ def test_a_managed_server_is_asked_for_what_the_policy_allows(
     assert champion.version == first
     fetched = registry.fetch(first, tmp_path)
     assert fetched.read_bytes() == given.model_archive.read_bytes()
+    found = doctors_check(None, config, "ws")
+    assert (found.state, found.text) == ("ok", f"{arn}: 2 versions, champion: {first}")
     registry.set_state(first, REJECTED, who="ann", why="bad")
     corrupt(config.registry.group)
     with pytest.raises(ArchiveError):
