@@ -64,6 +64,9 @@ def test_a_job_that_ended_otherwise_says_so(capsys: pytest.CaptureFixture[str]) 
     lines = printed(Bill([("Training", stopped)], "us-east-1", 0, None), capsys)
 
     assert "  retail-prediction-training-run-first: 720 s on ml.m5.large, stopped" in lines
+    assert (
+        "  transfer  0.0 MB downloaded: less than 0.01 USD, by AWS's prices of 2026-06-30" in lines
+    )
 
 
 def test_unknown_prices(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,8 +109,8 @@ def _print_jobs(bill: Bill, config: Config) -> None:
 def _said(amount: Amount, what: str, region: str, per: str = "") -> str:
     if amount.usd is None:
         return f"price of {what} in {region} not known"
-    usd = f"{amount.usd:.2f}" if amount.usd >= 0.01 else "less than 0.01"
-    return f"about {usd} USD{per}" + (f", by {amount.basis}" if amount.basis else "")
+    usd = f"about {amount.usd:.2f}" if amount.usd >= 0.01 else "less than 0.01"
+    return f"{usd} USD{per}" + (f", by {amount.basis}" if amount.basis else "")
 
 
 def _rounded(amount: Amount) -> float | None:
