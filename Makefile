@@ -72,11 +72,13 @@ UPGRADE ?= --upgrade
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-strip-extras --no-header $(UPGRADE) pyproject.toml
 lock: $(VENV)/dev.stamp
 	$(COMPILE) --universal --python-version 3.11 \
-	    --extra aws --extra serve --extra spark --group build --group dev -o requirements/dev.lock
+	    --extra aws --extra sagemaker-mlflow --extra serve --extra spark --group build --group dev \
+	    -o requirements/dev.lock
 	$(COMPILE) --universal --python-version 3.11 \
 	    --extra serve --group build -c requirements/dev.lock -o requirements/runtime.lock
 	$(COMPILE) --universal --python-version 3.11 --resolution lowest-direct \
-	    --extra aws --extra serve --extra spark --group build --group dev -o requirements/oldest.lock
+	    --extra aws --extra sagemaker-mlflow --extra serve --extra spark --group build --group dev \
+	    -o requirements/oldest.lock
 	$(COMPILE) --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-annotate --extra serve \
 	    -c requirements/dev.lock -o src/basketwise/aws/container/requirements.lock
 	$(COMPILE) --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-annotate --extra aws \

@@ -7,6 +7,7 @@ environment and file are laid over the defaults is in :mod:`basketwise.settings`
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
@@ -315,7 +316,8 @@ class RegistryConfig(Section):
 
     uri: str = ""
     """Empty: MLflow on SQLite in the workspace, or SageMaker Model Registry for an s3:// workspace.
-    sagemaker: SageMaker Model Registry for any workspace. Otherwise: URI of an MLflow server."""
+    sagemaker: SageMaker Model Registry for any workspace. Otherwise: URI of an MLflow server, or
+    the ARN of one that SageMaker runs."""
     group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")] = GROUP_NAME
     """Name of the registered model: letters, digits and hyphens."""
 
@@ -369,6 +371,11 @@ class DeploymentConfig(Section):
         return self
 
 
+GRAVITON = re.compile(r"ml\.[a-z]+[0-9]+[a-z]*g")
+"""Instance types with AWS's own processors: a ``g`` after the generation (AWS, Amazon EC2
+Instance Types, naming conventions, 2025); ``g5`` and ``g4dn`` are of the family g."""
+
+
 class AwsConfig(Section):
     """Where and how jobs run on Amazon SageMaker."""
 
@@ -385,6 +392,10 @@ class AwsConfig(Section):
     image: Literal["prebuilt", "own"] = "prebuilt"
     """prebuilt: AWS's scikit-learn image, onto which each job installs Basketwise; own: image_uri,
     built from the Dockerfile."""
+    image_tag: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+-[0-9]+(-py3[0-9]+)?-cpu-py3$")] = (
+        "1.9-0-cpu-py3"
+    )
+    """Tag of AWS's scikit-learn image, of prebuilt; it must be one with Python 3.12."""
     image_uri: str = ""
     """Container image in your own registry; required with own."""
     archive: Literal["slim", "self-contained"] = "slim"
@@ -398,6 +409,9 @@ class AwsConfig(Section):
     """Number of instances of ETL on Spark."""
     spark_image_uri: str = ""
     """Container image of ETL on Spark, with smspark-submit as AWS's has it. Empty: AWS's."""
+    evaluate: Literal["auto", "local", "job"] = "auto"
+    """Where a run is evaluated. local: on the machine that started it, which downloads gold, and
+    silver if there is a champion; job: as a job; auto: as a job if that is more than 500 MB."""
     processing_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
     """Instance type for ETL and evaluation."""
     training_instance: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
@@ -412,8 +426,9 @@ class AwsConfig(Section):
     """Whether training runs on spot capacity: cheaper, and continued when it is interrupted."""
     poll_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
     """Seconds between two polls of a running job."""
-    usd_per_hour: Positive = 0.115
-    """Assumed price of an instance hour in USD, for the estimated cost."""
+    usd_per_hour: Positive | dict[str, Positive] | None = None
+    """Price of an instance hour in USD, for the estimated cost: one number for every instance type,
+    or a table of them by type. What is not in it: AWS's list price, where that is known."""
     subnets: Annotated[
         EachOnce[Annotated[str, Field(pattern=limits.SUBNET)]],
         Field(max_length=limits.MAX_SUBNETS),
@@ -450,6 +465,36 @@ class AwsConfig(Section):
     def brings_wheels(self) -> bool:
         """Whether the libraries of jobs have to lie in ``code/``, since jobs reach no index."""
         return self.image == "prebuilt" and self.network_isolation
+
+    @property
+    def arm_instances(self) -> tuple[str, ...]:
+        """The instance types of jobs that are of AWS's Graviton processors, which are ARM64.
+
+        Examples
+        --------
+        >>> AwsConfig(
+        ...     image="own", image_uri="…", training_instance="ml.c7g.large"
+        ... ).arm_instances
+        ('ml.c7g.large',)
+        """
+        chosen = (self.processing_instance, self.training_instance)
+        return tuple(name for name in dict.fromkeys(chosen) if GRAVITON.match(name))
+
+    @model_validator(mode="after")
+    def _runs_on(self) -> AwsConfig:
+        # Refused now: SageMaker would say so after minutes, in words of the container's.
+        for key, prebuilt in (
+            ("processing_instance", self.installs),
+            ("training_instance", self.image == "prebuilt"),
+        ):
+            name = getattr(self, key)
+            if prebuilt and GRAVITON.match(name):
+                raise ValueError(
+                    f"{key} = {name!r} has an ARM64 processor (Graviton); AWS's images and the "
+                    "libraries that jobs install are for x86-64, for example ml.m5.large. With "
+                    'etl = "python" and image = "own" it can run an image that was built for ARM64'
+                )
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> AwsConfig:

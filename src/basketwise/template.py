@@ -13,7 +13,10 @@ HEAD = """\
 # Environment variables BASKETWISE_<SECTION>__<KEY> and flags (--set section.key=value) win.
 """
 
-EXAMPLES = {"cost_matrix": "[[10, 0, -2], [0, 10, 0], [-2, 0, 10]]"}
+EXAMPLES = {
+    "cost_matrix": "[[10, 0, -2], [0, 10, 0], [-2, 0, 10]]",
+    "usd_per_hour": '{ "ml.m5.large" = 0.115, "ml.m5.xlarge" = 0.23 }',
+}
 """Of settings without a default."""
 
 

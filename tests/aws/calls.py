@@ -238,7 +238,8 @@ CALLS: list[Call] = [
         "run",
         RUNNING,
         S3,
-        "s3:GetBucketLocation s3:GetBucketVersioning s3:ListBucket s3:ListBucketMultipartUploads",
+        "s3:GetBucketLocation s3:GetBucketVersioning s3:ListBucket s3:ListBucketMultipartUploads "
+        "s3:ListBucketVersions",
     ),
     *_calls(
         "run",
@@ -253,6 +254,18 @@ CALLS: list[Call] = [
         NAMES.arn(f"processing-job/{NAMES.processing_job(RUN)}"),
         "sagemaker:AddTags sagemaker:CreateProcessingJob sagemaker:DescribeProcessingJob "
         "sagemaker:StopProcessingJob",
+    ),
+    *_calls(
+        "run",
+        RUNNING,
+        NAMES.arn(f"processing-job/{NAMES.evaluation_job(RUN)}"),
+        "sagemaker:CreateProcessingJob sagemaker:DescribeProcessingJob",
+    ),
+    *_calls(
+        "role",
+        JOBS,
+        f"{S3}/artifacts/{NAMES.evaluation_job(RUN)}/output/report.json",
+        "s3:PutObject",
     ),
     *_calls(
         "run",

@@ -16,6 +16,7 @@ from basketwise.errors import ConfigError, DependencyError, InputError
 from basketwise.etl.metadata import read_metadata
 from basketwise.files import GOLD_READ
 from basketwise.platforms.protocol import EtlJob, TrainingJob
+from basketwise.run.record import require_step
 from basketwise.storage.opening import open_storage
 from tests.aws.double.cloud import Cloud, running_cloud
 from tests.cli.till import delivered, delivery
@@ -64,11 +65,17 @@ def test_older_weeks_are_not_mistaken_for_the_jobs_output(
 
     platform.etl(job, CONFIG, lambda *_: None)
 
-    assert not (tmp_path / "out" / stray).exists()
+    assert [path.name for path in job.silver.iterdir()] == ["step-silver.json"]
+    assert {path.name for path in job.gold.iterdir()} == {"step-gold.json", "metadata.json"}
     assert stray in cloud.keys("silver")
-    # Publishing takes it away, and sends nothing of what the job has left there already.
-    platform.storage.replace(job.silver, "silver")
-    assert stray not in cloud.keys("silver")
+    # Publishing takes it away; what the job has left there already stays, and does not come here.
+    outputs = require_step("silver", job.silver).outputs
+    platform.storage.replace(job.silver, "silver", outputs)
+    assert cloud.keys("silver") == sorted(
+        f"silver/{name}" for name in [*outputs, "step-silver.json"]
+    )
+    assert platform.storage.digests("silver").items() >= outputs.items()
+    assert not list((tmp_path / "cloud" / "cache").rglob("*.parquet"))
 
 
 def test_etl_on_spark_leaves_what_etl_on_one_instance_does(
@@ -81,7 +88,7 @@ def test_etl_on_spark_leaves_what_etl_on_one_instance_does(
         job = etl_job(str(raw), tmp_path / str(number))
         platform.run_id = f"run-{number}"
         platform.etl(job, config, lambda *_: None)
-        files = content(job.gold)
+        files = content(platform.storage.local("gold"))
         # It has a time.
         assert files.pop("metadata.json")
         made.append({name: own for name, own in files.items() if not name.startswith("step-")})
@@ -140,7 +147,8 @@ def test_a_training_on_other_features_is_not_reused(
         out.mkdir()
         platform.train(TrainingJob(job.gold, out), config, lambda *_: None)
         read = json.loads((out / GOLD_READ).read_bytes())
-        assert read["train_features.parquet"] == sha256(job.gold / "train_features.parquet")
+        gold = platform.storage.local("gold")
+        assert read["train_features.parquet"] == sha256(gold / "train_features.parquet")
 
     trained = [name for name in cloud.jobs.jobs if "training" in name]
     assert trained == [f"retail-prediction-training-{RUN}", f"retail-prediction-training-{RUN}-2"]
@@ -181,3 +189,30 @@ def test_files_in_the_bucket_are_named_by_what_they_were_uploaded_with(
     assert there.keys() == {"till.csv", "theirs.csv"}
     assert there["till.csv"] == here["till.csv"]
     assert there["theirs.csv"] == "9dd4e461268c8034f5c8564e155c67a6"
+
+
+def test_files_that_a_job_would_read_changed_meanwhile(
+    platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    job = etl_job(str(raw), tmp_path / "out")
+    platform.etl(job, CONFIG, lambda *_: None)
+    platform.storage.write("gold/test_features.parquet", b"other bytes")
+    (tmp_path / "trained").mkdir()
+
+    with pytest.raises(DependencyError, match=r"gold/ has changed since: test_features\.parquet"):
+        platform.train(TrainingJob(job.gold, tmp_path / "trained"), CONFIG, lambda *_: None)
+
+
+def test_a_record_that_somebody_removed_is_made_again(
+    cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
+) -> None:
+    raw = delivered(tmp_path / "raw", delivery())
+    platform.etl(etl_job(str(raw), tmp_path / "out"), CONFIG, lambda *_: None)
+    platform.storage.delete("silver/step-silver.json")
+    again = etl_job(str(raw), tmp_path / "again")
+
+    platform.etl(again, CONFIG, lambda *_: None)
+
+    assert len(cloud.jobs.jobs) == 2
+    assert require_step("silver", again.silver).outputs

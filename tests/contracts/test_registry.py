@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
+from basketwise.aws.account.policies import policy
 from basketwise.aws.names import names_of
 from basketwise.aws.registry.registry import SageMakerRegistry
 from basketwise.config import AwsConfig, Config, DeploymentConfig, RegistryConfig
+from basketwise.doctor.local import registry as doctors_check
 from basketwise.errors import InputError
 from basketwise.registry.approval import PENDING_EXPORT, Approvals
 from basketwise.registry.mlflow import database
 from basketwise.registry.opening import open_registry
-from basketwise.registry.protocol import ApprovalState, ArchiveError, Registry, Submission
+from basketwise.registry.protocol import (
+    ApprovalState,
+    ArchiveError,
+    Origin,
+    Registry,
+    Submission,
+    TrainedCandidate,
+)
 from basketwise.storage.local import LocalStorage
 from tests.fakes.model_registry import ACCOUNT, REGION, ModelRegistryDouble
 from tests.fakes.registry import MemoryRegistry
@@ -29,6 +42,9 @@ from tests.mlflow_server import Server, running_server
 from tests.seaweed import S3Server
 
 PENDING, APPROVED, REJECTED = ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.REJECTED
+THOROUGH = ["managed"] if os.environ.get("BASKETWISE_TEST_HOSTILE") else []
+"""One that is a server to the registry; a test at the end of this file asks all of it once."""
+
 ODD = 'O\'Hara "the boss"\nsaid: ü, 価格, 50 % \\ {off} 🛒'
 
 
@@ -104,7 +120,43 @@ def on_sagemaker(server: S3Server, bucket: str, submission: Submission) -> Subje
     return Subject(reopened(), corrupt, reopened, submission)
 
 
-@pytest.fixture(params=["memory", "embedded", "embedded by MLflow", "server", "sagemaker"])
+@pytest.fixture
+def managed(
+    server: Server, s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, Callable[[str], None]]]:
+    """An MLflow server as SageMaker runs it: signed requests, and files in S3.
+
+    Its ARN, and what spoils the archives of a group.
+    """
+    import mlflow
+
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", s3_server.endpoint_url)
+    monkeypatch.setenv("SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT", server.uri)
+
+    def corrupt(group: str) -> None:
+        s3 = s3_server.client()
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{group}/")["Contents"]
+        for key in (item["Key"] for item in listed if item["Key"].endswith("/model.tar.gz")):
+            s3.put_object(Bucket=bucket, Key=key, Body=b"no")
+
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/team"
+    create = mlflow.MlflowClient.create_experiment
+
+    def in_bucket(client: Any, name: str, location: str | None = None, *more: Any) -> str:
+        made: str = create(client, name, location or f"s3://{bucket}/{name}", *more)
+        return made
+
+    # As the default of a server that keeps files in a bucket.
+    monkeypatch.setattr(mlflow.MlflowClient, "create_experiment", in_bucket)
+    yield arn, corrupt
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+
+
+@pytest.fixture(
+    params=["memory", "embedded", "embedded by MLflow", "server", *THOROUGH, "sagemaker"]
+)
 def subject(
     request: pytest.FixtureRequest, submission: Submission, monkeypatch: pytest.MonkeyPatch
 ) -> Subject:
@@ -121,6 +173,15 @@ def subject(
     if request.param == "embedded by MLflow":
         # As if its database had a layout that only MLflow itself can read.
         monkeypatch.setattr(database, "KNOWN", frozenset())
+    if request.param == "managed":
+        arn, spoil = request.getfixturevalue("managed")
+        managed = RegistryConfig(group=group, uri=arn)
+        return Subject(
+            open_registry(managed, folder),
+            lambda _: spoil(group),
+            lambda: open_registry(managed, folder),
+            submission,
+        )
     if request.param.startswith("embedded"):
         config, artifacts = RegistryConfig(group=group), folder / "artifacts"
     else:
@@ -387,3 +448,88 @@ def test_rollback_without_an_earlier_one_changes_nothing(subject: Subject, tmp_p
         own.rollback(who="ben", why="sales fell")
     assert subject.registry.history() == before
     assert subject.leader() == second
+
+
+ACTIONS = {
+    ("POST", "experiments/create"): "CreateExperiment",
+    ("GET", "experiments/get-by-name"): "GetExperimentByName",
+    ("POST", "runs/create"): "CreateRun",
+    ("GET", "runs/get"): "GetRun",
+    ("POST", "runs/update"): "UpdateRun",
+    ("POST", "runs/log-batch"): "LogBatch",
+    ("POST", "runs/log-inputs"): "LogInputs",
+    ("POST", "runs/outputs"): "LogOutputs",
+    # AWS names no action for it.
+    ("POST", "logged-models"): "LogModel",
+    ("GET", "logged-models/ID"): "GetLoggedModel",
+    ("PATCH", "logged-models/ID"): "FinalizeLoggedModel",
+    ("PATCH", "logged-models/ID/tags"): "SetLoggedModelTags",
+    ("POST", "registered-models/create"): "CreateRegisteredModel",
+    ("GET", "registered-models/get"): "GetRegisteredModel",
+    ("POST", "registered-models/alias"): "SetRegisteredModelAlias",
+    ("DELETE", "registered-models/alias"): "DeleteRegisteredModelAlias",
+    ("POST", "model-versions/create"): "CreateModelVersion",
+    ("PATCH", "model-versions/update"): "UpdateModelVersion",
+    ("POST", "model-versions/set-tag"): "SetModelVersionTag",
+    ("GET", "model-versions/search"): "SearchModelVersions",
+}
+"""The IAM action of each request (AWS, Service Authorization Reference, Amazon SageMaker with
+MLflow, 2026)."""
+
+UNSEEN = {"LogLoggedModelParams"}
+"""May be asked for by the creation of a logged model, which has parameters."""
+
+
+def test_a_managed_server_is_asked_for_what_the_policy_allows(
+    managed: tuple[str, Callable[[str], None]],
+    submission: Submission,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import requests
+
+    arn, corrupt = managed
+    sent: list[tuple[str, str, Mapping[str, Any]]] = []
+    send = requests.adapters.HTTPAdapter.send
+
+    def recorded(adapter: Any, request: Any, **more: Any) -> Any:
+        path = re.sub(r"m-[0-9a-f]{32}", "ID", urlsplit(request.url).path)
+        sent.append((request.method, path.rpartition("/mlflow/")[2], request.headers))
+        return send(adapter, request, **more)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", recorded)
+    config = Config(registry=RegistryConfig(uri=arn, group=f"g-{uuid4().hex}"))
+    registry = open_registry(config.registry, tmp_path)
+    origin = Origin(datetime.now(UTC), 1.0, "run", "raw", "abc", 10)
+    candidate = TrainedCandidate("xgboost", {"test_f1": 0.5}, {"max_depth": "6"})
+    given = replace(submission, origin=origin, candidates=(candidate,))
+    first, second = (registry.register(given, who="ann").version for _ in range(2))
+    for version in (first, second):
+        registry.set_state(version, APPROVED, who="ann", why="good")
+    registry.set_state(second, REJECTED, who="ann", why="bad")
+    champion = registry.champion()
+    assert champion is not None
+    assert champion.version == first
+    fetched = registry.fetch(first, tmp_path)
+    assert fetched.read_bytes() == given.model_archive.read_bytes()
+    found = doctors_check(None, config, "ws")
+    assert (found.state, found.text) == ("ok", f"{arn}: 2 versions, champion: {first}")
+    registry.set_state(first, REJECTED, who="ann", why="bad")
+    corrupt(config.registry.group)
+    with pytest.raises(ArchiveError):
+        registry.fetch(first, tmp_path)
+
+    signed = [(method, path, headers) for method, path, headers in sent if path != "/health"]
+    for _, _, headers in signed:
+        assert f"/{REGION}/sagemaker-mlflow/aws4_request" in str(headers["Authorization"])
+        assert str(headers["x-mlflow-sm-tracking-server-arn"]) == arn
+    names = names_of(config, account_id=ACCOUNT, region=REGION)
+    statement = policy("run", names)["Statement"][-1]
+    asked = {ACTIONS[method, path] for method, path, _ in signed} | UNSEEN
+    assert sorted(statement["Action"]) == sorted(f"sagemaker-mlflow:{name}" for name in asked)
+    assert statement["Resource"] == arn
+    app = arn.replace("mlflow-tracking-server/team", "mlflow-app/app-1")
+    statement = policy("run", replace(names, mlflow=app))["Statement"][-1]
+    assert (statement["Action"], statement["Resource"]) == (["sagemaker:CallMlflowAppApi"], app)
+    others = policy("run", replace(names, mlflow=""))["Statement"]
+    assert "Mlflow" not in [statement["Sid"] for statement in others]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import signal
 import subprocess
@@ -205,6 +206,43 @@ def test_everything_below_is_replaced(storage: Storage, tmp_path: Path) -> None:
     assert storage.keys("gold") == ["gold/one", "gold/two"]
     assert storage.read("gold/two") == b"2"
     assert not new.exists()
+
+
+def test_what_is_to_stay_stays(storage: Storage, tmp_path: Path) -> None:
+    for key in ("silver/w=1/a", "silver/w=2/b", "silver/stray", "silver/record"):
+        storage.write(key, key.encode())
+
+    storage.replace(folder_of(tmp_path / "new", record=b"new"), "silver", ["w=1/a", "w=2/b"])
+
+    assert storage.keys("silver") == ["silver/record", "silver/w=1/a", "silver/w=2/b"]
+    assert storage.read("silver/record") == b"new"
+    assert storage.read("silver/w=2/b") == b"silver/w=2/b"
+    # Once more, now that nothing else is there: a single file is written.
+    storage.replace(folder_of(tmp_path / "new", record=b"newer"), "silver", ["w=1/a", "w=2/b"])
+    assert len(storage.keys("silver")) == 3
+    assert storage.read("silver/record") == b"newer"
+
+
+def test_nothing_is_replaced_if_what_is_to_stay_is_not_there(
+    storage: Storage, tmp_path: Path
+) -> None:
+    storage.write("silver/a", b"1")
+
+    with pytest.raises(WorkspaceError, match="silver/gone is missing"):
+        storage.replace(folder_of(tmp_path / "new", record=b""), "silver", ["gone"])
+
+    assert storage.keys("silver") == ["silver/a"]
+
+
+def test_digests_name_every_file_below(storage: Storage) -> None:
+    files = {f"w={number}/part": bytes([number]) for number in range(12)}
+    for name, data in files.items():
+        storage.write(f"silver/{name}", data)
+
+    assert storage.digests("gold") == {}
+    assert storage.digests("silver") == {
+        name: hashlib.sha256(data).hexdigest() for name, data in files.items()
+    }
 
 
 def test_a_deep_prefix_that_is_new_is_filled(storage: Storage, tmp_path: Path) -> None:

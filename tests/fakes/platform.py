@@ -9,7 +9,7 @@ from pathlib import Path
 from basketwise.config import Config
 from basketwise.etl.discovery import list_files
 from basketwise.etl.sources import digests
-from basketwise.platforms.protocol import EtlJob, TrainingJob
+from basketwise.platforms.protocol import EtlJob, EvaluationJob, TrainingJob
 from basketwise.progress import Tick
 
 
@@ -43,6 +43,9 @@ class RecordedPlatform:
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
         self._start(job)
         _copy(self.trained, job.out)
+
+    def evaluate(self, job: EvaluationJob, config: Config, tick: Tick) -> None:
+        """Leave it to this process."""
 
     def _start(self, job: EtlJob | TrainingJob) -> None:
         self.jobs.append(job)

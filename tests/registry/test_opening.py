@@ -14,6 +14,7 @@ import pytest
 from basketwise.config import RegistryConfig
 from basketwise.errors import ConfigError, DependencyError, WorkspaceError
 from basketwise.registry.mlflow import database
+from basketwise.registry.mlflow.managed import address_of
 from basketwise.registry.opening import open_registry
 from tests.mlflow_server import free_port
 
@@ -114,6 +115,81 @@ def test_a_server_that_refuses_or_is_no_mlflow_is_reported(
             registry.versions()
     assert f"http://127.0.0.1:{port}" in caught.value.headline
     assert hint in caught.value.hint
+
+
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/team"
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:s3:::bucket",
+        "arn:aws:sagemaker:eu-west-1:123456789012:model-package-group/team",
+        "arn:aws:sagemaker:eu-west-1:1:mlflow-tracking-server/team",
+        f"{ARN}/x",
+    ],
+)
+def test_arns_of_other_things_are_refused(arn: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_registry(RegistryConfig(uri=arn), tmp_path)
+    assert repr(arn) in caught.value.headline
+    assert "mlflow-tracking-server/NAME" in caught.value.hint
+
+
+def test_a_managed_server_needs_the_plug_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("basketwise.registry.mlflow.managed.find_spec", lambda _: None)
+    with pytest.raises(DependencyError, match="needs the package sagemaker-mlflow") as caught:
+        open_registry(RegistryConfig(uri=ARN), tmp_path)
+    assert "pip install sagemaker-mlflow" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("arn", "expected"),
+    [
+        (ARN, "https://eu-west-1.experiments.sagemaker.aws"),
+        (
+            "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-app/app-1",
+            "https://mlflow.sagemaker.eu-west-1.app.aws",
+        ),
+    ],
+)
+def test_an_arn_leads_to_an_address(arn: str, expected: str) -> None:
+    assert address_of(arn) == expected
+
+
+def test_a_partition_without_managed_servers_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Partition aws-cn Not supported"):
+        address_of(ARN.replace("aws", "aws-cn", 1).replace("eu-west-1", "cn-north-1"))
+
+
+def test_a_managed_server_refuses_in_the_words_of_aws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ann")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+    try:
+        with other_server(answer) as port:
+            monkeypatch.setenv("SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT", f"http://127.0.0.1:{port}")
+            registry = open_registry(RegistryConfig(uri=ARN), tmp_path)
+            with pytest.raises(DependencyError) as caught:
+                registry.versions()
+            assert ARN in caught.value.headline
+            assert "basketwise aws policy run" in caught.value.hint
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+                monkeypatch.delenv(name)
+            monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+            monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+            monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+            with pytest.raises(DependencyError, match="credentials") as caught:
+                open_registry(RegistryConfig(uri=ARN), tmp_path).versions()
+            assert "basketwise aws policy run" in caught.value.hint
+    finally:
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def test_a_folder_that_cannot_be_made_is_the_workspaces_fault(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def registry(evaluated: Evaluated) -> MemoryRegistry:
 def test_the_champion_says_of_each_test_basket_what_it_said_before(
     sample_run: Run, evaluated: Evaluated, registry: MemoryRegistry
 ) -> None:
-    result = score_champion(registry, "1", sample_run.silver, sample_run.gold)
+    result = score_champion(registry.fetch, "1", sample_run.silver, sample_run.gold)
     assert isinstance(result, Scored)
     assert result.version == "1"
     expected = predicted_class(evaluated.predictions, evaluated.record.winner)
@@ -51,7 +51,7 @@ def test_predictions_follow_the_order_of_the_gold_file(
 ) -> None:
     order = np.random.default_rng(0).permutation(sample_run.test.height)
     sample_run.test[order].write_parquet(tmp_path / "test_features.parquet")
-    result = score_champion(registry, "1", sample_run.silver, tmp_path)
+    result = score_champion(registry.fetch, "1", sample_run.silver, tmp_path)
     assert isinstance(result, Scored)
     expected = predicted_class(evaluated.predictions, evaluated.record.winner)[order]
     np.testing.assert_array_equal(result.predicted, expected)
@@ -62,7 +62,7 @@ def test_a_basket_it_cannot_score_makes_the_comparison_impossible(
 ) -> None:
     stranger = sample_run.test.head(1).with_columns(pl.lit(1, pl.Int64).alias("basket_id"))
     pl.concat([sample_run.test, stranger]).write_parquet(tmp_path / "test_features.parquet")
-    result = score_champion(registry, "1", sample_run.silver, tmp_path)
+    result = score_champion(registry.fetch, "1", sample_run.silver, tmp_path)
     baskets = f"{sample_run.test.height:,} of {sample_run.test.height + 1:,}"
     assert result == NotScored("1", f"it can score only {baskets} baskets")
 
@@ -74,7 +74,7 @@ def test_a_champion_that_cannot_be_loaded_is_named_without_predictions(
     broken = tmp_path / "model.tar.gz"
     broken.write_bytes(data)
     version = approve(registry, broken)
-    result = score_champion(registry, version, sample_run.silver, sample_run.gold)
+    result = score_champion(registry.fetch, version, sample_run.silver, sample_run.gold)
     assert isinstance(result, NotScored)
     assert result.version == version
     assert result.why.startswith("'model.tar.gz' cannot be opened as a model archive")
@@ -88,7 +88,7 @@ def test_so_is_one_that_is_packed_well_but_contains_no_model(
     (folder / "manifest.json").write_text('{"format_version": 1, "files": {}}')
     pack(folder, archive)
     version = approve(registry, archive)
-    result = score_champion(registry, version, sample_run.silver, sample_run.gold)
+    result = score_champion(registry.fetch, version, sample_run.silver, sample_run.gold)
     assert isinstance(result, NotScored)
     assert result.version == "2"
 
@@ -97,7 +97,7 @@ def test_an_archive_that_was_changed_in_the_registry_is_not_scored(
     sample_run: Run, registry: MemoryRegistry
 ) -> None:
     registry.archives["1"] += b"x"
-    result = score_champion(registry, "1", sample_run.silver, sample_run.gold)
+    result = score_champion(registry.fetch, "1", sample_run.silver, sample_run.gold)
     assert isinstance(result, NotScored)
     assert result.broken
 
@@ -114,7 +114,7 @@ def test_a_model_that_fails_on_the_test_baskets_is_no_error(
 
     # It scores the lines of the example when it is opened.
     monkeypatch.setattr(Model, "score", fail)
-    result = score_champion(registry, "1", sample_run.silver, sample_run.gold)
+    result = score_champion(registry.fetch, "1", sample_run.silver, sample_run.gold)
     assert result == NotScored("1", "it fails on the test baskets: feature 1000 of 14", broken=True)
 
 
@@ -131,6 +131,6 @@ def test_nothing_is_left_behind(
         return load_model_archive(archive)
 
     monkeypatch.setattr(module, "load_model_archive", noted)
-    score_champion(registry, "1", sample_run.silver, sample_run.gold)
+    score_champion(registry.fetch, "1", sample_run.silver, sample_run.gold)
     assert len(fetched) == 1
     assert not fetched[0].parent.exists()

@@ -241,7 +241,7 @@ def test_a_request_without_a_history_is_answered_and_says_so(
 def test_a_champion_knows_what_the_challengers_training_knows(trained: Trained) -> None:
     registry = MemoryRegistry()
     version = registry.register(submission("run-1", trained.folder, trained.report), who="ann")
-    scored = score_champion(registry, version.version, trained.data.silver, trained.data.gold)
+    scored = score_champion(registry.fetch, version.version, trained.data.silver, trained.data.gold)
     assert isinstance(scored, Scored)
     judged = pl.read_parquet(trained.folder / "test_predictions.parquet")
     predicted = judged.select(probability_columns(CALIBRATED)).to_numpy().argmax(axis=1)

@@ -45,7 +45,8 @@ class BucketExchange:
     @property
     def _bucket(self) -> Bucket:
         address = Address.parse(self.location)
-        return Bucket(_client(self.config), address.bucket, address.key)
+        client = _client(self.config.region, self.config.endpoint_url)
+        return Bucket(client, address.bucket, address.key)
 
     def open(self) -> None:
         """Write the mark."""
@@ -103,5 +104,5 @@ class BucketExchange:
 
 
 @cache
-def _client(config: AwsConfig) -> Any:
-    return clients.client("s3", config)
+def _client(region: str, endpoint_url: str) -> Any:
+    return clients.client("s3", AwsConfig(region=region, endpoint_url=endpoint_url))

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from basketwise.aws.names import partition
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError
 
 REPOSITORY = "sagemaker-scikit-learn"
-TAG = "1.9-0-cpu-py3"
-"""Of AWS's scikit-learn images, the one with Python 3.12."""
+
+SUPPORTED_UNTIL = {
+    "1.9-0-cpu-py3": date(2027, 7, 16),
+    "1.4-2-py312-cpu-py3": date(2026, 10, 30),
+}
+"""The day on which AWS ends the support of its scikit-learn images with Python 3.12, by tag (Amazon
+Web Services, deep-learning-containers, docs/src/data/sagemaker-scikit-learn, July 2026). Later
+images are missing, so a tag that is not here is not known, which is no fault of it."""
 
 ACCOUNTS = {
     "af-south-1": "510948584623",
@@ -50,8 +57,12 @@ ACCOUNTS = {
 """Account that AWS publishes its scikit-learn images from, by region (Amazon Web Services,
 SageMaker Python SDK, image_uri_config/sklearn.json, 2025). It is the same for every version."""
 
+UNLISTED = frozenset({"me-central-1", "me-south-1", "us-gov-east-1", "us-gov-west-1"})
+"""Regions with such an account that AWS does not list for these images any more (Amazon Web
+Services, deep-learning-containers, region availability, July 2026)."""
 
-def prebuilt_image(region: str) -> str:
+
+def prebuilt_image(region: str, tag: str = AwsConfig().image_tag) -> str:
     """Return the URI of AWS's scikit-learn image in a region; raises ConfigError if unknown.
 
     Examples
@@ -64,12 +75,12 @@ def prebuilt_image(region: str) -> str:
             f"No prebuilt scikit-learn image is known in the region {region!r}.",
             f'Known: {", ".join(ACCOUNTS)}. Elsewhere set aws.image = "own" and aws.image_uri.',
         )
-    return _published(ACCOUNTS[region], region, f"{REPOSITORY}:{TAG}")
+    return _published(ACCOUNTS[region], region, f"{REPOSITORY}:{tag}")
 
 
 SPARK_REPOSITORY = "sagemaker-spark-processing"
 SPARK_TAG = "3.5-cpu-py312-v1.4"
-"""Of AWS's Spark images, one with the Python of :data:`TAG`."""
+"""Of AWS's Spark images, one with the Python of the scikit-learn image."""
 
 SPARK_ACCOUNTS = {
     "af-south-1": "309385258863",
@@ -100,6 +111,10 @@ SPARK_ACCOUNTS = {
 """Account that AWS publishes its Spark images from, by region (Amazon Web Services, SageMaker
 Python SDK, image_uri_config/spark.json, 2025)."""
 
+SPARK_UNLISTED = frozenset({"ap-northeast-3", "us-gov-west-1"})
+"""Regions with such an account that AWS does not list for these images (Amazon Web Services,
+sagemaker-spark-container, available_images.md, 2025)."""
+
 
 def spark_image(config: AwsConfig, region: str) -> str:
     """Return the URI of the image that ETL on Spark runs in; raises ConfigError if unknown.
@@ -126,7 +141,7 @@ def _published(account: str, region: str, image: str) -> str:
 
 def image_of(config: AwsConfig, region: str) -> str:
     """Return the URI of the image that the configuration chooses."""
-    return config.image_uri if config.image == "own" else prebuilt_image(region)
+    return config.image_uri if config.image == "own" else prebuilt_image(region, config.image_tag)
 
 
 IMAGE = re.compile(

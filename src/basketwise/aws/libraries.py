@@ -18,7 +18,7 @@ from basketwise.errors import DependencyError
 from basketwise.scratch import scratch
 
 PYTHON = "3.12"
-"""Of AWS's image, see :data:`basketwise.aws.images.TAG`."""
+"""Of AWS's image, see ``aws.image_tag``."""
 
 PLATFORMS = (
     *(f"manylinux_2_{minor}_x86_64" for minor in range(34, 16, -1)),

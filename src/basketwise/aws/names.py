@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from basketwise.aws.address import Address, is_address
 from basketwise.config import Config
+from basketwise.registry.mlflow.managed import is_managed
 
 PREFIXES = ("raw", "silver", "gold", "artifacts")
 """The prefixes that a run needs; others are created when something is written there."""
@@ -20,7 +21,8 @@ class AwsNames:
     """Names of one project in one account and region.
 
     ``prefix`` is the workspace's in the bucket: empty, or without slashes at its ends; ``group``
-    is the model package group; ``own_tags`` are the user's own, as pairs.
+    is the model package group; ``own_tags`` are the user's own, as pairs; ``mlflow`` is the ARN of
+    the MLflow that stores the versions, if that is one of SageMaker.
 
     Examples
     --------
@@ -41,6 +43,7 @@ class AwsNames:
     group: str
     prefix: str = ""
     own_tags: tuple[tuple[str, str], ...] = ()
+    mlflow: str = ""
 
     def key(self, *parts: str) -> str:
         """Return the key of something in the workspace, without the bucket."""
@@ -123,6 +126,7 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
         group=config.registry.group,
         prefix=prefix,
         own_tags=tuple(aws.tags.items()),
+        mlflow=config.registry.uri if is_managed(config.registry.uri) else "",
     )
 
 

@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from basketwise.aws.address import is_address
 from basketwise.aws.names import AwsNames
 from basketwise.aws.requests.entry import environment
+from basketwise.aws.requests.evaluation import requested_evaluation
 from basketwise.aws.requests.processing import etl_job
 from basketwise.aws.requests.training import training_job
 from basketwise.aws.running import jobs
 from basketwise.aws.running.attempts import attempts, digest_of, select_job, with_digest
+from basketwise.aws.running.evaluation import is_job, needs_of, read_broken, send_request
 from basketwise.aws.running.jobs import POLL_SECONDS, JobFailedError, JobState, Kind
+from basketwise.aws.running.lines import relay
 from basketwise.aws.running.outputs import (
     InvalidOutputError,
     copy_stage,
     extract_training,
     invalid_output,
+    take_record,
 )
+from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.code import upload_code
-from basketwise.aws.uploads.raw import inputs_in_bucket, upload_raw
+from basketwise.aws.uploads.raw import inputs_in_bucket, upload_raw, upload_size
 from basketwise.config import Config
 from basketwise.digests import content
+from basketwise.errors import DependencyError
+from basketwise.etl.tables import METADATA_FILE
 from basketwise.files import JOB_FILE
 from basketwise.platforms.local import LocalPlatform
-from basketwise.platforms.protocol import EtlJob, TrainingJob
+from basketwise.platforms.protocol import EtlJob, EvaluationJob, TrainingJob
 from basketwise.progress import Tick
 from basketwise.provenance import code_hash
-from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER
+from basketwise.run.record import changed_outputs, require_step
+from basketwise.run.workspace import ARTIFACTS, GOLD
 from basketwise.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -42,11 +48,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-PROGRESS = re.compile(r"(?P<what>[^0-9]+) (?P<done>[1-9][0-9]*)/(?P<total>[1-9][0-9]*)")
-"""Progress in a container's log, see :func:`basketwise.aws.container.layout.ticker`."""
+MEGABYTE = 10**6
 
-PHASES = {"Starting": 1, "Downloading": 2, "Training": 3, "Uploading": 4, "Completed": 5}
-"""The states of a job in their order; a processing job shows only the first and the last."""
+
+def _megabytes(size: int) -> str:
+    return f"{size / MEGABYTE:,.1f} MB"
 
 
 @dataclass
@@ -106,19 +112,24 @@ class SageMakerPlatform:
         """Do nothing: training is a job."""
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
-        """Fill ``silver`` and ``gold`` of the workspace, and download both."""
+        """Fill ``silver`` and ``gold`` of the workspace; only their records come here."""
         if job.clean:
             # Of the planned run, so that a file which has changed since is not mistaken for it.
             work = job.inputs or self.inputs(job.data, config)
+            if size := upload_size(job.data):
+                self.report(f"raw files: at most {_megabytes(size)} are uploaded")
             raw = upload_raw(self.s3, self.names, job.data, tick)
         else:
-            work, raw = self._publish(job.silver, SILVER), ""
+            work, raw = self._stored("silver", job.silver), ""
         request = etl_job(self.names, config, self.run_id, raw=raw, clean=job.clean)
 
-        def collect(_: JobState) -> None:
+        def collect(state: JobState) -> None:
+            storage, bucket = self.storage, self._bucket
             if job.clean:
-                copy_stage("silver", self.storage.local(SILVER), job.silver, work)
-            copy_stage("gold", self.storage.local(GOLD), job.gold, {})
+                take_record("silver", state, storage, bucket, job.silver, work)
+            take_record("gold", state, storage, bucket, job.gold, {})
+            # By way of the cache, so that it is known to be what is in the bucket already.
+            shutil.copyfile(storage.local(f"{GOLD}/{METADATA_FILE}"), job.gold / METADATA_FILE)
 
         self._run("Processing", request, config, work, tick, collect)
 
@@ -127,28 +138,56 @@ class SageMakerPlatform:
         from basketwise.etl.metadata import read_metadata
 
         read_metadata(job.gold)
-        gold = self._publish(job.gold, GOLD)
+        gold = self._stored("gold", job.gold)
 
         def collect(state: JobState) -> None:
             shutil.rmtree(job.out)
             job.out.mkdir()
-            output = self.storage.local(f"{ARTIFACTS}/{state.name}/output")
-            extract_training(output, job.out, gold)
+            extract_training(self._downloaded(state.name), job.out, gold)
             text = json.dumps(asdict(state), indent=2)
             (job.out / JOB_FILE).write_text(text, encoding="utf-8")
 
         request = training_job(self.names, config, self.run_id)
         self._run("Training", request, config, gold, tick, collect)
 
+    def evaluate(self, job: EvaluationJob, config: Config, tick: Tick) -> frozenset[str] | None:
+        """Evaluate as a job, if so much would have to be downloaded; see ``aws.evaluate``."""
+        needs = needs_of(job, self._bucket)
+        if not is_job(config.aws, needs):
+            self.report(f"evaluation on this machine: {needs} are downloaded, unless they are here")
+            return None
+        self.report(f"evaluation as a job: {needs} stay in the bucket")
+        sources = send_request(job, config, self.names, self._bucket, tick)
+        request = requested_evaluation(
+            self.names,
+            config,
+            self.run_id,
+            trained=sources.trained,
+            rivals=sources.rivals,
+            silver=job.champion is not None,
+        )
+        output = f"{ARTIFACTS}/{self.names.evaluation_job(self.run_id)}/output"
+        work = {**job.inputs, "looks": str(job.looks)}
+        broken = frozenset[str]()
+
+        def collect(_: JobState) -> None:
+            nonlocal broken
+            copy_stage("evaluation", self.storage.local(output), job.out, job.inputs)
+            broken = read_broken(job.out)
+
+        self._run("Processing", request, config, work, tick, collect)
+        return broken
+
     def all_jobs(self) -> list[tuple[Kind, JobState]]:
         """Return every job of the run, whoever started it and however it ended."""
-        firsts: dict[Kind, str] = {
-            "Processing": self.names.processing_job(self.run_id),
-            "Training": self.names.training_job(self.run_id),
-        }
+        firsts: list[tuple[Kind, str]] = [
+            ("Processing", self.names.processing_job(self.run_id)),
+            ("Training", self.names.training_job(self.run_id)),
+            ("Processing", self.names.evaluation_job(self.run_id)),
+        ]
         return [
             (kind, state)
-            for kind, first in firsts.items()
+            for kind, first in firsts
             for state in attempts(self.sagemaker, kind, first)
             if state.output_uri.startswith(self.names.uri())
         ]
@@ -196,34 +235,44 @@ class SageMakerPlatform:
         self, kind: Kind, request: dict[str, Any], invalid_jobs: list[str], tick: Tick
     ) -> tuple[JobState, bool]:
         """Start a job, unless it exists, and wait for its end; return whether it was started."""
-
-        def report(line: str) -> None:
-            if progress := PROGRESS.fullmatch(line):
-                tick(progress["what"], int(progress["done"]), int(progress["total"]))
-                return
-            phase = line.removeprefix(f"{name}: ")
-            if phase != line:
-                tick(f"job: {phase}", PHASES.get(phase, 1), len(PHASES))
-            self.report(line)
-
         name = select_job(self.sagemaker, kind, request, self.names.uri(), invalid_jobs)
         self.current_job = (kind, name)
         try:
             is_started = jobs.start_once(self.sagemaker, kind, {**request, f"{kind}JobName": name})
-            state = jobs.follow(self.sagemaker, self.logs, kind, name, report, poll=self.poll)
+            state = jobs.follow(
+                self.sagemaker,
+                self.logs,
+                kind,
+                name,
+                relay(name, tick, self.report),
+                poll=self.poll,
+            )
         except JobFailedError:
             self.current_job = None
             raise
         self.current_job = None
         return state, is_started
 
-    def _publish(self, folder: Path, key: str) -> dict[str, str]:
-        """Store the files that a job is to read in the workspace; returns their digests."""
-        digests = content(folder)
-        if digests != content(self.storage.local(key)):
-            self.storage.scratch.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".publish-", dir=self.storage.scratch) as scratch:
-                copy = Path(scratch) / key
-                shutil.copytree(folder, copy)
-                self.storage.replace(copy, key)
-        return digests
+    @property
+    def _bucket(self) -> Bucket:
+        return Bucket(self.s3, self.names.bucket, self.names.prefix)
+
+    def _downloaded(self, job: str) -> Path:
+        """Return a copy of a training job's output."""
+        key = f"{ARTIFACTS}/{job}/output"
+        size = sum(listed.size for listed in self._bucket.below(key).values())
+        self.report(f"the training's output, {_megabytes(size)}, is downloaded")
+        return self.storage.local(key)
+
+    def _stored(self, stage: Literal["silver", "gold"], folder: Path) -> dict[str, str]:
+        """Return the digests of a stage's files, of which the folder has the record.
+
+        The files are in the workspace, where a job is to read them.
+        """
+        step = require_step(stage, folder)
+        if changed := changed_outputs(step, self.storage.digests(stage)):
+            raise DependencyError(
+                f"{self.names.uri(stage)} has changed since: {changed[0]}.",
+                "Another process writes there. Run this command again.",
+            )
+        return step.outputs | content(folder)

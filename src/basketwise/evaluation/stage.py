@@ -72,7 +72,7 @@ def run_evaluation(
     # One BLAS thread, as in training: the order of sums must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
         findings = _measure(gold, trained, config, earlier, other_splits)
-    report = report_document(run.document(), findings, config)
+    report = report_document(run.document(), findings, config, run.commit)
     write_outputs(trained, gold, report, run, findings)
     return report
 

@@ -45,8 +45,10 @@ NEEDS_HISTORY = (
 )
 
 
-def report_document(run: Run, findings: Findings, config: Config) -> Report:
-    """Build ``report.json``."""
+def report_document(
+    run: Run, findings: Findings, config: Config, commit: str | None = None
+) -> Report:
+    """Build ``report.json``; ``commit`` is that of the command's repository, if it is known."""
     metadata = findings.metadata
     return Report(
         format=REPORT_FORMAT,
@@ -71,7 +73,7 @@ def report_document(run: Run, findings: Findings, config: Config) -> Report:
             data_hash=metadata.data_hash,
             code_version=__version__,
             code_hash=code_hash(),
-            git_commit=git_commit(),
+            git_commit=commit or git_commit(),
             seed=config.training.random_state,
             host=host(),
             versions=library_versions(),

@@ -1,4 +1,4 @@
-"""What a platform must do: run the two heavy stages somewhere, on folders it is given.
+"""What a platform must do: run the heavy stages somewhere, on folders it is given.
 
 A stage is a plain function of its locations and the configuration. What it learned is read from the
 files it leaves, never from a return value, so that a stage can as well run in a container far away.
@@ -6,18 +6,24 @@ files it leaves, never from a return value, so that a stage can as well run in a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from basketwise.config import Config
 from basketwise.progress import Tick
+from basketwise.registry.protocol import ModelVersion
+from basketwise.report.types import StartedRun
 
 
 @dataclass(frozen=True)
 class EtlJob:
-    """Where ETL reads and writes; all folders are empty."""
+    """Where ETL reads and writes; all folders are empty.
+
+    A platform that works in the workspace leaves the records of both stages there, and gold's
+    ``metadata.json``; the other files are in the workspace.
+    """
 
     data: str
     silver: Path
@@ -40,6 +46,36 @@ class TrainingJob:
     gold: Path
     out: Path
     checkpoints: Path | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What is to be evaluated, and compared with what.
+
+    Attributes
+    ----------
+    gold, out
+        Gold; the files of the training, beside which the evaluation's are to be.
+    run
+        For the report.
+    inputs
+        What the evaluation's record names: the digests of silver, gold and the training, by name.
+    looks
+        Evaluations on the same test baskets so far.
+    champion, better
+        The version to compare with; those of the gate's memory that are better, best first.
+    fetch
+        Fetches the archive of a version into a folder, as a registry does; None without one.
+    """
+
+    gold: Path
+    out: Path
+    run: StartedRun
+    inputs: Mapping[str, str]
+    looks: int
+    champion: ModelVersion | None
+    better: Sequence[ModelVersion]
+    fetch: Callable[[str, Path], Path] | None
 
 
 class Platform(Protocol):
@@ -80,3 +116,12 @@ class Platform(Protocol):
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
         """Fill ``out``."""
+
+    def evaluate(self, job: EvaluationJob, config: Config, tick: Tick) -> frozenset[str] | None:
+        """Evaluate, or return None: then this process does, on the files of the workspace.
+
+        Returns
+        -------
+        frozenset of str or None
+            ``champion`` and ``best``: of which of the two an archive could not be opened.
+        """

@@ -41,7 +41,8 @@ def open_registry(
         ``uri`` empty: MLflow on SQLite in ``folder``; of a workspace in a bucket, and if it is
         ``sagemaker``: SageMaker Model Registry. Else the http(s) URI of an MLflow server, whose
         credentials come from MLflow's own variables
-        (``MLFLOW_TRACKING_USERNAME``, ``MLFLOW_TRACKING_PASSWORD``, ``MLFLOW_TRACKING_TOKEN``).
+        (``MLFLOW_TRACKING_USERNAME``, ``MLFLOW_TRACKING_PASSWORD``, ``MLFLOW_TRACKING_TOKEN``); or
+        the ARN of one that SageMaker runs, whose requests are signed with AWS credentials.
     folder : Path
         The workspace's registry folder: gets ``registry.db`` and ``artifacts/`` with the first
         registration. May be moved as a whole between two openings.
@@ -53,9 +54,10 @@ def open_registry(
     Raises
     ------
     ConfigError
-        If ``uri`` is neither empty, ``sagemaker`` nor http(s)://host….
+        If ``uri`` is neither empty, ``sagemaker``, http(s)://host… nor such an ARN.
     DependencyError
-        If the server cannot be reached (within about 10 seconds).
+        If the server cannot be reached (within about 10 seconds), or the plug-in for an ARN is not
+        installed.
     """
     if on_sagemaker(config, workspace):
         settings = Config(registry=config, aws=aws or AwsConfig())
@@ -124,6 +126,8 @@ def _alias_folder(folder: Path) -> TemporaryDirectory[str]:
 
 def _on_server(config: RegistryConfig) -> Registry:
     shown = redacted_address(config.uri)
+    if config.uri.startswith("arn:"):
+        return _on_managed_server(config)
     if not is_server(config.uri):
         raise ConfigError(
             f"registry.uri is {shown!r}.",
@@ -136,6 +140,22 @@ def _on_server(config: RegistryConfig) -> Registry:
     from basketwise.registry.mlflow.registry import MlflowRegistry
 
     return MlflowRegistry(Address(shown), group=config.group, connect=lambda: connect(config.uri))
+
+
+def _on_managed_server(config: RegistryConfig) -> Registry:
+    from basketwise.registry.mlflow.calls import Address
+    from basketwise.registry.mlflow.managed import address_of, connect_managed, is_managed
+    from basketwise.registry.mlflow.registry import MlflowRegistry
+
+    arn = config.uri
+    if not is_managed(arn):
+        raise ConfigError(
+            f"registry.uri is {redacted_address(arn)!r}.",
+            "Of ARNs, give that of an MLflow on SageMaker: arn:aws:sagemaker:REGION:ACCOUNT:"
+            "mlflow-tracking-server/NAME, or …:mlflow-app/ID.",
+        )
+    _reach(address_of(arn), arn)
+    return MlflowRegistry(Address(arn), group=config.group, connect=lambda: connect_managed(arn))
 
 
 def is_server(uri: str) -> bool:

@@ -56,6 +56,8 @@ class StartedRun:
     data: str
     started_at: datetime = field(default_factory=clock.now)
     clock: float = field(default_factory=time.perf_counter)
+    commit: str | None = None
+    """Of the repository that the command was started in, if that is another machine."""
 
     def document(self) -> Run:
         """Return what the report says of the run; to be called when the report is written."""

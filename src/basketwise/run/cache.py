@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,17 @@ class Cached:
     """A stage whose outputs of an earlier run are still valid."""
 
     folder: Path
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A folder with the record of a stage, whose other outputs are elsewhere.
+
+    ``digests`` returns the sha256 of each of its files, by name.
+    """
+
+    folder: Path
+    digests: Callable[[], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class Outcome:
         return f"ran: {self.why}" if self.ran else "cached"
 
 
-def look_up(plan: Step, folders: Iterable[Path], *, force: bool) -> Cached | Stale:
+def look_up(plan: Step, folders: Iterable[Path | Recorded], *, force: bool) -> Cached | Stale:
     """Decide whether a stage has to run; with ``force`` it has.
 
     The folders, where its outputs may be, are read one by one in order of preference, as far as is
@@ -62,8 +73,11 @@ def look_up(plan: Step, folders: Iterable[Path], *, force: bool) -> Cached | Sta
     if force:
         return Stale((FORCED,))
     stale = None
-    for folder in folders:
-        reasons = stale_reasons(plan, folder)
+    for place in folders:
+        folder, digests = (
+            (place.folder, place.digests) if isinstance(place, Recorded) else (place, None)
+        )
+        reasons = stale_reasons(plan, folder, digests)
         if not reasons:
             return Cached(folder)
         stale = stale or Stale(tuple(reasons))

@@ -8,13 +8,22 @@ from pathlib import Path
 
 from basketwise.errors import InputError
 from basketwise.etl.metadata import Metadata, read_metadata
+from basketwise.etl.tables import METADATA_FILE
 from basketwise.platforms.protocol import EtlJob
 from basketwise.processes import at_work
 from basketwise.progress import Tick, counted
-from basketwise.run.cache import Cached, Outcome, Stale, look_up, settle
+from basketwise.run.cache import Cached, Outcome, Recorded, Stale, look_up, settle
 from basketwise.run.context import Context
-from basketwise.run.record import Step, planned, require_step, seal, verified_step
-from basketwise.run.workspace import GOLD, SILVER, Staging
+from basketwise.run.record import (
+    Step,
+    file_name,
+    planned,
+    require_step,
+    reseal,
+    seal,
+    verified_step,
+)
+from basketwise.run.workspace import GOLD, SILVER, Staging, Workspace
 
 READING = "reading"
 """What ETL calls its first part in its progress."""
@@ -27,6 +36,7 @@ class Data:
     source: str
     """Where the raw files were, as it was typed; empty where that is not known."""
     silver: Path
+    """Of a platform that works in the workspace, as ``gold``, with the record alone."""
     gold: Path
     metadata: Metadata
     outcomes: tuple[Outcome, ...] = ()
@@ -42,13 +52,14 @@ def etl(
     soon as raw files are read, since reading keeps both Python and cores busy, and finds most of
     what is wrong with them; where processes read them, Python is free once they do.
     """
-    config, workspace, force = context.config, context.workspace, context.force
+    config, force = context.config, context.force
     with context.reporter.stage("ETL") as log:
         inputs, source = context.platform.inputs(data, config), context.source or data
         context.platform.start(inputs, config)
         silver_plan = planned("silver", inputs, config, source=source)
         interrupted = staging.left / SILVER
-        silver_decision = look_up(silver_plan, [workspace.folder(SILVER), interrupted], force=force)
+        kept = _kept(SILVER, staging, context)
+        silver_decision = look_up(silver_plan, [kept, interrupted], force=force)
         silver = settle(silver_decision, interrupted, staging.silver)
         clean = isinstance(silver_decision, Stale)
         gold_plan, gold = None, staging.gold
@@ -56,14 +67,17 @@ def etl(
         if not clean:
             gold_plan = _gold_plan(silver, context)
             interrupted = staging.left / GOLD
-            gold_decision = look_up(gold_plan, [workspace.folder(GOLD), interrupted], force=force)
+            gold_decision = look_up(
+                gold_plan, [_kept(GOLD, staging, context), interrupted], force=force
+            )
             gold = settle(gold_decision, interrupted, staging.gold)
         if isinstance(gold_decision, Stale):
             job = EtlJob(data, silver, gold, staging.scratch, clean, inputs)
             context.platform.etl(job, config, _calling(ahead, log.tick) if ahead else log.tick)
+            sealed = reseal if context.platform.in_place else seal
             if clean:
-                seal(silver_plan, silver)
-            seal(gold_plan or _gold_plan(silver, context), gold)
+                sealed(silver_plan, silver)
+            sealed(gold_plan or _gold_plan(silver, context), gold)
         metadata = read_metadata(gold)
         outcomes = (Outcome("silver", silver_decision), Outcome("gold", gold_decision))
         lines = metadata.lines
@@ -86,6 +100,32 @@ def _calling(ahead: Callable[[], None], tick: Tick) -> Tick:
         tick(what, done, total)
 
     return calling
+
+
+def _kept(name: str, staging: Staging, context: Context) -> Path | Recorded:
+    """Return the files of a stage in the workspace; only their record, if jobs read them there."""
+    workspace = context.workspace
+    if not context.platform.in_place:
+        return workspace.folder(name)
+    folder = _records(name, staging, workspace)
+    return Recorded(folder, lambda: workspace.storage.digests(name))
+
+
+def _records(name: str, staging: Staging, workspace: Workspace) -> Path:
+    """Return a folder with the record of silver or gold, and what gold says of itself.
+
+    No other file is in it, which might be one of an earlier run.
+    """
+    files = [file_name("gold"), METADATA_FILE] if name == GOLD else [file_name("silver")]
+    return workspace.copied(name, files, staging.scratch / "records" / name)
+
+
+def publish_records(folder: Path, name: str, staging: Staging, workspace: Workspace) -> Path:
+    """Publish the record of silver or gold whose files are in the workspace already."""
+    outputs = require_step("gold" if name == GOLD else "silver", folder).outputs
+    here = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    workspace.storage.replace(folder, name, outputs.keys() - here)
+    return _records(name, staging, workspace)
 
 
 def _gold_plan(silver: Path, context: Context) -> Step:

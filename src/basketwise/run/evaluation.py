@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from basketwise.config import Config
 from basketwise.errors import InputError
 from basketwise.etl.cohorts import COHORTS_FILE
-from basketwise.evaluation.champion import Earlier, NoChampion, NotScored, Scored
-from basketwise.evaluation.stage import run_evaluation
+from basketwise.evaluation.champion import Earlier, NoChampion, NotScored
+from basketwise.evaluation.stage import OtherSplits, run_evaluation
 from basketwise.files import MANIFEST, REPORT_JSON
+from basketwise.platforms.protocol import EvaluationJob
 from basketwise.registry.memory import best_first
 from basketwise.registry.protocol import ModelVersion, Registry
 from basketwise.report.numbers import shown
@@ -20,13 +22,19 @@ from basketwise.report.types import Report, SplitScores, read_report
 from basketwise.run.cache import Cached, Outcome, Stale, look_up
 from basketwise.run.context import Context
 from basketwise.run.etl import Data
-from basketwise.run.record import Step, config_of, file_name, planned, read_step, require_step, seal
+from basketwise.run.record import (
+    Step,
+    config_of,
+    file_name,
+    planned,
+    read_step,
+    require_step,
+    seal,
+    verified_step,
+)
 from basketwise.run.training import Trained, copy_training
-from basketwise.run.workspace import ARTIFACTS, Staging, Workspace
+from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, Staging, Workspace
 from basketwise.training.record import TrainingRecord
-
-TRIED = 3
-"""Versions of the memory that are tried at most, where the archives of the best are lost."""
 
 COUNTED = 100
 """Runs, the latest, among which those on the same test baskets are counted."""
@@ -88,26 +96,29 @@ def evaluate(
                 from basketwise.evaluation.splits import score_other_splits
 
                 scratch = staging.scratch / "splits"
-                return score_other_splits(data.silver, scratch, record.winner, config, log.tick)
+                silver = _files("silver", data, context)
+                return score_other_splits(silver, scratch, record.winner, config, log.tick)
 
             block = steps["gold"].outputs.get(COHORTS_FILE, "")
-            earlier = Earlier(NoChampion(), looks=looks_at(block, run_id, context.workspace))
-            if registry is not None and version is not None:
-                earlier = _scored(earlier, version, better, registry, data, staging)
-            report = run_evaluation(
-                data.gold,
-                folder,
-                config,
-                earlier,
-                context.started_run(run_id, data.source),
-                other_splits if all_splits else None,
+            job = EvaluationJob(
+                gold=data.gold,
+                out=folder,
+                run=context.started_run(run_id, data.source),
+                inputs=inputs,
+                looks=looks_at(block, run_id, context.workspace),
+                champion=version,
+                better=better,
+                fetch=registry.fetch if registry else None,
             )
-            for name, other in (("champion", earlier.champion), ("best", earlier.lost)):
-                broken = other if isinstance(other, tuple) else (other,)
-                if any(isinstance(lost, NotScored) and lost.broken for lost in broken):
-                    # It may be restored: the next run asks again.
-                    asked = f"{plan.inputs[name]}, which could not be opened"
-                    plan = plan.model_copy(update={"inputs": plan.inputs | {name: asked}})
+            lost = None if all_splits else context.platform.evaluate(job, config, log.tick)
+            if lost is None:
+                splits = other_splits if all_splits else None
+                lost = _evaluated_here(job, data, staging, config, context, splits)
+            report = read_report(folder / REPORT_JSON)
+            for name in sorted(lost):
+                # It may be restored: the next run asks again.
+                asked = f"{plan.inputs[name]}, which could not be opened"
+                plan = plan.model_copy(update={"inputs": plan.inputs | {name: asked}})
             others = {*steps["training"].outputs, file_name("training")}
             seal(plan, folder, [path for path in folder.iterdir() if path.name not in others])
         outcome = Outcome("evaluation", decision)
@@ -143,29 +154,48 @@ def _better_than(
     return ranked[: names.index(champion.version)] if champion.version in names else ranked
 
 
-def _scored(
-    earlier: Earlier,
-    champion: ModelVersion,
-    better: Sequence[ModelVersion],
-    registry: Registry,
+def _evaluated_here(
+    job: EvaluationJob,
     data: Data,
     staging: Staging,
-) -> Earlier:
-    """Score the test baskets with the champion, and with the best version that can be had."""
-    from basketwise.serving.champion import score_champion
+    config: Config,
+    context: Context,
+    other_splits: OtherSplits | None,
+) -> frozenset[str]:
+    """Evaluate in this process; return what of ``champion`` and ``best`` could not be opened.
 
-    def score(version: ModelVersion) -> Scored | NotScored:
-        return score_champion(registry, version.version, data.silver, data.gold, staging.scratch)
+    The lines of silver are only fetched where a version has to score them.
+    """
+    gold = _files("gold", data, context)
+    earlier = Earlier(NoChampion(), looks=job.looks)
+    if job.champion is not None and job.fetch is not None:
+        from basketwise.serving.champion import score_earlier
 
-    lost: list[NotScored] = []
-    best = None
-    for version in better[:TRIED]:
-        result = score(version)
-        if isinstance(result, Scored):
-            best = result
-            break
-        lost.append(result)
-    return Earlier(score(champion), best, tuple(lost), earlier.looks)
+        silver = _files("silver", data, context)
+        better = [version.version for version in job.better]
+        champion, beside = job.champion.version, staging.scratch
+        earlier = score_earlier(job.fetch, champion, better, silver, gold, beside, looks=job.looks)
+    run_evaluation(gold, job.out, config, earlier, job.run, other_splits)
+    return broken(earlier)
+
+
+def _files(stage: Literal["silver", "gold"], data: Data, context: Context) -> Path:
+    """Return the files of silver or gold, which are fetched if only their record is here."""
+    if not context.platform.in_place:
+        return data.silver if stage == "silver" else data.gold
+    folder = context.workspace.folder(SILVER if stage == "silver" else GOLD)
+    verified_step(stage, folder)
+    return folder
+
+
+def broken(earlier: Earlier) -> frozenset[str]:
+    """Return what of ``champion`` and ``best`` has an archive that cannot be opened."""
+    rivals = {"champion": (earlier.champion,), "best": earlier.lost}
+    return frozenset(
+        name
+        for name, versions in rivals.items()
+        if any(isinstance(lost, NotScored) and lost.broken for lost in versions)
+    )
 
 
 def looks_at(block: str, run: str, workspace: Workspace) -> int:

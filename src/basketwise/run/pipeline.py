@@ -24,7 +24,7 @@ from basketwise.report.html import load_templates
 from basketwise.report.types import Report, read_report
 from basketwise.run.cache import Outcome
 from basketwise.run.context import Context
-from basketwise.run.etl import Data, etl, present_data
+from basketwise.run.etl import Data, etl, present_data, publish_records
 from basketwise.run.evaluation import evaluate
 from basketwise.run.record import verified_step
 from basketwise.run.training import Trained, present_training, train
@@ -141,13 +141,21 @@ def run_all(
 
 
 def publish_data(data: Data, staging: Staging, context: Context) -> Data:
-    """Move the data that was made in staging into the workspace, and return where it is now."""
-    workspace, silver, gold = context.workspace, data.silver, data.gold
-    if silver == staging.silver:
-        silver = workspace.publish(silver, SILVER)
-    if gold == staging.gold:
-        gold = workspace.publish(gold, GOLD)
-    return replace(data, silver=silver, gold=gold)
+    """Move the data that was made in staging into the workspace, and return where it is now.
+
+    Of a platform that works in the workspace, the files are there already; other files beside them
+    are removed.
+    """
+
+    def publish(folder: Path, name: str, staged: Path) -> Path:
+        if folder != staged:
+            return folder
+        if context.platform.in_place:
+            return publish_records(folder, name, staging, context.workspace)
+        return context.workspace.publish(folder, name)
+
+    silver = publish(data.silver, SILVER, staging.silver)
+    return replace(data, silver=silver, gold=publish(data.gold, GOLD, staging.gold))
 
 
 def register(

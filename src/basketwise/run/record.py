@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -129,6 +129,18 @@ def seal(step: Step, folder: Path, files: Iterable[Path] | None = None) -> Step:
     return sealed
 
 
+def reseal(step: Step, folder: Path) -> Step:
+    """Write the record of a stage that a job has finished elsewhere and has recorded itself.
+
+    The outputs are the job's, of which the folder need have none but its record.
+    """
+    outputs = require_step(step.stage, folder).outputs
+    sealed = step.model_copy(update={"outputs": outputs})
+    text = sealed.model_dump_json(indent=2)
+    (folder / file_name(step.stage)).write_text(text, encoding="utf-8")
+    return sealed
+
+
 def read_step(stage: Stage, folder: Path) -> Step | None:
     """Read a stage's record; None where there is none, or none that can be read."""
     try:
@@ -181,12 +193,20 @@ def config_of(config: Config, steps: Iterable[Step]) -> Config:
     return Config.model_validate(values)
 
 
-def stale_reasons(plan: Step, folder: Path) -> list[str]:
-    """List why the outputs in a folder cannot be taken for those of a stage; empty if they can."""
+def stale_reasons(
+    plan: Step, folder: Path, digests: Callable[[], Mapping[str, str]] | None = None
+) -> list[str]:
+    """List why the outputs in a folder cannot be taken for those of a stage; empty if they can.
+
+    ``digests`` returns the sha256 of each file by name where the folder has the record alone.
+    """
     earlier = read_step(plan.stage, folder)
     if earlier is None:
         return ["first time"]
-    return differences(plan, earlier) or _changed_files(earlier, folder)
+    different = differences(plan, earlier)
+    if different or digests is None:
+        return different or _changed_files(earlier, folder)
+    return changed_outputs(earlier, digests())
 
 
 def differences(plan: Step, earlier: Step) -> list[str]:
@@ -229,18 +249,31 @@ def _code_change(name: str, old: Any, new: Any) -> str:
     return "Basketwise's code changed" if name == "code" else f"{name} {old} → {new}"
 
 
-def _changed_files(earlier: Step, folder: Path) -> list[str]:
-    """Name the outputs that are no longer what they were, or are gone."""
+def changed_outputs(earlier: Step, present: Mapping[str, str]) -> list[str]:
+    """Name the outputs that are no longer what they were, or are gone.
+
+    ``present`` are the digests of the files that are there, by name.
+    """
     changed = []
     for name, digest in earlier.outputs.items():
-        path = folder / name
-        if not path.is_file():
+        if name not in present:
             changed.append(f"{name} is missing")
-        elif sha256(path) != digest:
+        elif present[name] != digest:
             changed.append(f"{name} was changed since")
     if earlier.stage in WHOLE_FOLDER:
         # A partition that somebody put beside the others would be read with them.
         known = {*earlier.outputs, file_name(earlier.stage)}
-        present = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
         changed += [f"{name} was not there before" for name in sorted(present) if name not in known]
     return changed
+
+
+def _changed_files(earlier: Step, folder: Path) -> list[str]:
+    """Do the same with the files of a folder."""
+    whole = earlier.stage in WHOLE_FOLDER
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    # Only names matter of what is in no record.
+    present = dict.fromkeys(names, "") if whole else {}
+    present |= {
+        name: sha256(folder / name) for name in earlier.outputs if (folder / name).is_file()
+    }
+    return changed_outputs(earlier, present)

@@ -76,6 +76,16 @@ class Workspace:
                     with suppress(OSError):
                         discard(folder, self.storage.scratch)
 
+    def copied(self, name: str, files: Iterable[str], target: Path) -> Path:
+        """Copy a few files of a folder of the workspace, those that exist, to ``target``."""
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for file in files:
+            path = self.storage.local(f"{name}/{file}")
+            if path.is_file():
+                shutil.copyfile(path, target / file)
+        return target
+
     def publish(self, folder: Path, key: str) -> Path:
         """Move a finished folder into the workspace, and return where it is now."""
         self.storage.replace(folder, key)

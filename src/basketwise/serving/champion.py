@@ -1,7 +1,8 @@
-"""The champion's predictions on a challenger's test baskets."""
+"""The predictions of the champion, and of earlier versions, on a challenger's test baskets."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +14,48 @@ from basketwise.errors import DependencyError, InputError
 from basketwise.etl.chunks import read_chunks
 from basketwise.etl.history import history_of_training
 from basketwise.etl.tables import TEST_FILE, class_numbers
-from basketwise.evaluation.champion import NotScored, Scored
+from basketwise.evaluation.champion import Earlier, NotScored, Scored
 from basketwise.model.archive import load_model_archive
-from basketwise.registry.protocol import Registry
 from basketwise.schema import BASKET_ID, KEY, PREDICTED
 from basketwise.scratch import scratch
 
+Fetch = Callable[[str, Path], Path]
+"""Fetches the archive of a version into a folder, checked against its digest, as
+:meth:`basketwise.registry.protocol.Registry.fetch` does."""
+
+TRIED = 3
+"""Versions of the memory that are tried at most, where the archives of the best are lost."""
+
+
+def score_earlier(
+    fetch: Fetch,
+    champion: str,
+    better: Sequence[str],
+    silver: Path,
+    gold: Path,
+    beside: Path | None = None,
+    *,
+    looks: int | None = None,
+) -> Earlier:
+    """Score the test baskets with the champion, and with the best version that can be had.
+
+    ``better`` are the versions that are better than the champion, best first; for the rest see
+    :func:`score_champion` and :class:`basketwise.evaluation.champion.Earlier`.
+    """
+    lost: list[NotScored] = []
+    best = None
+    for version in better[:TRIED]:
+        result = score_champion(fetch, version, silver, gold, beside)
+        if isinstance(result, Scored):
+            best = result
+            break
+        lost.append(result)
+    scored = score_champion(fetch, champion, silver, gold, beside)
+    return Earlier(scored, best, tuple(lost), looks)
+
 
 def score_champion(
-    registry: Registry, version: str, silver: Path, gold: Path, beside: Path | None = None
+    fetch: Fetch, version: str, silver: Path, gold: Path, beside: Path | None = None
 ) -> Scored | NotScored:
     """Score the test baskets with the champion, through its own index and recipe.
 
@@ -33,7 +67,7 @@ def score_champion(
     ids = tested.rename({KEY: BASKET_ID})
     with scratch(beside) as folder:
         try:
-            model = load_model_archive(registry.fetch(version, folder))
+            model = load_model_archive(fetch(version, folder))
         except (InputError, DependencyError) as error:
             why = error.headline.replace(f"{folder}/", "").rstrip(".")
             return NotScored(version, why, broken=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
+from basketwise.digests import content
 from basketwise.disk import owner
 from basketwise.errors import InputError, WorkspaceError, writing
 from basketwise.files import again_if_stale, discard, finish_discards, move, write_whole
@@ -79,8 +81,13 @@ class LocalStorage:
             else:
                 again_if_stale(lambda: path.unlink(missing_ok=True))
 
-    def replace(self, folder: Path, prefix: str) -> None:
-        """Replace all below a prefix by a local folder's files.
+    def digests(self, prefix: str) -> dict[str, str]:
+        """Return the sha256 of each file below a prefix, by its name there."""
+        with self._reading():
+            return again_if_stale(lambda: content(self._path(prefix)))
+
+    def replace(self, folder: Path, prefix: str, keep: Collection[str] = ()) -> None:
+        """Replace all below a prefix by a local folder's files, and those that are to stay.
 
         A folder cannot be swapped for another in one step everywhere, so the old one steps aside
         first; :meth:`recover` puts it back if the process ends between the two renames.
@@ -89,6 +96,11 @@ class LocalStorage:
         aside = target.with_name(f"{OLD}{target.name}")
         with self._writing():
             target.parent.mkdir(parents=True, exist_ok=True)
+            for name in keep:
+                if not (target / name).is_file():
+                    raise WorkspaceError(f"{prefix}/{name} is missing from {str(self.root)!r}.")
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(target / name, folder / name)
             if target.exists():
                 target.rename(aside)
             move(folder, target)

@@ -7,6 +7,7 @@ a finished one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -46,8 +47,18 @@ class Storage(Protocol):
     def delete(self, prefix: str) -> None:
         """Delete a key and all below it; none is no error."""
 
-    def replace(self, folder: Path, prefix: str) -> None:
-        """Replace everything below a prefix by a local folder's files, and remove the folder."""
+    def digests(self, prefix: str) -> dict[str, str]:
+        """Return the sha256 of each file below a prefix, by its name there.
+
+        Nothing is copied to this machine if they are known without.
+        """
+
+    def replace(self, folder: Path, prefix: str, keep: Collection[str] = ()) -> None:
+        """Replace everything below a prefix by a local folder's files, and remove the folder.
+
+        The files there that ``keep`` names, relative to the prefix, stay as they are; a
+        WorkspaceError says that one of them is missing, and nothing was changed.
+        """
 
     def local(self, prefix: str) -> Path:
         """Return a local path with the current files below a prefix; read only."""

@@ -65,6 +65,18 @@ def test_settings_come_from_the_environment(
     assert not (tmp_path / "out" / "gold" / "product_index.parquet").exists()
 
 
+def test_lines_are_held_against_their_record(sample: Path, base: Path, tmp_path: Path) -> None:
+    main(["--input-path", str(sample)])
+    silver = base / "processing" / "output" / "silver"
+    (silver / "stray.parquet").write_bytes(b"other lines")
+
+    with pytest.raises(InputError, match=r"stray\.parquet was not there before"):
+        main(["--silver-path", str(silver), "--output-path", str(tmp_path)])
+    (silver / "stray.parquet").unlink()
+    main(["--silver-path", str(silver), "--output-path", str(tmp_path)])
+    assert read_metadata(tmp_path / "gold").lines.read > 0
+
+
 def test_bad_settings_and_missing_data_are_refused(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

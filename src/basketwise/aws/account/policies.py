@@ -42,8 +42,8 @@ def _running(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
     return [
         allow(
             "Bucket",
-            "s3:GetBucketLocation GetBucketVersioning ListBucket ListBucketMultipartUploads"
-            + (" GetEncryptionConfiguration" if aws.kms_key else ""),
+            "s3:GetBucketLocation GetBucketVersioning ListBucket ListBucketMultipartUploads "
+            "ListBucketVersions" + (" GetEncryptionConfiguration" if aws.kms_key else ""),
             bucket,
         ),
         allow(
@@ -111,6 +111,7 @@ def _running(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
             if aws.subnets
             else []
         ),
+        *_mlflow(names.mlflow),
     ]
 
 
@@ -120,6 +121,22 @@ def _encrypting(used: str, aws: AwsConfig) -> list[dict[str, Any]]:
         return []
     grant = allow("VolumeKey", "kms:CreateGrant", aws.kms_key)
     return [allow("Key", used, aws.kms_key), grant | {"Condition": FOR_A_SERVICE}]
+
+
+def _mlflow(arn: str) -> list[dict[str, Any]]:
+    """Allow what a registry in an MLflow of SageMaker asks for; nothing without one."""
+    if ":mlflow-app/" in arn:
+        # One action for all of its interface.
+        return [allow("Mlflow", "sagemaker:CallMlflowAppApi", arn)]
+    # AWS names no action for the creation of a logged model; those of its parts come closest.
+    logged = "FinalizeLoggedModel GetLoggedModel LogLoggedModelParams LogModel SetLoggedModelTags"
+    allowed = (
+        "sagemaker-mlflow:CreateExperiment CreateModelVersion CreateRegisteredModel CreateRun "
+        f"DeleteRegisteredModelAlias {logged} GetExperimentByName GetRegisteredModel GetRun "
+        "LogBatch LogInputs LogOutputs SearchModelVersions SetModelVersionTag "
+        "SetRegisteredModelAlias UpdateModelVersion UpdateRun"
+    )
+    return [allow("Mlflow", allowed, arn)] if arn else []
 
 
 def _deploying(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:

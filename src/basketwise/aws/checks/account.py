@@ -1,8 +1,7 @@
-"""What a run on AWS needs: credentials, region, bucket, group, image; and how to fix each."""
+"""What a run on AWS needs: credentials, region, bucket, group; and how to fix each."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from functools import partial
 from importlib.util import find_spec
@@ -11,19 +10,14 @@ from typing import TYPE_CHECKING
 from basketwise.aws import clients
 from basketwise.aws.clients import INSTALL
 from basketwise.aws.errors import Meaning, meaning_of, translated
-from basketwise.aws.images import image_of, repository_arn
 from basketwise.aws.names import PREFIXES, AwsNames, names_of
 from basketwise.aws.s3 import Bucket
 from basketwise.config import Config
 from basketwise.doctor.check import Check, failure, guarded
-from basketwise.errors import BasketwiseError, ConfigError
+from basketwise.errors import BasketwiseError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-
-DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
-"""The end of the address of an image that cannot change."""
 
 
 def unknown(name: str, error: BasketwiseError) -> Check:
@@ -152,37 +146,6 @@ def group(config: Config, names: AwsNames) -> Check:
         )
 
     return guarded("group", check, unknown)
-
-
-def image(config: Config, region: str) -> Check:
-    """Check the address of the image that jobs run in."""
-
-    def check() -> Check:
-        uri = image_of(config.aws, region)
-        _, _, _, location, account, resource = repository_arn(uri).split(":")
-        if location != region:
-            raise ConfigError(
-                f"{uri} is in {location}, the jobs would run in {region}.",
-                f"Push the image to a repository in {region} and set aws.image_uri to it.",
-            )
-        # What AWS publishes under a tag is AWS's to change.
-        if config.aws.image != "own" or DIGEST.search(uri):
-            return Check("image", "ok", uri)
-        tag = uri.rpartition("/")[2].partition(":")[2]
-        named = resource.partition("/")[2]
-        return Check(
-            "image",
-            "warning",
-            f"{uri} is named by {'a tag' if tag else 'the tag latest'}, which may be moved to "
-            "another image.",
-            "Set aws.image_uri to "
-            f"{uri.removesuffix(f':{tag}')}@sha256:…, with the digest that this prints:\n"
-            f"aws ecr describe-images --region {region} --registry-id {account} "
-            f"--repository-name {named} --image-ids imageTag={tag or 'latest'} "
-            "--query 'imageDetails[0].imageDigest' --output text",
-        )
-
-    return guarded("image", check, failure)
 
 
 def _skipped(what: str, needed: str) -> Check:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from basketwise.aws.address import is_address
 from basketwise.aws.checks import account as cloud
+from basketwise.aws.checks.image import images
 from basketwise.aws.checks.key import key
 from basketwise.aws.checks.network import network
 from basketwise.aws.checks.quotas import quotas
@@ -50,7 +51,7 @@ def everything(location: str, config: Config, data: str | None, tick: Tick) -> I
     if names is None:
         yield from local.machine(None, config, data, tick)
         if region:
-            yield cloud.image(config, region)
+            yield from images(config, region)
         return
     if not is_address(location):
         location = names.uri().rstrip("/")
@@ -73,4 +74,4 @@ def everything(location: str, config: Config, data: str | None, tick: Tick) -> I
     yield from network(config, names)
     yield from key(config, names)
     yield from quotas(config, region)
-    yield cloud.image(config, region)
+    yield from images(config, region)

@@ -89,6 +89,8 @@ def runs_of(name: str, names: AwsNames) -> frozenset[str]:
     ...                  "arn:aws:iam::123456789012:role/x", "models")
     >>> sorted(runs_of("retail-prediction-training-run-20260203-120005-2", names))
     ['run-20260203-120005', 'run-20260203-120005-2']
+    >>> sorted(runs_of("retail-evaluation-processing-run-20260203-120005", names))
+    ['run-20260203-120005']
     >>> sorted(runs_of("run-20260203-120005-2", names))
     ['run-20260203-120005-2']
     >>> sorted(runs_of("registered-run-20260203-120005", names))
@@ -96,7 +98,7 @@ def runs_of(name: str, names: AwsNames) -> frozenset[str]:
     """
     if name.startswith(REGISTERED):
         return frozenset((name.removeprefix(REGISTERED),))
-    run = name.removeprefix(names.training_job(""))
+    run = name.removeprefix(names.training_job("")).removeprefix(names.evaluation_job(""))
     return frozenset((run,) if run == name else (run, re.sub(r"-[0-9]{1,2}$", "", run)))
 
 

@@ -2,68 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from basketwise.aws.cost import (
+    GB,
+    Amount,
+    Jobs,
+    cost_of,
+    storage_cost,
+    transfer_cost,
+)
+from basketwise.aws.prices import OVERRIDE
+
 if TYPE_CHECKING:
-    from basketwise.aws.running.jobs import JobState, Kind
+    from basketwise.aws.stored import Stored
     from basketwise.config import Config
 
-
-class Cost(NamedTuple):
-    """Billed seconds, share of the training's that spot saved, and estimated cost in USD."""
-
-    billable_seconds: float
-    spot_saving: float
-    usd: float
+MEGABYTE = 10**6
 
 
-def cost_of(jobs: Sequence[tuple[Kind, JobState]], usd_per_hour: float) -> Cost:
-    """Add up the jobs of a run; missing values count as 0.
+@dataclass(frozen=True)
+class Bill:
+    """What the cost of a run is estimated from.
 
-    Examples
-    --------
-    >>> from basketwise.aws.running.jobs import JobState
-    >>> etl = JobState("etl", "Completed", seconds=100.0, billable_seconds=100.0)
-    >>> spot = JobState("training", "Completed", seconds=300.0, billable_seconds=90.0)
-    >>> cost = cost_of([("Processing", etl), ("Training", spot)], 0.12)
-    >>> cost.billable_seconds, round(cost.spot_saving, 2), round(cost.usd, 4)
-    (190.0, 0.7, 0.0063)
+    ``downloaded`` are bytes; ``stored`` is None if the objects could not be counted.
     """
-    billable = sum(job.billable_seconds or 0 for _, job in jobs)
-    training = [job for kind, job in jobs if kind == "Training"]
-    seconds = sum(job.seconds or 0 for job in training)
-    billed = sum(job.billable_seconds or 0 for job in training)
-    return Cost(billable, 1 - billed / seconds if seconds else 0.0, billable / 3600 * usd_per_hour)
+
+    jobs: Jobs
+    region: str
+    downloaded: int
+    stored: Stored | None
 
 
-def cost_document(jobs: Sequence[tuple[Kind, JobState]], config: Config) -> dict[str, Any]:
-    """Return all jobs of a run, and what they cost together."""
-    cost = cost_of(jobs, config.aws.usd_per_hour)
+def cost_document(bill: Bill, config: Config) -> dict[str, Any]:
+    """Return all jobs of a run, and what they cost together; what is not known is null."""
+    cost = cost_of(bill.jobs, config.aws, bill.region)
+    stored = bill.stored
     return {
-        "jobs": [{"kind": kind, **vars(state), "place": state.output_uri} for kind, state in jobs],
+        "jobs": [
+            {"kind": kind, **vars(state), "place": state.output_uri} for kind, state in bill.jobs
+        ],
+        "region": bill.region,
         "billable_seconds": cost.billable_seconds,
         "spot_saving": round(cost.spot_saving, 4),
-        "estimated_usd": round(cost.usd, 4),
+        "estimated_usd": _rounded(cost.instances),
+        "unpriced": list(cost.unpriced),
+        "volumes_usd": _rounded(cost.volumes),
+        "downloaded_bytes": bill.downloaded,
+        "transfer_usd": _rounded(transfer_cost(bill.downloaded, bill.region)),
+        "stored_bytes": stored.size if stored else None,
+        "stored_completely_counted": stored.complete if stored else None,
+        "storage_usd_per_month": _rounded(storage_cost(stored.size, bill.region))
+        if stored
+        else None,
+        "prices": [
+            price._asdict()
+            for price in dict.fromkeys((*cost.instances.prices, *cost.volumes.prices))
+        ],
     }
 
 
-def print_cost(jobs: Sequence[tuple[Kind, JobState]], config: Config) -> None:
+def print_cost(bill: Bill, config: Config) -> None:
     """Print all jobs of a run, failed ones too, and what they cost together."""
     click.secho("\nAmazon SageMaker", bold=True)
-    if not jobs:
+    if bill.jobs:
+        _print_jobs(bill, config)
+    else:
         click.echo("  no job was needed: the outputs of earlier ones are up to date")
-        return
-    for _, state in jobs:
+    downloaded = transfer_cost(bill.downloaded, bill.region)
+    click.echo(
+        f"  transfer  {bill.downloaded / MEGABYTE:,.1f} MB downloaded: "
+        f"{_said(downloaded, 'transfer', bill.region)}"
+    )
+    if bill.stored is None:
+        click.echo("  storage   not known: the objects of the workspace could not be listed")
+    else:
+        least = "" if bill.stored.complete else "at least "
+        kept = storage_cost(bill.stored.size, bill.region)
+        click.echo(
+            f"  storage   {least}{bill.stored.size / GB:,.3f} GB, old versions included: "
+            f"{_said(kept, 'storage', bill.region, ' a month')}"
+        )
+    click.echo("  estimates, without requests, logs and taxes: AWS's bill is what counts")
+
+
+def _print_jobs(bill: Bill, config: Config) -> None:
+    for _, state in bill.jobs:
         ended = "" if state.status == "Completed" else f", {state.status.lower()}"
-        click.echo(f"  {state.name}: {state.seconds or 0:,.0f} s{ended}")
-    cost = cost_of(jobs, config.aws.usd_per_hour)
+        click.echo(f"  {state.name}: {state.seconds or 0:,.0f} s on {state.instance}{ended}")
+    cost = cost_of(bill.jobs, config.aws, bill.region)
     saved = f", {cost.spot_saving:.0%} of the training saved by spot" if config.aws.spot else ""
     click.echo(f"  billable  {cost.billable_seconds:,.0f} s{saved}")
-    usd = f"{cost.usd:.2f}" if cost.usd >= 0.01 else "less than 0.01"
-    click.echo(
-        f"  cost      about {usd} USD, at {config.aws.usd_per_hour:g} USD an hour "
-        "(aws.usd_per_hour); storage not counted"
-    )
+    if cost.unpriced:
+        click.echo(
+            f"  cost      not known: no price of {', '.join(cost.unpriced)} in {bill.region} is "
+            f"known; set {OVERRIDE}"
+        )
+    else:
+        click.echo(f"  cost      {_said(cost.instances, 'instances', bill.region)}")
+    click.echo(f"  disks     {_said(cost.volumes, 'disks', bill.region)}")
+
+
+def _said(amount: Amount, what: str, region: str, per: str = "") -> str:
+    if amount.usd is None:
+        return f"price of {what} in {region} not known"
+    usd = f"about {amount.usd:.2f}" if amount.usd >= 0.01 else "less than 0.01"
+    return f"{usd} USD{per}" + (f", by {amount.basis}" if amount.basis else "")
+
+
+def _rounded(amount: Amount) -> float | None:
+    return None if amount.usd is None else round(amount.usd, 4)

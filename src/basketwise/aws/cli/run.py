@@ -13,7 +13,7 @@ import click
 
 from basketwise import clock
 from basketwise.aws import clients
-from basketwise.aws.cli.cost import cost_document, print_cost
+from basketwise.aws.cli.cost import Bill, cost_document, print_cost
 from basketwise.aws.cli.session import settings
 from basketwise.cli.asking import confirmed, to_stderr
 from basketwise.cli.commands import program
@@ -96,15 +96,29 @@ def run(
             record.run_id,
             registering=not (no_register or record.experiment),
         )
-    jobs = platform.all_jobs()
+    bill = _bill(platform, workspace)
     if common.as_json:
-        print_json({**run_document(result), "aws": cost_document(jobs, config)})
+        print_json({**run_document(result), "aws": cost_document(bill, config)})
     else:
         print_summary(result)
-        print_cost(jobs, config)
+        print_cost(bill, config)
         print_next(result, record.data, workspace.storage.location, common.config_path)
     if require_approval and not result.approved:
         sys.exit(GATE_NOT_PASSED)
+
+
+def _bill(platform: SageMakerPlatform, workspace: Workspace) -> Bill:
+    from basketwise.aws.s3 import Bucket
+    from basketwise.aws.stored import stored
+
+    names = platform.names
+    return Bill(
+        platform.all_jobs(),
+        names.region,
+        # Of a workspace in a bucket, which is what jobs have.
+        getattr(workspace.storage, "downloaded", 0),
+        stored(Bucket(platform.s3, names.bucket, names.prefix)),
+    )
 
 
 def _new(

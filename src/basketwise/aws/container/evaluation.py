@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -30,9 +31,14 @@ def main(arguments: Sequence[str]) -> None:
     ``--gold-path`` contains the gold files, ``--model-path`` the ``model.tar.gz`` that SageMaker
     made of the training's model folder, or its files. ``--output-path`` gets what a local run
     writes to ``artifacts``: the training's files, the report, the deployable ``model.tar.gz``;
-    and ``evaluation.json``. ``--run-id --command --data`` are for the report.
+    and ``evaluation.json``. ``--run-id --command --data`` are for the report. With
+    ``--request-path`` a file there says all of that, and which versions to compare with, which
+    score the lines in ``--silver-path``; only the evaluation's own files are written then.
     """
     options = _parser().parse_args(arguments)
+    if options.request_path is not None:
+        _evaluate_as_requested(options)
+        return
     from basketwise.aws.registry.document import SUBMISSION, document_bytes
     from basketwise.evaluation.champion import NotSeen
     from basketwise.evaluation.stage import run_evaluation
@@ -56,6 +62,17 @@ def main(arguments: Sequence[str]) -> None:
         f"accuracy {document['accuracy']:.4f}, macro-F1 {document['f1']:.4f}: "
         f"{document['headline']}"
     )
+
+
+def _evaluate_as_requested(options: argparse.Namespace) -> None:
+    from basketwise.aws.container.requested import Mounts, evaluate_as_requested
+
+    options.output_path.mkdir(parents=True, exist_ok=True)
+    root = layout.base() / "processing"
+    mounts = Mounts(
+        root, options.request_path, options.gold_path, options.silver_path, options.model_path
+    )
+    evaluate_as_requested(mounts, options.output_path)
 
 
 def evaluation_document(report: Any) -> dict[str, Any]:
@@ -84,6 +101,8 @@ def _parser() -> layout.Parser:
     parser.add_argument("--gold-path", type=Path, default=mount / "gold")
     parser.add_argument("--model-path", type=Path, default=mount / "model")
     parser.add_argument("--output-path", type=Path, default=mount / "output")
+    parser.add_argument("--request-path", type=Path)
+    parser.add_argument("--silver-path", type=Path)
     for name in ("run-id", "command", "data"):
         parser.add_argument(f"--{name}", default="")
     return parser

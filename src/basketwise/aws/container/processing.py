@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     from basketwise.etl.preview import check_split
     from basketwise.etl.sources import Delivery, digests
     from basketwise.etl.stage import run_etl
-    from basketwise.run.record import planned, read_step, seal
+    from basketwise.run.record import planned, read_step, seal, verified_step
 
     config = load_config(None, os.environ)
     clean = options.silver_path is None
@@ -45,6 +45,9 @@ def main(arguments: Sequence[str]) -> None:
     for folder in (silver, gold):
         folder.mkdir(parents=True, exist_ok=True)
     delivery = Delivery()
+    if not clean and read_step("silver", silver) is not None:
+        # Whoever started this job has seen the record, not the lines.
+        verified_step("silver", silver)
     if clean:
         # Files that could not be read were not uploaded, but are named in the records.
         skipped = read_skipped(options.input_path)

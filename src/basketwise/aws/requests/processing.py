@@ -87,7 +87,7 @@ def _job(
             "ContainerEntrypoint": entrypoint(aws, CODE_MOUNT),
             "ContainerArguments": arguments,
         },
-        "ProcessingInputs": [_input(part, *locations) for part, locations in inputs.items()],
+        "ProcessingInputs": [s3_input(part, *locations) for part, locations in inputs.items()],
         "ProcessingOutputConfig": {
             "Outputs": [_output(part, *locations) for part, locations in outputs.items()],
             **output_key(aws),
@@ -108,7 +108,8 @@ def _job(
     return {**request, "Environment": settings} if settings else request
 
 
-def _input(name: str, uri: str, folder: str) -> dict[str, Any]:
+def s3_input(name: str, uri: str, folder: str) -> dict[str, Any]:
+    """Return a processing job's input: files of S3, which it finds in a folder."""
     source = {
         "S3Uri": uri,
         "LocalPath": folder,

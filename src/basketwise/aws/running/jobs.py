@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from basketwise.aws.errors import Meaning, Refusal, call, refusal, translated
@@ -50,6 +50,10 @@ class JobState:
         Digest of the work that it was started for, see :mod:`basketwise.aws.running.attempts`.
     output_uri
         S3 URI that it writes to.
+    instance, instances, volume_gb
+        Type and number of its instances, and the disk of each.
+    began, ended
+        When it started and ended (ISO 8601, UTC); empty if it has not.
     """
 
     name: str
@@ -60,6 +64,11 @@ class JobState:
     billable_seconds: float | None = None
     digest: str = ""
     output_uri: str = ""
+    instance: str = ""
+    instances: int = 1
+    volume_gb: float = 0.0
+    began: str = ""
+    ended: str = ""
 
 
 class JobFailedError(DependencyError):
@@ -90,7 +99,9 @@ def describe(sagemaker: SageMakerClient, kind: Kind, name: str) -> JobState | No
     outputs = job.get("ProcessingOutputConfig", {}).get("Outputs") or [{}]
     processing_uri = outputs[0].get("S3Output", {}).get("S3Uri", "")
     cluster = job.get("ProcessingResources", {}).get("ClusterConfig", {})
-    billed = seconds * cluster.get("InstanceCount", 1) if seconds is not None else None
+    resources = job.get("ResourceConfig", cluster)
+    instances = resources.get("InstanceCount", 1)
+    billed = seconds * instances if seconds is not None else None
     return JobState(
         name=name,
         status=job[f"{kind}JobStatus"],
@@ -101,7 +112,16 @@ def describe(sagemaker: SageMakerClient, kind: Kind, name: str) -> JobState | No
         billable_seconds=job.get("BillableTimeInSeconds", billed),
         digest=job.get("Environment", {}).get(DIGEST_VARIABLE, ""),
         output_uri=job.get("OutputDataConfig", {}).get("S3OutputPath", processing_uri),
+        instance=resources.get("InstanceType", ""),
+        instances=instances,
+        volume_gb=resources.get("VolumeSizeInGB", 0.0),
+        began=_iso(started),
+        ended=_iso(ended),
     )
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.astimezone(UTC).isoformat() if moment else ""
 
 
 def follow(

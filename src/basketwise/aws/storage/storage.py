@@ -10,15 +10,17 @@ objects are stored below ``.basketwise/``.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from basketwise.aws.parallel import Item
 from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object, is_below
+from basketwise.aws.storage.known import known_digests
 from basketwise.aws.storage.lock import Lease, leased, read_state
 from basketwise.aws.storage.mirror import Mirror
 from basketwise.aws.storage.record import DEFAULT_LEASE
@@ -29,13 +31,16 @@ from basketwise.aws.storage.replacement import (
     publish_file,
     recover,
 )
-from basketwise.digests import content
+from basketwise.digests import content, sha256
 from basketwise.errors import InputError, WorkspaceError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ATTEMPTS = 10
+
+FEW = 8
+"""Files that are downloaded one after the other; more of them, with all others in their folder."""
 
 
 class S3Storage:
@@ -57,6 +62,9 @@ class S3Storage:
         self.bucket, self.cache, self.lease = Bucket(s3, bucket, prefix), cache, lease
         self._mirror = Mirror(cache)
         self._active_lease: Lease | None = None
+        self.downloaded = 0
+        """Bytes that :meth:`local` has downloaded."""
+        self._counting = Lock()
 
     @property
     def location(self) -> str:
@@ -110,8 +118,24 @@ class S3Storage:
                 # Who lost the lock may have listed what another run was publishing.
                 lease.renew()
 
-    def replace(self, folder: Path, prefix: str) -> None:
-        """Replace all below a prefix by a local folder's files, and remove the folder.
+    def digests(self, prefix: str) -> dict[str, str]:
+        """Return the sha256 of each file below a prefix; files are downloaded if need be."""
+
+        def attempt() -> dict[str, str]:
+            listed = self._files(prefix)
+            digests = known_digests(self.bucket, listed)
+            unknown = listed.keys() - digests.keys()
+            if len(unknown) > FEW:
+                self._mirror.fetch(prefix, listed, self._fetch)
+            for key in sorted(unknown):
+                path = self._mirror.fetch(key, {key: listed[key]}, self._fetch)
+                digests[key] = sha256(path)
+            return {key.removeprefix(f"{prefix}/"): sha for key, sha in digests.items()}
+
+        return retry_if_changed(self.location, attempt)
+
+    def replace(self, folder: Path, prefix: str, keep: Collection[str] = ()) -> None:
+        """Replace all below a prefix but what is to stay, and remove the folder.
 
         If it fails before the last file is uploaded, or if somebody else writes there meanwhile
         or has taken the lock (WorkspaceError), the old files and the folder are kept.
@@ -127,7 +151,7 @@ class S3Storage:
             self._check(key)
         try:
             with self._changing(prefix) as lease:
-                self._replace(lease, files, prefix)
+                self._replace(lease, files, prefix, {f"{prefix}/{name}" for name in keep})
         except ChangedError as error:
             raise WorkspaceError(
                 f"Somebody else wrote below {prefix} in {self.location!r} while it was published.",
@@ -135,14 +159,18 @@ class S3Storage:
             ) from error
         shutil.rmtree(folder, ignore_errors=True)
 
-    def _replace(self, lease: Lease, files: Mapping[Path, str], prefix: str) -> None:
+    def _replace(
+        self, lease: Lease, files: Mapping[Path, str], prefix: str, kept: set[str]
+    ) -> None:
         old = self.bucket.below(prefix)
+        if missing := sorted(kept - old.keys()):
+            raise WorkspaceError(f"{missing[0]} is missing from {self.location!r}.")
         # The outputs of a job are in the bucket already: they are not uploaded again.
         unchanged_keys = self._mirror.unchanged({key: path for path, key in files.items()}, old)
-        existing = {key: old[key] for key in unchanged_keys}
+        existing = {key: old[key] for key in unchanged_keys | kept}
         new = [path for path, key in files.items() if key not in unchanged_keys]
         is_small = all(path.stat().st_size <= COPY_IN_PARTS for path in new)
-        if len(new) <= 1 and is_small and not old.keys() - set(files.values()):
+        if len(new) <= 1 and is_small and not old.keys() - set(files.values()) - kept:
             # S3 replaces a single object atomically.
             if existing and self.bucket.below(prefix) != old:
                 raise ChangedError
@@ -151,14 +179,16 @@ class S3Storage:
             for path in new:
                 publish_file(self.bucket, lease, files[path], partial(self.bucket.upload, path))
         else:
-            commit(self.bucket, lease, prefix, files, existing)
+            # What stays has no local file: it is copied within the bucket.
+            all_files = {**files, **{Path(key): key for key in kept}}
+            commit(self.bucket, lease, prefix, all_files, existing)
             finish(self.bucket, lease)
 
     def local(self, prefix: str) -> Path:
         """Return a local copy of the current files; only changed files are downloaded."""
 
         def attempt() -> Path:
-            return self._mirror.fetch(prefix, self._files(prefix), self.bucket.fetch)
+            return self._mirror.fetch(prefix, self._files(prefix), self._fetch)
 
         return retry_if_changed(self.location, attempt)
 
@@ -209,6 +239,11 @@ class S3Storage:
         with nullcontext(active) if active else self._leased() as lease:
             finish(self.bucket, lease)
             yield lease
+
+    def _fetch(self, listed: S3Object, path: Path) -> None:
+        self.bucket.fetch(listed, path)
+        with self._counting:
+            self.downloaded += listed.size
 
     def _check(self, key: str) -> None:
         self._mirror.files.local(key)

@@ -93,6 +93,14 @@ def upload_raw(s3: S3Client, names: AwsNames, data: str, tick: Tick) -> str:
     return ""
 
 
+def upload_size(data: str) -> int:
+    """Return the bytes of local raw files that may have to be uploaded; 0 for an address."""
+    if is_address(data):
+        return 0
+    paths = {source.path for source in list_files(data).sources}
+    return sum(path.stat().st_size for path in paths)
+
+
 def require_bucket(s3: S3Client, names: AwsNames) -> None:
     """Raise DependencyError for a bucket that jobs cannot read from.
 

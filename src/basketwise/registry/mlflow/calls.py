@@ -49,6 +49,11 @@ LOGIN = (
     "what that user may do there."
 )
 
+AWS_LOGIN = (
+    "Check the AWS credentials (aws sts get-caller-identity), and what they may do there: "
+    "'basketwise aws policy run' prints it. A stopped tracking server has to be started first."
+)
+
 LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
@@ -87,6 +92,8 @@ def connect(uri: str) -> MlflowClient:
     client = load_client()
     # It logs with traceback what it raises at once afterwards, and we try again or report.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # AWS's plug-in, once installed, fails at each request to a server that is not AWS's.
+    logging.getLogger("mlflow.tracking.request_header.registry").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # SQLAlchemy 2.1 deprecates a loader that MLflow's own models ask for.
         warnings.filterwarnings("ignore", message=".*noload", category=DeprecationWarning)
@@ -208,8 +215,11 @@ def _advice(error: Exception, address: Address) -> str:
     for cause in chain:
         response = getattr(cause, "response", None)
         status = getattr(response, "status_code", None)
+        managed = address.uri.startswith("arn:")
         if status in (401, 403) or getattr(cause, "error_code", None) in REFUSED:
-            return LOGIN
+            return AWS_LOGIN if managed else LOGIN
+        if managed and type(cause).__name__ == "NoCredentialsError":
+            return AWS_LOGIN
         if getattr(cause, "error_code", None) == "ENDPOINT_NOT_FOUND":
             return "An MLflow server of version 3.0 or later is needed: check registry.uri."
         if is_missing(cause):
