@@ -293,7 +293,8 @@ CALLS: list[Call] = [
         RUNNING,
         "*",
         "sagemaker:ListEndpointConfigs sagemaker:ListEndpoints sagemaker:ListModelPackages "
-        "sagemaker:ListModels servicequotas:ListServiceQuotas",
+        "sagemaker:ListModels sagemaker:ListProcessingJobs sagemaker:ListTrainingJobs "
+        "servicequotas:ListServiceQuotas",
     ),
     *_calls("run", RUNNING, NAMES.role_arn, "iam:GetRole iam:SimulatePrincipalPolicy"),
     *_calls(

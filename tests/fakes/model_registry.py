@@ -109,7 +109,13 @@ class ModelRegistryDouble:
         packages = self.packages[self._group(sent)]
         begin = int(sent.get("NextToken", "0"))
         end = begin + min(self.page, sent.get("MaxResults", 10))
-        keys = ("ModelPackageArn", "ModelPackageVersion", "CreationTime", "ModelPackageStatus")
+        keys = (
+            "ModelPackageArn",
+            "ModelPackageVersion",
+            "CreationTime",
+            "ModelPackageStatus",
+            "ModelApprovalStatus",
+        )
         results = [{key: package[key] for key in keys} for package in packages[begin:end]]
         more = {"NextToken": str(end)} if end < len(packages) else {}
         return {"ModelPackageSummaryList": results} | more

@@ -122,7 +122,9 @@ def evaluate(
 def _with_own_champion(plan: Step, trained: Trained, champion: ModelVersion | None) -> Step:
     """Let a model that has become the champion count as compared with what it was then."""
     earlier = read_step("evaluation", trained.folder)
-    if earlier is None or champion is None or champion.run_id != trained.folder.name:
+    if earlier is None or champion is None or champion.workspace:
+        return plan
+    if champion.run_id != trained.folder.name:
         return plan
     inputs = plan.inputs | {name: earlier.inputs.get(name, "") for name in ("champion", "best")}
     return plan.model_copy(update={"inputs": inputs})

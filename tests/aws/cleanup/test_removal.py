@@ -291,11 +291,13 @@ def test_old_data_of_pipelines_are_removed_with_their_checkpoints(
 
 @pytest.mark.parametrize(
     "operation",
-    ["ListModelPackages", "DescribeModelPackage", "DescribeTrainingJob", "DescribeEndpoint"],
+    ["ListModelPackages", "DescribeModelPackage", "ListTrainingJobs", "DescribeEndpoint"],
 )
 def test_unreadable_items_are_kept(scene: Scene, target: Target, operation: str) -> None:
     scene.run(BAD)
     scene.register(BAD, REJECTED)
+    # Not in the index, so that it has to be described.
+    scene.register_by_pipeline(GOOD, REJECTED)
     scene.model("retail-a")
     scene.config("retail-c", "retail-a")
     scene.endpoint("shop", "retail-c")

@@ -47,6 +47,10 @@ class Setup:
         result = self.s3.list_objects_v2(Bucket=self.names.bucket, Prefix=self.names.prefix)
         return [item["Key"].removeprefix(f"{self.names.prefix}/") for item in result["Contents"]]
 
+    def forget_index(self) -> None:
+        key = self.names.key("model-registry", self.names.group, "index.json")
+        self.s3.delete_object(Bucket=self.names.bucket, Key=key)
+
     def calls(self, operation: str) -> list[dict[str, Any]]:
         return [sent for name, sent in self.double.calls if name == operation]
 
@@ -220,9 +224,9 @@ def test_a_status_set_in_sagemaker_is_a_change_by_sagemaker(
     setup.console("1", "Approved", comment)
     assert registry.get("1").champion
     last = registry.history("1")[-1]
-    assert (last.old, last.new, last.who) == (REJECTED, APPROVED, "SageMaker")
-    suffix = f": {comment}" if comment else ""
-    assert last.why == f"changed outside Basketwise by zoe{suffix}"
+    assert (last.old, last.new, last.who) == (REJECTED, APPROVED, "zoe")
+    assert (last.why, last.made_in) == (comment or "no comment", "SageMaker")
+    assert last.at == setup.package("1")["LastModifiedTime"]
     assert setup.open().history() == registry.history()
 
 
@@ -240,9 +244,9 @@ def test_changes_made_in_sagemaker_remain_in_the_history(setup: Setup) -> None:
     told = [(change.old, change.new, change.who) for change in registry.history("1")]
     assert told == [
         (None, PENDING, "ann"),
-        (PENDING, APPROVED, "SageMaker"),
+        (PENDING, APPROVED, "zoe"),
         (APPROVED, REJECTED, "ben"),
-        (REJECTED, APPROVED, "SageMaker"),
+        (REJECTED, APPROVED, "zoe"),
     ]
     assert registry.champion() == registry.get("1")
 
@@ -332,9 +336,12 @@ def test_a_version_registered_by_others_is_listed_but_not_fetched(
     del package["ModelMetrics"]
     package["ModelApprovalStatus"] = "Approved"
     package["CreatedBy"] = {}
+    setup.forget_index()
+    registry = setup.open()
     result = registry.get("1")
     assert (result.sha256, result.metrics, result.champion) == ("", {}, True)
-    assert [change.who for change in registry.history()] == ["SageMaker", "SageMaker"]
+    told = [(change.who, change.made_in) for change in registry.history()]
+    assert told == [("somebody", "SageMaker"), ("somebody", "SageMaker")]
     with pytest.raises(DependencyError, match="not registered by Basketwise"):
         registry.fetch("1", tmp_path / "out")
 
@@ -344,7 +351,8 @@ def test_metrics_in_another_bucket_are_not_read(setup: Setup) -> None:
     registry.register(setup.submission, who="ann")
     statistics = setup.package("1")["ModelMetrics"]["ModelQuality"]["Statistics"]
     statistics["S3Uri"] = "s3://somebody-elses/metrics.json"
-    assert registry.get("1").metrics == {}
+    setup.forget_index()
+    assert setup.open().get("1").metrics == {}
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"[]", b"{}", b'{"at": "never"}'])
@@ -364,6 +372,7 @@ def test_a_damaged_document_is_named(setup: Setup, text: bytes) -> None:
     setup.open().register(setup.submission, who="ann")
     (key,) = (key for key in setup.stored() if key.endswith("metrics.json"))
     setup.s3.put_object(Bucket=setup.names.bucket, Key=f"{setup.names.prefix}/{key}", Body=text)
+    setup.forget_index()
     with pytest.raises(DependencyError, match=r"metrics\.json"):
         setup.open().versions()
 
@@ -376,7 +385,7 @@ def test_a_damaged_document_is_named(setup: Setup, text: bytes) -> None:
     ("operation", "call"),
     [
         ("ListModelPackages", lambda registry, _: registry.versions()),
-        ("DescribeModelPackage", lambda registry, _: registry.history()),
+        ("DescribeModelPackage", lambda registry, _: registry.get("1")),
         ("DescribeModelPackageGroup", lambda registry, s: registry.register(s, who="ann")),
     ],
 )

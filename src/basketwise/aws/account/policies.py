@@ -106,7 +106,7 @@ def _running(names: AwsNames) -> list[dict[str, Any]]:
         _allow(
             "Lists",
             "sagemaker:ListEndpointConfigs ListEndpoints ListModelPackages ListModels "
-            "servicequotas:ListServiceQuotas",
+            "ListProcessingJobs ListTrainingJobs servicequotas:ListServiceQuotas",
             "*",
         ),
         _allow("Role", "iam:GetRole SimulatePrincipalPolicy", names.role_arn),

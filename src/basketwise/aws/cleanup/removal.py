@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
 from typing import TYPE_CHECKING
 
 from basketwise.aws import clients
@@ -18,7 +17,8 @@ from basketwise.aws.cleanup.serving import remove, serving_of
 from basketwise.aws.names import AwsNames
 from basketwise.aws.parallel import WORKERS
 from basketwise.aws.registry.document import read_document
-from basketwise.aws.registry.registry import FOLDER
+from basketwise.aws.registry.objects import read_whole
+from basketwise.aws.registry.registry import FOLDER, SageMakerRegistry
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.aws.running import jobs
 from basketwise.aws.s3 import Bucket
@@ -28,7 +28,7 @@ from basketwise.errors import DependencyError
 from basketwise.files import DEPLOYMENT_CONFIGS, METRICS_FILE
 from basketwise.registry.deployment import LATEST
 from basketwise.registry.opening import REGISTRY, SAGEMAKER, open_registry
-from basketwise.registry.protocol import Registry
+from basketwise.registry.protocol import ApprovalState, Registry
 from basketwise.storage.opening import open_storage
 from basketwise.storage.protocol import Storage
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 RESTORABLE_DAYS = 90
 """How long a bucket made by `aws provision` retains deleted objects."""
 
-JOB_NAME = re.compile(r"(?=.{1,63}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
-"""Names that SageMaker accepts for jobs."""
+ATTEMPT = re.compile(r"-[0-9]{1,2}$")
+"""What the name of a job ends with that is not the first of its run."""
 
 
 @dataclass(frozen=True)
@@ -128,29 +128,30 @@ def _folders(target: Target) -> Iterator[Folder]:
         yield from (Folder(f"{root}/{name}", files[name], newest[name]) for name in files)
 
 
-def _jobs(target: Target, runs: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+def _jobs(target: Target, runs: Collection[str]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the runs with a running job, and those whose training jobs have all ended."""
+    if not runs:
+        return frozenset(), frozenset()
+    names = target.names
+    training = _by_run(target, "Training", names.training_job(""))
+    others = _by_run(target, "Processing", names.evaluation_job(""))
+    busy = frozenset(
+        run
+        for states in (training, others)
+        for run in states.keys() & set(runs)
+        if states[run] - jobs.ENDED
+    )
+    return busy, frozenset((training.keys() & set(runs)) - busy)
 
-    def states(run: str) -> tuple[str, set[str], set[str]]:
-        training = set(_states(target, "Training", target.names.training_job(run)))
-        return run, training, set(_states(target, "Processing", target.names.evaluation_job(run)))
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        by_run = list(pool.map(states, sorted(runs)))
-    busy = frozenset(run for run, training, other in by_run if (training | other) - jobs.ENDED)
-    return busy, frozenset(run for run, training, _ in by_run if training and run not in busy)
-
-
-def _states(target: Target, kind: jobs.Kind, name: str) -> Iterator[str]:
-    """Yield the status of each attempt of a job, up to the first that does not exist."""
-    for number in count(1):
-        attempt = name if number == 1 else f"{name}-{number}"
-        state = None
-        if JOB_NAME.fullmatch(attempt):
-            state = jobs.describe(target.sagemaker, kind, attempt)
-        if state is None:
-            return
-        yield state.status
+def _by_run(target: Target, kind: jobs.Kind, start: str) -> dict[str, set[str]]:
+    """Return the statuses of jobs by run; those of a second attempt by both it may belong to."""
+    states: defaultdict[str, set[str]] = defaultdict(set)
+    for name, status in jobs.statuses(target.sagemaker, kind, start).items():
+        run = name.removeprefix(start)
+        for run_id in {run, ATTEMPT.sub("", run)}:
+            states[run_id].add(status)
+    return dict(states)
 
 
 def _pinned(target: Target) -> Iterator[str]:
@@ -167,8 +168,29 @@ def _pinned(target: Target) -> Iterator[str]:
                 "Export the champion again: basketwise export.",
             ) from error
         yield from runs_at(str(url), names)
-    for key in storage.keys(FOLDER):
-        group, _, rest = key.removeprefix(f"{FOLDER}/").partition("/")
-        if group != names.group and rest.startswith("submissions/") and rest.endswith(METRICS_FILE):
-            # Of another group in the same workspace: the version's state is not known here.
-            yield read_document(storage.read(key), f"{storage.location}/{key}").run_id
+    for registry in target.registries:
+        if isinstance(registry, SageMakerRegistry):
+            # Deleted by mistake, perhaps: its archive can be registered again.
+            kept = (v for v in registry.deleted() if v.state is not ApprovalState.REJECTED)
+            for version in kept:
+                yield from {version.run_id, *runs_at(version.model_data_url, names)} - {""}
+    # Of another group in the same workspace: the version's state is not known here.
+    yield from _other_groups(target)
+
+
+def _other_groups(target: Target) -> Iterator[str]:
+    """Yield the runs of versions that other groups of the workspace have."""
+    workspace = Bucket(target.s3, target.names.bucket, target.names.prefix)
+    keys = [
+        key
+        for group in target.storage.folders(FOLDER)
+        if group != target.names.group
+        for key in workspace.listed(f"{FOLDER}/{group}/submissions/")
+        if key.endswith(f"/{METRICS_FILE}")
+    ]
+
+    def run_of(key: str) -> str:
+        return read_document(read_whole(workspace, key), workspace.uri(key)).run_id
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(run_of, keys)
