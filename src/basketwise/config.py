@@ -410,6 +410,14 @@ class AwsConfig(Section):
     """Whether training runs on spot capacity: cheaper, and continued when it is interrupted."""
     poll_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
     """Seconds between two polls of a running job."""
+    notify: Annotated[
+        str,
+        Field(
+            pattern=r"^$|^[^@\s]+@[^@\s]+$|^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"
+        ),
+    ] = ""
+    """E-mail address, or ARN of an SNS topic, that new, approved and rejected versions are told to.
+    Empty: none."""
     usd_per_hour: Positive = 0.115
     """Assumed price of an instance hour in USD, for the estimated cost."""
     endpoint_url: str = ""

@@ -143,6 +143,21 @@ CALLS: list[Call] = [
         "iam:PassRole",
         context={PASSED: "scheduler.amazonaws.com"},
     ),
+    *_calls(
+        "provision",
+        CLOUDFORMATION,
+        NAMES.arn_of("sns", f"{STEM}-approvals"),
+        "sns:CreateTopic sns:TagResource sns:GetTopicAttributes sns:SetTopicAttributes "
+        "sns:DeleteTopic sns:ListTagsForResource sns:ListSubscriptionsByTopic sns:Subscribe",
+    ),
+    *_calls("provision", CLOUDFORMATION, "*", "sns:GetSubscriptionAttributes sns:Unsubscribe"),
+    *_calls(
+        "provision",
+        CLOUDFORMATION,
+        NAMES.arn_of("events", f"rule/{STEM}-approvals"),
+        "events:PutRule events:PutTargets events:DescribeRule events:ListTargetsByRule "
+        "events:RemoveTargets events:DeleteRule events:TagResource events:ListTagsForResource",
+    ),
     # --- the execution role
     *_calls("role", JOBS, S3, "s3:ListBucket"),
     *_calls("role", JOBS, f"{S3}/raw/w.csv", "s3:GetObject"),

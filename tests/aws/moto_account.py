@@ -43,7 +43,9 @@ class Account:
     s3: Any
     sagemaker: Any
 
-    def provision(self, schedule: str | None = None, names: AwsNames = NAMES) -> Changed:
+    def provision(
+        self, schedule: str | None = None, names: AwsNames = NAMES, notify: str = ""
+    ) -> Changed:
         """Make the stack, and what moto does not make with it."""
         result = provisioning.provision(
             self.cloudformation,
@@ -52,6 +54,7 @@ class Account:
             confirm=lambda _: True,
             report=lambda _: None,
             schedule=schedule,
+            notify=notify,
         )
         if result.applied:
             self.sagemaker.create_model_package_group(

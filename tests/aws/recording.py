@@ -42,6 +42,8 @@ WITHOUT_RESOURCE = {
     "servicequotas:ListServiceQuotas",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
+    "sns:GetSubscriptionAttributes",
+    "sns:Unsubscribe",
 }
 """Actions whose policy can name no resource."""
 

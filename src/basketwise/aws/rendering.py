@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from basketwise.aws.requests.approval_rule import approval_rule
 from basketwise.aws.requests.endpoint import Request, endpoint_requests
 from basketwise.aws.self_contained import is_self_contained
 from basketwise.deploy.approved import ApprovedModel
@@ -46,6 +47,9 @@ def endpoint_files(model: ApprovedModel, options: Options, folder: Path) -> File
         config=config["EndpointConfigName"],
         scales="put-scaling-policy" in requests,
     )
+    rule = approval_rule(model.uri, options.name)
+    if rule:
+        texts["put-rule.json"] = json.dumps(rule, indent=2) + "\n"
     return texts | {SCRIPT: script}
 
 

@@ -209,6 +209,10 @@ def test_what_cloudformation_calls_is_what_its_resource_types_say() -> None:
         "AWS::IAM::Role",
         "AWS::SageMaker::ModelPackageGroup",
         "AWS::Scheduler::Schedule",
+        "AWS::SNS::Topic",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SNS::Subscription",
+        "AWS::Events::Rule",
     }
     unknown = {call.action for call in CALLS if call.origin == CLOUDFORMATION} - known
     assert not unknown

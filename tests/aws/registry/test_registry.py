@@ -3,86 +3,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
-from uuid import uuid4
+from typing import Any
 
 import pytest
 
-from basketwise.aws.names import AwsNames, names_of
 from basketwise.aws.registry.registry import SageMakerRegistry
-from basketwise.config import AwsConfig, Config, RegistryConfig
+from basketwise.config import AwsConfig, RegistryConfig
 from basketwise.digests import sha256
 from basketwise.errors import DependencyError, InputError
 from basketwise.registry import opening
 from basketwise.registry.protocol import ApprovalState, Submission
-from tests.fakes.model_registry import ACCOUNT, REGION, ModelRegistryDouble
+from tests.aws.registry.scene import Setup
+from tests.fakes.model_registry import ACCOUNT, REGION
 from tests.seaweed import S3Server
 
 PENDING, APPROVED, REJECTED = ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.REJECTED
-
-
-@dataclass
-class Setup:
-    """A registry, and both places where it keeps things."""
-
-    double: ModelRegistryDouble
-    s3: Any
-    names: AwsNames
-    submission: Submission
-
-    def open(self, archive: Literal["slim", "self-contained"] = "slim") -> SageMakerRegistry:
-        config = Config(aws=AwsConfig(region=REGION, archive=archive))
-        return SageMakerRegistry(self.double.client(), self.s3, names=self.names, config=config)
-
-    def package(self, version: str) -> dict[str, Any]:
-        return self.double.packages[self.names.group][int(version) - 1]
-
-    def console(self, version: str, status: str, comment: str | None = None) -> None:
-        self.double.set_in_console(self.names.group, version, status, comment)
-
-    def stored(self) -> list[str]:
-        result = self.s3.list_objects_v2(Bucket=self.names.bucket, Prefix=self.names.prefix)
-        return [item["Key"].removeprefix(f"{self.names.prefix}/") for item in result["Contents"]]
-
-    def forget_index(self) -> None:
-        key = self.names.key("model-registry", self.names.group, "index.json")
-        self.s3.delete_object(Bucket=self.names.bucket, Key=key)
-
-    def calls(self, operation: str) -> list[dict[str, Any]]:
-        return [sent for name, sent in self.double.calls if name == operation]
-
-
-@pytest.fixture(scope="module")
-def bucket(s3_server: S3Server) -> str:
-    return s3_server.new_bucket()
-
-
-@pytest.fixture(scope="module")
-def s3(s3_server: S3Server) -> Any:
-    return s3_server.client()
-
-
-@pytest.fixture
-def setup(s3: Any, bucket: str, tmp_path: Path) -> Setup:
-    archive, plot = tmp_path / "model.tar.gz", tmp_path / "plot.png"
-    archive.write_bytes(b"a model")
-    plot.write_bytes(b"a plot")
-    submission = Submission(
-        run_id="run-7",
-        model_archive=archive,
-        sha256=hashlib.sha256(b"a model").hexdigest(),
-        description="xgboost, trained on 1,000 lines\n\naccuracy 0.91 ≥ 0.80\x00",
-        metrics={"accuracy": 0.91, "f1_score": 0.9, "loss": 0.2},
-        params={"training.seed": "7"},
-        tags={"model_name": "xgboost", "git_commit": "abc", "dataset_size": "1000"},
-        attachments=(plot,),
-    )
-    workspace = f"s3://{bucket}/{uuid4().hex}"
-    names = names_of(Config(), account_id=ACCOUNT, region=REGION, workspace=workspace)
-    return Setup(ModelRegistryDouble(), s3, names, submission)
 
 
 def test_a_package_can_be_deployed_and_says_what_it_is(setup: Setup) -> None:

@@ -211,6 +211,20 @@ def _provisioning(names: AwsNames) -> list[dict[str, Any]]:
             "scheduler:CreateSchedule DeleteSchedule GetSchedule UpdateSchedule",
             schedule,
         ),
+        _allow(
+            "Notices",
+            "sns:CreateTopic DeleteTopic GetTopicAttributes ListSubscriptionsByTopic "
+            "ListTagsForResource SetTopicAttributes Subscribe TagResource",
+            names.arn_of("sns", f"{stack}-approvals"),
+        ),
+        # These actions have no resources.
+        _allow("Subscriptions", "sns:GetSubscriptionAttributes Unsubscribe", "*"),
+        _allow(
+            "Rule",
+            "events:DeleteRule DescribeRule ListTagsForResource ListTargetsByRule PutRule "
+            "PutTargets RemoveTargets TagResource",
+            names.arn_of("events", f"rule/{stack}-approvals"),
+        ),
     ]
 
 

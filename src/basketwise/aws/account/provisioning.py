@@ -67,12 +67,14 @@ def provision(
     report: Callable[[str], None],
     schedule: str | None = None,
     spark_image_uri: str = "",
+    notify: str = "",
 ) -> Changed:
     """Create or change the stack, exactly as previewed, after confirmation.
 
     ``confirm`` is called with the changes, if there are any. The role may pull the images of
     ``image_uri`` and ``spark_image_uri`` (empty: none) and no other. ``schedule`` is ``cron(…)`` or
-    ``rate(…)``, UTC; ``off`` for none; None: unchanged.
+    ``rate(…)``, UTC; ``off`` for none; None: unchanged. ``notify`` is an e-mail address or the ARN
+    of a topic that changes of versions are sent to; empty: none.
 
     Raises ConfigError if the schedule or the image cannot be used, DependencyError if AWS refuses
     or a change failed and all were rolled back.
@@ -81,6 +83,11 @@ def provision(
     if schedule is None:
         schedule = parameters_of(cloudformation, stack).get("Schedule", "")
     parameters = _parameters(names, image_uri, spark_image_uri or image_uri, schedule)
+    is_topic = notify.startswith("arn:")
+    parameters |= {
+        "NotifyEmail": "" if is_topic else notify,
+        "NotifyTopicArn": notify if is_topic else "",
+    }
     return change(cloudformation, stack, template(), parameters, confirm, report)
 
 

@@ -53,6 +53,7 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
         report=to_stderr,
         schedule=schedule,
         spark_image_uri=spark_image(config.aws, names.region) if config.aws.etl == "spark" else "",
+        notify=config.aws.notify,
     )
     if common.as_json:
         print_json(
@@ -69,6 +70,10 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
         click.echo(f"  workspace   s3://{names.bucket}")
         click.echo(f"  role        {names.role_arn}")
         click.echo(f"  group       {names.group}")
+        if config.aws.notify:
+            click.echo(f"  notices to  {config.aws.notify}")
+        if "@" in config.aws.notify:
+            click.echo("AWS mails a link first: nothing is sent before it is confirmed.")
     elif result.changes:
         click.echo("Nothing was changed.")
     else:
