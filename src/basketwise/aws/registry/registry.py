@@ -134,8 +134,12 @@ class SageMakerRegistry:
 
     def champion(self) -> ModelVersion | None:
         """Return the champion, or ``None``."""
-        champion = self._reader.read().champion
-        return None if champion is None else self.get(champion)
+        records = self._reader.read()
+        if records.champion is None:
+            return None
+        refreshed = self._reader.refreshed(records.of(records.champion, self._names.group))
+        # None if it was deleted this moment.
+        return version_of(refreshed[0], records.champion) if refreshed else self.champion()
 
     def set_state(self, version: str, state: ApprovalState, *, who: str, why: str) -> ModelVersion:
         """Add a change to a version's history, then set what SageMaker shows.
@@ -148,6 +152,9 @@ class SageMakerRegistry:
         if state is ApprovalState.APPROVED and located and _is_missing(*located):
             raise archive_removed(record.package.model_data_url)
         self._store_outside(records)
+        if record.unrecorded:
+            # Made since the list was read, perhaps; if not, it has the same name.
+            self._store(record, record.unrecorded)
         change = Change(
             at=ledger.next_moment(records.changes()),
             version=version,

@@ -17,6 +17,9 @@ FOLDER = ".basketwise/runs"
 NAME = re.compile(r"(?=.{1,30}$)run-[a-zA-Z0-9](-?[a-zA-Z0-9])*")
 """Valid names of runs, with room for the rest of a job's name and an attempt's number."""
 
+CANDIDATES = 8
+"""Records that are read to find the latest, of those that were written within the same seconds."""
+
 
 class RunRecord(BaseModel):
     """One run, as it was requested.
@@ -118,10 +121,10 @@ def latest(storage: Storage) -> RunRecord | None:
     Records are written when their run starts. In case the workspace was copied since, the run
     whose name has the latest time counts too.
     """
-    names = started(storage)
-    newest = {_run_id(key) for key in storage.newest(FOLDER)}
-    last = {max(names, key=run_order)} if names else set()
-    records = [record for name in newest | last if (record := read(storage, name))]
+    names = sorted(started(storage), key=run_order)
+    newest = sorted((_run_id(key) for key in storage.newest(FOLDER)), key=run_order)
+    candidates = {*names[-1:], *newest[-CANDIDATES:]}
+    records = [record for name in candidates if (record := read(storage, name))]
     return max(
         records, key=lambda record: (record.started_at, run_order(record.run_id)), default=None
     )

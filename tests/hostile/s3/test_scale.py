@@ -1,0 +1,46 @@
+"""A bucket with a thousand runs and a hundred thousand objects: each command within five seconds.
+
+The time includes that of the servers, on the same processors. Run with ``-s``, it prints times and
+requests.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.aws.crowd import Crowd, counted
+from tests.aws.leftover_scene import Scene, running_scene
+from tests.aws.test_scale import CODES, COMMANDS, USES
+from tests.cli.calling import call
+from tests.hostile.scale import tried
+from tests.seaweed import S3Server
+
+RUNS, OBJECTS = tried(10, 1_000), tried(200, 100_000)
+SECONDS = 5.0
+REQUESTS = 250
+
+
+@pytest.fixture(scope="module")
+def scene(s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder: Path = tmp_path_factory.mktemp("crowd")
+    with running_scene(s3_server, folder) as made:
+        made.cloud.registry.page = 100
+        made.cloud.account.quotas |= {f"ml.m5.large for {use} usage": 2.0 for use in USES}
+        Crowd(made, RUNS, OBJECTS).fill()
+        yield made
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_done_within_seconds(scene: Scene, name: str) -> None:
+    with counted() as counts:
+        start = time.perf_counter()
+        outcome = call(*COMMANDS[name], "--workspace", scene.cloud.workspace)
+        seconds = time.perf_counter() - start
+    print(f"\n{name}: {seconds:.1f} s, {counts.total()} requests: {dict(counts)}")  # noqa: T201
+    assert outcome.code == CODES.get(name, 0), outcome.out + outcome.err
+    assert seconds <= SECONDS
+    assert counts.total() <= REQUESTS
