@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from basketwise.cli import cleaning
 from tests.aws.crowd import Crowd, counted
 from tests.aws.leftover_scene import running_scene
 from tests.cli.calling import call
@@ -26,6 +29,11 @@ CODES = {"doctor": 2, "resume": 2}
 MOST = {"list": 12, "doctor": 60, "clean": 40, "resume": 80}
 
 
+def in_a_week() -> datetime:
+    """Return a time at which everything that was just written is old."""
+    return datetime.now(UTC) + timedelta(days=7)
+
+
 @pytest.fixture(scope="module")
 def requests(
     s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory
@@ -39,7 +47,7 @@ def requests(
             scene.cloud.account.quotas |= {f"ml.m5.large for {use} usage": 2.0 for use in USES}
             Crowd(scene, runs, objects).fill()
             for name, command in COMMANDS.items():
-                with counted() as counts:
+                with mock.patch.object(cleaning, "current_time", in_a_week), counted() as counts:
                     outcome = call(*command, "--workspace", scene.cloud.workspace)
                 assert outcome.code == CODES.get(name, 0), outcome.out + outcome.err
                 found[name, runs] = counts

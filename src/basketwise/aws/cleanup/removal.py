@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from basketwise.aws import clients
@@ -21,7 +22,7 @@ from basketwise.aws.registry.objects import read_whole
 from basketwise.aws.registry.registry import FOLDER, SageMakerRegistry
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.aws.running import jobs
-from basketwise.aws.s3 import Bucket
+from basketwise.aws.s3 import Bucket, S3Object
 from basketwise.cleanup.leftovers import Cleaned, Folder, Leftover, remove_agreed
 from basketwise.config import Config
 from basketwise.errors import DependencyError
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 RESTORABLE_DAYS = 90
 """How long a bucket made by `aws provision` retains deleted objects."""
+
+LISTED_AT_ONCE = 250
+"""Folders; fewer are not worth a request of their own."""
 
 ATTEMPT = re.compile(r"-[0-9]{1,2}$")
 """What the name of a job ends with that is not the first of its run."""
@@ -120,12 +124,45 @@ def _folders(target: Target) -> Iterator[Folder]:
     for root in ROOTS:
         files: defaultdict[str, dict[str, int]] = defaultdict(dict)
         newest: dict[str, datetime] = {}
-        for key, listed in workspace.listed(f"{root}/").items():
+        for key, listed in _listed(workspace, root).items():
             name, slash, rest = key.removeprefix(f"{root}/").partition("/")
             if slash and name and listed.modified:
                 files[name][rest] = listed.size
                 newest[name] = max(newest.get(name, listed.modified), listed.modified)
         yield from (Folder(f"{root}/{name}", files[name], newest[name]) for name in files)
+
+
+def _listed(workspace: Bucket, root: str) -> dict[str, S3Object]:
+    """List all objects below a root; many folders in parts, several at the same time."""
+    names = workspace.folders(root)
+    starts = prefixes_of(names, max(LISTED_AT_ONCE, len(names) // WORKERS))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        parts = pool.map(workspace.listed, [f"{root}/{start}" for start in starts])
+        return {key: listed for part in parts for key, listed in part.items()}
+
+
+def prefixes_of(names: Sequence[str], most: int) -> list[str]:
+    """Return prefixes, so that each name begins with one; at most ``most`` with the same.
+
+    Examples
+    --------
+    >>> prefixes_of(["run-1", "run-2", "run-21", "x"], 2)
+    ['run-1', 'run-2', 'x']
+    >>> prefixes_of(["run", "run-1"], 1)
+    ['run/', 'run-1']
+    """
+    common = commonprefix(names)  # noqa: RUF071 - of characters, as keys are listed
+    if len(names) <= most:
+        return [common] if names else []
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[name[len(common) : len(common) + 1]].append(name)
+    # A name that ends here begins all others: its slash tells it from them.
+    return [
+        start
+        for following, group in groups.items()
+        for start in (prefixes_of(group, most) if following else [f"{common}/"])
+    ]
 
 
 def _jobs(target: Target, runs: Collection[str]) -> tuple[frozenset[str], frozenset[str]]:
