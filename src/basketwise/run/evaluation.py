@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ from basketwise.training.record import TrainingRecord
 
 TRIED = 3
 """Versions of the memory that are tried at most, where the archives of the best are lost."""
+
+READERS = 8
+"""Manifests read at the same time."""
 
 COUNTED = 100
 """Runs, the latest, among which those on the same test baskets are counted."""
@@ -175,9 +179,14 @@ def looks_at(block: str, run: str, workspace: Workspace) -> int:
 
     ``block`` is the digest of ``test_baskets.parquet``, which every run's manifest names.
     """
-    looks = 0
-    for name in workspace.runs()[-COUNTED:]:
+
+    def is_one(name: str) -> bool:
         with suppress(InputError, ValueError, AttributeError):
             manifest = json.loads(workspace.storage.read(f"{ARTIFACTS}/{name}/{MANIFEST}"))
-            looks += name != run and manifest.get("outputs", {}).get(COHORTS_FILE) == block
-    return looks
+            return bool(manifest.get("outputs", {}).get(COHORTS_FILE) == block)
+        return False
+
+    others = [name for name in workspace.runs()[-COUNTED:] if name != run]
+    # From a bucket, one after the other takes seconds.
+    with ThreadPoolExecutor(READERS) as pool:
+        return sum(pool.map(is_one, others))

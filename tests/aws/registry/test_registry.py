@@ -243,7 +243,7 @@ def test_a_group_made_again_does_not_inherit_changes(setup: Setup) -> None:
     registry.register(setup.submission, who="ann")
     registry.set_state("1", APPROVED, who="ann", why="good")
     created = setup.package("1")["CreationTime"]
-    setup.double.packages[setup.names.group].clear()
+    setup.double.delete_group_in_console(setup.names.group)
     registry.register(setup.submission, who="ann")
     package = setup.package("1")
     package["CreationTime"] = created.replace(year=created.year + 1)
