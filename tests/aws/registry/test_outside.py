@@ -147,6 +147,24 @@ def test_a_version_that_is_not_listed_yet_is_not_deleted(
     assert setup.open().get("1").version == "1"
 
 
+def test_a_version_whose_list_rounds_its_time_is_read_as_described(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.open().register(setup.submission, who="ann")
+    listed = type(setup.double).ListModelPackages
+
+    def rounded(self: Any, sent: dict[str, Any]) -> dict[str, Any]:
+        answer = listed(self, sent)
+        for item in answer["ModelPackageSummaryList"]:
+            item["CreationTime"] += timedelta(seconds=1)
+        return answer
+
+    monkeypatch.setattr(type(setup.double), "ListModelPackages", rounded)
+    registry = setup.open()
+    registry.set_state("1", APPROVED, who="ann", why="good")
+    assert told(setup.open()) == [("1", PENDING, "ann", ""), ("1", APPROVED, "ann", "")]
+
+
 def test_a_group_created_again_has_the_history_of_both(setup: Setup) -> None:
     registry = setup.open()
     registry.register(setup.submission, who="ann")

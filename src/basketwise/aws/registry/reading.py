@@ -144,18 +144,20 @@ class Reader:
         self, found: Mapping[str, Listed], described: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, Listed]:
         """Return the listed versions by id, and see that the index has the package of each."""
-        present = {}
-        unknown = []
-        for package in found.values():
-            if _id(package) not in self._index.packages:
-                if package.arn not in described:
-                    # Deleted since it was listed.
-                    continue
-                unknown.append(described[package.arn])
-            present[_id(package)] = package
+        current = [
+            calls.listed(described[arn]) if arn in described else package
+            for arn, package in found.items()
+            # Without a description: deleted since it was listed.
+            if arn in described or _id(package) in self._index.packages
+        ]
+        unknown = [
+            described[package.arn]
+            for package in current
+            if _id(package) not in self._index.packages
+        ]
         for made in _in_parallel(partial(package_with_document, self.documents), unknown):
             self._add(made)
-        return present
+        return {_id(package): package for package in current}
 
     def _record(
         self, package: Package, listed: Listed, approval: Approval | None, history: list[Entry]
