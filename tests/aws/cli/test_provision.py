@@ -123,3 +123,19 @@ def test_a_wrong_schedule_and_a_strange_image_are_refused(aws: Account) -> None:
     image = ("--set", "aws.image=own", "--set", "aws.image_uri=docker.io/shop:1")
     assert call("aws", "provision", "--yes", *image).code == 2
     assert aws.buckets() == []
+
+
+def test_who_is_told_of_versions_is_shown(aws: Account) -> None:
+    topic = "arn:aws:sns:eu-west-1:123456789012:releases"
+    shown = called("aws", "provision", "--yes", "--set", f"aws.notify={topic}").out
+    assert f"notices to  {topic}" in shown
+    assert "AWS mails a link" not in shown
+    assert "AWS::Events::Rule" in shown
+
+
+def test_an_address_has_to_be_confirmed(aws: Account) -> None:
+    shown = called("aws", "provision", "--yes", "--set", "aws.notify=ann@example.com").out
+    assert "AWS mails a link first: nothing is sent before it is confirmed." in shown
+    refused = call("aws", "provision", "--yes", "--set", "aws.notify=ann")
+    assert refused.code == 2
+    assert "aws.notify" in refused.err
