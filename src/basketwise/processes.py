@@ -95,7 +95,7 @@ def _begin(parent: int, work: bytes) -> None:
     threading.Thread(target=_outlive_nobody, args=(parent,), daemon=True).start()
     # Before the work is read, and Polars imported.
     pool_memory()
-    _own.append(pickle.loads(work))  # noqa: S301  # nosec B301 (from the process that started this one)
+    _own.append(pickle.loads(work))  # noqa: S301 (from the process that started this one)  # nosec B301
 
 
 def _outlive_nobody(parent: int) -> None:
