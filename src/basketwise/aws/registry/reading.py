@@ -16,6 +16,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from basketwise import clock
+from basketwise.aws.errors import Meaning, meaning_of
 from basketwise.aws.parallel import WORKERS
 from basketwise.aws.registry import calls
 from basketwise.aws.registry import ledger as sagemaker_ledger
@@ -30,6 +31,7 @@ from basketwise.aws.registry.packages import (
     package_with_document,
 )
 from basketwise.aws.registry.records import Record, Records
+from basketwise.errors import DependencyError
 from basketwise.registry.protocol import ApprovalState
 
 if TYPE_CHECKING:
@@ -57,10 +59,17 @@ class Reader:
     group: str
     folder: str
     _is_new: bool = field(default=False, init=False)
+    _has_bucket: bool = field(default=True, init=False)
 
     @cached_property
     def _index(self) -> Index:
-        return read_index(self.documents.bucket, f"{self.folder}/{INDEX}")
+        try:
+            return read_index(self.documents.bucket, f"{self.folder}/{INDEX}")
+        except DependencyError as error:
+            if meaning_of(error) is not Meaning.NO_BUCKET:
+                raise
+            self._has_bucket = False
+            return Index()
 
     @property
     def changes(self) -> str:
@@ -100,14 +109,16 @@ class Reader:
             if _id(package) not in self._index.packages or package.status is None
         )
         present = self._present(found, described)
+        if not present and not self._has_bucket:
+            # Nobody has provisioned yet.
+            return Records([], [])
         # Listed after the statuses were read, so that each finds the entry that it names.
         entries = self._entries()
-        statuses = {id_: listed.status for id_, listed in present.items()}
         histories = {id_: self._history(self._index.packages[id_], entries) for id_ in present}
         changed = [
             listed.arn
             for id_, listed in present.items()
-            if listed.arn not in described and statuses[id_] != histories[id_][-1].change.new
+            if listed.arn not in described and listed.status != histories[id_][-1].change.new
         ]
         approvals = {
             arn: calls.approval_of(package)
