@@ -426,6 +426,14 @@ class AwsConfig(Section):
     """Whether training runs on spot capacity: cheaper, and continued when it is interrupted."""
     poll_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
     """Seconds between two polls of a running job."""
+    notify: Annotated[
+        str,
+        Field(
+            pattern=r"^$|^[^@\s]+@[^@\s]+$|^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"
+        ),
+    ] = ""
+    """E-mail address, or ARN of an SNS topic, that new, approved and rejected versions are told to.
+    Empty: none."""
     usd_per_hour: Positive | dict[str, Positive] | None = None
     """Price of an instance hour in USD, for the estimated cost: one number for every instance type,
     or a table of them by type. What is not in it: AWS's list price, where that is known."""

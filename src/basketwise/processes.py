@@ -7,7 +7,7 @@ Reading raw files is much of both: two processes read in three quarters of the t
 from __future__ import annotations
 
 import os
-import pickle
+import pickle  # nosec B403
 import signal
 import threading
 import time
@@ -105,7 +105,7 @@ def _begin(parent: int, work: bytes) -> None:
     threading.Thread(target=_outlive_nobody, args=(parent,), daemon=True).start()
     # Before the work is read, and Polars imported.
     pool_memory()
-    _own.append(pickle.loads(work))  # noqa: S301 (from the process that started this one)
+    _own.append(pickle.loads(work))  # noqa: S301 (from the process that started this one)  # nosec B301
 
 
 def _outlive_nobody(parent: int) -> None:

@@ -156,6 +156,21 @@ CALLS: list[Call] = [
         "iam:PassRole",
         context={PASSED: "scheduler.amazonaws.com"},
     ),
+    *_calls(
+        "provision",
+        CLOUDFORMATION,
+        NAMES.arn_of("sns", f"{STEM}-approvals"),
+        "sns:CreateTopic sns:TagResource sns:GetTopicAttributes sns:SetTopicAttributes "
+        "sns:DeleteTopic sns:ListTagsForResource sns:ListSubscriptionsByTopic sns:Subscribe",
+    ),
+    *_calls("provision", CLOUDFORMATION, "*", "sns:GetSubscriptionAttributes sns:Unsubscribe"),
+    *_calls(
+        "provision",
+        CLOUDFORMATION,
+        NAMES.arn_of("events", f"rule/{STEM}-approvals"),
+        "events:PutRule events:PutTargets events:DescribeRule events:ListTargetsByRule "
+        "events:RemoveTargets events:DeleteRule events:TagResource events:ListTagsForResource",
+    ),
     # --- the execution role
     *_calls("role", JOBS, S3, "s3:ListBucket"),
     *_calls("role", JOBS, f"{S3}/raw/w.csv", "s3:GetObject"),
@@ -319,7 +334,8 @@ CALLS: list[Call] = [
         RUNNING,
         "*",
         "sagemaker:ListEndpointConfigs sagemaker:ListEndpoints sagemaker:ListModelPackages "
-        "sagemaker:ListModels servicequotas:ListServiceQuotas",
+        "sagemaker:ListModels sagemaker:ListProcessingJobs sagemaker:ListTrainingJobs "
+        "servicequotas:ListServiceQuotas",
     ),
     *_calls("run", RUNNING, NAMES.role_arn, "iam:GetRole iam:SimulatePrincipalPolicy"),
     *_calls(

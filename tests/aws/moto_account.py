@@ -58,6 +58,7 @@ class Account:
         names: AwsNames = NAMES,
         aws: AwsConfig | None = None,
         report: Callable[[str], None] = lambda _: None,
+        notify: str = "",
     ) -> Changed:
         """Make the stack, and what moto does not make with it."""
         result = provisioning.provision(
@@ -67,7 +68,7 @@ class Account:
             confirm=lambda _: True,
             report=report,
             schedule=schedule,
-            aws=aws,
+            aws=(aws or AwsConfig()).model_copy(update={"notify": notify}) if notify else aws,
         )
         if result.applied:
             if not group_exists(self.sagemaker, names.group):

@@ -53,6 +53,8 @@ WITHOUT_RESOURCE = {
             *("VpcEndpoints", "Vpcs"),
         )
     ),
+    "sns:GetSubscriptionAttributes",
+    "sns:Unsubscribe",
 }
 """Actions whose policy can name no resource."""
 

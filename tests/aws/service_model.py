@@ -183,7 +183,7 @@ def _buckets(value: Any, bucket: str, path: str) -> Iterator[str]:
         for index, item in enumerate(value):
             yield from _buckets(item, bucket, f"{path}[{index}]")
     elif isinstance(value, str) and value.startswith("s3:"):
-        if not value.startswith(f"s3://{bucket}/"):
+        if not f"{value}/".startswith(f"s3://{bucket}/"):
             yield f"{path}: {value!r} is not in the bucket {bucket}"
         elif "//" in value.removeprefix("s3://"):
             yield f"{path}: {value!r} has an empty folder"

@@ -309,6 +309,15 @@ def test_history_tells_when_who_what_why_oldest_first(subject: Subject) -> None:
     assert subject.registry.history(second) == own
 
 
+def test_what_is_decided_here_is_not_from_elsewhere(subject: Subject) -> None:
+    subject.approve(subject.register())
+    before = subject.registry.history()
+    assert subject.registry.outside() == []
+    subject.registry.sync()
+    assert subject.registry.history() == before
+    assert {change.made_in for change in before} == {""}
+
+
 def test_everything_survives_reopening(subject: Subject) -> None:
     version = subject.register()
     subject.approve(version)

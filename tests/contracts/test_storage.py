@@ -20,7 +20,7 @@ import pytest
 from basketwise.aws.storage.storage import S3Storage
 from basketwise.errors import BasketwiseError, DependencyError, InputError, WorkspaceError
 from basketwise.storage.local import OLD, LocalStorage
-from basketwise.storage.protocol import Storage
+from basketwise.storage.protocol import SAME_TIME, Storage
 from tests.seaweed import S3Server
 
 HOLD = """
@@ -182,6 +182,22 @@ def test_keys_are_sorted_and_only_those_below(storage: Storage) -> None:
 
     assert storage.keys("silver") == ["silver/a", "silver/w=10/x", "silver/w=2/x"]
     assert storage.keys("gold") == []
+
+
+def test_folders_are_the_names_that_keys_are_below(storage: Storage) -> None:
+    assert storage.folders("runs") == []
+    for key in ("runs/b/x/1", "runs/b/2", "runs/a/3", "runs/note", "runsx/c/4", "other/5"):
+        storage.write(key, b"1")
+    assert storage.folders("runs") == ["a", "b"]
+
+
+def test_the_newest_are_those_written_last(storage: Storage) -> None:
+    assert storage.newest("runs") == []
+    storage.write("runs/old", b"1")
+    time.sleep(SAME_TIME.total_seconds() + 1.1)
+    for key in ("runs/b", "runs/a", "other"):
+        storage.write(key, b"1")
+    assert storage.newest("runs") == ["runs/a", "runs/b"]
 
 
 def test_delete_takes_a_key_or_all_below_it(storage: Storage) -> None:

@@ -48,12 +48,21 @@ class ModelRegistryDouble:
 
     def set_in_console(self, group: str, version: str, status: str, comment: str | None) -> None:
         """Change a status as somebody would who does not know of Basketwise."""
-        package = self.packages[group][int(version) - 1]
+        package = self._package(_arn("model-package", f"{group}/{version}"))
         package["ModelApprovalStatus"] = status
         if comment is not None:
             package["ApprovalDescription"] = comment
         package["LastModifiedTime"] = datetime.now(UTC)
         package["LastModifiedBy"] = {"UserProfileName": "zoe"}
+
+    def delete_in_console(self, group: str, version: str) -> None:
+        """Delete a version as somebody would who does not know of Basketwise."""
+        arn = _arn("model-package", f"{group}/{version}")
+        self.packages[group] = [p for p in self.packages[group] if p["ModelPackageArn"] != arn]
+
+    def delete_group_in_console(self, group: str) -> None:
+        """Delete a group with all its versions."""
+        del self.groups[group], self.packages[group]
 
     def _check(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         check("sagemaker", model.name, params)
@@ -85,7 +94,10 @@ class ModelRegistryDouble:
 
     def CreateModelPackage(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         name = self._group(sent)
-        number = len(self.packages[name]) + 1
+        # SageMaker gives no number twice while the group exists.
+        numbers = [package["ModelPackageVersion"] for package in self.packages[name]]
+        number = max([*numbers, self.groups[name].get("last", 0)]) + 1
+        self.groups[name]["last"] = number
         made = sent | {
             "ModelPackageArn": _arn("model-package", f"{name}/{number}"),
             "ModelPackageVersion": number,
@@ -109,7 +121,13 @@ class ModelRegistryDouble:
         packages = self.packages[self._group(sent)]
         begin = int(sent.get("NextToken", "0"))
         end = begin + min(self.page, sent.get("MaxResults", 10))
-        keys = ("ModelPackageArn", "ModelPackageVersion", "CreationTime", "ModelPackageStatus")
+        keys = (
+            "ModelPackageArn",
+            "ModelPackageVersion",
+            "CreationTime",
+            "ModelPackageStatus",
+            "ModelApprovalStatus",
+        )
         results = [{key: package[key] for key in keys} for package in packages[begin:end]]
         more = {"NextToken": str(end)} if end < len(packages) else {}
         return {"ModelPackageSummaryList": results} | more

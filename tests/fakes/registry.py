@@ -83,6 +83,12 @@ class MemoryRegistry:
             raise InputError(f"There is no version {version!r}.", f"Registered: {list(self.kept)}")
         return [change for change in self.changes if version in (None, change.version)]
 
+    def outside(self) -> list[Change]:
+        return []
+
+    def sync(self) -> None:
+        pass
+
     def fetch(self, version: str, folder: Path) -> Path:
         expected, archive = self.get(version).sha256, self.archives.get(version, b"")
         result = hashlib.sha256(archive).hexdigest()

@@ -18,7 +18,7 @@ from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Reporter
 from basketwise.registry import opening
-from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
+from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Registry
 from basketwise.run import etl, evaluation, pipeline
 from basketwise.run.context import Context
 from basketwise.run.record import planned, require_step, seal
@@ -41,6 +41,8 @@ CONFIG = Config.model_validate(
         "gate": {"champion_margin": 0.2},
     }
 )
+
+PENDING, APPROVED = ApprovalState.PENDING, ApprovalState.APPROVED
 
 BETTER = ModelVersion(
     version="7",
@@ -164,6 +166,31 @@ def test_a_stage_that_fails_leaves_the_workspace_as_it_was(
     assert not context.workspace.folder(SILVER).exists()
     assert registry.kept == {}
     platform.fails = None
+
+
+def test_changes_made_elsewhere_are_noted_before_an_export(
+    context: Context, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = io.StringIO()
+    context = replace(context, reporter=Reporter(Console(file=text, width=200)))
+    made = Change(BETTER.created_at, "7", PENDING, APPROVED, "zoe", "fine", "SageMaker")
+    monkeypatch.setattr(registry, "outside", lambda: [made])
+    synced: list[bool] = []
+    monkeypatch.setattr(registry, "sync", lambda: synced.append(True))
+    pipeline.note_changes(pipeline.approvals_of(registry, context), context)
+    assert synced == [True]
+    line = "version 7  PendingManualApproval → Approved  by zoe in SageMaker: fine"
+    assert line in text.getvalue()
+
+
+def test_a_registry_that_cannot_tell_is_left_to_what_needs_it(
+    context: Context, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> list[Change]:
+        raise DependencyError("The registry is down.")
+
+    monkeypatch.setattr(registry, "outside", refuse)
+    pipeline.note_changes(pipeline.approvals_of(registry, context), context)
 
 
 def test_a_registry_that_fails_leaves_the_run_to_be_registered_again(

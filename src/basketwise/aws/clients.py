@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from basketwise.aws.errors import translated
+from basketwise.aws.listing import EVENT, parse_objects
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, DependencyError
 from basketwise.redaction import redact_chain, redacted_address
@@ -52,10 +53,11 @@ def client(service: str, config: AwsConfig) -> Any:
             core.register_component("data_loader", _loader())
             session: Any = boto3.Session(region_name=config.region or None, botocore_session=core)
             if session.region_name:
-                opened = session.client(service, endpoint_url=endpoint, config=options)
+                made = session.client(service, endpoint_url=endpoint, config=options)
                 if service == "s3" and config.kms_key:
-                    _encrypt(opened, config.kms_key)
-                return opened
+                    _encrypt(made, config.kms_key)
+                made.meta.events.register(EVENT, parse_objects)
+                return made
     except ValueError as error:
         redact_chain(error)
         raise _invalid(config.endpoint_url) from error

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from basketwise.aws.names import as_tags
+from basketwise.aws.requests.approval_rule import approval_rule
 from basketwise.aws.requests.endpoint import Request, endpoint_requests
 from basketwise.aws.self_contained import is_self_contained
 from basketwise.deploy.approved import ApprovedModel
@@ -47,6 +48,9 @@ def endpoint_files(model: ApprovedModel, options: Options, folder: Path) -> File
         config=config["EndpointConfigName"],
         scales="put-scaling-policy" in requests,
     )
+    rule = approval_rule(model.uri, options.name)
+    if rule:
+        texts["put-rule.json"] = json.dumps(rule, indent=2) + "\n"
     return texts | {SCRIPT: script}
 
 

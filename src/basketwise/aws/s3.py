@@ -248,6 +248,19 @@ class Bucket:
             ]
         return {listed.key: listed for listed in objects}
 
+    def folders(self, root: str) -> list[str]:
+        """List the names directly below a key that other keys are below; not those keys."""
+        start = f"{self.full(root)}/"
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=start, Delimiter="/"
+        )
+        with translated(f"list {self.uri(root)}"):
+            return [
+                item["Prefix"].removeprefix(start).rstrip("/")
+                for page in pages
+                for item in page.get("CommonPrefixes", [])
+            ]
+
     def uploads(self, root: str) -> dict[str, str]:
         """List incomplete uploads below a key: the key of each by its id."""
         pages = self.client.get_paginator("list_multipart_uploads")

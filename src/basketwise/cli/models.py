@@ -38,10 +38,11 @@ def list_versions(common: Common) -> None:
     for version in versions:
         scores = (version.metrics.get("accuracy"), version.metrics.get("f1_score"))
         accuracy, f1 = ("–" if score is None else shown_score(score) for score in scores)
-        champion = "  champion" if version.champion else ""
+        notes = "  champion" if version.champion else ""
+        notes += f"  of {version.workspace}" if version.workspace else ""
         table.append(
             f"{version.version:<10}{version.state!s:<24}{accuracy:>9}{f1:>10}  "
-            f"{version.created_at:%Y-%m-%d %H:%M}{champion}"
+            f"{version.created_at:%Y-%m-%d %H:%M}{notes}"
         )
     if not versions:
         in_cloud = scheme_of(common.workspace) == "s3"
@@ -114,18 +115,14 @@ def rollback(why: str, common: Common) -> None:
 @common
 def history(version: str | None, common: Common) -> None:
     """Show who changed what, when and why; of one version or of all."""
-    from basketwise.registry.protocol import find_version
+    from basketwise.registry.ledger import described
+    from basketwise.registry.protocol import CHAMPION, find_version
 
     registry, _ = _open(common)
-    changes = registry.history(find_version(registry, version).version if version else None)
-    lines = []
-    for change in changes:
-        # The gate's first decision often leaves the state as it was.
-        old = f"{change.old} → " if change.old not in (None, change.new) else ""
-        lines.append(
-            f"{change.at:%Y-%m-%d %H:%M:%S}  version {change.version}  {old}{change.new}  "
-            f"by {change.who}: {change.why}"
-        )
+    if version == CHAMPION:
+        version = find_version(registry, version).version
+    changes = registry.history(version)
+    lines = [f"{change.at:%Y-%m-%d %H:%M:%S}  {described(change)}" for change in changes]
     documents = [{**vars(change), "at": change.at.isoformat()} for change in changes]
     emit(common, {"changes": documents}, *lines)
 
@@ -145,11 +142,15 @@ def _open(shared: Common) -> tuple[Registry, Context]:
 @contextmanager
 def _changing(shared: Common) -> Iterator[tuple[Approvals, Context]]:
     """Hold the workspace's lock, and give what changes states of versions."""
+    from basketwise.registry.ledger import described
     from basketwise.run.pipeline import approvals_of
 
     registry, ctx = _open(shared)
     with ctx.workspace.storage.exclusive():
-        yield approvals_of(registry, ctx), ctx
+        approvals = approvals_of(registry, ctx)
+        for change in approvals.sync():
+            click.echo(f"noted     {described(change)}", err=True)
+        yield approvals, ctx
 
 
 def _change(version: str, state: str, why: str, shared: Common) -> None:
@@ -189,6 +190,7 @@ def _document(version: ModelVersion) -> dict[str, Any]:
         "champion": version.champion,
         "run_id": version.run_id,
         "created_at": version.created_at.isoformat(timespec="seconds"),
+        "workspace": version.workspace,
         "uri": version.uri,
         "model_data_url": version.model_data_url,
         "model_digest": version.model_digest,

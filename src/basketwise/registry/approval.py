@@ -24,7 +24,7 @@ from basketwise.registry.deployment import (
     exported,
     write_deployment_config,
 )
-from basketwise.registry.protocol import ApprovalState, ModelVersion, Registry
+from basketwise.registry.protocol import ApprovalState, Change, ModelVersion, Registry
 from basketwise.registry.usable import (
     UNUSABLE,
     Unusable,
@@ -156,8 +156,7 @@ class Approvals:
         """
         champion = self.registry.champion()
         if champion is None:
-            with self.storage.edit(DEPLOYMENT_CONFIGS) as folder:
-                (folder / LATEST).unlink(missing_ok=True)
+            self._remove_latest()
             return None
         if champion.version not in self._results:
             path = exported(self.storage.local(DEPLOYMENT_CONFIGS), champion)
@@ -165,11 +164,31 @@ class Approvals:
                 return path.name
         return self.export(champion)
 
+    def sync(self) -> list[Change]:
+        """Store the changes of versions that were made elsewhere, and let the export follow.
+
+        Returns the changes. A version that was approved elsewhere, and becomes the champion, has
+        not been tried here: if it cannot be exported there is no ``latest_model_config.json``.
+        """
+        changes = self.registry.outside()
+        if changes:
+            with self._intended():
+                self.registry.sync()
+                try:
+                    self.follow()
+                except UNUSABLE:
+                    self._remove_latest()
+        return changes
+
     def finish(self) -> None:
         """Finish the export of a change that was cut off; an error is left to the next command."""
         if self.storage.exists(PENDING_EXPORT):
             with suppress(BasketwiseError), self._intended():
                 self.follow()
+
+    def _remove_latest(self) -> None:
+        with self.storage.edit(DEPLOYMENT_CONFIGS) as folder:
+            (folder / LATEST).unlink(missing_ok=True)
 
     @contextmanager
     def _intended(self) -> Iterator[None]:

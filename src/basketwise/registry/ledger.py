@@ -87,6 +87,7 @@ def entry_text(change: Change) -> str:
                 "new": change.new,
                 "who": shorten(storable(change.who), WHO_LENGTH),
                 "why": shorten(why, room),
+                **({"made_in": change.made_in} if change.made_in else {}),
             },
             ensure_ascii=False,
         )
@@ -126,6 +127,7 @@ def change_of(version: str, text: str) -> Change:
         new=ApprovalState(entry["new"]),
         who=str(entry["who"]),
         why=str(entry["why"]),
+        made_in=str(entry.get("made_in", "")),
     )
 
 
@@ -144,10 +146,26 @@ def leading(histories: Mapping[str, list[Change]]) -> str | None:
     return str(max(approved)[1]) if approved else None
 
 
+def described(change: Change) -> str:
+    """Return a change in one line, without its time.
+
+    Examples
+    --------
+    >>> at, old, new = datetime(2026, 2, 3, tzinfo=UTC), ApprovalState.PENDING, "Approved"
+    >>> described(Change(at, "2", old, ApprovalState(new), "zoe", "looks fine", "SageMaker"))
+    'version 2  PendingManualApproval → Approved  by zoe in SageMaker: looks fine'
+    """
+    # The gate's first decision often leaves the state as it was.
+    old = f"{change.old} → " if change.old not in (None, change.new) else ""
+    where = f" in {change.made_in}" if change.made_in else ""
+    return f"version {change.version}  {old}{change.new}  by {change.who}{where}: {change.why}"
+
+
 def describe(description: str, history: list[Change]) -> str:
     """Return the description a version was registered with, and below it what became of it."""
     last = history[-1] if history else None
     if last is None or last.old is None:
         return shorten(storable(description), DESCRIPTION_LENGTH)
-    sentence = f"{last.new} by {last.who} on {last.at:%Y-%m-%d %H:%M} UTC: {last.why}"
+    by = f"{last.who} in {last.made_in}" if last.made_in else last.who
+    sentence = f"{last.new} by {by} on {last.at:%Y-%m-%d %H:%M} UTC: {last.why}"
     return shorten(storable(f"{description}\n\n{sentence}"), DESCRIPTION_LENGTH)

@@ -106,6 +106,8 @@ class ModelVersion:
     """Identity of the model; empty for versions of Basketwise before 0.2."""
     image_uri: str | None = None
     """Container image that serves it, where the registry knows of one."""
+    workspace: str = ""
+    """Address of the workspace that registered it, if that is another one."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class Change:
     new: ApprovalState
     who: str
     why: str
+    made_in: str = ""
+    """Where it was made, if not in this workspace: the address of another one, or ``SageMaker``."""
 
 
 class Registry(Protocol):
@@ -161,6 +165,15 @@ class Registry(Protocol):
 
     def history(self, version: str | None = None) -> list[Change]:
         """Return the changes of one version, or of all, oldest first."""
+
+    def outside(self) -> list[Change]:
+        """Return the changes, oldest first, that were made elsewhere and are not stored yet.
+
+        They are in the history, and have their effect, whether they are stored or not.
+        """
+
+    def sync(self) -> None:
+        """Store the changes that were made elsewhere."""
 
     def fetch(self, version: str, folder: Path) -> Path:
         """Copy a version's ``model.tar.gz`` into ``folder``; its sha256 has been checked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,9 @@ from basketwise.run.record import (
 from basketwise.run.training import Trained, copy_training
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, Staging, Workspace
 from basketwise.training.record import TrainingRecord
+
+READERS = 8
+"""Manifests read at the same time."""
 
 COUNTED = 100
 """Runs, the latest, among which those on the same test baskets are counted."""
@@ -133,7 +137,9 @@ def evaluate(
 def _with_own_champion(plan: Step, trained: Trained, champion: ModelVersion | None) -> Step:
     """Let a model that has become the champion count as compared with what it was then."""
     earlier = read_step("evaluation", trained.folder)
-    if earlier is None or champion is None or champion.run_id != trained.folder.name:
+    if earlier is None or champion is None or champion.workspace:
+        return plan
+    if champion.run_id != trained.folder.name:
         return plan
     inputs = plan.inputs | {name: earlier.inputs.get(name, "") for name in ("champion", "best")}
     return plan.model_copy(update={"inputs": inputs})
@@ -203,9 +209,14 @@ def looks_at(block: str, run: str, workspace: Workspace) -> int:
 
     ``block`` is the digest of ``test_baskets.parquet``, which every run's manifest names.
     """
-    looks = 0
-    for name in workspace.runs()[-COUNTED:]:
+
+    def is_one(name: str) -> bool:
         with suppress(InputError, ValueError, AttributeError):
             manifest = json.loads(workspace.storage.read(f"{ARTIFACTS}/{name}/{MANIFEST}"))
-            looks += name != run and manifest.get("outputs", {}).get(COHORTS_FILE) == block
-    return looks
+            return bool(manifest.get("outputs", {}).get(COHORTS_FILE) == block)
+        return False
+
+    others = [name for name in workspace.runs()[-COUNTED:] if name != run]
+    # From a bucket, one after the other takes seconds.
+    with ThreadPoolExecutor(READERS) as pool:
+        return sum(pool.map(is_one, others))

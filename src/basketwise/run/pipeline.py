@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from basketwise.concurrency import abandoning_pool
-from basketwise.errors import InputError
+from basketwise.errors import BasketwiseError, InputError
 from basketwise.etl.metadata import Metadata
 from basketwise.files import DEPLOYMENT_CONFIGS, REPORT_JSON
 from basketwise.importing import DRAWING, load
 from basketwise.registry.approval import Approvals
+from basketwise.registry.ledger import described
 from basketwise.registry.opening import existing_registry, registry_of
 from basketwise.registry.protocol import (
     CHAMPION,
@@ -89,6 +91,7 @@ def run_all(
     with workspace.staged() as staging:
         approvals = approvals_of(registry, context)
         approvals.finish()
+        note_changes(approvals, context)
         run_id = run_id or context.new_run()
         with abandoning_pool(1) as pool:
 
@@ -215,6 +218,16 @@ def approvals_of(registry: Registry, context: Context) -> Approvals:
     return Approvals(registry, context.workspace.storage, context.config.deployment)
 
 
+def note_changes(approvals: Approvals, context: Context) -> None:
+    """Store and show the changes of versions that were made elsewhere.
+
+    An error of the registry is left to whatever needs it next.
+    """
+    with suppress(BasketwiseError):
+        for change in approvals.sync():
+            context.reporter.say(described(change))
+
+
 def run_etl(data: str, context: Context) -> Data:
     """Clean raw files into silver, make features in gold; both are in the workspace then."""
     with context.workspace.staged() as staging:
@@ -275,7 +288,9 @@ def run_register(run_id: str | None, context: Context) -> tuple[ModelVersion, Re
         _, folder = context.workspace.run_folder(run_id)
         report = read_report(folder / REPORT_JSON)
         registry = registry_of(context.config, context.workspace.storage)
-        version, _ = register(approvals_of(registry, context), folder, report, context)
+        approvals = approvals_of(registry, context)
+        note_changes(approvals, context)
+        version, _ = register(approvals, folder, report, context)
     return version, report
 
 
@@ -302,4 +317,5 @@ def run_export(version: str | None, context: Context) -> Path:
     with context.workspace.storage.exclusive():
         approvals = approvals_of(registry, context)
         approvals.finish()
+        note_changes(approvals, context)
         return write_config(approvals, chosen, context)

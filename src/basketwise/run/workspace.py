@@ -134,7 +134,7 @@ class Workspace:
 
     def runs(self) -> list[str]:
         """List the runs that left artifacts, oldest first; at the end those with other names."""
-        names = {key.split("/")[1] for key in self.storage.keys(ARTIFACTS)}
+        names = self.storage.folders(ARTIFACTS)
         return sorted((name for name in names if name.startswith("run-")), key=run_order)
 
     def run_folder(self, run: str | None) -> tuple[str, Path]:

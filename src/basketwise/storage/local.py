@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from basketwise.digests import content
@@ -13,6 +14,7 @@ from basketwise.disk import owner
 from basketwise.errors import InputError, WorkspaceError, writing
 from basketwise.files import again_if_stale, discard, finish_discards, move, write_whole
 from basketwise.locking import HeldError, locked
+from basketwise.storage.protocol import written_last
 
 OLD = ".basketwise-old-"
 """Prefix of a folder that is being replaced; see :meth:`LocalStorage.recover`."""
@@ -68,6 +70,21 @@ class LocalStorage:
 
         with self._reading():
             return again_if_stale(listed)
+
+    def folders(self, prefix: str) -> list[str]:
+        """List the names directly below a prefix that keys are below, sorted."""
+        start = len(f"{prefix}/")
+        below = (key[start:] for key in self.keys(prefix))
+        return sorted({name.partition("/")[0] for name in below if "/" in name})
+
+    def newest(self, prefix: str) -> list[str]:
+        """List the keys below a prefix that were written last, sorted."""
+
+        def times() -> dict[str, datetime]:
+            files = {key: (self.root / key).stat().st_mtime for key in self.keys(prefix)}
+            return {key: datetime.fromtimestamp(at, UTC) for key, at in files.items()}
+
+        return written_last(again_if_stale(times))
 
     def delete(self, prefix: str) -> None:
         """Delete a key and all below it: at once for readers, however long it takes.

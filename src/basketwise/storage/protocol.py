@@ -7,10 +7,14 @@ a finished one.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+
+SAME_TIME = timedelta(seconds=2)
+"""Storages tell times to the second at worst."""
 
 
 class Storage(Protocol):
@@ -44,6 +48,12 @@ class Storage(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """List all keys below a prefix, sorted; none is no error."""
 
+    def folders(self, prefix: str) -> list[str]:
+        """List the names directly below a prefix that keys are below, sorted."""
+
+    def newest(self, prefix: str) -> list[str]:
+        """List the keys below a prefix that were written last: within ``SAME_TIME``, sorted."""
+
     def delete(self, prefix: str) -> None:
         """Delete a key and all below it; none is no error."""
 
@@ -68,3 +78,16 @@ class Storage(Protocol):
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Return a context manager that holds the workspace's lock."""
+
+
+def written_last(times: Mapping[str, datetime]) -> list[str]:
+    """Return the keys whose time is within ``SAME_TIME`` of the last, sorted.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> written_last({"b": datetime(2026, 2, 3, tzinfo=UTC), "a": datetime(2026, 2, 1, tzinfo=UTC)})
+    ['b']
+    """
+    last = max(times.values(), default=None)
+    return sorted(key for key, at in times.items() if last and last - at <= SAME_TIME)

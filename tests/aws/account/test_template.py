@@ -132,7 +132,10 @@ def test_the_schedule_starts_the_pipeline_as_the_command_does() -> None:
 
 # --- as it is sent -----------------------------------------------------------------------------
 
-TAGGED = {"Bucket", "ModelPackageGroup", "ExecutionRole", "ScheduleRole"}
+TAGGED = {
+    *("Bucket", "ModelPackageGroup", "ExecutionRole", "ScheduleRole"),
+    *("ApprovalRule", "ApprovalTopic"),
+}
 
 
 def sent(name: str = "none") -> dict[str, Any]:

@@ -147,6 +147,48 @@ def test_a_version_that_was_changed_meanwhile_is_kept(
     scene.registry.fetch(version, scene.folder / "fetched")
 
 
+def test_a_version_deleted_in_the_console_keeps_its_archive_unless_it_was_rejected(
+    scene: Scene, target: Target
+) -> None:
+    for run, state in ((GOOD, APPROVED), (BAD, REJECTED)):
+        scene.run(run)
+        version = scene.register(run, state)
+        scene.cloud.registry.delete_in_console(scene.cloud.names.group, version)
+    names = removable_names(target)
+    assert f"artifacts/registered-{BAD}" in names
+    assert not [name for name in names if GOOD in name and name.startswith("artifacts/")]
+    scene.cloud.registry.delete_group_in_console(scene.cloud.names.group)
+    assert removable_names(open_target(scene.cloud.names, Config())) == names
+
+
+@pytest.mark.parametrize("state", [APPROVED, REJECTED])
+def test_a_run_of_another_workspace_does_not_stand_for_one_here(
+    scene: Scene, target: Target, state: ApprovalState
+) -> None:
+    scene.register(BAD, state)
+    package = scene.cloud.registry.packages[scene.cloud.names.group][0]
+    package["CustomerMetadataProperties"]["workspace"] = "s3://theirs/w"
+    archive = package["InferenceSpecification"]["Containers"][0]
+    archive["ModelDataUrl"] = f"s3://theirs/w/artifacts/registered-{BAD}/0/model.tar.gz"
+    scene.cloud.s3.delete_object(
+        Bucket=scene.cloud.names.bucket,
+        Key=scene.cloud.names.key(FOLDER, scene.cloud.names.group, "index.json"),
+    )
+    scene.run(BAD)
+    reasons = {item.name: item.why for item in removable(target, later(), MONTH)}
+    assert reasons[f"artifacts/{BAD}"] == "its run never became a version"
+
+
+def test_runs_of_another_group_in_the_workspace_are_kept(scene: Scene, target: Target) -> None:
+    scene.run(BAD)
+    other = open_target(replace(scene.cloud.names, group="others"), Config())
+    assert f"artifacts/{BAD}" in removable_names(target)
+    version = scene.register(BAD, REJECTED)
+    assert version == "1"
+    assert f"artifacts/{BAD}" in removable_names(target)
+    assert f"artifacts/{BAD}" not in removable_names(other)
+
+
 def test_what_was_not_agreed_to_is_kept(scene: Scene, target: Target) -> None:
     scene.put(f"artifacts/{BAD}/manifest.json")
     listed = removable(target, later(), MONTH)
@@ -292,11 +334,13 @@ def test_old_data_of_pipelines_are_removed_with_their_checkpoints(
 
 @pytest.mark.parametrize(
     "operation",
-    ["ListModelPackages", "DescribeModelPackage", "DescribeTrainingJob", "DescribeEndpoint"],
+    ["ListModelPackages", "DescribeModelPackage", "ListTrainingJobs", "DescribeEndpoint"],
 )
 def test_unreadable_items_are_kept(scene: Scene, target: Target, operation: str) -> None:
     scene.run(BAD)
     scene.register(BAD, REJECTED)
+    # Not in the index, so that it has to be described.
+    scene.register_by_pipeline(GOOD, REJECTED)
     scene.model("retail-a")
     scene.config("retail-c", "retail-a")
     scene.endpoint("shop", "retail-c")

@@ -160,3 +160,19 @@ def test_what_is_adopted_and_set_is_shown_before_it_is_asked(aws: Account) -> No
     assert destroyed.out.splitlines()[0] == f"removed   stack {STEM}"
     assert "was there before" in destroyed.err
     assert aws.roles() == [f"{STEM}-sagemaker-execution"]
+
+
+def test_who_is_told_of_versions_is_shown(aws: Account) -> None:
+    topic = "arn:aws:sns:eu-west-1:123456789012:releases"
+    shown = called("aws", "provision", "--yes", "--set", f"aws.notify={topic}").out
+    assert f"notices to  {topic}" in shown
+    assert "AWS mails a link" not in shown
+    assert "AWS::Events::Rule" in shown
+
+
+def test_an_address_has_to_be_confirmed(aws: Account) -> None:
+    shown = called("aws", "provision", "--yes", "--set", "aws.notify=ann@example.com").out
+    assert "AWS mails a link first: nothing is sent before it is confirmed." in shown
+    refused = call("aws", "provision", "--yes", "--set", "aws.notify=ann")
+    assert refused.code == 2
+    assert "aws.notify" in refused.err

@@ -60,6 +60,12 @@ class Jobs:
             result["BillableTimeInSeconds"] = max(int(job.worked * (0.3 if spot else 1)), 1)
         return result
 
+    def ListProcessingJobs(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        return self._listed("Processing", sent)
+
+    def ListTrainingJobs(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        return self._listed("Training", sent)
+
     def StopProcessingJob(self, sent: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         return self._stop("Processing", sent)
 
@@ -122,6 +128,26 @@ class Jobs:
         times = {f"{job.kind}StartTime": job.started, f"{job.kind}EndTime": job.ended}
         result |= {key: value for key, value in times.items() if value}
         return result | ({"FailureReason": job.reason} if job.reason else {})
+
+    def _listed(self, kind: str, sent: dict[str, Any]) -> dict[str, Any]:
+        named = [
+            job
+            for job in self.jobs.values()
+            if job.kind == kind and sent.get("NameContains", "") in job.name
+        ]
+        begin = int(sent.get("NextToken", "0"))
+        end = begin + sent.get("MaxResults", 10)
+        page = [
+            {
+                f"{kind}JobName": job.name,
+                f"{kind}JobArn": _arn(job),
+                "CreationTime": job.created,
+                f"{kind}JobStatus": job.status,
+            }
+            for job in named[begin:end]
+        ]
+        more = {"NextToken": str(end)} if end < len(named) else {}
+        return {f"{kind}JobSummaries": page} | more
 
     def _stop(self, kind: str, sent: dict[str, Any]) -> dict[str, Any]:
         job = self._job(kind, sent)

@@ -3,82 +3,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
-from uuid import uuid4
+from typing import Any
 
 import pytest
 
-from basketwise.aws.names import AwsNames, names_of
 from basketwise.aws.registry.registry import SageMakerRegistry
-from basketwise.config import AwsConfig, Config, RegistryConfig
+from basketwise.config import AwsConfig, RegistryConfig
 from basketwise.digests import sha256
 from basketwise.errors import DependencyError, InputError
 from basketwise.registry import opening
 from basketwise.registry.protocol import ApprovalState, Submission
-from tests.fakes.model_registry import ACCOUNT, REGION, ModelRegistryDouble
+from tests.aws.registry.scene import Setup
+from tests.fakes.model_registry import ACCOUNT, REGION
 from tests.seaweed import S3Server
 
 PENDING, APPROVED, REJECTED = ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.REJECTED
-
-
-@dataclass
-class Setup:
-    """A registry, and both places where it keeps things."""
-
-    double: ModelRegistryDouble
-    s3: Any
-    names: AwsNames
-    submission: Submission
-
-    def open(self, archive: Literal["slim", "self-contained"] = "slim") -> SageMakerRegistry:
-        config = Config(aws=AwsConfig(region=REGION, archive=archive))
-        return SageMakerRegistry(self.double.client(), self.s3, names=self.names, config=config)
-
-    def package(self, version: str) -> dict[str, Any]:
-        return self.double.packages[self.names.group][int(version) - 1]
-
-    def console(self, version: str, status: str, comment: str | None = None) -> None:
-        self.double.set_in_console(self.names.group, version, status, comment)
-
-    def stored(self) -> list[str]:
-        result = self.s3.list_objects_v2(Bucket=self.names.bucket, Prefix=self.names.prefix)
-        return [item["Key"].removeprefix(f"{self.names.prefix}/") for item in result["Contents"]]
-
-    def calls(self, operation: str) -> list[dict[str, Any]]:
-        return [sent for name, sent in self.double.calls if name == operation]
-
-
-@pytest.fixture(scope="module")
-def bucket(s3_server: S3Server) -> str:
-    return s3_server.new_bucket()
-
-
-@pytest.fixture(scope="module")
-def s3(s3_server: S3Server) -> Any:
-    return s3_server.client()
-
-
-@pytest.fixture
-def setup(s3: Any, bucket: str, tmp_path: Path) -> Setup:
-    archive, plot = tmp_path / "model.tar.gz", tmp_path / "plot.png"
-    archive.write_bytes(b"a model")
-    plot.write_bytes(b"a plot")
-    submission = Submission(
-        run_id="run-7",
-        model_archive=archive,
-        sha256=hashlib.sha256(b"a model").hexdigest(),
-        description="xgboost, trained on 1,000 lines\n\naccuracy 0.91 ≥ 0.80\x00",
-        metrics={"accuracy": 0.91, "f1_score": 0.9, "loss": 0.2},
-        params={"training.seed": "7"},
-        tags={"model_name": "xgboost", "git_commit": "abc", "dataset_size": "1000"},
-        attachments=(plot,),
-    )
-    workspace = f"s3://{bucket}/{uuid4().hex}"
-    names = names_of(Config(), account_id=ACCOUNT, region=REGION, workspace=workspace)
-    return Setup(ModelRegistryDouble(), s3, names, submission)
 
 
 def test_a_package_can_be_deployed_and_says_what_it_is(setup: Setup) -> None:
@@ -220,9 +162,9 @@ def test_a_status_set_in_sagemaker_is_a_change_by_sagemaker(
     setup.console("1", "Approved", comment)
     assert registry.get("1").champion
     last = registry.history("1")[-1]
-    assert (last.old, last.new, last.who) == (REJECTED, APPROVED, "SageMaker")
-    suffix = f": {comment}" if comment else ""
-    assert last.why == f"changed outside Basketwise by zoe{suffix}"
+    assert (last.old, last.new, last.who) == (REJECTED, APPROVED, "zoe")
+    assert (last.why, last.made_in) == (comment or "no comment", "SageMaker")
+    assert last.at == setup.package("1")["LastModifiedTime"]
     assert setup.open().history() == registry.history()
 
 
@@ -240,9 +182,9 @@ def test_changes_made_in_sagemaker_remain_in_the_history(setup: Setup) -> None:
     told = [(change.old, change.new, change.who) for change in registry.history("1")]
     assert told == [
         (None, PENDING, "ann"),
-        (PENDING, APPROVED, "SageMaker"),
+        (PENDING, APPROVED, "zoe"),
         (APPROVED, REJECTED, "ben"),
-        (REJECTED, APPROVED, "SageMaker"),
+        (REJECTED, APPROVED, "zoe"),
     ]
     assert registry.champion() == registry.get("1")
 
@@ -301,11 +243,11 @@ def test_a_group_made_again_does_not_inherit_changes(setup: Setup) -> None:
     registry.register(setup.submission, who="ann")
     registry.set_state("1", APPROVED, who="ann", why="good")
     created = setup.package("1")["CreationTime"]
-    setup.double.packages[setup.names.group].clear()
+    setup.double.delete_group_in_console(setup.names.group)
     registry.register(setup.submission, who="ann")
     package = setup.package("1")
     package["CreationTime"] = created.replace(year=created.year + 1)
-    assert registry.get("1").state is PENDING
+    assert setup.open().get("1").state is PENDING
 
 
 def test_another_model_of_the_same_run_does_not_replace_the_first(
@@ -332,9 +274,12 @@ def test_a_version_registered_by_others_is_listed_but_not_fetched(
     del package["ModelMetrics"]
     package["ModelApprovalStatus"] = "Approved"
     package["CreatedBy"] = {}
+    setup.forget_index()
+    registry = setup.open()
     result = registry.get("1")
     assert (result.sha256, result.metrics, result.champion) == ("", {}, True)
-    assert [change.who for change in registry.history()] == ["SageMaker", "SageMaker"]
+    told = [(change.who, change.made_in) for change in registry.history()]
+    assert told == [("somebody", "SageMaker"), ("somebody", "SageMaker")]
     with pytest.raises(DependencyError, match="not registered by Basketwise"):
         registry.fetch("1", tmp_path / "out")
 
@@ -344,7 +289,8 @@ def test_metrics_in_another_bucket_are_not_read(setup: Setup) -> None:
     registry.register(setup.submission, who="ann")
     statistics = setup.package("1")["ModelMetrics"]["ModelQuality"]["Statistics"]
     statistics["S3Uri"] = "s3://somebody-elses/metrics.json"
-    assert registry.get("1").metrics == {}
+    setup.forget_index()
+    assert setup.open().get("1").metrics == {}
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"[]", b"{}", b'{"at": "never"}'])
@@ -364,6 +310,7 @@ def test_a_damaged_document_is_named(setup: Setup, text: bytes) -> None:
     setup.open().register(setup.submission, who="ann")
     (key,) = (key for key in setup.stored() if key.endswith("metrics.json"))
     setup.s3.put_object(Bucket=setup.names.bucket, Key=f"{setup.names.prefix}/{key}", Body=text)
+    setup.forget_index()
     with pytest.raises(DependencyError, match=r"metrics\.json"):
         setup.open().versions()
 
@@ -376,7 +323,7 @@ def test_a_damaged_document_is_named(setup: Setup, text: bytes) -> None:
     ("operation", "call"),
     [
         ("ListModelPackages", lambda registry, _: registry.versions()),
-        ("DescribeModelPackage", lambda registry, _: registry.history()),
+        ("DescribeModelPackage", lambda registry, _: registry.get("1")),
         ("DescribeModelPackageGroup", lambda registry, s: registry.register(s, who="ann")),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.events.models import EventPattern
 
 from basketwise.aws.rendering import endpoint_files, requests_for
 from basketwise.aws.requests.endpoint import (
@@ -21,6 +22,7 @@ from basketwise.deploy.example import Example
 from basketwise.deploy.library import Library
 from basketwise.deploy.options import Options
 from basketwise.errors import ConfigError
+from tests.aws.account.test_notices import EVENT
 from tests.aws.requests.examples import BUCKET, IMAGE, RUN
 from tests.aws.service_model import check
 
@@ -276,3 +278,19 @@ def test_the_script_says_that_an_update_was_rolled_back(cloud: Cloud) -> None:
     assert code == 1
     assert changes[-2:] == ["update-endpoint", "wait"]
     assert message == f"retail-api serves {before} again: the update was rolled back.\n"
+
+
+def test_an_approval_of_the_group_starts_a_rollout(tmp_path: Path) -> None:
+    rule = json.loads(str(endpoint_files(approved(), OPTIONS, tmp_path)["put-rule.json"]))
+    check("events", "PutRule", rule)
+    pattern = json.loads(rule["EventPattern"])
+    for status, expected in (("Approved", True), ("Rejected", True), ("PendingManualApproval", 0)):
+        event: Any = EVENT | {"detail": {"ModelPackageGroupName": "x"}}
+        event["detail"]["ModelApprovalStatus"] = status
+        assert EventPattern(None, pattern).matches_event(event) is bool(expected)
+    assert not EventPattern(None, pattern).matches_event(EVENT)  # type: ignore[arg-type]
+
+
+def test_a_version_outside_sagemaker_has_no_event(tmp_path: Path) -> None:
+    model = replace(approved(), uri="models:/x/3")
+    assert "put-rule.json" not in endpoint_files(model, OPTIONS, tmp_path)

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from basketwise.aws.running.jobs import describe, follow, start_once, stop
+from basketwise.aws.running.jobs import describe, follow, start_once, statuses, stop
 from basketwise.errors import DependencyError
 
 NAME = "retail-prediction-training-run-20260203-120005"
@@ -106,6 +106,26 @@ def test_what_sagemaker_refuses_comes_with_what_to_do(sagemaker: Any, answers: S
         start_once(sagemaker, "Training", REQUEST)
 
     assert "basketwise aws policy run" in caught.value.hint
+
+
+def test_jobs_are_listed_by_what_their_names_begin_with(sagemaker: Any, answers: Stubber) -> None:
+    now = datetime(2026, 2, 3, tzinfo=UTC)
+
+    def page(*names: str) -> dict[str, Any]:
+        summary = {"TrainingJobArn": "arn:aws:sagemaker:x:1:training-job/x", "CreationTime": now}
+        return {
+            "TrainingJobSummaries": [
+                {**summary, "TrainingJobName": name, "TrainingJobStatus": "Completed"}
+                for name in names
+            ]
+        }
+
+    request = {"NameContains": "retail-", "MaxResults": 100}
+    answers.add_response("list_training_jobs", page("retail-a") | {"NextToken": "2"}, request)
+    more = page("not-retail-b", "retail-c")
+    answers.add_response("list_training_jobs", more, request | {"NextToken": "2"})
+    found = statuses(sagemaker, "Training", "retail-")
+    assert found == {"retail-a": "Completed", "retail-c": "Completed"}
 
 
 def test_times_are_those_that_are_paid_for(sagemaker: Any, answers: Stubber) -> None:

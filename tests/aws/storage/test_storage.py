@@ -188,6 +188,26 @@ def test_a_replacement_cut_off_is_seen_as_done_and_then_finished(
     assert objects(reader) == ["gold/a", "gold/b", "gold/c", "golden"]
 
 
+def test_folders_of_a_replacement_cut_off_are_those_it_leaves(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, reader = opened(), opened()
+    for key in ("gold/old/1", "gold/both/1"):
+        ours.write(key, b"old")
+    new = folder_of(tmp_path / "new", note=b"new")
+    for name in ("both", "new"):
+        folder_of(new / name, a=b"new", b=b"new")
+    cut_off_copying(ours, monkeypatch, new)
+    assert reader.folders("gold") == ["both", "new"]
+    assert reader.newest("gold") == [
+        "gold/both/a",
+        "gold/both/b",
+        "gold/new/a",
+        "gold/new/b",
+        "gold/note",
+    ]
+
+
 def test_a_write_finishes_what_was_cut_off_first(
     opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

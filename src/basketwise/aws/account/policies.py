@@ -92,7 +92,7 @@ def _running(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
         allow(
             "Lists",
             "sagemaker:ListEndpointConfigs ListEndpoints ListModelPackages ListModels "
-            "servicequotas:ListServiceQuotas",
+            "ListProcessingJobs ListTrainingJobs servicequotas:ListServiceQuotas",
             "*",
         ),
         allow("Role", "iam:GetRole SimulatePrincipalPolicy", names.role_arn),

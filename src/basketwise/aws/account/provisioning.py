@@ -45,7 +45,7 @@ def provision(
     schedule : str
         ``cron(…)`` or ``rate(…)``, UTC; ``off`` for none; None: unchanged.
     aws : AwsConfig
-        VPC, key and boundary; None: none of them.
+        VPC, key and boundary, and who is told of versions; None: none of them.
 
     Raises
     ------
@@ -99,6 +99,7 @@ def _parameters(
             f"{schedule!r} is not a schedule.",
             "Give cron(0 4 ? * MON *), rate(7 days) or 'off'; times are UTC.",
         )
+    is_topic = aws.notify.startswith("arn:")
     return {
         "Project": names.project,
         "Environment": names.environment,
@@ -113,6 +114,8 @@ def _parameters(
         "KmsKeyArn": aws.kms_key,
         "PermissionsBoundaryArn": aws.permissions_boundary,
         "NetworkArns": ",".join(network_arns(names, aws)),
+        "NotifyEmail": "" if is_topic else aws.notify,
+        "NotifyTopicArn": aws.notify if is_topic else "",
     }
 
 

@@ -73,4 +73,18 @@ def provisioning(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
             "scheduler:CreateSchedule DeleteSchedule GetSchedule UpdateSchedule",
             schedule,
         ),
+        allow(
+            "Notices",
+            "sns:CreateTopic DeleteTopic GetTopicAttributes ListSubscriptionsByTopic "
+            "ListTagsForResource SetTopicAttributes Subscribe TagResource",
+            names.arn_of("sns", f"{stack}-approvals"),
+        ),
+        # These actions have no resources.
+        allow("Subscriptions", "sns:GetSubscriptionAttributes Unsubscribe", "*"),
+        allow(
+            "Rule",
+            "events:DeleteRule DescribeRule ListTagsForResource ListTargetsByRule PutRule "
+            "PutTargets RemoveTargets TagResource",
+            names.arn_of("events", f"rule/{stack}-approvals"),
+        ),
     ]

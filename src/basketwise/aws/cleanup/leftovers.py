@@ -118,7 +118,9 @@ def _runs(
     rejected: dict[str, list[str]] = {}
     for version in inventory.versions:
         # Of a version that a pipeline registered, only the archive's address shows the run.
-        runs = {version.run_id, *runs_at(version.model_data_url, names)} - {""}
+        # Runs of another workspace may have the names of those here.
+        run = "" if version.workspace else version.run_id
+        runs = {run, *runs_at(version.model_data_url, names)} - {""}
         if version.state is not ApprovalState.REJECTED or version.uri in served:
             retained |= runs
         for run in runs:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from basketwise.aws import clients
@@ -18,17 +18,18 @@ from basketwise.aws.cleanup.serving import remove, serving_of
 from basketwise.aws.names import AwsNames
 from basketwise.aws.parallel import WORKERS
 from basketwise.aws.registry.document import read_document
-from basketwise.aws.registry.registry import FOLDER
+from basketwise.aws.registry.objects import read_whole
+from basketwise.aws.registry.registry import FOLDER, SageMakerRegistry
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.aws.running import jobs
-from basketwise.aws.s3 import Bucket
+from basketwise.aws.s3 import Bucket, S3Object
 from basketwise.cleanup.leftovers import Cleaned, Folder, Leftover, remove_agreed
 from basketwise.config import Config
 from basketwise.errors import DependencyError
 from basketwise.files import DEPLOYMENT_CONFIGS, METRICS_FILE
 from basketwise.registry.deployment import LATEST
 from basketwise.registry.opening import REGISTRY, SAGEMAKER, open_registry
-from basketwise.registry.protocol import Registry
+from basketwise.registry.protocol import ApprovalState, Registry
 from basketwise.storage.opening import open_storage
 from basketwise.storage.protocol import Storage
 
@@ -39,8 +40,11 @@ if TYPE_CHECKING:
 RESTORABLE_DAYS = 90
 """How long a bucket made by `aws provision` retains deleted objects."""
 
-JOB_NAME = re.compile(r"(?=.{1,63}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
-"""Names that SageMaker accepts for jobs."""
+LISTED_AT_ONCE = 250
+"""Folders; fewer are not worth a request of their own."""
+
+ATTEMPT = re.compile(r"-[0-9]{1,2}$")
+"""What the name of a job ends with that is not the first of its run."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def _folders(target: Target) -> Iterator[Folder]:
     for root in ROOTS:
         files: defaultdict[str, dict[str, int]] = defaultdict(dict)
         newest: dict[str, datetime] = {}
-        for key, listed in workspace.listed(f"{root}/").items():
+        for key, listed in _listed(workspace, root).items():
             name, slash, rest = key.removeprefix(f"{root}/").partition("/")
             if slash and name and listed.modified:
                 files[name][rest] = listed.size
@@ -128,29 +132,63 @@ def _folders(target: Target) -> Iterator[Folder]:
         yield from (Folder(f"{root}/{name}", files[name], newest[name]) for name in files)
 
 
-def _jobs(target: Target, runs: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the runs with a running job, and those whose training jobs have all ended."""
-
-    def states(run: str) -> tuple[str, set[str], set[str]]:
-        training = set(_states(target, "Training", target.names.training_job(run)))
-        return run, training, set(_states(target, "Processing", target.names.evaluation_job(run)))
-
+def _listed(workspace: Bucket, root: str) -> dict[str, S3Object]:
+    """List all objects below a root; many folders in parts, several at the same time."""
+    names = workspace.folders(root)
+    starts = prefixes_of(names, max(LISTED_AT_ONCE, len(names) // WORKERS))
     with ThreadPoolExecutor(WORKERS) as pool:
-        by_run = list(pool.map(states, sorted(runs)))
-    busy = frozenset(run for run, training, other in by_run if (training | other) - jobs.ENDED)
-    return busy, frozenset(run for run, training, _ in by_run if training and run not in busy)
+        parts = pool.map(workspace.listed, [f"{root}/{start}" for start in starts])
+        return {key: listed for part in parts for key, listed in part.items()}
 
 
-def _states(target: Target, kind: jobs.Kind, name: str) -> Iterator[str]:
-    """Yield the status of each attempt of a job, up to the first that does not exist."""
-    for number in count(1):
-        attempt = name if number == 1 else f"{name}-{number}"
-        state = None
-        if JOB_NAME.fullmatch(attempt):
-            state = jobs.describe(target.sagemaker, kind, attempt)
-        if state is None:
-            return
-        yield state.status
+def prefixes_of(names: Sequence[str], most: int) -> list[str]:
+    """Return prefixes, so that each name begins with one; at most ``most`` with the same.
+
+    Examples
+    --------
+    >>> prefixes_of(["run-1", "run-2", "run-21", "x"], 2)
+    ['run-1', 'run-2', 'x']
+    >>> prefixes_of(["run", "run-1"], 1)
+    ['run/', 'run-1']
+    """
+    common = commonprefix(names)  # noqa: RUF071 - of characters, as keys are listed
+    if len(names) <= most:
+        return [common] if names else []
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[name[len(common) : len(common) + 1]].append(name)
+    # A name that ends here begins all others: its slash tells it from them.
+    return [
+        start
+        for following, group in groups.items()
+        for start in (prefixes_of(group, most) if following else [f"{common}/"])
+    ]
+
+
+def _jobs(target: Target, runs: Collection[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the runs with a running job, and those whose training jobs have all ended."""
+    if not runs:
+        return frozenset(), frozenset()
+    names = target.names
+    training = _by_run(target, "Training", names.training_job(""))
+    others = _by_run(target, "Processing", names.evaluation_job(""))
+    busy = frozenset(
+        run
+        for states in (training, others)
+        for run in states.keys() & set(runs)
+        if states[run] - jobs.ENDED
+    )
+    return busy, frozenset((training.keys() & set(runs)) - busy)
+
+
+def _by_run(target: Target, kind: jobs.Kind, start: str) -> dict[str, set[str]]:
+    """Return the statuses of jobs by run; those of a second attempt by both it may belong to."""
+    states: defaultdict[str, set[str]] = defaultdict(set)
+    for name, status in jobs.statuses(target.sagemaker, kind, start).items():
+        run = name.removeprefix(start)
+        for run_id in {run, ATTEMPT.sub("", run)}:
+            states[run_id].add(status)
+    return dict(states)
 
 
 def _pinned(target: Target) -> Iterator[str]:
@@ -167,8 +205,29 @@ def _pinned(target: Target) -> Iterator[str]:
                 "Export the champion again: basketwise export.",
             ) from error
         yield from runs_at(str(url), names)
-    for key in storage.keys(FOLDER):
-        group, _, rest = key.removeprefix(f"{FOLDER}/").partition("/")
-        if group != names.group and rest.startswith("submissions/") and rest.endswith(METRICS_FILE):
-            # Of another group in the same workspace: the version's state is not known here.
-            yield read_document(storage.read(key), f"{storage.location}/{key}").run_id
+    for registry in target.registries:
+        if isinstance(registry, SageMakerRegistry):
+            # Deleted by mistake, perhaps: its archive can be registered again.
+            kept = (v for v in registry.deleted() if v.state is not ApprovalState.REJECTED)
+            for version in kept:
+                yield from {version.run_id, *runs_at(version.model_data_url, names)} - {""}
+    # Of another group in the same workspace: the version's state is not known here.
+    yield from _other_groups(target)
+
+
+def _other_groups(target: Target) -> Iterator[str]:
+    """Yield the runs of versions that other groups of the workspace have."""
+    workspace = Bucket(target.s3, target.names.bucket, target.names.prefix)
+    keys = [
+        key
+        for group in target.storage.folders(FOLDER)
+        if group != target.names.group
+        for key in workspace.listed(f"{FOLDER}/{group}/submissions/")
+        if key.endswith(f"/{METRICS_FILE}")
+    ]
+
+    def run_of(key: str) -> str:
+        return read_document(read_whole(workspace, key), workspace.uri(key)).run_id
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(run_of, keys)

@@ -73,6 +73,10 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
         click.echo(f"  workspace   s3://{names.bucket}")
         click.echo(f"  role        {names.role_arn}")
         click.echo(f"  group       {names.group}")
+        if config.aws.notify:
+            click.echo(f"  notices to  {config.aws.notify}")
+        if "@" in config.aws.notify:
+            click.echo("AWS mails a link first: nothing is sent before it is confirmed.")
     elif result.changes:
         click.echo("Nothing was changed.")
     else:

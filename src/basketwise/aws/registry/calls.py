@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 PAGE = 100
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A version as SageMaker lists it; ``status`` is None if the list does not say it."""
+
+    version: str
+    created: datetime
+    arn: str
+    status: ApprovalState | None
 
 
 def group_exists(sagemaker: SageMakerClient, group: str) -> bool:
@@ -38,15 +49,15 @@ def create_package(sagemaker: SageMakerClient, request: Mapping[str, Any]) -> st
         return str(sagemaker.create_model_package(**request)["ModelPackageArn"])
 
 
-def package_arns(sagemaker: SageMakerClient, group: str) -> list[str]:
-    """List the ARNs of a group's versions; a group that does not exist has none."""
+def listed_packages(sagemaker: SageMakerClient, group: str) -> list[Listed]:
+    """List a group's versions, newest first; a group that does not exist has none."""
 
-    def read() -> list[str]:
+    def read() -> list[Listed]:
         pages = sagemaker.get_paginator("list_model_packages").paginate(
             ModelPackageGroupName=group, PaginationConfig={"PageSize": PAGE}
         )
         return [
-            package["ModelPackageArn"]
+            listed(package)
             for page in pages
             for package in page["ModelPackageSummaryList"]
             if package["ModelPackageStatus"] != "Deleting"
@@ -55,10 +66,21 @@ def package_arns(sagemaker: SageMakerClient, group: str) -> list[str]:
     return call(f"list the versions of {group}", read, Meaning.MISSING) or []
 
 
-def describe(sagemaker: SageMakerClient, arn: str) -> Mapping[str, Any]:
-    """Return SageMaker's description of a version."""
-    with translated(f"describe {arn}"):
-        return sagemaker.describe_model_package(ModelPackageName=arn)
+def listed(package: Mapping[str, Any]) -> Listed:
+    """Return what a list, or a description, says of a version."""
+    arn, status = package["ModelPackageArn"], package.get("ModelApprovalStatus")
+    return Listed(
+        version=arn.rpartition("/")[2],
+        created=package["CreationTime"].astimezone(UTC),
+        arn=arn,
+        status=ApprovalState(status) if status else None,
+    )
+
+
+def describe(sagemaker: SageMakerClient, arn: str) -> Mapping[str, Any] | None:
+    """Return SageMaker's description of a version, None if there is none."""
+    request = partial(sagemaker.describe_model_package, ModelPackageName=arn)
+    return call(f"describe {arn}", request, Meaning.MISSING)
 
 
 def set_status(sagemaker: SageMakerClient, arn: str, state: ApprovalState, comment: str) -> None:
@@ -71,14 +93,19 @@ def set_status(sagemaker: SageMakerClient, arn: str, state: ApprovalState, comme
 
 def approval_of(package: Mapping[str, Any]) -> Approval:
     """Return the approval of a described version, as SageMaker shows it."""
-    by: Mapping[str, Any] = package.get("LastModifiedBy") or {}
     changed: datetime = package.get("LastModifiedTime") or package["CreationTime"]
     return Approval(
         status=ApprovalState(package.get("ModelApprovalStatus", ApprovalState.PENDING)),
         comment=package.get("ApprovalDescription", ""),
         at=changed.astimezone(UTC),
-        who=by.get("UserProfileName") or by.get("IamIdentity", {}).get("Arn", ""),
+        who=user_of(package.get("LastModifiedBy")),
     )
+
+
+def user_of(context: Mapping[str, Any] | None) -> str:
+    """Return whom a description names: a profile of Studio, or an identity's ARN; else ""."""
+    user = context or {}
+    return str(user.get("UserProfileName") or (user.get("IamIdentity") or {}).get("Arn", ""))
 
 
 def archive_and_image(package: Mapping[str, Any]) -> tuple[str, str | None]:

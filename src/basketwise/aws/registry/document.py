@@ -82,7 +82,12 @@ def document_bytes(submission: Submission, *, at: datetime, who: str) -> bytes:
 
 
 def package_facts(
-    submission: Submission, *, model_data_url: str, metrics_uri: str, self_contained: bool
+    submission: Submission,
+    *,
+    model_data_url: str,
+    metrics_uri: str,
+    workspace: str,
+    self_contained: bool,
 ) -> PackageFacts:
     """Return what the model package shows of a submission in SageMaker.
 
@@ -91,7 +96,11 @@ def package_facts(
     """
     tags = submission.tags
     metadata = {name: tags.get(tag, "") for name, tag in METADATA.items()}
-    metadata |= {"model_version": submission.run_id, "model_sha256": submission.sha256}
+    metadata |= {
+        "model_version": submission.run_id,
+        "model_sha256": submission.sha256,
+        "workspace": workspace,
+    }
     # SageMaker accepts no line breaks and no other control characters.
     text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in submission.description)
     return PackageFacts(

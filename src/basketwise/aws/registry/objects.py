@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from basketwise.aws.address import Address, is_address
 from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.model_package import metadata_value
 from basketwise.aws.s3 import Bucket, ChangedError
 from basketwise.errors import DependencyError
 from basketwise.files import ARCHIVE
@@ -34,6 +35,12 @@ class Documents:
         self.bucket = Bucket(s3, names.bucket)
         self._names = names
         self._read: dict[str, bytes] = {}
+        # As a model package can say it.
+        self.workspace = metadata_value(names.uri().rstrip("/"))
+
+    def is_foreign(self, workspace: str) -> bool:
+        """Whether a model package names another workspace; "" if it names none."""
+        return workspace not in ("", self.workspace)
 
     def key_of(self, uri: str) -> str | None:
         """Return the key of an S3 URI, None if it is in another bucket."""
@@ -41,21 +48,25 @@ class Documents:
         is_ours = is_address(uri) and address.bucket == self.bucket.name
         return address.key if is_ours and address.key else None
 
+    def located(self, uri: str, workspace: str = "") -> tuple[Bucket, str] | None:
+        """Return bucket and key of an S3 URI; None if it is in no known bucket.
+
+        Known is this workspace's and that of ``workspace``, another one's address.
+        """
+        key = self.key_of(uri)
+        if key is not None:
+            return self.bucket, key
+        if not (is_address(uri) and is_address(workspace)):
+            return None
+        address = Address.parse(uri)
+        if address.bucket != Address.parse(workspace).bucket or not address.key:
+            return None
+        return Bucket(self.bucket.client, address.bucket), address.key
+
     def read(self, key: str) -> bytes:
         """Return the bytes of a document of at most ``DOCUMENT_BYTES``."""
         if key not in self._read:
-            data = self.bucket.get(key, DOCUMENT_BYTES + 1)
-            if data is None:
-                raise DependencyError(
-                    f"{self.bucket.uri(key)} is missing.",
-                    "Restore an earlier version of the object.",
-                )
-            if len(data) > DOCUMENT_BYTES:
-                raise DependencyError(
-                    f"{self.bucket.uri(key)} is longer than {DOCUMENT_BYTES:,} bytes.",
-                    "The registry did not write it: move it out of the registry's prefix.",
-                )
-            self._read[key] = data
+            self._read[key] = read_whole(self.bucket, key)
         return self._read[key]
 
     def write(self, key: str, data: bytes | Path) -> None:
@@ -79,13 +90,29 @@ class Documents:
             )
         return key
 
-    def fetch(self, key: str, path: Path) -> Path:
-        """Download an object to a local file, without verifying it."""
-        try:
-            self.bucket.fetch(self.bucket.listed(key)[key], path)
-        except (KeyError, ChangedError) as error:
-            raise archive_removed(self.bucket.uri(key)) from error
-        return path
+
+def read_whole(bucket: Bucket, key: str) -> bytes:
+    """Return the bytes of a document of at most ``DOCUMENT_BYTES``."""
+    data = bucket.get(key, DOCUMENT_BYTES + 1)
+    if data is None:
+        raise DependencyError(
+            f"{bucket.uri(key)} is missing.", "Restore an earlier version of the object."
+        )
+    if len(data) > DOCUMENT_BYTES:
+        raise DependencyError(
+            f"{bucket.uri(key)} is longer than {DOCUMENT_BYTES:,} bytes.",
+            "The registry did not write it: move it out of the registry's prefix.",
+        )
+    return data
+
+
+def fetch(bucket: Bucket, key: str, path: Path) -> Path:
+    """Download an archive to a local file, without verifying it; ArchiveError without it."""
+    try:
+        bucket.fetch(bucket.listed(key)[key], path)
+    except (KeyError, ChangedError) as error:
+        raise archive_removed(bucket.uri(key)) from error
+    return path
 
 
 def archive_removed(uri: str) -> ArchiveError:

@@ -5,33 +5,36 @@ bucket::
 
     model-registry/<group>/submissions/<id>/metrics.json         the document, then the attachments
     model-registry/<group>/changes/<version>-<created>/<time>-<id>.json
+    model-registry/<group>/index.json                            what all of them say
 
 A version exists once its package is created; files without a package are left over from failed
 registrations. The package's approval status follows from the changes, for tools that deploy by
-it; a status that was set by others counts as a change (:mod:`basketwise.aws.registry.ledger`).
+it; a status that was set by others counts as a change (:mod:`basketwise.aws.registry.ledger`), and
+so does the deletion of a package. Other workspaces may register in the same group: each stores the
+documents of its versions and the changes that it makes or sees.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC
-from functools import partial
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from basketwise.aws import clients
-from basketwise.aws.errors import translated
+from basketwise.aws.errors import Meaning, meaning_of, translated
 from basketwise.aws.names import AwsNames, names_of
 from basketwise.aws.registry import calls as sagemaker_calls
 from basketwise.aws.registry import ledger as sagemaker_ledger
-from basketwise.aws.registry.document import Document, document_bytes, package_facts, read_document
-from basketwise.aws.registry.ledger import Entry
-from basketwise.aws.registry.objects import Documents, archive_removed
-from basketwise.aws.registry.records import Record, changes_of, record_of, version_of
+from basketwise.aws.registry.document import document_bytes, package_facts
+from basketwise.aws.registry.ledger import Approval, Entry
+from basketwise.aws.registry.objects import Documents, archive_removed, fetch
+from basketwise.aws.registry.reading import Reader
+from basketwise.aws.registry.records import Record, Records, version_of, was_deleted
 from basketwise.aws.requests.model_package import package, package_group
+from basketwise.aws.s3 import Bucket
 from basketwise.config import Config
+from basketwise.errors import DependencyError
 from basketwise.files import ARCHIVE, METRICS_FILE
 from basketwise.registry import ledger
 from basketwise.registry.files import accept, check_files, scratch_in
@@ -50,9 +53,6 @@ if TYPE_CHECKING:
 
 # Not registry/: that is a workspace's embedded registry, and is replaced as a whole.
 FOLDER = "model-registry"
-CREATED_FORMAT = "%Y%m%dT%H%M%S"
-WORKERS = 8
-"""Versions described at the same time; SageMaker throttles many more requests."""
 
 
 class SageMakerRegistry:
@@ -66,6 +66,7 @@ class SageMakerRegistry:
         self._config = config
         self._documents = Documents(s3, names)
         self._folder = names.key(FOLDER, names.group)
+        self._reader = Reader(sagemaker, self._documents, names.group, self._folder)
 
     def load(self) -> None:
         """Do nothing: nothing heavy is needed here."""
@@ -90,7 +91,15 @@ class SageMakerRegistry:
     def _register(self, submission: Submission, who: str) -> ModelVersion:
         if not sagemaker_calls.group_exists(self._sagemaker, self._names.group):
             sagemaker_calls.create_group(self._sagemaker, package_group(self._names))
-        at = ledger.next_moment(changes_of(self._records()))
+        at = ledger.next_moment(self._reader.read().changes())
+        arn = self._create(submission, at, who)
+        # It may take a moment until SageMaker lists the new version.
+        records = self._reader.read(arn)
+        self._reader.write()
+        record = records.of(arn.rpartition("/")[2], self._names.group)
+        return version_of(record, records.champion)
+
+    def _create(self, submission: Submission, at: datetime, who: str) -> str:
         documents, folder = self._documents, f"{self._folder}/submissions/{uuid4().hex}"
         archive = documents.store_archive(
             submission.model_archive, submission.run_id, submission.sha256
@@ -102,130 +111,150 @@ class SageMakerRegistry:
             submission,
             model_data_url=documents.bucket.uri(archive),
             metrics_uri=documents.bucket.uri(f"{folder}/{METRICS_FILE}"),
+            workspace=documents.workspace,
             self_contained=self._config.aws.archive == "self-contained",
         )
         request = package(self._names, self._config, facts)
-        arn = sagemaker_calls.create_package(self._sagemaker, request)
-        # It may take a moment until SageMaker lists the new version.
-        return version_of(self._records(arn), arn.rpartition("/")[2], self._names.group)
+        return sagemaker_calls.create_package(self._sagemaker, request)
 
     def get(self, version: str) -> ModelVersion:
         """Return one version."""
-        return version_of(self._records(), version, self._names.group)
+        records, record, _ = self._described(version)
+        return version_of(record, records.champion)
 
     def versions(self) -> list[ModelVersion]:
         """Return all versions, newest first."""
-        records = self._records()
-        return [version_of(records, record.version, self._names.group) for record in records]
+        records = self._reader.read()
+        return [version_of(record, records.champion) for record in records.present]
+
+    def deleted(self) -> list[ModelVersion]:
+        """Return the versions that were deleted in SageMaker, in the state that they had."""
+        records = self._reader.read().deleted
+        return [version_of(record.before_deletion, None) for record in records]
 
     def champion(self) -> ModelVersion | None:
         """Return the champion, or ``None``."""
-        return next((version for version in self.versions() if version.champion), None)
+        records = self._reader.read()
+        if records.champion is None:
+            return None
+        refreshed = self._reader.refreshed(records.of(records.champion, self._names.group))
+        # None if it was deleted this moment.
+        return version_of(refreshed[0], records.champion) if refreshed else self.champion()
 
     def set_state(self, version: str, state: ApprovalState, *, who: str, why: str) -> ModelVersion:
         """Add a change to a version's history, then set what SageMaker shows.
 
-        Changes made in SageMaker are stored first, and statuses that an interrupted process did
-        not set are set too.
+        Changes made elsewhere are stored first, and statuses that an interrupted process did not
+        set are set too.
         """
-        records = self._records()
-        record = record_of(records, version, self._names.group)
-        key = self._documents.key_of(record.model_data_url)
-        if state is ApprovalState.APPROVED and key and self._documents.bucket.digest(key) is None:
-            raise archive_removed(record.model_data_url)
-        for other in records:
-            if other.unrecorded:
-                self._store(other, sagemaker_ledger.entry_of(other.unrecorded, other.approval))
+        records, record, approval = self._described(version)
+        located = self._archive(record)
+        if state is ApprovalState.APPROVED and located and _is_missing(*located):
+            raise archive_removed(record.package.model_data_url)
+        self._store_outside(records)
+        if record.unrecorded:
+            # Made since the list was read, perhaps; if not, it has the same name.
+            self._store(record, record.unrecorded)
         change = Change(
-            at=ledger.next_moment(changes_of(records)),
+            at=ledger.next_moment(records.changes()),
             version=version,
             old=ledger.state_after(record.history),
             new=state,
             who=who,
             why=why,
         )
-        self._store(record, sagemaker_ledger.entry_of(change, record.approval))
-        records = self._records()
-        for other in records:
-            last = other.entries[-1]
-            is_shown = other.version != version and other.approval.status == last.change.new
-            if not (is_shown or other.unrecorded) and last.name:
-                comment = sagemaker_ledger.comment_of(last)
-                sagemaker_calls.set_status(self._sagemaker, other.arn, last.change.new, comment)
-        return version_of(records, version, self._names.group)
+        self._store(record, sagemaker_ledger.entry_of(change, approval))
+        records = self._reader.read()
+        self._show(records, version)
+        self._reader.write()
+        return version_of(records.of(version, self._names.group), records.champion)
 
     def history(self, version: str | None = None) -> list[Change]:
-        """Return the changes of one version, or of all, oldest first."""
-        records = self._records()
+        """Return the changes of one version, or of all, oldest first; of deleted ones too."""
+        records = self._reader.read()
         if version is not None:
-            return record_of(records, version, self._names.group).history
-        return sorted(changes_of(records), key=lambda change: (change.at, int(change.version)))
+            return records.history(version, self._names.group)
+        return records.changes()
+
+    def outside(self) -> list[Change]:
+        """Return the changes that were made elsewhere and are not stored yet, oldest first."""
+        return self._reader.read().outside()
+
+    def sync(self) -> None:
+        """Store the changes that were made elsewhere, and show what is not shown yet."""
+        records = self._reader.read()
+        if self._store_outside(records):
+            records = self._reader.read()
+        self._show(records)
+        self._reader.write()
 
     def fetch(self, version: str, folder: Path) -> Path:
         """Fetch a version's ``model.tar.gz`` into ``folder``, checked against its digest."""
-        record = record_of(self._records(), version, self._names.group)
-        key = self._documents.key_of(record.model_data_url)
-        if not record.document.sha256 or key is None:
+        _, record, _ = self._described(version)
+        located, digest = self._archive(record), record.package.document.sha256
+        if not digest or located is None:
             raise ArchiveError(
                 f"Version {version} of {self._names.group} has no sha256, or no archive in "
                 f"{self._names.bucket}: it was not registered by Basketwise.",
                 "Use another version, or register the model with Basketwise.",
             )
         with scratch_in(folder) as scratch:
-            archive = self._documents.fetch(key, Path(scratch) / ARCHIVE)
-            return accept(archive, folder, version=version, expected=record.document.sha256)
+            try:
+                archive = fetch(*located, Path(scratch) / ARCHIVE)
+            except DependencyError as error:
+                if record.is_foreign and meaning_of(error) in (Meaning.DENIED, Meaning.NO_BUCKET):
+                    raise _closed(record) from error
+                raise
+            return accept(archive, folder, version=version, expected=digest)
+
+    def _described(self, version: str) -> tuple[Records, Record, Approval]:
+        """Return all versions, and the one as SageMaker describes it now."""
+        records = self._reader.read()
+        refreshed = self._reader.refreshed(records.of(version, self._names.group))
+        if refreshed is None:
+            raise was_deleted(version, self._names.group)
+        return records, *refreshed
+
+    def _archive(self, record: Record) -> tuple[Bucket, str] | None:
+        workspace = record.package.workspace if record.is_foreign else ""
+        return self._documents.located(record.package.model_data_url, workspace)
+
+    def _store_outside(self, records: Records) -> bool:
+        """Store the changes that were made elsewhere; return whether there were any."""
+        changed = [record for record in records.all if record.unrecorded]
+        for record in changed:
+            if record.unrecorded:
+                self._store(record, record.unrecorded)
+        return bool(changed)
+
+    def _show(self, records: Records, changed: str = "") -> None:
+        """Set the statuses that do not follow from the last entry, and that of ``changed``."""
+        for record in records.present:
+            last = record.entries[-1]
+            is_shown = record.version != changed and record.status == last.change.new
+            if not (is_shown or record.unrecorded) and last.name:
+                comment = sagemaker_ledger.comment_of(last, self._documents.workspace)
+                sagemaker_calls.set_status(
+                    self._sagemaker, record.package.arn, last.change.new, comment
+                )
 
     def _store(self, record: Record, entry: Entry) -> None:
-        key = f"{record.changes}{entry.name}.json"
+        key = f"{self._reader.changes}{record.package.id}/{entry.name}.json"
         self._documents.write(key, sagemaker_ledger.entry_bytes(entry))
 
-    def _records(self, *known: str) -> list[Record]:
-        """Return all versions, newest first; ``known`` are ARNs that may not be listed yet."""
-        records = self._read(*known)
-        # A change that was stored during the read can look as if it was made in SageMaker.
-        return self._read(*known) if any(record.unrecorded for record in records) else records
 
-    def _read(self, *known: str) -> list[Record]:
-        listed = sagemaker_calls.package_arns(self._sagemaker, self._names.group)
-        arns = sorted({*listed, *known}, key=lambda arn: int(arn.rpartition("/")[2]), reverse=True)
-        if not arns:
-            return []
-        with ThreadPoolExecutor(WORKERS) as pool:
-            describe = partial(sagemaker_calls.describe, self._sagemaker)
-            packages = list(pool.map(describe, arns))
-            # Listed after the statuses were read, so that each finds the entry that it names.
-            keys = sorted(self._documents.bucket.listed(f"{self._folder}/changes/"))
-            return list(pool.map(lambda package: self._record(package, keys), packages))
+def _is_missing(bucket: Bucket, key: str) -> bool:
+    return bucket.digest(key) is None
 
-    def _record(self, described: Mapping[str, Any], keys: list[str]) -> Record:
-        arn: str = described["ModelPackageArn"]
-        version = arn.rpartition("/")[2]
-        created = described["CreationTime"].astimezone(UTC)
-        # A group that was removed and created again numbers its versions from 1 again.
-        prefix = f"{self._folder}/changes/{version}-{created:{CREATED_FORMAT}}/"
-        key = self._documents.key_of(sagemaker_calls.metrics_url(described))
-        document = Document()
-        if key is not None:
-            document = read_document(self._documents.read(key), self._documents.bucket.uri(key))
-        first = sagemaker_ledger.registration(
-            version, document.at or created, document.who or sagemaker_ledger.SAGEMAKER
-        )
-        model_data_url, image_uri = sagemaker_calls.archive_and_image(described)
-        return Record(
-            version=version,
-            arn=arn,
-            model_data_url=model_data_url,
-            image_uri=image_uri,
-            description=described.get("ModelPackageDescription", ""),
-            approval=sagemaker_calls.approval_of(described),
-            document=document,
-            changes=prefix,
-            entries=(first, *(self._entry(version, key) for key in keys if key.startswith(prefix))),
-        )
 
-    def _entry(self, version: str, key: str) -> Entry:
-        name = key.rpartition("/")[2].removesuffix(".json")
-        return sagemaker_ledger.read_entry(version, name, self._documents.read(key))
+def _closed(record: Record) -> ArchiveError:
+    """Return the error for an archive in another workspace's bucket, closed to this user."""
+    return ArchiveError(
+        f"Version {record.version} is of the workspace {record.package.workspace}, whose bucket "
+        "these credentials may not read.",
+        "Use credentials that may (s3:GetObject, s3:ListBucket), or approve a version of this "
+        "workspace.",
+    )
 
 
 def open_registry(config: Config, workspace: str) -> SageMakerRegistry:

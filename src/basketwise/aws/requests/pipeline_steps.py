@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from basketwise.aws.names import AwsNames
-from basketwise.aws.requests.model_package import PackageFacts, package
+from basketwise.aws.requests.model_package import PackageFacts, metadata_value, package
 from basketwise.aws.requests.processing import etl_job, evaluation_job
 from basketwise.aws.requests.training import training_job
 from basketwise.config import BusinessConfig, Config, EvaluationConfig, GateConfig
@@ -117,6 +117,7 @@ def registration(names: AwsNames, config: Config) -> dict[str, Any]:
     arguments["MetadataProperties"] = {"GeneratedBy": {"Get": f"Steps.{TRAIN}.TrainingJobArn"}}
     metadata = arguments["CustomerMetadataProperties"]
     metadata |= {"model_version": _parameter("RunId"), "data_source": _parameter("RawUri")}
+    metadata["workspace"] = metadata_value(names.uri().rstrip("/"))
     return arguments
 
 

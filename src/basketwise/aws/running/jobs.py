@@ -124,6 +124,23 @@ def _iso(moment: datetime | None) -> str:
     return moment.astimezone(UTC).isoformat() if moment else ""
 
 
+def statuses(sagemaker: SageMakerClient, kind: Kind, start: str) -> dict[str, str]:
+    """Return the status of every job whose name begins with ``start``, by name.
+
+    A hundred are listed in one request, so that their number hardly matters.
+    """
+    operation: Any = "list_training_jobs" if kind == "Training" else "list_processing_jobs"
+    request: Any = {"NameContains": start, "PaginationConfig": {"PageSize": 100}}
+    pages = sagemaker.get_paginator(operation).paginate(**request)
+    with translated(f"list the jobs {start}…"):
+        listed: list[Any] = [job for page in pages for job in page[f"{kind}JobSummaries"]]
+    return {
+        job[f"{kind}JobName"]: job[f"{kind}JobStatus"]
+        for job in listed
+        if job[f"{kind}JobName"].startswith(start)
+    }
+
+
 def follow(
     sagemaker: SageMakerClient,
     logs: CloudWatchLogsClient,

@@ -17,6 +17,9 @@ FOLDER = ".basketwise/runs"
 NAME = re.compile(r"(?=.{1,30}$)run-[a-zA-Z0-9](-?[a-zA-Z0-9])*")
 """Valid names of runs, with room for the rest of a job's name and an attempt's number."""
 
+CANDIDATES = 8
+"""Records that are read to find the latest, of those that were written within the same seconds."""
+
 
 class RunRecord(BaseModel):
     """One run, as it was requested.
@@ -113,8 +116,15 @@ def read(storage: Storage, run_id: str) -> RunRecord | None:
 
 
 def latest(storage: Storage) -> RunRecord | None:
-    """Return the run that was started last; None if there is none."""
-    records = [record for name in started(storage) if (record := read(storage, name))]
+    """Return the run that was started last; None if there is none.
+
+    Records are written when their run starts. In case the workspace was copied since, the run
+    whose name has the latest time counts too.
+    """
+    names = sorted(started(storage), key=run_order)
+    newest = sorted((_run_id(key) for key in storage.newest(FOLDER)), key=run_order)
+    candidates = {*names[-1:], *newest[-CANDIDATES:]}
+    records = [record for name in candidates if (record := read(storage, name))]
     return max(
         records, key=lambda record: (record.started_at, run_order(record.run_id)), default=None
     )
@@ -122,7 +132,7 @@ def latest(storage: Storage) -> RunRecord | None:
 
 def started(storage: Storage) -> list[str]:
     """Return the names of all runs that were started, in no order."""
-    return [key.rpartition("/")[2].removesuffix(".json") for key in storage.keys(FOLDER)]
+    return [_run_id(key) for key in storage.keys(FOLDER)]
 
 
 def settings_of(record: RunRecord, current: Config) -> Config:
@@ -143,6 +153,10 @@ def settings_of(record: RunRecord, current: Config) -> Config:
             f"The settings of {record.run_id} are not valid in this version of Basketwise.",
             "Start a new run.",
         ) from error
+
+
+def _run_id(key: str) -> str:
+    return key.rpartition("/")[2].removesuffix(".json")
 
 
 def _key(run_id: str) -> str:

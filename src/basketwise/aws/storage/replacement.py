@@ -183,6 +183,22 @@ def current_files(bucket: Bucket, prefix: str) -> dict[str, S3Object]:
     }
 
 
+def current_folders(bucket: Bucket, prefix: str) -> list[str]:
+    """List the names directly below a prefix that keys are below, as :func:`current_files` would.
+
+    The keys themselves are only listed while they are replaced. Raises ChangedError if anything was
+    published meanwhile.
+    """
+    state, names = read_state(bucket), bucket.folders(prefix)
+    if state.pending and state.pending.touches(prefix):
+        start = len(f"{prefix}/")
+        below = (key[start:] for key in current_files(bucket, prefix))
+        return sorted({name.partition("/")[0] for name in below if "/" in name})
+    if read_state(bucket) != state:
+        raise ChangedError
+    return sorted(names)
+
+
 def _place(
     bucket: Bucket,
     lease: Lease,

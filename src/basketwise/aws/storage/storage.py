@@ -27,12 +27,14 @@ from basketwise.aws.storage.record import DEFAULT_LEASE
 from basketwise.aws.storage.replacement import (
     commit,
     current_files,
+    current_folders,
     finish,
     publish_file,
     recover,
 )
 from basketwise.digests import content, sha256
 from basketwise.errors import InputError, WorkspaceError
+from basketwise.storage.protocol import written_last
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -107,6 +109,16 @@ class S3Storage:
     def keys(self, prefix: str) -> list[str]:
         """List all keys below a prefix, sorted."""
         return sorted(key for key in self._files(prefix) if key != prefix)
+
+    def folders(self, prefix: str) -> list[str]:
+        """List the names directly below a prefix that keys are below, sorted."""
+        self._check(prefix)
+        return retry_if_changed(self.location, lambda: current_folders(self.bucket, prefix))
+
+    def newest(self, prefix: str) -> list[str]:
+        """List the keys below a prefix that were written last, sorted."""
+        files = self._files(prefix).items()
+        return written_last({key: item.modified for key, item in files if item.modified})
 
     def delete(self, prefix: str) -> None:
         """Delete a key and all below it."""

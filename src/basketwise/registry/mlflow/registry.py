@@ -179,6 +179,13 @@ class MlflowRegistry:
             return self._record(records, version).history
         return sorted(_changes(records), key=lambda change: (change.at, int(change.version)))
 
+    def outside(self) -> list[Change]:
+        """Return no changes: MLflow shows states, but takes none from others."""
+        return []
+
+    def sync(self) -> None:
+        """Do nothing: there are no changes that were made elsewhere."""
+
     def fetch(self, version: str, folder: Path) -> Path:
         """Copy a version's ``model.tar.gz`` into ``folder``, checked against its digest."""
         record = self._record(self._records(), version)
