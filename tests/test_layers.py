@@ -33,7 +33,7 @@ LAYERS = (
     ("artifact", "sampling", "settings", "storage", "template"),
     ("config", "pieces", "processes", "provenance", "scratch", "tables"),
     ("arrays", "candidates", "concurrency", "digests", "disk", "files", "locking", "plugins"),
-    ("aws_limits", "clock", "errors", "importing", "memory", "notices", "progress", "schema"),
+    ("clock", "errors", "importing", "memory", "notices", "progress", "schema"),
     ("terminal",),
     ("redaction",),
 )

@@ -16,8 +16,8 @@ from basketwise.aws.images import REPOSITORY
 from basketwise.aws.names import as_tags
 from basketwise.aws.requests.controls import output_key, vpc
 from basketwise.aws.requests.model_package import environment
-from basketwise.aws_limits import has_local_storage
 from basketwise.config import AwsConfig
+from basketwise.config.aws_limits import has_local_storage
 from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.options import Options
 from basketwise.errors import ConfigError

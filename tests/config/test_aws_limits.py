@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from basketwise.aws_limits import MAX_TAGS, RESERVED_TAGS
 from basketwise.config import AwsConfig
+from basketwise.config.aws_limits import MAX_TAGS, RESERVED_TAGS
 from basketwise.settings import load_config
 from tests.aws.controls import BOUNDARY, BY_NAME, GROUPS, KEY, OWN_TAGS, SUBNETS
 
