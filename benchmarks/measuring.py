@@ -36,7 +36,7 @@ class Measured:
         Seconds of user and system time, over all threads and all child processes.
     peak_mb
         Largest resident set in MB (10**6 bytes): of the process, or, where that is more, of it and
-        its child processes together, as seen five times a second.
+        its child processes together, as seen five times a second; what they share counts once.
     stdout
         What it printed.
     """

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SECONDS = 0.2
@@ -17,15 +17,18 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @contextmanager
 def watched(root: int) -> Iterator[list[int]]:
-    """Give a list with the largest sum seen so far of the resident sets, in bytes.
+    """Give a list with the most bytes seen so far that the processes have in memory together.
 
-    Pages that processes share count once for each. Where the system has no ``/proc``, it stays 0.
+    Where the system does not tell (``/proc``), it stays 0.
     """
     peak, over = [0], threading.Event()
 
     def watch() -> None:
         while not over.wait(SECONDS):
-            peak[0] = max(peak[0], resident(root))
+            processes = family(root)
+            # What they share takes long to tell, and is only less.
+            if sum(processes.values()) > peak[0]:
+                peak[0] = max(peak[0], sum(map(share, processes)))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -36,21 +39,31 @@ def watched(root: int) -> Iterator[list[int]]:
         watcher.join()
 
 
-def resident(root: int) -> int:
-    """Return the sum of the resident sets of a process and its descendants, in bytes."""
+def family(root: int) -> dict[int, int]:
+    """Return the resident sets, in bytes, of a process and its descendants, by their numbers."""
     children: dict[int, list[int]] = defaultdict(list)
-    pages: dict[int, int] = {}
+    resident: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):
             # The name, in parentheses, may contain anything.
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        children[int(fields[1])].append(int(folder.name))
-        pages[int(folder.name)] = int(fields[21])
-    own, waiting = 0, [root]
+            children[int(fields[1])].append(int(folder.name))
+            resident[int(folder.name)] = int(fields[21]) * _PAGE
+    own, waiting = {}, [root]
     while waiting:
         process = waiting.pop()
-        own += pages.get(process, 0)
+        own[process] = resident.get(process, 0)
         waiting += children[process]
-    return own * _PAGE
+    return own
+
+
+def share(process: int) -> int:
+    """Return what a process has in memory, in bytes: of pages that others share, its part.
+
+    With all of them for each, the libraries alone would count as often as there are processes.
+    """
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0

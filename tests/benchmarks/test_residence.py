@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from benchmarks.residence import resident, watched
+from benchmarks.residence import family, share, watched
 
 CHILD = "import sys; kept = b'1' * 50_000_000; print(flush=True); sys.stdin.read()"
 PARENT = (
@@ -25,10 +25,12 @@ def test_child_processes_count() -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert 50_000_000 < resident(process.pid) < 150_000_000
+        processes = family(process.pid)
+        assert len(processes) == 2
+        assert 50_000_000 < sum(map(share, processes)) <= sum(processes.values()) < 150_000_000
         with watched(process.pid) as peak:
             while not peak[0]:
                 time.sleep(0.05)
         assert peak[0] > 50_000_000
         process.communicate()
-    assert resident(process.pid) == 0
+    assert sum(family(process.pid).values()) == 0
