@@ -164,6 +164,14 @@ def test_instances_that_encrypt_by_themselves_take_no_key() -> None:
         endpoint_requests(model, OPTIONS, image=IMAGE, model_url=URL)
 
 
+def test_aws_image_does_not_run_on_graviton() -> None:
+    model = approved("ml.m7g.large")
+    with pytest.raises(ConfigError, match=r"'ml\.m7g\.large' has an ARM64 processor"):
+        endpoint_requests(model, OPTIONS, image=IMAGE, model_url=URL)
+    own = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop/basketwise:arm"
+    assert endpoint_requests(model, OPTIONS, image=own, model_url=URL)
+
+
 # --- guardrails --------------------------------------------------------------------------------
 
 SERVED = {"CreateModel"}

@@ -17,6 +17,7 @@ from basketwise.aws.names import as_tags
 from basketwise.aws.requests.controls import output_key, vpc
 from basketwise.aws.requests.model_package import environment
 from basketwise.config import AwsConfig
+from basketwise.config.amazon import GRAVITON
 from basketwise.config.aws_limits import has_local_storage
 from basketwise.deploy.approved import ApprovedModel
 from basketwise.deploy.options import Options
@@ -92,8 +93,17 @@ def endpoint_requests(
     Raises
     ------
     ConfigError
-        If the model needs the network that it is isolated from, or the instances take no key.
+        If the model needs the network that it is isolated from, or the instances take no key, or
+        their processors are not those of AWS's image.
     """
+    instance, _ = _instances(model)
+    if is_prebuilt(image) and GRAVITON.match(instance):
+        raise ConfigError(
+            f"deployment.instance_type = {instance!r} has an ARM64 processor (Graviton); AWS's "
+            "image is for x86-64.",
+            "Choose another type, such as ml.m5.large, or give --image with an image of your own "
+            "that was built for ARM64.",
+        )
     model_request = create_model(
         options, image, model_url, model.aws, self_contained=self_contained
     )
@@ -134,6 +144,11 @@ def names_of(model: ApprovedModel, options: Options, request: dict[str, Any]) ->
     return EndpointNames(options.name, named, f"{stem}-{_digest(decisive)}")
 
 
+def is_prebuilt(image: str) -> bool:
+    """Whether an image is AWS's own."""
+    return f"/{REPOSITORY}:" in image
+
+
 def _digest(document: Any) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:6]
 
@@ -151,7 +166,7 @@ def create_model(
     options: Options, image: str, model_url: str, aws: AwsConfig, *, self_contained: bool
 ) -> dict[str, Any]:
     """Return parameters of ``create_model``, still without a name."""
-    prebuilt = f"/{REPOSITORY}:" in image
+    prebuilt = is_prebuilt(image)
     if aws.network_isolation and prebuilt and not self_contained:
         raise ConfigError(
             "The version's archive brings no libraries, and aws.network_isolation keeps AWS's "
