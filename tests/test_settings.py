@@ -220,3 +220,25 @@ def test_another_encoding_is_refused_with_the_one_to_save_it_in(
     with pytest.raises(ConfigError, match=r"own\.toml' is not UTF-8 text") as raised:
         load_config(str(file), {})
     assert raised.value.hint == "Save it with the encoding UTF-8."
+
+
+@pytest.mark.parametrize(
+    ("flag", "headline", "hint"),
+    [
+        (
+            "deployment.min_capacity=99",
+            "The settings in [deployment] do not fit together.",
+            "deployment: min_capacity must not be above max_capacity.",
+        ),
+        (
+            'aws.usd_per_hour={"ml.m5.large"=-1}',
+            "aws.usd_per_hour is {'ml.m5.large': -1}; aws.usd_per_hour.ml.m5.large is -1.",
+            "aws.usd_per_hour: input should be a valid number.\n"
+            "aws.usd_per_hour.ml.m5.large: input should be greater than 0.",
+        ),
+    ],
+)
+def test_settings_are_named_as_they_are_set(flag: str, headline: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_config(None, {}, [flag])
+    assert (refused.value.headline, refused.value.hint) == (headline, hint)

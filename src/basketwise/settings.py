@@ -173,17 +173,25 @@ def _value(text: str, *, listed: bool) -> Any:
     return value
 
 
+_BRANCH = re.compile(r"constrained-\w+|dict\[.*\]")
+"""How pydantic names what a value of several types may be, which is no part of a setting's name."""
+
+
 def _explain(error: ValidationError) -> tuple[str, str]:
     problems, hints = [], []
     for problem in error.errors(include_url=False):
         # A number is a position in a list, which nobody can set by itself.
-        names = [part for part in problem["loc"] if isinstance(part, str)]
-        key, listed = ".".join(names), len(names) < len(problem["loc"])
+        loc = [part for part in problem["loc"] if not _BRANCH.fullmatch(str(part))]
+        names = [part for part in loc if isinstance(part, str)]
+        key, listed = ".".join(names), len(names) < len(loc)
         if problem["type"] == "extra_forbidden":
             problems.append(f"{key} is not a setting")
             hints.append(_siblings(problem["loc"]))
             continue
-        problems.append(f"{key} {'contains' if listed else 'is'} {problem['input']!r}")
+        if len(names) == 1 and isinstance(problem["input"], Mapping):
+            problems.append(f"The settings in [{key}] do not fit together")
+        else:
+            problems.append(f"{key} {'contains' if listed else 'is'} {problem['input']!r}")
         if problem["type"] == "literal_error":
             expected = problem["ctx"]["expected"]
             similar = nearest(str(problem["input"]), re.findall("'([^']+)'", expected))
