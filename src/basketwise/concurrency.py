@@ -59,15 +59,32 @@ def side_by_side(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> It
     Each piece takes memory once it is read, so at most one more waits: an executor's own ``map``
     would read all of them at once.
     """
-    waiting: deque[Future[Result]] = deque()
     workers = cores()
     with ThreadPoolExecutor(workers) as pool:
-        for piece in pieces:
-            waiting.append(pool.submit(work, piece))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
+        yield from in_turn(lambda piece: pool.submit(work, piece), pieces, workers)
+
+
+def in_turn(
+    submit: Callable[[Piece], Future[Result]], pieces: Iterable[Piece], ahead: int
+) -> Iterator[Result]:
+    """Hand pieces to a pool, and give the results in their order.
+
+    Parameters
+    ----------
+    submit : callable
+        Hands a piece to the pool.
+    pieces : iterable
+        Is read as results are taken.
+    ahead : int
+        So many pieces are read before the first result is waited for.
+    """
+    waiting: deque[Future[Result]] = deque()
+    for piece in pieces:
+        waiting.append(submit(piece))
+        if len(waiting) > ahead:
             yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 @contextmanager

@@ -12,12 +12,10 @@ import signal
 import threading
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from basketwise.concurrency import cores, side_by_side
+from basketwise.concurrency import cores, in_turn, side_by_side
 from basketwise.errors import DependencyError
 from basketwise.memory import pool_memory
 
@@ -44,13 +42,14 @@ def in_processes(
     Exception
         What ``work`` raises.
     """
+    workers = cores()
     try:
         from loky import ProcessPoolExecutor
         from loky.process_executor import TerminatedWorkerError
 
         # As many processes as cores, and a thread in each.
         pool = ProcessPoolExecutor(
-            cores(),
+            workers,
             initializer=_begin,
             initargs=(os.getpid(), pickle.dumps(work)),
             env={"POLARS_MAX_THREADS": "1"},
@@ -60,17 +59,11 @@ def in_processes(
         # Some sandboxes have no semaphores.
         yield from side_by_side(work, pieces)
         return
-    waiting: deque[Future[Any]] = deque()
     finished = False
     _pools.add(id(pool))
     try:
-        for piece in pieces:
-            waiting.append(pool.submit(_do, piece))
-            # One more than there are processes: none waits for this one to read on.
-            if len(waiting) > 2 * cores():
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        # Twice as many as there are processes: none idles while a result is taken.
+        yield from in_turn(lambda piece: pool.submit(_do, piece), pieces, 2 * workers)
         finished = True
     except TerminatedWorkerError as error:
         raise DependencyError(

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from basketwise.aws.parallel import CancelledTaskError, check_cancelled, for_each
+from basketwise.aws.parallel import CancelledTaskError, check_cancelled, for_each, results_of
 
 INTERRUPTED = """
 import signal, threading, time
@@ -82,3 +82,11 @@ def test_what_has_not_begun_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> N
 def test_ctrl_c_works_with_libraries_that_handle_signals() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
     assert subprocess.run(command, capture_output=True, check=True).stdout == b"heard\n"
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    def slow_first(number: int) -> int:
+        time.sleep(0.05 if number == 0 else 0)
+        return number**2
+
+    assert results_of(slow_first, range(9)) == [number**2 for number in range(9)]

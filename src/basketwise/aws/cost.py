@@ -92,12 +92,15 @@ def cost_of(jobs: Jobs, config: AwsConfig, region: str) -> Cost:
         billable_seconds=sum(job.billable_seconds or 0 for _, job in jobs),
         spot_saving=1 - billed / seconds if seconds else 0.0,
         instances=_total(
-            [(price, (job.billable_seconds or 0) / HOUR) for price, (_, job) in _pairs(hours, jobs)]
+            [
+                (price, (job.billable_seconds or 0) / HOUR)
+                for price, (_, job) in zip(hours, jobs, strict=True)
+            ]
         ),
         volumes=_total(
             [
                 (price, job.volume_gb * job.instances * (job.seconds or 0) / MONTH)
-                for price, (_, job) in _pairs(disks, jobs)
+                for price, (_, job) in zip(disks, jobs, strict=True)
             ]
         ),
         unpriced=tuple(dict.fromkeys(unpriced)),
@@ -112,12 +115,6 @@ def transfer_cost(size: int, region: str) -> Amount:
 def storage_cost(size: int, region: str) -> Amount:
     """Estimate what it costs to store so many bytes for a month."""
     return _total([(prices.STORAGE_MONTH.get(region), size / GB)])
-
-
-def _pairs(
-    known: Sequence[Price | None], jobs: Jobs
-) -> list[tuple[Price | None, tuple[Kind, JobState]]]:
-    return list(zip(known, jobs, strict=True))
 
 
 def _total(parts: Sequence[tuple[Price | None, float]]) -> Amount:

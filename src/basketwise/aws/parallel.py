@@ -15,6 +15,7 @@ INTERRUPT_SECONDS = 0.2
 end a wait for a thread."""
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _cancelled: ContextVar[Event] = ContextVar("cancelled")
 """Set when the :func:`for_each` of a task stops; without a value outside of tasks."""
@@ -46,6 +47,17 @@ def for_each(function: Callable[[Item], None], items: Iterable[Item]) -> None:
             cancelled.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def results_of(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return what a function gives for each item, in their order; in several threads.
+
+    For short requests: each is waited for, whatever becomes of the others.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(function, items))
 
 
 def is_cancelled() -> bool:

@@ -28,6 +28,7 @@ from basketwise.aws.running.outputs import (
     take_record,
 )
 from basketwise.aws.s3 import Bucket
+from basketwise.aws.sizes import megabytes
 from basketwise.aws.uploads.code import upload_code
 from basketwise.aws.uploads.raw import inputs_in_bucket, upload_raw, upload_size
 from basketwise.config import Config
@@ -47,12 +48,6 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
-
-MEGABYTE = 10**6
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / MEGABYTE:,.1f} MB"
 
 
 @dataclass
@@ -117,7 +112,7 @@ class SageMakerPlatform:
             # Of the planned run, so that a file which has changed since is not mistaken for it.
             work = job.inputs or self.inputs(job.data, config)
             if size := upload_size(job.data):
-                self.report(f"raw files: at most {_megabytes(size)} are uploaded")
+                self.report(f"raw files: at most {megabytes(size)} are uploaded")
             raw = upload_raw(self.s3, self.names, job.data, tick)
         else:
             work, raw = self._stored("silver", job.silver), ""
@@ -260,8 +255,8 @@ class SageMakerPlatform:
     def _downloaded(self, job: str) -> Path:
         """Return a copy of a training job's output."""
         key = f"{ARTIFACTS}/{job}/output"
-        size = sum(listed.size for listed in self._bucket.below(key).values())
-        self.report(f"the training's output, {_megabytes(size)}, is downloaded")
+        size = megabytes(self._bucket.size(key))
+        self.report(f"the training's output, {size}, is downloaded")
         return self.storage.local(key)
 
     def _stored(self, stage: Literal["silver", "gold"], folder: Path) -> dict[str, str]:

@@ -232,6 +232,10 @@ class Bucket:
         """List an object and all below it, by key."""
         return {name: item for name, item in self.listed(key).items() if is_below(name, key)}
 
+    def size(self, key: str) -> int:
+        """Add up the bytes of an object and all below it."""
+        return sum(listed.size for listed in self.below(key).values())
+
     def listed(self, start: str, limit: int | None = None) -> dict[str, S3Object]:
         """List the objects whose keys begin with ``start``, by key; at most ``limit``."""
         pages = self.client.get_paginator("list_objects_v2").paginate(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,12 @@ import pytest
 from basketwise.errors import DependencyError
 from basketwise.sampling import generate
 from tests.aws.cli.running import GROUP, QUICK, TREE, command
-from tests.aws.double.cloud import Cloud, running_cloud
+from tests.aws.double.cloud import Cloud
 from tests.cli.calling import call, called
-from tests.seaweed import S3Server
 
 HERE = (*TREE, "--no-register", "--set", "aws.evaluate=local")
 AS_A_JOB = (*TREE, "--no-register", "--set", "aws.evaluate=job")
 TIMES = {"seconds", "fit_seconds", "started_at", "run_id", "command", "generated_at"}
-
-
-@pytest.fixture(scope="module")
-def used(
-    s3_server: S3Server, raw: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cloud]:
-    """An account with a champion."""
-    with running_cloud(s3_server, tmp_path_factory.mktemp("cloud")) as cloud:
-        called(*command(cloud, raw, "first"))
-        yield cloud
 
 
 @pytest.fixture(scope="module")

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from basketwise.sampling import generate
 from tests.aws.cli.running import GROUP, QUICK, command
-from tests.aws.double.cloud import Cloud, running_cloud
+from tests.aws.double.cloud import Cloud
 from tests.cli.calling import call, called
-from tests.seaweed import S3Server
-
-
-@pytest.fixture(scope="module")
-def used(
-    s3_server: S3Server, raw: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cloud]:
-    """An account in which a run has gone through; other runs may follow."""
-    with running_cloud(s3_server, tmp_path_factory.mktemp("cloud")) as cloud:
-        called(*command(cloud, raw, "first"))
-        yield cloud
 
 
 def test_a_failed_run_continues_where_it_failed(cloud: Cloud, raw: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from os.path import commonprefix
@@ -16,7 +15,7 @@ from basketwise.aws import clients
 from basketwise.aws.cleanup.leftovers import ROOTS, Inventory, leftovers, runs_at, runs_of
 from basketwise.aws.cleanup.serving import remove, serving_of
 from basketwise.aws.names import AwsNames
-from basketwise.aws.parallel import WORKERS
+from basketwise.aws.parallel import WORKERS, results_of
 from basketwise.aws.registry.document import read_document
 from basketwise.aws.registry.objects import read_whole
 from basketwise.aws.registry.registry import FOLDER, SageMakerRegistry
@@ -136,9 +135,8 @@ def _listed(workspace: Bucket, root: str) -> dict[str, S3Object]:
     """List all objects below a root; many folders in parts, several at the same time."""
     names = workspace.folders(root)
     starts = prefixes_of(names, max(LISTED_AT_ONCE, len(names) // WORKERS))
-    with ThreadPoolExecutor(WORKERS) as pool:
-        parts = pool.map(workspace.listed, [f"{root}/{start}" for start in starts])
-        return {key: listed for part in parts for key, listed in part.items()}
+    parts = results_of(workspace.listed, [f"{root}/{start}" for start in starts])
+    return {key: listed for part in parts for key, listed in part.items()}
 
 
 def prefixes_of(names: Sequence[str], most: int) -> list[str]:
@@ -229,5 +227,4 @@ def _other_groups(target: Target) -> Iterator[str]:
     def run_of(key: str) -> str:
         return read_document(read_whole(workspace, key), workspace.uri(key)).run_id
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        yield from pool.map(run_of, keys)
+    yield from results_of(run_of, keys)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from basketwise.aws.errors import Meaning, call, translated
 from basketwise.aws.names import AwsNames, project_tags
-from basketwise.aws.parallel import WORKERS
+from basketwise.aws.parallel import results_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -162,9 +161,8 @@ def _listed(
 
 def _described(names: Iterable[str], describe: Describe) -> list[Mapping[str, Any]]:
     """Describe several at a time, without those that no longer exist."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        answers = pool.map(
-            lambda name: call(f"describe {name}", lambda: describe(name), Meaning.MISSING),
-            sorted(names),
-        )
-        return [answer for answer in answers if answer is not None]
+    answers = results_of(
+        lambda name: call(f"describe {name}", lambda: describe(name), Meaning.MISSING),
+        sorted(names),
+    )
+    return [answer for answer in answers if answer is not None]

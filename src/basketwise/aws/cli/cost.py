@@ -16,12 +16,11 @@ from basketwise.aws.cost import (
     transfer_cost,
 )
 from basketwise.aws.prices import OVERRIDE
+from basketwise.aws.sizes import megabytes
 
 if TYPE_CHECKING:
     from basketwise.aws.stored import Stored
     from basketwise.config import Config
-
-MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def print_cost(bill: Bill, config: Config) -> None:
         click.echo("  no job was needed: the outputs of earlier ones are up to date")
     downloaded = transfer_cost(bill.downloaded, bill.region)
     click.echo(
-        f"  transfer  {bill.downloaded / MEGABYTE:,.1f} MB downloaded: "
+        f"  transfer  {megabytes(bill.downloaded)} downloaded: "
         f"{_said(downloaded, 'transfer', bill.region)}"
     )
     if bill.stored is None:

@@ -8,16 +8,15 @@ are not in the index are read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from basketwise import clock
 from basketwise.aws.errors import Meaning, meaning_of
-from basketwise.aws.parallel import WORKERS
+from basketwise.aws.parallel import results_of
 from basketwise.aws.registry import calls
 from basketwise.aws.registry import ledger as sagemaker_ledger
 from basketwise.aws.registry.calls import Listed
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
 
 LISTING_DELAY = timedelta(hours=1)
 """A version that is younger may not be listed yet: it is described before it counts as deleted."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass
@@ -148,7 +144,7 @@ class Reader:
     def _describe(self, arns: Iterable[str]) -> dict[str, Mapping[str, Any]]:
         """Describe versions by ARN, without those that do not exist."""
         wanted = sorted(arns)
-        answers = _in_parallel(partial(calls.describe, self.sagemaker), wanted)
+        answers = results_of(partial(calls.describe, self.sagemaker), wanted)
         return {arn: answer for arn, answer in zip(wanted, answers, strict=True) if answer}
 
     def _present(
@@ -166,7 +162,7 @@ class Reader:
             for package in current
             if _id(package) not in self._index.packages
         ]
-        for made in _in_parallel(partial(package_with_document, self.documents), unknown):
+        for made in results_of(partial(package_with_document, self.documents), unknown):
             self._add(made)
         return {_id(package): package for package in current}
 
@@ -224,7 +220,7 @@ class Reader:
         stored = self.documents.bucket.listed(self.changes)
         known = self._index.changes
         new = [key for key, listed in stored.items() if known.get(key, ("",))[0] != listed.etag]
-        for key, data in zip(new, _in_parallel(self.documents.read, new), strict=True):
+        for key, data in zip(new, results_of(self.documents.read, new), strict=True):
             known[key] = (stored[key].etag, data.decode(errors="replace"))
             self._is_new = True
         entries: defaultdict[str, list[Entry]] = defaultdict(list)
@@ -243,8 +239,3 @@ class Reader:
 
 def _id(listed: Listed) -> str:
     return Package(listed.version, listed.created).id
-
-
-def _in_parallel(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(function, items))

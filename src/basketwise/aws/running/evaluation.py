@@ -21,6 +21,7 @@ from basketwise.aws.requests.evaluation import (
 )
 from basketwise.aws.running.outputs import InvalidOutputError
 from basketwise.aws.s3 import Bucket
+from basketwise.aws.sizes import MEGABYTE, megabytes
 from basketwise.aws.uploads.upload import upload
 from basketwise.config import AwsConfig, Config
 from basketwise.errors import DependencyError, InputError
@@ -32,8 +33,6 @@ from basketwise.registry.protocol import ModelVersion
 from basketwise.run.record import Step, require_step
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER
 from basketwise.serving.champion import TRIED
-
-MEGABYTE = 10**6
 
 DOWNLOADED = 500 * MEGABYTE
 """With ``aws.evaluate = "auto"``, a run is evaluated on this machine if at most so many bytes have
@@ -48,14 +47,14 @@ class Needs:
     silver: int
 
     def __str__(self) -> str:
-        silver = f", silver {self.silver / MEGABYTE:,.1f} MB" if self.silver else ""
-        return f"gold {self.gold / MEGABYTE:,.1f} MB{silver}"
+        silver = f", silver {megabytes(self.silver)}" if self.silver else ""
+        return f"gold {megabytes(self.gold)}{silver}"
 
 
 def needs_of(job: EvaluationJob, bucket: Bucket) -> Needs:
     """Add up what the evaluation of a run reads; lines are read where versions score them."""
-    silver = _size(bucket, SILVER) if job.champion is not None else 0
-    return Needs(_size(bucket, GOLD), silver)
+    silver = bucket.size(SILVER) if job.champion is not None else 0
+    return Needs(bucket.size(GOLD), silver)
 
 
 def is_job(config: AwsConfig, needs: Needs) -> bool:
@@ -63,10 +62,6 @@ def is_job(config: AwsConfig, needs: Needs) -> bool:
     if config.evaluate == "auto":
         return needs.gold + needs.silver > DOWNLOADED
     return config.evaluate == "job"
-
-
-def _size(bucket: Bucket, name: str) -> int:
-    return sum(listed.size for listed in bucket.below(name).values())
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,12 @@ from pathlib import Path
 from basketwise.artifact.archive import extract
 from basketwise.aws.running.jobs import JobState
 from basketwise.aws.s3 import Bucket, S3Object
-from basketwise.aws.storage.known import remember, remembered
+from basketwise.aws.storage.known import SHA256, remember, remembered
 from basketwise.digests import content
 from basketwise.errors import DependencyError, InputError
 from basketwise.files import ARCHIVE, GOLD_READ
 from basketwise.run.record import Stage, Step, file_name, read_step
 from basketwise.storage.protocol import Storage
-
-SHA256 = 64
 
 
 class InvalidOutputError(Exception):

@@ -19,6 +19,7 @@ MAX_BYTES = 64 * 2**20
 """A larger list was not written by Basketwise."""
 
 SHA256 = 64
+"""Characters of one, in hexadecimal."""
 
 
 def known_digests(bucket: Bucket, listed: Mapping[str, S3Object]) -> dict[str, str]:

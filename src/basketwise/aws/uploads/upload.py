@@ -9,10 +9,10 @@ from threading import Lock
 
 from basketwise.aws.parallel import check_cancelled, for_each
 from basketwise.aws.s3 import Bucket
+from basketwise.aws.sizes import MEGABYTE
 from basketwise.aws.uploads.multipart import PART, reading, upload_parts
 from basketwise.progress import Tick
 
-MEGABYTE = 10**6
 BLOCK = 1 << 20
 
 
