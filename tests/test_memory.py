@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from basketwise.memory import ARENAS, DECAY, MMAP, POLARS, TRIM, keep_memory
+from basketwise.memory import ARENAS, DECAY, MAPPED, MMAP, POLARS, TRIM, keep_memory
 
 SCRIPT = """
 import resource, sys
@@ -56,7 +56,7 @@ def test_the_environment_has_the_last_word() -> None:
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (TRIM, MMAP, ARENAS):
+    for name in (TRIM, MMAP, ARENAS, MAPPED):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert not keep_memory()
@@ -64,30 +64,33 @@ def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> 
 
 POOLED = """
 import os
-from basketwise.memory import LARGE, pool_memory
+from basketwise.memory import LARGE, {function}
 import resource
 
-kept = pool_memory()
+kept = {function}()
 import polars as pl
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
-bytearray(LARGE - 4096)
+bytearray({blocks} * LARGE - 4096)
 before = faults()
 for _ in range(20):
-    bytearray(LARGE - 4096)
+    bytearray({blocks} * LARGE - 4096)
 print(kept, (faults() - before) * resource.getpagesize() // LARGE)
 print(os.environ["_RJEM_MALLOC_CONF"])
 """
 
 
-def pooled(**variables: str) -> list[str]:
-    """Return whether memory is pooled, what is mapped anew then, and what Polars is told."""
+def pooled(function: str = "pool_memory", blocks: int = 1, **variables: str) -> list[str]:
+    """Return whether memory is pooled, what is mapped anew then, and what Polars is told.
+
+    ``blocks`` of the size LARGE are what is asked for, in one.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
     environment.pop(POLARS, None)
     done = subprocess.run(
-        [sys.executable, "-c", POOLED],
+        [sys.executable, "-c", POOLED.format(function=function, blocks=blocks)],
         env=environment | variables,
         capture_output=True,
         text=True,
@@ -97,8 +100,9 @@ def pooled(**variables: str) -> list[str]:
 
 
 @glibc
-def test_a_process_reuses_large_blocks_and_tells_polars_to() -> None:
-    kept, mapped, told_polars = pooled()
+@pytest.mark.parametrize(("function", "blocks"), [("pool_memory", 1), ("reader_memory", 3)])
+def test_a_process_reuses_large_blocks_and_tells_polars_to(function: str, blocks: int) -> None:
+    kept, mapped, told_polars = pooled(function, blocks)
     assert (kept, mapped) == ("True", "0")
     assert told_polars.endswith(f",{DECAY}")
 

@@ -10,10 +10,10 @@ import ctypes
 import os
 
 TRIM, MMAP = "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"
-ARENAS = "MALLOC_ARENA_MAX"
+ARENAS, MAPPED = "MALLOC_ARENA_MAX", "MALLOC_MMAP_MAX_"
 """Variables by which whoever runs a process decides for himself."""
 
-_PARAMETERS = {TRIM: -1, MMAP: -3, ARENAS: -8}
+_PARAMETERS = {TRIM: -1, MMAP: -3, ARENAS: -8, MAPPED: -4}
 """Their numbers in glibc's ``malloc.h``."""
 
 POLARS = "_RJEM_MALLOC_CONF"
@@ -24,6 +24,10 @@ KEPT = 2**24
 
 LARGE = 2**25
 """Bytes of a block that glibc still takes from what it has: the most that it accepts."""
+
+TEXT = 2**27
+"""Bytes of freed memory that a process that reads keeps: two blocks of text, as one becomes the
+next (see :data:`basketwise.etl.text.BLOCK_BYTES`)."""
 
 DECAY = "dirty_decay_ms:1500"
 """Polars keeps freed memory for half a second; a week of lines takes some seconds."""
@@ -53,6 +57,21 @@ def pool_memory() -> bool:
     """
     os.environ.setdefault(POLARS, DECAY)
     return _set({TRIM: 2 * LARGE, MMAP: LARGE, ARENAS: 2})
+
+
+def reader_memory() -> bool:
+    """Let a process that reads one file after the other reuse even its blocks of text.
+
+    They are larger than what glibc keeps, unless it may not map any block by itself. As in
+    :func:`pool_memory`, Polars must not have been imported yet.
+
+    Returns
+    -------
+    bool
+        False where glibc is left as it is, see :func:`keep_memory`.
+    """
+    os.environ.setdefault(POLARS, DECAY)
+    return _set({TRIM: TEXT, MAPPED: 0, ARENAS: 2})
 
 
 def _set(values: dict[str, int]) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from basketwise.concurrency import cores, in_turn, side_by_side
 from basketwise.errors import DependencyError
-from basketwise.memory import pool_memory
+from basketwise.memory import reader_memory
 
 LOOKS_SECONDS = 0.5
 """Between two looks of a process at who has started it."""
@@ -97,7 +97,7 @@ def _begin(parent: int, work: bytes) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_outlive_nobody, args=(parent,), daemon=True).start()
     # Before the work is read, and Polars imported.
-    pool_memory()
+    reader_memory()
     _own.append(pickle.loads(work))  # noqa: S301 (from the process that started this one)  # nosec B301
 
 
