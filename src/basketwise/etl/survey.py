@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from basketwise.disk import ROW_GROUP, write_arrow, write_parquet
 from basketwise.etl.cleaning import DISAGREE
@@ -81,26 +82,7 @@ def stored(survey: Survey, path: Path) -> StoredSurvey:
 
 
 def survey_week(lines: pl.DataFrame) -> Survey:
-    """Survey one week's accepted lines."""
-    label = pl.col(LABEL).cast(LABELS)
-    stated = label.drop_nulls() if lines[LABEL].null_count() else label
-    baskets = (
-        lines.lazy()
-        .group_by(BASKET_ID)
-        .agg(
-            pl.col(SHOP_WEEK).first(),
-            stated.first(),
-            pl.col(CUST_CODE, *STORE_COLUMNS).first(),
-            pl.len().alias("lines"),
-            pl.col(SPEND).min().alias(CHEAPEST),
-            (label.to_physical().min() != label.to_physical().max()).alias(DISAGREE),
-        )
-        .with_columns(
-            pl.col(CUST_CODE, *STORE_COLUMNS).cast(pl.Categorical),
-            pl.col(DISAGREE).fill_null(False),
-        )
-        .sort(BASKET_ID)
-    )
+    """Survey one week's accepted lines, in any order."""
     products = (
         lines.lazy()
         .select(PROD_CODE, first=pl.int_range(pl.len(), dtype=pl.UInt32))
@@ -111,10 +93,47 @@ def survey_week(lines: pl.DataFrame) -> Survey:
     )
     hierarchy = lines.select(HIERARCHY)[products["first"]]
     return Survey(
-        baskets.collect(engine="in-memory"),
+        _baskets(lines),
         products.select(PROD_CODE).hstack(hierarchy).hstack(products.select("lines")),
         _count(lines.select(SPEND, count=1)),
     )
+
+
+def _baskets(lines: pl.DataFrame) -> pl.DataFrame:
+    """Survey the baskets of some lines, of which a partition has them one after the other."""
+    if not lines[BASKET_ID].is_sorted():
+        lines = lines.sort(BASKET_ID, maintain_order=True)
+    ids = lines[BASKET_ID]
+    # The first line of each basket.
+    first = (ids != ids.shift()).fill_null(True).arg_true().to_numpy()
+    labels, disagree = _labels(lines[LABEL].cast(LABELS), first)
+    stated = lines.select(BASKET_ID, SHOP_WEEK, CUST_CODE, *STORE_COLUMNS)[first]
+    return stated.select(
+        BASKET_ID,
+        SHOP_WEEK,
+        labels,
+        pl.col(CUST_CODE, *STORE_COLUMNS).cast(pl.Categorical),
+        pl.Series("lines", np.diff(first, append=lines.height), dtype=pl.UInt32),
+        pl.Series(CHEAPEST, np.minimum.reduceat(lines[SPEND].to_numpy(), first)),
+        disagree,
+    )
+
+
+def _labels(labels: pl.Series, first: NDArray[np.uint32]) -> tuple[pl.Series, pl.Series]:
+    """Return the first label of each basket, and whether its lines carry two.
+
+    ``labels``: those of all lines, null where none is stated; ``first``: the first line of each
+    basket.
+    """
+    codes = labels.to_physical()
+    highest = np.maximum.reduceat(codes.fill_null(0).to_numpy(), first)
+    lowest = np.minimum.reduceat(codes.fill_null(len(INDEX_LABELS)).to_numpy(), first)
+    if labels.null_count():
+        # One more, without a label, for baskets in which no line states any.
+        line = np.where(labels.is_null(), len(labels), np.arange(len(labels)))
+        first = np.minimum.reduceat(line, first)
+        labels = labels.extend_constant(None, 1)
+    return labels[first], pl.Series(DISAGREE, lowest < highest)
 
 
 def merge(surveys: Sequence[Survey]) -> Survey:
