@@ -82,7 +82,7 @@ print(os.environ["_RJEM_MALLOC_CONF"])
 """
 
 
-def pooled(function: str = "pool_memory", blocks: int = 1, **variables: str) -> list[str]:
+def pooled(variables: dict[str, str], function: str = "pool_memory", blocks: int = 1) -> list[str]:
     """Return whether memory is pooled, what is mapped anew then, and what Polars is told.
 
     ``blocks`` of the size LARGE are what is asked for, in one.
@@ -102,13 +102,13 @@ def pooled(function: str = "pool_memory", blocks: int = 1, **variables: str) -> 
 @glibc
 @pytest.mark.parametrize(("function", "blocks"), [("pool_memory", 1), ("reader_memory", 3)])
 def test_a_process_reuses_large_blocks_and_tells_polars_to(function: str, blocks: int) -> None:
-    kept, mapped, told_polars = pooled(function, blocks)
+    kept, mapped, told_polars = pooled({}, function, blocks)
     assert (kept, mapped) == ("True", "0")
     assert told_polars.endswith(f",{DECAY}")
 
 
 @glibc
 def test_the_environment_decides_about_either_allocator() -> None:
-    kept, _, told_polars = pooled(**{ARENAS: "4", POLARS: "dirty_decay_ms:0"})
+    kept, _, told_polars = pooled({ARENAS: "4", POLARS: "dirty_decay_ms:0"})
     assert kept == "False"
     assert told_polars.endswith(",dirty_decay_ms:0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,17 +22,36 @@ def fingerprint(path: Path) -> Fingerprint:
     return Fingerprint(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
+class InputDigest(NamedTuple):
+    """The hex sha256 of an input, and its fingerprint before it was read."""
+
+    fingerprint: Fingerprint
+    sha256: str
+
+
+_known: dict[Path, InputDigest] = {}
+
+
 def sha256_of_input(path: Path) -> str:
     """Return the hex digest of a file that nobody is to write to, which is read once.
 
     It is read again if its fingerprint has changed.
     """
-    return _sha256_of_input(path, fingerprint(path))
+    given = fingerprint(path)
+    known = _known.get(path)
+    if known is None or known.fingerprint != given:
+        known = _known[path] = InputDigest(given, sha256(path))
+    return known.sha256
 
 
-@lru_cache(maxsize=100_000)
-def _sha256_of_input(path: Path, given: Fingerprint) -> str:
-    return sha256(path)
+def known_digest(path: Path) -> InputDigest | None:
+    """Return what is known of an input, for another process; None if it has not been read."""
+    return _known.get(path)
+
+
+def learn_digest(path: Path, digest: InputDigest) -> None:
+    """Take over what another process knows of an input."""
+    _known[path] = digest
 
 
 def sha256(path: Path) -> str:

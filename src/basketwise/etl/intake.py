@@ -6,12 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from basketwise.concurrency import cores, side_by_side
 from basketwise.config import DataConfig
-from basketwise.digests import Fingerprint, fingerprint, sha256_of_input
+from basketwise.digests import (
+    Fingerprint,
+    InputDigest,
+    fingerprint,
+    known_digest,
+    learn_digest,
+    sha256_of_input,
+)
 from basketwise.disk import write_parquet
 from basketwise.errors import InputError
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Cleaned, clean, contradictions
@@ -99,6 +107,14 @@ class _Table:
     names: list[pl.DataFrame]
 
 
+class Numbered(NamedTuple):
+    """A table with its number among all, and its digest if it was read for that before."""
+
+    number: int
+    source: Source
+    digest: InputDigest | None = None
+
+
 @dataclass(frozen=True)
 class TableReader:
     """Reads tables: what is accepted of each, line by line, lands in a folder."""
@@ -108,15 +124,18 @@ class TableReader:
     data: DataConfig | None
     observe: Observer | None
 
-    def __call__(self, numbered: tuple[int, Source]) -> _Table:
-        """Read a table with its number.
+    def __call__(self, numbered: Numbered) -> _Table:
+        """Read a table.
 
         Raises
         ------
         InputError
             If it cannot be read.
         """
-        number, source = numbered
+        number, source, digest = numbered
+        if digest is not None:
+            # In this process, it may not be known yet.
+            learn_digest(source.path, digest)
         parts, rejected, lines, empty = [], [], 0, False
         names: list[pl.DataFrame] = []
         before = _fingerprint(source)
@@ -216,7 +235,8 @@ def read_tables(
     reader = TableReader(landing, rules, data, observe)
     # Whoever observes does so here. Each table that is being read brings one partition into memory.
     apart = observe is None and many(sources)
-    tables = (in_processes if apart else side_by_side)(reader, enumerate(sources))
+    numbered = (Numbered(n, own, known_digest(own.path)) for n, own in enumerate(sources))
+    tables = (in_processes if apart else side_by_side)(reader, numbered)
     read = Intake(rules=rules)
     for done, table in enumerate(tables, start=1):
         _gather(read, table, rejected)

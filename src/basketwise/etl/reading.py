@@ -276,15 +276,17 @@ def _parse(
     columns = {str(position): types.get(name) for name, position in positions.items()}
     if not records.count:
         return pl.DataFrame(schema=dict.fromkeys(positions, pl.String))
+    quotes = b'"' in records.text
     frame = pl.read_csv(
         records.text,
         has_header=False,
         separator=header.separator,
-        quote_char='"' if b'"' in records.text else None,
+        quote_char='"' if quotes else None,
         schema={n: columns.get(n) or pl.String for n in map(str, range(len(header.names)))},
         columns=list(positions.values()),
         skip_lines=records.text.count(b"\n", 0, records.start),
-        null_values="",  # also in quotes
+        # Without quotes, an empty value is null anyway.
+        null_values="" if quotes else None,
     )
     return frame.select(pl.col(str(i)).alias(name) for name, i in positions.items())
 
