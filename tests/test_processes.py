@@ -15,7 +15,7 @@ import pytest
 
 from basketwise import processes
 from basketwise.errors import DependencyError, InputError
-from basketwise.processes import at_work, in_processes
+from basketwise.processes import at_work, in_processes, started_ahead
 
 Result = TypeVar("Result")
 
@@ -75,6 +75,42 @@ def test_an_error_is_that_of_the_work() -> None:
 def test_a_process_that_the_system_ends_is_named() -> None:
     with pytest.raises(DependencyError, match="ended a process"):
         list(in_processes(killed, range(3)))
+
+
+def test_processes_that_were_started_ahead_get_the_first_work() -> None:
+    with started_ahead("json"):
+        waiting = list(processes._ahead)
+        assert len(waiting) == 1
+        results = list(in_processes(squared, range(5)))
+        assert [number for number, _ in results] == [number**2 for number in range(5)]
+        assert not processes._ahead
+        # Who comes next starts others.
+        others = list(in_processes(squared, range(5)))
+    assert not {process for _, process in results} & {process for _, process in others}
+
+
+def test_work_that_is_large_does_not_go_with_each_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "SMALL", 10)
+    with started_ahead("json"):
+        assert [number for number, _ in in_processes(squared, range(5))] == [0, 1, 4, 9, 16]
+        assert len(processes._ahead) == 1
+    assert not processes._ahead
+
+
+def test_processes_without_work_end_with_the_block() -> None:
+    with pytest.raises(InputError), started_ahead("json"):
+        raise InputError("There is nothing to read.", "Deliver it.")
+    assert not processes._ahead
+    assert not at_work()
+
+
+def test_without_semaphores_none_is_started_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: object, **options: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("loky.ProcessPoolExecutor", refused)
+    with started_ahead("json"):
+        assert {process for _, process in in_processes(squared, range(4))} == {HERE}
 
 
 def test_without_semaphores_threads_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,21 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from basketwise.concurrency import cores, in_turn, side_by_side
 from basketwise.errors import DependencyError
 from basketwise.memory import reader_memory
+
+if TYPE_CHECKING:
+    from loky import ProcessPoolExecutor
+
+SMALL = 2**16
+"""Bytes of work that may go to a process with each piece."""
 
 LOOKS_SECONDS = 0.5
 """Between two looks of a process at who has started it."""
@@ -42,28 +51,22 @@ def in_processes(
     Exception
         What ``work`` raises.
     """
-    workers = cores()
-    try:
-        from loky import ProcessPoolExecutor
-        from loky.process_executor import TerminatedWorkerError
-
-        # As many processes as cores, and a thread in each.
-        pool = ProcessPoolExecutor(
-            workers,
-            initializer=_begin,
-            initargs=(os.getpid(), pickle.dumps(work)),
-            env={"POLARS_MAX_THREADS": "1"},
-            timeout=None,
-        )
-    except (ImportError, NotImplementedError, OSError):
-        # Some sandboxes have no semaphores.
+    data = pickle.dumps(work)
+    if _ahead and len(data) <= SMALL:
+        # It has started without the work, which goes with each piece.
+        pool, each = _ahead.pop(), partial(_do, data)
+    else:
+        pool, each = _started(data), partial(_do, None)
+    if pool is None:
         yield from side_by_side(work, pieces)
         return
+    from loky.process_executor import TerminatedWorkerError
+
     finished = False
     _pools.add(id(pool))
     try:
         # Twice as many as there are processes: none idles while a result is taken.
-        yield from in_turn(lambda piece: pool.submit(_do, piece), pieces, 2 * workers)
+        yield from in_turn(lambda piece: pool.submit(each, piece), pieces, 2 * cores())
         finished = True
     except TerminatedWorkerError as error:
         raise DependencyError(
@@ -72,11 +75,58 @@ def in_processes(
         ) from error
     finally:
         _pools.discard(id(pool))
-        # None is left, nor what they were started with; after an error, they are not waited for.
-        with warnings.catch_warnings():
-            # That there is no pgrep to look for processes of theirs: they start none.
-            warnings.simplefilter("ignore", UserWarning)
-            pool.shutdown(kill_workers=not finished)
+        _end(pool, kill=not finished)
+
+
+@contextmanager
+def started_ahead(module: str) -> Iterator[None]:
+    """Start the processes that will work first within the block.
+
+    They begin while this process does something else, and import a module meanwhile that the work
+    needs. Those that got nothing to do end with the block.
+    """
+    pool = _started(None)
+    if pool is None:
+        yield
+        return
+    _ahead.append(pool)
+    for _ in range(cores()):
+        pool.submit(_load, module)
+    try:
+        yield
+    finally:
+        if pool in _ahead:
+            _ahead.remove(pool)
+            _end(pool, kill=True)
+
+
+_ahead: list[ProcessPoolExecutor] = []
+"""Processes that wait for work."""
+
+
+def _started(work: bytes | None) -> ProcessPoolExecutor | None:
+    """Return a process for each core, with a thread in each; None where none can be started."""
+    try:
+        from loky import ProcessPoolExecutor
+
+        return ProcessPoolExecutor(
+            cores(),
+            initializer=_begin,
+            initargs=(os.getpid(), work),
+            env={"POLARS_MAX_THREADS": "1"},
+            timeout=None,
+        )
+    except (ImportError, NotImplementedError, OSError):
+        # Some sandboxes have no semaphores.
+        return None
+
+
+def _end(pool: ProcessPoolExecutor, *, kill: bool) -> None:
+    """End processes, and what they were started with; ``kill``: they are not waited for."""
+    with warnings.catch_warnings():
+        # That there is no pgrep to look for processes of theirs: they start none.
+        warnings.simplefilter("ignore", UserWarning)
+        pool.shutdown(kill_workers=kill)
 
 
 _pools: set[int] = set()
@@ -88,17 +138,28 @@ def at_work() -> bool:
 
 
 _own: list[Callable[[Any], Any]] = []
-"""The work of this process, which comes once and not with each piece."""
+"""The work of this process, if it came at its start and not with each piece."""
 
 
-def _begin(parent: int, work: bytes) -> None:
+def _begin(parent: int, work: bytes | None) -> None:
     """Prepare a process."""
     # Whoever presses Ctrl-C ends the process that has started this one, and that ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_outlive_nobody, args=(parent,), daemon=True).start()
     # Before the work is read, and Polars imported.
     reader_memory()
-    _own.append(pickle.loads(work))  # noqa: S301 (from the process that started this one)  # nosec B301
+    if work is not None:
+        _own.append(_read(work))
+
+
+@lru_cache(maxsize=1)
+def _read(work: bytes) -> Callable[[Any], Any]:
+    read: Callable[[Any], Any] = pickle.loads(work)  # noqa: S301 (from the process that started this one)  # nosec B301
+    return read
+
+
+def _load(module: str) -> None:
+    import_module(module)
 
 
 def _outlive_nobody(parent: int) -> None:
@@ -108,5 +169,5 @@ def _outlive_nobody(parent: int) -> None:
     os._exit(1)
 
 
-def _do(piece: Any) -> Any:
-    return _own[0](piece)
+def _do(work: bytes | None, piece: Any) -> Any:
+    return (_own[0] if work is None else _read(work))(piece)

@@ -79,7 +79,7 @@ def test_in_another_number_of_threads(
 def test_in_processes(
     sample: Path, sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "many", lambda sources: True)
+    monkeypatch.setattr(intake, "many", lambda sizes: True)
     monkeypatch.setattr(gold, "MANY_LINES", 0)
     for module in (gold, processes):
         monkeypatch.setattr(module, "cores", lambda: 2)

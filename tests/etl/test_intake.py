@@ -7,10 +7,7 @@ import pytest
 import basketwise.etl.reading as reading
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl import intake
 from basketwise.etl.chunks import weeks
-from basketwise.etl.formats import Kind
-from basketwise.etl.sources import Source
 from tests.etl.running import rules, run_intake
 from tests.raw_lines import LABEL, Line, line, write_csv
 
@@ -238,22 +235,3 @@ def test_a_table_without_lines_is_named_among_others_and_refused_alone(tmp_path:
     (raw / "a.csv").unlink()
     with pytest.raises(InputError, match=r"There are no lines in 'b\.csv'"):
         run_intake(raw, tmp_path / "other")
-
-
-@pytest.mark.parametrize(
-    ("cores", "files", "size", "kind", "apart"),
-    [
-        (2, 8, intake.MUCH // 8, "text", True),
-        (2, 8, intake.MUCH // 8 - 1, "text", False),
-        (2, 8, intake.MUCH // 64, "parquet", True),
-        (2, 7, intake.MUCH, "text", False),
-        (8, 8, intake.MUCH, "text", False),
-        (1, 8, intake.MUCH, "text", False),
-    ],
-)
-def test_processes_read_much_in_many_files(
-    cores: int, files: int, size: int, kind: Kind, apart: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(intake, "cores", lambda: cores)
-    source = Source("a.csv", Path("a.csv"), None, size, kind)
-    assert intake.many([source] * files) == apart

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 
 import click
 
+from basketwise.cli.ahead import readers_ahead
 from basketwise.cli.engines import (
     OVERWRITE_OPTION,
     TABLES_OPTION,
@@ -73,10 +75,12 @@ def run(
     common: Common,
 ) -> None:
     """Run all stages, from the raw files at PATH to an approved, exported model."""
-    config = common.config(*overrides(split, models, products))
-    from basketwise.run.pipeline import run_all
+    with ExitStack() as stack:
+        stack.enter_context(readers_ahead(data, common.workspace, engine=engine, force=force))
+        config = common.config(*overrides(split, models, products))
+        from basketwise.run.pipeline import run_all
 
-    with platform_of(engine, url, common.workspace) as platform:
+        platform = stack.enter_context(platform_of(engine, url, common.workspace))
         where = (common.workspace, config.aws)
         tables = tables_of(platform, engine, schema, *where, overwrite=overwrite)
         ctx = context(common, config, force=force, platform=platform, tables=tables)
@@ -122,11 +126,13 @@ def etl(
     common: Common,
 ) -> None:
     """Clean raw files (silver) and compute features (gold)."""
-    from basketwise.run.pipeline import run_etl
-    from basketwise.run.workspace import GOLD
+    with ExitStack() as stack:
+        stack.enter_context(readers_ahead(data, common.workspace, engine=engine, force=force))
+        config = common.config(*overrides(split, None, products))
+        from basketwise.run.pipeline import run_etl
+        from basketwise.run.workspace import GOLD
 
-    config = common.config(*overrides(split, None, products))
-    with platform_of(engine, url, common.workspace) as platform:
+        platform = stack.enter_context(platform_of(engine, url, common.workspace))
         where = (common.workspace, config.aws)
         tables = tables_of(platform, engine, schema, *where, overwrite=overwrite)
         ctx = context(common, config, force=force, platform=platform, tables=tables)

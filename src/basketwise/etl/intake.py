@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from basketwise.concurrency import cores, side_by_side
+from basketwise.concurrency import side_by_side
 from basketwise.config import DataConfig
 from basketwise.digests import (
     Fingerprint,
@@ -22,6 +22,7 @@ from basketwise.digests import (
 )
 from basketwise.disk import write_parquet
 from basketwise.errors import InputError
+from basketwise.etl.amount import many, text_size
 from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Cleaned, clean, contradictions
 from basketwise.etl.id_ranges import by_id_range
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
@@ -37,12 +38,6 @@ from basketwise.progress import Tick
 from basketwise.schema import BASKET_ID, LABEL, SHOP_WEEK
 
 Observer = Callable[[tuple[int, int], RawFrame, Cleaned], None]
-
-MUCH = 2**27
-"""Bytes of text, a second or two for one core; two processes take one of them to start."""
-
-PACKED = 8
-"""Bytes of text in one of a compressed or binary file, about."""
 
 
 @dataclass
@@ -167,15 +162,6 @@ class TableReader:
         return _Table(record, empty, parts, rejected, names)
 
 
-def many(sources: Sequence[Source]) -> bool:
-    """Whether so much is to be read that processes are worth their start.
-
-    A table is read by one of them, so there must be some for each.
-    """
-    size = sum(source.size * (1 if source.is_plain else PACKED) for source in sources)
-    return size >= MUCH and len(sources) >= 4 * cores() > 4
-
-
 def changed_file(name: str) -> InputError:
     """Return the error for a file that is not what it was when the run began."""
     return InputError(
@@ -234,7 +220,8 @@ def read_tables(
     rejected.mkdir(parents=True)
     reader = TableReader(landing, rules, data, observe)
     # Whoever observes does so here. Each table that is being read brings one partition into memory.
-    apart = observe is None and many(sources)
+    sizes = (text_size(source.size, plain=source.is_plain) for source in sources)
+    apart = observe is None and many(sizes)
     numbered = (Numbered(n, own, known_digest(own.path)) for n, own in enumerate(sources))
     tables = (in_processes if apart else side_by_side)(reader, numbered)
     read = Intake(rules=rules)
