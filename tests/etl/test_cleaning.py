@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import NO_WEEK, Cleaned, clean, settle, whole_numbers
+from basketwise.etl.cleaned import Cleaned
+from basketwise.etl.cleaning import NO_WEEK, clean, settle, whole_numbers
 from basketwise.etl.layout import settle_frame
 from basketwise.etl.reasons import REASON, ROW, SOURCE
 from basketwise.etl.rules import Rules

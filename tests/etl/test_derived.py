@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from basketwise.config import Config, DataConfig
 from basketwise.errors import ConfigError, InputError
-from basketwise.etl.cleaning import clean_table
+from basketwise.etl.accepting import clean_table
 from basketwise.etl.discovery import discover
 from basketwise.etl.layout import settle_sources
 from basketwise.etl.reading import read_raw

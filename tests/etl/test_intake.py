@@ -4,9 +4,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-import basketwise.etl.reading as reading
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
+from basketwise.etl import parquet_reading
 from basketwise.etl.chunks import weeks
 from tests.etl.running import rules, run_intake
 from tests.raw_lines import LABEL, Line, line, write_csv
@@ -80,8 +80,8 @@ def test_refused_lines_are_stored_with_source_row_and_reason(tmp_path: Path) -> 
 def test_rows_are_counted_through_all_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "WHOLE_BELOW", 0)
-    monkeypatch.setattr(reading, "BATCH_ROWS", 5)
+    monkeypatch.setattr(parquet_reading, "WHOLE_BELOW", 0)
+    monkeypatch.setattr(parquet_reading, "BATCH_ROWS", 5)
     lines = [line(PROD_CODE=f"PRD{number}") for number in range(40)]
     lines[33] = line(SPEND="")
     lines[39] |= {"QUANTITY": "2"}

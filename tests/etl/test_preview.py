@@ -21,7 +21,8 @@ from basketwise.errors import ConfigError, InputError
 from basketwise.etl.cleaning import NO_WEEK, clean
 from basketwise.etl.discovery import discover
 from basketwise.etl.preview import check_split
-from basketwise.etl.reading import RawFrame, read_raw
+from basketwise.etl.raw_frame import RawFrame
+from basketwise.etl.reading import read_raw
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Source
 from basketwise.etl.split import no_customers, one_week

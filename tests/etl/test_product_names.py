@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from basketwise.config import Config, DataConfig, EtlConfig
-from basketwise.etl.cleaning import clean_table
+from basketwise.etl.accepting import clean_table
 from basketwise.etl.product_names import LONGEST, plain_names
 from basketwise.etl.tables import INDEX_FILE
 from basketwise.schema import COLUMN_NAMES

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-import basketwise.etl.reading as reading
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
+from basketwise.etl import parquet_reading
 from basketwise.etl.cleaning import clean
 from basketwise.etl.discovery import discover
 from basketwise.etl.reading import read_raw
@@ -32,8 +32,8 @@ def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 def in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "WHOLE_BELOW", 0)
-    monkeypatch.setattr(reading, "BATCH_ROWS", 7)
+    monkeypatch.setattr(parquet_reading, "WHOLE_BELOW", 0)
+    monkeypatch.setattr(parquet_reading, "BATCH_ROWS", 7)
     monkeypatch.setattr("basketwise.etl.text.BLOCK_BYTES", 500)
 
 

@@ -7,8 +7,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
 
-from basketwise.etl import records as module
-from basketwise.etl.records import MALFORMED, Records, split_records
+from basketwise.etl import record_splitting as module
+from basketwise.etl.record_splitting import split_records
+from basketwise.etl.records import MALFORMED, Records
 
 FIELDS = 3
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from basketwise.arrays import Matrix, Probabilities
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import clean_table
+from basketwise.etl.accepting import clean_table
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.reasons import REASON, ROW
 from basketwise.features.groups import columns_of

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from basketwise.etl.cleaning import NO_WEEK, Cleaned
-from basketwise.etl.reading import RawFrame
+from basketwise.etl.cleaned import Cleaned
+from basketwise.etl.cleaning import NO_WEEK
+from basketwise.etl.raw_frame import RawFrame
 from basketwise.etl.reasons import given
 from basketwise.etl.rules import Rules
 from basketwise.schema import (

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import accepted_lines
+from basketwise.etl.accepting import accepted_lines
 from basketwise.etl.header import standard_names, with_derived_names
 from basketwise.etl.reasons import ROW
 from basketwise.etl.rules import Rules
@@ -54,7 +54,7 @@ def read_lines(table: Any, rules: Rules, key: str) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        Accepted lines, as from :func:`basketwise.etl.cleaning.clean_table`.
+        Accepted lines, as from :func:`basketwise.etl.accepting.clean_table`.
     """
     raw = read_table(table)
     known = standard_names(raw.columns, rules.columns)

@@ -1,177 +1,29 @@
 """The one place that types or refuses a line: any table in, typed lines and rejected lines out.
 
 :func:`clean` judges each line by itself, :func:`settle` the lines of a basket together; whole
-tables go through :func:`clean_table`, which does both. Files, weeks, frames and requests are doors
-to these and have no rule of their own. Nothing is lost: accepted + rejected = read, always.
+tables go through :func:`basketwise.etl.accepting.clean_table`, which does both. Files, weeks,
+frames and requests are doors to these and have no rule of their own. Nothing is lost: accepted +
+rejected = read, always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
-
 import polars as pl
 
-from basketwise.etl.dtypes import DTYPES, mapped_labels, refuse_damaged_ids, standard, typed
-from basketwise.etl.layout import settle_frame
+from basketwise.etl.cleaned import Cleaned, split, unparsed
+from basketwise.etl.dtypes import mapped_labels, refuse_damaged_ids, standard, typed
 from basketwise.etl.order import in_order
 from basketwise.etl.product_names import line_names
-from basketwise.etl.reasons import (
-    REASON,
-    ROW,
-    SOURCE,
-    first_reason,
-    none_usable,
-    row_numbers,
-)
+from basketwise.etl.reasons import REASON, ROW, SOURCE, first_reason, row_numbers
 from basketwise.etl.repeats import copied, duplicates_policy, has_repeats, netted, only_pieces
 from basketwise.etl.rules import Rules
-from basketwise.notices import warn
-from basketwise.schema import (
-    BASKET_ID,
-    COLUMN_NAMES,
-    COLUMNS,
-    LABEL,
-    PROD_NAME,
-    SHOP_WEEK,
-)
-from basketwise.tables import read_table
+from basketwise.schema import BASKET_ID, LABEL, PROD_NAME, SHOP_WEEK
 
 DISAGREE = "disagree"
 """Whether a basket's lines carry two labels, where one row stands for several lines."""
 
 NO_WEEK = 0
 """SHOP_WEEK of lines whose table has no such column."""
-
-REJECTED_COLUMNS = [SOURCE, ROW, REASON, *COLUMN_NAMES]
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """Accepted and rejected lines of one table; together they are the lines read.
-
-    Attributes
-    ----------
-    lines
-        One row per accepted line, typed, with :data:`basketwise.schema.COLUMNS` (null if it
-        was missing); BASKET_ID is Int64 if all ids are canonical integers, otherwise String;
-        ``source`` (Categorical) and ``row`` (UInt32, 1-based).
-    rejected
-        One row per rejected line: ``source``, ``row``, ``reason``, then the values that could be
-        read; BASKET_ID as String.
-    names
-        One row per product with a name on an accepted line: SHOP_WEEK of the name, PROD_CODE,
-        PROD_NAME; see :func:`basketwise.etl.product_names.first_names`. None if no column of the
-        table has names.
-    """
-
-    lines: pl.DataFrame
-    rejected: pl.DataFrame
-    names: pl.DataFrame | None = None
-
-    @property
-    def reasons(self) -> dict[str, int]:
-        """Rejected lines by reason, sorted by name."""
-        return dict(self.rejected[REASON].value_counts().sort(REASON).iter_rows())
-
-
-def clean_table(table: Any, rules: Rules | None = None, *, source: str = "table") -> Cleaned:
-    """Convert the lines of a table to the schema, and reject those that cannot be used.
-
-    Parameters
-    ----------
-    table : any table
-        One row per till line: a Polars, pandas or PyArrow frame, a DuckDB relation, any object with
-        ``__arrow_c_stream__``, a list of dictionaries or a dictionary of columns. Column names are
-        case-insensitive, numbers may be text, optional columns may be missing.
-    rules : Rules, optional
-        Rules for accepting lines. Default: those for scoring, without labels.
-    source : str
-        Name of the table in errors and rejected lines.
-
-    Returns
-    -------
-    Cleaned
-        Lines sorted by basket, product and the other columns.
-
-    Raises
-    ------
-    InputError
-        If required columns are missing, or basket ids were damaged by a spreadsheet.
-
-    Examples
-    --------
-    >>> cleaned = clean_table(
-    ...     {
-    ...         "basket_id": ["1", "1"],
-    ...         "prod_code": ["A", "B"],
-    ...         "spend": ["0.93", "?"],
-    ...         "quantity": [1, 1],
-    ...     }
-    ... )
-    >>> cleaned.lines.height, cleaned.reasons
-    (1, {'spend_not_a_number': 1})
-    """
-    rules = rules or Rules()
-    frame = read_table(table)
-    rules = settle_frame(frame, rules)
-    return settle(clean(frame, rules, source=source), rules)
-
-
-def accepted_lines(
-    table: Any, rules: Rules | None = None, *, source: str = "table"
-) -> pl.DataFrame:
-    """Return the lines of a table that can be used, and warn of those that cannot.
-
-    Parameters
-    ----------
-    table, rules, source
-        As for :func:`clean_table`.
-
-    Returns
-    -------
-    DataFrame
-        As :attr:`Cleaned.lines`, at least one.
-
-    Raises
-    ------
-    InputError
-        As :func:`clean_table`, and if no line can be used.
-
-    Warns
-    -----
-    UserWarning
-        If lines were rejected; says how many, and why.
-    """
-    return accepted_table(table, rules, source=source, stacklevel=4).lines
-
-
-def accepted_table(
-    table: Any, rules: Rules | None = None, *, source: str = "table", stacklevel: int = 3
-) -> Cleaned:
-    """Clean a table of which at least one line can be used; see :func:`accepted_lines`.
-
-    ``stacklevel`` tells whose line a warning names.
-    """
-    cleaned = clean_table(table, rules, source=source)
-    if not cleaned.lines.height:
-        raise none_usable(cleaned.rejected.height, cleaned.reasons)
-    warn_of_rejected(cleaned.lines.height, cleaned.reasons, stacklevel=stacklevel + 1)
-    return cleaned
-
-
-def warn_of_rejected(accepted: int, reasons: Mapping[str, int], *, stacklevel: int) -> None:
-    """Warn of rejected lines, if there are any; ``stacklevel`` tells whose line is named."""
-    count = sum(reasons.values())
-    if count:
-        counted = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
-        warn(
-            f"{count:,} of {count + accepted:,} lines rejected: {counted}; basketwise.clean(lines) "
-            "lists them.",
-            stacklevel=stacklevel,
-        )
 
 
 def clean(
@@ -231,9 +83,9 @@ def clean(
         names = line_names(lines.filter(usable), given_names.filter(usable), source, rules.missing)
     # As a category, which costs next to nothing to sort or write.
     named = pl.Series(SOURCE, [source], dtype=pl.Categorical).new_from_index(0, height)
-    accepted, rejected = _split(lines.hstack([named, rows.alias(ROW)]), reason)
+    accepted, rejected = split(lines.hstack([named, rows.alias(ROW)]), reason)
     if malformed is not None and malformed.height:
-        rejected = pl.concat([rejected, _unparsed(malformed, source)])
+        rejected = pl.concat([rejected, unparsed(malformed, source)])
     if whole_numbers(accepted[BASKET_ID]):
         _replace(accepted, accepted[BASKET_ID].cast(pl.Int64))
     return Cleaned(accepted, rejected, names)
@@ -264,7 +116,7 @@ def settle(cleaned: Cleaned, rules: Rules, refused: pl.DataFrame | None = None) 
         reason = reason.zip_with(~copies | reason.is_not_null(), duplicate)
     if rules.returns == "net":
         lines, reason = netted(lines, reason)
-    accepted, more = _split(lines, reason)
+    accepted, more = split(lines, reason)
     if more.height:
         rejected = pl.concat([rejected, more])
     return Cleaned(in_order(accepted, repeated=repeated), rejected, cleaned.names)
@@ -315,14 +167,6 @@ def contradictions(baskets: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@lru_cache
-def none_rejected() -> pl.DataFrame:
-    """Return an empty frame of rejected lines."""
-    columns = {column.name: DTYPES[column.kind] for column in COLUMNS}
-    types = {SOURCE: pl.Categorical, ROW: pl.UInt32, REASON: pl.String} | columns
-    return pl.DataFrame(schema={name: types[name] for name in REJECTED_COLUMNS})
-
-
 def whole_numbers(ids: pl.Series) -> bool:
     """Whether text ids can be stored as Int64 and be written out again letter by letter."""
     numbers = ids.cast(pl.Int64, strict=False)
@@ -338,27 +182,3 @@ def whole_numbers(ids: pl.Series) -> bool:
 def _digits(number: object) -> int | None:
     """Count the digits of a number above 0; None if it is none."""
     return len(str(number)) if isinstance(number, int) and number > 0 else None
-
-
-def _unparsed(malformed: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Reject records of which nothing could be read."""
-    empty = none_rejected().schema
-    return malformed.select(
-        {SOURCE: pl.lit(source), ROW: pl.col(ROW), REASON: pl.col(REASON)}.get(name, pl.lit(None))
-        .cast(dtype)
-        .alias(name)
-        for name, dtype in empty.items()
-    )
-
-
-def _split(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split accepted lines from rejected ones; a frame without any of these is not copied."""
-    if reason.null_count() == lines.height:
-        return lines, none_rejected()
-    refused = reason.is_not_null()
-    rejected = (
-        lines.filter(refused)
-        .with_columns(reason.filter(refused).alias(REASON), pl.col(BASKET_ID).cast(pl.String))
-        .select(REJECTED_COLUMNS)
-    )
-    return lines.filter(~refused), rejected

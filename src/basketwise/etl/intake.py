@@ -23,11 +23,13 @@ from basketwise.digests import (
 from basketwise.disk import write_parquet
 from basketwise.errors import InputError
 from basketwise.etl.amount import many, text_size
-from basketwise.etl.cleaning import DISAGREE, NO_WEEK, Cleaned, clean, contradictions
+from basketwise.etl.cleaned import Cleaned
+from basketwise.etl.cleaning import DISAGREE, NO_WEEK, clean, contradictions
 from basketwise.etl.id_ranges import by_id_range
 from basketwise.etl.partitions import REJECTED, Part, land, settle_week
 from basketwise.etl.product_names import first_names
-from basketwise.etl.reading import RawFrame, read_raw
+from basketwise.etl.raw_frame import RawFrame
+from basketwise.etl.reading import read_raw
 from basketwise.etl.reasons import REASON, none_usable
 from basketwise.etl.repeats import duplicates_policy
 from basketwise.etl.rules import Rules

@@ -18,7 +18,8 @@ from basketwise.etl.date_formats import agree, fitting_formats, readable, tried_
 from basketwise.etl.header import standard_names
 from basketwise.etl.missing import without_missing
 from basketwise.etl.numbers import Mark, decimal_mark, undecided
-from basketwise.etl.reading import RawFrame, read_raw
+from basketwise.etl.raw_frame import RawFrame
+from basketwise.etl.reading import read_raw
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Source
 from basketwise.schema import AMOUNTS, SHOP_DATE, SHOP_WEEK

@@ -16,7 +16,8 @@ import polars as pl
 
 from basketwise.disk import write_parquet
 from basketwise.etl.chunks import LINES
-from basketwise.etl.cleaning import Cleaned, none_rejected, settle
+from basketwise.etl.cleaned import Cleaned, none_rejected
+from basketwise.etl.cleaning import settle
 from basketwise.etl.order import ordered
 from basketwise.etl.repeats import negative, only_pieces
 from basketwise.etl.rules import Rules

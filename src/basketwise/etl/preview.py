@@ -17,7 +17,7 @@ from basketwise.errors import BasketwiseError, ConfigError
 from basketwise.etl.cleaning import clean
 from basketwise.etl.history import no_history
 from basketwise.etl.layout import glimpses, settle_sources, whole
-from basketwise.etl.reading import RawFrame
+from basketwise.etl.raw_frame import RawFrame
 from basketwise.etl.rules import Rules, rules_of
 from basketwise.etl.sources import Source
 from basketwise.etl.split import no_customers, one_week

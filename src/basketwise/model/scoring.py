@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import accepted_table, warn_of_rejected
+from basketwise.etl.accepting import accepted_table, warn_of_rejected
 from basketwise.etl.metadata import Metadata
 from basketwise.etl.rules import Rules
 from basketwise.explain.contributions import contributions

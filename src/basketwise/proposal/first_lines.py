@@ -10,7 +10,8 @@ import polars as pl
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.layout import FIRST_TABLES, spaced, whole
-from basketwise.etl.reading import RawFrame, read_raw
+from basketwise.etl.raw_frame import RawFrame
+from basketwise.etl.reading import read_raw
 from basketwise.etl.sources import Source
 from basketwise.etl.text import EncodingError
 from basketwise.progress import counted

@@ -9,7 +9,7 @@ import pytest
 
 from basketwise.engines.spark.reading import Piece
 from basketwise.engines.spark.tally import Tally, cleaned, shown
-from basketwise.etl.reading import RawFrame
+from basketwise.etl.raw_frame import RawFrame
 from basketwise.etl.reasons import row_numbers
 from basketwise.etl.rules import Rules
 

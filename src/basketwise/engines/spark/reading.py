@@ -26,7 +26,8 @@ from basketwise.etl.dtypes import DTYPES
 from basketwise.etl.formats import SUPPORTED, format_of, is_bookkeeping, is_txt, relative_name
 from basketwise.etl.header import check_columns, standard_names
 from basketwise.etl.layout import FIRST_BYTES
-from basketwise.etl.reading import RawFrame, read_raw
+from basketwise.etl.raw_frame import RawFrame
+from basketwise.etl.reading import read_raw
 from basketwise.etl.reasons import row_numbers
 from basketwise.etl.rules import Rules
 from basketwise.etl.sources import Source

@@ -24,7 +24,8 @@ from basketwise.engines.spark.frames import (
 )
 from basketwise.engines.spark.reading import Reader, type_of
 from basketwise.engines.spark.survey import Surveyed, survey_frame
-from basketwise.etl.cleaning import Cleaned, clean, none_rejected, settle
+from basketwise.etl.cleaned import Cleaned, none_rejected
+from basketwise.etl.cleaning import clean, settle
 from basketwise.etl.reasons import REASON, ROW, SOURCE
 from basketwise.etl.rules import Rules
 from basketwise.features.unseen import Unseen

@@ -42,7 +42,8 @@ from basketwise.engines.spark.reading import FrameReader, Reader
 from basketwise.engines.spark.tables import Tables
 from basketwise.engines.spark.tally import cleaned
 from basketwise.errors import DependencyError
-from basketwise.etl.cleaning import Cleaned, none_rejected, settle
+from basketwise.etl.cleaned import Cleaned, none_rejected
+from basketwise.etl.cleaning import settle
 from basketwise.etl.partitions import write_lines
 from basketwise.etl.reasons import REASON, ROW, SOURCE
 from basketwise.etl.rules import Rules

@@ -41,7 +41,7 @@ from basketwise.engines.spark.reading import (
 from basketwise.engines.spark.tally import Tally, cleaned
 from basketwise.errors import InputError
 from basketwise.etl.layout import settle_frame, settle_frames, spaced
-from basketwise.etl.reading import RawFrame
+from basketwise.etl.raw_frame import RawFrame
 from basketwise.etl.reasons import none_usable, row_numbers
 from basketwise.etl.rules import Rules
 from basketwise.etl.witnesses import witnesses

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from basketwise.engines.spark.reading import Piece
-from basketwise.etl.cleaning import Cleaned, clean
+from basketwise.etl.cleaned import Cleaned
+from basketwise.etl.cleaning import clean
 from basketwise.etl.repeats import duplicates_policy, only_pieces
 from basketwise.etl.rules import Rules
 from basketwise.schema import BASKET_ID

@@ -48,7 +48,7 @@ def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Judged:
-    """Accepted lines, sorted as by :func:`basketwise.etl.cleaning.in_order`, and rejected ones."""
+    """Accepted lines, sorted as by :func:`basketwise.etl.order.in_order`, and rejected ones."""
 
     columns: Columns
     """Those of :data:`READS`."""
