@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import basketwise as bw
-from basketwise.etl.chunks import read_chunks
+from basketwise.etl.silver.chunks import read_chunks
 from basketwise.model.archive import load_model_archive
 from tests.etl.running import Run
 from tests.evaluation.running import Evaluated

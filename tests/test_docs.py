@@ -18,8 +18,8 @@ from pydantic.fields import FieldInfo
 import basketwise
 from basketwise.cli import SPOKEN, cli
 from basketwise.config import Config, Section
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.records import MALFORMED
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.raw.records import MALFORMED
 from basketwise.features.groups import columns_of
 from basketwise.features.product_index.table import COLUMNS as INDEX_COLUMNS
 from basketwise.plugins import COMMANDS
@@ -379,7 +379,7 @@ def test_features_are_documented_in_order() -> None:
 def rejection_reasons() -> set[str]:
     """Return the reasons as they stand in the sources."""
     result: set[str] = set()
-    for module in (SOURCE / "etl" / f"{name}.py" for name in ("cleaning", "reasons", "repeats")):
+    for module in (SOURCE / "etl/lines" / f"{name}.py" for name in ("cleaning", "reasons", "repeats")):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 result |= {node.value} if REASON_NAME.fullmatch(node.value) else set()

@@ -39,6 +39,9 @@ LAYERS = (
 )
 """From top to bottom. A room imports from lower layers alone, nothing from its own layer."""
 
+ETL = ("raw", "lines", "silver", "gold")
+"""The rooms of ETL, in the order in which data passes through them; none knows of a later one."""
+
 FACES = {"", "__main__"}
 """What names the others for those outside: ``basketwise`` itself, and ``python -m basketwise``."""
 
@@ -101,6 +104,25 @@ def test_every_room_has_its_layer() -> None:
 
 def test_imports_point_to_lower_layers() -> None:
     assert upwards() == set()
+
+
+def test_etl_knows_nothing_of_what_comes_later() -> None:
+    def part(module: str) -> int | None:
+        first, _, rest = module.partition(".")
+        name = rest.partition(".")[0]
+        return ETL.index(name) if first == "etl" and name in ETL else None
+
+    passages = (
+        (module, other, part(module), part(other))
+        for module, others in imports().items()
+        for other in others
+    )
+    ahead = {
+        (module, other)
+        for module, other, here, there in passages
+        if here is not None and there is not None and there > here
+    }
+    assert ahead == set()
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import ModelName
 from basketwise.errors import InputError
-from basketwise.etl.chunks import read_chunks
+from basketwise.etl.silver.chunks import read_chunks
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import PRIORS, completed
 from basketwise.files import CALIBRATION_FILE, MODEL, NOVELTY

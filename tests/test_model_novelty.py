@@ -14,9 +14,9 @@ import pytest
 
 from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.errors import InputError
-from basketwise.etl.chunks import read_chunks
-from basketwise.etl.metadata import read_metadata
-from basketwise.etl.tables import METADATA_FILE, TEST_FILE
+from basketwise.etl.gold.metadata import read_metadata
+from basketwise.etl.gold.tables import METADATA_FILE, TEST_FILE
+from basketwise.etl.silver.chunks import read_chunks
 from basketwise.features.product import SHARE_NEW
 from basketwise.features.recipe import features
 from basketwise.files import CALIBRATION_FILE, MODEL, NOVELTY, TEST_PREDICTIONS_FILE

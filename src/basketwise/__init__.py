@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         WorkspaceError,
     )
     from basketwise.estimators.product_index import ProductIndex
-    from basketwise.etl.accepting import clean_table as clean
+    from basketwise.etl.lines.accepting import clean_table as clean
     from basketwise.model.scoring import Model
 
 __version__ = "0.1.0"
@@ -33,7 +33,7 @@ _EXPORTS = {
     "train": ("basketwise.api", "train"),
     "load": ("basketwise.api", "load"),
     "sample": ("basketwise.api", "sample"),
-    "clean": ("basketwise.etl.accepting", "clean_table"),
+    "clean": ("basketwise.etl.lines.accepting", "clean_table"),
     "Model": ("basketwise.model.scoring", "Model"),
     "TrainingRun": ("basketwise.api", "TrainingRun"),
     "ProductIndex": ("basketwise.estimators.product_index", "ProductIndex"),

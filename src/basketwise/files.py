@@ -1,7 +1,7 @@
 """The names of the files of a run and of its archive; files that are written whole or not at all.
 
-Of silver and gold each stage names its own files: :mod:`basketwise.etl.silver`,
-:mod:`basketwise.etl.tables`.
+Of silver and gold each stage names its own files: :mod:`basketwise.etl.silver.stage`,
+:mod:`basketwise.etl.gold.tables`.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ LARGE = 2**25
 
 TEXT = 2**27
 """Bytes of freed memory that a process that reads keeps: two blocks of text, as one becomes the
-next (see :data:`basketwise.etl.text.BLOCK_BYTES`)."""
+next (see :data:`basketwise.etl.raw.text.BLOCK_BYTES`)."""
 
 DECAY = "dirty_decay_ms:1500"
 """Polars keeps freed memory for half a second; a week of lines takes some seconds."""

@@ -85,6 +85,15 @@ SHOP_HOUR = "SHOP_HOUR"
 CUST_CODE = "CUST_CODE"
 UNIT_PRICE = "UNIT_PRICE"
 
+SOURCE = "source"
+"""Name of the table that a line came from."""
+
+REASON = "reason"
+"""Why a line was rejected."""
+
+ROW = "row"
+"""Number of a line within its table, from 1, the header not counted."""
+
 FOLD = "fold"
 """The column that says in which fold a training basket is, from 0."""
 
@@ -123,7 +132,7 @@ READ_COLUMNS: tuple[Column, ...] = (
     *(Column(name, Kind.ID) for name in BASKET_ID_PARTS),
 )
 """What is read of a raw table: columns of a line, those that they can follow from, and the name,
-which belongs to the product, see :mod:`basketwise.etl.product_names`."""
+which belongs to the product, see :mod:`basketwise.etl.lines.product_names`."""
 
 READ_NAMES: frozenset[str] = frozenset(column.name for column in READ_COLUMNS)
 

@@ -13,7 +13,7 @@ from basketwise.aws.platform import SageMakerPlatform
 from basketwise.config import AwsConfig, Config
 from basketwise.digests import content, sha256
 from basketwise.errors import ConfigError, DependencyError, InputError
-from basketwise.etl.metadata import read_metadata
+from basketwise.etl.gold.metadata import read_metadata
 from basketwise.files import GOLD_READ
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.run.record import require_step

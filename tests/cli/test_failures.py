@@ -21,7 +21,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.etl import partitions
+from basketwise.etl.silver import partitions
 from basketwise.storage.local import LocalStorage
 from tests.cli.calling import SMALL, Outcome, call, called, clean_environment, command, contents
 from tests.cli.till import changed, delivered, delivery, relabelled, without

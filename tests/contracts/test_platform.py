@@ -14,9 +14,9 @@ from basketwise.aws.platform import SageMakerPlatform
 from basketwise.config import AwsConfig, Config
 from basketwise.digests import sha256
 from basketwise.errors import BasketwiseError, ConfigError, DependencyError, InputError
-from basketwise.etl.cohorts import COHORTS_FILE
-from basketwise.etl.metadata import read_metadata
-from basketwise.etl.tables import (
+from basketwise.etl.gold.cohorts import COHORTS_FILE
+from basketwise.etl.gold.metadata import read_metadata
+from basketwise.etl.gold.tables import (
     HIDDEN_FILE,
     INDEX_FILE,
     METADATA_FILE,

@@ -13,7 +13,7 @@ from basketwise.deploy.example import example_of
 from basketwise.deploy.library import Library, check_lock, library_of
 from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.etl.tables import TRAIN_FILE
+from basketwise.etl.gold.tables import TRAIN_FILE
 from basketwise.files import MODEL, NOVELTY
 from basketwise.model.archive import load_model_archive
 from basketwise.registry.protocol import ApprovalState, ArchiveError

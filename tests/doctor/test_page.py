@@ -13,7 +13,7 @@ from basketwise.config import Config
 from basketwise.doctor.baskets import Baskets, Gap, Week
 from basketwise.doctor.page import render_profile
 from basketwise.doctor.profile import FileProfile, Profile, SkippedFile, profile
-from basketwise.etl.discovery import list_files
+from basketwise.etl.raw.discovery import list_files
 from basketwise.progress import silent
 from tests.cli.till import changed, delivered, delivery, without
 from tests.raw_lines import LABEL, Line

@@ -14,8 +14,8 @@ from basketwise.doctor.baskets import Baskets, Gap, Spread, Tail, gaps
 from basketwise.doctor.columns import ColumnProfile, DistinctCount
 from basketwise.doctor.profile import Duplicates, Profile, profile
 from basketwise.errors import InputError
-from basketwise.etl.discovery import list_files
-from basketwise.etl.product_file import line_files
+from basketwise.etl.raw.discovery import list_files
+from basketwise.etl.silver.product_file import line_files
 from basketwise.progress import silent
 from tests.raw_lines import LABEL, Line, line, write_csv
 

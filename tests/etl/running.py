@@ -8,15 +8,15 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.config import Config, DataConfig
-from basketwise.etl.chunks import weeks
-from basketwise.etl.discovery import discover
-from basketwise.etl.intake import Intake, build_silver
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.partitions import REJECTED
-from basketwise.etl.rules import Duplicates, Rules
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.gold.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.lines.rules import Duplicates, Rules
+from basketwise.etl.raw.discovery import discover
+from basketwise.etl.silver.chunks import weeks
+from basketwise.etl.silver.intake import Intake, build_silver
+from basketwise.etl.silver.partitions import REJECTED
+from basketwise.etl.silver.survey import Survey
 from basketwise.etl.stage import run_etl
-from basketwise.etl.survey import Survey
-from basketwise.etl.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
 
 
 @dataclass(frozen=True)

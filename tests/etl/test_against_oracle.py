@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from basketwise.errors import InputError
-from basketwise.etl.survey import spend_quantile
+from basketwise.etl.silver.survey import spend_quantile
 from basketwise.features.recipe import Recipe, features
 from basketwise.schema import KEY
 from tests import oracle

@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 
 from basketwise import concurrency, processes
-from basketwise.etl import chunks, gold, intake
-from basketwise.etl.intake import TableReader
-from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE, ChunkWriter
+from basketwise.etl.gold import stage as gold
+from basketwise.etl.gold.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE, ChunkWriter
+from basketwise.etl.silver import chunks, intake
+from basketwise.etl.silver.intake import TableReader
 from basketwise.processes import in_processes
 from tests.etl.running import Run, run
 

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from basketwise.errors import BasketwiseError
-from basketwise.etl.cleaning import clean, settle
-from basketwise.etl.discovery import discover
-from basketwise.etl.layout import settle_frame
-from basketwise.etl.reading import read_raw
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.cleaning import clean, settle
+from basketwise.etl.lines.layout import settle_frame
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.discovery import discover
+from basketwise.etl.raw.reading import read_raw
 from tests.raw_lines import csv_text, line
 
 EXAMPLES = int(os.environ.get("BASKETWISE_TEST_FUZZ", "500"))

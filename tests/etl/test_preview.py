@@ -14,18 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import basketwise.etl.layout as layout
 import basketwise.etl.preview as preview
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
-from basketwise.etl.cleaning import NO_WEEK, clean
-from basketwise.etl.discovery import discover
+from basketwise.etl.gold.split import no_customers, one_week
+from basketwise.etl.lines import layout
+from basketwise.etl.lines.cleaning import NO_WEEK, clean
+from basketwise.etl.lines.rules import Rules
 from basketwise.etl.preview import check_split
-from basketwise.etl.raw_frame import RawFrame
-from basketwise.etl.reading import read_raw
-from basketwise.etl.rules import Rules
-from basketwise.etl.sources import Source
-from basketwise.etl.split import no_customers, one_week
+from basketwise.etl.raw.discovery import discover
+from basketwise.etl.raw.raw_frame import RawFrame
+from basketwise.etl.raw.reading import read_raw
+from basketwise.etl.raw.sources import Source
 from basketwise.schema import CUST_CODE, SHOP_WEEK
 from tests.cli.till import without
 from tests.raw_lines import Delivery, Line, csv_text, deliveries, line, write_csv
@@ -115,7 +115,7 @@ def write(request: pytest.FixtureRequest) -> Write:
 def piece_sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "small pieces":
         monkeypatch.setattr(layout, "FIRST_BYTES", 50)
-        monkeypatch.setattr("basketwise.etl.text.BLOCK_BYTES", 400)
+        monkeypatch.setattr("basketwise.etl.raw.text.BLOCK_BYTES", 400)
 
 
 def test_time_needs_a_second_week_wherever_it_stands(write: Write, tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def accepted(delivery: Delivery, folder: Path) -> pl.DataFrame:
 def test_nothing_is_refused_that_cleaning_leaves_possible(delivery: Delivery, size: int) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(layout, "FIRST_BYTES", size)
-        patch.setattr("basketwise.etl.text.BLOCK_BYTES", size)
+        patch.setattr("basketwise.etl.raw.text.BLOCK_BYTES", size)
         lines = accepted(delivery, Path(folder))
         if lines[SHOP_WEEK].n_unique() >= 2:
             assert refusal(Path(folder), "time") == PASSES

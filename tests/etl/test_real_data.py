@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from basketwise.config import Config
-from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
+from basketwise.etl.gold.tables import TEST_FILE, TRAIN_FILE
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples
 from tests.etl.running import run

@@ -11,7 +11,7 @@ import polars as pl
 
 from basketwise.artifact.archive import pack, unpack, write_manifest
 from basketwise.config import Config, EvaluationConfig, TrainingConfig
-from basketwise.etl.tables import TRAIN_FILE
+from basketwise.etl.gold.tables import TRAIN_FILE
 from basketwise.evaluation.champion import NoChampion
 from basketwise.evaluation.stage import run_evaluation
 from basketwise.files import ARCHIVE, CALIBRATION_FILE, MODEL, NOVELTY, TEST_PREDICTIONS_FILE

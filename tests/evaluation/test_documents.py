@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import classification_report
 
 from basketwise.config import Config
-from basketwise.etl.metadata import LearningCurve, LearningPoint, Metadata
+from basketwise.etl.gold.metadata import LearningCurve, LearningPoint, Metadata
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import (
     MAJORITY,

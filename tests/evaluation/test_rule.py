@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Labels, Matrix
-from basketwise.etl.metadata import Metadata, Trial
-from basketwise.etl.tables import TRAIN_FILE
+from basketwise.etl.gold.metadata import Metadata, Trial
+from basketwise.etl.gold.tables import TRAIN_FILE
 from basketwise.evaluation.rule import describe_rule, round_thresholds
 from basketwise.features.thresholds import Piece, fit_thresholds
 from basketwise.report.types import Rule

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from basketwise.etl.chunks import read_chunks
+from basketwise.etl.silver.chunks import read_chunks
 from basketwise.explain.contributions import basket_products, contributions
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import COLUMNS, completed

@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from basketwise.etl.chunks import read_chunks
+from basketwise.etl.silver.chunks import read_chunks
 from basketwise.explain.sentences import EXPLANATION, explain
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.table import PRIORS, completed

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from basketwise.config import Config
-from basketwise.etl.discovery import list_files
-from basketwise.etl.sources import digests
+from basketwise.etl.raw.discovery import list_files
+from basketwise.etl.raw.sources import digests
 from basketwise.platforms.protocol import EtlJob, EvaluationJob, TrainingJob
 from basketwise.progress import Tick
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basketwise.etl.accepting import clean_table
+from basketwise.etl.lines.accepting import clean_table
 from basketwise.features.recipe import Recipe, features, treat_outliers
 from tests.features.computing import scored_by
 

@@ -10,15 +10,14 @@ import polars as pl
 
 from basketwise.arrays import Matrix, Probabilities
 from basketwise.errors import InputError
-from basketwise.etl.accepting import clean_table
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.reasons import REASON, ROW
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.lines.accepting import clean_table
 from basketwise.features.groups import columns_of
 from basketwise.features.recipe import features
 from basketwise.features.unseen import Unseen
 from basketwise.model.compiled.answering import Answer
 from basketwise.model.scoring import Model
-from basketwise.schema import BASKET_ID, FEATURE_GROUPS
+from basketwise.schema import BASKET_ID, FEATURE_GROUPS, REASON, ROW
 
 Rows = Sequence[Mapping[str, Any]]
 

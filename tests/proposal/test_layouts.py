@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from basketwise.config import Config
-from basketwise.etl.cleaning import clean, settle
-from basketwise.etl.discovery import discover
-from basketwise.etl.layout import settle_sources
-from basketwise.etl.reading import read_raw
-from basketwise.etl.rules import rules_of
+from basketwise.etl.lines.cleaning import clean, settle
+from basketwise.etl.lines.layout import settle_sources
+from basketwise.etl.lines.rules import rules_of
+from basketwise.etl.raw.discovery import discover
+from basketwise.etl.raw.reading import read_raw
 from basketwise.proposal import Proposal, propose, settings_text
 from basketwise.schema import COLUMN_NAMES, LABEL
 from tests.proposal import layouts

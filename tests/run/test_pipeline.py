@@ -12,8 +12,8 @@ from rich.console import Console
 
 from basketwise.config import AwsConfig, Config, RegistryConfig
 from basketwise.errors import DependencyError, InputError
-from basketwise.etl.discovery import list_files
-from basketwise.etl.sources import digests
+from basketwise.etl.raw.discovery import list_files
+from basketwise.etl.raw.sources import digests
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Reporter

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from basketwise.etl.cohorts import COHORTS_FILE
-from basketwise.etl.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.gold.cohorts import COHORTS_FILE
+from basketwise.etl.gold.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.files import CALIBRATION_FILE, METRICS_FILE, MODEL, OOF_FILE, TEST_PREDICTIONS_FILE
 from tests.cli.calling import clean_environment
 

@@ -10,8 +10,8 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError, WorkspaceError
-from basketwise.etl.chunks import read_chunks
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.silver.chunks import read_chunks
 from basketwise.features.groups import columns_of
 from basketwise.features.unseen import Unseen
 from basketwise.model.archive import load_model_archive

@@ -11,7 +11,7 @@ import pytest
 
 from basketwise.config import TrainingConfig
 from basketwise.errors import ConfigError
-from basketwise.etl.tables import REST_FOLDER, TRAIN_FILE
+from basketwise.etl.gold.tables import REST_FOLDER, TRAIN_FILE
 from basketwise.features.product import SHARE_NEW
 from basketwise.files import MODEL
 from basketwise.training.boosters import dump_booster

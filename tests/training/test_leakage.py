@@ -10,8 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from basketwise.config import Config, TrainingConfig
-from basketwise.etl.chunks import read_chunks
-from basketwise.etl.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.gold.tables import INDEX_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.silver.chunks import read_chunks
 from basketwise.features.product_index.table import BASKETS, CLASS, NEW, SCORES
 from basketwise.sampling import generate
 from basketwise.training.candidates import build

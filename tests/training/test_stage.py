@@ -14,8 +14,8 @@ from sklearn.metrics import f1_score
 from basketwise.arrays import Floats
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
-from basketwise.etl.metadata import read_metadata
-from basketwise.etl.tables import METADATA_FILE
+from basketwise.etl.gold.metadata import read_metadata
+from basketwise.etl.gold.tables import METADATA_FILE
 from basketwise.features.groups import columns_of
 from basketwise.files import MODEL, OOF_FILE, RECORD_FILE, TEST_PREDICTIONS_FILE
 from basketwise.schema import CLASSES

@@ -34,7 +34,7 @@ from basketwise.aws.uploads.raw import inputs_in_bucket, upload_raw, upload_size
 from basketwise.config import Config
 from basketwise.digests import content
 from basketwise.errors import DependencyError
-from basketwise.etl.tables import METADATA_FILE
+from basketwise.etl.gold.tables import METADATA_FILE
 from basketwise.files import JOB_FILE
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, EvaluationJob, TrainingJob
@@ -130,7 +130,7 @@ class SageMakerPlatform:
 
     def train(self, job: TrainingJob, config: Config, tick: Tick) -> None:
         """Train on ``gold`` of the workspace, and download the job's output."""
-        from basketwise.etl.metadata import read_metadata
+        from basketwise.etl.gold.metadata import read_metadata
 
         read_metadata(job.gold)
         gold = self._stored("gold", job.gold)

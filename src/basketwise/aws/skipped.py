@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from basketwise.errors import InputError
-from basketwise.etl.sources import Delivery, Skipped
+from basketwise.etl.raw.sources import Delivery, Skipped
 
 FILE = "_skipped.json"
 """Among the raw files; its name keeps it from being read as one."""

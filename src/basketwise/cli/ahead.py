@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from basketwise.etl.amount import many_below
+from basketwise.etl.raw.amount import many_below
 from basketwise.processes import started_ahead
 
-READER = "basketwise.etl.intake"
+READER = "basketwise.etl.silver.intake"
 """What a process that reads needs."""
 
 

@@ -122,7 +122,7 @@ def predict(
     if common.as_json:
         print_json(_document(result, scorer))
         return
-    from basketwise.etl.sources import skipped_texts
+    from basketwise.etl.raw.sources import skipped_texts
 
     if result.snapshot is not None:
         name, _, _ = data.partition("@")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from basketwise.artifact.archive import unpack
 from basketwise.errors import InputError
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.tables import METADATA_FILE
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.gold.tables import METADATA_FILE
 from basketwise.files import MODEL, NOVELTY
 from basketwise.scratch import scratch
 from basketwise.training.boosted_trees import read_boosted_trees

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from basketwise.concurrency import side_by_side
-from basketwise.etl.chunks import Chunk, read_chunks
-from basketwise.etl.cleaning import NO_WEEK
-from basketwise.etl.survey import Survey
+from basketwise.etl.lines.cleaning import NO_WEEK
+from basketwise.etl.silver.chunks import Chunk, read_chunks
+from basketwise.etl.silver.survey import Survey
 from basketwise.schema import (
     BASKET_ID,
     COLUMN_NAMES,

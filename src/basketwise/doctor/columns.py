@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from basketwise.etl.cleaned import Cleaned
-from basketwise.etl.cleaning import NO_WEEK
-from basketwise.etl.raw_frame import RawFrame
-from basketwise.etl.reasons import given
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.cleaned import Cleaned
+from basketwise.etl.lines.cleaning import NO_WEEK
+from basketwise.etl.lines.reasons import given
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.schema import (
     BASKET_ID,
     COLUMNS,

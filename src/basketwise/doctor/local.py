@@ -140,11 +140,11 @@ def _products(
 
 def _data(data: str, config: Config, tick: Tick) -> Check:
     from basketwise.doctor.profile import profile
+    from basketwise.etl.lines.reasons import none_usable
     from basketwise.etl.preview import check_split
-    from basketwise.etl.product_coverage import refuse_other_codes
-    from basketwise.etl.product_file import line_files
-    from basketwise.etl.reasons import none_usable
-    from basketwise.etl.sources import skipped_texts
+    from basketwise.etl.raw.sources import skipped_texts
+    from basketwise.etl.silver.product_coverage import refuse_other_codes
+    from basketwise.etl.silver.product_file import line_files
 
     delivery = line_files(data, config.data.products)
     made = profile(delivery, config, tick)
@@ -185,7 +185,7 @@ def _data(data: str, config: Config, tick: Tick) -> Check:
 
 
 def _disk(workspace: Workspace, data: str, config: Config) -> Check:
-    from basketwise.etl.product_file import line_files
+    from basketwise.etl.silver.product_file import line_files
 
     needed = DISK_PER_RAW_BYTE * sum(
         source.size * (8 if source.is_packed else 1)

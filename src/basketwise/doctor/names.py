@@ -12,10 +12,10 @@ import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.errors import BasketwiseError
-from basketwise.etl.header import CALENDAR, read_header, standard_names
-from basketwise.etl.reading import BROKEN
-from basketwise.etl.sources import Source, open_bytes
-from basketwise.etl.text import blocks
+from basketwise.etl.raw.header import CALENDAR, read_header, standard_names
+from basketwise.etl.raw.reading import BROKEN
+from basketwise.etl.raw.sources import Source, open_bytes
+from basketwise.etl.raw.text import blocks
 from basketwise.schema import LABEL, READ_NAMES
 
 OBJECTS = 100

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from basketwise.etl.product_coverage import Coverage, coverage
-from basketwise.etl.product_file import ProductFile
-from basketwise.etl.survey import Survey
+from basketwise.etl.silver.product_coverage import Coverage, coverage
+from basketwise.etl.silver.product_file import ProductFile
+from basketwise.etl.silver.survey import Survey
 from basketwise.schema import PROD_CODE, PRODUCT_COLUMNS
 
 

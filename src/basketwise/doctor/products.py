@@ -84,9 +84,9 @@ def compare_products(
 
 def _sold(data: str, model: Model, config: Config) -> pl.DataFrame:
     """Read all files as the model would, and count the lines of each product."""
-    from basketwise.etl.cleaning import clean
-    from basketwise.etl.layout import settle_sources, whole
-    from basketwise.etl.product_file import line_files
+    from basketwise.etl.lines.cleaning import clean
+    from basketwise.etl.lines.layout import settle_sources, whole
+    from basketwise.etl.silver.product_file import line_files
     from basketwise.serving.batch import scoring_settings
 
     sources = line_files(data, config.data.products).sources

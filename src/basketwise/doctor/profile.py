@@ -14,13 +14,13 @@ from basketwise.doctor.columns import PROFILED, ColumnProfile, ColumnTallies
 from basketwise.doctor.names import Names, column_names
 from basketwise.doctor.product_file import ProductFileProfile, profile_product_file
 from basketwise.errors import InputError, writing
-from basketwise.etl.header import basket_id_parts
-from basketwise.etl.intake import Intake, read_tables, settle_tables
-from basketwise.etl.layout import settle_sources
-from basketwise.etl.product_file import read_products
-from basketwise.etl.rules import Rules, rules_of
-from basketwise.etl.sources import Delivery, skipped_texts
-from basketwise.etl.survey import Survey
+from basketwise.etl.lines.layout import settle_sources
+from basketwise.etl.lines.rules import Rules, rules_of
+from basketwise.etl.raw.header import basket_id_parts
+from basketwise.etl.raw.sources import Delivery, skipped_texts
+from basketwise.etl.silver.intake import Intake, read_tables, settle_tables
+from basketwise.etl.silver.product_file import read_products
+from basketwise.etl.silver.survey import Survey
 from basketwise.progress import Tick
 from basketwise.schema import (
     BASKET_ID,

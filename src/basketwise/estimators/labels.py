@@ -14,9 +14,8 @@ import polars as pl
 
 from basketwise.errors import InputError
 from basketwise.estimators.lines import as_ids, column_named, read_keys
-from basketwise.etl.dtypes import mapped_labels
-from basketwise.etl.reasons import ROW
-from basketwise.schema import BASKET_ID, LABEL
+from basketwise.etl.lines.dtypes import mapped_labels
+from basketwise.schema import BASKET_ID, LABEL, ROW
 from basketwise.tables import read_table
 
 

@@ -8,12 +8,11 @@ import numpy as np
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.accepting import accepted_lines
-from basketwise.etl.header import standard_names, with_derived_names
-from basketwise.etl.reasons import ROW
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.accepting import accepted_lines
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.header import standard_names, with_derived_names
 from basketwise.notices import warn
-from basketwise.schema import BASKET_ID, QUANTITY, SPEND
+from basketwise.schema import BASKET_ID, QUANTITY, ROW, SPEND
 from basketwise.tables import read_table
 
 
@@ -54,7 +53,7 @@ def read_lines(table: Any, rules: Rules, key: str) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        Accepted lines, as from :func:`basketwise.etl.accepting.clean_table`.
+        Accepted lines, as from :func:`basketwise.etl.lines.accepting.clean_table`.
     """
     raw = read_table(table)
     known = standard_names(raw.columns, rules.columns)

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from basketwise.config import DataConfig, EtlConfig, IndexConfig, Section
 from basketwise.errors import ConfigError
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.rules import Rules
 from basketwise.schema import DEFAULT_LABELS, INDEX_LABELS
 
 _LABELS = {**DEFAULT_LABELS, **dict(zip(INDEX_LABELS, INDEX_LABELS, strict=True))}

@@ -8,8 +8,8 @@ import polars as pl
 
 from basketwise.config import IndexConfig
 from basketwise.errors import InputError
-from basketwise.etl.split import draw_folds
-from basketwise.etl.survey import merge, survey_week
+from basketwise.etl.gold.split import draw_folds
+from basketwise.etl.silver.survey import merge, survey_week
 from basketwise.features.product_index.evidence import (
     Evidence,
     LabelledLines,

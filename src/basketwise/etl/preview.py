@@ -14,13 +14,13 @@ import polars as pl
 
 from basketwise.config import Config
 from basketwise.errors import BasketwiseError, ConfigError
-from basketwise.etl.cleaning import clean
-from basketwise.etl.history import no_history
-from basketwise.etl.layout import glimpses, settle_sources, whole
-from basketwise.etl.raw_frame import RawFrame
-from basketwise.etl.rules import Rules, rules_of
-from basketwise.etl.sources import Source
-from basketwise.etl.split import no_customers, one_week
+from basketwise.etl.gold.history import no_history
+from basketwise.etl.gold.split import no_customers, one_week
+from basketwise.etl.lines.cleaning import clean
+from basketwise.etl.lines.layout import glimpses, settle_sources, whole
+from basketwise.etl.lines.rules import Rules, rules_of
+from basketwise.etl.raw.raw_frame import RawFrame
+from basketwise.etl.raw.sources import Source
 from basketwise.features.groups import of_history
 from basketwise.schema import (
     BASKET_ID,

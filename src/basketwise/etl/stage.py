@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from basketwise.config import Config
-from basketwise.etl.gold import run_gold
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.product_file import line_files
-from basketwise.etl.silver import run_silver
-from basketwise.etl.sources import Delivery
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.gold.stage import run_gold
+from basketwise.etl.raw.sources import Delivery
+from basketwise.etl.silver.product_file import line_files
+from basketwise.etl.silver.stage import run_silver
 from basketwise.progress import Tick
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from basketwise.etl.metadata import HistoryRecord
+from basketwise.etl.gold.metadata import HistoryRecord
 from basketwise.evaluation.findings import BASELINE, Findings
 from basketwise.report.types import DistributedFit, LeaderboardRow, Report
 from basketwise.schema import CLASSES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from basketwise.etl.metadata import Metadata
+from basketwise.etl.gold.metadata import Metadata
 from basketwise.evaluation.champion import Champion, Scored
 from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.intervals import Resampled

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from basketwise.config import GateConfig
-from basketwise.etl.metadata import HistoryRecord
+from basketwise.etl.gold.metadata import HistoryRecord
 from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotSeen, Scored
 from basketwise.report.numbers import shown
 from basketwise.report.types import Interval, Reason

@@ -11,8 +11,8 @@ from basketwise import files
 from basketwise.artifact.archive import pack, write_manifest
 from basketwise.artifact.bundle import write_code
 from basketwise.digests import sha256
-from basketwise.etl.cohorts import COHORTS_FILE
-from basketwise.etl.tables import HIDDEN_FILE, INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.gold.cohorts import COHORTS_FILE
+from basketwise.etl.gold.tables import HIDDEN_FILE, INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.evaluation.documents import (
     evaluation_results,
     manifest_facts,

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Flags, Floats, Labels
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.tables import TRAIN_FILE, class_numbers
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.gold.tables import TRAIN_FILE, class_numbers
 from basketwise.features.groups import group_of
 from basketwise.features.product import BALANCE
 from basketwise.features.thresholds import Piece, apply_thresholds, fit_thresholds

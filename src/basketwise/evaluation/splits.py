@@ -13,9 +13,9 @@ import numpy as np
 
 from basketwise.config import Config, ModelName, SplitConfig, SplitStrategy
 from basketwise.errors import ConfigError, InputError
-from basketwise.etl.cohorts import CUSTOMER, read_cohorts, units_of
-from basketwise.etl.gold import run_gold
-from basketwise.etl.tables import HIDDEN_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.gold.cohorts import CUSTOMER, read_cohorts, units_of
+from basketwise.etl.gold.stage import run_gold
+from basketwise.etl.gold.tables import HIDDEN_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.evaluation.intervals import Bootstrap, resample
 from basketwise.progress import Tick
 from basketwise.report.types import SplitScores

@@ -13,9 +13,9 @@ from basketwise.arrays import Labels
 from basketwise.concurrency import abandoning_pool
 from basketwise.config import Config
 from basketwise.digests import sha256
-from basketwise.etl.cohorts import COHORTS_FILE, CUSTOMER, read_cohorts, units_of
-from basketwise.etl.metadata import Metadata, read_metadata
-from basketwise.etl.tables import INDEX_FILE, TEST_FILE, class_numbers
+from basketwise.etl.gold.cohorts import COHORTS_FILE, CUSTOMER, read_cohorts, units_of
+from basketwise.etl.gold.metadata import Metadata, read_metadata
+from basketwise.etl.gold.tables import INDEX_FILE, TEST_FILE, class_numbers
 from basketwise.evaluation.champion import Champion, Earlier, Scored
 from basketwise.evaluation.face_validity import face_validity
 from basketwise.evaluation.findings import BASELINE, BEST, CHAMPION, Findings

@@ -7,8 +7,8 @@ from scipy.special import ndtri
 
 from basketwise import __version__
 from basketwise.config import Config
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.sources import FileRecord
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.raw.sources import FileRecord
 from basketwise.evaluation.champion import Scored
 from basketwise.evaluation.documents import leaderboard
 from basketwise.evaluation.findings import BEST, CHAMPION, Findings

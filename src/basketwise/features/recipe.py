@@ -90,8 +90,8 @@ def features(
     Parameters
     ----------
     lines : DataFrame
-        One row per typed line, in the order of :func:`basketwise.etl.cleaning.settle`: sums of
-        floating-point numbers depend on their order in the last bits.
+        One row per typed line, in the order of :func:`basketwise.etl.lines.cleaning.settle`: sums
+        of floating-point numbers depend on their order in the last bits.
     recipe : Recipe
         Groups, encoders and outliers.
     index : callable or None

@@ -17,8 +17,8 @@ from basketwise.artifact.archive import check, unpack
 from basketwise.artifact.documents import complaint, read_bounded
 from basketwise.disk import full_disk, is_full, named
 from basketwise.errors import BasketwiseError, InputError
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.gold.tables import INDEX_FILE, METADATA_FILE
 from basketwise.features.groups import columns_of, of_history, of_index
 from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.lookup import IndexLookup

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.accepting import accepted_table, warn_of_rejected
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.rules import Rules
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.lines.accepting import accepted_table, warn_of_rejected
+from basketwise.etl.lines.rules import Rules
 from basketwise.explain.contributions import contributions
 from basketwise.features.basket import GROUP as BASKET
 from basketwise.features.customer import KNOWN_BASKETS
@@ -252,7 +252,7 @@ class Model:
         Parameters
         ----------
         lines : DataFrame
-            One row per line, from :func:`basketwise.etl.cleaning.settle`.
+            One row per line, from :func:`basketwise.etl.lines.cleaning.settle`.
         unseen : Unseen, optional
             Takes in what of these lines the model has not seen in training.
 

@@ -20,8 +20,8 @@ class LocalPlatform:
     def inputs(self, data: str, config: Config) -> dict[str, str]:
         """Return the content digest of each raw table, and of the product file."""
         from basketwise.etl.preview import check_split
-        from basketwise.etl.product_file import input_digests, line_files
-        from basketwise.etl.table_name import table_name
+        from basketwise.etl.raw.table_name import table_name
+        from basketwise.etl.silver.product_file import input_digests, line_files
 
         products = with_local_products(config).data.products
         try:
@@ -46,7 +46,7 @@ class LocalPlatform:
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""
-        from basketwise.etl.intake import changed_file
+        from basketwise.etl.silver.intake import changed_file
         from basketwise.etl.stage import run_etl
 
         data = local_copy(job.data, config.aws) if job.clean else job.data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from basketwise.etl.date_formats import parse_dates
+from basketwise.etl.lines.date_formats import parse_dates
 from basketwise.proposal.candidates import Candidate, Choice
 from basketwise.proposal.evidence import Column
 from basketwise.proposal.names import TILL, name_score

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from basketwise.etl.dates import hours, weekdays
+from basketwise.etl.lines.dates import hours, weekdays
 from basketwise.proposal.candidates import Choice, Verdict
 from basketwise.proposal.evidence import Column
 from basketwise.proposal.labels import known_share

@@ -9,11 +9,11 @@ import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.layout import FIRST_TABLES, spaced, whole
-from basketwise.etl.raw_frame import RawFrame
-from basketwise.etl.reading import read_raw
-from basketwise.etl.sources import Source
-from basketwise.etl.text import EncodingError
+from basketwise.etl.lines.layout import FIRST_TABLES, spaced, whole
+from basketwise.etl.raw.raw_frame import RawFrame
+from basketwise.etl.raw.reading import read_raw
+from basketwise.etl.raw.sources import Source
+from basketwise.etl.raw.text import EncodingError
 from basketwise.progress import counted
 from basketwise.proposal.types import Proposal
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
-from basketwise.etl.cleaning import clean, settle
-from basketwise.etl.discovery import list_files
-from basketwise.etl.layout import glimpses, settle_sources
+from basketwise.etl.lines.cleaning import clean, settle
+from basketwise.etl.lines.layout import glimpses, settle_sources
+from basketwise.etl.lines.rules import rules_of
 from basketwise.etl.preview import check_split
-from basketwise.etl.rules import rules_of
-from basketwise.etl.sources import Source, skipped_texts
+from basketwise.etl.raw.discovery import list_files
+from basketwise.etl.raw.sources import Source, skipped_texts
 from basketwise.proposal.columns import choose, misleading
 from basketwise.proposal.evidence import columns_of
 from basketwise.proposal.first_lines import block_size, first_lines

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from basketwise.etl.date_formats import agree, fitting_formats, readable
-from basketwise.etl.numbers import currency_signs
-from basketwise.etl.sources import Source
+from basketwise.etl.lines.date_formats import agree, fitting_formats, readable
+from basketwise.etl.lines.numbers import currency_signs
+from basketwise.etl.raw.sources import Source
 from basketwise.progress import counted
 from basketwise.proposal.candidates import Candidate, Choice
 from basketwise.proposal.evidence import Column

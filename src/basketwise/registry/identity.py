@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from basketwise.artifact.archive import read_json
-from basketwise.etl.tables import INDEX_FILE, METADATA_FILE
+from basketwise.etl.gold.tables import INDEX_FILE, METADATA_FILE
 from basketwise.files import CALIBRATION_FILE, MANIFEST, MODEL, NOVELTY
 
 RECIPE = ("columns", "encoders", "feature_columns", "groups")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basketwise.errors import InputError
-from basketwise.etl.metadata import Metadata, read_metadata
-from basketwise.etl.tables import METADATA_FILE
+from basketwise.etl.gold.metadata import Metadata, read_metadata
+from basketwise.etl.gold.tables import METADATA_FILE
 from basketwise.platforms.protocol import EtlJob
 from basketwise.processes import at_work
 from basketwise.progress import Tick, counted

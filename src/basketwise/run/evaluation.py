@@ -11,7 +11,7 @@ from typing import Literal
 
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.cohorts import COHORTS_FILE
+from basketwise.etl.gold.cohorts import COHORTS_FILE
 from basketwise.evaluation.champion import Earlier, NoChampion, NotScored
 from basketwise.evaluation.stage import OtherSplits, run_evaluation
 from basketwise.files import MANIFEST, REPORT_JSON

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from basketwise.concurrency import abandoning_pool
 from basketwise.errors import BasketwiseError, InputError
-from basketwise.etl.metadata import Metadata
+from basketwise.etl.gold.metadata import Metadata
 from basketwise.files import DEPLOYMENT_CONFIGS, REPORT_JSON
 from basketwise.importing import DRAWING, load
 from basketwise.registry.approval import Approvals

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from basketwise.artifact.archive import read_document, read_json
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.table_name import table_name
-from basketwise.etl.tables import METADATA_FILE
+from basketwise.etl.gold.tables import METADATA_FILE
+from basketwise.etl.raw.table_name import table_name
 from basketwise.files import ARCHIVE, MANIFEST, METRICS_FILE
 from basketwise.run.context import Context
 from basketwise.run.etl import etl

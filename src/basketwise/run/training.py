@@ -9,8 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from basketwise.errors import InputError
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.tables import METADATA_FILE
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.gold.tables import METADATA_FILE
 from basketwise.platforms.protocol import TrainingJob
 from basketwise.progress import counted
 from basketwise.report.numbers import shown

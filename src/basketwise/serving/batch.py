@@ -13,15 +13,15 @@ import polars as pl
 from basketwise.config import Config, DataConfig
 from basketwise.disk import write_parquet
 from basketwise.errors import ConfigError, InputError, writing
-from basketwise.etl.chunks import read_chunks, weeks
-from basketwise.etl.intake import Intake, build_silver
-from basketwise.etl.layout import settle_sources
-from basketwise.etl.partitions import REJECTED
-from basketwise.etl.product_coverage import Coverage, coverage
-from basketwise.etl.product_file import ProductFile, completed, line_files, read_products
-from basketwise.etl.rules import Rules
-from basketwise.etl.sources import Skipped, Source
-from basketwise.etl.survey import Survey
+from basketwise.etl.lines.layout import settle_sources
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.sources import Skipped, Source
+from basketwise.etl.silver.chunks import read_chunks, weeks
+from basketwise.etl.silver.intake import Intake, build_silver
+from basketwise.etl.silver.partitions import REJECTED
+from basketwise.etl.silver.product_coverage import Coverage, coverage
+from basketwise.etl.silver.product_file import ProductFile, completed, line_files, read_products
+from basketwise.etl.silver.survey import Survey
 from basketwise.explain.contributions import with_products
 from basketwise.features.code_formats import describe_codes
 from basketwise.features.unseen import Unseen

@@ -11,9 +11,9 @@ from polars.exceptions import PanicException
 
 from basketwise.artifact.documents import complaint
 from basketwise.errors import DependencyError, InputError
-from basketwise.etl.chunks import read_chunks
-from basketwise.etl.history import history_of_training
-from basketwise.etl.tables import TEST_FILE, class_numbers
+from basketwise.etl.gold.history import history_of_training
+from basketwise.etl.gold.tables import TEST_FILE, class_numbers
+from basketwise.etl.silver.chunks import read_chunks
 from basketwise.evaluation.champion import Earlier, NotScored, Scored
 from basketwise.model.archive import load_model_archive
 from basketwise.schema import BASKET_ID, KEY, PREDICTED

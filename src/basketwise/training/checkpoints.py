@@ -19,8 +19,14 @@ from pathlib import Path
 from basketwise.config import TrainingConfig
 from basketwise.digests import sha256
 from basketwise.errors import writing
-from basketwise.etl.metadata import Metadata
-from basketwise.etl.tables import HIDDEN_FILE, METADATA_FILE, REST_FOLDER, TEST_FILE, TRAIN_FILE
+from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.gold.tables import (
+    HIDDEN_FILE,
+    METADATA_FILE,
+    REST_FOLDER,
+    TEST_FILE,
+    TRAIN_FILE,
+)
 from basketwise.files import DRAFT, write_whole
 from basketwise.provenance import code_hash, library_versions
 

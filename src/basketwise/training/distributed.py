@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import ConfigError
-from basketwise.etl.tables import REST_FOLDER, TRAIN_FILE
+from basketwise.etl.gold.tables import REST_FOLDER, TRAIN_FILE
 from basketwise.training.boosters import load_booster
 from basketwise.training.boosting import adopt
 from basketwise.training.candidates import build

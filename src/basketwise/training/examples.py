@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Flags, Floats, Labels, Matrix
 from basketwise.errors import InputError
-from basketwise.etl.tables import class_numbers
+from basketwise.etl.gold.tables import class_numbers
 from basketwise.features.product import SHARE_NEW
 from basketwise.schema import FOLD, KEY, TARGET
 from basketwise.tables import matrix
@@ -34,7 +34,7 @@ class Examples:
     columns: tuple[str, ...]
     """Names of the columns of ``X``."""
     hidden: int = 0
-    """The last rows, which are baskets with hidden products; see :mod:`basketwise.etl.hidden`."""
+    """The last rows: baskets with hidden products, see :mod:`basketwise.etl.gold.hidden`."""
 
     @property
     def is_real(self) -> Flags:

@@ -3,10 +3,10 @@
 Most products of most baskets are known, and what decides those baskets is sharp: a model that also
 learned from baskets whose products are partly unknown would doubt it. So the winner is trained on
 baskets without new products; and a small booster, for the others alone, on baskets with new
-products, really new ones and hidden ones (:mod:`basketwise.etl.hidden`). From which share of new
-products on the second model answers is decided by baskets that neither of the two has seen; what
-really new products mean there counts more than what hidden ones do. Where it would never be better,
-there is none.
+products, really new ones and hidden ones (:mod:`basketwise.etl.gold.hidden`). From which share of
+new products on the second model answers is decided by baskets that neither of the two has seen;
+what really new products mean there counts more than what hidden ones do. Where it would never be
+better, there is none.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from basketwise.arrays import Floats, Matrix, Probabilities, spaced
 from basketwise.concurrency import abandoning_pool
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import InputError
-from basketwise.etl.metadata import Metadata, read_metadata
-from basketwise.etl.tables import HIDDEN_FILE, TEST_FILE, TRAIN_FILE
+from basketwise.etl.gold.metadata import Metadata, read_metadata
+from basketwise.etl.gold.tables import HIDDEN_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.features.groups import ALWAYS_WRITTEN, columns_of
 from basketwise.files import (
     CALIBRATION_FILE,

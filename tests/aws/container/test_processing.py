@@ -15,9 +15,9 @@ from basketwise.aws.container.processing import main
 from basketwise.aws.skipped import FILE, skipped_document
 from basketwise.digests import content
 from basketwise.errors import ConfigError, InputError
-from basketwise.etl.chunks import weeks
-from basketwise.etl.metadata import read_metadata
-from basketwise.etl.sources import Skipped
+from basketwise.etl.gold.metadata import read_metadata
+from basketwise.etl.raw.sources import Skipped
+from basketwise.etl.silver.chunks import weeks
 from tests.aws.double.mounts import NOT_ALLOWED, inside, may_mount
 from tests.etl.running import Run
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from basketwise.config import SplitConfig
-from basketwise.etl.split import assign_folds
+from basketwise.etl.gold.split import assign_folds
 from basketwise.schema import CLASSES, DEFAULT_LABELS
 from benchmarks.rules.lines import Made, Source
 from benchmarks.rules.rows import rows_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from basketwise.etl.tables import TRAIN_FILE
+from basketwise.etl.gold.tables import TRAIN_FILE
 from basketwise.features.product import SHARE_NEW
 from basketwise.schema import CLASSES
 from basketwise.training.distributed import TrainingRows

@@ -16,12 +16,12 @@ from basketwise.digests import content
 from basketwise.engines.spark import parts
 from basketwise.engines.spark.platform import SparkPlatform
 from basketwise.engines.spark.snapshots import pinned
-from basketwise.etl import chunks
-from basketwise.etl.chunks import weeks
-from basketwise.etl.metadata import read_metadata
-from basketwise.etl.partitions import REJECTED
-from basketwise.etl.silver import INTAKE_FILE, SURVEY, IntakeRecord, read_intake
-from basketwise.etl.table_name import TableName
+from basketwise.etl.gold.metadata import read_metadata
+from basketwise.etl.raw.table_name import TableName
+from basketwise.etl.silver import chunks
+from basketwise.etl.silver.chunks import weeks
+from basketwise.etl.silver.partitions import REJECTED
+from basketwise.etl.silver.stage import INTAKE_FILE, SURVEY, IntakeRecord, read_intake
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob
 from basketwise.schema import COLUMN_NAMES

@@ -27,7 +27,7 @@ from basketwise.engines.spark.exchange import Exchange, Folder, exchange_at
 from basketwise.engines.spark.platform import SparkPlatform
 from basketwise.engines.spark.rows import FEATURES, LABEL
 from basketwise.errors import ConfigError, DependencyError
-from basketwise.etl.tables import REST_FOLDER, TRAIN_FILE
+from basketwise.etl.gold.tables import REST_FOLDER, TRAIN_FILE
 from basketwise.features.product import SHARE_NEW
 from basketwise.report.numbers import count
 from basketwise.training.boosters import dump_booster

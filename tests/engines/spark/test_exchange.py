@@ -16,9 +16,9 @@ from basketwise.digests import sha256
 from basketwise.engines.spark.exchange import Exchange, exchange_at, put_frame, read_frame
 from basketwise.engines.spark.platform import SparkPlatform, exchange_in
 from basketwise.errors import BasketwiseError, InputError
-from basketwise.etl.chunks import weeks
-from basketwise.etl.metadata import read_metadata
-from basketwise.etl.silver import SURVEY
+from basketwise.etl.gold.metadata import read_metadata
+from basketwise.etl.silver.chunks import weeks
+from basketwise.etl.silver.stage import SURVEY
 from basketwise.platforms.protocol import EtlJob
 from basketwise.storage.opening import open_storage
 from tests.cli.calling import called

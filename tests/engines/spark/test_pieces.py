@@ -34,7 +34,7 @@ from basketwise.engines.spark.pieces import (
     received_work,
     single_threaded,
 )
-from basketwise.etl import selection
+from basketwise.etl.gold import selection
 from basketwise.pieces import Result, here
 from basketwise.sampling import draw_lines
 from tests.engines.spark.conftest import Spark

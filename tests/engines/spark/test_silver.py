@@ -16,8 +16,8 @@ from basketwise.engines.spark import counting, settling, silver, tables
 from basketwise.engines.spark.exchange import Folder
 from basketwise.engines.spark.platform import SparkPlatform
 from basketwise.errors import DependencyError, InputError
-from basketwise.etl.chunks import weeks
-from basketwise.etl.sources import Source
+from basketwise.etl.raw.sources import Source
+from basketwise.etl.silver.chunks import weeks
 from basketwise.platforms.protocol import EtlJob
 from tests.engines.spark.conftest import Spark
 from tests.engines.spark.running import (

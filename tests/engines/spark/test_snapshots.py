@@ -15,7 +15,7 @@ from basketwise.engines.spark import batch, counting, platform, scoring, silver
 from basketwise.engines.spark.batch import predict
 from basketwise.engines.spark.snapshots import open_table, pinned
 from basketwise.errors import InputError, WorkspaceError
-from basketwise.etl.table_name import TableName
+from basketwise.etl.raw.table_name import TableName
 from basketwise.model.scoring import Model
 from tests.cli.calling import SMALL, call
 from tests.engines.spark.conftest import Spark

@@ -9,9 +9,8 @@ import pytest
 
 from basketwise.engines.spark.reading import Piece
 from basketwise.engines.spark.tally import Tally, cleaned, shown
-from basketwise.etl.raw_frame import RawFrame
-from basketwise.etl.reasons import row_numbers
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.raw_frame import RawFrame, row_numbers
 
 RULES = Rules(duplicates="auto", labelled=False)
 

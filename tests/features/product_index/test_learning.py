@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from basketwise.config import IndexConfig, SplitConfig
-from basketwise.etl.split import assign_folds
+from basketwise.etl.gold.split import assign_folds
 from basketwise.features.product_index.evidence import LabelledLines, gather
 from basketwise.features.product_index.learning import LearnedIndex, learn_index, learn_whole
 from basketwise.features.product_index.shortest import shortest_first

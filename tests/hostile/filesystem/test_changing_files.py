@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from basketwise.etl import intake, partitions
+from basketwise.etl.silver import intake, partitions
 from basketwise.platforms.local import LocalPlatform
 from tests.cli.calling import call, called
 from tests.cli.till import delivered, delivery

@@ -9,8 +9,8 @@ import pytest
 
 from basketwise.config import Config
 from basketwise.errors import InputError
-from basketwise.etl.discovery import discover
-from basketwise.etl.sources import open_bytes
+from basketwise.etl.raw.discovery import discover
+from basketwise.etl.raw.sources import open_bytes
 from basketwise.model.scoring import Model
 from basketwise.schema import LABEL
 from basketwise.serving.batch import predict

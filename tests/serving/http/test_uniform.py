@@ -14,11 +14,10 @@ from polars.testing import assert_frame_equal
 
 import basketwise as bw
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import clean, settle
-from basketwise.etl.layout import settle_frame
-from basketwise.etl.reasons import REASON, ROW
-from basketwise.etl.rules import Rules
-from basketwise.schema import BASKET_ID, QUANTITY, SHOP_DATE, SPEND
+from basketwise.etl.lines.cleaning import clean, settle
+from basketwise.etl.lines.layout import settle_frame
+from basketwise.etl.lines.rules import Rules
+from basketwise.schema import BASKET_ID, QUANTITY, REASON, ROW, SHOP_DATE, SPEND
 from basketwise.serving.http import baskets
 from basketwise.serving.http.baskets import Request, Table, read_request, table_of
 from basketwise.serving.http.lines import names_of

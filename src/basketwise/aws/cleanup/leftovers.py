@@ -16,7 +16,7 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.registry.objects import REGISTERED
 from basketwise.aws.requests.pipeline import FOLDER as PIPELINES
 from basketwise.cleanup.leftovers import MARKER, RUN, Folder, Leftover, rejected_why
-from basketwise.etl.tables import METADATA_FILE
+from basketwise.etl.gold.tables import METADATA_FILE
 from basketwise.registry.protocol import ApprovalState, ModelVersion
 from basketwise.run.workspace import ARTIFACTS, CHECKPOINTS, GOLD, SILVER
 

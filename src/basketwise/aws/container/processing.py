@@ -17,8 +17,8 @@ from basketwise.run.workspace import GOLD, SILVER
 from basketwise.settings import load_config
 
 if TYPE_CHECKING:
-    from basketwise.etl.metadata import Metadata
-    from basketwise.etl.sources import Delivery
+    from basketwise.etl.gold.metadata import Metadata
+    from basketwise.etl.raw.sources import Delivery
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -32,9 +32,9 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = _parser().parse_args(arguments)
     from basketwise.aws.skipped import read_skipped, with_skipped
-    from basketwise.etl.discovery import list_files
     from basketwise.etl.preview import check_split
-    from basketwise.etl.sources import Delivery, digests
+    from basketwise.etl.raw.discovery import list_files
+    from basketwise.etl.raw.sources import Delivery, digests
     from basketwise.etl.stage import run_etl
     from basketwise.run.record import planned, read_step, seal, verified_step
 
@@ -88,7 +88,7 @@ def _etl_on_spark(
     clean: bool,
 ) -> Metadata:
     """Run ETL on the session that the environment describes."""
-    from basketwise.etl.metadata import read_metadata
+    from basketwise.etl.gold.metadata import read_metadata
     from basketwise.platforms.protocol import EtlJob
     from basketwise.plugins import PLATFORMS, load
 

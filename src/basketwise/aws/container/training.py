@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     hyperparameters in SageMaker's file. Everything else is set by the environment.
     """
     options = _parser().parse_args(arguments)
-    from basketwise.etl.metadata import read_metadata
+    from basketwise.etl.gold.metadata import read_metadata
     from basketwise.files import GOLD_READ, RECORD_FILE
     from basketwise.training.stage import run_training
 
@@ -128,7 +128,7 @@ def _config(hyperparameters: Mapping[str, str]) -> Config:
 
 def _link_gold(train: Path, test: Path, gold: Path) -> None:
     """Make one gold folder of two channels, each of which contains gold files of one run."""
-    from basketwise.etl.tables import METADATA_FILE, TEST_FILE
+    from basketwise.etl.gold.tables import METADATA_FILE, TEST_FILE
 
     for name, folder in (("train", train), ("test", test)):
         if not folder.is_dir():
@@ -163,7 +163,7 @@ def _print_metrics(trained: Path) -> None:
     """Print what the winner, as it is shipped, scores on the test set; SageMaker reads the log."""
     import polars as pl
 
-    from basketwise.etl.tables import class_numbers
+    from basketwise.etl.gold.tables import class_numbers
     from basketwise.files import TEST_PREDICTIONS_FILE
     from basketwise.schema import TARGET
     from basketwise.training.metrics import confusion_matrix, scores

@@ -12,8 +12,8 @@ from basketwise.aws.names import AwsNames
 from basketwise.aws.s3 import Bucket
 from basketwise.aws.uploads.upload import upload
 from basketwise.errors import DependencyError, InputError
-from basketwise.etl.discovery import is_raw, list_files
-from basketwise.etl.formats import SUPPORTED
+from basketwise.etl.raw.discovery import is_raw, list_files
+from basketwise.etl.raw.formats import SUPPORTED
 from basketwise.progress import Tick
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def require_bucket(s3: S3Client, names: AwsNames) -> None:
 def _files(bucket: Bucket, prefix: str) -> dict[str, str]:
     """Return the ETags of the files below a prefix that a job would read, by name.
 
-    Those are the ones that :func:`basketwise.etl.discovery.discover` finds.
+    Those are the ones that :func:`basketwise.etl.raw.discovery.discover` finds.
     """
     etags = {key.removeprefix(prefix): raw.etag for key, raw in bucket.listed(prefix).items()}
     return {name: etag.strip('"') for name, etag in etags.items() if is_raw(name)}

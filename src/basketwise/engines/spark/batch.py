@@ -15,7 +15,7 @@ from basketwise.engines.spark.session import reason, spark_session
 from basketwise.engines.spark.snapshots import open_table, pinned
 from basketwise.engines.spark.survey import Surveyed, survey_files, survey_frame
 from basketwise.errors import ConfigError, WorkspaceError
-from basketwise.etl.table_name import table_name
+from basketwise.etl.raw.table_name import table_name
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import Model
 from basketwise.progress import Tick

@@ -25,11 +25,11 @@ from basketwise.engines.spark.survey import raise_errors
 from basketwise.engines.spark.tables import Tables
 from basketwise.engines.spark.tally import Tally, cleaned, shown
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import NO_WEEK
-from basketwise.etl.intake import Intake
-from basketwise.etl.product_names import first_names
-from basketwise.etl.repeats import has_repeats
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.cleaning import NO_WEEK
+from basketwise.etl.lines.product_names import first_names
+from basketwise.etl.lines.repeats import has_repeats
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.silver.intake import Intake
 from basketwise.schema import BASKET_ID, LABEL, PROD_CODE, PROD_NAME, SHOP_WEEK
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ SELECT BASKET_ID, CASE WHEN min(lowest) <> max(highest) THEN 'basket_labels_disa
 FROM {facts} WHERE BASKET_ID IS NOT NULL GROUP BY BASKET_ID
 HAVING min(lowest) <> max(highest) OR min(SHOP_WEEK) <> max(SHOP_WEEK)
 """
-"""What :func:`basketwise.etl.cleaning.contradictions` finds."""
+"""What :func:`basketwise.etl.lines.cleaning.contradictions` finds."""
 
 THEIR_WEEKS = """
 SELECT DISTINCT facts.BASKET_ID, facts.SHOP_WEEK, disputed.reason

@@ -17,7 +17,7 @@ import polars as pl
 
 from basketwise.config import AwsConfig
 from basketwise.disk import write_parquet
-from basketwise.etl.survey import Survey
+from basketwise.etl.silver.survey import Survey
 from basketwise.files import move
 from basketwise.plugins import EXCHANGES, load
 from basketwise.storage.scheme import scheme_of

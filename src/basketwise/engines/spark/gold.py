@@ -14,8 +14,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.engines.spark.pieces import SparkMap
-from basketwise.etl.chunks import chunk_files
-from basketwise.etl.tables import (
+from basketwise.etl.gold.tables import (
     TEST_FILE,
     TRAIN_FILE,
     RowMaker,
@@ -26,6 +25,7 @@ from basketwise.etl.tables import (
     put_together,
     unread_chunks,
 )
+from basketwise.etl.silver.chunks import chunk_files
 from basketwise.pieces import Result
 from basketwise.progress import Tick
 
@@ -54,7 +54,7 @@ def write_gold(
 ) -> Written:
     """Write the rows of all baskets.
 
-    After what runs the tasks, as :func:`basketwise.etl.tables.write_gold`.
+    After what runs the tasks, as :func:`basketwise.etl.gold.tables.write_gold`.
     """
     folders = made_folders(scratch)
     parts: list[list[Path]] = [[] for _ in folders]
@@ -83,7 +83,7 @@ def write_rest(
     folder : Path
         Gets the files; created, unless there are none.
     rest : DataFrame
-        From :func:`basketwise.etl.split.not_drawn`.
+        From :func:`basketwise.etl.gold.split.not_drawn`.
     maker : RowMaker
         Makes the rows.
 

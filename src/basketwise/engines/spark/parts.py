@@ -20,7 +20,7 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 
-from basketwise.etl import chunks
+from basketwise.etl.silver import chunks
 from basketwise.schema import BASKET_ID, SHOP_WEEK
 
 PART_LINES = 250_000

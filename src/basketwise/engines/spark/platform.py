@@ -21,13 +21,13 @@ from basketwise.engines.spark.session import failures, spark_session
 from basketwise.engines.spark.silver import run_silver
 from basketwise.engines.spark.snapshots import open_table, pinned
 from basketwise.engines.spark.tables import Tables, open_frame, open_remote, open_sources
-from basketwise.etl.gold import run_gold
-from basketwise.etl.intake import changed_file
+from basketwise.etl.gold.stage import run_gold
+from basketwise.etl.lines.rules import rules_of
 from basketwise.etl.preview import check_split
-from basketwise.etl.product_file import input_digests, line_files
-from basketwise.etl.rules import rules_of
-from basketwise.etl.sources import Delivery
-from basketwise.etl.table_name import table_name
+from basketwise.etl.raw.sources import Delivery
+from basketwise.etl.raw.table_name import table_name
+from basketwise.etl.silver.intake import changed_file
+from basketwise.etl.silver.product_file import input_digests, line_files
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick

@@ -2,8 +2,8 @@
 
 Spark's own reader of CSV would judge lines before the core does: a record with a field too many
 would be cut, another header would shift columns. So of files, Spark delivers the bytes, and
-:mod:`basketwise.etl.reading` reads them as it does anywhere: any format, the same records, the same
-refusals. What is read at once is one file, which is why there is a largest one.
+:mod:`basketwise.etl.raw.reading` reads them as it does anywhere: any format, the same records, the
+same refusals. What is read at once is one file, which is why there is a largest one.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from basketwise.config import DataConfig
 from basketwise.engines.spark.frames import Batches, gathered, quoted
 from basketwise.engines.spark.session import reason
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import clean
-from basketwise.etl.discovery import list_files
-from basketwise.etl.dtypes import DTYPES
-from basketwise.etl.formats import SUPPORTED, format_of, is_bookkeeping, is_txt, relative_name
-from basketwise.etl.header import check_columns, standard_names
-from basketwise.etl.layout import FIRST_BYTES
-from basketwise.etl.raw_frame import RawFrame
-from basketwise.etl.reading import read_raw
-from basketwise.etl.reasons import row_numbers
-from basketwise.etl.rules import Rules
-from basketwise.etl.sources import Source
+from basketwise.etl.lines.cleaning import clean
+from basketwise.etl.lines.dtypes import DTYPES
+from basketwise.etl.lines.layout import FIRST_BYTES
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.discovery import list_files
+from basketwise.etl.raw.formats import SUPPORTED, format_of, is_bookkeeping, is_txt, relative_name
+from basketwise.etl.raw.header import check_columns, standard_names
+from basketwise.etl.raw.raw_frame import RawFrame, row_numbers
+from basketwise.etl.raw.reading import read_raw
+from basketwise.etl.raw.sources import Source
 from basketwise.schema import READ_COLUMNS, READ_NAMES, Kind
 from basketwise.scratch import scratch
 
@@ -236,7 +235,7 @@ def unreadable(data: str, error: Exception) -> InputError:
 
 
 LINE_TYPES = {pl.String: "string", pl.Int32: "int", pl.Float64: "double"}
-"""Spark's types of a clean line's columns, see :data:`basketwise.etl.dtypes.DTYPES`."""
+"""Spark's types of a clean line's columns, see :data:`basketwise.etl.lines.dtypes.DTYPES`."""
 
 
 def type_of(kind: Kind) -> str:

@@ -13,7 +13,7 @@ from basketwise.disk import ROW_GROUP
 from basketwise.engines.spark.exchange import Exchange
 from basketwise.engines.spark.frames import Batches, Columns
 from basketwise.engines.spark.tables import numbers
-from basketwise.etl.tables import class_numbers
+from basketwise.etl.gold.tables import class_numbers
 from basketwise.features.product import SHARE_NEW
 from basketwise.schema import TARGET
 from basketwise.tables import matrix

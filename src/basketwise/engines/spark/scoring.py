@@ -24,10 +24,9 @@ from basketwise.engines.spark.frames import (
 )
 from basketwise.engines.spark.reading import Reader, type_of
 from basketwise.engines.spark.survey import Surveyed, survey_frame
-from basketwise.etl.cleaned import Cleaned, none_rejected
-from basketwise.etl.cleaning import clean, settle
-from basketwise.etl.reasons import REASON, ROW, SOURCE
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.cleaned import Cleaned, none_rejected
+from basketwise.etl.lines.cleaning import clean, settle
+from basketwise.etl.lines.rules import Rules
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import NO_HISTORY, Model
 from basketwise.notices import warn
@@ -41,6 +40,9 @@ from basketwise.schema import (
     LABEL,
     PREDICTED,
     PROBABILITIES,
+    REASON,
+    ROW,
+    SOURCE,
     UNCLASSIFIED,
 )
 

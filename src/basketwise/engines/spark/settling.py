@@ -42,13 +42,12 @@ from basketwise.engines.spark.reading import FrameReader, Reader
 from basketwise.engines.spark.tables import Tables
 from basketwise.engines.spark.tally import cleaned
 from basketwise.errors import DependencyError
-from basketwise.etl.cleaned import Cleaned, none_rejected
-from basketwise.etl.cleaning import settle
-from basketwise.etl.partitions import write_lines
-from basketwise.etl.reasons import REASON, ROW, SOURCE
-from basketwise.etl.rules import Rules
-from basketwise.etl.survey import survey_week
-from basketwise.schema import BASKET_ID
+from basketwise.etl.lines.cleaned import Cleaned, none_rejected
+from basketwise.etl.lines.cleaning import settle
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.silver.partitions import write_lines
+from basketwise.etl.silver.survey import survey_week
+from basketwise.schema import BASKET_ID, REASON, ROW, SOURCE
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -14,11 +14,11 @@ from basketwise.engines.spark.parts import Parts, divided
 from basketwise.engines.spark.settling import settled
 from basketwise.engines.spark.tables import Tables
 from basketwise.errors import InputError
-from basketwise.etl.chunks import LINES, part_name
-from basketwise.etl.intake import refuse_nothing
-from basketwise.etl.partitions import REJECTED
-from basketwise.etl.silver import product_file, write_intake
-from basketwise.etl.survey import Survey, merge, merge_parts
+from basketwise.etl.silver.chunks import LINES, part_name
+from basketwise.etl.silver.intake import refuse_nothing
+from basketwise.etl.silver.partitions import REJECTED
+from basketwise.etl.silver.stage import product_file, write_intake
+from basketwise.etl.silver.survey import Survey, merge, merge_parts
 from basketwise.progress import Tick
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from basketwise.engines.spark.reading import unreadable
-from basketwise.etl.table_name import TableName
+from basketwise.etl.raw.table_name import TableName
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -4,10 +4,10 @@ Most rules judge a line by itself, some a basket. Four things need all lines, an
 answer them for itself:
 
 - the decimal mark and the format of dates, if text has to be read. Each partition names a few
-  values that decide for all of it (:mod:`basketwise.etl.witnesses`); the driver judges these by the
-  code that judges a table. Of files, the beginnings of eight are looked at first, and the others
-  only if that leaves something open, in their order: as on one machine, see
-  :func:`basketwise.etl.layout.settle_sources`.
+  values that decide for all of it (:mod:`basketwise.etl.lines.witnesses`); the driver judges these
+  by the code that judges a table. Of files, the beginnings of eight are looked at first, and the
+  others only if that leaves something open, in their order: as on one machine, see
+  :func:`basketwise.etl.lines.layout.settle_sources`.
 - whether every QUANTITY is 1, so that equal lines are pieces (``etl.duplicates``);
 - whether every basket id is a whole number, which is the type of ``basket_id``;
 - whether a column of codes has numbers with fractions: of these, all are text as they stand.
@@ -40,11 +40,11 @@ from basketwise.engines.spark.reading import (
 )
 from basketwise.engines.spark.tally import Tally, cleaned
 from basketwise.errors import InputError
-from basketwise.etl.layout import settle_frame, settle_frames, spaced
-from basketwise.etl.raw_frame import RawFrame
-from basketwise.etl.reasons import none_usable, row_numbers
-from basketwise.etl.rules import Rules
-from basketwise.etl.witnesses import witnesses
+from basketwise.etl.lines.layout import settle_frame, settle_frames, spaced
+from basketwise.etl.lines.reasons import none_usable
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.lines.witnesses import witnesses
+from basketwise.etl.raw.raw_frame import RawFrame, row_numbers
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

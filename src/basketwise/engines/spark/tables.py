@@ -44,11 +44,11 @@ from basketwise.engines.spark.survey import (
     settled_frame,
 )
 from basketwise.errors import InputError
-from basketwise.etl.formats import relative_name
-from basketwise.etl.layout import glimpses, settle_frames
-from basketwise.etl.reading import read_raw
-from basketwise.etl.rules import Rules
-from basketwise.etl.sources import Delivery, FileRecord, Skipped, Source
+from basketwise.etl.lines.layout import glimpses, settle_frames
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.formats import relative_name
+from basketwise.etl.raw.reading import read_raw
+from basketwise.etl.raw.sources import Delivery, FileRecord, Skipped, Source
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -136,7 +136,7 @@ def open_sources(session: SparkSession, delivery: Delivery, config: Config, rule
     Raises
     ------
     InputError
-        If a table cannot be read; see :func:`basketwise.etl.layout.settle_sources`.
+        If a table cannot be read; see :func:`basketwise.etl.lines.layout.settle_sources`.
     """
     sources = delivery.sources
     size = sum(source.size for source in sources)

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from basketwise.engines.spark.reading import Piece
-from basketwise.etl.cleaned import Cleaned
-from basketwise.etl.cleaning import clean
-from basketwise.etl.repeats import duplicates_policy, only_pieces
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.cleaned import Cleaned
+from basketwise.etl.lines.cleaning import clean
+from basketwise.etl.lines.repeats import duplicates_policy, only_pieces
+from basketwise.etl.lines.rules import Rules
 from basketwise.schema import BASKET_ID
 
 

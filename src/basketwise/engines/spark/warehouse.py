@@ -21,8 +21,8 @@ from basketwise.engines.spark.platform import SparkPlatform
 from basketwise.engines.spark.session import reason
 from basketwise.engines.spark.tables import numbered, numbers
 from basketwise.errors import ConfigError, WorkspaceError
-from basketwise.etl.table_name import is_schema_name
-from basketwise.etl.tables import TEST_FILE, TRAIN_FILE
+from basketwise.etl.gold.tables import TEST_FILE, TRAIN_FILE
+from basketwise.etl.raw.table_name import is_schema_name
 from basketwise.storage.scheme import scheme_of
 
 if TYPE_CHECKING:

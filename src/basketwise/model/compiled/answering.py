@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Floats, Probabilities
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.rules import Rules
 from basketwise.features.basket import ENCODED, TIMES
 from basketwise.features.basket import GROUP as BASKET
 from basketwise.features.product_index.lookup import IndexLookup

@@ -1,6 +1,6 @@
 """Which of a few plain lines are used, why others are not, and in which order.
 
-The rules are those of :mod:`basketwise.etl.reasons` and :mod:`basketwise.etl.repeats`.
+The rules are those of :mod:`basketwise.etl.lines.reasons` and :mod:`basketwise.etl.lines.repeats`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from basketwise.etl.cleaning import NO_WEEK
-from basketwise.etl.reasons import LARGEST, TOO_LARGE, WEEKS
-from basketwise.etl.repeats import duplicates_policy
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.cleaning import NO_WEEK
+from basketwise.etl.lines.reasons import LARGEST, TOO_LARGE, WEEKS
+from basketwise.etl.lines.repeats import duplicates_policy
+from basketwise.etl.lines.rules import Rules
 from basketwise.features.basket import ENCODED, TIMES
 from basketwise.model.compiled.plain import Columns, NotPlainError, as_ids
 from basketwise.schema import (
@@ -48,7 +48,7 @@ def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Judged:
-    """Accepted lines, sorted as by :func:`basketwise.etl.order.in_order`, and rejected ones."""
+    """Accepted lines, as :func:`basketwise.etl.lines.order.in_order` sorts, and rejected ones."""
 
     columns: Columns
     """Those of :data:`READS`."""

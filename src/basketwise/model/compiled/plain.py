@@ -1,7 +1,8 @@
 """The values of a few lines as the schema types them, where there is no doubt what they mean.
 
-What :mod:`basketwise.etl.dtypes` would look at twice (blanks, missing words, fractions, commas,
-long or damaged numbers, dates) is not plain: :class:`NotPlainError` leaves it to the frames.
+What :mod:`basketwise.etl.lines.dtypes` would look at twice (blanks, missing words, fractions,
+commas, long or damaged numbers, dates) is not plain: :class:`NotPlainError` leaves it to the
+frames.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from math import copysign, isfinite
 from typing import Any
 
 from basketwise.errors import InputError
-from basketwise.etl.header import check_columns, standard_names
-from basketwise.etl.rules import Rules
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.header import check_columns, standard_names
 from basketwise.schema import (
     COLUMNS,
     LABEL,

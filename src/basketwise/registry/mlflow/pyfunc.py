@@ -18,7 +18,7 @@ from basketwise import clock
 from basketwise.artifact.archive import read_json
 from basketwise.artifact.bundle import pins
 from basketwise.errors import InputError
-from basketwise.etl.tables import METADATA_FILE
+from basketwise.etl.gold.tables import METADATA_FILE
 from basketwise.files import ARCHIVE
 from basketwise.model.example import LINES
 from basketwise.schema import (

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from basketwise.errors import InputError
-from basketwise.etl.reasons import none_usable
+from basketwise.etl.lines.reasons import none_usable
 from basketwise.features.unseen import Unseen
 from basketwise.model.scoring import NO_HISTORY, Model
 from basketwise.schema import KEY

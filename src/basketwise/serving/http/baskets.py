@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 from basketwise.config import DataConfig, OwnColumns
 from basketwise.errors import InputError
-from basketwise.etl.csv_reading import read_csv
+from basketwise.etl.raw.csv_reading import read_csv
 from basketwise.serving.http.bounds import (
     MAX_BAD_LINES,
     MAX_ID,
@@ -69,7 +69,7 @@ class BadLine:
 
 @dataclass(frozen=True)
 class Table:
-    """Lines as a frame, one row each; CSV as :class:`basketwise.etl.raw_frame.RawFrame`.
+    """Lines as a frame, one row each; CSV as :class:`basketwise.etl.raw.raw_frame.RawFrame`.
 
     ``blanks``: whether texts may be empty, or have blanks around them.
     """
@@ -122,7 +122,7 @@ def read_request(
     bounds : Bounds, optional
         What it may contain; compared before anything is parsed. Default: as much as it likes.
     columns : mapping, optional
-        The model's own names of columns, see :class:`basketwise.etl.rules.Rules`.
+        The model's own names of columns, see :class:`basketwise.etl.lines.rules.Rules`.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import Any
 
 from basketwise.config import OwnColumns
 from basketwise.errors import InputError
-from basketwise.etl.header import names_by_own
+from basketwise.etl.raw.header import names_by_own
 from basketwise.schema import BASKET_ID, LABEL, READ_NAMES
 from basketwise.serving.http.bounds import (
     MAX_COLUMNS,

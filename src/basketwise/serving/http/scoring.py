@@ -15,16 +15,16 @@ from typing import Any
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.cleaning import clean, settle
-from basketwise.etl.layout import settle_frame
-from basketwise.etl.reasons import REASON, ROW, none_usable
+from basketwise.etl.lines.cleaning import clean, settle
+from basketwise.etl.lines.layout import settle_frame
+from basketwise.etl.lines.reasons import none_usable
 from basketwise.explain.contributions import with_products
 from basketwise.features.product_index.table import CLASS
 from basketwise.features.unseen import Unseen
 from basketwise.model.compiled.answering import Answer
 from basketwise.model.compiled.judging import Rejected, by_reason
 from basketwise.model.scoring import Model
-from basketwise.schema import BASKET_ID, KEY
+from basketwise.schema import BASKET_ID, KEY, REASON, ROW
 from basketwise.serving.http.baskets import BODY, Lines, Table, table_of
 
 Outcome = dict[str, Any]

@@ -1,0 +1,1 @@
+"""Gold: baskets with their folds, features and product index."""

@@ -1,0 +1,1 @@
+"""Lines: each judged, typed or refused with a reason."""

@@ -1,0 +1,258 @@
+"""From delivered values to the types of the schema.
+
+Clean data pays for plain casts only: the careful second look is taken where a cast lost a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import polars as pl
+
+from basketwise.errors import InputError
+from basketwise.etl.lines.dates import hours, weekdays, with_times
+from basketwise.etl.lines.derived import with_derived
+from basketwise.etl.lines.missing import without_missing
+from basketwise.etl.lines.numbers import parse
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.header import check_columns, standard_names
+from basketwise.schema import (
+    BASKET_ID,
+    COLUMNS,
+    READ_COLUMNS,
+    SHOP_DATE,
+    SHOP_HOUR,
+    SHOP_WEEKDAY,
+    Kind,
+)
+from basketwise.tables import selected
+
+DTYPES: dict[Kind, type[pl.DataType]] = {
+    Kind.ID: pl.String,
+    Kind.TEXT: pl.String,
+    Kind.INTEGER: pl.Int32,
+    Kind.NUMBER: pl.Float64,
+}
+
+# What a spreadsheet writes of a long number; an E between digits alone is a till's letter, or hex.
+_DAMAGED = r"(?:^|-)\s*[0-9]([.,][0-9]*)?[eE]\+[0-9]+\s*(?:-|$)"
+_FLOAT_ID = r"^\s*[0-9]+\.0*\s*$"
+_KINDS = {column.name: column.kind for column in READ_COLUMNS}
+_HHMM = 100
+"""From here on an hour is a time of day: 1330 is half past one."""
+_TEXTS = (Kind.ID, Kind.TEXT)
+
+
+def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
+    """Select the known columns of a raw table under their upper-case names.
+
+    Categories, binary text and whole numbers stored as decimals or floats become what they stand
+    for; week, weekday and hour that are not given follow from SHOP_DATE, basket ids and amounts
+    from other columns (see :mod:`basketwise.etl.lines.derived`). The label column is left out
+    unless ``rules.labelled``.
+
+    Raises
+    ------
+    InputError
+        If a required column is absent, one is given twice, or one is of a type that no raw line
+        has.
+    """
+    names = standard_names(frame.columns, rules.columns)
+    check_columns(
+        source, names, labelled=rules.labelled, columns=rules.columns, given=frame.columns
+    )
+    known = {given: n for given, n in zip(frame.columns, names, strict=True) if n in _KINDS}
+    # For a single basket each query costs more than its work, so here and below columns are put
+    # together without one.
+    raw = frame[list(known)]
+    raw.columns = list(known.values())
+    if BASKET_ID in raw.columns and raw.schema[BASKET_ID].is_float():
+        raise InputError(
+            f"{source!r} has {BASKET_ID} as {raw.schema[BASKET_ID]}: floats cannot carry 15 "
+            "digits.",
+            f"Write {BASKET_ID} as a 64-bit integer or as text.",
+        )
+    columns = raw.get_columns()
+    plain = [_plain(column, source) for column in columns]
+    changed = [new for new, old in zip(plain, columns, strict=True) if new is not old]
+    raw = with_derived(raw.with_columns(changed) if changed else raw, rules)
+    return with_times(raw, rules.date_format, rules.week) if SHOP_DATE in raw.columns else raw
+
+
+def _plain(column: pl.Series, source: str) -> pl.Series:
+    """Return a column's values in a type that a CSV could have given, or a date's."""
+    dtype, kind = column.dtype, _KINDS[column.name]
+    if dtype == pl.String or dtype.is_integer():
+        return column
+    if dtype.is_nested() or dtype == pl.Object:
+        raise InputError(
+            f"{source!r} has the column {column.name} as {dtype}.",
+            "Each line needs one text or one number there.",
+        )
+    if dtype == pl.Binary:
+        try:
+            return column.cast(pl.String)
+        except pl.exceptions.PolarsError as error:
+            raise InputError(
+                f"{source!r} has the column {column.name} as {dtype} that is not UTF-8.",
+                "Write it as text.",
+            ) from error
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return column.cast(pl.String)
+    if kind in _TEXTS and (dtype.is_decimal() or dtype.is_float()):
+        return codes_as_text(column)
+    if dtype.is_decimal():
+        return column.cast(pl.Float64)
+    if dtype == pl.Time and column.name == SHOP_HOUR:
+        return column.dt.hour()
+    return column
+
+
+def codes_as_text(column: pl.Series) -> pl.Series:
+    """Write codes that came as numbers: pandas makes floats of whole numbers with gaps."""
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        whole = column.cast(pl.Int64, strict=False)
+    else:
+        whole = column.cast(pl.Decimal(38, 0))
+    if bool((whole.cast(column.dtype) == column).all()):
+        return whole.cast(pl.String)
+    return column.cast(pl.String)
+
+
+def texts(column: pl.Series, source: str, missing: tuple[str, ...]) -> pl.Series:
+    """Return the values of a column of text; null where they are missing.
+
+    Raises
+    ------
+    InputError
+        As :func:`standard`, if the column is of a type that is no text.
+    """
+    return without_missing(_plain(column, source).cast(pl.String), missing)
+
+
+def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
+    """Refuse a table whose basket ids went through a spreadsheet or were written as floats.
+
+    ``rows`` are the numbers of the lines within the table.
+    """
+    # Damaged ids are no integers, so where every id is one there is nothing to search for.
+    if ids.dtype != pl.String or ids.cast(pl.Int64, strict=False).null_count() == ids.null_count():
+        return
+    for pattern, damage in ((_DAMAGED, "spreadsheet damage"), (_FLOAT_ID, "written as a float")):
+        hits = ids.str.contains(pattern).arg_true()
+        if len(hits):
+            raise InputError(
+                f"{source!r} has the {BASKET_ID} {ids[hits[0]]!r} in line "
+                f"{rows[hits[0]] + 1:,}: {damage}, digits may be lost ({len(hits):,} lines).",
+                "Export the file again without opening it in a spreadsheet, ids as whole numbers "
+                "or text.",
+            )
+
+
+def typed(raw: pl.DataFrame, rules: Rules, *, blanks: bool = True) -> pl.DataFrame:
+    """Cast every column to its type in the schema; null where a value cannot be, or is absent.
+
+    ``raw`` comes from :func:`standard`. Text is stripped of blanks around it; missing words, and
+    nothing at all, are null. ``blanks``: whether there may be any.
+    """
+    cast = selected(raw, _casts(frozenset(raw.columns)))
+    suspects = _suspects(raw, cast, rules, blanks=blanks)
+    if not suspects:
+        return cast
+    return cast.with_columns(
+        _careful(raw[c.name], c.kind, rules) for c in COLUMNS if c.name in suspects
+    )
+
+
+def mapped_labels(given: pl.Series, labels: Mapping[str, str]) -> pl.Series:
+    """Give each label its meaning; padding and case are tried only where a label is unknown."""
+    meaning = given.replace_strict(
+        list(labels), list(labels.values()), default=None, return_dtype=pl.String
+    )
+    if meaning.null_count() > given.null_count():
+        folded = {name.strip().upper(): meant for name, meant in labels.items()}
+        meaning = (
+            given.str.strip_chars()
+            .str.to_uppercase()
+            .replace_strict(
+                list(folded), list(folded.values()), default=None, return_dtype=pl.String
+            )
+        )
+    return meaning
+
+
+def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules, *, blanks: bool) -> set[str]:
+    """Name the columns in which a plain cast did not do justice to some value."""
+    suspicions = _suspicions(tuple(raw.schema.items()), rules.missing, blanks=blanks)
+    flags = selected(cast, suspicions)
+    lost = {name for name, suspect in flags.row(0, named=True).items() if suspect}
+    before, after = raw.null_count().row(0, named=True), cast.null_count().row(0, named=True)
+    lost |= {name for name in raw.columns if after[name] > before[name]}
+    for name, dtype in raw.schema.items():
+        if _KINDS[name] is Kind.INTEGER and dtype.is_float() and (cast[name] != raw[name]).any():
+            # Polars casts 2.5 to 2: a fraction is a lost value too.
+            lost.add(name)
+        if _KINDS[name] is Kind.NUMBER and dtype == pl.String and rules.decimal == ",":
+            # A plain cast takes 1.234 for less than two.
+            lost.add(name)
+    return lost
+
+
+# For a single basket, building expressions costs as much as running them: they are cached.
+@lru_cache
+def _casts(present: frozenset[str]) -> list[pl.Expr]:
+    return [
+        pl.col(c.name).cast(DTYPES[c.kind], strict=False)
+        if c.name in present
+        else pl.lit(None, dtype=DTYPES[c.kind]).alias(c.name)
+        for c in COLUMNS
+    ]
+
+
+@lru_cache
+def _suspicions(
+    schema: tuple[tuple[str, pl.DataType], ...], missing: tuple[str, ...], *, blanks: bool
+) -> list[pl.Expr]:
+    # Of mixed case, those that programs write; any other case is found with the first suspicion.
+    words = {form for word in missing for form in (word, word.lower(), word.title())}
+    words |= {"NaN"} if "NAN" in missing else set()
+    suspicions = [pl.lit(False).alias("none")]
+    for name, dtype in schema:
+        column = pl.col(name)
+        if _KINDS[name] in _TEXTS and dtype == pl.String:
+            suspicion = column.is_in(sorted(words)).any()
+            if blanks:
+                # "!" is the first character after the blanks: what is empty, blank or starts with
+                # a blank sorts before it.
+                suspicion |= (column < "!").any()
+                suspicion |= column.str.ends_with(" ").any() | column.str.ends_with("\t").any()
+            suspicions.append(suspicion.alias(name))
+        elif _KINDS[name] is Kind.NUMBER:
+            suspicions.append((~column.is_finite()).any())
+        elif name == SHOP_HOUR:
+            suspicions.append((column >= _HHMM).any())
+    return suspicions
+
+
+def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:
+    """Read what a plain cast does not: ``2.0`` for 2, ``0,93`` for 0.93, padding, missing words."""
+    if kind in _TEXTS:
+        return without_missing(column.cast(pl.String), rules.missing)
+    if column.dtype == pl.String:
+        number = parse(column, rules.decimal if kind is Kind.NUMBER else "")
+        if column.name == SHOP_WEEKDAY:
+            number = number.fill_null(weekdays(column))
+        elif column.name == SHOP_HOUR:
+            number = number.fill_null(hours(column))
+    else:
+        number = column.cast(pl.Float64, strict=False)
+    if column.name == SHOP_HOUR:
+        clock = hours(number.cast(pl.Int64, strict=False).cast(pl.String))
+        number = clock.zip_with((number >= _HHMM).fill_null(False), number)
+    usable = number.is_finite() & ((number == number.round()) | (kind is Kind.NUMBER))
+    kept = number.zip_with(
+        usable.fill_null(False), pl.Series([None], dtype=pl.Float64).new_from_index(0, len(number))
+    )
+    return kept.cast(DTYPES[kind], strict=False)

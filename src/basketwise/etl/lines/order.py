@@ -1,0 +1,76 @@
+"""The order of lines in a partition: by basket, by product, then by whatever else there is.
+
+Whatever is added up of lines in this order is the same to the last bit for any order of delivery.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from basketwise.etl.lines.repeats import has_repeats
+from basketwise.schema import BASKET_ID, COLUMN_NAMES, PROD_CODE
+
+HIGHEST = 2**63
+MANY = 10_000
+"""Lines from which making numbers of baskets and products pays."""
+
+
+def ordered(lines: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
+    """Sort lines, and tell whether a product is in a basket more than once.
+
+    Baskets and products as one number are sorted in a third of the time that two columns take, and
+    show on the way what repeats.
+    """
+    key = _as_numbers(lines)
+    if key is not None:
+        order = key.arg_sort()
+        sorted_key = key.gather(order).to_numpy()
+        if not (sorted_key[1:] == sorted_key[:-1]).any():
+            return _picked(lines, order), False
+        return in_order(lines, repeated=True), True
+    repeated = has_repeats(lines)
+    return in_order(lines, repeated=repeated), repeated
+
+
+def in_order(lines: pl.DataFrame, *, repeated: bool) -> pl.DataFrame:
+    """Sort lines by basket, product and, where products repeat, all other columns."""
+    if not repeated and lines.height >= MANY and (key := _as_numbers(lines)) is not None:
+        return _picked(lines, key.arg_sort())
+    keys = [BASKET_ID, PROD_CODE]
+    if repeated:
+        keys += [name for name in COLUMN_NAMES if name not in keys]
+    return lines.sort(keys, maintain_order=repeated)
+
+
+def _picked(lines: pl.DataFrame, order: pl.Series) -> pl.DataFrame:
+    """Pick rows, column by column.
+
+    Out of many chunks that would cost several times as much, and put together they are all of a
+    week's lines once more in memory.
+    """
+    return pl.DataFrame([column.rechunk().gather(order) for column in lines.iter_columns()])
+
+
+def _as_numbers(lines: pl.DataFrame) -> pl.Series | None:
+    """Return a number for each line's basket and product, in their order; None if none has room."""
+    ids, products = lines[BASKET_ID], lines[PROD_CODE]
+    if not lines.height or ids.dtype != pl.Int64 or ids.null_count() or products.null_count():
+        return None
+    rank, number = _ranks(products)
+    baskets = ids.to_numpy()
+    lowest, highest = int(baskets.min()), int(baskets.max())
+    if (highest - lowest + 1) * number >= HIGHEST:
+        return None
+    return pl.Series((baskets - lowest) * number + rank)
+
+
+def _ranks(codes: pl.Series) -> tuple[NDArray[np.int64], int]:
+    """Return the rank of each code among the different ones, and how many these are."""
+    categories = codes.cast(pl.Categorical)
+    different = categories.unique()
+    numbers = different.to_physical().to_numpy()[different.cast(pl.String).arg_sort().to_numpy()]
+    rank = np.zeros(int(numbers.max()) + 1, dtype=np.int64)
+    rank[numbers] = np.arange(numbers.size)
+    return rank[categories.to_physical().to_numpy()], numbers.size

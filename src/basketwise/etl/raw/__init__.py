@@ -1,0 +1,1 @@
+"""Raw tables: files of any format, told apart and read as frames."""

@@ -1,0 +1,1 @@
+"""Silver: clean lines on disk, a partition a week, and what is known of them."""

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from basketwise.config import DataConfig
+from basketwise.errors import InputError
+from basketwise.etl.lines import layout
+from basketwise.etl.lines.layout import settle_frame, settle_sources
+from basketwise.etl.lines.rules import Rules
+from basketwise.etl.raw.discovery import discover
+from tests.raw_lines import Line, line, write_csv
+
+
+def settled(path: Path, rules: Rules | None = None) -> Rules:
+    return settle_sources(discover(str(path)), rules or Rules(labelled=True), DataConfig())
+
+
+def dated(*dates: str) -> list[Line]:
+    """Return lines without a week, whose dates are text."""
+    made = [line(SHOP_DATE=text) for text in dates]
+    return [{k: v for k, v in one.items() if k != "SHOP_WEEK"} for one in made]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "decimal"),
+    [
+        (["1.50", "1,234.50"], "."),
+        (["1,50", "1.234,50"], ","),
+        (["1,234", "0,5"], ","),
+        (["1,234", "0.5"], "."),
+        (["1", "2"], ""),
+        (["1,234", "2"], ""),
+        (["1,50", "1.50"], ""),
+    ],
+)
+def test_the_decimal_mark_is_told_by_values(
+    tmp_path: Path, amounts: list[str], decimal: str
+) -> None:
+    write_csv(tmp_path / "a.csv", [line(SPEND=text) for text in amounts])
+    assert settled(tmp_path).decimal == decimal
+
+
+def test_files_with_semicolons_have_decimal_commas_where_values_do_not_tell(
+    tmp_path: Path,
+) -> None:
+    write_csv(tmp_path / "a.csv", [line(SPEND="1,234")], separator=";")
+    assert settled(tmp_path).decimal == ","
+
+
+@pytest.mark.parametrize(("amount", "decimal"), [("1,234", ","), ("1,50", ","), ("1.50", ".")])
+def test_the_usual_mark_counts_where_values_do_not_tell(
+    tmp_path: Path, amount: str, decimal: str
+) -> None:
+    write_csv(tmp_path / "a.csv", [line(SPEND=amount)])
+    assert settled(tmp_path, Rules(usual_decimal=",")).decimal == decimal
+
+
+def test_the_setting_comes_first(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [line(SPEND="1,50")])
+    assert settled(tmp_path, Rules(decimal=".")).decimal == "."
+
+
+@pytest.mark.parametrize(
+    ("dates", "date_format"),
+    [
+        (["2025-01-06"], "%Y-%m-%d"),
+        (["2025-01-06 13:30:00"], "%Y-%m-%d %H:%M:%S"),
+        (["2025-01-06T13:30:00.5Z"], "%Y-%m-%dT%H:%M:%S%.f"),
+        (["2025-01-06 13:30:00 -0500"], "%Y-%m-%d %H:%M:%S"),
+        (["06.01.2025", "6.1.2025"], "%d.%m.%Y"),
+        (["13/01/2025", "01/02/2025"], "%d/%m/%Y"),
+        (["1/13/2025 8:26"], "%m/%d/%Y %H:%M"),
+        (["1/13/25 1:05 PM"], "%m/%d/%y %I:%M %p"),
+        (["06-Jan-2025"], "%d-%b-%Y"),
+        (["20250106"], "%Y%m%d"),
+        (["1736170200"], "epoch seconds"),
+        (["1736170200000"], "epoch milliseconds"),
+        (["05/05/2025", "06/06/2025"], "%d/%m/%Y"),
+        (["13/01/2025", "", "NULL", "soon"], "%d/%m/%Y"),
+    ],
+)
+def test_the_format_of_dates_is_told_by_values(
+    tmp_path: Path, dates: list[str], date_format: str
+) -> None:
+    write_csv(tmp_path / "a.csv", dated(*dates))
+    assert settled(tmp_path).date_format == date_format
+
+
+def test_more_lines_are_read_where_the_first_can_be_read_in_two_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "FIRST_BYTES", 100)
+    write_csv(tmp_path / "a.csv", dated(*["01/02/2025"] * 50, "13/02/2025"))
+    assert settled(tmp_path).date_format == "%d/%m/%Y"
+
+
+def test_dates_that_can_be_read_in_two_ways_are_asked_about(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", dated("01/02/2025", "03/02/2025"))
+    with pytest.raises(InputError, match=r"'01/02/2025', can be read as %d/%m/%Y and as") as error:
+        settled(tmp_path)
+    assert "data.date_format" in error.value.hint
+    assert settled(tmp_path, Rules(date_format="%m/%d/%Y")).date_format == "%m/%d/%Y"
+
+
+def test_dates_of_no_format_are_named_where_weeks_follow_from_them(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", dated("some day"))
+    with pytest.raises(InputError, match="'some day', have no format that is known"):
+        settled(tmp_path)
+    write_csv(tmp_path / "a.csv", [line(SHOP_DATE="some day")])
+    assert settled(tmp_path).date_format == ""
+
+
+def test_a_models_format_is_replaced_where_it_does_not_fit(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", dated("2025-01-13"))
+    assert settled(tmp_path, Rules(date_format="%d/%m/%Y")).date_format == "%Y-%m-%d"
+
+
+def test_typed_columns_need_no_look() -> None:
+    frame = pl.DataFrame({"SPEND": [1.5], "QUANTITY": [1], "SHOP_DATE": [20250106]})
+    rules = Rules()
+    assert settle_frame(frame, rules) is rules
+
+
+def test_of_a_parquet_file_some_rows_are_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "lines.parquet"
+    pl.DataFrame([line(SPEND=str(number)) for number in range(2_000)]).write_parquet(path)
+    (raw,) = layout.glimpses(discover(str(path)), DataConfig(), block=2**14)
+    assert raw.frame.height == 2**14 // layout.LINE_BYTES
+    assert raw.frame["SPEND"].to_list() == [str(number) for number in range(raw.frame.height)]

@@ -1,0 +1,127 @@
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from basketwise.config import DataConfig
+from basketwise.errors import InputError
+from basketwise.etl.raw import jsonl
+from basketwise.etl.raw.discovery import discover
+from basketwise.etl.raw.reading import read_raw
+from basketwise.etl.raw.sources import Source
+
+LINE = {
+    "basket_id": 994100100532897,
+    "PROD_CODE": "PRD0900001",
+    "Spend": 1.50,
+    "quantity": 2,
+    "BASKET_PRICE_SENSITIVITY": "LA",
+}
+
+
+def source(tmp_path: Path, *lines: Mapping[str, Any] | str | bytes) -> Source:
+    parts = [
+        line
+        if isinstance(line, bytes)
+        else (line if isinstance(line, str) else json.dumps(line)).encode()
+        for line in lines
+    ]
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b"\n".join(parts))
+    (found,) = discover(str(path))
+    return found
+
+
+def read(given: Source, data: DataConfig | None = None) -> pl.DataFrame:
+    return pl.concat((raw.frame for raw in read_raw(given, data)), how="diagonal")
+
+
+def refusal(given: Source) -> str:
+    with pytest.raises(InputError) as caught:
+        read(given)
+    return caught.value.headline
+
+
+def test_values_are_as_they_are_written(tmp_path: Path) -> None:
+    line = '{"BASKET_ID": 994100100532897123, "PROD_CODE": "1\\u00e9", "SPEND": 1.50, '
+    line += '"QUANTITY": 0.10, "BASKET_PRICE_SENSITIVITY": null, "CUST_CODE": true, "x": [1]}'
+    (row,) = read(source(tmp_path, "\ufeff" + line, "")).to_dicts()
+    assert row == {
+        "BASKET_ID": "994100100532897123",
+        "PROD_CODE": "1é",
+        "SPEND": "1.50",
+        "QUANTITY": "0.10",
+        "BASKET_PRICE_SENSITIVITY": None,
+        "CUST_CODE": "true",
+    }
+
+
+def test_packed_and_with_names_of_its_own(tmp_path: Path) -> None:
+    line = {("Sku" if key == "PROD_CODE" else key): value for key, value in LINE.items()}
+    path = tmp_path / "a.ndjson.gz"
+    path.write_bytes(gzip.compress(json.dumps(line).encode()))
+    (found,) = discover(str(path))
+    assert read(found, DataConfig(columns={"PROD_CODE": "sku"}))["PROD_CODE"].to_list() == [
+        "PRD0900001"
+    ]
+
+
+def test_keys_may_be_absent_and_come_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "BATCH", 2)
+    no_spend = {key: value for key, value in LINE.items() if key != "Spend"}
+    lines = [LINE, no_spend, no_spend, LINE | {"CUST_CODE": "C1"}]
+    frame = read(source(tmp_path, *lines))
+    assert frame["SPEND"].to_list() == ["1.5", None, None, "1.5"]
+    assert frame["CUST_CODE"].to_list() == [None, None, None, "C1"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ('{"BASKET_ID": 1, ', "not valid JSON Lines: line 3: "),
+        (b'{"PROD_CODE": "\xe9"}', "not valid JSON Lines: line 3: "),
+        ("[" * 100_000, "not valid JSON Lines: line 3: "),
+        ("[1, 2]", "line 3 is not an object"),
+        ("null", "line 3 is not an object"),
+        ('"text"', "line 3 is not an object"),
+        ('{"SPEND": 1, "SPEND": 2}', "line 3 has a duplicate key"),
+        ('{"Spend": {"amount": 1}}', "has a list or an object as Spend in line 3"),
+        ('{"Spend": [["a", 1]]}', "has a list or an object as Spend in line 3"),
+        ('{"PROD_CODE": "\\ud800"}', "invalid Unicode between lines 1 and 3"),
+        ('{"spend": 1}', "has the column SPEND more than once"),
+    ],
+)
+def test_a_bad_line_refuses_the_file_and_is_named(
+    tmp_path: Path, bad: str | bytes, words: str
+) -> None:
+    assert words in refusal(source(tmp_path, LINE, "  ", bad))
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "LONGEST_LINE", 1_000)
+    long = LINE | {"PROD_CODE": "x" * 2_000}
+    assert "more than 1,000 bytes in line 2" in refusal(source(tmp_path, LINE, long))
+
+
+def test_a_required_column_that_is_absent(tmp_path: Path) -> None:
+    assert "lacks the required columns" in refusal(source(tmp_path, {"a": 1}))
+
+
+def test_a_broken_file(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(json.dumps(LINE).encode())[:-10])
+    (found,) = discover(str(tmp_path))
+    assert "'a.jsonl.gz' is a broken gzip" in refusal(found)
+
+
+def test_rows_are_numbers_of_lines(tmp_path: Path) -> None:
+    (raw,) = read_raw(source(tmp_path, "", LINE, "  ", LINE))
+    assert raw.rows.to_list() == [2, 4]
+
+
+def test_nothing_in_it(tmp_path: Path) -> None:
+    (raw,) = read_raw(source(tmp_path, "", ""))
+    assert raw.frame.is_empty()
