@@ -379,7 +379,8 @@ def test_features_are_documented_in_order() -> None:
 def rejection_reasons() -> set[str]:
     """Return the reasons as they stand in the sources."""
     result: set[str] = set()
-    for module in (SOURCE / "etl/lines" / f"{name}.py" for name in ("cleaning", "reasons", "repeats")):
+    names = ("cleaning", "reasons", "repeats")
+    for module in (SOURCE / "etl" / "lines" / f"{name}.py" for name in names):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 result |= {node.value} if REASON_NAME.fullmatch(node.value) else set()
