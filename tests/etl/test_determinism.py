@@ -15,7 +15,7 @@ from basketwise import concurrency, processes
 from basketwise.etl.gold import stage as gold
 from basketwise.etl.gold.tables import INDEX_FILE, METADATA_FILE, TEST_FILE, TRAIN_FILE, ChunkWriter
 from basketwise.etl.silver import chunks, intake
-from basketwise.etl.silver.intake import TableReader
+from basketwise.etl.silver.table_reader import TableReader
 from basketwise.processes import in_processes
 from tests.etl.running import Run, run
 

@@ -46,7 +46,7 @@ class LocalPlatform:
 
     def etl(self, job: EtlJob, config: Config, tick: Tick) -> None:
         """Fill ``silver`` and ``gold``."""
-        from basketwise.etl.silver.intake import changed_file
+        from basketwise.etl.silver.table_reader import changed_file
         from basketwise.etl.stage import run_etl
 
         data = local_copy(job.data, config.aws) if job.clean else job.data

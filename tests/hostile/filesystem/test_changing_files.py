@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from basketwise.etl.silver import intake, partitions
+from basketwise.etl.silver import partitions, table_reader
 from basketwise.platforms.local import LocalPlatform
 from tests.cli.calling import call, called
 from tests.cli.till import delivered, delivery
@@ -63,7 +63,7 @@ def test_while_they_are_read(
         return land(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "land", land_later)
+        patch.setattr(table_reader, "land", land_later)
         refused(file, tmp_path / "w")
     if change in (append, replace):
         called("etl", file.parent, "--workspace", tmp_path / "w")

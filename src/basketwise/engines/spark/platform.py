@@ -26,8 +26,8 @@ from basketwise.etl.lines.rules import rules_of
 from basketwise.etl.preview import check_split
 from basketwise.etl.raw.sources import Delivery
 from basketwise.etl.raw.table_name import table_name
-from basketwise.etl.silver.intake import changed_file
 from basketwise.etl.silver.product_file import input_digests, line_files
+from basketwise.etl.silver.table_reader import changed_file
 from basketwise.platforms.local import LocalPlatform
 from basketwise.platforms.protocol import EtlJob, TrainingJob
 from basketwise.progress import Tick

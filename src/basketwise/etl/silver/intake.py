@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 
 from basketwise.concurrency import side_by_side
 from basketwise.config import DataConfig
-from basketwise.digests import (
-    Fingerprint,
-    InputDigest,
-    fingerprint,
-    known_digest,
-    learn_digest,
-    sha256_of_input,
-)
+from basketwise.digests import known_digest
 from basketwise.disk import write_parquet
 from basketwise.errors import InputError
-from basketwise.etl.lines.cleaned import Cleaned
-from basketwise.etl.lines.cleaning import DISAGREE, NO_WEEK, clean, contradictions
+from basketwise.etl.lines.cleaning import DISAGREE, NO_WEEK, contradictions
 from basketwise.etl.lines.product_names import first_names
 from basketwise.etl.lines.reasons import none_usable
 from basketwise.etl.lines.repeats import duplicates_policy
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.amount import many, text_size
-from basketwise.etl.raw.raw_frame import RawFrame
-from basketwise.etl.raw.reading import read_raw
 from basketwise.etl.raw.sources import FileRecord, Source
 from basketwise.etl.silver.id_ranges import by_id_range
-from basketwise.etl.silver.partitions import REJECTED, Part, land, settle_week
+from basketwise.etl.silver.partitions import REJECTED, Part, settle_week
 from basketwise.etl.silver.survey import Survey, merge_stored
+from basketwise.etl.silver.table_reader import Numbered, Observer, ReadTable, TableReader
 from basketwise.processes import in_processes
 from basketwise.progress import Tick
 from basketwise.schema import BASKET_ID, LABEL, REASON, SHOP_WEEK
-
-Observer = Callable[[tuple[int, int], RawFrame, Cleaned], None]
 
 
 @dataclass
@@ -91,93 +78,6 @@ class Intake:
         if self.undated:
             warnings.append(f"some files have no column {SHOP_WEEK}: their lines share a partition")
         return warnings
-
-
-@dataclass(frozen=True)
-class _Table:
-    """What was read of one raw table: its parts by week, its rejected lines and names by frame."""
-
-    record: FileRecord
-    empty: bool
-    parts: list[Part]
-    rejected: list[pl.DataFrame]
-    names: list[pl.DataFrame]
-
-
-class Numbered(NamedTuple):
-    """A table with its number among all, and its digest if it was read for that before."""
-
-    number: int
-    source: Source
-    digest: InputDigest | None = None
-
-
-@dataclass(frozen=True)
-class TableReader:
-    """Reads tables: what is accepted of each, line by line, lands in a folder."""
-
-    landing: Path
-    rules: Rules
-    data: DataConfig | None
-    observe: Observer | None
-
-    def __call__(self, numbered: Numbered) -> _Table:
-        """Read a table.
-
-        Raises
-        ------
-        InputError
-            If it cannot be read.
-        """
-        number, source, digest = numbered
-        if digest is not None:
-            # In this process, it may not be known yet.
-            learn_digest(source.path, digest)
-        parts, rejected, lines, empty = [], [], 0, False
-        names: list[pl.DataFrame] = []
-        before = _fingerprint(source)
-        # A decimal comma is seen in text alone, and whoever observes is to see what was delivered.
-        numbers = self.rules.decimal != "," and self.observe is None
-        frames = read_raw(source, self.data, labelled=self.rules.labelled, numbers=numbers)
-        for piece, raw in enumerate(frames):
-            cleaned = clean(
-                raw.frame,
-                self.rules,
-                source=source.name,
-                rows=raw.rows,
-                malformed=raw.malformed,
-                blanks=raw.blanks,
-            )
-            if self.observe is not None:
-                self.observe((number, piece), raw, cleaned)
-            parts += land(cleaned, self.landing, number=number, piece=piece)
-            rejected.append(cleaned.rejected)
-            if cleaned.names is not None:
-                names = [first_names([*names, cleaned.names])]
-            lines += raw.records
-            empty = not lines
-        if _fingerprint(source) != before:
-            raise changed_file(source.name)
-        record = FileRecord(
-            name=source.name, sha256=sha256_of_input(source.path), bytes=source.size, lines=lines
-        )
-        return _Table(record, empty, parts, rejected, names)
-
-
-def changed_file(name: str) -> InputError:
-    """Return the error for a file that is not what it was when the run began."""
-    return InputError(
-        f"{name} was changed while it was read.",
-        "Nothing of it was used. Run again once the file is complete; whoever writes it should use "
-        "another name until then.",
-    )
-
-
-def _fingerprint(source: Source) -> Fingerprint:
-    try:
-        return fingerprint(source.path)
-    except FileNotFoundError:
-        raise changed_file(source.name) from None
 
 
 def build_silver(
@@ -236,7 +136,7 @@ def read_tables(
     return read
 
 
-def _gather(read: Intake, table: _Table, folder: Path) -> None:
+def _gather(read: Intake, table: ReadTable, folder: Path) -> None:
     read.files.append(table.record)
     read.lines += table.record.lines
     if table.empty:
