@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -54,9 +56,14 @@ def test_shares_of_a_basket_sum_to_one(weighting: Weighting, shares: list[float]
 def test_pieces_are_as_good_as_the_whole() -> None:
     whole = world(1, baskets=200).pairs
     first = np.arange(200) < 80
-    again = concatenate([dict(vars(whole.take(own))) for own in (first, ~first)])
-    for name, values in vars(whole).items():
-        np.testing.assert_array_equal(vars(again)[name], values)
+    again = concatenate(
+        [
+            {f.name: getattr(whole.take(own), f.name) for f in fields(whole)}
+            for own in (first, ~first)
+        ]
+    )
+    for field in fields(whole):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(whole, field.name))
 
 
 def test_a_unit_price_is_the_median_of_what_was_paid() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -154,4 +154,4 @@ def number_lines(numbers: pl.DataFrame, piece: LabelledLines) -> Result:
         labels.to_numpy(),
         own[FOLD].to_numpy(),
     )
-    return dict(vars(pairs))
+    return {field.name: getattr(pairs, field.name) for field in fields(pairs)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -42,7 +43,7 @@ class Pairs:
     label: NDArray[np.int8]
     fold: NDArray[np.int8]
 
-    @property
+    @cached_property
     def entries(self) -> Counts:
         """The number of entries of each basket."""
         return np.diff(self.start)
@@ -85,6 +86,18 @@ class Pairs:
     def baskets_with(self, products: int) -> Counts:
         """Count the baskets of each product."""
         return counts(self.product, products)
+
+    def baskets_by_fold(self, products: int) -> Counts:
+        """Count the baskets of each product in each fold, shape (folds, products)."""
+        folds = int(self.fold.max(initial=-1)) + 1
+        first = self.fold * np.int64(products)
+        total = np.zeros(folds * products, dtype=np.int64)
+        for start in range(0, self.label.size, SLICE):
+            own = slice(start, start + SLICE)
+            number = np.repeat(first[own], self.entries[own])
+            number += self.product[self.start[own.start] :][: number.size]
+            total += np.bincount(number, minlength=total.size)
+        return total.reshape(folds, products)
 
     def shares(self, weighting: Weighting) -> Singles:
         """Return each entry's share of its basket: of its lines, of its spend or of its quantity.
