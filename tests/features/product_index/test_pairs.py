@@ -101,3 +101,27 @@ def test_numbers_are_counted_a_slice_at_a_time(monkeypatch: pytest.MonkeyPatch, 
     expected = np.bincount(numbers, minlength=least)
     np.testing.assert_array_equal(counts(numbers, least), expected)
     np.testing.assert_array_equal(counts(numbers[:0], least), np.zeros(least))
+
+
+@pytest.mark.parametrize("lengths", [[1, 1, 1], [2, 1, 3], [1, 2], [3], [2, 2]])
+def test_lines_of_an_entry_are_added_up(lengths: list[int]) -> None:
+    number = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    spend = np.random.default_rng(0).random(number.size)
+    zeros = np.zeros(2, np.int8)
+    # All are in the second basket.
+    pairs = pair(np.ones_like(number), number, spend, 2 * spend, zeros, zeros)
+    start = np.cumsum([0, *lengths])
+    np.testing.assert_array_equal(pairs.spend, sums(spend, start))
+    np.testing.assert_array_equal(pairs.quantity, sums(2 * spend, start))
+    assert pairs.lines.tolist() == lengths
+    assert pairs.start.tolist() == [0, 0, len(lengths)]
+
+
+def test_baskets_are_counted_by_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE", 7)
+    pairs = world(2, baskets=60).pairs
+    by_fold = pairs.baskets_by_fold(PRODUCTS)
+    for fold, own in enumerate(by_fold):
+        taken = pairs.take(pairs.fold == fold)
+        assert own.tolist() == taken.baskets_with(PRODUCTS).tolist()
+    assert by_fold.sum() == pairs.product.size

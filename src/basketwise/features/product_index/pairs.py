@@ -164,10 +164,24 @@ def pair(
         spend, quantity = spend[order], quantity[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     bounds = np.append(starts, basket.size)
-    lines = np.diff(bounds).astype(np.float32)
-    spends, quantities = sums(spend, bounds), sums(quantity, bounds)
-    ends = np.searchsorted(basket[starts], np.arange(label.size + 1))
-    return Pairs(ends.astype(np.int64), product[starts], lines, spends, quantities, label, fold)
+    lines = np.diff(bounds)
+    spends, quantities = _mostly_one(spend, bounds), _mostly_one(quantity, bounds)
+    ends = np.zeros(label.size + 1, dtype=np.int64)
+    np.cumsum(np.bincount(basket[starts], minlength=label.size), out=ends[1:])
+    single = lines.astype(np.float32)
+    return Pairs(ends, product[starts], single, spends, quantities, label, fold)
+
+
+def _mostly_one(values: NDArray[np.floating], start: Counts) -> Singles:
+    """Add up the lines of each entry, which mostly has one."""
+    total = values[start[:-1]].astype(np.float32)
+    several = np.flatnonzero(np.diff(start) > 1)
+    if several.size:
+        bounds = np.column_stack([start[several], start[several + 1]]).ravel()
+        # The last entry may end where the values do.
+        bounds = bounds[:-1] if bounds[-1] == values.size else bounds
+        total[several] = np.add.reduceat(values, bounds, dtype=np.float32)[::2]
+    return total
 
 
 def concatenate(pieces: list[dict[str, Any]]) -> Pairs:
