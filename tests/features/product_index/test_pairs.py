@@ -75,9 +75,9 @@ def test_a_unit_price_is_the_median_of_what_was_paid() -> None:
         np.zeros(6, np.int8),
         np.zeros(6, np.int8),
     )
-    np.testing.assert_array_equal(unit_prices(pairs, np.arange(4)), [3, 3, np.nan, np.nan])
-    groups = np.array([1, 1, 0, 0])
-    np.testing.assert_array_equal(unit_prices(pairs, groups), [np.nan, 3])
+    prices, of_groups = unit_prices(pairs, np.arange(4), np.array([1, 1, 0, 0]))
+    np.testing.assert_array_equal(prices, [3, 3, np.nan, np.nan])
+    np.testing.assert_array_equal(of_groups, [np.nan, 3])
 
 
 def test_empty_baskets_sum_to_nothing() -> None:

@@ -112,9 +112,10 @@ def put_together(
     with worker_pool() as pool:
         shortest = pool.submit(shortest_first, pairs)
         groups = finest_groups(own)
+        prices, of_groups = unit_prices(pairs, np.arange(own.height), groups)
         own = own.with_columns(
-            pl.Series(UNIT_PRICE, unit_prices(pairs, np.arange(own.height))).fill_nan(None),
-            pl.Series(GROUP_PRICE, unit_prices(pairs, groups)[groups]).fill_nan(None),
+            pl.Series(UNIT_PRICE, prices).fill_nan(None),
+            pl.Series(GROUP_PRICE, of_groups[groups]).fill_nan(None),
         )
         return Evidence(own, pairs, shortest.result(), folds, seed)
 

@@ -204,23 +204,24 @@ def concatenate(pieces: list[dict[str, Any]]) -> Pairs:
     return Pairs(start, *map(taken, names))
 
 
-def unit_prices(pairs: Pairs, group: Counts) -> Matrix:
-    """Return the median of SPEND over QUANTITY of what was bought of each group of products.
+def unit_prices(pairs: Pairs, *groups: Counts) -> list[Matrix]:
+    """Return the medians of SPEND over QUANTITY of what was bought of groups of products.
 
-    ``group`` has the number of each product's group, from 0. NaN for a group without a price.
+    Each of ``groups`` has the number of each product's group, from 0; so there is an array of
+    medians for each. NaN for a group without a price.
     """
     priced = (pairs.spend > 0) & (pairs.quantity > 0)
-    group = group.astype(np.int32)
-    medians = (
-        pl.DataFrame(
-            {
-                "group": group[pairs.product[priced]],
-                "price": pairs.spend[priced] / pairs.quantity[priced],
-            }
-        )
-        .group_by("group")
-        .agg(pl.col("price").median())
-    )
-    median = np.full(group.max(initial=-1) + 1, np.nan, dtype=np.float32)
-    median[medians["group"].to_numpy()] = medians["price"].to_numpy()
-    return median
+    product, spend, quantity = pairs.product, pairs.spend, pairs.quantity
+    if not priced.all():
+        product, spend, quantity = product[priced], spend[priced], quantity[priced]
+    del priced
+    price = pl.Series("price", spend / quantity)
+    medians = []
+    for group in groups:
+        own = group.astype(np.int32)
+        table = pl.DataFrame({"group": own[product], "price": price})
+        found = table.group_by("group").agg(pl.col("price").median())
+        median = np.full(own.max(initial=-1) + 1, np.nan, dtype=np.float32)
+        median[found["group"].to_numpy()] = found["price"].to_numpy()
+        medians.append(median)
+    return medians
