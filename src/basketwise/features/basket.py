@@ -42,14 +42,11 @@ def aggregates() -> list[pl.Expr]:
         pl.col(SPEND).std(ddof=1).fill_null(0.0).alias("spend_std"),
         pl.len().cast(pl.Int64).alias("basket_size"),
         pl.col(QUANTITY).sum().alias("total_quantity"),
-        pl.col(PROD_CODE).n_unique().cast(pl.Int64).alias("unique_products"),
-        *(pl.col(c).max().fill_null(UNKNOWN_TIME).alias(name) for name, c in TIMES.items()),
-        *(pl.col(c).max() for c in ENCODED.values()),
     ]
 
 
 def derived(encoders: Encoders) -> list[pl.Expr]:
-    """Divide the sums, and number the store's format and region.
+    """Divide the sums, and number the store's format and region; a time may be unknown.
 
     ``spend_std`` is the sample standard deviation, 0 for one line. A category's number is its
     position among the encoder's categories, -1 where it is not one of them.
@@ -61,6 +58,7 @@ def derived(encoders: Encoders) -> list[pl.Expr]:
         spend.alias("spend_per_item"),
         (pl.col("total_quantity") / pl.col("basket_size")).alias("avg_quantity"),
         (pl.col("total_quantity") / pl.col("unique_products")).alias("quantity_per_product"),
+        *(pl.col(name).fill_null(UNKNOWN_TIME) for name in TIMES),
         *(_code(pl.col(c), encoders[n]).alias(f"{n}_encoded") for n, c in ENCODED.items()),
     ]
 
@@ -73,4 +71,13 @@ def _code(column: pl.Expr, categories: Sequence[str]) -> pl.Expr:
     )
 
 
-GROUP = FeatureGroup("basket", COLUMNS, READS, aggregates, derived, always_written=True)
+GROUP = FeatureGroup(
+    "basket",
+    COLUMNS,
+    READS,
+    aggregates,
+    derived,
+    always_written=True,
+    shared={**TIMES, **{column: column for column in ENCODED.values()}},
+    distinct={"unique_products": PROD_CODE},
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -22,6 +22,12 @@ class FeatureGroup:
     history of customers adds its columns to each basket. ``always_written``: gold has its columns
     though the models do not see them, so that training shows what a model without the other groups
     could do.
+
+    Some aggregates are told apart, as there is a quick way to them where the lines of a basket
+    follow one another. ``means`` are of numbers, and ``counts`` (Int32) of conditions, that follow
+    from what the product index says of a line, which is never null. ``shared``: a name, and the
+    column whose largest value it is, mostly the only one. ``distinct``: a name, and the column
+    whose different values are counted (Int64).
     """
 
     name: str
@@ -32,3 +38,22 @@ class FeatureGroup:
     needs_index: bool = False
     needs_history: bool = False
     always_written: bool = False
+    means: Callable[[], list[pl.Expr]] = list
+    counts: Callable[[], list[pl.Expr]] = list
+    shared: Mapping[str, str] = field(default_factory=dict)
+    distinct: Mapping[str, str] = field(default_factory=dict)
+
+    def expressions(self) -> list[pl.Expr]:
+        """Return all aggregates, for the lines of a group."""
+        return [
+            *self.aggregates(),
+            *(number.mean() for number in self.means()),
+            *(condition.sum().cast(pl.Int32) for condition in self.counts()),
+            *(pl.col(column).max().alias(name) for name, column in self.shared.items()),
+            *(different(column).alias(name) for name, column in self.distinct.items()),
+        ]
+
+
+def different(column: str) -> pl.Expr:
+    """Count the different values of a column (Int64)."""
+    return pl.col(column).n_unique().cast(pl.Int64)

@@ -10,7 +10,9 @@ from basketwise.schema import BASKET_ID
 _LENGTH = "_length"
 
 
-def with_baskets(lines: pl.DataFrame, baskets: pl.DataFrame) -> pl.DataFrame:
+def with_baskets(
+    lines: pl.DataFrame, baskets: pl.DataFrame, *, fill: int | None = None
+) -> pl.DataFrame:
     """Add the columns of their baskets to lines, and leave out the lines of other baskets.
 
     What ``lines.join(baskets, on=BASKET_ID, maintain_order="left")`` gives. Where the lines of a
@@ -23,6 +25,9 @@ def with_baskets(lines: pl.DataFrame, baskets: pl.DataFrame) -> pl.DataFrame:
         One row per line: BASKET_ID and other columns.
     baskets : DataFrame
         One row per basket: BASKET_ID and what its lines get. No nulls.
+    fill : int, optional
+        What lines of other baskets get, which stay then if they are few: to pick out all others
+        takes longer than to work on them.
 
     Returns
     -------
@@ -39,7 +44,9 @@ def with_baskets(lines: pl.DataFrame, baskets: pl.DataFrame) -> pl.DataFrame:
     )
     mine = known["_known"].fill_null(False).to_numpy()
     lengths = runs[_LENGTH].to_numpy()
-    if not mine.all():
+    if fill is not None and 2 * lengths[mine].sum() > lines.height:
+        known = known.fill_null(fill)
+    elif not mine.all():
         lines = lines.filter(pl.Series(np.repeat(mine, lengths)))
         known, lengths = known.filter(pl.Series(mine)), lengths[mine]
     row = np.repeat(np.arange(known.height, dtype=np.uint32), lengths)

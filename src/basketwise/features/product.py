@@ -41,20 +41,25 @@ def band_of(shares: Floats) -> Counts:
     return np.searchsorted(np.array(NEW_BANDS, np.float32), shares.astype(np.float32))
 
 
-def aggregates() -> list[pl.Expr]:
-    """Average the scores and count the classes of a basket's lines.
+def means() -> list[pl.Expr]:
+    """Average over a basket's lines.
 
-    - ``product_score_<label>``: mean of the products' scores over the lines;
-    - ``product_count_<label>``: lines whose product is of that class;
+    - ``product_score_<label>``: mean of the products' scores;
     - ``product_share_new``: share of lines whose product is not in the training data.
     """
     return [
-        *(pl.col(score).cast(pl.Float64).mean().alias(name) for name, score in _MEAN_OF.items()),
-        *(
-            (pl.col(CLASS) == label).sum().cast(pl.Int32).alias(f"product_count_{label.lower()}")
-            for label in INDEX_LABELS
-        ),
-        pl.col(NEW).mean().alias(SHARE_NEW),
+        *(pl.col(score).cast(pl.Float64).alias(name) for name, score in _MEAN_OF.items()),
+        pl.col(NEW).alias(SHARE_NEW),
+    ]
+
+
+def counts() -> list[pl.Expr]:
+    """Count the classes of a basket's lines.
+
+    - ``product_count_<label>``: lines whose product is of that class.
+    """
+    return [
+        (pl.col(CLASS) == label).alias(f"product_count_{label.lower()}") for label in INDEX_LABELS
     ]
 
 
@@ -80,4 +85,6 @@ def derived(encoders: Encoders) -> list[pl.Expr]:
     ]
 
 
-GROUP = FeatureGroup("product", COLUMNS, READS, aggregates, derived, needs_index=True)
+GROUP = FeatureGroup(
+    "product", COLUMNS, READS, list, derived, needs_index=True, means=means, counts=counts
+)

@@ -8,16 +8,22 @@ from functools import cached_property
 
 import polars as pl
 
+from basketwise.arrays import Counts
+from basketwise.features import runs
 from basketwise.features.group import Encoders, FeatureGroup
 from basketwise.features.groups import GROUPS
+from basketwise.features.product_index.by_fold import FoldLookup
 from basketwise.features.product_index.table import ANSWERS
-from basketwise.schema import BASKET_ID, KEY, SPEND
+from basketwise.schema import BASKET_ID, KEY, PROD_CODE, SPEND
 
 AddHistory = Callable[[pl.DataFrame], pl.DataFrame]
 """Adds what was known of the customer before each basket, one row per basket."""
 
 ScoreLines = Callable[[pl.DataFrame], pl.DataFrame]
 """Adds the scores and the class of each line's product, in any order of lines."""
+
+FEW = 2_000
+"""Up to this number of lines, groups take less than what finds runs of them."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,39 @@ class Recipe:
 
     @cached_property
     def aggregates(self) -> list[pl.Expr]:
-        """What is added up over the lines of a basket."""
+        """What describes the lines of a basket."""
+        return [expression for group in self._chosen for expression in group.expressions()]
+
+    @cached_property
+    def means(self) -> list[pl.Expr]:
+        """What is averaged of what the index says of a line."""
+        return [number for group in self._chosen for number in group.means()]
+
+    @cached_property
+    def counts(self) -> list[pl.Expr]:
+        """What is counted of what the index says of a line."""
+        return [condition for group in self._chosen for condition in group.counts()]
+
+    @cached_property
+    def shared(self) -> dict[str, str]:
+        """The names of largest values, and their columns."""
+        return {name: column for group in self._chosen for name, column in group.shared.items()}
+
+    @cached_property
+    def distinct(self) -> dict[str, str]:
+        """The names of numbers of different values, and their columns."""
+        return {name: column for group in self._chosen for name, column in group.distinct.items()}
+
+    @cached_property
+    def others(self) -> list[pl.Expr]:
+        """What describes the lines of a basket in any other way."""
         return [expression for group in self._chosen for expression in group.aggregates()]
+
+    @cached_property
+    def asks_by_line(self) -> list[str]:
+        """The columns of the index's answers that are needed beside other columns of a line."""
+        used = {name for own in self.others for name in own.meta.root_names()}
+        return [name for name in ANSWERS if name in used]
 
     @cached_property
     def derived(self) -> list[pl.Expr]:
@@ -105,19 +142,53 @@ def features(
         One row per basket, sorted by ``basket_id``: the key, then the columns of the groups. No
         nulls. A basket whose lines are all dropped as outliers has no row.
     """
-    scored = index(lines) if index is not None and recipe.needs_index else lines
-    # The streaming engine adds up in the order in which its threads arrive; the in-memory one in
-    # the order of the rows, so that the last bits are the same on any machine.
-    kept = treat_outliers(scored.lazy(), recipe.outliers, recipe.limit)
-    baskets = kept.group_by(BASKET_ID).agg(recipe.aggregates)
+    own = index if recipe.needs_index else None
+    baskets = _by_run(lines, recipe, own)
+    if baskets is None:
+        scored = own(lines) if own is not None else lines
+        # The streaming engine adds up in the order in which its threads arrive; the in-memory one
+        # in the order of the rows, so that the last bits are the same on any machine.
+        kept = treat_outliers(scored.lazy(), recipe.outliers, recipe.limit)
+        baskets = kept.group_by(BASKET_ID).agg(recipe.aggregates).collect(engine="in-memory")
     if history is not None and recipe.needs_history:
-        baskets = history(baskets.collect(engine="in-memory")).lazy()
-    return (
-        baskets.with_columns(recipe.derived)
-        .select(recipe.columns)
-        .sort(KEY)
-        .collect(engine="in-memory")
-    )
+        baskets = history(baskets)
+    derived = baskets.lazy().with_columns(recipe.derived).select(recipe.columns)
+    table = derived.collect(engine="in-memory")
+    return table if table[KEY].is_sorted() else table.sort(KEY)
+
+
+def _by_run(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None) -> pl.DataFrame | None:
+    """Aggregate many lines that are in order, basket by basket; None if they are not.
+
+    With the same result, but for the order of rows, as groups of lines have.
+    """
+    if lines.height <= FEW or (recipe.needs_index and not isinstance(index, FoldLookup)):
+        return None
+    if recipe.outliers != "keep":
+        treated = treat_outliers(lines.lazy(), recipe.outliers, recipe.limit)
+        lines = treated.collect(engine="in-memory")
+    own = runs.runs_of(lines[BASKET_ID])
+    if own is None or not lines.height:
+        return None
+    columns, different = [own.baskets], dict[str, Counts]()
+    if isinstance(index, FoldLookup):
+        rows = index.rows(lines)
+        if not index.known[rows].all():
+            return None
+        if recipe.means or recipe.counts:
+            columns += runs.of_products(own, rows, index.said(recipe.means, recipe.counts))
+        if recipe.asks_by_line:
+            lines = lines.hstack(index.answers.select(recipe.asks_by_line)[rows])
+        # Within a fold, rows are in the order of the products.
+        if (number := runs.distinct_numbers(rows, own)) is not None:
+            different[PROD_CODE] = number
+    for name, column in recipe.shared.items():
+        columns.append(runs.shared(lines[column], own).alias(name))
+    for name, column in recipe.distinct.items():
+        number = different.get(column)
+        counted = runs.distinct(lines[column], own) if number is None else pl.Series(number)
+        columns.append(counted.alias(name))
+    return pl.DataFrame(columns).hstack(runs.grouped(lines, own.lengths, recipe.others))
 
 
 def treat_outliers(lines: pl.LazyFrame, how: str, limit: float) -> pl.LazyFrame:

@@ -14,11 +14,6 @@ WEEKS = 365.25 / 7
 COLUMNS: tuple[str, ...] = ("season_sin", "season_cos")
 
 
-def aggregates() -> list[pl.Expr]:
-    """Take the basket's week."""
-    return [pl.col(SHOP_WEEK).max().alias("_season")]
-
-
 def derived(encoders: Encoders) -> list[pl.Expr]:
     """Put the week on a circle of one year; 0 and 0 where it is unknown."""
     week = pl.col("_season") % 100
@@ -30,4 +25,4 @@ def derived(encoders: Encoders) -> list[pl.Expr]:
     ]
 
 
-GROUP = FeatureGroup("season", COLUMNS, (SHOP_WEEK,), aggregates, derived)
+GROUP = FeatureGroup("season", COLUMNS, (SHOP_WEEK,), list, derived, shared={"_season": SHOP_WEEK})

@@ -30,22 +30,31 @@ new every week."""
 EXAMPLES = 3
 
 
-def aggregates() -> list[pl.Expr]:
-    """Count a basket's known products, and see whether a product says something."""
-    return [
-        (~pl.col(NEW)).mean().alias(KNOWN_SHARE),
-        (pl.col(CLASS) != UNCLASSIFIED).any().alias("_tells"),
-    ]
+def means() -> list[pl.Expr]:
+    """Return the share of a basket's lines whose product is known."""
+    return [(~pl.col(NEW)).alias(KNOWN_SHARE)]
+
+
+def counts() -> list[pl.Expr]:
+    """Count the lines whose product says something."""
+    return [(pl.col(CLASS) != UNCLASSIFIED).alias("_telling")]
 
 
 def derived(encoders: Encoders) -> list[pl.Expr]:
     """Name what follows: a basket in which every product is silent cannot be classified by it."""
-    tells = pl.when("_tells").then(pl.lit(CLASSIFIED)).otherwise(pl.lit(UNCLASSIFIED))
-    return [tells.alias(CERTAINTY)]
+    tells = pl.when(pl.col("_telling") > 0).then(pl.lit(CLASSIFIED))
+    return [tells.otherwise(pl.lit(UNCLASSIFIED)).alias(CERTAINTY)]
 
 
 KNOWN = FeatureGroup(
-    "known", (KNOWN_SHARE, CERTAINTY), (PROD_CODE,), aggregates, derived, needs_index=True
+    "known",
+    (KNOWN_SHARE, CERTAINTY),
+    (PROD_CODE,),
+    list,
+    derived,
+    needs_index=True,
+    means=means,
+    counts=counts,
 )
 """Columns that no model sees: counted in the same pass as the features, which costs next to
 nothing even for a single basket."""

@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -54,9 +56,14 @@ def test_shares_of_a_basket_sum_to_one(weighting: Weighting, shares: list[float]
 def test_pieces_are_as_good_as_the_whole() -> None:
     whole = world(1, baskets=200).pairs
     first = np.arange(200) < 80
-    again = concatenate([dict(vars(whole.take(own))) for own in (first, ~first)])
-    for name, values in vars(whole).items():
-        np.testing.assert_array_equal(vars(again)[name], values)
+    again = concatenate(
+        [
+            {f.name: getattr(whole.take(own), f.name) for f in fields(whole)}
+            for own in (first, ~first)
+        ]
+    )
+    for field in fields(whole):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(whole, field.name))
 
 
 def test_a_unit_price_is_the_median_of_what_was_paid() -> None:
@@ -68,9 +75,9 @@ def test_a_unit_price_is_the_median_of_what_was_paid() -> None:
         np.zeros(6, np.int8),
         np.zeros(6, np.int8),
     )
-    np.testing.assert_array_equal(unit_prices(pairs, np.arange(4)), [3, 3, np.nan, np.nan])
-    groups = np.array([1, 1, 0, 0])
-    np.testing.assert_array_equal(unit_prices(pairs, groups), [np.nan, 3])
+    prices, of_groups = unit_prices(pairs, np.arange(4), np.array([1, 1, 0, 0]))
+    np.testing.assert_array_equal(prices, [3, 3, np.nan, np.nan])
+    np.testing.assert_array_equal(of_groups, [np.nan, 3])
 
 
 def test_empty_baskets_sum_to_nothing() -> None:
@@ -94,3 +101,27 @@ def test_numbers_are_counted_a_slice_at_a_time(monkeypatch: pytest.MonkeyPatch, 
     expected = np.bincount(numbers, minlength=least)
     np.testing.assert_array_equal(counts(numbers, least), expected)
     np.testing.assert_array_equal(counts(numbers[:0], least), np.zeros(least))
+
+
+@pytest.mark.parametrize("lengths", [[1, 1, 1], [2, 1, 3], [1, 2], [3], [2, 2]])
+def test_lines_of_an_entry_are_added_up(lengths: list[int]) -> None:
+    number = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    spend = np.random.default_rng(0).random(number.size)
+    zeros = np.zeros(2, np.int8)
+    # All are in the second basket.
+    pairs = pair(np.ones_like(number), number, spend, 2 * spend, zeros, zeros)
+    start = np.cumsum([0, *lengths])
+    np.testing.assert_array_equal(pairs.spend, sums(spend, start))
+    np.testing.assert_array_equal(pairs.quantity, sums(2 * spend, start))
+    assert pairs.lines.tolist() == lengths
+    assert pairs.start.tolist() == [0, 0, len(lengths)]
+
+
+def test_baskets_are_counted_by_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE", 7)
+    pairs = world(2, baskets=60).pairs
+    by_fold = pairs.baskets_by_fold(PRODUCTS)
+    for fold, own in enumerate(by_fold):
+        taken = pairs.take(pairs.fold == fold)
+        assert own.tolist() == taken.baskets_with(PRODUCTS).tolist()
+    assert by_fold.sum() == pairs.product.size

@@ -3,6 +3,7 @@ import numpy as np
 from basketwise.features.product_index.votes import ballot, cells, count_labels
 
 START = np.array([0, 2, 3])
+BASKET = np.array([0, 0, 1])
 SHARES = np.array([0.5, 0.5, 1.0], np.float32)
 
 
@@ -11,7 +12,7 @@ def certain(*classes: int) -> np.ndarray:
 
 
 def test_certain_classes_leave_no_doubt() -> None:
-    own = ballot(certain(2, 0, 3), SHARES, START)
+    own = ballot(certain(2, 0, 3), SHARES, START, BASKET)
     assert own.net.tolist() == [0.5, -0.5, 0]
     assert own.telling.tolist() == [0.5, 0.5, 0]
     np.testing.assert_allclose(own.variance, 0, atol=1e-7)
@@ -21,7 +22,7 @@ def test_doubt_is_the_deviation_of_the_balance() -> None:
     # One product is High, the other Low or High: the balance is 0 or 1, so its deviation is 1/2.
     probabilities = certain(2, 0, 1)
     probabilities[:, 1] = [0.5, 0, 0.5, 0]
-    own = ballot(probabilities, SHARES, START)
+    own = ballot(probabilities, SHARES, START, BASKET)
     first = slice(0, 2)
     weight = own.telling[first].sum()
     assert own.net[first].sum() / weight == 0.5

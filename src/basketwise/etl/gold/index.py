@@ -144,8 +144,11 @@ class Numbering:
     def __call__(self, chunk: UnreadChunk) -> Result:
         """Read a chunk; see :func:`basketwise.features.product_index.evidence.number_lines`."""
         columns = [BASKET_ID, PROD_CODE, SPEND, QUANTITY]
-        lines, own = read_files(chunk.files, columns), chunk.baskets
-        if chunk.partial:
+        own = chunk.baskets
+        # Of weeks that are tested, no line is needed.
+        files = chunk.files if own.height else chunk.files[:1]
+        lines = read_files(files, columns, rows=None if own.height else 0)
+        if chunk.partial and own.height:
             ids = lines[BASKET_ID]
             own = own.filter(pl.col(BASKET_ID).is_between(pl.lit(ids[0]), pl.lit(ids[-1])))
         if self.spend_limit is not None:

@@ -172,7 +172,7 @@ def _balances(posterior: Matrix, judged: Pairs, shares: Singles) -> list[Floats]
     likeliest = np.eye(len(INDEX_LABELS), dtype=np.float32)[posterior.argmax(axis=0)].T
     balances = []
     for beliefs in (posterior, likeliest):
-        votes = ballot(beliefs[:, judged.product], shares, judged.start)
+        votes = ballot(beliefs[:, judged.product], shares, judged.start, judged.basket())
         net, telling = sums(np.stack([votes.net, votes.telling]), judged.start)
         balances.append((net / np.maximum(telling, SILENT)).astype(np.float64))
     return balances

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from basketwise.etl.silver import chunks
 from basketwise.etl.silver.chunks import Files, read_files, weeks, weeks_of, whole_baskets
 from basketwise.features.joining import with_baskets
 from basketwise.features.product import NEW_BANDS, SHARE_NEW, band_of
-from basketwise.features.product_index.lookup import score_by_fold
+from basketwise.features.product_index.by_fold import FoldLookup
 from basketwise.features.product_index.table import CLASS
 from basketwise.features.recipe import AddHistory, Recipe, features
 from basketwise.features.unseen import KNOWN
@@ -82,12 +82,12 @@ class RowMaker:
         return replace(self.recipe, evidence=() if self.index is None else (KNOWN,))
 
     @cached_property
-    def answers(self) -> pl.DataFrame:
+    def lookup(self) -> FoldLookup | None:
         """What the recipe asks of the index; its classes as numbers, quicker to compare."""
         if self.index is None:
-            raise ValueError("there is no index")
+            return None
         asked = self.index.select(PROD_CODE, FOLD, *self.full_recipe.asks)
-        return asked.with_columns(pl.col(CLASS).cast(pl.Enum(INDEX_LABELS)))
+        return FoldLookup(asked.with_columns(pl.col(CLASS).cast(pl.Enum(INDEX_LABELS))))
 
     def __call__(self, lines: pl.DataFrame, baskets: pl.DataFrame) -> Rows:
         """Make the rows of some baskets, some lines at a time.
@@ -115,12 +115,9 @@ class RowMaker:
         return self(read_files(chunk.files, self.full_recipe.reads), chunk.baskets)
 
     def _rows(self, lines: pl.DataFrame, baskets: pl.DataFrame) -> Rows:
-        recipe, score = self.full_recipe, None
-        if self.index is not None:
-            score = partial(score_by_fold, self.answers)
         present = baskets.drop(SHOP_WEEK)
-        labelled = with_baskets(lines, present.select(BASKET_ID, FOLD))
-        table = features(labelled, recipe, score, self.history).join(
+        labelled = with_baskets(lines, present.select(BASKET_ID, FOLD), fill=TEST)
+        table = features(labelled, self.full_recipe, self.lookup, self.history).join(
             present.rename({BASKET_ID: KEY}), on=KEY, maintain_order="left"
         )
         tested = table.filter(pl.col(FOLD) == TEST).drop(FOLD)

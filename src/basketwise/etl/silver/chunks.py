@@ -59,9 +59,13 @@ def read_chunks(
         yield Chunk(weeks_of(files), read_files([path for _, path in files], columns), partial)
 
 
-def read_files(paths: Iterable[Path], columns: list[str] | None = None) -> pl.DataFrame:
-    """Read the lines of some files, one after the other."""
-    return pl.concat(pl.read_parquet(path, columns=columns, glob=False) for path in paths)
+def read_files(
+    paths: Iterable[Path], columns: list[str] | None = None, *, rows: int | None = None
+) -> pl.DataFrame:
+    """Read the lines of some files, one after the other; of each the first ``rows``, or all."""
+    return pl.concat(
+        pl.read_parquet(path, columns=columns, n_rows=rows, glob=False) for path in paths
+    )
 
 
 def whole_baskets(lines: pl.DataFrame, most: int) -> Iterator[pl.DataFrame]:

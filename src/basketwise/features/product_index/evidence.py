@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -112,9 +112,10 @@ def put_together(
     with worker_pool() as pool:
         shortest = pool.submit(shortest_first, pairs)
         groups = finest_groups(own)
+        prices, of_groups = unit_prices(pairs, np.arange(own.height), groups)
         own = own.with_columns(
-            pl.Series(UNIT_PRICE, unit_prices(pairs, np.arange(own.height))).fill_nan(None),
-            pl.Series(GROUP_PRICE, unit_prices(pairs, groups)[groups]).fill_nan(None),
+            pl.Series(UNIT_PRICE, prices).fill_nan(None),
+            pl.Series(GROUP_PRICE, of_groups[groups]).fill_nan(None),
         )
         return Evidence(own, pairs, shortest.result(), folds, seed)
 
@@ -154,4 +155,4 @@ def number_lines(numbers: pl.DataFrame, piece: LabelledLines) -> Result:
         labels.to_numpy(),
         own[FOLD].to_numpy(),
     )
-    return dict(vars(pairs))
+    return {field.name: getattr(pairs, field.name) for field in fields(pairs)}

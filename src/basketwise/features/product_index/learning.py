@@ -13,7 +13,7 @@ from basketwise.arrays import Counts, Floats, Matrix
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.evidence import Evidence
 from basketwise.features.product_index.hierarchy import fallback, smooth
-from basketwise.features.product_index.pairs import Pairs, Weighting, counts
+from basketwise.features.product_index.pairs import Pairs, Weighting
 from basketwise.features.product_index.prior import ClassPrior
 from basketwise.features.product_index.refinement import most_read, refine
 from basketwise.features.product_index.ridge import ridge_coefficients
@@ -184,8 +184,8 @@ def _baskets_without(
     pairs: Pairs, products: int, without: Sequence[int | None]
 ) -> Iterator[Counts]:
     """Count the baskets of each product that are not in a fold, for each one left out."""
-    every = pairs.baskets_with(products)
-    fold = np.repeat(pairs.fold, pairs.entries)
+    by_fold = pairs.baskets_by_fold(products)
+    every = by_fold.sum(axis=0)
     for left_out in without:
-        own = pairs.product[fold == left_out] if left_out is not None else pairs.product[:0]
-        yield every - counts(own, products)
+        own = left_out is not None and left_out < by_fold.shape[0]
+        yield every - by_fold[left_out] if own else every

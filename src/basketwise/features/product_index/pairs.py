@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -42,7 +43,7 @@ class Pairs:
     label: NDArray[np.int8]
     fold: NDArray[np.int8]
 
-    @property
+    @cached_property
     def entries(self) -> Counts:
         """The number of entries of each basket."""
         return np.diff(self.start)
@@ -85,6 +86,18 @@ class Pairs:
     def baskets_with(self, products: int) -> Counts:
         """Count the baskets of each product."""
         return counts(self.product, products)
+
+    def baskets_by_fold(self, products: int) -> Counts:
+        """Count the baskets of each product in each fold, shape (folds, products)."""
+        folds = int(self.fold.max(initial=-1)) + 1
+        first = self.fold * np.int64(products)
+        total = np.zeros(folds * products, dtype=np.int64)
+        for start in range(0, self.label.size, SLICE):
+            own = slice(start, start + SLICE)
+            number = np.repeat(first[own], self.entries[own])
+            number += self.product[self.start[own.start] :][: number.size]
+            total += np.bincount(number, minlength=total.size)
+        return total.reshape(folds, products)
 
     def shares(self, weighting: Weighting) -> Singles:
         """Return each entry's share of its basket: of its lines, of its spend or of its quantity.
@@ -151,10 +164,24 @@ def pair(
         spend, quantity = spend[order], quantity[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     bounds = np.append(starts, basket.size)
-    lines = np.diff(bounds).astype(np.float32)
-    spends, quantities = sums(spend, bounds), sums(quantity, bounds)
-    ends = np.searchsorted(basket[starts], np.arange(label.size + 1))
-    return Pairs(ends.astype(np.int64), product[starts], lines, spends, quantities, label, fold)
+    lines = np.diff(bounds)
+    spends, quantities = _mostly_one(spend, bounds), _mostly_one(quantity, bounds)
+    ends = np.zeros(label.size + 1, dtype=np.int64)
+    np.cumsum(np.bincount(basket[starts], minlength=label.size), out=ends[1:])
+    single = lines.astype(np.float32)
+    return Pairs(ends, product[starts], single, spends, quantities, label, fold)
+
+
+def _mostly_one(values: NDArray[np.floating], start: Counts) -> Singles:
+    """Add up the lines of each entry, which mostly has one."""
+    total = values[start[:-1]].astype(np.float32)
+    several = np.flatnonzero(np.diff(start) > 1)
+    if several.size:
+        bounds = np.column_stack([start[several], start[several + 1]]).ravel()
+        # The last entry may end where the values do.
+        bounds = bounds[:-1] if bounds[-1] == values.size else bounds
+        total[several] = np.add.reduceat(values, bounds, dtype=np.float32)[::2]
+    return total
 
 
 def concatenate(pieces: list[dict[str, Any]]) -> Pairs:
@@ -177,23 +204,24 @@ def concatenate(pieces: list[dict[str, Any]]) -> Pairs:
     return Pairs(start, *map(taken, names))
 
 
-def unit_prices(pairs: Pairs, group: Counts) -> Matrix:
-    """Return the median of SPEND over QUANTITY of what was bought of each group of products.
+def unit_prices(pairs: Pairs, *groups: Counts) -> list[Matrix]:
+    """Return the medians of SPEND over QUANTITY of what was bought of groups of products.
 
-    ``group`` has the number of each product's group, from 0. NaN for a group without a price.
+    Each of ``groups`` has the number of each product's group, from 0; so there is an array of
+    medians for each. NaN for a group without a price.
     """
     priced = (pairs.spend > 0) & (pairs.quantity > 0)
-    group = group.astype(np.int32)
-    medians = (
-        pl.DataFrame(
-            {
-                "group": group[pairs.product[priced]],
-                "price": pairs.spend[priced] / pairs.quantity[priced],
-            }
-        )
-        .group_by("group")
-        .agg(pl.col("price").median())
-    )
-    median = np.full(group.max(initial=-1) + 1, np.nan, dtype=np.float32)
-    median[medians["group"].to_numpy()] = medians["price"].to_numpy()
-    return median
+    product, spend, quantity = pairs.product, pairs.spend, pairs.quantity
+    if not priced.all():
+        product, spend, quantity = product[priced], spend[priced], quantity[priced]
+    del priced
+    price = pl.Series("price", spend / quantity)
+    medians = []
+    for group in groups:
+        own = group.astype(np.int32)
+        table = pl.DataFrame({"group": own[product], "price": price})
+        found = table.group_by("group").agg(pl.col("price").median())
+        median = np.full(own.max(initial=-1) + 1, np.nan, dtype=np.float32)
+        median[found["group"].to_numpy()] = found["price"].to_numpy()
+        medians.append(median)
+    return medians

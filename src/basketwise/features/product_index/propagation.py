@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
-from basketwise.arrays import Floats, Matrix
+from basketwise.arrays import Floats, Matrix, Positions
 from basketwise.features.product_index.pairs import Pairs, Singles, sums
 from basketwise.features.product_index.prior import ClassPrior
 from basketwise.features.product_index.votes import (
@@ -81,14 +82,15 @@ def propagate(
         (np.ones(entries.size, np.float32), (pairs.product, entries)),
         shape=(products, entries.size),
     )
-    label = np.repeat(pairs.label, pairs.entries)
+    basket = pairs.basket().astype(np.intp)
+    label = pairs.label.take(basket)
     messages = np.zeros((LABELS, entries.size), dtype=np.float32)
     log_prior = beliefs = log_normalised(guess)
     if rounds == 0:
         prior.learn(beliefs, np.zeros_like(beliefs))
     for number in range(1, rounds + 1):
         told = np.take(beliefs.T.astype(np.float32), pairs.product, axis=1) - messages
-        change = _answers(_normalised(told), shares, pairs, label) - messages
+        change = _answers(_normalised(told), shares, pairs, basket, label) - messages
         messages += change if number == 1 else (1 - DAMPING) * change
         evidence = _added(by_product, messages)
         previous, beliefs = beliefs, log_normalised(log_prior + evidence)
@@ -116,12 +118,17 @@ def log_normalised(logs: Floats) -> Floats:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
-def _answers(told: Matrix, shares: Singles, pairs: Pairs, label: np.ndarray) -> Matrix:
-    """Return each basket's message to each of its products: log-probabilities, mean 0."""
-    parts = ballot(told, shares, pairs.start).stacked()
+def _answers(
+    told: Matrix, shares: Singles, pairs: Pairs, basket: Positions, label: NDArray[np.int8]
+) -> Matrix:
+    """Return each basket's message to each of its products: log-probabilities, mean 0.
+
+    ``basket``, ``label``: those of each entry.
+    """
+    parts = ballot(told, shares, pairs.start, basket).stacked()
     total = sums(parts, pairs.start)
     table = count_labels(cells(*total), pairs.label).ravel()
-    net, telling, variance = np.repeat(total, pairs.entries, axis=1) - parts
+    net, telling, variance = total.take(basket, axis=1) - parts
     np.maximum(variance, 0, out=variance)
     answers = np.empty_like(told)
     deviation = np.sqrt(variance, out=variance)

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from basketwise.arrays import Flags, Matrix
+from basketwise.arrays import Counts, Matrix
 from basketwise.concurrency import side_by_side
 from basketwise.features.product_index.pairs import Pairs, Singles
 
@@ -65,33 +66,54 @@ def ridge_coefficients(
     values *= shares
     Y = np.zeros((pairs.label.size, labels), dtype=np.float32)
     Y[np.arange(pairs.label.size), pairs.label] = root
-    kept = np.stack([_kept(pairs, fold) for fold in without], axis=1)
     starts = range(0, max(pairs.label.size, 1), BLOCK)
     blocks = [
-        (pairs.matrix(values, products, s, s + BLOCK), Y[s : s + BLOCK], kept[s : s + BLOCK])
+        _Block(
+            pairs.matrix(values, products, s, s + BLOCK),
+            Y[s : s + BLOCK],
+            [np.flatnonzero(pairs.fold[s : s + BLOCK] == fold) for fold in without],
+        )
         for s in starts
     ]
     # Each block has its own.
     del values, shares
     columns = np.repeat(np.arange(len(without)), labels)
 
-    def added(part: Callable[[sp.csr_array, Matrix, Flags], Matrix]) -> Matrix:
+    def added(part: Callable[[_Block], Matrix]) -> Matrix:
         # Blocks are added in their order, whichever is ready first.
-        return reduce(np.add, side_by_side(lambda block: part(*block), blocks))
+        return reduce(np.add, side_by_side(part, blocks))
 
     def normal(direction: Matrix) -> Matrix:
-        image = added(lambda X, _, kept: X.T @ ((X @ direction) * kept[:, columns]))
+        image = added(lambda block: block.X.T @ block.without(block.X @ direction))
         return image + np.float32(penalty) * direction
 
-    target = added(lambda X, Y, kept: X.T @ (np.tile(Y, len(without)) * kept[:, columns]))
-    squares = added(lambda X, _, kept: (X * X).T @ kept.astype(np.float32))
+    target = added(lambda block: block.X.T @ block.without(np.tile(block.Y, len(without))))
+    squares = added(_Block.squares)
     inverse = np.reciprocal(squares + np.float32(penalty), dtype=np.float32)[:, columns]
     solution = _conjugate_gradients(normal, target, inverse)
     return [np.ascontiguousarray(solution[:, columns == k]) for k in range(len(without))]
 
 
-def _kept(pairs: Pairs, fold: int | None) -> Flags:
-    return np.ones(pairs.label.size, np.bool_) if fold is None else pairs.fold != fold
+class _Block(NamedTuple):
+    """Some baskets; ``left_out`` has those that each system leaves out, by their positions."""
+
+    X: sp.csr_array
+    Y: Matrix
+    left_out: list[Counts]
+
+    def without(self, values: Matrix) -> Matrix:
+        """Set to 0, in place, what is left out; each system has as many columns."""
+        systems = values.reshape(values.shape[0], len(self.left_out), -1)
+        for k, baskets in enumerate(self.left_out):
+            systems[baskets, k] = 0
+        return values
+
+    def squares(self) -> Matrix:
+        """Add up the squares of each product's shares, one column per system."""
+        X = self.X
+        squares = sp.csr_array((X.data**2, X.indices, X.indptr), shape=X.shape)
+        ones = np.ones((X.shape[0], len(self.left_out)), dtype=np.float32)
+        return np.asarray(squares.T @ self.without(ones))
 
 
 def _conjugate_gradients(

@@ -58,33 +58,42 @@ def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most
         How many entries of a product are asked for, at most.
     """
     number = counts(pairs.product)
-    entry_fold = np.repeat(pairs.fold, pairs.entries)
+    basket_of = pairs.basket()
     reach = np.int64(most)
     while True:
         # Mostly, a few times as many of each product hold those of every fold.
         reach *= REACH
-        own = order[_firsts(number, reach)]
-        product, fold = pairs.product[own], entry_fold[own]
-        enough, chosen = True, np.zeros(own.size, dtype=np.bool_)
+        heads = np.minimum(number, reach)
+        ends = np.cumsum(heads)
+        starts = ends - heads
+        basket = basket_of[order[_firsts(number, heads)]]
+        fold = pairs.fold[basket]
+        # How many of its product are before each entry.
+        before = np.arange(basket.size, dtype=_positions(basket.size))
+        before -= np.repeat(starts.astype(before.dtype), heads)
+        enough, chosen = True, np.zeros(basket.size, dtype=np.bool_)
         for left_out in without:
-            before = _within(product)
-            if left_out is not None:
-                other = np.cumsum(fold == left_out, dtype=before.dtype)
-                # Those up to an entry, less those up to the first one of its product.
-                starts = np.arange(own.size, dtype=before.dtype) - before
-                before -= other - other[starts] + (fold[starts] == left_out)
-                found = counts(product[fold != left_out], number.size)
-                enough &= bool(((found >= most) | (number <= reach)).all())
-            chosen |= before < most
+            if left_out is None:
+                chosen |= before < most
+                continue
+            # Those of the fold up to an entry, less those of the products before.
+            other = np.zeros(basket.size + 1, dtype=before.dtype)
+            np.cumsum(fold == left_out, out=other[1:])
+            found = heads - (other[ends] - other[starts])
+            enough &= bool(((found >= most) | (number <= reach)).all())
+            left = before - other[1:]
+            left += np.repeat(other[starts], heads)
+            chosen |= left < most
         if enough:
-            return Shortest(product[chosen], pairs.basket()[own[chosen]])
+            product = np.repeat(np.arange(number.size, dtype=np.int32), heads)
+            return Shortest(product[chosen], basket[chosen])
 
 
-def _firsts(counts: Counts, most: np.int64) -> Counts:
-    """Return the positions of the first so many of each product among all, by product."""
-    number = np.minimum(counts, most)
-    gaps = np.cumsum(counts) - counts - (np.cumsum(number) - number)
-    positions: Counts = np.arange(number.sum()) + np.repeat(gaps, number)
+def _firsts(counts: Counts, heads: Counts) -> Counts:
+    """Return the positions of the first ``heads`` of each product among all, by product."""
+    gaps = np.cumsum(counts) - counts - (np.cumsum(heads) - heads)
+    positions: Counts = np.repeat(gaps, heads)
+    positions += np.arange(positions.size)
     return positions
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from basketwise.arrays import Flags, Floats, Matrix
+from basketwise.arrays import Flags, Floats, Matrix, Positions
 from basketwise.features.product_index.pairs import Singles, sums
 from basketwise.schema import CLASSES, INDEX_LABELS, UNCLASSIFIED
 
@@ -58,13 +58,18 @@ class Ballot:
         return np.stack([self.net, self.telling, self.variance])
 
 
-def ballot(probabilities: Matrix, shares: Singles, start: NDArray[np.int64]) -> Ballot:
-    """Return what each entry adds; ``probabilities`` have the shape (labels, entries)."""
+def ballot(
+    probabilities: Matrix, shares: Singles, start: NDArray[np.int64], basket: Positions
+) -> Ballot:
+    """Return what each entry adds; ``probabilities`` have the shape (labels, entries).
+
+    ``start``: where each basket's entries start; ``basket``: that of each entry.
+    """
     mean = probabilities[_HIGH] - probabilities[_LOW]
     telling = np.float32(1) - probabilities[_UNCLASSIFIED]
     net, weight = shares * mean, shares * telling
     of_basket = sums(np.stack([net, weight]), start)
-    balance = np.repeat(of_basket[0] / np.maximum(of_basket[1], SILENT), np.diff(start))
+    balance = (of_basket[0] / np.maximum(of_basket[1], SILENT)).take(basket)
     # The variance of direction - balance · telling, two numbers of one class.
     square = probabilities[_HIGH] + probabilities[_LOW] - 2 * balance * mean + balance**2 * telling
     variance = shares**2 * np.maximum(square - (mean - balance * telling) ** 2, 0)

@@ -78,7 +78,9 @@ def choose_weighting(
 def told(pairs: Pairs, posterior: Floats, weighting: Weighting) -> Floats:
     """Return the log-probability of each basket's label, counted from the other half of them."""
     shares = pairs.shares(weighting)
-    own = ballot(posterior.T[:, pairs.product].astype(np.float32), shares, pairs.start)
+    own = ballot(
+        posterior.T[:, pairs.product].astype(np.float32), shares, pairs.start, pairs.basket()
+    )
     cell = cells(*sums(own.stacked(), pairs.start))
     half = np.arange(pairs.label.size) % 2 == 0
     logs = np.zeros(pairs.label.size)
