@@ -1,9 +1,9 @@
 import numpy as np
 import polars as pl
 
-from basketwise.etl.chunks import chunk_files
-from basketwise.etl.index import Numbering
-from basketwise.etl.tables import UnreadChunk
+from basketwise.etl.gold.index import Numbering
+from basketwise.etl.gold.tables import UnreadChunk
+from basketwise.etl.silver.chunks import chunk_files
 from basketwise.features.product_index.evidence import numbered
 from tests.etl.running import Run
 
