@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +42,7 @@ from basketwise.features.groups import ALWAYS_WRITTEN, GROUPS, columns_of
 from basketwise.features.product import SHARE_NEW
 from basketwise.features.recipe import Recipe
 from basketwise.pieces import Map, here
-from basketwise.processes import in_processes
+from basketwise.processes import in_processes, started_ahead
 from basketwise.progress import Tick
 from basketwise.provenance import timestamp
 from basketwise.schema import (
@@ -127,25 +128,26 @@ def run_gold(
             history,
             each,
         )
-    trials = choose_groups(
-        silver,
-        baskets,
-        recipe,
-        index,
-        tried,
-        seed=config.split.random_state,
-        history=history,
-        hidden=hidden,
-        alone=learned.curve.points[-1].accuracy if learned.curve.points else None,
-        each=each,
-    )
-    chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
-    recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
-    maker = tables.RowMaker(recipe, index, history)
-    if write_rows is None:
-        apart = totals.lines >= MANY_LINES and cores() > 1
-        write_rows = partial(tables.write_gold, each=in_processes if apart else here)
-    rows = write_rows(silver, gold, scratch / "gold", baskets, maker, tick)
+    apart = write_rows is None and totals.lines >= MANY_LINES and cores() > 1
+    write = write_rows or partial(tables.write_gold, each=in_processes if apart else here)
+    # The choice leaves half a core idle, on which the processes start that will make the rows.
+    with started_ahead(tables.__name__) if apart else nullcontext():
+        trials = choose_groups(
+            silver,
+            baskets,
+            recipe,
+            index,
+            tried,
+            seed=config.split.random_state,
+            history=history,
+            hidden=hidden,
+            alone=learned.curve.points[-1].accuracy if learned.curve.points else None,
+            each=each,
+        )
+        chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
+        recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
+        maker = tables.RowMaker(recipe, index, history)
+        rows = write(silver, gold, scratch / "gold", baskets, maker, tick)
     if write_rest is not None:
         rows = replace(rows, rest=write_rest(silver, gold / tables.REST_FOLDER, rest, maker))
     if hidden is not None:
