@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from basketwise.memory import ARENAS, DECAY, MMAP, POLARS, TRIM, keep_memory
+from basketwise.memory import ARENAS, DECAY, HUGE, MMAP, POLARS, TRIM, keep_memory
 
 SCRIPT = """
 import resource, sys
@@ -68,6 +68,7 @@ from basketwise.memory import LARGE, pool_memory
 import resource
 
 kept = pool_memory()
+import numpy as np
 import polars as pl
 
 def faults():
@@ -79,13 +80,15 @@ for _ in range(20):
     bytearray(LARGE - 4096)
 print(kept, (faults() - before) * resource.getpagesize() // LARGE)
 print(os.environ["_RJEM_MALLOC_CONF"])
+print(np._core.multiarray._get_madvise_hugepage())
 """
 
 
 def pooled(**variables: str) -> list[str]:
-    """Return whether memory is pooled, what is mapped anew then, and what Polars is told."""
+    """Return whether memory is pooled, what is mapped anew then, and what libraries are told."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
-    environment.pop(POLARS, None)
+    for name in (POLARS, HUGE):
+        environment.pop(name, None)
     done = subprocess.run(
         [sys.executable, "-c", POOLED],
         env=environment | variables,
@@ -98,13 +101,13 @@ def pooled(**variables: str) -> list[str]:
 
 @glibc
 def test_a_process_reuses_large_blocks_and_tells_polars_to() -> None:
-    kept, mapped, told_polars = pooled()
-    assert (kept, mapped) == ("True", "0")
+    kept, mapped, told_polars, huge = pooled()
+    assert (kept, mapped, huge) == ("True", "0", "False")
     assert told_polars.endswith(f",{DECAY}")
 
 
 @glibc
 def test_the_environment_decides_about_either_allocator() -> None:
-    kept, _, told_polars = pooled(**{ARENAS: "4", POLARS: "dirty_decay_ms:0"})
-    assert kept == "False"
+    kept, _, told_polars, huge = pooled(**{ARENAS: "4", POLARS: "dirty_decay_ms:0", HUGE: "1"})
+    assert (kept, huge) == ("False", "True")
     assert told_polars.endswith(",dirty_decay_ms:0")

@@ -19,6 +19,9 @@ _PARAMETERS = {TRIM: -1, MMAP: -3, ARENAS: -8}
 POLARS = "_RJEM_MALLOC_CONF"
 """Variable that Polars appends to its own settings of its allocator when it is imported."""
 
+HUGE = "NUMPY_MADVISE_HUGEPAGE"
+"""Variable by which NumPy asks the system for pages of 2 MiB, or does not, when it is imported."""
+
 KEPT = 2**24
 """Bytes: three times the text of a thousand baskets of ten lines with all columns."""
 
@@ -43,8 +46,9 @@ def keep_memory(kept: int = KEPT) -> bool:
 def pool_memory() -> bool:
     """Let a process of the command line reuse what is freed: for frames of millions of lines.
 
-    Of glibc's arenas, two serve all threads: each keeps what its own threads have freed. Polars
-    must not have been imported yet.
+    Of glibc's arenas, two serve all threads: each keeps what its own threads have freed. NumPy asks
+    for no large pages: where memory is full of files that were read, the system makes room for each
+    before it gives it. Neither Polars nor NumPy must have been imported yet.
 
     Returns
     -------
@@ -52,6 +56,7 @@ def pool_memory() -> bool:
         False where glibc is left as it is, see :func:`keep_memory`.
     """
     os.environ.setdefault(POLARS, DECAY)
+    os.environ.setdefault(HUGE, "0")
     return _set({TRIM: 2 * LARGE, MMAP: LARGE, ARENAS: 2})
 
 
