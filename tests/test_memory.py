@@ -9,7 +9,16 @@ import sys
 
 import pytest
 
-from basketwise.memory import ARENAS, DECAY, MAPPED, MMAP, POLARS, TRIM, keep_memory
+from basketwise.memory import (
+    ARENAS,
+    DECAY,
+    HUGE,
+    MAPPED,
+    MMAP,
+    POLARS,
+    TRIM,
+    keep_memory,
+)
 
 SCRIPT = """
 import resource, sys
@@ -68,6 +77,7 @@ from basketwise.memory import LARGE, {function}
 import resource
 
 kept = {function}()
+import numpy as np
 import polars as pl
 
 def faults():
@@ -79,16 +89,18 @@ for _ in range(20):
     bytearray({blocks} * LARGE - 4096)
 print(kept, (faults() - before) * resource.getpagesize() // LARGE)
 print(os.environ["_RJEM_MALLOC_CONF"])
+print(np._core.multiarray._get_madvise_hugepage())
 """
 
 
 def pooled(variables: dict[str, str], function: str = "pool_memory", blocks: int = 1) -> list[str]:
-    """Return whether memory is pooled, what is mapped anew then, and what Polars is told.
+    """Return whether memory is pooled, what is mapped anew then, and what libraries are told.
 
     ``blocks`` of the size LARGE are what is asked for, in one.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
-    environment.pop(POLARS, None)
+    for name in (POLARS, HUGE):
+        environment.pop(name, None)
     done = subprocess.run(
         [sys.executable, "-c", POOLED.format(function=function, blocks=blocks)],
         env=environment | variables,
@@ -101,14 +113,14 @@ def pooled(variables: dict[str, str], function: str = "pool_memory", blocks: int
 
 @glibc
 @pytest.mark.parametrize(("function", "blocks"), [("pool_memory", 1), ("reader_memory", 3)])
-def test_a_process_reuses_large_blocks_and_tells_polars_to(function: str, blocks: int) -> None:
-    kept, mapped, told_polars = pooled({}, function, blocks)
-    assert (kept, mapped) == ("True", "0")
+def test_a_process_reuses_large_blocks_and_tells_libraries_to(function: str, blocks: int) -> None:
+    kept, mapped, told_polars, huge = pooled({}, function, blocks)
+    assert (kept, mapped, huge) == ("True", "0", "False")
     assert told_polars.endswith(f",{DECAY}")
 
 
 @glibc
 def test_the_environment_decides_about_either_allocator() -> None:
-    kept, _, told_polars = pooled({ARENAS: "4", POLARS: "dirty_decay_ms:0"})
-    assert kept == "False"
+    kept, _, told_polars, huge = pooled({ARENAS: "4", POLARS: "dirty_decay_ms:0", HUGE: "1"})
+    assert (kept, huge) == ("False", "True")
     assert told_polars.endswith(",dirty_decay_ms:0")

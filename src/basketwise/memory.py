@@ -19,6 +19,9 @@ _PARAMETERS = {TRIM: -1, MMAP: -3, ARENAS: -8, MAPPED: -4}
 POLARS = "_RJEM_MALLOC_CONF"
 """Variable that Polars appends to its own settings of its allocator when it is imported."""
 
+HUGE = "NUMPY_MADVISE_HUGEPAGE"
+"""Variable by which NumPy asks the system for pages of 2 MiB, or does not, when it is imported."""
+
 KEPT = 2**24
 """Bytes: three times the text of a thousand baskets of ten lines with all columns."""
 
@@ -47,15 +50,16 @@ def keep_memory(kept: int = KEPT) -> bool:
 def pool_memory() -> bool:
     """Let a process of the command line reuse what is freed: for frames of millions of lines.
 
-    Of glibc's arenas, two serve all threads: each keeps what its own threads have freed. Polars
-    must not have been imported yet.
+    Of glibc's arenas, two serve all threads: each keeps what its own threads have freed. NumPy asks
+    for no large pages: where memory is full of files that were read, the system makes room for each
+    before it gives it. Neither Polars nor NumPy must have been imported yet.
 
     Returns
     -------
     bool
         False where glibc is left as it is, see :func:`keep_memory`.
     """
-    os.environ.setdefault(POLARS, DECAY)
+    _tell_libraries()
     return _set({TRIM: 2 * LARGE, MMAP: LARGE, ARENAS: 2})
 
 
@@ -63,15 +67,20 @@ def reader_memory() -> bool:
     """Let a process that reads one file after the other reuse even its blocks of text.
 
     They are larger than what glibc keeps, unless it may not map any block by itself. As in
-    :func:`pool_memory`, Polars must not have been imported yet.
+    :func:`pool_memory`, neither Polars nor NumPy must have been imported yet.
 
     Returns
     -------
     bool
         False where glibc is left as it is, see :func:`keep_memory`.
     """
-    os.environ.setdefault(POLARS, DECAY)
+    _tell_libraries()
     return _set({TRIM: TEXT, MAPPED: 0, ARENAS: 2})
+
+
+def _tell_libraries() -> None:
+    os.environ.setdefault(POLARS, DECAY)
+    os.environ.setdefault(HUGE, "0")
 
 
 def _set(values: dict[str, int]) -> bool:

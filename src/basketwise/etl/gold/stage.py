@@ -56,7 +56,7 @@ from basketwise.schema import (
     UNCLASSIFIED,
 )
 
-MANY_LINES = 10_000_000
+MANY_LINES = 50_000_000
 """Lines from which processes that make their rows are worth their start, a second for each core."""
 
 WriteRest = Callable[[Path, Path, pl.DataFrame, tables.RowMaker], int]
