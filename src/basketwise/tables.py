@@ -23,6 +23,9 @@ KINDS = (
 SPARK_FRAME = "a Spark frame"
 """What documents call the raw lines of a Spark frame, in the place of a path."""
 
+BLOCK = 10_000
+"""Rows of some dozens of features that stay in a processor's memory."""
+
 FEW = 20_000
 """Up to this number of rows, it takes longer to wake other threads than to do without them."""
 
@@ -126,8 +129,12 @@ def selected(frame: pl.DataFrame, expressions: Iterable[pl.Expr]) -> pl.DataFram
 def matrix(frame: pl.DataFrame, columns: Sequence[str]) -> Matrix:
     """Return columns of numbers as a C-contiguous array, without a copy of them in between."""
     values = np.empty((frame.height, len(columns)), dtype=np.float32)
-    for number, name in enumerate(columns):
-        values[:, number] = frame[name].to_numpy()
+    # Some rows of all columns at a time: each column alone would pass through all of the memory.
+    for start in range(0, frame.height, BLOCK):
+        rows = values[start : start + BLOCK]
+        part = frame if frame.height <= BLOCK else frame.slice(start, BLOCK)
+        for number, name in enumerate(columns):
+            rows[:, number] = part[name].to_numpy()
     return values
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from basketwise.errors import InputError
 from basketwise.features.product import SHARE_NEW
-from basketwise.training.examples import new_shares, read_examples
+from basketwise.training.examples import Examples, read_examples
 
 TABLE = pl.DataFrame(
     {
@@ -48,6 +48,21 @@ def test_only_some_of_the_columns(gold: Path) -> None:
     assert examples.X.tolist() == [[1], [2], [3]]
     assert examples.X.flags.c_contiguous
     assert examples.y.tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"), [(6, [0, 1, 2, 3, 4, 5, 6, 7]), (3, [0, 2, 4, 6, 7]), (1, [0, 6, 7])]
+)
+def test_evenly_spaced_rows_and_all_with_hidden_products(most: int, expected: list[int]) -> None:
+    rows = np.arange(8)
+    X = rows[:, None].astype(np.float32)
+    examples = Examples(
+        pl.Series(rows), X, np.zeros(8, np.int8), rows.astype(np.int8), ("a",), hidden=2
+    ).evenly(most)
+    assert examples.ids.to_list() == expected
+    assert examples.X[:, 0].tolist() == expected
+    assert examples.fold.tolist() == expected
+    assert examples.is_real.tolist() == [row < 6 for row in expected]
 
 
 def test_an_absent_file_says_what_to_do(tmp_path: Path) -> None:
@@ -96,9 +111,9 @@ def test_some_of_the_rows_know_which_of_them_are_hidden(gold: Path, hidden: Path
 def test_shares_of_new_products_are_those_of_the_column(gold: Path) -> None:
     table = TABLE.rename({"a": SHARE_NEW})
     table.write_parquet(gold / "shares.parquet")
-    assert new_shares(read_examples(gold / "shares.parquet", ["b", SHARE_NEW])).tolist() == [
+    assert read_examples(gold / "shares.parquet", ["b", SHARE_NEW]).new_shares.tolist() == [
         1.5,
         2.5,
         3.5,
     ]
-    assert new_shares(read_examples(gold / "shares.parquet", ["b"])).tolist() == [0, 0, 0]
+    assert read_examples(gold / "shares.parquet", ["b"]).new_shares.tolist() == [0, 0, 0]

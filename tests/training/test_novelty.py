@@ -13,7 +13,7 @@ from basketwise.features.product import SHARE_NEW
 from basketwise.training import novelty
 from basketwise.training.boosters import dump_booster
 from basketwise.training.calibration import Calibration, NewProducts, calibrate
-from basketwise.training.examples import RARE, Examples, learned_from, new_shares
+from basketwise.training.examples import RARE, Examples, learned_from
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 
 PLAIN = Calibration(method="none", floor=0.001, description="")
@@ -68,7 +68,7 @@ def test_where_new_products_are_common_candidates_learn_from_every_real_basket()
 
 def test_a_model_that_cannot_tell_learns_from_every_real_basket() -> None:
     rows = baskets([0.3] * 5 + [0.0] * 95, [0.2] * 20).only(["signal", "hint"])
-    assert not new_shares(rows).any()
+    assert not rows.new_shares.any()
     assert learned_from(rows).tolist() == [True] * 100 + [False] * 20
 
 
@@ -77,7 +77,7 @@ def test_a_second_model_answers_where_the_winner_misjudges_new_products() -> Non
     second = second_of(rows)
     assert second is not None
     assert second.share == 0.1
-    new = new_shares(rows) > 0
+    new = rows.new_shares > 0
     right = second.fitted.predict(rows.X[new]).argmax(axis=1) == rows.y[new]
     assert right.mean() > 0.95
     assert "300 out-of-fold predictions" in second.calibration.description
@@ -183,7 +183,7 @@ def test_what_is_shipped_is_the_second_models_answer_above_the_share_alone() -> 
     given = by_signal(rows)
     shipped = calibrated(rows, given, both, second)
     # In single precision 0.2 is a bit more than 0.2.
-    above = new_shares(rows) > 0.2
+    above = rows.new_shares > 0.2
     assert above.sum() == 300
     np.testing.assert_array_equal(shipped[~above], calibrate(given, PLAIN)[~above])
     answers = second.fitted.predict(rows.X)

@@ -19,7 +19,7 @@ from basketwise.etl.gold.tables import METADATA_FILE
 from basketwise.features.groups import columns_of
 from basketwise.files import MODEL, OOF_FILE, RECORD_FILE, TEST_PREDICTIONS_FILE
 from basketwise.schema import CLASSES
-from basketwise.training import fitting
+from basketwise.training import fitting, stage
 from basketwise.training.calibration import calibrate, fit_calibration, read_calibration
 from basketwise.training.candidates import Classifier, build
 from basketwise.training.examples import read_examples
@@ -160,6 +160,27 @@ def test_the_cap_bounds_what_a_fold_is_fitted_on_but_not_what_is_scored(
     table = pl.read_parquet(tmp_path / OOF_FILE)
     assert table.height == sample_run.metadata.train_samples
     np.testing.assert_allclose(probabilities(table, "decision_tree").sum(axis=1), 1, rtol=1e-5)
+
+
+def test_of_many_baskets_evenly_spaced_ones_are_asked_about_out_of_fold(
+    sample_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, bounded = tmp_path / "all", tmp_path / "bounded"
+    config = TrainingConfig(models=("decision_tree",))
+    for out, most in ((kept, stage.JUDGED), (bounded, 500)):
+        out.mkdir()
+        monkeypatch.setattr(stage, "JUDGED", most)
+        run_training(sample_run.gold, out, config, quiet)
+    table, reference = (pl.read_parquet(out / OOF_FILE) for out in (bounded, kept))
+    assert table["basket_id"].equals(reference["basket_id"])
+    step = -(-table.height // 500)
+    assert table.gather_every(step).equals(reference.gather_every(step))
+    asked = pl.int_range(table.height, eager=True) % step == 0
+    others = table.filter(~asked).select(probability_columns("decision_tree"))
+    assert set(others.null_count().row(0)) == {others.height}
+    # Candidates learn from all baskets as before.
+    assert (bounded / MODEL).read_bytes() == (kept / MODEL).read_bytes()
+    assert f"{asked.sum():,} out-of-fold" in read_calibration(bounded).description
 
 
 def test_the_test_set_is_predicted_by_models_of_the_whole_training_set(

@@ -17,6 +17,7 @@ import click
 
 from basketwise import __version__
 from basketwise.cli.commands import program
+from basketwise.concurrency import wait_passively
 from basketwise.disk import is_full, unreachable
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
 from basketwise.locking import LockWarning
@@ -192,6 +193,7 @@ def console() -> None:
     SystemExit for a failure.
     """
     pool_memory()
+    wait_passively()
     try:
         main()
     except SystemExit as ending:

@@ -163,8 +163,8 @@ class _Training(Section):
     """Maximum number of training baskets, drawn evenly by ids and split.random_state where there
     are more; the test set is not affected."""
     cv_max_baskets: Annotated[int, Field(ge=0)] = 40_000
-    """Maximum number of baskets that each fold's model is fitted on (0: all); every training
-    basket is still scored out of fold."""
+    """Maximum number of baskets that each fold's model is fitted on (0: all); all training
+    baskets are scored out of fold, evenly spaced ones where there are more than 500,000."""
     cv_stops_early: bool = True
     """Whether candidates that cannot win any more are asked about no further folds: those that
     are clearly behind after two, and those that would have to beat a nearly perfect one."""

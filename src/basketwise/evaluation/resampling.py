@@ -83,10 +83,18 @@ def joint_cells(true: Labels, predicted: Sequence[Labels]) -> tuple[Counts, Coun
     joint = true.astype(np.int64)
     for answers in predicted:
         # Numbered anew each time: three to the power of the models would outgrow an int64.
-        joint = np.unique(joint * SIZE + answers, return_inverse=True)[1]
+        joint = _without_gaps(joint * SIZE + answers)
     first = np.unique(joint, return_index=True)[1]
     cells = [true[first].astype(np.int64) * SIZE + answers[first] for answers in predicted]
     return joint, np.stack(cells, axis=1)
+
+
+def _without_gaps(numbers: Counts) -> Counts:
+    """Replace small whole numbers by their ranks from 0; no sort of all of them is needed."""
+    occurs = np.zeros(int(numbers.max(initial=0)) + 1, dtype=np.bool_)
+    occurs[numbers] = True
+    renumbered: Counts = (np.cumsum(occurs) - 1)[numbers]
+    return renumbered
 
 
 def find_patterns(joint: Counts, cells: Counts, units: Counts | None) -> Patterns:
@@ -137,10 +145,13 @@ def draw(patterns: Patterns, resamples: int, seed: int) -> Counts:
     counts = patterns.counts.reshape(shape[0], -1)
     rows = max(1, BLOCK_ENTRIES // shape[0])
     drawn = np.empty((resamples, counts.shape[1]), dtype=np.int64)
+    of_units = np.empty(units)
     for start in range(0, resamples, rows):
         weights = np.empty((min(rows, resamples - start), shape[0]))
         for row in weights:
-            of_units = _WEIGHTS[rng.integers(0, _WEIGHTS.size, units, dtype=np.uint16)]
+            numbers = rng.integers(0, _WEIGHTS.size, units, dtype=np.uint16)
+            # None is out of range, which NumPy checks one by one unless it may clip.
+            _WEIGHTS.take(numbers, out=of_units, mode="clip")
             row[:] = np.bincount(patterns.of_unit, of_units, minlength=shape[0])
         drawn[start : start + rows] = weights @ counts
     return drawn.reshape(resamples, shape[1], SIZE, SIZE)

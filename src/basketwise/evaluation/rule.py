@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from basketwise.arrays import Flags, Floats, Labels
+from basketwise.arrays import Counts, Flags, Floats, Labels
 from basketwise.etl.gold.metadata import Metadata
 from basketwise.etl.gold.tables import TRAIN_FILE, class_numbers
 from basketwise.features.groups import group_of
@@ -67,7 +67,7 @@ def describe_rule(
     y = class_numbers(labels)
     right: dict[str, Flags] = {}
     for column in test.columns:
-        values = _training_values(gold, column)[rows]
+        values = _training_values(gold, column, rows)
         right[column] = apply_thresholds(fit_thresholds(values, y[rows]), values) == y[rows]
     feature = _best(right)
     values = _training_values(gold, feature)
@@ -118,10 +118,11 @@ def round_thresholds(pieces: list[Piece], values: Floats, y: Labels) -> list[Pie
     return pieces
 
 
-def _training_values(gold: Path, column: str) -> Floats:
+def _training_values(gold: Path, column: str, rows: Counts | None = None) -> Floats:
     """Read one feature; all at once would be most of the memory of an evaluation."""
     values = pl.read_parquet(gold / TRAIN_FILE, columns=[column], glob=False)[column]
-    return values.cast(pl.Float32).to_numpy().astype(np.float64)
+    some = values if rows is None else values.gather(rows)
+    return some.cast(pl.Float32).to_numpy().astype(np.float64)
 
 
 def _best(right: dict[str, Flags]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from basketwise.files import write_whole
 
@@ -122,6 +122,12 @@ def legend(axes: Axes, handles: Sequence[Artist], *, below: float, columns: int 
 
 def save(figure: Figure, path: Path) -> None:
     """Write the PNG file, whole or not at all."""
+    # What figure.savefig does, but it draws everything twice: the first time only to lay it out.
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    agg: Any = figure.canvas
+    agg.print_png(buffer, metadata={"Software": None})
     write_whole(path, buffer.getvalue())

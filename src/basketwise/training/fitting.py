@@ -85,14 +85,16 @@ def fit_fold(
     train: Examples,
     config: TrainingConfig,
     checkpoints: Checkpoints = NOWHERE,
+    judged: Examples | None = None,
 ) -> FoldFit:
     """Fit a candidate on the other folds and score one, which is stored.
 
-    At most ``cv_max_baskets`` baskets are fitted (0: all), every basket of the fold is scored.
+    At most ``cv_max_baskets`` baskets are fitted (0: all). Every basket of the fold is scored, or
+    those among ``judged``.
     """
-    piece = of_fold(name, fold)
+    piece, asked = of_fold(name, fold), train if judged is None else judged
     fitted = _fit_others(name, fold, train, config, checkpoints)
-    probabilities = fitted.model.predict_proba(train.X[train.fold == fold])
+    probabilities = fitted.model.predict_proba(asked.X[asked.fold == fold])
     store_probabilities(checkpoints, piece, probabilities)
     remove_progress(checkpoints, piece)
     return FoldFit(fitted, probabilities)

@@ -31,7 +31,7 @@ from basketwise.training.calibration import (
     log_losses,
     shipped,
 )
-from basketwise.training.examples import Examples, new_shares
+from basketwise.training.examples import Examples
 from basketwise.training.fitting import Fitted
 from basketwise.training.predictions import decide
 from basketwise.training.weights import real_or_hidden
@@ -84,7 +84,7 @@ def fit_novelty(
     config : TrainingConfig
         The seed.
     """
-    share = new_shares(rows)
+    share = rows.new_shares
     new = share > 0
     if rows.hidden == 0 or new.sum() < FEWEST:
         return None
@@ -188,5 +188,5 @@ def calibrated(
         return calibrate(winner, calibration)
     second = novelty.fitted
     return shipped(
-        winner, new_shares(rows), calibration, lambda answered: second.predict(rows.X[answered])
+        winner, rows.new_shares, calibration, lambda answered: second.predict(rows.X[answered])
     )

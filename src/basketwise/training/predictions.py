@@ -34,15 +34,15 @@ def write_predictions(
     """Write a prediction file: one row per basket.
 
     Its columns are ``basket_id``, ``price_sensitivity``, per model ``<model>_p_low``,
-    ``<model>_p_medium``, ``<model>_p_high`` (Float32; null where a candidate that was given up was
-    not asked), and ``fold`` where there are folds.
+    ``<model>_p_medium``, ``<model>_p_high`` (Float32; null where a candidate was not asked), and
+    ``fold`` where there are folds.
     """
     columns = {
         column: pl.Series(probabilities[:, k].astype(np.float32), nan_to_null=True)
         for name, probabilities in predictions.items()
         for k, column in enumerate(probability_columns(name))
     }
-    labels = pl.Series(np.asarray(CLASSES)[examples.y], dtype=pl.String)
+    labels = pl.Series(CLASSES).gather(examples.y)
     folds = {FOLD: pl.Series(examples.fold)} if examples.fold.size else {}
     table = pl.DataFrame({KEY: examples.ids, TARGET: labels, **columns, **folds})
     write_parquet(table, path)

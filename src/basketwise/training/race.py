@@ -52,7 +52,7 @@ class Race(NamedTuple):
     """What is known of the candidates in the end, in the order of the settings."""
 
     out_of_fold: dict[ModelName, Probabilities]
-    """One row per training basket, from a model that has not seen the basket's fold; NaN in folds
+    """One row per judged basket, from a model that has not seen the basket's fold; NaN in folds
     that the candidate was not asked about."""
     fitted: dict[ModelName, Fitted]
     winner: ModelName
@@ -70,8 +70,9 @@ def train_all(
 ) -> tuple[Race, Made]:
     """Cross-validate the candidates and fit them, but for the pieces that are stored already.
 
-    What follows from the winner and all out-of-fold predictions is made ``meanwhile``, while the
-    models are fitted, the winner first, and returned too.
+    They learn from ``train``; out of fold they are asked about the rows of the ``judge``, which are
+    among those of ``train``. What follows from the winner and all out-of-fold predictions is made
+    ``meanwhile``, while the models are fitted, the winner first, and returned too.
 
     The winner learns from the whole training set. The others learn from no more baskets than it
     takes to compare them with it (``compared_max_baskets``). If the winner is one of ``elsewhere``,
@@ -83,7 +84,7 @@ def train_all(
         build(name, config, train.y.size - train.hidden)
     checkpoints.prepare()
     with abandoning_pool() as pool:
-        pieces = _Pieces(train, config, tick, checkpoints, pool)
+        pieces = _Pieces(train, judge.rows, config, tick, checkpoints, pool)
         winner, scores = _winner(pieces, judge, config)
         last, answers = config.folds - 1, pieces.out_of_fold
 
@@ -146,15 +147,17 @@ class _Pieces:
     def __init__(
         self,
         train: Examples,
+        judged: Examples,
         config: TrainingConfig,
         tick: Tick,
         checkpoints: Checkpoints,
         pool: Executor,
     ) -> None:
-        self._train, self._config, self._checkpoints = train, config, checkpoints
+        self._train, self._judged = train, judged
+        self._config, self._checkpoints = config, checkpoints
         self._tick, self._pool = tick, pool
         self.out_of_fold = {
-            name: np.full((train.y.size, len(CLASSES)), np.nan) for name in config.models
+            name: np.full((judged.y.size, len(CLASSES)), np.nan) for name in config.models
         }
         self.models: dict[ModelName, Fitted] = {}
         """Of the last fold, if they were fitted here."""
@@ -163,7 +166,7 @@ class _Pieces:
             for name in config.models
             if (recalled := stored_fit(checkpoints, name)) is not None
         }
-        sizes = np.bincount(train.fold, minlength=config.folds)
+        sizes = np.bincount(judged.fold, minlength=config.folds)
         self._missing: set[Fold] = set()
         for name in config.models:
             for fold in range(config.folds):
@@ -172,7 +175,7 @@ class _Pieces:
                 if stored is None:
                     self._missing.add((name, fold))
                 else:
-                    self.out_of_fold[name][train.fold == fold] = stored
+                    self.out_of_fold[name][judged.fold == fold] = stored
         self._total = len(config.models) * (1 + config.folds)
         self._made = len(self._whole) + self._total - len(config.models) - len(self._missing)
         if self._made:
@@ -184,7 +187,7 @@ class _Pieces:
         made = self._finish(
             {
                 (name, fold): self._pool.submit(
-                    fit_fold, name, fold, self._train, self._config, self._checkpoints
+                    fit_fold, name, fold, self._train, self._config, self._checkpoints, self._judged
                 )
                 for name, fold in wanted
                 if (name, fold) in self._missing
@@ -216,7 +219,7 @@ class _Pieces:
         return {name: fit.result() for name, fit in fitting.items()}
 
     def _take(self, name: ModelName, fold: int, scored: FoldFit) -> None:
-        self.out_of_fold[name][self._train.fold == fold] = scored.probabilities
+        self.out_of_fold[name][self._judged.fold == fold] = scored.probabilities
         if fold == self._config.folds - 1:
             self.models[name] = scored.fitted
 

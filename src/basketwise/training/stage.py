@@ -27,6 +27,7 @@ from basketwise.files import (
     TEST_PREDICTIONS_FILE,
 )
 from basketwise.progress import Tick
+from basketwise.schema import CLASSES
 from basketwise.training.answering import Answered, Ask, Model, answered
 from basketwise.training.calibration import (
     Calibration,
@@ -45,7 +46,7 @@ from basketwise.training.distributed import (
     stored_facts,
 )
 from basketwise.training.elimination import Judge
-from basketwise.training.examples import Examples, new_shares, read_examples
+from basketwise.training.examples import Examples, read_examples
 from basketwise.training.fitting import Fitted
 from basketwise.training.novelty import Novelty, calibrated, fit_novelty
 from basketwise.training.persistence import dump_model
@@ -55,9 +56,9 @@ from basketwise.training.record import CandidateRecord, ReferenceRecord, Trainin
 from basketwise.training.references import Plan, fit_references, plan_references
 from basketwise.training.weights import judging_weights
 
-SEEN = 500_000
-"""Training baskets that the calibration rests on, at most: in millions of predictions there is no
-more to see."""
+JUDGED = 500_000
+"""Training baskets that candidates are asked about out of fold, and that the calibration rests on,
+at most: in millions of predictions there is no more to see."""
 LOOKED_AT = 50_000
 """Training baskets that the training accuracy rests on, at most."""
 
@@ -123,14 +124,14 @@ def run_training(
     pieces = Checkpoints(checkpoints, training_key(gold, config))
     # One BLAS thread: what a matrix product adds up first must not depend on the machine.
     with threadpool_limits(1, user_api="blas"):
-        as_in_test = judging_weights(both, forward, metadata.new_products)
-        judge = Judge(both, as_in_test, forward)
+        judged = seen.evenly(JUDGED)
+        judge = Judge(judged, judging_weights(judged, forward, metadata.new_products), forward)
         elsewhere: dict[ModelName, Callable[[], Fitted]] = {}
         if boost is not None:
             rows = rows_of(gold, seen)
             elsewhere[XGBOOST] = partial(fit_distributed, boost, rows, seen, config, pieces)
         # A calibration takes nothing from the test set.
-        weights = judging_weights(both, forward)
+        weights = judging_weights(judged, forward)
         test = _read(gold / TEST_FILE, metadata)
         some = train.take(spaced(train.y.size, LOOKED_AT))
         columns = metadata.feature_columns
@@ -140,9 +141,8 @@ def run_training(
             def meanwhile(winner: ModelName, known: Answers, fits: Fits) -> _Aside:
                 plans = plan_references(winner, metadata.groups)
                 fitting = beside.submit(fit_references, plans, both, config, pieces)
-                own = {name: rows[: train.y.size] for name, rows in known.items()}
-                write_predictions(out / OOF_FILE, train, own)
-                calibration, novelty = _corrected(seen, known[winner], weights, config)
+                write_predictions(out / OOF_FILE, train, _of_all(train, judged, known))
+                calibration, novelty = _corrected(judged, known[winner], weights, config)
                 # A winner of millions of baskets is long not fitted when all others are.
                 losers = {name: fit.result() for name, fit in fits.items() if name != winner}
                 references = fitting.result()
@@ -228,6 +228,17 @@ def _candidate(
     )
 
 
+def _of_all(train: Examples, judged: Examples, known: Answers) -> dict[ModelName, Matrix]:
+    """Return answers about all training baskets: NaN where a candidate was not asked."""
+    given = spaced(train.y.size, JUDGED)
+    spread = {
+        name: np.full((train.y.size, len(CLASSES)), np.nan, dtype=np.float32) for name in known
+    }
+    for name, answers in known.items():
+        spread[name][given] = answers[judged.is_real]
+    return spread
+
+
 def _corrected(
     rows: Examples, out_of_fold: Probabilities, weights: Floats, config: TrainingConfig
 ) -> tuple[Calibration, Novelty | None]:
@@ -249,9 +260,8 @@ def _calibrated(
     """Fit the calibration on the baskets that the winner answers for."""
     marked = rows.is_real
     if novelty is not None:
-        marked &= new_shares(rows) <= novelty.share
+        marked &= rows.new_shares <= novelty.share
     own = np.flatnonzero(marked)
-    own = own[spaced(own.size, SEEN)]
     calibration = fit_calibration(
         config.calibration, out_of_fold[own], rows.y[own], rows.fold[own], weights[own]
     )

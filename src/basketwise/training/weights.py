@@ -16,7 +16,7 @@ import numpy as np
 
 from basketwise.arrays import Flags, Floats
 from basketwise.features.product import NEW_BANDS, band_of
-from basketwise.training.examples import Examples, new_shares
+from basketwise.training.examples import Examples
 
 ENOUGH = 20
 """Training baskets with as many really new products that count as much as all hidden ones."""
@@ -48,7 +48,7 @@ def judging_weights(rows: Examples, forward: bool, test_bands: Sequence[float] =
     if late.any():
         weights[late] = ((rows.is_real & ~late).sum()) / late.sum()
     if len(test_bands) == len(NEW_BANDS) + 1:
-        band = band_of(new_shares(rows))
+        band = band_of(rows.new_shares)
         total = np.bincount(band, weights, minlength=len(test_bands))
         wanted = np.divide(test_bands, total, out=np.zeros(total.size), where=total > 0)
         weights = weights * wanted[band]
@@ -63,7 +63,7 @@ def real_or_hidden(rows: Examples) -> Floats:
     Where few have, hidden products are all there is to judge by; where many have, they show what
     new products of this shop really mean.
     """
-    share, real = new_shares(rows), rows.is_real
+    share, real = rows.new_shares, rows.is_real
     band = band_of(share)
     counts = np.bincount(band[real], minlength=len(NEW_BANDS) + 1)
     weights = (ENOUGH / (ENOUGH + counts[band])) ** 2
