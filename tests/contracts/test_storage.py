@@ -204,9 +204,10 @@ def test_delete_takes_a_key_or_all_below_it(storage: Storage) -> None:
     for key in ("a/b", "a/c/d", "ab", "e"):
         storage.write(key, b"")
 
-    storage.delete("a")
-    storage.delete("e")
+    storage.delete("a", "e")
     storage.delete("never-there")
+    storage.delete("neither", "nor-this")
+    storage.delete()
 
     assert not storage.exists("a")
     assert not storage.exists("e")

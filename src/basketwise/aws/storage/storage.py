@@ -23,7 +23,7 @@ from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object, is_
 from basketwise.aws.storage.known import known_digests
 from basketwise.aws.storage.lock import Lease, leased, read_state
 from basketwise.aws.storage.mirror import Mirror
-from basketwise.aws.storage.record import DEFAULT_LEASE
+from basketwise.aws.storage.record import DEFAULT_LEASE, named_at_once
 from basketwise.aws.storage.replacement import (
     commit,
     current_files,
@@ -84,7 +84,7 @@ class S3Storage:
 
         def attempt() -> bytes:
             state, source = read_state(self.bucket), key
-            if state.pending and is_below(key, state.pending.prefix):
+            if state.pending and state.pending.covers(key):
                 source = state.pending.staged(key)
             data = self.bucket.get(source)
             if read_state(self.bucket) != state:
@@ -120,15 +120,18 @@ class S3Storage:
         files = self._files(prefix).items()
         return written_last({key: item.modified for key, item in files if item.modified})
 
-    def delete(self, prefix: str) -> None:
-        """Delete a key and all below it."""
-        with self._changing(prefix) as lease:
-            if self.bucket.below(prefix):
-                commit(self.bucket, lease, prefix, {}, {})
-                finish(self.bucket, lease)
-            else:
-                # Who lost the lock may have listed what another run was publishing.
-                lease.renew()
+    def delete(self, *prefixes: str) -> None:
+        """Delete keys and all below them; as many at once as the lock object can name."""
+        for prefix in prefixes:
+            self._check(prefix)
+        for part in named_at_once(prefixes):
+            with self._changing(part[0]) as lease:
+                if len(part) > 1 or self.bucket.below(part[0]):
+                    commit(self.bucket, lease, part[0], {}, {}, part[1:])
+                    finish(self.bucket, lease)
+                else:
+                    # Who lost the lock may have listed what another run was publishing.
+                    lease.renew()
 
     def digests(self, prefix: str) -> dict[str, str]:
         """Return the sha256 of each file below a prefix; files are downloaded if need be."""
