@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from basketwise.aws.parallel import Item
-from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object, is_below
+from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object
 from basketwise.aws.storage.known import known_digests
 from basketwise.aws.storage.lock import Lease, leased, read_state
 from basketwise.aws.storage.mirror import Mirror
