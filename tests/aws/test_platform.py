@@ -106,7 +106,7 @@ def test_a_job_under_other_controls_is_another(
     chosen = mock.Mock(side_effect=InputError("no job is followed"))
     monkeypatch.setattr("basketwise.aws.platform.select_job", chosen)
     monkeypatch.setattr("basketwise.aws.platform.upload_code", lambda *_: None)
-    vpc = {"subnets": ["subnet-0123abcd"], "security_groups": ["sg-0123abcd"]}
+    vpc: dict[str, object] = {"subnets": ["subnet-0123abcd"], "security_groups": ["sg-0123abcd"]}
     settings: list[dict[str, object]] = [
         {},
         {"volume_gb": 50},

@@ -20,6 +20,7 @@ import pytest
 from basketwise.cli import cleaning
 from basketwise.errors import DependencyError
 from basketwise.run import pipeline
+from basketwise.run.evaluation import evaluate
 from basketwise.sampling import generate
 from tests.aws.cli.running import QUICK, command
 from tests.aws.crowd import Crowd, counted
@@ -103,7 +104,7 @@ def test_a_run_is_resumed_to_its_end_within_seconds(
         patch.setattr(pipeline, "evaluate", lost)
         started = call(*command(scene.cloud, tmp_path / "raw", "late"))
     assert started.code == 3, started.out + started.err
-    work = Timed(pipeline.evaluate)
+    work = Timed(evaluate)
     monkeypatch.setattr(pipeline, "evaluate", work)
     with measured("resume to the end") as cost:
         outcome = call("aws", "run", "--resume", "--workspace", scene.cloud.workspace, *QUICK)
