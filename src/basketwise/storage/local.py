@@ -47,6 +47,11 @@ class LocalStorage:
         with self._reading():
             return again_if_stale(path.read_bytes)
 
+    def read_each(self, keys: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes of those keys that exist."""
+        present = [key for key in keys if self._path(key).is_file()]
+        return {key: self.read(key) for key in present}
+
     def write(self, key: str, data: bytes) -> None:
         """Write a key, replacing what was there."""
         path = self._path(key)

@@ -39,6 +39,9 @@ class Storage(Protocol):
     def read(self, key: str) -> bytes:
         """Return the bytes of a key; InputError if there is no such key."""
 
+    def read_each(self, keys: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes of those keys that exist, as of one moment."""
+
     def write(self, key: str, data: bytes) -> None:
         """Write a key, replacing what was there."""
 

@@ -32,7 +32,10 @@ from tests.seaweed import S3Server
 
 RUNS, OBJECTS = tried(10, 1_000), tried(200, 100_000)
 SECONDS = 5.0
-REQUESTS = 300
+REQUESTS = 250
+REQUESTS_TO_THE_END = 600
+"""Of a run that goes on: records and manifests of the latest hundred runs, and its own files."""
+
 PER_LEFTOVER, PER_OBJECT = 1.2, 1.02
 """Requests of a removal: a list for each leftover, a copy for each object; the rest is shared."""
 
@@ -113,7 +116,7 @@ def test_a_run_is_resumed_to_its_end_within_seconds(
     assert outcome.code == 0, outcome.out + outcome.err
     assert f"version {RUNS + 1} is PendingManualApproval" in outcome.err
     assert cost.seconds - work.seconds <= SECONDS
-    assert cost.requests.total() <= REQUESTS
+    assert cost.requests.total() <= REQUESTS_TO_THE_END
 
 
 def test_leftovers_are_removed_a_thousand_objects_a_request(

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from basketwise.aws.parallel import Item
+from basketwise.aws.parallel import Item, results_of
 from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object
 from basketwise.aws.storage.known import known_digests
 from basketwise.aws.storage.lock import Lease, leased, read_state
@@ -80,20 +80,26 @@ class S3Storage:
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a key."""
-        self._check(key)
+        data = self.read_each([key]).get(key)
+        if data is None:
+            raise InputError(f"There is no {key} in {self.location!r}.", "Run the stage before.")
+        return data
 
-        def attempt() -> bytes:
-            state, source = read_state(self.bucket), key
-            if state.pending and state.pending.covers(key):
-                source = state.pending.staged(key)
-            data = self.bucket.get(source)
+    def read_each(self, keys: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes of those keys that exist, as of one moment: a request for each."""
+        for key in keys:
+            self._check(key)
+
+        def attempt() -> dict[str, bytes]:
+            state = read_state(self.bucket)
+            pending = state.pending
+            sources = [
+                pending.staged(key) if pending and pending.covers(key) else key for key in keys
+            ]
+            found = zip(keys, results_of(self.bucket.get, sources), strict=True)
             if read_state(self.bucket) != state:
                 raise ChangedError
-            if data is None:
-                raise InputError(
-                    f"There is no {key} in {self.location!r}.", "Run the stage before."
-                )
-            return data
+            return {key: data for key, data in found if data is not None}
 
         return retry_if_changed(self.location, attempt)
 
