@@ -183,7 +183,7 @@ class AwsConfig(Section):
         if self.network_isolation and self.etl == "spark":
             raise ValueError(
                 'etl = "spark" needs the network: its instances exchange files through S3. Set '
-                'etl = "python", or network_isolation = false and a VPC by subnets and security_groups'
+                'etl = "python", or network_isolation = false and a VPC (subnets, security_groups)'
             )
         for name in ("processing_instance", "training_instance"):
             if self.kms_key and limits.has_local_storage(getattr(self, name)):
