@@ -55,7 +55,7 @@ def _rows(
         made = json.loads((workspace / "gold" / "metadata.json").read_text())
         silver, gold = (_bytes(workspace / name) for name in ("silver", "gold"))
     yield (
-        f"{made['lines']:,}",
+        f"{made['lines']['accepted']:,}",
         f"{silver / _MB:,.0f}",
         f"{gold / _MB:,.0f}",
         f"{(silver + gold) / (mbit * _MBIT):,.0f}",
