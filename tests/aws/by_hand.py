@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from basketwise.aws.account import provisioning
@@ -79,6 +80,7 @@ def adopt(
     report: Callable[[str], None] = lambda _: None,
 ) -> Changed:
     """Provision where things exist."""
+    names = replace(NAMES, own_tags=tuple(settings.tags.items())) if settings else NAMES
     return provisioning.provision(
-        clients, NAMES, IMAGE, confirm=confirm, report=report, aws=settings
+        clients, names, IMAGE, confirm=confirm, report=report, aws=settings
     )

@@ -18,6 +18,7 @@ from tests.aws.calls import (
     RUNNING,
     S3,
     SCHEDULE_ROLE,
+    STACK,
 )
 from tests.aws.recording import Call
 
@@ -116,6 +117,9 @@ def calls(name: str) -> list[Call]:
     if aws_config.tags:
         alarm = NAMES.arn_of("cloudwatch", "alarm:retail-api-errors")
         listed.append(Call("deploy", "cloudwatch:TagResource", alarm, DEPLOYING))
+        # Of the stack itself.
+        for action in ("cloudformation:TagResource", "cloudformation:UntagResource"):
+            listed.append(Call("provision", action, STACK, PROVISIONING))
     if aws_config.permissions_boundary:
         bounded = {BOUNDARY_KEY: BOUNDARY}
         listed = [

@@ -37,25 +37,25 @@ class Crowd:
 
     def fill(self) -> None:
         """Leave what the runs leave: artifacts, records, versions, jobs; every second approved."""
-        names = [f"{FIRST + timedelta(hours=number):{RUN_FORMAT}}" for number in range(self.runs)]
+        times = [FIRST + timedelta(hours=number) for number in range(self.runs)]
         plots = self.objects // self.runs - 6
         with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(lambda run: self._leave(run, plots), names))
-        for number, run in enumerate(names, start=1):
-            self._register(run, number)
+            list(pool.map(lambda at: self._leave(at, plots), times))
+        for number, at in enumerate(times, start=1):
+            self._register(f"{at:{RUN_FORMAT}}", number)
         # What registers a version writes the index too; here it is written once, for all.
         registry: Any = self.scene.registry
         registry.sync()
 
-    def _leave(self, run: str, plots: int) -> None:
-        scene, names = self.scene, self.scene.cloud.names
+    def _leave(self, at: datetime, plots: int) -> None:
+        scene, names, run = self.scene, self.scene.cloud.names, f"{at:{RUN_FORMAT}}"
         scene.put(*(f"artifacts/{run}/plot-{number}.png" for number in range(plots)), body=b"x")
         scene.run(run)
         record = RunRecord(
             run_id=run,
             data="nowhere",
             path="/nowhere",
-            started_at=run,
+            started_at=at.isoformat(timespec="seconds"),
             code=code_hash(),
             config=Config().recorded(),
         )

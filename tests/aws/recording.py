@@ -173,6 +173,10 @@ def actions(
         return
     resource = "*" if action in WITHOUT_RESOURCE else _resource(service, params, names)
     yield action, resource, {}
+    if service == "cloudformation" and "Tags" in params:
+        # Those that a stack has no more are removed.
+        yield "cloudformation:TagResource", resource, {}
+        yield "cloudformation:UntagResource", resource, {}
     if service == "cloudwatch" and params.get("Tags"):
         yield "cloudwatch:TagResource", resource, {}
     if service == "sagemaker" and operation.startswith(("Create", "Update")):

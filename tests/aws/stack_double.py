@@ -33,6 +33,7 @@ class Stack:
     name: str
     resources: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
+    tags: list[dict[str, str]] = field(default_factory=list)
     status: str = "REVIEW_IN_PROGRESS"
 
     @property
@@ -56,6 +57,7 @@ class StackDouble:
         self._wanted: dict[str, Any] = {}
         self._parameters: dict[str, str] = {}
         self._changes: list[dict[str, Any]] = []
+        self._tags: list[dict[str, str]] = []
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:
         stack = self._stack(StackName)
@@ -64,7 +66,7 @@ class StackDouble:
             for key, value in stack.parameters.items()
         ]
         described = {"StackId": stack.arn, "StackStatus": stack.status, "Parameters": parameters}
-        return {"Stacks": [described]}
+        return {"Stacks": [{**described, "Tags": stack.tags}]}
 
     def create_change_set(self, **sent: Any) -> dict[str, str]:
         assert sent["ImportExistingResources"]
@@ -72,6 +74,7 @@ class StackDouble:
         self._parameters = {
             item["ParameterKey"]: item["ParameterValue"] for item in sent["Parameters"]
         }
+        self._tags = sent.get("Tags", stack.tags)
         document = json.loads(sent["TemplateBody"])
         self._wanted, self._changes, self.refused = self._resources(document), [], ""
         for name, wanted in self._wanted.items():
@@ -104,6 +107,7 @@ class StackDouble:
             if change["Action"] == "Add":
                 self._make(change["ResourceType"], self._wanted[change["LogicalResourceId"]])
         stack.resources, stack.parameters = self._wanted, self._parameters
+        stack.tags = self._tags
         stack.status = "CREATE_COMPLETE"
 
     def delete_change_set(self, **_: Any) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from basketwise.aws.clients import client
 from basketwise.aws.platform import SageMakerPlatform
+from basketwise.aws.running.jobs import DIGEST_VARIABLE
 from basketwise.config import AwsConfig, Config
 from basketwise.digests import content, sha256
 from basketwise.errors import ConfigError, DependencyError, InputError
@@ -97,12 +99,42 @@ def test_etl_on_spark_leaves_what_etl_on_one_instance_does(
     assert not cloud.keys(".basketwise/spark")
 
 
+def test_a_job_under_other_controls_is_another(
+    platform: SageMakerPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = str(delivered(tmp_path / "raw", delivery()))
+    chosen = mock.Mock(side_effect=InputError("no job is followed"))
+    monkeypatch.setattr("basketwise.aws.platform.select_job", chosen)
+    monkeypatch.setattr("basketwise.aws.platform.upload_code", lambda *_: None)
+    vpc: dict[str, object] = {"subnets": ["subnet-0123abcd"], "security_groups": ["sg-0123abcd"]}
+    settings: list[dict[str, object]] = [
+        {},
+        {"volume_gb": 50},
+        {"kms_key": f"arn:aws:kms:{REGION}:123456789012:key/1234abcd"},
+        vpc,
+        vpc | {"subnets": ["subnet-4567cdef"]},
+        {"network_isolation": True},
+    ]
+    digests = []
+    for number, aws in enumerate(settings):
+        config = Config.model_validate(CONFIG.model_dump() | {"aws": {"region": REGION} | aws})
+        with pytest.raises(InputError, match="no job is followed"):
+            platform.etl(etl_job(raw, tmp_path / str(number)), config, lambda *_: None)
+        digests.append(chosen.call_args.args[2]["Environment"][DIGEST_VARIABLE])
+    # A larger disk is no other work.
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == len(settings) - 1
+
+
 def test_outputs_changed_since_are_made_again(
     cloud: Cloud, platform: SageMakerPlatform, tmp_path: Path
 ) -> None:
     raw = delivered(tmp_path / "raw", delivery())
     platform.etl(etl_job(str(raw), tmp_path / "out"), CONFIG, lambda *_: None)
     platform.storage.write("gold/test_features.parquet", b"other bytes")
+    # S3 tells whole seconds: within that of the job's end, nothing would be noticed here.
+    (job,) = cloud.jobs.jobs.values()
+    job.ended = job.created
 
     platform.etl(etl_job(str(raw), tmp_path / "again"), CONFIG, lambda *_: None)
 

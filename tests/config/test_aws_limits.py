@@ -44,7 +44,7 @@ def test_they_can_be_set_in_the_environment() -> None:
         ({"kms_key": KEY.replace(":key/", ":alias/")}, "kms_key"),
         ({"kms_key": KEY, "training_instance": "ml.m5d.large"}, "training_instance"),
         ({"kms_key": KEY, "processing_instance": "ml.g4dn.xlarge"}, "processing_instance"),
-        ({"network_isolation": True, "etl": "spark"}, "spark"),
+        ({"network_isolation": True, "etl": "spark"}, 'Set etl = "python"'),
         ({"permissions_boundary": BOUNDARY.replace(":policy/", ":role/")}, "boundary"),
         ({"tags": {"Project": "x"}}, "set by Basketwise itself"),
         ({"tags": {"aws:x": "x"}}, "AWS's own"),

@@ -155,6 +155,17 @@ def test_a_write_replaces(storage: Storage) -> None:
     assert storage.keys("nothing") == []
 
 
+def test_several_keys_are_read_at_once_those_that_are_there(storage: Storage) -> None:
+    for key in ("runs/1/a", "runs/2/a"):
+        storage.write(key, key.encode())
+    read = storage.read_each(["runs/1/a", "runs/2/a", "runs/3/a", "runs/1", "never-there"])
+
+    assert read == {"runs/1/a": b"runs/1/a", "runs/2/a": b"runs/2/a"}
+    assert storage.read_each([]) == {}
+    with pytest.raises(InputError):
+        storage.read_each(["../outside"])
+
+
 def test_reading_what_is_not_there_names_the_key(storage: Storage) -> None:
     with pytest.raises(InputError, match=r"There is no gold/metadata\.json"):
         storage.read("gold/metadata.json")
@@ -204,9 +215,10 @@ def test_delete_takes_a_key_or_all_below_it(storage: Storage) -> None:
     for key in ("a/b", "a/c/d", "ab", "e"):
         storage.write(key, b"")
 
-    storage.delete("a")
-    storage.delete("e")
+    storage.delete("a", "e")
     storage.delete("never-there")
+    storage.delete("neither", "nor-this")
+    storage.delete()
 
     assert not storage.exists("a")
     assert not storage.exists("e")

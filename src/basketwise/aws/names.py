@@ -132,7 +132,12 @@ def names_of(config: Config, *, account_id: str, region: str, workspace: str = "
 
 def tags(names: AwsNames, **more: str) -> list[dict[str, str]]:
     """Return all tags of a resource, with ``more`` that only it has, as boto3 takes them."""
-    return [*project_tags(names), *as_tags(more), *as_tags(dict(names.own_tags))]
+    return [*project_tags(names), *as_tags(more), *own_tags(names)]
+
+
+def own_tags(names: AwsNames) -> list[dict[str, str]]:
+    """Return the user's own tags alone, as boto3 takes them."""
+    return as_tags(dict(names.own_tags))
 
 
 def project_tags(names: AwsNames) -> list[dict[str, str]]:

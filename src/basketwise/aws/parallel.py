@@ -56,8 +56,11 @@ def results_of(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
     """
     from concurrent.futures import ThreadPoolExecutor
 
+    asked = list(items)
+    if len(asked) <= 1:
+        return [function(item) for item in asked]
     with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(function, items))
+        return list(pool.map(function, asked))
 
 
 def is_cancelled() -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from basketwise.aws.address import is_address
 from basketwise.aws.names import AwsNames
+from basketwise.aws.requests.controls import controls
 from basketwise.aws.requests.entry import environment
 from basketwise.aws.requests.evaluation import requested_evaluation
 from basketwise.aws.requests.processing import etl_job
@@ -206,6 +207,7 @@ class SageMakerPlatform:
             kind=kind,
             workspace=self.names.uri(),
             settings=environment(config),
+            controls=controls(config.aws),
             code=code_hash(),
             nonce=self.nonce,
             work=dict(work),

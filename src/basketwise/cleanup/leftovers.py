@@ -71,26 +71,29 @@ def remove_agreed(
     agreed: Iterable[Leftover],
     report: Callable[[Leftover], None],
     remove: Callable[[Leftover], None] = lambda _: None,
+    at_once: int = 1,
 ) -> Cleaned:
     """Remove what was agreed to, if it is still listed, and report each removal.
 
     Everything is listed again while the lock of the workspace is held: what has changed meanwhile
     is skipped. ``remove`` removes a leftover that is not stored in the workspace. What was reported
-    is removed, wherever the process ends.
+    is removed, wherever the process ends. The files of ``at_once`` leftovers are deleted together.
     """
-    removed, skipped = [], []
+    removed: list[Leftover] = []
+    skipped: list[Leftover] = []
     with storage.exclusive():
         current = {(leftover.kind, leftover.name): leftover for leftover in listed()}
+        present: list[Leftover] = []
         for leftover in agreed:
             candidate = current.get((leftover.kind, leftover.name))
-            if candidate is None:
-                skipped.append(leftover)
-                continue
-            for key in candidate.keys:
-                storage.delete(key)
-            remove(candidate)
-            removed.append(candidate)
-            report(candidate)
+            (skipped if candidate is None else present).append(candidate or leftover)
+        for start in range(0, len(present), at_once):
+            part = present[start : start + at_once]
+            storage.delete(*(key for candidate in part for key in candidate.keys))
+            for candidate in part:
+                remove(candidate)
+                removed.append(candidate)
+                report(candidate)
     return Cleaned(tuple(removed), tuple(skipped))
 
 

@@ -49,7 +49,7 @@ class AwsConfig(Section):
     archive: Literal["slim", "self-contained"] = "slim"
     """What a version's archive brings for AWS's image. slim: versions of libraries, which each
     instance installs from a package index; self-contained: the libraries, 70 to 130 MB, so that it
-    starts without one."""
+    starts without one. With network_isolation it is always self-contained."""
     etl: Literal["python", "spark"] = "python"
     """What ETL runs on. python: one instance of the image; spark: AWS's Spark image, on
     etl_instances instances, onto which the job installs Basketwise."""
@@ -123,6 +123,17 @@ class AwsConfig(Section):
         return self.image == "prebuilt" and self.network_isolation
 
     @property
+    def archives_bring_libraries(self) -> bool:
+        """Whether versions are self-contained: where wished, and where no endpoint could install.
+
+        Examples
+        --------
+        >>> AwsConfig(network_isolation=True).archives_bring_libraries
+        True
+        """
+        return self.archive == "self-contained" or self.brings_wheels
+
+    @property
     def arm_instances(self) -> tuple[str, ...]:
         """The instance types of jobs that are of AWS's Graviton processors, which are ARM64.
 
@@ -171,7 +182,8 @@ class AwsConfig(Section):
             raise ValueError("subnets and security_groups go together: set both or none")
         if self.network_isolation and self.etl == "spark":
             raise ValueError(
-                'etl = "spark" needs the network, so it does not go with network_isolation'
+                'etl = "spark" needs the network: its instances exchange files through S3. Set '
+                'etl = "python", or network_isolation = false and a VPC (subnets, security_groups)'
             )
         for name in ("processing_instance", "training_instance"):
             if self.kms_key and limits.has_local_storage(getattr(self, name)):

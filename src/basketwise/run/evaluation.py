@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from basketwise.config import Config
-from basketwise.errors import InputError
 from basketwise.etl.gold.cohorts import COHORTS_FILE
 from basketwise.evaluation.champion import Earlier, NoChampion, NotScored
 from basketwise.evaluation.stage import OtherSplits, run_evaluation
@@ -36,9 +34,6 @@ from basketwise.run.record import (
 from basketwise.run.training import Trained, copy_training
 from basketwise.run.workspace import ARTIFACTS, GOLD, SILVER, Staging, Workspace
 from basketwise.training.record import TrainingRecord
-
-READERS = 8
-"""Manifests read at the same time."""
 
 COUNTED = 100
 """Runs, the latest, among which those on the same test baskets are counted."""
@@ -210,13 +205,12 @@ def looks_at(block: str, run: str, workspace: Workspace) -> int:
     ``block`` is the digest of ``test_baskets.parquet``, which every run's manifest names.
     """
 
-    def is_one(name: str) -> bool:
-        with suppress(InputError, ValueError, AttributeError):
-            manifest = json.loads(workspace.storage.read(f"{ARTIFACTS}/{name}/{MANIFEST}"))
-            return bool(manifest.get("outputs", {}).get(COHORTS_FILE) == block)
+    def is_one(manifest: bytes) -> bool:
+        with suppress(ValueError, AttributeError):
+            outputs = json.loads(manifest).get("outputs", {})
+            return bool(outputs.get(COHORTS_FILE) == block)
         return False
 
     others = [name for name in workspace.runs()[-COUNTED:] if name != run]
-    # From a bucket, one after the other takes seconds.
-    with ThreadPoolExecutor(READERS) as pool:
-        return sum(pool.map(is_one, others))
+    manifests = workspace.storage.read_each([f"{ARTIFACTS}/{name}/{MANIFEST}" for name in others])
+    return sum(map(is_one, manifests.values()))

@@ -145,8 +145,16 @@ def read_step(stage: Stage, folder: Path) -> Step | None:
     """Read a stage's record; None where there is none, or none that can be read."""
     try:
         with (folder / file_name(stage)).open("rb") as stream:
-            step = Step.model_validate_json(stream.read(MAX_BYTES))
-    except (OSError, ValidationError):
+            return step_of(stage, stream.read(MAX_BYTES))
+    except OSError:
+        return None
+
+
+def step_of(stage: Stage, data: bytes) -> Step | None:
+    """Return a stage's record, given its bytes; None if they are none that can be read."""
+    try:
+        step = Step.model_validate_json(data[:MAX_BYTES])
+    except ValidationError:
         return None
     return step if step.stage == stage else None
 

@@ -22,13 +22,16 @@ from basketwise.run.record import (
     differences,
     file_name,
     planned,
-    read_step,
     require_step,
     seal,
+    step_of,
     verified_step,
 )
 from basketwise.run.workspace import ARTIFACTS, Staging
 from basketwise.training.record import TrainingRecord, read_record
+
+LATEST = 100
+"""Runs whose trainings may be taken again: of more, a bucket would have to be asked for each."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +72,23 @@ def train(data: Data, staging: Staging, run_id: str, context: Context) -> Traine
 
 
 def _runs(plan: Step, context: Context) -> Iterator[Path]:
-    """Yield the folders of earlier runs, newest first.
+    """Yield the folder of the latest run, and those of the latest runs whose records match.
 
-    Of a run whose record does not match, the folder has the record alone: a workspace in a bucket
-    would otherwise have to be fetched whole.
+    The latest one's, if it does not match, has the record alone, which says why. A workspace in a
+    bucket would otherwise have to be fetched whole.
     """
     workspace = context.workspace
-    for name in reversed(workspace.runs()):
-        key = f"{ARTIFACTS}/{name}"
-        record = workspace.folder(f"{key}/{file_name('training')}")
-        earlier = read_step("training", record.parent)
-        matches = earlier is not None and not differences(plan, earlier)
-        yield workspace.folder(key) if matches else record.parent
+    records = {
+        f"{ARTIFACTS}/{name}": f"{ARTIFACTS}/{name}/{file_name('training')}"
+        for name in workspace.runs()[: -LATEST - 1 : -1]
+    }
+    contents = workspace.storage.read_each(records.values())
+    for number, (key, record) in enumerate(records.items()):
+        earlier = step_of("training", contents.get(record, b""))
+        if earlier is not None and not differences(plan, earlier):
+            yield workspace.folder(key)
+        elif number == 0:
+            yield workspace.folder(record).parent
 
 
 def _inputs(gold: Path, metadata: Metadata) -> dict[str, str]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from basketwise.digests import content
@@ -45,6 +46,11 @@ class LocalStorage:
             )
         with self._reading():
             return again_if_stale(path.read_bytes)
+
+    def read_each(self, keys: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes of those keys that exist."""
+        present = [key for key in keys if self._path(key).is_file()]
+        return {key: self.read(key) for key in present}
 
     def write(self, key: str, data: bytes) -> None:
         """Write a key, replacing what was there."""
@@ -86,17 +92,17 @@ class LocalStorage:
 
         return written_last(again_if_stale(times))
 
-    def delete(self, prefix: str) -> None:
-        """Delete a key and all below it: at once for readers, however long it takes.
+    def delete(self, *prefixes: str) -> None:
+        """Delete keys and all below them: each at once for readers, however long it takes.
 
         A link is deleted, not what it leads to.
         """
-        path = self._path(prefix)
-        with self._writing():
-            if path.is_dir() and not path.is_symlink():
-                discard(path, self.root)
-            else:
-                again_if_stale(lambda: path.unlink(missing_ok=True))
+        for path in [self._path(prefix) for prefix in prefixes]:
+            with self._writing():
+                if path.is_dir() and not path.is_symlink():
+                    discard(path, self.root)
+                else:
+                    again_if_stale(partial(path.unlink, missing_ok=True))
 
     def digests(self, prefix: str) -> dict[str, str]:
         """Return the sha256 of each file below a prefix, by its name there."""

@@ -39,6 +39,9 @@ class Storage(Protocol):
     def read(self, key: str) -> bytes:
         """Return the bytes of a key; InputError if there is no such key."""
 
+    def read_each(self, keys: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes of those keys that exist, as of one moment."""
+
     def write(self, key: str, data: bytes) -> None:
         """Write a key, replacing what was there."""
 
@@ -54,8 +57,8 @@ class Storage(Protocol):
     def newest(self, prefix: str) -> list[str]:
         """List the keys below a prefix that were written last: within ``SAME_TIME``, sorted."""
 
-    def delete(self, prefix: str) -> None:
-        """Delete a key and all below it; none is no error."""
+    def delete(self, *prefixes: str) -> None:
+        """Delete keys and all below them; none is no error."""
 
     def digests(self, prefix: str) -> dict[str, str]:
         """Return the sha256 of each file below a prefix, by its name there.

@@ -15,7 +15,7 @@ from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError, DependencyError
 from tests.aws.by_hand import THEIRS, TRUST, adopt, clients_with, make_by_hand
 from tests.aws.calls import ACCOUNT, BUCKET, GROUP, NAMES, STEM
-from tests.aws.controls import BOUNDARY, KEY
+from tests.aws.controls import BOUNDARY, KEY, OWN_TAGS
 from tests.aws.controls import aws as aws_with
 from tests.aws.data import fill
 from tests.aws.iam_rules import allows
@@ -197,6 +197,21 @@ def test_an_existing_group_stays_in_the_stack_that_made_it(aws: Account) -> None
     adopt(clients)
     adopt(clients, aws_with("tags"))
     assert "ModelPackageGroup" in stacks.stacks[STEM].resources
+
+
+def test_a_stack_has_ones_own_tags_unless_it_would_hand_them_to_what_it_adopted(
+    aws: Account,
+) -> None:
+    stacks = StackDouble(aws.iam, aws.s3, aws.sagemaker)
+    clients = clients_with(aws, stacks)
+    for settings, expected in (("none", {}), ("tags", OWN_TAGS), ("none", {})):
+        adopt(clients, aws_with(settings))
+        assert {tag["Key"]: tag["Value"] for tag in stacks.stacks[STEM].tags} == expected
+    destroy(clients)
+    aws.s3.delete_bucket_tagging(Bucket=BUCKET)
+    adopt(clients, aws_with("tags"))
+    assert stacks.stacks[STEM].parameters["BucketOrigin"] == "adopted"
+    assert stacks.stacks[STEM].tags == []
 
 
 def test_a_public_bucket_is_refused(aws: Account) -> None:

@@ -216,7 +216,7 @@ def recorded(request: pytest.FixtureRequest) -> tuple[str, list[Call]]:
     def provision(aws: Account) -> None:
         provisioning.provision(
             aws.clients,
-            NAMES,
+            replace(NAMES, own_tags=tuple(settings.tags.items())),
             IMAGE,
             confirm=lambda _: True,
             report=lambda _: None,

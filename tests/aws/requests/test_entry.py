@@ -24,6 +24,7 @@ from basketwise.errors import ConfigError, DependencyError
 from basketwise.settings import load_config
 from tests.aws.double.first_process import first_process
 from tests.aws.double.mounts import NOT_ALLOWED, may_mount
+from tests.aws.wheel_index import offered, write_library
 
 RECORDER = (
     '#!/bin/sh\nprintf "%s" "${0##*/}" >>"$LOG"\nprintf " <%s>" "$@" >>"$LOG"\necho >>"$LOG"\n'
@@ -146,6 +147,37 @@ def test_so_is_the_first_process_of_a_container(
             assert job.running()
             time.sleep(0.01)
         assert job.terminate() == STOPPED
+
+
+def test_pip_says_nothing_of_the_libraries_that_the_image_pins(
+    run_with: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    """AWS's toolkit pins its own, which stay as they are: pip would call that an error."""
+    code, env = run_with
+    (code.parent / "pip").write_text(f'#!/bin/sh\nexec {sys.executable} -m pip "$@"\n')
+    toolkit = tmp_path / "image" / "toolkit-1.dist-info"
+    toolkit.mkdir(parents=True)
+    (toolkit / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: toolkit\nVersion: 1\nRequires-Dist: firstlib==2\n"
+    )
+    for wheel in code.glob("*.whl"):
+        wheel.unlink()
+    with offered(tmp_path) as index:
+        env |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        env |= {"PYTHONPATH": str(tmp_path / "image"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        (code / "requirements.txt").write_text(index.lock, encoding="utf-8")
+        write_library(code, "basketwise")
+        quiet, loud = (
+            subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+            for command in (
+                entrypoint(AwsConfig(), str(code)),
+                [*(sys.executable, "-m", "pip", "install", "-q", "--target"),
+                 *(str(tmp_path / "loud"), "firstlib")],
+            )
+        )  # fmt: skip
+    assert "ERROR" not in quiet.stderr
+    assert "ERROR" in loud.stderr
+    assert "toolkit 1 requires firstlib==2" in loud.stderr
 
 
 def test_own_image_has_it_all_installed() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from basketwise.aws.requests.model_package import PackageFacts, package
+from basketwise.aws.requests.model_package import OWN_LIBRARIES, PackageFacts, package
 from basketwise.aws.requests.pipeline import (
     PER_RUN,
     definition,
@@ -279,3 +279,22 @@ def test_aws_accepts_the_pipeline(config: Config) -> None:
     check("sagemaker", "CreatePipeline", request)
     assert request["PipelineName"] == "mlops-retail-prediction-dev-pipeline"
     assert f"s3://{BUCKET}/raw/" in request["PipelineDefinition"]
+
+
+@pytest.mark.parametrize(
+    ("config", "whole"),
+    [
+        (CONFIG, False),
+        (Config(aws=aws("isolation")), True),
+        (Config(aws=aws("none", archive="self-contained")), True),
+        (Config(aws=aws("isolation", image="own", image_uri="shop/basketwise:1")), False),
+    ],
+)
+def test_a_version_that_an_endpoint_can_install_nothing_for_brings_its_libraries(
+    config: Config, whole: bool
+) -> None:
+    made = steps(definition(NAMES, config))
+    options = made["Evaluate"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert ("--self-contained" in options) is whole
+    (served,) = made["Register"]["Arguments"]["InferenceSpecification"]["Containers"]
+    assert (served.get("Environment", {}).items() >= OWN_LIBRARIES.items()) is whole

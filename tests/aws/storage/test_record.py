@@ -32,7 +32,9 @@ GOOD: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("pending", [None, Replacement(ID, "gold", 2)])
+@pytest.mark.parametrize(
+    "pending", [None, Replacement(ID, "gold", 2), Replacement(ID, "gold", 0, ("a/b", "c"))]
+)
 def test_a_record_is_read_as_it_was_written(pending: Replacement | None) -> None:
     record = Record(Holder("t", "h", 1, "now", 60.0), State("g", pending))
 
@@ -65,7 +67,9 @@ def test_a_body_that_is_none_is_a_lock_that_expires(body: bytes) -> None:
      {"process": None}, {"pending": 1}, {"pending": {"id": "../x", "prefix": "gold", "files": 1}},
      *({"pending": GOOD["pending"] | {"prefix": prefix}}
        for prefix in ("", "/", "a//b", "../a", ".basketwise", ".basketwise/incoming/x")),
-     {"pending": GOOD["pending"] | {"files": -1}}],
+     {"pending": GOOD["pending"] | {"files": -1}}, {"pending": GOOD["pending"] | {"others": 1}},
+     {"pending": GOOD["pending"] | {"others": ["a"]}},
+     {"pending": GOOD["pending"] | {"files": 0, "others": ["a", "../b"]}}],
 )  # fmt: skip
 def test_values_that_basketwise_does_not_write_are_damage(change: dict[str, Any]) -> None:
     assert not parse_record(json.dumps(GOOD).encode(), "").is_damaged

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import threading
 from base64 import b64encode
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,46 @@ def test_a_replacement_cut_off_is_seen_as_done_and_then_finished(
     with reader.exclusive():
         assert reader.bucket.get("gold/b") == b"new"
     assert objects(reader) == ["gold/a", "gold/b", "gold/c", "golden"]
+
+
+def test_a_removal_cut_off_is_seen_as_done_and_then_finished(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, reader = opened(), opened()
+    for key in ("a/1/x", "a/1/y", "a/10", "a/2/x", "b"):
+        ours.write(key, b"")
+
+    def cut_off(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "copy", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            ours.delete("a/1", "a/2", "b")
+
+    assert reader.bucket.get("a/1/x") == b""
+    assert reader.keys("a") == ["a/10"]
+    assert reader.folders("a") == []
+    assert not reader.exists("b")
+    for key in ("a/2/x", "b"):
+        with pytest.raises(InputError, match=f"There is no {key}"):
+            reader.read(key)
+    with reader.exclusive():
+        assert objects(reader) == ["a/10"]
+
+
+def test_many_folders_are_removed_with_few_requests_more_than_they_have_objects(
+    storage: S3Storage,
+) -> None:
+    names = [f"runs/{number:02}-{'n' * 200}" for number in range(40)]
+    for name in (*names, "runs/kept"):
+        storage.bucket.put(f"{name}/{len(name)}", b"")
+    calls = recorded_calls(storage)
+    storage.delete(*names)
+
+    assert objects(storage) == ["runs/kept/9"]
+    # The lock can name them in two parts; each object is overwritten before it is deleted.
+    assert Counter(calls) == {"CopyObject": 40, "PutObject": 2, "DeleteObjects": 4}
 
 
 def test_folders_of_a_replacement_cut_off_are_those_it_leaves(

@@ -62,7 +62,12 @@ class Workspace:
         files = {key: item.data for key, item in objects.items() if key.startswith("gold/")}
         if pending:
             prefix, root = pending["prefix"], f".basketwise/incoming/{pending['id']}"
-            kept = {key: data for key, data in files.items() if not is_below(key, prefix)}
+            removed = (prefix, *pending["others"])
+            kept = {
+                key: data
+                for key, data in files.items()
+                if not any(is_below(key, below) for below in removed)
+            }
             staged = {
                 prefix + key.removeprefix(root): item.data
                 for key, item in objects.items()
@@ -130,9 +135,9 @@ class Workspace:
         if kind < 0.15:
             return lambda: opened.delete("gold"), Publication(lambda _: {})
         if kind < 0.2:
-            name = rng.choice(NAMES)
-            kept = partial(_without, name)
-            return lambda: opened.delete(f"gold/{name}"), Publication(kept)
+            names = rng.sample(NAMES, rng.randint(1, 2))
+            kept = partial(_without, names)
+            return lambda: opened.delete(*(f"gold/{n}" for n in names)), Publication(kept)
         files = {key: rng.choice(CONTENTS) for key in rng.sample(NAMES, rng.randint(1, 4))}
         if kind < 0.5:
             # Files that the bucket has already are copied within it.
@@ -185,8 +190,8 @@ class Workspace:
         assert not any(key.startswith(".basketwise/") for key, _ in store.uploads.values())
 
 
-def _without(name: str, files: Files) -> Files:
-    return {key: data for key, data in files.items() if key != name}
+def _without(names: list[str], files: Files) -> Files:
+    return {key: data for key, data in files.items() if key not in names}
 
 
 def written(folder: Path, files: Files) -> Path:
@@ -230,6 +235,9 @@ def simulated(world: World) -> Any:
         mock.patch.object(lock, "Thread", gates.thread),
         mock.patch.object(mirror, "for_each", for_each),
         mock.patch.object(replacement, "for_each", for_each),
+        mock.patch.object(
+            replacement, "results_of", lambda read, keys: [read(key) for key in keys]
+        ),
     ):
         yield
 

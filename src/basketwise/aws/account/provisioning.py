@@ -10,7 +10,7 @@ from basketwise.aws.account.existing import Clients, existing_resources
 from basketwise.aws.account.stacks import Change, Changed, change, parameters_of
 from basketwise.aws.account.template import rendered, role_policies, shipped, stack_name
 from basketwise.aws.images import repository_arn
-from basketwise.aws.names import AwsNames, partition
+from basketwise.aws.names import AwsNames, own_tags, partition
 from basketwise.aws.requests.pipeline import pipeline_name
 from basketwise.config import AwsConfig
 from basketwise.errors import ConfigError
@@ -80,8 +80,16 @@ def provision(
             report(note)
         return confirm((*changes, *to_set))
 
+    # CloudFormation hands a stack's tags on to its resources, and an adopted one keeps its own.
+    adopts = "adopted" in (origin["BucketOrigin"], origin["RoleOrigin"])
     result = change(
-        clients.cloudformation, stack, rendered(names, text), parameters, confirm_all, report
+        clients.cloudformation,
+        stack,
+        rendered(names, text),
+        parameters,
+        confirm_all,
+        report,
+        None if adopts else own_tags(names),
     )
     applied = result.applied or (not result.changes and bool(to_set) and confirm_all(()))
     if applied:

@@ -21,7 +21,8 @@ def provisioning(names: AwsNames, aws: AwsConfig) -> list[dict[str, Any]]:
         allow(
             "Stack",
             "cloudformation:CreateChangeSet DeleteChangeSet DeleteStack DescribeChangeSet "
-            "DescribeStackEvents DescribeStacks ExecuteChangeSet",
+            "DescribeStackEvents DescribeStacks ExecuteChangeSet"
+            + (" TagResource UntagResource" if aws.tags else ""),
             names.arn_of("cloudformation", f"stack/{stack}/*"),
         ),
         # CloudFormation creates the resources with the permissions of its caller.

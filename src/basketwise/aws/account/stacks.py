@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -74,13 +74,19 @@ def change(
     parameters: Mapping[str, str],
     confirm: Callable[[tuple[Change, ...]], bool],
     report: Callable[[str], None],
+    tags: Sequence[Mapping[str, str]] | None = None,
 ) -> Changed:
     """Preview what a template would change, and make the changes if ``confirm`` agrees.
 
     If one of them fails, CloudFormation rolls back the others. An unused preview is removed at the
-    end, and so is the empty stack that CloudFormation creates for it.
+    end, and so is the empty stack that CloudFormation creates for it. ``tags`` are those of the
+    stack itself, which CloudFormation puts on all its resources too; None: those that it has.
     """
-    before = status(cloudformation, stack)
+    described = _described(cloudformation, stack)
+    before = described["StackStatus"] if described else NO_STACK
+    has_tags = bool(described and described.get("Tags"))
+    # An empty list removes those that it has.
+    own_tags: Any = {"Tags": tags} if tags or (has_tags and tags is not None) else {}
     _require_changeable(stack, before)
     # A creation that fails leaves nothing that would block the next one.
     on_failure: Any = {"OnStackFailure": "DELETE"} if before in NEW else {}
@@ -97,6 +103,7 @@ def change(
             # Resources that an earlier stack retained are adopted.
             ImportExistingResources=True,
             **on_failure,
+            **own_tags,
         )
     arn, stack_id = created["Id"], created["StackId"]
     try:

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from basketwise.aws.names import AwsNames, partition
+from basketwise.aws.names import AwsNames, own_tags, partition
 
 ROLE, BUCKET, POLICY, GROUP = "ExecutionRole", "Bucket", "BucketPolicy", "ModelPackageGroup"
 """Resources that may exist already."""
@@ -96,7 +96,7 @@ def rendered(names: AwsNames, text: str) -> str:
         made[resource]["Properties"][name] = value
     # What a reference would have said.
     made[POLICY]["DependsOn"] = BUCKET
-    own = [{"Key": key, "Value": value} for key, value in names.own_tags]
+    own = own_tags(names)
     for resource in made.values():
         for tags in _tags(resource["Properties"]):
             tags.extend(own)

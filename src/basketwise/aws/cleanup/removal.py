@@ -42,6 +42,9 @@ RESTORABLE_DAYS = 90
 LISTED_AT_ONCE = 250
 """Folders; fewer are not worth a request of their own."""
 
+REMOVED_AT_ONCE = 250
+"""Leftovers; the requests of a deletion besides those for each object are shared by so many."""
+
 ATTEMPT = re.compile(r"-[0-9]{1,2}$")
 """What the name of a job ends with that is not the first of its run."""
 
@@ -114,6 +117,7 @@ def clean(
         agreed,
         report,
         remove_resource,
+        REMOVED_AT_ONCE,
     )
 
 

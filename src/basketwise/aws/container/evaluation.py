@@ -30,10 +30,11 @@ def main(arguments: Sequence[str]) -> None:
 
     ``--gold-path`` contains the gold files, ``--model-path`` the ``model.tar.gz`` that SageMaker
     made of the training's model folder, or its files. ``--output-path`` gets what a local run
-    writes to ``artifacts``: the training's files, the report, the deployable ``model.tar.gz``;
-    and ``evaluation.json``. ``--run-id --command --data`` are for the report. With
-    ``--request-path`` a file there says all of that, and which versions to compare with, which
-    score the lines in ``--silver-path``; only the evaluation's own files are written then.
+    writes to ``artifacts``: the training's files, the report, the deployable ``model.tar.gz``, with
+    ``--self-contained`` with its libraries; and ``evaluation.json``. ``--run-id --command --data``
+    are for the report. With ``--request-path`` a file there says all of that, and which versions to
+    compare with, which score the lines in ``--silver-path``; only the evaluation's own files are
+    written then.
     """
     options = _parser().parse_args(arguments)
     if options.request_path is not None:
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str]) -> None:
     _copy_training(options.model_path, options.output_path)
     report = run_evaluation(options.gold_path, options.output_path, config, NotSeen(), run)
     document = evaluation_document(report)
+    if options.self_contained:
+        _bring_libraries(options.output_path / ARCHIVE)
     if options.run_id:
         # What the registry reads of a version that a pipeline registers with this document.
         submitted = submission(options.run_id, options.output_path, report)
@@ -103,9 +106,23 @@ def _parser() -> layout.Parser:
     parser.add_argument("--output-path", type=Path, default=mount / "output")
     parser.add_argument("--request-path", type=Path)
     parser.add_argument("--silver-path", type=Path)
+    parser.add_argument("--self-contained", action="store_true")
     for name in ("run-id", "command", "data"):
         parser.add_argument(f"--{name}", default="")
     return parser
+
+
+def _bring_libraries(archive: Path) -> None:
+    """Replace an archive by one of the same model with its libraries.
+
+    They are among those of the job, so an isolated one has their wheels below ``code/``.
+    """
+    from basketwise.aws.self_contained import write_self_contained
+    from basketwise.scratch import scratch
+
+    with scratch() as folder:
+        write_self_contained(archive, folder / ARCHIVE)
+        shutil.copyfile(folder / ARCHIVE, archive)
 
 
 def _copy_training(trained: Path, folder: Path) -> None:

@@ -78,6 +78,19 @@ class Reader:
         # A change that was stored during the read can look as if it was made elsewhere.
         return self._read(known) if any(r.unrecorded for r in records.present) else records
 
+    def described(self, version: str) -> Package | None:
+        """Return a version of the index as SageMaker describes it now, without reading the others.
+
+        None if it is not in the index, or SageMaker does not have it any more.
+        """
+        for known in self._index.packages.values():
+            if known.version == version and known.arn:
+                described = calls.describe(self.sagemaker, known.arn)
+                package = described and replace(package_of(described), document=known.document)
+                if package and package.id == known.id:
+                    return package
+        return None
+
     def refreshed(self, record: Record) -> tuple[Record, Approval] | None:
         """Return a version as SageMaker describes it now; None if it was deleted meanwhile."""
         described = calls.describe(self.sagemaker, record.package.arn)

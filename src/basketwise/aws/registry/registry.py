@@ -29,6 +29,7 @@ from basketwise.aws.registry import ledger as sagemaker_ledger
 from basketwise.aws.registry.document import document_bytes, package_facts
 from basketwise.aws.registry.ledger import Approval, Entry
 from basketwise.aws.registry.objects import Documents, archive_removed, fetch
+from basketwise.aws.registry.packages import Package
 from basketwise.aws.registry.reading import Reader
 from basketwise.aws.registry.records import Record, Records, version_of, was_deleted
 from basketwise.aws.requests.model_package import package, package_group
@@ -77,11 +78,11 @@ class SageMakerRegistry:
     def register(self, submission: Submission, *, who: str) -> ModelVersion:
         """Store a new version; it exists only once all its files are stored.
 
-        With ``aws.archive = "self-contained"`` its archive carries the libraries too, and so has
-        another digest than the submission's.
+        A self-contained archive carries the libraries too, and so has another digest than the
+        submission's.
         """
         check_files(submission)
-        if self._config.aws.archive == "slim":
+        if not self._config.aws.archives_bring_libraries:
             return self._register(submission, who)
         from basketwise.aws.self_contained import with_libraries
 
@@ -112,7 +113,7 @@ class SageMakerRegistry:
             model_data_url=documents.bucket.uri(archive),
             metrics_uri=documents.bucket.uri(f"{folder}/{METRICS_FILE}"),
             workspace=documents.workspace,
-            self_contained=self._config.aws.archive == "self-contained",
+            self_contained=self._config.aws.archives_bring_libraries,
         )
         request = package(self._names, self._config, facts)
         return sagemaker_calls.create_package(self._sagemaker, request)
@@ -148,7 +149,7 @@ class SageMakerRegistry:
         set are set too.
         """
         records, record, approval = self._described(version)
-        located = self._archive(record)
+        located = self._archive(record.package)
         if state is ApprovalState.APPROVED and located and _is_missing(*located):
             raise archive_removed(record.package.model_data_url)
         self._store_outside(records)
@@ -190,8 +191,8 @@ class SageMakerRegistry:
 
     def fetch(self, version: str, folder: Path) -> Path:
         """Fetch a version's ``model.tar.gz`` into ``folder``, checked against its digest."""
-        _, record, _ = self._described(version)
-        located, digest = self._archive(record), record.package.document.sha256
+        stored = self._reader.described(version) or self._described(version)[1].package
+        located, digest = self._archive(stored), stored.document.sha256
         if not digest or located is None:
             raise ArchiveError(
                 f"Version {version} of {self._names.group} has no sha256, or no archive in "
@@ -202,8 +203,9 @@ class SageMakerRegistry:
             try:
                 archive = fetch(*located, Path(scratch) / ARCHIVE)
             except DependencyError as error:
-                if record.is_foreign and meaning_of(error) in (Meaning.DENIED, Meaning.NO_BUCKET):
-                    raise _closed(record) from error
+                is_closed = meaning_of(error) in (Meaning.DENIED, Meaning.NO_BUCKET)
+                if is_closed and self._documents.is_foreign(stored.workspace):
+                    raise _closed(stored) from error
                 raise
             return accept(archive, folder, version=version, expected=digest)
 
@@ -215,9 +217,10 @@ class SageMakerRegistry:
             raise was_deleted(version, self._names.group)
         return records, *refreshed
 
-    def _archive(self, record: Record) -> tuple[Bucket, str] | None:
-        workspace = record.package.workspace if record.is_foreign else ""
-        return self._documents.located(record.package.model_data_url, workspace)
+    def _archive(self, package: Package) -> tuple[Bucket, str] | None:
+        is_foreign = self._documents.is_foreign(package.workspace)
+        workspace = package.workspace if is_foreign else ""
+        return self._documents.located(package.model_data_url, workspace)
 
     def _store_outside(self, records: Records) -> bool:
         """Store the changes that were made elsewhere; return whether there were any."""
@@ -247,10 +250,10 @@ def _is_missing(bucket: Bucket, key: str) -> bool:
     return bucket.digest(key) is None
 
 
-def _closed(record: Record) -> ArchiveError:
+def _closed(package: Package) -> ArchiveError:
     """Return the error for an archive in another workspace's bucket, closed to this user."""
     return ArchiveError(
-        f"Version {record.version} is of the workspace {record.package.workspace}, whose bucket "
+        f"Version {package.version} is of the workspace {package.workspace}, whose bucket "
         "these credentials may not read.",
         "Use credentials that may (s3:GetObject, s3:ListBucket), or approve a version of this "
         "workspace.",

@@ -10,6 +10,19 @@ WHEELS = "wheels"
 """Folder below ``code/`` with the libraries of a job that reaches no package index."""
 
 
+def controls(aws: AwsConfig) -> dict[str, Any]:
+    """Return what a job is under: one that ran under others did not do the same work.
+
+    Examples
+    --------
+    >>> controls(AwsConfig())
+    {}
+    >>> controls(AwsConfig(network_isolation=True))
+    {'EnableNetworkIsolation': True}
+    """
+    return {**isolation(aws), **vpc(aws), **volume_key(aws)}
+
+
 def vpc(aws: AwsConfig) -> dict[str, Any]:
     """Return the member ``VpcConfig`` of a training job or a model; empty without a VPC."""
     if not aws.subnets:

@@ -171,7 +171,8 @@ def create_model(
         raise ConfigError(
             "The version's archive brings no libraries, and aws.network_isolation keeps AWS's "
             "image from installing them.",
-            'Set aws.archive = "self-contained", then register the version anew and approve it.',
+            "Register its model anew with aws.network_isolation set, which makes the archive "
+            "self-contained, and approve that version.",
         )
     container: dict[str, Any] = {"Image": image, "ModelDataUrl": model_url}
     if prebuilt:

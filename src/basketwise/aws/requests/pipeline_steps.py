@@ -108,7 +108,9 @@ def registration(names: AwsNames, config: Config) -> dict[str, Any]:
 
     The state is among them: a version must not be approved by default.
     """
-    arguments = package(names, config, PackageFacts(model_data_url="", metrics_uri=""))
+    is_whole = config.aws.archives_bring_libraries
+    facts = PackageFacts(model_data_url="", metrics_uri="", self_contained=is_whole)
+    arguments = package(names, config, facts)
     (container,) = arguments["InferenceSpecification"]["Containers"]
     container["ModelDataUrl"] = _parameter("ModelDataUrl")
     statistics = arguments["ModelMetrics"]["ModelQuality"]["Statistics"]

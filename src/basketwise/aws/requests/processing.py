@@ -61,6 +61,8 @@ def evaluation_job(names: AwsNames, config: Config, run_id: str) -> dict[str, An
     """
     arguments = ["evaluate", "--gold-path", GOLD, "--model-path", MODEL, "--output-path", OUTPUT]
     arguments += ["--run-id", run_id, "--data", names.uri("raw")]
+    if config.aws.archives_bring_libraries:
+        arguments.append("--self-contained")
     trained = f"{names.uri('artifacts', names.training_job(run_id), 'output')}{ARCHIVE}"
     inputs = {"gold": (names.uri("gold"), GOLD), "model": (trained, MODEL)}
     outputs = {"evaluation": (OUTPUT, names.uri("artifacts", run_id))}

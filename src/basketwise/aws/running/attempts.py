@@ -2,7 +2,8 @@
 
 A job is named after its run, so its name does not show what it was started for: data or code may
 have changed since, or a run of the same name may exist in another workspace. So each job carries a
-digest of its work, and only a job with the same digest is reused.
+digest of its work, and only a job with the same digest is reused. Key, VPC and isolation are part
+of it: whoever sets them expects that what is used was made under them.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -19,21 +19,33 @@ MAX_LEASE = 3600.0
 DEFAULT_LEASE = 60.0
 """Seconds until the lock of a killed run may be taken."""
 
+NAMED_BYTES = MAX_BYTES // 2
+"""Of the keys that one removal names."""
+
 ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """A committed but unfinished replacement of a prefix by this number of staged files."""
+    """A committed but unfinished replacement of a prefix by this number of staged files.
+
+    One without files is a removal, and may be of other prefixes too.
+    """
 
     id: str
     prefix: str
     files: int
+    others: tuple[str, ...] = ()
 
     @property
     def root(self) -> str:
         """The key below which the new files are staged."""
         return f"{INCOMING}/{self.id}"
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """All keys below which it replaces what there is."""
+        return (self.prefix, *self.others)
 
     def staged(self, key: str) -> str:
         """Return the key at which the new object of a key is staged."""
@@ -41,7 +53,11 @@ class Replacement:
 
     def touches(self, key: str) -> bool:
         """Whether it replaces a key or anything below it."""
-        return is_below(key, self.prefix) or is_below(self.prefix, key)
+        return self.covers(key) or any(is_below(prefix, key) for prefix in self.prefixes)
+
+    def covers(self, key: str) -> bool:
+        """Whether a key is one of those that it replaces."""
+        return any(is_below(key, prefix) for prefix in self.prefixes)
 
 
 @dataclass(frozen=True)
@@ -106,13 +122,37 @@ def parse_record(data: bytes, etag: str) -> Record:
 
 def parse_replacement(body: Mapping[str, Any]) -> Replacement:
     """Parse a replacement; raises ValueError, TypeError or LookupError if it is none of ours."""
-    replacement = Replacement(str(body["id"]), str(body["prefix"]), int(body["files"]))
-    parts = replacement.prefix.split("/")
-    if not ID.fullmatch(replacement.id) or {"", ".", ".."} & set(parts) or replacement.files < 0:
+    # Earlier versions removed one prefix at a time.
+    others = tuple(str(prefix) for prefix in body["others"]) if "others" in body else ()
+    replacement = Replacement(str(body["id"]), str(body["prefix"]), int(body["files"]), others)
+    if not ID.fullmatch(replacement.id) or replacement.files < 0 or (others and replacement.files):
         raise ValueError(replacement)
-    if is_below(INCOMING, replacement.prefix) or is_below(replacement.prefix, INCOMING):
-        raise ValueError(replacement)
+    for prefix in replacement.prefixes:
+        if {"", ".", ".."} & set(prefix.split("/")):
+            raise ValueError(replacement)
+        if is_below(INCOMING, prefix) or is_below(prefix, INCOMING):
+            raise ValueError(replacement)
     return replacement
+
+
+def named_at_once(prefixes: Sequence[str]) -> list[list[str]]:
+    """Split keys into parts, each of which the lock object can name.
+
+    Examples
+    --------
+    >>> [len(part) for part in named_at_once([f"artifacts/run-{n:04}" for n in range(1_000)])]
+    [238, 238, 238, 238, 48]
+    """
+    parts: list[list[str]] = []
+    room = 0
+    for prefix in prefixes:
+        size = len(json.dumps(prefix)) + len(", ")
+        if size > room:
+            parts.append([])
+            room = NAMED_BYTES
+        parts[-1].append(prefix)
+        room -= size
+    return parts
 
 
 def _printable(value: object) -> str:

@@ -24,12 +24,12 @@ needs.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from basketwise.aws.parallel import for_each
+from basketwise.aws.parallel import for_each, results_of
 from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object, is_below, is_folder
 from basketwise.aws.storage.lock import Lease, read_state
 from basketwise.aws.storage.record import INCOMING, MAX_BYTES, Replacement, parse_replacement
@@ -48,6 +48,7 @@ def commit(
     prefix: str,
     files: Mapping[Path, str],
     existing: Mapping[str, S3Object],
+    others: Iterable[str] = (),
 ) -> None:
     """Stage files, then commit them as the current ones.
 
@@ -61,6 +62,8 @@ def commit(
         The key of each file; without files, all objects are deleted.
     existing : mapping of str to S3Object
         The objects that have these bytes already, as they were listed.
+    others : iterable of str
+        Of a removal: further keys below which all objects are deleted.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def commit(
     DependencyError
         If S3 refuses; nothing was changed, unless the response to the last request is lost.
     """
-    replacement = Replacement(uuid4().hex, prefix, len(files))
+    replacement = Replacement(uuid4().hex, prefix, len(files), tuple(others))
 
     def stage(path: Path) -> None:
         key = files[path]
@@ -109,10 +112,10 @@ def finish(bucket: Bucket, lease: Lease) -> None:
         if len(staged) != replacement.files:
             lease.complete()
             raise _missing(bucket, replacement.prefix)
-        old = bucket.below(replacement.prefix)
+        old = {key for below in results_of(bucket.below, replacement.prefixes) for key in below}
         # A copy in parts whose last response was lost looks like one that came too late.
         with suppress(ChangedError):
-            _place(bucket, lease, replacement, staged, old.keys() - staged.keys())
+            _place(bucket, lease, replacement, staged, old - staged.keys())
             lease.complete()
             bucket.remove(item.key for item in staged.values())
             return
@@ -173,7 +176,7 @@ def current_files(bucket: Bucket, prefix: str) -> dict[str, S3Object]:
     state, files = read_state(bucket), bucket.below(prefix)
     pending = state.pending
     if pending and pending.touches(prefix):
-        kept = {key: item for key, item in files.items() if not is_below(key, pending.prefix)}
+        kept = {key: item for key, item in files.items() if not pending.covers(key)}
         files = kept | _by_final_key(pending, bucket.below(pending.root))
     if read_state(bucket) != state:
         raise ChangedError

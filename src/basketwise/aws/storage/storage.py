@@ -18,12 +18,12 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from basketwise.aws.parallel import Item
-from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object, is_below
+from basketwise.aws.parallel import Item, results_of
+from basketwise.aws.s3 import COPY_IN_PARTS, Bucket, ChangedError, S3Object
 from basketwise.aws.storage.known import known_digests
 from basketwise.aws.storage.lock import Lease, leased, read_state
 from basketwise.aws.storage.mirror import Mirror
-from basketwise.aws.storage.record import DEFAULT_LEASE
+from basketwise.aws.storage.record import DEFAULT_LEASE, named_at_once
 from basketwise.aws.storage.replacement import (
     commit,
     current_files,
@@ -80,20 +80,26 @@ class S3Storage:
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a key."""
-        self._check(key)
+        data = self.read_each([key]).get(key)
+        if data is None:
+            raise InputError(f"There is no {key} in {self.location!r}.", "Run the stage before.")
+        return data
 
-        def attempt() -> bytes:
-            state, source = read_state(self.bucket), key
-            if state.pending and is_below(key, state.pending.prefix):
-                source = state.pending.staged(key)
-            data = self.bucket.get(source)
+    def read_each(self, keys: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes of those keys that exist, as of one moment: a request for each."""
+        for key in keys:
+            self._check(key)
+
+        def attempt() -> dict[str, bytes]:
+            state = read_state(self.bucket)
+            pending = state.pending
+            sources = [
+                pending.staged(key) if pending and pending.covers(key) else key for key in keys
+            ]
+            found = zip(keys, results_of(self.bucket.get, sources), strict=True)
             if read_state(self.bucket) != state:
                 raise ChangedError
-            if data is None:
-                raise InputError(
-                    f"There is no {key} in {self.location!r}.", "Run the stage before."
-                )
-            return data
+            return {key: data for key, data in found if data is not None}
 
         return retry_if_changed(self.location, attempt)
 
@@ -120,15 +126,18 @@ class S3Storage:
         files = self._files(prefix).items()
         return written_last({key: item.modified for key, item in files if item.modified})
 
-    def delete(self, prefix: str) -> None:
-        """Delete a key and all below it."""
-        with self._changing(prefix) as lease:
-            if self.bucket.below(prefix):
-                commit(self.bucket, lease, prefix, {}, {})
-                finish(self.bucket, lease)
-            else:
-                # Who lost the lock may have listed what another run was publishing.
-                lease.renew()
+    def delete(self, *prefixes: str) -> None:
+        """Delete keys and all below them; as many at once as the lock object can name."""
+        for prefix in prefixes:
+            self._check(prefix)
+        for part in named_at_once(prefixes):
+            with self._changing(part[0]) as lease:
+                if len(part) > 1 or self.bucket.below(part[0]):
+                    commit(self.bucket, lease, part[0], {}, {}, part[1:])
+                    finish(self.bucket, lease)
+                else:
+                    # Who lost the lock may have listed what another run was publishing.
+                    lease.renew()
 
     def digests(self, prefix: str) -> dict[str, str]:
         """Return the sha256 of each file below a prefix; files are downloaded if need be."""
