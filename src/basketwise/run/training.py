@@ -27,7 +27,7 @@ from basketwise.run.record import (
     step_of,
     verified_step,
 )
-from basketwise.run.workspace import ARTIFACTS, Staging
+from basketwise.run.workspace import ARTIFACTS, Staging, Workspace
 from basketwise.training.record import TrainingRecord, read_record
 
 LATEST = 100
@@ -48,7 +48,7 @@ def train(data: Data, staging: Staging, run_id: str, context: Context) -> Traine
     with context.reporter.stage("training") as log:
         plan = planned("training", _inputs(data.gold, data.metadata), context.config)
         interrupted = staging.left / ARTIFACTS
-        earlier = chain(_runs(plan, context), [interrupted])
+        earlier = chain(earlier_runs(plan, context.workspace), [interrupted])
         decision = look_up(plan, earlier, force=context.force)
         folder = staging.artifacts
         if isinstance(decision, Stale):
@@ -71,13 +71,12 @@ def train(data: Data, staging: Staging, run_id: str, context: Context) -> Traine
     return Trained(folder, record, outcome)
 
 
-def _runs(plan: Step, context: Context) -> Iterator[Path]:
+def earlier_runs(plan: Step, workspace: Workspace) -> Iterator[Path]:
     """Yield the folder of the latest run, and those of the latest runs whose records match.
 
     The latest one's, if it does not match, has the record alone, which says why. A workspace in a
     bucket would otherwise have to be fetched whole.
     """
-    workspace = context.workspace
     records = {
         f"{ARTIFACTS}/{name}": f"{ARTIFACTS}/{name}/{file_name('training')}"
         for name in workspace.runs()[: -LATEST - 1 : -1]
