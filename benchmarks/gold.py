@@ -20,14 +20,14 @@ from basketwise.memory import pool_memory
 from benchmarks.measuring import machine, table
 
 _STEPS = {
-    "numbers of the training lines": ("basketwise.etl.index", "put_together"),
-    "what weighs a product": ("basketwise.etl.index", "weigh"),
-    "index": ("basketwise.etl.index", "learn_index"),
-    "learning curve": ("basketwise.etl.index", "_curve"),
-    "hidden products": ("basketwise.etl.gold", "hidden_features"),
-    "choice of groups": ("basketwise.etl.gold", "choose_groups"),
-    "rows": ("basketwise.etl.tables", "write_gold"),
-    "rows, of it the two files": ("basketwise.etl.tables", "put_together"),
+    "numbers of the training lines": ("basketwise.etl.gold.index", "put_together"),
+    "what weighs a product": ("basketwise.etl.gold.index", "weigh"),
+    "index": ("basketwise.etl.gold.index", "learn_index"),
+    "learning curve": ("basketwise.etl.gold.index", "_curve"),
+    "hidden products": ("basketwise.etl.gold.stage", "hidden_features"),
+    "choice of groups": ("basketwise.etl.gold.stage", "choose_groups"),
+    "rows": ("basketwise.etl.gold.tables", "write_gold"),
+    "rows, of it the two files": ("basketwise.etl.gold.tables", "put_together"),
 }
 
 
@@ -43,7 +43,7 @@ def main() -> None:
 
     def run(folder: str) -> None:
         from basketwise.config import Config
-        from basketwise.etl.gold import run_gold
+        from basketwise.etl.gold.stage import run_gold
 
         gold, scratch = (Path(folder) / name for name in ("gold", "scratch"))
         gold.mkdir()
