@@ -17,6 +17,7 @@ import basketwise.training.calibration as calibration_module
 from basketwise.arrays import Labels, Probabilities
 from basketwise.errors import InputError
 from basketwise.files import CALIBRATION_FILE
+from basketwise.training.calibrating import fit_calibration
 from basketwise.training.calibration import (
     HIGHEST,
     LOWEST,
@@ -27,7 +28,6 @@ from basketwise.training.calibration import (
     Method,
     NewProducts,
     calibrate,
-    fit_calibration,
     read_calibration,
 )
 
@@ -134,7 +134,7 @@ def test_a_lead_that_scaling_swallows_is_given_back() -> None:
     lower = np.float32(0.4)
     row = [float(lower), float(np.nextafter(lower, np.float32(1))), 0.2]
     given_ = np.array([row])
-    scaled = calibration_module._scaled(given_, HIGHEST)
+    scaled = calibration_module.at_temperature(given_, HIGHEST)
     assert judged(given_).item() == 1
     assert judged(scaled).item() == 0, "the example no longer needs any help"
     shipped = calibrate(given_, at(HIGHEST))

@@ -20,7 +20,8 @@ from basketwise.features.groups import columns_of
 from basketwise.files import MODEL, OOF_FILE, RECORD_FILE, TEST_PREDICTIONS_FILE
 from basketwise.schema import CLASSES
 from basketwise.training import fitting, stage
-from basketwise.training.calibration import calibrate, fit_calibration, read_calibration
+from basketwise.training.calibrating import fit_calibration
+from basketwise.training.calibration import calibrate, read_calibration
 from basketwise.training.candidates import Classifier, build
 from basketwise.training.examples import read_examples
 from basketwise.training.fitting import fit

@@ -6,18 +6,15 @@ the probabilities are rounded to single precision: as such they are stored and j
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from basketwise.arrays import Flags, Floats, Labels, Probabilities, spaced
+from basketwise.arrays import Flags, Floats, Labels, Probabilities
 from basketwise.artifact.documents import complaint, read_bounded
-from basketwise.concurrency import worker_pool
 from basketwise.errors import InputError
 from basketwise.files import CALIBRATION_FILE
 from basketwise.schema import CLASSES
@@ -35,12 +32,6 @@ MAX_THRESHOLDS = 100_000
 MAX_BYTES = 32 * 2**20
 
 Method: TypeAlias = Literal["temperature", "isotonic", "none"]
-METHODS: tuple[Method, ...] = ("none", "temperature", "isotonic")
-"""The simplest first."""
-GAIN = 0.002
-"""Share of the log loss that a method must take away to be preferred to a simpler one."""
-COMPARED = 100_000
-"""Rows that the methods are compared on, at most: what is chosen is then fitted on all."""
 MAX_FLOOR = 0.01
 Points: TypeAlias = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_THRESHOLDS)]
 Curve: TypeAlias = tuple[Points, Points]
@@ -96,116 +87,6 @@ class NewProducts(BaseModel):
         return self
 
 
-def fit_calibration(
-    method: Method | Literal["auto"],
-    probabilities: Probabilities,
-    y: Labels,
-    fold: NDArray[np.int8] | None = None,
-    weights: Floats | None = None,
-) -> Calibration:
-    """Learn from out-of-fold predictions how reliable the probabilities are.
-
-    ``temperature`` is temperature scaling: the softmax of the logarithms, divided by the one
-    number that minimises the log loss (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern
-    Neural Networks, 2017). ``isotonic`` is isotonic regression of each class against the others,
-    then normalised (Zadrozny and Elkan, Transforming Classifier Scores into Accurate Multiclass
-    Probability Estimates, 2002). ``auto`` is whatever has the smallest log loss on folds that it
-    was not fitted on; of nearly equal ones, the simplest.
-
-    Where no row is wrong there is nothing to learn from, and every method would only claim
-    certainty: then only the floor is applied. It is 1 / (rows + 3), the probability of an event
-    that none of the rows has shown, by Laplace's rule of succession for three classes.
-
-    Parameters
-    ----------
-    method : str
-        What may be learned.
-    probabilities : array
-        Out-of-fold predictions.
-    y : array
-        The classes' numbers.
-    fold : array or None
-        The fold of each row, for ``auto``; None: every fifth row is of one.
-    weights : array or None
-        Weight of each row; None: all are equal.
-    """
-    rows = Predictions(
-        _judged(probabilities),
-        y,
-        np.arange(y.size) % 5 if fold is None else fold,
-        np.ones(y.size) if weights is None else weights,
-    )
-    # In single precision, a smaller one would leave a 1 as it is.
-    floor = min(max(1 / (y.size + len(CLASSES)), SMALLEST), MAX_FLOOR)
-    seen = f"{y.size:,} out-of-fold predictions of the training set"
-    if method == "none":
-        why = "Not calibrated: the probabilities are those of the algorithm"
-        return _none(f"{why}, at least {floor:.2g}.", floor)
-    if (decide(rows.judged) == y).all():
-        why = f"Not calibrated: none of the {seen} is wrong, so there is nothing to learn from"
-        return _none(f"{why}; no probability is below {floor:.2g}.", floor)
-    if method != "auto":
-        return _fit(method, rows, floor)
-    if np.unique(rows.fold).size < 2:
-        return _none(f"Not calibrated: the {seen} are of one fold, so nothing compares.", floor)
-    some = rows.only(spaced(y.size, COMPARED))
-    with worker_pool() as pool:
-        crossed = pool.map(lambda name: _cross_fitted(name, some, floor), METHODS)
-        losses = dict(zip(METHODS, crossed, strict=True))
-    best = METHODS[0]
-    for name in METHODS[1:]:
-        if losses[name] < (1 - GAIN) * losses[best]:
-            best = name
-    compared = ", ".join(f"{name} {loss:.4g}" for name, loss in losses.items())
-    fitted = _fit(best, rows, floor)
-    description = f"{fitted.description} Log loss on folds that it was not fitted on: {compared}."
-    return fitted.model_copy(update={"description": description})
-
-
-class Predictions(NamedTuple):
-    """Out-of-fold predictions: probabilities in single precision, classes, folds and weights."""
-
-    judged: Probabilities
-    y: Labels
-    fold: NDArray[np.integer]
-    weights: Floats
-
-    def only(self, rows: Flags | slice) -> Predictions:
-        """Select some of the rows."""
-        return Predictions(self.judged[rows], self.y[rows], self.fold[rows], self.weights[rows])
-
-
-def _fit(method: Method, rows: Predictions, floor: float) -> Calibration:
-    seen = f"{rows.y.size:,} out-of-fold predictions of the training set"
-    if method == "none":
-        return _none(f"Not calibrated, as is best for {seen}.", floor)
-    if method == "temperature":
-        temperature = _fit_temperature(rows, floor)
-        description = f"Temperature {temperature:g}, fitted on {seen}: {_effect(temperature)}."
-        return Calibration(
-            method=method, temperature=temperature, floor=floor, description=description
-        )
-    low, medium, high = (_fit_curve(rows, label) for label in range(len(CLASSES)))
-    curves = (low, medium, high)
-    changed = int((decide(_stepped(rows.judged, curves)) != decide(rows.judged)).sum())
-    description = (
-        f"A step function for each class (isotonic regression), fitted on {seen}: "
-        f"{sum(len(x) for x, _ in curves):,} thresholds; it changes {changed:,} predictions."
-    )
-    return Calibration(method=method, thresholds=curves, floor=floor, description=description)
-
-
-def _cross_fitted(method: Method, rows: Predictions, floor: float) -> float:
-    """Return the mean log loss (nats) of rows in folds that the calibration was not fitted on."""
-    total = 0.0
-    for fold in np.unique(rows.fold):
-        own = rows.fold == fold
-        others, judged = rows.only(~own), rows.only(own)
-        given = calibrate(judged.judged, _fit(method, others, floor))
-        total += float((judged.weights * log_losses(given, judged.y)).sum())
-    return total / float(rows.weights.sum())
-
-
 def log_losses(probabilities: Probabilities, y: Labels, least: float = SMALLEST) -> Floats:
     """Return each row's log loss (nats); no probability counts as smaller than ``least``."""
     return np.asarray(-np.log(np.maximum(probabilities[np.arange(y.size), y], least)))
@@ -223,14 +104,14 @@ def calibrate(probabilities: Probabilities, calibration: Calibration) -> Probabi
     >>> calibrate(np.array([[0.8, 0.1, 0.1]]), softer).round(3).tolist()
     [[0.586, 0.207, 0.207]]
     """
-    judged = _judged(probabilities)
+    judged = in_single_precision(probabilities)
     if calibration.thresholds is not None:
-        return _raised(_stepped(judged, calibration.thresholds), calibration.floor)
+        return above_floor(through_curves(judged, calibration.thresholds), calibration.floor)
     if calibration.temperature is not None and calibration.temperature != 1:
-        scaled = _raised(_scaled(judged, calibration.temperature), calibration.floor)
+        scaled = above_floor(at_temperature(judged, calibration.temperature), calibration.floor)
         return _with_decisions(scaled, decide(judged))
     if calibration.floor:
-        return _with_decisions(_raised(judged, calibration.floor), decide(judged))
+        return _with_decisions(above_floor(judged, calibration.floor), decide(judged))
     return probabilities.astype(np.float64)
 
 
@@ -273,7 +154,7 @@ def read_calibration(folder: Path) -> Calibration:
         data = read_bounded(folder / CALIBRATION_FILE, MAX_BYTES, 10 * MAX_THRESHOLDS)
         return Calibration.model_validate_json(data)
     except FileNotFoundError:
-        return _none("Not calibrated: the model has no calibration file.")
+        return uncalibrated("Not calibrated: the model has no calibration file.")
     except (OSError, ValueError) as error:
         raise InputError(
             f"The model's {CALIBRATION_FILE} cannot be used: {complaint(error)}.",
@@ -281,48 +162,28 @@ def read_calibration(folder: Path) -> Calibration:
         ) from error
 
 
-def _none(description: str, floor: float = 0.0) -> Calibration:
+def uncalibrated(description: str, floor: float = 0.0) -> Calibration:
+    """Return a calibration that changes nothing below its floor."""
     return Calibration(method="none", floor=floor, description=description)
 
 
-def _raised(probabilities: Floats, floor: float) -> Floats:
+def above_floor(probabilities: Floats, floor: float) -> Floats:
     """Raise every probability to the floor; the rest is divided as before."""
     return np.asarray(floor + (1 - len(CLASSES) * floor) * probabilities)
 
 
-def _judged(probabilities: Probabilities) -> Probabilities:
+def in_single_precision(probabilities: Probabilities) -> Probabilities:
+    """Round probabilities to what is stored and judged."""
     return probabilities.astype(np.float32).clip(0, 1).astype(np.float64)
 
 
-def _fit_temperature(rows: Predictions, floor: float) -> float:
-    from scipy.optimize import minimize_scalar
-
-    shifted, own = _logs(rows.judged), (np.arange(rows.y.size), rows.y)
-    shifted_own, total = shifted[own], rows.weights.sum()
-    # Class by class: a sum over three numbers of each row would take longer than their powers.
-    by_class = np.ascontiguousarray(shifted.T)
-
-    def loss(log_temperature: float) -> float:
-        temperature = math.exp(log_temperature)
-        # Of the probabilities, only that of each row's class is needed.
-        low, medium, high = np.exp(by_class / temperature)
-        others = low + medium + high
-        shipped = _raised(np.exp(shifted_own / temperature) / others, floor)
-        return float((rows.weights * -np.log(np.maximum(shipped, SMALLEST))).sum() / total)
-
-    # Usually one minimum only: but for the floor, the loss is convex in 1 / temperature.
-    minimum = minimize_scalar(loss, bounds=(math.log(LOWEST), math.log(HIGHEST)), method="bounded")
-    # Four digits: near its minimum the loss is flat, and further ones differ by the processor.
-    temperature = float(f"{math.exp(minimum.x):.4g}")
-    return temperature if loss(math.log(temperature)) < loss(0.0) else 1.0
-
-
-def _scaled(judged: Probabilities, temperature: float) -> Probabilities:
-    powers = np.exp(_logs(judged) / temperature)
+def at_temperature(judged: Probabilities, temperature: float) -> Probabilities:
+    """Divide the logarithms of each row by a temperature."""
+    powers = np.exp(shifted_logs(judged) / temperature)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def _logs(judged: Probabilities) -> Floats:
+def shifted_logs(judged: Probabilities) -> Floats:
     """Return the logarithms, shifted so that the largest of each row is 0."""
     logs = np.log(np.maximum(judged, SMALLEST))
     low, medium, high = logs.T
@@ -341,24 +202,8 @@ def _with_decisions(scaled: Probabilities, intended: Labels) -> Probabilities:
     return scaled
 
 
-def _effect(temperature: float) -> str:
-    if temperature == 1:
-        return "it leaves the probabilities unchanged"
-    effect = "less confident" if temperature > 1 else "more confident"
-    limit = ", at the limit of the search," if temperature in (LOWEST, HIGHEST) else ""
-    return f"it makes the probabilities {effect}{limit} and changes no prediction"
-
-
-def _fit_curve(rows: Predictions, label: int) -> Curve:
-    from sklearn.isotonic import IsotonicRegression
-
-    right = (rows.y == label).astype(np.float64)
-    regression = IsotonicRegression(y_min=0.0, y_max=1.0)
-    fitted = regression.fit(rows.judged[:, label], right, sample_weight=rows.weights)
-    return tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist())
-
-
-def _stepped(judged: Probabilities, curves: tuple[Curve, Curve, Curve]) -> Probabilities:
+def through_curves(judged: Probabilities, curves: tuple[Curve, Curve, Curve]) -> Probabilities:
+    """Map each class by its curve, and divide by the sums."""
     stepped = np.stack([np.interp(judged[:, k], *curve) for k, curve in enumerate(curves)], axis=1)
     # Where every class is denied there is nothing to normalise.
     denied = (stepped == 0).all(axis=1, keepdims=True)

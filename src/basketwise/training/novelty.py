@@ -24,10 +24,10 @@ from basketwise.concurrency import worker_pool
 from basketwise.config import TrainingConfig
 from basketwise.features.product import NEW_BANDS
 from basketwise.schema import CLASSES
+from basketwise.training.calibrating import fit_calibration
 from basketwise.training.calibration import (
     Calibration,
     calibrate,
-    fit_calibration,
     log_losses,
     shipped,
 )

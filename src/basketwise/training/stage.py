@@ -29,10 +29,10 @@ from basketwise.files import (
 from basketwise.progress import Tick
 from basketwise.schema import CLASSES
 from basketwise.training.answering import Answered, Ask, Model, answered
+from basketwise.training.calibrating import fit_calibration
 from basketwise.training.calibration import (
     Calibration,
     NewProducts,
-    fit_calibration,
 )
 from basketwise.training.candidates import Classifier
 from basketwise.training.checkpoints import Checkpoints, training_key
