@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.arrays import Flags, Positions
-from basketwise.concurrency import side_by_side, worker_pool
+from basketwise.concurrency import side_by_side
 from basketwise.features.joining import with_baskets
 from basketwise.features.product_index.pairs import (
     FEW,
@@ -109,15 +109,15 @@ def put_together(
     number = (np.cumsum(trained) - 1).astype(np.int32)
     pairs = replace(pairs, product=number[pairs.product])
     own = ordered.filter(pl.Series(trained))
-    with worker_pool() as pool:
-        shortest = pool.submit(shortest_first, pairs)
-        groups = finest_groups(own)
-        prices, of_groups = unit_prices(pairs, np.arange(own.height), groups)
-        own = own.with_columns(
-            pl.Series(UNIT_PRICE, prices).fill_nan(None),
-            pl.Series(GROUP_PRICE, of_groups[groups]).fill_nan(None),
-        )
-        return Evidence(own, pairs, shortest.result(), folds, seed)
+    # One after the other: most memory is in use here, and side by side they need that of both.
+    shortest = shortest_first(pairs)
+    groups = finest_groups(own)
+    prices, of_groups = unit_prices(pairs, np.arange(own.height), groups)
+    own = own.with_columns(
+        pl.Series(UNIT_PRICE, prices).fill_nan(None),
+        pl.Series(GROUP_PRICE, of_groups[groups]).fill_nan(None),
+    )
+    return Evidence(own, pairs, shortest, folds, seed)
 
 
 def number_lines(numbers: pl.DataFrame, piece: LabelledLines) -> Result:
