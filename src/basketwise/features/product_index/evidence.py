@@ -109,7 +109,7 @@ def put_together(
     number = (np.cumsum(trained) - 1).astype(np.int32)
     pairs = replace(pairs, product=number[pairs.product])
     own = ordered.filter(pl.Series(trained))
-    # One after the other: each takes as much memory as the entries themselves.
+    # One after the other: most memory is in use here, and side by side they need that of both.
     shortest = shortest_first(pairs)
     groups = finest_groups(own)
     prices, of_groups = unit_prices(pairs, np.arange(own.height), groups)

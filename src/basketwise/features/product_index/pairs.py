@@ -211,15 +211,12 @@ def unit_prices(pairs: Pairs, *groups: Counts) -> list[Matrix]:
     medians for each. NaN for a group without a price.
     """
     priced = (pairs.spend > 0) & (pairs.quantity > 0)
-    product, spend, quantity = pairs.product, pairs.spend, pairs.quantity
-    if not priced.all():
-        product, spend, quantity = product[priced], spend[priced], quantity[priced]
-    del priced
-    price = pl.Series("price", spend / quantity)
+    # Nothing is kept that is not needed any more: this is where most memory is in use.
+    price = pl.Series("price", pairs.spend[priced] / pairs.quantity[priced])
     medians = []
     for group in groups:
         own = group.astype(np.int32)
-        table = pl.DataFrame({"group": own[product], "price": price})
+        table = pl.DataFrame({"group": own[pairs.product[priced]], "price": price})
         found = table.group_by("group").agg(pl.col("price").median())
         median = np.full(own.max(initial=-1) + 1, np.nan, dtype=np.float32)
         median[found["group"].to_numpy()] = found["price"].to_numpy()

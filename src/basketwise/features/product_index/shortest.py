@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Flags, Positions
@@ -38,9 +39,20 @@ class Shortest:
 
 def shortest_first(pairs: Pairs) -> Positions:
     """Return the order of entries by product and by the size of the basket, then by position."""
-    entries = pairs.entries
-    order = np.lexsort((np.repeat(_narrow(entries), entries), _narrow(pairs.product)))
-    return order.astype(_positions(order.size))
+    kind = _positions(pairs.product.size)
+    by_size = np.argsort(_narrow(pairs.entries), kind="stable")
+    number = pairs.entries[by_size]
+    bounds = np.zeros(number.size + 1, dtype=kind)
+    np.cumsum(number, out=bounds[1:])
+    # The entries of the shortest basket, then those of the next: in columns by product, they stay
+    # in this order. That takes less memory and time than a sort by both.
+    gaps = pairs.start[:-1][by_size] - bounds[:-1]
+    entry = np.repeat(gaps.astype(kind), number)
+    entry += np.arange(entry.size, dtype=kind)
+    product = pairs.product[entry]
+    shape = (number.size, int(product.max(initial=0)) + 1)
+    order: Positions = sp.csr_array((entry, product, bounds), shape=shape).tocsc().data
+    return order
 
 
 def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most: int) -> Shortest:
