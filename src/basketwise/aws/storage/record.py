@@ -141,7 +141,7 @@ def named_at_once(prefixes: Sequence[str]) -> list[list[str]]:
     Examples
     --------
     >>> [len(part) for part in named_at_once([f"artifacts/run-{n:04}" for n in range(1_000)])]
-    [238, 238, 238, 238, 48]
+    [227, 227, 227, 227, 92]
     """
     parts: list[list[str]] = []
     room = 0
