@@ -83,8 +83,8 @@ class Approvals:
             ) from error
         with self._intended():
             changed = self.registry.set_state(version, ApprovalState.APPROVED, who=who, why=why)
-            path = self.follow()
-        return Changed(changed, self.registry.champion(), path)
+            champion, path = self._followed()
+        return Changed(changed, champion, path)
 
     def reject(self, version: str, *, who: str, why: str) -> Changed:
         """Reject a version; if it is the champion, the usable one approved before it leads.
@@ -135,18 +135,8 @@ class Approvals:
 
         ``latest_model_config.json`` is written too if the version is the champion.
         """
-        number = version.version
-        if number not in self._results:
-            self._results[number] = read_results(self.registry, number, self.storage.scratch)
-        now = clock.now()
         # The caller may have asked for the version before its state changed.
-        current = self.registry.get(number)
-        document = build_deployment_config(
-            current, self._results[number], self.config, exported_at=now
-        )
-        leads = current.champion and current.state is ApprovalState.APPROVED
-        with self.storage.edit(DEPLOYMENT_CONFIGS) as folder:
-            return write_deployment_config(folder, document, latest=leads, at=now).name
+        return self._export(self.registry.get(version.version))
 
     def follow(self) -> str | None:
         """Let ``latest_model_config.json`` name the champion, or remove it if there is none.
@@ -154,15 +144,8 @@ class Approvals:
         Returns the name of the champion's file. The file of a champion that it names already is not
         written anew, unless the champion has just been approved.
         """
-        champion = self.registry.champion()
-        if champion is None:
-            self._remove_latest()
-            return None
-        if champion.version not in self._results:
-            path = exported(self.storage.local(DEPLOYMENT_CONFIGS), champion)
-            if path is not None:
-                return path.name
-        return self.export(champion)
+        _, path = self._followed()
+        return path
 
     def sync(self) -> list[Change]:
         """Store the changes of versions that were made elsewhere, and let the export follow.
@@ -186,6 +169,31 @@ class Approvals:
             with suppress(BasketwiseError), self._intended():
                 self.follow()
 
+    def _followed(self) -> tuple[ModelVersion | None, str | None]:
+        """Let the export follow, and return the champion and the name of its file."""
+        champion = self.registry.champion()
+        if champion is None:
+            self._remove_latest()
+            return None, None
+        if champion.version not in self._results:
+            path = exported(self.storage.local(DEPLOYMENT_CONFIGS), champion)
+            if path is not None:
+                return champion, path.name
+        return champion, self._export(champion)
+
+    def _export(self, current: ModelVersion) -> str:
+        """Write the deployment configuration of a version as the registry has it now."""
+        number = current.version
+        if number not in self._results:
+            self._results[number] = read_results(self.registry, number, self.storage.scratch)
+        now = clock.now()
+        document = build_deployment_config(
+            current, self._results[number], self.config, exported_at=now
+        )
+        leads = current.champion and current.state is ApprovalState.APPROVED
+        with self.storage.edit(DEPLOYMENT_CONFIGS) as folder:
+            return write_deployment_config(folder, document, latest=leads, at=now).name
+
     def _remove_latest(self) -> None:
         with self.storage.edit(DEPLOYMENT_CONFIGS) as folder:
             (folder / LATEST).unlink(missing_ok=True)
@@ -208,8 +216,8 @@ class Approvals:
                 text = f"cannot succeed version {version}: {other.why}"
                 self.registry.set_state(other.version, ApprovalState.PENDING, who=who, why=text)
             changed = self.registry.set_state(version, ApprovalState.REJECTED, who=who, why=why)
-            path = self.follow()
-        return Changed(changed, self.registry.champion(), path, unusable)
+            champion, path = self._followed()
+        return Changed(changed, champion, path, unusable)
 
     def _unusable(self) -> tuple[Unusable, ...]:
         """Return the approved versions that cannot be used, up to the next that can.
