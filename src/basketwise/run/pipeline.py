@@ -195,10 +195,13 @@ def register(
                     f"{last.who} set to {last.new}"
                 )
             version = None
-        version = version or registry.register(submitted, who=GATE)
-        *_, last = registry.history(version.version)
-        by_gate = last.who == GATE
-        decides = last.old is None or (passed and by_gate and last.new is ApprovalState.PENDING)
+        by_gate = decides = True
+        if version is None:
+            version = registry.register(submitted, who=GATE)
+        else:
+            *_, last = registry.history(version.version)
+            by_gate = last.who == GATE
+            decides = last.old is None or (passed and by_gate and last.new is ApprovalState.PENDING)
         if decides and passed:
             version = approvals.approve(version.version, who=GATE, why=why).version
         elif decides:

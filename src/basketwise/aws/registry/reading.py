@@ -55,6 +55,7 @@ class Reader:
     group: str
     folder: str
     _is_new: bool = field(default=False, init=False)
+    _latest: Records | None = field(default=None, init=False)
     _has_bucket: bool = field(default=True, init=False)
 
     @cached_property
@@ -75,8 +76,15 @@ class Reader:
     def read(self, *known: str) -> Records:
         """Return all versions; ``known`` are ARNs that may not be listed yet."""
         records = self._read(known)
-        # A change that was stored during the read can look as if it was made elsewhere.
-        return self._read(known) if any(r.unrecorded for r in records.present) else records
+        if any(r.unrecorded for r in records.present):
+            # A change that was stored during the read can look as if it was made elsewhere.
+            records = self._read(known)
+        self._latest = records
+        return records
+
+    def latest(self) -> Records:
+        """Return all versions as they were read last, for what may miss the latest changes."""
+        return self._latest or self.read()
 
     def described(self, version: str) -> Package | None:
         """Return a version of the index as SageMaker describes it now, without reading the others.

@@ -92,7 +92,8 @@ class SageMakerRegistry:
     def _register(self, submission: Submission, who: str) -> ModelVersion:
         if not sagemaker_calls.group_exists(self._sagemaker, self._names.group):
             sagemaker_calls.create_group(self._sagemaker, package_group(self._names))
-        at = ledger.next_moment(self._reader.read().changes())
+        # Of others' changes, the latest are of this moment anyway.
+        at = ledger.next_moment(self._reader.latest().changes())
         arn = self._create(submission, at, who)
         # It may take a moment until SageMaker lists the new version.
         records = self._reader.read(arn)
