@@ -28,7 +28,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_much_is_read_in_processes_that_start_at_once(started: list[str], tmp_path: Path) -> None:
     with ahead.readers_ahead("much", str(tmp_path), engine="local", force=False):
-        assert started == ["basketwise.etl.silver.intake"]
+        assert started == ["basketwise.etl.silver.table_reader"]
     assert started[1:] == ["ended"]
 
 

@@ -199,8 +199,8 @@ def console() -> None:
     except SystemExit as ending:
         if not ending.code:
             return
-        if ending.code == INTERRUPTED and threading.active_count() > 1:
-            # Python would wait for the threads; what they work on is wanted no more.
+        if ending.code == INTERRUPTED and _threads_are_waited_for():
+            # What they work on is wanted no more.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(INTERRUPTED)
@@ -209,6 +209,16 @@ def console() -> None:
         # All memory goes with the process: looking for garbage among what MLflow and scikit-learn
         # have defined takes a second.
         gc.freeze()
+
+
+def _threads_are_waited_for() -> bool:
+    """Whether Python would not end before other threads do.
+
+    It ends before daemons, which may be those of processes that have just been ended: what these
+    shared is then removed on the way out.
+    """
+    others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
+    return any(not thread.daemon for thread in others)
 
 
 def _unexpected(error: BaseException, *, debug: bool) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from basketwise.etl.raw.amount import many_below
 from basketwise.processes import started_ahead
 
-READER = "basketwise.etl.silver.intake"
+READER = "basketwise.etl.silver.table_reader"
 """What a process that reads needs."""
 
 
