@@ -93,8 +93,7 @@ def job(data: Path, workspace: Path, url: str) -> dict[str, float]:
     from basketwise.config import Config
     from basketwise.engines.spark import gold as on_spark
     from basketwise.engines.spark import platform as platforms
-    from basketwise.etl.gold import stage as stage
-    from basketwise.etl.gold import tables
+    from basketwise.etl.gold import stage, tables
     from basketwise.platforms.local import LocalPlatform
     from basketwise.platforms.protocol import EtlJob
 

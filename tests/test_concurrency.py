@@ -1,7 +1,5 @@
 import math
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from basketwise import concurrency
-from basketwise.concurrency import WAITING, cores, cpu_quota, side_by_side
+from basketwise.concurrency import cores, cpu_quota, side_by_side
 
 
 def group(root: Path, files: dict[str, str]) -> Path:
@@ -82,18 +80,3 @@ def test_one_piece_more_is_in_memory_than_there_are_cores(
 
     assert list(side_by_side(work, pieces())) == list(range(20))
     assert most <= number + 1
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="what reports it is GNU's OpenMP")
-@pytest.mark.parametrize(("given", "expected"), [({}, "PASSIVE"), ({WAITING: "ACTIVE"}, "ACTIVE")])
-def test_threads_of_openmp_sleep_while_they_wait(given: dict[str, str], expected: str) -> None:
-    script = "from basketwise.concurrency import wait_passively; wait_passively(); import xgboost"
-    environment = {name: value for name, value in os.environ.items() if name != WAITING}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment | {"OMP_DISPLAY_ENV": "TRUE"} | given,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"{WAITING} = '{expected}'" in done.stderr

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 
-from basketwise.importing import DRAWING, LEARNING, LOADING, load
+import pytest
+
+from basketwise.importing import DRAWING, LEARNING, LOADING, WAITING, load
 
 
 def test_all_that_is_loaded_ahead_exists_and_is_loaded_once_asked_for() -> None:
@@ -36,3 +39,18 @@ def test_a_library_is_loaded_by_one_thread_at_a_time() -> None:
         assert not ended.wait(0.05)
     thread.join()
     assert ended.is_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what reports it is GNU's OpenMP")
+@pytest.mark.parametrize(("given", "expected"), [({}, "PASSIVE"), ({WAITING: "ACTIVE"}, "ACTIVE")])
+def test_threads_of_openmp_sleep_while_they_wait(given: dict[str, str], expected: str) -> None:
+    script = "from basketwise.importing import wait_passively; wait_passively(); import xgboost"
+    environment = {name: value for name, value in os.environ.items() if name != WAITING}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | {"OMP_DISPLAY_ENV": "TRUE"} | given,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{WAITING} = '{expected}'" in done.stderr

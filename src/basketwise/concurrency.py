@@ -16,9 +16,6 @@ Result = TypeVar("Result")
 
 CGROUPS = Path("/sys/fs/cgroup")
 
-WAITING = "OMP_WAIT_POLICY"
-"""Variable that OpenMP, whose threads XGBoost works in, reads when it is loaded."""
-
 
 def cores() -> int:
     """Return how many cores this process may use: those of its affinity, within its CPU quota.
@@ -49,15 +46,6 @@ def cpu_quota(cgroups: Path) -> float:
         share = int(quota) / int(period)
         return share if share > 0 else math.inf
     return math.inf
-
-
-def wait_passively() -> None:
-    """Let threads of OpenMP sleep while they wait for one another, if not told otherwise.
-
-    They would look again and again otherwise, and take a core from whatever else is running.
-    scikit-learn and XGBoost must not have been imported yet. The environment has the last word.
-    """
-    os.environ.setdefault(WAITING, "PASSIVE")
 
 
 def worker_pool() -> ThreadPoolExecutor:

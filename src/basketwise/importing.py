@@ -7,6 +7,7 @@ ahead, while others work, is loaded under one lock wherever it is needed first.
 
 from __future__ import annotations
 
+import os
 import threading
 from importlib import import_module
 
@@ -33,6 +34,18 @@ DRAWING = (
     "matplotlib.legend",
 )
 """What the pictures need."""
+
+WAITING = "OMP_WAIT_POLICY"
+"""Variable that OpenMP, whose threads XGBoost works in, reads when it is loaded."""
+
+
+def wait_passively() -> None:
+    """Let threads of OpenMP sleep while they wait for one another, if not told otherwise.
+
+    They would look again and again otherwise, and take a core from whatever else is running.
+    scikit-learn and XGBoost must not have been imported yet. The environment has the last word.
+    """
+    os.environ.setdefault(WAITING, "PASSIVE")
 
 
 def load(*names: str) -> None:

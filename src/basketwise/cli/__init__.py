@@ -17,9 +17,9 @@ import click
 
 from basketwise import __version__
 from basketwise.cli.commands import program
-from basketwise.concurrency import wait_passively
 from basketwise.disk import is_full, unreachable
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
+from basketwise.importing import wait_passively
 from basketwise.locking import LockWarning
 from basketwise.memory import pool_memory
 from basketwise.plugins import COMMANDS, load

@@ -75,11 +75,8 @@ def _predicted(
     starts = range(0, rows.y.size, PREDICT_ROWS)
 
     def ask(name: str, start: int) -> NDArray[Any]:
-        X = rows.X[start : start + PREDICT_ROWS]
         fitted, columns = models[name]
-        if tuple(columns) != rows.columns:
-            X = X.take([rows.columns.index(column) for column in columns], axis=1)
-        return what(fitted.model.predict_proba(X))
+        return what(fitted.predict(rows.values(columns, slice(start, start + PREDICT_ROWS))))
 
     answers = {name: [pool.submit(ask, name, start) for start in starts] for name in models}
     return {

@@ -11,7 +11,7 @@ if __name__ == "__main__":
         exit_on_sigterm()
     # Not before: it takes its time.
     from basketwise.aws.container.command import main
-    from basketwise.concurrency import wait_passively
+    from basketwise.importing import wait_passively
     from basketwise.memory import pool_memory
 
     if sys.argv[1:2] != ["serve"]:

@@ -93,24 +93,30 @@ class Reader:
         """
         for known in self._index.packages.values():
             if known.version == version and known.arn:
-                described = calls.describe(self.sagemaker, known.arn)
-                package = described and replace(package_of(described), document=known.document)
-                if package and package.id == known.id:
-                    return package
+                now = self._now(known)
+                if now and now[0].id == known.id:
+                    return now[0]
         return None
 
     def refreshed(self, record: Record) -> tuple[Record, Approval] | None:
         """Return a version as SageMaker describes it now; None if it was deleted meanwhile."""
-        described = calls.describe(self.sagemaker, record.package.arn)
-        if described is None:
+        now = self._now(record.package)
+        if now is None:
             return None
-        package = replace(package_of(described), document=record.package.document)
+        package, described = now
         if package != record.package and package.id == record.package.id:
             # Somebody changed where its archive is.
             self._add(package)
         approval = calls.approval_of(described)
         record = replace(record, package=package, approval=approval, status=approval.status)
         return record, approval
+
+    def _now(self, known: Package) -> tuple[Package, Mapping[str, Any]] | None:
+        """Return a version, and SageMaker's description of it, as both are now; None if deleted."""
+        described = calls.describe(self.sagemaker, known.arn)
+        if described is None:
+            return None
+        return replace(package_of(described), document=known.document), described
 
     def write(self) -> None:
         """Write what was read, so that it need not be read again; if there is anything new."""
