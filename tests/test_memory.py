@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import subprocess
@@ -16,7 +17,11 @@ from basketwise.memory import (
     MAPPED,
     MMAP,
     POLARS,
+    RARELY,
     TRIM,
+    USUALLY,
+    collect_rarely,
+    collect_usually,
     keep_memory,
 )
 
@@ -124,3 +129,15 @@ def test_the_environment_decides_about_either_allocator() -> None:
     kept, _, told_polars, huge = pooled({ARENAS: "4", POLARS: "dirty_decay_ms:0", HUGE: "1"})
     assert (kept, huge) == ("False", "True")
     assert told_polars.endswith(",dirty_decay_ms:0")
+
+
+def test_a_command_looks_for_garbage_rarely_and_a_server_as_usual() -> None:
+    before = gc.get_threshold()
+    try:
+        collect_rarely()
+        assert gc.get_threshold() == RARELY
+        collect_usually()
+        assert gc.get_threshold() == USUALLY
+    finally:
+        gc.set_threshold(*before)
+    assert USUALLY[0] < RARELY[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from loky import process_executor
 
 from basketwise import processes
 from basketwise.errors import DependencyError, InputError
@@ -75,6 +76,23 @@ def test_an_error_is_that_of_the_work() -> None:
 def test_a_process_that_the_system_ends_is_named() -> None:
     with pytest.raises(DependencyError, match="ended a process"):
         list(in_processes(killed, range(3)))
+
+
+HELD: list[bytearray] = []
+
+
+def holding(number: int) -> int:
+    """Keep some memory from the second piece on, as long as loky takes to look."""
+    if number == 1:
+        HELD.append(bytearray(b"1") * 2**29)
+    time.sleep(process_executor._MEMORY_LEAK_CHECK_DELAY * 1.1)
+    return os.getpid()
+
+
+def test_a_process_that_keeps_memory_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "cores", lambda: 1)
+    pytest.importorskip("psutil", reason="without it, loky does not look")
+    assert len(set(in_processes(holding, range(3)))) == 1
 
 
 def test_processes_that_were_started_ahead_get_the_first_work() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+
+from basketwise.concurrency import worker_pool
 
 
 class Fingerprint(NamedTuple):
@@ -60,7 +63,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the hex sha256 of some files below a folder by name; they are read side by side."""
+    names = list(names)
+    with worker_pool() as pool:
+        digests = pool.map(sha256, [folder / name for name in names])
+        return dict(zip(names, digests, strict=True))
+
+
 def content(folder: Path) -> dict[str, str]:
-    """Return the sha256 of each file below a folder, by its relative name."""
+    """Return the hex sha256 of each file below a folder by its relative name."""
     files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+    return digests_of(folder, [path.relative_to(folder).as_posix() for path in files])

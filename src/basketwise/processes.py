@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 SMALL = 2**22
 """Bytes of work that may go to a process with each piece; 5,000 products have half as many."""
 
+ENVIRONMENT = {
+    "POLARS_MAX_THREADS": "1",
+    # loky takes a process that has more memory than at its start for one that leaks, and puts
+    # another in its place.
+    "LOKY_MAX_MEMORY_LEAK_SIZE": str(2**62),
+}
+"""Of the processes."""
+
 LOOKS_SECONDS = 0.5
 """Between two looks of a process at who has started it."""
 
@@ -113,7 +121,7 @@ def _started(work: bytes | None) -> ProcessPoolExecutor | None:
             cores(),
             initializer=_begin,
             initargs=(os.getpid(), work),
-            env={"POLARS_MAX_THREADS": "1"},
+            env=ENVIRONMENT,
             timeout=None,
         )
     except (ImportError, NotImplementedError, OSError):
@@ -122,11 +130,14 @@ def _started(work: bytes | None) -> ProcessPoolExecutor | None:
 
 
 def _end(pool: ProcessPoolExecutor, *, kill: bool) -> None:
-    """End processes, and what they were started with; ``kill``: they are not waited for."""
+    """End processes, and what they were started with.
+
+    ``kill``: in the middle of their work; else they have none left, and end by themselves.
+    """
     with warnings.catch_warnings():
         # That there is no pgrep to look for processes of theirs: they start none.
         warnings.simplefilter("ignore", UserWarning)
-        pool.shutdown(kill_workers=kill)
+        pool.shutdown(wait=kill, kill_workers=kill)
 
 
 _pools: set[int] = set()

@@ -21,7 +21,7 @@ from basketwise.disk import is_full, unreachable
 from basketwise.errors import INTERRUPTED, OUR_FAULT, BasketwiseError
 from basketwise.importing import wait_passively
 from basketwise.locking import LockWarning
-from basketwise.memory import pool_memory
+from basketwise.memory import collect_rarely, pool_memory
 from basketwise.plugins import COMMANDS, load
 from basketwise.redaction import redacted
 from basketwise.terminal import clean_output, printable
@@ -193,6 +193,7 @@ def console() -> None:
     SystemExit for a failure.
     """
     pool_memory()
+    collect_rarely()
     wait_passively()
     try:
         main()

@@ -13,6 +13,7 @@ import click
 from basketwise.cli.options import HISTORY_OPTION, MODEL_OPTION, Common, common
 from basketwise.cli.output import print_json
 from basketwise.errors import DependencyError
+from basketwise.memory import collect_usually
 from basketwise.redaction import redacted
 from basketwise.terminal import printable
 
@@ -159,6 +160,7 @@ def serve(
         # What stays until the end is not searched for garbage again and again.
         gc.collect()
         gc.freeze()
+        collect_usually()
         if not is_announcing():
             return
         if common.as_json:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from basketwise.config import Config
 from basketwise.etl.gold.metadata import Metadata
-from basketwise.etl.gold.stage import run_gold
 from basketwise.etl.raw.sources import Delivery
 from basketwise.etl.silver.product_file import line_files
 from basketwise.etl.silver.stage import run_silver
@@ -51,4 +50,7 @@ def run_etl(
     if clean:
         delivery = line_files(data, config.data.products) if isinstance(data, str) else data
         run_silver(delivery, silver, scratch, config, tick)
+    # Reading starts without what learning needs, which loads while processes read.
+    from basketwise.etl.gold.stage import run_gold
+
     return run_gold(silver, gold, scratch, config, tick)

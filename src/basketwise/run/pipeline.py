@@ -97,7 +97,7 @@ def run_all(
 
             def ahead() -> None:
                 # First of all what ETL shares with the libraries: two threads must not load it.
-                load("basketwise.etl.stage")
+                load("basketwise.etl.gold.stage")
                 pool.submit(context.platform.prepare)
                 if registering:
                     pool.submit(registry.load)

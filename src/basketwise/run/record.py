@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, V
 
 from basketwise import __version__
 from basketwise.config import Config
-from basketwise.digests import sha256
+from basketwise.digests import digests_of
 from basketwise.errors import InputError
 from basketwise.provenance import code_hash, library_versions
 from basketwise.redaction import redacted
@@ -118,11 +118,12 @@ def seal(step: Step, folder: Path, files: Iterable[Path] | None = None) -> Step:
     Its outputs are the given files; by default, all files below the folder.
     """
     paths = folder.rglob("*") if files is None else files
-    outputs = {
-        path.relative_to(folder).as_posix(): sha256(path)
+    names = [
+        path.relative_to(folder).as_posix()
         for path in sorted(paths)
         if path.is_file() and path.name != file_name(step.stage)
-    }
+    ]
+    outputs = digests_of(folder, names)
     sealed = step.model_copy(update={"outputs": outputs})
     text = sealed.model_dump_json(indent=2)
     (folder / file_name(step.stage)).write_text(text, encoding="utf-8")
@@ -281,7 +282,5 @@ def _changed_files(earlier: Step, folder: Path) -> list[str]:
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     # Only names matter of what is in no record.
     present = dict.fromkeys(names, "") if whole else {}
-    present |= {
-        name: sha256(folder / name) for name in earlier.outputs if (folder / name).is_file()
-    }
+    present |= digests_of(folder, [name for name in earlier.outputs if (folder / name).is_file()])
     return changed_outputs(earlier, present)

@@ -9,7 +9,7 @@ training set, for what helps within known weeks may not help in the next one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,7 @@ def choose_groups(
     *,
     seed: int,
     history: AddHistory | None = None,
-    hidden: pl.DataFrame | None = None,
+    hidden: Callable[[], pl.DataFrame] | None = None,
     alone: float | None = None,
     each: Map = here,
 ) -> list[Trial]:
@@ -93,10 +93,10 @@ def choose_groups(
         Draws the sample.
     history : callable or None
         Adds what was known of the customers; without it, groups that need it are passed over.
-    hidden : DataFrame or None
-        Features of baskets with hidden products, of all groups; see
+    hidden : callable or None
+        Returns the features of baskets with hidden products, of all groups; see
         :func:`basketwise.etl.gold.hidden.hidden_features`. They count as any other basket, once it
-        is seen that without them something is left to tell.
+        is seen that without them something is left to tell; only then is it called.
     alone : float or None
         The accuracy of the index alone, where it is known; see
         :func:`basketwise.etl.gold.learning_curve.learning_curve`.
@@ -131,7 +131,7 @@ def choose_groups(
     if _losses(table.filter(few), recipe.groups, judged[few], ROUNDS // 2).mean() <= KNOWN:
         return []
     if hidden is not None:
-        table = pl.concat([table, hidden.select(table.columns)])
+        table = pl.concat([table, hidden().select(table.columns)])
         judged = (table[FOLD] == table[FOLD].max()).to_numpy()
     return _forward(table, recipe.groups, optional, judged)
 
@@ -140,19 +140,22 @@ def _forward(
     table: pl.DataFrame, groups: Sequence[str], optional: list[str], judged: Flags
 ) -> list[Trial]:
     chosen, gains = list(groups), dict[str, Floats]()
-    best = _losses(table, chosen, judged)
+    with worker_pool() as pool:
 
-    def gain_of(name: str) -> Floats:
-        return best - _losses(table, [*chosen, name], judged)
+        def losses_with(each: Sequence[Sequence[str]]) -> list[Floats]:
+            return list(pool.map(lambda more: _losses(table, [*chosen, *more], judged), each))
 
-    while waiting := [name for name in optional if name not in chosen]:
-        with worker_pool() as pool:
-            gains |= dict(zip(waiting, pool.map(gain_of, waiting), strict=True))
-        helpful = [name for name in waiting if _helps(gains[name], best)]
-        if not helpful:
-            break
-        chosen.append(max(helpful, key=lambda name: gains[name].mean()))
-        best = best - gains[chosen[-1]]
+        best, *losses = losses_with([[], *([name] for name in optional)])
+        waiting = list(optional)
+        while waiting:
+            gains |= {name: best - own for name, own in zip(waiting, losses, strict=True)}
+            helpful = [name for name in waiting if _helps(gains[name], best)]
+            if not helpful:
+                break
+            chosen.append(max(helpful, key=lambda name: gains[name].mean()))
+            best = best - gains[chosen[-1]]
+            waiting.remove(chosen[-1])
+            losses = losses_with([[name] for name in waiting])
     return [
         Trial(
             group=name,

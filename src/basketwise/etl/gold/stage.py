@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from basketwise.concurrency import cores
+from basketwise.concurrency import abandoning_pool, cores
 from basketwise.config import Config
 from basketwise.disk import write_parquet
 from basketwise.etl.gold import tables
@@ -116,31 +116,27 @@ def run_gold(
     wanted = config.features.groups
     history = learn_history(silver, baskets, wanted, config.features.tried, each)
     tried = [name for name in config.features.tried if history or not GROUPS[name].needs_history]
-    hidden = None
-    if learned.index is not None and SHARE_NEW in columns_of([*recipe.groups, *tried]):
-        every = replace(recipe, groups=[*ALWAYS_WRITTEN, *recipe.groups, *tried])
-        hidden = hidden_features(
-            silver,
-            baskets,
-            every,
-            learned.index.by_fold,
-            config.split.random_state,
-            history,
-            each,
-        )
     apart = write_rows is None and totals.lines >= MANY_LINES and cores() > 1
     write = write_rows or partial(tables.write_gold, each=in_processes if apart else here)
-    # The choice leaves half a core idle, on which the processes start that will make the rows.
-    with started_ahead(tables.__name__) if apart else nullcontext():
+    seed, hidden = config.split.random_state, None
+    # The choice leaves half a core idle, on which rows with hidden products are made, and the
+    # processes start that will make all others.
+    with abandoning_pool(1) as aside, started_ahead(tables.__name__) if apart else nullcontext():
+        if learned.index is not None and SHARE_NEW in columns_of([*recipe.groups, *tried]):
+            every = replace(recipe, groups=[*ALWAYS_WRITTEN, *recipe.groups, *tried])
+            by_fold = learned.index.by_fold
+            hidden = aside.submit(
+                hidden_features, silver, baskets, every, by_fold, seed, history, each
+            )
         trials = choose_groups(
             silver,
             baskets,
             recipe,
             index,
             tried,
-            seed=config.split.random_state,
+            seed=seed,
             history=history,
-            hidden=hidden,
+            hidden=hidden.result if hidden else None,
             alone=learned.curve.points[-1].accuracy if learned.curve.points else None,
             each=each,
         )
@@ -152,7 +148,7 @@ def run_gold(
         rows = replace(rows, rest=write_rest(silver, gold / tables.REST_FOLDER, rest, maker))
     if hidden is not None:
         columns = [KEY, *columns_of(recipe.groups), FOLD, TARGET]
-        write_parquet(hidden.select(columns), gold / tables.HIDDEN_FILE)
+        write_parquet(hidden.result().select(columns), gold / tables.HIDDEN_FILE)
     write_cohorts(baskets, gold)
     metadata = _metadata(
         intake, totals, baskets, recipe, config, rows, groups=chosen, tried=trials
