@@ -109,7 +109,7 @@ def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
         edges = has_blanks if b"\r" in text else plain_blanks
         blanks = edges(array, ord(separator))
         return Records(text, None, lines, height=lines, blanks=blanks)
-    if lines := regular_lines(array, ord(separator), fields):
+    if lines := regular_lines(text, separator.encode(), fields):
         blanks = has_blanks(array, ord(separator))
         return Records(text, None, lines, height=lines, blanks=blanks)
     ends = np.flatnonzero(array == LF)

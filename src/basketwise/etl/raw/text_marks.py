@@ -15,8 +15,38 @@ Text = NDArray[np.uint8]
 
 def plain_lines(text: bytes, separator: bytes, fields: int) -> int:
     """Count the lines; 0 if there are quotes, or not the right number of fields in each."""
-    if b'"' in text:
+    return 0 if b'"' in text else _even_lines(text, separator, fields)
+
+
+def regular_lines(text: bytes, separator: bytes, fields: int) -> int:
+    """Count the lines; 0 if some line needs a closer look.
+
+    None does if each has the right number of fields, and separators are not in quotes.
+    """
+    lines = _even_lines(text, separator, fields)
+    if not lines:
         return 0
+    array, mark = np.frombuffer(text, np.uint8), ord(separator)
+    quotes = np.flatnonzero(array == QUOTE)
+    opening, closing = quotes[::2], quotes[1::2]
+    if len(opening) != len(closing):
+        return 0
+    before, after = _neighbours(array, opening)[0], array[closing + 1]
+    outside = (before == mark) | (before == LF)
+    outside &= (after == mark) | _ends_line(array, closing, after)
+    if not outside.all():
+        return 0
+    filled = closing - opening > 1
+    if filled.any():
+        marks = np.flatnonzero((array == LF) | (array == mark))
+        within = np.searchsorted(marks, closing[filled]) - np.searchsorted(marks, opening[filled])
+        if within.any():
+            return 0
+    return lines
+
+
+def _even_lines(text: bytes, separator: bytes, fields: int) -> int:
+    """Count the lines; 0 if some has another number of separators, wherever they are."""
     marks = text.translate(None, _all_but(separator))
     lines = len(marks) // fields
     return lines if marks == (separator * (fields - 1) + b"\n") * lines else 0
@@ -27,31 +57,10 @@ def _all_but(separator: bytes) -> bytes:
     return bytes(set(range(256)) - {LF, *separator})
 
 
-def regular_lines(array: Text, separator: int, fields: int) -> int:
-    """Count the lines; 0 if some line needs a closer look.
-
-    None does if each has the right number of fields, and separators are not in quotes.
-    """
-    line_feeds = array == LF
-    marks = np.flatnonzero(line_feeds | (array == separator))
-    ends = marks[fields - 1 :: fields]
-    if len(ends) * fields != len(marks) or np.count_nonzero(line_feeds) != len(ends):
-        return 0
-    quotes = np.flatnonzero(array == QUOTE)
-    opening, closing = quotes[::2], quotes[1::2]
-    if len(opening) != len(closing):
-        return 0
-    before, after = _neighbours(array, opening)[0], array[closing + 1]
-    outside = (before == separator) | (before == LF)
-    outside &= (after == separator) | _ends_line(array, closing, after)
-    filled = closing - opening > 1
-    plain = np.searchsorted(marks, opening[filled]) == np.searchsorted(marks, closing[filled])
-    return len(ends) if line_feeds[ends].all() and outside.all() and plain.all() else 0
-
-
 def has_blanks(array: Text, separator: int) -> bool:
     """Whether there may be blanks, or other control characters, around a value."""
-    where = np.flatnonzero((array <= SPACE) & (array != LF))
+    where = np.flatnonzero(array <= SPACE)
+    where = where[array[where] != LF]
     where = where[(array[where] != CR) | (array[where + 1] != LF)]
     before, after = _neighbours(array, where)
     edges = after == CR
