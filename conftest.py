@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = ("basketwise/__init__.py", "basketwise/api.py", "basketwise/model/scoring.py")
+EXAMPLES = (
+    "basketwise/__init__.py",
+    "basketwise/api/loading.py",
+    "basketwise/api/training.py",
+    "basketwise/api/training_run.py",
+    "basketwise/model/scoring.py",
+)
 """Modules whose examples write to, or read from, the workspace ``ws``."""
 
 SMALL = {

@@ -32,8 +32,8 @@ LAYERS = (
     ("features",),
     ("artifact", "sampling", "settings", "storage", "template"),
     ("config", "pieces", "processes", "provenance", "scratch", "tables"),
-    ("arrays", "candidates", "concurrency", "digests", "disk", "files", "locking", "plugins"),
-    ("clock", "errors", "importing", "memory", "notices", "progress", "schema"),
+    ("arrays", "candidates", "digests", "disk", "files", "locking", "plugins"),
+    ("clock", "concurrency", "errors", "importing", "memory", "notices", "progress", "schema"),
     ("terminal",),
     ("redaction",),
 )

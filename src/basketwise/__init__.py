@@ -14,7 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from basketwise.api import TrainingRun, load, sample, train
+    from basketwise.api.loading import load, sample
+    from basketwise.api.training import train
+    from basketwise.api.training_run import TrainingRun
     from basketwise.config import Config
     from basketwise.errors import (
         BasketwiseError,
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "train": ("basketwise.api", "train"),
-    "load": ("basketwise.api", "load"),
-    "sample": ("basketwise.api", "sample"),
+    "train": ("basketwise.api.training", "train"),
+    "load": ("basketwise.api.loading", "load"),
+    "sample": ("basketwise.api.loading", "sample"),
     "clean": ("basketwise.etl.lines.accepting", "clean_table"),
     "Model": ("basketwise.model.scoring", "Model"),
-    "TrainingRun": ("basketwise.api", "TrainingRun"),
+    "TrainingRun": ("basketwise.api.training_run", "TrainingRun"),
     "ProductIndex": ("basketwise.estimators.product_index", "ProductIndex"),
     "Config": ("basketwise.config", "Config"),
     "BasketwiseError": ("basketwise.errors", "BasketwiseError"),

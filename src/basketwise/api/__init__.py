@@ -1,0 +1,1 @@
+"""What people call from Python: train, load, sample."""
