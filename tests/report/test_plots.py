@@ -208,11 +208,17 @@ assert "matplotlib.pyplot" not in sys.modules
         cwd=root,
         env={**os.environ, "MPLBACKEND": "agg"},
     )
-    confusion_matrix_png(MATRIX, CLASSES, model="xgboost", path=own_folder / "m.png")
-    comparison_png(example_report()["leaderboard"], own_folder / "c.png")
-    both = example_report()["calibration"]
-    reliability_png(both, model="xgboost", path=own_folder / "r.png")
+    with canvas.encoding_beside():
+        confusion_matrix_png(MATRIX, CLASSES, model="xgboost", path=own_folder / "m.png")
+        comparison_png(example_report()["leaderboard"], own_folder / "c.png")
+        both = example_report()["calibration"]
+        reliability_png(both, model="xgboost", path=own_folder / "r.png")
     for name in ("m.png", "c.png", "r.png"):
         assert (own_folder / name).read_bytes() == (other_folder / name).read_bytes()
         with Image.open(own_folder / name) as image:
             assert set(image.info) == {"dpi"}
+
+
+def test_a_picture_that_cannot_be_written_beside_the_others_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), canvas.encoding_beside():
+        confusion_matrix_png([[1]], ["a"], model="m", path=tmp_path / "absent" / "m.png")

@@ -90,18 +90,19 @@ def _digests(trained: Path, gold: Path) -> dict[str, str]:
 
 def _write_pictures(trained: Path, report: Report, findings: Findings) -> list[str]:
     """Draw the pictures that go into the archive; returns their names."""
+    from basketwise.report.canvas import encoding_beside
     from basketwise.report.plots import comparison_png, confusion_matrix_png, reliability_png
 
     names = []
-    for candidate in findings.record.candidates:
-        name = candidate.model
-        names.append(f"confusion_matrix_{name}.png")
-        confusion_matrix_png(
-            findings.scores[name].confusion.tolist(), CLASSES, model=name, path=trained / names[-1]
-        )
-    comparison_png(report["leaderboard"], trained / files.COMPARISON)
-    winner, path = findings.record.winner, trained / files.RELIABILITY
-    reliability_png(report["calibration"], model=winner, path=path)
+    with encoding_beside():
+        for candidate in findings.record.candidates:
+            name = candidate.model
+            names.append(f"confusion_matrix_{name}.png")
+            matrix = findings.scores[name].confusion.tolist()
+            confusion_matrix_png(matrix, CLASSES, model=name, path=trained / names[-1])
+        comparison_png(report["leaderboard"], trained / files.COMPARISON)
+        winner, path = findings.record.winner, trained / files.RELIABILITY
+        reliability_png(report["calibration"], model=winner, path=path)
     return [*names, files.COMPARISON, files.RELIABILITY]
 
 

@@ -6,7 +6,10 @@ give the same bytes, since neither time nor software is written into the file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +123,23 @@ def legend(axes: Axes, handles: Sequence[Artist], *, below: float, columns: int 
         words.set_color(QUIET)
 
 
+@contextmanager
+def encoding_beside() -> Iterator[None]:
+    """Encode the pictures that are saved within the block while the next ones are drawn.
+
+    Drawing keeps Python busy, encoding does not. All files are there when the block ends.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        encoded: list[Future[None]] = []
+        token = _BESIDE.set(lambda figure, path: encoded.append(pool.submit(_write, figure, path)))
+        try:
+            yield
+        finally:
+            _BESIDE.reset(token)
+    for future in encoded:
+        future.result()
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write the PNG file, whole or not at all."""
     # What figure.savefig does, but it draws everything twice: the first time only to lay it out.
@@ -127,7 +147,29 @@ def save(figure: Figure, path: Path) -> None:
     if layout is not None:
         layout.execute(figure)
         figure.set_layout_engine("none")
-    buffer = BytesIO()
+    figure.canvas.draw()
+    _BESIDE.get()(figure, path)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    """Encode a figure that has been drawn, and write the file."""
+    from matplotlib.image import imsave
+
     agg: Any = figure.canvas
-    agg.print_png(buffer, metadata={"Software": None})
+    # Neither the software nor its version is in the file.
+    plain: Any = {"Software": None}
+    buffer = BytesIO()
+    # As print_png, which would draw it once more.
+    imsave(
+        buffer,
+        agg.buffer_rgba(),
+        format="png",
+        origin="upper",
+        dpi=figure.dpi,
+        metadata=plain,
+    )
     write_whole(path, buffer.getvalue())
+
+
+_BESIDE: ContextVar[Callable[[Figure, Path], None]] = ContextVar("_BESIDE", default=_write)
+"""What becomes of a figure that has been drawn."""
