@@ -95,14 +95,15 @@ def _write_pictures(trained: Path, report: Report, findings: Findings) -> list[s
 
     names = []
     with encoding_beside():
+        # The largest first: what follows is drawn while it is encoded.
+        winner, path = findings.record.winner, trained / files.RELIABILITY
+        reliability_png(report["calibration"], model=winner, path=path)
+        comparison_png(report["leaderboard"], trained / files.COMPARISON)
         for candidate in findings.record.candidates:
             name = candidate.model
             names.append(f"confusion_matrix_{name}.png")
             matrix = findings.scores[name].confusion.tolist()
             confusion_matrix_png(matrix, CLASSES, model=name, path=trained / names[-1])
-        comparison_png(report["leaderboard"], trained / files.COMPARISON)
-        winner, path = findings.record.winner, trained / files.RELIABILITY
-        reliability_png(report["calibration"], model=winner, path=path)
     return [*names, files.COMPARISON, files.RELIABILITY]
 
 
