@@ -21,7 +21,7 @@ from scipy.special import ndtri
 
 from basketwise.arrays import Counts, Floats, Labels
 from basketwise.evaluation.intervals import Bootstrap, resample
-from basketwise.report.types import Interval
+from basketwise.report.types.scores import Interval
 from basketwise.training.metrics import macro_f1
 from benchmarks.measuring import table
 

@@ -30,7 +30,7 @@ from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
 from basketwise.evaluation.summary import expected_maximum
 from basketwise.registry.memory import LEAD_HIGH, LEAD_LOW, LEAD_OVER, best_first
 from basketwise.registry.protocol import ApprovalState, ModelVersion
-from basketwise.report.types import Interval
+from basketwise.report.types.scores import Interval
 from benchmarks.coverage import CLASS_SHARES, CORRELATION, answers
 from benchmarks.measuring import table
 

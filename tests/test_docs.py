@@ -23,7 +23,7 @@ from basketwise.etl.raw.records import MALFORMED
 from basketwise.features.groups import columns_of
 from basketwise.features.product_index.table import COLUMNS as INDEX_COLUMNS
 from basketwise.plugins import COMMANDS
-from basketwise.report.types import Report
+from basketwise.report.types.document import Report
 from basketwise.schema import FEATURE_GROUPS
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from basketwise.arrays import Labels
 from basketwise.evaluation.intervals import Bootstrap
-from basketwise.report.types import Interval
+from basketwise.report.types.scores import Interval
 
 BOOTSTRAP = Bootstrap(resamples=4_000, confidence=0.95, seed=1)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-from basketwise.report.types import (
-    Bin,
-    Calibration,
+from basketwise.report.types.calibration import Bin, Calibration, Reliability
+from basketwise.report.types.scores import (
     Interval,
     LeaderboardRow,
-    Reliability,
     Slice,
     SliceTable,
     SplitScores,

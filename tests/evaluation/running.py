@@ -15,7 +15,8 @@ from basketwise.etl.gold.tables import TRAIN_FILE
 from basketwise.evaluation.champion import NoChampion
 from basketwise.evaluation.stage import run_evaluation
 from basketwise.files import ARCHIVE, CALIBRATION_FILE, MODEL, NOVELTY, TEST_PREDICTIONS_FILE
-from basketwise.report.types import Report, StartedRun
+from basketwise.report.types.document import Report
+from basketwise.report.types.run import StartedRun
 from basketwise.training.calibration import read_calibration
 from basketwise.training.candidates import build
 from basketwise.training.examples import read_examples

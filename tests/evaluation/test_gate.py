@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from basketwise.config import GateConfig
 from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotSeen, Scored
 from basketwise.evaluation.gate import Decision, Evidence, baskets_needed, decide, rule_lines
-from basketwise.report.types import Interval, Reason
+from basketwise.report.types.scores import Interval
+from basketwise.report.types.verdict import Reason
 
 BETTER = Interval(estimate=0.01, low=-0.02, high=0.04)
 WORSE = Interval(estimate=-0.04, low=-0.06, high=-0.02)

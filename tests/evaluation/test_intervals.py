@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Floats, Labels
 from basketwise.evaluation.intervals import Bootstrap, Resampled, resample
-from basketwise.report.types import Interval
+from basketwise.report.types.scores import Interval
 from basketwise.training.metrics import confusion_matrix, scores
 from tests.evaluation.answering import BOOTSTRAP, answers, challenged, customers, width
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from basketwise.evaluation.intervals import resample
-from basketwise.report.types import Interval
+from basketwise.report.types.scores import Interval
 from tests.evaluation.answering import BOOTSTRAP, answers, challenged, customers, width
 
 

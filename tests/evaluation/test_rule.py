@@ -10,7 +10,7 @@ from basketwise.etl.gold.metadata import Metadata, Trial
 from basketwise.etl.gold.tables import TRAIN_FILE
 from basketwise.evaluation.rule import describe_rule, round_thresholds
 from basketwise.features.thresholds import Piece, fit_thresholds
-from basketwise.report.types import Rule
+from basketwise.report.types.drivers import Rule
 from basketwise.schema import CLASSES, TARGET
 from basketwise.training.examples import Examples
 from tests.etl.running import Run

@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score
 from basketwise.arrays import Labels
 from basketwise.config import SliceColumn
 from basketwise.evaluation.slices import MOST_ROWS, slice_tables, weak_slices
-from basketwise.report.types import Interval, Slice, SliceTable
+from basketwise.report.types.scores import Interval, Slice, SliceTable
 
 ALL: tuple[SliceColumn, ...] = get_args(SliceColumn)
 

@@ -22,7 +22,8 @@ from basketwise.errors import InputError
 from basketwise.evaluation.champion import Champion, NoChampion, NotScored, Scored
 from basketwise.evaluation.stage import run_evaluation
 from basketwise.report.html import render_html
-from basketwise.report.types import Report, SplitScores, read_report
+from basketwise.report.types.document import Report, read_report
+from basketwise.report.types.scores import SplitScores
 from basketwise.schema import CLASSES
 from basketwise.training.predictions import CALIBRATED, predicted_class
 from basketwise.training.stage import run_training

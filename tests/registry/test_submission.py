@@ -13,7 +13,7 @@ import pytest
 from basketwise.files import JOB_FILE
 from basketwise.registry.protocol import Submission
 from basketwise.registry.submission import registered, submission
-from basketwise.report.types import Report
+from basketwise.report.types.document import Report
 from tests.evaluation.running import CONFIG, Evaluated
 from tests.fakes.registry import MemoryRegistry
 

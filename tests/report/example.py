@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import hashlib
 
-from basketwise.report.types import (
-    REPORT_FORMAT,
-    Impact,
-    InputFile,
-    ProductScore,
-    Report,
-    Rule,
-    RulePiece,
-)
+from basketwise.report.types.data import InputFile
+from basketwise.report.types.document import REPORT_FORMAT, Report
+from basketwise.report.types.drivers import ProductScore, Rule, RulePiece
+from basketwise.report.types.verdict import Impact
 from tests.evaluation.example_scores import (
     ACCURACY,
     BASELINE,

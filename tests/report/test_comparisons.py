@@ -6,7 +6,7 @@ import pytest
 
 from basketwise.report.html import render_html
 from basketwise.report.numbers import GAP
-from basketwise.report.types import Interval, LeaderboardRow
+from basketwise.report.types.scores import Interval, LeaderboardRow
 from tests.report.example import MARGIN, example_report
 from tests.report.page import Page, tidy
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from basketwise.report.curve import BOTTOM, TOP, learning_layout
-from basketwise.report.types import LearningPoint
+from basketwise.report.types.drivers import LearningPoint
 
 
 def points(*accuracies: float, error: float = 0.001) -> list[LearningPoint]:

@@ -12,7 +12,7 @@ from basketwise.report.in_words import (
     rule_text,
     share,
 )
-from basketwise.report.types import FaceValidity, LearningCurve, Rule
+from basketwise.report.types.drivers import FaceValidity, LearningCurve, Rule
 from tests.report.example import PIECES
 
 

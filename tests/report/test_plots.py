@@ -16,7 +16,7 @@ from PIL import Image
 from basketwise.report import canvas
 from basketwise.report.drawing import reliability_diagram
 from basketwise.report.plots import comparison_png, confusion_matrix_png, reliability_png
-from basketwise.report.types import Reliability
+from basketwise.report.types.calibration import Reliability
 from tests.report.example import BASELINE, CLASSES, MATRIX, example_report
 
 if TYPE_CHECKING:

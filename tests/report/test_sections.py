@@ -10,7 +10,8 @@ import pytest
 
 from basketwise.report import numbers
 from basketwise.report.html import render_html
-from basketwise.report.types import Importance, Report
+from basketwise.report.types.document import Report
+from basketwise.report.types.drivers import Importance
 from tests.report.example import MARGIN, example_report
 from tests.report.page import Page, tidy
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from basketwise.errors import InputError
-from basketwise.report.types import REPORT_FORMAT, read_report
+from basketwise.report.types.document import REPORT_FORMAT, read_report
 from tests.report.example import example_report
 
 

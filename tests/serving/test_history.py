@@ -25,7 +25,8 @@ from basketwise.model.archive import load_model_archive
 from basketwise.model.scoring import NO_HISTORY, Model
 from basketwise.registry.deployment import build_deployment_config
 from basketwise.registry.submission import submission
-from basketwise.report.types import Report, StartedRun
+from basketwise.report.types.document import Report
+from basketwise.report.types.run import StartedRun
 from basketwise.sampling import draw_lines
 from basketwise.schema import PROBABILITIES
 from basketwise.serving.batch import predict

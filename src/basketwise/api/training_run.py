@@ -12,7 +12,8 @@ from basketwise.files import ARCHIVE, REPORT_HTML
 
 if TYPE_CHECKING:
     from basketwise.model.scoring import Model
-    from basketwise.report.types import LeaderboardRow, Report
+    from basketwise.report.types.document import Report
+    from basketwise.report.types.scores import LeaderboardRow
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from basketwise.redaction import redacted_values
 from basketwise.terminal import escaped_json, printable_line
 
 if TYPE_CHECKING:
-    from basketwise.report.types import Impact, LeaderboardRow, SplitScores
+    from basketwise.report.types.scores import LeaderboardRow, SplitScores
+    from basketwise.report.types.verdict import Impact
     from basketwise.run.pipeline import RunResult
 
 WIDTH = 78

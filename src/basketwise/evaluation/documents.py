@@ -6,7 +6,8 @@ from typing import Any
 
 from basketwise.etl.gold.metadata import HistoryRecord
 from basketwise.evaluation.findings import BASELINE, Findings
-from basketwise.report.types import DistributedFit, LeaderboardRow, Report
+from basketwise.report.types.document import Report
+from basketwise.report.types.scores import DistributedFit, LeaderboardRow
 from basketwise.schema import CLASSES
 from basketwise.training.metrics import Scores
 from basketwise.training.record import CandidateRecord, ReferenceRecord

@@ -12,7 +12,8 @@ from scipy.special import stdtrit
 
 from basketwise.features.product_index.table import BASKETS, CLASS, UNIT_PRICE, finest_groups
 from basketwise.report.in_words import face_validity_text
-from basketwise.report.types import FaceValidity, Interval
+from basketwise.report.types.drivers import FaceValidity
+from basketwise.report.types.scores import Interval
 from basketwise.schema import CLASSES
 
 FEWEST_BASKETS = 20

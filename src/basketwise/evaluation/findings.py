@@ -8,16 +8,10 @@ from basketwise.etl.gold.metadata import Metadata
 from basketwise.evaluation.champion import Champion, Scored
 from basketwise.evaluation.gate import Decision
 from basketwise.evaluation.intervals import Resampled
-from basketwise.report.types import (
-    Calibration,
-    FaceValidity,
-    Impact,
-    Importance,
-    ProductScore,
-    Rule,
-    SliceTable,
-    SplitScores,
-)
+from basketwise.report.types.calibration import Calibration
+from basketwise.report.types.drivers import FaceValidity, Importance, ProductScore, Rule
+from basketwise.report.types.scores import SliceTable, SplitScores
+from basketwise.report.types.verdict import Impact
 from basketwise.training.metrics import Scores
 from basketwise.training.record import TrainingRecord
 

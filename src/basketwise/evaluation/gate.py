@@ -19,7 +19,8 @@ from basketwise.config import GateConfig
 from basketwise.etl.gold.metadata import HistoryRecord
 from basketwise.evaluation.champion import Champion, NoChampion, NotScored, NotSeen, Scored
 from basketwise.report.numbers import shown
-from basketwise.report.types import Interval, Reason
+from basketwise.report.types.scores import Interval
+from basketwise.report.types.verdict import Reason
 
 SHOWN = 3
 """Number of skipped files that a reason names."""

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from basketwise.config import BusinessConfig
 from basketwise.evaluation.intervals import Resampled
-from basketwise.report.types import Assumption, Impact
+from basketwise.report.types.verdict import Assumption, Impact
 from basketwise.schema import CLASSES
 
 

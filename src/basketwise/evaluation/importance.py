@@ -10,7 +10,7 @@ import polars as pl
 from basketwise.arrays import Labels, Matrix
 from basketwise.features.groups import group_of
 from basketwise.features.product_index.table import BASKETS, CLASS, PROBABILITY
-from basketwise.report.types import Importance, ProductScore
+from basketwise.report.types.drivers import Importance, ProductScore
 from basketwise.schema import CLASSES, PROD_CODE, PROD_NAME
 from basketwise.training.candidates import Classifier
 from basketwise.training.examples import Examples

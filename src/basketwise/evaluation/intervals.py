@@ -36,7 +36,7 @@ from basketwise.evaluation.resampling import (
     joint_cells,
     unseen_weights,
 )
-from basketwise.report.types import Interval
+from basketwise.report.types.scores import Interval
 from basketwise.training.metrics import class_f1, confusion_matrix, macro_f1
 
 OVER, UNDER = 0.75, 0.25

@@ -24,7 +24,8 @@ from basketwise.evaluation.findings import Findings
 from basketwise.features.groups import of_index
 from basketwise.provenance import timestamp
 from basketwise.redaction import redacted_values, without_credentials
-from basketwise.report.types import Report, StartedRun
+from basketwise.report.types.document import Report
+from basketwise.report.types.run import StartedRun
 from basketwise.schema import CLASSES
 
 

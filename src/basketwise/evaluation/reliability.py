@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basketwise.arrays import Floats, Labels
-from basketwise.report.types import Bin, Reliability
+from basketwise.report.types.calibration import Bin, Reliability
 from basketwise.schema import CLASSES
 from basketwise.training.calibration import SMALLEST
 from basketwise.training.predictions import decide

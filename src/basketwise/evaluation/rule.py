@@ -19,7 +19,8 @@ from basketwise.features.groups import group_of
 from basketwise.features.product import BALANCE
 from basketwise.features.thresholds import Piece, apply_thresholds, fit_thresholds
 from basketwise.report.in_words import rule_notes, rule_text
-from basketwise.report.types import GroupTrial, Rule
+from basketwise.report.types.data import GroupTrial
+from basketwise.report.types.drivers import Rule
 from basketwise.schema import CLASSES, TARGET
 from basketwise.training.examples import Examples
 

@@ -18,7 +18,7 @@ from basketwise.arrays import Counts, Floats, Labels
 from basketwise.config import SliceColumn
 from basketwise.evaluation.differences import Differences, differences, holm
 from basketwise.report.numbers import shown
-from basketwise.report.types import Interval, Slice, SliceTable
+from basketwise.report.types.scores import Interval, Slice, SliceTable
 from basketwise.schema import CLASSES
 from basketwise.training.metrics import class_f1
 

@@ -18,7 +18,7 @@ from basketwise.etl.gold.stage import run_gold
 from basketwise.etl.gold.tables import HIDDEN_FILE, TEST_FILE, TRAIN_FILE
 from basketwise.evaluation.intervals import Bootstrap, resample
 from basketwise.progress import Tick
-from basketwise.report.types import SplitScores
+from basketwise.report.types.scores import SplitScores
 from basketwise.training.examples import read_examples
 from basketwise.training.fitting import fit
 from basketwise.training.predictions import decide

@@ -30,7 +30,10 @@ from basketwise.evaluation.slices import slice_tables
 from basketwise.evaluation.summary import report_document
 from basketwise.features.groups import of_index
 from basketwise.files import MODEL, OOF_FILE, TEST_PREDICTIONS_FILE
-from basketwise.report.types import Calibration, Report, SplitScores, StartedRun
+from basketwise.report.types.calibration import Calibration
+from basketwise.report.types.document import Report
+from basketwise.report.types.run import StartedRun
+from basketwise.report.types.scores import SplitScores
 from basketwise.schema import CLASSES, TARGET
 from basketwise.training.calibration import read_calibration
 from basketwise.training.examples import read_examples

@@ -17,23 +17,12 @@ from basketwise.evaluation.slices import weak_slices
 from basketwise.files import HISTORY_FILE
 from basketwise.provenance import code_hash, git_commit, host, library_versions
 from basketwise.report.in_words import more_data_text
-from basketwise.report.types import (
-    REPORT_FORMAT,
-    Baskets,
-    Certainty,
-    Champion,
-    DataSummary,
-    Drivers,
-    HistorySummary,
-    InputFile,
-    LearningCurve,
-    Lineage,
-    Looks,
-    Report,
-    Run,
-    Verdict,
-    Winner,
-)
+from basketwise.report.types.data import Baskets, DataSummary, HistorySummary, InputFile, Lineage
+from basketwise.report.types.document import REPORT_FORMAT, Report
+from basketwise.report.types.drivers import Drivers, LearningCurve
+from basketwise.report.types.run import Run
+from basketwise.report.types.scores import Certainty, Winner
+from basketwise.report.types.verdict import Champion, Looks, Verdict
 from basketwise.schema import CLASSES, UNCLASSIFIED
 
 LISTED_FILES = 500

@@ -14,7 +14,7 @@ from typing import Protocol
 from basketwise.config import Config
 from basketwise.progress import Tick
 from basketwise.registry.protocol import ModelVersion
-from basketwise.report.types import StartedRun
+from basketwise.report.types.run import StartedRun
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from basketwise.registry.protocol import (
     Submission,
     TrainedCandidate,
 )
-from basketwise.report.types import LeaderboardRow, Report
+from basketwise.report.types.document import Report
+from basketwise.report.types.scores import LeaderboardRow
 from basketwise.settings import flatten
 
 WINNER = {

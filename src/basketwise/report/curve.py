@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from basketwise.report.in_words import CERTAIN
-from basketwise.report.types import LearningPoint
+from basketwise.report.types.drivers import LearningPoint
 
 WIDTH, HEIGHT = 360.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 344.0, 12.0, 200.0

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from basketwise.report.numbers import measured, position
-from basketwise.report.types import Calibration, Interval, LeaderboardRow, Reliability, Slice
+from basketwise.report.types.calibration import Calibration, Reliability
+from basketwise.report.types.scores import Interval, LeaderboardRow, Slice
 
 MOST_BINS = 40
 

@@ -19,7 +19,8 @@ from markupsafe import Markup
 
 from basketwise.report import curve, drawing, wording
 from basketwise.report.numbers import FILTERS, finish
-from basketwise.report.types import Assumption, Impact, Report
+from basketwise.report.types.document import Report
+from basketwise.report.types.verdict import Assumption, Impact
 
 _BASKETS = ("predictions_per_day", "days_per_month")
 _RESTS_ON: Mapping[str, tuple[str, ...]] = {

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from basketwise.report.numbers import score
-from basketwise.report.types import FaceValidity, GroupTrial, LearningCurve, Rule, RulePiece
+from basketwise.report.types.data import GroupTrial
+from basketwise.report.types.drivers import FaceValidity, LearningCurve, Rule, RulePiece
 
 _VOTES: Mapping[str, tuple[str, str]] = {
     "product_balance": ("a vote of lines", "lines"),

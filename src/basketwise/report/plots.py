@@ -10,7 +10,8 @@ from basketwise.report import canvas
 from basketwise.report.canvas import ACCENT, AMBER, FONT, INK, LINE, QUIET
 from basketwise.report.drawing import FRAME, X_TITLE, Y_TITLE, Curve, reliability_diagram
 from basketwise.report.numbers import measured, shown
-from basketwise.report.types import Calibration, LeaderboardRow, Reliability
+from basketwise.report.types.calibration import Calibration, Reliability
+from basketwise.report.types.scores import LeaderboardRow
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -15,16 +15,11 @@ from typing import Literal
 from basketwise.candidates import CANDIDATES
 from basketwise.config import BusinessConfig
 from basketwise.features.groups import GROUPS, of_index
-from basketwise.report.types import (
-    Assumption,
-    GroupTrial,
-    Importance,
-    Interval,
-    LeaderboardRow,
-    Looks,
-    Reliability,
-    SliceTable,
-)
+from basketwise.report.types.calibration import Reliability
+from basketwise.report.types.data import GroupTrial
+from basketwise.report.types.drivers import Importance
+from basketwise.report.types.scores import Interval, LeaderboardRow, SliceTable
+from basketwise.report.types.verdict import Assumption, Looks
 
 Standing = Literal["ahead", "level", "behind", "mixed"]
 

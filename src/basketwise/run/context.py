@@ -12,7 +12,7 @@ from basketwise import clock
 from basketwise.config import Config
 from basketwise.platforms.protocol import Platform
 from basketwise.progress import Reporter
-from basketwise.report.types import StartedRun
+from basketwise.report.types.run import StartedRun
 from basketwise.run.workspace import Workspace
 
 

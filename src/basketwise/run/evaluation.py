@@ -17,7 +17,8 @@ from basketwise.platforms.protocol import EvaluationJob
 from basketwise.registry.memory import best_first
 from basketwise.registry.protocol import ModelVersion, Registry
 from basketwise.report.numbers import shown
-from basketwise.report.types import Report, SplitScores, read_report
+from basketwise.report.types.document import Report, read_report
+from basketwise.report.types.scores import SplitScores
 from basketwise.run.cache import Cached, Outcome, Stale, look_up
 from basketwise.run.context import Context
 from basketwise.run.etl import Data

@@ -23,7 +23,7 @@ from basketwise.registry.protocol import (
 )
 from basketwise.registry.submission import registered, submission
 from basketwise.report.html import load_templates
-from basketwise.report.types import Report, read_report
+from basketwise.report.types.document import Report, read_report
 from basketwise.run.cache import Outcome
 from basketwise.run.context import Context
 from basketwise.run.etl import Data, etl, present_data, publish_records

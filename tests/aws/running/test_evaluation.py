@@ -27,7 +27,7 @@ from basketwise.errors import DependencyError
 from basketwise.files import JOB_FILE
 from basketwise.platforms.protocol import EvaluationJob
 from basketwise.registry.protocol import ApprovalState, ArchiveError, ModelVersion
-from basketwise.report.types import StartedRun
+from basketwise.report.types.run import StartedRun
 from basketwise.run.record import planned, seal
 from tests.aws.service_model import check
 from tests.fakes.model_registry import ACCOUNT, REGION

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     from basketwise.evaluation.champion import NotSeen
     from basketwise.evaluation.stage import run_evaluation
     from basketwise.registry.submission import submission
-    from basketwise.report.types import StartedRun
+    from basketwise.report.types.run import StartedRun
 
     config = load_config(None, os.environ)
     run = StartedRun(options.run_id, options.command, options.data)

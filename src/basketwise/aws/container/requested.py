@@ -27,7 +27,7 @@ from basketwise.errors import InputError
 from basketwise.evaluation.champion import Earlier, NoChampion
 from basketwise.files import ARCHIVE, move
 from basketwise.registry.protocol import ArchiveError
-from basketwise.report.types import StartedRun
+from basketwise.report.types.run import StartedRun
 from basketwise.run.record import Stage, planned, seal, verified_step
 
 MAX_BYTES = 16 * 2**20

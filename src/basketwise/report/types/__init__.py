@@ -1,0 +1,1 @@
+"""The parts of the report document, each a ``TypedDict``."""
