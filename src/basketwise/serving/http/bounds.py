@@ -83,7 +83,8 @@ def refuse_objects(body: bytes, bounds: Bounds) -> None:
 
 def _columns(body: bytes) -> int:
     """Count the columns of a CSV by the separators in its first line."""
-    header = _LINE_END.split(body, maxsplit=1)[0]
+    end = _LINE_END.search(body)
+    header = body[: end.start()] if end else body
     return 1 + max(header.count(separator) for separator in _SEPARATORS)
 
 
