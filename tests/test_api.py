@@ -136,6 +136,9 @@ def test_data_that_are_none_are_refused(tmp_path: Path, data: Any) -> None:
         bw.train(data, workspace=tmp_path / "ws")
     with pytest.raises(bw.ConfigError, match=r"split\.strategy"):
         bw.train(RAW, workspace=tmp_path / "ws", split="temporal")  # type: ignore[arg-type]
+    with pytest.raises(bw.ConfigError, match="config is of type dict") as caught:
+        bw.train(RAW, workspace=tmp_path / "ws", config={})  # type: ignore[arg-type]
+    assert "Config.model_validate" in caught.value.hint
 
 
 KINDS: dict[str, Any] = {

@@ -236,6 +236,24 @@ def test_a_changed_folder_is_refused(evaluated: Evaluated, tmp_path: Path) -> No
         load_model_archive(folder)
 
 
+def test_the_folder_of_a_run_is_not_said_to_be_damaged(
+    evaluated: Evaluated, tmp_path: Path
+) -> None:
+    run = evaluated.archive.parent
+    with pytest.raises(InputError, match="is the folder of a run") as caught:
+        load_model_archive(run)
+    assert str(run / "model.tar.gz") in caught.value.hint
+
+
+@pytest.mark.parametrize("baskets", ["994100100000001", 994100100000001])
+def test_one_id_is_not_taken_for_several(scorer: Model, baskets: Any) -> None:
+    line = {"BASKET_ID": 994100100000001, "PROD_CODE": "P", "SPEND": 1, "QUANTITY": 1}
+    for method in (scorer.explain, scorer.contributions):
+        with pytest.raises(InputError, match="baskets is") as caught:
+            method([line], baskets)
+        assert caught.value.hint == f"Give a list of ids: [{baskets!r}]."
+
+
 def repacked(folder: Path, **facts: Any) -> Path:
     """Pack a folder again, with a manifest that agrees with it."""
     write_manifest(folder, facts)

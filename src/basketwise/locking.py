@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from basketwise.errors import WorkspaceError
 from basketwise.notices import warn
+
+NOT_WRITABLE = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 class HeldError(Exception):
@@ -33,6 +36,8 @@ def locked(path: Path, *, timeout: float = -1) -> Iterator[None]:
         If another process holds it for that long.
     WorkspaceError
         If the file cannot be locked.
+    OSError
+        If it cannot be written: what it is for, the caller knows better.
 
     Warns
     -----
@@ -49,9 +54,9 @@ def locked(path: Path, *, timeout: float = -1) -> Iterator[None]:
     except Timeout as error:
         way_out = f" The file system has no locks: if nothing uses it, delete {str(path)!r}."
         raise HeldError(way_out if caught else "") from error
-    except PermissionError:
-        raise
     except OSError as error:
+        if isinstance(error, PermissionError) or error.errno in NOT_WRITABLE:
+            raise
         raise WorkspaceError(
             f"{str(path)!r} cannot be locked: {error.strerror or error}.",
             "Some network file systems have no locks: choose a --workspace on another disk.",

@@ -81,7 +81,7 @@ def read_table(table: Any) -> pl.DataFrame:
         raise InputError(
             f"The table, a {type(table).__name__}, cannot be read: {error}.", KINDS
         ) from error
-    raise InputError(f"A {type(table).__name__} is not a table.", KINDS)
+    raise InputError(f"An object of type {type(table).__name__} is not a table.", KINDS)
 
 
 def like(frame: pl.DataFrame, table: Any) -> Any:
@@ -157,7 +157,7 @@ def _from_pandas_column(name: str, column: Any) -> pl.Series:
 def _from_rows(rows: list[Any]) -> pl.DataFrame:
     wrong = next((row for row in rows if not isinstance(row, Mapping)), None)
     if wrong is not None:
-        raise InputError(f"A row is a {type(wrong).__name__}, not a dictionary.", KINDS)
+        raise InputError(f"A row is of type {type(wrong).__name__}, not a dictionary.", KINDS)
     names = dict.fromkeys(name for row in rows for name in row)
     return pl.DataFrame([_series(str(name), [row.get(name) for row in rows]) for name in names])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import warnings
@@ -160,6 +161,15 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
     assert process.wait(timeout=60) == 0
     assert stderr == b""
+
+
+def test_streams_that_are_closed_are_no_error(tmp_path: Path) -> None:
+    given = " ".join(map(shlex.quote, command("init", "--out", tmp_path / "b.toml")))
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        (tmp_path / "b.toml").unlink(missing_ok=True)
+        shell = ["sh", "-c", f"{given} {closed}"]
+        assert subprocess.run(shell, check=False, env=clean_environment()).returncode == 0
+        assert "[data]" in (tmp_path / "b.toml").read_text("utf-8")
 
 
 def test_a_terminal_that_knows_few_characters(tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ PHONE = """<!DOCTYPE html><title>waiting</title>
 <style>body {{ margin: 0; background: #888 }} iframe {{ border: 0; display: block }}</style>
 <iframe width="360" height="{height}" srcdoc="{page}"></iframe><script>onload = () => {{
   const root = document.querySelector("iframe").contentDocument.documentElement;
-  document.title = `${{root.clientWidth}} of ${{root.scrollWidth}}`;
+  const box = root.querySelector(".classes").parentElement;
+  document.title = `${{root.clientWidth}} of ${{root.scrollWidth}}, `
+    + `classes ${{box.scrollWidth - box.clientWidth}} beyond`;
 }}</script>"""
 
 
@@ -132,7 +134,7 @@ def test_report_fits_a_phone(tmp_path: Path, hostile: bool) -> None:
     page.write_text(PHONE.format(page=html.escape(render_html(report)), height=800), "utf-8")
     title = re.search("<title>([^<]+)</title>", visit(page, "--dump-dom").dom)
     assert title is not None
-    assert title[1] == "360 of 360"
+    assert title[1] == "360 of 360, classes 0 beyond"
 
 
 @pytest.mark.parametrize("name", HEIGHTS)

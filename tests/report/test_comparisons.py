@@ -182,6 +182,9 @@ def test_optional_groups_that_were_tried_are_listed() -> None:
     report["data"]["groups_tried"] = [
         {"group": "price", "gain": 0.21, "error": 0.01, "chosen": True},
         {"group": "season", "gain": -0.001, "error": 0.004, "chosen": False},
+        {"group": "weighted", "gain": 0.0, "error": 0.004, "chosen": False},
+        {"group": "posterior", "gain": 0.001, "error": 0.004, "chosen": False},
     ]
     text = Page(render_html(report)).text_of("leaderboard")
-    assert "price (+0.210 ± 0.010) is added; season (-0.001 ± 0.004) is left out" in text
+    assert "price (+0.210 ± 0.010) is added; season (−0.001 ± 0.004) is left out" in text
+    assert "posterior (+0.001 ± 0.004) is left out: it does not clearly help." in text

@@ -335,6 +335,16 @@ def test_files_left_out_by_the_writer_are_counted() -> None:
     assert "and 2 more files" in Page(render_html(report)).text
 
 
+def test_what_alone_is_left_out_is_counted_in_the_singular() -> None:
+    report = example_report(files=3)
+    report["data"]["files_total"] = 4
+    report["slices"][0]["more"] = 1
+    report["lineage"]["versions"] = {f"library-{number}": "1" for number in range(61)}
+    text = Page(render_html(report)).text
+    for more in ("and 1 more file ", "and 1 more slice, smaller than these ", "more library "):
+        assert more in text
+
+
 def test_largest_reasons_of_rejection_come_first() -> None:
     report = example_report()
     report["data"]["rejected_by_reason"] = {"rare": 1, "common": 500}

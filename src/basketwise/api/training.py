@@ -131,7 +131,12 @@ def _with_settings(
     columns: Mapping[str, str | Sequence[str]] | None,
     labels: Mapping[str, str] | None,
 ) -> Config:
-    given = config or load_config(None, os.environ)
+    given = load_config(None, os.environ) if config is None else config
+    if not isinstance(given, Config):
+        raise ConfigError(
+            f"config is of type {type(given).__name__}.",
+            "Give a basketwise.Config: Config.model_validate({...}) makes one of a dictionary.",
+        )
     values = given.model_dump()
     if split is not None:
         values["split"]["strategy"] = split

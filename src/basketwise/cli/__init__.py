@@ -11,6 +11,7 @@ import threading
 import warnings
 from difflib import get_close_matches
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import click
@@ -114,6 +115,11 @@ def dumb() -> bool:
 
 def main() -> None:
     """Run the command line and leave with one of the exit codes 0, 1, 2, 3, 4 and 130."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Closed by who started it. Left so, the next file to be opened would get its number,
+            # and whatever a library prints.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal or pipe that knows no "≥" must not turn a finished run into an error.

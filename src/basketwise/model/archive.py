@@ -23,7 +23,7 @@ from basketwise.features.groups import columns_of, of_history, of_index
 from basketwise.features.product import SHARE_NEW
 from basketwise.features.product_index.lookup import IndexLookup
 from basketwise.features.product_index.reading import read_index
-from basketwise.files import MODEL, NOVELTY
+from basketwise.files import ARCHIVE, MODEL, NOVELTY
 from basketwise.model.example import score_example
 from basketwise.model.scoring import Model
 from basketwise.schema import CLASSES
@@ -104,6 +104,12 @@ def load_model_archive(path: Path, *, late: bool = False) -> Model:
 
 def _opened(path: Path, late: bool) -> Model:
     if path.is_dir():
+        archive = path / ARCHIVE
+        if archive.is_file() and not (path / METADATA_FILE).exists():
+            raise InputError(
+                f"{str(path)!r} is the folder of a run, not that of a model's files.",
+                f"Give the archive in it: {archive}.",
+            )
         return _from_folder(path, check(path, path.name), late)
     if not path.is_file():
         raise InputError(

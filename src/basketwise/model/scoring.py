@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -199,8 +199,13 @@ class Model:
         -------
         frame of the same kind
             The columns of :meth:`predict`, and ``explanation`` (String).
+
+        Raises
+        ------
+        InputError
+            If ``baskets`` is one id instead of several, or as for :meth:`predict`.
         """
-        ids, unseen = [str(basket) for basket in baskets], Unseen()
+        ids, unseen = _ids(baskets), Unseen()
         cleaned = accepted_table(lines, self.rules)
         table, _ = self.score_and_explain(cleaned.lines, ids, cleaned.names, unseen)
         _warn(self, unseen)
@@ -225,10 +230,10 @@ class Model:
         Raises
         ------
         InputError
-            If the model has no product index, or as for :meth:`predict`.
+            If the model has no product index, or as for :meth:`explain`.
         """
+        ids = _ids(baskets)
         cleaned = accepted_table(lines, self.rules)
-        ids = [str(basket) for basket in baskets]
         _, products = self.score_and_explain(cleaned.lines, ids, cleaned.names)
         if products is None:
             raise InputError("The model has no product index.", "Train it with the group product.")
@@ -364,3 +369,10 @@ def _warn(model: Model, unseen: Unseen, *, stacklevel: int = 3) -> None:
         warn(f"{unseen.products}.", stacklevel=stacklevel)
     if model.lacks_history:
         warn(f"{NO_HISTORY[0].upper()}{NO_HISTORY[1:]}.", stacklevel=stacklevel)
+
+
+def _ids(baskets: Iterable[str | int]) -> list[str]:
+    """Return ids as text. A text is no sequence of ids, although it is one of characters."""
+    if isinstance(baskets, str | bytes) or not isinstance(baskets, Iterable):
+        raise InputError(f"baskets is {baskets!r}.", f"Give a list of ids: [{baskets!r}].")
+    return [str(basket) for basket in baskets]

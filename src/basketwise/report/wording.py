@@ -107,7 +107,7 @@ def comparisons(rows: Sequence[LeaderboardRow]) -> list[Comparison]:
 
 def trial(tried: GroupTrial) -> str:
     """Say what came of an optional feature group."""
-    gain = f"{tried['gain']:+.3f} ± {tried['error']:.3f}"
+    gain = f"{tried['gain']:+.3f} ± {tried['error']:.3f}".replace("-", "−")
     outcome = "added" if tried["chosen"] else "left out: it does not clearly help"
     return f"{_short(tried['group'])} ({gain}) is {outcome}"
 

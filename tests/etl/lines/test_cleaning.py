@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
@@ -37,6 +37,20 @@ def reasons(*lines: Line, labelled: bool = True, **rules: Any) -> list[str | Non
     table = cleaned(list(lines), labelled=labelled, **rules)
     assert table.height == len(lines)
     return table[REASON].to_list()
+
+
+@pytest.mark.parametrize("column", ["SPEND", "QUANTITY", "SHOP_WEEKDAY"])
+@pytest.mark.parametrize("value", [True, date(2024, 1, 1), time(13, 30), timedelta(hours=2)])
+def test_what_is_no_number_is_not_taken_for_one(column: str, value: Any) -> None:
+    table = frame([line()]).with_columns(pl.lit(value).alias(column))
+    with pytest.raises(InputError, match=f"'a.csv' has the column {column} as ") as caught:
+        cleaned(table)
+    assert caught.value.hint == "Each line needs a number there, or one as text."
+
+
+def test_a_column_without_any_value_may_be_of_any_type() -> None:
+    table = frame([line()]).with_columns(pl.lit(None, pl.Null).alias("SPEND"))
+    assert cleaned(table)[REASON].to_list() == ["missing_spend"]
 
 
 def test_a_good_line_is_typed_and_accepted() -> None:

@@ -169,6 +169,7 @@ def test_malformed_json_is_refused_with_the_reason(
     with pytest.raises(InputError) as caught:
         answered(sent, scorer)
     assert expected in caught.value.headline
+    assert "\n" not in caught.value.headline
     assert caught.value.hint
 
 
@@ -179,7 +180,7 @@ def test_malformed_json_is_refused_with_the_reason(
         (b"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n", "no lines"),
         (b"BASKET_ID,PROD_CODE,SPEND\n1,P,2\n", "QUANTITY"),
         (b"\xe9,\n", "not UTF-8"),
-        (b"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,P,2,1,7,8\n", "body.csv"),
+        (b"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,P,2,1,7,8\n", "'body' has 6 fields"),
     ],
 )
 def test_malformed_csv_is_refused_with_the_reason(

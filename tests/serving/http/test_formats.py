@@ -16,7 +16,7 @@ from basketwise.model.scoring import Model
 from basketwise.serving.http import answers, scoring
 from basketwise.serving.http.answers import Answer, answer
 from basketwise.serving.http.baskets import Table, read_request
-from basketwise.serving.http.bounds import Bounds, TooLargeError
+from basketwise.serving.http.bounds import Bounds, MalformedError, TooLargeError
 from basketwise.serving.http.formats import COLUMNS, accepted, headers, written
 from basketwise.serving.http.media_types import CSV, JSON, JSON_LINES, media_type
 from basketwise.serving.http.served import Served
@@ -217,7 +217,9 @@ LONG = "x" * 1_001
         (f"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,{LONG},1,1\n", CSV, "A line's PROD_CODE has more"),
         ('{"baskets": [{"basket_id": "' + LONG + '"}]}', JSON, "'basket_id' of more than 200"),
         ("x\n" * 1_001, JSON_LINES, "More than 1,000 lines are no baskets. Line 1001 is not JSON"),
-        (",".join(["x" * 140_000] * 2), CSV, "The header of 'body.csv' cannot be read"),
+        (",".join(["x" * 140_000] * 2), CSV, "The header of 'body' cannot be read"),
+        ("x," * 200 + "x\n1", CSV, "The header has more than 200 columns"),
+        (f"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n{LONG[:201]},P,1,1\n", CSV, "more than 200 char"),
     ],
 )
 def test_what_no_lines_look_like_is_refused_soon(body: str, kind: str, expected: str) -> None:
@@ -225,6 +227,24 @@ def test_what_no_lines_look_like_is_refused_soon(body: str, kind: str, expected:
         read_request(body.encode(), kind, Bounds())
     assert expected in caught.value.headline
     assert len(caught.value.headline) < 2_000
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+def test_as_many_columns_as_are_allowed_are_read(end: bytes) -> None:
+    header = "BASKET_ID,PROD_CODE,SPEND,QUANTITY" + "".join(f",c{n}" for n in range(196))
+    lines = [f"{basket},P,1,1{',1' * 196}" for basket in range(300)]
+    body = end.join(text.encode() for text in (header, *lines))
+    table = read_request(body, CSV, Bounds()).lines
+    assert isinstance(table, Table)
+    assert table.frame.height == 300
+
+
+def test_the_encoding_of_a_body_is_nothing_that_a_setting_changes() -> None:
+    body = b"BASKET_ID,PROD_CODE,SPEND,QUANTITY\n1,caf\xe9,1,1\n"
+    with pytest.raises(MalformedError, match="is not UTF-8: line 2") as caught:
+        read_request(body, CSV, Bounds())
+    assert "in UTF-8" in caught.value.hint
+    assert "data.encoding" not in caught.value.hint
 
 
 def test_columns_that_no_model_reads_change_nothing(served: Served) -> None:

@@ -15,9 +15,11 @@ from open_inference.openapi.types import InferenceRequest
 
 from basketwise.model.scoring import Model
 from basketwise.schema import GROUP_NAME
+from basketwise.serving.http.bounds import Bounds
 from basketwise.serving.http.limits import Limits
 from basketwise.serving.http.served import Current, Served
 from basketwise.serving.http.service import Service
+from basketwise.serving.http.tensors import read_tensors
 from tests.serving.http.client import serving
 
 MODEL = f"/v2/models/{GROUP_NAME}"
@@ -138,6 +140,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(shape=[4]), "shape"),
         (changed(shape=[2], data=["a", "b"]), "different lengths"),
         (changed(data=["a", "b", None]), "Element 3 of BASKET_ID is empty"),
+        (changed(datatype="FP64", data=[1.0, 2.0, 1.0]), "floats cannot carry 15 digits"),
         ({"inputs": INPUTS, "outputs": [{"name": "p_huge"}]}, "no output"),
     ],
 )
@@ -145,6 +148,43 @@ def test_what_is_no_request_is_refused(ports: int, document: Any, message: str) 
     status, answer = ask(ports, f"{MODEL}/infer", document)
     assert status == 400
     assert message in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (changed(data=["a", "x" * 201, "b"]), "Element 2 of BASKET_ID has more than 200"),
+        (
+            {
+                "inputs": [
+                    *INPUTS,
+                    {**INPUTS[1], "name": "CUST_CODE", "data": ["a", "b", "x" * 1001]},
+                ]
+            },
+            "Input 'CUST_CODE' has an element of more than 1,000",
+        ),
+        (
+            {"inputs": [{**INPUTS[3], "name": f"c{n}"} for n in range(201)]},
+            "The request has more than 200 columns",
+        ),
+    ],
+)
+def test_tensors_are_bounded_as_lines_are(ports: int, document: Any, message: str) -> None:
+    status, answer = ask(ports, f"{MODEL}/infer", document)
+    assert status == 413
+    assert message in answer["error"]
+
+
+def test_a_code_is_the_same_as_text_and_as_any_number() -> None:
+    def codes(datatype: str, *data: Any) -> list[str | None]:
+        code = {"name": "PROD_CODE", "shape": [3], "datatype": datatype, "data": list(data)}
+        inputs = [INPUTS[0], code, *INPUTS[2:]]
+        lines = read_tensors({"inputs": inputs}, Bounds()).lines
+        assert isinstance(lines, list)
+        return [line["PROD_CODE"] for line in lines]
+
+    assert codes("BYTES", "7", "8", "9") == codes("INT64", 7, 8, 9) == ["7", "9", "8"]
+    assert codes("FP64", 7.0, 8.0, 9.0) == codes("FP32", 7, 8, 9) == ["7", "9", "8"]
 
 
 @pytest.mark.parametrize("path", ["/v2/models/other", f"{MODEL}/versions/8", "/v2/nothing"])

@@ -194,6 +194,16 @@ def test_refusals_do_not_fill_the_log(port: int, capsys: pytest.CaptureFixture[s
     assert log.count("POST /invocations 400") < 60
 
 
+def test_a_long_path_is_logged_by_its_beginning(
+    port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert send(port, "GET", "/" + "x" * 10_000, b"")[0] == 404
+    log, deadline = "", time.monotonic() + 20
+    while " 404 " not in (log := log + capsys.readouterr().err):
+        assert time.monotonic() < deadline
+    assert f"GET /{'x' * 199}… 404 " in log
+
+
 SMUGGLED = b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
@@ -224,6 +234,8 @@ def test_what_two_servers_may_read_differently_is_answered_once(
 def test_the_head_of_a_request_is_bounded(port: int) -> None:
     result = talk(port, PING + b"X: " + b"x" * 40_000 + b"\r\n\r\n", end=True)
     assert result.startswith(b"HTTP/1.1 431 ")
+    result = talk(port, b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: here\r\n\r\n", end=True)
+    assert result.startswith(b"HTTP/1.1 414 ")
     # As long as it is not complete, h11 bounds it.
     result = talk(port, PING + b"X: " + b"x" * 40_000, pause=0.1, end=True)
     assert result.startswith(b"HTTP/1.1 400 ")

@@ -90,6 +90,11 @@ def _plain(column: pl.Series, source: str) -> pl.Series:
             f"{source!r} has the column {column.name} as {dtype}.",
             "Each line needs one text or one number there.",
         )
+    if _is_no_number(dtype, column.name, kind):
+        raise InputError(
+            f"{source!r} has the column {column.name} as {dtype}.",
+            "Each line needs a number there, or one as text.",
+        )
     if dtype == pl.Binary:
         try:
             return column.cast(pl.String)
@@ -107,6 +112,14 @@ def _plain(column: pl.Series, source: str) -> pl.Series:
     if dtype == pl.Time and column.name == SHOP_HOUR:
         return column.dt.hour()
     return column
+
+
+def _is_no_number(dtype: pl.DataType, name: str, kind: Kind) -> bool:
+    """Whether a plain cast would make numbers of values that are none, such as days since 1970."""
+    if kind in _TEXTS:
+        return False
+    amount = kind is Kind.NUMBER or name == SHOP_WEEKDAY
+    return dtype == pl.Boolean or (amount and dtype.is_temporal())
 
 
 def codes_as_text(column: pl.Series) -> pl.Series:

@@ -18,6 +18,8 @@ from pydantic_core import from_json
 from basketwise.config import DataConfig, OwnColumns
 from basketwise.errors import InputError
 from basketwise.etl.raw.csv_reading import read_csv
+from basketwise.etl.raw.text import EncodingError
+from basketwise.schema import BASKET_ID
 from basketwise.serving.http.bounds import (
     MAX_BAD_LINES,
     MAX_ID,
@@ -32,7 +34,7 @@ from basketwise.serving.http.media_types import CSV, JSON, JSON_LINES, SEND, med
 from basketwise.serving.http.uniform import LEAST, Uniform, read_uniform
 from basketwise.tables import read_table
 
-BODY = "body.csv"
+BODY = "body"
 """Name of a request's lines in messages."""
 
 FORM = (
@@ -153,7 +155,7 @@ def table_of(rows: list[Row]) -> pl.DataFrame:
         return read_table(rows)
     except InputError as error:
         raise MalformedError(
-            f"The body contains text that is not Unicode: {error}.", FORM
+            "The body contains half a surrogate pair, which is not Unicode.", FORM
         ) from error
 
 
@@ -288,14 +290,19 @@ def _sent(entry: Any, where: str, form: str) -> _Sent:
 
 def _from_csv(body: bytes, columns: OwnColumns) -> Table:
     data = DataConfig().model_copy(update={"columns": dict(columns)})
-    frames = list(read_csv(BytesIO(body), BODY, data, labelled=False))
+    try:
+        frames = list(read_csv(BytesIO(body), BODY, data, labelled=False))
+    except EncodingError as error:
+        # No setting helps who sends a body.
+        raise MalformedError(error.headline, SEND) from error
     if not frames:
         raise InputError("The body contains no till lines.", FORM)
     frame = pl.concat([raw.frame for raw in frames])
     longest = frame.select(pl.col(pl.String).str.len_chars().max())
     for column, length in zip(longest.columns, longest.row(0), strict=True):
-        if (length or 0) > MAX_TEXT:
-            raise too_long(f"A line's {column} has")
+        limit = MAX_ID if column == BASKET_ID else MAX_TEXT
+        if (length or 0) > limit:
+            raise too_long(f"A line's {column} has", limit)
     return Table(
         frame,
         pl.concat([raw.rows for raw in frames]),

@@ -5,11 +5,13 @@ Parsed, a body of many small objects is thirty times as large as it was sent.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from basketwise.errors import InputError
+from basketwise.etl.raw.header import SEPARATORS
 from basketwise.serving.http.media_types import CSV, JSON_LINES
 
 MAX_COLUMNS = 200
@@ -29,6 +31,8 @@ FEW_VALUES = 1_000
 """A value of a line takes so many bytes, with its column; a small body may have more."""
 
 _PART = 2**18
+_LINE_END = re.compile(rb"[\r\n]")
+_SEPARATORS = tuple(separator.encode() for separator in SEPARATORS)
 
 
 class MalformedError(InputError):
@@ -55,6 +59,8 @@ def refuse_excess(body: bytes, kind: str, bounds: Bounds) -> None:
     if kind == CSV:
         lines = max(body.count(b"\n"), body.count(b"\r")) - 1
         _refuse_more(lines, bounds.lines, "lines")
+        if _columns(body) > MAX_COLUMNS:
+            raise too_many_columns("The header has")
         return
     if kind == JSON_LINES:
         _refuse_more(body.count(b"\n"), bounds.baskets, "baskets")
@@ -73,6 +79,13 @@ def refuse_objects(body: bytes, bounds: Bounds) -> None:
     # An object and a list each basket, and an object each line.
     for bracket in "{[":
         _refuse_more(_count(body, bracket) - 1, bounds.lines + bounds.baskets, "lines and baskets")
+
+
+def _columns(body: bytes) -> int:
+    """Count the columns of a CSV by the separators in its first line."""
+    end = _LINE_END.search(body)
+    header = body[: end.start()] if end else body
+    return 1 + max(header.count(separator) for separator in _SEPARATORS)
 
 
 def _count(body: bytes, character: str) -> int:
@@ -97,6 +110,6 @@ def too_many_columns(what: str) -> TooLargeError:
     return TooLargeError(f"{what} more than {MAX_COLUMNS} columns.", "Send those of the raw lines.")
 
 
-def too_long(what: str) -> TooLargeError:
+def too_long(what: str, limit: int = MAX_TEXT) -> TooLargeError:
     """Return the error for a text that is too long; ``what`` is or has it."""
-    return TooLargeError(f"{what} more than {MAX_TEXT:,} characters.", "Send it shorter.")
+    return TooLargeError(f"{what} more than {limit:,} characters.", "Send it shorter.")

@@ -32,6 +32,9 @@ SCORING = frozenset({"/predict", "/invocations"})
 SILENT = ("/ping", "/health", "/ready", "/metrics")
 """Paths that are asked every few seconds: no line in the log, unless they fail."""
 
+MAX_PATH = 200
+"""Characters of a path that are logged."""
+
 REFUSALS = 20
 """Lines about refused requests in a second."""
 
@@ -146,7 +149,8 @@ class _Log:
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
         failed = status >= HTTPStatus.BAD_REQUEST
         if (self._every and not failed and path not in SILENT) or (failed and self._has_room()):
-            self._write(f"{method} {path} {status} {seconds * 1000:.1f} ms")
+            shown = path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}…"
+            self._write(f"{method} {shown} {status} {seconds * 1000:.1f} ms")
 
     def _has_room(self) -> bool:
         """Whether another refusal is logged: whoever sends many must not fill the disk."""
@@ -211,6 +215,12 @@ def _refuse_head(scope: Scope) -> None:
 
     Where such a body ends, two servers may see differently.
     """
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_HEAD:
+        raise ProblemError(
+            HTTPStatus.REQUEST_URI_TOO_LONG,
+            f"The request's address has more than {MAX_HEAD:,} bytes.",
+            "Send less.",
+        )
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD:
         raise ProblemError(
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -24,7 +24,16 @@ from basketwise.schema import (
 )
 from basketwise.serving.http.answers import Answer
 from basketwise.serving.http.baskets import Basket, Request
-from basketwise.serving.http.bounds import Bounds, MalformedError, TooLargeError
+from basketwise.serving.http.bounds import (
+    MAX_COLUMNS,
+    MAX_ID,
+    MAX_TEXT,
+    Bounds,
+    MalformedError,
+    TooLargeError,
+    too_long,
+    too_many_columns,
+)
 from basketwise.serving.http.lines import Row
 from basketwise.serving.http.media_types import JSON
 
@@ -37,6 +46,7 @@ BYTES, FLOAT = "BYTES", "FP64"
 NUMBERS = frozenset(
     [*(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)), "FP32", FLOAT]
 )
+_FLOATS = ("FP32", FLOAT)
 _DATATYPES = {Kind.ID: BYTES, Kind.TEXT: BYTES, Kind.INTEGER: "INT32", Kind.NUMBER: FLOAT}
 
 INPUTS = [
@@ -67,6 +77,8 @@ def read_tensors(document: Any, bounds: Bounds) -> Request:
         If there are too many lines or baskets.
     """
     columns = dict(_tensors(document))
+    if len(columns) > MAX_COLUMNS:
+        raise too_many_columns("The request has")
     if BASKET_ID not in columns:
         raise MalformedError(f"There is no tensor {BASKET_ID}.", FORM)
     lengths = {len(values) for values in columns.values()}
@@ -80,6 +92,8 @@ def read_tensors(document: Any, bounds: Bounds) -> Request:
     for number, key in enumerate(columns[BASKET_ID], start=1):
         if key is None or not key.strip():
             raise MalformedError(f"Element {number} of {BASKET_ID} is empty.", FORM)
+        if len(key) > MAX_ID:
+            raise too_long(f"Element {number} of {BASKET_ID} has", MAX_ID)
         row = {name: values[number - 1] for name, values in columns.items()}
         rows.setdefault(key.strip(), []).append({**row, BASKET_ID: key.strip()})
     if len(rows) > bounds.baskets:
@@ -149,6 +163,11 @@ def _values(tensor: dict[str, Any], name: str) -> list[str | None]:
             f"Input {name!r} has no datatype that is read.",
             f"Datatypes are {BYTES}, {', '.join(sorted(NUMBERS))}.",
         )
+    if name == BASKET_ID and datatype in _FLOATS:
+        raise MalformedError(
+            f"Input {name!r} is {datatype}: floats cannot carry 15 digits.",
+            f"Send {BASKET_ID} as {BYTES} or INT64.",
+        )
     data = [value for part in _list(tensor.get("data")) for value in _flat(part)]
     if (
         not isinstance(shape, list)
@@ -172,7 +191,11 @@ def _text(value: Any, datatype: str, name: str) -> str | None:
     allowed: tuple[type, ...] = (str,) if datatype == BYTES else (int, float)
     if isinstance(value, bool) or not isinstance(value, allowed):
         raise MalformedError(f"Input {name!r} has an element that is not of its datatype.", FORM)
-    return str(value)
+    # A code of digits is the same code whatever type of number carries it.
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if len(text) > MAX_TEXT:
+        raise too_long(f"Input {name!r} has an element of")
+    return text
 
 
 def _list(value: Any) -> list[Any]:
