@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.lines.cleaned import Cleaned
 from basketwise.etl.lines.cleaning import NO_WEEK, clean, settle, whole_numbers
@@ -182,10 +183,41 @@ def test_missing_words_are_a_setting() -> None:
     assert cleaned(given, missing=("ANONYMOUS",))["CUST_CODE"].to_list() == ["NULL", None]
 
 
-@pytest.mark.parametrize("padded", [" 7", "7 ", "\t7", "7\t", " 7\u00a0"])
+@pytest.mark.parametrize("word", ["k.A.", "keine Angabe", "K.a.", "KEINE angabe", "nicht Ähnlich"])
+def test_missing_words_may_be_set_and_written_in_any_case(word: str) -> None:
+    words = DataConfig(missing=("k.A.", "keine Angabe", "Nicht ähnlich")).missing
+    assert cleaned([line(CUST_CODE=word)], missing=words)["CUST_CODE"].to_list() == [None]
+
+
+@pytest.mark.parametrize("word", ["nUlL", "nAn", "\\n"])
+def test_a_missing_word_in_any_case_is_one_whatever_the_other_lines_hold(word: str) -> None:
+    assert cleaned([line(CUST_CODE=word), line()])["CUST_CODE"].to_list() == [None, "CUST1"]
+
+
+@pytest.mark.parametrize(
+    "padded",
+    [
+        " 7",
+        "7 ",
+        "\t7",
+        "7\t",
+        " 7\u00a0",
+        "7\u00a0",
+        "\u00a07",
+        "7\u3000",
+        "\u20097",
+        "7\r",
+        "7\n",
+    ],
+)
 def test_blanks_around_ids_and_codes_are_stripped(padded: str) -> None:
     table = cleaned([line(BASKET_ID=padded, PROD_CODE=padded, STORE_CODE=padded), line()])
     assert table.select("BASKET_ID", "PROD_CODE", "STORE_CODE").row(0) == ("7", "7", "7")
+
+
+@pytest.mark.parametrize("code", ["Äpfel", "Café", "~7", "7~", "好"])
+def test_letters_of_any_language_are_no_blanks(code: str) -> None:
+    assert cleaned([line(PROD_CODE=code)])["PROD_CODE"].to_list() == [code]
 
 
 @pytest.mark.parametrize("basket", ["9e289761", "5E0001", "1e5"])

@@ -60,6 +60,10 @@ def test_well_formed_text_is_handed_on_as_it_is(text: bytes) -> None:
         (b'a,"b ",c\n', True),
         (b"a,\r,c\n", True),
         (b"a,b,c\nd, e,f\n", True),
+        (b"a,b,c\r\r\n", True),
+        ("a,caf\u00e9,c\n".encode(), False),
+        ("a,b\u00a0,c\n".encode(), True),
+        ('"a","\u3000b","c"\n'.encode(), True),
     ],
 )
 def test_blanks_around_values_are_told(text: bytes, blanks: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import product
 
 import polars as pl
 
@@ -42,6 +43,8 @@ _KINDS = {column.name: column.kind for column in READ_COLUMNS}
 _HHMM = 100
 """From here on an hour is a time of day: 1330 is half past one."""
 _TEXTS = (Kind.ID, Kind.TEXT)
+_MOST_LETTERS = 8
+"""Of a missing word whose spellings are all listed: 256 of them."""
 
 
 def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
@@ -215,25 +218,36 @@ def _casts(present: frozenset[str]) -> list[pl.Expr]:
 def _suspicions(
     schema: tuple[tuple[str, pl.DataType], ...], missing: tuple[str, ...], *, blanks: bool
 ) -> list[pl.Expr]:
-    # Of mixed case, those that programs write; any other case is found with the first suspicion.
-    words = {form for word in missing for form in (word, word.lower(), word.title())}
-    words |= {"NaN"} if "NAN" in missing else set()
+    words = {form for word in missing for form in _spellings(word)}
+    long_words = [word for word in missing if not _spellings(word)]
     suspicions = [pl.lit(False).alias("none")]
     for name, dtype in schema:
         column = pl.col(name)
         if _KINDS[name] in _TEXTS and dtype == pl.String:
             suspicion = column.is_in(sorted(words)).any()
+            if long_words:
+                suspicion |= column.str.to_uppercase().is_in(long_words).any()
             if blanks:
-                # "!" is the first character after the blanks: what is empty, blank or starts with
-                # a blank sorts before it.
-                suspicion |= (column < "!").any()
-                suspicion |= column.str.ends_with(" ").any() | column.str.ends_with("\t").any()
+                # Blanks, and nothing at all, sort before "!" or, those that are not ASCII, after
+                # "~"; so do letters with accents, which are only looked at once more.
+                last = column.str.slice(-1)
+                plain = column.is_between(pl.lit("!"), pl.lit("~~")) & last.is_between(
+                    pl.lit("!"), pl.lit("~")
+                )
+                suspicion |= ~plain.all()
             suspicions.append(suspicion.alias(name))
         elif _KINDS[name] is Kind.NUMBER:
             suspicions.append((~column.is_finite()).any())
         elif name == SHOP_HOUR:
             suspicions.append((column >= _HHMM).any())
     return suspicions
+
+
+def _spellings(word: str) -> set[str]:
+    """Write a missing word in every mixture of cases; none if there are too many of them."""
+    if not word.isascii() or sum(map(str.isalpha, word)) > _MOST_LETTERS:
+        return set()
+    return set(map("".join, product(*({c.lower(), c.upper()} for c in word))))
 
 
 def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:

@@ -21,6 +21,7 @@ from basketwise.etl.raw.text_marks import (
     plain_lines,
     quotes,
     regular_lines,
+    wide_blanks,
 )
 
 PIECE = 120_000
@@ -107,10 +108,10 @@ def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
     array = np.frombuffer(text, np.uint8)
     if lines := plain_lines(text, separator.encode(), fields):
         edges = has_blanks if b"\r" in text else plain_blanks
-        blanks = edges(array, ord(separator))
+        blanks = edges(array, ord(separator)) or wide_blanks(text)
         return Records(text, None, lines, height=lines, blanks=blanks)
     if lines := regular_lines(array, ord(separator), fields):
-        blanks = has_blanks(array, ord(separator))
+        blanks = has_blanks(array, ord(separator)) or wide_blanks(text)
         return Records(text, None, lines, height=lines, blanks=blanks)
     ends = np.flatnonzero(array == LF)
     starts = np.concatenate(([0], ends[:-1] + 1))
