@@ -79,5 +79,5 @@ def _names(source: Source, data: DataConfig) -> list[str]:
             header, end, _ = read_header(block, source.name, data.own_columns)
             first = block.text[:end].decode().strip("\r\n").rpartition("\n")[2]
             return next(csv.reader([first], delimiter=header.separator))
-    except (BasketwiseError, pl.exceptions.PolarsError, ValueError, *BROKEN):
+    except (BasketwiseError, pl.exceptions.PolarsError, ValueError, csv.Error, *BROKEN):
         return []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from basketwise.etl.raw.odd_records import judged
+from basketwise.etl.raw.odd_records import judged, with_line_feeds
 from basketwise.etl.raw.records import Records
 from basketwise.etl.raw.text_marks import (
     LF,
@@ -124,4 +124,10 @@ def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
     odd |= counts != fields - 1
     if not odd.any():
         return Records(text, None, len(ends), height=len(ends))
+    if b"\r" in text and (ended := with_line_feeds(text, starts, ends, odd, separator, fields)):
+        records = _split(ended, separator, fields, final=final)
+        if records.lines is None:
+            # It is not the text that was handed in.
+            records.lines = np.arange(records.height)
+        return records
     return judged(text, starts, ends, odd, separator, fields, final=final)

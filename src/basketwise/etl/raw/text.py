@@ -74,10 +74,11 @@ def blocks(stream: IO[bytes], name: str, encoding: str, size: int | None = None)
                 decoder = codecs.getincrementaldecoder(encoding)()
         text = raw if decoder is None else _decoded(decoder, raw, final, name, encoding, line)
         if first:
-            mac = b"\r" in text and b"\n" not in text
+            # The end of the header tells; what else there is may come from another machine.
+            mac = b"\r" in text[: text.find(b"\n") if b"\n" in text else len(text)].strip()
             first = False
         if mac:
-            text = text.replace(b"\r", b"\n")
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         text = carried + text if carried else text
         end = len(text) if final else text.rfind(b"\n") + 1
         carried = text[end:]
