@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from basketwise.errors import InputError
+from basketwise.etl.raw.signatures import refuse_binary
 
 BLOCK_BYTES = 64 * 2**20
 """About 450,000 of dunnhumby's lines."""
@@ -69,6 +70,7 @@ def blocks(stream: IO[bytes], name: str, encoding: str, size: int | None = None)
             line += text.count(b"\n")
         final = not raw
         if first:
+            refuse_binary(raw, name)
             raw, encoding = _without_mark(raw, encoding)
             if encoding != "utf-8":
                 decoder = codecs.getincrementaldecoder(encoding)()
