@@ -1,4 +1,5 @@
-from datetime import datetime
+import re
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
@@ -428,6 +429,48 @@ def test_columns_that_no_line_has_are_refused_by_name_and_type(value: object) ->
     nested = pl.Series("STORE_CODE", [value])
     with pytest.raises(InputError, match=r"column STORE_CODE as (List|Struct|Binary)"):
         cleaned(frame([line()]).with_columns(nested))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SPEND", datetime(2025, 1, 6)),
+        ("SPEND", True),
+        ("QUANTITY", timedelta(hours=1)),
+        ("SHOP_WEEK", date(2025, 1, 6)),
+        ("SHOP_WEEKDAY", date(2025, 1, 6)),
+        ("SHOP_HOUR", datetime(2025, 1, 6, 13)),
+        ("SHOP_DATE", time(13, 30)),
+    ],
+)
+def test_a_time_is_no_number(name: str, value: object) -> None:
+    column = pl.Series(name, [value])
+    with pytest.raises(InputError, match=rf"column {name} as {re.escape(str(column.dtype))}"):
+        cleaned(frame([line()]).with_columns(column))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "dtype"),
+    [
+        ("PROD_CODE", 5000128000000.0, pl.Float32),
+        ("PROD_CODE", 2.0**53 + 2, pl.Float64),
+        ("CUST_CODE", -2048.0 * 2, pl.Float16),
+        ("SHOP_DATE", 20250106.0, pl.Float32),
+    ],
+)
+def test_floats_that_have_lost_digits_are_refused(
+    name: str, value: float, dtype: type[pl.DataType]
+) -> None:
+    column = pl.Series(name, [value, None, float("nan")], dtype=dtype)
+    with pytest.raises(InputError, match=rf"{name} as Float\d\d, which keeps \d+ digits"):
+        cleaned(frame([line()] * 3).with_columns(column))
+
+
+def test_floats_that_keep_all_digits_are_read() -> None:
+    codes = pl.Series("PROD_CODE", [5000128000000.0])
+    dates = pl.Series("SHOP_DATE", [20250106.0])
+    (made,) = cleaned(frame([line()]).with_columns(codes, dates)).to_dicts()
+    assert (made["PROD_CODE"], made["SHOP_DATE"]) == ("5000128000000", 20250106)
 
 
 def test_categories_are_text() -> None:

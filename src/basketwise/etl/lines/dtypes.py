@@ -17,6 +17,7 @@ from basketwise.etl.lines.derived import with_derived
 from basketwise.etl.lines.missing import without_missing
 from basketwise.etl.lines.numbers import parse
 from basketwise.etl.lines.rules import Rules
+from basketwise.etl.lines.stored_types import in_plain_type
 from basketwise.etl.raw.header import check_columns, standard_names
 from basketwise.schema import (
     BASKET_ID,
@@ -77,62 +78,10 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
             f"Write {BASKET_ID} as a 64-bit integer or as text.",
         )
     columns = raw.get_columns()
-    plain = [_plain(column, source) for column in columns]
+    plain = [in_plain_type(column, source) for column in columns]
     changed = [new for new, old in zip(plain, columns, strict=True) if new is not old]
     raw = with_derived(raw.with_columns(changed) if changed else raw, rules)
     return with_times(raw, rules.date_format, rules.week) if SHOP_DATE in raw.columns else raw
-
-
-def _plain(column: pl.Series, source: str) -> pl.Series:
-    """Return a column's values in a type that a CSV could have given, or a date's."""
-    dtype, kind = column.dtype, _KINDS[column.name]
-    if dtype == pl.String or dtype.is_integer():
-        return column
-    if dtype.is_nested() or dtype == pl.Object:
-        raise InputError(
-            f"{source!r} has the column {column.name} as {dtype}.",
-            "Each line needs one text or one number there.",
-        )
-    if dtype == pl.Binary:
-        try:
-            return column.cast(pl.String)
-        except pl.exceptions.PolarsError as error:
-            raise InputError(
-                f"{source!r} has the column {column.name} as {dtype} that is not UTF-8.",
-                "Write it as text.",
-            ) from error
-    if isinstance(dtype, pl.Categorical | pl.Enum):
-        return column.cast(pl.String)
-    if kind in _TEXTS and (dtype.is_decimal() or dtype.is_float()):
-        return codes_as_text(column)
-    if dtype.is_decimal():
-        return column.cast(pl.Float64)
-    if dtype == pl.Time and column.name == SHOP_HOUR:
-        return column.dt.hour()
-    return column
-
-
-def codes_as_text(column: pl.Series) -> pl.Series:
-    """Write codes that came as numbers: pandas makes floats of whole numbers with gaps."""
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-        whole = column.cast(pl.Int64, strict=False)
-    else:
-        whole = column.cast(pl.Decimal(38, 0))
-    if bool((whole.cast(column.dtype) == column).all()):
-        return whole.cast(pl.String)
-    return column.cast(pl.String)
-
-
-def texts(column: pl.Series, source: str, missing: tuple[str, ...]) -> pl.Series:
-    """Return the values of a column of text; null where they are missing.
-
-    Raises
-    ------
-    InputError
-        As :func:`standard`, if the column is of a type that is no text.
-    """
-    return without_missing(_plain(column, source).cast(pl.String), missing)
 
 
 def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
