@@ -155,6 +155,8 @@ def test_numbers_are_read_through_their_dress() -> None:
         ("1.234", ".", 1.234),
         ("£1.50", "", 1.5),
         ("1,50 €", "", 1.5),
+        ("1\u2009234,56", "", 1234.56),
+        ("12\u2009345\u2009678.5", "", 12345678.5),
     ],
 )
 def test_amounts_are_read_as_they_are_written(text: str, decimal: str, value: float) -> None:
@@ -375,6 +377,7 @@ def test_ids_stay_as_they_were_delivered() -> None:
         ("9E+14", "spreadsheet damage"),
         ("994100100000001.0", "written as a float"),
         ("994100100000001.", "written as a float"),
+        ("994100100000001,0", "written as a float"),
     ],
 )
 def test_damaged_ids_refuse_the_whole_file(damaged: str, why: str) -> None:

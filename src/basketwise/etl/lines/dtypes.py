@@ -39,7 +39,7 @@ DTYPES: dict[Kind, type[pl.DataType]] = {
 
 # What a spreadsheet writes of a long number; an E between digits alone is a till's letter, or hex.
 _DAMAGED = r"(?:^|-)\s*[0-9]([.,][0-9]*)?[eE]\+[0-9]+\s*(?:-|$)"
-_FLOAT_ID = r"^\s*[0-9]+\.0*\s*$"
+_FLOAT_ID = r"^\s*[0-9]+(?:\.0*|,0+)\s*$"
 _KINDS = {column.name: column.kind for column in READ_COLUMNS}
 _HHMM = 100
 """From here on an hour is a time of day: 1330 is half past one."""
