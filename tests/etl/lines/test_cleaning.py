@@ -333,6 +333,29 @@ def test_week_weekday_and_hour_follow_from_the_date(column: pl.Series, hour: int
     assert made.select("SHOP_DATE", *absent, REASON).row(0) == (20250106, 202502, 2, hour, None)
 
 
+@pytest.mark.parametrize(
+    ("date_format", "good"),
+    [("%Y%m%d", "20250106"), ("%Y-%m-%d", "2025-01-06"), ("%d/%m/%Y %H:%M", "06/01/2025 13:30")],
+)
+@pytest.mark.parametrize("absent", [[], ["SHOP_WEEK", "SHOP_WEEKDAY"], ["SHOP_HOUR"]])
+def test_a_garbled_date_is_one_in_any_format(
+    date_format: str, good: str, absent: list[str]
+) -> None:
+    dates = [good, "soon", "", "NULL"]
+    table = frame([line(SHOP_DATE=text, SHOP_WEEK="202502") for text in dates]).drop(absent)
+    made = cleaned(table, date_format=date_format)
+    missing = "missing_shop_week" if "SHOP_WEEK" in absent else None
+    assert made[REASON].to_list() == [None, "shop_date_not_a_date", missing, missing]
+    assert made["SHOP_DATE"].to_list() == [20250106, None, None, None]
+
+
+def test_a_number_that_is_no_date_is_garbled_where_weeks_follow_from_it() -> None:
+    dates = pl.Series("SHOP_DATE", [20250106, 20251306, None])
+    made = cleaned(frame([line()] * 3).drop("SHOP_WEEK").with_columns(dates))
+    expected = [None, "shop_date_not_a_date", "missing_shop_week"]
+    assert made[REASON].to_list() == expected
+
+
 @pytest.mark.parametrize("label", ["LA", "la", "lA", " LA ", "High", "HIGH", "high"])
 def test_labels_in_any_case(label: str) -> None:
     assert cleaned([line(**{LABEL: label})])[LABEL].to_list() == ["High"]

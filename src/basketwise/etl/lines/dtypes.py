@@ -81,7 +81,7 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
     plain = [in_plain_type(column, source) for column in columns]
     changed = [new for new, old in zip(plain, columns, strict=True) if new is not old]
     raw = with_derived(raw.with_columns(changed) if changed else raw, rules)
-    return with_times(raw, rules.date_format, rules.week) if SHOP_DATE in raw.columns else raw
+    return with_times(raw, rules) if SHOP_DATE in raw.columns else raw
 
 
 def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
