@@ -321,6 +321,7 @@ DAY = datetime(2025, 1, 6, 13, 30)
         (pl.Series([DAY]), 13),
         (pl.Series([DAY], dtype=pl.Datetime("ns", "UTC")), 13),
         (pl.Series(["2025-01-06T13:30:00+01:00"]), 13),
+        (pl.Series(["2025-01-06 13:30:00.5-05"]), 13),
         (pl.Series(["20250106"]), None),
         (pl.Series([20250106]), None),
     ],

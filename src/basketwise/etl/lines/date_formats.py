@@ -42,9 +42,11 @@ FORMATS: tuple[str, ...] = (
         for between in ([""] if not time else [" ", "T"] if date == "%Y-%m-%d" else [" ", ", "])
     ),
     "%Y%m%d %H:%M",
+    "%Y%m%d %H:%M:%S",
     "%Y%m%d%H%M",
     "%Y%m%d%H%M%S",
     "%Y%m%dT%H%M%S",
+    "%d%b%Y:%H:%M:%S",
     EPOCH_SECONDS,
     EPOCH_MILLISECONDS,
 )
@@ -59,7 +61,7 @@ LONGEST_SHAPE = 64
 
 _TEXT, _CLOCK = "text", "clock"
 _YEARS = (1970, 2100)
-_ZONE = r"(:[0-9]{2}(?:\.[0-9]+)?)\s*(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2})$"
+_ZONE = r"(:[0-9]{2}(?:\.[0-9]+)?)\s*(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 
 
 def parse_dates(text: pl.Series, date_format: str) -> pl.Series:
