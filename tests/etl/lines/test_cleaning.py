@@ -444,6 +444,18 @@ def test_ids_are_whole_numbers_only_if_they_come_back_letter_by_letter(ids: list
     assert whole_numbers(pl.Series(ids, dtype=pl.String)) == all(map(comes_back, ids))
 
 
+@pytest.mark.parametrize("name", ["PROD_CODE", "CUST_CODE"])
+@pytest.mark.parametrize("damaged", ["5.00013E+12", " 5,00013E+12", "5E+12"])
+def test_damaged_codes_refuse_the_whole_file(name: str, damaged: str) -> None:
+    with pytest.raises(InputError, match=rf"{name} '{re.escape(damaged)}' in line 3: spreadsheet"):
+        cleaned([line(), line(**{name: damaged})])
+
+
+@pytest.mark.parametrize("code", ["VITAMIN E+10", "A5E+12", "5E12", "12E+3X", "15.0E+3"])
+def test_codes_with_an_e_are_text(code: str) -> None:
+    assert cleaned([line(PROD_CODE=code)])["PROD_CODE"].to_list() == [code]
+
+
 @pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32])
 def test_float_basket_ids_are_refused(dtype: type[pl.DataType]) -> None:
     with pytest.raises(InputError, match=r"BASKET_ID as Float.*15 digits") as caught:

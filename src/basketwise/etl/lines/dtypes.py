@@ -22,6 +22,8 @@ from basketwise.etl.raw.header import check_columns, standard_names
 from basketwise.schema import (
     BASKET_ID,
     COLUMNS,
+    CUST_CODE,
+    PROD_CODE,
     READ_COLUMNS,
     SHOP_DATE,
     SHOP_HOUR,
@@ -39,6 +41,10 @@ DTYPES: dict[Kind, type[pl.DataType]] = {
 
 # What a spreadsheet writes of a long number; an E between digits alone is a till's letter, or hex.
 _DAMAGED = r"(?:^|-)\s*[0-9]([.,][0-9]*)?[eE]\+[0-9]+\s*(?:-|$)"
+_DAMAGED_CODE = r"^\s*[0-9](?:[.,][0-9]*)?E\+[0-9]+\s*$"
+_DAMAGEABLE = (PROD_CODE, CUST_CODE)
+"""Article and card numbers have as many digits as ids of baskets."""
+_SAMPLE = 20_000
 _FLOAT_ID = r"^\s*[0-9]+(?:\.0*|,0+)\s*$"
 _KINDS = {column.name: column.kind for column in READ_COLUMNS}
 _HHMM = 100
@@ -84,23 +90,38 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
     return with_times(raw, rules) if SHOP_DATE in raw.columns else raw
 
 
-def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
-    """Refuse a table whose basket ids went through a spreadsheet or were written as floats.
+def refuse_damaged_ids(raw: pl.DataFrame, source: str, rows: pl.Series) -> None:
+    """Refuse a table whose ids went through a spreadsheet, or whose basket ids are floats.
 
-    ``rows`` are the numbers of the lines within the table.
+    Those of products and customers are looked at too. ``rows`` are the numbers of the lines within
+    the table.
     """
+    for name in _DAMAGEABLE:
+        if name not in raw.columns or raw.schema[name] != pl.String:
+            continue
+        codes = raw[name]
+        # Spreadsheets damage every long number, so some of many lines tell.
+        if codes.gather_every(max(1, len(codes) // _SAMPLE)).str.contains("E+", literal=True).any():
+            _refuse_matching(codes, _DAMAGED_CODE, "spreadsheet damage", source, rows)
+    ids = raw[BASKET_ID]
     # Damaged ids are no integers, so where every id is one there is nothing to search for.
     if ids.dtype != pl.String or ids.cast(pl.Int64, strict=False).null_count() == ids.null_count():
         return
-    for pattern, damage in ((_DAMAGED, "spreadsheet damage"), (_FLOAT_ID, "written as a float")):
-        hits = ids.str.contains(pattern).arg_true()
-        if len(hits):
-            raise InputError(
-                f"{source!r} has the {BASKET_ID} {ids[hits[0]]!r} in line "
-                f"{rows[hits[0]] + 1:,}: {damage}, digits may be lost ({len(hits):,} lines).",
-                "Export the file again without opening it in a spreadsheet, ids as whole numbers "
-                "or text.",
-            )
+    _refuse_matching(ids, _DAMAGED, "spreadsheet damage", source, rows)
+    _refuse_matching(ids, _FLOAT_ID, "written as a float", source, rows)
+
+
+def _refuse_matching(
+    ids: pl.Series, pattern: str, damage: str, source: str, rows: pl.Series
+) -> None:
+    hits = ids.str.contains(pattern).arg_true()
+    if len(hits):
+        raise InputError(
+            f"{source!r} has the {ids.name} {ids[hits[0]]!r} in line {rows[hits[0]] + 1:,}: "
+            f"{damage}, digits may be lost ({len(hits):,} lines).",
+            "Export the file again without opening it in a spreadsheet, ids as whole numbers or "
+            "text.",
+        )
 
 
 def typed(raw: pl.DataFrame, rules: Rules, *, blanks: bool = True) -> pl.DataFrame:
