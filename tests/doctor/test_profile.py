@@ -9,12 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from basketwise.config import Config
+from basketwise.config import Config, DataConfig
 from basketwise.doctor.baskets import Baskets, Gap, Spread, Tail, gaps
 from basketwise.doctor.columns import ColumnProfile, DistinctCount
+from basketwise.doctor.names import column_names
 from basketwise.doctor.profile import Duplicates, Profile, profile
 from basketwise.errors import InputError
-from basketwise.etl.raw.discovery import list_files
+from basketwise.etl.raw.discovery import discover, list_files
 from basketwise.etl.silver.product_file import line_files
 from basketwise.progress import silent
 from tests.raw_lines import LABEL, Line, line, write_csv
@@ -161,6 +162,12 @@ def test_every_format_has_its_types(tmp_path: Path) -> None:
     # A number here and text there are one id.
     assert column(made, "BASKET_ID").distinct == 5
     assert accepted(made).baskets == 5
+
+
+@pytest.mark.parametrize("text", ['[{"BASKET_ID": 1}, {"BASKET_ID": 2}]\n', "7\n", '"BASKET_ID"\n'])
+def test_json_that_is_no_object_names_no_columns(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.jsonl").write_text(text)
+    assert column_names(discover(str(tmp_path)), DataConfig()).own == {}
 
 
 def test_weeks_and_their_gaps(tmp_path: Path) -> None:

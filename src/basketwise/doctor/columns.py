@@ -15,7 +15,7 @@ import polars as pl
 
 from basketwise.etl.lines.cleaned import Cleaned
 from basketwise.etl.lines.cleaning import NO_WEEK
-from basketwise.etl.lines.reasons import given
+from basketwise.etl.lines.missing import is_given
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.schema import (
@@ -246,7 +246,7 @@ def _seen(
         return None
     number = len(typed) - typed.null_count()
     if delivered is not None and (number < len(delivered) or name in _AS_WRITTEN):
-        stated = delivered.filter(given(delivered, rules.missing))
+        stated = delivered.filter(is_given(delivered, rules.missing))
         number = len(stated)
     elif delivered is not None:
         stated = delivered

@@ -73,11 +73,12 @@ def _names(source: Source, data: DataConfig) -> list[str]:
                 keys: dict[str, None] = {}
                 for line in islice(stream, OBJECTS):
                     text = line.decode("utf-8-sig").strip()
-                    keys |= dict.fromkeys(json.loads(text) if text else ())
+                    document = json.loads(text) if text else {}
+                    keys |= dict.fromkeys(document if isinstance(document, dict) else ())
                 return list(keys)
             block = next(blocks(stream, source.name, data.encoding, _HEADER_BYTES))
             header, end, _ = read_header(block, source.name, data.own_columns)
             first = block.text[:end].decode().strip("\r\n").rpartition("\n")[2]
             return next(csv.reader([first], delimiter=header.separator))
-    except (BasketwiseError, pl.exceptions.PolarsError, ValueError, *BROKEN):
+    except (BasketwiseError, pl.exceptions.PolarsError, ValueError, csv.Error, *BROKEN):
         return []

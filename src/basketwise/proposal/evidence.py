@@ -7,9 +7,9 @@ from functools import cached_property
 import polars as pl
 
 from basketwise.etl.lines.date_formats import FORMATS, fitting_formats, readable
-from basketwise.etl.lines.dtypes import codes_as_text
 from basketwise.etl.lines.missing import without_missing
 from basketwise.etl.lines.numbers import decimal_mark, parse, undecided
+from basketwise.etl.lines.stored_types import codes_as_text
 from basketwise.schema import MISSING_WORDS
 
 LETTER = r"\p{L}"

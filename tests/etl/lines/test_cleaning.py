@@ -1,3 +1,4 @@
+import re
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.lines.cleaned import Cleaned
 from basketwise.etl.lines.cleaning import NO_WEEK, clean, settle, whole_numbers
@@ -45,7 +47,7 @@ def test_what_is_no_number_is_not_taken_for_one(column: str, value: Any) -> None
     table = frame([line()]).with_columns(pl.lit(value).alias(column))
     with pytest.raises(InputError, match=f"'a.csv' has the column {column} as ") as caught:
         cleaned(table)
-    assert caught.value.hint == "Each line needs a number there, or one as text."
+    assert "Each line needs a number there" in caught.value.hint
 
 
 def test_a_column_without_any_value_may_be_of_any_type() -> None:
@@ -167,6 +169,8 @@ def test_numbers_are_read_through_their_dress() -> None:
         ("1.234", ".", 1.234),
         ("£1.50", "", 1.5),
         ("1,50 €", "", 1.5),
+        ("1\u2009234,56", "", 1234.56),
+        ("12\u2009345\u2009678.5", "", 12345678.5),
     ],
 )
 def test_amounts_are_read_as_they_are_written(text: str, decimal: str, value: float) -> None:
@@ -196,10 +200,41 @@ def test_missing_words_are_a_setting() -> None:
     assert cleaned(given, missing=("ANONYMOUS",))["CUST_CODE"].to_list() == ["NULL", None]
 
 
-@pytest.mark.parametrize("padded", [" 7", "7 ", "\t7", "7\t", " 7\u00a0"])
+@pytest.mark.parametrize("word", ["k.A.", "keine Angabe", "K.a.", "KEINE angabe", "nicht Ähnlich"])
+def test_missing_words_may_be_set_and_written_in_any_case(word: str) -> None:
+    words = DataConfig(missing=("k.A.", "keine Angabe", "Nicht ähnlich")).missing
+    assert cleaned([line(CUST_CODE=word)], missing=words)["CUST_CODE"].to_list() == [None]
+
+
+@pytest.mark.parametrize("word", ["nUlL", "nAn", "\\n"])
+def test_a_missing_word_in_any_case_is_one_whatever_the_other_lines_hold(word: str) -> None:
+    assert cleaned([line(CUST_CODE=word), line()])["CUST_CODE"].to_list() == [None, "CUST1"]
+
+
+@pytest.mark.parametrize(
+    "padded",
+    [
+        " 7",
+        "7 ",
+        "\t7",
+        "7\t",
+        " 7\u00a0",
+        "7\u00a0",
+        "\u00a07",
+        "7\u3000",
+        "\u20097",
+        "7\r",
+        "7\n",
+    ],
+)
 def test_blanks_around_ids_and_codes_are_stripped(padded: str) -> None:
     table = cleaned([line(BASKET_ID=padded, PROD_CODE=padded, STORE_CODE=padded), line()])
     assert table.select("BASKET_ID", "PROD_CODE", "STORE_CODE").row(0) == ("7", "7", "7")
+
+
+@pytest.mark.parametrize("code", ["Äpfel", "Café", "~7", "7~", "好"])
+def test_letters_of_any_language_are_no_blanks(code: str) -> None:
+    assert cleaned([line(PROD_CODE=code)])["PROD_CODE"].to_list() == [code]
 
 
 @pytest.mark.parametrize("basket", ["9e289761", "5E0001", "1e5"])
@@ -300,6 +335,7 @@ DAY = datetime(2025, 1, 6, 13, 30)
         (pl.Series([DAY]), 13),
         (pl.Series([DAY], dtype=pl.Datetime("ns", "UTC")), 13),
         (pl.Series(["2025-01-06T13:30:00+01:00"]), 13),
+        (pl.Series(["2025-01-06 13:30:00.5-05"]), 13),
         (pl.Series(["20250106"]), None),
         (pl.Series([20250106]), None),
     ],
@@ -310,6 +346,29 @@ def test_week_weekday_and_hour_follow_from_the_date(column: pl.Series, hour: int
     rules = settle_frame(table, Rules(labelled=True))
     made = cleaned(table, date_format=rules.date_format)
     assert made.select("SHOP_DATE", *absent, REASON).row(0) == (20250106, 202502, 2, hour, None)
+
+
+@pytest.mark.parametrize(
+    ("date_format", "good"),
+    [("%Y%m%d", "20250106"), ("%Y-%m-%d", "2025-01-06"), ("%d/%m/%Y %H:%M", "06/01/2025 13:30")],
+)
+@pytest.mark.parametrize("absent", [[], ["SHOP_WEEK", "SHOP_WEEKDAY"], ["SHOP_HOUR"]])
+def test_a_garbled_date_is_one_in_any_format(
+    date_format: str, good: str, absent: list[str]
+) -> None:
+    dates = [good, "soon", "", "NULL"]
+    table = frame([line(SHOP_DATE=text, SHOP_WEEK="202502") for text in dates]).drop(absent)
+    made = cleaned(table, date_format=date_format)
+    missing = "missing_shop_week" if "SHOP_WEEK" in absent else None
+    assert made[REASON].to_list() == [None, "shop_date_not_a_date", missing, missing]
+    assert made["SHOP_DATE"].to_list() == [20250106, None, None, None]
+
+
+def test_a_number_that_is_no_date_is_garbled_where_weeks_follow_from_it() -> None:
+    dates = pl.Series("SHOP_DATE", [20250106, 20251306, None])
+    made = cleaned(frame([line()] * 3).drop("SHOP_WEEK").with_columns(dates))
+    expected = [None, "shop_date_not_a_date", "missing_shop_week"]
+    assert made[REASON].to_list() == expected
 
 
 @pytest.mark.parametrize("label", ["LA", "la", "lA", " LA ", "High", "HIGH", "high"])
@@ -356,6 +415,7 @@ def test_ids_stay_as_they_were_delivered() -> None:
         ("9E+14", "spreadsheet damage"),
         ("994100100000001.0", "written as a float"),
         ("994100100000001.", "written as a float"),
+        ("994100100000001,0", "written as a float"),
     ],
 )
 def test_damaged_ids_refuse_the_whole_file(damaged: str, why: str) -> None:
@@ -398,6 +458,18 @@ def test_ids_are_whole_numbers_only_if_they_come_back_letter_by_letter(ids: list
     assert whole_numbers(pl.Series(ids, dtype=pl.String)) == all(map(comes_back, ids))
 
 
+@pytest.mark.parametrize("name", ["PROD_CODE", "CUST_CODE"])
+@pytest.mark.parametrize("damaged", ["5.00013E+12", " 5,00013E+12", "5E+12"])
+def test_damaged_codes_refuse_the_whole_file(name: str, damaged: str) -> None:
+    with pytest.raises(InputError, match=rf"{name} '{re.escape(damaged)}' in line 3: spreadsheet"):
+        cleaned([line(), line(**{name: damaged})])
+
+
+@pytest.mark.parametrize("code", ["VITAMIN E+10", "A5E+12", "5E12", "12E+3X", "15.0E+3"])
+def test_codes_with_an_e_are_text(code: str) -> None:
+    assert cleaned([line(PROD_CODE=code)])["PROD_CODE"].to_list() == [code]
+
+
 @pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32])
 def test_float_basket_ids_are_refused(dtype: type[pl.DataType]) -> None:
     with pytest.raises(InputError, match=r"BASKET_ID as Float.*15 digits") as caught:
@@ -410,6 +482,48 @@ def test_columns_that_no_line_has_are_refused_by_name_and_type(value: object) ->
     nested = pl.Series("STORE_CODE", [value])
     with pytest.raises(InputError, match=r"column STORE_CODE as (List|Struct|Binary)"):
         cleaned(frame([line()]).with_columns(nested))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SPEND", datetime(2025, 1, 6)),
+        ("SPEND", True),
+        ("QUANTITY", timedelta(hours=1)),
+        ("SHOP_WEEK", date(2025, 1, 6)),
+        ("SHOP_WEEKDAY", date(2025, 1, 6)),
+        ("SHOP_HOUR", datetime(2025, 1, 6, 13)),
+        ("SHOP_DATE", time(13, 30)),
+    ],
+)
+def test_a_time_is_no_number(name: str, value: object) -> None:
+    column = pl.Series(name, [value])
+    with pytest.raises(InputError, match=rf"column {name} as {re.escape(str(column.dtype))}"):
+        cleaned(frame([line()]).with_columns(column))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "dtype"),
+    [
+        ("PROD_CODE", 5000128000000.0, pl.Float32),
+        ("PROD_CODE", 2.0**53 + 2, pl.Float64),
+        ("CUST_CODE", -2048.0 * 2, pl.Float16),
+        ("SHOP_DATE", 20250106.0, pl.Float32),
+    ],
+)
+def test_floats_that_have_lost_digits_are_refused(
+    name: str, value: float, dtype: type[pl.DataType]
+) -> None:
+    column = pl.Series(name, [value, None, float("nan")], dtype=dtype)
+    with pytest.raises(InputError, match=rf"{name} as Float\d\d, which keeps \d+ digits"):
+        cleaned(frame([line()] * 3).with_columns(column))
+
+
+def test_floats_that_keep_all_digits_are_read() -> None:
+    codes = pl.Series("PROD_CODE", [5000128000000.0])
+    dates = pl.Series("SHOP_DATE", [20250106.0])
+    (made,) = cleaned(frame([line()]).with_columns(codes, dates)).to_dicts()
+    assert (made["PROD_CODE"], made["SHOP_DATE"]) == ("5000128000000", 20250106)
 
 
 def test_categories_are_text() -> None:

@@ -70,6 +70,11 @@ def test_the_setting_comes_first(tmp_path: Path) -> None:
         (["2025-01-06 13:30:00"], "%Y-%m-%d %H:%M:%S"),
         (["2025-01-06T13:30:00.5Z"], "%Y-%m-%dT%H:%M:%S%.f"),
         (["2025-01-06 13:30:00 -0500"], "%Y-%m-%d %H:%M:%S"),
+        (["2025-01-06 13:30:00+01", "2025-01-06 13:30:00-05"], "%Y-%m-%d %H:%M:%S"),
+        (["2025-01-06 13:30:00 GMT"], "%Y-%m-%d %H:%M:%S"),
+        (["20250106 13:30:00"], "%Y%m%d %H:%M:%S"),
+        (["06JAN2025:13:30:00"], "%d%b%Y:%H:%M:%S"),
+        (["06Jan2025"], "%d %b %Y"),
         (["06.01.2025", "6.1.2025"], "%d.%m.%Y"),
         (["13/01/2025", "01/02/2025"], "%d/%m/%Y"),
         (["1/13/2025 8:26"], "%m/%d/%Y %H:%M"),
@@ -111,6 +116,33 @@ def test_dates_of_no_format_are_named_where_weeks_follow_from_them(tmp_path: Pat
         settled(tmp_path)
     write_csv(tmp_path / "a.csv", [line(SHOP_DATE="some day")])
     assert settled(tmp_path).date_format == ""
+
+
+@pytest.mark.parametrize("weeks", [False, True])
+def test_dates_in_several_formats_are_shown_side_by_side(tmp_path: Path, weeks: bool) -> None:
+    first, second = dated("2025-01-06", "2025-01-07"), dated("13/01/2025")
+    for number, lines in enumerate((first, second, first)):
+        given = [one | {"SHOP_WEEK": "202502"} for one in lines] if weeks else lines
+        write_csv(tmp_path / f"{number}.csv", given)
+    with pytest.raises(InputError, match=r"'2025-01-06' and '13/01/2025', are written") as error:
+        settled(tmp_path)
+    assert "Write them alike" in error.value.hint
+    assert settled(tmp_path, Rules(date_format="%d/%m/%Y")).date_format == "%d/%m/%Y"
+
+
+def test_of_dates_with_two_readings_the_one_that_fits_no_more_is_shown(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", dated("01/02/2025", "13/02/2025", "02/13/2025"))
+    with pytest.raises(InputError, match=r"'01/02/2025' and '02/13/2025', are written"):
+        settled(tmp_path)
+
+
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_a_file_without_a_readable_date_does_not_hide_the_format(
+    tmp_path: Path, first: str
+) -> None:
+    write_csv(tmp_path / f"{first}.csv", dated("soon", "later"))
+    write_csv(tmp_path / "m.csv", dated("2025-01-06"))
+    assert settled(tmp_path).date_format == "%Y-%m-%d"
 
 
 def test_a_models_format_is_replaced_where_it_does_not_fit(tmp_path: Path) -> None:

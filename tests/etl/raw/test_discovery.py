@@ -281,3 +281,13 @@ def test_a_zip_with_a_password(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"secret\.zip/lines\.csv is protected by a password"):
         discover(str(path))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for content in ("first", "second"):
+            archive.writestr("t.csv", content)
+            archive.writestr("notes.pdf", content)
+    with pytest.raises(InputError, match=r"'a\.zip' contains 't\.csv' 2 times"):
+        discover(str(tmp_path))

@@ -23,6 +23,10 @@ LINE = {
 }
 
 
+LABEL = "BASKET_PRICE_SENSITIVITY"
+UNLABELLED = {key: value for key, value in LINE.items() if key != LABEL}
+
+
 def source(tmp_path: Path, *lines: Mapping[str, Any] | str | bytes) -> Source:
     parts = [
         line
@@ -77,6 +81,25 @@ def test_keys_may_be_absent_and_come_later(tmp_path: Path, monkeypatch: pytest.M
     frame = read(source(tmp_path, *lines))
     assert frame["SPEND"].to_list() == ["1.5", None, None, "1.5"]
     assert frame["CUST_CODE"].to_list() == [None, None, None, "C1"]
+
+
+def test_the_label_may_be_on_later_lines_alone(tmp_path: Path) -> None:
+    given = source(tmp_path, *[UNLABELLED] * 20, LINE)
+    labels = [raw.frame[LABEL].to_list() for raw in read_raw(given, block=10 * jsonl.LINE_BYTES)]
+    assert labels == [[None] * 10, [None] * 10, ["LA"]]
+
+
+def test_a_label_that_never_comes_is_missed(tmp_path: Path) -> None:
+    given = source(tmp_path, *[UNLABELLED] * 20)
+    assert f"lacks the required column {LABEL}." in refusal(given)
+    (raw,) = read_raw(given, labelled=False)
+    assert LABEL not in raw.frame.columns
+
+
+def test_a_label_is_named_with_all_that_is_missing(tmp_path: Path) -> None:
+    assert f"PROD_CODE, SPEND, QUANTITY, {LABEL}. Found" in refusal(
+        source(tmp_path, {"basket_id": 1})
+    )
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,13 @@ def test_a_file_that_is_no_zstandard_file(tmp_path: Path, content: bytes) -> Non
         unpacked(tmp_path / "a.csv.zst")
 
 
+def test_zstandard_that_starts_with_other_frames_is_refused_for_that(tmp_path: Path) -> None:
+    path = tmp_path / "lines.csv.zst"
+    path.write_bytes(b"\x50\x2a\x4d\x18\x04\0\0\0size" + zst(TEXT))
+    with pytest.raises(OSError, match="a frame that is no data, as pzstd writes"):
+        unpacked(path)
+
+
 def test_zstandard_of_another_encoding_is_refused_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "a.csv.zst").write_bytes(zst(TEXT.decode().encode("latin-1")))
     with pytest.raises(InputError, match=r"a\.csv\.zst' is not UTF-8") as caught:

@@ -248,6 +248,9 @@ def test_blank_lines_are_no_lines(tmp_path: Path) -> None:
     ("write", "encoding"),
     [
         (lambda text: text.replace("\n", "\r").encode(), "utf-8"),
+        (lambda text: text.replace("\n", "\r", 1).encode(), "utf-8"),
+        (lambda text: text.replace("\n", "\r", 1).replace("\n", "\r\n").encode(), "utf-8"),
+        (lambda text: text.replace("\n", "\r").replace("\r", "\n", 1).encode(), "utf-8"),
         (lambda text: text.encode("utf-16"), "utf-8"),
         (lambda text: ("\ufeff" + text).encode("utf-16-be"), "latin-1"),
         (lambda text: text.encode("utf-8-sig"), "cp1252"),

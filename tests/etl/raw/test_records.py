@@ -60,6 +60,10 @@ def test_well_formed_text_is_handed_on_as_it_is(text: bytes) -> None:
         (b'a,"b ",c\n', True),
         (b"a,\r,c\n", True),
         (b"a,b,c\nd, e,f\n", True),
+        (b"a,b,c\r\r\n", True),
+        ("a,caf\u00e9,c\n".encode(), False),
+        ("a,b\u00a0,c\n".encode(), True),
+        ('"a","\u3000b","c"\n'.encode(), True),
     ],
 )
 def test_blanks_around_values_are_told(text: bytes, blanks: bool) -> None:
@@ -116,6 +120,24 @@ def test_blank_lines_are_no_records() -> None:
     assert records.lines is not None
     assert records.lines.tolist() == [0, 4]
     assert (records.malformed, records.height) == ([], 6)
+
+
+def test_records_of_an_old_mac_among_others_are_records() -> None:
+    records = split(b"1,a,b\n2,a,b\r3,a\r4,a,b\r5,a,b\n6,a,b\n")
+    assert records.text == b"1,a,b\n2,a,b\n4,a,b\n5,a,b\n6,a,b\n"
+    assert records.lines is not None
+    assert records.lines.tolist() == [0, 1, 3, 4, 5]
+    assert [(m.line, m.reason) for m in records.malformed] == [(2, "too_few_fields")]
+
+
+def test_a_text_of_old_macs_records_alone_is_handed_on_with_line_feeds() -> None:
+    assert split(b"1,a,b\r2,a,b\r3,a,b\r\n").text == b"1,a,b\n2,a,b\n3,a,b\r\n"
+
+
+def test_a_carriage_return_within_quotes_stays() -> None:
+    records = split(b'1,"a\rb",c\n2,5" x,"a\rb"\n')
+    assert (records.count, records.height, records.malformed) == (2, 2, [])
+    assert records.text.startswith(b'1,"a\rb",c\n2,"5"" x",')
 
 
 def test_a_field_with_line_ends_is_refused_as_one_record() -> None:

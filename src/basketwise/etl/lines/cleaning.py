@@ -61,13 +61,13 @@ def clean(
     Raises
     ------
     InputError
-        If a required column is absent, a column cannot be a raw line's, or basket ids are damaged
-        by a spreadsheet or written as floats: no line of such a table can be trusted, since
-        several baskets may share one id by now.
+        If a required column is absent, a column cannot be a raw line's, or ids are damaged by a
+        spreadsheet or, of baskets, written as floats: no line of such a table can be trusted,
+        since several baskets, products or customers may share one id by now.
     """
     raw = standard(frame, source, rules)
     rows = row_numbers(raw.height) if rows is None else rows
-    refuse_damaged_ids(raw[BASKET_ID], source, rows)
+    refuse_damaged_ids(raw, source, rows)
     given_names = raw[PROD_NAME] if PROD_NAME in raw.columns else None
     raw = raw if given_names is None else raw.drop(PROD_NAME)
     lines = typed(raw, rules, blanks=blanks)

@@ -42,9 +42,11 @@ FORMATS: tuple[str, ...] = (
         for between in ([""] if not time else [" ", "T"] if date == "%Y-%m-%d" else [" ", ", "])
     ),
     "%Y%m%d %H:%M",
+    "%Y%m%d %H:%M:%S",
     "%Y%m%d%H%M",
     "%Y%m%d%H%M%S",
     "%Y%m%dT%H%M%S",
+    "%d%b%Y:%H:%M:%S",
     EPOCH_SECONDS,
     EPOCH_MILLISECONDS,
 )
@@ -59,7 +61,7 @@ LONGEST_SHAPE = 64
 
 _TEXT, _CLOCK = "text", "clock"
 _YEARS = (1970, 2100)
-_ZONE = r"(:[0-9]{2}(?:\.[0-9]+)?)\s*(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2})$"
+_ZONE = r"(:[0-9]{2}(?:\.[0-9]+)?)\s*(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 
 
 def parse_dates(text: pl.Series, date_format: str) -> pl.Series:
@@ -166,13 +168,21 @@ def fitting_formats(text: pl.Series, among: tuple[str, ...] = FORMATS) -> tuple[
 
 
 def readable(text: pl.Series, formats: tuple[str, ...]) -> pl.Series:
-    """Return the values that some format fits; all of them if none fits any."""
+    """Return the values that some format fits."""
     fits = pl.repeat(False, len(text), eager=True)
     for _, times in _readings(text, possible_formats(text, formats)):
         fits |= times.is_not_null()
         if fits.all():
             return text
-    return text.filter(fits) if fits.any() else text
+    return text.filter(fits)
+
+
+def first_misfit(text: pl.Series, formats: tuple[str, ...]) -> int:
+    """Return the row of the first value that no format fits which fits all before it; else 0."""
+    fits = pl.repeat(0, len(text), dtype=pl.UInt8, eager=True)
+    for _, times in _readings(text, possible_formats(text, formats)):
+        fits |= times.is_not_null().cast(pl.UInt8).cum_min()
+    return (fits == 0).arg_max() or 0
 
 
 def tried_formats(date_format: str) -> tuple[str, ...]:

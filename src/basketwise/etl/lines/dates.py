@@ -5,7 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 from basketwise.etl.lines.date_formats import WHOLE, parse_dates
+from basketwise.etl.lines.missing import is_given
+from basketwise.etl.lines.rules import Rules
 from basketwise.schema import SHOP_DATE, SHOP_HOUR, SHOP_WEEK, SHOP_WEEKDAY
+
+NO_DATE = "no date"
+"""What cleaning sees where something is given as a date that is none, whatever it was."""
 
 _WEEKDAYS = {
     name: number
@@ -25,25 +30,25 @@ _WEEKDAYS = {
 }
 
 
-def with_times(raw: pl.DataFrame, date_format: str, week: str) -> pl.DataFrame:
+def with_times(raw: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     """Add what follows from SHOP_DATE and is not given itself.
 
     Parameters
     ----------
     raw : DataFrame
         Lines as delivered, columns under their names in the schema.
-    date_format : str
-        How text in SHOP_DATE is written; empty if it is a whole number (YYYYMMDD).
-    week : str
-        ``iso``, or the day on which fiscal years start (``MM-DD``).
+    rules : Rules
+        How text in SHOP_DATE is written (``date_format``; empty if it is a whole number, YYYYMMDD),
+        what a week is, and what stands for a missing date.
 
     Returns
     -------
     DataFrame
-        SHOP_DATE as a whole number (YYYYMMDD, Int32; null where it cannot be read) if it was a
-        date; SHOP_WEEK, SHOP_WEEKDAY and, from times of day, SHOP_HOUR (Int32) where they were
-        absent.
+        SHOP_DATE as a whole number (YYYYMMDD, Int32; null where it is missing) if it was a date;
+        SHOP_WEEK, SHOP_WEEKDAY and, from times of day, SHOP_HOUR (Int32) where they were absent.
+        Where some SHOP_DATE cannot be read, it is text, and :data:`NO_DATE` on these lines.
     """
+    date_format, week = rules.date_format, rules.week
     given = raw[SHOP_DATE]
     absent = [name for name in (SHOP_WEEK, SHOP_WEEKDAY, SHOP_HOUR) if name not in raw.columns]
     whole = given.dtype.is_integer() or (given.dtype == pl.String and date_format == WHOLE)
@@ -56,7 +61,12 @@ def with_times(raw: pl.DataFrame, date_format: str, week: str) -> pl.DataFrame:
     if timed:
         made[SHOP_HOUR] = times.dt.hour()
     date = times.dt.year().cast(pl.Int32) * 10_000 + times.dt.month().cast(pl.Int32) * 100
-    columns = [(date + times.dt.day()).alias(SHOP_DATE)]
+    dates = (date + times.dt.day()).alias(SHOP_DATE)
+    if times.null_count() > given.null_count():
+        garbled = times.is_null() & is_given(given, rules.missing)
+        if garbled.any():
+            dates = dates.cast(pl.String).set(garbled, NO_DATE)
+    columns = [dates]
     columns += [made[name].cast(pl.Int32).alias(name) for name in absent if name in made]
     return raw.with_columns(columns)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import product
 
 import polars as pl
 
@@ -16,10 +17,13 @@ from basketwise.etl.lines.derived import with_derived
 from basketwise.etl.lines.missing import without_missing
 from basketwise.etl.lines.numbers import parse
 from basketwise.etl.lines.rules import Rules
+from basketwise.etl.lines.stored_types import in_plain_type
 from basketwise.etl.raw.header import check_columns, standard_names
 from basketwise.schema import (
     BASKET_ID,
     COLUMNS,
+    CUST_CODE,
+    PROD_CODE,
     READ_COLUMNS,
     SHOP_DATE,
     SHOP_HOUR,
@@ -37,11 +41,17 @@ DTYPES: dict[Kind, type[pl.DataType]] = {
 
 # What a spreadsheet writes of a long number; an E between digits alone is a till's letter, or hex.
 _DAMAGED = r"(?:^|-)\s*[0-9]([.,][0-9]*)?[eE]\+[0-9]+\s*(?:-|$)"
-_FLOAT_ID = r"^\s*[0-9]+\.0*\s*$"
+_DAMAGED_CODE = r"^\s*[0-9](?:[.,][0-9]*)?E\+[0-9]+\s*$"
+_DAMAGEABLE = (PROD_CODE, CUST_CODE)
+"""Article and card numbers have as many digits as ids of baskets."""
+_SAMPLE = 20_000
+_FLOAT_ID = r"^\s*[0-9]+(?:\.0*|,0+)\s*$"
 _KINDS = {column.name: column.kind for column in READ_COLUMNS}
 _HHMM = 100
 """From here on an hour is a time of day: 1330 is half past one."""
 _TEXTS = (Kind.ID, Kind.TEXT)
+_MOST_LETTERS = 8
+"""Of a missing word whose spellings are all listed: 256 of them."""
 
 
 def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
@@ -74,94 +84,44 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
             f"Write {BASKET_ID} as a 64-bit integer or as text.",
         )
     columns = raw.get_columns()
-    plain = [_plain(column, source) for column in columns]
+    plain = [in_plain_type(column, source) for column in columns]
     changed = [new for new, old in zip(plain, columns, strict=True) if new is not old]
     raw = with_derived(raw.with_columns(changed) if changed else raw, rules)
-    return with_times(raw, rules.date_format, rules.week) if SHOP_DATE in raw.columns else raw
+    return with_times(raw, rules) if SHOP_DATE in raw.columns else raw
 
 
-def _plain(column: pl.Series, source: str) -> pl.Series:
-    """Return a column's values in a type that a CSV could have given, or a date's."""
-    dtype, kind = column.dtype, _KINDS[column.name]
-    if dtype == pl.String or dtype.is_integer():
-        return column
-    if dtype.is_nested() or dtype == pl.Object:
-        raise InputError(
-            f"{source!r} has the column {column.name} as {dtype}.",
-            "Each line needs one text or one number there.",
-        )
-    if _is_no_number(dtype, column.name, kind):
-        raise InputError(
-            f"{source!r} has the column {column.name} as {dtype}.",
-            "Each line needs a number there, or one as text.",
-        )
-    if dtype == pl.Binary:
-        try:
-            return column.cast(pl.String)
-        except pl.exceptions.PolarsError as error:
-            raise InputError(
-                f"{source!r} has the column {column.name} as {dtype} that is not UTF-8.",
-                "Write it as text.",
-            ) from error
-    if isinstance(dtype, pl.Categorical | pl.Enum):
-        return column.cast(pl.String)
-    if kind in _TEXTS and (dtype.is_decimal() or dtype.is_float()):
-        return codes_as_text(column)
-    if dtype.is_decimal():
-        return column.cast(pl.Float64)
-    if dtype == pl.Time and column.name == SHOP_HOUR:
-        return column.dt.hour()
-    return column
+def refuse_damaged_ids(raw: pl.DataFrame, source: str, rows: pl.Series) -> None:
+    """Refuse a table whose ids went through a spreadsheet, or whose basket ids are floats.
 
-
-def _is_no_number(dtype: pl.DataType, name: str, kind: Kind) -> bool:
-    """Whether a plain cast would make numbers of values that are none, such as days since 1970."""
-    if kind in _TEXTS:
-        return False
-    amount = kind is Kind.NUMBER or name == SHOP_WEEKDAY
-    return dtype == pl.Boolean or (amount and dtype.is_temporal())
-
-
-def codes_as_text(column: pl.Series) -> pl.Series:
-    """Write codes that came as numbers: pandas makes floats of whole numbers with gaps."""
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-        whole = column.cast(pl.Int64, strict=False)
-    else:
-        whole = column.cast(pl.Decimal(38, 0))
-    if bool((whole.cast(column.dtype) == column).all()):
-        return whole.cast(pl.String)
-    return column.cast(pl.String)
-
-
-def texts(column: pl.Series, source: str, missing: tuple[str, ...]) -> pl.Series:
-    """Return the values of a column of text; null where they are missing.
-
-    Raises
-    ------
-    InputError
-        As :func:`standard`, if the column is of a type that is no text.
+    Those of products and customers are looked at too. ``rows`` are the numbers of the lines within
+    the table.
     """
-    return without_missing(_plain(column, source).cast(pl.String), missing)
-
-
-def refuse_damaged_ids(ids: pl.Series, source: str, rows: pl.Series) -> None:
-    """Refuse a table whose basket ids went through a spreadsheet or were written as floats.
-
-    ``rows`` are the numbers of the lines within the table.
-    """
+    for name in _DAMAGEABLE:
+        if name not in raw.columns or raw.schema[name] != pl.String:
+            continue
+        codes = raw[name]
+        # Spreadsheets damage every long number, so some of many lines tell.
+        if codes.gather_every(max(1, len(codes) // _SAMPLE)).str.contains("E+", literal=True).any():
+            _refuse_matching(codes, _DAMAGED_CODE, "spreadsheet damage", source, rows)
+    ids = raw[BASKET_ID]
     # Damaged ids are no integers, so where every id is one there is nothing to search for.
     if ids.dtype != pl.String or ids.cast(pl.Int64, strict=False).null_count() == ids.null_count():
         return
-    for pattern, damage in ((_DAMAGED, "spreadsheet damage"), (_FLOAT_ID, "written as a float")):
-        hits = ids.str.contains(pattern).arg_true()
-        if len(hits):
-            raise InputError(
-                f"{source!r} has the {BASKET_ID} {ids[hits[0]]!r} in line "
-                f"{rows[hits[0]] + 1:,}: {damage}, digits may be lost ({len(hits):,} lines).",
-                "Export the file again without opening it in a spreadsheet, ids as whole numbers "
-                "or text.",
-            )
+    _refuse_matching(ids, _DAMAGED, "spreadsheet damage", source, rows)
+    _refuse_matching(ids, _FLOAT_ID, "written as a float", source, rows)
+
+
+def _refuse_matching(
+    ids: pl.Series, pattern: str, damage: str, source: str, rows: pl.Series
+) -> None:
+    hits = ids.str.contains(pattern).arg_true()
+    if len(hits):
+        raise InputError(
+            f"{source!r} has the {ids.name} {ids[hits[0]]!r} in line {rows[hits[0]] + 1:,}: "
+            f"{damage}, digits may be lost ({len(hits):,} lines).",
+            "Export the file again without opening it in a spreadsheet, ids as whole numbers or "
+            "text.",
+        )
 
 
 def typed(raw: pl.DataFrame, rules: Rules, *, blanks: bool = True) -> pl.DataFrame:
@@ -228,25 +188,36 @@ def _casts(present: frozenset[str]) -> list[pl.Expr]:
 def _suspicions(
     schema: tuple[tuple[str, pl.DataType], ...], missing: tuple[str, ...], *, blanks: bool
 ) -> list[pl.Expr]:
-    # Of mixed case, those that programs write; any other case is found with the first suspicion.
-    words = {form for word in missing for form in (word, word.lower(), word.title())}
-    words |= {"NaN"} if "NAN" in missing else set()
+    words = {form for word in missing for form in _spellings(word)}
+    long_words = [word for word in missing if not _spellings(word)]
     suspicions = [pl.lit(False).alias("none")]
     for name, dtype in schema:
         column = pl.col(name)
         if _KINDS[name] in _TEXTS and dtype == pl.String:
             suspicion = column.is_in(sorted(words)).any()
+            if long_words:
+                suspicion |= column.str.to_uppercase().is_in(long_words).any()
             if blanks:
-                # "!" is the first character after the blanks: what is empty, blank or starts with
-                # a blank sorts before it.
-                suspicion |= (column < "!").any()
-                suspicion |= column.str.ends_with(" ").any() | column.str.ends_with("\t").any()
+                # Blanks, and nothing at all, sort before "!" or, those that are not ASCII, after
+                # "~"; so do letters with accents, which are only looked at once more.
+                last = column.str.slice(-1)
+                plain = column.is_between(pl.lit("!"), pl.lit("~~")) & last.is_between(
+                    pl.lit("!"), pl.lit("~")
+                )
+                suspicion |= ~plain.all()
             suspicions.append(suspicion.alias(name))
         elif _KINDS[name] is Kind.NUMBER:
             suspicions.append((~column.is_finite()).any())
         elif name == SHOP_HOUR:
             suspicions.append((column >= _HHMM).any())
     return suspicions
+
+
+def _spellings(word: str) -> set[str]:
+    """Write a missing word in every mixture of cases; none if there are too many of them."""
+    if not word.isascii() or sum(map(str.isalpha, word)) > _MOST_LETTERS:
+        return set()
+    return set(map("".join, product(*({c.lower(), c.upper()} for c in word))))
 
 
 def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:

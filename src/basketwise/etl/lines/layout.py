@@ -14,7 +14,13 @@ import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.lines.date_formats import agree, fitting_formats, readable, tried_formats
+from basketwise.etl.lines.date_formats import (
+    agree,
+    first_misfit,
+    fitting_formats,
+    readable,
+    tried_formats,
+)
 from basketwise.etl.lines.missing import without_missing
 from basketwise.etl.lines.numbers import Mark, decimal_mark, undecided
 from basketwise.etl.lines.rules import Rules
@@ -135,7 +141,10 @@ class _Evidence:
         self.numbers = self.ambiguous = self.semicolons = False
         self.dated = self.with_weeks = False
         self.formats = tried_formats(rules.date_format)
+        self.mixed: tuple[str, str] | None = None
+        """Two dates that no one format fits."""
         self._dates = pl.Series(SHOP_DATE, [], dtype=pl.String)
+        self._garbled = ""
 
     def look(self, frame: pl.DataFrame) -> _Evidence:
         """Take the values of some lines into account."""
@@ -154,7 +163,8 @@ class _Evidence:
     def open(self) -> bool:
         """Whether more values could decide something."""
         mark = self.ambiguous and not self.marks
-        return mark or (self.dated and not self.with_weeks and not self._agreed)
+        dates = self.dated and not self.with_weeks and not self.mixed
+        return mark or (dates and not self._agreed)
 
     @property
     def mark(self) -> Mark:
@@ -171,13 +181,18 @@ class _Evidence:
         return self.formats[0] if self.dated and self._agreed else ""
 
     @property
+    def readable(self) -> bool:
+        """Whether some date has a format that is known."""
+        return not self._dates.is_empty()
+
+    @property
     def date(self) -> str:
         """A date that shows why there is no one format."""
-        return str(self._dates[0])[:LONGEST_DATE] if len(self._dates) else ""
+        return str(self._dates[0] if self.readable else self._garbled)[:LONGEST_DATE]
 
     @property
     def _agreed(self) -> bool:
-        return bool(self.formats) and agree(self._dates, self.formats)
+        return self.readable and bool(self.formats) and agree(self._dates, self.formats)
 
     def _look_at_numbers(self, text: pl.Series) -> None:
         values = text.unique()
@@ -189,21 +204,33 @@ class _Evidence:
 
     def _look_at_dates(self, text: pl.Series) -> None:
         values = without_missing(text, self.rules.missing).drop_nulls().unique(maintain_order=True)
-        values = readable(values, self.formats)
-        self.dated |= not values.is_empty()
         if values.is_empty():
             return
-        fitting = fitting_formats(values, self.formats)
+        self.dated = True
+        tried = tried_formats(self.rules.date_format)
+        dates = readable(values, tried)
+        if dates.is_empty():
+            # Lines with what is no date are rejected; the others still have one format.
+            self._garbled = self._garbled or str(values[0])
+            return
+        fitting = fitting_formats(dates, self.formats)
         if self.rules.date_format and self.rules.date_format in fitting:
             fitting = (self.rules.date_format,)
-        self.formats = fitting
+        seen = pl.concat([self._dates, dates]).unique(maintain_order=True)
         # Few are enough to tell formats apart; the day of the month is what counts.
-        self._dates = pl.concat([self._dates, values]).unique(maintain_order=True).head(1_000)
+        self._dates = seen.head(1_000)
+        if fitting:
+            self.formats = fitting
+        elif self.rules.date_format and len(readable(seen, (self.rules.date_format,))):
+            self.formats = (self.rules.date_format,)
+        elif not self.mixed:
+            self.formats = ()
+            self.mixed = str(seen[0]), str(seen[first_misfit(seen, tried)])
 
 
 def _settled(rules: Rules, evidence: _Evidence) -> Rules:
     date_format = evidence.date_format if evidence.dated else rules.date_format
-    if evidence.dated and not date_format and not evidence.with_weeks:
+    if evidence.mixed or (evidence.dated and not date_format and not evidence.with_weeks):
         raise _no_format(evidence)
     settled = {"decimal": rules.decimal or evidence.mark, "date_format": date_format}
     return rules.model_copy(update=settled) if evidence.dated or evidence.mark else rules
@@ -211,7 +238,15 @@ def _settled(rules: Rules, evidence: _Evidence) -> Rules:
 
 def _no_format(evidence: _Evidence) -> InputError:
     own = evidence.rules.columns.get(SHOP_DATE, SHOP_DATE)
-    if len(evidence.formats) > 1:
+    if evidence.mixed:
+        first, second = (date[:LONGEST_DATE] for date in evidence.mixed)
+        return InputError(
+            f"The dates in {own}, such as {first!r} and {second!r}, are written in several "
+            "formats, where one is needed.",
+            "Write them alike in all files; with data.date_format, lines of another format are "
+            "rejected.",
+        )
+    if evidence.readable and len(evidence.formats) > 1:
         first, second = evidence.formats[:2]
         return InputError(
             f"The dates in {own}, such as {evidence.date!r}, can be read as {first} and as "

@@ -17,6 +17,13 @@ def is_missing(text: pl.Series, words: tuple[str, ...]) -> pl.Series:
     return stripped.is_in(absent).fill_null(True)
 
 
+def is_given(column: pl.Series, words: tuple[str, ...]) -> pl.Series:
+    """Flag the values of a column of any type that are not missing; NaN is."""
+    if column.dtype == pl.String:
+        return ~is_missing(column, words)
+    return column.is_not_null() & (~column.is_nan() if column.dtype.is_float() else True)
+
+
 def without_missing(text: pl.Series, words: tuple[str, ...]) -> pl.Series:
     """Strip blanks around the values, and make missing ones null; see :func:`is_missing`."""
     return text.str.strip_chars().set(is_missing(text, words), None)

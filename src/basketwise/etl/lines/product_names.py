@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from basketwise.etl.lines.dtypes import texts
+from basketwise.etl.lines.stored_types import texts
 from basketwise.schema import PROD_CODE, PROD_NAME, SHOP_WEEK
 
 LONGEST = 200

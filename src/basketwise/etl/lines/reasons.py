@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import polars as pl
 
 from basketwise.errors import InputError
-from basketwise.etl.lines.missing import is_missing
+from basketwise.etl.lines.missing import is_given
 from basketwise.etl.lines.rules import Rules
 from basketwise.schema import (
     BASKET_ID,
-    COLUMNS,
     LABEL,
     PROD_CODE,
     QUANTITY,
@@ -21,7 +20,6 @@ from basketwise.schema import (
     SHOP_WEEK,
     SHOP_WEEKDAY,
     SPEND,
-    Kind,
 )
 
 GARBLED = {
@@ -76,9 +74,14 @@ def first_reason(
     def refuse_nulls(name: str, absent: str, garbled: str) -> None:
         # On clean data, where there is no null at all, this costs nothing.
         if typed[name].null_count():
-            stated = given(raw[name], words)
+            stated = is_given(raw[name], words)
             reasons.append((absent, ~stated))
             reasons.append((garbled, stated & typed[name].is_null()))
+
+    def refuse_garbled(name: str) -> None:
+        if name in raw.columns and typed[name].null_count():
+            garbled = typed[name].is_null() & is_given(raw[name], words)
+            reasons.append((GARBLED[name], garbled))
 
     for name, texts in _REQUIRED.items():
         refuse_nulls(name, *texts)
@@ -89,17 +92,15 @@ def first_reason(
         reasons.append(("spend_negative", typed[SPEND] < 0))
     else:
         reasons.append(("quantity_not_positive", typed[QUANTITY] == 0))
+    # A week that follows from the date is missing where that is garbled.
+    refuse_garbled(SHOP_DATE)
     if SHOP_WEEK in raw.columns:
         refuse_nulls(SHOP_WEEK, "missing_shop_week", "shop_week_not_yyyyww")
         week = typed[SHOP_WEEK]
         in_year = week.is_between(*WEEKS) & (week % 100).is_between(1, 54)
         reasons.append(("shop_week_not_yyyyww", ~in_year))
-    for column in COLUMNS:
-        if column.required or column.kind is not Kind.INTEGER or column.name == SHOP_WEEK:
-            continue
-        if column.name in raw.columns and typed[column.name].null_count():
-            garbled = typed[column.name].is_null() & given(raw[column.name], words)
-            reasons.append((GARBLED[column.name], garbled))
+    refuse_garbled(SHOP_WEEKDAY)
+    refuse_garbled(SHOP_HOUR)
     if label is not None:
         # A label that is not stated on this line may be on another of the basket.
         unknown = label.is_null() & typed[LABEL].is_not_null()
@@ -110,13 +111,6 @@ def first_reason(
             applies = applies.fill_null(False)
             first = pl.Series(REASON, [text]).new_from_index(0, raw.height).zip_with(applies, first)
     return first
-
-
-def given(column: pl.Series, missing: tuple[str, ...]) -> pl.Series:
-    """Flag the delivered values that are neither empty nor one of the ``missing`` words."""
-    if column.dtype == pl.String:
-        return ~is_missing(column, missing)
-    return column.is_not_null() & (~column.is_nan() if column.dtype.is_float() else True)
 
 
 def none_usable(lines: int, reasons: Mapping[str, int]) -> InputError:

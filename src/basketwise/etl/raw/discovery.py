@@ -6,6 +6,7 @@ import glob
 import os
 import struct
 import zipfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -197,6 +198,7 @@ def _add_zip(delivery: Delivery, path: Path) -> None:
         raise InputError(
             f"{file!r} is a broken zip: {error}.", "Download or compress the file again."
         ) from error
+    names = Counter(member.filename for member in members)
     for member in sorted(members, key=lambda m: m.filename):
         inner = PurePosixPath(member.filename)
         # macOS packs a hidden ``._name.csv`` beside each file.
@@ -209,6 +211,12 @@ def _add_zip(delivery: Delivery, path: Path) -> None:
             if why:
                 delivery.skip(name, why)
             continue
+        if names[member.filename] > 1:
+            # Members are opened by name, which would be the last one each time.
+            raise InputError(
+                f"{file!r} contains {member.filename!r} {names[member.filename]:,} times.",
+                "Create the zip again, with a name of its own for each file.",
+            )
         _check_member(name, member)
         source = Source(
             name,

@@ -143,6 +143,12 @@ def read_header(
         first = text[start:end]
         if first.strip() and not first.lower().startswith(b"sep="):
             check_utf8(first, source, line)
+            if b"\0" in first:
+                raise InputError(
+                    f"{source!r} has null bytes in its header, as UTF-16 without a byte order mark "
+                    "has.",
+                    "Save it as UTF-8.",
+                )
             try:
                 return parse_header(first.decode(), columns), end, line
             except csv.Error as error:

@@ -14,6 +14,7 @@ from basketwise.errors import InputError
 from basketwise.etl.raw.header import refuse_repeated, standard_names
 from basketwise.etl.raw.hive import added_columns, with_added
 from basketwise.etl.raw.raw_frame import row_numbers
+from basketwise.etl.raw.signatures import refuse_binary
 from basketwise.schema import COLUMN_NAMES, READ_NAMES, ROW
 
 BATCH = 100_000
@@ -96,6 +97,8 @@ def _objects(name: str, stream: IO[bytes]) -> Iterator[tuple[int, Pairs]]:
     )
     number = 0
     while line := stream.readline(LONGEST_LINE):
+        if not number:
+            refuse_binary(line, name)
         number += 1
         if len(line) == LONGEST_LINE:
             raise InputError(

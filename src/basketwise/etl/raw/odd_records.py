@@ -77,6 +77,28 @@ def judged(
     return Records(remaining, lines, len(lines), malformed, height, pending)
 
 
+def with_line_feeds(
+    text: bytes,
+    starts: Lines,
+    ends: Lines,
+    odd: NDArray[np.bool_],
+    separator: str,
+    fields: int,
+) -> bytes:
+    """End records of old Macs by line feeds, as where files with different ends were put together.
+
+    Odd lines are looked at that have the separators of two records or more, and carriage returns
+    between them. Empty if there is none; otherwise the text has as many bytes as before.
+    """
+    pieces, after = [], 0
+    for number in np.flatnonzero(odd).tolist():
+        line = text[starts[number] : ends[number]].rstrip(b"\r")
+        if b"\r" in line and line.count(separator.encode()) >= 2 * (fields - 1):
+            pieces += [text[after : starts[number]], line.replace(b"\r", b"\n")]
+            after = starts[number] + len(line)
+    return b"".join([*pieces, text[after:]]) if pieces else b""
+
+
 def _parsed(line: bytes, separator: str) -> tuple[list[str], str]:
     """Parse one line strictly: its fields; or none, and why not."""
     # Latin-1 maps every byte to a character and back, whatever the encoding is.

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,8 @@ LINES = 100_000
 """Lines of a Zstandard file that are decompressed at once."""
 
 _ZST_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZST_SKIPPED = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""The magic number of frames that are no data, with which some programs start."""
 
 
 @contextmanager
@@ -84,6 +87,8 @@ def _zst_pieces(name: str, packed: Path | bytes) -> Iterator[bytes]:
     else:
         with packed.open("rb") as stream:
             magic = stream.read(len(_ZST_MAGIC))
+    if _ZST_SKIPPED.fullmatch(magic):
+        raise OSError("it starts with a frame that is no data, as pzstd writes; use zstd")
     if magic != _ZST_MAGIC:
         raise OSError("not a Zstandard file")
     lines = pl.scan_lines(packed, glob=False)

@@ -8,7 +8,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from lzma import LZMAError
+from typing import IO
 from zipfile import BadZipFile
+
+import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
@@ -18,6 +21,7 @@ from basketwise.etl.raw.jsonl import jsonl_frames
 from basketwise.etl.raw.parquet_reading import read_parquet
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.etl.raw.sources import Source, open_bytes
+from basketwise.schema import LABEL
 
 BROKEN = (OSError, EOFError, zlib.error, LZMAError, BadZipFile, NotImplementedError)
 """What reading a file raises that is damaged or cut off."""
@@ -80,20 +84,15 @@ def read_raw(
     try:
         with open_bytes(source) as stream:
             if source.kind == "jsonl":
-                frames = jsonl_frames(
-                    stream, source.name, data, source.partitions, block, own_names=own_names
+                yield from _read_jsonl(
+                    stream,
+                    source,
+                    data,
+                    labelled=labelled,
+                    required=required,
+                    block=block,
+                    own_names=own_names,
                 )
-                for frame, rows, keys in frames:
-                    if not own_names:
-                        check_columns(
-                            source.name,
-                            frame.columns,
-                            labelled=labelled,
-                            columns=data.own_columns,
-                            required=required,
-                            given=(*keys, *source.partitions),
-                        )
-                    yield RawFrame(frame, rows)
                 return
             yield from read_csv(
                 stream,
@@ -112,3 +111,48 @@ def read_raw(
             f"{source.name!r} is a broken {kind}: {error}.",
             "Download or compress the file again; none of it was used.",
         ) from error
+
+
+def _read_jsonl(
+    stream: IO[bytes],
+    source: Source,
+    data: DataConfig,
+    *,
+    labelled: bool,
+    required: Sequence[str],
+    block: int | None,
+    own_names: bool,
+) -> Iterator[RawFrame]:
+    """Read JSON Lines; whether there is a column of labels is known at their end alone.
+
+    Programs leave keys without a value out, and a label may be on some lines of a basket only.
+    """
+
+    def check(columns: Sequence[str], keys: Sequence[str], *, labelled: bool) -> None:
+        check_columns(
+            source.name,
+            columns,
+            labelled=labelled,
+            columns=data.own_columns,
+            required=required,
+            given=(*keys, *source.partitions),
+        )
+
+    frames = jsonl_frames(stream, source.name, data, source.partitions, block, own_names=own_names)
+    unlabelled: tuple[Sequence[str], Sequence[str]] | None = None
+    for frame, rows, keys in frames:
+        unlabelled = None
+        if not own_names:
+            if labelled and not required and LABEL not in frame.columns:
+                unlabelled = frame.columns, keys
+            try:
+                check(frame.columns, keys, labelled=labelled and not unlabelled)
+            except InputError:
+                # All that is missing is named.
+                check(frame.columns, keys, labelled=labelled)
+                raise
+        if unlabelled:
+            frame = frame.with_columns(pl.lit(None, pl.String).alias(LABEL))
+        yield RawFrame(frame, rows)
+    if unlabelled:
+        check(*unlabelled, labelled=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from basketwise.etl.raw.odd_records import judged
+from basketwise.etl.raw.odd_records import judged, with_line_feeds
 from basketwise.etl.raw.records import Records
 from basketwise.etl.raw.text_marks import (
     LF,
@@ -21,6 +21,7 @@ from basketwise.etl.raw.text_marks import (
     plain_lines,
     quotes,
     regular_lines,
+    wide_blanks,
 )
 
 PIECE = 120_000
@@ -107,10 +108,10 @@ def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
     array = np.frombuffer(text, np.uint8)
     if lines := plain_lines(text, separator.encode(), fields):
         edges = has_blanks if b"\r" in text else plain_blanks
-        blanks = edges(array, ord(separator))
+        blanks = edges(array, ord(separator)) or wide_blanks(text)
         return Records(text, None, lines, height=lines, blanks=blanks)
     if lines := regular_lines(text, separator.encode(), fields):
-        blanks = has_blanks(array, ord(separator))
+        blanks = has_blanks(array, ord(separator)) or wide_blanks(text)
         return Records(text, None, lines, height=lines, blanks=blanks)
     ends = np.flatnonzero(array == LF)
     starts = np.concatenate(([0], ends[:-1] + 1))
@@ -123,4 +124,10 @@ def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
     odd |= counts != fields - 1
     if not odd.any():
         return Records(text, None, len(ends), height=len(ends))
+    if b"\r" in text and (ended := with_line_feeds(text, starts, ends, odd, separator, fields)):
+        records = _split(ended, separator, fields, final=final)
+        if records.lines is None:
+            # It is not the text that was handed in.
+            records.lines = np.arange(records.height)
+        return records
     return judged(text, starts, ends, odd, separator, fields, final=final)

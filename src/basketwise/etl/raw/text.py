@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from basketwise.errors import InputError
+from basketwise.etl.raw.signatures import refuse_binary
 
 BLOCK_BYTES = 64 * 2**20
 """About 450,000 of dunnhumby's lines."""
@@ -69,15 +70,17 @@ def blocks(stream: IO[bytes], name: str, encoding: str, size: int | None = None)
             line += text.count(b"\n")
         final = not raw
         if first:
+            refuse_binary(raw, name)
             raw, encoding = _without_mark(raw, encoding)
             if encoding != "utf-8":
                 decoder = codecs.getincrementaldecoder(encoding)()
         text = raw if decoder is None else _decoded(decoder, raw, final, name, encoding, line)
         if first:
-            mac = b"\r" in text and b"\n" not in text
+            # The end of the header tells; what else there is may come from another machine.
+            mac = b"\r" in text[: text.find(b"\n") if b"\n" in text else len(text)].strip()
             first = False
         if mac:
-            text = text.replace(b"\r", b"\n")
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         text = carried + text if carried else text
         end = len(text) if final else text.rfind(b"\n") + 1
         carried = text[end:]

@@ -9,6 +9,16 @@ from numpy.typing import NDArray
 
 LF, CR, SPACE, QUOTE = 0x0A, 0x0D, 0x20, 0x22
 
+_WIDE_BLANKS = (
+    b"\xc2\xa0",
+    b"\xc2\x85",
+    b"\xe1\x9a\x80",
+    b"\xe2\x80",
+    b"\xe2\x81\x9f",
+    b"\xe3\x80\x80",
+)
+"""No-break spaces, those of typographers (with their quotes and dashes), ideographic ones, …"""
+
 Lines = NDArray[np.int64]
 Text = NDArray[np.uint8]
 
@@ -77,6 +87,11 @@ def plain_blanks(array: Text, separator: int) -> bool:
     before, after = array[where - 1], array[where + 1]
     edges = (before == separator) | (before == LF) | (after == separator) | (after == LF)
     return bool(edges.any())
+
+
+def wide_blanks(text: bytes) -> bool:
+    """Whether there may be blanks that are not ASCII, such as no-break spaces; in UTF-8."""
+    return not text.isascii() and any(blank in text for blank in _WIDE_BLANKS)
 
 
 def _neighbours(array: Text, where: Lines) -> tuple[Text, Text]:

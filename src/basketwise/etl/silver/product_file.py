@@ -11,8 +11,8 @@ import polars as pl
 from basketwise.config import DataConfig
 from basketwise.digests import sha256
 from basketwise.errors import InputError
-from basketwise.etl.lines.dtypes import texts
 from basketwise.etl.lines.product_names import plain_names
+from basketwise.etl.lines.stored_types import texts
 from basketwise.etl.raw.discovery import list_files
 from basketwise.etl.raw.reading import read_raw
 from basketwise.etl.raw.sources import Delivery, FileRecord, Source, digests

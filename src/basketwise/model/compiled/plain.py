@@ -170,6 +170,8 @@ def _texts(
     for text in distinct:
         if text and (not _is_plain(text) or text.upper() in missing):
             raise NotPlainError
+        if "E+" in text:
+            raise NotPlainError
         # Damaged ids, and those that are only nearly numbers, contain one of these.
         if kind is Kind.ID and ("+" in text or "." in text or len(text) > 100):
             raise NotPlainError

@@ -1,0 +1,97 @@
+"""Columns in the types that Parquet files and frames store them in, as a CSV could have given them.
+
+Categories, binary text and whole numbers stored as decimals or floats become what they stand for.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from basketwise.errors import InputError
+from basketwise.etl.lines.missing import without_missing
+from basketwise.schema import READ_COLUMNS, SHOP_DATE, SHOP_HOUR, Kind
+
+_KINDS = {column.name: column.kind for column in READ_COLUMNS}
+_TEXTS = (Kind.ID, Kind.TEXT)
+_EXACT: dict[pl.DataType, int] = {pl.Float16(): 2**11, pl.Float32(): 2**24, pl.Float64(): 2**53}
+"""Whole numbers up to here are floats without a loss."""
+
+
+def in_plain_type(column: pl.Series, source: str) -> pl.Series:
+    """Return a column's values in a type that a CSV could have given, or a date's.
+
+    Raises
+    ------
+    InputError
+        If it is of a type that no value of a raw line has, or has lost digits.
+    """
+    dtype, kind = column.dtype, _KINDS[column.name]
+    if dtype == pl.String or dtype.is_integer():
+        return column
+    if dtype.is_nested() or dtype == pl.Object:
+        raise InputError(
+            f"{source!r} has the column {column.name} as {dtype}.",
+            "Each line needs one text or one number there.",
+        )
+    if dtype == pl.Binary:
+        try:
+            return column.cast(pl.String)
+        except pl.exceptions.PolarsError as error:
+            raise InputError(
+                f"{source!r} has the column {column.name} as {dtype} that is not UTF-8.",
+                "Write it as text.",
+            ) from error
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return column.cast(pl.String)
+    if dtype.is_float() and (kind in _TEXTS or column.name == SHOP_DATE):
+        _refuse_rounded(column, source)
+    if kind in _TEXTS and (dtype.is_decimal() or dtype.is_float()):
+        return codes_as_text(column)
+    if dtype.is_decimal():
+        return column.cast(pl.Float64)
+    if dtype == pl.Time and column.name == SHOP_HOUR:
+        return column.dt.hour()
+    dated = column.name == SHOP_DATE and dtype in (pl.Date, pl.Datetime)
+    if kind not in _TEXTS and not dated and (dtype.is_temporal() or dtype == pl.Boolean):
+        # A cast would make a number of it all the same: days or microseconds since 1970.
+        raise InputError(
+            f"{source!r} has the column {column.name} as {dtype}.",
+            "Each line needs a number there; data.date takes week, weekday and hour from a column "
+            "of dates or times.",
+        )
+    return column
+
+
+def _refuse_rounded(column: pl.Series, source: str) -> None:
+    """Refuse codes and dates that came as floats too large to keep each digit."""
+    exact = _EXACT.get(column.dtype, _EXACT[pl.Float64()])
+    highest = column.fill_nan(None).abs().max()
+    if isinstance(highest, float) and highest > exact:
+        raise InputError(
+            f"{source!r} has the column {column.name} as {column.dtype}, which keeps "
+            f"{len(str(exact)) - 1} digits, and longer numbers in it.",
+            f"Write {column.name} as whole numbers or as text.",
+        )
+
+
+def codes_as_text(column: pl.Series) -> pl.Series:
+    """Write codes that came as numbers: pandas makes floats of whole numbers with gaps."""
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        whole = column.cast(pl.Int64, strict=False)
+    else:
+        whole = column.cast(pl.Decimal(38, 0))
+    if bool((whole.cast(column.dtype) == column).all()):
+        return whole.cast(pl.String)
+    return column.cast(pl.String)
+
+
+def texts(column: pl.Series, source: str, missing: tuple[str, ...]) -> pl.Series:
+    """Return the values of a column of text; null where they are missing.
+
+    Raises
+    ------
+    InputError
+        As :func:`in_plain_type`.
+    """
+    return without_missing(in_plain_type(column, source).cast(pl.String), missing)
