@@ -30,9 +30,9 @@ PHONE = """<!DOCTYPE html><title>waiting</title>
 <style>body {{ margin: 0; background: #888 }} iframe {{ border: 0; display: block }}</style>
 <iframe width="360" height="{height}" srcdoc="{page}"></iframe><script>onload = () => {{
   const root = document.querySelector("iframe").contentDocument.documentElement;
-  const box = root.querySelector(".classes").parentElement;
-  document.title = `${{root.clientWidth}} of ${{root.scrollWidth}}, `
-    + `classes ${{box.scrollWidth - box.clientWidth}} beyond`;
+  const box = root.querySelector(".classes")?.parentElement;
+  document.title = `${{root.clientWidth}} of ${{root.scrollWidth}}`
+    + (box ? `, classes ${{box.scrollWidth - box.clientWidth}} beyond` : "");
 }}</script>"""
 
 

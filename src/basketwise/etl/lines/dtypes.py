@@ -44,7 +44,8 @@ _DAMAGED = r"(?:^|-)\s*[0-9]([.,][0-9]*)?[eE]\+[0-9]+\s*(?:-|$)"
 _DAMAGED_CODE = r"^\s*[0-9](?:[.,][0-9]*)?E\+[0-9]+\s*$"
 _DAMAGEABLE = (PROD_CODE, CUST_CODE)
 """Article and card numbers have as many digits as ids of baskets."""
-_SAMPLE = 20_000
+_SAMPLE = 2_000
+"""Codes that are looked at for damage first."""
 _FLOAT_ID = r"^\s*[0-9]+(?:\.0*|,0+)\s*$"
 _KINDS = {column.name: column.kind for column in READ_COLUMNS}
 _HHMM = 100
