@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
+from basketwise.etl.lines import dtypes
 from basketwise.etl.lines.cleaned import Cleaned
 from basketwise.etl.lines.cleaning import NO_WEEK, clean, settle, whole_numbers
 from basketwise.etl.lines.layout import settle_frame
@@ -592,3 +593,13 @@ def test_settling_rejects_copies_and_contradictions() -> None:
     assert settled.reasons["basket_in_two_weeks"] == 2
     kept = Rules(labelled=True, duplicates="keep")
     assert settle(clean(frame(lines), kept, source="a"), kept).lines.height == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("k.A.", None), ("C1\u00a0", "C1"), ("\tC1", "C1"), ("C1", "C1")]
+)
+def test_one_odd_value_is_found_among_many(given: str, meant: str | None) -> None:
+    many = frame([line(CUST_CODE="C2")] * dtypes._MANY + [line(CUST_CODE=given)])
+    made = clean(many, Rules(labelled=True, missing=("K.A.",)), source="a.csv")
+    assert made.lines["CUST_CODE"][-1] == meant
+    assert made.lines["CUST_CODE"][:-1].unique().to_list() == ["C2"]

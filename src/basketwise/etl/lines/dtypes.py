@@ -51,6 +51,8 @@ _KINDS = {column.name: column.kind for column in READ_COLUMNS}
 _HHMM = 100
 """From here on an hour is a time of day: 1330 is half past one."""
 _TEXTS = (Kind.ID, Kind.TEXT)
+_MANY = 10_000
+"""Lines from which values that repeat are found first, where all of each are looked at."""
 _MOST_LETTERS = 8
 """Of a missing word whose spellings are all listed: 256 of them."""
 
@@ -160,8 +162,11 @@ def mapped_labels(given: pl.Series, labels: Mapping[str, str]) -> pl.Series:
 def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules, *, blanks: bool) -> set[str]:
     """Name the columns in which a plain cast did not do justice to some value."""
     suspicions = _suspicions(tuple(raw.schema.items()), rules.missing, blanks=blanks)
-    flags = selected(cast, suspicions)
-    lost = {name for name, suspect in flags.row(0, named=True).items() if suspect}
+    if blanks and cast.height >= _MANY:
+        lost = {name for name, suspicion in suspicions.items() if _holds(suspicion, cast[name])}
+    else:
+        flags = selected(cast, suspicions.values())
+        lost = {name for name in suspicions if flags[name].item()}
     before, after = raw.null_count().row(0, named=True), cast.null_count().row(0, named=True)
     lost |= {name for name in raw.columns if after[name] > before[name]}
     for name, dtype in raw.schema.items():
@@ -172,6 +177,12 @@ def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules, *, blanks: bo
             # A plain cast takes 1.234 for less than two.
             lost.add(name)
     return lost
+
+
+def _holds(suspicion: pl.Expr, column: pl.Series) -> bool:
+    """Whether a suspicion holds; of text that repeats, one is looked at."""
+    values = column.unique() if column.dtype == pl.String else column
+    return bool(values.to_frame().select(suspicion).item())
 
 
 # For a single basket, building expressions costs as much as running them: they are cached.
@@ -188,10 +199,10 @@ def _casts(present: frozenset[str]) -> list[pl.Expr]:
 @lru_cache
 def _suspicions(
     schema: tuple[tuple[str, pl.DataType], ...], missing: tuple[str, ...], *, blanks: bool
-) -> list[pl.Expr]:
+) -> dict[str, pl.Expr]:
     words = {form for word in missing for form in _spellings(word)}
     long_words = [word for word in missing if not _spellings(word)]
-    suspicions = [pl.lit(False).alias("none")]
+    suspicions = {}
     for name, dtype in schema:
         column = pl.col(name)
         if _KINDS[name] in _TEXTS and dtype == pl.String:
@@ -206,11 +217,11 @@ def _suspicions(
                     pl.lit("!"), pl.lit("~")
                 )
                 suspicion |= ~plain.all()
-            suspicions.append(suspicion.alias(name))
+            suspicions[name] = suspicion.alias(name)
         elif _KINDS[name] is Kind.NUMBER:
-            suspicions.append((~column.is_finite()).any())
+            suspicions[name] = (~column.is_finite()).any()
         elif name == SHOP_HOUR:
-            suspicions.append((column >= _HHMM).any())
+            suspicions[name] = (column >= _HHMM).any()
     return suspicions
 
 
