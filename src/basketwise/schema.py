@@ -59,6 +59,11 @@ class Kind(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
 
+    @property
+    def is_text(self) -> bool:
+        """Whether values are text, whatever type they were stored in."""
+        return self in (Kind.ID, Kind.TEXT)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -133,6 +138,9 @@ READ_COLUMNS: tuple[Column, ...] = (
 )
 """What is read of a raw table: columns of a line, those that they can follow from, and the name,
 which belongs to the product, see :mod:`basketwise.etl.lines.product_names`."""
+
+KINDS: dict[str, Kind] = {column.name: column.kind for column in READ_COLUMNS}
+"""How each of them is read."""
 
 READ_NAMES: frozenset[str] = frozenset(column.name for column in READ_COLUMNS)
 

@@ -30,7 +30,7 @@ from basketwise.etl.raw.header import check_columns, standard_names
 from basketwise.etl.raw.raw_frame import RawFrame, row_numbers
 from basketwise.etl.raw.reading import read_raw
 from basketwise.etl.raw.sources import Source
-from basketwise.schema import READ_COLUMNS, READ_NAMES, Kind
+from basketwise.schema import KINDS, READ_NAMES, Kind
 from basketwise.scratch import scratch
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ LARGEST_FILE = 2**30
 TABLE = "table"
 """What errors call a frame that has no name."""
 
-_TEXTS = {column.name for column in READ_COLUMNS if column.kind in (Kind.ID, Kind.TEXT)}
+_TEXTS = {name for name, kind in KINDS.items() if kind.is_text}
 
 
 class Piece(NamedTuple):

@@ -23,8 +23,8 @@ from basketwise.schema import (
     BASKET_ID,
     COLUMNS,
     CUST_CODE,
+    KINDS,
     PROD_CODE,
-    READ_COLUMNS,
     SHOP_DATE,
     SHOP_HOUR,
     SHOP_WEEKDAY,
@@ -47,10 +47,8 @@ _DAMAGEABLE = (PROD_CODE, CUST_CODE)
 _SAMPLE = 2_000
 """Codes that are looked at for damage first."""
 _FLOAT_ID = r"^\s*[0-9]+(?:\.0*|,0+)\s*$"
-_KINDS = {column.name: column.kind for column in READ_COLUMNS}
 _HHMM = 100
 """From here on an hour is a time of day: 1330 is half past one."""
-_TEXTS = (Kind.ID, Kind.TEXT)
 _MANY = 10_000
 """Lines from which values that repeat are found first, where all of each are looked at."""
 _MOST_LETTERS = 8
@@ -75,7 +73,7 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
     check_columns(
         source, names, labelled=rules.labelled, columns=rules.columns, given=frame.columns
     )
-    known = {given: n for given, n in zip(frame.columns, names, strict=True) if n in _KINDS}
+    known = {given: n for given, n in zip(frame.columns, names, strict=True) if n in KINDS}
     # For a single basket each query costs more than its work, so here and below columns are put
     # together without one.
     raw = frame[list(known)]
@@ -170,10 +168,10 @@ def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules, *, blanks: bo
     before, after = raw.null_count().row(0, named=True), cast.null_count().row(0, named=True)
     lost |= {name for name in raw.columns if after[name] > before[name]}
     for name, dtype in raw.schema.items():
-        if _KINDS[name] is Kind.INTEGER and dtype.is_float() and (cast[name] != raw[name]).any():
+        if KINDS[name] is Kind.INTEGER and dtype.is_float() and (cast[name] != raw[name]).any():
             # Polars casts 2.5 to 2: a fraction is a lost value too.
             lost.add(name)
-        if _KINDS[name] is Kind.NUMBER and dtype == pl.String and rules.decimal == ",":
+        if KINDS[name] is Kind.NUMBER and dtype == pl.String and rules.decimal == ",":
             # A plain cast takes 1.234 for less than two.
             lost.add(name)
     return lost
@@ -205,7 +203,7 @@ def _suspicions(
     suspicions = {}
     for name, dtype in schema:
         column = pl.col(name)
-        if _KINDS[name] in _TEXTS and dtype == pl.String:
+        if KINDS[name].is_text and dtype == pl.String:
             suspicion = column.is_in(sorted(words)).any()
             if long_words:
                 suspicion |= column.str.to_uppercase().is_in(long_words).any()
@@ -218,7 +216,7 @@ def _suspicions(
                 )
                 suspicion |= ~plain.all()
             suspicions[name] = suspicion.alias(name)
-        elif _KINDS[name] is Kind.NUMBER:
+        elif KINDS[name] is Kind.NUMBER:
             suspicions[name] = (~column.is_finite()).any()
         elif name == SHOP_HOUR:
             suspicions[name] = (column >= _HHMM).any()
@@ -234,7 +232,7 @@ def _spellings(word: str) -> set[str]:
 
 def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:
     """Read what a plain cast does not: ``2.0`` for 2, ``0,93`` for 0.93, padding, missing words."""
-    if kind in _TEXTS:
+    if kind.is_text:
         return without_missing(column.cast(pl.String), rules.missing)
     if column.dtype == pl.String:
         number = parse(column, rules.decimal if kind is Kind.NUMBER else "")

@@ -9,10 +9,8 @@ import polars as pl
 
 from basketwise.errors import InputError
 from basketwise.etl.lines.missing import without_missing
-from basketwise.schema import READ_COLUMNS, SHOP_DATE, SHOP_HOUR, Kind
+from basketwise.schema import KINDS, SHOP_DATE, SHOP_HOUR
 
-_KINDS = {column.name: column.kind for column in READ_COLUMNS}
-_TEXTS = (Kind.ID, Kind.TEXT)
 _EXACT: dict[pl.DataType, int] = {pl.Float16(): 2**11, pl.Float32(): 2**24, pl.Float64(): 2**53}
 """Whole numbers up to here are floats without a loss."""
 
@@ -25,7 +23,7 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
     InputError
         If it is of a type that no value of a raw line has, or has lost digits.
     """
-    dtype, kind = column.dtype, _KINDS[column.name]
+    dtype, kind = column.dtype, KINDS[column.name]
     if dtype == pl.String or dtype.is_integer():
         return column
     if dtype.is_nested() or dtype == pl.Object:
@@ -43,16 +41,16 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
             ) from error
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return column.cast(pl.String)
-    if dtype.is_float() and (kind in _TEXTS or column.name == SHOP_DATE):
+    if dtype.is_float() and (kind.is_text or column.name == SHOP_DATE):
         _refuse_rounded(column, source)
-    if kind in _TEXTS and (dtype.is_decimal() or dtype.is_float()):
+    if kind.is_text and (dtype.is_decimal() or dtype.is_float()):
         return codes_as_text(column)
     if dtype.is_decimal():
         return column.cast(pl.Float64)
     if dtype == pl.Time and column.name == SHOP_HOUR:
         return column.dt.hour()
     dated = column.name == SHOP_DATE and dtype in (pl.Date, pl.Datetime)
-    if kind not in _TEXTS and not dated and (dtype.is_temporal() or dtype == pl.Boolean):
+    if not kind.is_text and not dated and (dtype.is_temporal() or dtype == pl.Boolean):
         # A cast would make a number of it all the same: days or microseconds since 1970.
         raise InputError(
             f"{source!r} has the column {column.name} as {dtype}.",

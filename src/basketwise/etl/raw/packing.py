@@ -17,6 +17,7 @@ import polars as pl
 
 from basketwise.errors import InputError
 from basketwise.etl.raw.formats import Packing
+from basketwise.etl.raw.signatures import ZSTANDARD
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -35,7 +36,6 @@ BUFFER = 2**16
 LINES = 100_000
 """Lines of a Zstandard file that are decompressed at once."""
 
-_ZST_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZST_SKIPPED = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 """The magic number of frames that are no data, with which some programs start."""
 
@@ -83,13 +83,13 @@ def _pieces(packed: IO[bytes], packing: Packing) -> Iterator[bytes]:
 def _zst_pieces(name: str, packed: Path | bytes) -> Iterator[bytes]:
     """Decompress Zstandard with Polars, line by line; Python supports it only since 3.14."""
     if isinstance(packed, bytes):
-        magic = packed[: len(_ZST_MAGIC)]
+        magic = packed[: len(ZSTANDARD)]
     else:
         with packed.open("rb") as stream:
-            magic = stream.read(len(_ZST_MAGIC))
+            magic = stream.read(len(ZSTANDARD))
     if _ZST_SKIPPED.fullmatch(magic):
         raise OSError("it starts with a frame that is no data, as pzstd writes; use zstd")
-    if magic != _ZST_MAGIC:
+    if magic != ZSTANDARD:
         raise OSError("not a Zstandard file")
     lines = pl.scan_lines(packed, glob=False)
     try:

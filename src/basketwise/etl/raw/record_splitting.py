@@ -15,12 +15,12 @@ from basketwise.etl.raw.odd_records import judged, with_line_feeds
 from basketwise.etl.raw.records import Records
 from basketwise.etl.raw.text_marks import (
     LF,
+    even_lines,
     has_blanks,
     per_line,
     plain_blanks,
-    plain_lines,
+    quoted_whole,
     quotes,
-    regular_lines,
     wide_blanks,
 )
 
@@ -106,19 +106,18 @@ def _joined(text: bytes, start: int, pieces: list[Records]) -> Records:
 
 def _split(text: bytes, separator: str, fields: int, *, final: bool) -> Records:
     array = np.frombuffer(text, np.uint8)
-    if lines := plain_lines(text, separator.encode(), fields):
-        edges = has_blanks if b"\r" in text else plain_blanks
+    has_quotes = b'"' in text
+    lines = even_lines(text, separator.encode(), fields)
+    if lines and (not has_quotes or quoted_whole(array, ord(separator))):
+        edges = has_blanks if has_quotes or b"\r" in text else plain_blanks
         blanks = edges(array, ord(separator)) or wide_blanks(text)
-        return Records(text, None, lines, height=lines, blanks=blanks)
-    if lines := regular_lines(text, separator.encode(), fields):
-        blanks = has_blanks(array, ord(separator)) or wide_blanks(text)
         return Records(text, None, lines, height=lines, blanks=blanks)
     ends = np.flatnonzero(array == LF)
     starts = np.concatenate(([0], ends[:-1] + 1))
     separators = (array == ord(separator)).view(np.uint8)
     counts = per_line(separators, starts)
     odd = np.zeros(len(ends), np.bool_)
-    if b'"' in text:
+    if has_quotes:
         odd, quoted = quotes(array, separators, starts, ord(separator))
         counts -= quoted
     odd |= counts != fields - 1

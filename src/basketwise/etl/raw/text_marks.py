@@ -23,43 +23,28 @@ Lines = NDArray[np.int64]
 Text = NDArray[np.uint8]
 
 
-def plain_lines(text: bytes, separator: bytes, fields: int) -> int:
-    """Count the lines; 0 if there are quotes, or not the right number of fields in each."""
-    return 0 if b'"' in text else _even_lines(text, separator, fields)
-
-
-def regular_lines(text: bytes, separator: bytes, fields: int) -> int:
-    """Count the lines; 0 if some line needs a closer look.
-
-    None does if each has the right number of fields, and separators are not in quotes.
-    """
-    lines = _even_lines(text, separator, fields)
-    if not lines:
-        return 0
-    array, mark = np.frombuffer(text, np.uint8), ord(separator)
-    quotes = np.flatnonzero(array == QUOTE)
-    opening, closing = quotes[::2], quotes[1::2]
-    if len(opening) != len(closing):
-        return 0
-    before, after = _neighbours(array, opening)[0], array[closing + 1]
-    outside = (before == mark) | (before == LF)
-    outside &= (after == mark) | _ends_line(array, closing, after)
-    if not outside.all():
-        return 0
-    filled = closing - opening > 1
-    if filled.any():
-        marks = np.flatnonzero((array == LF) | (array == mark))
-        within = np.searchsorted(marks, closing[filled]) - np.searchsorted(marks, opening[filled])
-        if within.any():
-            return 0
-    return lines
-
-
-def _even_lines(text: bytes, separator: bytes, fields: int) -> int:
-    """Count the lines; 0 if some has another number of separators, wherever they are."""
+def even_lines(text: bytes, separator: bytes, fields: int) -> int:
+    """Count the lines; 0 if some has another number of separators, in quotes or not."""
     marks = text.translate(None, _all_but(separator))
     lines = len(marks) // fields
     return lines if marks == (separator * (fields - 1) + b"\n") * lines else 0
+
+
+def quoted_whole(array: Text, separator: int) -> bool:
+    """Whether each quote opens or closes a value, in which there is neither separator nor quote."""
+    quotes = np.flatnonzero(array == QUOTE)
+    opening, closing = quotes[::2], quotes[1::2]
+    if len(opening) != len(closing):
+        return False
+    before, after = _neighbours(array, opening)[0], array[closing + 1]
+    outside = (before == separator) | (before == LF)
+    outside &= (after == separator) | _ends_line(array, closing, after)
+    filled = closing - opening > 1
+    if not outside.all() or not filled.any():
+        return bool(outside.all())
+    marks = np.flatnonzero((array == LF) | (array == separator))
+    within = np.searchsorted(marks, closing[filled]) - np.searchsorted(marks, opening[filled])
+    return not within.any()
 
 
 @lru_cache

@@ -82,7 +82,7 @@ def read(rows: Sequence[Mapping[str, Any]], rules: Rules) -> Columns:
             _ignore(distinct, kinds, name)
         elif not kinds:
             columns[name] = values
-        elif kind in (Kind.ID, Kind.TEXT):
+        elif kind.is_text:
             columns[name] = _texts(values, distinct, kinds, kind, rules.missing)
         elif kind is Kind.NUMBER:
             columns[name] = _numbers(values, distinct, kinds)

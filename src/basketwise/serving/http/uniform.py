@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from basketwise.model.compiled.plain import EXACT
-from basketwise.schema import AMOUNTS, BASKET_ID, READ_COLUMNS, Kind
+from basketwise.schema import AMOUNTS, BASKET_ID, KINDS, Kind
 from basketwise.serving.http.bounds import MAX_ID, MAX_TEXT
 from basketwise.serving.http.lines import Names
 from basketwise.serving.http.pieces import NotPlainError, Pieces
@@ -21,8 +21,6 @@ from basketwise.serving.http.spans import Values, find_spans
 
 LEAST = 100_000
 """Bytes of a body from which on it is worth while."""
-
-_KINDS = {column.name: column.kind for column in READ_COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def _typed(column: pl.Series, values: Values) -> pl.Series:
         if long and (column.str.len_chars() > MAX_TEXT).any():
             raise NotPlainError
         return column
-    kind, whole = _KINDS.get(column.name, Kind.TEXT), column
+    kind, whole = KINDS.get(column.name, Kind.TEXT), column
     if column.dtype == pl.Float64:
         if not (column.abs() <= EXACT).all():
             raise NotPlainError
