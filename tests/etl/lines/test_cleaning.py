@@ -456,7 +456,17 @@ def test_ids_are_whole_numbers_only_if_they_come_back_letter_by_letter(ids: list
             return False
         return str(number) == text and -(2**63) <= number < 2**63
 
-    assert whole_numbers(pl.Series(ids, dtype=pl.String)) == all(map(comes_back, ids))
+    text = pl.Series(ids, dtype=pl.String)
+    numbers = text.cast(pl.Int64, strict=False)
+    assert whole_numbers(text, numbers) == all(map(comes_back, ids))
+
+
+@pytest.mark.parametrize("ids", [[" 17", "18"], ["+17", "18"], ["17", "null", "18"]])
+def test_ids_become_numbers_once_they_are_cleaned(ids: list[str]) -> None:
+    table = frame([line(BASKET_ID=basket) for basket in ids])
+    accepted = clean(table, Rules(labelled=True), source="a.csv").lines["BASKET_ID"]
+    plain = "+17" not in ids
+    assert accepted.to_list() == ([17, 18] if plain else ids)
 
 
 @pytest.mark.parametrize("name", ["PROD_CODE", "CUST_CODE"])

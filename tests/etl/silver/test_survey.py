@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from basketwise.etl.lines.order import ordered
 from basketwise.etl.silver.survey import (
     Survey,
     merge,
@@ -95,6 +96,21 @@ def test_a_week_by_hand() -> None:
     ]
     assert survey.products.select("PROD_CODE", "lines").rows() == [("A", 3), ("B", 1)]
     assert survey.spends.rows() == [(1.0, 2), (2.5, 2)]
+
+
+def test_ranks_of_products_change_nothing() -> None:
+    week = lines(
+        *(
+            {"BASKET_ID": n % 3, "PROD_CODE": code, "PROD_CODE_10": f"G{n}"}
+            for n, code in enumerate(["B", "A", "C", "A", "D"])
+        )
+    )
+    own, repeated, ranks = ordered(week)
+    assert not repeated
+    assert ranks is not None
+    with_ranks, without = survey_week(own, ranks), survey_week(own)
+    for name, table in vars(without).items():
+        assert_frame_equal(vars(with_ranks)[name], table)
 
 
 def test_a_basket_whose_lines_carry_two_labels_is_marked() -> None:

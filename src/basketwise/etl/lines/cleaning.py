@@ -67,7 +67,8 @@ def clean(
     """
     raw = standard(frame, source, rules)
     rows = row_numbers(raw.height) if rows is None else rows
-    refuse_damaged_ids(raw, source, rows)
+    numbers = raw[BASKET_ID].cast(pl.Int64, strict=False)
+    refuse_damaged_ids(raw, numbers, source, rows)
     given_names = raw[PROD_NAME] if PROD_NAME in raw.columns else None
     raw = raw if given_names is None else raw.drop(PROD_NAME)
     lines = typed(raw, rules, blanks=blanks)
@@ -87,8 +88,11 @@ def clean(
     accepted, rejected = split(lines.hstack([named, rows.alias(ROW)]), reason)
     if malformed is not None and malformed.height:
         rejected = pl.concat([rejected, unparsed(malformed, source)])
-    if whole_numbers(accepted[BASKET_ID]):
-        _replace(accepted, accepted[BASKET_ID].cast(pl.Int64))
+    if accepted.height < height or numbers.null_count():
+        # Padding is gone by now.
+        numbers = accepted[BASKET_ID].cast(pl.Int64, strict=False)
+    if whole_numbers(accepted[BASKET_ID], numbers):
+        _replace(accepted, numbers)
     return Cleaned(accepted, rejected, names)
 
 
@@ -168,9 +172,11 @@ def contradictions(baskets: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def whole_numbers(ids: pl.Series) -> bool:
-    """Whether text ids can be stored as Int64 and be written out again letter by letter."""
-    numbers = ids.cast(pl.Int64, strict=False)
+def whole_numbers(ids: pl.Series, numbers: pl.Series) -> bool:
+    """Whether text ids can be stored as Int64 and be written out again letter by letter.
+
+    ``numbers`` are the ids as Int64, null where they are none.
+    """
     if numbers.null_count() > ids.null_count():
         return False
     digits = ids.str.len_bytes()

@@ -91,11 +91,11 @@ def standard(frame: pl.DataFrame, source: str, rules: Rules) -> pl.DataFrame:
     return with_times(raw, rules) if SHOP_DATE in raw.columns else raw
 
 
-def refuse_damaged_ids(raw: pl.DataFrame, source: str, rows: pl.Series) -> None:
+def refuse_damaged_ids(raw: pl.DataFrame, numbers: pl.Series, source: str, rows: pl.Series) -> None:
     """Refuse a table whose ids went through a spreadsheet, or whose basket ids are floats.
 
-    Those of products and customers are looked at too. ``rows`` are the numbers of the lines within
-    the table.
+    Those of products and customers are looked at too. ``numbers`` are the ids of baskets as Int64,
+    null where they are none; ``rows`` the numbers of the lines within the table.
     """
     for name in _DAMAGEABLE:
         if name not in raw.columns or raw.schema[name] != pl.String:
@@ -106,7 +106,7 @@ def refuse_damaged_ids(raw: pl.DataFrame, source: str, rows: pl.Series) -> None:
             _refuse_matching(codes, _DAMAGED_CODE, "spreadsheet damage", source, rows)
     ids = raw[BASKET_ID]
     # Damaged ids are no integers, so where every id is one there is nothing to search for.
-    if ids.dtype != pl.String or ids.cast(pl.Int64, strict=False).null_count() == ids.null_count():
+    if ids.dtype != pl.String or numbers.null_count() == ids.null_count():
         return
     _refuse_matching(ids, _DAMAGED, "spreadsheet damage", source, rows)
     _refuse_matching(ids, _FLOAT_ID, "written as a float", source, rows)

@@ -59,11 +59,11 @@ def land(cleaned: Cleaned, folder: Path, *, number: int, piece: int) -> list[Par
     for week, lines in _by_week(cleaned.lines):
         path = folder / f"shop_week={week:06d}" / f"{number:06d}-{piece:06d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        own, repeated = ordered(lines)
+        own, repeated, ranks = ordered(lines)
         write_lines(own, path)
         returns = negative(own)
         pieces = only_pieces(own)
-        survey = stored(survey_week(own), path.with_suffix(SURVEYED))
+        survey = stored(survey_week(own, ranks), path.with_suffix(SURVEYED))
         parts.append(Part(week, path, integer_ids, repeated, pieces, returns, survey))
     return parts
 

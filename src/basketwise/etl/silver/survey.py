@@ -14,8 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from basketwise.arrays import Counts
 from basketwise.disk import ROW_GROUP, write_arrow, write_parquet
 from basketwise.etl.lines.cleaning import DISAGREE
+from basketwise.etl.lines.order import Ranks
 from basketwise.etl.silver.id_ranges import ROWS, by_id_range
 from basketwise.schema import (
     BASKET_ID,
@@ -81,22 +83,41 @@ def stored(survey: Survey, path: Path) -> StoredSurvey:
     return StoredSurvey(path, survey.products, survey.spends)
 
 
-def survey_week(lines: pl.DataFrame) -> Survey:
-    """Survey one week's accepted lines, in any order."""
+def survey_week(lines: pl.DataFrame, ranks: Ranks | None = None) -> Survey:
+    """Survey one week's accepted lines, in any order.
+
+    ``ranks``: of their products, if they are known.
+    """
+    first, counts = _products(lines[PROD_CODE]) if ranks is None else _ranked(ranks)
+    products = lines.select(PROD_CODE, *HIERARCHY)[first]
+    return Survey(
+        _baskets(lines),
+        products.with_columns(pl.Series("lines", counts, dtype=pl.UInt32)),
+        _count(lines.select(SPEND, count=1)),
+    )
+
+
+def _products(codes: pl.Series) -> tuple[Counts, Counts]:
+    """Return the first line of each product, in the order of codes, and how many lines it has."""
     products = (
-        lines.lazy()
-        .select(PROD_CODE, first=pl.int_range(pl.len(), dtype=pl.UInt32))
+        codes.to_frame()
+        .lazy()
+        .with_columns(first=pl.int_range(pl.len(), dtype=pl.Int64))
         .group_by(PROD_CODE)
-        .agg(pl.col("first").min(), pl.len().alias("lines"))
+        .agg(pl.col("first").min(), pl.len().cast(pl.Int64).alias("lines"))
         .sort(PROD_CODE)
         .collect(engine="in-memory")
     )
-    hierarchy = lines.select(HIERARCHY)[products["first"]]
-    return Survey(
-        _baskets(lines),
-        products.select(PROD_CODE).hstack(hierarchy).hstack(products.select("lines")),
-        _count(lines.select(SPEND, count=1)),
-    )
+    return products["first"].to_numpy(), products["lines"].to_numpy()
+
+
+def _ranked(ranks: Ranks) -> tuple[Counts, Counts]:
+    """Do as :func:`_products` by the ranks of the lines' products, of which each is there."""
+    counts = np.bincount(ranks)
+    first = np.empty_like(counts)
+    # Of several values for one place, the last one stays.
+    first[ranks[::-1]] = np.arange(ranks.size - 1, -1, -1)
+    return first, counts
 
 
 def _baskets(lines: pl.DataFrame) -> pl.DataFrame:
@@ -106,7 +127,7 @@ def _baskets(lines: pl.DataFrame) -> pl.DataFrame:
     ids = lines[BASKET_ID]
     # The first line of each basket.
     first = (ids != ids.shift()).fill_null(True).arg_true().to_numpy()
-    labels, disagree = _labels(lines[LABEL].cast(LABELS), first)
+    labels, disagree = _labels(lines[LABEL], first)
     stated = lines.select(BASKET_ID, SHOP_WEEK, CUST_CODE, *STORE_COLUMNS)[first]
     return stated.select(
         BASKET_ID,
@@ -120,11 +141,17 @@ def _baskets(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _labels(labels: pl.Series, first: NDArray[np.uint32]) -> tuple[pl.Series, pl.Series]:
-    """Return the first label of each basket, and whether its lines carry two.
+    """Return the first label of each basket (Enum), and whether its lines carry two.
 
     ``labels``: those of all lines, null where none is stated; ``first``: the first line of each
     basket.
     """
+    if not labels.null_count():
+        changes = (labels.slice(1) != labels.head(max(len(labels) - 1, 0))).to_numpy()
+        if np.count_nonzero(changes) == np.count_nonzero(changes[first[1:] - 1]):
+            # None changes within a basket.
+            return labels[first].cast(LABELS), pl.Series(DISAGREE, np.zeros(first.size, np.bool_))
+    labels = labels.cast(LABELS)
     codes = labels.to_physical()
     highest = np.maximum.reduceat(codes.fill_null(0).to_numpy(), first)
     lowest = np.minimum.reduceat(codes.fill_null(len(INDEX_LABELS)).to_numpy(), first)
