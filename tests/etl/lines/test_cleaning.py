@@ -469,6 +469,13 @@ def test_ids_become_numbers_once_they_are_cleaned(ids: list[str]) -> None:
     assert accepted.to_list() == ([17, 18] if plain else ids)
 
 
+def test_ids_given_as_numbers_are_text_only_where_lines_are_rejected() -> None:
+    table = frame([line(), line(SPEND="")]).with_columns(BASKET_ID=pl.Series([17, 18]))
+    made = clean(table, Rules(labelled=True), source="a.csv")
+    assert made.lines["BASKET_ID"].to_list() == [17]
+    assert made.rejected["BASKET_ID"].to_list() == ["18"]
+
+
 @pytest.mark.parametrize("name", ["PROD_CODE", "CUST_CODE"])
 @pytest.mark.parametrize("damaged", ["5.00013E+12", " 5,00013E+12", "5E+12"])
 def test_damaged_codes_refuse_the_whole_file(name: str, damaged: str) -> None:

@@ -88,11 +88,13 @@ def clean(
     accepted, rejected = split(lines.hstack([named, rows.alias(ROW)]), reason)
     if malformed is not None and malformed.height:
         rejected = pl.concat([rejected, unparsed(malformed, source)])
-    if accepted.height < height or numbers.null_count():
-        # Padding is gone by now.
-        numbers = accepted[BASKET_ID].cast(pl.Int64, strict=False)
-    if whole_numbers(accepted[BASKET_ID], numbers):
-        _replace(accepted, numbers)
+    ids = accepted[BASKET_ID]
+    if ids.dtype == pl.String:
+        if accepted.height < height or numbers.null_count():
+            # Padding is gone by now.
+            numbers = ids.cast(pl.Int64, strict=False)
+        if whole_numbers(ids, numbers):
+            _replace(accepted, numbers)
     return Cleaned(accepted, rejected, names)
 
 

@@ -129,9 +129,11 @@ def typed(raw: pl.DataFrame, rules: Rules, *, blanks: bool = True) -> pl.DataFra
     """Cast every column to its type in the schema; null where a value cannot be, or is absent.
 
     ``raw`` comes from :func:`standard`. Text is stripped of blanks around it; missing words, and
-    nothing at all, are null. ``blanks``: whether there may be any.
+    nothing at all, are null. ``blanks``: whether there may be any. BASKET_ID is Int64 if it was
+    given as such, since as text it would only be turned back.
     """
-    cast = selected(raw, _casts(frozenset(raw.columns)))
+    number_ids = raw.schema[BASKET_ID] == pl.Int64
+    cast = selected(raw, _casts(frozenset(raw.columns), number_ids=number_ids))
     suspects = _suspects(raw, cast, rules, blanks=blanks)
     if not suspects:
         return cast
@@ -185,12 +187,15 @@ def _holds(suspicion: pl.Expr, column: pl.Series) -> bool:
 
 # For a single basket, building expressions costs as much as running them: they are cached.
 @lru_cache
-def _casts(present: frozenset[str]) -> list[pl.Expr]:
+def _casts(present: frozenset[str], *, number_ids: bool) -> list[pl.Expr]:
+    types = {c.name: DTYPES[c.kind] for c in COLUMNS}
+    if number_ids:
+        types[BASKET_ID] = pl.Int64
     return [
-        pl.col(c.name).cast(DTYPES[c.kind], strict=False)
-        if c.name in present
-        else pl.lit(None, dtype=DTYPES[c.kind]).alias(c.name)
-        for c in COLUMNS
+        pl.col(name).cast(dtype, strict=False)
+        if name in present
+        else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in types.items()
     ]
 
 

@@ -19,7 +19,7 @@ MANY = 10_000
 """Lines from which making numbers of baskets and products pays."""
 
 
-Ranks = NDArray[np.int64]
+Ranks = NDArray[np.int32]
 """Of each line's product among the different ones of all lines, in the order of their codes."""
 
 
@@ -47,10 +47,18 @@ def ordered(lines: pl.DataFrame) -> Ordered:
         return Ordered(in_order(lines, repeated=repeated), repeated)
     key, ranks = numbers
     order = key.arg_sort()
-    sorted_key = key.gather(order).to_numpy()
-    if (sorted_key[1:] == sorted_key[:-1]).any():
+    if _repeat(key, order):
         return Ordered(in_order(lines, repeated=True), repeated=True)
-    return Ordered(_picked(lines, order), repeated=False, ranks=ranks[order.to_numpy()])
+    # Lines are many; of what is as long as they are, only what is needed stays.
+    del numbers, key
+    ranks = ranks[order.to_numpy()]
+    return Ordered(_picked(lines, order), repeated=False, ranks=ranks)
+
+
+def _repeat(key: pl.Series, order: pl.Series) -> bool:
+    """Whether a number is there more than once."""
+    ascending = key.gather(order).to_numpy()
+    return bool((ascending[1:] == ascending[:-1]).any())
 
 
 def in_order(lines: pl.DataFrame, *, repeated: bool) -> pl.DataFrame:
@@ -93,9 +101,9 @@ def _ranks(codes: pl.Series) -> tuple[Ranks, int]:
     categories = codes.cast(pl.Categorical)
     numbers = categories.to_physical().to_numpy()
     present = np.flatnonzero(np.bincount(numbers))
-    first = np.empty(int(numbers.max()) + 1, dtype=np.int64)
-    first[numbers] = np.arange(numbers.size)
-    order = categories.gather(first[present]).cast(pl.String).arg_sort().to_numpy()
-    rank = np.zeros(first.size, dtype=np.int64)
+    line = np.zeros(int(numbers.max()) + 1, dtype=np.uint32)
+    line[numbers] = np.arange(numbers.size, dtype=np.uint32)
+    order = categories.gather(line[present]).cast(pl.String).arg_sort().to_numpy()
+    rank = np.zeros(line.size, dtype=np.int32)
     rank[present[order]] = np.arange(present.size)
     return rank[numbers], present.size

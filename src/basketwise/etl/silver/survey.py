@@ -114,7 +114,7 @@ def _products(codes: pl.Series) -> tuple[Counts, Counts]:
 def _ranked(ranks: Ranks) -> tuple[Counts, Counts]:
     """Do as :func:`_products` by the ranks of the lines' products, of which each is there."""
     counts = np.bincount(ranks)
-    first = np.empty_like(counts)
+    first = np.zeros_like(counts)
     # Of several values for one place, the last one stays.
     first[ranks[::-1]] = np.arange(ranks.size - 1, -1, -1)
     return first, counts
