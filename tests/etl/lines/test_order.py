@@ -29,7 +29,7 @@ def lines(baskets: list[object], products: list[str]) -> pl.DataFrame:
 )
 def test_it_is_that_of_the_columns(pairs: list[tuple[int, str]], distance: int) -> None:
     given = lines([basket * distance for basket, _ in pairs], [product for _, product in pairs])
-    own, repeated, _ = ordered(given)
+    own, repeated, _ = ordered(given.clone())
     assert repeated == has_repeats(given)
     assert own.equals(in_order(given, repeated=repeated))
 
@@ -37,7 +37,7 @@ def test_it_is_that_of_the_columns(pairs: list[tuple[int, str]], distance: int) 
 @pytest.mark.parametrize("baskets", [["b", "a"], [None, 1], []])
 def test_ids_that_are_no_numbers(baskets: list[object]) -> None:
     given = lines(baskets, ["P"] * len(baskets))
-    own, repeated, _ = ordered(given)
+    own, repeated, _ = ordered(given.clone())
     assert own.equals(in_order(given, repeated=False))
     assert not repeated
 
@@ -52,5 +52,5 @@ def test_many_lines_are_sorted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_lines_in_many_chunks() -> None:
     given = pl.concat([lines([n, -n], ["Q", "P"]) for n in range(1, 9)], rechunk=False)
-    own = ordered(given).lines
+    own = ordered(given.clone()).lines
     assert own["BASKET_ID"].to_list() == [*range(-8, 0), *range(1, 9)]

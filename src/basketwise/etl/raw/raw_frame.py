@@ -41,6 +41,11 @@ class RawFrame:
         """How many records there are, malformed ones included."""
         return self.frame.height + self.malformed.height
 
+    def release(self) -> None:
+        """Take the columns out of ``frame``, whose memory whoever read it would keep otherwise."""
+        for name in self.frame.columns:
+            self.frame.drop_in_place(name)
+
 
 def row_numbers(height: int, first: int = 1) -> pl.Series:
     """Return the numbers of the lines of a table, or of a part that starts with ``first``."""

@@ -51,6 +51,7 @@ class Part:
 def land(cleaned: Cleaned, folder: Path, *, number: int, piece: int) -> list[Part]:
     """Write one frame's accepted lines into their weeks' folders, one part a week.
 
+    Lines of one week are taken out of ``cleaned``, see :func:`basketwise.etl.lines.order.ordered`.
     ``number`` (of the table in its list) and ``piece`` (of the frame in the table) give the parts'
     order.
     """

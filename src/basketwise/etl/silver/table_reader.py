@@ -87,11 +87,12 @@ class TableReader:
             )
             if self.observe is not None:
                 self.observe((number, piece), raw, cleaned)
+            lines += raw.records
+            raw.release()
             parts += land(cleaned, self.landing, number=number, piece=piece)
             rejected.append(cleaned.rejected)
             if cleaned.names is not None:
                 names = [first_names([*names, cleaned.names])]
-            lines += raw.records
             empty = not lines
         if _fingerprint(source) != before:
             raise changed_file(source.name)
