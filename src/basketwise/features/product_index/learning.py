@@ -117,7 +117,7 @@ def _learn(
             penalty=config.ridge,
             size_power=config.size_power,
         )
-        nearest = shortest(evidence.shortest, pairs, without, most_read(config))
+        nearest = shortest(pairs, without, most_read(config))
         refining = Refining(evidence.products, pairs, weighting, nearest, config)
         seen = _baskets_without(pairs, products, without)
         solved = map(Solved, without, scores, seen)

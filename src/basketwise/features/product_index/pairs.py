@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from basketwise.arrays import Counts, Flags, Matrix
+from basketwise.arrays import Counts, Flags
 
 Weighting: TypeAlias = Literal["lines", "spend", "quantity"]
 """What a product's share of a basket is a share of."""
@@ -204,21 +204,47 @@ def concatenate(pieces: list[dict[str, Any]]) -> Pairs:
     return Pairs(start, *map(taken, names))
 
 
-def unit_prices(pairs: Pairs, *groups: Counts) -> list[Matrix]:
-    """Return the medians of SPEND over QUANTITY of what was bought of groups of products.
+def unit_prices(pairs: Pairs, group: Counts) -> tuple[Singles, Singles]:
+    """Return the medians of SPEND over QUANTITY of products, and of groups of them.
 
-    Each of ``groups`` has the number of each product's group, from 0; so there is an array of
-    medians for each. NaN for a group without a price.
+    ``group`` has the number of each product's group, from 0. NaN where there is no price.
     """
+    # Numbered by their groups, the products of a group are next to each other.
+    order = np.argsort(group, kind="stable")
+    number = np.empty(group.size, dtype=np.int32)
+    number[order] = np.arange(group.size, dtype=np.int32)
     priced = (pairs.spend > 0) & (pairs.quantity > 0)
-    # Nothing is kept that is not needed any more: this is where most memory is in use.
-    price = pl.Series("price", pairs.spend[priced] / pairs.quantity[priced])
-    medians = []
-    for group in groups:
-        own = group.astype(np.int32)
-        table = pl.DataFrame({"group": own[pairs.product[priced]], "price": price})
-        found = table.group_by("group").agg(pl.col("price").median())
-        median = np.full(own.max(initial=-1) + 1, np.nan, dtype=np.float32)
-        median[found["group"].to_numpy()] = found["price"].to_numpy()
-        medians.append(median)
+    bought = slice(None) if priced.all() else priced
+    product = number[pairs.product[bought]]
+    prices = by_column(pairs.spend[bought] / pairs.quantity[bought], product, group.size)
+    bounds = np.zeros(group.size + 1, dtype=np.int64)
+    np.cumsum(counts(product, group.size), out=bounds[1:])
+    del product
+    of_products = np.empty(group.size, dtype=np.float32)
+    of_products[order] = _medians(prices, bounds)
+    groups = np.searchsorted(group[order], np.arange(group.max(initial=-1) + 2))
+    return of_products, _medians(prices, bounds[groups])
+
+
+def by_column(values: NDArray[Any], column: NDArray[np.integer], columns: int) -> NDArray[Any]:
+    """Sort values by their column; those of a column stay in their order."""
+    row = sp.csr_array((values, column, np.array([0, values.size])), shape=(1, columns))
+    return np.asarray(row.tocsc().data)
+
+
+def _medians(values: Singles, bounds: Counts) -> Singles:
+    """Return the medians of slices of values, whose order within each is lost; NaN of an empty one.
+
+    ``bounds``: where each starts, and where the last one ends.
+    """
+    medians = np.full(bounds.size - 1, np.nan, dtype=np.float32)
+    for number, (start, end) in enumerate(pairwise(bounds.tolist())):
+        if start == end:
+            continue
+        own, middle = values[start:end], (end - start) // 2
+        own.partition(middle)
+        median = own[middle]
+        if own.size % 2 == 0:
+            median = (own[:middle].max() + median) / np.float32(2)
+        medians[number] = median
     return medians
