@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -213,17 +214,32 @@ def unit_prices(pairs: Pairs, group: Counts) -> tuple[Singles, Singles]:
     order = np.argsort(group, kind="stable")
     number = np.empty(group.size, dtype=np.int32)
     number[order] = np.arange(group.size, dtype=np.int32)
-    priced = (pairs.spend > 0) & (pairs.quantity > 0)
-    bought = slice(None) if priced.all() else priced
-    product = number[pairs.product[bought]]
-    prices = by_column(pairs.spend[bought] / pairs.quantity[bought], product, group.size)
     bounds = np.zeros(group.size + 1, dtype=np.int64)
-    np.cumsum(counts(product, group.size), out=bounds[1:])
-    del product
+    for product, _ in _bought(pairs, number):
+        bounds[1:] += np.bincount(product, minlength=group.size)
+    np.cumsum(bounds, out=bounds)
+    # A slice at a time: this is where most memory is in use.
+    prices, ends = np.empty(bounds[-1], dtype=np.float32), bounds[:-1].copy()
+    for product, price in _bought(pairs, number):
+        own = np.bincount(product, minlength=group.size)
+        gaps = ends - np.cumsum(own) + own
+        prices[np.repeat(gaps, own) + np.arange(price.size)] = by_column(price, product, own.size)
+        ends += own
     of_products = np.empty(group.size, dtype=np.float32)
     of_products[order] = _medians(prices, bounds)
     groups = np.searchsorted(group[order], np.arange(group.max(initial=-1) + 2))
     return of_products, _medians(prices, bounds[groups])
+
+
+def _bought(pairs: Pairs, number: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int32], Singles]]:
+    """Yield the new numbers of products and their prices, some entries that have one at a time."""
+    for start in range(0, pairs.product.size, SLICE):
+        own = slice(start, start + SLICE)
+        spend, quantity, product = pairs.spend[own], pairs.quantity[own], number[pairs.product[own]]
+        priced = (spend > 0) & (quantity > 0)
+        if not priced.all():
+            spend, quantity, product = spend[priced], quantity[priced], product[priced]
+        yield product, spend / quantity
 
 
 def by_column(values: NDArray[Any], column: NDArray[np.integer], columns: int) -> NDArray[Any]:
