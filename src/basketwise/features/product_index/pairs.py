@@ -49,7 +49,7 @@ class Pairs:
         """The number of entries of each basket."""
         return np.diff(self.start)
 
-    @property
+    @cached_property
     def size(self) -> Singles:
         """The number of lines of each basket."""
         return sums(self.lines, self.start)
@@ -105,13 +105,16 @@ class Pairs:
 
         Negative amounts (returns) count as none; a basket without any amount is shared by lines.
         """
-        amounts = np.maximum(getattr(self, weighting), 0)
-        totals = sums(amounts, self.start)
+        amounts, totals = self.lines, self.size
+        if weighting != "lines":
+            amounts = np.maximum(getattr(self, weighting), 0)
+            totals = sums(amounts, self.start)
         empty = totals <= 0
         if empty.any():
             amounts = np.where(np.repeat(empty, self.entries), self.lines, amounts)
             totals = np.where(empty, self.size, totals)
-        return np.asarray(amounts / np.repeat(totals, self.entries), dtype=np.float32)
+        shares = np.repeat(totals, self.entries)
+        return np.divide(amounts, shares, out=shares)
 
     def matrix(
         self, values: Singles, products: int, first: int = 0, end: int | None = None
