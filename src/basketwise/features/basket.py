@@ -35,16 +35,6 @@ UNKNOWN_TIME = 0
 """Week, weekday or hour of a basket for which it is unknown."""
 
 
-def aggregates() -> list[pl.Expr]:
-    """Add up a basket's lines; money in the currency of SPEND."""
-    return [
-        pl.col(SPEND).sum().alias("total_spend"),
-        pl.col(SPEND).std(ddof=1).fill_null(0.0).alias("spend_std"),
-        pl.len().cast(pl.Int64).alias("basket_size"),
-        pl.col(QUANTITY).sum().alias("total_quantity"),
-    ]
-
-
 def derived(encoders: Encoders) -> list[pl.Expr]:
     """Divide the sums, and number the store's format and region; a time may be unknown.
 
@@ -75,9 +65,12 @@ GROUP = FeatureGroup(
     "basket",
     COLUMNS,
     READS,
-    aggregates,
+    list,
     derived,
     always_written=True,
     shared={**TIMES, **{column: column for column in ENCODED.values()}},
     distinct={"unique_products": PROD_CODE},
+    totals={"total_spend": SPEND, "total_quantity": QUANTITY},
+    deviations={"spend_std": SPEND},
+    sizes=("basket_size",),
 )

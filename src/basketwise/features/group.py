@@ -24,10 +24,12 @@ class FeatureGroup:
     could do.
 
     Some aggregates are told apart, as there is a quick way to them where the lines of a basket
-    follow one another. ``means`` are of numbers, and ``counts`` (Int32) of conditions, that follow
-    from what the product index says of a line, which is never null. ``shared``: a name, and the
-    column whose largest value it is, mostly the only one. ``distinct``: a name, and the column
-    whose different values are counted (Int64).
+    follow one another. ``means`` and ``sums`` are of numbers, and ``counts`` (Int32) of conditions,
+    that follow from what the product index says of a line, which is never null. ``shared``: a name,
+    and the column whose largest value it is, mostly the only one. ``distinct``: a name, and the
+    column whose different values are counted (Int64). ``totals`` and ``deviations``: a name, and
+    the column that is added up, or whose sample standard deviation it is (0 of a single line).
+    ``sizes``: names of the number of lines (Int64).
     """
 
     name: str
@@ -42,6 +44,10 @@ class FeatureGroup:
     counts: Callable[[], list[pl.Expr]] = list
     shared: Mapping[str, str] = field(default_factory=dict)
     distinct: Mapping[str, str] = field(default_factory=dict)
+    sums: Callable[[], list[pl.Expr]] = list
+    totals: Mapping[str, str] = field(default_factory=dict)
+    deviations: Mapping[str, str] = field(default_factory=dict)
+    sizes: tuple[str, ...] = ()
 
     def expressions(self) -> list[pl.Expr]:
         """Return all aggregates, for the lines of a group."""
@@ -51,9 +57,18 @@ class FeatureGroup:
             *(condition.sum().cast(pl.Int32) for condition in self.counts()),
             *(pl.col(column).max().alias(name) for name, column in self.shared.items()),
             *(different(column).alias(name) for name, column in self.distinct.items()),
+            *(number.sum() for number in self.sums()),
+            *(pl.col(column).sum().alias(name) for name, column in self.totals.items()),
+            *(deviation(column).alias(name) for name, column in self.deviations.items()),
+            *(pl.len().cast(pl.Int64).alias(name) for name in self.sizes),
         ]
 
 
 def different(column: str) -> pl.Expr:
     """Count the different values of a column (Int64)."""
     return pl.col(column).n_unique().cast(pl.Int64)
+
+
+def deviation(column: str) -> pl.Expr:
+    """Return the sample standard deviation of a column, 0 of a single value."""
+    return pl.col(column).std(ddof=1).fill_null(0.0)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from basketwise.schema import BASKET_ID
-
-_LENGTH = "_length"
 
 
 def with_baskets(
@@ -35,19 +34,38 @@ def with_baskets(
         The lines in their order.
     """
     runs = lines[BASKET_ID].rle().struct.unnest()
-    runs.columns = [_LENGTH, BASKET_ID]
-    known = runs.join(
-        baskets.with_columns(pl.lit(True).alias("_known")),
-        on=BASKET_ID,
-        how="left",
-        maintain_order="left",
-    )
-    mine = known["_known"].fill_null(False).to_numpy()
-    lengths = runs[_LENGTH].to_numpy()
-    if fill is not None and 2 * lengths[mine].sum() > lines.height:
-        known = known.fill_null(fill)
-    elif not mine.all():
+    rows, lengths = rows_of(runs["value"], baskets[BASKET_ID]), runs["len"].to_numpy()
+    mine = rows.is_not_null().to_numpy()
+    if not mine.all() and (fill is None or 2 * lengths[mine].sum() <= lines.height):
         lines = lines.filter(pl.Series(np.repeat(mine, lengths)))
-        known, lengths = known.filter(pl.Series(mine)), lengths[mine]
-    row = np.repeat(np.arange(known.height, dtype=np.uint32), lengths)
-    return lines.hstack(known.drop(BASKET_ID, _LENGTH, "_known")[row])
+        rows, lengths = rows.drop_nulls(), lengths[mine]
+    known = baskets.drop(BASKET_ID).select(pl.all().gather(rows))
+    if fill is not None:
+        known = known.fill_null(fill)
+    return lines.hstack([_repeated(values, lengths) for values in known])
+
+
+def rows_of(ids: pl.Series, baskets: pl.Series) -> pl.Series:
+    """Return the row (UInt32) of each id among those of baskets; null where there is none.
+
+    No basket is there twice.
+    """
+    if ids.dtype == baskets.dtype and ids.dtype.is_integer() and baskets.is_sorted():
+        asked, known = ids.to_numpy(), baskets.to_numpy()
+        row = np.searchsorted(known, asked)
+        # Behind the last basket there is none.
+        missing = row == known.size
+        row[missing] = 0
+        if known.size:
+            missing |= known[row] != asked
+        return pl.Series(row.astype(np.uint32)).scatter(np.flatnonzero(missing), None)
+    rows = baskets.to_frame(BASKET_ID).with_row_index("row")
+    asked_for = ids.to_frame(BASKET_ID)
+    return asked_for.join(rows, on=BASKET_ID, how="left", maintain_order="left")["row"]
+
+
+def _repeated(values: pl.Series, lengths: NDArray[np.integer]) -> pl.Series:
+    """Repeat each value."""
+    if values.dtype.is_numeric() and not values.null_count():
+        return pl.Series(values.name, np.repeat(values.to_numpy(), lengths), values.dtype)
+    return values.gather(np.repeat(np.arange(values.len(), dtype=np.uint32), lengths))

@@ -25,13 +25,13 @@ SMALL = 1e-9
 
 
 def expected(prefix: str, weight: pl.Expr) -> list[pl.Expr]:
-    """Add up what :func:`shares` needs, each line with a weight."""
+    """Say of each line, with its weight, what added up is all that :func:`shares` needs."""
     square = weight**2
     return [
-        *((weight * POSTERIOR[label]).sum().alias(f"_{prefix}_{label}") for label in INDEX_LABELS),
-        (square * (SPREAD - DIRECTION**2)).sum().alias(f"_{prefix}_a"),
-        (square * DIRECTION * POSTERIOR[UNCLASSIFIED]).sum().alias(f"_{prefix}_b"),
-        (square * TELLING * POSTERIOR[UNCLASSIFIED]).sum().alias(f"_{prefix}_c"),
+        *((weight * POSTERIOR[label]).alias(f"_{prefix}_{label}") for label in INDEX_LABELS),
+        (square * (SPREAD - DIRECTION**2)).alias(f"_{prefix}_a"),
+        (square * DIRECTION * POSTERIOR[UNCLASSIFIED]).alias(f"_{prefix}_b"),
+        (square * TELLING * POSTERIOR[UNCLASSIFIED]).alias(f"_{prefix}_c"),
     ]
 
 
@@ -70,7 +70,7 @@ def share_columns(prefix: str) -> tuple[str, ...]:
 COLUMNS: tuple[str, ...] = (*share_columns("posterior"), "posterior_telling")
 
 
-def aggregates() -> list[pl.Expr]:
+def sums() -> list[pl.Expr]:
     """Add up the probabilities of the classes over a basket's lines."""
     return expected("posterior", pl.lit(1.0))
 
@@ -88,4 +88,4 @@ def derived(encoders: Encoders) -> list[pl.Expr]:
     ]
 
 
-GROUP = FeatureGroup("posterior", COLUMNS, (PROD_CODE,), aggregates, derived, needs_index=True)
+GROUP = FeatureGroup("posterior", COLUMNS, (PROD_CODE,), list, derived, needs_index=True, sums=sums)

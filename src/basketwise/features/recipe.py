@@ -9,7 +9,7 @@ from functools import cached_property
 import polars as pl
 
 from basketwise.arrays import Counts
-from basketwise.features import runs
+from basketwise.features import runs, stepwise
 from basketwise.features.group import Encoders, FeatureGroup
 from basketwise.features.groups import GROUPS
 from basketwise.features.product_index.by_fold import FoldLookup
@@ -84,6 +84,11 @@ class Recipe:
         return [condition for group in self._chosen for condition in group.counts()]
 
     @cached_property
+    def sums(self) -> list[pl.Expr]:
+        """What is added up of what the index says of a line."""
+        return [number for group in self._chosen for number in group.sums()]
+
+    @cached_property
     def shared(self) -> dict[str, str]:
         """The names of largest values, and their columns."""
         return {name: column for group in self._chosen for name, column in group.shared.items()}
@@ -92,6 +97,21 @@ class Recipe:
     def distinct(self) -> dict[str, str]:
         """The names of numbers of different values, and their columns."""
         return {name: column for group in self._chosen for name, column in group.distinct.items()}
+
+    @cached_property
+    def totals(self) -> dict[str, str]:
+        """The names of sums, and their columns."""
+        return {name: column for group in self._chosen for name, column in group.totals.items()}
+
+    @cached_property
+    def deviations(self) -> dict[str, str]:
+        """The names of standard deviations, and their columns."""
+        return {name: column for group in self._chosen for name, column in group.deviations.items()}
+
+    @cached_property
+    def sizes(self) -> list[str]:
+        """The names of the number of lines."""
+        return [name for group in self._chosen for name in group.sizes]
 
     @cached_property
     def others(self) -> list[pl.Expr]:
@@ -168,7 +188,7 @@ def _by_run(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None) -> pl
         treated = treat_outliers(lines.lazy(), recipe.outliers, recipe.limit)
         lines = treated.collect(engine="in-memory")
     own = runs.runs_of(lines[BASKET_ID])
-    if own is None or not lines.height:
+    if own is None or not lines.height or not _addable(lines, recipe):
         return None
     columns, different = [own.baskets], dict[str, Counts]()
     if isinstance(index, FoldLookup):
@@ -177,6 +197,9 @@ def _by_run(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None) -> pl
             return None
         if recipe.means or recipe.counts:
             columns += runs.of_products(own, rows, index.said(recipe.means, recipe.counts))
+        if recipe.sums:
+            names, numbers = index.added(recipe.sums)
+            columns += stepwise.of_rows(names, numbers, rows, own)
         if recipe.asks_by_line:
             lines = lines.hstack(index.answers.select(recipe.asks_by_line)[rows])
         # Within a fold, rows are in the order of the products.
@@ -188,7 +211,24 @@ def _by_run(lines: pl.DataFrame, recipe: Recipe, index: ScoreLines | None) -> pl
         number = different.get(column)
         counted = runs.distinct(lines[column], own) if number is None else pl.Series(number)
         columns.append(counted.alias(name))
-    return pl.DataFrame(columns).hstack(runs.grouped(lines, own.lengths, recipe.others))
+    for name, column in recipe.totals.items():
+        columns.append(pl.Series(name, stepwise.sums(lines[column].to_numpy().take, own)))
+    for name, column in recipe.deviations.items():
+        columns.append(pl.Series(name, stepwise.deviations(lines[column].to_numpy(), own)))
+    columns += [pl.Series(name, own.lengths) for name in recipe.sizes]
+    table = pl.DataFrame(columns)
+    if not recipe.others:
+        return table
+    return table.hstack(runs.grouped(lines, own.lengths, recipe.others))
+
+
+def _addable(lines: pl.DataFrame, recipe: Recipe) -> bool:
+    """Whether columns are added up line after line as groups would: no nulls, all finite."""
+    own = [lines[name] for name in {*recipe.totals.values(), *recipe.deviations.values()}]
+    return stepwise.as_groups() and all(
+        values.dtype == pl.Float64 and not values.null_count() and values.is_finite().all()
+        for values in own
+    )
 
 
 def treat_outliers(lines: pl.LazyFrame, how: str, limit: float) -> pl.LazyFrame:

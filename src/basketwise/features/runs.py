@@ -18,6 +18,9 @@ from basketwise.arrays import Counts, Flags
 from basketwise.features.group import different
 from basketwise.features.product_index.by_fold import EXACT, Rows, Said
 
+WHOLE = "_whole"
+"""An aggregate with which Polars adds up each group by itself."""
+
 NUMBER = "_basket"
 """Position of a line's basket."""
 
@@ -116,8 +119,10 @@ def grouped(lines: pl.DataFrame, lengths: Counts, aggregates: list[pl.Expr]) -> 
         lines.lazy()
         .with_columns(pl.Series(NUMBER, number))
         .group_by(NUMBER)
-        .agg(aggregates)
+        # Sums and means alone would be added up in parts, one a thread, where groups are few.
+        .agg(*aggregates, pl.lit(0).alias(WHOLE))
         .sort(NUMBER)
         .drop(NUMBER)
     )
-    return table.collect(engine="in-memory")
+    # Within the query, nothing would be asked for what is dropped.
+    return table.collect(engine="in-memory").drop(WHOLE)

@@ -21,7 +21,7 @@ READS = (PROD_CODE, SPEND, QUANTITY)
 def aggregates() -> list[pl.Expr]:
     """Add up the probabilities of the classes over a basket's lines, weighted by their amounts."""
     return [
-        expression
+        expression.sum()
         for prefix, column in WEIGHTS.items()
         for expression in expected(prefix, pl.col(column).cast(pl.Float64).clip(0).fill_null(0))
     ]

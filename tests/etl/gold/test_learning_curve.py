@@ -14,7 +14,6 @@ from basketwise.etl.gold.metadata import LearningCurve, Metadata
 from basketwise.features.product_index.evidence import Evidence
 from basketwise.features.product_index.learning import learn_index
 from basketwise.features.product_index.pairs import Pairs
-from basketwise.features.product_index.shortest import shortest_first
 from basketwise.features.product_index.table import GROUP_PRICE, UNIT_PRICE
 from basketwise.schema import HIERARCHY, INDEX_LABELS, PROD_CODE
 from tests.etl.running import Run
@@ -37,7 +36,7 @@ def measured(
     # The latest week is the last of three folds.
     fold = np.where(latest, 2, np.arange(pairs.label.size) % 2).astype(np.int8)
     pairs = replace(pairs, fold=fold)
-    evidence = Evidence(products, pairs, shortest_first(pairs), 3, 42)
+    evidence = Evidence(products, pairs, 3, 42)
     index = learn_index(evidence, CONFIG, "lines")
     judged = [int(week[-1])] if forward is None else forward
     return learning_curve(evidence, week, judged, index, CONFIG)

@@ -9,7 +9,6 @@ from basketwise.config import IndexConfig, SplitConfig
 from basketwise.etl.gold.split import assign_folds
 from basketwise.features.product_index.evidence import LabelledLines, gather
 from basketwise.features.product_index.learning import LearnedIndex, learn_index, learn_whole
-from basketwise.features.product_index.shortest import shortest_first
 from basketwise.features.product_index.table import (
     BASKETS,
     CLASS,
@@ -161,7 +160,7 @@ def test_the_whole_index_can_be_learned_by_itself(
     assert before.equals(learn_whole(evidence, config))
 
 
-def test_evidence_of_some_baskets_is_ordered_as_if_gathered_from_them_alone(
+def test_evidence_of_some_baskets_has_all_products(
     result: IntakeResult, baskets: pl.DataFrame
 ) -> None:
     training = baskets.filter(pl.col(FOLD) != TEST)
@@ -169,6 +168,6 @@ def test_evidence_of_some_baskets_is_ordered_as_if_gathered_from_them_alone(
     evidence = gather([piece], result.survey.products, folds=FOLDS, seed=1)
     part = evidence.take(np.random.default_rng(0).random(training.height) < 0.3)
     assert 0 < part.pairs.label.size < training.height
-    np.testing.assert_array_equal(part.shortest, shortest_first(part.pairs))
+    assert part.pairs.product.size == part.pairs.start[-1] < evidence.pairs.product.size
     assert part.products.equals(evidence.products)
-    assert evidence.take(np.zeros(training.height, np.bool_)).shortest.size == 0
+    assert evidence.take(np.zeros(training.height, np.bool_)).pairs.product.size == 0

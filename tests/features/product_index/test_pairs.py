@@ -1,6 +1,7 @@
 from dataclasses import fields
 
 import numpy as np
+import polars as pl
 import pytest
 
 from basketwise.features.product_index import pairs as module
@@ -75,9 +76,29 @@ def test_a_unit_price_is_the_median_of_what_was_paid() -> None:
         np.zeros(6, np.int8),
         np.zeros(6, np.int8),
     )
-    prices, of_groups = unit_prices(pairs, np.arange(4), np.array([1, 1, 0, 0]))
+    prices, of_groups = unit_prices(pairs, np.array([1, 1, 0, 0]))
     np.testing.assert_array_equal(prices, [3, 3, np.nan, np.nan])
     np.testing.assert_array_equal(of_groups, [np.nan, 3])
+
+
+def test_unit_prices_are_the_medians_of_groups_of_rows() -> None:
+    rng = np.random.default_rng(4)
+    entries, products = 3_000, 60
+    pairs = pair(
+        np.arange(entries, dtype=np.int32),
+        (rng.zipf(1.3, entries) % products).astype(np.int32),
+        rng.integers(1, 900, entries) / 100,
+        rng.integers(1, 4, entries).astype(np.float64),
+        np.zeros(entries, np.int8),
+        np.zeros(entries, np.int8),
+    )
+    group = rng.integers(0, 9, products)
+    rows = pl.DataFrame({"product": pairs.product, "price": pairs.spend / pairs.quantity})
+    rows = rows.with_columns(group=pl.Series(group)[rows["product"]])
+    for name, medians in zip(("product", "group"), unit_prices(pairs, group), strict=True):
+        expected = rows.group_by(name).agg(pl.col("price").median())
+        assert set(rows.group_by(name).len()["len"] % 2) == {0, 1}
+        np.testing.assert_array_equal(medians[expected[name]], expected["price"])
 
 
 def test_empty_baskets_sum_to_nothing() -> None:

@@ -7,7 +7,7 @@ from basketwise.features.product_index.pairs import Pairs
 from basketwise.features.product_index.prior import ClassPrior
 from basketwise.features.product_index.propagation import Beliefs
 from basketwise.features.product_index.refinement import most_read, refine
-from basketwise.features.product_index.shortest import shortest, shortest_first
+from basketwise.features.product_index.shortest import shortest
 from tests.features.product_index.synthetic import (
     LABELS,
     NO_GROUPS,
@@ -40,7 +40,7 @@ def refined(
         pairs,
         others,
         "lines",
-        shortest(shortest_first(pairs), pairs, without, most_read(config)),
+        shortest(pairs, without, most_read(config)),
         scores.astype(np.float32),
         ClassPrior(pairs.take(others).baskets_with(PRODUCTS), NO_PRICES, groups),
         config,

@@ -8,7 +8,7 @@ import pytest
 from basketwise.features.product_index import pairs as module
 from basketwise.features.product_index import shortest as shortest_module
 from basketwise.features.product_index.pairs import Pairs
-from basketwise.features.product_index.shortest import shortest, shortest_first
+from basketwise.features.product_index.shortest import shortest
 from tests.features.product_index.synthetic import PRODUCTS, world
 
 
@@ -23,12 +23,21 @@ def expected(pairs: Pairs, fold: int | None, most: int) -> set[tuple[int, int, i
     return found
 
 
-def test_the_order_is_by_product_and_size() -> None:
+@pytest.mark.parametrize("block", [7, 2**16])
+def test_the_order_is_by_product_and_size(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortest_module, "BLOCK", block)
     pairs = world(3, baskets=100).pairs
-    order = shortest_first(pairs)
-    size = pairs.entries[pairs.basket()]
-    keys = list(zip(pairs.product[order], size[order], order, strict=True))
+    nearest = shortest(pairs, [None], 5)
+    size = pairs.entries[nearest.basket]
+    keys = list(zip(nearest.product, size, nearest.basket, strict=True))
     assert keys == sorted(keys)
+    assert set(nearest.ranks(np.ones(100, np.bool_))[1].tolist()) == set(range(5))
+
+
+def test_without_baskets_none_is_short() -> None:
+    pairs = world(3, baskets=100).pairs
+    nothing = shortest(pairs.take(np.zeros(100, np.bool_)), [None, 0], 5)
+    assert nothing.product.size == nothing.basket.size == 0
 
 
 @pytest.mark.parametrize("reach", [1, 4])
@@ -42,7 +51,7 @@ def test_whichever_fold_is_left_out_the_first_are_there(
         # All short baskets are of one fold, so that a look at the first ones is not enough.
         monkeypatch.setattr(shortest_module, "REACH", 2)
         pairs = replace(pairs, fold=np.where(pairs.entries < 3, 1, pairs.fold).astype(np.int8))
-    nearest = shortest(shortest_first(pairs), pairs, without, most)
+    nearest = shortest(pairs, without, most)
     for fold in without:
         kept = np.ones(pairs.label.size, np.bool_) if fold is None else pairs.fold != fold
         entries, rank = nearest.ranks(kept)

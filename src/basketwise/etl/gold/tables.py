@@ -15,7 +15,7 @@ from basketwise.arrays import Labels
 from basketwise.disk import ROW_GROUP, write_arrow, write_parquet
 from basketwise.etl.silver import chunks
 from basketwise.etl.silver.chunks import Files, read_files, weeks, weeks_of, whole_baskets
-from basketwise.features.joining import with_baskets
+from basketwise.features.joining import rows_of, with_baskets
 from basketwise.features.product import NEW_BANDS, SHARE_NEW, band_of
 from basketwise.features.product_index.by_fold import FoldLookup
 from basketwise.features.product_index.table import CLASS
@@ -117,9 +117,10 @@ class RowMaker:
     def _rows(self, lines: pl.DataFrame, baskets: pl.DataFrame) -> Rows:
         present = baskets.drop(SHOP_WEEK)
         labelled = with_baskets(lines, present.select(BASKET_ID, FOLD), fill=TEST)
-        table = features(labelled, self.full_recipe, self.lookup, self.history).join(
-            present.rename({BASKET_ID: KEY}), on=KEY, maintain_order="left"
-        )
+        table = features(labelled, self.full_recipe, self.lookup, self.history)
+        # A join would pick all columns anew. Baskets that gold does not have are in neither part.
+        rows = rows_of(table[KEY], present[BASKET_ID])
+        table = table.hstack(present.drop(BASKET_ID).select(pl.all().gather(rows)))
         tested = table.filter(pl.col(FOLD) == TEST).drop(FOLD)
         train = table.filter(pl.col(FOLD) != TEST)
         uncertain = 0 if self.index is None else int((tested[CERTAINTY] == UNCLASSIFIED).sum())
@@ -260,7 +261,8 @@ def put_together(
     """
     for file, own in zip((TRAIN_FILE, TEST_FILE), parts, strict=True):
         table = pl.scan_ipc(own, glob=False)
-        write_parquet(table, gold / file, row_group_size=ROW_GROUP)
+        # Whoever reads them reads all rows, so no bounds of columns are looked for.
+        write_parquet(table, gold / file, row_group_size=ROW_GROUP, statistics=False)
     train, test, uncertain, *per_band = np.asarray(counts).sum(axis=0).tolist()
     return Written(train, test, uncertain if indexed else None, per_band)
 

@@ -54,6 +54,7 @@ class FoldLookup:
         self._folds = index[FOLD].unique().sort()
         self._codes = pl.Enum(index[PROD_CODE].unique().sort())
         self._said: tuple[list[pl.Expr], Said] | None = None
+        self._added: tuple[list[pl.Expr], list[str], Floats] | None = None
 
     @cached_property
     def _every(self) -> pl.DataFrame:
@@ -86,15 +87,24 @@ class FoldLookup:
     def said(self, means: list[pl.Expr], counts: list[pl.Expr]) -> Said:
         """Return what follows from the answers; that of the last expressions is kept."""
         if self._said is None or self._said[0] is not means:
-            own = [expression.cast(pl.Float64) for expression in (*means, *counts)]
-            values = self.answers.select(own).fill_null(0.0)
-            numbers = np.ascontiguousarray(values.to_numpy())
+            names, numbers = self._numbers([*means, *counts])
             steps = numbers / GRID
             odd = (steps != np.rint(steps)) | ((numbers == 0) & np.signbit(numbers))
             largest = float(np.abs(numbers).max(initial=0))
-            said = Said(values.columns, numbers, len(means), odd.any(axis=1), largest)
+            said = Said(names, numbers, len(means), odd.any(axis=1), largest)
             self._said = means, said
         return self._said[1]
+
+    def added(self, sums: list[pl.Expr]) -> tuple[list[str], Floats]:
+        """Return numbers that follow from the answers, as :meth:`said`, and their names."""
+        if self._added is None or self._added[0] is not sums:
+            self._added = sums, *self._numbers(sums)
+        return self._added[1:]
+
+    def _numbers(self, expressions: list[pl.Expr]) -> tuple[list[str], Floats]:
+        own = [expression.cast(pl.Float64) for expression in expressions]
+        values = self.answers.select(own).fill_null(0.0)
+        return values.columns, np.ascontiguousarray(values.to_numpy())
 
     def __call__(self, lines: pl.DataFrame) -> pl.DataFrame:
         """Add the answers to lines with PROD_CODE and ``fold``, which stay in their order."""

@@ -10,17 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from basketwise.arrays import Flags, Positions
+from basketwise.arrays import Flags
 from basketwise.concurrency import side_by_side
 from basketwise.features.joining import with_baskets
 from basketwise.features.product_index.pairs import (
-    FEW,
     Pairs,
     concatenate,
     pair,
     unit_prices,
 )
-from basketwise.features.product_index.shortest import shortest_first
 from basketwise.features.product_index.table import GROUP_PRICE, UNIT_PRICE, finest_groups
 from basketwise.pieces import Result
 from basketwise.schema import BASKET_ID, FOLD, INDEX_LABELS, LABEL, PROD_CODE, QUANTITY, SPEND
@@ -43,28 +41,18 @@ class Evidence:
 
     It depends on the training lines and their order alone, not on the pieces they came in nor on
     what other products there are. ``products``: one row per product of the training lines, sorted
-    by PROD_CODE: its hierarchy and prices, numbered so in ``pairs``. ``shortest``: the order of its
-    entries by product and by the size of the basket. ``folds``: their number. ``seed``: see
-    :func:`gather`.
+    by PROD_CODE: its hierarchy and prices, numbered so in ``pairs``. ``folds``: their number.
+    ``seed``: see :func:`gather`.
     """
 
     products: pl.DataFrame
     pairs: Pairs
-    shortest: Positions
     folds: int
     seed: int
 
     def take(self, baskets: Flags) -> Evidence:
         """Return the evidence of the baskets that the mask marks; products stay the same."""
-        pairs = self.pairs
-        if FEW * np.count_nonzero(baskets) < baskets.size:
-            few = pairs.take(baskets)
-            return replace(self, pairs=few, shortest=shortest_first(few))
-        kept = np.repeat(baskets, pairs.entries)
-        # The order stays that of all entries, so it needs no sorting; the numbers move up.
-        number = np.cumsum(kept, dtype=self.shortest.dtype) - 1
-        shortest = number[self.shortest[kept[self.shortest]]]
-        return replace(self, pairs=pairs.take(baskets), shortest=shortest)
+        return replace(self, pairs=self.pairs.take(baskets))
 
 
 def gather(
@@ -109,15 +97,13 @@ def put_together(
     number = (np.cumsum(trained) - 1).astype(np.int32)
     pairs = replace(pairs, product=number[pairs.product])
     own = ordered.filter(pl.Series(trained))
-    # One after the other: most memory is in use here, and side by side they need that of both.
-    shortest = shortest_first(pairs)
     groups = finest_groups(own)
-    prices, of_groups = unit_prices(pairs, np.arange(own.height), groups)
+    prices, of_groups = unit_prices(pairs, groups)
     own = own.with_columns(
         pl.Series(UNIT_PRICE, prices).fill_nan(None),
         pl.Series(GROUP_PRICE, of_groups[groups]).fill_nan(None),
     )
-    return Evidence(own, pairs, shortest, folds, seed)
+    return Evidence(own, pairs, folds, seed)
 
 
 def number_lines(numbers: pl.DataFrame, piece: LabelledLines) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,7 +108,9 @@ def _learn(
     pairs, products = evidence.pairs, evidence.products.height
     # More BLAS threads would add up in another order: the last bits, and with them the classes of
     # borderline products, would depend on the machine. The limit is the whole process's.
-    with threadpool_limits(1):
+    with threadpool_limits(1), ThreadPoolExecutor(1) as aside:
+        # Much of what the coefficients are solved from is made by one core.
+        nearest = aside.submit(shortest, pairs, without, most_read(config))
         scores = ridge_coefficients(
             pairs,
             pairs.shares(weighting),
@@ -117,8 +120,7 @@ def _learn(
             penalty=config.ridge,
             size_power=config.size_power,
         )
-        nearest = shortest(evidence.shortest, pairs, without, most_read(config))
-        refining = Refining(evidence.products, pairs, weighting, nearest, config)
+        refining = Refining(evidence.products, pairs, weighting, nearest.result(), config)
         seen = _baskets_without(pairs, products, without)
         solved = map(Solved, without, scores, seen)
         return [result[TABLE] for result in refine_each(refining, solved)]

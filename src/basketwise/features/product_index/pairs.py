@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from basketwise.arrays import Counts, Flags, Matrix
+from basketwise.arrays import Counts, Flags
 
 Weighting: TypeAlias = Literal["lines", "spend", "quantity"]
 """What a product's share of a basket is a share of."""
@@ -48,7 +49,7 @@ class Pairs:
         """The number of entries of each basket."""
         return np.diff(self.start)
 
-    @property
+    @cached_property
     def size(self) -> Singles:
         """The number of lines of each basket."""
         return sums(self.lines, self.start)
@@ -104,13 +105,16 @@ class Pairs:
 
         Negative amounts (returns) count as none; a basket without any amount is shared by lines.
         """
-        amounts = np.maximum(getattr(self, weighting), 0)
-        totals = sums(amounts, self.start)
+        amounts, totals = self.lines, self.size
+        if weighting != "lines":
+            amounts = np.maximum(getattr(self, weighting), 0)
+            totals = sums(amounts, self.start)
         empty = totals <= 0
         if empty.any():
             amounts = np.where(np.repeat(empty, self.entries), self.lines, amounts)
             totals = np.where(empty, self.size, totals)
-        return np.asarray(amounts / np.repeat(totals, self.entries), dtype=np.float32)
+        shares = np.repeat(totals, self.entries)
+        return np.divide(amounts, shares, out=shares)
 
     def matrix(
         self, values: Singles, products: int, first: int = 0, end: int | None = None
@@ -204,21 +208,62 @@ def concatenate(pieces: list[dict[str, Any]]) -> Pairs:
     return Pairs(start, *map(taken, names))
 
 
-def unit_prices(pairs: Pairs, *groups: Counts) -> list[Matrix]:
-    """Return the medians of SPEND over QUANTITY of what was bought of groups of products.
+def unit_prices(pairs: Pairs, group: Counts) -> tuple[Singles, Singles]:
+    """Return the medians of SPEND over QUANTITY of products, and of groups of them.
 
-    Each of ``groups`` has the number of each product's group, from 0; so there is an array of
-    medians for each. NaN for a group without a price.
+    ``group`` has the number of each product's group, from 0. NaN where there is no price.
     """
-    priced = (pairs.spend > 0) & (pairs.quantity > 0)
-    # Nothing is kept that is not needed any more: this is where most memory is in use.
-    price = pl.Series("price", pairs.spend[priced] / pairs.quantity[priced])
-    medians = []
-    for group in groups:
-        own = group.astype(np.int32)
-        table = pl.DataFrame({"group": own[pairs.product[priced]], "price": price})
-        found = table.group_by("group").agg(pl.col("price").median())
-        median = np.full(own.max(initial=-1) + 1, np.nan, dtype=np.float32)
-        median[found["group"].to_numpy()] = found["price"].to_numpy()
-        medians.append(median)
+    # Numbered by their groups, the products of a group are next to each other.
+    order = np.argsort(group, kind="stable")
+    number = np.empty(group.size, dtype=np.int32)
+    number[order] = np.arange(group.size, dtype=np.int32)
+    bounds = np.zeros(group.size + 1, dtype=np.int64)
+    for product, _ in _bought(pairs, number):
+        bounds[1:] += np.bincount(product, minlength=group.size)
+    np.cumsum(bounds, out=bounds)
+    # A slice at a time: this is where most memory is in use.
+    prices, ends = np.empty(bounds[-1], dtype=np.float32), bounds[:-1].copy()
+    for product, price in _bought(pairs, number):
+        own = np.bincount(product, minlength=group.size)
+        gaps = ends - np.cumsum(own) + own
+        prices[np.repeat(gaps, own) + np.arange(price.size)] = by_column(price, product, own.size)
+        ends += own
+    of_products = np.empty(group.size, dtype=np.float32)
+    of_products[order] = _medians(prices, bounds)
+    groups = np.searchsorted(group[order], np.arange(group.max(initial=-1) + 2))
+    return of_products, _medians(prices, bounds[groups])
+
+
+def _bought(pairs: Pairs, number: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int32], Singles]]:
+    """Yield the new numbers of products and their prices, some entries that have one at a time."""
+    for start in range(0, pairs.product.size, SLICE):
+        own = slice(start, start + SLICE)
+        spend, quantity, product = pairs.spend[own], pairs.quantity[own], number[pairs.product[own]]
+        priced = (spend > 0) & (quantity > 0)
+        if not priced.all():
+            spend, quantity, product = spend[priced], quantity[priced], product[priced]
+        yield product, spend / quantity
+
+
+def by_column(values: NDArray[Any], column: NDArray[np.integer], columns: int) -> NDArray[Any]:
+    """Sort values by their column; those of a column stay in their order."""
+    row = sp.csr_array((values, column, np.array([0, values.size])), shape=(1, columns))
+    return np.asarray(row.tocsc().data)
+
+
+def _medians(values: Singles, bounds: Counts) -> Singles:
+    """Return the medians of slices of values, whose order within each is lost; NaN of an empty one.
+
+    ``bounds``: where each starts, and where the last one ends.
+    """
+    medians = np.full(bounds.size - 1, np.nan, dtype=np.float32)
+    for number, (start, end) in enumerate(pairwise(bounds.tolist())):
+        if start == end:
+            continue
+        own, middle = values[start:end], (end - start) // 2
+        own.partition(middle)
+        median = own[middle]
+        if own.size % 2 == 0:
+            median = (own[:middle].max() + median) / np.float32(2)
+        medians[number] = median
     return medians

@@ -66,15 +66,7 @@ def ridge_coefficients(
     values *= shares
     Y = np.zeros((pairs.label.size, labels), dtype=np.float32)
     Y[np.arange(pairs.label.size), pairs.label] = root
-    starts = range(0, max(pairs.label.size, 1), BLOCK)
-    blocks = [
-        _Block(
-            pairs.matrix(values, products, s, s + BLOCK),
-            Y[s : s + BLOCK],
-            [np.flatnonzero(pairs.fold[s : s + BLOCK] == fold) for fold in without],
-        )
-        for s in starts
-    ]
+    blocks = _blocks(pairs, values, Y, products, without)
     # Each block has its own.
     del values, shares
     columns = np.repeat(np.arange(len(without)), labels)
@@ -92,6 +84,19 @@ def ridge_coefficients(
     inverse = np.reciprocal(squares + np.float32(penalty), dtype=np.float32)[:, columns]
     solution = _conjugate_gradients(normal, target, inverse)
     return [np.ascontiguousarray(solution[:, columns == k]) for k in range(len(without))]
+
+
+def _blocks(
+    pairs: Pairs, values: Singles, Y: Matrix, products: int, without: Sequence[int | None]
+) -> list[_Block]:
+    def block_from(s: int) -> _Block:
+        return _Block(
+            pairs.matrix(values, products, s, s + BLOCK),
+            Y[s : s + BLOCK],
+            [np.flatnonzero(pairs.fold[s : s + BLOCK] == fold) for fold in without],
+        )
+
+    return list(side_by_side(block_from, range(0, max(pairs.label.size, 1), BLOCK)))
 
 
 class _Block(NamedTuple):

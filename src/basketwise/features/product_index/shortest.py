@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from basketwise.arrays import Counts, Flags, Positions
-from basketwise.features.product_index.pairs import Pairs, counts
+from basketwise.features.product_index.pairs import Pairs, by_column, counts
 
 REACH = 4
 """How many times as many entries are looked at as are asked for; more where that is too few."""
+BLOCK = 2**16
+"""Baskets whose entries are looked at at a time."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +38,11 @@ class Shortest:
         return entries, _within(entries.product)
 
 
-def shortest_first(pairs: Pairs) -> Positions:
-    """Return the order of entries by product and by the size of the basket, then by position."""
-    kind = _positions(pairs.product.size)
-    by_size = np.argsort(_narrow(pairs.entries), kind="stable")
-    number = pairs.entries[by_size]
-    bounds = np.zeros(number.size + 1, dtype=kind)
-    np.cumsum(number, out=bounds[1:])
-    # The entries of the shortest basket, then those of the next: in columns by product, they stay
-    # in this order. That takes less memory and time than a sort by both.
-    gaps = pairs.start[:-1][by_size] - bounds[:-1]
-    entry = np.repeat(gaps.astype(kind), number)
-    entry += np.arange(entry.size, dtype=kind)
-    product = pairs.product[entry]
-    shape = (number.size, int(product.max(initial=0)) + 1)
-    order: Positions = sp.csr_array((entry, product, bounds), shape=shape).tocsc().data
-    return order
-
-
-def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most: int) -> Shortest:
+def shortest(pairs: Pairs, without: Sequence[int | None], most: int) -> Shortest:
     """Select the entries that can be among the first so many of their product.
 
     Parameters
     ----------
-    order : array
-        See :func:`shortest_first`.
     pairs : Pairs
         The training baskets.
     without : sequence
@@ -70,7 +51,7 @@ def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most
         How many entries of a product are asked for, at most.
     """
     number = counts(pairs.product)
-    basket_of = pairs.basket()
+    by_size = np.argsort(_narrow(pairs.entries), kind="stable")
     reach = np.int64(most)
     while True:
         # Mostly, a few times as many of each product hold those of every fold.
@@ -78,7 +59,7 @@ def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most
         heads = np.minimum(number, reach)
         ends = np.cumsum(heads)
         starts = ends - heads
-        basket = basket_of[order[_firsts(number, heads)]]
+        basket = _firsts(pairs, by_size, heads)
         fold = pairs.fold[basket]
         # How many of its product are before each entry.
         before = np.arange(basket.size, dtype=_positions(basket.size))
@@ -101,12 +82,32 @@ def shortest(order: Positions, pairs: Pairs, without: Sequence[int | None], most
             return Shortest(product[chosen], basket[chosen])
 
 
-def _firsts(counts: Counts, heads: Counts) -> Counts:
-    """Return the positions of the first ``heads`` of each product among all, by product."""
-    gaps = np.cumsum(counts) - counts - (np.cumsum(heads) - heads)
-    positions: Counts = np.repeat(gaps, heads)
+def _firsts(pairs: Pairs, by_size: Counts, heads: Counts) -> NDArray[np.int32]:
+    """Return the shortest baskets of each product, ``heads`` of them; product by product.
+
+    ``by_size``: the baskets in ascending order of their size.
+    """
+    products, baskets = [], []
+    seen = np.zeros(heads.size, dtype=np.int64)
+    for first in range(0, max(by_size.size, 1), BLOCK):
+        own = by_size[first : first + BLOCK]
+        number = pairs.entries[own]
+        entry = np.repeat(pairs.start[own] - np.cumsum(number) + number, number)
+        entry += np.arange(entry.size)
+        product = pairs.product[entry]
+        # Most entries are of common products, which have enough of them soon.
+        wanted = np.flatnonzero((seen < heads)[product])
+        product = product[wanted]
+        products.append(product)
+        baskets.append(np.repeat(own.astype(np.int32), number)[wanted])
+        seen += np.bincount(product, minlength=seen.size)
+    basket = by_column(np.concatenate(baskets), np.concatenate(products), heads.size)
+    # The last block of a product may have had more than were wanted.
+    gaps = np.cumsum(seen) - seen - (np.cumsum(heads) - heads)
+    positions = np.repeat(gaps, heads)
     positions += np.arange(positions.size)
-    return positions
+    firsts: NDArray[np.int32] = basket[positions]
+    return firsts
 
 
 def _within(product: NDArray[np.int32]) -> Positions:
