@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketwise.etl.lines.accepting import clean_table
+from basketwise.etl.lines.rules import Rules
 from basketwise.features.recipe import Recipe, features, treat_outliers
 from tests.features.computing import scored_by
 
@@ -37,7 +38,9 @@ ROWS = st.lists(_LINE, min_size=1, max_size=25)
 
 def table(rows: list[dict[str, object]], how: str = "clip") -> pl.DataFrame:
     recipe = Recipe(["basket", "product"], ENCODERS, how, 20.0)
-    return features(clean_table(rows).lines, recipe, scored_by(INDEX))
+    # Left open, what a repeated line means depends on the quantities of all baskets.
+    rules = Rules(duplicates="reject")
+    return features(clean_table(rows, rules).lines, recipe, scored_by(INDEX))
 
 
 @settings(max_examples=30)

@@ -10,7 +10,7 @@ from basketwise.sampling.catalogue import CLASS_SHARES, make_catalogue
 @pytest.mark.parametrize("seed", [1, 42])
 def test_classes_have_their_shares_of_the_lines(products: int, seed: int) -> None:
     catalogue = make_catalogue(np.random.default_rng(seed), products)
-    sold = np.diff(catalogue.cumulative_popularity, prepend=0.0)
+    sold = np.diff(catalogue.popularity.cumulative, prepend=0.0)
     shares = np.bincount(catalogue.classes, weights=sold, minlength=4)
     assert shares == pytest.approx(np.array(CLASS_SHARES), abs=0.04)
 
@@ -26,7 +26,7 @@ def test_every_level_of_the_hierarchy_nests_in_the_next() -> None:
 
 def test_popularity_falls_as_in_zipfs_law() -> None:
     catalogue = make_catalogue(np.random.default_rng(1), 600)
-    drawn = catalogue.draw(np.random.default_rng(2), 200_000)
+    drawn = catalogue.popularity.draw(np.random.default_rng(2), 200_000)
     sold = np.sort(np.bincount(drawn, minlength=600))[::-1]
     assert sold[0] / sold[94:105].mean() == pytest.approx((104 / 5) ** 0.9, rel=0.15)
     assert sold[-1] > 0

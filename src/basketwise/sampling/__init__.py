@@ -2,7 +2,8 @@
 
 :mod:`~basketwise.sampling.catalogue` makes up the products, :mod:`~basketwise.sampling.shops` the
 shops and customers, :mod:`~basketwise.sampling.labels` says how a basket gets its label,
-:mod:`~basketwise.sampling.weeks` draws one week of lines,
+:mod:`~basketwise.sampling.weeks` draws one week of lines, put together from
+:mod:`~basketwise.sampling.tables` whose rows many lines share,
 :mod:`~basketwise.sampling.drawing` draws all of them, and :mod:`~basketwise.sampling.writing` puts
 the weeks into files.
 """

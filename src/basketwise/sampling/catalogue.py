@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from basketwise.sampling.discrete import Discrete
+from basketwise.sampling.tables import Table
 
 
 class ProductClass(IntEnum):
@@ -25,6 +29,9 @@ CLASS_SHARES: tuple[float, ...] = (0.145, 0.62, 0.145, 0.09)
 _PRICE_FACTORS = np.array([0.93, 1.0, 1.08, 1.0])
 """Cheap products are hardly cheaper: spend is not very informative, as in real till data."""
 
+_QUANTITY_TRADE = np.cumsum([0.82, 0.10, 0.05, 0.02, 0.005, 0.005])
+_QUANTITIES = len(_QUANTITY_TRADE)
+
 _MEDIAN_PRICE = 1.2
 _PRICE_SPREAD = 0.7
 _HEAD = 5
@@ -39,12 +46,12 @@ class Catalogue:
     """The products of a sample; everything is in the order of PROD_CODE.
 
     ``codes``: one row per product, five text columns: PROD_CODE and its four levels, finest first.
-    ``cumulative_popularity``: running share of the lines sold; the last value is 1. ``classes``:
-    :class:`ProductClass` of each product. ``prices``: money per piece, to the hundredth.
+    ``popularity``: shares of the lines sold. ``classes``: :class:`ProductClass` of each product.
+    ``prices``: money per piece, to the hundredth.
     """
 
     codes: pl.DataFrame
-    cumulative_popularity: npt.NDArray[np.float64]
+    popularity: Discrete
     classes: npt.NDArray[np.int64]
     prices: npt.NDArray[np.float64]
 
@@ -53,9 +60,24 @@ class Catalogue:
         """How many products there are."""
         return len(self.classes)
 
-    def draw(self, rng: np.random.Generator, lines: int) -> npt.NDArray[np.int64]:
-        """Draw one product index per line, by popularity."""
-        return np.searchsorted(self.cumulative_popularity, rng.random(lines), side="right")
+    @cached_property
+    def offers(self) -> Table:
+        """Every product in every quantity: QUANTITY, SPEND and the five codes."""
+        quantity = np.tile(np.arange(_QUANTITIES) + 1, self.size)
+        product = np.repeat(np.arange(self.size), _QUANTITIES)
+        spend = np.round(self.prices[product] * quantity, 2)
+        rows = pl.DataFrame({"QUANTITY": quantity, "SPEND": spend})
+        return Table(rows.hstack(self.codes[product]))
+
+    def draw_offers(
+        self, rng: np.random.Generator, product: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Draw a quantity for each product of a line; returns the row of :attr:`offers`."""
+        number = rng.random(len(product))
+        row = product * _QUANTITIES
+        for bound in _QUANTITY_TRADE[:-1]:
+            row += number >= bound
+        return row
 
 
 def make_catalogue(rng: np.random.Generator, products: int) -> Catalogue:
@@ -72,11 +94,9 @@ def make_catalogue(rng: np.random.Generator, products: int) -> Catalogue:
     classes = np.empty(products, dtype=np.int64)
     classes[position] = _assign_classes(rng, ranked)
     prices = _MEDIAN_PRICE * rng.lognormal(0.0, _PRICE_SPREAD, products) * _PRICE_FACTORS[classes]
-    cumulative = np.cumsum(popularity)
-    cumulative[-1] = 1.0
     return Catalogue(
         codes=_codes(rng, classes),
-        cumulative_popularity=cumulative,
+        popularity=Discrete(popularity),
         classes=classes,
         prices=np.maximum(np.round(prices, 2), 0.05),
     )

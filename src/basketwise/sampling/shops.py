@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from basketwise.sampling.discrete import Discrete
+from basketwise.sampling.tables import Table
+
 _FORMATS = ("LS", "MS", "SS", "XLS")
 _FORMAT_TRADE = np.array([0.60, 0.22, 0.09, 0.09])
 _REGIONS = tuple(f"{side}{number:02d}" for side in "ENSW" for number in (1, 2, 3))
@@ -22,25 +25,21 @@ _MAX_SHOPS = 760
 class Shops:
     """Where baskets are bought, and by whom.
 
-    ``shops``: one row per shop, text: STORE_CODE, STORE_FORMAT, STORE_REGION. ``cumulative_trade``:
-    running share of the baskets; the last value is 1. ``customers``: one row per card, text:
-    CUST_CODE, CUST_PRICE_SENSITIVITY, CUST_LIFESTAGE; and one last row of nulls for baskets without
-    a card. ``home``: index of each card's shop.
+    ``shops``: one row per shop, text: STORE_CODE, STORE_FORMAT, STORE_REGION. ``trade``: their
+    shares of the baskets. ``customers``: one row per card, text: CUST_CODE,
+    CUST_PRICE_SENSITIVITY, CUST_LIFESTAGE; and one last row of nulls for baskets without a card.
+    ``home``: index of each card's shop.
     """
 
-    shops: pl.DataFrame
-    cumulative_trade: npt.NDArray[np.float64]
-    customers: pl.DataFrame
+    shops: Table
+    trade: Discrete
+    customers: Table
     home: npt.NDArray[np.int64]
 
     @property
     def cards(self) -> int:
         """How many customers carry a card."""
         return len(self.home)
-
-    def draw_shops(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
-        """Draw shop indices by trade."""
-        return np.searchsorted(self.cumulative_trade, rng.random(count), side="right")
 
 
 def make_shops(rng: np.random.Generator, baskets: int) -> Shops:
@@ -52,8 +51,6 @@ def make_shops(rng: np.random.Generator, baskets: int) -> Shops:
     count = int(np.clip(baskets // _BASKETS_PER_SHOP, len(_FORMATS), _MAX_SHOPS))
     formats = np.arange(count) % len(_FORMATS)
     trade = _FORMAT_TRADE[formats] * rng.uniform(0.5, 1.5, count)
-    cumulative = np.cumsum(trade / trade.sum())
-    cumulative[-1] = 1.0
     shops = pl.DataFrame(
         {
             "STORE_CODE": [f"STORE{number + 1:05d}" for number in range(count)],
@@ -70,8 +67,9 @@ def make_shops(rng: np.random.Generator, baskets: int) -> Shops:
         }
     )
     nobody = pl.DataFrame({name: [None] for name in customers.columns}, schema=customers.schema)
-    home = np.searchsorted(cumulative, rng.random(cards), side="right")
-    return Shops(shops, cumulative, pl.concat([customers, nobody]), home)
+    distribution = Discrete(trade / trade.sum())
+    home = distribution.draw(rng, cards)
+    return Shops(Table(shops), distribution, Table(pl.concat([customers, nobody])), home)
 
 
 def _pick(rng: np.random.Generator, values: tuple[str, ...], count: int) -> list[str]:

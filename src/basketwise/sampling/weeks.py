@@ -12,6 +12,8 @@ import polars as pl
 from basketwise.sampling.catalogue import Catalogue
 from basketwise.sampling.labels import LABELS, add_noise, label_baskets
 from basketwise.sampling.shops import Shops
+from basketwise.sampling.sorting import stable_argsort
+from basketwise.sampling.tables import Selection, Table, join_columns, join_text
 
 COLUMNS: tuple[str, ...] = (
     "SHOP_WEEK",
@@ -49,7 +51,6 @@ _MAX_LINES = 80
 _PATIENCE = 20
 _HOURS = np.arange(8, 22)
 _HOUR_TRADE = np.cumsum(np.array([3, 4, 5, 7, 8, 9, 9, 9, 9, 8, 7, 6, 8, 8]) / 100)
-_QUANTITY_TRADE = np.cumsum([0.82, 0.10, 0.05, 0.02, 0.005, 0.005])
 _SIZES, _TYPES = ("S", "M", "L"), ("Small Shop", "Top Up", "Full Shop")
 _SIZE_BOUNDS, _TYPE_BOUNDS = (2, 7), (3, 10)
 _MISSIONS = ("Fresh", "Mixed", "Grocery", "Nonfood")
@@ -58,15 +59,30 @@ _MISSION_TRADE = np.cumsum([0.51, 0.37, 0.10, 0.02])
 
 @dataclass(frozen=True)
 class Week:
-    """One week: its lines as they go into a file, and how many baskets bear each label.
+    """One week: its lines, and how many baskets bear each label.
 
-    ``lines``: one row per product of a basket, columns :data:`COLUMNS`, sorted by shop and product
-    as a till system exports them, so that a basket's lines are not together. ``labels``: in the
-    order of :data:`~basketwise.sampling.labels.LABELS`.
+    ``parts``: one entry per line in each, sorted by shop and product as a till system exports them,
+    so that a basket's lines are not together; side by side they have the columns :data:`COLUMNS`.
+    ``labels``: in the order of :data:`~basketwise.sampling.labels.LABELS`.
     """
 
-    lines: pl.DataFrame
+    parts: tuple[Selection, ...]
     labels: tuple[int, ...]
+
+    @property
+    def height(self) -> int:
+        """How many lines there are."""
+        return len(self.parts[0].row)
+
+    @property
+    def lines(self) -> pl.DataFrame:
+        """One row per product of a basket, columns :data:`COLUMNS`."""
+        return join_columns(self.parts)
+
+    @property
+    def text(self) -> pl.DataFrame:
+        """The same rows as they go into a file, in a column per part."""
+        return join_text(self.parts)
 
 
 def fiscal_week(number: int) -> int:
@@ -101,22 +117,24 @@ def draw_week(
     card = rng.integers(0, shops.cards, baskets)
     shop = np.where(rng.random(baskets) < _NO_CARD, -1, shops.home[card])
     card = np.where(shop < 0, shops.cards, card)
-    shop = np.where(shop < 0, shops.draw_shops(rng, baskets), shop)
-    about = _basket_columns(rng, number, sizes)
-    about = about.with_columns(_words(LABELS, label).alias("BASKET_PRICE_SENSITIVITY"))
-    about = about.hstack(shops.shops[shop]).hstack(shops.customers[card])
+    shop = np.where(shop < 0, shops.trade.draw(rng, baskets), shop)
+    opening = _draw_openings(rng, baskets)
+    receipts = _draw_receipts(rng, number, sizes, label)
+    offer = catalogue.draw_offers(rng, product)
 
-    quantity = 1 + np.searchsorted(_QUANTITY_TRADE[:-1], rng.random(len(owner)), side="right")
-    order = np.argsort(shop[owner] * catalogue.size + product, kind="stable")
-    product, quantity = product[order], quantity[order]
-    lines = about[owner[order]].hstack(catalogue.codes[product])
-    lines = lines.with_columns(
-        pl.lit(fiscal_week(number)).alias("SHOP_WEEK"),
-        pl.Series("QUANTITY", quantity),
-        pl.Series("SPEND", np.round(catalogue.prices[product] * quantity, 2)),
-    )
+    order = stable_argsort(shop[owner] * catalogue.size + product)
+    owner, offer = owner[order], offer[order]
     labels = np.bincount(label, minlength=len(LABELS))
-    return Week(lines.select(COLUMNS), tuple(int(count) for count in labels))
+    return Week(
+        parts=(
+            Selection(_openings(number), opening[owner]),
+            Selection(catalogue.offers, offer),
+            Selection(shops.customers, card[owner]),
+            Selection(receipts, owner),
+            Selection(shops.shops, shop[owner]),
+        ),
+        labels=tuple(int(count) for count in labels),
+    )
 
 
 def _draw_sizes(rng: np.random.Generator, baskets: int, products: int) -> npt.NDArray[np.int64]:
@@ -135,17 +153,17 @@ def _draw_products(
     again, and after some rounds all products become equally likely, so that a basket that wants
     half of a small catalogue comes to an end as well.
     """
-    product = catalogue.draw(rng, len(owner))
+    product = catalogue.popularity.draw(rng, len(owner))
     open_lines = np.arange(len(owner))
     rounds = 0
     while len(open_lines):
         keys = owner[open_lines] * catalogue.size + product[open_lines]
-        order = np.argsort(keys, kind="stable")
+        order = stable_argsort(keys)
         repeats = open_lines[order[1:][keys[order[1:]] == keys[order[:-1]]]]
         repeats.sort()
         rounds += 1
         product[repeats] = (
-            catalogue.draw(rng, len(repeats))
+            catalogue.popularity.draw(rng, len(repeats))
             if rounds < _PATIENCE
             else rng.integers(0, catalogue.size, len(repeats))
         )
@@ -155,28 +173,44 @@ def _draw_products(
     return product
 
 
-def _basket_columns(
-    rng: np.random.Generator, number: int, sizes: npt.NDArray[np.int64]
-) -> pl.DataFrame:
-    """Return what a till and the vendor note about each basket, except its label."""
-    baskets = len(sizes)
+def _draw_openings(rng: np.random.Generator, baskets: int) -> npt.NDArray[np.int64]:
+    """Draw when each basket was bought; returns the row of :func:`_openings`."""
     day = rng.integers(0, 7, baskets)
+    hour = np.searchsorted(_HOUR_TRADE[:-1], rng.random(baskets), side="right")
+    return day * len(_HOURS) + hour
+
+
+def _openings(number: int) -> Table:
+    """Return every hour in which shops are open in a week, in order of time."""
     monday = _FIRST_MONDAY + timedelta(weeks=number)
     dates = np.array([int((monday + timedelta(days=d)).strftime("%Y%m%d")) for d in range(7)])
-    hour = _HOURS[np.searchsorted(_HOUR_TRADE[:-1], rng.random(baskets), side="right")]
-    mission = np.searchsorted(_MISSION_TRADE[:-1], rng.random(baskets), side="right")
-    serial = rng.permutation(baskets) + 1
-    return pl.DataFrame(
-        {
-            "SHOP_DATE": dates[day],
-            "SHOP_WEEKDAY": (day + 1) % 7 + 1,
-            "SHOP_HOUR": hour,
-            "BASKET_ID": 994_100_000_000_000 + (number + 1) * 100_000_000 + serial,
-            "BASKET_SIZE": _words(_SIZES, np.searchsorted(_SIZE_BOUNDS, sizes)),
-            "BASKET_TYPE": _words(_TYPES, np.searchsorted(_TYPE_BOUNDS, sizes)),
-            "BASKET_DOMINANT_MISSION": _words(_MISSIONS, mission),
-        }
-    )
+    day = np.repeat(np.arange(7), len(_HOURS))
+    rows = {
+        "SHOP_WEEK": np.full(len(day), fiscal_week(number), dtype=np.int32),
+        "SHOP_DATE": dates[day],
+        "SHOP_WEEKDAY": (day + 1) % 7 + 1,
+        "SHOP_HOUR": np.tile(_HOURS, 7),
+    }
+    return Table(pl.DataFrame(rows))
+
+
+def _draw_receipts(
+    rng: np.random.Generator,
+    number: int,
+    sizes: npt.NDArray[np.int64],
+    label: npt.NDArray[np.int64],
+) -> Table:
+    """Return what is noted about each basket as a whole."""
+    mission = np.searchsorted(_MISSION_TRADE[:-1], rng.random(len(sizes)), side="right")
+    serial = rng.permutation(len(sizes)) + 1
+    rows = {
+        "BASKET_ID": 994_100_000_000_000 + (number + 1) * 100_000_000 + serial,
+        "BASKET_SIZE": _words(_SIZES, np.searchsorted(_SIZE_BOUNDS, sizes)),
+        "BASKET_PRICE_SENSITIVITY": _words(LABELS, label),
+        "BASKET_TYPE": _words(_TYPES, np.searchsorted(_TYPE_BOUNDS, sizes)),
+        "BASKET_DOMINANT_MISSION": _words(_MISSIONS, mission),
+    }
+    return Table(pl.DataFrame(rows))
 
 
 def _words(words: tuple[str, ...], index: npt.NDArray[np.int64]) -> pl.Series:

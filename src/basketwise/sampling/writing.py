@@ -109,8 +109,8 @@ def generate(
 
         def write(number: int) -> tuple[int, tuple[int, ...]]:
             week = sample.draw(number)
-            _write(week.lines, files[number], compress=compress)
-            return week.lines.height, week.labels
+            _write(week.text, files[number], compress=compress)
+            return week.height, week.labels
 
         for done, (height, own) in enumerate(side_by_side(write, range(weeks)), start=1):
             labels += own
@@ -125,7 +125,7 @@ def generate(
         lines=lines,
         products=sample.products,
         customers=sample.shops.cards,
-        shops=sample.shops.shops.height,
+        shops=sample.shops.shops.rows.height,
         first_week=fiscal_week(0),
         last_week=fiscal_week(weeks - 1),
         labels={name: int(count) for name, count in zip(LABELS, labels, strict=True)},
@@ -153,7 +153,7 @@ def _prepare(folder: Path, files: tuple[Path, ...], *, overwrite: bool) -> None:
         )
 
 
-def _write(lines: pl.DataFrame, file: Path, *, compress: bool) -> None:
+def _write(text: pl.DataFrame, file: Path, *, compress: bool) -> None:
     """Write one week whole or not at all."""
     part = file.with_name(f".{file.name}.part")
     try:
@@ -161,14 +161,14 @@ def _write(lines: pl.DataFrame, file: Path, *, compress: bool) -> None:
             if compress:
                 # Neither name nor time may go into the header: the same sample, the same bytes.
                 with gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as packed:
-                    _write_csv(lines, cast(IO[bytes], packed))
+                    _write_csv(text, cast(IO[bytes], packed))
             else:
-                _write_csv(lines, raw)
+                _write_csv(text, raw)
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _write_csv(lines: pl.DataFrame, stream: IO[bytes]) -> None:
-    # None of the words made up needs quotes, and looking for them takes a fourth of the time.
-    lines.write_csv(stream, float_precision=2, quote_style="never")
+def _write_csv(text: pl.DataFrame, stream: IO[bytes]) -> None:
+    # None of the words made up needs quotes; the commas between them are those of the file.
+    text.write_csv(stream, quote_style="never")
