@@ -162,3 +162,22 @@ def test_of_a_parquet_file_some_rows_are_looked_at(tmp_path: Path) -> None:
     (raw,) = layout.glimpses(discover(str(path)), DataConfig(), block=2**14)
     assert raw.frame.height == 2**14 // layout.LINE_BYTES
     assert raw.frame["SPEND"].to_list() == [str(number) for number in range(raw.frame.height)]
+
+
+def test_unchanged_files_are_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_csv(tmp_path / "lines.csv", [line(SPEND="1,50")])
+    looks: list[int] = []
+    original = layout.glimpses
+    monkeypatch.setattr(layout, "glimpses", lambda *a, **k: looks.append(1) or original(*a, **k))
+    assert [settled(path).decimal for _ in range(2)] == [",", ","]
+    assert len(looks) == 1
+    assert settled(path, Rules(labelled=True, decimal=".")).decimal == "."
+    write_csv(path, [line(SPEND="11.50")])
+    assert settled(path).decimal == "."
+    assert len(looks) == 3
+    sources = discover(str(path))
+    path.unlink()
+    with pytest.raises(InputError):
+        settle_sources(sources, Rules(labelled=True), DataConfig())

@@ -8,11 +8,12 @@ another date of the data shows which it is, or the setting has to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import polars as pl
 
 from basketwise.config import DataConfig
+from basketwise.digests import Fingerprint, fingerprint
 from basketwise.errors import InputError
 from basketwise.etl.lines.date_formats import (
     agree,
@@ -53,6 +54,9 @@ def settle_frame(frame: pl.DataFrame, rules: Rules) -> Rules:
 def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) -> Rules:
     """Settle what the rules leave open by a look at the raw tables.
 
+    The last answer is kept: a run asks once to check the split, and once to read. It is given again
+    while no file has been written to or replaced.
+
     Parameters
     ----------
     sources : sequence of Source
@@ -73,8 +77,35 @@ def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) ->
         If a table cannot be read; if weeks are to follow from dates that can be read in two ways,
         or in none.
     """
+    asked = _Asked.of(sources, rules, data)
+    for known, settled in _settled_last:
+        if asked is not None and asked == known:
+            return settled
     first = glimpses(sources, data, labelled=rules.labelled)
-    return settle_frames(first, whole(sources, data, labelled=rules.labelled), rules)
+    settled = settle_frames(first, whole(sources, data, labelled=rules.labelled), rules)
+    if asked is not None:
+        _settled_last[:] = [(asked, settled)]
+    return settled
+
+
+class _Asked(NamedTuple):
+    """What an answer on raw tables rests on."""
+
+    files: list[tuple[Source, Fingerprint]]
+    rules: Rules
+    data: DataConfig
+
+    @classmethod
+    def of(cls, sources: Sequence[Source], rules: Rules, data: DataConfig) -> _Asked | None:
+        """Return it as it is now; None if a file cannot be reached, which its reader explains."""
+        try:
+            files = [(source, fingerprint(source.path)) for source in sources]
+        except OSError:
+            return None
+        return cls(files, rules, data)
+
+
+_settled_last: list[tuple[_Asked, Rules]] = []
 
 
 def settle_frames(first: Iterable[RawFrame], more: Iterable[RawFrame], rules: Rules) -> Rules:
