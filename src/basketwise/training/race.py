@@ -39,6 +39,7 @@ from basketwise.training.persistence import stored_probabilities
 
 Key = TypeVar("Key")
 Made = TypeVar("Made")
+Early = TypeVar("Early")
 Fold = tuple[ModelName, int]
 Answers: TypeAlias = Mapping[ModelName, Probabilities]
 """Out-of-fold predictions."""
@@ -65,14 +66,16 @@ def train_all(
     tick: Tick,
     judge: Judge,
     checkpoints: Checkpoints,
-    meanwhile: Callable[[ModelName, Answers, Fits], Made],
+    meanwhile: Callable[[ModelName, Answers, Fits, Future[Early]], Made],
     elsewhere: Mapping[ModelName, Callable[[], Fitted]] = MappingProxyType({}),
+    early: Callable[[], Early] = lambda: None,  # type: ignore[assignment, return-value]
 ) -> tuple[Race, Made]:
     """Cross-validate the candidates and fit them, but for the pieces that are stored already.
 
     They learn from ``train``; out of fold they are asked about the rows of the ``judge``, which are
     among those of ``train``. What follows from the winner and all out-of-fold predictions is made
-    ``meanwhile``, while the models are fitted, the winner first, and returned too.
+    ``meanwhile``, while the models are fitted, the winner first, and returned too. What needs no
+    winner is made ``early``, where the last candidate would leave all cores but one idle.
 
     The winner learns from the whole training set. The others learn from no more baskets than it
     takes to compare them with it (``compared_max_baskets``). If the winner is one of ``elsewhere``,
@@ -85,7 +88,14 @@ def train_all(
     checkpoints.prepare()
     with abandoning_pool() as pool:
         pieces = _Pieces(train, judge.rows, config, tick, checkpoints, pool)
-        winner, scores = _winner(pieces, judge, config)
+        begun: list[Future[Early]] = []
+
+        def begin_early() -> None:
+            begun.append(pool.submit(early))
+
+        winner, scores = _winner(pieces, judge, config, begin_early)
+        if not begun:
+            begin_early()
         last, answers = config.folds - 1, pieces.out_of_fold
 
         def fitted(name: ModelName) -> Fitted:
@@ -97,7 +107,7 @@ def train_all(
         # The winner first, which may take as long as all others.
         order.sort(key=lambda name: name != winner)
         fitting = pieces.start(order, fitted)
-        made = meanwhile(winner, answers, fitting)
+        made = meanwhile(winner, answers, fitting, begun[0])
         fits = pieces.finish(fitting)
     return Race(answers, {name: fits[name] for name in config.models}, winner, scores), made
 
@@ -108,11 +118,12 @@ def heaviest_first(names: Iterable[ModelName]) -> list[ModelName]:
 
 
 def _winner(
-    pieces: _Pieces, judge: Judge, config: TrainingConfig
+    pieces: _Pieces, judge: Judge, config: TrainingConfig, early: Callable[[], object]
 ) -> tuple[ModelName, dict[ModelName, CrossValidated]]:
     """Cross-validate as far as is needed to name the winner; of equals, the one named first.
 
-    Returns the scores of all candidates too.
+    Returns the scores of all candidates too. ``early`` is called once fits have begun that may be
+    the last ones.
     """
     folds, answers = range(config.folds), pieces.out_of_fold
     finalists = list(config.models)
@@ -120,7 +131,7 @@ def _winner(
     if config.cv_stops_early and others and len(folds) >= LEAST_FOLDS:
         pieces.score([lightest], folds)
         if judge.leaves_nothing(answers[lightest]):
-            pieces.score(others, folds[-1:])
+            pieces.score(others, folds[-1:], early)
             finalists = [
                 name
                 for name in config.models
@@ -181,18 +192,26 @@ class _Pieces:
         if self._made:
             self._tell()
 
-    def score(self, names: Sequence[ModelName], folds: Sequence[int]) -> None:
-        """Cross-validate candidates on some folds, the heaviest first."""
+    def score(
+        self,
+        names: Sequence[ModelName],
+        folds: Sequence[int],
+        behind: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Cross-validate candidates on some folds, the heaviest first.
+
+        ``behind`` is called once all of these fits wait for a thread.
+        """
         wanted = [(name, fold) for name in heaviest_first(names) for fold in folds]
-        made = self._finish(
-            {
-                (name, fold): self._pool.submit(
-                    fit_fold, name, fold, self._train, self._config, self._checkpoints, self._judged
-                )
-                for name, fold in wanted
-                if (name, fold) in self._missing
-            }
-        )
+        work = {
+            (name, fold): self._pool.submit(
+                fit_fold, name, fold, self._train, self._config, self._checkpoints, self._judged
+            )
+            for name, fold in wanted
+            if (name, fold) in self._missing
+        }
+        behind()
+        made = self._finish(work)
         self._missing -= set(made)
         for (name, fold), scored in made.items():
             self._take(name, fold, scored)
