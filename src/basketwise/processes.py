@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from basketwise.concurrency import cores, in_turn, side_by_side
 from basketwise.errors import DependencyError
-from basketwise.memory import reader_memory
+from basketwise.memory import collect_rarely, reader_memory
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
@@ -159,6 +159,7 @@ def _begin(parent: int, work: bytes | None) -> None:
     threading.Thread(target=_outlive_nobody, args=(parent,), daemon=True).start()
     # Before the work is read, and Polars imported.
     reader_memory()
+    collect_rarely()
     if work is not None:
         _own.append(_read(work))
 
