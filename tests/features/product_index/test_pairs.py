@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from basketwise.features.product_index import pairs as module
+from basketwise.features.product_index import pairs as pairs_module
 from basketwise.features.product_index.pairs import (
     Pairs,
     Weighting,
@@ -81,7 +82,11 @@ def test_a_unit_price_is_the_median_of_what_was_paid() -> None:
     np.testing.assert_array_equal(of_groups, [np.nan, 3])
 
 
-def test_unit_prices_are_the_medians_of_groups_of_rows() -> None:
+@pytest.mark.parametrize("at_a_time", [1, 100, 2**22])
+def test_unit_prices_are_the_medians_of_groups_of_rows(
+    at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairs_module, "LARGE_SLICE", at_a_time)
     rng = np.random.default_rng(4)
     entries, products = 3_000, 60
     pairs = pair(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
@@ -22,6 +22,9 @@ Singles = NDArray[np.float32]
 
 SLICE = 2**20
 """Numbers that are widened at a time."""
+
+LARGE_SLICE = 2**22
+"""Values whose medians are taken at a time, unless one slice has more."""
 
 FEW = 4
 """Share of all baskets, as its reciprocal, up to which entries are selected by their numbers."""
@@ -252,18 +255,22 @@ def by_column(values: NDArray[Any], column: NDArray[np.integer], columns: int) -
 
 
 def _medians(values: Singles, bounds: Counts) -> Singles:
-    """Return the medians of slices of values, whose order within each is lost; NaN of an empty one.
+    """Return the medians of slices of values, one after the other; NaN of an empty one.
 
-    ``bounds``: where each starts, and where the last one ends.
+    ``bounds``: where each starts, and where the last one ends. A loop over the slices would wait
+    for Python's lock, which other libraries need while they load.
     """
     medians = np.full(bounds.size - 1, np.nan, dtype=np.float32)
-    for number, (start, end) in enumerate(pairwise(bounds.tolist())):
-        if start == end:
-            continue
-        own, middle = values[start:end], (end - start) // 2
-        own.partition(middle)
-        median = own[middle]
-        if own.size % 2 == 0:
-            median = (own[:middle].max() + median) / np.float32(2)
-        medians[number] = median
+    first = 0
+    while first < medians.size:
+        last = int(np.searchsorted(bounds, bounds[first] + LARGE_SLICE, side="right")) - 1
+        end = max(last, first + 1)
+        lengths = np.diff(bounds[first : end + 1])
+        number = pl.Series("number", np.repeat(np.arange(first, end, dtype=np.int32), lengths))
+        own = pl.Series("value", values[bounds[first] : bounds[end]])
+        # Numbers that are known to be sorted are groups already.
+        groups = pl.DataFrame([number.set_sorted(), own]).group_by("number")
+        table = groups.agg(pl.col("value").median())
+        medians[table["number"].to_numpy()] = table["value"].to_numpy()
+        first = end
     return medians
