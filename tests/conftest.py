@@ -3,7 +3,7 @@
 import gc
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.cli import calling
 from tests.etl.running import Run, run
 from tests.evaluation.running import Evaluated, evaluated_once
 from tests.seaweed import S3Server, running_s3
+from tests.tracing import UNTRACED, leave_out_libraries, untraced
 
 # The same examples on every machine, and no time limit that a busy one could break.
 settings.register_profile(
@@ -23,14 +24,18 @@ settings.register_profile(
 settings.load_profile("basketwise")
 
 HERE = Path(__file__).parent
-UNTRACED = frozenset((HERE / "untraced.txt").read_text("utf-8").split())
-"""Files and tests that reach no line that others leave out, and run long: tracing would only double
-that.
 
-``pytest --cov --cov-context=test`` tells which these are."""
+PREPARED = ("evaluated", "s3_server", "sample", "sample_run", "trained_workspace")
+"""Fixtures of a whole session that run no line that tests leave out."""
 
 WAITING = ("aws", "cli", "contracts", "registry", "run")
 """Folders whose tests mostly wait for servers, jobs and commands."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep libraries out of the measurement of coverage."""
+    if getattr(config.option, "cov_source", None):
+        leave_out_libraries()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,23 +62,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Measure no coverage where that would only take time, fixtures included."""
     file = item.path.relative_to(HERE.parent).as_posix()
     test = f"{file}::{getattr(item, 'originalname', item.name)}"
-    with nullcontext() if UNTRACED.isdisjoint((file, test)) else _untraced(item.config):
+    with nullcontext() if UNTRACED.isdisjoint((file, test)) else untraced(item.config):
         return (yield)
 
 
-@contextmanager
-def _untraced(config: pytest.Config) -> Iterator[None]:
-    """Measure no coverage meanwhile: what is traced takes twice as long."""
-    plugin = config.pluginmanager.get_plugin("_cov")
-    controller = plugin.cov_controller if plugin else None
-    if controller is None:
-        yield
-        return
-    controller.pause()
-    try:
-        yield
-    finally:
-        controller.resume()
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Measure no coverage of what a worker prepares once, whichever test asks for it first."""
+    with untraced(request.config) if fixturedef.argname in PREPARED else nullcontext():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -91,7 +90,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     gc.disable()
     try:
         is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
-        with nullcontext() if is_first else _untraced(session.config):
+        with nullcontext() if is_first else untraced(session.config):
             return (yield)
     finally:
         gc.freeze()
