@@ -143,14 +143,13 @@ def run_gold(
         chosen = [*recipe.groups, *(trial.group for trial in trials if trial.chosen)]
         recipe = replace(recipe, groups=list(dict.fromkeys([*ALWAYS_WRITTEN, *chosen])))
         maker = tables.RowMaker(recipe, index, history)
-        cohorts = aside.submit(write_cohorts, baskets, gold)
         rows = write(silver, gold, scratch / "gold", baskets, maker, tick)
-        cohorts.result()
     if write_rest is not None:
         rows = replace(rows, rest=write_rest(silver, gold / tables.REST_FOLDER, rest, maker))
     if hidden is not None:
         columns = [KEY, *columns_of(recipe.groups), FOLD, TARGET]
         write_parquet(hidden.result().select(columns), gold / tables.HIDDEN_FILE)
+    write_cohorts(baskets, gold)
     metadata = _metadata(
         intake, totals, baskets, recipe, config, rows, groups=chosen, tried=trials
     ).model_copy(
