@@ -223,30 +223,14 @@ def test_the_winner_learns_from_all_baskets() -> None:
     assert predicted(race.fitted[race.winner], rows.X) == predicted(alone, rows.X)
 
 
-@pytest.mark.parametrize("models", [["logistic"], list(QUICK.models)])
-def test_what_needs_no_winner_is_made_once(models: list[ModelName]) -> None:
-    rows = made_up(300, folds=FOLDS)
-    judge = Judge(rows, np.ones(rows.y.size), forward=False)
-    config = QUICK.model_copy(update={"models": tuple(models)})
-    made: list[str] = []
-    train_all(
-        *(rows, config, quiet, judge, NOWHERE),
-        lambda *given: given[-1].result(),
-        early=lambda: made.append("early"),
-    )
-    assert made == ["early"]
-
-
 def test_what_follows_from_the_cross_validation_is_made_meanwhile() -> None:
     rows = made_up(900, folds=FOLDS)
     judge = Judge(rows, np.ones(rows.y.size), forward=False)
     race, made = train_all(
         *(rows, QUICK, quiet, judge, NOWHERE),
-        lambda winner, answers, fits, early: (winner, answers[winner].copy(), fits, early.result()),
-        early=lambda: "of no winner",
+        lambda winner, answers, fits: (winner, answers[winner].copy(), fits),
     )
-    winner, answers, fits, early = made
-    assert early == "of no winner"
+    winner, answers, fits = made
     assert winner == race.winner == next(iter(fits))
     np.testing.assert_array_equal(answers, race.out_of_fold[winner])
     assert {name: fit.result() for name, fit in fits.items()} == race.fitted

@@ -39,7 +39,6 @@ from basketwise.training.persistence import stored_probabilities
 
 Key = TypeVar("Key")
 Made = TypeVar("Made")
-Early = TypeVar("Early")
 Fold = tuple[ModelName, int]
 Answers: TypeAlias = Mapping[ModelName, Probabilities]
 """Out-of-fold predictions."""
@@ -66,16 +65,14 @@ def train_all(
     tick: Tick,
     judge: Judge,
     checkpoints: Checkpoints,
-    meanwhile: Callable[[ModelName, Answers, Fits, Future[Early]], Made],
+    meanwhile: Callable[[ModelName, Answers, Fits], Made],
     elsewhere: Mapping[ModelName, Callable[[], Fitted]] = MappingProxyType({}),
-    early: Callable[[], Early] = lambda: None,  # type: ignore[assignment, return-value]
 ) -> tuple[Race, Made]:
     """Cross-validate the candidates and fit them, but for the pieces that are stored already.
 
     They learn from ``train``; out of fold they are asked about the rows of the ``judge``, which are
     among those of ``train``. What follows from the winner and all out-of-fold predictions is made
-    ``meanwhile``, while the models are fitted, the winner first, and returned too. What needs no
-    winner is made ``early``, where the last candidate would leave all cores but one idle.
+    ``meanwhile``, while the models are fitted, the winner first, and returned too.
 
     The winner learns from the whole training set. The others learn from no more baskets than it
     takes to compare them with it (``compared_max_baskets``). If the winner is one of ``elsewhere``,
@@ -88,14 +85,7 @@ def train_all(
     checkpoints.prepare()
     with abandoning_pool() as pool:
         pieces = _Pieces(train, judge.rows, config, tick, checkpoints, pool)
-        begun: list[Future[Early]] = []
-
-        def begin_early() -> None:
-            begun.append(pool.submit(early))
-
-        winner, scores = _winner(pieces, judge, config, begin_early)
-        if not begun:
-            begin_early()
+        winner, scores = _winner(pieces, judge, config)
         last, answers = config.folds - 1, pieces.out_of_fold
 
         def fitted(name: ModelName) -> Fitted:
@@ -107,7 +97,7 @@ def train_all(
         # The winner first, which may take as long as all others.
         order.sort(key=lambda name: name != winner)
         fitting = pieces.start(order, fitted)
-        made = meanwhile(winner, answers, fitting, begun[0])
+        made = meanwhile(winner, answers, fitting)
         fits = pieces.finish(fitting)
     return Race(answers, {name: fits[name] for name in config.models}, winner, scores), made
 
@@ -118,12 +108,11 @@ def heaviest_first(names: Iterable[ModelName]) -> list[ModelName]:
 
 
 def _winner(
-    pieces: _Pieces, judge: Judge, config: TrainingConfig, early: Callable[[], object]
+    pieces: _Pieces, judge: Judge, config: TrainingConfig
 ) -> tuple[ModelName, dict[ModelName, CrossValidated]]:
     """Cross-validate as far as is needed to name the winner; of equals, the one named first.
 
-    Returns the scores of all candidates too. ``early`` is called once fits have begun that may be
-    the last ones.
+    Returns the scores of all candidates too.
     """
     folds, answers = range(config.folds), pieces.out_of_fold
     finalists = list(config.models)
@@ -131,7 +120,7 @@ def _winner(
     if config.cv_stops_early and others and len(folds) >= LEAST_FOLDS:
         pieces.score([lightest], folds)
         if judge.leaves_nothing(answers[lightest]):
-            pieces.score(others, folds[-1:], early)
+            pieces.score(others, folds[-1:])
             finalists = [
                 name
                 for name in config.models
@@ -192,26 +181,18 @@ class _Pieces:
         if self._made:
             self._tell()
 
-    def score(
-        self,
-        names: Sequence[ModelName],
-        folds: Sequence[int],
-        behind: Callable[[], object] = lambda: None,
-    ) -> None:
-        """Cross-validate candidates on some folds, the heaviest first.
-
-        ``behind`` is called once all of these fits wait for a thread.
-        """
+    def score(self, names: Sequence[ModelName], folds: Sequence[int]) -> None:
+        """Cross-validate candidates on some folds, the heaviest first."""
         wanted = [(name, fold) for name in heaviest_first(names) for fold in folds]
-        work = {
-            (name, fold): self._pool.submit(
-                fit_fold, name, fold, self._train, self._config, self._checkpoints, self._judged
-            )
-            for name, fold in wanted
-            if (name, fold) in self._missing
-        }
-        behind()
-        made = self._finish(work)
+        made = self._finish(
+            {
+                (name, fold): self._pool.submit(
+                    fit_fold, name, fold, self._train, self._config, self._checkpoints, self._judged
+                )
+                for name, fold in wanted
+                if (name, fold) in self._missing
+            }
+        )
         self._missing -= set(made)
         for (name, fold), scored in made.items():
             self._take(name, fold, scored)

@@ -56,14 +56,9 @@ def plan_references(winner: ModelName, groups: Sequence[str]) -> list[Plan]:
         others = tuple(other for other in groups if other != group) or ALWAYS_WRITTEN
         if group not in others:
             plans.append(Plan(f"without_{group}", "ablation", winner, others, group))
-    return [*plans, *plan_simpler(groups)]
-
-
-def plan_simpler(groups: Sequence[str]) -> list[Plan]:
-    """List the references that are the same whoever wins."""
-    if not of_index(groups):
-        return []
-    return [Plan("index_only", "simpler", "logistic", of_index(groups))]
+    if of_index(groups):
+        plans.append(Plan("index_only", "simpler", "logistic", of_index(groups)))
+    return plans
 
 
 def fit_references(

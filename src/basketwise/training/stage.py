@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +53,7 @@ from basketwise.training.persistence import dump_model
 from basketwise.training.predictions import CALIBRATED, write_predictions
 from basketwise.training.race import Answers, Fits, train_all
 from basketwise.training.record import CandidateRecord, ReferenceRecord, TrainingRecord
-from basketwise.training.references import Plan, fit_references, plan_references, plan_simpler
+from basketwise.training.references import Plan, fit_references, plan_references
 from basketwise.training.weights import judging_weights
 
 JUDGED = 500_000
@@ -137,29 +136,22 @@ def run_training(
         some = train.take(spaced(train.y.size, LOOKED_AT))
         columns = metadata.feature_columns
         of_test = None if ask is None else partial(ask, path=gold / TEST_FILE)
-        # Of these references it does not matter who wins.
-        simpler = plan_simpler(metadata.groups)
         with abandoning_pool(1) as beside:
 
-            def meanwhile(
-                winner: ModelName, known: Answers, fits: Fits, early: Future[dict[str, Fitted]]
-            ) -> _Aside:
+            def meanwhile(winner: ModelName, known: Answers, fits: Fits) -> _Aside:
                 plans = plan_references(winner, metadata.groups)
-                ablations = [plan for plan in plans if plan not in simpler]
-                fitting = beside.submit(fit_references, ablations, both, config, pieces)
+                fitting = beside.submit(fit_references, plans, both, config, pieces)
                 write_predictions(out / OOF_FILE, train, _of_all(train, judged, known))
                 calibration, novelty = _corrected(judged, known[winner], weights, config)
                 # A winner of millions of baskets is long not fitted when all others are.
                 losers = {name: fit.result() for name, fit in fits.items() if name != winner}
-                made = fitting.result() | early.result()
-                references = {plan.name: made[plan.name] for plan in plans}
+                references = fitting.result()
                 models = {name: Model(fitted, columns) for name, fitted in losers.items()}
                 models |= {plan.name: Model(references[plan.name], plan.columns) for plan in plans}
                 answers = answered(models, test, some, of_test)
                 return _Aside(plans, references, calibration, novelty, answers)
 
-            early = partial(fit_references, simpler, both, config, pieces)
-            race, aside = train_all(seen, config, tick, judge, pieces, meanwhile, elsewhere, early)
+            race, aside = train_all(seen, config, tick, judge, pieces, meanwhile, elsewhere)
         winner, fitted = race.winner, race.fitted
         references, plans = aside.references, aside.plans
         chosen = {winner: Model(fitted[winner], columns)}
