@@ -9,6 +9,7 @@ from typing import Any
 import narwhals.stable.v2.dependencies as libraries
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from basketwise.arrays import Matrix
 from basketwise.errors import InputError
@@ -124,6 +125,19 @@ def selected(frame: pl.DataFrame, expressions: Iterable[pl.Expr]) -> pl.DataFram
     if frame.height <= FEW:
         return frame.select_seq(expressions)
     return frame.select(expressions)
+
+
+def constant_in_runs(values: pl.Series, start: NDArray[np.integer]) -> bool:
+    """Whether a column has one value in each run of rows; none of them is null, or all are.
+
+    ``start``: where each run begins, the first at 0.
+    """
+    if values.dtype.is_numeric() and not values.null_count():
+        numbers = values.to_numpy()
+        changes = numbers[1:] != numbers[:-1]
+    else:
+        changes = (values.slice(1) != values.head(-1)).fill_null(False).to_numpy()
+    return bool(np.count_nonzero(changes) == np.count_nonzero(changes[start[1:] - 1]))
 
 
 def matrix(frame: pl.DataFrame, columns: Sequence[str]) -> Matrix:

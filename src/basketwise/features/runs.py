@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from basketwise.arrays import Counts, Flags
+from basketwise.arrays import Counts
 from basketwise.features.group import different
 from basketwise.features.product_index.by_fold import EXACT, Rows, Said
+from basketwise.tables import constant_in_runs
 
 WHOLE = "_whole"
 """An aggregate with which Polars adds up each group by itself."""
@@ -80,19 +81,9 @@ def of_products(runs: Runs, rows: Rows, said: Said) -> list[pl.Series]:
 
 def shared(values: pl.Series, runs: Runs) -> pl.Series:
     """Return the largest value in each basket: where all are the same, the first."""
-    if values.null_count() in (0, values.len()):
-        changes = _changes(values)
-        if np.count_nonzero(changes) == np.count_nonzero(changes[runs.start[1:] - 1]):
-            return values.gather(runs.start)
+    if values.null_count() in (0, values.len()) and constant_in_runs(values, runs.start):
+        return values.gather(runs.start)
     return grouped(values.to_frame(), runs.lengths, [pl.col(values.name).max()]).to_series()
-
-
-def _changes(values: pl.Series) -> Flags:
-    """Return whether each value but the first is another one than that before it."""
-    if values.dtype.is_numeric() and not values.null_count():
-        numbers = values.to_numpy()
-        return np.asarray(numbers[1:] != numbers[:-1])
-    return (values.slice(1) != values.head(values.len() - 1)).fill_null(False).to_numpy()
 
 
 def distinct(values: pl.Series, runs: Runs) -> pl.Series:

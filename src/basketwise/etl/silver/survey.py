@@ -30,6 +30,7 @@ from basketwise.schema import (
     SPEND,
     UNCLASSIFIED,
 )
+from basketwise.tables import constant_in_runs
 
 STORE_COLUMNS = ("STORE_FORMAT", "STORE_REGION")
 LABELS = pl.Enum(INDEX_LABELS)
@@ -146,11 +147,8 @@ def _labels(labels: pl.Series, first: NDArray[np.uint32]) -> tuple[pl.Series, pl
     ``labels``: those of all lines, null where none is stated; ``first``: the first line of each
     basket.
     """
-    if not labels.null_count():
-        changes = (labels.slice(1) != labels.head(max(len(labels) - 1, 0))).to_numpy()
-        if np.count_nonzero(changes) == np.count_nonzero(changes[first[1:] - 1]):
-            # None changes within a basket.
-            return labels[first].cast(LABELS), pl.Series(DISAGREE, np.zeros(first.size, np.bool_))
+    if not labels.null_count() and constant_in_runs(labels, first):
+        return labels[first].cast(LABELS), pl.Series(DISAGREE, np.zeros(first.size, np.bool_))
     labels = labels.cast(LABELS)
     codes = labels.to_physical()
     highest = np.maximum.reduceat(codes.fill_null(0).to_numpy(), first)

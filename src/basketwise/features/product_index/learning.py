@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from basketwise.arrays import Counts, Floats, Matrix
+from basketwise.concurrency import abandoning_pool
 from basketwise.config import IndexConfig
 from basketwise.features.product_index.evidence import Evidence
 from basketwise.features.product_index.hierarchy import fallback, smooth
@@ -108,7 +108,7 @@ def _learn(
     pairs, products = evidence.pairs, evidence.products.height
     # More BLAS threads would add up in another order: the last bits, and with them the classes of
     # borderline products, would depend on the machine. The limit is the whole process's.
-    with threadpool_limits(1), ThreadPoolExecutor(1) as aside:
+    with threadpool_limits(1), abandoning_pool(1) as aside:
         # Much of what the coefficients are solved from is made by one core.
         nearest = aside.submit(shortest, pairs, without, most_read(config))
         scores = ridge_coefficients(
