@@ -276,6 +276,25 @@ def test_returns_are_netted_within_a_basket() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param([line(PROD_CODE="A", QUANTITY="-1", SPEND="-1.5")], id="taken back"),
+        pytest.param(
+            [line(PROD_CODE="A", QUANTITY="-1", SPEND="-1.5"), line(PROD_CODE="A", SPEND="1.4")],
+            id="partly taken back",
+        ),
+    ],
+)
+def test_a_label_on_a_line_that_was_netted_is_its_baskets_label(others: list[Line]) -> None:
+    unlabelled = [other | {LABEL: ""} for other in [*others, line(PROD_CODE="B")]]
+    given = frame([line(BASKET_ID="2") | {LABEL: ""}, line(PROD_CODE="A"), *unlabelled])
+    rules = Rules(labelled=True, returns="net")
+    settled = settle(clean(given, rules, source="a"), rules)
+    assert settled.lines["PROD_CODE"].to_list() == ["PRD1", *["A"] * (len(others) - 1), "B"]
+    assert settled.lines[LABEL].to_list() == [None, *["Medium"] * len(others)]
+
+
 def test_pieces_are_kept_where_every_quantity_is_one() -> None:
     lines = [line(), line(), line(PROD_CODE="B")]
     rules = Rules(labelled=True)

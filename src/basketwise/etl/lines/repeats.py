@@ -7,7 +7,16 @@ from typing import Literal
 import polars as pl
 
 from basketwise.etl.lines.rules import Rules
-from basketwise.schema import BASKET_ID, COLUMN_NAMES, PROD_CODE, QUANTITY, REASON, SOURCE, SPEND
+from basketwise.schema import (
+    BASKET_ID,
+    COLUMN_NAMES,
+    LABEL,
+    PROD_CODE,
+    QUANTITY,
+    REASON,
+    SOURCE,
+    SPEND,
+)
 
 Policy = Literal["reject", "keep", "pieces"]
 
@@ -64,7 +73,8 @@ def netted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.Ser
     -------
     lines : DataFrame
         The same rows. Where a product was partly returned, its first purchase has the sums of
-        SPEND and QUANTITY.
+        SPEND and QUANTITY. Lines that stay have their basket's label, which may have been stated on
+        others alone.
     reason : Series
         ``netted_return`` for the other lines of such a product, and for all of them if nothing of
         it is left.
@@ -93,6 +103,8 @@ def netted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.Ser
     affected = pl.col("returned").is_not_null() & pl.col(REASON).is_null()
     keeps = (affected & left & (pl.col("number") == pl.col("purchase"))).fill_null(False)
     spend = pl.max_horizontal("SPEND_NET", 0.0)
+    stays = pl.col(REASON).is_null() & ~(affected & ~keeps)
+    stated = pl.col(LABEL).drop_nulls().first().over(BASKET_ID)
     made = joined.select(
         pl.when(keeps).then(spend).otherwise(pl.col(SPEND)).alias(SPEND),
         pl.when(keeps).then("QUANTITY_NET").otherwise(pl.col(QUANTITY)).alias(QUANTITY),
@@ -100,5 +112,6 @@ def netted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.Ser
         .then(pl.lit("netted_return"))
         .otherwise(pl.col(REASON))
         .alias(REASON),
+        pl.when(stays).then(pl.coalesce(LABEL, stated)).otherwise(pl.col(LABEL)).alias(LABEL),
     )
-    return lines.with_columns(made[SPEND], made[QUANTITY]), made[REASON]
+    return lines.with_columns(made[SPEND], made[QUANTITY], made[LABEL]), made[REASON]
