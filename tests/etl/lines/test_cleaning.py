@@ -243,6 +243,12 @@ def test_hexadecimal_ids_and_letters_of_tills_are_text(basket: str) -> None:
     assert cleaned([line(BASKET_ID=basket)])["BASKET_ID"].to_list() == [basket]
 
 
+@pytest.mark.parametrize("zero", ["-0.0", "-0", " -0.00 ", "0"])
+def test_a_zero_has_no_sign(zero: str) -> None:
+    (spend,) = cleaned([line(SPEND=zero)])["SPEND"]
+    assert str(spend) == "0.0"
+
+
 @pytest.mark.parametrize(
     ("returns", "expected"),
     [

@@ -28,6 +28,7 @@ from basketwise.schema import (
     SHOP_DATE,
     SHOP_HOUR,
     SHOP_WEEKDAY,
+    SPEND,
     Kind,
 )
 from basketwise.tables import selected
@@ -135,11 +136,14 @@ def typed(raw: pl.DataFrame, rules: Rules, *, blanks: bool = True) -> pl.DataFra
     number_ids = raw.schema[BASKET_ID] == pl.Int64
     cast = selected(raw, _casts(frozenset(raw.columns), number_ids=number_ids))
     suspects = _suspects(raw, cast, rules, blanks=blanks)
-    if not suspects:
-        return cast
-    return cast.with_columns(
-        _careful(raw[c.name], c.kind, rules) for c in COLUMNS if c.name in suspects
-    )
+    if suspects:
+        cast = cast.with_columns(
+            _careful(raw[c.name], c.kind, rules) for c in COLUMNS if c.name in suspects
+        )
+    zero = (cast[SPEND] == 0).fill_null(False)
+    # Text and floats can have a negative zero, decimals cannot; and of two lines that are equal but
+    # for it, the one delivered first would decide the sign of a sum.
+    return cast.with_columns(cast[SPEND].set(zero, 0.0)) if zero.any() else cast
 
 
 def mapped_labels(given: pl.Series, labels: Mapping[str, str]) -> pl.Series:
