@@ -76,7 +76,9 @@ def read_table(table: Any) -> pl.DataFrame:
             return _from_pandas(table)
         if isinstance(table, list):
             return _from_rows(table)
-        if isinstance(table, Mapping) or hasattr(table, "__arrow_c_stream__"):
+        if isinstance(table, Mapping):
+            return _from_columns(table)
+        if hasattr(table, "__arrow_c_stream__"):
             return pl.DataFrame(table)
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
@@ -174,6 +176,16 @@ def _from_rows(rows: list[Any]) -> pl.DataFrame:
         raise InputError(f"A row is of type {type(wrong).__name__}, not a dictionary.", KINDS)
     names = dict.fromkeys(name for row in rows for name in row)
     return pl.DataFrame([_series(str(name), [row.get(name) for row in rows]) for name in names])
+
+
+def _from_columns(columns: Mapping[Any, Any]) -> pl.DataFrame:
+    # Arrays and Series have a type of their own; a list is judged as that of one key of rows.
+    return pl.DataFrame(
+        {
+            str(name): _series(str(name), values) if isinstance(values, list) else values
+            for name, values in columns.items()
+        }
+    )
 
 
 def _series(name: str, values: list[Any]) -> pl.Series:
