@@ -108,6 +108,11 @@ def test_dates_that_can_be_read_in_two_ways_are_asked_about(tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"'01/02/2025', can be read as %d/%m/%Y and as") as error:
         settled(tmp_path)
     assert "data.date_format" in error.value.hint
+    # Who asks a server or calls a method of a model has no setting.
+    assert "write the dates as YYYY-MM-DD" in error.value.hint
+    write_csv(tmp_path / "b.csv", dated("2025-02-01", "2025-02-03"))
+    assert settled(tmp_path / "b.csv").date_format == "%Y-%m-%d"
+    (tmp_path / "b.csv").unlink()
     assert settled(tmp_path, Rules(date_format="%m/%d/%Y")).date_format == "%m/%d/%Y"
 
 

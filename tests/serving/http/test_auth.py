@@ -48,6 +48,7 @@ def test_only_the_token_opens(scorer: Model, sent: str | None, status: int) -> N
             if status == 401:
                 assert answer[1]["Www-Authenticate"] == "Bearer"
                 assert TOKEN.encode() not in answer[2]
+                assert b"in the header Authorization, after the word Bearer" in answer[2]
         # What does not exist is no secret, but who asks is not told.
         assert send(port, "GET", "/nope", None, **headers)[0] == (404 if status == 200 else 401)
         for path in OPEN:

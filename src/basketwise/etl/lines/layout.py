@@ -282,9 +282,10 @@ def _no_format(evidence: _Evidence) -> InputError:
         return InputError(
             f"The dates in {own}, such as {evidence.date!r}, can be read as {first} and as "
             f"{second}.",
-            f'Set data.date_format, for example to "{first}".',
+            f'Set data.date_format, for example to "{first}", or write the dates as YYYY-MM-DD.',
         )
     return InputError(
         f"The dates in {own}, such as {evidence.date!r}, have no format that is known.",
-        "Set data.date_format in the notation of strptime, or deliver SHOP_WEEK (YYYYWW).",
+        "Set data.date_format in the notation of strptime, write the dates as YYYY-MM-DD, or "
+        "deliver SHOP_WEEK (YYYYWW).",
     )

@@ -54,7 +54,8 @@ class Auth:
             raise ProblemError(
                 HTTPStatus.UNAUTHORIZED,
                 "The request brings no valid token.",
-                "Send the header 'Authorization: Bearer TOKEN'.",
+                # Written as the header itself is, it would be taken for a token and removed.
+                "Send the token in the header Authorization, after the word Bearer and a blank.",
                 {"WWW-Authenticate": "Bearer"},
             )
 
