@@ -7,8 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from basketwise.artifact.archive import unpack
-from basketwise.artifact.bundle import pins, prepare_code, write_code
-from basketwise.artifact.wheel import packed_wheel
+from basketwise.artifact.bundle import pins, write_code
 from tests.evaluation.running import Evaluated
 
 IN_AWS_IMAGE = """
@@ -75,11 +74,3 @@ def test_what_is_not_installed_is_left_out() -> None:
     assert pins(("no-such-distribution", "threadpoolctl")) == [
         f"threadpoolctl=={version('threadpoolctl')}"
     ]
-
-
-def test_what_was_made_ahead_is_not_made_again(tmp_path: Path) -> None:
-    prepare_code()
-    packed = packed_wheel.cache_info().misses
-    write_code(tmp_path)
-    assert packed_wheel.cache_info().misses == packed
-    assert packed_wheel(version("basketwise")) in [path.read_bytes() for path in tmp_path.iterdir()]

@@ -20,7 +20,7 @@ ABOUT = f"basketwise-{basketwise.__version__}.dist-info"
 def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     made = []
     for _ in range(2):
-        wheel.packed_wheel.cache_clear()
+        wheel._wheel.cache_clear()
         made.append(write_wheel(tmp_path).read_bytes())
     assert made[0] == made[1]
 

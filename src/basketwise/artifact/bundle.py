@@ -14,8 +14,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from basketwise import __version__
-from basketwise.artifact.wheel import packed_wheel, write_wheel
+from basketwise.artifact.wheel import write_wheel
 from basketwise.plugins import HANDLERS
 from basketwise.provenance import XGBOOST
 
@@ -66,12 +65,6 @@ def write_code(folder: Path) -> None:
     (folder / INFERENCE).write_text(SCRIPT, encoding="utf-8")
     (folder / REQUIREMENTS).write_text("".join(f"{pin}\n" for pin in pins()), encoding="utf-8")
     write_wheel(folder)
-
-
-def prepare_code() -> None:
-    """Make ahead what :func:`write_code` takes longest for, which is kept for it."""
-    pins()
-    packed_wheel(__version__)
 
 
 def pins(names: tuple[str, ...] = SERVING) -> list[str]:

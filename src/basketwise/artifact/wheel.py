@@ -36,13 +36,12 @@ def write_wheel(folder: Path, version: str = __version__) -> Path:
         What the wheel says of itself, to installers alone; the code in it knows its own.
     """
     path = folder / f"{NAME}-{version}-{TAG}.whl"
-    path.write_bytes(packed_wheel(version))
+    path.write_bytes(_wheel(version))
     return path
 
 
 @cache
-def packed_wheel(version: str) -> bytes:
-    """Return the running package as a wheel, which is packed once per process."""
+def _wheel(version: str) -> bytes:
     package = Path(basketwise.__file__).parent
     files = {
         f"{NAME}/{path.relative_to(package).as_posix()}": path.read_bytes()

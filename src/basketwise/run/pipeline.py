@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from basketwise.artifact.bundle import prepare_code
 from basketwise.concurrency import abandoning_pool
 from basketwise.errors import BasketwiseError, InputError
 from basketwise.etl.gold.metadata import Metadata
@@ -105,7 +104,6 @@ def run_all(
                 for name in DRAWING:
                     pool.submit(load, name)
                 pool.submit(load_templates)
-                pool.submit(prepare_code)
 
             made = etl(data, staging, context, ahead)
             if context.platform.in_place:
