@@ -131,7 +131,7 @@ def typed(raw: pl.DataFrame, rules: Rules, *, blanks: bool = True) -> pl.DataFra
 
     ``raw`` comes from :func:`standard`. Text is stripped of blanks around it; missing words, and
     nothing at all, are null. ``blanks``: whether there may be any. BASKET_ID is Int64 if it was
-    given as such, since as text it would only be turned back.
+    given as such, since as text it would only be turned back. A zero in SPEND has no sign.
     """
     number_ids = raw.schema[BASKET_ID] == pl.Int64
     cast = selected(raw, _casts(frozenset(raw.columns), number_ids=number_ids))
@@ -140,9 +140,9 @@ def typed(raw: pl.DataFrame, rules: Rules, *, blanks: bool = True) -> pl.DataFra
         cast = cast.with_columns(
             _careful(raw[c.name], c.kind, rules) for c in COLUMNS if c.name in suspects
         )
-    zero = (cast[SPEND] == 0).fill_null(False)
     # Text and floats can have a negative zero, decimals cannot; and of two lines that are equal but
-    # for it, the one delivered first would decide the sign of a sum.
+    # for it, the one delivered first would decide the sign of a sum. Polars leaves out a + 0.0.
+    zero = cast[SPEND] == 0
     return cast.with_columns(cast[SPEND].set(zero, 0.0)) if zero.any() else cast
 
 

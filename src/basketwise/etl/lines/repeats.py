@@ -73,8 +73,7 @@ def netted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.Ser
     -------
     lines : DataFrame
         The same rows. Where a product was partly returned, its first purchase has the sums of
-        SPEND and QUANTITY. Lines that stay have their basket's label, which may have been stated on
-        others alone.
+        SPEND and QUANTITY. Each has its basket's label, which may have been stated on others alone.
     reason : Series
         ``netted_return`` for the other lines of such a product, and for all of them if nothing of
         it is left.
@@ -103,7 +102,6 @@ def netted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.Ser
     affected = pl.col("returned").is_not_null() & pl.col(REASON).is_null()
     keeps = (affected & left & (pl.col("number") == pl.col("purchase"))).fill_null(False)
     spend = pl.max_horizontal("SPEND_NET", 0.0)
-    stays = pl.col(REASON).is_null() & ~(affected & ~keeps)
     stated = pl.col(LABEL).drop_nulls().first().over(BASKET_ID)
     made = joined.select(
         pl.when(keeps).then(spend).otherwise(pl.col(SPEND)).alias(SPEND),
@@ -112,6 +110,6 @@ def netted(lines: pl.DataFrame, reason: pl.Series) -> tuple[pl.DataFrame, pl.Ser
         .then(pl.lit("netted_return"))
         .otherwise(pl.col(REASON))
         .alias(REASON),
-        pl.when(stays).then(pl.coalesce(LABEL, stated)).otherwise(pl.col(LABEL)).alias(LABEL),
+        pl.coalesce(LABEL, stated).alias(LABEL),
     )
     return lines.with_columns(made[SPEND], made[QUANTITY], made[LABEL]), made[REASON]

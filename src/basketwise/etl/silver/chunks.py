@@ -95,13 +95,11 @@ def chunk_files(silver: Path, *, lines: int = CHUNK_LINES) -> Iterator[tuple[Fil
     Only the number of lines of each week decides, not how many files it is in: whatever is made of
     the chunks, and sorted in each, has the same order.
     """
-    files = weeks(silver)
-    heights = dict(zip(files, _heights(path for _, path in files), strict=True))
     gathered: Files = []
     height = 0
-    for _, group in groupby(files, itemgetter(0)):
+    for _, group in groupby(weeks(silver), itemgetter(0)):
         own = list(group)
-        more = sum(heights[file] for file in own)
+        more = sum(_height(path) for _, path in own)
         if gathered and height + more > lines:
             yield gathered, False
             gathered, height = [], 0
@@ -114,7 +112,5 @@ def chunk_files(silver: Path, *, lines: int = CHUNK_LINES) -> Iterator[tuple[Fil
         yield gathered, False
 
 
-def _heights(paths: Iterable[Path]) -> list[int]:
-    """Count the lines of each file; all at once, as each question costs more than its answer."""
-    counts = pl.collect_all(pl.scan_parquet(path, glob=False).select(pl.len()) for path in paths)
-    return [int(count.item()) for count in counts]
+def _height(path: Path) -> int:
+    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())

@@ -222,7 +222,7 @@ def _numbers(values: Sequence[Any], distinct: set[Any], kinds: set[type]) -> Seq
             if any(type(value) is int and abs(value) > EXACT for value in distinct):
                 raise NotPlainError
             values = [value if value is None else float(value) for value in values]
-    # Frames tell it from zero in some places.
+    # Frames take the sign of a zero away, where they do not reject it.
     if any(copysign(1, value) < 0 for value in values if value == 0):
         raise NotPlainError
     return values
