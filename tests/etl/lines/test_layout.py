@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, Literal
 from unittest import mock
 
 import polars as pl
@@ -12,6 +14,8 @@ from basketwise.etl.lines import layout
 from basketwise.etl.lines.layout import settle_frame, settle_sources
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.discovery import discover
+from basketwise.etl.raw.raw_frame import RawFrame
+from basketwise.etl.raw.sources import Source
 from tests.raw_lines import Line, line, write_csv
 
 
@@ -101,6 +105,53 @@ def test_more_lines_are_read_where_the_first_can_be_read_in_two_ways(
     monkeypatch.setattr(layout, "FIRST_BYTES", 100)
     write_csv(tmp_path / "a.csv", dated(*["01/02/2025"] * 50, "13/02/2025"))
     assert settled(tmp_path).date_format == "%d/%m/%Y"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(("later", "decimal"), [("12,50", ","), ("12.50", "."), ("12", "")])
+def test_more_lines_are_read_where_the_first_amounts_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: str, decimal: str, separator: str
+) -> None:
+    monkeypatch.setattr(layout, "FIRST_BYTES", 100)
+    amounts = ["3"] * 50 + [later, "1"]
+    lines = [line(SPEND=text, PROD_CODE='12" RULER') for text in amounts]
+    write_csv(tmp_path / "a.csv", lines, separator=separator)
+    assert settled(tmp_path).decimal == decimal
+
+
+@pytest.mark.parametrize(
+    ("usual", "later", "name", "decimal", "read"),
+    [
+        ("", "12.50", "RULER", "", []),
+        ("", "12.50", '12" RULER', ".", ["b.csv"]),
+        ("", "12,50", "RULER", ",", ["b.csv"]),
+        (",", "12.50", "RULER", ".", ["a.csv", "b.csv"]),
+    ],
+)
+def test_files_in_which_no_comma_can_be_are_not_read_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    usual: Literal["", ","],
+    later: str,
+    name: str,
+    decimal: str,
+    read: list[str],
+) -> None:
+    monkeypatch.setattr(layout, "FIRST_BYTES", 100)
+    names: list[str] = []
+
+    def noting(sources: Iterable[Source], *given: Any, **options: Any) -> Iterator[RawFrame]:
+        for source in sources:
+            names.append(source.name)
+            yield from whole([source], *given, **options)
+
+    whole = layout.whole
+    monkeypatch.setattr(layout, "whole", noting)
+    write_csv(tmp_path / "a.csv", [line(SPEND="3")] * 20)
+    amounts = ["3"] * 20 + [later]
+    write_csv(tmp_path / "b.csv", [line(SPEND=text, PROD_CODE=name) for text in amounts])
+    assert settled(tmp_path, Rules(labelled=True, usual_decimal=usual)).decimal == decimal
+    assert names == read
 
 
 def test_dates_that_can_be_read_in_two_ways_are_asked_about(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """What the settings leave open is settled by a first look: decimal mark and format of dates.
 
-The first lines of some files mostly tell; only where they can be read in two ways are the files
-read on, until a value decides. So ``03/04/2025`` is never taken for what is usual somewhere: either
-another date of the data shows which it is, or the setting has to.
+The first lines of some files mostly tell; only where they can be read in two ways, or no amount has
+decimals, are the files read on, until a value decides. So ``03/04/2025`` is never taken for what is
+usual somewhere: either another date of the data shows which it is, or the setting has to.
 """
 
 from __future__ import annotations
@@ -15,21 +15,13 @@ import polars as pl
 from basketwise.config import DataConfig
 from basketwise.digests import Fingerprint, fingerprint
 from basketwise.errors import InputError
-from basketwise.etl.lines.date_formats import (
-    agree,
-    first_misfit,
-    fitting_formats,
-    readable,
-    tried_formats,
-)
-from basketwise.etl.lines.missing import without_missing
-from basketwise.etl.lines.numbers import Mark, decimal_mark, undecided
+from basketwise.etl.lines.evidence import LONGEST_DATE, Evidence
 from basketwise.etl.lines.rules import Rules
-from basketwise.etl.raw.header import standard_names
+from basketwise.etl.raw.commas import commas_possible
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.etl.raw.reading import read_raw
 from basketwise.etl.raw.sources import Source
-from basketwise.schema import AMOUNTS, SHOP_DATE, SHOP_WEEK
+from basketwise.schema import SHOP_DATE
 
 Table = TypeVar("Table")
 
@@ -42,13 +34,10 @@ LINE_BYTES = 2**7
 FIRST_TABLES = 8
 """So many tables are looked at first, evenly spaced over all of them."""
 
-LONGEST_DATE = 40
-"""So many characters of a date are shown."""
-
 
 def settle_frame(frame: pl.DataFrame, rules: Rules) -> Rules:
     """Settle what the rules leave open by the values of one table; see :func:`settle_sources`."""
-    return _settled(rules, _Evidence(rules).look(frame))
+    return _settled(rules, Evidence(rules).look(frame))
 
 
 def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) -> Rules:
@@ -82,7 +71,9 @@ def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) ->
         if asked is not None and asked == known:
             return settled
     first = glimpses(sources, data, labelled=rules.labelled)
-    settled = settle_frames(first, whole(sources, data, labelled=rules.labelled), rules)
+    evidence = Evidence(rules).look_at_all(first)
+    more = _telling(sources, data, evidence)
+    settled = _settled(rules, evidence.read_on(whole(more, data, labelled=rules.labelled)))
     if asked is not None:
         _settled_last[:] = [(asked, settled)]
     return settled
@@ -114,16 +105,20 @@ def settle_frames(first: Iterable[RawFrame], more: Iterable[RawFrame], rules: Ru
     All of ``first`` are looked at; of ``more``, none is read once nothing is open. Errors are those
     of :func:`settle_sources`.
     """
-    evidence = _Evidence(rules)
-    for raw in first:
-        evidence.look(raw.frame)
-        if raw.decimal_comma:
-            evidence.semicolons = True
-    if evidence.open:
-        for raw in more:
-            if not evidence.look(raw.frame).open:
-                break
-    return _settled(rules, evidence)
+    return _settled(rules, Evidence(rules).look_at_all(first).read_on(more))
+
+
+def _telling(sources: Sequence[Source], data: DataConfig, evidence: Evidence) -> Iterator[Source]:
+    """Give the tables that may decide what is open.
+
+    Where all amounts so far are whole, a value with a comma alone would change how others are read.
+    """
+    whole_amounts = not (evidence.open_dates or evidence.ambiguous or evidence.semicolons)
+    # Where commas are usual, a point alone would change it as well.
+    usual_point = evidence.rules.usual_decimal != ","
+    for source in sources:
+        if not (whole_amounts and usual_point) or commas_possible(source, data):
+            yield source
 
 
 def glimpses(
@@ -146,7 +141,7 @@ def spaced(sources: Sequence[Table]) -> Sequence[Table]:
 
 
 def whole(
-    sources: Sequence[Source],
+    sources: Iterable[Source],
     data: DataConfig,
     *,
     labelled: bool = True,
@@ -163,103 +158,7 @@ def _first(frames: Iterable[RawFrame]) -> Iterator[RawFrame]:
         return
 
 
-class _Evidence:
-    """What the values seen so far say about decimal mark and dates."""
-
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
-        self.marks: set[Mark] = set()
-        self.numbers = self.ambiguous = self.semicolons = False
-        self.dated = self.with_weeks = False
-        self.formats = tried_formats(rules.date_format)
-        self.mixed: tuple[str, str] | None = None
-        """Two dates that no one format fits."""
-        self._dates = pl.Series(SHOP_DATE, [], dtype=pl.String)
-        self._garbled = ""
-
-    def look(self, frame: pl.DataFrame) -> _Evidence:
-        """Take the values of some lines into account."""
-        names = standard_names(frame.columns, self.rules.columns)
-        given = {ours: frame[own] for own, ours in zip(frame.columns, names, strict=True)}
-        self.with_weeks |= SHOP_WEEK in given
-        if not self.rules.decimal:
-            for name in AMOUNTS:
-                if name in given and given[name].dtype == pl.String:
-                    self._look_at_numbers(given[name])
-        if SHOP_DATE in given and given[SHOP_DATE].dtype == pl.String:
-            self._look_at_dates(given[SHOP_DATE])
-        return self
-
-    @property
-    def open(self) -> bool:
-        """Whether more values could decide something."""
-        mark = self.ambiguous and not self.marks
-        dates = self.dated and not self.with_weeks and not self.mixed
-        return mark or (dates and not self._agreed)
-
-    @property
-    def mark(self) -> Mark:
-        """The decimal mark; empty where values do not tell, or do not need it."""
-        if len(self.marks) == 1:
-            return next(iter(self.marks))
-        if self.marks or not self.numbers:
-            return ""
-        return self.rules.usual_decimal or ("," if self.semicolons and self.ambiguous else "")
-
-    @property
-    def date_format(self) -> str:
-        """The format that all dates fit, if it is one alone."""
-        return self.formats[0] if self.dated and self._agreed else ""
-
-    @property
-    def readable(self) -> bool:
-        """Whether some date has a format that is known."""
-        return not self._dates.is_empty()
-
-    @property
-    def date(self) -> str:
-        """A date that shows why there is no one format."""
-        return str(self._dates[0] if self.readable else self._garbled)[:LONGEST_DATE]
-
-    @property
-    def _agreed(self) -> bool:
-        return self.readable and bool(self.formats) and agree(self._dates, self.formats)
-
-    def _look_at_numbers(self, text: pl.Series) -> None:
-        values = text.unique()
-        self.numbers = True
-        mark = decimal_mark(values)
-        if mark:
-            self.marks.add(mark)
-        self.ambiguous |= undecided(values)
-
-    def _look_at_dates(self, text: pl.Series) -> None:
-        values = without_missing(text, self.rules.missing).drop_nulls().unique(maintain_order=True)
-        if values.is_empty():
-            return
-        self.dated = True
-        tried = tried_formats(self.rules.date_format)
-        dates = readable(values, tried)
-        if dates.is_empty():
-            # Lines with what is no date are rejected; the others still have one format.
-            self._garbled = self._garbled or str(values[0])
-            return
-        fitting = fitting_formats(dates, self.formats)
-        if self.rules.date_format and self.rules.date_format in fitting:
-            fitting = (self.rules.date_format,)
-        seen = pl.concat([self._dates, dates]).unique(maintain_order=True)
-        # Few are enough to tell formats apart; the day of the month is what counts.
-        self._dates = seen.head(1_000)
-        if fitting:
-            self.formats = fitting
-        elif self.rules.date_format and len(readable(seen, (self.rules.date_format,))):
-            self.formats = (self.rules.date_format,)
-        elif not self.mixed:
-            self.formats = ()
-            self.mixed = str(seen[0]), str(seen[first_misfit(seen, tried)])
-
-
-def _settled(rules: Rules, evidence: _Evidence) -> Rules:
+def _settled(rules: Rules, evidence: Evidence) -> Rules:
     date_format = evidence.date_format if evidence.dated else rules.date_format
     if evidence.mixed or (evidence.dated and not date_format and not evidence.with_weeks):
         raise _no_format(evidence)
@@ -267,7 +166,7 @@ def _settled(rules: Rules, evidence: _Evidence) -> Rules:
     return rules.model_copy(update=settled) if evidence.dated or evidence.mark else rules
 
 
-def _no_format(evidence: _Evidence) -> InputError:
+def _no_format(evidence: Evidence) -> InputError:
     own = evidence.rules.columns.get(SHOP_DATE, SHOP_DATE)
     if evidence.mixed:
         first, second = (date[:LONGEST_DATE] for date in evidence.mixed)
