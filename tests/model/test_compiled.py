@@ -63,6 +63,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "returns kept": {"rules": {"returns": "keep"}},
     "returns netted": {"rules": {"returns": "net"}},
     "decimal commas": {"rules": {"decimal": ","}},
+    "both decimal marks": {"rules": {"decimal": ".,"}},
     "own names": {"rules": {"columns": {"SPEND": "amount", "STORE_REGION": "area"}}},
     "no index": {"groups": ["basket", "season"]},
     "no basket": {"groups": ["posterior", "price"]},

@@ -12,6 +12,7 @@ import polars as pl
 from basketwise.errors import InputError
 from basketwise.etl.gold.metadata import Metadata
 from basketwise.etl.lines.accepting import accepted_table, warn_of_rejected
+from basketwise.etl.lines.numbers import BOTH
 from basketwise.etl.lines.rules import Rules
 from basketwise.explain.contributions import contributions
 from basketwise.features.basket import GROUP as BASKET
@@ -327,7 +328,8 @@ class Model:
         """Rules for accepting lines: those of the training."""
         rules = self.metadata.rules
         # New lines may be written otherwise than those of the training, where their values tell.
-        scoring = {"labelled": False, "decimal": "", "usual_decimal": rules.decimal}
+        usual = "" if rules.decimal == BOTH else rules.decimal
+        scoring = {"labelled": False, "decimal": "", "usual_decimal": usual}
         return rules.model_copy(update=scoring)
 
     @cached_property

@@ -9,6 +9,7 @@ from basketwise.config import Config
 from basketwise.errors import ConfigError, InputError
 from basketwise.etl.lines.cleaning import clean, settle
 from basketwise.etl.lines.layout import glimpses, settle_sources
+from basketwise.etl.lines.numbers import BOTH
 from basketwise.etl.lines.rules import rules_of
 from basketwise.etl.preview import check_split
 from basketwise.etl.raw.discovery import list_files
@@ -85,7 +86,7 @@ def _try_out(proposal: Proposal, sources: Sequence[Source]) -> None:
         if not proposal.questions:
             proposal.notes.append(f"{error.headline} {error.hint}")
         return
-    if rules.decimal:
+    if rules.decimal and rules.decimal != BOTH:
         proposal.set("data", "decimal", rules.decimal, "by the values")
     rejected: Counter[str] = Counter()
     for raw in glimpses(sources, config.data, labelled=labelled, block=block_size(sources)):

@@ -6,7 +6,9 @@ import pytest
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
+from basketwise.etl.lines.layout import settle_sources
 from basketwise.etl.raw import parquet_reading
+from basketwise.etl.raw.discovery import discover
 from basketwise.etl.silver.chunks import weeks
 from tests.etl.running import rules, run_intake
 from tests.raw_lines import LABEL, Line, line, write_csv
@@ -223,6 +225,30 @@ def test_a_retailers_own_column_names(tmp_path: Path, suffix: str) -> None:
     write_csv(tmp_path / "ours" / "a.csv", ONE)
     expected = run_intake(tmp_path / "ours", tmp_path / "expected")
     assert result.accepted.drop("source").equals(expected.accepted.drop("source"))
+
+
+@pytest.mark.parametrize("price", ["SPEND", "UNIT_PRICE"])
+@pytest.mark.parametrize("points", ["csv", "parquet"])
+def test_where_both_decimal_marks_are_used_what_can_be_read_in_two_ways_is_rejected(
+    tmp_path: Path, price: str, points: str
+) -> None:
+    raw = tmp_path / "raw"
+    amounts = {"a": ["12,50", "1.234", "0,125"], "b": ["12.50", "1.234", "0.125", "1,234"]}
+    for name, values in amounts.items():
+        lines = [line(SPEND=text, PROD_CODE=f"{name}{n}") for n, text in enumerate(values)]
+        priced = [{price if k == "SPEND" else k: v for k, v in one.items()} for one in lines]
+        if name == "b" and points == "parquet":
+            pl.DataFrame(priced).write_parquet(raw / "b.parquet")
+        else:
+            write_csv(raw / f"{name}.csv", priced)
+    settled = settle_sources(discover(str(raw)), rules(), DataConfig())
+    result = run_intake(raw, tmp_path / "out", settled)
+    assert result.accepted.sort("PROD_CODE").select("PROD_CODE", "SPEND").rows() == [
+        *[("a0", 12.5), ("a2", 0.125)],
+        *[("b0", 12.5), ("b2", 0.125)],
+    ]
+    assert result.reasons == {"spend_not_a_number": 3}
+    assert "points and decimal commas" in result.intake.warnings()[0]
 
 
 def test_a_table_without_lines_is_named_among_others_and_refused_alone(tmp_path: Path) -> None:

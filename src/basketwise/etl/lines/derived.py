@@ -64,6 +64,6 @@ def _amounts(price: pl.Series, quantity: pl.Series, rules: Rules) -> pl.Series:
 def _numbers(column: pl.Series, rules: Rules) -> pl.Series:
     if column.dtype == pl.String:
         plain = column.cast(pl.Float64, strict=False)
-        safe = rules.decimal != "," and plain.null_count() == column.null_count()
+        safe = "," not in rules.decimal and plain.null_count() == column.null_count()
         return plain if safe else parse(column, rules.decimal)
     return column.cast(pl.Float64, strict=False).fill_nan(None)

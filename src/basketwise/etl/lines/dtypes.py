@@ -177,7 +177,7 @@ def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules, *, blanks: bo
         if KINDS[name] is Kind.INTEGER and dtype.is_float() and (cast[name] != raw[name]).any():
             # Polars casts 2.5 to 2: a fraction is a lost value too.
             lost.add(name)
-        if KINDS[name] is Kind.NUMBER and dtype == pl.String and rules.decimal == ",":
+        if KINDS[name] is Kind.NUMBER and dtype == pl.String and "," in rules.decimal:
             # A plain cast takes 1.234 for less than two.
             lost.add(name)
     return lost

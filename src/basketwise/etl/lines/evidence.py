@@ -14,7 +14,7 @@ from basketwise.etl.lines.date_formats import (
     tried_formats,
 )
 from basketwise.etl.lines.missing import without_missing
-from basketwise.etl.lines.numbers import Mark, decimal_mark, undecided
+from basketwise.etl.lines.numbers import BOTH, Mark, decimal_mark, undecided
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.header import standard_names
 from basketwise.etl.raw.raw_frame import RawFrame
@@ -29,7 +29,7 @@ class Evidence:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.marks: set[Mark] = set()
+        self.marks: set[str] = set()
         self.numbers = self.ambiguous = self.semicolons = False
         self.dated = self.with_weeks = False
         self.formats = tried_formats(rules.date_format)
@@ -79,9 +79,11 @@ class Evidence:
     @property
     def mark(self) -> Mark:
         """The decimal mark; empty where values do not tell, or do not need it."""
-        if len(self.marks) == 1:
-            return next(iter(self.marks))
-        if self.marks or not self.numbers:
+        if "," in self.marks:
+            return BOTH if "." in self.marks else ","
+        if self.marks:
+            return "."
+        if not self.numbers:
             return ""
         return self.rules.usual_decimal or ("," if self.semicolons and self.ambiguous else "")
 
@@ -107,9 +109,7 @@ class Evidence:
     def _look_at_numbers(self, text: pl.Series) -> None:
         values = text.unique()
         self.numbers = True
-        mark = decimal_mark(values)
-        if mark:
-            self.marks.add(mark)
+        self.marks.update(decimal_mark(values))
         self.ambiguous |= undecided(values)
 
     def _look_at_dates(self, text: pl.Series) -> None:

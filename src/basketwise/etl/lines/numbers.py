@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import polars as pl
 
-Mark = Literal["", ".", ","]
+Mark = Literal["", ".", ",", ".,"]
+"""A decimal mark; empty where it is not known, both where values have the one and the other."""
+
+BOTH: Final = ".,"
+"""Values have decimal points and decimal commas."""
 
 _CURRENCY = r"(?:[A-Z]{0,3}\p{Sc}|[A-Z]{3}|zł|Kč|kr\.?)"
 _SPACES = "[ \u00a0\u2007\u2009\u202f'’]"
@@ -49,9 +53,9 @@ def parse(text: pl.Series, decimal: Mark) -> pl.Series:
     ----------
     text : Series
         Text values.
-    decimal : {"", ".", ","}
+    decimal : {"", ".", ",", ".,"}
         The decimal mark; with ``""`` a comma is taken for it only where nothing else is possible,
-        and ``1,234`` is no number.
+        and ``1,234`` is no number; with ``".,"`` neither is ``1.234``.
 
     Returns
     -------
@@ -64,6 +68,8 @@ def parse(text: pl.Series, decimal: Mark) -> pl.Series:
     [1234.5, 0.93, None, -2.5]
     >>> parse(pl.Series(["1.234", "1,234", "1.50"]), ",").to_list()
     [1234.0, 1.234, 1.5]
+    >>> parse(pl.Series(["1.234", "1,234", "1.50", "0.125"]), ".,").to_list()
+    [None, None, 1.5, 0.125]
     """
     numbers = bare(text)
     if decimal == ",":
@@ -73,9 +79,13 @@ def parse(text: pl.Series, decimal: Mark) -> pl.Series:
     else:
         comma = numbers.str.contains(_CLEARLY_COMMA)
     point = numbers.str.contains(_POINT)
-    if not decimal:
-        point &= ~(numbers.str.contains(_AMBIGUOUS) & numbers.str.contains(",", literal=True))
     plain = numbers.cast(pl.Float64, strict=False)
+    if decimal in ("", BOTH):
+        open_ = numbers.str.contains(_AMBIGUOUS) & ~numbers.str.contains(_CLEARLY_POINT)
+        if not decimal:
+            open_ &= numbers.str.contains(",", literal=True)
+        point &= ~open_
+        plain = plain.set(open_.fill_null(False), None)
     values = pl.select(
         pl.when(comma)
         .then(
@@ -92,17 +102,21 @@ def parse(text: pl.Series, decimal: Mark) -> pl.Series:
 
 
 def decimal_mark(text: pl.Series) -> Mark:
-    """Guess the decimal mark from values; ``""`` where they do not tell, or tell both.
+    """Guess the decimal mark from values; ``""`` where they do not tell.
 
     Examples
     --------
     >>> decimal_mark(pl.Series(["1", "12,50", "1.234"]))
     ','
+    >>> decimal_mark(pl.Series(["12,50", "12.50"]))
+    '.,'
     """
     numbers = bare(text)
     comma = bool(numbers.str.contains(_CLEARLY_COMMA).any())
     point = bool(numbers.str.contains(_CLEARLY_POINT).any())
-    return "" if comma == point else "," if comma else "."
+    if comma and point:
+        return BOTH
+    return "," if comma else "." if point else ""
 
 
 def currency_signs(text: pl.Series) -> set[str]:

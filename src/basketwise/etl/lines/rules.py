@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from basketwise.config import Config, LabelName
+from basketwise.etl.lines.numbers import Mark
 from basketwise.schema import DEFAULT_LABELS, INDEX_LABELS, MISSING_WORDS
 
 Duplicates = Literal["auto", "reject", "keep", "pieces"]
@@ -33,8 +34,10 @@ class Rules(BaseModel):
     week: str = "iso"
     """What SHOP_WEEK is where it follows from SHOP_DATE: ``iso``, or the day on which fiscal years
     start (``MM-DD``)."""
-    decimal: Literal["", ".", ","] = ""
-    """The decimal mark; empty: each number by itself, where it can be read in one way alone."""
+    decimal: Mark = ""
+    """The decimal mark; empty: each number by itself, where it can be read in one way alone; both,
+    where values have the one and the other: so too, and ``1.234`` can be read in two ways as well.
+    """
     usual_decimal: Literal["", ".", ","] = ""
     """The decimal mark where neither a setting nor a value tells: that of the training data."""
     missing: tuple[str, ...] = MISSING_WORDS

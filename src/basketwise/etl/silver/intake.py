@@ -14,6 +14,7 @@ from basketwise.digests import known_digest
 from basketwise.disk import write_parquet
 from basketwise.errors import InputError
 from basketwise.etl.lines.cleaning import DISAGREE, NO_WEEK, contradictions
+from basketwise.etl.lines.numbers import BOTH
 from basketwise.etl.lines.product_names import first_names
 from basketwise.etl.lines.reasons import none_usable
 from basketwise.etl.lines.repeats import duplicates_policy
@@ -74,6 +75,11 @@ class Intake:
         if self.rules.duplicates == "pieces" and self.repeats:
             warnings.append(
                 "every QUANTITY is 1: repeated lines are kept, one per piece (etl.duplicates)"
+            )
+        if self.rules.decimal == BOTH:
+            warnings.append(
+                "amounts have decimal points and decimal commas: those that can be read in two "
+                "ways, such as 1.234 and 1,234, are rejected"
             )
         if self.undated:
             warnings.append(f"some files have no column {SHOP_WEEK}: their lines share a partition")
