@@ -105,7 +105,7 @@ def test_a_label_is_named_with_all_that_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ('{"BASKET_ID": 1, ', "not valid JSON Lines: line 3: "),
+        ('{"BASKET_ID": 1, ', "not valid JSON Lines: line 3, column 17: Expecting"),
         (b'{"PROD_CODE": "\xe9"}', "not valid JSON Lines: line 3: "),
         ("[" * 100_000, "not valid JSON Lines: line 3: "),
         ("[1, 2]", "line 3 is not an object"),

@@ -107,6 +107,11 @@ def _objects(name: str, stream: IO[bytes]) -> Iterator[tuple[int, Pairs]]:
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
             pairs = decoder.decode(text) if text else None
+        except json.JSONDecodeError as error:
+            where = f"line {number:,}, column {error.colno:,}"
+            raise InputError(
+                f"{name!r} is not valid JSON Lines: {where}: {error.msg}.", _FORM
+            ) from error
         except (ValueError, RecursionError) as error:
             raise InputError(
                 f"{name!r} is not valid JSON Lines: line {number:,}: {error}.", _FORM

@@ -272,6 +272,10 @@ def parsed(text: bytes, what: str, form: str) -> Any:
         pass
     try:
         return json.loads(text)
+    except json.JSONDecodeError as error:
+        # Its own text calls every line of many the first.
+        where = f"character {error.pos + 1:,}"
+        raise MalformedError(f"{what} is not JSON: {error.msg}, {where}.", form) from error
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"{what} is not JSON: {error}.", form) from error
 
