@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import polars as pl
 
 from basketwise.config import DataConfig
-from basketwise.engines.spark.frames import Batches, gathered, quoted
+from basketwise.engines.spark.frames import Batches, empty_frame, gathered
 from basketwise.engines.spark.session import reason
 from basketwise.errors import InputError
 from basketwise.etl.lines.cleaning import clean
@@ -64,18 +64,21 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class FrameReader:
-    """Reads the batches of a frame of raw lines.
+    """Reads the batches of :attr:`Lines.frame`.
 
-    ``as_text`` are the columns of codes that are numbers with fractions somewhere in the frame:
-    which no batch can tell for the others. ``name`` is what the frame is called.
+    ``columns`` are the retailer's own names of its columns. ``as_text`` are those of codes that are
+    numbers with fractions somewhere in the frame: which no batch can tell for the others. ``name``
+    is what the frame is called.
     """
 
+    columns: tuple[str, ...]
     as_text: frozenset[str] = frozenset()
     name: str = TABLE
 
     def __call__(self, batches: Batches) -> Iterator[Piece]:
         """Yield some batches at a time."""
         for number, frame in enumerate(gathered(batches)):
+            frame.columns = list(self.columns)
             texts = [_as_text(frame[name]) for name in sorted(self.as_text)]
             frame = frame.with_columns(texts)
             yield Piece(0, number, self.name, RawFrame(frame, row_numbers(frame.height)))
@@ -158,7 +161,24 @@ def with_fractions(frame: pl.DataFrame, rules: Rules, *, possible: bool = False)
     ]
 
 
-def lines_of(frame: DataFrame, empty: pl.DataFrame, rules: Rules) -> DataFrame:
+class Lines(NamedTuple):
+    """What is read of a frame of raw lines.
+
+    The columns of ``frame`` have names that mean nothing: a retailer's own may have blanks around
+    them, dots, or another column's letters in another case, and no server takes all of these.
+    ``empty`` has the own names, the types, and no lines.
+    """
+
+    frame: DataFrame
+    empty: pl.DataFrame
+
+    @property
+    def reader(self) -> FrameReader:
+        """What reads the frame in a task."""
+        return FrameReader(tuple(self.empty.columns))
+
+
+def lines_of(frame: DataFrame, rules: Rules) -> Lines:
     """Select what is read of a frame of raw lines.
 
     Raises
@@ -166,11 +186,16 @@ def lines_of(frame: DataFrame, empty: pl.DataFrame, rules: Rules) -> DataFrame:
     InputError
         If it lacks a required column, or has one of a type that no raw line has.
     """
-    names = standard_names(empty.columns, rules.columns)
-    check_columns(TABLE, names, labelled=rules.labelled, columns=rules.columns, given=empty.columns)
-    known = [own for own, ours in zip(empty.columns, names, strict=True) if ours in READ_NAMES]
-    clean(empty[known], rules, source=TABLE)
-    return frame.selectExpr(*map(quoted, known))
+    given = frame.columns
+    names = standard_names(given, rules.columns)
+    check_columns(TABLE, names, labelled=rules.labelled, columns=rules.columns, given=given)
+    known = [number for number, name in enumerate(names) if name in READ_NAMES]
+    numbered = frame.toDF(*(f"c{number}" for number in range(len(given))))
+    lines = numbered.selectExpr(*(f"c{number}" for number in known))
+    empty = empty_frame(lines)
+    empty.columns = [given[number] for number in known]
+    clean(empty, rules, source=TABLE)
+    return Lines(lines, empty)
 
 
 class Files(NamedTuple):

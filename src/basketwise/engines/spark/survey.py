@@ -27,11 +27,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from basketwise.config import DataConfig
-from basketwise.engines.spark.frames import Batches, documents, empty_frame
+from basketwise.engines.spark.frames import Batches, documents
 from basketwise.engines.spark.reading import (
     FileReader,
     Files,
     FrameReader,
+    Lines,
     Piece,
     Reader,
     beginnings,
@@ -85,18 +86,17 @@ def survey_frame(frame: DataFrame, rules: Rules) -> Surveyed:
     InputError
         If it lacks a required column, or none of its lines can be used.
     """
-    empty = empty_frame(frame)
-    lines = lines_of(frame, empty, rules)
-    return _survey(lines, FrameReader(), settled_frame(lines, empty, rules))
+    lines = lines_of(frame, rules)
+    return _survey(lines.frame, lines.reader, settled_frame(lines, rules))
 
 
-def settled_frame(lines: DataFrame, empty: pl.DataFrame, rules: Rules) -> Rules:
-    """Settle what the rules leave open by the lines of a frame; ``empty`` has its columns."""
-    if not witnesses(empty, rules).width:
+def settled_frame(lines: Lines, rules: Rules) -> Rules:
+    """Settle what the rules leave open by the lines of a frame."""
+    if not witnesses(lines.empty, rules).width:
         return rules
-    named = list(all_witnesses(lines, FrameReader(), rules, apart=False))
+    named = list(all_witnesses(lines.frame, lines.reader, rules, apart=False))
     # A frame has one table, of which all values count.
-    found = pl.concat([raw.frame for raw in named], how="diagonal") if named else empty
+    found = pl.concat([raw.frame for raw in named], how="diagonal") if named else lines.empty
     return settle_frame(found, rules)
 
 
@@ -169,7 +169,7 @@ def _survey(frame: DataFrame, reader: Reader, rules: Rules) -> Surveyed:
     if tally.rejected.total() == tally.lines:
         raise none_usable(tally.lines, dict(sorted(tally.rejected.items())))
     if isinstance(reader, FrameReader):
-        reader = FrameReader(frozenset(fractions))
+        reader = replace(reader, as_text=frozenset(fractions))
     settled = tally.settled(rules)
     return Surveyed(frame, reader, settled, tally.whole_ids, tally.lines, tally.rejected)
 

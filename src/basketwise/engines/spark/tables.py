@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os.path import commonpath
 from pathlib import Path, PurePosixPath
@@ -20,16 +20,14 @@ from basketwise.config import Config, DataConfig
 from basketwise.digests import sha256
 from basketwise.engines.spark.frames import (
     Batches,
-    empty_frame,
-    gathered,
     polars_frame,
-    quoted,
     view,
 )
 from basketwise.engines.spark.reading import (
     TABLE,
     FileReader,
     FrameReader,
+    Lines,
     Piece,
     Reader,
     lines_of,
@@ -224,25 +222,26 @@ def open_frame(
     InputError
         If it lacks a required column, or has one of a type that no raw line has.
     """
-    empty = empty_frame(frame)
-    lines = lines_of(frame, empty, rules)
-    settled = settled_frame(lines, empty, rules)
+    lines = lines_of(frame, rules)
+    settled = settled_frame(lines, rules)
     fractions = set[str]()
-    if with_fractions(empty, rules, possible=True):
-        for document in collected(lines, partial(_fractions, settled)):
+    if with_fractions(lines.empty, rules, possible=True):
+        for document in collected(lines.frame, partial(_fractions, lines.reader, settled)):
             fractions.update(document["fractions"])
     record = FileRecord(name=name, sha256=frame_digest(lines), bytes=0, lines=0, snapshot=snapshot)
-    return Tables(lines, FrameReader(frozenset(fractions), name), settled, [record])
+    reader = replace(lines.reader, as_text=frozenset(fractions), name=name)
+    return Tables(lines.frame, reader, settled, [record])
 
 
-def _fractions(rules: Rules, batches: Batches) -> Iterator[dict[str, Any]]:
-    for frame in gathered(batches):
-        yield {"fractions": with_fractions(frame, rules)}
+def _fractions(reader: FrameReader, rules: Rules, batches: Batches) -> Iterator[dict[str, Any]]:
+    for piece in reader(batches):
+        yield {"fractions": with_fractions(piece.raw.frame, rules)}
 
 
-def frame_digest(lines: DataFrame) -> str:
+def frame_digest(lines: Lines) -> str:
     """Return a digest of a frame's lines, whatever their order: their number and sum of hashes."""
-    columns = ", ".join(map(quoted, lines.columns))
-    with view(lines) as name:
-        row = lines.sparkSession.sql(DIGEST.format(columns=columns, lines=name)).collect()[0]
-    return hashlib.sha256(f"{sorted(lines.columns)} {row[0]} {row[1]}".encode()).hexdigest()
+    frame = lines.frame
+    with view(frame) as name:
+        query = DIGEST.format(columns=", ".join(frame.columns), lines=name)
+        row = frame.sparkSession.sql(query).collect()[0]
+    return hashlib.sha256(f"{sorted(lines.empty.columns)} {row[0]} {row[1]}".encode()).hexdigest()
