@@ -1,4 +1,6 @@
-"""Raw lines within a task: of a frame's batches, or of whole files that the core reads itself.
+"""Raw lines within a task, of whole files that the core reads itself.
+
+Those of a frame's batches are read by :mod:`basketwise.engines.spark.frame_reading`.
 
 Spark's own reader of CSV would judge lines before the core does: a record with a field too many
 would be cut, another header would shift columns. So of files, Spark delivers the bytes, and
@@ -17,20 +19,17 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import polars as pl
 
 from basketwise.config import DataConfig
-from basketwise.engines.spark.frames import Batches, empty_frame, gathered
+from basketwise.engines.spark.frames import Batches
 from basketwise.engines.spark.session import reason
 from basketwise.errors import InputError
-from basketwise.etl.lines.cleaning import clean
 from basketwise.etl.lines.dtypes import DTYPES
 from basketwise.etl.lines.layout import FIRST_BYTES
-from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.discovery import list_files
 from basketwise.etl.raw.formats import SUPPORTED, format_of, is_bookkeeping, is_txt, relative_name
-from basketwise.etl.raw.header import check_columns, standard_names
-from basketwise.etl.raw.raw_frame import RawFrame, row_numbers
+from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.etl.raw.reading import read_raw
 from basketwise.etl.raw.sources import Source
-from basketwise.schema import KINDS, READ_NAMES, Kind
+from basketwise.schema import Kind
 from basketwise.scratch import scratch
 
 if TYPE_CHECKING:
@@ -38,11 +37,6 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 2**30
 """Bytes. Spark hands over a file in one value, which cannot have more than twice as many."""
-
-TABLE = "table"
-"""What errors call a frame that has no name."""
-
-_TEXTS = {name for name, kind in KINDS.items() if kind.is_text}
 
 
 class Piece(NamedTuple):
@@ -60,28 +54,6 @@ class Reader(Protocol):
     def __call__(self, batches: Batches) -> Iterator[Piece]:
         """Yield lines, whose columns may still have the retailer's own names."""
         ...
-
-
-@dataclass(frozen=True)
-class FrameReader:
-    """Reads the batches of :attr:`Lines.frame`.
-
-    ``columns`` are the retailer's own names of its columns. ``as_text`` are those of codes that are
-    numbers with fractions somewhere in the frame: which no batch can tell for the others. ``name``
-    is what the frame is called.
-    """
-
-    columns: tuple[str, ...]
-    as_text: frozenset[str] = frozenset()
-    name: str = TABLE
-
-    def __call__(self, batches: Batches) -> Iterator[Piece]:
-        """Yield some batches at a time."""
-        for number, frame in enumerate(gathered(batches)):
-            frame.columns = list(self.columns)
-            texts = [_as_text(frame[name]) for name in sorted(self.as_text)]
-            frame = frame.with_columns(texts)
-            yield Piece(0, number, self.name, RawFrame(frame, row_numbers(frame.height)))
 
 
 @dataclass(frozen=True)
@@ -141,61 +113,6 @@ def local_sources(path: str, content: bytes) -> Iterator[list[Source]]:
                 raise
             sources = []
         yield sources
-
-
-def _as_text(column: pl.Series) -> pl.Series:
-    return (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String)
-
-
-def with_fractions(frame: pl.DataFrame, rules: Rules, *, possible: bool = False) -> list[str]:
-    """Name the columns of codes that came as numbers, of which one at least has a fraction.
-
-    ``possible``: or might have one, by its type.
-    """
-    names = standard_names(frame.columns, rules.columns)
-    return [
-        own
-        for own, ours in zip(frame.columns, names, strict=True)
-        if ours in _TEXTS and (frame[own].dtype.is_float() or frame[own].dtype.is_decimal())
-        if possible or (frame[own].cast(pl.Float64) % 1 > 0).any()
-    ]
-
-
-class Lines(NamedTuple):
-    """What is read of a frame of raw lines.
-
-    The columns of ``frame`` have names that mean nothing: a retailer's own may have blanks around
-    them, dots, or another column's letters in another case, and no server takes all of these.
-    ``empty`` has the own names, the types, and no lines.
-    """
-
-    frame: DataFrame
-    empty: pl.DataFrame
-
-    @property
-    def reader(self) -> FrameReader:
-        """What reads the frame in a task."""
-        return FrameReader(tuple(self.empty.columns))
-
-
-def lines_of(frame: DataFrame, rules: Rules) -> Lines:
-    """Select what is read of a frame of raw lines.
-
-    Raises
-    ------
-    InputError
-        If it lacks a required column, or has one of a type that no raw line has.
-    """
-    given = frame.columns
-    names = standard_names(given, rules.columns)
-    check_columns(TABLE, names, labelled=rules.labelled, columns=rules.columns, given=given)
-    known = [number for number, name in enumerate(names) if name in READ_NAMES]
-    numbered = frame.toDF(*(f"c{number}" for number in range(len(given))))
-    lines = numbered.selectExpr(*(f"c{number}" for number in known))
-    empty = empty_frame(lines)
-    empty.columns = [given[number] for number in known]
-    clean(empty, rules, source=TABLE)
-    return Lines(lines, empty)
 
 
 class Files(NamedTuple):

@@ -28,6 +28,7 @@ from basketwise.engines.spark.counting import (
     THEIR_WEEKS,
 )
 from basketwise.engines.spark.exchange import Exchange, put_frame, put_survey
+from basketwise.engines.spark.frame_reading import FrameReader
 from basketwise.engines.spark.frames import (
     GROUP,
     Batches,
@@ -38,7 +39,7 @@ from basketwise.engines.spark.frames import (
     view,
 )
 from basketwise.engines.spark.parts import Parts
-from basketwise.engines.spark.reading import FrameReader, Reader
+from basketwise.engines.spark.reading import Reader
 from basketwise.engines.spark.tables import Tables
 from basketwise.engines.spark.tally import cleaned
 from basketwise.errors import DependencyError
@@ -191,10 +192,8 @@ def _travelling(
         where = (piece.table, piece.number)
         lines, rejected = (frame.with_columns(_ID) for frame in (done.lines, done.rejected))
         if isinstance(reader, FrameReader):
-            # A frame's lines have neither order nor number.
+            # A frame's lines have no order.
             where = (0, 0)
-            no_row = pl.lit(0, pl.UInt32).alias(ROW)
-            lines, rejected = lines.with_columns(no_row), rejected.with_columns(no_row)
         else:
             rejected = rejected.sort(ROW, maintain_order=True)
             spread = 0

@@ -27,17 +27,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from basketwise.config import DataConfig
+from basketwise.engines.spark.frame_reading import (
+    FrameReader,
+    Lines,
+    lines_of,
+    with_fractions,
+)
 from basketwise.engines.spark.frames import Batches, documents
 from basketwise.engines.spark.reading import (
     FileReader,
     Files,
-    FrameReader,
-    Lines,
     Piece,
     Reader,
     beginnings,
-    lines_of,
-    with_fractions,
 )
 from basketwise.engines.spark.tally import Tally, cleaned
 from basketwise.errors import InputError
@@ -178,7 +180,7 @@ def _count(reader: Reader, rules: Rules, batches: Batches) -> Iterator[dict[str,
     tally, fractions = Tally(), set[str]()
     for piece in reader(batches):
         if isinstance(reader, FrameReader):
-            fractions.update(with_fractions(piece.raw.frame, rules))
+            fractions.update(with_fractions(piece.raw.frame, rules, piece.source))
         tally.take(piece, cleaned(piece, rules))
     yield tally.document() | {"fractions": sorted(fractions)}
 

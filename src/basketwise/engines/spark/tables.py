@@ -18,22 +18,25 @@ from typing import TYPE_CHECKING, Any
 
 from basketwise.config import Config, DataConfig
 from basketwise.digests import sha256
+from basketwise.engines.spark.frame_reading import (
+    TABLE,
+    FrameReader,
+    Lines,
+    as_numbers,
+    lines_of,
+    with_fractions,
+)
 from basketwise.engines.spark.frames import (
     Batches,
     polars_frame,
     view,
 )
 from basketwise.engines.spark.reading import (
-    TABLE,
     FileReader,
-    FrameReader,
-    Lines,
     Piece,
     Reader,
-    lines_of,
     local_sources,
     open_files,
-    with_fractions,
 )
 from basketwise.engines.spark.survey import (
     all_witnesses,
@@ -224,18 +227,19 @@ def open_frame(
     """
     lines = lines_of(frame, rules)
     settled = settled_frame(lines, rules)
+    reader = replace(lines.reader, name=name)
     fractions = set[str]()
-    if with_fractions(lines.empty, rules, possible=True):
-        for document in collected(lines.frame, partial(_fractions, lines.reader, settled)):
+    if as_numbers(lines.empty, rules):
+        for document in collected(lines.frame, partial(_fractions, reader, settled)):
             fractions.update(document["fractions"])
     record = FileRecord(name=name, sha256=frame_digest(lines), bytes=0, lines=0, snapshot=snapshot)
-    reader = replace(lines.reader, as_text=frozenset(fractions), name=name)
+    reader = replace(reader, as_text=frozenset(fractions))
     return Tables(lines.frame, reader, settled, [record])
 
 
 def _fractions(reader: FrameReader, rules: Rules, batches: Batches) -> Iterator[dict[str, Any]]:
     for piece in reader(batches):
-        yield {"fractions": with_fractions(piece.raw.frame, rules)}
+        yield {"fractions": with_fractions(piece.raw.frame, rules, piece.source)}
 
 
 def frame_digest(lines: Lines) -> str:

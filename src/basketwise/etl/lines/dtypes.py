@@ -96,7 +96,8 @@ def refuse_damaged_ids(raw: pl.DataFrame, numbers: pl.Series, source: str, rows:
     """Refuse a table whose ids went through a spreadsheet, or whose basket ids are floats.
 
     Those of products and customers are looked at too. ``numbers`` are the ids of baskets as Int64,
-    null where they are none; ``rows`` the numbers of the lines within the table.
+    null where they are none; ``rows`` the numbers of the lines within the table, 0 where they have
+    none: these may be a part of its lines only.
     """
     for name in _DAMAGEABLE:
         if name not in raw.columns or raw.schema[name] != pl.String:
@@ -118,9 +119,12 @@ def _refuse_matching(
 ) -> None:
     hits = ids.str.contains(pattern).arg_true()
     if len(hits):
+        row, where, count = rows[hits[0]], "", ""
+        if row:
+            where, count = f" in line {row + 1:,}", f" ({len(hits):,} lines)"
         raise InputError(
-            f"{source!r} has the {ids.name} {ids[hits[0]]!r} in line {rows[hits[0]] + 1:,}: "
-            f"{damage}, digits may be lost ({len(hits):,} lines).",
+            f"{source!r} has the {ids.name} {ids[hits[0]]!r}{where}: {damage}, digits may be "
+            f"lost{count}.",
             "Export the file again without opening it in a spreadsheet, ids as whole numbers or "
             "text.",
         )

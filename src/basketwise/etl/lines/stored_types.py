@@ -42,7 +42,7 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return column.cast(pl.String)
     if dtype.is_float() and (kind.is_text or column.name == SHOP_DATE):
-        _refuse_rounded(column, source)
+        refuse_rounded(column, source)
     if kind.is_text and (dtype.is_decimal() or dtype.is_float()):
         return codes_as_text(column)
     if dtype.is_decimal():
@@ -60,7 +60,7 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
     return column
 
 
-def _refuse_rounded(column: pl.Series, source: str) -> None:
+def refuse_rounded(column: pl.Series, source: str) -> None:
     """Refuse codes and dates that came as floats too large to keep each digit."""
     exact = _EXACT.get(column.dtype, _EXACT[pl.Float64()])
     highest = column.fill_nan(None).abs().max()
@@ -74,14 +74,23 @@ def _refuse_rounded(column: pl.Series, source: str) -> None:
 
 def codes_as_text(column: pl.Series) -> pl.Series:
     """Write codes that came as numbers: pandas makes floats of whole numbers with gaps."""
+    whole = as_whole(column)
+    return numbers_as_text(column) if whole is None else whole.cast(pl.String)
+
+
+def as_whole(column: pl.Series) -> pl.Series | None:
+    """Return codes that came as floats or decimals as whole numbers; None if some are not."""
     if column.dtype.is_float():
         column = column.fill_nan(None)
         whole = column.cast(pl.Int64, strict=False)
     else:
         whole = column.cast(pl.Decimal(38, 0))
-    if bool((whole.cast(column.dtype) == column).all()):
-        return whole.cast(pl.String)
-    return column.cast(pl.String)
+    return whole if bool((whole.cast(column.dtype) == column).all()) else None
+
+
+def numbers_as_text(column: pl.Series) -> pl.Series:
+    """Write codes that came as floats or decimals as they stand."""
+    return (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String)
 
 
 def texts(column: pl.Series, source: str, missing: tuple[str, ...]) -> pl.Series:
