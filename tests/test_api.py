@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import basketwise as bw
+from basketwise.api.raw_data import as_path
 from basketwise.etl.silver.chunks import read_chunks
 from basketwise.model.archive import load_model_archive
 from tests.etl.running import Run
@@ -91,6 +92,16 @@ def test_a_table_teaches_what_its_files_do(
         )
         assert made == expected, name
     assert again.leaderboard.drop("fit_seconds").equals(run.leaderboard.drop("fit_seconds"))
+
+
+def test_objects_that_no_file_holds_are_left_out_unless_they_are_needed() -> None:
+    lines = RAW.head(2).with_columns(pl.Series("Sku", [object()] * 2, dtype=pl.Object))
+    with as_path(lines, {}) as (folder, source):
+        assert pl.read_parquet(folder).equals(RAW.head(2))
+        assert source == "a table of 2 lines"
+    refused = pytest.raises(bw.InputError, match="column Sku as objects of Python")
+    with refused, as_path(lines, {"PROD_CODE": "SKU"}):
+        pass
 
 
 def test_columns_and_labels_of_ones_own(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ LAYERS = (
     ("features",),
     ("artifact", "sampling", "settings", "storage", "template"),
     ("config", "pieces", "processes", "provenance", "scratch", "tables"),
-    ("arrays", "candidates", "digests", "disk", "files", "locking", "plugins"),
+    ("arrays", "candidates", "columns", "digests", "disk", "files", "locking", "plugins"),
     ("clock", "concurrency", "errors", "importing", "memory", "notices", "progress", "schema"),
     ("terminal",),
     ("redaction",),

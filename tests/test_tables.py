@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -43,3 +48,18 @@ def test_a_dictionary_may_have_arrays_and_series_too() -> None:
     assert read_table(columns).schema == {"a": pl.Int8, "b": pl.String, "c": pl.Float64}
     with pytest.raises(InputError, match="height of column 'b'"):
         read_table({"a": [1, 2], "b": [1]})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pa.table({"a": pa.array([Decimal(1)], pa.decimal256(40, 2))}),
+        lambda: pa.table([[1], [2]], names=["a", "a"]),
+        lambda: pl.LazyFrame({"a": [1]}).select("b"),
+        lambda: pl.scan_csv("absent.csv"),
+    ],
+)
+def test_what_cannot_be_read_is_one_error(make: Callable[[], Any]) -> None:
+    with pytest.raises(InputError, match=r"cannot be read: \w") as refused:
+        read_table(make())
+    assert "\n" not in refused.value.headline

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from basketwise.arrays import Matrix
+from basketwise.columns import FAILURES, any_column, listed, of_pandas
 from basketwise.errors import InputError
 
 _FRAME_SOURCE = re.compile(r"a table of [\d,]+ lines")
@@ -20,6 +21,12 @@ KINDS = (
     "Give a Polars, pandas or PyArrow frame, a DuckDB relation, another object with "
     "__arrow_c_stream__, a list of dictionaries or a dictionary of columns."
 )
+
+PLAIN = (
+    "Each column needs a name of its own and text, numbers or dates, as many as the others have; "
+    "leave out or cast what is of another type."
+)
+"""What a table of a known kind needs to be read."""
 
 SPARK_FRAME = "a Spark frame"
 """What documents call the raw lines of a Spark frame, in the place of a path."""
@@ -69,9 +76,9 @@ def read_table(table: Any) -> pl.DataFrame:
     """
     if isinstance(table, pl.DataFrame):
         return table
-    if isinstance(table, pl.LazyFrame):
-        return table.collect()
     try:
+        if isinstance(table, pl.LazyFrame):
+            return table.collect()
         if libraries.is_pandas_dataframe(table):
             return _from_pandas(table)
         if isinstance(table, list):
@@ -80,9 +87,9 @@ def read_table(table: Any) -> pl.DataFrame:
             return _from_columns(table)
         if hasattr(table, "__arrow_c_stream__"):
             return pl.DataFrame(table)
-    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+    except (*FAILURES, OSError) as error:
         raise InputError(
-            f"The table, a {type(table).__name__}, cannot be read: {error}.", KINDS
+            f"The table, a {type(table).__name__}, cannot be read: {_first_line(error)}", PLAIN
         ) from error
     raise InputError(f"An object of type {type(table).__name__} is not a table.", KINDS)
 
@@ -161,13 +168,11 @@ def _from_pandas(table: Any) -> pl.DataFrame:
         raise InputError(
             f"The table has the column {duplicate!r} more than once.", "Keep one of them."
         )
-    return pl.DataFrame([_from_pandas_column(str(name), table[name]) for name in table.columns])
+    return pl.DataFrame([of_pandas(str(name), table[name]) for name in table.columns])
 
 
-def _from_pandas_column(name: str, column: Any) -> pl.Series:
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
-        return pl.Series(name, column.to_numpy(), nan_to_null=True)
-    return _series(name, column.astype(object).where(column.notna(), None).tolist())
+def _first_line(error: BaseException) -> str:
+    return f"{str(error).strip().splitlines()[0].rstrip('.')}." if str(error).strip() else "failed."
 
 
 def _from_rows(rows: list[Any]) -> pl.DataFrame:
@@ -175,23 +180,8 @@ def _from_rows(rows: list[Any]) -> pl.DataFrame:
     if wrong is not None:
         raise InputError(f"A row is of type {type(wrong).__name__}, not a dictionary.", KINDS)
     names = dict.fromkeys(name for row in rows for name in row)
-    return pl.DataFrame([_series(str(name), [row.get(name) for row in rows]) for name in names])
+    return pl.DataFrame([listed(str(name), [row.get(name) for row in rows]) for name in names])
 
 
 def _from_columns(columns: Mapping[Any, Any]) -> pl.DataFrame:
-    # Arrays and Series have a type of their own; a list is judged as that of one key of rows.
-    return pl.DataFrame(
-        {
-            str(name): _series(str(name), values) if isinstance(values, list) else values
-            for name, values in columns.items()
-        }
-    )
-
-
-def _series(name: str, values: list[Any]) -> pl.Series:
-    # Polars would make nulls of what does not suit the first value. Mixed values are text, as in a
-    # CSV; numbers of both kinds are numbers.
-    kinds = {type(value) for value in values} - {type(None)}
-    if len(kinds) > 1 and kinds != {int, float}:
-        values = [None if value is None else str(value) for value in values]
-    return pl.Series(name, values, strict=kinds != {int, float})
+    return pl.DataFrame({str(name): any_column(str(name), v) for name, v in columns.items()})

@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from basketwise.config import ModelName
 from basketwise.errors import InputError
+from basketwise.etl.lines.accepting import clean_table
+from basketwise.etl.lines.rules import Rules
 from basketwise.model.archive import load_model_archive
 from basketwise.model.compiled.answering import LINES
+from basketwise.model.compiled.plain import NotPlainError, read
 from basketwise.model.scoring import Model
 from basketwise.sampling import generate
 from basketwise.schema import HIERARCHY, PROD_CODE
@@ -41,10 +44,10 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     """Raw lines like those of the training, and some of products that it did not have."""
     folder = tmp_path_factory.mktemp("lines")
     generate(folder, baskets=80, seed=8, weeks=2)
-    read = pl.concat(pl.read_csv(path) for path in sorted(folder.glob("*.csv*")))
+    drawn = pl.concat(pl.read_csv(path) for path in sorted(folder.glob("*.csv*")))
     new = pl.int_range(pl.len()) % 7 == 0
     code = pl.when(new).then("NEW" + pl.col(PROD_CODE)).otherwise(PROD_CODE)
-    return read.with_columns(code.alias(PROD_CODE))
+    return drawn.with_columns(code.alias(PROD_CODE))
 
 
 def baskets(lines: pl.DataFrame) -> Iterator[list[Row]]:
@@ -132,7 +135,7 @@ ODD: tuple[Any, ...] = (
     "007", "1_000", "(2.50)", "£3", "20060230", "2006-04-10", "13:30", "Mon", "x" * 150, "\ud800",
     "9" * 18, "9" * 25, "1.", ".5", "0", "0.0", "1.10", "99999999999999.99", "A", "PRD1",
     0, 1, 2, -1, 7, 25, 99, 100, 1330, 200601, 200654, 200655, 189901, 300001, 20060410,
-    2**31 - 1, 2**31, -(2**31), 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**70,
+    2**31 - 1, 2**31, -(2**31), 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**70, 10**40, 10**400,
     0.0, -0.0, 1.0, 2.5, 0.1, -2.5, 1e-320, 1e30, 1.1e30, 1e308, math.nan, math.inf, -math.inf,
     True, b"x", [1],
 )  # fmt: skip
@@ -212,6 +215,7 @@ PLAIN: Row = {
         {"SPEND": "1,5"},
         {"SPEND": "1e3"},
         {"SPEND": math.nan},
+        {"SPEND": 10**400},
         {"SPEND": -0.0},
         {"SPEND": True},
         {"SPEND": None},
@@ -235,6 +239,14 @@ def test_what_is_not_plain_is_left_to_frames(model: Model, changes: Row) -> None
     assert model.compiled is not None
     assert model.compiled.score([PLAIN]) is not None
     assert model.compiled.score([PLAIN | changes]) is None
+
+
+def test_so_is_nan_among_text_which_is_no_word_for_a_missing_value() -> None:
+    rows = [PLAIN, PLAIN | {PROD_CODE: math.nan}]
+    with pytest.raises(NotPlainError):
+        read(rows, Rules(missing=()))
+    cleaned = clean_table(rows, Rules(missing=()))
+    assert cleaned.reasons == {"missing_prod_code": 1}
 
 
 def test_so_are_tables_that_frames_refuse(model: Model) -> None:

@@ -10,8 +10,11 @@ from typing import Any, TypeGuard
 
 import polars as pl
 
+from basketwise.config import OwnColumns
 from basketwise.disk import write_parquet
 from basketwise.errors import InputError
+from basketwise.etl.raw.header import standard_names
+from basketwise.schema import READ_NAMES
 from basketwise.scratch import scratch
 from basketwise.tables import SPARK_FRAME, frame_source, is_spark_frame, read_table
 
@@ -19,10 +22,11 @@ PathLike = str | os.PathLike[str]
 
 
 @contextmanager
-def as_path(data: Any) -> Iterator[tuple[str, str]]:
+def as_path(data: Any, columns: OwnColumns) -> Iterator[tuple[str, str]]:
     """Yield the path and the name of raw lines; a table is written to a temporary file.
 
-    A Spark frame has neither: its name stands for both.
+    A Spark frame has neither: its name stands for both. ``columns`` are a retailer's own names by
+    ours: objects of Python, which no file can hold, are left out where they are not read.
 
     Raises
     ------
@@ -39,7 +43,7 @@ def as_path(data: Any) -> Iterator[tuple[str, str]]:
         if _are_paths(data):
             yield str(folder), _link(data, folder)
             return
-        table = read_table(data)
+        table = _without_objects(read_table(data), columns)
         try:
             write_parquet(table, folder / "table.parquet")
         except pl.exceptions.PolarsError as error:
@@ -47,6 +51,19 @@ def as_path(data: Any) -> Iterator[tuple[str, str]]:
                 f"The table cannot be used: {error}.", "Each column needs text, numbers or dates."
             ) from error
         yield str(folder), frame_source(table.height)
+
+
+def _without_objects(table: pl.DataFrame, columns: OwnColumns) -> pl.DataFrame:
+    names = standard_names(table.columns, columns)
+    objects = [own for own, dtype in table.schema.items() if dtype == pl.Object]
+    needed = [own for own, ours in zip(table.columns, names, strict=True) if ours in READ_NAMES]
+    for own in objects:
+        if own in needed:
+            raise InputError(
+                f"The table has the column {own} as objects of Python.",
+                "Each line needs one text, number or date there.",
+            )
+    return table.drop(objects)
 
 
 def _are_paths(data: Any) -> TypeGuard[Sequence[PathLike]]:

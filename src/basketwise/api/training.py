@@ -103,7 +103,7 @@ def train(
             "overwrite goes with tables: the workspace's own files are replaced anyway.",
             "Leave it out, or name a schema with tables.",
         )
-    with as_path(data) as (path, source):
+    with as_path(data, settings.data.own_columns) as (path, source):
         context = _context(workspace, settings, source, verbose=verbose)
         if is_spark_frame(data):
             where = os.fspath(workspace)

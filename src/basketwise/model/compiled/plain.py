@@ -117,7 +117,8 @@ def _columns(
         if not kinds <= {str, int, float}:
             raise NotPlainError
         if len(kinds) > 1 and kinds != {int, float}:
-            # As a table of mixed values is read.
+            # As a table of mixed values is read, which has no text for NaN.
+            _all(_is_equal_to_itself, values)
             yield name, [value if value is None else str(value) for value in values], {str}
         else:
             yield name, values, kinds
@@ -138,6 +139,10 @@ def _names(given: tuple[str, ...], own: tuple[tuple[str, Any], ...]) -> tuple[st
     if others or not known >= _NEEDED or (SHOP_DATE in known and not known >= _TIMES):
         raise NotPlainError
     return names
+
+
+def _is_equal_to_itself(value: object) -> bool:
+    return value == value
 
 
 def _all(test: Callable[[Any], object], values: Iterable[Any]) -> None:
@@ -217,10 +222,10 @@ def _numbers(values: Sequence[Any], distinct: set[Any], kinds: set[type]) -> Seq
         _all(_NUMBER.fullmatch, distinct)
         values = _mapped(values, {text: float(text) for text in distinct})
     else:
+        if any(type(value) is int and abs(value) > EXACT for value in distinct):
+            raise NotPlainError
         _all(isfinite, distinct)
         if int in kinds:
-            if any(type(value) is int and abs(value) > EXACT for value in distinct):
-                raise NotPlainError
             values = [value if value is None else float(value) for value in values]
     # Frames take the sign of a zero away, where they do not reject it.
     if any(copysign(1, value) < 0 for value in values if value == 0):
