@@ -189,6 +189,8 @@ LABELS: dict[str, Callable[[pl.DataFrame], Any]] = {
     "Polars series": per_line,
     "pandas series": lambda lines: per_line(lines).to_pandas(),
     "pandas categories": lambda lines: per_line(lines).to_pandas().astype("category"),
+    "pandas strings' values": lambda lines: per_line(lines).to_pandas().values,
+    "pandas categories' values": lambda lines: pd.Categorical(per_line(lines).to_list()),
     "PyArrow array": lambda lines: per_line(lines).to_arrow(),
     "mapping": lambda lines: dict(by_basket(lines).iter_rows()),
     "mapping by text": lambda lines: {str(k): v for k, v in by_basket(lines).iter_rows()},
@@ -210,6 +212,31 @@ def test_labels_are_read_from_anything(
     index = ProductIndex().fit(X, LABELS[given](lines))
     assert index.index_.equals(fitted.index_)
     assert index.classes_.tolist() == ["Low", "Medium", "High", "Unclassified"]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), pd.NA])
+@pytest.mark.parametrize("kind", [list, lambda y: np.array(y, dtype=object), pd.Series, pd.array])
+def test_missing_labels_are_missing_whatever_stands_for_them(
+    lines: pl.DataFrame, missing: Any, kind: Callable[[list[Any]], Any]
+) -> None:
+    basket = lines[ID][0]
+    gone = [None if i == basket else y for i, y in lines.select(ID, LABEL).iter_rows()]
+    without = ProductIndex().fit(lines, gone)
+    index = ProductIndex().fit(lines, kind([missing if y is None else y for y in gone]))
+    assert index.index_.equals(without.index_)
+    labels = by_basket(lines).with_columns(pl.when(pl.col(ID) != basket).then(LABEL).alias(LABEL))
+    by_id = {i: missing if y is None else y for i, y in labels.iter_rows()}
+    assert ProductIndex().fit(lines, by_id).index_.equals(without.index_)
+
+
+def test_whole_numbers_with_gaps_are_labels_as_they_are(lines: pl.DataFrame) -> None:
+    meanings = dict(enumerate(["High", "Medium", "Low", "Unclassified"]))
+    numbers = per_line(lines).replace_strict(["LA", "MM", "UM", "XX"], [0, 1, 2, 3]).to_list()
+    numbers[0] = None
+    given = pd.Series(numbers, dtype=object).astype("category")
+    index = ProductIndex(labels=meanings).fit(lines, given)
+    assert index.classes_.tolist() == ["Low", "Medium", "High", "Unclassified"]
+    assert ProductIndex(labels=meanings).fit(lines, given.values).index_.equals(index.index_)
 
 
 def test_labels_of_ones_own(lines: pl.DataFrame, fitted: ProductIndex) -> None:
@@ -645,6 +672,16 @@ def errors() -> Iterator[Any]:
     )
     yield case("ridge", ConfigError, "cannot have ridge = 0", fit(ridge=0))
     yield case("folds", ConfigError, "cannot have n_folds = 1", fit(n_folds=1))
+    yield case("folds as text", ConfigError, "cannot have n_folds = '5'", fit(n_folds="5"))
+    yield case("columns as list", ConfigError, r"cannot have columns = \['a'\]", fit(columns=["a"]))
+    yield case("labels as list", ConfigError, r"cannot have labels = \['a'\]", fit(labels=["a"]))
+    yield case("no name of a key", ConfigError, "cannot have key = None", fit(key=None))
+    yield case(
+        "no lines",
+        InputError,
+        "'lines' lacks the required column PROD_CODE. Found: BASKET_ID.",
+        lambda lines: ProductIndex().fit(lines.select(ID), per_line(lines)),
+    )
     yield case("duplicates", ConfigError, "cannot have duplicates = 'drop'", fit(duplicates="drop"))
     yield case("columns", ConfigError, "'SKU' is not a column", fit(columns={"SKU": "sku"}))
     yield case("meaning", ConfigError, "cannot have labels = 'Mid'", fit(labels={"MM": "Mid"}))

@@ -12,6 +12,7 @@ import narwhals.stable.v2.dependencies as libraries
 import numpy as np
 import polars as pl
 
+from basketwise.columns import is_absent
 from basketwise.errors import InputError
 from basketwise.estimators.lines import as_ids, column_named, read_keys
 from basketwise.etl.lines.dtypes import mapped_labels
@@ -112,9 +113,10 @@ def _keyed(y: Any, height: int, key: str) -> pl.DataFrame | None:
 def _text(values: Any) -> pl.Series:
     """Read labels or ids as text, whatever they come in; missing ones are null."""
     if isinstance(values, pl.Series):
-        return values.cast(pl.String).alias(LABEL)
-    if hasattr(values, "isna"):
-        values = values.astype(object).where(~values.isna(), None)
+        given = values.fill_nan(None) if values.dtype.is_float() else values
+        return given.cast(pl.String).alias(LABEL)
     if not isinstance(values, list):
-        values = np.asarray(values).tolist()
-    return pl.Series(LABEL, [None if v is None else str(v) for v in values], dtype=pl.String)
+        # A list of the values themselves: NumPy makes floats of whole numbers with gaps.
+        values = values.tolist() if hasattr(values, "tolist") else np.asarray(values).tolist()
+    texts = [None if is_absent(value) else str(value) for value in values]
+    return pl.Series(LABEL, texts, dtype=pl.String)

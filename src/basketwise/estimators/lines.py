@@ -10,9 +10,9 @@ import polars as pl
 from basketwise.errors import InputError
 from basketwise.etl.lines.accepting import accepted_lines
 from basketwise.etl.lines.rules import Rules
-from basketwise.etl.raw.header import standard_names, with_derived_names
+from basketwise.etl.raw.header import check_columns, standard_names, with_derived_names
 from basketwise.notices import warn
-from basketwise.schema import BASKET_ID, QUANTITY, ROW, SPEND
+from basketwise.schema import BASKET_ID, LABEL, PROD_CODE, QUANTITY, ROW, SPEND
 from basketwise.tables import read_table
 
 
@@ -61,6 +61,15 @@ def read_lines(table: Any, rules: Rules, key: str) -> pl.DataFrame:
         rules = rules.model_copy(update={"columns": {**rules.columns, BASKET_ID: key}})
         known = standard_names(raw.columns, rules.columns)
     present = with_derived_names(known, rules.columns)
+    required = (BASKET_ID, PROD_CODE, LABEL) if rules.labelled else (BASKET_ID, PROD_CODE)
+    check_columns(
+        "lines",
+        known,
+        labelled=rules.labelled,
+        columns=rules.columns,
+        required=required,
+        given=raw.columns,
+    )
     absent = [
         pl.lit(value).alias(name)
         for name, value in ((SPEND, 0.0), (QUANTITY, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,17 +29,20 @@ def index_config(estimator: Any) -> IndexConfig:
         If a parameter is out of its range.
     """
     low, high = _FOLDS
-    if not low <= estimator.n_folds <= high:
-        raise ConfigError(
-            f"ProductIndex cannot have n_folds = {estimator.n_folds!r}.",
-            f"Give a number from {low} to {high}.",
-        )
+    folds = estimator.n_folds
+    if not isinstance(folds, int | np.integer) or not low <= folds <= high:
+        raise _refused("n_folds", folds, f"Give a whole number from {low} to {high}.")
     values = {name: getattr(estimator, name) for name in IndexConfig.model_fields}
     return _checked(IndexConfig, values)
 
 
 def line_rules(estimator: Any, *, labelled: bool) -> Rules:
     """Return how an estimator judges lines; a ConfigError if a parameter is not allowed."""
+    for name in ("columns", "labels"):
+        if not isinstance(getattr(estimator, name), Mapping | None):
+            raise _refused(name, getattr(estimator, name), "Give a dictionary.")
+    if not isinstance(estimator.key, str):
+        raise _refused("key", estimator.key, "Give the name of a column.")
     labels = {str(name): meaning for name, meaning in (estimator.labels or _LABELS).items()}
     data = _checked(DataConfig, {"columns": dict(estimator.columns or {}), "labels": labels})
     etl = _checked(EtlConfig, {"duplicates": estimator.duplicates})
@@ -60,6 +64,8 @@ def _checked(section: type[_Section], values: dict[str, Any]) -> _Section:
         return section.model_validate(values)
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise ConfigError(
-            f"ProductIndex cannot have {wrong['loc'][0]} = {wrong['input']!r}.", wrong["msg"]
-        ) from error
+        raise _refused(str(wrong["loc"][0]), wrong["input"], wrong["msg"]) from error
+
+
+def _refused(name: str, value: object, hint: str) -> ConfigError:
+    return ConfigError(f"ProductIndex cannot have {name} = {value!r}.", hint)
