@@ -143,9 +143,20 @@ def test_dates_that_can_be_read_in_two_ways_are_a_question(tmp_path: Path) -> No
     assert set(question.choices) == {'date_format = "%d/%m/%Y"', 'date_format = "%m/%d/%Y"'}
 
 
-def test_a_later_file_decides_how_dates_are_written(tmp_path: Path) -> None:
-    early = [row | {"date": "01/02/2025"} for row in rows()]
-    late = [row | {"date": "28/02/2025"} for row in rows()[:10]]
+@pytest.mark.parametrize(
+    ("first", "later", "date_format"),
+    [
+        ("01/02/2025", "28/02/2025", "%d/%m/%Y"),
+        # Lines of one day read alike in both ways.
+        ("01/01/2025", "01/28/2025", "%m/%d/%Y"),
+        ("01/01/2025", "02/02/2025", "%d/%m/%Y"),
+    ],
+)
+def test_a_later_file_decides_how_dates_are_written(
+    tmp_path: Path, first: str, later: str, date_format: str
+) -> None:
+    early = [row | {"date": first} for row in rows()]
+    late = [row | {"date": later} for row in rows()[:10]]
     # Far behind the lines that are looked at first.
     path = layouts.write_csv(tmp_path / "lines.csv", early + late)
 
@@ -155,7 +166,26 @@ def test_a_later_file_decides_how_dates_are_written(tmp_path: Path) -> None:
         proposal = propose(str(path))
 
     assert "the first" in proposal.scope
-    assert proposal.settings["data"]["date_format"] == "%d/%m/%Y"
+    assert proposal.settings["data"]["date_format"] == date_format
+
+
+def test_dates_of_several_formats_are_shown(tmp_path: Path) -> None:
+    # More dates than are looked at, of which those in between tell, and contradict each other.
+    dates = [f"{1 + n % 12:02d}/{1 + n // 12 % 12:02d}/{2000 + n // 144}" for n in range(700)]
+    dates[601], dates[603] = "12/31/2025", "31/12/2025"
+    receipts = [f"R{n:05d}" for n in range(len(dates))]
+    bought = [[row for row in rows() if row["receipt_id"] == first] for first in receipts[:3]]
+    lines = [
+        row | {"receipt_id": receipt, "date": date, "sku": f"P{(n + m) % 40:03d}"}
+        for n, (receipt, date) in enumerate(zip(receipts, dates, strict=True))
+        for m, row in enumerate(bought[n % 3])
+    ]
+
+    proposal = proposed(tmp_path, lines)
+
+    assert "date_format" not in proposal.settings["data"]
+    assert not proposal.questions
+    assert any("are written in several formats" in note for note in proposal.notes)
 
 
 def test_labels_that_do_not_tell_are_lines_to_fill_in(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from basketwise.etl.lines.date_formats import agree, fitting_formats, readable
+from basketwise.etl.lines.date_formats import agree, fitting_formats, one_of_each_order, readable
 from basketwise.etl.lines.numbers import currency_signs
 from basketwise.etl.raw.sources import Source
 from basketwise.progress import counted
@@ -94,22 +94,34 @@ def add_dates(proposal: Proposal, choice: Choice, sources: Sequence[Source]) -> 
     date = choice.columns.get(SHOP_DATE)
     if date is None:
         return
-    values = readable(date.column.present.unique().head(1_000), date.column.formats)
+    example = f"e.g. {date.column.examples[0]}"
+    values = readable(date.column.present.unique(), date.column.formats)
     formats = fitting_formats(values, date.column.formats)
-    if formats and agree(values, formats):
-        proposal.set("data", "date_format", formats[0], f"e.g. {date.column.examples[0]}")
+    if not formats:
+        # Trying the settings shows two dates of different formats.
         return
+    if len(one_of_each_order(formats)) == 1:
+        proposal.set("data", "date_format", formats[0], example)
+        return
+    # Dates of one day may agree where later ones do not: 01/01/2025 tells nothing.
+    agreed = agree(values, formats)
     for raw in own_frames(sources, proposal):
         if date.column.name not in raw.frame.columns:
             continue
         more = Column(date.column.name, raw.frame[date.column.name]).present.unique()
-        fitting = fitting_formats(readable(more, formats), formats)
-        formats = fitting or formats
-        if agree(values, formats):
-            proposal.set("data", "date_format", formats[0], "the only one that all dates fit")
+        dates = readable(more, formats)
+        formats = fitting_formats(dates, formats) or formats
+        if len(one_of_each_order(formats)) == 1:
+            why = "the only one that all dates fit"
+            proposal.set("data", "date_format", formats[0], why)
             return
+        agreed = agreed and agree(dates, formats)
+    if agreed:
+        proposal.set("data", "date_format", formats[0], example)
+        return
     text = f"Dates such as {date.column.examples[0]} can be read in more than one way."
-    choices = tuple(f"date_format = {_quoted(form)}" for form in formats[:2])
+    each = one_of_each_order(formats)
+    choices = tuple(f"date_format = {_quoted(form)}" for form in each)
     proposal.questions.append(Question("data", text, choices))
 
 

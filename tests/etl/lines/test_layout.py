@@ -10,7 +10,7 @@ import pytest
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.lines import layout
+from basketwise.etl.lines import evidence, layout
 from basketwise.etl.lines.layout import settle_frame, settle_sources
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.discovery import discover
@@ -153,6 +153,25 @@ def test_files_in_which_no_comma_can_be_are_not_read_on(
     write_csv(tmp_path / "b.csv", [line(SPEND=text, PROD_CODE=name) for text in amounts])
     assert settled(tmp_path, Rules(labelled=True, usual_decimal=usual)).decimal == decimal
     assert names == read
+
+
+@pytest.mark.parametrize("weeks", [False, True])
+@pytest.mark.parametrize("times", [[""], [f" 09:{n // 60:02d}:{n % 60:02d}" for n in range(70)]])
+def test_lines_of_one_day_do_not_tell_day_and_month_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weeks: bool, times: list[str]
+) -> None:
+    monkeypatch.setattr(layout, "FIRST_BYTES", 100)
+    monkeypatch.setattr(evidence, "FEW_DATES", 5)
+    first = [f"01/01/2025{time}" for time in times] * 20
+    later = [f"01/02/2025{time}" for time in times]
+    lines = [one | ({"SHOP_WEEK": "202501"} if weeks else {}) for one in dated(*first, *later)]
+    write_csv(tmp_path / "a.csv", lines)
+    with pytest.raises(InputError, match=r"'01/02/2025.*', can be read as %d/.* and as %m/"):
+        settled(tmp_path)
+    write_csv(tmp_path / "b.csv", dated(*first, *later, f"01/13/2025{times[0]}"))
+    assert settled(tmp_path / "b.csv").date_format.startswith("%m/%d/%Y")
+    write_csv(tmp_path / "b.csv", dated(*first))
+    assert settled(tmp_path / "b.csv").date_format.startswith("%d/%m/%Y")
 
 
 def test_dates_that_can_be_read_in_two_ways_are_asked_about(tmp_path: Path) -> None:

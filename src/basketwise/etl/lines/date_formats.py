@@ -190,6 +190,22 @@ def tried_formats(date_format: str) -> tuple[str, ...]:
     return (date_format, *FORMATS) if date_format else FORMATS
 
 
+def one_of_each_order(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first format of each order of day, month and year.
+
+    What fits several formats of one order is the same date in all of them.
+
+    Examples
+    --------
+    >>> one_of_each_order(("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S%.f", "%m/%d/%Y %H:%M:%S"))
+    ('%d/%m/%Y %H:%M:%S', '%m/%d/%Y %H:%M:%S')
+    """
+    first: dict[tuple[str, ...], str] = {}
+    for form in formats:
+        first.setdefault(tuple(re.findall("%[dmbyY]", form)), form)
+    return tuple(first.values())
+
+
 def agree(text: pl.Series, formats: tuple[str, ...]) -> bool:
     """Whether all of some formats give the same dates."""
     first, *others = (times for _, times in _readings(text, formats))

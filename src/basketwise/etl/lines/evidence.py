@@ -10,6 +10,9 @@ from basketwise.etl.lines.date_formats import (
     agree,
     first_misfit,
     fitting_formats,
+    one_of_each_order,
+    one_of_each_reading,
+    parse_dates,
     readable,
     tried_formats,
 )
@@ -19,6 +22,9 @@ from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.header import standard_names
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.schema import AMOUNTS, SHOP_DATE, SHOP_WEEK
+
+FEW_DATES = 1_000
+"""Dates that are kept as they are; of more, one of each kind."""
 
 LONGEST_DATE = 40
 """So many characters of a date are shown."""
@@ -73,8 +79,13 @@ class Evidence:
 
     @property
     def open_dates(self) -> bool:
-        """Whether more values could tell the format of dates that is needed."""
-        return self.dated and not self.with_weeks and not self.mixed and not self._agreed
+        """Whether more values could tell the format of dates."""
+        if self.mixed:
+            return False
+        if not self.readable:
+            return self.dated and not self.with_weeks
+        # Dates that agree so far may be of one day, and later ones not: 01/01/2025 tells nothing.
+        return len(one_of_each_order(self.formats)) > 1
 
     @property
     def mark(self) -> Mark:
@@ -102,6 +113,11 @@ class Evidence:
         """A date that shows why there is no one format."""
         return str(self._dates[0] if self.readable else self._garbled)[:LONGEST_DATE]
 
+    def two_dates(self, first: str, second: str) -> str:
+        """Return a date that is another one in each of two formats."""
+        apart = parse_dates(self._dates, first) != parse_dates(self._dates, second)
+        return str(self._dates.filter(apart)[0])[:LONGEST_DATE]
+
     @property
     def _agreed(self) -> bool:
         return self.readable and bool(self.formats) and agree(self._dates, self.formats)
@@ -127,8 +143,8 @@ class Evidence:
         if self.rules.date_format and self.rules.date_format in fitting:
             fitting = (self.rules.date_format,)
         seen = pl.concat([self._dates, dates]).unique(maintain_order=True)
-        # Few are enough to tell formats apart; the day of the month is what counts.
-        self._dates = seen.head(1_000)
+        # Few are enough to tell formats apart, if all kinds are among them.
+        self._dates = seen if len(seen) <= FEW_DATES else one_of_each_reading(seen, tried)
         if fitting:
             self.formats = fitting
         elif self.rules.date_format and len(readable(seen, (self.rules.date_format,))):

@@ -15,6 +15,7 @@ import polars as pl
 from basketwise.config import DataConfig
 from basketwise.digests import Fingerprint, fingerprint
 from basketwise.errors import InputError
+from basketwise.etl.lines.date_formats import one_of_each_order
 from basketwise.etl.lines.evidence import LONGEST_DATE, Evidence
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.commas import commas_possible
@@ -63,8 +64,8 @@ def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) ->
     Raises
     ------
     InputError
-        If a table cannot be read; if weeks are to follow from dates that can be read in two ways,
-        or in none.
+        If a table cannot be read; if dates can be read in two ways; if weeks are to follow from
+        dates that can be read in none.
     """
     asked = _Asked.of(sources, rules, data)
     for known, settled in _settled_last:
@@ -160,7 +161,9 @@ def _first(frames: Iterable[RawFrame]) -> Iterator[RawFrame]:
 
 def _settled(rules: Rules, evidence: Evidence) -> Rules:
     date_format = evidence.date_format if evidence.dated else rules.date_format
-    if evidence.mixed or (evidence.dated and not date_format and not evidence.with_weeks):
+    # Dates of no known format are none, which may be on lines that have weeks.
+    needed = evidence.readable or not evidence.with_weeks
+    if evidence.mixed or (evidence.dated and not date_format and needed):
         raise _no_format(evidence)
     settled = {"decimal": rules.decimal or evidence.mark, "date_format": date_format}
     return rules.model_copy(update=settled) if evidence.dated or evidence.mark else rules
@@ -177,10 +180,10 @@ def _no_format(evidence: Evidence) -> InputError:
             "rejected.",
         )
     if evidence.readable and len(evidence.formats) > 1:
-        first, second = evidence.formats[:2]
+        first, second = one_of_each_order(evidence.formats)[:2]
+        date = evidence.two_dates(first, second)
         return InputError(
-            f"The dates in {own}, such as {evidence.date!r}, can be read as {first} and as "
-            f"{second}.",
+            f"The dates in {own}, such as {date!r}, can be read as {first} and as {second}.",
             f'Set data.date_format, for example to "{first}", or write the dates as YYYY-MM-DD.',
         )
     return InputError(
