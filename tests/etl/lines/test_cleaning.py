@@ -390,11 +390,59 @@ def test_a_garbled_date_is_one_in_any_format(
     assert made["SHOP_DATE"].to_list() == [20250106, None, None, None]
 
 
-def test_a_number_that_is_no_date_is_garbled_where_weeks_follow_from_it() -> None:
-    dates = pl.Series("SHOP_DATE", [20250106, 20251306, None])
-    made = cleaned(frame([line()] * 3).drop("SHOP_WEEK").with_columns(dates))
-    expected = [None, "shop_date_not_a_date", "missing_shop_week"]
-    assert made[REASON].to_list() == expected
+WHOLE_DATES = [20250106, 20251306, 2025106, 5, 19691231, 21010101, None]
+REASONS = [None, *["shop_date_not_a_date"] * 5]
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        pl.Series(WHOLE_DATES),
+        pl.Series(WHOLE_DATES, dtype=pl.Float64),
+        pl.Series([20250106, 20250106.5, 2025106, 5, -1, 1e12, None], dtype=pl.Float64),
+        pl.Series(WHOLE_DATES).cast(pl.String),
+        pl.Series(["20250106.0", "20251306", "20,250,106", "0", "x", "19000101", "n/a"]),
+    ],
+)
+@pytest.mark.parametrize("absent", [[], ["SHOP_WEEK", "SHOP_WEEKDAY"], ["SHOP_HOUR"]])
+def test_a_number_that_is_no_date_is_garbled(dates: pl.Series, absent: list[str]) -> None:
+    table = frame([line()] * 7).drop(absent).with_columns(dates.alias("SHOP_DATE"))
+    made = cleaned(table, date_format="%Y%m%d")
+    missing = "missing_shop_week" if "SHOP_WEEK" in absent else None
+    assert made[REASON].to_list() == [*REASONS, missing]
+    assert made["SHOP_DATE"].to_list() == [20250106, *[None] * 6]
+
+
+@pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("ms"), pl.Datetime("ns", "UTC")])
+@pytest.mark.parametrize("absent", [[], ["SHOP_WEEK"]])
+def test_dates_of_no_year_are_garbled_in_any_type(dtype: pl.DataType, absent: list[str]) -> None:
+    given = [date(2025, 1, 6), date(1900, 1, 1), date(2101, 1, 1), None]
+    dates = pl.Series("SHOP_DATE", given).cast(dtype)
+    made = cleaned(frame([line()] * 4).drop(absent).with_columns(dates))
+    assert made[REASON].to_list()[:3] == [None, "shop_date_not_a_date", "shop_date_not_a_date"]
+    assert made["SHOP_DATE"].to_list() == [20250106, None, None, None]
+
+
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Float64, pl.Decimal(18, 0), pl.String])
+@pytest.mark.parametrize("absent", [[], ["SHOP_WEEK", "SHOP_WEEKDAY", "SHOP_HOUR"]])
+@pytest.mark.parametrize("date_format", ["epoch seconds", "epoch milliseconds", "%Y%m%d%H%M"])
+def test_seconds_and_times_may_be_numbers(
+    dtype: pl.DataType, absent: list[str], date_format: str
+) -> None:
+    number = {"epoch seconds": 1736170200, "epoch milliseconds": 1736170200000}
+    dates = pl.Series("SHOP_DATE", [number.get(date_format, 202501061330), None]).cast(dtype)
+    table = frame([line(SHOP_HOUR="13", SHOP_WEEK="202502", SHOP_WEEKDAY="2")] * 2)
+    table = table.drop(absent).with_columns(dates)
+    rules = settle_frame(table, Rules(labelled=True))
+    assert rules.date_format == date_format
+    made = cleaned(table, date_format=date_format)
+    columns = ["SHOP_DATE", "SHOP_WEEK", "SHOP_WEEKDAY", "SHOP_HOUR"]
+    assert made.select(columns).row(0) == (20250106, 202502, 2, 13)
+
+
+def test_dates_that_are_numbers_beside_dates_in_another_format_are_yyyymmdd() -> None:
+    table = frame([line()]).drop("SHOP_WEEK").with_columns(SHOP_DATE=20250106)
+    assert cleaned(table, date_format="%d/%m/%Y")["SHOP_WEEK"].to_list() == [202502]
 
 
 @pytest.mark.parametrize("label", ["LA", "la", "lA", " LA ", "High", "HIGH", "high"])

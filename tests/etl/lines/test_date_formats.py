@@ -40,6 +40,29 @@ def test_epochs_and_offsets_have_shapes_too(value: str) -> None:
     assert fitting_formats(pl.Series([value]))
 
 
+@pytest.mark.parametrize(
+    ("value", "date_format", "day"),
+    [
+        ("20060111", "%Y%m%d", 11),
+        ("20060111.0", "%Y%m%d", 11),
+        ("2006111", "%Y%m%d", None),
+        ("2006111.0", "%Y%m%d", None),
+        ("20060111.5", "%Y%m%d", None),
+        ("2006111 10:30", "%Y%m%d %H:%M", None),
+        ("20060111 9:30", "%Y%m%d %H:%M", 11),
+        ("2006011110305", "%Y%m%d%H%M%S", None),
+        ("11106", "%d%m%y", None),
+        ("111-06", "%d%m-%y", None),
+        ("1Jan2006:10:30:00", "%d%b%Y:%H:%M:%S", 1),
+    ],
+)
+def test_parts_of_dates_that_nothing_separates_have_all_their_digits(
+    value: str, date_format: str, day: int | None
+) -> None:
+    time = parse_dates(pl.Series([value]), date_format)[0]
+    assert (time.day if time else None) == day
+
+
 def test_a_shape_leaves_out_most_formats_and_none_of_ones_own() -> None:
     values = pl.Series(["2025-01-02 10:11"])
     own = "%Y-%d-%m %H:%M"

@@ -13,6 +13,7 @@ from basketwise.errors import InputError
 from basketwise.etl.lines import evidence, layout
 from basketwise.etl.lines.layout import settle_frame, settle_sources
 from basketwise.etl.lines.rules import Rules
+from basketwise.etl.lines.witnesses import witnesses
 from basketwise.etl.raw.discovery import discover
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.etl.raw.sources import Source
@@ -225,6 +226,17 @@ def test_a_file_without_a_readable_date_does_not_hide_the_format(
 def test_a_models_format_is_replaced_where_it_does_not_fit(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", dated("2025-01-13"))
     assert settled(tmp_path, Rules(date_format="%d/%m/%Y")).date_format == "%Y-%m-%d"
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.Categorical, pl.Binary, pl.Enum(["1.234", "1,5", "6.1.2025"])]
+)
+def test_text_is_looked_at_in_any_type(dtype: pl.DataType) -> None:
+    text = pl.Series(["1.234", "1,5"])
+    frame = pl.DataFrame({"SPEND": text, "SHOP_DATE": ["6.1.2025", None]}).cast(dtype)
+    rules = settle_frame(frame, Rules())
+    assert (rules.decimal, rules.date_format) == (",", "%d.%m.%Y")
+    assert settle_frame(witnesses(frame, Rules()), Rules()) == rules
 
 
 def test_typed_columns_need_no_look() -> None:

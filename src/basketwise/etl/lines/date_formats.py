@@ -59,8 +59,17 @@ MAX_SHAPES = 64
 LONGEST_SHAPE = 64
 """Of values, in characters: with more or longer ones, every format is tried."""
 
+YEARS = (1970, 2100)
+"""The first and the last year of a date."""
+
 _TEXT, _CLOCK = "text", "clock"
-_YEARS = (1970, 2100)
+_WIDTHS = {"%Y": 4}
+"""Digits of a part of a date; others have two."""
+_POINT_ZERO = ".0"
+"""What whole numbers end in where a program made floats of them."""
+_WHOLE_SHAPE = 8 * "0"
+_HIGHEST_DATE = 99_99_99_99
+"""Larger numbers are no YYYYMMDD, but seconds or have a time of day."""
 _ZONE = r"(:[0-9]{2}(?:\.[0-9]+)?)\s*(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 
 
@@ -104,8 +113,50 @@ def _times_of(date_format: str) -> pl.Expr:
         numbers = pl.when(whole).then(pl.col(_TEXT).cast(pl.Int64, strict=False))
         times = (numbers * (1_000_000 if digits == 10 else 1_000)).cast(pl.Datetime("us"))
     else:
-        times = pl.col(_CLOCK).str.to_datetime(date_format, strict=False, time_unit="us")
-    return pl.when(times.dt.year().is_between(*_YEARS)).then(times)
+        text = pl.col(_CLOCK)
+        if date_format == WHOLE:
+            text = text.str.strip_suffix(_POINT_ZERO)
+        if digits := _first_digits(date_format):
+            # Without a zero, 2006111 could be two dates.
+            text = pl.when(text.str.contains(rf"^[0-9]{{{digits}}}(?:[^0-9]|$)")).then(text)
+        times = text.str.to_datetime(date_format, strict=False, time_unit="us")
+    return pl.when(times.dt.year().is_between(*YEARS)).then(times)
+
+
+@lru_cache
+def _first_digits(date_format: str) -> int:
+    """Count the digits that a format starts with, if nothing separates its parts; else 0."""
+    found = re.match("(?:%[YymdHMS]){2,}", date_format)
+    parts = re.findall("%.", found[0]) if found else []
+    return sum(_WIDTHS.get(part, 2) for part in parts)
+
+
+def written_dates(dates: pl.Series) -> pl.Series | None:
+    """Return the values whose format has to be found, as text; None where their type tells it.
+
+    Whole numbers are YYYYMMDD if none is too large for that.
+    """
+    if dates.dtype == pl.String:
+        return dates
+    if not dates.dtype.is_integer() and not dates.dtype.is_float():
+        return None
+    highest = dates.fill_nan(None).max() if dates.dtype.is_float() else dates.max()
+    too_large = isinstance(highest, int | float) and highest > _HIGHEST_DATE
+    return digits_of(dates) if too_large else None
+
+
+def digits_of(numbers: pl.Series) -> pl.Series:
+    """Write whole numbers as text; what is none is null."""
+    whole = numbers.cast(pl.Int64, strict=False)
+    return whole.set((whole != numbers).fill_null(False), None).cast(pl.String)
+
+
+def format_of_numbers(date_format: str) -> str:
+    """Return the format of dates that are numbers, where text has ``date_format``."""
+    digits = date_format in (EPOCH_SECONDS, EPOCH_MILLISECONDS) or re.fullmatch(
+        "(?:%[YymdHMS])+", date_format
+    )
+    return date_format if digits else WHOLE
 
 
 def _readings(text: pl.Series, formats: tuple[str, ...]) -> Iterator[tuple[str, pl.Series]]:
@@ -127,6 +178,7 @@ def possible_formats(text: pl.Series, formats: tuple[str, ...]) -> tuple[str, ..
     ('%d.%m.%Y',)
     """
     shapes = text.str.strip_chars().str.replace_all("[0-9]", "0").drop_nulls().unique()
+    shapes = shapes.replace(_WHOLE_SHAPE + _POINT_ZERO, _WHOLE_SHAPE)
     if len(shapes) > MAX_SHAPES or (shapes.str.len_chars() > LONGEST_SHAPE).any():
         return formats
     possible = {form for shape in shapes for form in _formats_of(shape)}

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from basketwise.etl.lines.date_formats import WHOLE, parse_dates
+from basketwise.etl.lines.date_formats import (
+    WHOLE,
+    YEARS,
+    digits_of,
+    format_of_numbers,
+    parse_dates,
+)
 from basketwise.etl.lines.missing import is_given
 from basketwise.etl.lines.rules import Rules
 from basketwise.schema import SHOP_DATE, SHOP_HOUR, SHOP_WEEK, SHOP_WEEKDAY
@@ -51,8 +57,7 @@ def with_times(raw: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     date_format, week = rules.date_format, rules.week
     given = raw[SHOP_DATE]
     absent = [name for name in (SHOP_WEEK, SHOP_WEEKDAY, SHOP_HOUR) if name not in raw.columns]
-    whole = given.dtype.is_integer() or (given.dtype == pl.String and date_format == WHOLE)
-    if whole and not {SHOP_WEEK, SHOP_WEEKDAY}.intersection(absent):
+    if not {SHOP_WEEK, SHOP_WEEKDAY}.intersection(absent) and _are_whole(given, rules):
         return raw
     times, timed = _times(given, date_format)
     if times is None:
@@ -137,14 +142,31 @@ def weekdays(text: pl.Series) -> pl.Series:
 def _times(given: pl.Series, date_format: str) -> tuple[pl.Series | None, bool]:
     """Read SHOP_DATE of any type: the times, and whether they have a time of day."""
     if given.dtype == pl.Date:
-        return given.cast(pl.Datetime("us")), False
+        return _in_years(given).cast(pl.Datetime("us")), False
     if isinstance(given.dtype, pl.Datetime):
         # The wall clock counts, whatever the zone is.
-        return given.dt.replace_time_zone(None).cast(pl.Datetime("us")), True
+        return _in_years(given.dt.replace_time_zone(None)).cast(pl.Datetime("us")), True
     if given.dtype.is_integer() or given.dtype.is_float():
-        text = given.cast(pl.Int64, strict=False).cast(pl.String)
-        return parse_dates(text, date_format or WHOLE), date_format.startswith("epoch")
+        given, date_format = digits_of(given), format_of_numbers(date_format)
     if given.dtype == pl.String and date_format:
         timed = any(part in date_format for part in ("%H", "%I", "epoch"))
         return parse_dates(given, date_format), timed
     return None, False
+
+
+def _in_years(times: pl.Series) -> pl.Series:
+    """Take away what is no date as text either: 1 January 1900 or 9999 stand for none."""
+    return times.set(~times.dt.year().is_between(*YEARS).fill_null(True), None)
+
+
+def _are_whole(given: pl.Series, rules: Rules) -> bool:
+    """Whether all dates are whole numbers, YYYYMMDD, which need no change."""
+    dtype, date_format = given.dtype, rules.date_format
+    if not dtype.is_integer() and dtype != pl.String:
+        return False
+    if (format_of_numbers(date_format) if dtype.is_integer() else date_format) != WHOLE:
+        return False
+    # Lines of a basket have one date, so most are told apart by the one before.
+    values = given.filter(given.ne_missing(given.shift())).unique()
+    times, _ = _times(values, WHOLE)
+    return times is not None and not (times.is_null() & is_given(values, rules.missing)).any()

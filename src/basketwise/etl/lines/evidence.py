@@ -15,16 +15,20 @@ from basketwise.etl.lines.date_formats import (
     parse_dates,
     readable,
     tried_formats,
+    written_dates,
 )
 from basketwise.etl.lines.missing import without_missing
 from basketwise.etl.lines.numbers import BOTH, Mark, decimal_mark, undecided
 from basketwise.etl.lines.rules import Rules
+from basketwise.etl.lines.stored_types import as_looked_at
 from basketwise.etl.raw.header import standard_names
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.schema import AMOUNTS, SHOP_DATE, SHOP_WEEK
 
 FEW_DATES = 1_000
 """Dates that are kept as they are; of more, one of each kind."""
+
+_LOOKED_AT = frozenset({*AMOUNTS, SHOP_DATE})
 
 LONGEST_DATE = 40
 """So many characters of a date are shown."""
@@ -47,14 +51,17 @@ class Evidence:
     def look(self, frame: pl.DataFrame) -> Evidence:
         """Take the values of some lines into account."""
         names = standard_names(frame.columns, self.rules.columns)
-        given = {ours: frame[own] for own, ours in zip(frame.columns, names, strict=True)}
+        given = {
+            ours: as_looked_at(frame[own]) if ours in _LOOKED_AT else frame[own]
+            for own, ours in zip(frame.columns, names, strict=True)
+        }
         self.with_weeks |= SHOP_WEEK in given
         if not self.rules.decimal:
             for name in AMOUNTS:
                 if name in given and given[name].dtype == pl.String:
                     self._look_at_numbers(given[name])
-        if SHOP_DATE in given and given[SHOP_DATE].dtype == pl.String:
-            self._look_at_dates(given[SHOP_DATE])
+        if SHOP_DATE in given and (dates := written_dates(given[SHOP_DATE])) is not None:
+            self._look_at_dates(dates)
         return self
 
     def look_at_all(self, frames: Iterable[RawFrame]) -> Evidence:

@@ -60,6 +60,15 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
     return column
 
 
+def as_looked_at(column: pl.Series) -> pl.Series:
+    """Return categories, binary text and decimals as what tells how their values are written."""
+    dtype = column.dtype
+    if dtype == pl.Binary or isinstance(dtype, pl.Categorical | pl.Enum):
+        # What is not UTF-8 is refused where it is read.
+        return column.cast(pl.String, strict=False)
+    return column.cast(pl.Float64) if dtype.is_decimal() else column
+
+
 def refuse_rounded(column: pl.Series, source: str) -> None:
     """Refuse codes and dates that came as floats too large to keep each digit."""
     exact = _EXACT.get(column.dtype, _EXACT[pl.Float64()])

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from basketwise.etl.lines.date_formats import one_of_each_reading, tried_formats
+from basketwise.etl.lines.date_formats import one_of_each_reading, tried_formats, written_dates
 from basketwise.etl.lines.missing import without_missing
 from basketwise.etl.lines.numbers import one_of_each_notation
 from basketwise.etl.lines.rules import Rules
+from basketwise.etl.lines.stored_types import as_looked_at
 from basketwise.etl.raw.header import standard_names
 from basketwise.schema import AMOUNTS, SHOP_DATE, SHOP_WEEK
 
@@ -42,16 +43,16 @@ def witnesses(frame: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     chosen: list[pl.Series] = []
     names = standard_names(frame.columns, rules.columns)
     for own, ours in zip(frame.columns, names, strict=True):
-        column = frame[own]
         if ours == SHOP_WEEK:
             chosen.append(pl.Series(own, [], dtype=pl.String))
-        elif column.dtype != pl.String:
+        if ours not in AMOUNTS and ours != SHOP_DATE:
             continue
-        elif ours in AMOUNTS and not rules.decimal:
-            chosen.append(one_of_each_notation(column))
-        elif ours == SHOP_DATE:
-            given = without_missing(column, rules.missing).drop_nulls()
+        column = as_looked_at(frame[own])
+        if ours == SHOP_DATE and (dates := written_dates(column)) is not None:
+            given = without_missing(dates, rules.missing).drop_nulls()
             formats = tried_formats(rules.date_format)
             chosen.append(one_of_each_reading(given, formats).alias(own))
+        elif ours in AMOUNTS and column.dtype == pl.String and not rules.decimal:
+            chosen.append(one_of_each_notation(column))
     height = max(map(len, chosen), default=0)
     return pl.DataFrame([column.extend_constant(None, height - len(column)) for column in chosen])

@@ -238,13 +238,13 @@ def _integers(
 ) -> Sequence[int | None]:
     if float in kinds:
         raise NotPlainError
+    if name == SHOP_DATE:
+        if date_format not in ("", _WHOLE_DATE):
+            raise NotPlainError
+        _all(_is_date, map(str, distinct))
+    elif kinds == {str}:
+        _all(_WHOLE.fullmatch, distinct)
     if kinds == {str}:
-        if name == SHOP_DATE:
-            if date_format not in ("", _WHOLE_DATE):
-                raise NotPlainError
-            _all(_is_date, distinct)
-        else:
-            _all(_WHOLE.fullmatch, distinct)
         meaning = {text: int(text) for text in distinct}
         distinct = set(meaning.values())
         values = _mapped(values, meaning)
