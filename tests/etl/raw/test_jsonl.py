@@ -9,6 +9,9 @@ import pytest
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
+from basketwise.etl.lines.cleaning import clean
+from basketwise.etl.lines.layout import settle_sources
+from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw import jsonl
 from basketwise.etl.raw.discovery import discover
 from basketwise.etl.raw.reading import read_raw
@@ -57,11 +60,37 @@ def test_values_are_as_they_are_written(tmp_path: Path) -> None:
     assert row == {
         "BASKET_ID": "994100100532897123",
         "PROD_CODE": "1é",
-        "SPEND": "1.50",
-        "QUANTITY": "0.10",
+        "SPEND": 1.50,
+        "QUANTITY": 0.10,
         "BASKET_PRICE_SENSITIVITY": None,
         "CUST_CODE": "true",
     }
+
+
+@pytest.mark.parametrize(
+    ("spends", "read_as"),
+    [
+        (["1.50", "2", "1e3", "-0.5", "null"], [1.5, 2.0, 1000.0, -0.5, None]),
+        (["1.50", "2", '"2"'], [1.5, 2.0, 2.0]),
+        (["1", "2"], ["1", "2"]),
+        (['"1.50"', "2"], ["1.50", "2"]),
+        (["1.50", '"2,5"'], ["1.50", "2,5"]),
+        (["1.50", "NaN"], ["1.50", "NaN"]),
+    ],
+)
+def test_amounts_that_are_all_numbers_come_as_such(
+    tmp_path: Path, spends: list[str], read_as: list[object]
+) -> None:
+    lines = [json.dumps(LINE | {"Spend": 0}).replace(": 0,", f": {text},") for text in spends]
+    assert read(source(tmp_path, *lines))["SPEND"].to_list() == read_as
+
+
+def test_the_point_of_a_number_is_no_separator_of_thousands(tmp_path: Path) -> None:
+    given = source(tmp_path, LINE | {"Spend": "1.234,50", "quantity": 1.234})
+    for rules in (Rules(), Rules(decimal=","), Rules(usual_decimal=",")):
+        rules = settle_sources([given], rules, DataConfig())
+        lines = clean(read(given), rules, source="lines").lines
+        assert lines.select("SPEND", "QUANTITY").row(0) == (1234.5, 1.234)
 
 
 def test_packed_and_with_names_of_its_own(tmp_path: Path) -> None:
@@ -79,7 +108,7 @@ def test_keys_may_be_absent_and_come_later(tmp_path: Path, monkeypatch: pytest.M
     no_spend = {key: value for key, value in LINE.items() if key != "Spend"}
     lines = [LINE, no_spend, no_spend, LINE | {"CUST_CODE": "C1"}]
     frame = read(source(tmp_path, *lines))
-    assert frame["SPEND"].to_list() == ["1.5", None, None, "1.5"]
+    assert frame["SPEND"].to_list() == [1.5, None, None, 1.5]
     assert frame["CUST_CODE"].to_list() == [None, None, None, "C1"]
 
 

@@ -176,7 +176,7 @@ def test_tensors_are_bounded_as_lines_are(ports: int, document: Any, message: st
 
 
 def test_a_code_is_the_same_as_text_and_as_any_number() -> None:
-    def codes(datatype: str, *data: Any) -> list[str | None]:
+    def codes(datatype: str, *data: Any) -> list[Any]:
         code = {"name": "PROD_CODE", "shape": [3], "datatype": datatype, "data": list(data)}
         inputs = [INPUTS[0], code, *INPUTS[2:]]
         lines = read_tensors({"inputs": inputs}, Bounds()).lines
@@ -185,6 +185,19 @@ def test_a_code_is_the_same_as_text_and_as_any_number() -> None:
 
     assert codes("BYTES", "7", "8", "9") == codes("INT64", 7, 8, 9) == ["7", "9", "8"]
     assert codes("FP64", 7.0, 8.0, 9.0) == codes("FP32", 7, 8, 9) == ["7", "9", "8"]
+
+
+@pytest.mark.parametrize("name", ["SPEND", "Price"])
+def test_amounts_that_are_numbers_stay_numbers(name: str) -> None:
+    def amounts(datatype: str, *data: Any) -> list[Any]:
+        amount = {"name": name, "shape": [3], "datatype": datatype, "data": list(data)}
+        inputs = [*INPUTS[:2], amount, INPUTS[3]]
+        lines = read_tensors({"inputs": inputs}, Bounds(), {"SPEND": "price"}).lines
+        assert isinstance(lines, list)
+        return [line[name.upper()] for line in lines]
+
+    assert amounts("FP64", 1.234, 2.0, None) == [1.234, None, 2]
+    assert amounts("BYTES", "1.234", "2", "3") == ["1.234", "3", "2"]
 
 
 @pytest.mark.parametrize("path", ["/v2/models/other", f"{MODEL}/versions/8", "/v2/nothing"])

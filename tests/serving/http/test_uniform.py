@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,7 @@ import basketwise as bw
 from basketwise.errors import InputError
 from basketwise.etl.lines.cleaning import clean, settle
 from basketwise.etl.lines.layout import settle_frame
+from basketwise.etl.lines.numbers import Mark
 from basketwise.etl.lines.rules import Rules
 from basketwise.schema import BASKET_ID, QUANTITY, REASON, ROW, SHOP_DATE, SPEND
 from basketwise.serving.http import baskets
@@ -26,6 +28,7 @@ from basketwise.serving.http.uniform import Uniform, read_uniform
 
 LINE: dict[str, Any] = {"PROD_CODE": "PRD1", "spend": 1.5, "QUANTITY": 1, "FOO": "bar"}
 NAMES = names_of({})
+MARKS: tuple[Mark, ...] = ("", ",")
 
 texts = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(
     ['"', "\\", "1", "", " a", "a ", "a\t", "NA", "\xa0a"]
@@ -81,10 +84,10 @@ def basket(*lines: dict[str, Any], key: object = "1") -> dict[str, Any]:
     return {"basket_id": key, "lines": list(lines)}
 
 
-def cleaned(request: Request) -> tuple[pl.DataFrame, pl.DataFrame]:
+def cleaned(request: Request, usual: Mark = "") -> tuple[pl.DataFrame, pl.DataFrame]:
     own = request.lines
     table = own if isinstance(own, Table) else Table(table_of(own))
-    rules = settle_frame(table.frame, Rules())
+    rules = settle_frame(table.frame, Rules(usual_decimal=usual))
     made = settle(clean(table.frame, rules, source="body", blanks=table.blanks), rules)
     return made.lines, made.rejected.select(ROW, BASKET_ID, REASON)
 
@@ -108,12 +111,13 @@ def assert_same(body: bytes, kind: str) -> bool:
         return False
     assert at_once.baskets == by_line.baskets
     assert at_once.kind == by_line.kind
-    first, second = outcome(lambda: cleaned(at_once)), outcome(lambda: cleaned(by_line))
-    if isinstance(second, str):
-        assert first == second
-    else:
-        for own, other in zip(first, second, strict=True):
-            assert_frame_equal(own, other)
+    for usual in MARKS:
+        first, second = (outcome(partial(cleaned, own, usual)) for own in (at_once, by_line))
+        if isinstance(second, str):
+            assert first == second
+        else:
+            for own, other in zip(first, second, strict=True):
+                assert_frame_equal(own, other)
     return isinstance(at_once.lines, Table)
 
 
@@ -126,6 +130,16 @@ def test_lines_are_the_same_at_once_and_one_by_one(
     sent = [json.dumps(item, ensure_ascii=ascii_only) for item in items]
     body = "\n".join(sent) if kind == JSON_LINES else f'{{"baskets": [{", ".join(sent)}]}}'
     assert_same(body.encode(), kind)
+
+
+@pytest.mark.parametrize("spends", [[1.234], [1.234, 2], [1.234, 2.5], [2, 7.0]])
+def test_the_point_of_a_number_is_no_separator_of_thousands(spends: list[float]) -> None:
+    lines = [LINE | {"spend": spend, "price": spend} for spend in spends]
+    body = json.dumps({"baskets": [basket(*lines, key=key) for key in "ab"]}).encode()
+    assert assert_same(body, JSON)
+    for columns in ({}, {SPEND: "Price"}):
+        (accepted, _) = cleaned(read_request(body, JSON, columns=columns), ",")
+        assert accepted[SPEND].to_list() == spends * 2
 
 
 STYLES: list[dict[str, Any]] = [{}, {"separators": (",", ":")}, {"indent": 1}, {"indent": "\t"}]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import IO, Any
 
@@ -15,7 +16,7 @@ from basketwise.etl.raw.header import refuse_repeated, standard_names
 from basketwise.etl.raw.hive import added_columns, with_added
 from basketwise.etl.raw.raw_frame import row_numbers
 from basketwise.etl.raw.signatures import refuse_binary
-from basketwise.schema import COLUMN_NAMES, READ_NAMES, ROW
+from basketwise.schema import AMOUNTS, COLUMN_NAMES, READ_NAMES, ROW
 
 BATCH = 100_000
 LINE_BYTES = 128
@@ -23,6 +24,8 @@ LINE_BYTES = 128
 
 LONGEST_LINE = 8 * 2**20
 """Bytes; till lines have some hundred."""
+
+_WHOLE = re.compile("-?[0-9]+")
 
 _FORM = "Each line must be one JSON object, in UTF-8."
 
@@ -59,7 +62,9 @@ def jsonl_frames(
     ------
     frame : DataFrame
         The known columns seen so far, as text: numbers exactly as written, null where a key is
-        absent. An empty file yields one empty frame with all columns.
+        absent. Amounts that are all numbers come as such: their point is no separator of
+        thousands, as the one of a text may be. An empty file yields one empty frame with all
+        columns.
     rows : Series
         Line number of each row, from 1, blank lines included (UInt32).
     keys : tuple of str
@@ -93,7 +98,7 @@ def jsonl_frames(
 def _objects(name: str, stream: IO[bytes]) -> Iterator[tuple[int, Pairs]]:
     """Yield the number of each line, from 1, with its keys and values."""
     decoder = json.JSONDecoder(
-        object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=str
+        object_pairs_hook=_Pairs, parse_int=str, parse_float=_Fraction, parse_constant=str
     )
     number = 0
     while line := stream.readline(LONGEST_LINE):
@@ -133,6 +138,19 @@ class _Pairs(Pairs):
     """The keys and values of an object; a JSON array is a plain list."""
 
 
+class _Fraction(str):
+    """A number with a point or an exponent as it is written, which a text is not."""
+
+    __slots__ = ()
+
+
+def _all_numbers(values: Sequence[str | None]) -> bool:
+    """Whether there are fractions, and nothing but numbers beside them."""
+    fractions = sum(type(value) is _Fraction for value in values)
+    others = {value for value in values if type(value) is str} if fractions else ()
+    return fractions > 0 and all(map(_WHOLE.fullmatch, others))
+
+
 def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> pl.DataFrame:
     columns: dict[str, list[str | None]] = {
         column: [None] * len(batch) for column in names.values()
@@ -150,7 +168,9 @@ def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> 
                 )
             slot[row] = str(value).lower() if isinstance(value, bool) else value
     try:
-        return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+        frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+        numbers = [column for column in AMOUNTS if _all_numbers(columns.get(column, ()))]
+        return frame.with_columns(pl.col(numbers).cast(pl.Float64)) if numbers else frame
     except UnicodeEncodeError as error:
         first, last = batch[0][0], batch[-1][0]
         raise InputError(

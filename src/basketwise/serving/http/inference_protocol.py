@@ -90,7 +90,8 @@ async def infer(request: Request) -> Response:
 def _infer(service: Service, body: bytes, version: str | None) -> Response:
     refuse_objects(body, service.limits.bounds)
     document = parsed(body, "The body", FORM)
-    baskets = read_tensors(document, service.limits.bounds)
+    own = service.served().model.rules.columns
+    baskets = read_tensors(document, service.limits.bounds, own)
     names, identifier = wanted_outputs(document), document.get("id")
 
     def score(served: Served) -> Any:

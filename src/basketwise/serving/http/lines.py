@@ -9,7 +9,8 @@ from typing import Any
 from basketwise.config import OwnColumns
 from basketwise.errors import InputError
 from basketwise.etl.raw.header import names_by_own
-from basketwise.schema import BASKET_ID, LABEL, READ_NAMES
+from basketwise.model.compiled.plain import EXACT
+from basketwise.schema import AMOUNTS, BASKET_ID, LABEL, READ_NAMES
 from basketwise.serving.http.bounds import (
     MAX_COLUMNS,
     MAX_ID,
@@ -18,8 +19,8 @@ from basketwise.serving.http.bounds import (
     too_many_columns,
 )
 
-Row = dict[str, str | None]
-"""One line: its values as text, by column in capitals."""
+Row = dict[str, str | float | None]
+"""One line by column in capitals: amounts that were sent as numbers, and all else as text."""
 
 
 class Names:
@@ -29,10 +30,17 @@ class Names:
     ----------
     columns
         A retailer's own names of columns by ours, which are read as well.
+
+    Attributes
+    ----------
+    amounts
+        The names in capitals of columns of amounts.
     """
 
     def __init__(self, columns: OwnColumns) -> None:
-        own = {own for own, name in names_by_own(columns).items() if name != LABEL}
+        ours = names_by_own(columns)
+        own = {own for own, name in ours.items() if name != LABEL}
+        self.amounts = frozenset(AMOUNTS) | {own for own, name in ours.items() if name in AMOUNTS}
         self._read = (READ_NAMES - {LABEL}) | own
         self._usual = {usual: name for name in self._read for usual in (name, name.lower())}
 
@@ -53,6 +61,18 @@ def names_of(columns: OwnColumns) -> Names:
 @lru_cache(maxsize=16)
 def _names(columns: tuple[tuple[str, str | tuple[str, ...]], ...]) -> Names:
     return Names(dict(columns))
+
+
+def sent_number(number: float, *, amount: bool) -> str | float:
+    """Return a number as lines have it.
+
+    A code of digits is the same code whatever type of number carries it, so it is text. The point
+    of an amount is no separator of thousands, as the one of a text may be: it stays a number.
+    """
+    whole = int(number) if isinstance(number, int) or number.is_integer() else None
+    if amount and (whole is None or abs(whole) <= EXACT):
+        return number if whole is None else whole
+    return str(number if whole is None else whole)
 
 
 def read_lines(
@@ -92,10 +112,8 @@ def read_lines(
                 raise InputError(
                     f"Line {position} of {where} has the column {name} more than once.", form
                 )
-            if kind is int or (kind is float and value.is_integer()):
-                value = str(int(value))
-            elif kind is float:
-                value = str(value)
+            if kind is int or kind is float:
+                value = sent_number(value, amount=name in names.amounts)
             elif kind is str:
                 if len(value) > MAX_TEXT:
                     raise too_long(f"Line {position} of {where}: {name} has")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
+from basketwise.config import OwnColumns
 from basketwise.schema import (
     BASKET_ID,
     CERTAINTY,
@@ -34,7 +36,7 @@ from basketwise.serving.http.bounds import (
     too_long,
     too_many_columns,
 )
-from basketwise.serving.http.lines import Row
+from basketwise.serving.http.lines import Names, Row, names_of, sent_number
 from basketwise.serving.http.media_types import JSON
 
 FORM = (
@@ -66,8 +68,13 @@ OUTPUTS = {
 """What is answered, by name: one element per basket that could be scored."""
 
 
-def read_tensors(document: Any, bounds: Bounds) -> Request:
+def read_tensors(
+    document: Any, bounds: Bounds, own_names: OwnColumns = MappingProxyType({})
+) -> Request:
     """Return the baskets of the tensors of a request, in the order of their first lines.
+
+    ``own_names`` are the model's own names of columns, as for
+    :func:`basketwise.serving.http.baskets.read_request`.
 
     Raises
     ------
@@ -76,7 +83,7 @@ def read_tensors(document: Any, bounds: Bounds) -> Request:
     TooLargeError
         If there are too many lines or baskets.
     """
-    columns = dict(_tensors(document))
+    columns = dict(_tensors(document, names_of(own_names)))
     if len(columns) > MAX_COLUMNS:
         raise too_many_columns("The request has")
     if BASKET_ID not in columns:
@@ -89,8 +96,9 @@ def read_tensors(document: Any, bounds: Bounds) -> Request:
             f"The request has more than {bounds.lines:,} lines.", "Split it into several requests."
         )
     rows: dict[str, list[Row]] = {}
-    for number, key in enumerate(columns[BASKET_ID], start=1):
-        if key is None or not key.strip():
+    for number, sent in enumerate(columns[BASKET_ID], start=1):
+        key = "" if sent is None else str(sent)
+        if not key.strip():
             raise MalformedError(f"Element {number} of {BASKET_ID} is empty.", FORM)
         if len(key) > MAX_ID:
             raise too_long(f"Element {number} of {BASKET_ID} has", MAX_ID)
@@ -141,7 +149,7 @@ def write_tensors(answer: Answer, names: list[str]) -> list[dict[str, Any]]:
     return tensors
 
 
-def _tensors(document: Any) -> Iterator[tuple[str, list[str | None]]]:
+def _tensors(document: Any, names: Names) -> Iterator[tuple[str, list[str | float | None]]]:
     inputs = _list(document.get("inputs") if isinstance(document, dict) else None)
     seen = set()
     for number, tensor in enumerate(inputs, start=1):
@@ -153,10 +161,10 @@ def _tensors(document: Any) -> Iterator[tuple[str, list[str | None]]]:
             raise MalformedError(f"There is more than one input {column[:80]!r}.", FORM)
         seen.add(column)
         if column != LABEL:
-            yield column, _values(tensor, column[:80])
+            yield column, _values(tensor, column[:80], amount=column in names.amounts)
 
 
-def _values(tensor: dict[str, Any], name: str) -> list[str | None]:
+def _values(tensor: dict[str, Any], name: str, *, amount: bool) -> list[str | float | None]:
     datatype, shape = tensor.get("datatype"), tensor.get("shape")
     if datatype != BYTES and datatype not in NUMBERS:
         raise MalformedError(
@@ -177,7 +185,7 @@ def _values(tensor: dict[str, Any], name: str) -> list[str | None]:
         or shape[0] != len(data)
     ):
         raise MalformedError(f"The shape of input {name!r} is not that of its data.", FORM)
-    return [_text(value, datatype, name) for value in data]
+    return [_value(value, datatype, name, amount=amount) for value in data]
 
 
 def _flat(part: Any) -> list[Any]:
@@ -185,17 +193,16 @@ def _flat(part: Any) -> list[Any]:
     return part if isinstance(part, list) else [part]
 
 
-def _text(value: Any, datatype: str, name: str) -> str | None:
+def _value(value: Any, datatype: str, name: str, *, amount: bool) -> str | float | None:
     if value is None:
         return None
-    allowed: tuple[type, ...] = (str,) if datatype == BYTES else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (isinstance(value, str) if datatype == BYTES else is_number):
         raise MalformedError(f"Input {name!r} has an element that is not of its datatype.", FORM)
-    # A code of digits is the same code whatever type of number carries it.
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    if len(text) > MAX_TEXT:
+    sent: str | float = sent_number(value, amount=amount) if is_number else value
+    if isinstance(sent, str) and len(sent) > MAX_TEXT:
         raise too_long(f"Input {name!r} has an element of")
-    return text
+    return sent
 
 
 def _list(value: Any) -> list[Any]:
