@@ -11,6 +11,7 @@ import pytest
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.lines import evidence, layout
+from basketwise.etl.lines.accepting import clean_table
 from basketwise.etl.lines.layout import settle_frame, settle_sources
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.lines.witnesses import witnesses
@@ -269,3 +270,27 @@ def test_unchanged_files_are_looked_at_once(
     path.unlink()
     with pytest.raises(InputError):
         settle_sources(sources, Rules(labelled=True), DataConfig())
+
+
+@pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["1.234", "0,5"]), pl.Binary])
+def test_the_decimal_mark_is_told_by_text_however_it_is_stored(dtype: pl.DataType) -> None:
+    text = pl.DataFrame([line(SPEND="1.234"), line(SPEND="0,5")])
+    lines = text.with_columns(pl.col("SPEND").cast(dtype))
+    assert settle_frame(lines, Rules()).decimal == ","
+    assert clean_table(lines).lines["SPEND"].to_list() == [0.5, 1234]
+
+
+def test_dates_are_settled_however_text_is_stored() -> None:
+    text = pl.DataFrame(dated("25/02/2025", "24/02/2025"))
+    assert clean_table(text).lines["SHOP_DATE"].to_list() == [20250224, 20250225]
+    for dtype in (pl.Categorical, pl.Binary):
+        lines = text.with_columns(pl.col("SHOP_DATE").cast(dtype))
+        assert clean_table(lines).lines.equals(clean_table(text).lines)
+
+
+def test_bytes_that_are_no_text_are_refused_where_they_are_read() -> None:
+    text = pl.DataFrame([line(SPEND="1.5"), line(SPEND="0,5")])
+    lines = text.with_columns(pl.Series("SPEND", [b"\xff", b"0,5"]))
+    assert settle_frame(lines, Rules()).decimal == ""
+    with pytest.raises(InputError, match="SPEND as Binary that is not UTF-8"):
+        clean_table(lines)

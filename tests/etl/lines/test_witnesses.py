@@ -66,3 +66,14 @@ def test_witnesses_decide_on_dates_as_all_lines_do(
 def test_dates_that_can_be_read_in_two_ways_stay_so(other: str) -> None:
     lines = pl.DataFrame({"SHOP_DATE": ["03/03/2025", other, "04/04/2025"]})
     check(lines, 1, Rules())
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.Categorical, pl.Enum(["1.234", "0,5", "25/02/2025"]), pl.Binary]
+)
+def test_witnesses_are_found_however_text_is_stored(dtype: pl.DataType) -> None:
+    lines = pl.DataFrame({"SPEND": ["1.234", "0,5"], "SHOP_DATE": ["25/02/2025", None]})
+    check(lines.with_columns(pl.all().cast(dtype)), 1, Rules())
+    assert witnesses(lines.with_columns(pl.all().cast(dtype)), Rules()).equals(
+        witnesses(lines, Rules())
+    )

@@ -61,12 +61,16 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
 
 
 def as_looked_at(column: pl.Series) -> pl.Series:
-    """Return categories, binary text and decimals as what tells how their values are written."""
-    dtype = column.dtype
-    if dtype == pl.Binary or isinstance(dtype, pl.Categorical | pl.Enum):
-        # What is not UTF-8 is refused where it is read.
-        return column.cast(pl.String, strict=False)
-    return column.cast(pl.Float64) if dtype.is_decimal() else column
+    """Return categories, binary text and decimals as what tells how their values are written.
+
+    Bytes that are no text stay, for :func:`in_plain_type` to refuse.
+    """
+    if isinstance(column.dtype, pl.Categorical | pl.Enum | pl.Binary):
+        try:
+            return column.cast(pl.String)
+        except pl.exceptions.PolarsError:
+            return column
+    return column.cast(pl.Float64) if column.dtype.is_decimal() else column
 
 
 def refuse_rounded(column: pl.Series, source: str) -> None:
