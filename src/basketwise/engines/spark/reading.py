@@ -11,20 +11,21 @@ same refusals. What is read at once is one file, which is why there is a largest
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import polars as pl
 
 from basketwise.config import DataConfig
+from basketwise.engines.spark.addresses import has_magic, is_meant, listed
 from basketwise.engines.spark.frames import Batches
 from basketwise.engines.spark.session import reason
 from basketwise.errors import InputError
 from basketwise.etl.lines.dtypes import DTYPES
 from basketwise.etl.lines.layout import FIRST_BYTES
-from basketwise.etl.raw.discovery import list_files
+from basketwise.etl.raw.discovery import DELTA_LOG, list_files
 from basketwise.etl.raw.formats import SUPPORTED, format_of, is_bookkeeping, is_txt, relative_name
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.etl.raw.reading import read_raw
@@ -130,12 +131,13 @@ def open_files(session: SparkSession, data: str) -> Files:
     InputError
         If there are none, or one is too large.
     """
+    reader = session.read.format("binaryFile").option("recursiveFileLookup", True)
     try:
-        found = session.read.format("binaryFile").load(data)
+        found = reader.load(listed(data))
         rows = found.selectExpr("path", "length").collect()
     except Exception as error:
         raise unreadable(data, error) from error
-    sizes = {row[0]: row[1] for row in rows if _is_raw(row[0])}
+    sizes = {row[0]: row[1] for row in rows if _is_raw(row[0]) and is_meant(row[0], data)}
     if not sizes:
         raise InputError(
             f"No raw files found: {data!r} contains no supported file.",
@@ -148,9 +150,26 @@ def open_files(session: SparkSession, data: str) -> Files:
             f"{LARGEST_FILE:,}.",
             "Split it, or read it as a Spark frame or table and score that.",
         )
+    _refuse_delta(session, data, sizes)
     paths = tuple(sorted(sizes, key=lambda path: PurePosixPath(path).parts))
     contents = found.selectExpr("path", "content")
     return Files(paths, _only(contents, paths) if len(paths) < len(rows) else contents)
+
+
+def _refuse_delta(session: SparkSession, data: str, paths: Iterable[str]) -> None:
+    """Refuse the folder of a Delta table, whose files can contain deleted lines."""
+    if has_magic(data) or not any(path.lower().endswith(".parquet") for path in paths):
+        return
+    reader = session.read.format("binaryFile")
+    log: list[Any] = []
+    # Mostly there is no such folder, which is an error to most servers.
+    with suppress(Exception):
+        log = reader.load(f"{data.rstrip('/')}/{DELTA_LOG}").selectExpr("path").limit(1).collect()
+    if log:
+        raise InputError(
+            f"The folder {data!r} is a Delta table; its files can contain deleted lines.",
+            "Give the name of the table: schema.table or catalog.schema.table.",
+        )
 
 
 def _only(contents: DataFrame, paths: Sequence[str]) -> DataFrame:
