@@ -11,7 +11,7 @@ import pytest
 
 from basketwise.config import OwnColumns
 from basketwise.engines.spark.frame_reading import lines_of
-from basketwise.engines.spark.survey import collected, survey_frame
+from basketwise.engines.spark.survey import collected
 from basketwise.engines.spark.tables import open_frame
 from basketwise.errors import InputError
 from basketwise.etl.lines.cleaning import clean
@@ -93,20 +93,6 @@ def test_codes_that_lost_digits_are_refused(sail: Spark, number: float, other: f
     lines = codes(number, other, dtype=pl.Float64)
     with pytest.raises(InputError, match="'table' has the column PROD_CODE as Float64, which"):
         open_frame(sail.frame(lines, 2), Rules())
-
-
-def test_a_line_without_a_number_is_not_said_to_have_one(sail: Spark) -> None:
-    lines = codes("A", "B", dtype=pl.String).with_columns(pl.lit("1.2E+14").alias("BASKET_ID"))
-    with pytest.raises(InputError) as caught:
-        survey_frame(sail.frame(lines, 1), Rules())
-    expected = "'table' has the BASKET_ID '1.2E+14': spreadsheet damage, digits may be lost."
-    assert caught.value.headline == expected
-
-
-def test_a_type_that_no_line_has_is_named_as_spark_names_it(sail: Spark) -> None:
-    lines = line().with_columns(pl.concat_list("SPEND"))
-    with pytest.raises(InputError, match="'table' has the column SPEND as array<string>"):
-        lines_of(sail.frame(lines, 1), Rules())
 
 
 def test_other_columns_may_have_one_name(spark: Spark) -> None:

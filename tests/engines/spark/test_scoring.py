@@ -124,9 +124,9 @@ def test_rejected_lines_are_warned_of(
     [
         ("SPEND", None, "'table' lacks the required column SPEND. Found: "),
         ("BASKET_ID", pl.lit(1.0), "'table' has BASKET_ID as Float64: floats cannot carry"),
-        ("PROD_CODE", pl.lit([1]), "'table' has the column PROD_CODE as Struct"),
+        ("PROD_CODE", pl.lit([1]), "'table' has the column PROD_CODE as array<"),
         ("QUANTITY", pl.lit("x"), "None of the 10 lines can be used: 10 quantity_not_a_number."),
-        ("BASKET_ID", pl.lit("1.2E+11"), "'table' has the BASKET_ID '1.2E+11' in line"),
+        ("BASKET_ID", pl.lit("1.2E+11"), "'table' has the BASKET_ID '1.2E+11': spread"),
         ("SHOP_DATE", pl.lit("03/04/2025"), "The dates in SHOP_DATE, such as '03/04/2025', can"),
     ],
 )
