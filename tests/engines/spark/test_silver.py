@@ -140,6 +140,25 @@ def test_files_that_this_machine_has_not(
     assert changed_gold(there, here) == []
 
 
+@pytest.mark.parametrize("address", ["{}", "file://{}"])
+def test_each_file_is_read_with_its_own_decimal_mark(
+    sail: Spark, labelled: pl.DataFrame, tmp_path: Path, address: str
+) -> None:
+    weight = pl.when(pl.int_range(pl.len()) % 7 == 0).then(pl.lit("1,234"))
+    commas = labelled.with_columns(weight.otherwise("QUANTITY").alias("QUANTITY"))
+    points = pl.col("SPEND", "QUANTITY").str.replace(",", ".", literal=True)
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    commas[::2].write_csv(raw / "a.csv", separator=";")
+    commas[1::2].with_columns(points).write_csv(raw / "b.csv")
+    here = etl_here(raw, tmp_path / "here", FEW)
+    there = etl_there(sail.session, address.format(raw), tmp_path / "there", FEW)
+    assert_same_silver(there, here)
+    assert changed_gold(there, here) == []
+    assert (lines_of(there.silver)["QUANTITY"] == 1.234).sum() > 100
+    assert "quantity_not_a_number" not in set(rejected_of(there.silver)["reason"])
+
+
 def test_codes_that_are_fractions_somewhere_are_text_everywhere(
     sail: Spark, labelled: pl.DataFrame, tmp_path: Path
 ) -> None:

@@ -110,6 +110,30 @@ def test_more_lines_are_read_where_the_first_can_be_read_in_two_ways(
     assert settled(tmp_path).date_format == "%d/%m/%Y"
 
 
+@pytest.mark.parametrize(
+    ("first", "decimal", "decimals"),
+    [
+        ("1,50", ".,", {"a.csv": ",", "b.csv": ".", "c.csv": ","}),
+        ("1", ".,", {"a.csv": "", "b.csv": ".", "c.csv": ","}),
+        ("1.50", ".", {}),
+    ],
+)
+def test_beginnings_of_all_tables_are_looked_at_where_there_are_decimal_commas(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+    decimal: str,
+    decimals: dict[str, str],
+) -> None:
+    monkeypatch.setattr(layout, "FIRST_TABLES", 1)
+    write_csv(tmp_path / "a.csv", [line(SPEND=first)])
+    write_csv(tmp_path / "b.csv", [line(SPEND="1.50")])
+    write_csv(tmp_path / "c.csv", [line(SPEND="1,50")])
+    rules = settled(tmp_path)
+    assert (rules.decimal, rules.decimals) == (decimal, decimals)
+    assert "decimals" not in rules.model_dump()
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize(("later", "decimal"), [("12,50", ","), ("12.50", "."), ("12", "")])
 def test_more_lines_are_read_where_the_first_amounts_are_whole(

@@ -229,11 +229,12 @@ def test_a_retailers_own_column_names(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("price", ["SPEND", "UNIT_PRICE"])
 @pytest.mark.parametrize("points", ["csv", "parquet"])
-def test_where_both_decimal_marks_are_used_what_can_be_read_in_two_ways_is_rejected(
+def test_each_table_is_read_with_its_own_decimal_mark(
     tmp_path: Path, price: str, points: str
 ) -> None:
     raw = tmp_path / "raw"
-    amounts = {"a": ["12,50", "1.234", "0,125"], "b": ["12.50", "1.234", "0.125", "1,234"]}
+    commas, both = ["12,50", "1.234", "0,125"], ["12.50", "1.234", "0,125"]
+    amounts = {"a": commas, "b": ["12.50", "1.234", "0.125", "1,234"], "c": ["2"], "d": both}
     for name, values in amounts.items():
         lines = [line(SPEND=text, PROD_CODE=f"{name}{n}") for n, text in enumerate(values)]
         priced = [{price if k == "SPEND" else k: v for k, v in one.items()} for one in lines]
@@ -244,11 +245,13 @@ def test_where_both_decimal_marks_are_used_what_can_be_read_in_two_ways_is_rejec
     settled = settle_sources(discover(str(raw)), rules(), DataConfig())
     result = run_intake(raw, tmp_path / "out", settled)
     assert result.accepted.sort("PROD_CODE").select("PROD_CODE", "SPEND").rows() == [
-        *[("a0", 12.5), ("a2", 0.125)],
-        *[("b0", 12.5), ("b2", 0.125)],
+        *[("a0", 12.5), ("a1", 1234), ("a2", 0.125)],
+        *[("b0", 12.5), ("b1", 1.234), ("b2", 0.125), ("b3", 1234)],
+        *[("c0", 2), ("d0", 12.5), ("d2", 0.125)],
     ]
-    assert result.reasons == {"spend_not_a_number": 3}
-    assert "points and decimal commas" in result.intake.warnings()[0]
+    assert result.reasons == {"spend_not_a_number": 1}
+    (warning,) = result.intake.warnings()
+    assert warning.startswith("d.csv: amounts have decimal points and decimal commas; ")
 
 
 def test_a_table_without_lines_is_named_among_others_and_refused_alone(tmp_path: Path) -> None:

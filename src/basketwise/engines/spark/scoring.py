@@ -24,6 +24,7 @@ from basketwise.engines.spark.frames import (
 )
 from basketwise.engines.spark.reading import Reader, type_of
 from basketwise.engines.spark.survey import Surveyed, survey_frame
+from basketwise.engines.spark.tally import shown
 from basketwise.etl.lines.cleaned import Cleaned, none_rejected
 from basketwise.etl.lines.cleaning import clean, settle
 from basketwise.etl.lines.rules import Rules
@@ -151,8 +152,9 @@ def _clean(reader: Reader, rules: Rules, refused: bool, batches: Batches) -> Ite
     """Clean lines one by one."""
     for piece in reader(batches):
         raw = piece.raw
+        judged = rules.of_table(shown(piece.source))
         cleaned = clean(
-            raw.frame, rules, source=piece.source, rows=raw.rows, malformed=raw.malformed,
+            raw.frame, judged, source=piece.source, rows=raw.rows, malformed=raw.malformed,
             blanks=raw.blanks,
         )  # fmt: skip
         text = pl.col(BASKET_ID, SOURCE).cast(pl.String)

@@ -41,9 +41,10 @@ from basketwise.engines.spark.reading import (
     Reader,
     beginnings,
 )
-from basketwise.engines.spark.tally import Tally, cleaned
+from basketwise.engines.spark.tally import Tally, cleaned, shown
 from basketwise.errors import InputError
-from basketwise.etl.lines.layout import settle_frame, settle_frames, spaced
+from basketwise.etl.lines.evidence import Evidence
+from basketwise.etl.lines.layout import Looks, settle_frame, settle_looks, spaced, unglimpsed
 from basketwise.etl.lines.reasons import none_usable
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.lines.witnesses import witnesses
@@ -110,9 +111,14 @@ def survey_files(files: Files, rules: Rules, data: DataConfig) -> Surveyed:
 
 def settled_files(files: Files, reader: FileReader, rules: Rules) -> Rules:
     """Settle what the rules leave open by raw files; nearly always by their beginnings."""
-    glimpsed = beginnings(files, spaced(files.paths))
-    first = all_witnesses(glimpsed, replace(reader, first=True), rules)
-    return settle_frames(first, all_witnesses(files.contents, reader, rules), rules)
+    beginning = replace(reader, first=True)
+    looks = Looks(
+        first=all_witnesses(beginnings(files, spaced(files.paths)), beginning, rules),
+        others=all_witnesses(beginnings(files, unglimpsed(files.paths)), beginning, rules),
+        more=all_witnesses(files.contents, reader, rules),
+        tables=named_witnesses(files.contents, reader, rules),
+    )
+    return settle_looks(Evidence(rules), looks)
 
 
 def all_witnesses(
@@ -126,6 +132,14 @@ def all_witnesses(
         yield piece.raw
 
 
+def named_witnesses(
+    frame: DataFrame, reader: Reader, rules: Rules
+) -> Iterator[tuple[str, RawFrame]]:
+    """Give the witnesses of all lines with their tables' names, once the first are asked for."""
+    for piece in _witnesses(frame, reader, rules, apart=True):
+        yield shown(piece.source), piece.raw
+
+
 def _witnesses(frame: DataFrame, reader: Reader, rules: Rules, *, apart: bool) -> list[Piece]:
     """Collect witnesses: of each piece, in order, or of each partition as a whole."""
     found = collected(frame, partial(_name_witnesses, reader, rules, apart))
@@ -135,7 +149,7 @@ def _witnesses(frame: DataFrame, reader: Reader, rules: Rules, *, apart: bool) -
         raw = RawFrame(
             pl.DataFrame(columns), row_numbers(0), decimal_comma=document["decimal_comma"]
         )
-        pieces.append(Piece(document["table"], document["number"], "", raw))
+        pieces.append(Piece(document["table"], document["number"], document["source"], raw))
     return sorted(pieces, key=lambda piece: (piece.table, piece.number))
 
 
@@ -157,6 +171,7 @@ def _named(chosen: pl.DataFrame, piece: Piece | None) -> dict[str, Any]:
     return {
         "table": piece.table if piece else 0,
         "number": piece.number if piece else 0,
+        "source": piece.source if piece else "",
         "decimal_comma": bool(piece and piece.raw.decimal_comma),
         "columns": chosen.to_dict(as_series=False),
     }

@@ -41,11 +41,13 @@ from basketwise.engines.spark.reading import (
 from basketwise.engines.spark.survey import (
     all_witnesses,
     collected,
+    named_witnesses,
     settled_files,
     settled_frame,
 )
 from basketwise.errors import InputError
-from basketwise.etl.lines.layout import glimpses, settle_frames
+from basketwise.etl.lines.evidence import Evidence
+from basketwise.etl.lines.layout import Looks, beginnings, glimpses, settle_looks, unglimpsed
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.formats import relative_name
 from basketwise.etl.raw.reading import read_raw
@@ -143,8 +145,13 @@ def open_sources(session: SparkSession, delivery: Delivery, config: Config, rule
     size = sum(source.size for source in sources)
     frame = numbered(session, len(sources), size)
     reader = SourceReader(tuple(sources), config.data)
-    first = glimpses(sources, config.data)
-    settled = settle_frames(first, all_witnesses(frame, reader, rules), rules)
+    looks = Looks(
+        first=glimpses(sources, config.data),
+        others=beginnings(unglimpsed(sources), config.data),
+        more=all_witnesses(frame, reader, rules),
+        tables=named_witnesses(frame, reader, rules),
+    )
+    settled = settle_looks(Evidence(rules), looks)
     digests = file_digests(session, sources)
     records = [
         FileRecord(name=s.name, sha256=digests[s.path], bytes=s.size, lines=0) for s in sources

@@ -65,6 +65,7 @@ def clean(
         spreadsheet or, of baskets, written as floats: no line of such a table can be trusted,
         since several baskets, products or customers may share one id by now.
     """
+    rules = rules.of_table(source)
     raw = standard(frame, source, rules)
     rows = row_numbers(raw.height) if rows is None else rows
     numbers = raw[BASKET_ID].cast(pl.Int64, strict=False)

@@ -17,6 +17,7 @@ from basketwise.digests import Fingerprint, fingerprint
 from basketwise.errors import InputError
 from basketwise.etl.lines.date_formats import one_of_each_order
 from basketwise.etl.lines.evidence import LONGEST_DATE, Evidence
+from basketwise.etl.lines.numbers import BOTH, Mark
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.commas import commas_possible
 from basketwise.etl.raw.raw_frame import RawFrame
@@ -71,10 +72,14 @@ def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) ->
     for known, settled in _settled_last:
         if asked is not None and asked == known:
             return settled
-    first = glimpses(sources, data, labelled=rules.labelled)
-    evidence = Evidence(rules).look_at_all(first)
-    more = _telling(sources, data, evidence)
-    settled = _settled(rules, evidence.read_on(whole(more, data, labelled=rules.labelled)))
+    evidence = Evidence(rules)
+    looks = Looks(
+        first=glimpses(sources, data, labelled=rules.labelled),
+        others=beginnings(unglimpsed(sources), data, labelled=rules.labelled),
+        more=whole(_telling(sources, data, evidence), data, labelled=rules.labelled),
+        tables=_named(sources, data, labelled=rules.labelled),
+    )
+    settled = settle_looks(evidence, looks)
     if asked is not None:
         _settled_last[:] = [(asked, settled)]
     return settled
@@ -100,13 +105,46 @@ class _Asked(NamedTuple):
 _settled_last: list[tuple[_Asked, Rules]] = []
 
 
-def settle_frames(first: Iterable[RawFrame], more: Iterable[RawFrame], rules: Rules) -> Rules:
-    """Settle what the rules leave open by frames of which one is read after the other.
+class Looks(NamedTuple):
+    """What can be looked at, the shortest first; none is read before it is iterated over.
 
-    All of ``first`` are looked at; of ``more``, none is read once nothing is open. Errors are those
-    of :func:`settle_sources`.
+    Attributes
+    ----------
+    first, others
+        The beginnings of some tables, and of all others.
+    more
+        All lines of the tables that may decide what is open.
+    tables
+        All lines of all tables, with the table's name.
     """
-    return _settled(rules, Evidence(rules).look_at_all(first).read_on(more))
+
+    first: Iterable[RawFrame]
+    others: Iterable[RawFrame]
+    more: Iterable[RawFrame]
+    tables: Iterable[tuple[str, RawFrame]]
+
+
+def settle_looks(evidence: Evidence, looks: Looks) -> Rules:
+    """Settle what the rules leave open by as few looks as decide it.
+
+    Beginnings of some tables mostly do. Where there are decimal commas, other tables may have
+    points: the beginnings of all are looked at, and where marks differ, each table has its own.
+    Errors are those of :func:`settle_sources`.
+    """
+    evidence.look_at_all(looks.first).read_on(looks.more)
+    if "," in evidence.marks:
+        evidence.look_at_all(looks.others)
+    settled = _settled(evidence.rules, evidence)
+    if evidence.mark != BOTH:
+        return settled
+    return settled.model_copy(update={"decimals": _marks(evidence.rules, looks.tables)})
+
+
+def _marks(rules: Rules, tables: Iterable[tuple[str, RawFrame]]) -> dict[str, Mark]:
+    own: dict[str, Evidence] = {}
+    for name, raw in tables:
+        own.setdefault(name, Evidence(rules)).look_at_all([raw])
+    return {name: evidence.mark for name, evidence in own.items()}
 
 
 def _telling(sources: Sequence[Source], data: DataConfig, evidence: Evidence) -> Iterator[Source]:
@@ -129,16 +167,33 @@ def glimpses(
     labelled: bool = True,
     block: int | None = None,
 ) -> Iterator[RawFrame]:
-    """Read the first lines of some tables, about ``block`` bytes of each (64 KiB by default)."""
+    """Read the first lines of some tables; see :func:`beginnings`."""
+    return beginnings(spaced(sources), data, labelled=labelled, block=block)
+
+
+def beginnings(
+    sources: Iterable[Source],
+    data: DataConfig,
+    *,
+    labelled: bool = True,
+    block: int | None = None,
+) -> Iterator[RawFrame]:
+    """Read the first lines of tables, about ``block`` bytes of each (64 KiB by default)."""
     block = block or FIRST_BYTES
     rows = max(block // LINE_BYTES, 1)
-    for source in spaced(sources):
+    for source in sources:
         yield from _first(read_raw(source, data, labelled=labelled, block=block, first_rows=rows))
 
 
 def spaced(sources: Sequence[Table]) -> Sequence[Table]:
     """Return the tables that are looked at first."""
     return sources[:: max(1, -(-len(sources) // FIRST_TABLES))]
+
+
+def unglimpsed(sources: Sequence[Table]) -> list[Table]:
+    """Return the tables that are not looked at first."""
+    first = spaced(sources)
+    return [source for source in sources if source not in first]
 
 
 def whole(
@@ -151,6 +206,14 @@ def whole(
     """Read all tables, frame by frame."""
     for source in sources:
         yield from read_raw(source, data, labelled=labelled, own_names=own_names)
+
+
+def _named(
+    sources: Iterable[Source], data: DataConfig, *, labelled: bool
+) -> Iterator[tuple[str, RawFrame]]:
+    for source in sources:
+        for raw in whole([source], data, labelled=labelled):
+            yield source.name, raw
 
 
 def _first(frames: Iterable[RawFrame]) -> Iterator[RawFrame]:

@@ -38,6 +38,8 @@ class Rules(BaseModel):
     """The decimal mark; empty: each number by itself, where it can be read in one way alone; both,
     where values have the one and the other: so too, and ``1.234`` can be read in two ways as well.
     """
+    decimals: dict[str, Mark] = Field(default={}, exclude=True)
+    """The decimal mark by table, where tables have different ones."""
     usual_decimal: Literal["", ".", ","] = ""
     """The decimal mark where neither a setting nor a value tells: that of the training data."""
     missing: tuple[str, ...] = MISSING_WORDS
@@ -48,6 +50,12 @@ class Rules(BaseModel):
     returns: Returns = "reject"
     """Lines with a negative QUANTITY or SPEND: rejected, netted with the product's other lines of
     the basket, or kept."""
+
+    def of_table(self, name: str) -> Rules:
+        """Return the rules for the lines of one table."""
+        if name not in self.decimals:
+            return self
+        return self.model_copy(update={"decimal": self.decimals[name], "decimals": {}})
 
 
 _NAMES: dict[str, LabelName] = {name: name for name in INDEX_LABELS}  # type: ignore[misc]

@@ -70,20 +70,23 @@ class Intake:
             if file.name.partition("/")[0] != first.partition("/")[0]:
                 warnings.append(f"{file.name} has the same content as {first}")
         if self.empty:
-            more = f" and {len(self.empty) - 1} more" if len(self.empty) > 1 else ""
-            warnings.append(f"{self.empty[0]}{more}: no lines")
+            warnings.append(f"{_first_of(self.empty)}: no lines")
         if self.rules.duplicates == "pieces" and self.repeats:
             warnings.append(
                 "every QUANTITY is 1: repeated lines are kept, one per piece (etl.duplicates)"
             )
-        if self.rules.decimal == BOTH:
+        if mixed := [name for name, mark in self.rules.decimals.items() if mark == BOTH]:
             warnings.append(
-                "amounts have decimal points and decimal commas: those that can be read in two "
-                "ways, such as 1.234 and 1,234, are rejected"
+                f"{_first_of(mixed)}: amounts have decimal points and decimal commas; those that "
+                "can be read in two ways, such as 1.234 and 1,234, are rejected (data.decimal)"
             )
         if self.undated:
             warnings.append(f"some files have no column {SHOP_WEEK}: their lines share a partition")
         return warnings
+
+
+def _first_of(names: list[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
 
 
 def build_silver(

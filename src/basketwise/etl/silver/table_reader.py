@@ -74,8 +74,9 @@ class TableReader:
         names: list[pl.DataFrame] = []
         before = _fingerprint(source)
         # A decimal comma is seen in text alone, and whoever observes is to see what was delivered.
-        numbers = "," not in self.rules.decimal and self.observe is None
-        frames = read_raw(source, self.data, labelled=self.rules.labelled, numbers=numbers)
+        rules = self.rules.of_table(source.name)
+        numbers = "," not in rules.decimal and self.observe is None
+        frames = read_raw(source, self.data, labelled=rules.labelled, numbers=numbers)
         for piece, raw in enumerate(frames):
             cleaned = clean(
                 raw.frame,
