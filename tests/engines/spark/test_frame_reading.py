@@ -12,7 +12,7 @@ import pytest
 from basketwise.config import OwnColumns
 from basketwise.engines.spark.frame_reading import lines_of
 from basketwise.engines.spark.survey import collected
-from basketwise.engines.spark.tables import open_frame
+from basketwise.engines.spark.tables import frame_digest, open_frame
 from basketwise.errors import InputError
 from basketwise.etl.lines.cleaning import clean
 from basketwise.etl.lines.rules import Rules
@@ -93,6 +93,24 @@ def test_codes_that_lost_digits_are_refused(sail: Spark, number: float, other: f
     lines = codes(number, other, dtype=pl.Float64)
     with pytest.raises(InputError, match="'table' has the column PROD_CODE as Float64, which"):
         open_frame(sail.frame(lines, 2), Rules())
+
+
+def test_the_digest_tells_what_the_clock_of_the_session_makes_of_a_timestamp(
+    connect: Spark,
+) -> None:
+    frame = connect.frame(line(), 1).selectExpr("*", "TIMESTAMP'2025-01-01 00:30:00Z' AS SHOP_DATE")
+    digests, zone = [], connect.session.conf.get("spark.sql.session.timeZone")
+    for other in ("UTC", "Europe/Berlin", "UTC"):
+        connect.session.conf.set("spark.sql.session.timeZone", other)
+        digests.append(frame_digest(lines_of(frame, Rules())))
+    connect.session.conf.set("spark.sql.session.timeZone", zone)
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_times_of_day_are_no_values(sail: Spark) -> None:
+    frame = sail.frame(line(), 1).selectExpr("*", "make_time(13, 30, 0) AS SHOP_HOUR")
+    with pytest.raises(InputError, match=r"'table' has the column SHOP_HOUR as time\(6\)"):
+        lines_of(frame, Rules())
 
 
 def test_other_columns_may_have_one_name(spark: Spark) -> None:

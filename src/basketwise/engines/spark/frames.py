@@ -60,8 +60,6 @@ def _dtype(name: str) -> Any:
     if name.startswith("decimal"):
         precision, _, scale = name.removeprefix("decimal").strip("()").partition(",")
         return pl.Decimal(int(precision or 10), int(scale or 0))
-    if name.startswith("time("):
-        return pl.Time
     # Nothing that a line could have.
     return _POLARS.get(name, pl.Struct({}))
 

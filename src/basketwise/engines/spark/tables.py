@@ -252,7 +252,11 @@ def _fractions(reader: FrameReader, rules: Rules, batches: Batches) -> Iterator[
 def frame_digest(lines: Lines) -> str:
     """Return a digest of a frame's lines, whatever their order: their number and sum of hashes."""
     frame = lines.frame
+    # What a timestamp says depends on the session's time zone, its hash alone does not.
+    hashed = [
+        f"CAST({c} AS TIMESTAMP_NTZ)" if kind == "timestamp" else c for c, kind in frame.dtypes
+    ]
     with view(frame) as name:
-        query = DIGEST.format(columns=", ".join(frame.columns), lines=name)
+        query = DIGEST.format(columns=", ".join(hashed), lines=name)
         row = frame.sparkSession.sql(query).collect()[0]
     return hashlib.sha256(f"{sorted(lines.empty.columns)} {row[0]} {row[1]}".encode()).hexdigest()
