@@ -30,7 +30,7 @@ from basketwise.errors import InputError
 from basketwise.files import ARCHIVE
 from basketwise.model.archive import load_model_archive
 from basketwise.model.example import LINES
-from basketwise.registry.mlflow.pyfunc import Scoring, write_model
+from basketwise.registry.mlflow.pyfunc import CASES, Scoring, write_model
 from basketwise.registry.opening import open_registry
 from basketwise.registry.protocol import ApprovalState
 from basketwise.registry.submission import submission
@@ -153,6 +153,16 @@ def test_mlflow_takes_what_basketwise_takes(
     scored = mlflow.pyfunc.load_model(str(model)).predict(given)
     expected = load_model_archive(model / ARCHIVE).predict(given)
     pd.testing.assert_frame_equal(scored, expected)
+
+
+@pytest.mark.parametrize("rename", CASES)
+def test_a_unit_price_may_stand_for_the_amount(
+    model: Path, lines: pd.DataFrame, rename: Callable[[str], str]
+) -> None:
+    prices = lines["SPEND"] / lines["QUANTITY"]
+    given = lines.drop(columns="SPEND").assign(UNIT_PRICE=prices).rename(columns=rename)
+    scored = mlflow.pyfunc.load_model(str(model)).predict(given)
+    pd.testing.assert_frame_equal(scored, load_model_archive(model / ARCHIVE).predict(lines))
 
 
 def test_what_is_missing_is_said_by_basketwise(model: Path, lines: pd.DataFrame) -> None:

@@ -168,7 +168,8 @@ def _accepted_names(own: Mapping[str, tuple[str, ...]]) -> list[str]:
     MLflow matches names letter by letter, and drops columns that it does not find in the signature.
     So it lists each in upper and lower case, and none as required: that, Basketwise itself checks.
     """
-    names = [name for name in COLUMN_NAMES if name != LABEL]
+    # A unit price may be given in the place of SPEND, also where the training had amounts.
+    names = [*(name for name in COLUMN_NAMES if name != LABEL), UNIT_PRICE]
     first = [given for name in names for given in own.get(name, (name,))]
     return list(dict.fromkeys([*first, *(f(n) for f in CASES for n in [*first, *names])]))
 
