@@ -150,6 +150,10 @@ def test_data_that_are_none_are_refused(tmp_path: Path, data: Any) -> None:
     with pytest.raises(bw.ConfigError, match="config is of type dict") as caught:
         bw.train(RAW, workspace=tmp_path / "ws", config={})  # type: ignore[arg-type]
     assert "Config.model_validate" in caught.value.hint
+    wrong: Any = ["LA"]
+    for name in ("columns", "labels"):
+        with pytest.raises(bw.ConfigError, match=rf"{name} is \['LA'\]"):
+            bw.train(RAW, workspace=tmp_path / "ws", **{name: wrong})
 
 
 KINDS: dict[str, Any] = {

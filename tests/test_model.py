@@ -254,6 +254,16 @@ def test_one_id_is_not_taken_for_several(scorer: Model, baskets: Any) -> None:
         assert caught.value.hint == f"Give a list of ids: [{baskets!r}]."
 
 
+def test_ids_of_baskets_are_no_floats_and_may_be_padded(scorer: Model) -> None:
+    line = {"BASKET_ID": 994100100000001, "PROD_CODE": "P", "SPEND": 1, "QUANTITY": 1}
+    floats: list[Any] = [994100100000001.0]
+    for method in (scorer.explain, scorer.contributions):
+        with pytest.raises(InputError, match=r"contains 994100100000001\.0, which is a float"):
+            method([line], floats)
+    with pytest.warns(UserWarning, match="never seen"):
+        assert scorer.explain([line], [" 994100100000001 "]).height == 1
+
+
 def repacked(folder: Path, **facts: Any) -> Path:
     """Pack a folder again, with a manifest that agrees with it."""
     write_manifest(folder, facts)

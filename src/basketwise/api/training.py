@@ -137,6 +137,9 @@ def _with_settings(
             f"config is of type {type(given).__name__}.",
             "Give a basketwise.Config: Config.model_validate({...}) makes one of a dictionary.",
         )
+    for name, mapping in (("columns", columns), ("labels", labels)):
+        if not isinstance(mapping, Mapping | None):
+            raise ConfigError(f"{name} is {mapping!r}.", "Give a dictionary.")
     values = given.model_dump()
     if split is not None:
         values["split"]["strategy"] = split

@@ -204,7 +204,8 @@ class Model:
         Raises
         ------
         InputError
-            If ``baskets`` is one id instead of several, or as for :meth:`predict`.
+            If ``baskets`` is one id instead of several, or contains a float, or as for
+            :meth:`predict`.
         """
         ids, unseen = _ids(baskets), Unseen()
         cleaned = accepted_table(lines, self.rules)
@@ -377,4 +378,12 @@ def _ids(baskets: Iterable[str | int]) -> list[str]:
     """Return ids as text. A text is no sequence of ids, although it is one of characters."""
     if isinstance(baskets, str | bytes) or not isinstance(baskets, Iterable):
         raise InputError(f"baskets is {baskets!r}.", f"Give a list of ids: [{baskets!r}].")
-    return [str(basket) for basket in baskets]
+    ids = list(baskets)
+    wrong = next((one for one in ids if isinstance(one, float)), None)
+    if wrong is not None:
+        # It is no line's id, so that nothing would be found.
+        raise InputError(
+            f"baskets contains {wrong!r}, which is a float.",
+            "Give ids as the lines have them: whole numbers or text.",
+        )
+    return [str(basket).strip() for basket in ids]
