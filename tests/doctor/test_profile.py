@@ -164,6 +164,21 @@ def test_every_format_has_its_types(tmp_path: Path) -> None:
     assert accepted(made).baskets == 5
 
 
+@pytest.mark.parametrize(
+    ("dtype", "stored"), [(pl.Categorical, "Categorical"), (pl.Binary, "Binary")]
+)
+def test_text_is_looked_at_however_it_is_stored(
+    tmp_path: Path, dtype: type[pl.DataType], stored: str
+) -> None:
+    names = pl.Series("PROD_NAME", ["Milk", " ", "null", "Tea"])
+    frame = pl.DataFrame(baskets(4)).with_columns(names.cast(dtype))
+    frame.write_parquet(tmp_path / "a.parquet")
+
+    name = column(profiled(tmp_path), "PROD_NAME")
+
+    assert (name.missing, name.examples, name.stored) == (2, ("Milk", "Tea"), (stored,))
+
+
 @pytest.mark.parametrize("text", ['[{"BASKET_ID": 1}, {"BASKET_ID": 2}]\n', "7\n", '"BASKET_ID"\n'])
 def test_json_that_is_no_object_names_no_columns(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.jsonl").write_text(text)

@@ -390,3 +390,14 @@ def test_odd_tables_end_with_a_proposal_or_a_documented_error(tmp_path: Path, se
     except BasketwiseError:
         return
     Config.model_validate(tomllib.loads(text))
+
+
+@pytest.mark.parametrize("dtype", [pl.Categorical, pl.Binary])
+def test_text_is_recognised_however_it_is_stored(tmp_path: Path, dtype: type[pl.DataType]) -> None:
+    lines = pl.DataFrame(rows()).select(pl.col(pl.String).cast(dtype), pl.col("qty"))
+    lines.with_columns(picture=pl.lit(b"\xff")).write_parquet(tmp_path / "lines.parquet")
+
+    proposal = propose(str(tmp_path / "lines.parquet"))
+
+    assert proposal.is_complete
+    assert own(proposal, "SPEND") == "amount"

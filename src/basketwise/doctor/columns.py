@@ -17,6 +17,7 @@ from basketwise.etl.lines.cleaned import Cleaned
 from basketwise.etl.lines.cleaning import NO_WEEK
 from basketwise.etl.lines.missing import is_given
 from basketwise.etl.lines.rules import Rules
+from basketwise.etl.lines.stored_types import decoded
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.schema import (
     BASKET_ID,
@@ -236,7 +237,7 @@ def _seen(
 ) -> _Observed | None:
     """Look at one column; None if it is absent, and follows from no other."""
     name = column.name
-    delivered = raw[name] if name in raw.columns else None
+    delivered = decoded(raw[name]) if name in raw.columns else None
     if name == PROD_NAME:
         # Names are no column of a clean line.
         typed = pl.Series(name, [], dtype=pl.String) if delivered is None else delivered
@@ -267,7 +268,7 @@ def _seen(
         given=number,
         derived=delivered is None,
         whole=whole,
-        stored=_stored(delivered),
+        stored="" if delivered is None else _stored(raw.schema[name]),
         values=values.drop_nulls().unique(),
         extremes=extremes,
         examples=[
@@ -285,10 +286,8 @@ def _typed(lines: pl.DataFrame, column: Column) -> pl.Series:
     return series
 
 
-def _stored(delivered: pl.Series | None) -> str:
-    if delivered is None:
-        return ""
-    return "text" if delivered.dtype == pl.String else str(delivered.dtype)
+def _stored(dtype: pl.DataType) -> str:
+    return "text" if dtype == pl.String else str(dtype)
 
 
 def _type(column: Column, *, whole: bool, date_format: str) -> str:

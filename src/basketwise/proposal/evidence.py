@@ -9,7 +9,7 @@ import polars as pl
 from basketwise.etl.lines.date_formats import FORMATS, fitting_formats, readable
 from basketwise.etl.lines.missing import without_missing
 from basketwise.etl.lines.numbers import decimal_mark, parse, undecided
-from basketwise.etl.lines.stored_types import codes_as_text
+from basketwise.etl.lines.stored_types import codes_as_text, decoded
 from basketwise.schema import MISSING_WORDS
 
 LETTER = r"\p{L}"
@@ -110,8 +110,9 @@ class Column:
 
 
 def columns_of(frame: pl.DataFrame) -> dict[str, Column]:
-    """Return the columns of some lines that can be read: no lists, no nested values."""
-    plain = [s for s in frame if not s.dtype.is_nested() and s.dtype not in (pl.Object, pl.Binary)]
+    """Return the columns of some lines that can be read: nothing nested, no bytes but text."""
+    read = [decoded(series) for series in frame]
+    plain = [s for s in read if not s.dtype.is_nested() and s.dtype not in (pl.Object, pl.Binary)]
     return {series.name: Column(series.name, series) for series in plain}
 
 
