@@ -398,6 +398,17 @@ def test_a_basket_without_lines_is_an_average_one(
     assert set(encoded.drop(scores).row(1)) == {0}
 
 
+def test_blanks_around_ids_are_none_of_them(lines: pl.DataFrame, baskets: pl.DataFrame) -> None:
+    padded = baskets.select(" " + pl.col("basket_id").cast(pl.String) + "\u00a0", LABEL)
+    expected = ProductIndex(lines=lines).fit(baskets[["basket_id"]], baskets[LABEL]).index_
+    named = padded.rename({"literal": "basket_id"})
+    for X, y in ((named[["basket_id"]], baskets[LABEL]), (baskets[["basket_id"]], named)):
+        assert ProductIndex(lines=lines).fit(X, y).index_.equals(expected)
+    text = lines.with_columns(("N" + pl.col(ID).cast(pl.String)).alias(ID))
+    also = padded.select((" N" + pl.col("literal").str.strip_chars()).alias("basket_id"))
+    assert ProductIndex(lines=text).fit(also, baskets[LABEL]).index_.equals(expected)
+
+
 def test_new_lines_for_new_baskets(lines: pl.DataFrame, baskets: pl.DataFrame) -> None:
     weeks = lines.partition_by("SHOP_WEEK")
     earlier, later = pl.concat(weeks[:2]), weeks[2]

@@ -157,7 +157,11 @@ def read_keys(table: pl.DataFrame, name: str, what: str) -> pl.Series:
 
 
 def as_ids(text: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Turn ids as text into the type that the lines' ids have; null where that changes an id."""
+    """Turn ids as text into the type that the lines' ids have; null where that changes an id.
+
+    Blanks around them are removed, as from those of lines.
+    """
+    text = text.str.strip_chars()
     if dtype == pl.String:
         return text
     numbers = text.cast(pl.Int64, strict=False)
