@@ -179,6 +179,21 @@ def test_amounts_are_read_as_they_are_written(text: str, decimal: str, value: fl
     assert table.select("SPEND", "QUANTITY", REASON).row(0) == (value, value, None)
 
 
+@pytest.mark.parametrize("text", ["-1,50 €", "−1,50 €", "−€1,50", "€ −1,50", "1,50−", "(€1,50)"])
+def test_a_minus_may_stand_anywhere_and_be_of_any_kind(text: str) -> None:
+    table = cleaned([line(SPEND=text)], returns="keep")
+    assert table.select("SPEND", REASON).row(0) == (-1.5, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [("0012", 0), ("012", 0), ("0730", 7), ("1330", 13), ("12", 12), ("07", 7), (" 0012 ", 0)],
+)
+@pytest.mark.parametrize("other", ["", "9", "13:30"])
+def test_an_hour_of_four_digits_is_a_time_of_day(text: str, hour: int, other: str) -> None:
+    assert cleaned([line(SHOP_HOUR=text), line(SHOP_HOUR=other)])["SHOP_HOUR"][0] == hour
+
+
 def test_weights_count_as_given() -> None:
     table = cleaned([line(QUANTITY="0.456"), line(QUANTITY="1.5")])
     assert table["QUANTITY"].to_list() == [0.456, 1.5]

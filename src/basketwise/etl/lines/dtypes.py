@@ -50,6 +50,7 @@ _SAMPLE = 2_000
 _FLOAT_ID = r"^\s*[0-9]+(?:\.0*|,0+)\s*$"
 _HHMM = 100
 """From here on an hour is a time of day: 1330 is half past one."""
+_TIME_OF_DAY = "^[0-9]{3,4}$"
 _MANY = 10_000
 """Lines from which values that repeat are found first, where all of each are looked at."""
 _MOST_LETTERS = 8
@@ -184,6 +185,9 @@ def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules, *, blanks: bo
         if KINDS[name] is Kind.NUMBER and dtype == pl.String and "," in rules.decimal:
             # A plain cast takes 1.234 for less than two.
             lost.add(name)
+        if name == SHOP_HOUR and dtype == pl.String and (raw[name].str.len_bytes() > 2).any():
+            # A plain cast takes 0012 for noon.
+            lost.add(name)
     return lost
 
 
@@ -252,7 +256,8 @@ def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:
         if column.name == SHOP_WEEKDAY:
             number = number.fill_null(weekdays(column))
         elif column.name == SHOP_HOUR:
-            number = number.fill_null(hours(column))
+            times = column.str.strip_chars().str.contains(_TIME_OF_DAY).fill_null(False)
+            number = number.set(times, None).fill_null(hours(column))
     else:
         number = column.cast(pl.Float64, strict=False)
     if column.name == SHOP_HOUR:

@@ -37,13 +37,11 @@ _AMBIGUOUS = r"^[+-]?[0-9]{1,3}[.,][0-9]{3}$"
 
 def bare(text: pl.Series) -> pl.Series:
     """Strip blanks and currency signs; write ``(1.50)`` and ``1.50-`` as ``-1.50``."""
-    stripped = text.str.strip_chars()
+    stripped = text.str.strip_chars().str.replace("\u2212", "-", literal=True)
     accounting = stripped.str.replace(r"^\((.*)\)$", "-$1").str.replace(r"^([^-].*)-$", "-$1")
-    return (
-        accounting.str.replace(rf"^([+-]?)\s*{_CURRENCY}\s*([+-]?[0-9.,])", "${1}${2}")
-        .str.replace(rf"([0-9.,])\s*{_CURRENCY}$", "${1}")
-        .str.replace("\u2212", "-", literal=True)
-    )
+    return accounting.str.replace(
+        rf"^([+-]?)\s*{_CURRENCY}\s*([+-]?[0-9.,])", "${1}${2}"
+    ).str.replace(rf"([0-9.,])\s*{_CURRENCY}$", "${1}")
 
 
 def parse(text: pl.Series, decimal: Mark) -> pl.Series:

@@ -20,16 +20,18 @@ from basketwise.etl.raw.raw_frame import MALFORMED_SCHEMA, RawFrame, row_numbers
 from basketwise.etl.raw.record_splitting import split_records
 from basketwise.etl.raw.records import Malformed, Records
 from basketwise.etl.raw.text import blocks, check_utf8
-from basketwise.schema import QUANTITY, REASON, ROW, SHOP_HOUR, SHOP_WEEK, SHOP_WEEKDAY, SPEND
+from basketwise.schema import QUANTITY, REASON, ROW, SHOP_WEEK, SHOP_WEEKDAY, SPEND
 
 PLAIN: Mapping[str, type[pl.DataType]] = {
     SPEND: pl.Float64,
     QUANTITY: pl.Float64,
     SHOP_WEEK: pl.Int32,
     SHOP_WEEKDAY: pl.Int32,
-    SHOP_HOUR: pl.Int32,
 }
-"""Columns whose numbers may be read as such; where one is absent, others may follow from text."""
+"""Columns whose numbers may be read as such; where one is absent, others may follow from text.
+
+SHOP_HOUR is none of them: 0012 is a time of day.
+"""
 
 
 def read_csv(

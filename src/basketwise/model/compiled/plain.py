@@ -45,6 +45,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _POINT = re.compile(r"-?(?:0|[0-9]{4,})\.[0-9]+|-?[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})")
 """Numbers whose point can mark no thousands."""
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
+_HOUR = re.compile(r"[0-9]{1,2}")
 _DATE = re.compile(r"(?:19[7-9]|20[0-9])[0-9]{5}")
 _WHOLE_DATE = "%Y%m%d"
 
@@ -243,7 +244,8 @@ def _integers(
             raise NotPlainError
         _all(_is_date, map(str, distinct))
     elif kinds == {str}:
-        _all(_WHOLE.fullmatch, distinct)
+        # 0012 is a time of day, not noon.
+        _all((_HOUR if name == SHOP_HOUR else _WHOLE).fullmatch, distinct)
     if kinds == {str}:
         meaning = {text: int(text) for text in distinct}
         distinct = set(meaning.values())
