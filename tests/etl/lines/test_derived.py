@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,20 @@ def test_spend_is_unit_price_times_quantity() -> None:
     assert cleaned.lines["SPEND"].to_list() == [0.3, 1.02, 2.4]
 
 
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("dated", [False, True])
+def test_a_time_in_an_id_is_the_same_in_any_unit(unit: Any, zone: str | None, dated: bool) -> None:
+    times = pl.Series([datetime(2025, 1, 6, 13, 30)] * 2).dt.cast_time_unit(unit)
+    table = pl.DataFrame(lines(SPEND=["1", "2"], receipt=[17, 18])).drop("BASKET_ID")
+    columns = {"BASKET_ID": ("at", "receipt")} | ({"SHOP_DATE": "at"} if dated else {})
+    cleaned = clean_table(
+        table.with_columns(times.dt.replace_time_zone(zone).alias("at")), Rules(columns=columns)
+    )
+    expected = ["2025-01-06 13:30:00-17", "2025-01-06 13:30:00-18"]
+    assert cleaned.lines["BASKET_ID"].to_list() == expected
+
+
 def test_an_amount_of_the_line_wins_over_a_unit_price() -> None:
     cleaned = clean_table(lines(UNIT_PRICE=["5"], SPEND=["1.20"], QUANTITY=["2"]))
 
@@ -70,6 +85,10 @@ def test_an_amount_of_the_line_wins_over_a_unit_price() -> None:
         ("1.50", "two", "quantity_not_a_number"),
         ("1e20", "1e20", "spend_too_large"),
         ("1e200", "1e200", "spend_not_a_number"),
+        ("free", "0", "spend_not_a_number"),
+        ("0", "inf", "quantity_not_a_number"),
+        ("1.50", "inf", "quantity_not_a_number"),
+        ("inf", "1", "spend_not_a_number"),
         ("1.50", "-1", "quantity_not_positive"),
         ("-1.50", "1", "spend_negative"),
     ],

@@ -6,9 +6,10 @@ import math
 
 import polars as pl
 
-from basketwise.etl.lines.missing import is_missing, without_missing
+from basketwise.etl.lines.missing import is_given, without_missing
 from basketwise.etl.lines.numbers import parse
 from basketwise.etl.lines.rules import Rules
+from basketwise.etl.lines.stored_types import as_text
 from basketwise.etl.raw.header import basket_id_parts
 from basketwise.schema import BASKET_ID, BASKET_ID_PARTS, QUANTITY, SPEND, UNIT_PRICE
 
@@ -45,25 +46,24 @@ def with_derived(raw: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 def _joined(raw: pl.DataFrame, rules: Rules) -> pl.Series:
     parts = []
     for name in basket_id_parts(rules.columns):
-        parts.append(without_missing(raw[name].cast(pl.String), rules.missing).alias(name))
+        parts.append(without_missing(as_text(raw[name]), rules.missing).alias(name))
     ids = pl.concat_str(parts, separator=JOINED_BY)
     return pl.DataFrame(parts).select(ids.alias(BASKET_ID)).to_series()
 
 
 def _amounts(price: pl.Series, quantity: pl.Series, rules: Rules) -> pl.Series:
     prices = _numbers(price, rules)
-    given = price.is_not_null()
-    if price.dtype == pl.String:
-        given = ~is_missing(price, rules.missing)
-    # Infinite is not missing, and is rejected as what is no number. A line whose quantity cannot be
-    # read is rejected for that.
-    prices = prices.set(given.fill_null(False) & prices.is_null(), math.inf)
-    return (prices * _numbers(quantity, rules).fill_null(1)).round(_DIGITS).alias(SPEND)
+    given = is_given(price, rules.missing)
+    # A line whose quantity cannot be read is rejected for that.
+    amounts = (prices * _numbers(quantity, rules).fill_null(1)).round(_DIGITS)
+    # Infinite is not missing, and is rejected as what is no number.
+    return amounts.set(given.fill_null(False) & prices.is_null(), math.inf).alias(SPEND)
 
 
 def _numbers(column: pl.Series, rules: Rules) -> pl.Series:
+    """Read numbers; null where one is missing, or not finite."""
+    numbers = column.cast(pl.Float64, strict=False)
     if column.dtype == pl.String:
-        plain = column.cast(pl.Float64, strict=False)
-        safe = "," not in rules.decimal and plain.null_count() == column.null_count()
-        return plain if safe else parse(column, rules.decimal)
-    return column.cast(pl.Float64, strict=False).fill_nan(None)
+        safe = "," not in rules.decimal and numbers.null_count() == column.null_count()
+        numbers = numbers if safe else parse(column, rules.decimal)
+    return numbers.set(~numbers.is_finite().fill_null(True), None)

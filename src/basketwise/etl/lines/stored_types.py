@@ -45,6 +45,8 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
         refuse_rounded(column, source)
     if kind.is_text and (dtype.is_decimal() or dtype.is_float()):
         return codes_as_text(column)
+    if kind.is_text and isinstance(dtype, pl.Datetime):
+        return as_text(column)
     if dtype.is_decimal():
         return column.cast(pl.Float64)
     if dtype == pl.Time and column.name == SHOP_HOUR:
@@ -83,6 +85,20 @@ def refuse_rounded(column: pl.Series, source: str) -> None:
             f"{len(str(exact)) - 1} digits, and longer numbers in it.",
             f"Write {column.name} as whole numbers or as text.",
         )
+
+
+def as_text(column: pl.Series) -> pl.Series:
+    """Write values as text: times to the digits that they have, whatever unit they are stored in.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> as_text(pl.Series([datetime(2025, 1, 6, 13, 30)], dtype=pl.Datetime("ns"))).to_list()
+    ['2025-01-06 13:30:00']
+    """
+    if isinstance(column.dtype, pl.Datetime):
+        return column.dt.replace_time_zone(None).dt.strftime("%Y-%m-%d %H:%M:%S%.f")
+    return column.cast(pl.String)
 
 
 def codes_as_text(column: pl.Series) -> pl.Series:
