@@ -63,16 +63,21 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
 
 
 def as_looked_at(column: pl.Series) -> pl.Series:
-    """Return categories, binary text and decimals as what tells how their values are written.
+    """Return categories, binary text and decimals as what tells how their values are written."""
+    return column.cast(pl.Float64) if column.dtype.is_decimal() else decoded(column)
 
-    Bytes that are no text stay, for :func:`in_plain_type` to refuse.
+
+def decoded(column: pl.Series) -> pl.Series:
+    """Return categories and binary text as text, any other column as it is.
+
+    So are bytes that are no text, which :func:`in_plain_type` refuses.
     """
-    if isinstance(column.dtype, pl.Categorical | pl.Enum | pl.Binary):
-        try:
-            return column.cast(pl.String)
-        except pl.exceptions.PolarsError:
-            return column
-    return column.cast(pl.Float64) if column.dtype.is_decimal() else column
+    if not isinstance(column.dtype, pl.Categorical | pl.Enum | pl.Binary):
+        return column
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return column
 
 
 def refuse_rounded(column: pl.Series, source: str) -> None:
