@@ -7,6 +7,7 @@ import json
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from basketwise.config import Config
 from basketwise.engines.spark import batch, reading
 from basketwise.engines.spark.batch import predict
-from basketwise.errors import ConfigError, InputError, WorkspaceError
+from basketwise.errors import ConfigError, DependencyError, InputError, WorkspaceError
 from basketwise.model.scoring import Model
 from basketwise.serving.batch import BatchResult
 from basketwise.serving.batch import predict as predict_here
@@ -89,6 +90,20 @@ def test_a_table_that_is_not_there(
     monkeypatch.setattr(batch, "spark_session", lambda *_: nullcontext(sail.session))
     with pytest.raises(InputError, match=r"Spark cannot read 'default\.none'"):
         predict("default.none", "default.other", model, Config(), quiet)
+
+
+def test_a_failure_of_spark_is_no_bug_of_ours(
+    sail: Spark, model: Model, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyspark.errors import PySparkException
+
+    def fail(*_: Any) -> None:
+        raise PySparkException("no executor is left")
+
+    monkeypatch.setattr(batch, "spark_session", lambda *_: nullcontext(sail.session))
+    monkeypatch.setattr(batch, "survey_files", fail)
+    with pytest.raises(DependencyError, match="Spark failed: no executor is left"):
+        predict(str(sample), str(tmp_path / "out"), model, Config(), quiet)
 
 
 def test_files_that_are_not_there_or_too_large(

@@ -164,3 +164,46 @@ def test_a_failure_of_spark_is_no_fault_of_ours() -> None:
     assert caught.value.exit_code == 3
     with pytest.raises(InputError, match="ours"), failures():
         raise InputError("ours")
+
+
+JAVA = (
+    "\n\tat org.apache.spark.api.python.BasePythonRunner.read(PythonRunner.scala:1)\nCaused by: x"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[PATH_NOT_FOUND] no path\n== SQL ==", "[PATH_NOT_FOUND] no path"),
+        ("", "Py4JError"),
+        (
+            "An exception was thrown from the Python worker:\nTraceback (most recent call last):\n"
+            '  File "frames.py", line 16, in <module>\n    import polars\n    ^^^^^\n'
+            f"ModuleNotFoundError: No module named 'polars'{JAVA}",
+            "ModuleNotFoundError: No module named 'polars'",
+        ),
+        (
+            "  Job aborted: PythonException: Traceback (most recent call last):\n    File 'a'\n"
+            "  KeyError: 1\n\n  During handling of it:\n\n  Traceback (most recent call last):\n"
+            f"    File 'b'\n  OSError: full{JAVA}",
+            "OSError: full",
+        ),
+        (
+            f"An error occurred while calling o94.collect.\n: SparkException: killed{JAVA}",
+            "SparkException: killed",
+        ),
+        ("Traceback (most recent call last):", "Traceback (most recent call last):"),
+    ],
+)
+def test_the_reason_is_one_line_of_many(text: str, expected: str) -> None:
+    from py4j.protocol import Py4JError
+
+    # Killed workers are such errors in a classic session, not Spark's own.
+    with pytest.raises(DependencyError) as caught, failures():
+        raise Py4JError(text)
+    assert caught.value.headline == f"Spark failed: {expected}"
+
+
+def test_a_client_without_py4j(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "py4j.protocol", None)
+    test_a_failure_of_spark_is_no_fault_of_ours()

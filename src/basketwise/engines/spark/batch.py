@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from basketwise.config import Config
 from basketwise.engines.spark.reading import open_files
 from basketwise.engines.spark.scoring import REPORT, GroupReport, scored
-from basketwise.engines.spark.session import reason, spark_session
+from basketwise.engines.spark.session import failures, reason, spark_session
 from basketwise.engines.spark.snapshots import open_table, pinned
 from basketwise.engines.spark.survey import Surveyed, survey_files, survey_frame
 from basketwise.errors import ConfigError, WorkspaceError
@@ -72,7 +72,7 @@ def predict(
     WorkspaceError
         If ``out`` exists, names a snapshot, or cannot be written.
     DependencyError
-        If there is no session.
+        If there is no session, or Spark fails.
     """
     if config.data.products:
         raise ConfigError(
@@ -80,7 +80,7 @@ def predict(
             "Join names and hierarchy to the lines, or score with --engine local.",
         )
     settings, rules = scoring_settings(scorer, config)
-    with spark_session(url) as session:
+    with spark_session(url) as session, failures():
         refuse_existing(session, out)
         snapshot = None
         if table := table_name(data):

@@ -195,16 +195,16 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Do as :func:`failures`, for what classic sessions raise besides."""
+    """Do as :func:`failures`, with advice on what fails in the JVM."""
     from py4j.protocol import Py4JJavaError
 
-    try:
-        with failures():
+    with failures():
+        try:
             yield
-    except Py4JJavaError as error:
-        said = str(error.java_exception.getMessage()).strip().splitlines()
-        raise DependencyError(
-            f"XGBoost failed on Spark: {next(iter(said), 'no reason is given')}",
-            "The log of Spark, and those of its executors, say more. Executors have to reach the "
-            "driver, and each other, at any port.",
-        ) from error
+        except Py4JJavaError as error:
+            said = str(error.java_exception.getMessage()).strip().splitlines()
+            raise DependencyError(
+                f"XGBoost failed on Spark: {next(iter(said), 'no reason is given')}",
+                "The log of Spark, and those of its executors, say more. Executors have to reach "
+                "the driver, and each other, at any port.",
+            ) from error

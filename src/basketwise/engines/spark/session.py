@@ -33,6 +33,10 @@ SETTINGS = {
 }
 """Of sessions that are started here."""
 
+TRACEBACK = "Traceback (most recent call last):"
+CALLING = "An error occurred while calling"
+"""How errors of a task's Python, and those of Py4J, begin."""
+
 ALLOWED = "Give local[2] (two cores of this machine), spark://HOST:7077 or sc://HOST:15002."
 
 
@@ -165,8 +169,26 @@ def _not_installed(error: ImportError) -> DependencyError:
 
 
 def reason(error: Exception) -> str:
-    """Return why Spark failed: the first line of what it says, which may go on for pages."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    """Return why Spark failed: one line of what it says, which may go on for pages.
+
+    Of a failure in a task that is what Python raised there, of one in the JVM what follows the name
+    of the call, else the first line.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    starts = [number for number, line in enumerate(lines) if line.endswith(TRACEBACK)]
+    if starts:
+        start = starts[-1]
+        margin = _indentation(lines[start])
+        for line in lines[start + 1 :]:
+            if line.strip() and _indentation(line) <= margin:
+                return line.strip()
+    if lines[0].startswith(CALLING) and len(lines) > 1:
+        return lines[1].removeprefix(": ")
+    return lines[0]
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 @contextmanager
@@ -178,15 +200,25 @@ def failures() -> Iterator[None]:
     DependencyError
         If Spark, or a task, failed within the block.
     """
-    from pyspark.errors import PySparkException
-
     try:
         yield
-    except PySparkException as error:
+    except _own_errors() as error:
         raise DependencyError(
             f"Spark failed: {reason(error)}",
             "Its log, and those of its executors, say more; nothing in the workspace was changed.",
         ) from error
+
+
+def _own_errors() -> tuple[type[Exception], ...]:
+    """Return what Spark raises; in a classic session, that a worker was killed is Py4J's error."""
+    from pyspark.errors import PySparkException
+
+    try:
+        from py4j.protocol import Py4JError
+    except ImportError:
+        # Clients of Spark Connect can do without.
+        return (PySparkException,)
+    return PySparkException, Py4JError
 
 
 def _refused(server: str, error: Exception) -> DependencyError:
