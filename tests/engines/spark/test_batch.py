@@ -8,14 +8,18 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 import pytest
 
 from basketwise.config import Config
 from basketwise.engines.spark import batch, reading
-from basketwise.engines.spark.batch import predict
+from basketwise.engines.spark.batch import predict, refuse_existing
+from basketwise.engines.spark.snapshots import open_table
+from basketwise.engines.spark.warehouse import Warehouse
 from basketwise.errors import ConfigError, DependencyError, InputError, WorkspaceError
+from basketwise.etl.raw.table_name import table_name
 from basketwise.model.scoring import Model
 from basketwise.serving.batch import BatchResult
 from basketwise.serving.batch import predict as predict_here
@@ -90,6 +94,23 @@ def test_a_table_that_is_not_there(
     monkeypatch.setattr(batch, "spark_session", lambda *_: nullcontext(sail.session))
     with pytest.raises(InputError, match=r"Spark cannot read 'default\.none'"):
         predict("default.none", "default.other", model, Config(), quiet)
+
+
+def test_names_of_tables_have_hyphens(sail: Spark, tmp_path: Path) -> None:
+    """As catalogues of Databricks have: unquoted, they are minus."""
+    session, schema = sail.session, f"my-{uuid4().hex}"
+    session.sql(f"CREATE SCHEMA `{schema}` LOCATION '{tmp_path}/{schema}'").collect()
+    batch._write(session.range(3), f"{schema}.raw-lines")
+    table = table_name(f"{schema}.raw-lines")
+    assert table is not None
+    assert open_table(session, table).count() == 3
+    with pytest.raises(WorkspaceError, match="exists already"):
+        refuse_existing(session, str(table))
+    warehouse = Warehouse(session, schema)
+    warehouse.check()
+    batch._write(session.range(3), warehouse.names[0])
+    with pytest.raises(WorkspaceError, match="exists already"):
+        warehouse.check()
 
 
 def test_a_failure_of_spark_is_no_bug_of_ours(

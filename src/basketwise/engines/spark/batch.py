@@ -113,7 +113,7 @@ def refuse_existing(session: SparkSession, out: str) -> None:
             raise WorkspaceError(
                 f"--out {out!r} names a snapshot.", f"Give the name alone: {table.name}"
             )
-        exists = bool(session.catalog.tableExists(out))
+        exists = bool(session.catalog.tableExists(table.quoted))
     else:
         exists = "://" not in out and Path(out).exists()
     if exists:
@@ -156,8 +156,8 @@ def _score(scorer: Model, surveyed: Surveyed, out: str, *, allow_unknown: bool) 
 
 def _write(rows: DataFrame, out: str) -> None:
     try:
-        if table_name(out):
-            rows.write.saveAsTable(out)
+        if table := table_name(out):
+            rows.write.saveAsTable(table.quoted)
         else:
             rows.write.parquet(reachable(out))
     except Exception as error:

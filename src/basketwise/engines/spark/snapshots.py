@@ -70,7 +70,7 @@ def open_table(session: SparkSession, table: TableName) -> DataFrame:
     """
     try:
         if table.snapshot is None:
-            frame = session.table(table.name)
+            frame = session.table(table.quoted)
         else:
             query = AT_SNAPSHOT.format(table=table.quoted, snapshot=int(table.snapshot))
             frame = session.sql(query)

@@ -22,7 +22,7 @@ from basketwise.engines.spark.session import reason
 from basketwise.engines.spark.tables import numbered, numbers
 from basketwise.errors import ConfigError, WorkspaceError
 from basketwise.etl.gold.tables import TEST_FILE, TRAIN_FILE
-from basketwise.etl.raw.table_name import is_schema_name
+from basketwise.etl.raw.table_name import is_schema_name, quoted_name
 from basketwise.storage.scheme import scheme_of
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ class Warehouse:
             If a table exists, and is not to be replaced.
         """
         catalog = self.session.catalog
-        if not is_schema_name(self.schema) or not catalog.databaseExists(self.schema):
+        if not is_schema_name(self.schema) or not catalog.databaseExists(quoted_name(self.schema)):
             raise ConfigError(
                 f"There is no schema {self.schema!r} in Spark's catalogue.",
                 "Give --tables as schema or catalog.schema, and create it first: CREATE SCHEMA.",
             )
-        existing = [name for name in self.names if catalog.tableExists(name)]
+        existing = [name for name in self.names if catalog.tableExists(quoted_name(name))]
         if existing and not self.overwrite:
             raise WorkspaceError(
                 f"The table {existing[0]} exists already.",
@@ -100,7 +100,8 @@ class Warehouse:
             stage, _, pattern = files.partition("/")
             frame = self._read(stage, folders[stage].absolute(), pattern)
             try:
-                frame.write.mode("overwrite" if self.overwrite else "error").saveAsTable(name)
+                writer = frame.write.mode("overwrite" if self.overwrite else "error")
+                writer.saveAsTable(quoted_name(name))
             except Exception as error:
                 raise WorkspaceError(
                     f"Spark cannot write the table {name}: {reason(error)}",

@@ -30,7 +30,18 @@ class TableName:
     @property
     def quoted(self) -> str:
         """The name for SQL, without the snapshot."""
-        return ".".join(f"`{part}`" for part in self.name.split("."))
+        return quoted_name(self.name)
+
+
+def quoted_name(name: str) -> str:
+    """Return the name of a schema or a table as Spark takes it: without quotes, hyphens are minus.
+
+    Examples
+    --------
+    >>> quoted_name("my-shop.raw.lines")
+    '`my-shop`.`raw`.`lines`'
+    """
+    return ".".join(f"`{part}`" for part in name.split("."))
 
 
 def is_schema_name(text: str) -> bool:
