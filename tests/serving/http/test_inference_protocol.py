@@ -93,6 +93,7 @@ def test_tensors_are_scored_as_the_lines_they_are(ports: int, scorer: Model) -> 
     Draft202012Validator(ANSWER).validate(answer)
     assert (answer["model_version"], answer["id"]) == ("7", "x-1")
     assert answer["parameters"]["sha256"] == "ab" * 32
+    assert answer["parameters"]["unscored"] == "[]"
     tensors = {tensor["name"]: tensor for tensor in answer["outputs"]}
     lines = [
         {"BASKET_ID": "b", "PROD_CODE": "X", "SPEND": 1.5, "QUANTITY": 1},
@@ -121,6 +122,7 @@ def test_rejected_lines_are_counted(ports: int) -> None:
     assert parameters["rejected_lines"] == 1
     assert json.loads(parameters["rejected"]) == {"spend_not_a_number": 1}
     assert answer["outputs"][0]["data"] == ["b"]
+    assert json.loads(parameters["unscored"]) == ["a"]
 
 
 def changed(**changes: Any) -> dict[str, Any]:

@@ -65,6 +65,12 @@ class Answer:
         """The outcomes of the baskets that were scored."""
         return [outcome for outcome in self.outcomes if "error" not in outcome]
 
+    @property
+    def unscored(self) -> list[str | int]:
+        """Ids of the baskets that were not."""
+        failed = [outcome for outcome in self.outcomes if "error" in outcome]
+        return [outcome[KEY] for outcome in failed if KEY in outcome]
+
     def class_counts(self) -> dict[str, Counter[str]]:
         """Count the lines of each basket by the class of their product, by the basket's id as text.
 
@@ -78,7 +84,6 @@ class Answer:
 
     def document(self) -> dict[str, Any]:
         """Return all of it as one JSON object."""
-        failed = [outcome for outcome in self.outcomes if "error" in outcome]
         document: dict[str, Any] = {
             "model": self.served.identity,
             "predictions": self.predictions,
@@ -90,8 +95,8 @@ class Answer:
         if self.served.model.lacks_history:
             document["history"] = NO_HISTORY
         if self.kind == JSON_LINES:
-            document["errors"] = failed
-        document["unscored"] = [outcome[KEY] for outcome in failed if KEY in outcome]
+            document["errors"] = [outcome for outcome in self.outcomes if "error" in outcome]
+        document["unscored"] = self.unscored
         return document
 
 

@@ -104,6 +104,8 @@ def _infer(service: Service, body: bytes, version: str | None) -> Response:
         "sha256": identity["sha256"] or "",
         "rejected_lines": sum(result.rejected.values()),
         "rejected": json.dumps(result.rejected),
+        # Outputs have no element of these, and need not have ids.
+        "unscored": json.dumps(result.unscored),
     }
     stated = {"model_version": identity["version"]} if identity["version"] else {}
     if isinstance(identifier, str):
