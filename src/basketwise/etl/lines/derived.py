@@ -65,5 +65,6 @@ def _numbers(column: pl.Series, rules: Rules) -> pl.Series:
     numbers = column.cast(pl.Float64, strict=False)
     if column.dtype == pl.String:
         safe = "," not in rules.decimal and numbers.null_count() == column.null_count()
-        numbers = numbers if safe else parse(column, rules.decimal)
+        money = column.name == UNIT_PRICE
+        numbers = numbers if safe else parse(column, rules.decimal, money=money)
     return numbers.set(~numbers.is_finite().fill_null(True), None)

@@ -252,7 +252,8 @@ def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:
     if kind.is_text:
         return without_missing(column.cast(pl.String), rules.missing)
     if column.dtype == pl.String:
-        number = parse(column, rules.decimal if kind is Kind.NUMBER else "")
+        decimal = rules.decimal if kind is Kind.NUMBER else ""
+        number = parse(column, decimal, money=column.name == SPEND)
         if column.name == SHOP_WEEKDAY:
             number = number.fill_null(weekdays(column))
         elif column.name == SHOP_HOUR:

@@ -13,6 +13,7 @@ BOTH: Final = ".,"
 """Values have decimal points and decimal commas."""
 
 _CURRENCY = r"(?:[A-Z]{0,3}\p{Sc}|[A-Z]{3}|zł|Kč|kr\.?)"
+_SIGN = r"\p{Sc}"
 _SPACES = "[ \u00a0\u2007\u2009\u202f'’]"
 _GROUPED = rf"[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}})+"
 _POINT = rf"^[+-]?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|{_GROUPED}|[0-9]*)(?:\.[0-9]*)?$"
@@ -35,16 +36,16 @@ _CLEARLY_COMMA, _CLEARLY_POINT = _clearly(",", r"\."), _clearly(r"\.", ",")
 _AMBIGUOUS = r"^[+-]?[0-9]{1,3}[.,][0-9]{3}$"
 
 
-def bare(text: pl.Series) -> pl.Series:
+def bare(text: pl.Series, currency: str = _CURRENCY) -> pl.Series:
     """Strip blanks and currency signs; write ``(1.50)`` and ``1.50-`` as ``-1.50``."""
     stripped = text.str.strip_chars().str.replace("\u2212", "-", literal=True)
     accounting = stripped.str.replace(r"^\((.*)\)$", "-$1").str.replace(r"^([^-].*)-$", "-$1")
     return accounting.str.replace(
-        rf"^([+-]?)\s*{_CURRENCY}\s*([+-]?[0-9.,])", "${1}${2}"
-    ).str.replace(rf"([0-9.,])\s*{_CURRENCY}$", "${1}")
+        rf"^([+-]?)\s*{currency}\s*([+-]?[0-9.,])", "${1}${2}"
+    ).str.replace(rf"([0-9.,])\s*{currency}$", "${1}")
 
 
-def parse(text: pl.Series, decimal: Mark) -> pl.Series:
+def parse(text: pl.Series, decimal: Mark, *, money: bool = True) -> pl.Series:
     """Read numbers.
 
     Parameters
@@ -54,6 +55,9 @@ def parse(text: pl.Series, decimal: Mark) -> pl.Series:
     decimal : {"", ".", ",", ".,"}
         The decimal mark; with ``""`` a comma is taken for it only where nothing else is possible,
         and ``1,234`` is no number; with ``".,"`` neither is ``1.234``.
+    money : bool
+        Whether letters may be a currency's; of a quantity they are a unit, and ``500 GRM`` is no
+        number, as ``500 g`` is none.
 
     Returns
     -------
@@ -69,7 +73,7 @@ def parse(text: pl.Series, decimal: Mark) -> pl.Series:
     >>> parse(pl.Series(["1.234", "1,234", "1.50", "0.125"]), ".,").to_list()
     [None, None, 1.5, 0.125]
     """
-    numbers = bare(text)
+    numbers = bare(text) if money else bare(text, _SIGN)
     if decimal == ",":
         comma = numbers.str.contains(_COMMA) & ~numbers.str.contains(_CLEARLY_POINT)
     elif decimal == ".":
