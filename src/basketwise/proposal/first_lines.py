@@ -9,7 +9,7 @@ import polars as pl
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
-from basketwise.etl.lines.layout import FIRST_TABLES, spaced, whole
+from basketwise.etl.lines.layout import FIRST_TABLES, KIND, spaced, whole
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.etl.raw.reading import read_raw
 from basketwise.etl.raw.sources import Source
@@ -71,7 +71,7 @@ def block_size(sources: Sequence[Source]) -> int:
 
 def _looked_at(sources: Sequence[Source], data: DataConfig) -> tuple[dict[str, pl.DataFrame], bool]:
     """Return the first lines of some tables by name, and whether these are all lines."""
-    looked = spaced(sources)
+    looked = spaced(sources, KIND)
     frames, complete = {}, len(looked) == len(sources)
     for source in looked:
         block, rows = block_size(sources), MOST_LINES + 1

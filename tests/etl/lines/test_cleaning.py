@@ -408,6 +408,13 @@ def test_a_garbled_date_is_one_in_any_format(
     assert made["SHOP_DATE"].to_list() == [20250106, None, None, None]
 
 
+def test_digits_are_a_date_where_no_look_has_told_a_format() -> None:
+    table = frame([line(SHOP_DATE=text) for text in ("20250106", "soon", "")]).drop("SHOP_WEEK")
+    made = cleaned(table)
+    assert made["SHOP_WEEK"].to_list() == [202502, None, None]
+    assert made[REASON].to_list() == [None, "shop_date_not_a_date", "missing_shop_week"]
+
+
 WHOLE_DATES = [20250106, 20251306, 2025106, 5, 19691231, 21010101, None]
 REASONS = [None, *["shop_date_not_a_date"] * 5]
 

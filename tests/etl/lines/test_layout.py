@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
@@ -237,6 +238,14 @@ def test_of_dates_with_two_readings_the_one_that_fits_no_more_is_shown(tmp_path:
     write_csv(tmp_path / "a.csv", dated("01/02/2025", "13/02/2025", "02/13/2025"))
     with pytest.raises(InputError, match=r"'01/02/2025' and '02/13/2025', are written"):
         settled(tmp_path)
+
+
+def test_a_file_of_another_kind_is_looked_at_wherever_it_is(tmp_path: Path) -> None:
+    typed = pl.DataFrame(dated("")).with_columns(pl.lit(date(2025, 1, 6)).alias("SHOP_DATE"))
+    for number in range(20):
+        typed.write_parquet(tmp_path / f"{number:02d}.parquet")
+    write_csv(tmp_path / "00b.csv", dated("31.01.2025"))
+    assert settled(tmp_path).date_format == "%d.%m.%Y"
 
 
 @pytest.mark.parametrize("first", ["a", "z"])

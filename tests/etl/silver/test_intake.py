@@ -168,7 +168,7 @@ def test_fifteen_digits_are_kept_as_integers_whatever_the_format(tmp_path: Path)
 
 
 def test_files_without_weeks_share_a_partition(tmp_path: Path) -> None:
-    write_csv(tmp_path / "raw" / "a.csv", without(ONE, "SHOP_WEEK"))
+    write_csv(tmp_path / "raw" / "a.csv", without(ONE, "SHOP_WEEK", "SHOP_DATE"))
     write_csv(tmp_path / "raw" / "b.csv", LATER)
     result = run_intake(tmp_path / "raw", tmp_path / "out")
     assert [week for week, _ in weeks(tmp_path / "out" / "silver")] == [0, 200608]

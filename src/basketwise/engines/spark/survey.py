@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -48,6 +49,7 @@ from basketwise.etl.lines.layout import Looks, settle_frame, settle_looks, space
 from basketwise.etl.lines.reasons import none_usable
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.lines.witnesses import witnesses
+from basketwise.etl.raw.formats import format_of
 from basketwise.etl.raw.raw_frame import RawFrame, row_numbers
 
 if TYPE_CHECKING:
@@ -113,12 +115,17 @@ def settled_files(files: Files, reader: FileReader, rules: Rules) -> Rules:
     """Settle what the rules leave open by raw files; nearly always by their beginnings."""
     beginning = replace(reader, first=True)
     looks = Looks(
-        first=all_witnesses(beginnings(files, spaced(files.paths)), beginning, rules),
-        others=all_witnesses(beginnings(files, unglimpsed(files.paths)), beginning, rules),
+        first=all_witnesses(beginnings(files, spaced(files.paths, _kind)), beginning, rules),
+        others=all_witnesses(beginnings(files, unglimpsed(files.paths, _kind)), beginning, rules),
         more=all_witnesses(files.contents, reader, rules),
         tables=named_witnesses(files.contents, reader, rules),
     )
     return settle_looks(Evidence(rules), looks)
+
+
+def _kind(path: str) -> str:
+    found = format_of(PurePath(path).name)
+    return found.kind if found else ""
 
 
 def all_witnesses(

@@ -47,7 +47,7 @@ from basketwise.engines.spark.survey import (
 )
 from basketwise.errors import InputError
 from basketwise.etl.lines.evidence import Evidence
-from basketwise.etl.lines.layout import Looks, beginnings, glimpses, settle_looks, unglimpsed
+from basketwise.etl.lines.layout import KIND, Looks, beginnings, glimpses, settle_looks, unglimpsed
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.formats import relative_name
 from basketwise.etl.raw.reading import read_raw
@@ -147,7 +147,7 @@ def open_sources(session: SparkSession, delivery: Delivery, config: Config, rule
     reader = SourceReader(tuple(sources), config.data)
     looks = Looks(
         first=glimpses(sources, config.data),
-        others=beginnings(unglimpsed(sources), config.data),
+        others=beginnings(unglimpsed(sources, KIND), config.data),
         more=all_witnesses(frame, reader, rules),
         tables=named_witnesses(frame, reader, rules),
     )

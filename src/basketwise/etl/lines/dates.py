@@ -148,10 +148,12 @@ def _times(given: pl.Series, date_format: str) -> tuple[pl.Series | None, bool]:
         return _in_years(given.dt.replace_time_zone(None)).cast(pl.Datetime("us")), True
     if given.dtype.is_integer() or given.dtype.is_float():
         given, date_format = digits_of(given), format_of_numbers(date_format)
-    if given.dtype == pl.String and date_format:
-        timed = any(part in date_format for part in ("%H", "%I", "epoch"))
-        return parse_dates(given, date_format), timed
-    return None, False
+    if given.dtype != pl.String:
+        return None, False
+    # Where no look has told another format, text is what a number would be.
+    date_format = date_format or WHOLE
+    timed = any(part in date_format for part in ("%H", "%I", "epoch"))
+    return parse_dates(given, date_format), timed
 
 
 def _in_years(times: pl.Series) -> pl.Series:
@@ -164,7 +166,7 @@ def _are_whole(given: pl.Series, rules: Rules) -> bool:
     dtype, date_format = given.dtype, rules.date_format
     if not dtype.is_integer() and dtype != pl.String:
         return False
-    if (format_of_numbers(date_format) if dtype.is_integer() else date_format) != WHOLE:
+    if (format_of_numbers(date_format) if dtype.is_integer() else date_format or WHOLE) != WHOLE:
         return False
     # Lines of a basket have one date, so most are told apart by the one before.
     values = given.filter(given.ne_missing(given.shift())).unique()

@@ -7,7 +7,8 @@ usual somewhere: either another date of the data shows which it is, or the setti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 import polars as pl
@@ -34,7 +35,10 @@ LINE_BYTES = 2**7
 """Of a line as text, about."""
 
 FIRST_TABLES = 8
-"""So many tables are looked at first, evenly spaced over all of them."""
+"""So many tables of each kind are looked at first, evenly spaced over all of them."""
+
+KIND = attrgetter("kind")
+"""Of a raw table."""
 
 
 def settle_frame(frame: pl.DataFrame, rules: Rules) -> Rules:
@@ -75,7 +79,7 @@ def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) ->
     evidence = Evidence(rules)
     looks = Looks(
         first=glimpses(sources, data, labelled=rules.labelled),
-        others=beginnings(unglimpsed(sources), data, labelled=rules.labelled),
+        others=beginnings(unglimpsed(sources, KIND), data, labelled=rules.labelled),
         more=whole(_telling(sources, data, evidence), data, labelled=rules.labelled),
         tables=_named(sources, data, labelled=rules.labelled),
     )
@@ -168,7 +172,7 @@ def glimpses(
     block: int | None = None,
 ) -> Iterator[RawFrame]:
     """Read the first lines of some tables; see :func:`beginnings`."""
-    return beginnings(spaced(sources), data, labelled=labelled, block=block)
+    return beginnings(spaced(sources, KIND), data, labelled=labelled, block=block)
 
 
 def beginnings(
@@ -185,15 +189,22 @@ def beginnings(
         yield from _first(read_raw(source, data, labelled=labelled, block=block, first_rows=rows))
 
 
-def spaced(sources: Sequence[Table]) -> Sequence[Table]:
-    """Return the tables that are looked at first."""
-    return sources[:: max(1, -(-len(sources) // FIRST_TABLES))]
+def spaced(tables: Sequence[Table], kind: Callable[[Table], object]) -> Sequence[Table]:
+    """Return the tables that are looked at first: some of each kind.
+
+    Files of one kind say nothing of how others are written, such as dates that are typed in one.
+    """
+    of_kind: dict[object, list[Table]] = {}
+    for table in tables:
+        of_kind.setdefault(kind(table), []).append(table)
+    looked = [own[:: max(1, -(-len(own) // FIRST_TABLES))] for own in of_kind.values()]
+    return [table for some in looked for table in some]
 
 
-def unglimpsed(sources: Sequence[Table]) -> list[Table]:
+def unglimpsed(tables: Sequence[Table], kind: Callable[[Table], object]) -> list[Table]:
     """Return the tables that are not looked at first."""
-    first = spaced(sources)
-    return [source for source in sources if source not in first]
+    first = spaced(tables, kind)
+    return [table for table in tables if table not in first]
 
 
 def whole(
