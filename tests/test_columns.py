@@ -11,6 +11,7 @@ import pytest
 
 from basketwise.columns import any_column, listed, of_pandas
 from basketwise.errors import InputError
+from basketwise.etl.lines.numbers import parse
 
 NOON = datetime(2025, 2, 1, 12)
 
@@ -76,3 +77,9 @@ def test_times_of_any_unit(unit: str) -> None:
 )
 def test_columns_of_a_dictionary_are_judged_as_lists(values: Any) -> None:
     assert any_column("a", values).to_list() == ["1", "x", None]
+
+
+def test_the_point_of_a_number_among_text_marks_no_thousands() -> None:
+    amounts = listed("QUANTITY", [1.234, "2,5", Decimal("3.125"), np.float64(4.5), "1.234", 7])
+    assert parse(amounts, ",").to_list() == [1.234, 2.5, 3.125, 4.5, 1234, 7]
+    assert listed("PROD_CODE", [1.234, "A"]).to_list() == ["1.234", "A"]

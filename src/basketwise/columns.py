@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from basketwise.errors import InputError
+from basketwise.schema import KINDS, Kind
 
 FAILURES = (
     pl.exceptions.PolarsError,
@@ -21,6 +23,8 @@ FAILURES = (
     RuntimeError,
 )
 """What Polars raises of values and types that it does not know; a panic is no Exception."""
+
+_AS_THOUSANDS = re.compile(r"-?[0-9]{1,3}\.[0-9]{3}")
 
 _UNIFORM: tuple[set[type], ...] = (set(), {str}, {int}, {float}, {int, float})
 """Types of values that are one column as they are."""
@@ -77,8 +81,10 @@ def listed(name: str, values: list[Any]) -> pl.Series:
     if kinds not in _UNIFORM:
         values = [None if is_absent(value) else value for value in values]
         kinds = _kinds(values)
+    # No code has a fraction, so columns of other names may be amounts.
+    amounts = KINDS.get(name.strip().upper(), Kind.NUMBER) is Kind.NUMBER
     if len(kinds) > 1 and kinds not in _UNIFORM:
-        values, kinds = _as_text(values), {str}
+        values, kinds = _as_text(values, amounts=amounts), {str}
     try:
         if kinds == {int, float}:
             values = [value if value is None else float(value) for value in values]
@@ -92,16 +98,36 @@ def listed(name: str, values: list[Any]) -> pl.Series:
         # Numbers that are too large or too long for any type; other objects are refused if the
         # column is needed.
         if kinds <= {int, float, Decimal}:
-            return pl.Series(name, _as_text(values))
+            return pl.Series(name, _as_text(values, amounts=amounts))
         return pl.Series(name, values, dtype=pl.Object)
+
+
+def unmistakable(number: str) -> str:
+    """Write a number whose point could be taken for one of thousands with one digit more.
+
+    In text the decimal mark is told by all values; that of a number is known.
+
+    Examples
+    --------
+    >>> unmistakable("1.234"), unmistakable("1.25")
+    ('1.2340', '1.25')
+    """
+    return f"{number}0" if _AS_THOUSANDS.fullmatch(number) else number
 
 
 def _kinds(values: list[Any]) -> set[type]:
     return {type(value) for value in values} - {type(None)}
 
 
-def _as_text(values: list[Any]) -> list[str | None]:
-    return [None if value is None else str(value) for value in values]
+def _as_text(values: list[Any], *, amounts: bool) -> list[str | None]:
+    return [
+        None
+        if value is None
+        else unmistakable(str(value))
+        if amounts and isinstance(value, float | Decimal | np.floating)
+        else str(value)
+        for value in values
+    ]
 
 
 def is_absent(value: object) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
+from basketwise.etl.lines.accepting import clean_table
 from basketwise.etl.lines.cleaning import clean
 from basketwise.etl.lines.layout import settle_sources
 from basketwise.etl.lines.rules import Rules
@@ -91,6 +92,20 @@ def test_the_point_of_a_number_is_no_separator_of_thousands(tmp_path: Path) -> N
         rules = settle_sources([given], rules, DataConfig())
         lines = clean(read(given), rules, source="lines").lines
         assert lines.select("SPEND", "QUANTITY").row(0) == (1234.5, 1.234)
+
+
+@pytest.mark.parametrize("own", ["Spend", "Betrag"])
+def test_the_point_of_a_number_marks_no_thousands(tmp_path: Path, own: str) -> None:
+    lines = [
+        {"BASKET_ID": 1, "PROD_CODE": "A", own: 1.234, "QUANTITY": 1, LABEL: "LA"},
+        {"BASKET_ID": 1, "PROD_CODE": "1.234", own: "1.234", "QUANTITY": 1, LABEL: "LA"},
+    ]
+    data = DataConfig.model_validate({"columns": {} if own == "Spend" else {"SPEND": own}})
+    cleaned = clean_table(read(source(tmp_path, *lines), data), Rules(decimal=",")).lines
+    assert cleaned.sort("SPEND").select("PROD_CODE", "SPEND").rows() == [
+        ("A", 1.234),
+        ("1.234", 1234),
+    ]
 
 
 def test_packed_and_with_names_of_its_own(tmp_path: Path) -> None:

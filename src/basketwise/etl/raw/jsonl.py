@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import polars as pl
 
+from basketwise.columns import unmistakable
 from basketwise.config import DataConfig
 from basketwise.errors import InputError
 from basketwise.etl.raw.header import refuse_repeated, standard_names
@@ -144,11 +145,14 @@ class _Fraction(str):
     __slots__ = ()
 
 
-def _all_numbers(values: Sequence[str | None]) -> bool:
-    """Whether there are fractions, and nothing but numbers beside them."""
-    fractions = sum(type(value) is _Fraction for value in values)
+def _amounts(values: Sequence[str | None]) -> pl.Series:
+    """Return amounts as numbers, if all of them are; else as text, in which points stay points."""
+    fractions = any(type(value) is _Fraction for value in values)
     others = {value for value in values if type(value) is str} if fractions else ()
-    return fractions > 0 and all(map(_WHOLE.fullmatch, others))
+    if fractions and all(map(_WHOLE.fullmatch, others)):
+        return pl.Series(values, dtype=pl.String).cast(pl.Float64)
+    texts = [unmistakable(v) if type(v) is _Fraction else v for v in values]
+    return pl.Series(texts if fractions else values, dtype=pl.String)
 
 
 def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> pl.DataFrame:
@@ -168,9 +172,14 @@ def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> 
                 )
             slot[row] = str(value).lower() if isinstance(value, bool) else value
     try:
-        frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-        numbers = [column for column in AMOUNTS if _all_numbers(columns.get(column, ()))]
-        return frame.with_columns(pl.col(numbers).cast(pl.Float64)) if numbers else frame
+        return pl.DataFrame(
+            [
+                _amounts(values).alias(column)
+                if column in AMOUNTS
+                else pl.Series(column, values, dtype=pl.String)
+                for column, values in columns.items()
+            ]
+        )
     except UnicodeEncodeError as error:
         first, last = batch[0][0], batch[-1][0]
         raise InputError(

@@ -118,8 +118,9 @@ def _columns(
         if not kinds <= {str, int, float}:
             raise NotPlainError
         if len(kinds) > 1 and kinds != {int, float}:
-            # As a table of mixed values is read, which has no text for NaN.
-            _all(_is_equal_to_itself, values)
+            # As a table of mixed values is read; floats have their own rules there.
+            if float in kinds:
+                raise NotPlainError
             yield name, [value if value is None else str(value) for value in values], {str}
         else:
             yield name, values, kinds
@@ -140,10 +141,6 @@ def _names(given: tuple[str, ...], own: tuple[tuple[str, Any], ...]) -> tuple[st
     if others or not known >= _NEEDED or (SHOP_DATE in known and not known >= _TIMES):
         raise NotPlainError
     return names
-
-
-def _is_equal_to_itself(value: object) -> bool:
-    return value == value
 
 
 def _all(test: Callable[[Any], object], values: Iterable[Any]) -> None:
