@@ -623,6 +623,8 @@ def test_a_time_is_no_number(name: str, value: object) -> None:
     [
         ("PROD_CODE", 5000128000000.0, pl.Float32),
         ("PROD_CODE", 2.0**53 + 2, pl.Float64),
+        ("PROD_CODE", float(2**53 + 1), pl.Float64),
+        ("PROD_CODE", float(2**24 + 1), pl.Float32),
         ("CUST_CODE", -2048.0 * 2, pl.Float16),
         ("SHOP_DATE", 20250106.0, pl.Float32),
     ],

@@ -12,7 +12,7 @@ from basketwise.etl.lines.missing import without_missing
 from basketwise.schema import KINDS, SHOP_DATE, SHOP_HOUR
 
 _EXACT: dict[pl.DataType, int] = {pl.Float16(): 2**11, pl.Float32(): 2**24, pl.Float64(): 2**53}
-"""Whole numbers up to here are floats without a loss."""
+"""Whole numbers below are floats without a loss."""
 
 
 def in_plain_type(column: pl.Series, source: str) -> pl.Series:
@@ -84,7 +84,8 @@ def refuse_rounded(column: pl.Series, source: str) -> None:
     """Refuse codes and dates that came as floats too large to keep each digit."""
     exact = _EXACT.get(column.dtype, _EXACT[pl.Float64()])
     highest = column.fill_nan(None).abs().max()
-    if isinstance(highest, float) and highest > exact:
+    # The first number that is too long is rounded to the last one that is not.
+    if isinstance(highest, float) and highest >= exact:
         raise InputError(
             f"{source!r} has the column {column.name} as {column.dtype}, which keeps "
             f"{len(str(exact)) - 1} digits, and longer numbers in it.",
