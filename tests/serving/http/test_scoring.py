@@ -31,7 +31,7 @@ def baskets() -> list[list[Row]]:
     for _, own in lines.group_by("BASKET_ID", maintain_order=True):
         rows = as_text(own.to_dicts())
         rows[0]["QUANTITY"] = "0" if len(made) % 5 == 1 else rows[0]["QUANTITY"]
-        made.append(rows)
+        made.append(list(map(dict, rows)))
     return made
 
 
