@@ -331,7 +331,8 @@ class Model:
         # New lines may be written otherwise than those of the training, where their values tell.
         usual = "" if rules.decimal == BOTH else rules.decimal
         scoring = {"labelled": False, "decimal": "", "usual_decimal": usual}
-        return rules.model_copy(update=scoring)
+        own: dict[str, dict[str, object]] = {"decimal_by_column": {}, "decimal_by_table": {}}
+        return rules.model_copy(update=scoring | own)
 
     @cached_property
     def _add_history(self) -> AddHistory | None:

@@ -19,6 +19,7 @@ from basketwise.etl.lines.witnesses import witnesses
 from basketwise.etl.raw.discovery import discover
 from basketwise.etl.raw.raw_frame import RawFrame
 from basketwise.etl.raw.sources import Source
+from tests.etl.running import run_intake
 from tests.raw_lines import Line, line, write_csv
 
 
@@ -112,7 +113,7 @@ def test_more_lines_are_read_where_the_first_can_be_read_in_two_ways(
 
 
 @pytest.mark.parametrize(
-    ("first", "decimal", "decimals"),
+    ("first", "decimal", "by_table"),
     [
         ("1,50", ".,", {"a.csv": ",", "b.csv": ".", "c.csv": ","}),
         ("1", ".,", {"a.csv": "", "b.csv": ".", "c.csv": ","}),
@@ -124,15 +125,31 @@ def test_beginnings_of_all_tables_are_looked_at_where_there_are_decimal_commas(
     monkeypatch: pytest.MonkeyPatch,
     first: str,
     decimal: str,
-    decimals: dict[str, str],
+    by_table: dict[str, str],
 ) -> None:
     monkeypatch.setattr(layout, "FIRST_TABLES", 1)
     write_csv(tmp_path / "a.csv", [line(SPEND=first)])
     write_csv(tmp_path / "b.csv", [line(SPEND="1.50")])
     write_csv(tmp_path / "c.csv", [line(SPEND="1,50")])
     rules = settled(tmp_path)
-    assert (rules.decimal, rules.decimals) == (decimal, decimals)
-    assert "decimals" not in rules.model_dump()
+    assert rules.decimal == decimal
+    expected = {table: {"QUANTITY": mark, "SPEND": mark} for table, mark in by_table.items()}
+    assert rules.decimal_by_table == expected
+    assert "decimal_by_table" not in rules.model_dump()
+
+
+@pytest.mark.parametrize("door", ["csv", "frame"])
+def test_each_column_has_its_own_decimal_mark(tmp_path: Path, door: str) -> None:
+    amounts = [("12,50", "0.456"), ("1.234", "1.234"), ("2", "3")]
+    lines = [line(SPEND=spend, QUANTITY=quantity) for spend, quantity in amounts]
+    if door == "frame":
+        made = clean_table(pl.DataFrame(lines)).lines
+    else:
+        write_csv(tmp_path / "raw/a.csv", lines)
+        result = run_intake(tmp_path / "raw", tmp_path / "out", settled(tmp_path / "raw"))
+        made = result.accepted
+        assert result.intake.warnings() == []
+    assert sorted(made.select("SPEND", "QUANTITY").rows()) == [(2, 3), (12.5, 0.456), (1234, 1.234)]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

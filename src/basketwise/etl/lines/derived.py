@@ -64,7 +64,8 @@ def _numbers(column: pl.Series, rules: Rules) -> pl.Series:
     """Read numbers; null where one is missing, or not finite."""
     numbers = column.cast(pl.Float64, strict=False)
     if column.dtype == pl.String:
-        safe = "," not in rules.decimal and numbers.null_count() == column.null_count()
+        decimal = rules.decimal_of(column.name)
+        safe = "," not in decimal and numbers.null_count() == column.null_count()
         money = column.name == UNIT_PRICE
-        numbers = numbers if safe else parse(column, rules.decimal, money=money)
+        numbers = numbers if safe else parse(column, decimal, money=money)
     return numbers.set(~numbers.is_finite().fill_null(True), None)

@@ -182,7 +182,7 @@ def _suspects(raw: pl.DataFrame, cast: pl.DataFrame, rules: Rules, *, blanks: bo
         if KINDS[name] is Kind.INTEGER and dtype.is_float() and (cast[name] != raw[name]).any():
             # Polars casts 2.5 to 2: a fraction is a lost value too.
             lost.add(name)
-        if KINDS[name] is Kind.NUMBER and dtype == pl.String and "," in rules.decimal:
+        if KINDS[name] is Kind.NUMBER and dtype == pl.String and "," in rules.decimal_of(name):
             # A plain cast takes 1.234 for less than two.
             lost.add(name)
         if name == SHOP_HOUR and dtype == pl.String and (raw[name].str.len_bytes() > 2).any():
@@ -252,7 +252,7 @@ def _careful(column: pl.Series, kind: Kind, rules: Rules) -> pl.Series:
     if kind.is_text:
         return without_missing(column.cast(pl.String), rules.missing)
     if column.dtype == pl.String:
-        decimal = rules.decimal if kind is Kind.NUMBER else ""
+        decimal = rules.decimal_of(column.name) if kind is Kind.NUMBER else ""
         number = parse(column, decimal, money=column.name == SPEND)
         if column.name == SHOP_WEEKDAY:
             number = number.fill_null(weekdays(column))

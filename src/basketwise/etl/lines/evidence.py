@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -34,13 +35,21 @@ LONGEST_DATE = 40
 """So many characters of a date are shown."""
 
 
+@dataclass
+class _Numbers:
+    """What the values of one column say."""
+
+    marks: set[str] = field(default_factory=set)
+    ambiguous: bool = False
+
+
 class Evidence:
     """What the values seen so far say about decimal mark and dates."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.marks: set[str] = set()
-        self.numbers = self.ambiguous = self.semicolons = False
+        self.numbers: dict[str, _Numbers] = {}
+        self.semicolons = False
         self.dated = self.with_weeks = False
         self.formats = tried_formats(rules.date_format)
         self.mixed: tuple[str, str] | None = None
@@ -59,7 +68,7 @@ class Evidence:
         if not self.rules.decimal:
             for name in AMOUNTS:
                 if name in given and given[name].dtype == pl.String:
-                    self._look_at_numbers(given[name])
+                    self._look_at_numbers(name, given[name])
         if SHOP_DATE in given and (dates := written_dates(given[SHOP_DATE])) is not None:
             self._look_at_dates(dates)
         return self
@@ -82,7 +91,7 @@ class Evidence:
     @property
     def open(self) -> bool:
         """Whether more values could decide something."""
-        return self.open_dates or (self.numbers and not self.marks)
+        return self.open_dates or (bool(self.numbers) and not self.marks)
 
     @property
     def open_dates(self) -> bool:
@@ -97,13 +106,31 @@ class Evidence:
     @property
     def mark(self) -> Mark:
         """The decimal mark; empty where values do not tell, or do not need it."""
-        if "," in self.marks:
-            return BOTH if "." in self.marks else ","
-        if self.marks:
-            return "."
+        if told := _one(self.marks):
+            return told
         if not self.numbers:
             return ""
         return self.rules.usual_decimal or ("," if self.semicolons and self.ambiguous else "")
+
+    @property
+    def by_column(self) -> dict[str, Mark]:
+        """The decimal mark by column; where that of one is not told, another's is no evidence."""
+        if self.mark != BOTH:
+            return dict.fromkeys(self.numbers, self.mark)
+        return {
+            name: _one(own.marks) or (BOTH if own.ambiguous else "")
+            for name, own in self.numbers.items()
+        }
+
+    @property
+    def marks(self) -> set[str]:
+        """The decimal marks that some value has for sure."""
+        return set().union(*(own.marks for own in self.numbers.values()))
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether some number can be read in two ways."""
+        return any(own.ambiguous for own in self.numbers.values())
 
     @property
     def date_format(self) -> str:
@@ -129,11 +156,11 @@ class Evidence:
     def _agreed(self) -> bool:
         return self.readable and bool(self.formats) and agree(self._dates, self.formats)
 
-    def _look_at_numbers(self, text: pl.Series) -> None:
+    def _look_at_numbers(self, name: str, text: pl.Series) -> None:
         values = text.unique()
-        self.numbers = True
-        self.marks.update(decimal_mark(values))
-        self.ambiguous |= undecided(values)
+        own = self.numbers.setdefault(name, _Numbers())
+        own.marks.update(decimal_mark(values))
+        own.ambiguous |= undecided(values)
 
     def _look_at_dates(self, text: pl.Series) -> None:
         values = without_missing(text, self.rules.missing).drop_nulls().unique(maintain_order=True)
@@ -159,3 +186,10 @@ class Evidence:
         elif not self.mixed:
             self.formats = ()
             self.mixed = str(seen[0]), str(seen[first_misfit(seen, tried)])
+
+
+def _one(marks: set[str]) -> Mark:
+    """Return the decimal mark of values that have some; both, if they have both."""
+    if "," in marks:
+        return BOTH if "." in marks else ","
+    return "." if marks else ""

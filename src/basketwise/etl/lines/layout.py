@@ -43,7 +43,11 @@ KIND = attrgetter("kind")
 
 def settle_frame(frame: pl.DataFrame, rules: Rules) -> Rules:
     """Settle what the rules leave open by the values of one table; see :func:`settle_sources`."""
-    return _settled(rules, Evidence(rules).look(frame))
+    evidence = Evidence(rules).look(frame)
+    settled = _settled(rules, evidence)
+    if evidence.mark != BOTH:
+        return settled
+    return settled.model_copy(update={"decimal_by_column": evidence.by_column})
 
 
 def settle_sources(sources: Sequence[Source], rules: Rules, data: DataConfig) -> Rules:
@@ -141,14 +145,14 @@ def settle_looks(evidence: Evidence, looks: Looks) -> Rules:
     settled = _settled(evidence.rules, evidence)
     if evidence.mark != BOTH:
         return settled
-    return settled.model_copy(update={"decimals": _marks(evidence.rules, looks.tables)})
+    return settled.model_copy(update={"decimal_by_table": _marks(evidence.rules, looks.tables)})
 
 
-def _marks(rules: Rules, tables: Iterable[tuple[str, RawFrame]]) -> dict[str, Mark]:
+def _marks(rules: Rules, tables: Iterable[tuple[str, RawFrame]]) -> dict[str, dict[str, Mark]]:
     own: dict[str, Evidence] = {}
     for name, raw in tables:
         own.setdefault(name, Evidence(rules)).look_at_all([raw])
-    return {name: evidence.mark for name, evidence in own.items()}
+    return {name: evidence.by_column for name, evidence in own.items()}
 
 
 def _telling(sources: Sequence[Source], data: DataConfig, evidence: Evidence) -> Iterator[Source]:

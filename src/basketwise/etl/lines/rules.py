@@ -38,8 +38,10 @@ class Rules(BaseModel):
     """The decimal mark; empty: each number by itself, where it can be read in one way alone; both,
     where values have the one and the other: so too, and ``1.234`` can be read in two ways as well.
     """
-    decimals: dict[str, Mark] = Field(default={}, exclude=True)
-    """The decimal mark by table, where tables have different ones."""
+    decimal_by_column: dict[str, Mark] = Field(default={}, exclude=True)
+    """The decimal mark by column, where columns have different ones."""
+    decimal_by_table: dict[str, dict[str, Mark]] = Field(default={}, exclude=True)
+    """The same by table, where tables have different ones."""
     usual_decimal: Literal["", ".", ","] = ""
     """The decimal mark where neither a setting nor a value tells: that of the training data."""
     missing: tuple[str, ...] = MISSING_WORDS
@@ -53,9 +55,19 @@ class Rules(BaseModel):
 
     def of_table(self, name: str) -> Rules:
         """Return the rules for the lines of one table."""
-        if name not in self.decimals:
+        if name not in self.decimal_by_table:
             return self
-        return self.model_copy(update={"decimal": self.decimals[name], "decimals": {}})
+        own = self.decimal_by_table[name]
+        return self.model_copy(update={"decimal_by_column": own, "decimal_by_table": {}})
+
+    def decimal_of(self, column: str) -> Mark:
+        """Return the decimal mark of a column's values."""
+        return self.decimal_by_column.get(column, self.decimal)
+
+    @property
+    def has_commas(self) -> bool:
+        """Whether some column may have decimal commas."""
+        return any("," in mark for mark in self.decimal_by_column.values() or [self.decimal])
 
 
 _NAMES: dict[str, LabelName] = {name: name for name in INDEX_LABELS}  # type: ignore[misc]

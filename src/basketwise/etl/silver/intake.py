@@ -75,7 +75,8 @@ class Intake:
             warnings.append(
                 "every QUANTITY is 1: repeated lines are kept, one per piece (etl.duplicates)"
             )
-        if mixed := [name for name, mark in self.rules.decimals.items() if mark == BOTH]:
+        marks = self.rules.decimal_by_table
+        if mixed := [name for name, own in marks.items() if BOTH in own.values()]:
             warnings.append(
                 f"{_first_of(mixed)}: amounts have decimal points and decimal commas; those that "
                 "can be read in two ways, such as 1.234 and 1,234, are rejected (data.decimal)"

@@ -75,7 +75,7 @@ class TableReader:
         before = _fingerprint(source)
         # A decimal comma is seen in text alone, and whoever observes is to see what was delivered.
         rules = self.rules.of_table(source.name)
-        numbers = "," not in rules.decimal and self.observe is None
+        numbers = not rules.has_commas and self.observe is None
         frames = read_raw(source, self.data, labelled=rules.labelled, numbers=numbers)
         for piece, raw in enumerate(frames):
             cleaned = clean(
