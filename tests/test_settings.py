@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -233,8 +234,26 @@ def test_another_encoding_is_refused_with_the_one_to_save_it_in(
         (
             'aws.usd_per_hour={"ml.m5.large"=-1}',
             "aws.usd_per_hour is {'ml.m5.large': -1}; aws.usd_per_hour.ml.m5.large is -1.",
-            "aws.usd_per_hour: input should be a valid number.\n"
+            "aws.usd_per_hour: give a number.\n"
             "aws.usd_per_hour.ml.m5.large: input should be greater than 0.",
+        ),
+        (
+            "split.train_weeks=0",
+            "split.train_weeks is 0.",
+            "split.train_weeks: choose 'auto' or 'all'.\n"
+            "split.train_weeks: input should be greater than or equal to 1.",
+        ),
+        (
+            "data.columns.BASKET_ID=7",
+            "data.columns.BASKET_ID is 7.",
+            "data.columns.BASKET_ID: give text.\ndata.columns.BASKET_ID: give a list.",
+        ),
+        (
+            "data.week=monday",
+            "data.week is 'monday'.",
+            "data.week: give text that matches "
+            "^(iso|(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]))$ (What a week is where it follows "
+            "from the date: iso, or the day (MM-DD) on which your fiscal years start).",
         ),
     ],
 )
@@ -242,3 +261,31 @@ def test_settings_are_named_as_they_are_set(flag: str, headline: str, hint: str)
     with pytest.raises(ConfigError) as refused:
         load_config(None, {}, [flag])
     assert (refused.value.headline, refused.value.hint) == (headline, hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("gate = 3", "gate: give a table."),
+        ('data.labels = ["a"]', "data.labels: give a table."),
+        ('features.tried = "price"', "features.tried: give a list."),
+        ("data.date = 2025-01-01", "data.date: give text."),
+        ("training.folds = 2.5", "training.folds: give a whole number."),
+        ('gate.min_accuracy = "high"', "gate.min_accuracy: give a number."),
+        ('aws.spot = "perhaps"', "aws.spot: give true or false."),
+        # Pydantic takes true for 1: a gate that nothing passes, or one basket.
+        ("gate.min_accuracy = true", "gate.min_accuracy: give a number."),
+        ("gate.min_test_baskets = true", "gate.min_test_baskets: give a number."),
+        ("split.train_weeks = true", "split.train_weeks: give a number."),
+        ("business.predictions_per_day = true", "business.predictions_per_day: give a number."),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_answered_in_the_words_of_toml(
+    tmp_path: Path, text: str, hint: str
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load_config(str(file), {})
+    assert hint in refused.value.hint.splitlines()
+    assert not re.search("dictionary|tuple|integer|instance of|parse", refused.value.hint)

@@ -8,13 +8,16 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from basketwise.config import Config
 from basketwise.errors import ConfigError
 from basketwise.redaction import redacted_address
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 PREFIX = "BASKETWISE_"
 SEPARATOR = "__"
@@ -112,7 +115,7 @@ def checked(values: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(*_explain(error)) from error
+        raise ConfigError(*_explain(error, values)) from error
 
 
 def _read_file(path: str | None) -> dict[str, Any]:
@@ -173,15 +176,27 @@ def _value(text: str, *, listed: bool) -> Any:
     return value
 
 
-_BRANCH = re.compile(r"constrained-\w+|dict\[.*\]")
-"""How pydantic names what a value of several types may be, which is no part of a setting's name."""
+_WANTED = {
+    kind: f"give {what}"
+    for what, kinds in (
+        ("a table", ("dict_type", "model_type")),
+        ("a list", ("tuple_type", "list_type")),
+        ("text", ("string_type",)),
+        ("a whole number", ("int_type", "int_parsing", "int_from_float")),
+        ("a number", ("float_type", "float_parsing")),
+        ("a finite number", ("finite_number",)),
+        ("true or false", ("bool_type", "bool_parsing")),
+    )
+    for kind in kinds
+}
+"""What to give instead, in the words of TOML: pydantic's own are those of Python."""
 
 
-def _explain(error: ValidationError) -> tuple[str, str]:
+def _explain(error: ValidationError, values: Mapping[str, Any]) -> tuple[str, str]:
     problems, hints = [], []
     for problem in error.errors(include_url=False):
+        loc = _written(problem["loc"], values)
         # A number is a position in a list, which nobody can set by itself.
-        loc = [part for part in problem["loc"] if not _BRANCH.fullmatch(str(part))]
         names = [part for part in loc if isinstance(part, str)]
         key, listed = ".".join(names), len(names) < len(loc)
         if problem["type"] == "extra_forbidden":
@@ -192,15 +207,34 @@ def _explain(error: ValidationError) -> tuple[str, str]:
             problems.append(f"The settings in [{key}] do not fit together")
         else:
             problems.append(f"{key} {'contains' if listed else 'is'} {problem['input']!r}")
-        if problem["type"] == "literal_error":
-            expected = problem["ctx"]["expected"]
-            similar = nearest(str(problem["input"]), re.findall("'([^']+)'", expected))
-            message = f"choose {'from ' if listed else ''}{expected}{similar.rstrip('.')}"
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
+        message = _message(problem, listed=listed)
         ending = "" if message.endswith("?") else "."
         hints.append(f"{key}: {message[0].lower()}{message[1:]}{ending}")
-    return "; ".join(problems) + ".", "\n".join(dict.fromkeys(hints))
+    return "; ".join(dict.fromkeys(problems)) + ".", "\n".join(dict.fromkeys(hints))
+
+
+def _written(location: tuple[int | str, ...], values: Mapping[str, Any]) -> list[int | str]:
+    """Leave out of a location what is not in the values: the types that one may be, by pydantic."""
+    written: list[int | str] = []
+    value: Any = values
+    for part in location:
+        if part in value if isinstance(value, Mapping) else isinstance(part, int):
+            written.append(part)
+            value = value[part]
+    return written
+
+
+def _message(problem: ErrorDetails, *, listed: bool) -> str:
+    if problem["type"] == "literal_error":
+        expected = problem["ctx"]["expected"]
+        similar = nearest(str(problem["input"]), re.findall("'([^']+)'", expected))
+        return f"choose {'from ' if listed else ''}{expected}{similar.rstrip('.')}"
+    if problem["type"] == "string_pattern_mismatch":
+        section, key, *_ = problem["loc"]
+        fields: Any = Config.model_fields[str(section)].annotation
+        meaning = " ".join(fields.model_fields[key].description.split()).rstrip(".")
+        return f"give text that matches {problem['ctx']['pattern']} ({meaning})"
+    return _WANTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
 
 
 def _siblings(location: tuple[int | str, ...]) -> str:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from basketwise.candidates import CANDIDATES
 from basketwise.schema import FEATURE_GROUPS
@@ -46,9 +53,23 @@ EachOnce = Annotated[tuple[T, ...], AfterValidator(_each_once)]
 NonEmpty = Annotated[EachOnce[T], AfterValidator(_not_empty)]
 
 
+def _is_number(annotation: Any) -> bool:
+    return annotation in (int, float) or any(map(_is_number, get_args(annotation)))
+
+
 class Section(BaseModel):
     """A part of the configuration: unknown keys are refused, values are fixed."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse ``true`` where a number is wanted: pydantic, and Python, take it for a 1."""
+        if isinstance(value, bool) and _is_number(
+            cls.model_fields[str(info.field_name)].annotation
+        ):
+            raise ValueError("give a number")
+        return value
