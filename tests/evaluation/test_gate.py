@@ -180,6 +180,20 @@ def test_the_champions_rule_says_what_was_measured_and_what_is_allowed() -> None
     assert reason["baskets_needed"] == 4_600
 
 
+def test_where_an_equal_challenger_would_pass_no_few_more_baskets_are_asked_for() -> None:
+    # About half of the allowed loss of 0.01: an equally good one would mostly pass with far fewer.
+    close = Interval(estimate=-0.0095, low=-0.0129, high=-0.0069)
+    decision = gate_decision(champion=SCORED, difference=close)
+    reason = champion_reason(decision)
+    assert decision.undecided
+    assert reason["text"].endswith(
+        "; an equally good one would mostly pass with these 1,000 test baskets"
+    )
+    needed = reason["baskets_needed"]
+    assert needed is not None
+    assert needed < 1_000
+
+
 def test_with_so_many_baskets_an_equal_challenger_passes_in_four_of_five_cases() -> None:
     # The reach r of n baskets becomes r * sqrt(n / needed); a lead is off by r / 1.96 at random.
     needed = baskets_needed(Interval(estimate=0, low=-0.03, high=0.03), 400, 0.95, 0.01)

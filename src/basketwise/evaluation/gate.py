@@ -185,11 +185,18 @@ def _not_worse(
     if not passed and not worse:
         needed = baskets_needed(difference, evidence.test_baskets, confidence, margin)
         reason["baskets_needed"] = needed
-        reason["text"] += (
-            f"; needs about {needed:,} test baskets, not {evidence.test_baskets:,}"
-            if needed
-            else "; without an allowed loss only a better version can be told"
-        )
+        if not needed:
+            reason["text"] += "; without an allowed loss only a better version can be told"
+        elif needed > evidence.test_baskets:
+            reason["text"] += (
+                f"; needs about {needed:,} test baskets, not {evidence.test_baskets:,}"
+            )
+        else:
+            # A few more would not help: this one is most likely worse, if within the margin.
+            reason["text"] += (
+                f"; an equally good one would mostly pass with these {evidence.test_baskets:,} "
+                "test baskets"
+            )
     return reason
 
 
@@ -209,7 +216,7 @@ def baskets_needed(
         return None
     reach = difference["estimate"] - difference["low"]
     spread = 1 + float(ndtri(POWER) / ndtri((1 + confidence) / 2))
-    needed = max(baskets * (reach * spread / margin) ** 2, baskets + 1)
+    needed = max(baskets * (reach * spread / margin) ** 2, 1)
     digits = int(10 ** max(math.floor(math.log10(needed)) - 1, 0))
     return math.ceil(needed / digits) * digits
 

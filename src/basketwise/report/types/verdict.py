@@ -15,8 +15,8 @@ class Reason(TypedDict):
 
     ``rule`` is named after its setting: ``min_accuracy``, ``min_macro_f1``, ``champion`` …
     ``value`` and ``threshold`` are ``None`` for a rule without numbers. ``baskets_needed`` is there
-    only if the test baskets are too few to tell: about how many it takes, ``None`` if no number is
-    enough.
+    only if the test baskets do not tell: with about how many an equally good version would mostly
+    pass (they may be fewer), ``None`` if no number is enough.
     """
 
     rule: str
