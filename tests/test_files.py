@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from basketwise import files
-from basketwise.files import discard, move, write_whole
+from basketwise.errors import InputError
+from basketwise.files import discard, move, read_document, write_whole
 
 
 @pytest.fixture
@@ -25,6 +27,22 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
     monkeypatch.setattr(Path, "replace", of_one_mount)
     return source, target
+
+
+def test_a_damaged_document_is_refused_with_the_command_that_writes_it_again(
+    tmp_path: Path,
+) -> None:
+    class Document(BaseModel):
+        lines: int
+
+    file = tmp_path / "document.json"
+    for text, complaint in (("x", "Invalid JSON"), ('{"lines": []}', "lines: ")):
+        file.write_text(text)
+        with pytest.raises(InputError) as refused:
+            read_document(Document, file, "basketwise etl PATH --force")
+        assert complaint in refused.value.headline
+        assert "document.json' cannot be read" in refused.value.headline
+        assert "'basketwise etl PATH --force'" in refused.value.hint
 
 
 def test_a_file_moves_to_another_mount_and_replaces_what_is_there(

@@ -13,8 +13,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
+
+from basketwise.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    D = TypeVar("D", bound=BaseModel)
 
 T = TypeVar("T")
 
@@ -87,6 +94,27 @@ def again_if_stale(action: Callable[[], T]) -> T:
                 raise
         time.sleep(pause)
     return action()
+
+
+def read_document(kind: type[D], path: Path, command: str) -> D:
+    """Read a JSON document that a stage wrote.
+
+    Raises
+    ------
+    InputError
+        If it was damaged since, with the command that writes it again.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = "".join(f"{part}: " for part in first["loc"])
+        raise InputError(
+            f"{str(path)!r} cannot be read: {key}{first['msg']}.",
+            f"It was damaged, or is of another version; run '{command}' to write it again.",
+        ) from error
 
 
 def write_whole(path: Path, *parts: bytes) -> None:

@@ -19,10 +19,9 @@ from pathlib import Path
 from basketwise.config import TrainingConfig
 from basketwise.digests import sha256
 from basketwise.errors import writing
-from basketwise.etl.gold.metadata import Metadata
+from basketwise.etl.gold.metadata import read_metadata
 from basketwise.etl.gold.tables import (
     HIDDEN_FILE,
-    METADATA_FILE,
     REST_FOLDER,
     TEST_FILE,
     TRAIN_FILE,
@@ -140,7 +139,7 @@ def training_key(gold: Path, config: TrainingConfig) -> str:
     That is the gold files that training reads (absent ones too), which of their columns are
     features, the training settings, Basketwise's code, and the versions of the libraries.
     """
-    metadata = Metadata.model_validate_json((gold / METADATA_FILE).read_bytes())
+    metadata = read_metadata(gold)
     files = [gold / name for name in (TRAIN_FILE, HIDDEN_FILE, TEST_FILE)]
     files += sorted((gold / REST_FOLDER).glob("*"))
     facts = {

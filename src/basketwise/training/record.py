@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from basketwise.config import ModelName
 from basketwise.errors import InputError
-from basketwise.files import RECORD_FILE
+from basketwise.files import RECORD_FILE, read_document
 
 
 class DistributedFit(BaseModel):
@@ -75,11 +75,11 @@ def read_record(trained: Path) -> TrainingRecord:
     Raises
     ------
     InputError
-        If there is none.
+        If there is none, or it is damaged.
     """
     path = trained / RECORD_FILE
     if not path.is_file():
         raise InputError(
             f"{str(trained)!r} contains no finished training.", "Run 'basketwise train' first."
         )
-    return TrainingRecord.model_validate_json(path.read_bytes())
+    return read_document(TrainingRecord, path, "basketwise train --force")

@@ -11,6 +11,7 @@ from basketwise.errors import InputError
 from basketwise.etl.gold.tables import METADATA_FILE
 from basketwise.etl.lines.rules import Rules
 from basketwise.etl.raw.sources import FileRecord, Skipped
+from basketwise.files import read_document
 from basketwise.schema import CLASSES
 
 
@@ -175,9 +176,9 @@ def read_metadata(gold: Path) -> Metadata:
     Raises
     ------
     InputError
-        If there is none.
+        If there is none, or it is damaged.
     """
     path = gold / METADATA_FILE
     if not path.is_file():
         raise InputError(f"There is no gold data in {str(gold)!r}.", "Run 'basketwise etl' first.")
-    return Metadata.model_validate_json(path.read_bytes())
+    return read_document(Metadata, path, "basketwise etl PATH --force")

@@ -16,6 +16,7 @@ from basketwise.etl.silver.intake import Intake, build_silver
 from basketwise.etl.silver.product_coverage import coverage, refuse_other_codes
 from basketwise.etl.silver.product_file import ProductFile, completed, read_products, with_products
 from basketwise.etl.silver.survey import Survey, write_survey
+from basketwise.files import read_document
 from basketwise.progress import Tick
 
 INTAKE_FILE = "intake.json"
@@ -107,10 +108,10 @@ def write_intake(
 
 
 def read_intake(silver: Path) -> IntakeRecord:
-    """Read what the silver stage noted; an InputError if there are no clean lines."""
+    """Read what the silver stage noted; an InputError if there is nothing to read."""
     path = silver / INTAKE_FILE
     if not path.is_file():
         raise InputError(
             f"There are no clean lines in {str(silver)!r}.", "Run 'basketwise etl' first."
         )
-    return IntakeRecord.model_validate_json(path.read_bytes())
+    return read_document(IntakeRecord, path, "basketwise etl PATH --force")
