@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +95,32 @@ def test_both_formats_say_the_same(sample: Path, tmp_path: Path, scorer: Model) 
     assert pl.read_csv(text).columns == pl.read_parquet(table).columns == HEADER
     assert pl.read_csv(text).equals(pl.read_parquet(table))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scored.PARQUET", "scored.csv"]
+
+
+def test_a_file_system_that_cannot_be_written_to_is_named_as_the_reason(
+    sample: Path, tmp_path: Path, scorer: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no temporary folder fits beside it, the output is moved there from TMPDIR."""
+    out = tmp_path / "mount" / "scored.csv"
+    out.parent.mkdir()
+    replace, copy = Path.replace, shutil.copyfile
+
+    def to_another_mount(self: Path, target: Path) -> Path:
+        if target == out and self.parent != out.parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return replace(self, target)
+
+    def to_a_read_only_mount(source: Path, target: Path) -> Path:
+        if target.parent == out.parent:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return copy(source, target)
+
+    monkeypatch.setattr(Path, "replace", to_another_mount)
+    score(sample, out, scorer)
+    assert [path.name for path in out.parent.iterdir()] == ["scored.csv"]
+    monkeypatch.setattr(shutil, "copyfile", to_a_read_only_mount)
+    with pytest.raises(WorkspaceError, match="Read-only file system"):
+        score(sample, out, scorer)
 
 
 def test_batches_agree_with_what_was_evaluated(

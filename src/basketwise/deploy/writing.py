@@ -13,7 +13,7 @@ from basketwise.artifact.documents import parse_json
 from basketwise.deploy.approved import ApprovedModel
 from basketwise.digests import content
 from basketwise.errors import InputError, writing
-from basketwise.files import discard
+from basketwise.files import discard, move
 from basketwise.scratch import scratch
 
 RECORD = "rendered.json"
@@ -57,7 +57,7 @@ def write_files(
             (draft / RECORD).write_text(text, encoding="utf-8")
             if out.exists():
                 discard(out, out.parent)
-            draft.replace(out)
+            move(draft, out)
     return out
 
 

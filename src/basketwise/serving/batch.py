@@ -25,6 +25,7 @@ from basketwise.etl.silver.survey import Survey
 from basketwise.explain.contributions import with_products
 from basketwise.features.code_formats import describe_codes
 from basketwise.features.unseen import Unseen
+from basketwise.files import move
 from basketwise.model.scoring import Model
 from basketwise.progress import Tick, counted
 from basketwise.schema import (
@@ -161,7 +162,8 @@ def predict(
                     rows.sink_csv(finished)
                 else:
                     write_parquet(rows, finished)
-                finished.replace(out)
+                # Not beside it where that folder cannot be written to.
+                move(finished, out)
     predicted = {label: counts[label] for label in CLASSES}
     return BatchResult(
         out,
