@@ -94,6 +94,17 @@ def test_unknown_format_says_why_it_is_not_read_and_what_is_allowed(tmp_path: Pa
         assert "ending in .csv, .tsv" in caught.value.hint
 
 
+def test_a_path_that_does_not_exist_is_told_from_one_without_raw_files(tmp_path: Path) -> None:
+    for data, expected in (
+        (tmp_path / "tils", "tils' does not exist."),
+        (tmp_path / "*.cvs", "contains no supported file."),
+        (tmp_path, "contains no supported file."),
+    ):
+        with pytest.raises(InputError, match=r"^No raw files found: ") as caught:
+            discover(str(data))
+        assert caught.value.headline.endswith(expected)
+
+
 def test_what_is_not_read_is_named_and_bookkeeping_is_not(tmp_path: Path) -> None:
     touch(tmp_path, "a.csv", "b.xlsx", "c.tar.gz", "d.json", "e.avro", "f.gz", "g", "h.csv.Z")
     touch(

@@ -75,8 +75,10 @@ def list_files(data: str) -> Delivery:
                 _add(delivery, match, data)
     if not delivery.sources:
         expected = f"Give a file, a folder or a quoted glob of files ending in {SUPPORTED}."
+        named = not (delivery.skipped or path.exists() or glob.has_magic(data))
+        why = "does not exist" if named else "contains no supported file"
         raise InputError(
-            f"No raw files found: {searched} contains no supported file.",
+            f"No raw files found: {searched} {why}.",
             " ".join([*skipped_texts(delivery.skipped), expected]),
         )
     return Delivery(_named_apart(delivery.sources), delivery.skipped)
