@@ -296,6 +296,12 @@ def test_the_list_of_commands_in_the_help_is_complete() -> None:
     assert all(re.search(rf"^  {name} ", shown, re.MULTILINE) for name in COMMANDS)
 
 
+def test_no_list_of_commands_cuts_a_sentence() -> None:
+    for group in ("", *sorted(GROUPS)):
+        shown = CliRunner().invoke(cli, [*group.split(), "--help"], terminal_width=80).output
+        assert "..." not in shown.partition("Commands:")[2], group
+
+
 # --- settings ----------------------------------------------------------------------------------
 
 

@@ -83,7 +83,7 @@ def approve(version: str, why: str, common: Common) -> None:
     _change(version, "Approved", why or "approved manually", common)
 
 
-@models.command()
+@models.command(short_help="Reject a version.")
 @VERSION
 @WHY
 @common
@@ -92,7 +92,7 @@ def reject(version: str, why: str, common: Common) -> None:
     _change(version, "Rejected", why or "rejected manually", common)
 
 
-@models.command()
+@models.command(short_help="Reject the champion: the previous one takes its place.")
 @WHY
 @common
 def rollback(why: str, common: Common) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from basketwise.cleanup.leftovers import Cleaned
 
 
-@click.command()
+@click.command(short_help="Remove leftovers of runs.")
 @cleaning.older_than(1)
 @cleaning.DRY_RUN
 @YES

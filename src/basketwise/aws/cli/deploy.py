@@ -9,7 +9,7 @@ from basketwise.cli.options import Common, common, reporter
 from basketwise.cli.output import emit
 
 
-@click.command()
+@click.command(short_help="Create or update an endpoint that serves the champion.")
 @click.option(
     "--name",
     default="retail-api",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from basketwise.aws.account.stacks import Change
 
 
-@click.command()
+@click.command(short_help="Create or change bucket, role, group and schedule.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option(
     "--schedule",
@@ -83,7 +83,7 @@ def provision(dry_run: bool, schedule: str | None, yes: bool, common: Common) ->
         click.echo(f"The stack {stack} is up to date.")
 
 
-@click.command()
+@click.command(short_help="Remove pipeline, role, schedule; data only if confirmed.")
 @click.option("--delete-data", is_flag=True, help="Delete bucket and model versions too.")
 @click.option(
     "--confirm", default="", metavar="BUCKET", help="The bucket's name, with --delete-data."

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from basketwise.run.workspace import Workspace
 
 
-@click.command()
+@click.command(short_help="Run all stages on SageMaker, from upload to export.")
 @click.option(
     "--data",
     metavar="PATH|s3://…",
