@@ -5,7 +5,10 @@ Libraries are imported when an estimator is built: the settings read this table 
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -84,7 +87,36 @@ def _random_forest(parameters: Parameters, max_samples: int | None) -> Any:
 def _xgboost(parameters: Parameters, max_samples: int | None) -> Any:
     from xgboost import XGBClassifier
 
-    return XGBClassifier(**{"n_jobs": 1, "tree_method": "hist", **parameters})
+    model = XGBClassifier(**{"n_jobs": 1, "tree_method": "hist", **parameters})
+    if unused := _unused(model):
+        raise TypeError(f"XGBClassifier does not use {', '.join(unused)}")
+    return model
+
+
+def _unused(model: Any) -> list[str]:
+    """Return the parameters that XGBoost does not know, which it only warns of.
+
+    The names of its own that XGBClassifier takes as well, such as eta, are in no list: a small fit
+    tells.
+    """
+    others = sorted(getattr(model, "kwargs", ()))
+    if not others:
+        return []
+    import numpy as np
+    from xgboost import DMatrix, core, train
+
+    task = {"objective": "multi:softprob", "num_class": 3, "verbosity": 1}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        # What it logs is a warning only in the thread that imported it, in others it is printed.
+        with suppress(AttributeError):
+            core._register_log_callback(core._LIB)
+        # A value out of range is refused where the model is fitted.
+        with suppress(core.XGBoostError):
+            train(model.get_xgb_params() | task, DMatrix(np.zeros((3, 1)), label=np.arange(3)), 1)
+    told = " ".join(str(warning.message) for warning in caught)
+    names = set(re.findall(r'"(\w+)"', " ".join(re.findall(r"{(.*?)} are not used", told))))
+    return [name for name in others if name in names]
 
 
 _TREE = ("sklearn.tree._classes.DecisionTreeClassifier", "sklearn.tree._tree.Tree")

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
 import numpy as np
@@ -13,7 +14,8 @@ from xgboost import XGBClassifier
 from basketwise.candidates import CANDIDATES
 from basketwise.config import ModelName, TrainingConfig
 from basketwise.errors import ConfigError
-from basketwise.training.candidates import build
+from basketwise.training.candidates import build, fit_candidate
+from basketwise.training.checkpoints import NOWHERE
 
 ROWS = 300
 NAMES: tuple[ModelName, ...] = get_args(ModelName)
@@ -94,6 +96,45 @@ def test_an_unknown_setting_is_named(name: ModelName) -> None:
     config = TrainingConfig.model_validate({name: {"depth": 3}})
     with pytest.raises(ConfigError, match=rf"training\.{name} contains .*'depth'"):
         build(name, config, ROWS)
+
+
+def test_an_unknown_setting_of_xgboost_is_named_which_only_warns_of_it() -> None:
+    config = TrainingConfig.model_validate({"xgboost": {"max_dept": 3, "eta": 0.3, "verbosity": 0}})
+    with pytest.raises(ConfigError, match=r"training\.xgboost contains .* not use max_dept\."):
+        build("xgboost", config, ROWS)
+    # Candidates are built in threads, to which XGBoost's own log is another.
+    with (
+        ThreadPoolExecutor(1) as threads,
+        pytest.raises(ConfigError, match=r"training\.xgboost contains .* not use max_dept\."),
+    ):
+        threads.submit(build, "xgboost", config, ROWS).result()
+
+
+@pytest.mark.parametrize("name", ["eta", "lambda", "min_split_loss", "seed"])
+def test_xgboosts_own_names_of_parameters_are_taken(name: str) -> None:
+    build("xgboost", TrainingConfig.model_validate({"xgboost": {name: 1}}), ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("logistic", {"max_iter": -1}),
+        ("decision_tree", {"max_depth": "deep"}),
+        ("random_forest", {"n_estimators": 0}),
+        ("xgboost", {"max_depth": "deep"}),
+        ("xgboost", {"subsample": 7}),
+    ],
+)
+def test_a_value_that_an_estimator_refuses_is_an_error_of_the_settings(
+    rows: tuple[NDArray[np.float32], NDArray[np.int8]],
+    name: ModelName,
+    parameters: dict[str, object],
+) -> None:
+    config = TrainingConfig.model_validate({name: parameters})
+    model = build(name, config, ROWS)
+    expected = rf"training\.{name} contains a value that .*{next(iter(parameters))}"
+    with pytest.raises(ConfigError, match=expected):
+        fit_candidate(name, model, *rows, config, NOWHERE, "piece")
 
 
 @pytest.mark.parametrize("name", ["random_forest", "xgboost"])

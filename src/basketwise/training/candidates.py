@@ -68,7 +68,39 @@ def fit_candidate(
 
     Those before an interruption are included. A fit that can be interrupted stores its progress in
     the checkpoints under the name of the piece.
+
+    Raises
+    ------
+    ConfigError
+        If the estimator refuses the value of a parameter.
     """
+    try:
+        return _fit(name, model, X, y, config, checkpoints, piece)
+    except Exception as error:
+        if not _refuses_parameter(error):
+            raise
+        raise ConfigError(
+            f"training.{name} contains a value that the estimator does not accept: "
+            f"{str(error).strip().splitlines()[0].rstrip('.')}.",
+            "Settings are passed to the estimator; see its documentation for their ranges.",
+        ) from error
+
+
+def _refuses_parameter(error: Exception) -> bool:
+    # By name: neither library is loaded where the other's models alone are fitted.
+    kind = type(error).__name__
+    return kind == "InvalidParameterError" or (kind == "XGBoostError" and "Parameter" in str(error))
+
+
+def _fit(
+    name: ModelName,
+    model: Classifier,
+    X: Matrix,
+    y: Labels,
+    config: TrainingConfig,
+    checkpoints: Checkpoints,
+    piece: str,
+) -> float:
     if CANDIDATES[name].boosted:
         return boost(
             cast("XGBClassifier", model), X, y, config.checkpoint_rounds, checkpoints, piece
