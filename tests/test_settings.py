@@ -273,6 +273,15 @@ def test_settings_are_named_as_they_are_set(flag: str, headline: str, hint: str)
         ("training.folds = 2.5", "training.folds: give a whole number."),
         ('gate.min_accuracy = "high"', "gate.min_accuracy: give a number."),
         ('aws.spot = "perhaps"', "aws.spot: give true or false."),
+        ("index.ridge = inf", "index.ridge: give a finite number."),
+        (
+            "business.revenue_per_accurate_prediction = nan",
+            "business.revenue_per_accurate_prediction: give a finite number.",
+        ),
+        (
+            "business.cost_matrix = [[nan, 0, 0], [0, 1, 0], [0, 0, 1]]",
+            "business.cost_matrix: give a finite number.",
+        ),
         # Pydantic takes true for 1: a gate that nothing passes, or one basket.
         ("gate.min_accuracy = true", "gate.min_accuracy: give a number."),
         ("gate.min_test_baskets = true", "gate.min_test_baskets: give a number."),

@@ -51,7 +51,7 @@ TOLD = {
     ),
     'business.cost_matrix=[["a",0,0],[0,1,0],[0,0,1]]': (
         "business.cost_matrix contains 'a'.",
-        "business.cost_matrix: input should be a valid number, unable to parse string as a number.",
+        "business.cost_matrix: give a number.",
     ),
 }
 

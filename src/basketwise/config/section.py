@@ -61,7 +61,12 @@ class Section(BaseModel):
     """A part of the configuration: unknown keys are refused, values are fixed."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        # Neither can be written as JSON, nor calculated with.
+        allow_inf_nan=False,
     )
 
     @field_validator("*", mode="before")
