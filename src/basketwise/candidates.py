@@ -5,10 +5,8 @@ Libraries are imported when an estimator is built: the settings read this table 
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -96,27 +94,34 @@ def _xgboost(parameters: Parameters, max_samples: int | None) -> Any:
 def _unused(model: Any) -> list[str]:
     """Return the parameters that XGBoost does not know, which it only warns of.
 
-    The names of its own that XGBClassifier takes as well, such as eta, are in no list: a small fit
-    tells.
+    The names of its own that XGBClassifier takes as well, such as eta, are in no list: a booster
+    tells which it knows.
     """
     others = sorted(getattr(model, "kwargs", ()))
     if not others:
         return []
     import numpy as np
-    from xgboost import DMatrix, core, train
+    from xgboost import DMatrix, train
+    from xgboost.core import XGBoostError
 
-    task = {"objective": "multi:softprob", "num_class": 3, "verbosity": 1}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        # What it logs is a warning only in the thread that imported it, in others it is printed.
-        with suppress(AttributeError):
-            core._register_log_callback(core._LIB)
+    task = {"objective": "multi:softprob", "num_class": 3, "verbosity": 0}
+    try:
+        rows = DMatrix(np.zeros((3, 1)), label=np.arange(3))
+        booster = train(model.get_xgb_params() | task, rows, 1)
+    except XGBoostError:
         # A value out of range is refused where the model is fitted.
-        with suppress(core.XGBoostError):
-            train(model.get_xgb_params() | task, DMatrix(np.zeros((3, 1)), label=np.arange(3)), 1)
-    told = " ".join(str(warning.message) for warning in caught)
-    names = set(re.findall(r'"(\w+)"', " ".join(re.findall(r"{(.*?)} are not used", told))))
-    return [name for name in others if name in names]
+        return []
+    known = set(_names(json.loads(booster.save_config())))
+    return [name for name in others if name not in known]
+
+
+def _names(document: Any) -> Iterator[str]:
+    """Yield every key of a JSON document."""
+    if isinstance(document, dict):
+        yield from document
+    for value in document.values() if isinstance(document, dict) else document:
+        if isinstance(value, dict | list):
+            yield from _names(value)
 
 
 _TREE = ("sklearn.tree._classes.DecisionTreeClassifier", "sklearn.tree._tree.Tree")
