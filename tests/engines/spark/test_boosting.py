@@ -208,8 +208,8 @@ def test_the_parameters_are_those_of_the_settings() -> None:
 
 @pytest.mark.usefixtures("unvalidated")
 def test_a_parameter_that_the_estimator_does_not_take() -> None:
-    config = TrainingConfig(xgboost={"base_margin": 1})
-    with pytest.raises(ConfigError, match=r"does not take training\.xgboost: .*base_margin"):
+    config = TrainingConfig(xgboost={"early_stopping_rounds": 3})
+    with pytest.raises(ConfigError, match=r"does not take training\.xgboost: .*early_stopping_rounds"):
         check_session(classic_session(), config)
 
 
