@@ -7,6 +7,8 @@ waiting, and boosting adds up its histograms in the same order on any machine.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from basketwise.arrays import Labels, Matrix, Probabilities
@@ -74,42 +76,32 @@ def fit_candidate(
     ConfigError
         If the estimator refuses the value of a parameter.
     """
+    with _refused_values(name):
+        if CANDIDATES[name].boosted:
+            return boost(
+                cast("XGBClassifier", model), X, y, config.checkpoint_rounds, checkpoints, piece
+            )
+        started = time.perf_counter()
+        if CANDIDATES[name].grown and config.forest_stops_early:
+            grow(model, X, y)
+        else:
+            model.fit(X, y)
+        if CANDIDATES[name].single_tree:
+            smooth_leaves(cast("Any", model).tree_)
+        return time.perf_counter() - started
+
+
+@contextmanager
+def _refused_values(name: ModelName) -> Iterator[None]:
     try:
-        return _fit(name, model, X, y, config, checkpoints, piece)
+        yield
     except Exception as error:
-        if not _refuses_parameter(error):
+        # By name: neither library is loaded where the other's models alone are fitted.
+        kind, said = type(error).__name__, str(error).strip()
+        if kind != "InvalidParameterError" and not (kind == "XGBoostError" and "Parameter" in said):
             raise
         raise ConfigError(
             f"training.{name} contains a value that the estimator does not accept: "
-            f"{str(error).strip().splitlines()[0].rstrip('.')}.",
+            f"{said.splitlines()[0].rstrip('.')}.",
             "Settings are passed to the estimator; see its documentation for their ranges.",
         ) from error
-
-
-def _refuses_parameter(error: Exception) -> bool:
-    # By name: neither library is loaded where the other's models alone are fitted.
-    kind = type(error).__name__
-    return kind == "InvalidParameterError" or (kind == "XGBoostError" and "Parameter" in str(error))
-
-
-def _fit(
-    name: ModelName,
-    model: Classifier,
-    X: Matrix,
-    y: Labels,
-    config: TrainingConfig,
-    checkpoints: Checkpoints,
-    piece: str,
-) -> float:
-    if CANDIDATES[name].boosted:
-        return boost(
-            cast("XGBClassifier", model), X, y, config.checkpoint_rounds, checkpoints, piece
-        )
-    started = time.perf_counter()
-    if CANDIDATES[name].grown and config.forest_stops_early:
-        grow(model, X, y)
-    else:
-        model.fit(X, y)
-    if CANDIDATES[name].single_tree:
-        smooth_leaves(cast("Any", model).tree_)
-    return time.perf_counter() - started
