@@ -329,10 +329,14 @@ class Model:
         """Rules for accepting lines: those of the training."""
         rules = self.metadata.rules
         # New lines may be written otherwise than those of the training, where their values tell.
-        usual = "" if rules.decimal == BOTH else rules.decimal
-        scoring = {"labelled": False, "decimal": "", "usual_decimal": usual}
-        own: dict[str, dict[str, object]] = {"decimal_by_column": {}, "decimal_by_table": {}}
-        return rules.model_copy(update=scoring | own)
+        scoring: dict[str, object] = {
+            "labelled": False,
+            "decimal": "",
+            "usual_decimal": "" if rules.decimal == BOTH else rules.decimal,
+            "decimal_by_column": {},
+            "decimal_by_table": {},
+        }
+        return rules.model_copy(update=scoring)
 
     @cached_property
     def _add_history(self) -> AddHistory | None:

@@ -23,6 +23,7 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
     InputError
         If it is of a type that no value of a raw line has, or has lost digits.
     """
+    column = decoded(column)
     dtype, kind = column.dtype, KINDS[column.name]
     if dtype == pl.String or dtype.is_integer():
         return column
@@ -32,15 +33,10 @@ def in_plain_type(column: pl.Series, source: str) -> pl.Series:
             "Each line needs one text or one number there.",
         )
     if dtype == pl.Binary:
-        try:
-            return column.cast(pl.String)
-        except pl.exceptions.PolarsError as error:
-            raise InputError(
-                f"{source!r} has the column {column.name} as {dtype} that is not UTF-8.",
-                "Write it as text.",
-            ) from error
-    if isinstance(dtype, pl.Categorical | pl.Enum):
-        return column.cast(pl.String)
+        raise InputError(
+            f"{source!r} has the column {column.name} as {dtype} that is not UTF-8.",
+            "Write it as text.",
+        )
     if dtype.is_float() and (kind.is_text or column.name == SHOP_DATE):
         refuse_rounded(column, source)
     if kind.is_text and (dtype.is_decimal() or dtype.is_float()):

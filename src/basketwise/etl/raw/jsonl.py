@@ -147,12 +147,13 @@ class _Fraction(str):
 
 def _amounts(values: Sequence[str | None]) -> pl.Series:
     """Return amounts as numbers, if all of them are; else as text, in which points stay points."""
-    fractions = any(type(value) is _Fraction for value in values)
-    others = {value for value in values if type(value) is str} if fractions else ()
-    if fractions and all(map(_WHOLE.fullmatch, others)):
+    if not any(type(value) is _Fraction for value in values):
+        return pl.Series(values, dtype=pl.String)
+    others = {value for value in values if type(value) is str}
+    if all(map(_WHOLE.fullmatch, others)):
         return pl.Series(values, dtype=pl.String).cast(pl.Float64)
-    texts = [unmistakable(v) if type(v) is _Fraction else v for v in values]
-    return pl.Series(texts if fractions else values, dtype=pl.String)
+    texts = [unmistakable(value) if type(value) is _Fraction else value for value in values]
+    return pl.Series(texts, dtype=pl.String)
 
 
 def _frame(name: str, batch: list[tuple[int, Pairs]], names: dict[str, str]) -> pl.DataFrame:
